@@ -23,22 +23,22 @@ class Canned(asyncio.BufferedProtocol):
     def connection_made(self, transport):
         self.transport = transport
         self.room = memoryview(bytearray(1024 * 1024))
-        self.head, self.left = b"", 0
+        self.head, self.missing_bytes = b"", 0
 
     def get_buffer(self, sizehint):
         return self.room
 
     def buffer_updated(self, nbytes):
-        if self.left:
-            self.left -= nbytes
+        if self.missing_bytes:
+            self.missing_bytes -= nbytes
         else:
             self.head += self.room[:nbytes]
-            head, found, rest = self.head.partition(b"\r\n\r\n")
-            if not found:
+            head, separator, rest = self.head.partition(b"\r\n\r\n")
+            if not separator:
                 return
             length = _LENGTH.search(head + b"\r\n")
-            self.head, self.left = b"", int(length[1]) - len(rest)
-        if not self.left:
+            self.head, self.missing_bytes = b"", int(length[1]) - len(rest)
+        if not self.missing_bytes:
             self.transport.write(self.answer)
 
 

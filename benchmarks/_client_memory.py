@@ -31,7 +31,7 @@ def big_lines(call: Callable[[], object]) -> list[tuple[str, int]]:
 
     Also if it fell again at once: the peak is looked at between any two lines.
     """
-    found: list[tuple[str, int]] = []
+    peaks: list[tuple[str, int]] = []
     last: tuple[CodeType, int] | None = None
     before = 0
 
@@ -41,7 +41,7 @@ def big_lines(call: Callable[[], object]) -> list[tuple[str, int]]:
         if last and peak - before > BIG:
             code, line = last
             where = f"{Path(code.co_filename).name}:{line} {code.co_name}"
-            found.append((where, peak - before))
+            peaks.append((where, peak - before))
         last = frame.f_code, frame.f_lineno
         tracemalloc.reset_peak()
         before = tracemalloc.get_traced_memory()[0]
@@ -54,4 +54,4 @@ def big_lines(call: Callable[[], object]) -> list[tuple[str, int]]:
     finally:
         sys.settrace(None)
         tracemalloc.stop()
-    return found
+    return peaks

@@ -132,14 +132,14 @@ class _Line:
 
     def begin(self, request: bytes) -> None:
         self.began = time.perf_counter()
-        self._left, self._answer, self._end = memoryview(request), bytearray(), -1
+        self._unsent, self._answer, self._end = memoryview(request), bytearray(), -1
         if self._socket is None:
             self._socket = socket.create_connection(self._address)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.setblocking(False)
             self._selector.register(self._socket, selectors.EVENT_READ, self)
         self._send(self._socket)
-        if self._left:
+        if self._unsent:
             both = selectors.EVENT_READ | selectors.EVENT_WRITE
             self._selector.modify(self._socket, both, self)
 
@@ -149,7 +149,7 @@ class _Line:
             raise RuntimeError("a closed connection cannot be ready")
         if events & selectors.EVENT_WRITE:
             self._send(self._socket)
-            if not self._left:
+            if not self._unsent:
                 self._selector.modify(self._socket, selectors.EVENT_READ, self)
         return bool(events & selectors.EVENT_READ) and self._receive(self._socket)
 
@@ -161,7 +161,7 @@ class _Line:
 
     def _send(self, sock: socket.socket) -> None:
         try:
-            self._left = self._left[sock.send(self._left) :]
+            self._unsent = self._unsent[sock.send(self._unsent) :]
         except BlockingIOError:
             return
 
@@ -184,8 +184,8 @@ class _Line:
 
 def _end_of_answer(answer: bytearray) -> int:
     """Where an answer with a declared length ends; -1 while its head is not there."""
-    head, found, _ = bytes(answer).partition(b"\r\n\r\n")
-    if not found:
+    head, separator, _ = bytes(answer).partition(b"\r\n\r\n")
+    if not separator:
         return -1
     length = head.lower().partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0]
     return len(head) + 4 + int(length)
@@ -231,17 +231,19 @@ def main() -> None:
     parser.add_argument("--saved", action="store_true", help="ask for a session each")
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--count", type=int, default=0)
-    given = parser.parse_args()
-    make = compare_faces if given.aws else face_match
-    more_fields = {"save_api_request": "true"} if given.saved else {}
-    ready = [make(pair, given.port, **more_fields) for pair in read_pairs(given.folder)]
-    loads = {"cold": drive(given.port, iter(ready), given.connections, lambda n: n < len(ready))}
-    end = time.perf_counter() + (given.seconds or 0)
+    options = parser.parse_args()
+    make = compare_faces if options.aws else face_match
+    more_fields = {"save_api_request": "true"} if options.saved else {}
+    ready = [make(pair, options.port, **more_fields) for pair in read_pairs(options.folder)]
+    loads = {
+        "cold": drive(options.port, iter(ready), options.connections, lambda n: n < len(ready))
+    }
+    end = time.perf_counter() + (options.seconds or 0)
 
     def more(begun: int) -> bool:
-        return begun < given.count if given.count else time.perf_counter() < end
+        return begun < options.count if options.count else time.perf_counter() < end
 
-    loads["warm"] = drive(given.port, itertools.cycle(ready), given.connections, more)
+    loads["warm"] = drive(options.port, itertools.cycle(ready), options.connections, more)
     print(json.dumps({name: attrs.asdict(load) for name, load in loads.items()}))
 
 

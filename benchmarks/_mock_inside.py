@@ -34,13 +34,13 @@ class SameForAll(Recognizer):
     """A recognizer that looks at nothing."""
 
     picture = SeenPicture(faces=(SeenFace(box=(40, 40, 120, 120)),))
-    found = MatchOutcome(probe=picture, reference=picture, score=12.0)
+    outcome = MatchOutcome(probe=picture, reference=picture, score=12.0)
 
     def card_in(self, picture: bytes, digest: str | None = None) -> None:
         return None
 
     def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
-        return self.found
+        return self.outcome
 
 
 def app_of(recognizer: Any = None) -> App:
@@ -110,7 +110,7 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
         mounted = requests.Session()
         mounted.mount(BASE, server.adapter())
 
-        def asked(session: requests.Session, base: str) -> Callable[[Pair], None]:
+        def call_by(session: requests.Session, base: str) -> Callable[[Pair], None]:
             def ask(pair: Pair) -> None:
                 files = {"user_image": ("a.jpg", pair[0]), "ref_image": ("b.jpg", pair[1])}
                 session.post(base + PATH, headers=KEY, files=files).raise_for_status()
@@ -118,16 +118,16 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
             return ask
 
         calls = {
-            "socket, server in this process": asked(requests.Session(), server.url),
-            "socket, server in another one": asked(
+            "socket, server in this process": call_by(requests.Session(), server.url),
+            "socket, server in another one": call_by(
                 requests.Session(), f"http://127.0.0.1:{other_port}"
             ),
-            "adapter": asked(mounted, BASE),
+            "adapter": call_by(mounted, BASE),
         }
         for pair in pairs:  # warm: every picture was seen
             for call in calls.values():
                 call(pair)
-        found = medians(calls, pairs, rounds)
+        results = medians(calls, pairs, rounds)
 
         def ours(mock: responses.RequestsMock) -> None:
             in_responses.register(mock, server.app, [BASE])
@@ -135,7 +135,7 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
         def static(mock: responses.RequestsMock) -> None:
             mock.add("POST", BASE + PATH, body=answer, content_type="application/json")
 
-        ask = asked(requests.Session(), BASE)
+        ask = call_by(requests.Session(), BASE)
         taken: dict[str, list[float]] = {"responses, ours": [], "responses, static": []}
         for turn in range(rounds):
             for at, pair in enumerate(pairs):
@@ -145,7 +145,7 @@ def ways(pairs: list[Pair], rounds: int, other_port: int) -> dict[str, float]:
                         start = time.perf_counter()
                         ask(pair)
                         taken[name].append(time.perf_counter() - start)
-        return found | {name: statistics.median(times) for name, times in taken.items()}
+        return results | {name: statistics.median(times) for name, times in taken.items()}
 
 
 def answer_to(pair: Pair) -> str:
@@ -167,14 +167,14 @@ def app(pairs: list[Pair], rounds: int) -> dict[str, float]:
     """Seconds of `App.handle` and of its parts, for two pictures."""
     bare, full, unseen = app_of(SameForAll()), app_of(), app_of()
     bare.world.digest = lambda _: "0" * 64
-    for one in (bare, full, unseen):
-        lasting(one.world)
+    for engine in (bare, full, unseen):
+        lasting(engine.world)
     sent = [(pair, request_of(pair)) for pair in pairs]
     for _, request in sent:  # warm: every picture was seen
         full.handle(request)
     card = make_card("p1")
     kind = form(pairs[0])[0]
-    found = medians(
+    results = medians(
         {
             "app without digest and decoding": lambda item: bare.handle(item[1]),
             "  of that: taking the form apart": lambda item: read_form(
@@ -182,17 +182,17 @@ def app(pairs: list[Pair], rounds: int) -> dict[str, float]:
             ),
             "app with everything, warm": lambda item: full.handle(item[1]),
             "digest of two pictures": lambda item: [
-                hashlib.sha256(one).digest() for one in item[0]
+                hashlib.sha256(picture).digest() for picture in item[0]
             ],
         },
         sent,
         rounds,
     )
-    return found | medians(
+    return results | medians(
         {
             "app with everything, cold": lambda item: unseen.handle(item[1]),
             "decoding: size of two pictures": lambda item: [Image.from_bytes(p) for p in item[0]],
-            "card look-up in two JPEGs": lambda item: [read_card(one) for one in item[0]],
+            "card look-up in two JPEGs": lambda item: [read_card(picture) for picture in item[0]],
             "card look-up in two cards (PNG)": lambda _: [read_card(card), read_card(card)],
         },
         sent,

@@ -58,7 +58,7 @@ def floor(body):
     answer = f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}".encode()
 
     class Floor(asyncio.BufferedProtocol):
-        left, room = 0, memoryview(bytearray(512 * 1024))
+        missing_bytes, room = 0, memoryview(bytearray(512 * 1024))
 
         def connection_made(self, transport):
             self.transport = transport
@@ -67,11 +67,11 @@ def floor(body):
             return self.room
 
         def buffer_updated(self, nbytes):
-            if not self.left:  # the driver's heads come in one piece
+            if not self.missing_bytes:  # the driver's heads come in one piece
                 head = bytes(self.room[:nbytes]).partition(b"\r\n\r\n")[0]
-                self.left = int(head.partition(b"Content-Length: ")[2]) + len(head) + 4
-            self.left -= nbytes
-            if not self.left:
+                self.missing_bytes = int(head.partition(b"Content-Length: ")[2]) + len(head) + 4
+            self.missing_bytes -= nbytes
+            if not self.missing_bytes:
                 self.transport.write(answer)
 
     loop = asyncio.new_event_loop()

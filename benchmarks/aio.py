@@ -56,9 +56,9 @@ class Ticker:
     async def run(self) -> None:
         """Tick until `stop`."""
         while not self._stop:
-            wanted = time.perf_counter() + TICK_S
+            due = time.perf_counter() + TICK_S
             await asyncio.sleep(TICK_S)
-            self.late_ms.append((time.perf_counter() - wanted) * 1e3)
+            self.late_ms.append((time.perf_counter() - due) * 1e3)
 
     def stop(self) -> None:
         """End after the next tick."""
@@ -98,7 +98,7 @@ def threads(
     return took
 
 
-def told(name: str, late_ms: list[float]) -> None:
+def print_lateness(name: str, late_ms: list[float]) -> None:
     """Print how late the ticks were."""
     ordered = sorted(late_ms)
     p99 = ordered[int(0.99 * (len(ordered) - 1))]
@@ -114,12 +114,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--small", action="store_true", help="pictures of 20 KB instead of 200")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
-    given = [(picture(2 * at, exif=False), picture(2 * at + 1, exif=False)) for at in range(20)]
-    if asked.small:
-        given = [(shrunk(one), shrunk(other)) for one, other in given]
-    size = len(given[0][0]) // 1000
+    pictures = [(picture(2 * at, exif=False), picture(2 * at + 1, exif=False)) for at in range(20)]
+    if options.small:
+        pictures = [(shrunk(probe), shrunk(reference)) for probe, reference in pictures]
+    size = len(pictures[0][0]) // 1000
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; pictures of {size} KB")
     got: dict[str, list[float]] = {"threads": [], "awaits": []}
     used: dict[str, list[float]] = {name: [] for name in got}
@@ -134,9 +134,9 @@ def main() -> None:
             runner.run(opened.__aenter__())
             gc.collect()
             gc.freeze()
-            for turn in range(asked.rounds + 1):
+            for turn in range(options.rounds + 1):
                 for name in sorted(got, reverse=bool(turn % 2)):
-                    pairs = fresh(list(itertools.islice(itertools.cycle(given), asked.calls)))
+                    pairs = fresh(list(itertools.islice(itertools.cycle(pictures), options.calls)))
                     cpu = time.process_time()
                     if name == "awaits":
                         ticks = late["awaits" if turn else "first"]
@@ -145,17 +145,17 @@ def main() -> None:
                         seconds = threads(pool, verifier, pairs, late["threads"])
                     if turn:
                         got[name].append(seconds)
-                        used[name].append((time.process_time() - cpu) / asked.calls * 1e6)
+                        used[name].append((time.process_time() - cpu) / options.calls * 1e6)
             runner.run(opened.aclose())
     for name, times in got.items():
-        rates = [asked.calls / seconds for seconds in times]
+        rates = [options.calls / seconds for seconds in times]
         spread = f"{min(rates):.0f} to {max(rates):.0f}"
         print(
             f"  {name:10}{statistics.median(rates):8.0f} calls/s ({spread})"
             f"{statistics.median(used[name]):8.0f} us CPU a call"
         )
     for name, ticks in late.items():
-        told(name, ticks)
+        print_lateness(name, ticks)
     ratios = [a / b for a, b in zip(got["threads"], got["awaits"], strict=True)]
     verdict(
         f"calls/s over threads ({min(ratios):.2f} to {max(ratios):.2f})",

@@ -83,11 +83,11 @@ class Scenario:
             return chance.random(pairs) < rate, Clusters(np.arange(pairs), None)
         if self.kind == "mated":
             whose = np.repeat(np.arange(people), pairs // people)
-            own = np.full(people, rate)
+            rates = np.full(people, rate)
             if part:
                 size = 1 / part - 1
-                own = chance.beta(rate * size, (1 - rate) * size, people)
-            return chance.random(len(whose)) < own[whose], Clusters(whose, None)
+                rates = chance.beta(rate * size, (1 - rate) * size, people)
+            return chance.random(len(whose)) < rates[whose], Clusters(whose, None)
         first, second = strangers(people, pairs, chance)
         brings = chance.normal(0, np.sqrt(part), people)
         alone = chance.normal(0, np.sqrt(1 - 2 * part), pairs)
@@ -141,9 +141,9 @@ def of_rates(scenario: Scenario, studies: int, seed: int) -> dict[str, float]:
     held = bounded = 0
     for _ in range(studies):
         errors, clusters = scenario.study(chance)
-        found = interval(errors, clusters)
-        rate = Rate(errors=int(errors.sum()), trials=len(errors), interval=found)
-        held += found.low <= scenario.rate <= found.high
+        ends = interval(errors, clusters)
+        rate = Rate(errors=int(errors.sum()), trials=len(errors), interval=ends)
+        held += ends.low <= scenario.rate <= ends.high
         bounded += bounds(rate)[1] > scenario.rate
     return {"held": held / studies, "bounded": bounded / studies}
 
@@ -168,7 +168,7 @@ def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> 
         Shares of studies: `bounded` (95 %, one-sided, FMR), `fmr` and `frr` (95 % intervals); means
         of the `upper` bound of the FMR and of the width (`wide`) of the interval of the FRR.
     """
-    found = []
+    rows = []
     for number in range(studies):
         chance = np.random.default_rng([seed, number])
         (table,) = vendors.tables(chance)
@@ -185,7 +185,7 @@ def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> 
             fmr = at_chosen_threshold(fmr, vendors.fmr)
         true_fmr = vendors.true_fmr(threshold)
         true_frr = vendors.true_frr(threshold, vendors.frr[0])
-        found.append(
+        rows.append(
             (
                 upper > true_fmr,
                 fmr.interval.low <= true_fmr <= fmr.interval.high,
@@ -194,7 +194,7 @@ def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> 
                 frr.interval.high - frr.interval.low,
             )
         )
-    means = np.array(found, float).mean(axis=0)
+    means = np.array(rows, float).mean(axis=0)
     return dict(zip(("bounded", "fmr", "frr", "upper", "wide"), map(float, means), strict=True))
 
 
@@ -232,7 +232,7 @@ def of_differences(
         `held` and `real` of the bootstrap, whose weights are `rescaled` or plain products;
         `exact_real` at fixed thresholds, and the mean `wide`.
     """
-    found = []
+    rows = []
     for number in range(studies):
         chance = np.random.default_rng([seed, number])
         sides = []
@@ -251,7 +251,7 @@ def of_differences(
         if difference.frr is None:
             continue
         ends = difference.frr.interval
-        found.append(
+        rows.append(
             (
                 ends.low <= vendors.frr[0] - vendors.frr[1] <= ends.high,
                 difference.p_value < 0.05,
@@ -259,7 +259,7 @@ def of_differences(
                 ends.high - ends.low,
             )
         )
-    means = np.array(found, float).mean(axis=0)
+    means = np.array(rows, float).mean(axis=0)
     return dict(zip(("held", "real", "exact_real", "wide"), map(float, means), strict=True))
 
 
@@ -283,16 +283,16 @@ def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
         `given` and `chosen` thresholds: shares of studies whose one-sided 95 % bound holds; medians
         of the share of false matches that the worst person is in.
     """
-    found = []
+    rows = []
     for number in range(studies):
         (table,) = vendors.tables(np.random.default_rng([seed, number]))
         at = vendors.threshold
-        given = bounds(Rates(table).at("fmr", at))[1] > vendors.fmr
+        is_bounded = bounds(Rates(table).at("fmr", at))[1] > vendors.fmr
         choice = threshold_for_fmr(table, vendors.fmr)
         chosen = choice.upper > vendors.true_fmr(choice.threshold)
         worst = concentration(table, choice.threshold)
-        found.append((given, chosen, worst.worst_person if worst else np.nan))
-    values = np.array(found, float)
+        rows.append((is_bounded, chosen, worst.worst_person if worst else np.nan))
+    values = np.array(rows, float)
     return {
         "given": float(values[:, 0].mean()),
         "chosen": float(values[:, 1].mean()),
@@ -373,25 +373,25 @@ ALIKE = (
 
 def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]:
     """How often the FMR is bounded at the true threshold and at a chosen one, 0-1."""
-    found = []
+    rows = []
     for number in range(studies):
         table = kind.table(np.random.default_rng([seed, number]))
-        given = bounds(Rates(table).at("fmr", kind.threshold))[1] > kind.fmr
+        is_bounded = bounds(Rates(table).at("fmr", kind.threshold))[1] > kind.fmr
         choice = threshold_for_fmr(table, kind.fmr)
-        found.append((given, choice.upper > kind.true_fmr(choice.threshold)))
-    given, chosen = np.array(found, float).mean(axis=0)
-    return {"given": float(given), "chosen": float(chosen)}
+        rows.append((is_bounded, choice.upper > kind.true_fmr(choice.threshold)))
+    at_true, chosen = np.array(rows, float).mean(axis=0)
+    return {"given": float(at_true), "chosen": float(chosen)}
 
 
 def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, ScoreTable]:
     """The pairs within each half of the people; where nobody is in two pairs, half of the pairs."""
     numbers = max(int(table.probe_subjects.max()), int(table.reference_subjects.max())) + 1
     first = chance.random(numbers) < 0.5
-    one, other = first[table.probe_subjects], first[table.reference_subjects]
+    half, other = first[table.probe_subjects], first[table.reference_subjects]
     shares = len(np.unique(table.probe_subjects)) < len(table)
     if not shares:
-        other = one
-    return table.take(one & other), table.take(~one & ~other)
+        other = half
+    return table.take(half & other), table.take(~half & ~other)
 
 
 # --- The page -----------------------------------------------------------------------------------
@@ -417,11 +417,12 @@ that each person of a non-mated pair brings.
         "pairs", "people", "how many", "true rate", "correlation", "errors expected", "held",
         "bounded",
     )  # fmt: skip
-    for one in SCENARIOS:
-        found = of_rates(one, studies, 1)
+    for scenario in SCENARIOS:
+        shares = of_rates(scenario, studies, 1)
         yield (
-            f"| {one.kind} | {one.people:,} | {one.pairs:,} | {one.rate:g} | {one.correlation:g} | "
-            f"{one.expected:g} | {found['held']:.1%} | {found['bounded']:.1%} |"
+            f"| {scenario.kind} | {scenario.people:,} | {scenario.pairs:,} | {scenario.rate:g} "
+            f"| {scenario.correlation:g} | {scenario.expected:g} | {shares['held']:.1%} "
+            f"| {shares['bounded']:.1%} |"
         )
     yield """
 ## Thresholds that each study chose
@@ -438,11 +439,11 @@ In the third kind scores have one decimal place, so that many are equal.
     )  # fmt: skip
     for vendors in CHOSEN:
         for split in (False, True):
-            found = of_thresholds(vendors, studies, 2, split=split)
+            shares = of_thresholds(vendors, studies, 2, split=split)
             yield (
-                f"| {size(vendors)} | {'others' if split else 'the same'} | {found['bounded']:.1%} "
-                f"| {found['fmr']:.1%} | {found['frr']:.1%} | {found['upper']:.2g} | "
-                f"{found['wide']:.3f} |"
+                f"| {size(vendors)} | {'others' if split else 'the same'} "
+                f"| {shares['bounded']:.1%} | {shares['fmr']:.1%} | {shares['frr']:.1%} "
+                f"| {shares['upper']:.2g} | {shares['wide']:.3f} |"
             )
     yield """
 ## Differences of two systems
@@ -486,10 +487,10 @@ people brings. *Worst person*: the share of the false matches that they are in, 
         "FMR bounded, threshold chosen", "worst person",
     )  # fmt: skip
     for vendors in HEAVY:
-        found = of_wolves(vendors, few, 5)
+        shares = of_wolves(vendors, few, 5)
         yield (
-            f"| {size(vendors)} | {vendors.wolves:g} | {found['given']:.1%} | "
-            f"{found['chosen']:.1%} | {found['worst']:.0%} |"
+            f"| {size(vendors)} | {vendors.wolves:g} | {shares['given']:.1%} | "
+            f"{shares['chosen']:.1%} | {shares['worst']:.0%} |"
         )
     yield """
 ## People who look alike
@@ -505,10 +506,10 @@ once avoids that.
         "FMR bounded, threshold given", "FMR bounded, threshold chosen",
     )  # fmt: skip
     for alike in ALIKE:
-        found = of_lookalikes(alike, studies, 7)
+        shares = of_lookalikes(alike, studies, 7)
         yield (
             f"| {alike.people:,} | {alike.each:,} | {alike.others:,} | {alike.fmr:g} | "
-            f"{alike.part:g} | {found['given']:.1%} | {found['chosen']:.1%} |"
+            f"{alike.part:g} | {shares['given']:.1%} | {shares['chosen']:.1%} |"
         )
 
 
@@ -517,12 +518,12 @@ def size(vendors: Vendors) -> str:
     return f"{vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g}"
 
 
-def difference_row(vendors: Vendors, found: dict[str, float]) -> str:
+def difference_row(vendors: Vendors, shares: dict[str, float]) -> str:
     """A row of differences."""
     rates = " and ".join(f"{frr:.1%}" for frr in vendors.frr)
     return (
-        f"| {size(vendors)} | {rates} | {found['held']:.1%} | {found['real']:.1%} | "
-        f"{found['exact_real']:.1%} | {found['wide']:.3f} |"
+        f"| {size(vendors)} | {rates} | {shares['held']:.1%} | {shares['real']:.1%} | "
+        f"{shares['exact_real']:.1%} | {shares['wide']:.3f} |"
     )
 
 
@@ -536,12 +537,12 @@ def main(arguments: Sequence[str] | None = None, show: Callable[[str], None] = p
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=1_000)
     parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     started, page = time.perf_counter(), []
-    for line in lines(given.studies):
+    for line in lines(options.studies):
         show(line)
         page.append(line + "\n")
-    if given.write:
+    if options.write:
         PAGE.write_text("".join(page))
     show(f"({time.perf_counter() - started:.0f} s)")
 

@@ -57,13 +57,13 @@ class Row:
     Attributes:
         what: Is estimated.
         study: In words.
-        wanted: The least and the most of the share.
+        limits: The least and the most of the share.
         of: A random generator, and `arguments`, to whether one study is as it should be.
     """
 
     what: str
     study: str
-    wanted: tuple[float, float]
+    limits: tuple[float, float]
     of: Callable[..., bool]
     arguments: tuple
 
@@ -73,11 +73,13 @@ def holds(interval, truth):
 
 
 def cost_of_one(chance, world, threshold, costs):
-    (one,) = world.study(chance)
+    (answers,) = world.study(chance)
     if threshold is None:
-        threshold = threshold_for_fmr(one.table, 0.01).threshold
-    found = expected_cost(one, costs, at_required=threshold, at_default=False).at_required.expected
-    return holds(found.interval, true_cost(world, threshold, costs))
+        threshold = threshold_for_fmr(answers.table, 0.01).threshold
+    cost = expected_cost(
+        answers, costs, at_required=threshold, at_default=False
+    ).at_required.expected
+    return holds(cost.interval, true_cost(world, threshold, costs))
 
 
 def true_cost(world, threshold, costs, system=0):
@@ -89,8 +91,8 @@ def true_cost(world, threshold, costs, system=0):
 
 def cost_by_bootstrap(chance, world, threshold, costs, resamples=400):
     """The same by drawing people again (percentiles), which is not what the product does."""
-    (one,) = world.study(chance)
-    table = one.table
+    (answers,) = world.study(chance)
+    table = answers.table
     drawn = chance.multinomial(
         world.people, np.full(world.people, 1 / world.people), resamples
     ).astype(float)
@@ -110,16 +112,16 @@ def cost_by_bootstrap(chance, world, threshold, costs, resamples=400):
 def difference_of_cost(chance, world):
     first, second = world.study(chance)
     sides = [Side(table=each.table, threshold=2.5, is_fixed=True) for each in (first, second)]
-    (found,) = compare_systems(sides, required_fmr=0.01, costs=COSTS, resamples=400)
+    (difference,) = compare_systems(sides, required_fmr=0.01, costs=COSTS, resamples=400)
     truth = true_cost(world, 2.5, COSTS, 0) - true_cost(world, 2.5, COSTS, 1)
-    return holds(found.cost.interval, truth)
+    return holds(difference.cost.interval, truth)
 
 
 def grouped(chance, world, shift, groups=3):
-    (one,) = world.study(chance, groups=groups)
-    group = one.table.groups["group"].within
-    lower = np.where(one.table.mated & (group == 0), shift, 0.0)
-    return with_columns(one, scores=one.table.scores - lower).table
+    (answers,) = world.study(chance, groups=groups)
+    group = answers.table.groups["group"].within
+    lower = np.where(answers.table.mated & (group == 0), shift, 0.0)
+    return with_columns(answers, scores=answers.table.scores - lower).table
 
 
 def ratios_hold(chance, world, shift, name):
@@ -132,16 +134,17 @@ def ratios_hold(chance, world, shift, name):
     if name == "frr":
         true = np.array([world.frr(2.5 + lower) for lower in (shift, 0, 0)])
     ratios = true / (true @ counts / counts.sum())
-    found = [getattr(cell, f"{name}_ratio") for cell in cells]
+    estimates = [getattr(cell, f"{name}_ratio") for cell in cells]
     return all(
-        one is None or holds(one.interval, ratio) for one, ratio in zip(found, ratios, strict=True)
+        estimate is None or holds(estimate.interval, ratio)
+        for estimate, ratio in zip(estimates, ratios, strict=True)
     )
 
 
 def groups_differ(chance, world, shift):
     table = grouped(chance, world, shift)
     cells = cells_of(table, "group", 2.5)
-    return any(one.is_real for one in finish_group_differences(group_differences(cells)))
+    return any(gap.is_real for gap in finish_group_differences(group_differences(cells)))
 
 
 def at_least_is_too_much(chance, world, shift):
@@ -149,7 +152,7 @@ def at_least_is_too_much(chance, world, shift):
     table = grouped(chance, world, shift)
     cells = cells_of(table, "group", 2.5)
     most = {"fmr": 1.0, "frr": world.frr(2.5 + shift) / world.frr(2.5)}
-    return any(one.at_least > most[one.rate] + 1e-9 for one in group_differences(cells))
+    return any(gap.at_least > most[gap.rate] + 1e-9 for gap in group_differences(cells))
 
 
 def planned(chance, of, fmr):
@@ -165,11 +168,11 @@ def planned(chance, of, fmr):
         common=0.0,
     )
     sides = [
-        Side(table=one.table, threshold=threshold_for_fmr(one.table, fmr).threshold)
-        for one in world.study(chance)
+        Side(table=answers.table, threshold=threshold_for_fmr(answers.table, fmr).threshold)
+        for answers in world.study(chance)
     ]
-    (found,) = compare_systems(sides, required_fmr=fmr, resamples=400)
-    return found.p_value < need.alpha
+    (difference,) = compare_systems(sides, required_fmr=fmr, resamples=400)
+    return difference.p_value < need.alpha
 
 
 @functools.cache
@@ -199,8 +202,8 @@ PLAN_90 = DifferencePlan(first=0.1, second=0.2, power=0.9)
 ANY = (0, 1)
 
 ROWS = tuple(
-    Row(what, study, wanted, of, arguments)
-    for what, study, wanted, of, *arguments in (
+    Row(what, study, limits, of, arguments)
+    for what, study, limits, of, *arguments in (
         ("cost", TWELVE, HOLDS, cost_of_one, PLAIN, 2.5, COSTS),
         ("cost", "400 people, 62 and 134", HOLDS, cost_of_one, LARGE, 2.5, COSTS),
         ("cost", SHARED, HOLDS, cost_of_one, GATHERED, 2.5, COSTS),
@@ -242,19 +245,19 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=1_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--write", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     lines = ["| what | studies of | how many | share |", "|---|---|---|---|"]
     print("\n".join(lines), flush=True)
     outside = 0
-    with ProcessPoolExecutor(asked.processes) as pool:
-        found = pool.map(measured, range(len(ROWS)), [asked.studies] * len(ROWS))
-        for row, share in zip(ROWS, found, strict=True):
-            low, high = row.wanted
+    with ProcessPoolExecutor(options.processes) as pool:
+        shares = pool.map(measured, range(len(ROWS)), [options.studies] * len(ROWS))
+        for row, share in zip(ROWS, shares, strict=True):
+            low, high = row.limits
             outside += not low <= share <= high
             mark = "" if low <= share <= high else " (!)"
-            lines.append(f"| {row.what} | {row.study} | {asked.studies:,} | {share:.1%}{mark} |")
+            lines.append(f"| {row.what} | {row.study} | {options.studies:,} | {share:.1%}{mark} |")
             print(lines[-1], flush=True)
-    if asked.write:
+    if options.write:
         table = "\n".join(lines)
         page = MARKS.sub(lambda mark: f"{mark[1]}\n{table}\n\n{mark[2]}", PAGE.read_text())
         PAGE.write_text(page)

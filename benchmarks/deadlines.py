@@ -48,13 +48,13 @@ def vendor(kind: str) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
 
     def answer(connection: socket.socket) -> None:
-        said, until = VENDORS[kind], time.monotonic() + LONG_S
+        script, until = VENDORS[kind], time.monotonic() + LONG_S
         with contextlib.suppress(OSError), connection:
             connection.recv(1 << 20)
-            if said is None:
+            if script is None:
                 over.wait(LONG_S)
                 return
-            head, piece, every_s = said
+            head, piece, every_s = script
             connection.sendall(head)
             while time.monotonic() < until and not over.wait(every_s):
                 connection.sendall(piece)
@@ -142,7 +142,7 @@ def main() -> int:
     picture, worst = noise(1, (64, 64)), 0.0
     print(f"{'':24}{'vendor':12}{'median s':>10}{'slowest s':>11}")
 
-    def told(name: str, kind: str, measure: Callable[[], float]) -> float:
+    def print_time(name: str, kind: str, measure: Callable[[], float]) -> float:
         taken = [measure() for _ in range(rounds)]
         print(f"{name:24}{kind:12}{statistics.median(taken):10.2f}{max(taken):11.2f}", flush=True)
         return max(taken)
@@ -155,9 +155,9 @@ def main() -> int:
                 "library, not guarded": ByLibrary(url=url, guarded=False),
             }
             for name, backend in backends.items():
-                worst = max(worst, told(name, kind, lambda b=backend: seconds(b, picture)))  # type: ignore[misc]
-            told("requests, timeout=1", kind, lambda u=url: plainly(u, picture))  # type: ignore[misc]
-    worst = max(worst, told("EngineBackend", "computes", lambda: seconds(Engine(), picture)))
+                worst = max(worst, print_time(name, kind, lambda b=backend: seconds(b, picture)))  # type: ignore[misc]
+            print_time("requests, timeout=1", kind, lambda u=url: plainly(u, picture))  # type: ignore[misc]
+    worst = max(worst, print_time("EngineBackend", "computes", lambda: seconds(Engine(), picture)))
     print(f"goal: {GOAL_S} s; the slowest call with a deadline took {worst:.2f} s")
     return int(worst > GOAL_S)
 

@@ -56,7 +56,7 @@ class Bare:
 
         self.weights = _models.checked(_models.RECOGNITION)
         self.predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
-        self.own = threading.local()
+        self.of_thread = threading.local()
         self.session = self.new_session() if onnx else None
 
     def new_session(self) -> Any:
@@ -66,9 +66,9 @@ class Bare:
         return _runtime.session(graph)
 
     def detect(self, pixels: Image.Image, upsample: int) -> Any:
-        if not hasattr(self.own, "detector"):
-            self.own.detector = dlib.get_frontal_face_detector()
-        return self.own.detector.run(np.asarray(pixels), upsample, 0.25)[0]
+        if not hasattr(self.of_thread, "detector"):
+            self.of_thread.detector = dlib.get_frontal_face_detector()
+        return self.of_thread.detector.run(np.asarray(pixels), upsample, 0.25)[0]
 
     def faces(self, pixels: Image.Image) -> list[Any]:
         """Boxes in the picture, by the same looks at it as the engine's."""
@@ -98,9 +98,9 @@ class Bare:
         if self.session:
             chip = dlib.get_face_chip(array, points, 150, 0.25)
             return self.session.run(None, {"chips": chip[None]})[0][0]
-        if not hasattr(self.own, "model"):
-            self.own.model = dlib.face_recognition_model_v1(str(self.weights))
-        return np.array(self.own.model.compute_face_descriptor(array, points))
+        if not hasattr(self.of_thread, "model"):
+            self.of_thread.model = dlib.face_recognition_model_v1(str(self.weights))
+        return np.array(self.of_thread.model.compute_face_descriptor(array, points))
 
 
 def engine_look() -> Look:
@@ -160,10 +160,10 @@ def show(title: str, items: int, seconds: dict[str, float]) -> None:
 
 def verdict(what: str, value: float, *, least: float | None = None, most: float = 0) -> None:
     """Print whether a target was met."""
-    met, wanted = (value <= most, f"at most {most:g}")
+    met, limit = (value <= most, f"at most {most:g}")
     if least is not None:
-        met, wanted = (value >= least, f"at least {least:g}")
-    print(f"  -> {what}: {value:.3g}, wanted {wanted}: {'met' if met else 'MISSED'}")
+        met, limit = (value >= least, f"at least {least:g}")
+    print(f"  -> {what}: {value:.3g}, wanted {limit}: {'met' if met else 'MISSED'}")
 
 
 def start_up(folder: Path) -> None:

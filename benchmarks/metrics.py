@@ -144,7 +144,9 @@ def differences() -> None:
         for name, mean in (("a", 80), ("b", 79))
     ]
     started = time.perf_counter()
-    sides = [Side(table=one, threshold=threshold_for_fmr(one, 1e-3).threshold) for one in tables]
+    sides = [
+        Side(table=table, threshold=threshold_for_fmr(table, 1e-3).threshold) for table in tables
+    ]
     chosen = time.perf_counter()
     (apart,) = compare_systems(sides, required_fmr=1e-3, resamples=resamples)
     drawn = time.perf_counter()
@@ -175,8 +177,8 @@ def plain(tables: list[ScoreTable], drawn: Any) -> float:
             (times * drawn[table.reference_subjects])[~table.mated],
         )
         at = np.sort(strangers)[::-1][int(1e-3 * len(strangers))]
-        own = np.repeat(table.scores[table.mated], times[table.mated])
-        rates.append(np.count_nonzero(own <= at) / len(own))
+        mated = np.repeat(table.scores[table.mated], times[table.mated])
+        rates.append(np.count_nonzero(mated <= at) / len(mated))
     return float(rates[0] - rates[1])
 
 

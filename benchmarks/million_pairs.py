@@ -66,8 +66,8 @@ def write(path: Path, case: Case) -> None:
         scores = random.normal(np.where(mated, 70.0 - 4 * number, 30.0), 10)
         scores = scores.clip(0, 100).round(3)
         scores[random.random(pairs) < 0.002] = np.nan
-        own = {"pair": np.arange(pairs), "system": f"system-{number}", "score": scores}
-        frames.append(pd.DataFrame(own | columns | {"acquired": ~np.isnan(scores)}))
+        answers = {"pair": np.arange(pairs), "system": f"system-{number}", "score": scores}
+        frames.append(pd.DataFrame(answers | columns | {"acquired": ~np.isnan(scores)}))
     frame = pd.concat(frames)
     if path.suffix == ".csv":
         frame.to_csv(path, index=False)
@@ -150,13 +150,15 @@ def main() -> None:
                 [measured(job, path, options.page) for job in (ours, peers)]
                 for _ in range(options.rounds)
             ]
-        own, others = (
+        ours, others = (
             [statistics.median(numbers) for numbers in zip(*side, strict=True)]
             for side in zip(*rounds, strict=True)
         )
-        print(f"facematch             {own[0]:6.1f} s CPU (reading {own[2]:.1f}) {own[1]:6.0f} MB")
+        print(
+            f"facematch             {ours[0]:6.1f} s CPU (reading {ours[2]:.1f}) {ours[1]:6.0f} MB"
+        )
         print(f"pandas + scikit-learn {others[0]:6.1f} s CPU {others[1]:20.0f} MB")
-        print(f"ratio {own[0] / others[0]:.1f} (at most {case.most:g})", flush=True)
+        print(f"ratio {ours[0] / others[0]:.1f} (at most {case.most:g})", flush=True)
 
 
 if __name__ == "__main__":

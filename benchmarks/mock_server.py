@@ -57,12 +57,12 @@ missed: list[str] = []
 
 def verdict(what: str, value: float, *, least: float | None = None, most: float = 0) -> None:
     """Print whether a target was met, and remember it if not."""
-    met, wanted = (value <= most, f"at most {most:g}")
+    met, limit = (value <= most, f"at most {most:g}")
     if least is not None:
-        met, wanted = (value >= least, f"at least {least:g}")
-    print(f"  -> {what}: {value:.3g}, wanted {wanted}: {'met' if met else 'MISSED'}")
+        met, limit = (value >= least, f"at least {least:g}")
+    print(f"  -> {what}: {value:.3g}, wanted {limit}: {'met' if met else 'MISSED'}")
     if not met:
-        missed.append(f"{what}: {value:.3g}, wanted {wanted}")
+        missed.append(f"{what}: {value:.3g}, wanted {limit}")
 
 
 def heading(text: str) -> None:
@@ -78,10 +78,10 @@ def process(command: Sequence[str]) -> Iterator[tuple[int, int]]:
     ) as server:
         try:
             line = server.stdout.readline() if server.stdout else ""
-            found = re.search(r"(\d+)\s*$", line)
-            if not found:
+            match = re.search(r"(\d+)\s*$", line)
+            if not match:
                 raise RuntimeError(f"{command} did not start; it said {line!r}")
-            yield int(found[1]), server.pid
+            yield int(match[1]), server.pid
         finally:
             server.kill()
 
@@ -106,12 +106,13 @@ class Bench:
 
         self.answer = answer_to(read_pairs(folder / "20")[0])
         self.present = []
-        for name, (module, wanted) in PEERS.items():
+        for name, (module, requirement) in PEERS.items():
             if subprocess.run(
                 [peers, "-c", f"import {module}"], check=False, capture_output=True
             ).returncode:
                 print(
-                    f"{name} is missing in {peers}: pip install {wanted}, or name another --peers"
+                    f"{name} is missing in {peers}: pip install {requirement}, or name "
+                    "another --peers"
                 )
             else:
                 self.present.append(name)
@@ -175,8 +176,8 @@ class Bench:
         what = f"2 x {size} KB, {connections} conn"
         for state in ("cold", "warm"):
             ratios = sorted(
-                one[state]["rate"] / other[state]["rate"]
-                for one, other in zip(ours, theirs, strict=True)
+                own_load[state]["rate"] / peer_load[state]["rate"]
+                for own_load, peer_load in zip(ours, theirs, strict=True)
             )
             value, spread = statistics.median(ratios), f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
             if state == "warm":
@@ -275,7 +276,7 @@ def main() -> None:
     parser.add_argument(
         "--only", choices=["start", "inside", "memory", "throughput"], action="append"
     )
-    given = parser.parse_args()
+    options = parser.parse_args()
     # A proxy of the machine has no part in this.
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; server and driver want one each")
@@ -286,15 +287,15 @@ def main() -> None:
         for size in SIZES:
             (Path(temporary) / str(size)).mkdir()
             make_pictures(Path(temporary) / str(size), size)
-        bench = Bench(Path(temporary), given.peers, given.rounds, given.seconds)
+        bench = Bench(Path(temporary), options.peers, options.rounds, options.seconds)
         parts = {
             "start": bench.start_up,
             "inside": lambda: inside(bench),
-            "memory": lambda: bench.memory(100_000 if given.long else 5_000),
+            "memory": lambda: bench.memory(100_000 if options.long else 5_000),
             "throughput": bench.throughput,
         }
         for name, part in parts.items():
-            if not given.only or name in given.only:
+            if not options.only or name in options.only:
                 part()
     print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
 

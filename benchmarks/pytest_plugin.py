@@ -83,7 +83,7 @@ import time
 from importlib.metadata import distributions
 from _pytest.config import _iter_rewritable_modules
 start = time.perf_counter()
-(ours,) = (one for one in distributions() if one.name == "facematch-core")
+(ours,) = (each for each in distributions() if each.name == "facematch-core")
 found = time.perf_counter()
 names = [*_iter_rewritable_modules(str(file) for file in ours.files)]
 print((time.perf_counter() - found) * 1e3, len(ours.files))
@@ -103,8 +103,8 @@ def python(folders: tuple[Path, ...], *arguments: str) -> subprocess.CompletedPr
 
 def import_ms(folders: tuple[Path, ...]) -> float:
     """What the import of the plug-in takes when pytest is there already, as Python tells it."""
-    told = python(folders, "-X", "importtime", "-c", f"import pytest, {PLUGIN}").stderr
-    (line,) = re.findall(rf"\| *(\d+) \| *{re.escape(PLUGIN)}$", told, re.MULTILINE)
+    times = python(folders, "-X", "importtime", "-c", f"import pytest, {PLUGIN}").stderr
+    (line,) = re.findall(rf"\| *(\d+) \| *{re.escape(PLUGIN)}$", times, re.MULTILINE)
     return int(line) / 1e3
 
 
@@ -143,9 +143,9 @@ def main(rounds: int) -> int:
     floor = times["pytest alone"]
     for name, measured in times.items():
         pairs = zip(measured, floor, strict=True)
-        added = statistics.median(one[1] - other[1] for one, other in pairs)
-        wall, cpu = (statistics.median(one[at] for one in measured) for at in (0, 1))
-        least = min(one[1] for one in measured)
+        added = statistics.median(times[1] - others[1] for times, others in pairs)
+        wall, cpu = (statistics.median(times[at] for times in measured) for at in (0, 1))
+        least = min(times[1] for times in measured)
         print(f"{name:18}{wall:8.1f}{cpu:8.1f}{least:11.1f}{added:11.2f}")
     load, (listing, files) = min(loads), min(listed)
     print(

@@ -39,8 +39,8 @@ STEPS = {
 
 def look(engine, picture):
     """What the engine sees in a Pillow picture, or None if it finds no face."""
-    found = engine.look(Image.from_pil(picture).data)
-    return found if found.boxes else None
+    faces = engine.look(Image.from_pil(picture).data)
+    return faces if faces.boxes else None
 
 
 def score(a, b):
@@ -55,27 +55,27 @@ def main(folder):
     for path in sorted(folder.rglob("*.jpg")):
         with contextlib.suppress(ValueError):
             picture = Image.read(path).to_pil()
-            found = look(engine, picture)
-            if found and len(found.boxes) == 1:
-                originals.append((picture, found))
+            faces = look(engine, picture)
+            if faces and len(faces.boxes) == 1:
+                originals.append((picture, faces))
     print(f"{len(originals)} photographs with one face in {folder}")
     for name, steps in STEPS.items():
         attribute = name.split(" ", maxsplit=1)[0]
-        values = sorted(getattr(found, attribute) for _, found in originals)
+        values = sorted(getattr(faces, attribute) for _, faces in originals)
         print(f"\n{name}: originals {values[0]:.0f} to {values[-1]:.0f}")
         for label, change in steps:
             seen, scores, missed = [], [], 0
-            for picture, found in originals:
+            for picture, faces in originals:
                 changed = change(picture)
                 if isinstance(changed, tuple):
-                    radius = changed[1] / 100 * found.face_px
+                    radius = changed[1] / 100 * faces.face_px
                     changed = picture.filter(ImageFilter.GaussianBlur(radius))
                 after = look(engine, changed)
                 if after is None:
                     missed += 1
                     continue
                 seen.append(getattr(after, attribute))
-                scores.append(score(found, after))
+                scores.append(score(faces, after))
             if seen:
                 print(
                     f"  {label:36} {attribute} {statistics.median(seen):7.1f}   score median "

@@ -396,8 +396,8 @@ def main() -> None:
             numbers = range(options.studies)
             tasks = []
             for row in rows:
-                own = numbers[: round(row.studies * options.studies)]
-                parts = [own[start : start + _TASK] for start in range(0, len(own), _TASK)]
+                seeds = numbers[: round(row.studies * options.studies)]
+                parts = [seeds[start : start + _TASK] for start in range(0, len(seeds), _TASK)]
                 tasks.append([pool.submit(_task, row, part) for part in parts])
             for parts in tasks:
                 yield [result for part in parts for result in part.result()]

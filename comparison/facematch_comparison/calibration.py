@@ -195,7 +195,7 @@ def _origin(source: Answers | System, scale: str | None, *, allow_mock: bool) ->
 
 
 def _times(name: str, scores: NDArray[np.float64]) -> int:
-    """What makes scores those of a verifier, which lie between 0 and 100: 1, or 100 for shares."""
+    """100 where all scores are shares, from 0 to 1; else 1, as those of a verifier are."""
     low, high = float(scores.min()), float(scores.max())
     if low < 0 or high > 100:
         raise InvalidRequest(
@@ -206,10 +206,8 @@ def _times(name: str, scores: NDArray[np.float64]) -> int:
 
 
 def _on_scale(threshold: float, times: int, rule: ThresholdRule) -> float:
-    """A threshold on the verifier's scale, where 66.6 and 100 times 0.666 differ by a trifle.
-
-    A pair that has just this score is to fare as it did, whichever of them the verifier gives.
-    """
+    """On the verifier's scale: a pair of just this score fares as it did, rounded or not."""
+    # 66.6 and 100 times 0.666 differ by a trifle.
     both = threshold * times, round(threshold * times, 9)
     if not math.isclose(*both, rel_tol=1e-14):
         return both[0]

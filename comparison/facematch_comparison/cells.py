@@ -81,7 +81,7 @@ def problems_at(
 
 
 @attrs.frozen
-class Categorical:
+class WordColumn:
     """A column of words: each word once, as it first is in the table, and which each row has."""
 
     #: int64, (N,): places in `values`, an Arrow array of bare words, or of whole numbers that are
@@ -142,7 +142,7 @@ class Categorical:
 
 
 @attrs.define(slots=False, eq=False, repr=False)
-class Cells:
+class CellTable:
     """A table that was read: Arrow columns, and where each row was."""
 
     name: str
@@ -172,15 +172,15 @@ class Cells:
         """The number of each row, as messages say it."""
         return self._lines() if self._lines else range(len(self))
 
-    def words(self, name: str) -> Categorical:
+    def words(self, name: str) -> WordColumn:
         """A column as words; all empty if there is no such column."""
         return self.alike(name)[0]
 
-    def alike(self, *names: str) -> tuple[Categorical, ...]:
+    def alike(self, *names: str) -> tuple[WordColumn, ...]:
         """Columns whose words are of one kind: the same word has the same code in all of them."""
         if names not in self._derived:
             self._derived[names] = tuple(self._encode(names))
-        columns: tuple[Categorical, ...] = self._derived[names]
+        columns: tuple[WordColumn, ...] = self._derived[names]
         return columns
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -240,7 +240,7 @@ class Cells:
             return f"all {len(self):,} {self.unit}s: "
         return place([self.places[row] for row in problem.rows], self.unit)
 
-    def _encode(self, names: tuple[str, ...]) -> Iterator[Categorical]:
+    def _encode(self, names: tuple[str, ...]) -> Iterator[WordColumn]:
         import pandas as pd
 
         columns = [self._column(name) for name in names]
@@ -248,7 +248,7 @@ class Cells:
         if all(numbers is not None for numbers in whole):
             codes, uniques = pd.factorize(np.concatenate(whole))  # type: ignore[arg-type]
             values = pa.array(uniques)
-            yield from (Categorical(part, values) for part in np.split(codes, len(names)))
+            yield from (WordColumn(part, values) for part in np.split(codes, len(names)))
             return
         # Each word of a column is looked at once, and then those of all columns together.
         coded = [column.dictionary_encode(null_encoding="encode") for column in columns]
@@ -258,7 +258,7 @@ class Cells:
         of_column = np.split(places, np.cumsum([len(part) for part in words])[:-1])
         for column, part in zip(coded, of_column, strict=True):
             indices = column.indices.to_numpy(zero_copy_only=False)
-            yield Categorical(part[indices], together.dictionary)
+            yield WordColumn(part[indices], together.dictionary)
 
     def _text(self, words: Any) -> Any:
         """Words as text, without spaces and nulls, and as they were before they were escaped."""
@@ -295,7 +295,7 @@ class Cells:
         return column
 
 
-def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_ROWS) -> Cells:
+def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_ROWS) -> CellTable:
     """Read any table; `what` a row is, and a header as an `example`, are for messages."""
     if isinstance(source, (str, Path)):
         readers = {".parquet": _parquet, ".pq": _parquet, ".xlsx": _excel, ".xlsm": _excel}
@@ -352,7 +352,7 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
         )
 
 
-def _csv(path: Path, max_rows: int) -> Cells:
+def _csv(path: Path, max_rows: int) -> CellTable:
     name = f"The file {path}"
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
@@ -372,10 +372,10 @@ def _csv(path: Path, max_rows: int) -> Cells:
                     column_types=dict.fromkeys(header, pa.string()), check_utf8=False
                 ),
             )
-            return Cells(
+            return CellTable(
                 name,
                 header,
-                _without_blank(table.columns),
+                _drop_blank_rows(table.columns),
                 lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
                 unit="line",
                 decimal_commas=separator != ",",
@@ -389,14 +389,14 @@ def _csv(path: Path, max_rows: int) -> Cells:
         raise InvalidRequest(f"{name} {error}") from None
 
 
-def of_text(name: str, table: TextTable, unit: str) -> Cells:
+def of_text(name: str, table: TextTable, unit: str) -> CellTable:
     """A table of text; the name is that of messages, and the unit what its lines are called."""
     notes = [f"{name} {note}" for note in table.notes]
     if table.short:
         where = place(table.short).removesuffix(": ")
         notes.append(f"{name} has too few cells in {where}: what is missing was read as empty")
     columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.header)
-    return Cells(
+    return CellTable(
         name,
         table.header,
         [pa.array(column, pa.string()) for column in columns],
@@ -408,7 +408,7 @@ def of_text(name: str, table: TextTable, unit: str) -> Cells:
     )
 
 
-def _without_blank(columns: list[Any]) -> list[Any]:
+def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     """Only the rows that say something."""
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
@@ -418,7 +418,7 @@ def _without_blank(columns: list[Any]) -> list[Any]:
     return [column.filter(pa.array(says)) for column in columns]
 
 
-def _excel(path: Path, max_rows: int) -> Cells:
+def _excel(path: Path, max_rows: int) -> CellTable:
     """The first sheet of a workbook, as text."""
     try:
         import openpyxl
@@ -451,7 +451,7 @@ def _excel(path: Path, max_rows: int) -> Cells:
     return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, notes), "row")
 
 
-def _parquet(path: Path, max_rows: int) -> Cells:
+def _parquet(path: Path, max_rows: int) -> CellTable:
     from pyarrow import parquet
 
     with open_file(path) as content:
@@ -470,14 +470,14 @@ def _parquet(path: Path, max_rows: int) -> Cells:
 # --- Frames ---------------------------------------------------------------------------------------
 
 
-def _of_arrow(name: str, table: Any) -> Cells:
+def _of_arrow(name: str, table: Any) -> CellTable:
     # The index of a frame, which pandas writes beside its columns: nobody named it.
     names = dict(enumerate(table.schema.names))
     named = {at: label for at, label in names.items() if not label.startswith("__index_level_")}
-    return Cells(name, [*named.values()], [table.column(at) for at in named])
+    return CellTable(name, [*named.values()], [table.column(at) for at in named])
 
 
-def _of_pandas(frame: Any) -> Cells:
+def _of_pandas(frame: Any) -> CellTable:
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
@@ -493,7 +493,7 @@ def _of_pandas(frame: Any) -> Cells:
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
-    return Cells("The frame", list(frame.columns), columns)
+    return CellTable("The frame", list(frame.columns), columns)
 
 
 # --- Cells ----------------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.kinds import argument, nearest
 from facematch_core.tables import refusal
 
-from .cells import Cells, Problem, near_prefix
-from .numbers import listed
+from .cells import CellTable, Problem, near_prefix
+from .numbers import join_names
 from .study.reading import GROUP, GROUPS, MATED, PROBE_GROUP, REFERENCE_GROUP, group_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class ColumnsNotRecognised(InvalidRequest):
 
 
 @attrs.define
-class Columns:
+class ColumnRoles:
     """Which column is which."""
 
     #: Our name of a column to its own.
@@ -204,7 +204,7 @@ class Columns:
         return next((way for way in ways if {*way} <= self.of.keys()), ())
 
 
-def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
+def recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> ColumnRoles:
     """Which column is which, beside what the user says, or a refusal with a guess."""
     systems, independent_pairs = usual.systems, usual.independent_pairs
     so = "nothing was judged"
@@ -241,7 +241,7 @@ def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
         certain.problems.append(Problem(text))
     if not certain.problems and not certain.missing:
         return certain
-    guess = _Guess(cells, certain, has_systems=bool(systems))
+    guess = _ColumnGuess(cells, certain, has_systems=bool(systems))
     more, skip = guess.make()
     more, skip = {**named, **more}, [*ignore, *skip]
     independent = independent_pairs or not guess.columns.people
@@ -308,7 +308,7 @@ def _near_name(name: str) -> str | None:
     return None if is_side and likeness < 0.9 else _WRITTEN[near[0]]
 
 
-def _recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
+def _recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> ColumnRoles:
     """Which column is which, beside those that the user named."""
     systems = usual.systems
     result = _by_name(cells, usual, {*usual.of.values(), *systems, *ignore})
@@ -336,7 +336,7 @@ def _recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
     return result
 
 
-def _by_name(cells: Cells, usual: Columns, used: set[str]) -> Columns:
+def _by_name(cells: CellTable, usual: ColumnRoles, used: set[str]) -> ColumnRoles:
     named = usual.of
     result = attrs.evolve(usual, of=dict(named), rest=[], spare={}, problems=[], missing=[])
     meant: dict[str, list[str]] = {}
@@ -361,12 +361,12 @@ def _by_name(cells: Cells, usual: Columns, used: set[str]) -> Columns:
             result.rest += others
         elif others:
             result.spare |= dict.fromkeys(others, ours)
-            both = listed([repr(name[:60]) for name in names])
+            both = join_names([repr(name[:60]) for name in names])
             result.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
     return result
 
 
-def _counts_rows(cells: Cells, name: str) -> bool:
+def _counts_rows(cells: CellTable, name: str) -> bool:
     """Whether this is the index of a DataFrame that was written to CSV."""
     if name:
         return False
@@ -374,7 +374,7 @@ def _counts_rows(cells: Cells, name: str) -> bool:
     return np.array_equal(numbers - numbers[0], np.arange(len(cells)))
 
 
-def _systems(cells: Cells, columns: Columns) -> list[str]:
+def _systems(cells: CellTable, columns: ColumnRoles) -> list[str]:
     """Those of the unknown columns of a wide table that are scores of systems."""
     of = columns.of
     systems = [name for name in columns.rest if _is_system(cells, name, distance=columns.distance)]
@@ -400,7 +400,7 @@ def _systems(cells: Cells, columns: Columns) -> list[str]:
     return [name for name in systems if name not in other] or systems
 
 
-def _is_system(cells: Cells, name: str, *, distance: bool) -> bool:
+def _is_system(cells: CellTable, name: str, *, distance: bool) -> bool:
     """Whether a column that is left in a wide table is certainly the scores of a system."""
     near = _OURS.get(_plain(_near_name(name) or "score"))
     # `model_a` beside `model_b`; but `price_b` is rather a price, and `match 0/1` a label.
@@ -422,7 +422,7 @@ def is_no_score(name: str) -> bool:
     return _NO_SCORE.fullmatch(name.lower()) is not None
 
 
-def _are_people(cells: Cells, of: Mapping[str, str], probe: str, reference: str) -> bool:
+def _are_people(cells: CellTable, of: Mapping[str, str], probe: str, reference: str) -> bool:
     """Whether two columns have the same words in mated pairs only."""
     first, second = cells.alike(probe, reference)
     same = first.codes == second.codes
@@ -435,7 +435,7 @@ def _are_people(cells: Cells, of: Mapping[str, str], probe: str, reference: str)
     return np.array_equal(same, label.map(lambda word: MATED.get(word.lower(), False), np.bool_))
 
 
-def _strangers(cells: Cells, names: Sequence[str], columns: Columns) -> Iterator[Problem]:
+def _strangers(cells: CellTable, names: Sequence[str], columns: ColumnRoles) -> Iterator[Problem]:
     far = []
     apart = " and skip the scores beside them, which are read apart" if columns.systems else ""
     for name in names:
@@ -460,10 +460,10 @@ def _strangers(cells: Cells, names: Sequence[str], columns: Columns) -> Iterator
             far.append(repr(name[:60]))
     if far:
         column, are = ("column", "is") if len(far) == 1 else ("columns", "are")
-        yield Problem(f"the {column} {listed(far)} {are} unknown")
+        yield Problem(f"the {column} {join_names(far)} {are} unknown")
 
 
-def _has_numbers(cells: Cells, name: str) -> bool:
+def _has_numbers(cells: CellTable, name: str) -> bool:
     """Whether words stand among the scores of a system: one cell in ten or more is a number."""
     if cells.is_numeric(name) or is_no_score(name) or _NUMBERING.fullmatch(name.lower()):
         return False
@@ -471,7 +471,7 @@ def _has_numbers(cells: Cells, name: str) -> bool:
     return bool(numbers and 10 * numbers >= np.count_nonzero(cells.words(name).filled))
 
 
-def _missing(result: Columns) -> Iterator[Problem]:
+def _missing(result: ColumnRoles) -> Iterator[Problem]:
     of = result.of
     for both in (PEOPLE, PICTURES):
         missing = [name for name in both if name not in of]
@@ -499,15 +499,15 @@ def _missing(result: Columns) -> Iterator[Problem]:
 # --- A guess --------------------------------------------------------------------------------------
 
 
-class _Guess:
+class _ColumnGuess:
     """What the columns that are left may be, by their names and values."""
 
-    def __init__(self, cells: Cells, certain: Columns, *, has_systems: bool) -> None:
+    def __init__(self, cells: CellTable, certain: ColumnRoles, *, has_systems: bool) -> None:
         self._cells = cells
         self._has_systems = has_systems
         #: With what is guessed.
         self.columns = attrs.evolve(certain, of=dict(certain.of), rest=list(certain.rest))
-        self._of, self._left = self.columns.of, self.columns.rest
+        self._of, self._rest = self.columns.of, self.columns.rest
         #: Columns that may be of use, and what they may be.
         self.doubtful: dict[str, str] = {}
         # Of two columns of scores, either may be a system that nobody wants to lose.
@@ -518,14 +518,14 @@ class _Guess:
 
     def make(self) -> tuple[dict[str, str], list[str]]:
         """Our names to columns, and columns to skip."""
-        for name in [*self._left]:
+        for name in [*self._rest]:
             self._take_near_name(name)
         self._take_label(_LABEL.pattern)
         self._take_pictures()
         self._take_people()
         self._take_label("")
         self._take_people()
-        for name in [*self._left]:
+        for name in [*self._rest]:
             if not {*PEOPLE, PERSON} & self._of.keys() and _PERSON.fullmatch(name.lower()):
                 self._take(PERSON, name)
         if not self._has_systems:
@@ -536,9 +536,9 @@ class _Guess:
             self._skipped += [self._of[ours] for ours in _OF_ANSWER if ours in self._of]
         if not self._has_systems:
             systems = [] if self.columns.is_long else _systems(self._cells, self.columns)
-            self._left[:] = [name for name in self._left if name not in systems]
+            self._rest[:] = [name for name in self._rest if name not in systems]
             self._take_groups()
-            doubts = {name: self._doubt(name) for name in filter(self._may_be_skipped, self._left)}
+            doubts = {name: self._doubt(name) for name in filter(self._may_be_skipped, self._rest)}
             self.doubtful = {name: doubt for name, doubt in doubts.items() if doubt}
             self._skipped += [name for name in doubts if name not in self.doubtful]
         return self._more, self._skipped
@@ -548,7 +548,7 @@ class _Guess:
             return
         if ours not in self._of:
             self._of[ours] = self._more[ours] = name
-            self._left.remove(name)
+            self._rest.remove(name)
 
     def _take_near_name(self, name: str) -> None:
         near = _near_name(name) or ""
@@ -565,7 +565,7 @@ class _Guess:
         people = [self._of[ours] for ours in PEOPLE if ours in self._of]
         labels = [
             name
-            for name in self._left
+            for name in self._rest
             if re.search(pattern, name.lower())
             and self._is_label(name)
             and (len(people) < 2 or _are_people(self._cells, {"mated": name}, *people))
@@ -576,7 +576,7 @@ class _Guess:
     def _take_pictures(self) -> None:
         missing = [ours for ours in PICTURES if ours not in self._of]
         pictures = []
-        for name in self._left:
+        for name in self._rest:
             words = self._words(name)
             files = sum(_FILE.search(word) is not None for word in words) * 2 > len(words)
             is_named = _PICTURE.search(name.lower()) and not self._is_label(name)
@@ -592,7 +592,7 @@ class _Guess:
     def _take_people(self) -> None:
         if {*PEOPLE} & self._of.keys():
             return
-        words = [name for name in self._left if not self._is_label(name)]
+        words = [name for name in self._rest if not self._is_label(name)]
         for both in itertools.combinations(words[:_TRIED], 2):
             if _are_people(self._cells, self._of, *both):
                 for ours, name in zip(PEOPLE, both, strict=True):
@@ -606,7 +606,7 @@ class _Guess:
             return
         probe, reference = self._cells.alike(*(self._of[ours] for ours in both))
         pairs = probe.codes * probe.size + reference.codes
-        for name in self._left:
+        for name in self._rest:
             words = self._cells.words(name)
             if not 2 <= words.size <= _TRIED or not words.filled.all():
                 continue
@@ -621,7 +621,7 @@ class _Guess:
         """The pair, which each system has once, and the only numbers."""
         cells = self._cells
         system = cells.words(self._of.get("system", ""))
-        for name in self._left if "pair" not in self._of else ():
+        for name in self._rest if "pair" not in self._of else ():
             pair = cells.words(name)
             keys = system.codes * pair.size + pair.codes
             is_whole = np.all(cells.numbers(name) % 1 == 0)
@@ -633,7 +633,7 @@ class _Guess:
                     break
         scores = [
             name
-            for name in self._left
+            for name in self._rest
             if cells.is_numeric(name)
             and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
         ]
@@ -642,19 +642,19 @@ class _Guess:
 
     def _take_groups(self) -> None:
         """Columns of few words: of one side of a pair each, of both people, or of one of them."""
-        names = {name.lower(): name for name in self._left}
+        names = {name.lower(): name for name in self._rest}
         for low, name in names.items():
             for (first, second), begin in itertools.product(_SIDES, (True, False)):
                 part = low.removeprefix(first) if begin else low.removesuffix(first)
                 other = names.get(second + part if begin else part + second)
-                if part == low or other is None or {name, other} - {*self._left}:
+                if part == low or other is None or {name, other} - {*self._rest}:
                     continue
                 if self._is_group([name], [other]):
                     self._take(PROBE_GROUP + _kind(part), name)
                     self._take(REFERENCE_GROUP + _kind(part), other)
         # Of one person a line, nobody knows who the other is.
         is_one = self.columns.people == (PERSON,)
-        for name in [*self._left]:
+        for name in [*self._rest]:
             for prefix, of_probe, of_reference in (
                 (GROUP, [name], [name]),
                 (PROBE_GROUP, [name], []),
@@ -662,7 +662,7 @@ class _Guess:
             ):
                 if prefix != PROBE_GROUP and is_one:
                     continue
-                if name in self._left and self._is_group(of_probe, of_reference):
+                if name in self._rest and self._is_group(of_probe, of_reference):
                     self._take(prefix + _kind(name), name)
 
     def _is_group(self, of_probe: Sequence[str], of_reference: Sequence[str]) -> bool:

@@ -111,7 +111,7 @@ def evaluate(
     is_default = required_fmr is None and bearable is not None
     if required_fmr is None:
         required_fmr = bearable or stats.COMMON_FMRS[0]
-    judging = _Judging(
+    judging = _SystemJudge(
         required_fmr=required_fmr,
         confidence=confidence,
         costs=costs,
@@ -121,7 +121,13 @@ def evaluate(
     )
     sides, systems = [], []
     for each in answers:
-        side, system = judging.system(each, _take(each, judged))
+        part = attrs.evolve(
+            each,
+            table=each.table.take(judged),
+            elapsed_s=each.elapsed_s[judged],
+            billed=each.billed[judged],
+        )
+        side, system = judging.system(each, part)
         sides.append(side)
         systems.append(system)
     # Their p-values allow for all columns, rates and systems.
@@ -183,7 +189,6 @@ def evaluate(
 
 
 def size_of(table: ScoreTable) -> SampleSize:
-    """How many pairs and people a table has."""
     mated = int(np.count_nonzero(table.mated))
     return SampleSize(
         pairs=len(table),
@@ -194,26 +199,18 @@ def size_of(table: ScoreTable) -> SampleSize:
 
 
 def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tuple[float, float]:
-    """What the true FMR at an operating point lies above, and below, each one-sided.
-
-    Where the threshold was chosen for `required_fmr` on the same pairs, the upper bound is that of
-    the order statistic.
-    """
+    """What the true FMR at an operating point lies above, and below, each one-sided."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
 def check_direction(table: ScoreTable) -> None:
-    """Refuse a system whose scores seem to be distances.
-
-    Raises:
-        InvalidRequest: mated pairs score lower than non-mated ones, beyond chance.
-    """
-    if why_not := _reversed(table):
+    """Refuse a system whose mated pairs score lower than non-mated ones, beyond chance."""
+    if why_not := _why_reversed(table):
         raise InvalidRequest(f"{why_not} For distances say {argument('distance', True)}.")
 
 
-def _reversed(table: ScoreTable) -> str | None:
+def _why_reversed(table: ScoreTable) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
     if auc is None or auc >= 0.5:
@@ -232,11 +229,8 @@ def _reversed(table: ScoreTable) -> str | None:
     )
 
 
-# --- Systems ------------------------------------------------------------------------------------
-
-
 @attrs.frozen(kw_only=True)
-class _Judging:
+class _SystemJudge:
     """What is asked of every system; `calibration` are the pairs that choose, None for all."""
 
     required_fmr: float
@@ -252,7 +246,7 @@ class _Judging:
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_reversed = _reversed(answers.table)
+        why_reversed = _why_reversed(answers.table)
         why_not = why_not or why_reversed
         at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
@@ -319,7 +313,6 @@ class _Judging:
     def _transactions(
         self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
     ) -> Transactions:
-        """The rates of transactions, at the thresholds that were chosen on attempts."""
         default = _default(rates)
         best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
         if at is None or not rates.table.is_scored:
@@ -407,17 +400,6 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
     )
 
 
-def _take(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
-    if rows.all():
-        return answers
-    return attrs.evolve(
-        answers,
-        table=answers.table.take(rows),
-        elapsed_s=answers.elapsed_s[rows],
-        billed=answers.billed[rows],
-    )
-
-
 def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
     table = answers.table
@@ -444,9 +426,6 @@ def service_of(answers: Answers) -> Service:
         currency=answers.currency,
         cost_per_verified=per_verified,
     )
-
-
-# --- The test set -------------------------------------------------------------------------------
 
 
 def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
@@ -477,7 +456,7 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "to one test set can be compared."
             )
     # One bad column stops only itself.
-    if all(_reversed(each.table) for each in answers):
+    if all(_why_reversed(each.table) for each in answers):
         check_direction(first)
 
 
@@ -492,11 +471,9 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
 
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
-    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems.
-
-    But for those that could not be compared at any rate.
-    """
-    tables = [each.table for each in answers if each.table.is_scored and not _reversed(each.table)]
+    """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
+    tables = [each.table for each in answers if each.table.is_scored]
+    tables = [table for table in tables if not _why_reversed(table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
     counts = [int(np.count_nonzero(table.scored & ~table.mated)) for table in tables]
@@ -505,7 +482,6 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:
-    """The verdict, the picture and the table."""
     from .report import fragment  # not above: only pages need the templates
 
     return fragment(evaluation)

@@ -46,7 +46,6 @@ from .stats import bounds, effective_size, exact_upper
 from .stats.groups import FEW_PEOPLE
 from .stats.intervals import fewest
 
-#: Where ours are.
 _FOLDER: Final = Path(__file__).parent / "requirements"
 
 #: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
@@ -54,7 +53,6 @@ _FOLDER: Final = Path(__file__).parent / "requirements"
 #: enough on average.
 _SHARE: Final = 5
 
-#: Nobody compares more pairs than that.
 _MOST: Final = 10**9
 
 #: Limits by group: of a rate of each, or of its ratio to that of all groups together.
@@ -73,16 +71,14 @@ _CHOSEN: Final = (CALIBRATION, EVALUATION)
 _NAMED: Final = 3
 
 
-class At(enum.StrEnum):
-    """Which threshold of a system is judged."""
-
+class JudgedAt(enum.StrEnum):
     #: The one that was chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
     #: The one that it was asked with: the vendor's default, or that of the profile.
     DEFAULT = "default"
 
 
-class Outcome(enum.StrEnum):
+class Conclusion(enum.StrEnum):
     """What a comparison shows of a requirement."""
 
     #: It is met: a bound on the right side proves it.
@@ -121,7 +117,7 @@ class Requirements:
     max_fmr: float
     max_frr: float
     required_fmr: float
-    at: At = attrs.field(default=At.REQUIRED_FMR, converter=At)
+    at: JudgedAt = attrs.field(default=JudgedAt.REQUIRED_FMR, converter=JudgedAt)
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
@@ -134,7 +130,7 @@ class Requirements:
     max_ratio_frr: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.by_group and self.at is At.DEFAULT:
+        if self.by_group and self.at is JudgedAt.DEFAULT:
             raise InvalidRequest(
                 f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
                 '"default".'
@@ -167,14 +163,13 @@ class RateVerdict:
     rate: Rate
     low: float | None
     high: float | None
-    outcome: Outcome
+    outcome: Conclusion
     more: int | None
     column: str | None = None
     group: str | None = None
 
     @property
     def kind(self) -> str:
-        """Of which pairs it is: ``mated`` or ``non-mated``."""
         return "non-mated" if "fmr" in self.name else "mated"
 
 
@@ -188,7 +183,7 @@ class SystemVerdict:
     """
 
     system: str
-    outcome: Outcome
+    outcome: Conclusion
     threshold: float | None
     chosen_on: str | None
     rates: tuple[RateVerdict, ...]
@@ -209,7 +204,7 @@ class Verdict:
         systems: Each, in the order of the comparison.
     """
 
-    outcome: Outcome
+    outcome: Conclusion
     requirements: Requirements
     systems: tuple[SystemVerdict, ...]
 
@@ -262,15 +257,16 @@ def judge(
             )
     verdicts = [_judge(system, evaluation, requirements) for system in judged]
     outcomes = {verdict.outcome for verdict in verdicts}
-    outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
-    outcome = Outcome.PASS if outcomes == {Outcome.PASS} else outcome
+    outcome = Conclusion.FAIL if Conclusion.FAIL in outcomes else Conclusion.INCONCLUSIVE
+    outcome = Conclusion.PASS if outcomes == {Conclusion.PASS} else outcome
     return Verdict(outcome=outcome, requirements=requirements, systems=tuple(verdicts))
 
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
-    """Refuse an evaluation that was made for something else."""
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    if requirements.at is At.REQUIRED_FMR and not math.isclose(evaluation.required_fmr, required):
+    if requirements.at is JudgedAt.REQUIRED_FMR and not math.isclose(
+        evaluation.required_fmr, required
+    ):
         raise InvalidRequest(
             f"This comparison chose thresholds for an FMR of {evaluation.required_fmr:g}, and the "
             f"requirements {requirements.name} judge those for {required:g}: judge the answers "
@@ -303,7 +299,7 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
             system, at_required=best.at_required, at_default=best.at_default, curve=best.curve
         )
     # Who gives decisions only has no other threshold than its own.
-    is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
+    is_own = requirements.at is JudgedAt.DEFAULT or system.kind == "decisions"
     at = system.at_default if is_own else system.at_required
     rates: list[RateVerdict] = []
     groups: list[RateVerdict] = []
@@ -314,20 +310,20 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
             column = [each for each in system.groups if each.column == cell.column]
             of_group = evaluation.study.groups[cell.column][cell.group]
             groups += _rates(cell, requirements.by_group, of_group, requirements, column)
-    beyond = [rate for rate in rates if rate.outcome is Outcome.FAIL]
+    beyond = [rate for rate in rates if rate.outcome is Conclusion.FAIL]
     needed: dict[str, int] = {}
-    if any(rate.outcome is Outcome.FAIL for rate in groups) or (
+    if any(rate.outcome is Conclusion.FAIL for rate in groups) or (
         (at is None or beyond) and _is_hopeless(system, at, requirements)
     ):
-        outcome = Outcome.FAIL
+        outcome = Conclusion.FAIL
     elif (
         at is not None
-        and all(rate.outcome is Outcome.PASS for rate in rates + groups)
+        and all(rate.outcome is Conclusion.PASS for rate in rates + groups)
         and (groups or not requirements.by_group)
     ):
-        outcome = Outcome.PASS
+        outcome = Conclusion.PASS
     else:
-        outcome = Outcome.INCONCLUSIVE
+        outcome = Conclusion.INCONCLUSIVE
         if at is not None:
             needed = _pairs_more(rates + groups)
         elif system.pairs_needed is not None and not is_own:
@@ -346,7 +342,7 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
         sentence="",
     )
     seen = system.why_not or "It was asked without a known threshold: there is none to judge."
-    if outcome is Outcome.FAIL:
+    if outcome is Conclusion.FAIL:
         seen = "No threshold keeps both its FMR and its FRR within the limits."
     seen = f"{system.name}: {seen}" if at is None else _seen_words(verdict, attempts, requirements)
     met = _met_words(verdict, needed, requirements)
@@ -360,12 +356,10 @@ def _rates(
     requirements: Requirements,
     column: Sequence[GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """The rates of all pairs, or of one group of a column, that have a limit, beside it.
-
-    Any group may come out as the one that fails: so the lower bounds of a column hold together. All
-    groups must pass: so the upper bounds need not.
-    """
+    """The rates of all pairs, or of one group of a column, that have a limit, beside it."""
     confidence, chosen_for = requirements.confidence, requirements.required_fmr
+    # Any group may come out as the one that fails, so the lower bounds of a column hold together;
+    # all groups must pass, so the upper bounds need not.
     together = 1 - (1 - confidence) / max(1, len(column))
     place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
     for name, limit in limits.items():
@@ -392,16 +386,16 @@ def _rates(
             more = _more_for_ratio(
                 ratio, limit, rate, share=share, likely=likely, tail=1 - together
             )
-        outcome, people = Outcome.INCONCLUSIVE, rate.subjects or 0
+        outcome, people = Conclusion.INCONCLUSIVE, rate.subjects or 0
         if place and people < FEW_PEOPLE:
             # Where the rate that was seen is itself beyond the limit, no number would do.
             seen = rate.value if ratio is None else ratio.value
             is_beyond = seen is not None and seen > limit
             more = None if is_beyond else max(more or 0, FEW_PEOPLE - people)
         elif high is not None and high <= limit:
-            outcome, more = Outcome.PASS, None
+            outcome, more = Conclusion.PASS, None
         elif low is not None and low > limit:
-            outcome, more = Outcome.FAIL, None
+            outcome, more = Conclusion.FAIL, None
         yield RateVerdict(
             name=name,
             limit=limit,
@@ -415,13 +409,11 @@ def _rates(
 
 
 def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
-    """Whether no threshold would do, as far as these data can show.
-
-    The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
-    and FRR no lower than at the lower one. Beyond the last point nobody gets in.
-    """
-    if requirements.at is At.DEFAULT or system.curve is None:
+    """Whether no threshold would do, as far as these data can show."""
+    if requirements.at is JudgedAt.DEFAULT or system.curve is None:
         return at is not None
+    # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
+    # and FRR no lower than at the lower one. Beyond the last point nobody gets in.
     fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
@@ -435,11 +427,9 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
 def more_needed(
     rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
 ) -> int | None:
-    """How many more pairs of a kind would show that the true rate is at most `limit`.
+    """How many more pairs, beside the `whole`, would show that the true rate is at most `limit`.
 
-    `whole` is how many the whole test set has. Pairs that share people are worth less, and pairs
-    that are not judged (because thresholds were chosen on them, or nobody answered) are worth
-    nothing: both are assumed to go on as they were. More pairs are expected to err as often as was
+    They are expected to share people, or not to be judged, as before, and to err as often as was
     seen, or as `expected` if that is higher. At least 1; None if no number will do.
     """
     likely = max(rate.value or 0.0, expected)
@@ -457,11 +447,9 @@ def more_needed(
 def _more_for_ratio(
     ratio: Estimate | None, limit: float, rate: Rate, *, share: float, likely: float, tail: float
 ) -> int | None:
-    """How many more pairs a group needs that has a `share` of all, if all groups grow alike.
-
-    By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
-    be, if all groups err as often as is `likely` at most.
-    """
+    """How many more pairs a group takes that has a `share` of all, if all groups grow alike."""
+    # By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
+    # be, if all groups err as often as is `likely` at most.
     value = ratio.value if ratio else 1.0
     if share * limit >= 1 or value >= limit:
         return None
@@ -478,11 +466,8 @@ def _more_for_ratio(
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
-    """How many more pairs of each kind would show a pass; empty if no number would do.
-
-    A new pair of a group is one of all pairs, and of a group of every other column.
-    """
-    missing = [rate for rate in rates if rate.outcome is not Outcome.PASS]
+    """How many more pairs of each kind would show a pass; empty if no number would do."""
+    missing = [rate for rate in rates if rate.outcome is not Conclusion.PASS]
     of_group: dict[tuple[str, str | None, str | None], int] = {}
     of_column: Counter[tuple[str, str | None]] = Counter()
     for rate in missing:
@@ -539,8 +524,8 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
         return words
     if not verdict.groups:
         return f"{words} The data name no groups, and there are limits by group."
-    rest = [rate for rate in verdict.groups if rate.outcome is not Outcome.PASS]
-    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more or _MOST))
+    rest = [rate for rate in verdict.groups if rate.outcome is not Conclusion.PASS]
+    rest.sort(key=lambda rate: (rate.outcome is not Conclusion.FAIL, rate.more or _MOST))
     every = len(verdict.groups)
     words += f" {every - len(rest)} of {every} limits by group are met."
     for rate in rest[:_NAMED]:
@@ -561,27 +546,27 @@ def _rate_words(rate: RateVerdict) -> str:
         low = f"{lower_percent(rate.low, rate.limit)} %"
         high = f"{upper_percent(rate.high, rate.limit)} %"
     where = {
-        Outcome.PASS: f"is below {high}",
-        Outcome.FAIL: f"is above {low}",
-        Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
+        Conclusion.PASS: f"is below {high}",
+        Conclusion.FAIL: f"is above {low}",
+        Conclusion.INCONCLUSIVE: f"lies between {low} and {high}",
     }[rate.outcome]
     return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
 
 
 def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Requirements) -> str:
     """Met, not met, or that it cannot be shown, with what it takes."""
-    if verdict.outcome is Outcome.PASS:
+    if verdict.outcome is Conclusion.PASS:
         return "met."
-    if verdict.outcome is Outcome.FAIL:
-        of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
+    if verdict.outcome is Conclusion.FAIL:
+        of_group = any(rate.outcome is Conclusion.FAIL for rate in verdict.groups)
         is_only = of_group or verdict.chosen_on == "default"
         return "not met." if is_only else "not met; no other threshold would do."
-    if any(rate.outcome is Outcome.FAIL for rate in verdict.rates):
+    if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
         return "not met at this threshold; another might do."
     words = "this cannot be shown with these data"
     if not needed:
         for rate in verdict.rates:
-            if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None:
+            if rate.outcome is Conclusion.INCONCLUSIVE and rate.more is None:
                 seen = percent(rate.rate.value or 0.0)
                 words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
         return f"{words}."
@@ -621,7 +606,7 @@ _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
     **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
-    "at": ('"required_fmr" or "default"', (str,), [*At].__contains__),
+    "at": ('"required_fmr" or "default"', (str,), [*JudgedAt].__contains__),
     "counts": ('"attempts" or "transactions"', (str,), _COUNTS.__contains__),
     "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
     "confidence": _CONFIDENCE,

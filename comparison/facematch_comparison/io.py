@@ -30,9 +30,9 @@ from .answers import (
     PairNames,
     ScoreTable,
 )
-from .cells import MAX_ROWS, Categorical, Cells, Problem, problems_at, read_cells
-from .columns import LONG, PEOPLE, PERSON, PICTURES, WIDE, Columns, recognise, scale_of
-from .numbers import listed
+from .cells import MAX_ROWS, CellTable, Problem, WordColumn, problems_at, read_cells
+from .columns import LONG, PEOPLE, PERSON, PICTURES, WIDE, ColumnRoles, recognise, scale_of
+from .numbers import join_names
 from .study.drawing import components
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
@@ -124,10 +124,10 @@ def read_scores(
     """
     example = f"{WIDE} or {LONG}"
     cells = read_cells(source, what="comparison", example=example, max_rows=max_rows)
-    usual = Columns(dict(columns or {}), list(systems))
+    usual = ColumnRoles(dict(columns or {}), list(systems))
     usual.independent_pairs, usual.distance = independent_pairs, distance
     recognised = recognise(cells, usual, ignore)
-    table = _Table(cells, recognised, no_scores)
+    table = _ScoreCells(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
     problems: list[Problem] = []
@@ -145,11 +145,11 @@ def read_scores(
 
 
 @attrs.define
-class _Table:
+class _ScoreCells:
     """Cells whose columns are recognised."""
 
-    cells: Cells
-    columns: Columns
+    cells: CellTable
+    columns: ColumnRoles
     no_scores: Sequence[float]
 
     def __len__(self) -> int:
@@ -160,13 +160,13 @@ class _Table:
         """Our names of columns to their own."""
         return self.columns.of
 
-    def words(self, name: str) -> Categorical:
+    def words(self, name: str) -> WordColumn:
         return self.alike(name)[0]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         return self.cells.numbers(self.of.get(name, _MISSING))
 
-    def alike(self, *names: str) -> tuple[Categorical, ...]:
+    def alike(self, *names: str) -> tuple[WordColumn, ...]:
         return self.cells.alike(*(self.of.get(name, _MISSING) for name in names))
 
     def scores(self, column: str) -> NDArray[np.float64]:
@@ -210,17 +210,17 @@ class _Table:
         return person[probe.codes], person[reference.codes]
 
     @cached_property
-    def named(self) -> Categorical | None:
+    def person_words(self) -> WordColumn | None:
         """The people who have names; their codes are the first ones of `people`."""
         ways = self.columns.people
         return self.alike(*ways)[0] if ways in (PEOPLE, (PERSON,)) else None
 
     @cached_property
-    def numbered(self) -> NDArray[np.int64]:
+    def person_numbers(self) -> NDArray[np.int64]:
         """The number of each person, from 0: by the alphabet, or as numbers of their own rise."""
         numbers = np.arange(int(max(map(np.max, self.people))) + 1)
-        if self.named is not None:
-            numbers[self.named.ordered()] = np.arange(self.named.size)
+        if self.person_words is not None:
+            numbers[self.person_words.ordered()] = np.arange(self.person_words.size)
         return numbers
 
     @cached_property
@@ -232,8 +232,8 @@ class _Table:
             first, second = self.alike(*PICTURES)
             pictures, probe, reference = first.words, first.codes, second.codes
         subjects: dict[int, str] = {}
-        if self.named is not None:
-            in_order = self.named.values.take(self.named.ordered()).cast("string")  # noqa: PD011 - Arrow
+        if self.person_words is not None:
+            in_order = self.person_words.values.take(self.person_words.ordered()).cast("string")  # noqa: PD011 - Arrow
             subjects = dict(enumerate(in_order.to_pylist()))
         return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
@@ -255,19 +255,19 @@ class _Table:
     @cached_property
     def first(self) -> NDArray[np.int64]:
         """The first row of each pair."""
-        return _first(self.pairs[0], np.arange(len(self)))
+        return _first_rows(self.pairs[0], np.arange(len(self)))
 
     def place(self, row: int | np.integer[Any]) -> str:
         """Where a row is, as messages say it."""
         return f"{self.cells.unit} {self.cells.places[int(row)]}"
 
 
-def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
+def _notes(table: _ScoreCells, systems: Sequence[str]) -> Iterator[str]:
     """What was assumed."""
     yield from table.cells.notes
     if table.columns.systems and not systems:
         names = [repr(name[:60]) for name in table.columns.systems]
-        yield f"taken as scores of systems: {listed(names)}"
+        yield f"taken as scores of systems: {join_names(names)}"
     if table.columns.distance:
         yield (
             "scores are minus the distances: a threshold of -0.4 passes distances of 0.4 and less"
@@ -312,7 +312,7 @@ def _other_models(word: str) -> dict[str, int] | None:
     return models if is_right else None
 
 
-def _problems_of_cells(table: _Table) -> Iterator[Problem]:
+def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
     """What is wrong with single lines."""
     cells, of = table.cells, table.of
     needed = [(name,) for name in ("system", "pair", "mated", "transaction", "attempt")]
@@ -344,7 +344,7 @@ def _problems_of_cells(table: _Table) -> Iterator[Problem]:
     )
 
 
-def _marks(table: _Table, column: str) -> Iterator[Problem]:
+def _marks(table: _ScoreCells, column: str) -> Iterator[Problem]:
     """Numbers that stand for no score, as by their look and place they seem to.
 
     One comes several times, and is either the only one below 0 or farther from all others than
@@ -379,7 +379,7 @@ def _yes_no(word: str) -> int:
     return _YES_NO.get(word.lower(), -1)
 
 
-def _problems_of_people(table: _Table) -> Iterator[Problem]:
+def _problems_of_people(table: _ScoreCells) -> Iterator[Problem]:
     """Lines that say of two people that they are one, or the reverse; a picture with itself."""
     people = table.columns.people
     label = table.words("mated")
@@ -413,7 +413,7 @@ def _problems_of_people(table: _Table) -> Iterator[Problem]:
 
 
 @attrs.frozen
-class _Model:
+class _SystemRows:
     """One system of a table, or one model of it, and with which column of scores."""
 
     #: With its model, if there are several.
@@ -429,7 +429,9 @@ class _Model:
     system: str
 
 
-def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Iterator[_Model]:
+def _models_of(
+    table: _ScoreCells, usual_name: str, problems: list[Problem]
+) -> Iterator[_SystemRows]:
     """Who answered, each model of a system apart."""
     every = np.arange(len(table))
     score = table.of.get("score")
@@ -449,7 +451,7 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
         codes = [code for code, word in enumerate(model.words) if word and counts[code]]
         names = [model.words[code] for code in codes]
         if len(codes) < 2:
-            yield _Model(name, names[0] if names else None, rows, rows, column, {}, name)
+            yield _SystemRows(name, names[0] if names else None, rows, rows, column, {}, name)
             continue
         unnamed = ~model.filled[rows]
         problems.append(
@@ -463,10 +465,10 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
             others = {model.words[other]: counts[other] for other in codes if other != code}
             # Nobody knows which model would have given an answer that is missing: it counts once.
             of_model = rows[(model.codes[rows] == code) | (unnamed & (code == codes[0]))]
-            yield _Model(f"{name} (model {word})", word, of_model, rows, column, others, name)
+            yield _SystemRows(f"{name} (model {word})", word, of_model, rows, column, others, name)
 
 
-def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Problem]:
+def _problems_between(table: _ScoreCells, models: Sequence[_SystemRows]) -> Iterator[Problem]:
     """What is wrong between lines."""
     pair, name_of = table.pairs
     first = table.first
@@ -480,7 +482,7 @@ def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Probl
         for column in (column for column in _OF_SYSTEM if column in table.of):
             yield from _problems_of_system(table, name, rows, column)
     yield from problems_at(
-        _differing(pair, table.mated, *table.people),
+        _rows_that_differ(pair, table.mated, *table.people),
         lambda row: (
             f"the pair {name_of(row)} shows other people than in {table.place(first[pair[row]])}"
         ),
@@ -502,7 +504,7 @@ def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Probl
         yield from _problems_of_groups(table, column)
 
 
-def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
+def _problems_of_transactions(table: _ScoreCells) -> Iterator[Problem]:
     """Attempts of one transaction that are of several people, or two of one number."""
     pair, name_of = table.pairs
     words, attempts = table.words("transaction"), table.numbers("attempt")
@@ -511,10 +513,10 @@ def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
         lambda row: f"{table.of['attempt']} is {attempts[row]:g}; write a whole number from 1 on",
     )
     yield from problems_at(
-        _differing(pair, words.codes, attempts),
+        _rows_that_differ(pair, words.codes, attempts),
         lambda row: f"the pair {name_of(row)} is another attempt than above",
     )
-    strangers = _differing(words.codes, table.mated, *table.people)
+    strangers = _rows_that_differ(words.codes, table.mated, *table.people)
     yield from problems_at(
         strangers,
         lambda row: (
@@ -525,16 +527,18 @@ def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
     number = np.unique(attempts, return_inverse=True)[1]
     attempt = np.unique(words.codes * len(table) + number, return_inverse=True)[1]
     yield from problems_at(
-        np.setdiff1d(_differing(attempt, pair), strangers),
+        np.setdiff1d(_rows_that_differ(attempt, pair), strangers),
         lambda row: f"transaction {words[row][:60]!r} has one attempt twice",
     )
 
 
-def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -> Iterator[Problem]:
+def _problems_of_pairs(
+    table: _ScoreCells, model: _SystemRows, models: Sequence[_SystemRows]
+) -> Iterator[Problem]:
     """A pair that appears twice, or is missing, for one system."""
     pair, name_of = table.pairs
     unit = table.cells.unit
-    at = _first(pair, model.rows)
+    at = _first_rows(pair, model.rows)
     # In a wide table a line is of all systems.
     of = "" if table.columns.systems else f" of {model.name[:60]!r}"
     yield from problems_at(
@@ -558,7 +562,7 @@ def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -
 
 
 def _problems_of_system(
-    table: _Table, system: str, rows: NDArray[np.int64], column: str
+    table: _ScoreCells, system: str, rows: NDArray[np.int64], column: str
 ) -> Iterator[Problem]:
     """Two things that are said of one system, where there is one."""
     words = table.words(column)
@@ -572,12 +576,12 @@ def _problems_of_system(
     )
 
 
-def _problems_of_groups(table: _Table, column: str) -> Iterator[Problem]:
+def _problems_of_groups(table: _ScoreCells, column: str) -> Iterator[Problem]:
     """People who are in two groups."""
     words, subjects, groups, rows = _groups_of_people(table, column)
-    first = _first(subjects, np.arange(len(subjects)))
-    clashes = _differing(subjects, groups)
-    names = [] if table.named is None else table.named.words
+    first = _first_rows(subjects, np.arange(len(subjects)))
+    clashes = _rows_that_differ(subjects, groups)
+    names = [] if table.person_words is None else table.person_words.words
 
     def text(row: int) -> str:
         at = clashes[rows[clashes] == row][0]
@@ -590,7 +594,7 @@ def _problems_of_groups(table: _Table, column: str) -> Iterator[Problem]:
 
 
 def _groups_of_people(
-    table: _Table, column: str
+    table: _ScoreCells, column: str
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Words of the groups; then who is said to be in which, and on which row, in order."""
     probe, reference = table.people
@@ -609,16 +613,16 @@ def _groups_of_people(
     return columns[0].words, subjects[filled], groups[filled], rows[filled]
 
 
-def _first(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+def _first_rows(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first of some rows for each key; -1 where there is none."""
     first = np.full(int(keys.max(initial=-1)) + 1, -1)
     first[keys[rows[::-1]]] = rows[::-1]
     return first
 
 
-def _differing(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.int64]:
+def _rows_that_differ(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.int64]:
     """The rows that say something else than the first row of the same key."""
-    first = _first(keys, np.arange(len(keys)))[keys]
+    first = _first_rows(keys, np.arange(len(keys)))[keys]
     differs = np.zeros(len(keys), np.bool_)
     for column in columns:
         differs |= column != column[first]
@@ -628,9 +632,9 @@ def _differing(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.in
 # --- Answers --------------------------------------------------------------------------------------
 
 
-def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
+def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Answers:
     pair, first = table.pairs[0], table.first
-    rows = _first(pair, model.rows)
+    rows = _first_rows(pair, model.rows)
     is_asked = rows >= 0
     rows = np.where(is_asked, rows, first)
     of_system = {name: _constant(table.words(name), model.of_system) for name in _OF_SYSTEM}
@@ -652,7 +656,9 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     not_answered = {errors.words[code]: number for code, number in reasons.items()}
     if not is_asked.all():
         not_answered[NOT_ASKED] = not_answered.get(NOT_ASKED, 0) + int((~is_asked).sum())
-    probe_subjects, reference_subjects = (table.numbered[side][first] for side in table.people)
+    probe_subjects, reference_subjects = (
+        table.person_numbers[side][first] for side in table.people
+    )
     names = table.names
     if names.pictures:
         names = attrs.evolve(names, probe=names.probe[first], reference=names.reference[first])
@@ -695,22 +701,22 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     )
 
 
-def _grouping(table: _Table, column: str, rows: NDArray[np.int64]) -> Grouping:
+def _grouping(table: _ScoreCells, column: str, rows: NDArray[np.int64]) -> Grouping:
     words, subjects, groups, _ = _groups_of_people(table, column)
     labels = sorted(filter(None, words))
     place = {label: at for at, label in enumerate(labels)}
     of_word = np.array([place.get(word, -1) for word in words], np.int64)
-    of_subject = np.full(len(table.numbered), -1, np.int64)
+    of_subject = np.full(len(table.person_numbers), -1, np.int64)
     of_subject[subjects] = of_word[groups]
     probe, reference = (of_subject[side][rows] for side in table.people)
     return Grouping(labels=tuple(labels), probe=probe, reference=reference)
 
 
-def _constant(words: Categorical, rows: NDArray[np.int64]) -> str | None:
+def _constant(words: WordColumn, rows: NDArray[np.int64]) -> str | None:
     filled = rows[words.filled[rows]]
     return words[int(filled[0])] if len(filled) else None
 
 
-def _number(table: _Table, name: str, rows: NDArray[np.int64]) -> float | None:
+def _number(table: _ScoreCells, name: str, rows: NDArray[np.int64]) -> float | None:
     numbers = table.numbers(name)[rows]
     return next(iter(numbers[~np.isnan(numbers)].tolist()), None)

@@ -722,7 +722,6 @@ def _in_columns(name: str, number: Rate | Estimate | None) -> dict[str, float | 
 
 
 def as_json(thing: Any) -> dict[str, Any]:
-    """A value of this module, or made of them, as plain JSON values."""
     document: dict[str, Any] = _converter().unstructure(thing)
     return document
 

@@ -21,25 +21,17 @@ _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def percent(rate: float, width: float | None = None) -> str:
-    """A rate in percent, without the sign.
-
-    Args:
-        rate: 0-1, or an end of its interval.
-        width: Of the interval, 0-1: a tenth of it is shown. None for two digits.
-    """
+    """A rate, 0-1, in percent without the sign: to a tenth of the width of its interval."""
     number = _decimal(rate) * 100
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
         places = max(places, _least(100 - number, places))
-    text = _rounded(number, places)
+    text = _round_to(number, places)
     return f"{Decimal(text):.0f}" if Decimal(text) in (0, 100) else text
 
 
 def setting(rate: float) -> str:
-    """A rate that somebody chose, in percent, without the sign: all its digits.
-
-    But for 1 in N, whose digits need not end: three of them.
-    """
+    """A rate that somebody chose, in percent without the sign: all digits; of 1 in N three."""
     number = _decimal(rate) * 100
     is_endless = len(number.normalize().as_tuple().digits) > _MOST_DIGITS
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
@@ -48,7 +40,7 @@ def setting(rate: float) -> str:
 def points(difference: float, width: float | None = None) -> str:
     """A difference of two rates in percentage points, with a true minus."""
     number = _decimal(difference) * 100
-    return _signed(_rounded(number, _places(number, width and _decimal(width) * 100)))
+    return _set_minus(_round_to(number, _places(number, width and _decimal(width) * 100)))
 
 
 def in_words(fmr: float) -> str:
@@ -61,16 +53,11 @@ def in_words(fmr: float) -> str:
 
 
 def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
-    """Where systems are judged, as people say it: `in_words` of the FMR, or at fixed thresholds.
-
-    Args:
-        fmr: That thresholds were chosen for.
-        thresholds: Of each system: the one that was named for it, or None if it was chosen.
-    """
+    """Where systems are judged: `in_words` of the FMR, and the thresholds that were fixed."""
     fixed = [f"{score(at)} ({name})" for name, at in thresholds.items() if at is not None]
     if not fixed:
         return in_words(fmr)
-    words = f"the fixed {'threshold' if len(fixed) == 1 else 'thresholds'} {listed(fixed)}"
+    words = f"the fixed {'threshold' if len(fixed) == 1 else 'thresholds'} {join_names(fixed)}"
     return words if len(fixed) == len(thresholds) else f"{in_words(fmr)}, and {words}"
 
 
@@ -85,24 +72,19 @@ def one_in_at_least(rate: float) -> str:
 def quantity(number: float, width: float | None = None) -> str:
     """A ratio, a time or another number: what its interval supports, or two digits."""
     value = _decimal(number)
-    return _signed(_rounded(value, _places(value, width and _decimal(width))))
+    return _set_minus(_round_to(value, _places(value, width and _decimal(width))))
 
 
 def money(amount: float, width: float | None = None) -> str:
-    """An amount, without its currency: cents, and more digits where they are supported.
-
-    Args:
-        amount: Of money; below 0 for what is saved.
-        width: Of its interval; None for two digits of what is less than one.
-    """
+    """An amount, without its currency: cents, and more digits where its interval supports them."""
     value = _decimal(amount)
     places = max(2, _places(value, width and _decimal(width)))
     if width:
-        return _signed(_rounded(value, places))
-    return _signed(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
+        return _set_minus(_round_to(value, places))
+    return _set_minus(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Names as a sentence has them: ``a, b and c``."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
@@ -165,10 +147,10 @@ def _all_digits(number: Decimal, places: int) -> str:
     return f"{number:,.{max(places, needed)}f}"
 
 
-def _rounded(number: Decimal, places: int) -> str:
+def _round_to(number: Decimal, places: int) -> str:
     return f"{number.quantize(_unit(places), ROUND_HALF_EVEN):,f}"
 
 
-def _signed(text: str) -> str:
+def _set_minus(text: str) -> str:
     """With a true minus, and none before nothing."""
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", _MINUS)

@@ -69,7 +69,7 @@ class DifferencePlan:
 
 
 @attrs.frozen(kw_only=True)
-class Pairs:
+class PairCounts:
     """So many pairs are judged; so many are drawn and asked about for it, at what cost a vendor."""
 
     mated: int
@@ -80,14 +80,14 @@ class Pairs:
 
 
 @attrs.frozen(kw_only=True)
-class Need(Pairs):
+class ClaimNeed(PairCounts):
     """What it takes to show both claims, if each kind of pair brings at most so many errors."""
 
     errors: int
 
 
 @attrs.frozen(kw_only=True)
-class Less:
+class SmallerBudget:
     """What a smaller budget buys of a vendor, and the lowest rates that it can show: without one
     error; None without a pair that is judged."""
 
@@ -100,7 +100,7 @@ class Less:
 
 
 @attrs.frozen(kw_only=True)
-class DifferenceNeed(Pairs):
+class DifferenceNeed(PairCounts):
     """What it takes to see a difference between two systems, each mated pair of another person.
 
     One question has the error probability `alpha`, two-sided; `disagreement` is the share of mated
@@ -133,8 +133,8 @@ class StudyPlan:
     frr: float
     confidence: float
     split: bool
-    needs: tuple[Need, ...]
-    less: tuple[Less, ...]
+    needs: tuple[ClaimNeed, ...]
+    less: tuple[SmallerBudget, ...]
     difference: DifferenceNeed | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,17 +182,14 @@ def plan_study(
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        needs.append(Need(errors=errors, **_drawn(mated, non_mated, prices, parts)))
+        needs.append(ClaimNeed(errors=errors, **_count_pairs(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
         _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
         for vendor, price in prices.items()
         if price
-        for budget in (budgets or [_cents(part * floor.cost[vendor]) for part in PARTS])
+        for budget in (budgets or [_round_up(part * floor.cost[vendor]) for part in PARTS])
     ]
-    need = None
-    if difference is not None:
-        need = _difference(difference, fmr, 1 - confidence, prices, parts)
     return StudyPlan(
         fmr=fmr,
         frr=frr,
@@ -200,17 +197,18 @@ def plan_study(
         split=split,
         needs=tuple(needs),
         less=tuple(less),
-        difference=need,
+        difference=None
+        if difference is None
+        else _difference(difference, fmr, 1 - confidence, prices, parts),
     )
 
 
 def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: float) -> float:
-    """The probability that McNemar's exact test sees a difference between two systems.
+    """The probability that McNemar's exact test, two-sided, sees a difference of two systems.
 
-    Of so many independent mated pairs, at least 1, each is turned away by the one alone with these
-    probabilities; `alpha` is two-sided. Exact: over all numbers of pairs that they may disagree
-    about (S. W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R
-    controls per case", Biometrics 40, 1984).
+    Of independent mated pairs each is turned away by the one alone with these probabilities. Exact:
+    S. W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R controls
+    per case", Biometrics 40, 1984.
     """
     both = only_first + only_second
     if both <= 0:
@@ -226,18 +224,14 @@ def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: f
     return float(binom.pmf(disagreed, pairs, both) @ seen)
 
 
-# --- Below --------------------------------------------------------------------------------------
-
-
 def _difference(
     of: DifferencePlan, fmr: float, alpha: float, prices: Mapping[str, Decimal], parts: int
 ) -> DifferenceNeed:
     """How many pairs of each kind see a difference.
 
-    The difference varies because mated pairs are few, as McNemar's test has it (R. J. Connor,
-    "Sample size for testing differences in proportions for the paired-sample design", Biometrics
-    43, 1987), and because each threshold lies where so many false matches of the test set happen to
-    put it: the logarithm of its true FMR varies by one over their number, and the FRR with it.
+    It varies because mated pairs are few (R. J. Connor, "Sample size for testing differences in
+    proportions for the paired-sample design", Biometrics 43, 1987), and because each threshold lies
+    where so many false matches put it: ln(FMR) varies by one over their number, and so the FRR.
     """
     alpha /= of.systems * (of.systems - 1) // 2
     psi, apart = of.disagreement, of.first - of.second
@@ -259,20 +253,18 @@ def _difference(
         disagreement=psi,
         false_matches=matches,
         threshold_share=share,
-        **_drawn(mated, trials_allowing(matches, fmr), prices, parts),
+        **_count_pairs(mated, trials_allowing(matches, fmr), prices, parts),
     )
 
 
 def _steepness(frr: float, fmr: float) -> float:
-    """How much the FRR rises if the natural logarithm of the FMR falls by 1.
-
-    As of normal scores of one spread, mated and non-mated, which is careful: where vendors often
-    have twice the FRR at a tenth of the FMR, they have 5 to 10 times.
-    """
+    """How much the FRR rises if ln(FMR) falls by 1, as of normal scores of one spread: careful."""
     return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
 
 
-def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
+def _count_pairs(
+    mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int
+) -> dict[str, Any]:
     calls = parts * (mated + non_mated)
     return {
         "mated": mated,
@@ -283,14 +275,14 @@ def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int
     }
 
 
-def _cents(amount: Decimal) -> Decimal:
+def _round_up(amount: Decimal) -> Decimal:
     # Beyond what a context can hold to the cent, nobody counts cents.
     return amount.quantize(Decimal("0.01"), ROUND_CEILING) if amount < 10**20 else amount
 
 
 def _less(
-    vendor: str, budget: Decimal, price: Decimal, floor: Need, *, confidence: float, parts: int
-) -> Less:
+    vendor: str, budget: Decimal, price: Decimal, floor: ClaimNeed, *, confidence: float, parts: int
+) -> SmallerBudget:
     calls = int((budget / price).to_integral_value(ROUND_FLOOR))
     mated = calls * floor.mated // (floor.mated + floor.non_mated)
     frr, fmr = (
@@ -298,13 +290,12 @@ def _less(
         -math.expm1(math.log1p(-confidence) / (pairs // parts)) if pairs // parts else None
         for pairs in (mated, calls - mated)
     )
-    return Less(
+    return SmallerBudget(
         vendor=vendor, budget=budget, mated=mated, non_mated=calls - mated, frr=frr, fmr=fmr
     )
 
 
 def _with_text(value: Any) -> Any:
-    """JSON values, and amounts as text."""
     if isinstance(value, Mapping):
         return {name: _with_text(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

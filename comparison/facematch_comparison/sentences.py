@@ -11,18 +11,10 @@ from typing import Final
 
 from facematch_core.models import Environment
 
-from .model import (
-    Caveat,
-    Difference,
-    Estimate,
-    Evaluation,
-    Interval,
-    Rate,
-    System,
-)
+from .model import Caveat, Difference, Estimate, Evaluation, Rate, System
 from .numbers import (
     in_words,
-    listed,
+    join_names,
     money,
     one_in_at_least,
     percent,
@@ -67,16 +59,18 @@ def headline(
             table = f" They bear {in_words(1 / often)}.{table}"
         return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
-        return _of_one(judged[0], at, evaluation.confidence)
+        return _describe_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
     compared = [each for each in differences if each.frr is not None]
     apart = [name for name in names if not any(name in (two.first, two.second) for two in compared)]
     if not compared and (reason := why_not_comparable(required_fmr, trials)):
-        return f"{listed(names)} are not compared: {reason}"
+        return f"{join_names(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
-        sentence = _of_several([each for each in judged if each.name not in apart], compared, at)
+        sentence = _describe_several(
+            [each for each in judged if each.name not in apart], compared, at
+        )
         is_are = "is" if len(apart) == 1 else "are"
-        return f"{sentence} {listed(apart)} {is_are} not compared." if apart else sentence
+        return f"{sentence} {join_names(apart)} {is_are} not compared." if apart else sentence
     (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
     return of_difference(both, required_fmr, at_thresholds, at) if compared else both.sentence
 
@@ -116,7 +110,7 @@ def of_difference(
     )
 
 
-def _of_one(system: System, at: str, confidence: float) -> str:
+def _describe_one(system: System, at: str, confidence: float) -> str:
     frr, point = _frr(system), system.at_required
     if not frr.trials or point is None or point.threshold is None:
         return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
@@ -127,11 +121,12 @@ def _of_one(system: System, at: str, confidence: float) -> str:
     )
     if frr.interval is None:
         return f"{sentence}."
-    ends = _percents(frr.interval)
+    low, high = frr.interval.low, frr.interval.high
+    ends = f"{percent(low, high - low)} % to {percent(high, high - low)} %"
     return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
-def _of_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
+def _describe_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
     """The best of those that nobody really beats, held against each of the others."""
     beaten = {
         each.second if each.better == each.first else each.first
@@ -154,24 +149,22 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
             beyond |= {*each.beyond}
     parts = []
     if real:
-        parts.append(f"fewer than {listed(real)}, and that is not chance")
+        parts.append(f"fewer than {join_names(real)}, and that is not chance")
     if chance:
         possible = f"one of up to {points(most, most)} points is possible"
-        parts.append(f"no difference from {listed(chance)} is shown, and {possible}")
+        parts.append(f"no difference from {join_names(chance)} is shown, and {possible}")
     if beyond:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
-        parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
+        parts.append(f"but {join_names(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
     sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
 
 
 def limit(evaluation: Evaluation) -> str | None:
-    """What the headline rests on at its weakest, in one sentence; None without a rate.
-
-    That is the FMR of the system whose true one may be highest; where every FMR is shown to be
-    within the required one, the FRR with the fewest errors.
-    """
+    """What the headline rests on at its weakest, in one sentence; None without a rate."""
+    # The highest FMR that may be true; where all are within the required one, the FRR of the
+    # fewest errors.
     several = len(evaluation.systems) > 1
     points = [
         (f" of {system.name}" if several else "", at)
@@ -198,7 +191,6 @@ def limit(evaluation: Evaluation) -> str | None:
 
 
 def on_cost(evaluation: Evaluation) -> str | None:
-    """What an attempt costs with the cheapest system, and how much more with the next one."""
     if evaluation.costs is None:
         return None
     costs = {
@@ -250,7 +242,7 @@ def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
         for code_and_text in _of_system(evaluation, system).items():
             together.setdefault(code_and_text, []).append(system.name)
     of_systems = [
-        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, listed(names)))
+        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, join_names(names)))
         for (code, text), names in together.items()
     ]
     return (*of_systems, *_of_the_study(evaluation))
@@ -290,7 +282,7 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             "giving a score: at a threshold they count as turned away."
         )
     if system.other_models:
-        others = listed([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
+        others = join_names([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
         texts["model_changed"] = (
             f"{_NAMES} is only what the model {system.model or 'that gave no name'} answered: "
             f"the vendor's model changed during the run, to or from {others}. Two models are two "
@@ -350,7 +342,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
-        whose = "" if every else f" to {listed(unpriced)}"
+        whose = "" if every else f" to {join_names(unpriced)}"
         yield Caveat(
             code="no_price",
             systems=() if every else tuple(unpriced),
@@ -371,8 +363,3 @@ def _general(code: str, text: str) -> Caveat:
 
 def _frr(system: System) -> Rate:
     return system.at_required.frr if system.at_required else Rate(errors=0, trials=0)
-
-
-def _percents(ends: Interval) -> str:
-    low, high = (percent(end, ends.high - ends.low) for end in (ends.low, ends.high))
-    return f"{low} % to {high} %"

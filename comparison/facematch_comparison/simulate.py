@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Pictures of each probe and reference, who is in them (both (2, N), from 0), columns of groups.
-Pairs: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Grouping]]"
+DrawnPairs: TypeAlias = "tuple[NDArray[np.int64], NDArray[np.int64], dict[str, Grouping]]"
 
 
 def _number(most: float, *, ends: bool = True) -> Callable[[str], float]:
@@ -73,7 +73,7 @@ def draw(
     pictures: int | None = None,
     groups: Mapping[str, Mapping[str, str]],
     seed: int = 0,
-) -> Pairs:
+) -> DrawnPairs:
     """Pairs of people who have so many pictures each, or as few as it takes; mated ones first."""
     for each in count(2) if pictures is None else (pictures,):
         most = people * math.comb(each, 2), math.comb(people, 2) * each**2
@@ -108,13 +108,9 @@ def draw(
 
 
 def answer(
-    name: str, words: Mapping[str, str], pairs: Pairs, *, seed: int = 0
+    name: str, words: Mapping[str, str], pairs: DrawnPairs, *, seed: int = 0
 ) -> tuple[Answers, list[float | None]]:
-    """What a vendor of these words answers; and its threshold, its true FMR, FNMR, FAR and FRR.
-
-    Two vendors that are alike but for their names are a true null hypothesis. A rate is None
-    without such a pair; in FAR and FRR, failures to acquire count as refused.
-    """
+    """What a vendor of these words answers; and its threshold, its true FMR, FNMR, FAR and FRR."""
     pictures, people, groups = pairs
     true, rates = {key: default for key, (default, _) in _KEYS.items()}, []
     for key, text in words.items():

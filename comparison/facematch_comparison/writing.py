@@ -162,10 +162,7 @@ def wrong_pairs(
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
-    """An Arrow table of all answers; only columns in which something is said.
-
-    `once`: what is the same for a system is on its first line only.
-    """
+    """All answers without empty columns; `once`: what is the same for a system is on one line."""
     _check(answers, study)
     tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
     names = dict.fromkeys(name for table in tables for name in table.column_names)
@@ -200,7 +197,6 @@ def _check(answers: Sequence[Answers], study: Study | None) -> None:
 
 
 def _plain(groups: Mapping[str, Grouping]) -> dict[str, tuple[object, ...]]:
-    """Groups as what can be compared."""
     return {
         name: (group.labels, group.probe.tobytes(), group.reference.tobytes())
         for name, group in groups.items()
@@ -218,7 +214,7 @@ def _check_study(answers: Answers, study: Study) -> None:
 def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
     table = answers.table
     zeros = np.zeros(len(table), np.int64)
-    yield "system", _coded(zeros, [answers.name])
+    yield "system", _encode_words(zeros, [answers.name])
     yield "pair", pa.array(np.arange(len(table)))
     if table.transactions is not None:
         yield "transaction", pa.array(table.transactions)
@@ -226,16 +222,16 @@ def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[t
     yield "mated", pa.array(table.mated)
     yield from _names(answers, study)
     yield "score", pa.array(table.scores, from_pandas=True)
-    yield "decision", _coded(table.decisions, [str(decision) for decision in DECISIONS])
+    yield "decision", _encode_words(table.decisions, [str(decision) for decision in DECISIONS])
     yield "acquired", pa.array(table.acquired, mask=~table.answered)
     yield "error", _errors(answers)
     yield "elapsed_s", pa.array(answers.elapsed_s, from_pandas=True)
     # Left out, it is a guess by the price.
     free = answers.price is None and not answers.billed.any()
-    yield "billed", _coded(zeros - 1 if free else answers.billed, [*map(str, BILLED)])
+    yield "billed", _encode_words(zeros - 1 if free else answers.billed, [*map(str, BILLED)])
     for column, group in table.groups.items():
-        yield PROBE_GROUP + column, _coded(group.probe, group.labels)
-        yield REFERENCE_GROUP + column, _coded(group.reference, group.labels)
+        yield PROBE_GROUP + column, _encode_words(group.probe, group.labels)
+        yield REFERENCE_GROUP + column, _encode_words(group.reference, group.labels)
     filled = np.arange(len(table)) == 0 if once else zeros == 0
     for name, value in (("threshold", table.threshold), ("price", answers.price)):
         number = np.nan if value is None else value
@@ -251,7 +247,7 @@ def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[t
         "privacy": answers.privacy,
         "people_known": None if answers.people_known else "no",
     }.items():
-        yield name, _coded(np.where(filled & (word is not None), 0, -1), [str(word)])
+        yield name, _encode_words(np.where(filled & (word is not None), 0, -1), [str(word)])
 
 
 _NAMES: Final = ("probe", "reference", "probe_subject", "reference_subject")
@@ -265,26 +261,26 @@ def _names(answers: Answers, study: Study | None) -> Iterator[tuple[str, Any]]:
     if study is not None:
         yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
         yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
-        people = [_coded(side, study.subjects) for side in study.subject_numbers]
+        people = [_encode_words(side, study.subjects) for side in study.subject_numbers]
         yield from zip(_NAMES[2:], people, strict=True)
         return
     names = answers.names
     if names is not None and names.pictures:
-        yield "probe", _coded(names.probe, names.pictures)
-        yield "reference", _coded(names.reference, names.pictures)
+        yield "probe", _encode_words(names.probe, names.pictures)
+        yield "reference", _encode_words(names.reference, names.pictures)
     sides = np.stack([answers.table.probe_subjects, answers.table.reference_subjects])
     people = [pa.array(side) for side in sides]
     if names is not None and names.subjects:
         numbers, places = np.unique(sides, return_inverse=True)
         places = places.reshape(sides.shape)
         words = [names.subjects.get(who, f"unknown {who}") for who in numbers.tolist()]
-        people = [_coded(side, words) for side in places]
+        people = [_encode_words(side, words) for side in places]
         if all(map(_NUMBER.fullmatch, words)):
             people = [pa.array(np.array(words, np.int64)[side]) for side in places]
     yield from zip(_NAMES[2:], people, strict=True)
 
 
-def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
+def _encode_words(places: NDArray[Any], words: Sequence[str]) -> Any:
     """Words by their places; nothing where a place is below 0."""
     places = places.astype(np.int32)
     indices = pa.array(places, mask=places < 0)
@@ -299,19 +295,19 @@ def _errors(answers: Answers) -> Any:
     places = np.full(len(answers.table), -1)
     padding = np.full(missing - len(at), len(counts))
     places[~answers.table.answered] = np.concatenate([at, padding])
-    return _coded(places, words)
+    return _encode_words(places, words)
 
 
 def _write_csv(table: Any, file: BinaryIO) -> None:
-    """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
+    """Without a formula: names are escaped, numbers are numbers."""
     columns = []
     for column in table.columns:
         plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
         if pa.types.is_dictionary(column.type):
-            words = [_escaped(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+            words = [_escape_words(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
             plain = pa.chunked_array(words, pa.string())
         elif pa.types.is_string(column.type):
-            plain = pa.chunked_array([_escaped(chunk) for chunk in column.chunks], pa.string())
+            plain = pa.chunked_array([_escape_words(chunk) for chunk in column.chunks], pa.string())
         columns.append(plain)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     rows = pa.table(columns, names=table.column_names)
@@ -319,6 +315,6 @@ def _write_csv(table: Any, file: BinaryIO) -> None:
         csv.write_csv(part, file, csv.WriteOptions(include_header=False))
 
 
-def _escaped(words: Any) -> Any:
+def _escape_words(words: Any) -> Any:
     texts = [None if word is None else escaped(word) for word in words.to_pylist()]
     return pa.array(texts, pa.string())

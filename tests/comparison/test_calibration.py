@@ -58,7 +58,7 @@ def test_what_a_calibration_needs_and_distances_are_refused():
     # A calibration is bound to the scale of a backend, which a range does not name.
     ranges = [with_columns(system, scale=scale) for scale in (None, "0-1", "0 to 100", "0-100")]
     for wrong, words in (
-        *((one, "do not say scale,") for one in ranges),
+        *((values, "do not say scale,") for values in ranges),
         (with_columns(system, scores=100 - system.table.scores), "distances"),
         (attrs.evolve(system, backend=None, environment=None), "backend and environment,"),
     ):

@@ -36,13 +36,20 @@ WHOLE = {"required_fmr": 0.25}
 
 
 def test_ten_pairs_of_ten_people_by_hand():
-    one = system_answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
-    said = evaluate([one], **WHOLE, name="hand", digest="d", made_at=NOW)
-    assert (said.study.name, said.study.digest, said.made_at) == ("hand", "d", NOW)
-    assert (said.study.whole, said.study.calibration) == (said.study.evaluation, None)
-    assert attrs.astuple(said.study.whole) == (10, 5, 5, 15)
-    (found,) = said.systems
-    at = found.at_required
+    answers = system_answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
+    evaluation = evaluate([answers], **WHOLE, name="hand", digest="d", made_at=NOW)
+    assert (evaluation.study.name, evaluation.study.digest, evaluation.made_at) == (
+        "hand",
+        "d",
+        NOW,
+    )
+    assert (evaluation.study.whole, evaluation.study.calibration) == (
+        evaluation.study.evaluation,
+        None,
+    )
+    assert attrs.astuple(evaluation.study.whole) == (10, 5, 5, 15)
+    (system,) = evaluation.systems
+    at = system.at_required
     # One of five may pass at 0.25: the lowest whole number above 40.
     assert (at.threshold, at.rule, at.chosen_on) == (41, ThresholdRule.AT_LEAST, "evaluation")
     assert (at.fmr.errors, at.fmr.trials) == (1, 5)
@@ -51,21 +58,21 @@ def test_ten_pairs_of_ten_people_by_hand():
     assert (at.far.errors, at.far.trials) == (1, 5)
     assert at.frr.interval == exact_interval(2, 5)
     assert at.calibration_fmr == at.fmr
-    default = found.at_default
+    default = system.at_default
     assert (default.threshold, default.chosen_on, default.calibration_fmr) == (50, "default", None)
     assert (default.frr.errors, default.fmr.errors) == (2, 1)
-    assert (found.kind, found.scale, found.why_not) == ("scores", "fake/v1", None)
-    assert found.score_range == (5, 90)
+    assert (system.kind, system.scale, system.why_not) == ("scores", "fake/v1", None)
+    assert system.score_range == (5, 90)
 
 
 def test_thresholds_are_chosen_on_other_people():
-    one = crowd()
-    said = evaluate([one], required_fmr=1e-2, seed=4, split=True)
-    table = one.table
+    answers = crowd()
+    evaluation = evaluate([answers], required_fmr=1e-2, seed=4, split=True)
+    table = answers.table
     development, test = split_by_subject(table.probe_subjects, table.reference_subjects, seed=4)
-    assert said.study.calibration == size_of(table.take(development))
-    assert said.study.evaluation == size_of(table.take(test))
-    at = said.systems[0].at_required
+    assert evaluation.study.calibration == size_of(table.take(development))
+    assert evaluation.study.evaluation == size_of(table.take(test))
+    at = evaluation.systems[0].at_required
     assert at.chosen_on == "calibration"
     reported = rates_at(table.take(test), at.threshold)
     for name in ("fmr", "fnmr", "far", "frr"):
@@ -75,36 +82,39 @@ def test_thresholds_are_chosen_on_other_people():
     assert chosen.value <= 1e-2
     assert at.calibration_fmr == chosen
     assert at.frr.interval.method is not Method.EXACT
-    assert evaluate([one], required_fmr=1e-2, seed=4, split=True, made_at=said.made_at) == said
-    assert evaluate([one], required_fmr=1e-2, seed=5, split=True).study.evaluation != (
-        said.study.evaluation
+    assert (
+        evaluate([answers], required_fmr=1e-2, seed=4, split=True, made_at=evaluation.made_at)
+        == evaluation
+    )
+    assert evaluate([answers], required_fmr=1e-2, seed=5, split=True).study.evaluation != (
+        evaluation.study.evaluation
     )
     # A half without both kinds of pairs could neither choose nor judge.
     whole = evaluate([system_answers([90], [10, 20])], required_fmr=0.5, split=True)
     assert whole.study.calibration is None
     assert whole.systems[0].at_required.chosen_on == "evaluation"
     # Neither hangs on a threshold: all pairs count.
-    whole = evaluate([one], required_fmr=1e-2).systems[0]
-    assert (said.systems[0].auc, said.systems[0].d_prime) == (whole.auc, whole.d_prime)
+    whole = evaluate([answers], required_fmr=1e-2).systems[0]
+    assert (evaluation.systems[0].auc, evaluation.systems[0].d_prime) == (whole.auc, whole.d_prime)
 
 
 def test_a_vendor_with_decisions_only_is_one_point():
-    found = evaluate([as_decisions(crowd())]).systems[0]
-    assert (found.kind, found.curve, found.score_range) == ("decisions", None, None)
-    assert (found.at_required, bool(found.why_not)) == (None, True)
+    system = evaluate([as_decisions(crowd())]).systems[0]
+    assert (system.kind, system.curve, system.score_range) == ("decisions", None, None)
+    assert (system.at_required, bool(system.why_not)) == (None, True)
     scored = evaluate([crowd()]).systems[0]
-    assert found.at_default.frr == scored.at_default.frr
+    assert system.at_default.frr == scored.at_default.frr
     assert "its own decisions" in evaluate([as_decisions(crowd())]).headline
 
 
 def test_who_compared_nothing_or_has_no_threshold_says_why():
-    found = evaluate([system_answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
-    assert (found.kind, found.at_required, found.curve) == ("scores", None, None)
-    assert found.why_not == "It compared no pair."
-    assert (found.at_default.frr.errors, found.at_default.frr.trials) == (2, 2)
-    assert found.at_default.fnmr.value is None
-    found = evaluate([system_answers([95], [95, 95, 20])], required_fmr=0.4).systems[0]
-    assert (found.at_required, "(95)" in found.why_not) == (None, True)
+    system = evaluate([system_answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
+    assert (system.kind, system.at_required, system.curve) == ("scores", None, None)
+    assert system.why_not == "It compared no pair."
+    assert (system.at_default.frr.errors, system.at_default.frr.trials) == (2, 2)
+    assert system.at_default.fnmr.value is None
+    system = evaluate([system_answers([95], [95, 95, 20])], required_fmr=0.4).systems[0]
+    assert (system.at_required, "(95)" in system.why_not) == (None, True)
 
 
 @given(
@@ -113,8 +123,8 @@ def test_who_compared_nothing_or_has_no_threshold_says_why():
     st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST]),
     st.floats(0.01, 0.99),
 )
-def test_any_answers_are_judged(mated, others, rule, wanted):
-    one = system_answers(mated, others, rule=rule)
+def test_any_answers_are_judged(mated, others, rule, max_fmr):
+    answers = system_answers(mated, others, rule=rule)
     both = [(a, b) for a in mated for b in others if None not in (a, b)]
     auc = sum((a > b) + (a == b) / 2 for a, b in both) / len(both) if both else None
     if auc is not None and auc < 0.5:
@@ -122,23 +132,23 @@ def test_any_answers_are_judged(mated, others, rule, wanted):
         chance = mannwhitneyu(first, second, alternative="less", method="asymptotic").pvalue
         if chance < 0.03:
             with pytest.raises(InvalidRequest, match="distances"):
-                evaluate([one], required_fmr=wanted)
+                evaluate([answers], required_fmr=max_fmr)
             return
         assume(chance > 0.1)  # Between, ties and continuity decide.
-    found = evaluate([one], required_fmr=wanted).systems[0]
-    assert found.auc == (None if auc is None else pytest.approx(auc))
-    assert (found.at_required is None) is (found.why_not is not None)
-    if found.at_required is not None:
-        at = found.at_required.threshold
+    system = evaluate([answers], required_fmr=max_fmr).systems[0]
+    assert system.auc == (None if auc is None else pytest.approx(auc))
+    assert (system.at_required is None) is (system.why_not is not None)
+    if system.at_required is not None:
+        at = system.at_required.threshold
         passes = [
             s is not None and (s > at if rule is ThresholdRule.ABOVE else s >= at) for s in mated
         ]
-        assert found.at_required.frr.errors == passes.count(False)
-        assert found.at_required.fmr.value <= wanted
+        assert system.at_required.frr.errors == passes.count(False)
+        assert system.at_required.fmr.value <= max_fmr
 
 
 @pytest.mark.parametrize(
-    "made",
+    "systems",
     [
         *([], [crowd(), crowd()], [crowd(), crowd("b", people=50)]),
         [system_answers([1], [2]), system_answers([1, 1], [], "b")],
@@ -147,9 +157,9 @@ def test_any_answers_are_judged(mated, others, rule, wanted):
     ],
     ids=["none", "one name", "other people", "other pairs", "distances"],
 )
-def test_what_cannot_be_compared_is_refused(made):
+def test_what_cannot_be_compared_is_refused(systems):
     with pytest.raises(InvalidRequest):
-        evaluate(made)
+        evaluate(systems)
 
 
 def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
@@ -163,38 +173,38 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
 
 
 @pytest.mark.parametrize(
-    "asked", [{"required_fmr": 0}, {"required_fmr": np.nan}, {"confidence": 1}]
+    "options", [{"required_fmr": 0}, {"required_fmr": np.nan}, {"confidence": 1}]
 )
-def test_numbers_out_of_range_are_refused(asked):
+def test_numbers_out_of_range_are_refused(options):
     with pytest.raises(InvalidRequest):
-        evaluate([system_answers([90], [10])], **asked)
+        evaluate([system_answers([90], [10])], **options)
 
 
 def test_rates_at_the_false_match_rates_that_reports_have_in_common():
     system = crowd(others=25)  # 5,000 non-mated pairs
-    found = evaluate([system], required_fmr=0.03).systems[0]
-    assert [each.fmr for each in found.at_fmrs] == [1e-2, 1e-3, 1e-4]
-    for each in found.at_fmrs[:2]:
+    judged = evaluate([system], required_fmr=0.03).systems[0]
+    assert [each.fmr for each in judged.at_fmrs] == [1e-2, 1e-3, 1e-4]
+    for each in judged.at_fmrs[:2]:
         alone = evaluate([system], required_fmr=each.fmr).systems[0].at_required
         assert each.point == alone
         assert each.why_not is None
-    assert found.at_fmrs[2].point is None
-    assert "10,000" in found.at_fmrs[2].why_not
+    assert judged.at_fmrs[2].point is None
+    assert "10,000" in judged.at_fmrs[2].why_not
     assert evaluate([as_decisions(crowd())]).systems[0].at_fmrs == ()
 
 
 def test_a_data_frame_has_a_row_for_each_operating_point():
     costs = Costs(impostors=0.01, false_match=500, false_reject=2)
-    found = evaluate([crowd(others=25), as_decisions(crowd("b", others=25))], costs=costs)
-    frame = found.to_frame()
+    evaluation = evaluate([crowd(others=25), as_decisions(crowd("b", others=25))], costs=costs)
+    frame = evaluation.to_frame()
     points = ["a required", "a default", "a fmr 0.01", "a fmr 0.001", "b default"]
     assert (frame["system"] + " " + frame["at"]).tolist() == points
-    row, at = frame.iloc[0], found.systems[0].at_required
+    row, at = frame.iloc[0], evaluation.systems[0].at_required
     assert (row.threshold, row.frr, row.fmr_errors) == (at.threshold, at.frr.value, at.fmr.errors)
     assert (row.fnmr_low, row.far_high) == (at.fnmr.interval.low, at.far.interval.high)
-    assert row.cost == found.systems[0].cost.at_required.expected.value
+    assert row.cost == evaluation.systems[0].cost.at_required.expected.value
     # A notebook shows a line and not every number.
-    assert len(repr(found)) < 300
+    assert len(repr(evaluation)) < 300
 
 
 COSTS = Costs(impostors=0.1, false_match=50, false_reject=2, currency="USD")
@@ -202,35 +212,35 @@ COSTS = Costs(impostors=0.1, false_match=50, false_reject=2, currency="USD")
 
 def test_the_cheapest_and_how_much_more_the_next_costs():
     systems = [crowd("a", mean=70), crowd("b", mean=60, seed=3)]
-    found = evaluate(systems, required_fmr=0.01, costs=COSTS)
-    first, second = (one.cost.at_required.expected for one in found.systems)
-    (apart,) = found.differences
+    evaluation = evaluate(systems, required_fmr=0.01, costs=COSTS)
+    first, second = (system.cost.at_required.expected for system in evaluation.systems)
+    (apart,) = evaluation.differences
     assert first.value < second.value
-    shown = [float(number) for number in re.findall(r"\d+\.\d+", found.on_cost)]
+    shown = [float(number) for number in re.findall(r"\d+\.\d+", evaluation.on_cost)]
     ends = apart.cost.interval
     numbers = [first.value, first.interval.low, first.interval.high]
     numbers += [-apart.cost.value, -ends.high, -ends.low]
     assert shown == pytest.approx(numbers, abs=0.005)
-    assert "with b it costs" in found.on_cost
-    assert "USD" in found.on_cost
+    assert "with b it costs" in evaluation.on_cost
+    assert "USD" in evaluation.on_cost
     assert apart.dearer == "b"
     # The order of the systems changes nothing.
-    assert evaluate(systems[::-1], required_fmr=0.01, costs=COSTS).on_cost == found.on_cost
+    assert evaluate(systems[::-1], required_fmr=0.01, costs=COSTS).on_cost == evaluation.on_cost
     alike = [crowd("a"), crowd("b", seed=1)]
     assert evaluate(alike, required_fmr=0.01, costs=COSTS).differences[0].dearer is None
-    for made, costs in ((crowd(), None), (system_answers([], [10]), COSTS)):
-        assert evaluate([made], costs=costs).on_cost is None
+    for answers, costs in ((crowd(), None), (system_answers([], [10]), COSTS)):
+        assert evaluate([answers], costs=costs).on_cost is None
 
 
 def test_several_are_held_against_the_one_that_nobody_beats():
     good = crowd("good", mean=62)
     hard = np.flatnonzero(good.table.mated & (good.table.scores < 66))
     lucky = without_answers(crowd("lucky", mean=65, seed=3), hard)
-    found = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
-    first, second, _ = found.systems
+    evaluation = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
+    first, second, _ = evaluation.systems
     assert first.at_required.frr.value < second.at_required.frr.value
-    assert found.differences[0].better == "good"
-    assert "good turns away 76 of 1,000 genuine attempts: fewer than lucky" in found.headline
+    assert evaluation.differences[0].better == "good"
+    assert "good turns away 76 of 1,000 genuine attempts: fewer than lucky" in evaluation.headline
 
 
 def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
@@ -241,30 +251,30 @@ def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
 
 
 def test_who_decided_only_some_pairs_has_no_point_of_its_own():
-    one = system_answers([90] * 5, [10] * 10)
-    decisions = one.table.decisions.copy()
-    assert evaluate([one]).systems[0].at_default is not None
+    answers = system_answers([90] * 5, [10] * 10)
+    decisions = answers.table.decisions.copy()
+    assert evaluate([answers]).systems[0].at_default is not None
     decisions[-1] = -1
-    assert evaluate([with_columns(one, decisions=decisions)]).systems[0].at_default is None
+    assert evaluate([with_columns(answers, decisions=decisions)]).systems[0].at_default is None
 
 
 def test_errors_are_the_pairs_without_an_answer():
-    one = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
-    found = service_of(one)
-    assert (found.calls, found.answered.errors, found.answered.trials) == (5, 1, 5)
+    answers = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
+    service = service_of(answers)
+    assert (service.calls, service.answered.errors, service.answered.trials) == (5, 1, 5)
     # An outage takes many calls, a bad picture many pairs: no interval would hold.
-    assert (found.answered.interval, found.acquisition.interval) == (None, None)
-    assert (found.acquisition.errors, found.acquisition.trials) == (2, 4)
-    assert found.not_answered == {"VendorUnavailable": 1}
+    assert (service.answered.interval, service.acquisition.interval) == (None, None)
+    assert (service.acquisition.errors, service.acquisition.trials) == (2, 4)
+    assert service.not_answered == {"VendorUnavailable": 1}
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
 def test_percentiles_are_times_that_were_measured(times):
-    one = attrs.evolve(system_answers([90] * len(times), []), elapsed_s=np.array(times))
-    found, count = service_of(one).latency_s, len(times)
-    assert [*found] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
-    assert service_of(one).timed == count
-    for percent, value in found.items():
+    answers = attrs.evolve(system_answers([90] * len(times), []), elapsed_s=np.array(times))
+    percentiles, count = service_of(answers).latency_s, len(times)
+    assert [*percentiles] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
+    assert service_of(answers).timed == count
+    for percent, value in percentiles.items():
         assert value in times
         within = sum(time <= value for time in times)
         below = sum(time < value for time in times)
@@ -272,49 +282,51 @@ def test_percentiles_are_times_that_were_measured(times):
 
 
 def test_times_of_what_was_not_answered_do_not_count():
-    one = without_answers(system_answers([90, 80, 70], [10]), [0])
-    timed = attrs.evolve(one, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan]))
+    answers = without_answers(system_answers([90, 80, 70], [10]), [0])
+    timed = attrs.evolve(answers, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan]))
     assert service_of(timed).latency_s == {"50": 2.0}
     assert service_of(timed).timed == 2
-    assert service_of(one).latency_s == {}
+    assert service_of(answers).latency_s == {}
 
 
 def test_what_may_have_been_charged_is_counted():
-    one = attrs.evolve(
+    answers = attrs.evolve(
         as_real(system_answers([90], [10, 20])),
         billed=np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)]),
     )
-    found = service_of(one)
-    assert (found.cost, found.price, found.currency) == (0.1, 0.05, "USD")
-    assert found.cost_per_verified == 0.05
+    service = service_of(answers)
+    assert (service.cost, service.price, service.currency) == (0.1, 0.05, "USD")
+    assert service.cost_per_verified == 0.05
     # Three times 0.1 is 0.3: money is no binary fraction.
-    one = attrs.evolve(as_real(system_answers([90, 90, 20], [])), price=0.1, billed=np.full(3, 1))
-    assert (service_of(one).cost, service_of(one).cost_per_verified) == (0.3, 0.15)
+    answers = attrs.evolve(
+        as_real(system_answers([90, 90, 20], [])), price=0.1, billed=np.full(3, 1)
+    )
+    assert (service_of(answers).cost, service_of(answers).cost_per_verified) == (0.3, 0.15)
 
 
 def test_nobody_let_in_costs_nothing_per_person():
-    one = attrs.evolve(as_real(system_answers([20], [10])), billed=np.full(2, 1))
-    assert service_of(one).cost == 0.1
-    assert service_of(one).cost_per_verified is None
+    answers = attrs.evolve(as_real(system_answers([20], [10])), billed=np.full(2, 1))
+    assert service_of(answers).cost == 0.1
+    assert service_of(answers).cost_per_verified is None
     free = service_of(system_answers([90], [10]))
     assert (free.cost, free.price, free.currency, free.cost_per_verified) == (None,) * 4
 
 
 @pytest.mark.parametrize("decision", [Decision.MATCH, Decision.REVIEW])
 def test_verified_is_who_matches(decision):
-    one = as_real(system_answers([90], [90]))
+    answers = as_real(system_answers([90], [90]))
     place = np.full(2, DECISIONS.index(decision), np.int8)
-    one = attrs.evolve(with_columns(one, decisions=place), billed=np.full(2, 1))
+    answers = attrs.evolve(with_columns(answers, decisions=place), billed=np.full(2, 1))
     expected = 0.05 if decision is Decision.MATCH else None
-    assert service_of(one).cost_per_verified == expected
+    assert service_of(answers).cost_per_verified == expected
 
 
-def caveats_of(*systems, **asked):
+def caveats_of(*systems, **options):
     """Code to caveat; one code is about one set of systems in these tests."""
-    caveats = evaluate(systems, **asked).caveats
-    found = {caveat.code: caveat for caveat in caveats}
-    assert len(found) == len(caveats)
-    return found
+    caveats = evaluate(systems, **options).caveats
+    by_code = {caveat.code: caveat for caveat in caveats}
+    assert len(by_code) == len(caveats)
+    return by_code
 
 
 def wrong_in_one_of_twenty(name, seed):
@@ -326,14 +338,14 @@ def wrong_in_one_of_twenty(name, seed):
 
 
 def test_twenty_pairs_show_next_to_nothing():
-    found = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)
+    caveats = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)
     for code, numbers in {
         "no_threshold": ("10 non-mated", "0.1 %", "1,000"),
         "fnmr_floor": ("10 mated", "1 %", "299"),
         "few_people": ("30 people",),
     }.items():
-        assert all(number in found[code].text for number in numbers), found[code]
-    assert {"no_groups", "impostors", "one_system", "unknown_origin"} < set(found)
+        assert all(number in caveats[code].text for number in numbers), caveats[code]
+    assert {"no_groups", "impostors", "one_system", "unknown_origin"} < set(caveats)
 
 
 def test_a_large_study_says_little():
@@ -343,12 +355,12 @@ def test_a_large_study_says_little():
 
 @pytest.mark.parametrize("environment", Environment)
 def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
-    found = caveats_of(attrs.evolve(as_real(system_answers([90], [10])), environment=environment))
+    caveats = caveats_of(attrs.evolve(as_real(system_answers([90], [10])), environment=environment))
     is_mock = environment in (Environment.MOCK, Environment.SANDBOX)
-    assert ("not_the_vendor" in found) is is_mock
+    assert ("not_the_vendor" in caveats) is is_mock
     if is_mock:
-        assert found["not_the_vendor"].systems == ("a",)
-    assert "unknown_origin" not in found
+        assert caveats["not_the_vendor"].systems == ("a",)
+    assert "unknown_origin" not in caveats
 
 
 def test_an_fmr_of_decisions_is_held_against_the_required_one():
@@ -356,14 +368,14 @@ def test_an_fmr_of_decisions_is_held_against_the_required_one():
     assert ["the true FMR may be" in limit for limit in limits] == [True, False]
 
 
-def with_a_gap(one):
-    scores = one.table.scores.copy()
+def with_a_gap(answers):
+    scores = answers.table.scores.copy()
     scores[3] = np.nan
-    return with_columns(one, scores=scores)
+    return with_columns(answers, scores=scores)
 
 
 @pytest.mark.parametrize(
-    ("made", "asked", "code", "number"),
+    ("answers", "options", "code", "number"),
     [
         (system_answers([95], [95, 95, 20]), {"required_fmr": 0.4}, "no_threshold", "(95)"),
         (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
@@ -384,10 +396,10 @@ def with_a_gap(one):
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_a_caveat_is_there_with_its_number_where_it_is_true(made, asked, code, number):
-    found = caveats_of(made, **asked)
-    assert number in found[code].text
-    assert "decisions_only" not in found
+def test_a_caveat_is_there_with_its_number_where_it_is_true(answers, options, code, number):
+    caveats = caveats_of(answers, **options)
+    assert number in caveats[code].text
+    assert "decisions_only" not in caveats
     plain = caveats_of(crowd(), required_fmr=0.01)
     assert code not in plain or number not in plain[code].text
 
@@ -404,8 +416,8 @@ def test_a_person_who_causes_most_false_matches(split):
     table = quiet.table
     is_wolf = ~table.mated & ((table.probe_subjects == 7) | (table.reference_subjects == 7))
     wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, table.scores))
-    found = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
-    assert ("without that person it would be" in found.text) is not split
+    caveat = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
+    assert ("without that person it would be" in caveat.text) is not split
     assert "concentrated" not in caveats_of(quiet, required_fmr=0.02, split=split)
 
 
@@ -415,12 +427,12 @@ def test_a_person_who_forces_the_threshold_up():
     system = system_answers(random.integers(40, 100, 400), scores)
     is_p7 = ~system.table.mated & (system.table.scores == 90)
     probes = np.where(is_p7, 7, system.table.probe_subjects)
-    found = evaluate([with_columns(system, probe_subjects=probes)], required_fmr=0.01)
-    few = found.systems[0].concentration
-    assert found.systems[0].at_required.threshold == 91
+    evaluation = evaluate([with_columns(system, probe_subjects=probes)], required_fmr=0.01)
+    few = evaluation.systems[0].concentration
+    assert evaluation.systems[0].at_required.threshold == 91
     assert (few.pairs, few.worst_person) == (37, 1)
     assert few.threshold_without <= 51
-    (caveat,) = (one for one in found.caveats if one.code == "concentrated")
+    (caveat,) = (each for each in evaluation.caveats if each.code == "concentrated")
     assert f"it would be {few.threshold_without:g}" in caveat.text
 
 
@@ -431,8 +443,8 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     chosen = evaluate([crowd(others=25), crowd("b", others=25, seed=3)], **FIXED)
     old = chosen.systems[0].at_required.threshold
     now = crowd(others=25, seed=7)
-    said = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
-    fixed, other = said.systems
+    evaluation = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
+    fixed, other = evaluation.systems
     at, plain = fixed.at_required, rates_at(now.table, old)
     assert (at.threshold, at.chosen_on, at.calibration_fmr) == (old, "fixed", None)
     # The ordinary interval, and not that of an order statistic.
@@ -442,8 +454,8 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     assert fixed.at_fmrs == evaluate([now], **FIXED).systems[0].at_fmrs
     # The false matches at it, for nobody forced it up.
     assert fixed.concentration.pairs == at.fmr.errors
-    assert f"{old:g} (a)" in said.headline
-    assert "1 false match in 100, and" in said.headline
+    assert f"{old:g} (a)" in evaluation.headline
+    assert "1 false match in 100, and" in evaluation.headline
     alone = evaluate([now], **FIXED, at_thresholds={"a": old})
     assert f"the fixed threshold {old:g} (a)" in alone.headline
     assert "placed" not in alone.limit
@@ -455,14 +467,14 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
 def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
     systems = [crowd(rule=rule), crowd("b", seed=3, rule=rule)]
     chosen = evaluate(systems, **FIXED)
-    at = {one.name: one.at_required.threshold for one in chosen.systems}
+    at = {system.name: system.at_required.threshold for system in chosen.systems}
     (free,), (half,), (fixed,) = (
         evaluate(systems, **FIXED, at_thresholds=dict(pinned)).differences
         for pinned in ([], [*at.items()][:1], at.items())
     )
     assert fixed.frr.value == half.frr.value == free.frr.value
     assert (fixed.exact, fixed.p_exact) == (free.exact, free.p_exact)
-    widths = [one.frr.interval.high - one.frr.interval.low for one in (fixed, half, free)]
+    widths = [system.frr.interval.high - system.frr.interval.low for system in (fixed, half, free)]
     # Only a threshold that was chosen here moves with whoever was tested.
     assert widths == sorted(widths)
     assert widths[0] <= 1.1 * (fixed.exact.high - fixed.exact.low)
@@ -472,27 +484,29 @@ def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
 
 
 @pytest.mark.parametrize(
-    ("made", "at"),
+    ("answers", "at"),
     [(crowd(), {"c": 50}), (crowd(), {"a": np.nan}), (as_decisions(crowd()), {"a": 50})],
     ids=["nobody", "no number", "no scores"],
 )
-def test_a_threshold_that_cannot_be_fixed_is_refused(made, at):
+def test_a_threshold_that_cannot_be_fixed_is_refused(answers, at):
     with pytest.raises(InvalidRequest):
-        evaluate([made], at_thresholds=at)
+        evaluate([answers], at_thresholds=at)
 
 
 def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
-    one = evaluate([crowd(others=25)], required_fmr=0.01)
-    fmr = one.systems[0].at_required.fmr
-    often = int(one.limit.split("1 in ")[1].strip("."))
-    assert one.limit.startswith(f"{fmr.errors} false matches")
+    evaluation = evaluate([crowd(others=25)], required_fmr=0.01)
+    fmr = evaluation.systems[0].at_required.fmr
+    often = int(evaluation.limit.split("1 in ")[1].strip("."))
+    assert evaluation.limit.startswith(f"{fmr.errors} false matches")
     # Never rarer than the upper end, and near it.
     assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
     two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
     assert " of a;" in two.limit
     # Its own decisions are within it: then few errors are.
-    own = evaluate([as_decisions(system_answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01)
-    assert own.limit.startswith("1 of 100 genuine attempts")
+    of_decisions = evaluate(
+        [as_decisions(system_answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01
+    )
+    assert of_decisions.limit.startswith("1 of 100 genuine attempts")
     assert evaluate([without_answers(crowd(), slice(None))]).limit is None
 
 
@@ -505,24 +519,24 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
 )
 def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     both = [system_answers([90] * 20, [10] * pairs, name) for name in "ab"]
-    found = evaluate(both)
-    assert found.required_fmr == pytest.approx(fmr)
-    assert all((each.at_required is None) is (pairs < 10) for each in found.systems)
-    assert (found.differences[0].frr is None) is (pairs < 10)
-    assert (f" {pairs:,} non-mated pairs bear" in found.headline) is (pairs >= 10)
+    evaluation = evaluate(both)
+    assert evaluation.required_fmr == pytest.approx(fmr)
+    assert all((each.at_required is None) is (pairs < 10) for each in evaluation.systems)
+    assert (evaluation.differences[0].frr is None) is (pairs < 10)
+    assert (f" {pairs:,} non-mated pairs bear" in evaluation.headline) is (pairs >= 10)
     alone = evaluate([both[0], as_decisions(both[1])])
-    assert alone.required_fmr == found.required_fmr
+    assert alone.required_fmr == evaluation.required_fmr
 
 
 def test_what_cannot_be_compared_says_what_can():
     both = [system_answers([90] * 100, [10] * 900, name) for name in "ab"]
-    found = evaluate(both, required_fmr=1e-3)
-    assert [each.at_required for each in found.systems] == [None, None]
-    assert "1,000" in found.systems[0].why_not
-    assert "1 false match in 180" in found.headline
-    found = evaluate(both, required_fmr=2e-3)
-    assert found.differences[0].frr is None
-    assert all(words in found.headline for words in ("2,500", "1 false match in 180"))
+    evaluation = evaluate(both, required_fmr=1e-3)
+    assert [each.at_required for each in evaluation.systems] == [None, None]
+    assert "1,000" in evaluation.systems[0].why_not
+    assert "1 false match in 180" in evaluation.headline
+    evaluation = evaluate(both, required_fmr=2e-3)
+    assert evaluation.differences[0].frr is None
+    assert all(words in evaluation.headline for words in ("2,500", "1 false match in 180"))
     assert evaluate(both, required_fmr=1 / 180).differences[0].frr is not None
     assert evaluate(both, required_fmr=1 / 179.9).differences[0].frr is not None
 
@@ -534,40 +548,43 @@ def test_nobody_is_best_who_is_not_compared():
     ]
     few = without_answers(system_answers([90] * 300, [10] * 10_000, "c"), np.arange(700, 10_300))
     for required in (0.01, None):
-        found = evaluate([*both, few], required_fmr=required)
-        assert found.headline.endswith("c is not compared.") is (required == 0.01)
-        assert found.differences[0].better == "a"
+        evaluation = evaluate([*both, few], required_fmr=required)
+        assert evaluation.headline.endswith("c is not compared.") is (required == 0.01)
+        assert evaluation.differences[0].better == "a"
     nearly_none = without_answers(
         system_answers([90] * 300, [10] * 10_000, "c"), np.arange(309, 10_300)
     )
-    found = evaluate([*both, nearly_none])
-    assert found.required_fmr == evaluate(both).required_fmr
-    assert found.differences[0].better == "a"
-    assert " 9 non-mated" not in found.headline
+    evaluation = evaluate([*both, nearly_none])
+    assert evaluation.required_fmr == evaluate(both).required_fmr
+    assert evaluation.differences[0].better == "a"
+    assert " 9 non-mated" not in evaluation.headline
 
 
 def test_a_fixed_threshold_judges_no_distances():
     right = crowd()
     wrong = with_columns(crowd("b"), scores=100 - crowd().table.scores)
-    found = evaluate([right, wrong], required_fmr=0.01, at_thresholds={"b": 50})
-    assert (found.systems[1].at_required, "distances" in found.systems[1].why_not) == (None, True)
+    evaluation = evaluate([right, wrong], required_fmr=0.01, at_thresholds={"b": 50})
+    assert (evaluation.systems[1].at_required, "distances" in evaluation.systems[1].why_not) == (
+        None,
+        True,
+    )
 
 
 def test_one_system_is_judged_at_its_threshold():
-    found = evaluate([crowd(others=25)], required_fmr=1e-3)
-    at = found.systems[0].at_required
-    assert f"the threshold {at.threshold:.10g}" in found.headline
-    assert f"{at.frr.errors:,} of {at.frr.trials:,}" in found.headline
+    evaluation = evaluate([crowd(others=25)], required_fmr=1e-3)
+    at = evaluation.systems[0].at_required
+    assert f"the threshold {at.threshold:.10g}" in evaluation.headline
+    assert f"{at.frr.errors:,} of {at.frr.trials:,}" in evaluation.headline
 
 
-def in_transactions(one, of_each):
+def in_transactions(answers, of_each):
     """The same, whose mated pairs of a person are the attempts of one transaction, others alone."""
-    table = one.table
+    table = answers.table
     mated = int(table.mated.sum())
     places = np.arange(len(table))
     is_mated = places < mated
     return with_columns(
-        one,
+        answers,
         transactions=np.where(is_mated, places // of_each, places),
         attempts=np.where(is_mated, places % of_each + 1, 1),
     )
@@ -575,14 +592,14 @@ def in_transactions(one, of_each):
 
 def test_rates_of_transactions_stand_beside_those_of_attempts():
     people, tries = 200, 5
-    one = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
+    answers = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
     # Of many equal scores fewer pass than may.
-    one = with_columns(one, scores=np.round(one.table.scores / 4) * 4)
+    answers = with_columns(answers, scores=np.round(answers.table.scores / 4) * 4)
     for attempts in (None, 5, 2, 1):
-        (system,) = evaluate([one], required_fmr=1e-2, attempts=attempts).systems
+        (system,) = evaluate([answers], required_fmr=1e-2, attempts=attempts).systems
         of, at = system.transactions, system.at_required
         assert (of.attempts, of.size.mated, of.size.subjects) == (attempts or 5, people, people)
-        passed = one.table.passed(at.threshold)[: people * tries].reshape(people, tries)
+        passed = answers.table.passed(at.threshold)[: people * tries].reshape(people, tries)
         errors = int((~passed[:, : attempts or 5].any(axis=1)).sum())
         assert (of.at_required.frr.errors, of.at_required.frr.trials) == (errors, people)
         # People are the clusters: each has one transaction here.
@@ -591,15 +608,15 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
         # Others had one attempt each, of which the same pass.
         assert of.at_required.fmr == at.fmr
         assert of.at_default.far.errors == system.at_default.far.errors
-    (system,) = evaluate([one], required_fmr=1e-2, split=True).systems
+    (system,) = evaluate([answers], required_fmr=1e-2, split=True).systems
     assert system.transactions.size == of.size
     assert evaluate([crowd()]).systems[0].transactions is None
     with pytest.raises(InvalidRequest):
-        evaluate([one], attempts=0)
+        evaluate([answers], attempts=0)
 
 
 def test_decisions_have_transactions_at_their_one_threshold():
-    one = as_decisions(in_transactions(crowd(mated=4, mean=60), 4))
-    (system,) = evaluate([one]).systems
+    answers = as_decisions(in_transactions(crowd(mated=4, mean=60), 4))
+    (system,) = evaluate([answers]).systems
     assert (system.transactions.at_required, system.transactions.curve) == (None, None)
     assert system.transactions.at_default.frr.errors < system.at_default.frr.errors

@@ -17,8 +17,8 @@ from kit.comparison.tables import (
 from facematch_comparison.answers import Grouping
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.gate import (
-    At,
-    Outcome,
+    Conclusion,
+    JudgedAt,
     Requirements,
     built_in,
     judge,
@@ -31,12 +31,12 @@ from facematch_comparison.stats import bounds, exact_interval, exact_upper, tria
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
-AS_ASKED = attrs.evolve(DOOR, at=At.DEFAULT)
+AS_ASKED = attrs.evolve(DOOR, at=JudgedAt.DEFAULT)
 
 
-def judged(*made, requirements=DOOR, split=False, **options):
+def judged(*answers, requirements=DOOR, split=False, **options):
     evaluation = evaluate(
-        made,
+        answers,
         required_fmr=requirements.required_fmr,
         confidence=requirements.evaluation_confidence,
         split=split,
@@ -44,9 +44,9 @@ def judged(*made, requirements=DOOR, split=False, **options):
     return judge(evaluation, requirements, **options)
 
 
-def one(made, requirements=DOOR, **options):
-    (found,) = judged(made, requirements=requirements, **options).systems
-    return found
+def verdict_of(answers, requirements=DOOR, **options):
+    (verdict,) = judged(answers, requirements=requirements, **options).systems
+    return verdict
 
 
 def at_default(mated, wrong, others, let_in, **more):
@@ -58,53 +58,55 @@ def at_default(mated, wrong, others, let_in, **more):
 def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshold():
     good, bad = crowd(mean=85, others=60), crowd(mean=45, others=60)
     for split, chosen_on in ((False, "evaluation"), (True, "calibration")):
-        found = one(good, split=split)
-        assert (found.outcome, found.chosen_on) == (Outcome.PASS, chosen_on)
-        assert (found.more, found.cost) == (None, None)
-        fmr, frr = found.rates
+        verdict = verdict_of(good, split=split)
+        assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, chosen_on)
+        assert (verdict.more, verdict.cost) == (None, None)
+        fmr, frr = verdict.rates
         assert (fmr.name, frr.name) == ("fmr", "frr")
         assert fmr.high <= 0.01
         assert frr.high <= 0.05
-        for rate in found.rates:
-            assert f"below {upper_percent(rate.high)} % (limit" in found.sentence
-        assert one(bad, split=split).outcome is Outcome.FAIL
+        for rate in verdict.rates:
+            assert f"below {upper_percent(rate.high)} % (limit" in verdict.sentence
+        assert verdict_of(bad, split=split).outcome is Conclusion.FAIL
     # Scores alone would pass; failures to acquire are errors.
     for wrong in (bad, crowd(mean=95, others=60, failures=0.2)):
-        found = one(wrong)
-        assert (found.outcome, found.rates[1].low > 0.05) == (Outcome.FAIL, True)
+        verdict = verdict_of(wrong)
+        assert (verdict.outcome, verdict.rates[1].low > 0.05) == (Conclusion.FAIL, True)
     # Chosen for an FMR that is stricter than it need be, it refuses too many; that is no FAIL.
     strict = attrs.evolve(DOOR, required_fmr=1e-4, max_fmr=0.3)
-    found = one(crowd(mean=60, others=60), strict)
-    assert (found.outcome, found.rates[1].outcome) == (Outcome.INCONCLUSIVE, Outcome.FAIL)
+    verdict = verdict_of(crowd(mean=60, others=60), strict)
+    assert (verdict.outcome, verdict.rates[1].outcome) == (Conclusion.INCONCLUSIVE, Conclusion.FAIL)
 
 
 @pytest.mark.parametrize(("rate", "limit"), [("fmr", "max_fmr"), ("frr", "max_frr")])
 def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
-    made = at_default(400, 20, 400, 20)
+    answers = at_default(400, 20, 400, 20)
     generous = attrs.evolve(AS_ASKED, max_fmr=0.5, max_frr=0.5)
-    (bound,) = (one_rate for one_rate in one(made, generous).rates if one_rate.name == rate)
+    (bound,) = (
+        bound_rate for bound_rate in verdict_of(answers, generous).rates if bound_rate.name == rate
+    )
 
     def outcome(value):
-        found = one(made, attrs.evolve(generous, **{limit: float(value)}))
-        return {one_rate.name: one_rate.outcome for one_rate in found.rates}[rate]
+        verdict = verdict_of(answers, attrs.evolve(generous, **{limit: float(value)}))
+        return {bound_rate.name: bound_rate.outcome for bound_rate in verdict.rates}[rate]
 
-    assert outcome(bound.high) is Outcome.PASS
-    assert outcome(np.nextafter(bound.high, 0)) is Outcome.INCONCLUSIVE
-    assert outcome(bound.low) is Outcome.INCONCLUSIVE
-    assert outcome(np.nextafter(bound.low, 0)) is Outcome.FAIL
+    assert outcome(bound.high) is Conclusion.PASS
+    assert outcome(np.nextafter(bound.high, 0)) is Conclusion.INCONCLUSIVE
+    assert outcome(bound.low) is Conclusion.INCONCLUSIVE
+    assert outcome(np.nextafter(bound.low, 0)) is Conclusion.FAIL
 
 
 @pytest.mark.parametrize(
     ("fmr_low", "frr_low", "outcome"),
     [
         # Between the points FMR may be as low as at the second, and FRR as low as at the first.
-        ((0.5, 0.0), (0.0, 0.5), Outcome.INCONCLUSIVE),
-        ((0.5, 0.02), (0.0, 0.5), Outcome.FAIL),
-        ((0.5, 0.01), (0.05, 0.5), Outcome.INCONCLUSIVE),
-        ((0.5, 0.0), (0.06, 0.5), Outcome.FAIL),
+        ((0.5, 0.0), (0.0, 0.5), Conclusion.INCONCLUSIVE),
+        ((0.5, 0.02), (0.0, 0.5), Conclusion.FAIL),
+        ((0.5, 0.01), (0.05, 0.5), Conclusion.INCONCLUSIVE),
+        ((0.5, 0.0), (0.06, 0.5), Conclusion.FAIL),
         # Beyond the last point FMR is no lower than there.
-        ((0.5, 0.02), (0.06, 0.04), Outcome.FAIL),
-        ((0.5, 0.0), (0.06, 0.04), Outcome.INCONCLUSIVE),
+        ((0.5, 0.02), (0.06, 0.04), Conclusion.FAIL),
+        ((0.5, 0.0), (0.06, 0.04), Conclusion.INCONCLUSIVE),
     ],
 )
 def test_whether_another_threshold_would_do_on_a_curve_of_two_points(fmr_low, frr_low, outcome):
@@ -114,26 +116,26 @@ def test_whether_another_threshold_would_do_on_a_curve_of_two_points(fmr_low, fr
     (system,) = evaluation.systems
     curve = attrs.evolve(system.curve, thresholds=(1, 2), fmr_low=fmr_low, frr_low=frr_low)
     systems = (attrs.evolve(system, curve=curve),)
-    found = judge(attrs.evolve(evaluation, systems=systems), DOOR)
-    assert (found.outcome, found.systems[0].rates[1].outcome) == (outcome, Outcome.FAIL)
+    verdict = judge(attrs.evolve(evaluation, systems=systems), DOOR)
+    assert (verdict.outcome, verdict.systems[0].rates[1].outcome) == (outcome, Conclusion.FAIL)
 
 
 @pytest.mark.parametrize(
     ("mated", "wrong", "others", "let_in", "outcome"),
     [
-        (59, 0, 299, 0, Outcome.PASS),
-        (58, 0, 299, 0, Outcome.INCONCLUSIVE),
-        (59, 0, 298, 0, Outcome.INCONCLUSIVE),
-        (59, 8, 299, 0, Outcome.FAIL),
-        (59, 0, 299, 8, Outcome.FAIL),
+        (59, 0, 299, 0, Conclusion.PASS),
+        (58, 0, 299, 0, Conclusion.INCONCLUSIVE),
+        (59, 0, 298, 0, Conclusion.INCONCLUSIVE),
+        (59, 8, 299, 0, Conclusion.FAIL),
+        (59, 0, 299, 8, Conclusion.FAIL),
     ],
 )
 def test_bounds_of_independent_pairs(mated, wrong, others, let_in, outcome):
     assert (trials_for(0.05), trials_for(0.01)) == (59, 299)
-    made = at_default(mated, wrong, others, let_in)
-    found = one(made, AS_ASKED)
-    assert found.outcome is outcome
-    assert (found.threshold, found.chosen_on) == (50, "default")
+    answers = at_default(mated, wrong, others, let_in)
+    verdict = verdict_of(answers, AS_ASKED)
+    assert verdict.outcome is outcome
+    assert (verdict.threshold, verdict.chosen_on) == (50, "default")
 
 
 @pytest.mark.parametrize(
@@ -147,106 +149,113 @@ def test_bounds_of_independent_pairs(mated, wrong, others, let_in, outcome):
 )
 def test_n_more_comparisons_about_so_much_money(others, price, more, cost, words):
     money = {"price": price, "currency": None if price is None else "USD"}
-    found = one(attrs.evolve(at_default(40, 0, others, 0), **money), AS_ASKED)
-    assert [rate.more for rate in found.rates] == more
-    assert (found.more, found.cost) == (sum(filter(None, more)), cost)
-    assert words in found.sentence
+    verdict = verdict_of(attrs.evolve(at_default(40, 0, others, 0), **money), AS_ASKED)
+    assert [rate.more for rate in verdict.rates] == more
+    assert (verdict.more, verdict.cost) == (sum(filter(None, more)), cost)
+    assert words in verdict.sentence
 
 
 def test_so_many_more_do_show_it():
-    made = at_default(100, 1, 400, 0)
-    fmr, fnmr = one(made, AS_ASKED).rates
-    assert (fmr.outcome, fnmr.more) == (Outcome.PASS, None)
+    answers = at_default(100, 1, 400, 0)
+    fmr, fnmr = verdict_of(answers, AS_ASKED).rates
+    assert (fmr.outcome, fnmr.more) == (Conclusion.PASS, None)
     # Beyond the limit but not surely: no number.
-    found = one(at_default(40, 3, 400, 0), AS_ASKED)
-    assert (found.outcome, found.more) == (Outcome.INCONCLUSIVE, None)
-    made = at_default(50, 1, 400, 0)
-    _, fnmr = one(made, AS_ASKED).rates
+    verdict = verdict_of(at_default(40, 3, 400, 0), AS_ASKED)
+    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, None)
+    answers = at_default(50, 1, 400, 0)
+    _, fnmr = verdict_of(answers, AS_ASKED).rates
     # Errors come in whole numbers: one in fifty, at the numbers of pairs on either side.
     fifties = (50 + fnmr.more) // 50
-    for times, outcome in ((fifties, Outcome.INCONCLUSIVE), (fifties + 1, Outcome.PASS)):
-        assert one(at_default(50 * times, times, 400, 0), AS_ASKED).outcome is outcome
+    for times, outcome in ((fifties, Conclusion.INCONCLUSIVE), (fifties + 1, Conclusion.PASS)):
+        assert verdict_of(at_default(50 * times, times, 400, 0), AS_ASKED).outcome is outcome
 
 
 def test_where_one_rate_has_no_number_the_verdict_has_none():
-    made = attrs.evolve(at_default(40, 3, 200, 0), price=0.05, currency="USD")
-    found = one(made, AS_ASKED)
-    assert [rate.more for rate in found.rates] == [99, None]
-    assert (found.outcome, found.more, found.cost) == (Outcome.INCONCLUSIVE, None, None)
+    answers = attrs.evolve(at_default(40, 3, 200, 0), price=0.05, currency="USD")
+    verdict = verdict_of(answers, AS_ASKED)
+    assert [rate.more for rate in verdict.rates] == [99, None]
+    assert (verdict.outcome, verdict.more, verdict.cost) == (Conclusion.INCONCLUSIVE, None, None)
 
 
 def test_decisions_are_judged_at_their_one_threshold():
     for requirements in (DOOR, AS_ASKED):
-        found = one(as_decisions(crowd(mean=85, others=60)), requirements)
-        assert (found.outcome, found.chosen_on) == (Outcome.PASS, "default")
-    assert one(as_decisions(crowd(mean=40))).outcome is Outcome.FAIL
-    unknown = one(with_columns(as_decisions(crowd(mean=85, others=60)), threshold=None))
-    assert (unknown.threshold, unknown.outcome) == (None, Outcome.PASS)
+        verdict = verdict_of(as_decisions(crowd(mean=85, others=60)), requirements)
+        assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, "default")
+    assert verdict_of(as_decisions(crowd(mean=40))).outcome is Conclusion.FAIL
+    unknown = verdict_of(with_columns(as_decisions(crowd(mean=85, others=60)), threshold=None))
+    assert (unknown.threshold, unknown.outcome) == (None, Conclusion.PASS)
 
 
 def test_without_a_threshold_its_reason_is_the_verdict():
-    nothing = one(system_answers([LOST], [LOST]))
-    assert (nothing.outcome, nothing.rates) == (Outcome.INCONCLUSIVE, ())
+    nothing = verdict_of(system_answers([LOST], [LOST]))
+    assert (nothing.outcome, nothing.rates) == (Conclusion.INCONCLUSIVE, ())
     assert "It compared no pair" in nothing.sentence
     # 20 pairs of two people have the highest score: nobody gets in without them.
     tops = system_answers(
         [*range(50, 90)] * 10, [10] * 380 + [90] * 20, rule=ThresholdRule.AT_LEAST
     )
-    found = one(tops)
-    assert (found.outcome, found.rates) == (Outcome.FAIL, ())
+    verdict = verdict_of(tops)
+    assert (verdict.outcome, verdict.rates) == (Conclusion.FAIL, ())
 
 
 @pytest.mark.parametrize("split", [False, True])
 @pytest.mark.parametrize("answered", [1.0, 0.8])
 def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, answered):
-    made = attrs.evolve(crowd(people=60, others=4, mean=85), price=0.5, currency="USD")
-    rows = np.flatnonzero(np.arange(len(made.table)) % 10 >= 10 * answered)
-    made = without_answers(made, rows) if len(rows) else made
-    found = one(made, split=split)
-    assert (found.outcome, found.rates, found.threshold) == (Outcome.INCONCLUSIVE, (), None)
-    assert found.cost == 0.5 * found.more
-    assert f"about {0.5 * found.more:,.2f} USD" in found.sentence
+    answers = attrs.evolve(crowd(people=60, others=4, mean=85), price=0.5, currency="USD")
+    rows = np.flatnonzero(np.arange(len(answers.table)) % 10 >= 10 * answered)
+    answers = without_answers(answers, rows) if len(rows) else answers
+    verdict = verdict_of(answers, split=split)
+    assert (verdict.outcome, verdict.rates, verdict.threshold) == (
+        Conclusion.INCONCLUSIVE,
+        (),
+        None,
+    )
+    assert verdict.cost == 0.5 * verdict.more
+    assert f"about {0.5 * verdict.more:,.2f} USD" in verdict.sentence
     if not split:
         # 500 non-mated pairs that are answered.
-        assert found.more == pytest.approx(500 / answered - 240, abs=5)
-    assert one(as_decisions(made)).chosen_on == "default"
+        assert verdict.more == pytest.approx(500 / answered - 240, abs=5)
+    assert verdict_of(as_decisions(answers)).chosen_on == "default"
     # No number will do where as many may pass as are expected to.
     hopeless = attrs.evolve(DOOR, required_fmr=DOOR.max_fmr / 5, max_fmr=DOOR.max_fmr / 5)
-    assert one(made, hopeless).more is None
+    assert verdict_of(answers, hopeless).more is None
 
 
 @pytest.mark.parametrize("others", [0, 400])
 def test_so_many_more_pairs_have_a_threshold_that_passes(others):
-    found = one(at_default(100, 0, others, 0))
-    assert (found.outcome, found.more) == (Outcome.INCONCLUSIVE, max(500, 473) - others)
-    assert one(at_default(100, 0, others + found.more, 0)).outcome is Outcome.PASS
-    found = one(at_default(10, 0, 400, 0))
-    assert "100 more non-mated and 49 more mated pairs" in found.sentence
+    verdict = verdict_of(at_default(100, 0, others, 0))
+    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, max(500, 473) - others)
+    assert verdict_of(at_default(100, 0, others + verdict.more, 0)).outcome is Conclusion.PASS
+    verdict = verdict_of(at_default(10, 0, 400, 0))
+    assert "100 more non-mated and 49 more mated pairs" in verdict.sentence
 
 
 def test_scores_that_run_the_wrong_way_stop_only_their_system():
     good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
     wrong = with_columns(wrong, scores=100 - wrong.table.scores)
     verdict = judged(good, wrong)
-    assert [found.outcome for found in verdict.systems] == [Outcome.PASS, Outcome.INCONCLUSIVE]
+    assert [system.outcome for system in verdict.systems] == [
+        Conclusion.PASS,
+        Conclusion.INCONCLUSIVE,
+    ]
     stopped = verdict.systems[1]
     assert (stopped.rates, stopped.more, stopped.cost) == ((), None, None)
     assert "distances" in stopped.sentence
 
 
 def test_a_rate_of_which_nothing_was_seen_may_be_anything():
-    made = without_answers(at_default(59, 0, 20, 0), slice(59, None))
-    found = one(made, AS_ASKED)
-    assert (found.rates[0].low, found.rates[0].high, found.rates[0].more) == (None, None, 299)
+    answers = without_answers(at_default(59, 0, 20, 0), slice(59, None))
+    verdict = verdict_of(answers, AS_ASKED)
+    assert (verdict.rates[0].low, verdict.rates[0].high, verdict.rates[0].more) == (None, None, 299)
 
 
 def test_bounds_are_one_sided_whatever_the_report_was_made_for():
-    made = [crowd(mean=85, others=60)]
-    found = [
-        judge(evaluate(made, required_fmr=2e-3, confidence=confidence), DOOR).systems[0]
+    systems = [crowd(mean=85, others=60)]
+    verdicts = [
+        judge(evaluate(systems, required_fmr=2e-3, confidence=confidence), DOOR).systems[0]
         for confidence in (0.9, 0.95)
     ]
-    for a, b in zip(found[0].rates, found[1].rates, strict=True):
+    for a, b in zip(verdicts[0].rates, verdicts[1].rates, strict=True):
         assert (a.low, a.high) == pytest.approx((b.low, b.high))
         assert (a.low, a.high) == bounds(a.rate, 0.95)
 
@@ -256,36 +265,36 @@ def test_of_several_all_must_pass():
     small = as_decisions(crowd("open", mean=85, others=60))
     small = without_answers(small, np.flatnonzero(~small.table.mated))
     assert judged(good, attrs.evolve(good, table=attrs.evolve(good.table, name="two"))).outcome is (
-        Outcome.PASS
+        Conclusion.PASS
     )
-    assert judged(good, bad).outcome is Outcome.FAIL
-    assert judged(good, small).outcome is Outcome.INCONCLUSIVE
-    assert judged(good, small, bad).outcome is Outcome.FAIL
-    assert judged(good, bad, systems=["good"]).outcome is Outcome.PASS
+    assert judged(good, bad).outcome is Conclusion.FAIL
+    assert judged(good, small).outcome is Conclusion.INCONCLUSIVE
+    assert judged(good, small, bad).outcome is Conclusion.FAIL
+    assert judged(good, bad, systems=["good"]).outcome is Conclusion.PASS
 
 
 @pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
 def test_a_mock_proves_nothing_unless_somebody_allows_it(environment):
-    made = attrs.evolve(as_real(crowd(mean=85, others=60)), environment=environment)
+    answers = attrs.evolve(as_real(crowd(mean=85, others=60)), environment=environment)
     with pytest.raises(InvalidRequest, match=f"{environment}.*`allow_mock=True`"):
-        judged(made)
-    assert judged(made, allow_mock=True).outcome is Outcome.PASS
+        judged(answers)
+    assert judged(answers, allow_mock=True).outcome is Conclusion.PASS
     other = as_real(crowd("b", mean=85, others=60))
-    assert judged(made, other, systems=["b"]).outcome is Outcome.PASS
+    assert judged(answers, other, systems=["b"]).outcome is Conclusion.PASS
     # A vendor whose model changed during the run is judged by the model that is named.
     changed_since = attrs.evolve(other, other_models={"m2": 40})
     with pytest.raises(InvalidRequest, match="The model of b changed"):
         judged(changed_since)
-    assert judged(changed_since, systems=["b"]).outcome is Outcome.PASS
+    assert judged(changed_since, systems=["b"]).outcome is Conclusion.PASS
 
 
 def test_an_evaluation_for_another_fmr_or_narrower_intervals_is_not_judged():
-    said = evaluate([crowd(mean=85, others=60)], required_fmr=1e-3)
+    evaluation = evaluate([crowd(mean=85, others=60)], required_fmr=1e-3)
     for wrong in (DOOR, attrs.evolve(AS_ASKED, confidence=0.99)):
         with pytest.raises(InvalidRequest):
-            judge(said, wrong)
+            judge(evaluation, wrong)
     # At the default threshold the required FMR does not matter.
-    assert judge(said, AS_ASKED).outcome is Outcome.PASS
+    assert judge(evaluation, AS_ASKED).outcome is Conclusion.PASS
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -294,8 +303,8 @@ def test_no_verdict_against_the_truth(seed):
     never passes."""
     good = crowd(mean=75, others=40, seed=seed)  # FNMR 0.5 % and FMR 0.02 % at 60
     bad = crowd(mean=50, others=40, seed=seed)  # FNMR over 20 % wherever FMR is below 1 %
-    assert one(good).outcome is not Outcome.FAIL
-    assert one(bad).outcome is Outcome.FAIL
+    assert verdict_of(good).outcome is not Conclusion.FAIL
+    assert verdict_of(bad).outcome is Conclusion.FAIL
 
 
 def rate(errors, trials, effective=None):
@@ -311,13 +320,13 @@ def test_the_first_that_shows_it(errors, hundreds, times):
     bound = exact_upper(seen.errors, trials)
     limit = max(bound / times, 1.05 * seen.value)
     assume(limit < bound)
-    found = trials + more_needed(seen, limit, 0.95, trials)
-    assert exact_upper(seen.value * found, found) <= limit
-    assert exact_upper(seen.value * (found - 1), found - 1) > limit
+    count = trials + more_needed(seen, limit, 0.95, trials)
+    assert exact_upper(seen.value * count, count) <= limit
+    assert exact_upper(seen.value * (count - 1), count - 1) > limit
 
 
 @pytest.mark.parametrize(
-    ("seen", "asked", "more"),
+    ("seen", "whole", "more"),
     [
         # A thousand of the 2,995 that it takes.
         (rate(0, 1000), 1000, 1995),
@@ -332,8 +341,8 @@ def test_the_first_that_shows_it(errors, hundreds, times):
         (rate(1, 1000), 1000, None),
     ],
 )
-def test_how_many_more_pairs_show_one_in_a_thousand(seen, asked, more):
-    assert more_needed(seen, 1e-3, 0.95, asked) == more
+def test_how_many_more_pairs_show_one_in_a_thousand(seen, whole, more):
+    assert more_needed(seen, 1e-3, 0.95, whole) == more
 
 
 def test_a_threshold_that_is_chosen_anew():
@@ -378,19 +387,19 @@ GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
     ids=str,
 )
 def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
-    made = in_groups(1000, 1000, mated_errors=(10, 100), lost=(10, 0))
-    found = one(made, attrs.evolve(GROUPS, **limit))
-    assert [rate.outcome for rate in found.groups] == outcomes
-    assert {(rate.column, rate.group) for rate in found.groups} == {
+    answers = in_groups(1000, 1000, mated_errors=(10, 100), lost=(10, 0))
+    verdict = verdict_of(answers, attrs.evolve(GROUPS, **limit))
+    assert [rate.outcome for rate in verdict.groups] == outcomes
+    assert {(rate.column, rate.group) for rate in verdict.groups} == {
         ("column", "x"),
         ("column", "y"),
     }
-    assert [rate.outcome for rate in found.rates] == ["pass", "pass"]
+    assert [rate.outcome for rate in verdict.rates] == ["pass", "pass"]
     worst = next(word for word in ("fail", "inconclusive", "pass") if word in outcomes)
-    assert found.outcome == worst
-    assert ("column y (" in found.sentence) == (outcomes[-1] != "pass")
-    for rate in found.groups:
-        is_open = rate.outcome is Outcome.INCONCLUSIVE
+    assert verdict.outcome == worst
+    assert ("column y (" in verdict.sentence) == (outcomes[-1] != "pass")
+    for rate in verdict.groups:
+        is_open = rate.outcome is Conclusion.INCONCLUSIVE
         assert (rate.more is None) == (not is_open)
         # Lower bounds of both groups hold together, upper ones each for itself.
         if not rate.name.endswith("_ratio"):
@@ -401,141 +410,155 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
 def test_a_ratio_is_shown_with_so_many_more_pairs():
     limit = attrs.evolve(GROUPS, max_ratio_frr=2.0)
     pairs, errors = (200, 200), (6, 18)
-    (x, y) = one(in_groups(*pairs, mated_errors=errors), limit).groups
-    assert (x.outcome, y.outcome, y.more is None) == (Outcome.PASS, Outcome.PASS, True)
+    (x, y) = verdict_of(in_groups(*pairs, mated_errors=errors), limit).groups
+    assert (x.outcome, y.outcome, y.more is None) == (Conclusion.PASS, Conclusion.PASS, True)
     limit = attrs.evolve(limit, max_ratio_frr=1.65)
-    (x, y) = one(in_groups(*pairs, mated_errors=errors), limit).groups
-    assert (x.outcome, y.outcome) == (Outcome.PASS, Outcome.INCONCLUSIVE)
+    (x, y) = verdict_of(in_groups(*pairs, mated_errors=errors), limit).groups
+    assert (x.outcome, y.outcome) == (Conclusion.PASS, Conclusion.INCONCLUSIVE)
     times = (pairs[1] + y.more) / pairs[1]
-    for factor, outcome in ((0.7, Outcome.INCONCLUSIVE), (1.15, Outcome.PASS)):
+    for factor, outcome in ((0.7, Conclusion.INCONCLUSIVE), (1.15, Conclusion.PASS)):
         more = [[round(number * times * factor) for number in of] for of in (pairs, errors)]
-        (x, y) = one(in_groups(*more[0], mated_errors=more[1]), limit).groups
+        (x, y) = verdict_of(in_groups(*more[0], mated_errors=more[1]), limit).groups
         assert y.outcome is outcome
 
 
 def test_a_ratio_of_which_nothing_was_seen_takes_at_least_so_many_pairs():
     limit = attrs.evolve(GROUPS, max_frr=0.05, max_ratio_frr=1.5)
-    (x, _) = one(in_groups(100, 100, mated_errors=(0, 0)), limit).groups
+    (x, _) = verdict_of(in_groups(100, 100, mated_errors=(0, 0)), limit).groups
     # If all err in 5 of 100.
-    for factor, outcome in ((0.8, Outcome.INCONCLUSIVE), (1.4, Outcome.PASS)):
+    for factor, outcome in ((0.8, Conclusion.INCONCLUSIVE), (1.4, Conclusion.PASS)):
         pairs = 20 * round(factor * (100 + x.more) / 20)
-        made = in_groups(pairs, pairs, mated_errors=(pairs // 20, pairs // 20))
-        found = one(made, attrs.evolve(limit, max_frr=0.1)).groups
-        assert {rate.outcome for rate in found} == {outcome}
+        answers = in_groups(pairs, pairs, mated_errors=(pairs // 20, pairs // 20))
+        groups = verdict_of(answers, attrs.evolve(limit, max_frr=0.1)).groups
+        assert {rate.outcome for rate in groups} == {outcome}
 
 
 def test_a_group_that_is_too_small_says_how_many_people_more():
-    found = one(in_groups(1000, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.9))
-    (x, y) = found.groups
-    assert (x.outcome, x.more) == (Outcome.PASS, None)
-    assert (y.outcome, y.more) == (Outcome.INCONCLUSIVE, 6)
-    assert (found.outcome, found.more) == (Outcome.INCONCLUSIVE, 6)
+    verdict = verdict_of(
+        in_groups(1000, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.9)
+    )
+    (x, y) = verdict.groups
+    assert (x.outcome, x.more) == (Conclusion.PASS, None)
+    assert (y.outcome, y.more) == (Conclusion.INCONCLUSIVE, 6)
+    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, 6)
     # New pairs of a group are pairs of all: the larger number counts, not the sum.
-    found = one(in_groups(50, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.02))
-    assert [rate.more for rate in found.groups] == [99, 145]
-    assert found.more == 99 + 145
+    verdict = verdict_of(
+        in_groups(50, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.02)
+    )
+    assert [rate.more for rate in verdict.groups] == [99, 145]
+    assert verdict.more == 99 + 145
     # And of the groups of another column.
-    made = in_groups(50, 4, mated_errors=(0, 0))
-    made = with_columns(made, groups=dict.fromkeys(("sex", "age"), made.table.groups["column"]))
-    assert one(made, attrs.evolve(GROUPS, max_frr_group=0.02)).more == found.more
+    answers = in_groups(50, 4, mated_errors=(0, 0))
+    answers = with_columns(
+        answers, groups=dict.fromkeys(("sex", "age"), answers.table.groups["column"])
+    )
+    assert verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.02)).more == verdict.more
 
 
 def test_limits_by_group_are_open_where_no_group_is_named():
-    found = one(at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25))
-    assert [rate.outcome for rate in found.rates] == [Outcome.PASS, Outcome.PASS]
-    assert (found.outcome, found.groups, found.more) == (Outcome.INCONCLUSIVE, (), None)
+    verdict = verdict_of(at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25))
+    assert [rate.outcome for rate in verdict.rates] == [Conclusion.PASS, Conclusion.PASS]
+    assert (verdict.outcome, verdict.groups, verdict.more) == (Conclusion.INCONCLUSIVE, (), None)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_groups_that_are_alike_do_not_fail(seed):
     chance = np.random.default_rng(seed)
     errors = chance.binomial(300, 0.05, 2)
-    made = in_groups(300, 300, mated_errors=errors, accepted=chance.binomial(300, 0.05, 2))
+    answers = in_groups(300, 300, mated_errors=errors, accepted=chance.binomial(300, 0.05, 2))
     limits = {"max_frr_group": 0.05, "max_fmr_group": 0.05, "max_ratio_frr": 1.25}
-    assert one(made, attrs.evolve(GROUPS, **limits)).outcome is Outcome.INCONCLUSIVE
+    assert verdict_of(answers, attrs.evolve(GROUPS, **limits)).outcome is Conclusion.INCONCLUSIVE
 
 
-def in_threes(made):
+def in_threes(answers):
     """The same, of whose mated pairs three of each person are one transaction."""
-    places = np.arange(len(made.table))
-    is_mated = made.table.mated
+    places = np.arange(len(answers.table))
+    is_mated = answers.table.mated
     return with_columns(
-        made,
+        answers,
         transactions=np.where(is_mated, places // 3, places),
         attempts=np.where(is_mated, places % 3 + 1, 1),
     )
 
 
 def test_limits_of_transactions_are_those_of_the_best_attempt():
-    made = in_threes(crowd(people=300, mated=3, others=60, mean=62))
+    answers = in_threes(crowd(people=300, mated=3, others=60, mean=62))
     limits = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
-    attempts, best = one(made), one(made, limits)
-    assert (attempts.outcome, best.outcome) == (Outcome.INCONCLUSIVE, Outcome.PASS)
-    assert [rate.outcome for rate in attempts.rates] == [Outcome.PASS, Outcome.FAIL]
+    attempts, best = verdict_of(answers), verdict_of(answers, limits)
+    assert (attempts.outcome, best.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
+    assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
     assert (best.threshold, best.rates[1].rate.trials) == (attempts.threshold, 300)
     # As many calls as attempts for each transaction that is missing.
     few = in_threes(crowd(people=60, mated=3, others=60, mean=75))
     few = attrs.evolve(few, price=2.0, currency="USD")
-    few = one(few, attrs.evolve(limits, max_frr=0.02))
-    assert (few.outcome, few.cost) == (Outcome.INCONCLUSIVE, 6.0 * few.more)
+    few = verdict_of(few, attrs.evolve(limits, max_frr=0.02))
+    assert (few.outcome, few.cost) == (Conclusion.INCONCLUSIVE, 6.0 * few.more)
     # Its own curve says whether another threshold would do, and not that of attempts.
     strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
-    made = in_threes(crowd(people=300, mated=3, others=60, mean=37))
-    assert one(made, strict).outcome is Outcome.INCONCLUSIVE
-    assert one(made, attrs.evolve(strict, counts="attempts")).outcome is Outcome.FAIL
+    answers = in_threes(crowd(people=300, mated=3, others=60, mean=37))
+    assert verdict_of(answers, strict).outcome is Conclusion.INCONCLUSIVE
+    assert verdict_of(answers, attrs.evolve(strict, counts="attempts")).outcome is Conclusion.FAIL
     bad = in_threes(crowd(people=300, mated=3, others=60, mean=35))
-    assert one(bad, limits).outcome is Outcome.FAIL
+    assert verdict_of(bad, limits).outcome is Conclusion.FAIL
 
 
 def test_transactions_are_judged_as_the_file_counts_them():
-    made = in_threes(crowd(people=30, mated=3))
+    answers = in_threes(crowd(people=30, mated=3))
     limits = attrs.evolve(DOOR, counts="transactions", attempts=2)
-    evaluation = evaluate([made], required_fmr=2e-3, attempts=2)
+    evaluation = evaluate([answers], required_fmr=2e-3, attempts=2)
     assert judge(evaluation, limits).systems[0].rates
-    for answered in (made, crowd(people=30)):
+    for answered in (answers, crowd(people=30)):
         with pytest.raises(InvalidRequest):
             judge(evaluate([answered], required_fmr=2e-3), limits)
 
 
-OWN = {"title": "Our door", "max_fmr": 1e-3, "max_frr": 0.02}
+DOOR_FILE = {"title": "Our door", "max_fmr": 1e-3, "max_frr": 0.02}
 
 
-def written(tmp_path, document):
+def write_file(tmp_path, document):
     path = tmp_path / "door.toml"
     path.write_text(document if isinstance(document, str) else tomli_w.dumps(document))
     return path
 
 
 def test_sp800_63a_says_where_its_rates_stand():
-    found = read_requirements("sp800-63a")
-    assert (found.max_fmr, found.max_frr) == (1e-4, 1e-2)
-    assert (found.at, found.confidence) == (At.REQUIRED_FMR, 0.95)
+    requirements = read_requirements("sp800-63a")
+    assert (requirements.max_fmr, requirements.max_frr) == (1e-4, 1e-2)
+    assert (requirements.at, requirements.confidence) == (JudgedAt.REQUIRED_FMR, 0.95)
     # Chosen with room to the limit.
-    assert found.required_fmr == pytest.approx(found.max_fmr / 5)
-    assert "section 3.11" in found.source
-    assert (found.max_ratio_fmr, found.max_ratio_frr) == (1.25, 1.25)
+    assert requirements.required_fmr == pytest.approx(requirements.max_fmr / 5)
+    assert "section 3.11" in requirements.source
+    assert (requirements.max_ratio_fmr, requirements.max_ratio_frr) == (1.25, 1.25)
     for name in built_in():
         assert read_requirements(name).source
         assert read_requirements(name).name == name
 
 
 def test_three_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
-    path = written(tmp_path, OWN)
+    path = write_file(tmp_path, DOOR_FILE)
     expected = Requirements(
         name="door", title="Our door", max_fmr=1e-3, max_frr=0.02, required_fmr=1e-3 / 5
     )
     assert read_requirements(path) == read_requirements(str(path)) == expected
     assert expected.evaluation_confidence == pytest.approx(0.9)
     more = {"required_fmr": 1e-3, "at": "default", "confidence": 0.99}
-    found = read_requirements(written(tmp_path, OWN | more | {"source": "a", "leaves_out": "b"}))
-    assert (found.at, found.required_fmr, found.confidence) == (At.DEFAULT, 1e-3, 0.99)
+    requirements = read_requirements(
+        write_file(tmp_path, DOOR_FILE | more | {"source": "a", "leaves_out": "b"})
+    )
+    assert (requirements.at, requirements.required_fmr, requirements.confidence) == (
+        JudgedAt.DEFAULT,
+        1e-3,
+        0.99,
+    )
     more = {"counts": "transactions", "attempts": 5, "max_fta_group": 0.1, "max_ratio_fmr": 2}
-    found = read_requirements(written(tmp_path, OWN | more))
-    assert (found.counts, found.attempts) == ("transactions", 5)
-    assert found.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
-    for key in OWN:
+    requirements = read_requirements(write_file(tmp_path, DOOR_FILE | more))
+    assert (requirements.counts, requirements.attempts) == ("transactions", 5)
+    assert requirements.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
+    for key in DOOR_FILE:
         with pytest.raises(InvalidRequest, match=f"needs {key}: "):
-            read_requirements(written(tmp_path, {k: v for k, v in OWN.items() if k != key}))
+            read_requirements(
+                write_file(tmp_path, {k: v for k, v in DOOR_FILE.items() if k != key})
+            )
 
 
 @pytest.mark.parametrize(
@@ -548,7 +571,7 @@ def test_three_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
     ids=str,
 )
 def test_a_wrong_key_is_named_with_its_file(tmp_path, change):
-    path = written(tmp_path, {**OWN, **change})
+    path = write_file(tmp_path, {**DOOR_FILE, **change})
     (key,) = change
     with pytest.raises(InvalidRequest, match=key) as caught:
         read_requirements(path)
@@ -557,7 +580,7 @@ def test_a_wrong_key_is_named_with_its_file(tmp_path, change):
 
 def test_requirements_that_cannot_be_read_are_refused(tmp_path):
     with pytest.raises(InvalidRequest, match="by group"):
-        read_requirements(written(tmp_path, OWN | {"max_fmr_group": 0.1, "at": "default"}))
+        read_requirements(write_file(tmp_path, DOOR_FILE | {"max_fmr_group": 0.1, "at": "default"}))
     for wrong in ("sp800-63b", tmp_path / "nothing.toml", tmp_path, "a\0.toml"):
         with pytest.raises(InvalidRequest):
             read_requirements(wrong)
@@ -568,15 +591,15 @@ def test_requirements_that_cannot_be_read_are_refused(tmp_path):
 
 
 def test_a_small_group_beyond_its_limit_is_helped_by_no_number():
-    made = in_groups(1000, 4, mated_errors=(0, 4))
-    (_, y) = one(made, attrs.evolve(GROUPS, max_frr=0.5, max_frr_group=0.5)).groups
+    answers = in_groups(1000, 4, mated_errors=(0, 4))
+    (_, y) = verdict_of(answers, attrs.evolve(GROUPS, max_frr=0.5, max_frr_group=0.5)).groups
     assert (y.rate.subjects < 10, y.more) == (True, None)
 
 
 def test_a_fixed_threshold_was_chosen_for_no_fmr():
-    made = crowd(mean=85, others=60)
+    answers = crowd(mean=85, others=60)
     evaluation = evaluate(
-        [made],
+        [answers],
         required_fmr=DOOR.required_fmr,
         confidence=DOOR.evaluation_confidence,
         at_thresholds={"a": 60.0},
@@ -592,5 +615,5 @@ def test_a_fail_without_a_threshold_says_that_none_would_do():
         system_answers([10] * 300 + [90] * 300, range(100)),
         requirements=attrs.evolve(DOOR, max_fmr=1e-4, required_fmr=2e-5),
     ).systems
-    assert (verdict.outcome, verdict.threshold) == (Outcome.FAIL, None)
+    assert (verdict.outcome, verdict.threshold) == (Conclusion.FAIL, None)
     assert "cannot be seen" not in verdict.sentence

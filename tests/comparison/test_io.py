@@ -42,20 +42,20 @@ def refusals(read, text):
 
 
 def test_scores_alone_are_enough_and_who_is_not_acquired_has_none(read):
-    (one,) = read(f"{HEAD}\ndidit,a,1,Ada,Ada,97.5\ndidit,b,0,Ada,Bob,\n")
-    table = one.table
+    (answers,) = read(f"{HEAD}\ndidit,a,1,Ada,Ada,97.5\ndidit,b,0,Ada,Bob,\n")
+    table = answers.table
     assert (table.name, table.rule, table.threshold) == ("didit", ThresholdRule.AT_LEAST, None)
     assert np.array_equal(table.scores, [97.5, np.nan], equal_nan=True)
     assert (table.mated.tolist(), table.acquired.tolist()) == ([True, False], [True, False])
     assert (table.answered.all(), table.decisions.tolist()) == (True, [-1, -1])
     assert table.probe_subjects.tolist() == [0, 0]
     assert table.reference_subjects.tolist() == [0, 1]
-    assert (one.environment, one.not_answered, one.people_known) == (None, {}, True)
-    assert np.isnan(one.elapsed_s).all()
+    assert (answers.environment, answers.not_answered, answers.people_known) == (None, {}, True)
+    assert np.isnan(answers.elapsed_s).all()
 
 
 def test_every_column_is_read(read):
-    (one,) = read(
+    (answers,) = read(
         "\ufeffcontender, pair,same,probe_subject,reference_subject,score,decision,acquired,error,"
         "elapsed_s,billed,rule,threshold,scale,price,currency,backend,model,environment,privacy,"
         "note\n"
@@ -65,7 +65,7 @@ def test_every_column_is_read(read):
         "a,3,no,12,7,,,,Timeout,,unknown,,,,,,,,,,\n"
         "a,4,no,7,3,,no_match,0,,,no,,,,,,,,,,\n"
     )
-    table = one.table
+    table = answers.table
     assert (table.rule, table.threshold) == (ThresholdRule.ABOVE, 30.0)
     decisions = [DECISIONS[at] if at >= 0 else None for at in table.decisions]
     assert decisions == ["match", "inconclusive", None, "no_match"]
@@ -74,31 +74,35 @@ def test_every_column_is_read(read):
     # People are numbered from 0 as their own numbers rise: 3, 7, 12.
     assert table.probe_subjects.tolist() == [1, 1, 2, 1]
     assert table.reference_subjects.tolist() == [1, 2, 1, 0]
-    assert one.names.subjects == {0: "3", 1: "7", 2: "12"}
-    assert one.not_answered == {"Timeout": 1}
-    assert one.elapsed_s[:2].tolist() == [0.5, 0.25]
+    assert answers.names.subjects == {0: "3", 1: "7", 2: "12"}
+    assert answers.not_answered == {"Timeout": 1}
+    assert answers.elapsed_s[:2].tolist() == [0.5, 0.25]
     billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
-    assert [BILLED[at] for at in one.billed] == billed
-    assert (one.backend, one.model, one.environment) == ("didit", "v3", Environment.MOCK)
-    assert (one.price, one.currency, one.privacy) == (0.05, "USD", "None.")
+    assert [BILLED[at] for at in answers.billed] == billed
+    assert (answers.backend, answers.model, answers.environment) == (
+        "didit",
+        "v3",
+        Environment.MOCK,
+    )
+    assert (answers.price, answers.currency, answers.privacy) == (0.05, "USD", "None.")
 
 
 def test_who_decides_saw_two_faces_unless_it_says_otherwise(read):
     head = HEAD.replace("score", "decision")
-    (one,) = read(
+    (answers,) = read(
         f"{head},acquired\na,1,1,A,A,match,\na,2,0,A,B,no_match,\na,3,1,B,B,inconclusive,\n"
         "a,4,1,C,C,review,\na,5,1,D,D,,\na,6,1,D,D,no_match,no\na,7,1,D,D,,yes\n"
     )
-    assert one.table.acquired.tolist() == [True, True, False, True, False, False, True]
-    assert np.isnan(one.table.scores).all()
+    assert answers.table.acquired.tolist() == [True, True, False, True, False, False, True]
+    assert np.isnan(answers.table.scores).all()
 
 
 def test_a_group_on_one_line_holds_for_the_person_on_all(read):
-    (one,) = read(
+    (answers,) = read(
         f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
         "a,1,1,A,A,1,f,,\na,2,0,A,B,1,f,dark,light\na,3,0,C,B,1,,,\n"
     )
-    sex, skin = one.table.groups["sex"], one.table.groups["skin"]
+    sex, skin = answers.table.groups["sex"], answers.table.groups["skin"]
     assert (sex.labels, skin.labels) == (("f",), ("dark", "light"))
     assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0, -1], [0, 0, 0])
     assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
@@ -192,9 +196,12 @@ def test_an_unknown_column_is_an_error_with_the_nearest_name(read, tmp_path, col
 def test_decimal_commas_are_read_where_columns_have_another_separator(read, separator):
     text = "image1;image2;label;ours;theirs;threshold;price;currency\n"
     text += "a;b;1;84,71;3;50,5;0,05;EUR\na;c;0;12;,5;;;\n"
-    one, two = read(text.replace(";", separator))
-    assert (one.table.scores.tolist(), two.table.scores.tolist()) == ([84.71, 12.0], [3.0, 0.5])
-    assert (one.table.threshold, one.price) == (50.5, 0.05)
+    first, second = read(text.replace(";", separator))
+    assert (first.table.scores.tolist(), second.table.scores.tolist()) == (
+        [84.71, 12.0],
+        [3.0, 0.5],
+    )
+    assert (first.table.threshold, first.price) == (50.5, 0.05)
     (both,) = refusals(read, "image1;image2;label;ours\na;b;1;5.5\nc;d;1;97,5\n")
     assert both.startswith("  line 3: ours is '97,5'; write 97.5")
     lines = "".join(f'a,{n},1,"{n},9"\n' for n in range(5))
@@ -207,7 +214,7 @@ def test_two_pictures_a_label_and_vendors_need_no_other_name(read):
         "image1,image2,label,vendor_a,vendor_b\n"
         "a1.jpg,a2.jpg,1,0.97,88.1\na2.jpg,b1.jpg,0,0.12,\na1.jpg,b2.jpg,no,0.2,7e0\n"
     )
-    assert [one.name for one in (first, second)] == ["vendor_a", "vendor_b"]
+    assert [answers.name for answers in (first, second)] == ["vendor_a", "vendor_b"]
     # As they are: 0-1 stays 0-1.
     assert first.table.scores.tolist() == [0.97, 0.12, 0.2]
     assert second.table.scores.tolist()[::2] == [88.1, 7.0]
@@ -235,8 +242,12 @@ def test_two_pictures_a_label_and_vendors_need_no_other_name(read):
     ],
 )
 def test_usual_names_of_columns_are_certain_in_any_case_and_form(read, head, line, name):
-    (one,) = read(f"{head}\n{line}\n")
-    assert (one.name, one.table.mated.tolist(), one.table.scores.tolist()) == (name, [True], [90.5])
+    (answers,) = read(f"{head}\n{line}\n")
+    assert (answers.name, answers.table.mated.tolist(), answers.table.scores.tolist()) == (
+        name,
+        [True],
+        [90.5],
+    )
 
 
 @pytest.mark.parametrize(
@@ -279,8 +290,8 @@ def test_named_columns_are_taken_as_they_are_named(tmp_path):
     answers = read_scores(
         path, columns=columns, systems=["age", "similarity", "confidence"], ignore=["hash"]
     )
-    assert [one.name for one in answers] == ["age", "similarity", "confidence"]
-    assert [one.table.scores.tolist() for one in answers] == [[60.0], [5.0], [6.0]]
+    assert [system.name for system in answers] == ["age", "similarity", "confidence"]
+    assert [system.table.scores.tolist() for system in answers] == [[60.0], [5.0], [6.0]]
     for wrong in ({"columns": {"prob": "left"}}, {"columns": {"probe": "lef"}}, {"systems": ["b"]}):
         with pytest.raises(InvalidRequest):
             read_scores(path, **wrong)
@@ -301,7 +312,7 @@ def test_a_guess_says_which_column_is_which_and_judges_nothing(read, tmp_path, g
     answers = read_scores(
         tmp_path / "scores.csv", columns=columns, ignore=ignore, independent_pairs=independent
     )
-    assert {one.name: one.table.scores.tolist() for one in answers} == guess["scores"]
+    assert {system.name: system.table.scores.tolist() for system in answers} == guess["scores"]
 
 
 @pytest.mark.parametrize("name", ["country", "gender"])
@@ -372,8 +383,8 @@ def test_every_column_can_be_named_and_is_one_thing():
     frame = frame.assign(y=["f", "m"], ours=[5.0, 1.0])
     columns = {"image1": "l", "img_b": "r", "Label": "is"}
     columns |= {"probe_group_sex": "x", "reference_group_sex": "y"}
-    (one,) = read_scores(frame, columns=columns)
-    sex = one.table.groups["sex"]
+    (answers,) = read_scores(frame, columns=columns)
+    sex = answers.table.groups["sex"]
     assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0], [0, 1])
     # Two things of one column made all pairs those of one person.
     with pytest.raises(InvalidRequest, match="one column only"):
@@ -409,22 +420,22 @@ def test_what_is_no_file_is_refused_at_once(tmp_path, ending):
 
 def test_pictures_that_mated_pairs_join_are_one_person_unless_people_are_named(read):
     head = "image1,image2,label,ours\n"
-    (one,) = read(f"{head}a,b,1,5\nc,b,1,5\nd,e,0,5\na,d,0,5\n")
-    probe, reference = one.table.probe_subjects, one.table.reference_subjects
+    (answers,) = read(f"{head}a,b,1,5\nc,b,1,5\nd,e,0,5\na,d,0,5\n")
+    probe, reference = answers.table.probe_subjects, answers.table.reference_subjects
     assert probe[0] == reference[0] == probe[1] == reference[1] == probe[3]
     assert len({int(probe[0]), int(probe[2]), int(reference[2])}) == 3
     assert places(read, f"{head}a,b,1,5\nc,b,1,5\na,c,0,5\n") == [("4", "pair is")]
-    (one,) = read(
+    (answers,) = read(
         "image1,image2,person1,person2,label,ours\na,b,A,A,1,5\nc,d,A,B,0,5\nc,a,A,A,1,7\n"
     )
-    assert (one.people_known, one.names.subjects) == (True, {0: "A", 1: "B"})
-    assert one.table.probe_subjects.tolist() == [0, 0, 0]
+    assert (answers.people_known, answers.names.subjects) == (True, {0: "A", 1: "B"})
+    assert answers.table.probe_subjects.tolist() == [0, 0, 0]
 
 
 def test_high_numbers_of_people_are_not_rounded_and_are_written_as_they_were(read, tmp_path):
     ids = [str(10**17 + n) for n in range(30)]
-    lines = [f"a,m{n},1,{one},{one},90" for n, one in enumerate(ids)]
-    lines += [f"a,n{n},0,{one},{ids[0]},10" for n, one in enumerate(ids[1:])]
+    lines = [f"a,m{n},1,{who},{who},90" for n, who in enumerate(ids)]
+    lines += [f"a,n{n},0,{who},{ids[0]},10" for n, who in enumerate(ids[1:])]
     (high,) = read("\n".join([HEAD, *lines]))
     assert len({*high.table.probe_subjects.tolist()}) == 30
     path = tmp_path / "again.csv"
@@ -450,8 +461,8 @@ def test_two_models_are_two_systems(read):
         f"{HEAD},model,error\na,1,1,A,A,5,v1,\na,2,0,A,B,6,v2,\na,3,1,B,B,,,Timeout\n"
         "a,4,1,C,C,7,v2,\n"
     )
-    assert [one.name for one in (first, second)] == ["a (model v1)", "a (model v2)"]
-    assert [one.model for one in (first, second)] == ["v1", "v2"]
+    assert [answers.name for answers in (first, second)] == ["a (model v1)", "a (model v2)"]
+    assert [answers.model for answers in (first, second)] == ["v1", "v2"]
     assert first.table.answered.tolist() == [True, False, False, False]
     assert second.table.answered.tolist() == [False, True, False, True]
     assert first.not_answered == {"Timeout": 1, NOT_ASKED: 2}
@@ -469,7 +480,7 @@ def test_a_call_without_an_answer_is_charged_once(read):
         "a,3,1,B,B,9,v2,,,,\na,4,0,A,C,8,v2,,,,\n"
         "a,5,1,C,C,,,Timeout,unknown,,\na,6,1,D,D,,,Timeout,unknown,,\n"
     )
-    assert [one.service.cost for one in evaluate(answers).systems] == [4.0, 2.0]
+    assert [system.service.cost for system in evaluate(answers).systems] == [4.0, 2.0]
 
 
 def test_an_answer_without_a_model_is_refused_where_there_are_two(read):
@@ -484,9 +495,11 @@ NUMBERS = "image1,image2,label,ours,theirs\n"
 
 @pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "#N/A", ""])
 def test_words_for_nothing_are_no_scores_and_may_be_names(read, word):
-    (one,) = read(f"{HEAD}\na,{word or 'x'},1,{word or 'x'},{word or 'x'},{word}\na,2,1,B,B,5\n")
-    assert np.array_equal(one.table.scores, [np.nan, 5], equal_nan=True)
-    assert one.names.subjects[int(one.table.probe_subjects[0])] == (word or "x")
+    (answers,) = read(
+        f"{HEAD}\na,{word or 'x'},1,{word or 'x'},{word or 'x'},{word}\na,2,1,B,B,5\n"
+    )
+    assert np.array_equal(answers.table.scores, [np.nan, 5], equal_nan=True)
+    assert answers.names.subjects[int(answers.table.probe_subjects[0])] == (word or "x")
 
 
 def test_minus_one_is_a_label_unless_there_is_a_zero(read):
@@ -571,8 +584,8 @@ def test_names_that_are_the_same_in_two_folders_are_people(read, tmp_path):
         read("selfie,document,same,score\n" + "".join(lines))
     columns = {"probe_subject": "selfie", "reference_subject": "document"}
     assert caught.value.columns == columns
-    (one,) = read_scores(tmp_path / "scores.csv", columns=columns)
-    assert int(one.table.mated.sum()) == 15
+    (answers,) = read_scores(tmp_path / "scores.csv", columns=columns)
+    assert int(answers.table.mated.sum()) == 15
 
 
 def test_several_columns_of_distances_are_several_systems(read, tmp_path):
@@ -588,9 +601,9 @@ def test_transactions_are_read_and_written(read, tmp_path):
     good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\nb,3,0,A,B,5,u,1\n"
     good += "b,1,1,A,A,5,t,1\nb,2,1,A,A,6,t,2\n"
     first, second = read(head + good)
-    for one in (first, second):
-        assert one.table.attempts.tolist() == [1, 2, 1]
-        assert np.diff(one.table.transactions).tolist() == [0, 1]
+    for answers in (first, second):
+        assert answers.table.attempts.tolist() == [1, 2, 1]
+        assert np.diff(answers.table.transactions).tolist() == [0, 1]
     for ending in ("csv", "parquet"):
         path = tmp_path / f"again.{ending}"
         export([first, second], path)
@@ -610,14 +623,14 @@ def test_one_person_a_line_and_independent_pairs(read, tmp_path):
     with pytest.raises(ColumnsNotRecognised):
         read("label,ours,user,city\n1,5,5,x\n0,4,5,x\n0,6,7,y\n1,6,7,y\n")
     heard = []
-    (one,) = read_scores_of(
+    (answers,) = read_scores_of(
         columns={"person": "user", "probe_group_city": "city"}, note=heard.append
     )
-    assert (one.people_known, len(one.table.people.numbers), len(heard)) == (False, 4, 2)
-    export([one], tmp_path / "again.csv")
-    same([one], read_scores(tmp_path / "again.csv"))
-    (one,) = read_scores_of(ignore=["user", "city"], independent_pairs=True)
-    assert (one.people_known, len(one.table.people.numbers)) == (False, 6)
+    assert (answers.people_known, len(answers.table.people.numbers), len(heard)) == (False, 4, 2)
+    export([answers], tmp_path / "again.csv")
+    same([answers], read_scores(tmp_path / "again.csv"))
+    (answers,) = read_scores_of(ignore=["user", "city"], independent_pairs=True)
+    assert (answers.people_known, len(answers.table.people.numbers)) == (False, 6)
     with pytest.raises(InvalidRequest, match="names people"):
         read_scores_of(columns={"person": "user"}, ignore=["city"], independent_pairs=True)
 
@@ -635,24 +648,24 @@ def test_frames_and_parquet_are_read_alike_and_nothing_is_a_failure_to_acquire(t
         first, second = read_scores(source)
         assert first.table.scores[[0, 2]].tolist() == [0.1 + 0.2, 97.0]
         assert second.table.scores[[0, 2]].tolist() == [1.0, 3.0]
-        for one in (first, second):
-            assert one.table.acquired.tolist() == [True, False, True]
+        for answers in (first, second):
+            assert answers.table.acquired.tolist() == [True, False, True]
 
 
 def test_a_scale_is_taken_from_the_name_of_its_column_unless_a_column_says_another(read):
     for head, scale in (("score (0-1)", "0-1"), ("ours", None), ("score 0-1,scale", "5")):
         cells = ",".join("5" for _ in head.split(","))
-        (one,) = read(f"image1,image2,label,{head}\na,b,1,{cells}\n")
-        assert (one.table.scale, one.table.scores.tolist()) == (scale, [5.0])
+        (answers,) = read(f"image1,image2,label,{head}\na,b,1,{cells}\n")
+        assert (answers.table.scale, answers.table.scores.tolist()) == (scale, [5.0])
 
 
 def test_labels_of_a_frame_are_of_any_type():
     frame = pd.DataFrame({"person1": [7, 7], "person2": [7, 8], "ours": [5, 6]})
     for kind in ("category", "float64", "bool", "object", "str"):
         labels = pd.Series(["1", "0"]) if kind == "str" else pd.Series([1, 0])
-        (one,) = read_scores(frame.assign(same=labels.astype(kind)))
-        assert one.table.mated.tolist() == [True, False]
-        assert one.table.reference_subjects.tolist() == [0, 1]
+        (answers,) = read_scores(frame.assign(same=labels.astype(kind)))
+        assert answers.table.mated.tolist() == [True, False]
+        assert answers.table.reference_subjects.tolist() == [0, 1]
 
 
 words = st.sampled_from(
@@ -664,14 +677,14 @@ words = st.sampled_from(
 ).filter(lambda text: text == text.strip() and text)
 
 
-def plain(one):
+def plain(answers):
     """All that answers are, as words and numbers that can be compared: NaN is NaN."""
-    table, known = one.table, one.names.subjects if one.names else {}
+    table, subjects = answers.table, answers.names.subjects if answers.names else {}
     return {
         **{name: repr(getattr(table, name).tolist()) for name in (*ARRAYS, "scores")},
-        **{name: repr(getattr(one, name).tolist()) for name in ("elapsed_s", "billed")},
+        **{name: repr(getattr(answers, name).tolist()) for name in ("elapsed_s", "billed")},
         "people": [
-            [known.get(who, f"unknown {who}" if known else str(who)) for who in side.tolist()]
+            [subjects.get(who, f"unknown {who}" if subjects else str(who)) for who in side.tolist()]
             for side in (table.probe_subjects, table.reference_subjects)
         ],
         "groups": {
@@ -681,12 +694,12 @@ def plain(one):
             for column, group in table.groups.items()
         },
         **{name: getattr(table, name) for name in ("rule", "threshold", "scale")},
-        **{name: getattr(one, name) for name in OF_SYSTEM},
+        **{name: getattr(answers, name) for name in OF_SYSTEM},
     }
 
 
 def same(written, read):
-    assert [plain(one) for one in written] == [plain(one) for one in read]
+    assert [plain(answers) for answers in written] == [plain(answers) for answers in read]
 
 
 OF_SYSTEM = ("name", "not_answered", "backend", "model", "other_models", "environment")
@@ -753,15 +766,15 @@ def test_what_is_written_is_read(tmp_path_factory, texts, seed):
 
 
 def test_answers_that_do_not_belong_together_are_not_written(tmp_path):
-    def made(name, mated, label="f"):
+    def answers_of(name, mated, label="f"):
         zero = np.zeros(1, np.int64)
         groups = {"sex": Grouping(labels=(label,), probe=zero, reference=zero)}
         return Answers.of_scores(table_of(zero, zero + (not mated), [1], name=name, groups=groups))
 
-    one = made("a", mated=True)
+    answers = answers_of("a", mated=True)
     for wrong in (
-        *([], [one, one], [one, made("b", mated=False)]),
-        [one, made("b", mated=True, label="m")],
+        *([], [answers, answers], [answers, answers_of("b", mated=False)]),
+        [answers, answers_of("b", mated=True, label="m")],
     ):
         with pytest.raises(InvalidRequest):
             write_scores(tmp_path / "scores.csv", wrong)
@@ -769,17 +782,17 @@ def test_answers_that_do_not_belong_together_are_not_written(tmp_path):
 
 
 @pytest.fixture
-def asked():
+def asked_study():
     """Answers of one system to four pairs, and the test set."""
     pairs = [
         StudyPair(
             probe=Path("faces", probe),
             reference=Path("faces", reference),
-            mated=one == other,
-            probe_subject=one,
-            reference_subject=other,
+            mated=first == second,
+            probe_subject=first,
+            reference_subject=second,
         )
-        for probe, reference, one, other in (
+        for probe, reference, first, second in (
             *(("-a.jpg", "b.jpg", "Ada", "Ada"), ("-a.jpg", "c.jpg", "Ada", "=Cyd")),
             *(("d.jpg", "c.jpg", "Dan", "=Cyd"), ("b.jpg", "e.jpg", "Ada", "Ada")),
         )
@@ -789,10 +802,10 @@ def asked():
     return with_columns(Answers.of_scores(table), decisions=np.array([0, 1, 0, 3], np.int8)), study
 
 
-def test_wrong_pairs_come_worst_first_with_their_pictures(asked):
-    answers, study = asked
+def test_wrong_pairs_come_worst_first_with_their_pictures(asked_study):
+    answers, study = asked_study
     wrong = wrong_pairs(answers, 50, study)
-    assert [(one.kind, one.pair, one.score) for one in wrong] == [
+    assert [(pair.kind, pair.pair, pair.score) for pair in wrong] == [
         ("false match", 2, 70.0),
         ("false match", 1, 50.0),
         ("false non-match", 0, 20.0),
@@ -801,7 +814,7 @@ def test_wrong_pairs_come_worst_first_with_their_pictures(asked):
     assert (wrong[0].probe, wrong[0].reference) == ("faces/d.jpg", "faces/c.jpg")
     assert (wrong[0].probe_subject, wrong[0].reference_subject) == ("Dan", "=Cyd")
     assert (wrong[0].system, wrong[0].threshold) == ("ours", 50)
-    assert [one.pair for one in wrong_pairs(answers, None)] == [1, 0, 3]
+    assert [pair.pair for pair in wrong_pairs(answers, None)] == [1, 0, 3]
     assert wrong_pairs(answers, 50)[0].probe is None
     assert wrong_pairs(answers, 50)[0].probe_subject == "2"
     one_less = attrs.evolve(study, pairs=study.pairs[1:])
@@ -814,28 +827,28 @@ def test_wrong_pairs_come_worst_first_with_their_pictures(asked):
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_pictures_and_people_are_exported(asked, tmp_path, ending):
-    answers, study = asked
+def test_pictures_and_people_are_exported(asked_study, tmp_path, ending):
+    answers, study = asked_study
     path = tmp_path / f"scores.{ending}"
     export([answers], path, study)
     (read,) = read_scores(path)
     assert np.array_equal(read.table.scores, answers.table.scores, equal_nan=True)
-    wrong = [attrs.evolve(one, threshold=50) for one in wrong_pairs(answers, 50, study)]
+    wrong = [attrs.evolve(pair, threshold=50) for pair in wrong_pairs(answers, 50, study)]
     assert wrong_pairs(read, 50) == wrong
     again = tmp_path / f"again.{ending}"
     export([read], again)
     assert wrong_pairs(read_scores(again)[0], 50) == wrong
     export(wrong, path)
     frame = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
-    assert frame["kind"].tolist() == [one.kind for one in wrong]
+    assert frame["kind"].tolist() == [pair.kind for pair in wrong]
     assert frame["score"].tolist()[:3] == [70.0, 50.0, 20.0]
     shown = "'=Cyd" if ending == "csv" else "=Cyd"
     assert frame["reference_subject"].tolist()[:2] == [shown, shown]
 
 
-def test_a_file_is_replaced_when_the_new_one_is_whole(asked, tmp_path, monkeypatch):
+def test_a_file_is_replaced_when_the_new_one_is_whole(asked_study, tmp_path, monkeypatch):
     path = tmp_path / "scores.csv"
-    write_scores(path, [asked[0]])
+    write_scores(path, [asked_study[0]])
     before = path.read_bytes()
 
     def broken(*words, **more):
@@ -843,6 +856,8 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(asked, tmp_path, monkeypat
 
     monkeypatch.setattr("pyarrow.csv.write_csv", broken)
     with pytest.raises(OSError, match="no space"):
-        write_scores(path, [asked[0], attrs.evolve(asked[0], price=1.0, currency="EUR")][:1])
+        write_scores(
+            path, [asked_study[0], attrs.evolve(asked_study[0], price=1.0, currency="EUR")][:1]
+        )
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["scores.csv"]

@@ -51,8 +51,8 @@ def test_a_budget_is_never_overspent_and_shows_what_an_exact_bound_says(price, b
     (less,) = plan.less
     calls = less.mated + less.non_mated
     assert calls * price <= budget < (calls + 1) * price
-    for asked, rate in ((less.mated, less.frr), (less.non_mated, less.fmr)):
-        trials = asked // 2 if split else asked
+    for pairs, rate in ((less.mated, less.frr), (less.non_mated, less.fmr)):
+        trials = pairs // 2 if split else pairs
         if trials:
             assert rate == pytest.approx(exact_upper(0, trials))
         else:
@@ -89,13 +89,13 @@ def need(fmr=1e-3, confidence=0.95, split=False, **of):
     power=st.sampled_from([0.8, 0.9]),
 )
 def test_both_kinds_of_pairs_suffice(first, ratio, power):
-    found = need(first=first, second=first * ratio, power=power)
-    psi, apart = found.disagreement, first - first * ratio
-    alone = power_of_mcnemar(found.mated, (psi + apart) / 2, (psi - apart) / 2, found.alpha)
+    plan = need(first=first, second=first * ratio, power=power)
+    psi, apart = plan.disagreement, first - first * ratio
+    alone = power_of_mcnemar(plan.mated, (psi + apart) / 2, (psi - apart) / 2, plan.alpha)
     assert alone > power - 1e-9
-    assert found.false_matches >= ENOUGH_FALSE_MATCHES
-    assert found.non_mated * 1e-3 >= found.false_matches - 1e-6
-    assert 0 < found.threshold_share < 1
+    assert plan.false_matches >= ENOUGH_FALSE_MATCHES
+    assert plan.non_mated * 1e-3 >= plan.false_matches - 1e-6
+    assert 0 < plan.threshold_share < 1
 
 
 def test_what_makes_a_difference_dearer():

@@ -32,12 +32,12 @@ def classes_in(hint):
 
 def test_each_class_has_its_fields_in_the_schema_and_no_other_ones():
     classes = {*classes_in(Evaluation)} - {Evaluation}
-    assert set(SCHEMA["$defs"]) == {one.__name__ for one in classes}
-    parts = [(one, SCHEMA["$defs"][one.__name__]) for one in classes]
-    for one, part in [*parts, (Evaluation, SCHEMA)]:
-        fields = {field.name for field in attrs.fields(one)}
-        fields |= {"value"} if one is Rate else {"schema", "kind"} if one is Evaluation else set()
-        assert {*part["properties"]} == {*part["required"]} == fields, one
+    assert set(SCHEMA["$defs"]) == {kind.__name__ for kind in classes}
+    parts = [(kind, SCHEMA["$defs"][kind.__name__]) for kind in classes]
+    for kind, part in [*parts, (Evaluation, SCHEMA)]:
+        fields = {field.name for field in attrs.fields(kind)}
+        fields |= {"value"} if kind is Rate else {"schema", "kind"} if kind is Evaluation else set()
+        assert {*part["properties"]} == {*part["required"]} == fields, kind
 
 
 # Not "hostile", whose words no facematch writes where a digest stands.

@@ -25,18 +25,18 @@ def answers_of(name, words, pairs=LARGE, **more):
     return answer(name, words, pairs, **more)[0]
 
 
-def close(found, true, error, *, widths=4):
+def close(measured, true, error, *, widths=4):
     """Within so many standard errors."""
-    assert abs(found - true) <= widths * error, (found, true)
+    assert abs(measured - true) <= widths * error, (measured, true)
 
 
 @pytest.mark.parametrize("name", VENDORS)
 def test_rates_are_the_true_ones(name):
     answers, (threshold, *true) = answer(name, VENDORS[name], LARGE, seed=7)
     for at in (None, threshold):
-        found = rates_at(answers.table, at)
+        rates = rates_at(answers.table, at)
         for kind, rate in zip(("fmr", "fnmr", "far", "frr"), true, strict=True):
-            measured = getattr(found, kind)
+            measured = getattr(rates, kind)
             error = math.sqrt(rate * (1 - rate) / measured.trials)
             # A picture that fails takes all of its pairs with it.
             close(measured.value, rate, error, widths=12 if kind == "frr" else 4)

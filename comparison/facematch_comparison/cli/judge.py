@@ -24,7 +24,7 @@ from . import common
 if TYPE_CHECKING:
     from facematch_comparison.gate import Requirements, Verdict
     from facematch_comparison.model import Evaluation, Rate
-    from facematch_comparison.plan import Pairs, StudyPlan
+    from facematch_comparison.plan import PairCounts, StudyPlan
     from facematch_core.calibration import Calibration
 
 #: The largest report that is read, in bytes.
@@ -113,7 +113,7 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         *(f"{name}, {currency}" for name in study_plan.needs[0].cost),
     ]
 
-    def cells(need: Pairs) -> list[str]:
+    def cells(need: PairCounts) -> list[str]:
         numbers = [need.mated, need.non_mated]
         numbers += [need.draw_mated, need.draw_non_mated] if study_plan.split else []
         numbers += [need.draw_mated + need.draw_non_mated]
@@ -331,7 +331,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
     comparisons would, at what price. Failures to acquire count as errors.
     """
-    from facematch_comparison.gate import Outcome, judge, read_requirements
+    from facematch_comparison.gate import Conclusion, judge, read_requirements
 
     calibration: Path | None = options["calibration"]
     if calibration is not None:
@@ -346,7 +346,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
             say(f"{judged.outcome.upper()}  {judged.sentence}")
         if len(verdict.systems) > 1:
             more = ": all must pass; name the one that you want with --system"
-            more = "" if verdict.outcome is Outcome.PASS else more
+            more = "" if verdict.outcome is Conclusion.PASS else more
             say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
         for text in filter(None, (rules.source, rules.leaves_out)):
             say(text, err=True)
@@ -357,7 +357,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         else:
             write_json(calibration, passed.to_dict())
             say(f"written to {calibration}", err=as_json)
-    codes = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.NO}
+    codes = {Conclusion.PASS: Exit.OK, Conclusion.FAIL: Exit.NO}
     return codes.get(verdict.outcome, Exit.LOOK)
 
 
@@ -396,7 +396,7 @@ def _calibrate(
 ) -> Calibration | None:
     """The threshold that was judged, as a calibration; None unless its system passes."""
     from facematch_comparison.calibration import calibration_of
-    from facematch_comparison.gate import At, Outcome
+    from facematch_comparison.gate import Conclusion, JudgedAt
 
     requirements = verdict.requirements
     if len(verdict.systems) > 1:
@@ -404,12 +404,12 @@ def _calibrate(
             "--calibration is for one system: name it with --system, of "
             f"{', '.join(judged.system for judged in verdict.systems)}."
         )
-    if requirements.at is not At.REQUIRED_FMR:
+    if requirements.at is not JudgedAt.REQUIRED_FMR:
         raise click.UsageError(
             f"{requirements.name} judges the threshold that systems were asked with: there is "
             "none of ours to write with --calibration."
         )
-    if verdict.outcome is not Outcome.PASS:
+    if verdict.outcome is not Conclusion.PASS:
         return None
     return calibration_of(
         evaluation,

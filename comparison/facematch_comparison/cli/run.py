@@ -46,7 +46,7 @@ from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.run import (
-        Reconciled,
+        ReconciledCharge,
         RunDatabase,
         RunSummary,
         StoredSystem,
@@ -359,7 +359,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
         systems = [system for each in studies for system in database.systems(each.digest)]
         books = _Books(database, options["config"])
         try:
-            database.hold()
+            database.lock()
         except ConfigurationError as error:
             if call_id is not None or reconcile:
                 raise
@@ -428,18 +428,18 @@ class _Books:
                 stores.append(stack.enter_context(contextlib.closing(here)))
             yield verifier, stores
 
-    def reconcile(self, systems: Sequence[StoredSystem]) -> list[Reconciled]:
+    def reconcile(self, systems: Sequence[StoredSystem]) -> list[ReconciledCharge]:
         """Look for each in its vendor's records, and write down what is found."""
-        from facematch_comparison.run.recover import Reconciled, reconcile_charges
+        from facematch_comparison.run.recover import ReconciledCharge, reconcile_charges
 
-        results: list[Reconciled] = []
+        results: list[ReconciledCharge] = []
         for system in systems:
             charges = self.database.unresolved(system)
             if not charges:
                 continue
             with self._open(system.name) as (verifier, stores):
                 if isinstance(verifier, FaceMatchError):
-                    failure = partial(Reconciled, outcome="error", reason=verifier.message)
+                    failure = partial(ReconciledCharge, outcome="error", reason=verifier.message)
                     results += [failure(charge=charge) for charge in charges]
                 else:
                     now = SystemClock().now()
@@ -501,7 +501,7 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 
 
 def _show_charges(
-    charges: Sequence[UnresolvedCharge], searches: Sequence[Reconciled], store: str
+    charges: Sequence[UnresolvedCharge], searches: Sequence[ReconciledCharge], store: str
 ) -> None:
     """Print what was looked for, what is open, and what to do about it."""
     if searches:

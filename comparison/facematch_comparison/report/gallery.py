@@ -38,7 +38,6 @@ class GalleryPair:
 
     @property
     def has_faces(self) -> bool:
-        """Whether a picture of it is in the page."""
         return any(self.pictures)
 
     @property

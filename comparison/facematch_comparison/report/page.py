@@ -85,11 +85,7 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
     return _page("gallery.html", title=title, pairs=read_pairs(pairs))
 
 
-# --- The page -----------------------------------------------------------------------------------
-
-
 def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
-    """What the templates of an evaluation print."""
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)
     return {

@@ -108,9 +108,6 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     )
 
 
-# --- Axes and canvas ----------------------------------------------------------------------------
-
-
 @attrs.define
 class _Axis:
     """Places values; a tick is one with its label, and whether that has the first right to room."""
@@ -129,10 +126,7 @@ class _Axis:
 def _axis(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
-    """An axis by normal deviates that holds all points whole, and of the curves what is near.
-
-    Where a rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
-    """
+    """An axis by normal deviates that holds all points whole, and of the curves what is near."""
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []
     middle = max([*inside, 0.05]) if inside else 0.5
@@ -190,7 +184,6 @@ class _Plot:
         )
 
     def _add(self, pattern: str, *values: object) -> None:
-        """Add an element; values are escaped."""
         self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
 
     def path(self, classes: str, d: str) -> None:
@@ -210,7 +203,6 @@ class _Plot:
         ]
 
     def line(self, corners: _Corners, place: int) -> None:
-        """A line of a system, cut off at the edges."""
         style = style_of(place)
         self._add(
             '<polyline class="line {}" clip-path="url(#{}-inside)" points="{}" '
@@ -227,7 +219,6 @@ class _Plot:
         )
 
     def mark(self, at: OperatingPoint, place: int, path: str, *, hollow: bool) -> None:
-        """An operating point; its intervals as a cross unless it is hollow."""
         style = style_of(place)
         x, y = self._where(at)
         if not hollow:
@@ -243,7 +234,6 @@ class _Plot:
         self._taken.append((x - 7, y - 7, x + 7, y + 7))
 
     def label(self, name: str, at: OperatingPoint, place: int) -> None:
-        """A name beside its mark, where there is room for it."""
         words = plain(name)
         words = words if len(words) <= 18 else f"{words[:17]}…"
         x, y = self._where(at)
@@ -267,7 +257,6 @@ class _Plot:
         return self.x.at(at.fmr.value or 0), self.y.at(at.frr.value or 0)
 
     def svg(self, title: str, description: str) -> Markup:
-        """The figure whole; both texts are for those who do not see it."""
         inside = Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
             *(self.left - 2, self.top - 2, self.right - self.left + 4, self.bottom - self.top + 4)
         )

@@ -59,8 +59,6 @@ class Table:
 
 
 class Tables:
-    """The tables of one document. Each is made when a template asks for it."""
-
     def __init__(self, document: Node, ids: str) -> None:
         self.document, self.ids = document, ids
         self.systems = list(document["systems"])
@@ -73,7 +71,6 @@ class Tables:
         return Table(name, caption, rows, kind)
 
     def _name(self, node: Node) -> Markup:
-        """The name of a system, anywhere in the document, with how it is drawn."""
         places = (at for at, system in enumerate(self.systems) if system["name"].raw == node.raw)
         place = next(places, None)
         drawn = "" if place is None else style_of(place).swatch()
@@ -130,7 +127,6 @@ class Tables:
 
     @property
     def at_fmrs(self) -> Table:
-        """FNMR and FRR at the false match rates that reports have in common."""
         first = next((system["at_fmrs"] for system in self.systems if system["at_fmrs"]), ())
         titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in first]
         rows = []
@@ -147,7 +143,6 @@ class Tables:
 
     @property
     def separation(self) -> Table:
-        """How far apart the scores of both kinds of pairs are, whatever the threshold."""
         rows = [
             {
                 "System": self._name(system["name"]),
@@ -162,7 +157,6 @@ class Tables:
 
     @property
     def differences(self) -> Table:
-        """Every two systems on the same mated pairs."""
         words = "FRR of the first less that of the second, in percentage points, with {} intervals"
         # Of several comparisons, only the p-value that is adjusted and the verdict allow for all.
         alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
@@ -189,7 +183,6 @@ class Tables:
 
     @property
     def costs(self) -> Table:
-        """What an attempt costs at the operating points of each system."""
         kinds = (("at_required", "for the required FMR"), ("at_default", "of the run"))
         rows = [
             {
@@ -208,12 +201,10 @@ class Tables:
             for kind, words in kinds
             if (at := system["cost"][kind])
         ]
-        words = "Expected cost of one attempt, with {} intervals"
-        return self._table("costs-table", words, rows)
+        return self._table("costs-table", "Expected cost of one attempt, with {} intervals", rows)
 
     @property
     def groups(self) -> Table:
-        """Every group of every system."""
         cells = [cell for system in self.systems for cell in system["groups"]]
         any_lost = any(cell["fta"]["errors"].raw for cell in cells)
         rows = [
@@ -237,7 +228,6 @@ class Tables:
 
     @property
     def transactions(self) -> Table:
-        """Rates of transactions, at the threshold of each system."""
         rows = [
             {
                 "System": self._name(system["name"]),
@@ -264,7 +254,6 @@ class Tables:
 
     @property
     def cross_groups(self) -> list[Table]:
-        """Who is mistaken for whom: a matrix of each system and column."""
         tables: list[Table] = []
         for system in self.systems:
             for column in dict.fromkeys(cell["column"].raw for cell in system["cross_groups"]):
@@ -275,7 +264,6 @@ class Tables:
 
     @property
     def service(self) -> Table:
-        """Availability, time and money."""
         rows = []
         for system in self.systems:
             service = system["service"]
@@ -303,7 +291,6 @@ class Tables:
 
     @property
     def tested(self) -> Table:
-        """The systems: where answers came from, and what is known of privacy."""
         rows = [
             {
                 "System": self._name(system["name"]),
@@ -322,7 +309,6 @@ class Tables:
 
     @property
     def people(self) -> Table:
-        """How large the test set and its groups are."""
         study = self.document["study"]
         parts: list[tuple[Markup | str, Node]] = [("All", study["whole"])]
         if study["calibration"]:
@@ -360,13 +346,11 @@ def _within(latency: Node, part: str) -> Markup:
 
 
 def _by_name(counts: Node) -> Markup:
-    """How many of each kind, by name."""
     each = (Markup("{}: {}").format(values.name(n), values.count(k)) for n, k in counts.entries)
     return Markup(", ").join(each)
 
 
 def _above(value: Markup, words: Markup | str) -> Markup:
-    """A value with something under it."""
     return Markup("{} <small>{}</small>").format(value, words) if words else value
 
 
@@ -374,13 +358,11 @@ def _why_empty(each: Node) -> Markup:
     """Instead of rates at a false match rate: how many pairs it takes, or why there is none."""
     if each["pairs_needed"].raw is None:
         return Markup("<small>{}</small>").format(values.text(each["why_not"]))
-    return Markup("<small>takes {} non-mated pairs</small>").format(
-        values.count(each["pairs_needed"])
-    )
+    needed = values.count(each["pairs_needed"])
+    return Markup("<small>takes {} non-mated pairs</small>").format(needed)
 
 
 def _ratio(estimate: Node) -> Markup:
-    """How many times as often; of a group without an error only how often it may be."""
     if not estimate or estimate["value"].raw:
         return values.estimate(estimate, values.quantity, _TIMES)
     high = values.quantity(estimate["interval"]["high"])
@@ -394,7 +376,6 @@ def _errors(two: Node, which: str) -> Markup:
 
 
 def _chance(two: Node) -> Markup:
-    """Whether a difference is real, and who passes more than is allowed."""
     words = Markup("not shown")
     if two["is_real"].raw:
         better = values.text(two["better"])

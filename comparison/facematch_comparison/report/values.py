@@ -95,7 +95,6 @@ def text(node: Node) -> Markup:
 
 
 def name(words: str) -> Markup:
-    """A key of the document, for example of a group."""
     return Markup("<bdi>{}</bdi>").format(plain(words))
 
 
@@ -119,33 +118,27 @@ probability = functools.partial(number, form=numbers.probability)
 
 
 def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
-    """A rate in percent."""
     return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
 
 
 def points(node: Node, width: float | None = None) -> Markup:
-    """A difference of rates, in percentage points, without its unit."""
     return number(node, lambda gap: numbers.points(gap, width), times=100)
 
 
 def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
-    """Any other number: two digits, or what its interval supports."""
     return number(node, lambda value: numbers.quantity(value, width), unit)
 
 
 def money(node: Node, currency: Node | None = None, width: float | None = None) -> Markup:
-    """An amount in a currency."""
     shown = number(node, lambda amount: numbers.money(amount, width))
     return Markup("{}&nbsp;{}").format(shown, text(currency)) if shown and currency else shown
 
 
 def width_of(interval: Node) -> float | None:
-    """How wide an interval is; None if there is none."""
     return interval["high"].raw - interval["low"].raw if interval else None
 
 
 def ends(interval: Node, form: Form, unit: str = "") -> Markup:
-    """From here to there."""
     if not interval:
         return Markup()
     low, high = (form(interval[end], width_of(interval)) for end in ("low", "high"))
@@ -161,7 +154,6 @@ def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
 
 
 def rate(node: Node) -> Markup:
-    """A rate; under it its interval, and how many of how many."""
     value = percent(node["value"], width_of(node["interval"]))
     if not value:
         return Markup('<span class="none">no such pair</span>')
@@ -173,13 +165,11 @@ def rate(node: Node) -> Markup:
 
 
 def counts(node: Node) -> Markup:
-    """How many of how many."""
     errors, trials = count(node["errors"]), count(node["trials"])
     return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
 
 
 def moment(node: Node) -> Markup:
-    """When, to the minute."""
     at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
     return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
         node.raw, node.path, f"{at:%Y-%m-%d %H:%M}"

@@ -2,7 +2,7 @@
 
 from .embeddings import embed, read_embeddings
 from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
-from .recover import Reconciled
+from .recover import ReconciledCharge
 from .scores import read_answers
 from .stored import StoredStudy, StoredSystem
 from .study_run import Price, RunSummary, StudyRun, SystemSummary, run_study
@@ -11,7 +11,7 @@ __all__ = [
     "PairState",
     "Price",
     "Progress",
-    "Reconciled",
+    "ReconciledCharge",
     "RunDatabase",
     "RunSummary",
     "StoredStudy",

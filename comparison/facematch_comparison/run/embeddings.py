@@ -24,7 +24,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 from facematch_core.plugins import backend_class
 
-from .pairs import Outcome, PairState
+from .pairs import PairOutcome, PairState
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -119,7 +119,13 @@ def embed(
     elif count == 1:
         tables = list(map(task, parts))
     else:
-        tables = _by_processes(task, parts, count)
+        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+            try:
+                tables = list(pool.map(task, parts))
+            except BrokenProcessPool:
+                why = "a process died: has this machine enough memory? A script must call this "
+                why += 'under `if __name__ == "__main__":`, because each process imports it.'
+                tables = [why]
     for table in tables:
         if isinstance(table, str):
             raise ConfigurationError(f"Pictures cannot be embedded: {table}")
@@ -146,17 +152,7 @@ def _embed_here(
         return f"the backend {backend} failed with {type(error).__name__}."
 
 
-def _by_processes(task: Any, parts: Sequence[Sequence[Path]], count: int) -> list[Any]:
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        try:
-            return list(pool.map(task, parts))
-        except BrokenProcessPool:
-            why = "a process died: has this machine enough memory? A script must call this under "
-            return [f'{why}`if __name__ == "__main__":`, because each process imports it.']
-
-
 def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[list[Any], str]:
-    """A table, or a reason, for each part; and what to say of privacy."""
     try:
         from distributed import Client
     except ModuleNotFoundError as error:
@@ -202,7 +198,7 @@ def _one_engine(table: pa.Table) -> str:
 # --- Reading them ---------------------------------------------------------------------------------
 
 
-class Picture(NamedTuple):
+class PictureEmbedding(NamedTuple):
     """What an engine saw in one picture; no vector without a face."""
 
     vector: NDArray[np.float32] | None
@@ -215,11 +211,10 @@ class Embeddings(NamedTuple):
 
     engine: str
     privacy: str | None
-    pictures: dict[str, Picture]
+    pictures: dict[str, PictureEmbedding]
 
 
 def read_embeddings(source: Path | pa.Table) -> Embeddings:
-    """Embeddings of a Parquet file or a table, whoever made it."""
     is_file = isinstance(source, (str, os.PathLike))
     try:
         import pyarrow.compute as pc
@@ -238,7 +233,7 @@ def read_embeddings(source: Path | pa.Table) -> Embeddings:
         privacy = (table.schema.metadata or {}).get(b"facematch.privacy", b"").decode()
         columns = [table.column(name).to_pylist() for name in ("sha256", "error", "elapsed_s")]
         pictures = {
-            str(digest): Picture(vector if seen else None, error, elapsed_s)
+            str(digest): PictureEmbedding(vector if seen else None, error, elapsed_s)
             for digest, error, elapsed_s, vector, seen in zip(
                 *columns, vectors, is_face, strict=True
             )
@@ -294,19 +289,16 @@ def embeddings_of(
 def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
     worker: Worker, threads: int, table: Embeddings | None
 ) -> None:
-    """Ask about every free pair as `Worker.ask_all` does, with the same answers.
-
-    The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
-    engine whose embeddings give another score ends here.
-    """
+    """Ask about every free pair as `Worker.ask_all` does, with the same answers."""
     if table is not None and table.privacy is not None:
         worker.database.note_privacy(worker.stored.number, table.privacy)
     verifier, digests = worker.system.verifier, worker.digests
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
     pictures = {} if table is None else dict(table.pictures)
-    #: What the first pair was answered as a whole: others have its scale and names.
-    pattern: Outcome | None = None
+    # The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
+    # engine whose embeddings give another score ends here. Others have its scale and names.
+    pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
         if worker.is_over:
@@ -326,7 +318,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
         with ThreadPoolExecutor(count, thread_name_prefix="facematch-embed") as pool:
             list(pool.map(look, missing))
 
-    def judge(score: float | None, first: Outcome) -> Outcome:
+    def judge(score: float | None, first: PairOutcome) -> PairOutcome:
         scale = None if score is None else first.scale
         decision = decide_by_threshold(
             None if score is None else Score(score, str(scale)), threshold
@@ -335,7 +327,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
             decision = Decision.REVIEW
         return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
 
-    def outcome(number: int) -> Outcome | None:
+    def outcome(number: int) -> PairOutcome | None:
         """What a pair ends in; None if it is to be asked another time."""
         nonlocal pattern
         pair = worker.study.pairs[number]
@@ -362,7 +354,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
             return None
         error = both[0].error or both[1].error
         if error is not None:
-            return Outcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
+            return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
         times_s = [picture.elapsed_s for picture in both]
         elapsed_s = None if None in times_s else sum(filter(None, times_s))
         return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)

@@ -58,7 +58,6 @@ class RunFile:
             self._open()
 
     def now(self) -> str:
-        """The time, as it is stored."""
         return text_of(self._clock.now())
 
     def _open(self) -> Database:
@@ -101,12 +100,12 @@ class RunFile:
 
     def close(self) -> None:
         """Let go of it, and close its connections. May be called more than once, and used again."""
-        self.let_go()
+        self.unlock()
         if self._database is not None:
             self._database.close()
 
-    def hold(self) -> None:
-        """Be the one that writes, until `let_go`, `close` or the end of the process."""
+    def lock(self) -> None:
+        """Be the one that writes, until `unlock`, `close` or the end of the process."""
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
             (row,) = self.transact(
@@ -125,10 +124,10 @@ class RunFile:
         try:
             self._note_holder(platform.node()[:200], os.getpid(), self.now())
         except BaseException:
-            self.let_go()
+            self.unlock()
             raise
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Let others write. May be called more than once."""
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -148,12 +147,10 @@ class RunFile:
 
 
 def select(db: Db, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
-    """Rows, by the names of their columns."""
     return [dict(row) for row in db.exec_driver_sql(query, parameters).mappings()]
 
 
 def change(db: Db, statement: str, *parameters: object) -> int:
-    """How many rows a statement has changed."""
     return db.exec_driver_sql(statement, parameters).rowcount
 
 
@@ -163,7 +160,6 @@ def text_of(at: datetime) -> str:
 
 
 def time_of(text: str) -> datetime:
-    """A time that was stored."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("no time zone")

@@ -111,7 +111,7 @@ class RunDatabase(RunFile):
     """Remembers each pair and system in an SQLite file, in tables that it makes.
 
     It may be the file of a store of calls. Anybody may read it at any time; whoever writes holds it
-    (`hold`), which one process does at a time. Safe across threads. What was written outlives
+    (`lock`), which one process does at a time. Safe across threads. What was written outlives
     ``kill -9``; a power cut may take the last moments. No picture, no name of a file or of a person
     is written.
 
@@ -203,7 +203,7 @@ class RunDatabase(RunFile):
                     "SELECT ?, pair, ? FROM numbers"
                 )
                 change(db, insert, study.pairs, row["number"], PairState.FREE)
-            entered = StoredSystem.of_row(rows[0]).updated(system)
+            entered = StoredSystem.of_row(rows[0]).apply_changes(system)
             stored.write_system(db, entered)
             # What is missing must not be found in the middle of a run.
             (row,) = _select(db, "count(*) AS n, min(pair) AS a, max(pair) AS z", entered.number)
@@ -252,15 +252,15 @@ class RunDatabase(RunFile):
         self.transact(_must_change, system, pair, call_id, (PairState.ASKED,), values)
 
     def end(
-        self, system: int, outcomes: Sequence[tuple[int, Outcome]]
-    ) -> tuple[list[tuple[int, Outcome]], str | None]:
+        self, system: int, outcomes: Sequence[tuple[int, PairOutcome]]
+    ) -> tuple[list[tuple[int, PairOutcome]], str | None]:
         """To what pairs ended in, all or none; a second time, if nothing confirmed the first.
 
         Of an answer that differs from the first one the charge alone is written; also how it does.
         """
         at = self.now()
 
-        def step(db: Db) -> tuple[list[tuple[int, Outcome]], str | None]:
+        def step(db: Db) -> tuple[list[tuple[int, PairOutcome]], str | None]:
             before = first = stored.read_system(db, system)
             written, difference = [], None
             for pair, outcome in outcomes:
@@ -298,7 +298,6 @@ class RunDatabase(RunFile):
         self.transact(step)
 
     def retry_failed(self, system: int) -> None:
-        """FAILED to FREE."""
         self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
@@ -319,7 +318,7 @@ class RunDatabase(RunFile):
         row = system, call_id, PairState.UNRESOLVED
         return self.transact(_change_all, values, where, *row) == 1
 
-    def answer_late(self, charge: UnresolvedCharge, outcome: Outcome) -> str | None:
+    def answer_late(self, charge: UnresolvedCharge, outcome: PairOutcome) -> str | None:
         """To ANSWERED, by the vendor's records; an answer that differs is not written, but how."""
         values, row = outcome.row(self.now()), (charge.system, charge.pair, outcome.call_id)
 
@@ -367,14 +366,14 @@ class RunDatabase(RunFile):
 
         return self.transact(step)
 
-    def answers(self, system: int, pairs: int) -> list[Outcome]:
+    def answers(self, system: int, pairs: int) -> list[PairOutcome]:
         """What became of each of so many pairs, in the order of the test set."""
 
-        def step(db: Db) -> list[Outcome]:
+        def step(db: Db) -> list[PairOutcome]:
             rows = _select(db, "*, coalesce(ended_at, started_at) AS at", system)
             if [row["pair"] for row in rows] != list(range(pairs)):
                 raise ValueError("other pairs")
-            return [Outcome.of_row(row) for row in rows]
+            return [PairOutcome.of_row(row) for row in rows]
 
         return self.transact(step)
 
@@ -423,7 +422,7 @@ def _must_change(db: Db, system: int, pair: int, *how: Any) -> None:
         )
 
 
-def _compare(system: StoredSystem, outcome: Outcome) -> tuple[StoredSystem, str | None]:
+def _compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, str | None]:
     """A system with what its first answers are like; and how this one differs from them."""
     if outcome.decision is None:
         return system, None
@@ -445,7 +444,7 @@ def _compare(system: StoredSystem, outcome: Outcome) -> tuple[StoredSystem, str 
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class PairOutcome:
     """What became of one pair."""
 
     state: PairState
@@ -465,8 +464,7 @@ class Outcome:
     at: str | None = None
 
     @classmethod
-    def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> Outcome:
-        """Of an answer; also of one in which no two faces could be compared."""
+    def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> PairOutcome:
         return cls(
             state=PairState.ANSWERED,
             billed=result.billing.charged,
@@ -481,7 +479,7 @@ class Outcome:
         )
 
     @classmethod
-    def of_error(cls, error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
+    def of_error(cls, error: FaceMatchError, *, has_answered: bool = True) -> PairOutcome:
         """Of an error, by its charge. What was certainly not charged may be asked again.
 
         A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
@@ -507,9 +505,9 @@ class Outcome:
             call=error.call if isinstance(error, VendorError) else None,
         )
 
-    def charge(self) -> Outcome:
+    def charge(self) -> PairOutcome:
         """What is kept of an answer that does not compare with the others."""
-        return Outcome(
+        return PairOutcome(
             state=_BY_CHARGE.get(self.billed, PairState.FREE),
             billed=self.billed,
             environment=self.environment,
@@ -518,14 +516,13 @@ class Outcome:
         )
 
     def row(self, at: str) -> Mapping[str, Any]:
-        """As columns of its row."""
         if self.state is PairState.FREE:
             return _EMPTY
         columns = {name: getattr(self, name) for name in _KEPT} | {"ended_at": at}
         return columns if self.call is None else columns | {"call": compact(self.call.to_dict())}
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Outcome:
+    def of_row(cls, row: Mapping[str, Any]) -> PairOutcome:
         """A damaged one raises one of many kinds."""
         for name in ("score", "elapsed_s"):
             # SQLite keeps any text in a column of numbers.

@@ -14,13 +14,12 @@ from typing import Final
 import attrs
 
 from facematch_core.errors import FATAL, EnvironmentMismatch, FaceMatchError, VendorError
-from facematch_core.models import CallRecord, Charged, MatchResult
-from facematch_core.models import Reconciled as Finding
+from facematch_core.models import CallRecord, Charged, MatchResult, Reconciled
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier import FaceVerifier
 
-from .pairs import Outcome, PairState, RunDatabase, UnresolvedCharge
+from .pairs import PairOutcome, PairState, RunDatabase, UnresolvedCharge
 from .stored import StoredSystem
 
 #: What looking for one call may end in.
@@ -28,9 +27,7 @@ _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMi
 
 
 @attrs.frozen(kw_only=True)
-class Reconciled:
-    """What came of looking for one call in its vendor's records."""
-
+class ReconciledCharge:
     charge: UnresolvedCharge
     #: A word of `facematch_core.Reconciled`; also ``error`` and ``skipped``.
     outcome: str
@@ -88,7 +85,7 @@ def reconcile_charges(
     now: datetime,
     *,
     only_due: bool = False,
-) -> tuple[Reconciled, ...]:
+) -> tuple[ReconciledCharge, ...]:
     """Look for every call without an answer in the vendor's records, which is free."""
 
     def look_up(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
@@ -97,9 +94,9 @@ def reconcile_charges(
         record = verifier.reconcile(attrs.evolve(call, caller_ref=system.reference(charge.pair)))
         if not isinstance(record.result, MatchResult):
             database.note_search(charge)
-            is_other = record.outcome is Finding.FOUND
-            return (Finding.CANNOT_KNOW if is_other else record.outcome).value, record.reason
-        answer = Outcome.of_result(record.result, elapsed_s=None)
+            is_other = record.outcome is Reconciled.FOUND
+            return (Reconciled.CANNOT_KNOW if is_other else record.outcome).value, record.reason
+        answer = PairOutcome.of_result(record.result, elapsed_s=None)
         is_certain = answer.billed is not Charged.UNKNOWN
         if is_certain:
             finalize_budgets(stores, [call.id], answer.billed or Charged.NO, now)
@@ -115,7 +112,7 @@ def reconcile_charges(
             "only its charge is kept."
         )
 
-    results: list[Reconciled] = []
+    results: list[ReconciledCharge] = []
     over = ""
     for charge in database.unresolved(system):
         call = charge.call
@@ -130,5 +127,5 @@ def reconcile_charges(
                 outcome, reason = "error", error.message
                 is_over = isinstance(error, FATAL)
                 over = "Not looked up, because of the error before it." if is_over else ""
-        results.append(Reconciled(charge=charge, outcome=outcome, reason=reason))
+        results.append(ReconciledCharge(charge=charge, outcome=outcome, reason=reason))
     return tuple(results)

@@ -19,7 +19,7 @@ from facematch_comparison.answers import (
 )
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
-from .pairs import Outcome, PairState, RunDatabase
+from .pairs import PairOutcome, PairState, RunDatabase
 from .stored import StoredStudy, StoredSystem
 
 #: Why a pair is not answered, where no error says why.
@@ -35,7 +35,7 @@ _REASONS: Final = {
 #: Answers of these environments say nothing about a vendor: one of them speaks for all.
 _FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
 
-_NOT_ASKED: Final = Outcome(state=PairState.FREE, billed=None)
+_NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
 
 def read_answers(
@@ -64,9 +64,9 @@ def read_answers(
 
 
 def _split_by_model(
-    study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]
+    study: StoredStudy, system: StoredSystem, rows: Sequence[PairOutcome]
 ) -> list[Answers]:
-    """One for each model, the first first."""
+    """Answers of each model, those of the first one first."""
     models = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
     if len(models) < 2:
         return [_of_rows(study, system, system.name, rows)]
@@ -91,7 +91,7 @@ def _split_by_model(
 
 
 def _of_rows(
-    study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[Outcome]
+    study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[PairOutcome]
 ) -> Answers:
     replies = [row for row in rows if row.state is PairState.ANSWERED]
     answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
@@ -132,6 +132,5 @@ def _numbers(values: Iterable[float | None]) -> Any:
 
 
 def _common(texts: Iterable[str | None]) -> str | None:
-    """What all that are there say; None if they differ."""
     values = set(filter(None, texts))
     return values.pop() if len(values) == 1 else None

@@ -102,7 +102,6 @@ class StoredStudy:
         return study
 
     def columns(self) -> dict[str, NDArray[Any]]:
-        """What a `ScoreTable` needs to know of it, groups apart."""
         content = self.content
         return {
             "mated": np.array(content["mated"], dtype=np.bool_),
@@ -111,7 +110,6 @@ class StoredStudy:
         }
 
     def groups(self) -> dict[str, Grouping]:
-        """Its groups, by column."""
         return {
             column: Grouping(
                 labels=tuple(group["labels"]),
@@ -168,7 +166,7 @@ class StoredSystem:
             price=row["price"] and Decimal(row["price"]),
         )
 
-    def updated(self, system: StoredSystem) -> StoredSystem:
+    def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """With what may change between two starts; `InvalidRequest` if what may not change does."""
         for key, words in _FIXED.items():
             if self.settings[key] != system.settings[key]:
@@ -189,13 +187,11 @@ class StoredSystem:
 
 
 def read_system(db: Db, number: int) -> StoredSystem:
-    """The system of this number."""
     (row,) = select(db, "SELECT * FROM facematch_systems WHERE number = ?", number)
     return StoredSystem.of_row(row)
 
 
 def write_system(db: Db, system: StoredSystem) -> None:
-    """What is known of a system, in place of what was."""
     statement = (
         "UPDATE facematch_systems SET settings = ?, scale = ?, answered_from = ?, price = ?, "
         "currency = ? WHERE number = ?"
@@ -206,5 +202,4 @@ def write_system(db: Db, system: StoredSystem) -> None:
 
 
 def compact(document: Mapping[str, Any]) -> str:
-    """A document as it is stored."""
     return json.dumps(document, separators=(",", ":"))

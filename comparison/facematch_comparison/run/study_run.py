@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
-Open: TypeAlias = Callable[..., Any]
+SystemOpener: TypeAlias = Callable[..., Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -124,7 +124,7 @@ class StudyRun:
     def __init__(
         self,
         study: Study,
-        systems: Mapping[str, Open],
+        systems: Mapping[str, SystemOpener],
         database: RunDatabase,
         *,
         name: str | None = None,
@@ -159,8 +159,8 @@ class StudyRun:
                 for called, opener in systems.items()
             )
             asked_with = [system.settings for system in self.systems]
-            database.hold()
-            undo.callback(database.let_go)
+            database.lock()
+            undo.callback(database.unlock)
             now = clock.now()
             digest = study.digest(digests)
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
@@ -283,7 +283,7 @@ class StudyRun:
 
 def run_study(
     study: Study,
-    systems: Mapping[str, Open],
+    systems: Mapping[str, SystemOpener],
     database: RunDatabase,
     *,
     workers: int = 4,
@@ -307,9 +307,13 @@ def run_study(
 
 
 def _open(
-    name: str, opener: Open, database: RunDatabase, undo: contextlib.ExitStack, *, is_kept: bool
+    name: str,
+    opener: SystemOpener,
+    database: RunDatabase,
+    undo: contextlib.ExitStack,
+    *,
+    is_kept: bool,
 ) -> OpenSystem:
-    """A system that can compare, closed at the end."""
     retention = Retention.KEEP if is_kept else Retention.MINIMAL
     system = OpenSystem(name, database, retention)
     verifier = opener(on_event=system.on_event)

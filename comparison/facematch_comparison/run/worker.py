@@ -33,7 +33,7 @@ from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
-from .pairs import HeldBack, Outcome, PairState, RunDatabase
+from .pairs import HeldBack, PairOutcome, PairState, RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, stores_of
 from .stored import StoredSystem
 
@@ -96,7 +96,6 @@ class OpenSystem:
 
     @property
     def stores(self) -> list[CallStore]:
-        """Where its budgets are remembered."""
         return stores_of(self.verifier.policies)
 
     @property
@@ -160,7 +159,7 @@ class Worker:
     def end_with(self, error: FaceMatchError) -> None:
         """Begin nothing more; the first reason is the one that is reported."""
         with self._lock:
-            self.error = self.error or _without_frames(error)
+            self.error = self.error or _drop_frames(error)
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
@@ -168,8 +167,6 @@ class Worker:
         resolve_by_budgets(self.database, self.stored, stores)
         now = self._clock.now()
         reconcile_charges(self.database, self.stored, verifier, stores, now, only_due=True)
-
-    # --- All pairs ----------------------------------------------------------------------------
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
@@ -181,14 +178,13 @@ class Worker:
             future.result()
 
     def line_up(self) -> None:
-        """Have every free pair ready, in its turn."""
         free = self.database.free(self.stored.number)
         self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def ask_some(
         self,
         count: int,
-        ask: Callable[[int], Outcome | None],
+        ask: Callable[[int], PairOutcome | None],
         prepare: Callable[[list[int]], None] = lambda _pairs: None,
     ) -> None:
         """Ask about pairs, each given to no other thread, and write down so many at a time."""
@@ -199,7 +195,7 @@ class Worker:
                     pairs.append(self._queue.popleft())
             if not pairs:
                 return
-            ended: list[tuple[int, Outcome]] = []
+            ended: list[tuple[int, PairOutcome]] = []
             try:
                 prepare(pairs)
                 for pair in pairs:
@@ -209,7 +205,7 @@ class Worker:
             finally:
                 self._finish(ended)
 
-    def _finish(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+    def _finish(self, outcomes: Sequence[tuple[int, PairOutcome]]) -> None:
         """Write down what pairs ended in; what is free again is asked after all others."""
         if not outcomes:
             return
@@ -243,9 +239,7 @@ class Worker:
                 self.count += 1
             self._on_end(self.name, outcome.state)
 
-    # --- One pair -----------------------------------------------------------------------------
-
-    def ask(self, pair: int) -> Outcome | None:
+    def ask(self, pair: int) -> PairOutcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""
         system, pictures = self.system, self.study.pairs[pair]
         system.current.pair = pair if system.is_careful else None
@@ -261,7 +255,7 @@ class Worker:
                 probe, reference, retention=system.retention, caller_ref=caller_ref
             )
         except FaceMatchError as error:
-            return attrs.evolve(self._failed(error), call_id=system.current.call_id)
+            return attrs.evolve(self._count_failure(error), call_id=system.current.call_id)
         except HeldBack as held:
             self.end_with(held.error)
             # If the budgets cannot be written, the pair stays begun: the next start writes them.
@@ -274,7 +268,7 @@ class Worker:
         finally:
             system.current.pair = None
         self._in_a_row, self._is_warm = 0, True
-        return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
+        return PairOutcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def picture(self, path: Path) -> Image:
         """A picture of the test set; `ConfigurationError` if it is another one by now."""
@@ -288,15 +282,15 @@ class Worker:
             why = "is another one than when the run began"
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
-    def _failed(self, error: FaceMatchError) -> Outcome:
-        outcome = Outcome.of_error(error, has_answered=self._has_answered)
+    def _count_failure(self, error: FaceMatchError) -> PairOutcome:
+        outcome = PairOutcome.of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
             self.end_with(error)
             return outcome
         if outcome.state is PairState.FAILED:
-            self.last_failure = _without_frames(error)
+            self.last_failure = _drop_frames(error)
         with self._lock:
             self._in_a_row += 1
             many = self._in_a_row
@@ -318,7 +312,7 @@ class Worker:
         return outcome
 
 
-def _without_frames(error: FaceMatchError) -> FaceMatchError:
+def _drop_frames(error: FaceMatchError) -> FaceMatchError:
     """They hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -46,16 +46,7 @@ class TooFewScores(Exception):
 
 
 class RedrawnThreshold:
-    """The threshold for a required FMR, chosen anew in each resample of people.
-
-    Only the highest non-mated scores decide, so only they are looked at.
-
-    Args:
-        table: What the threshold is chosen on.
-        max_fmr: The FMR that is required.
-        numbers: The people who are drawn, rising, with all of the table among them.
-        spare: How many of them: as `SPARE` says.
-    """
+    """The threshold for a required FMR, chosen anew among the highest non-mated scores."""
 
     def __init__(
         self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], spare: int = SPARE
@@ -88,12 +79,8 @@ class RedrawnThreshold:
         self.people = urn.row_of_person[self.people]
         self.sums = self.sums[urn.person_of_row]
 
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P).
-
-        Raises:
-            TooFewScores: more must be looked at.
-        """
+    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P)."""
         products = drawn[:, self.people[0]] * drawn[:, self.people[1]]
         passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
         if self.is_whole:
@@ -125,8 +112,7 @@ class FixedThreshold:
     def draw_from(self, urn: Urn) -> None:
         """Nobody is looked at."""
 
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass."""
+    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(drawn), self.highest)
 
 
@@ -150,7 +136,6 @@ class RedrawnErrors:
         self._scores, self.people = scores[between], whose[between]
 
     def draw_from(self, urn: Urn) -> None:
-        """Count people as the urn does."""
         self.people = urn.row_of_person[self.people]
         self.sums = self.sums[urn.person_of_row]
 
@@ -171,19 +156,7 @@ class RedrawnErrors:
 
 
 class Urn:
-    """Whom people are drawn from: a row for each person, or for all who bring the same.
-
-    Args:
-        strata: The places of people who are drawn among themselves, so that their number is the
-            same in each resample.
-        alone: bool, (P,): who has a row of their own.
-        sums: (P,) each: what people bring to each sum. Those who bring the same to all of them, and
-            are not alone, share a row.
-
-    Attributes:
-        row_of_person: int64, (P,).
-        person_of_row: int64, (R,): one of the people of each row.
-    """
+    """People to draw: a row for each who is alone, or for all of a stratum who bring the same."""
 
     def __init__(
         self,
@@ -209,10 +182,7 @@ class Urn:
         self.person_of_row = np.concatenate(people_of_rows)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
-        """float64, (B, R): how often people of each row were drawn, in blocks of resamples.
-
-        Blocks fit into memory with `length` numbers beside those of the people.
-        """
+        """float64, (B, R): how often each row was drawn, in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
         streams = [np.random.default_rng(seed + place) for place in range(len(self._sizes))]
@@ -243,10 +213,8 @@ def percentile_interval(values: NDArray[np.float64], confidence: float) -> Inter
 
 
 def bootstrap_p_value(values: NDArray[np.float64]) -> float:
-    """Two-sided: how often resampled differences reach 0 or pass it, on the side of fewer, twice.
-
-    One resample is added on each side, so that it is never 0: 2,000 resamples show 0.001 at best.
-    """
+    """Two-sided: how often resampled differences reach 0 or pass it, on the rarer side, twice."""
+    # One resample is added on each side, so that it is never 0.
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))
 

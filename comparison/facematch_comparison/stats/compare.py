@@ -128,9 +128,7 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    subjects: NDArray[np.int64] | None = None,
+    first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64] | None = None
 ) -> McNemar:
     """McNemar's exact test at fixed thresholds; the careful one of two where pairs share people.
 
@@ -167,14 +165,7 @@ def paired_difference(
     hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing
     matched proportions", Statistics in Medicine 24, 2005).
     """
-    middle, spread, freedom = _paired(first, second, subjects)
-    wide = spread * float(stdtrit(freedom, (1 + confidence) / 2))
-    return Interval(
-        low=max(-1.0, middle - wide),
-        high=min(1.0, middle + wide),
-        confidence=confidence,
-        method=Method.CLUSTERED,
-    )
+    return _Paired.of(first, second, subjects).interval(confidence)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -192,13 +183,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-# --- Below ----------------------------------------------------------------------------------------
-
-
 def _why_not(
     sides: Sequence[Side], two: tuple[int, int], rows: NDArray[np.bool_], required_fmr: float
 ) -> str | None:
-    """Why two systems cannot be compared, in a sentence."""
     both = [sides[place] for place in two]
     names = f"{both[0].name} and {both[1].name}"
     missing = [side.name for side in both if side.threshold is None]
@@ -223,10 +210,7 @@ def _redraw(
     resamples: int,
     seed: int,
 ) -> dict[tuple[int, int], NDArray[np.float64]]:
-    """The difference of the FRR of every two systems in each resample that has a pair of theirs.
-
-    All from one set of draws.
-    """
+    """The difference of the FRR of every two systems in each resample; all share the draws."""
     if not compared:
         return {}
     places = sorted({place for two in compared for place in two})
@@ -273,7 +257,7 @@ def _redraw(
         values: dict[tuple[int, int], list[NDArray[np.float64]]] = {two: [] for two in compared}
         length = max(part.people.shape[-1] for part in parts)
         for drawn in urn.draws(resamples, seed, length=length):
-            refused = {place: part.refused(drawn) for place, part in thresholds.items()}
+            refused = {place: part.highest_refused(drawn) for place, part in thresholds.items()}
             count = {key: drawn @ weight for key, weight in weights.items()}
             wrong = {
                 (place, key): part.count(drawn, refused[place])
@@ -306,7 +290,8 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     people = sides[0].table.probe_subjects[rows]
     of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in sides)
     test = mcnemar(of_first, of_second, people)
-    exact = paired_difference(of_first, of_second, people, confidence)
+    paired = _Paired.of(of_first, of_second, people)
+    exact = paired.interval(confidence)
     drawn = percentile_interval(values, confidence)
     # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
     # round. There the exact ones see further, so each is the more careful of the two.
@@ -348,12 +333,8 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     even = [-rest.low / weight, -rest.high / weight]
     if min(even) <= value <= max(even):
         return difference, 1.0
-    middle, spread, freedom = _paired(of_first, of_second, people)
     p_values = [
-        max(
-            bootstrap_p_value(values - at),
-            2 * float(stdtr(freedom, -abs(middle - at) / spread)) if at else test.p_value,
-        )
+        max(bootstrap_p_value(values - at), paired.p_value(at) if at else test.p_value)
         for at in even
     ]
     return difference, max(p_values)
@@ -363,8 +344,8 @@ def _correct(
     differences: Sequence[Difference], cost_p_values: Sequence[float | None], alpha: float
 ) -> tuple[Difference, ...]:
     """With the verdicts, of errors and of costs, each after Holm's correction."""
-    adjusted = _holm_of_known([difference.p_value for difference in differences])
-    of_cost = _holm_of_known(cost_p_values)
+    adjusted = holm_of_known([difference.p_value for difference in differences])
+    of_cost = holm_of_known(cost_p_values)
     finished = []
     for difference, p_value, cost_p_value in zip(differences, adjusted, of_cost, strict=True):
         names = difference.first, difference.second
@@ -386,7 +367,8 @@ def _correct(
     return tuple(finished)
 
 
-def _holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
+def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
+    """`holm` of the p-values that there are."""
     adjusted = iter(holm([p_value for p_value in p_values if p_value is not None]))
     return [None if p_value is None else next(adjusted) for p_value in p_values]
 
@@ -395,23 +377,37 @@ def _people(tables: Any) -> NDArray[np.int64]:
     return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
-def _paired(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
-) -> tuple[float, float, int]:
-    """Middle, standard error and degrees of freedom of `paired_difference`."""
-    _check(first, second)
-    if not len(first) or len(subjects) != len(first):
-        raise InvalidRequest("A difference needs at least one pair, and a person for each.")
-    apart = first.astype(np.float64) - second
-    _, places = np.unique(subjects, return_inverse=True)
-    people = int(places.max()) + 1
-    count = len(apart) + 2
-    middle = float(apart.sum()) / count
-    at_each = np.bincount(places, apart - middle)
-    # The two pairs that are added: a person each, one with +1 and one with -1.
-    together = float((at_each**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
-    spread = float(np.sqrt(together * (people + 2) / (people + 1))) / count
-    return middle, spread, people + 1
+class _Paired(NamedTuple):
+    middle: float
+    standard_error: float
+    freedom: int
+
+    @classmethod
+    def of(
+        cls, first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
+    ) -> _Paired:
+        _check(first, second)
+        if not len(first) or len(subjects) != len(first):
+            raise InvalidRequest("A difference needs at least one pair, and a person for each.")
+        apart = first.astype(np.float64) - second
+        _, places = np.unique(subjects, return_inverse=True)
+        people = int(places.max()) + 1
+        count = len(apart) + 2
+        middle = float(apart.sum()) / count
+        at_each = np.bincount(places, apart - middle)
+        # The two pairs that are added: a person each, one with +1 and one with -1.
+        together = float((at_each**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
+        standard_error = float(np.sqrt(together * (people + 2) / (people + 1))) / count
+        return cls(middle, standard_error, people + 1)
+
+    def interval(self, confidence: float) -> Interval:
+        half = self.standard_error * float(stdtrit(self.freedom, (1 + confidence) / 2))
+        low, high = max(-1.0, self.middle - half), min(1.0, self.middle + half)
+        return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
+
+    def p_value(self, difference: float) -> float:
+        """Two-sided, of a true difference of so much."""
+        return 2 * float(stdtr(self.freedom, -abs(self.middle - difference) / self.standard_error))
 
 
 def _check(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from facematch_comparison.answers import DECISIONS, NO_DECISION, Answers
-from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method, Rate
+from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
@@ -90,7 +90,6 @@ def false_match_costs(
     Raises:
         InvalidRequest: prices and costs are in two currencies.
     """
-
     first, second = sides
     rows = np.flatnonzero(~first.table.mated & first.table.answered & second.table.answered)
     weight = costs.impostors * costs.false_match
@@ -134,9 +133,6 @@ def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-# --- Below --------------------------------------------------------------------------------------
-
-
 def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
     table: ScoreTable,
     threshold: float | None,
@@ -146,7 +142,14 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
     confidence: float,
 ) -> CostAt | None:
     """At one threshold; None without a kind of pairs that the costs need."""
-    outcomes = _outcomes(table, threshold)
+    at = threshold
+    if at is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
+        # A file of scores: the threshold of the run says what would have been decided.
+        at = table.threshold
+    # Who is not answered or acquired is turned away.
+    outcomes = np.where(table.passed(at), _PASSED, _TURNED_AWAY).astype(np.int8)
+    if at is None:
+        outcomes[table.decisions == DECISIONS.index(Decision.REVIEW)] = _TO_REVIEW
     parts = []
     for kind, share, of_error in (
         (~table.mated, costs.impostors, (_PASSED, costs.false_match)),
@@ -162,9 +165,10 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
     matches, of_others, rejects, of_genuine = (
         weight * (rate.value or 0.0) for weight, rate in parts
     )
+    ends = [(r.interval.low, r.interval.high) if r.interval else (0.0, 1.0) for _, r in parts]
     low, high = (
-        price + sum(weight * end for (weight, _), end in zip(parts, ends, strict=True))
-        for ends in zip(*(_ends(rate) for _, rate in parts), strict=True)
+        price + sum(weight * end for (weight, _), end in zip(parts, side, strict=True))
+        for side in zip(*ends, strict=True)
     )
     return CostAt(
         threshold=shown,
@@ -177,21 +181,6 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
         reviews=of_others + of_genuine,
         calls=price,
     )
-
-
-def _ends(rate: Rate) -> tuple[float, float]:
-    return (rate.interval.low, rate.interval.high) if rate.interval else (0.0, 1.0)
-
-
-def _outcomes(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
-    """int8, (N,): what each pair came to; who is not answered or acquired is turned away."""
-    if threshold is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
-        # A file of scores: the threshold of the run says what would have been decided.
-        threshold = table.threshold
-    outcomes = np.where(table.passed(threshold), _PASSED, _TURNED_AWAY).astype(np.int8)
-    if threshold is None:
-        outcomes[table.decisions == DECISIONS.index(Decision.REVIEW)] = _TO_REVIEW
-    return outcomes
 
 
 def _price(system: Answers | Side, costs: Costs) -> float:

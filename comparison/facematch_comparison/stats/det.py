@@ -70,7 +70,7 @@ def det_curve(
     Raises:
         InvalidRequest: a set is empty or holds NaN, a count is negative, or the rule is VENDOR.
     """
-    same, others = _sorted("mated", mated), _sorted("non_mated", non_mated)
+    same, others = _sort_scores("mated", mated), _sort_scores("non_mated", non_mated)
     for name, count in (("mated", mated_failures), ("non_mated", non_mated_failures)):
         if count < 0:
             raise InvalidRequest(f"{name}_failures must be at least 0, not {count}.")
@@ -101,7 +101,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
         return None
     whole = det_curve(mated, others, rule=rates.table.rule)
     # Nobody passes the last one, at a threshold that cannot be set.
-    rows = _thinned(whole.fmr[:-1], whole.fnmr[:-1])
+    rows = _pick_vertices(whole.fmr[:-1], whole.fnmr[:-1])
     thresholds = sorted({*map(float, whole.thresholds[rows]), *map(float, include)})
     columns = {}
     for name in ("fmr", "fnmr", "frr"):
@@ -146,11 +146,7 @@ def _equal_error_rate(
     passed: NDArray[np.int64],
     others: NDArray[np.float64],
 ) -> float:
-    """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR.
-
-    Vertices are given by how many mated pairs are refused and non-mated ones pass; the last of them
-    has no score.
-    """
+    """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR."""
     mated, non_mated = int(refused[-1]), len(others)
     # The last vertex with an FMR no lower than its FNMR. In whole numbers, so that equal is equal.
     last = np.flatnonzero(passed[:-1] * mated >= refused[:-1] * non_mated)[-1]
@@ -165,7 +161,7 @@ def _equal_error_rate(
     return float(fnmr + share * (next_fnmr - fnmr))
 
 
-def _sorted(name: str, scores: ArrayLike) -> NDArray[np.float64]:
+def _sort_scores(name: str, scores: ArrayLike) -> NDArray[np.float64]:
     rising = np.sort(np.asarray(scores, dtype=np.float64), axis=None)
     if not len(rising):
         raise InvalidRequest(f"There are no {name} scores: a curve needs one at least.")
@@ -195,7 +191,7 @@ def _thresholds(
     return highest
 
 
-def _thinned(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.int64]:
+def _pick_vertices(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.int64]:
     """Places of at most `POINTS` vertices, evenly spread as a DET plot shows them."""
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))

@@ -39,7 +39,7 @@ from facematch_comparison.model import (
 )
 from facematch_comparison.numbers import percent
 
-from .compare import holm
+from .compare import holm_of_known
 from .intervals import bounds
 from .rates import Rates, Sample
 
@@ -202,10 +202,9 @@ def finish_group_differences(
 
     In the same order. Where a difference may be chance, `at_least` is 1.
     """
-    adjusted = iter(holm([each.p_value for each in differences if each.p_value is not None]))
     finished = []
-    for each in differences:
-        p_value = None if each.p_value is None else next(adjusted)
+    adjusted = holm_of_known([each.p_value for each in differences])
+    for each, p_value in zip(differences, adjusted, strict=True):
         is_real = p_value is not None and p_value < 1 - confidence
         shown = math.floor(each.at_least * 10) / 10
         verdict = "Chance alone may do that: these pairs show no difference."
@@ -229,10 +228,7 @@ def finish_group_differences(
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
-    """How often groups whose true rates are one differ as much as these, 0-1.
-
-    None without two rates with trials, or where nothing, or everything, went wrong.
-    """
+    """How often groups of one true rate differ as much, 0-1; None where nothing, or all, erred."""
     seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
     if len(seen) < 2:
         return None

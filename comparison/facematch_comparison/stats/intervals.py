@@ -48,9 +48,6 @@ _ROUNDING: Final = 1e-9
 Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 
-# --- Independent pairs --------------------------------------------------------------------------
-
-
 def exact_interval(errors: int, trials: int, confidence: float = 0.95) -> Interval:
     """Clopper and Pearson's interval: it holds the true rate at least as often as it says."""
     _check(errors, trials, confidence)
@@ -96,9 +93,6 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
     # The bound falls with every further trial.
     more = fewest(lambda more: exact_upper(errors, errors + more, confidence) <= rate)
     return errors + (more or 0)
-
-
-# --- Pairs that share people --------------------------------------------------------------------
 
 
 class Clusters:

@@ -40,10 +40,9 @@ class Sample:
     def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
         """The share of the pairs that are errors (bool, (T,)); without a pair no interval."""
         ends = interval(errors, self.clusters, confidence) if len(self) else None
-        return self.counted(int(np.count_nonzero(errors)), ends)
+        return self.rate_of(int(np.count_nonzero(errors)), ends)
 
-    def counted(self, errors: int, ends: Interval | None) -> Rate:
-        """So many errors with the ends of their interval."""
+    def rate_of(self, errors: int, ends: Interval | None) -> Rate:
         return Rate(errors=errors, trials=len(self), subjects=self.clusters.people, interval=ends)
 
 
@@ -133,7 +132,7 @@ class Rates:
             errors = refused if clusters.is_mated else trials - refused
             rarer = slice(refused) if 2 * refused <= trials else slice(refused, None)
             ends = interval_of(errors, rarer, clusters, self.confidence)
-            rates.append(sample.counted(errors, ends))
+            rates.append(sample.rate_of(errors, ends))
         return rates
 
     def all_at(self, threshold: float | None) -> RatesAt:

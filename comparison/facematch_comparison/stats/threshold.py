@@ -232,7 +232,6 @@ def concentration(
 
 
 def scores_by_kind(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The scores of mated and of non-mated pairs, rising."""
     return table.once(_sorted_scores)
 
 

@@ -103,11 +103,7 @@ def draw_pairs(
 
 
 def split_by_subject(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    *,
-    seed: int = 0,
-    share: float = 0.5,
+    first: NDArray[np.int64], second: NDArray[np.int64], *, seed: int = 0, share: float = 0.5
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Divide people, and with them pairs. A pair of one from each side belongs to neither.
 
@@ -139,11 +135,7 @@ def split_by_subject(
     return of_first & of_second, ~of_first & ~of_second
 
 
-# --- Drawing --------------------------------------------------------------------------------------
-
-
 def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
-    """Everybody who has a picture, in one order."""
     whose: dict[Path, str] = {}
     files: dict[str, list[Path]] = {}
     for person in sorted(pictures):

@@ -23,7 +23,7 @@ import numpy as np
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
-    Cells,
+    CellTable,
     Problem,
     near_prefix,
     of_text,
@@ -31,7 +31,7 @@ from facematch_comparison.cells import (
     problems_at,
     read_cells,
 )
-from facematch_comparison.numbers import listed
+from facematch_comparison.numbers import join_names
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
 from facematch_core.tables import TextTable, escaped, place, refuse
@@ -208,8 +208,9 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
         first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
         raise InvalidRequest(
             f"The folders of {folder} seem to be kinds of pictures and not people: "
-            f"{listed([repr(name[:60]) for name in pictures])}. If a file is called as the person "
-            "in each of them, this writes pairs of one person and of two; then use pairs.csv:\n"
+            f"{join_names([repr(name[:60]) for name in pictures])}. If a file is called as the "
+            "person in each of them, this writes pairs of one person and of two; then use "
+            "pairs.csv:\n"
             + _WRITE_PAIRS.format(str(folder / first), str(folder / second))
             + "\nIf each folder is one person, call it as the person, and files of two people "
             "differently."
@@ -244,16 +245,9 @@ END
 
 
 def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
-    """Read a file of pairs: CSV with a header.
+    """Read a file of pairs: `NEEDED` and columns of groups, with files relative to its folder.
 
-    The columns are ``probe``, ``reference`` (files, relative to the folder of the CSV file),
-    ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
-    person), and as many as you like of ``group_NAME`` (the group of both people) or
-    ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are skipped, unless one looks
-    like a misspelt column of groups. `note` is called with what was assumed.
-
-    Raises:
-        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    Other columns are skipped, unless one looks like a misspelt column of groups.
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
     if note is not None:
@@ -263,8 +257,8 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     return _study(cells, path, path.parent)
 
 
-def _study(cells: Cells, path: Path, folder: Path) -> Study:
-    """The study of a table that has every column that is `NEEDED`; files lie in `folder`."""
+def _study(cells: CellTable, path: Path, folder: Path) -> Study:
+    """Of a table with all that is `NEEDED`; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
@@ -305,8 +299,7 @@ def _study(cells: Cells, path: Path, folder: Path) -> Study:
     return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
-def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
-    """What speaks against the pairs of some rows."""
+def _problems_of(pairs: Mapping[int, StudyPair], cells: CellTable) -> Iterator[Problem]:
     # What is said of the rows that something is wrong with, apart for each kind of it.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
@@ -354,18 +347,11 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
-    """Write `pairs_csv` to its file; one that is there is replaced."""
     write_file(path, pairs_csv(path, study))
 
 
 def pairs_csv(path: Path, study: Study) -> bytes:
-    """A study as `read_pairs_csv` reads it from `path`.
-
-    Files are named relative to the folder of `path`, so that both can be moved together.
-
-    Raises:
-        InvalidRequest: a name begins or ends with a space, which no reader of CSV would keep.
-    """
+    """A study as `read_pairs_csv` reads it from `path`, with files relative to its folder."""
     folder = Path(os.path.realpath(path.parent))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -401,10 +387,7 @@ def _relative(picture: Path, folder: Path) -> str:
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
-    """Groups of people, by column and person, from a file of the columns ``person`` and groups.
-
-    `people`: who may be there. An empty cell says nothing.
-    """
+    """Groups of `people`, by column and person; an empty cell says nothing."""
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
@@ -428,8 +411,9 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     return groups
 
 
-def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
-    """What is wrong with the names of the columns."""
+def _of_header(
+    cells: CellTable, needed: Sequence[str], prefixes: Sequence[str] = ()
+) -> list[Problem]:
     problems = [
         Problem(f"the column {name} is missing") for name in needed if name not in cells.header
     ]
@@ -448,13 +432,10 @@ def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()
 def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
     """Read ``pairs.txt`` of Labeled Faces in the Wild, or a file of its form.
 
-    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one, with tabulators or
-    spaces between; photograph n of a person is ``name/name_000n.jpg``. The first line may say how
-    many pairs follow: of each kind, or of each kind in each of so many sets.
-
-    Source: G. B. Huang et al., "Labeled Faces in the Wild", 2007.
-
-    `pictures`: the folder of people; None for the one that the file is in.
+    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one; photograph n of a
+    person is ``name/name_000n.jpg``. The first line may say how many pairs follow: of each kind, or
+    of each kind in each of so many sets. Source: G. B. Huang et al., "Labeled Faces in the Wild",
+    2007.
     """
     try:
         with open_file(path) as file:
@@ -473,14 +454,19 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
             announced = 2 * math.prod(map(int, words))
             continue
         match words:
-            case [first, one, two] if _are_numbers(one, two):
+            case [first, first_photo, second_photo] if _are_numbers(first_photo, second_photo):
                 second = first
-            case [first, one, second, two] if _are_numbers(one, two):
+            case [first, first_photo, second, second_photo] if _are_numbers(
+                first_photo, second_photo
+            ):
                 pass
             case _:
                 strange.append(number)
                 continue
-        files = (f"{who}/{who}_{int(at):04}.jpg" for who, at in ((first, one), (second, two)))
+        files = (
+            f"{who}/{who}_{int(at):04}.jpg"
+            for who, at in ((first, first_photo), (second, second_photo))
+        )
         rows.append([*files, str(int(first == second)), first, second])
         numbers.append(number)
     problems = []

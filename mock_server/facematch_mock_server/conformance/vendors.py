@@ -58,7 +58,7 @@ class AzureSimulator(MockSimulator):
         if request.path.startswith(DETECT):
             return {"probe": request.body}
         faces, ids = self._mock.world.records.faces, request.json()
-        pictures = self._mock.accounts.kept
+        pictures = self._mock.accounts.saved_pictures
         return {
             name: pictures.find(faces.find(ids[f"faceId{place}"]).facts.digest)
             for place, name in enumerate(("probe", "reference"), 1)

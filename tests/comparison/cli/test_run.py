@@ -239,7 +239,7 @@ def test_beside_a_run_others_read_and_a_second_run_sends_nothing(run, scripted, 
     scripted.script = [None, AuthenticationFailed("No.")]
     run(*ONE_BY_ONE)
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    database.hold()
+    database.lock()
     answer = run(*RUN, "--yes")
     assert answer.exit_code == 4
     assert "in use by process" in answer.stderr.replace("\n", " ")

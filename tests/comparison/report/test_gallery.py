@@ -24,14 +24,14 @@ def pictures(tmp_path):
 
 def pair(pictures, **more):
     probe, reference = pictures
-    known = {"system": "alpha", "kind": "false match", "pair": 4, "score": 70.25}
-    known |= {"probe": probe, "reference": reference, "threshold": 52.82}
-    known |= {"probe_subject": "ann", "reference_subject": "bob"}
-    return WrongPair(**(known | more))
+    values = {"system": "alpha", "kind": "false match", "pair": 4, "score": 70.25}
+    values |= {"probe": probe, "reference": reference, "threshold": 52.82}
+    values |= {"probe_subject": "ann", "reference_subject": "bob"}
+    return WrongPair(**(values | more))
 
 
 def embedded(html):
-    sources = [one.attributes["src"] for one in read_html(html).all("img")]
+    sources = [image.attributes["src"] for image in read_html(html).all("img")]
     return [base64.b64decode(source.removeprefix("data:image/jpeg;base64,")) for source in sources]
 
 
@@ -54,11 +54,13 @@ def test_a_report_holds_faces_only_if_it_is_asked_to(pictures, tmp_path):
     wrong = [pair(pictures), pair(pictures, kind="false non-match", score=3.5)]
     html = report_html(two(), gallery=wrong)
     root = read_html(html)
-    assert [one.attributes["id"] for one in root.all("section")][-1] == "gallery"
+    assert [section.attributes["id"] for section in root.all("section")][-1] == "gallery"
     assert len(embedded(html)) == 4
     assert "This file holds faces." in root.text()
     assert "The page holds pictures of people" in root.text()
-    check_numbers(root, document("two") | {"gallery": [as_json(one) for one in wrong]})
+    check_numbers(
+        root, document("two") | {"gallery": [as_json(wrong_pair) for wrong_pair in wrong]}
+    )
     assert not embedded(html_of("two"))
     assert "holds no picture of a person" in html_of("two")
     write_report(two(), tmp_path / "report.html", gallery=wrong)

@@ -42,12 +42,16 @@ def words(element):
 
 
 def sections(name):
-    return [one.attributes["id"] for one in page(name).all("section")]
+    return [section.attributes["id"] for section in page(name).all("section")]
 
 
 @every_page
 def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name):
-    (verdict,) = (one for one in page(name).all("p") if one.attributes.get("class") == "verdict")
+    (verdict,) = (
+        paragraph
+        for paragraph in page(name).all("p")
+        if paragraph.attributes.get("class") == "verdict"
+    )
     assert verdict.text() == plain(document(name)["headline"])
     html = html_of(name)
     before, _, _ = html.partition('class="verdict"')
@@ -62,7 +66,7 @@ def test_a_section_without_data_is_not_there():
     assert {"paired", "fmrs"}.isdisjoint(sections("silent"))
     for name in EVALUATIONS:
         (nav,) = page(name).all("nav")
-        assert [one.attributes["href"][1:] for one in nav.all("a")] == sections(name)
+        assert [link.attributes["href"][1:] for link in nav.all("a")] == sections(name)
 
 
 def test_a_mock_and_what_costs_assume_are_said_beside_the_verdict():
@@ -70,24 +74,34 @@ def test_a_mock_and_what_costs_assume_are_said_beside_the_verdict():
     assert above.index(document("full")["on_cost"]) < above.index("Costs assume that 1 %")
     assert "Costs assume" not in below
     for name, who in (("full", ["decides"]), ("two", [])):
-        marked = [one for one in page(name).all("p") if one.attributes.get("class") == "warning"]
+        marked = [
+            paragraph
+            for paragraph in page(name).all("p")
+            if paragraph.attributes.get("class") == "warning"
+        ]
         assert len(marked) == len(who)
-        assert all(system in one.text() for system, one in zip(who, marked, strict=True))
+        assert all(
+            system in paragraph.text() for system, paragraph in zip(who, marked, strict=True)
+        )
 
 
 @every_page
 def test_the_page_says_what_the_document_says(name):
     whole = page(name).text().replace("\xa0", " ")
-    known = document(name)
-    systems = known["systems"]
+    values = document(name)
+    systems = values["systems"]
     for sentence in (
-        known["headline"],
-        *([known["limit"]] if known["limit"] else []),
-        *([known["on_cost"]] if known["on_cost"] else []),
-        *(one["sentence"] for one in known["differences"]),
-        *(one["why_not"] for one in systems if one["why_not"] and not one["at_required"]),
-        *(one["privacy"] for one in systems),
-        *(one["text"] for one in known["caveats"]),
+        values["headline"],
+        *([values["limit"]] if values["limit"] else []),
+        *([values["on_cost"]] if values["on_cost"] else []),
+        *(difference["sentence"] for difference in values["differences"]),
+        *(
+            system["why_not"]
+            for system in systems
+            if system["why_not"] and not system["at_required"]
+        ),
+        *(system["privacy"] for system in systems),
+        *(caveat["text"] for caveat in values["caveats"]),
         *(gap["sentence"] for s in systems for gap in s["group_differences"] if gap["is_real"]),
         *(cell["too_few"] for s in systems for cell in s["groups"] if cell["too_few"]),
     ):
@@ -117,12 +131,12 @@ def test_each_number_is_that_of_the_document_and_no_other_digit_is_there(name):
 
 @every_page
 def test_each_text_is_that_of_the_document(name):
-    texts = [one for one in page(name).all("bdi") if "data-path" in one.attributes]
+    texts = [element for element in page(name).all("bdi") if "data-path" in element.attributes]
     assert texts
-    for one in texts:
+    for element in texts:
         # A number and its percent sign are on one line.
-        said = re.sub(r"(?<=\d)\xa0%", " %", one.text())
-        assert said == plain(at(document(name), one.attributes["data-path"]))
+        shown = re.sub(r"(?<=\d)\xa0%", " %", element.text())
+        assert shown == plain(at(document(name), element.attributes["data-path"]))
 
 
 #: What a part of a system may be instead.
@@ -134,11 +148,11 @@ INSTEAD = {
 
 @pytest.mark.parametrize(("part", "value"), INSTEAD.items())
 def test_the_numbers_are_right_whatever_part_is_missing(part, value):
-    systems = tuple(attrs.evolve(one, **{part: value}) for one in full().systems[::2])
+    systems = tuple(attrs.evolve(system, **{part: value}) for system in full().systems[::2])
     huge = Costs(impostors=0.0, false_match=1e-7, false_reject=1e7)
-    made = attrs.evolve(full(), systems=systems, costs=huge, required_fmr=1e-6)
-    root = read_html(report_html(made))
-    check_numbers(root, made.to_dict())
+    evaluation = attrs.evolve(full(), systems=systems, costs=huge, required_fmr=1e-6)
+    root = read_html(report_html(evaluation))
+    check_numbers(root, evaluation.to_dict())
     check_cells(root)
     check_ids(root)
 
@@ -178,16 +192,16 @@ def test_nothing_is_asked_of_anybody(name):
         assert not any(key.startswith("on") or key == "style" for key in element.attributes)
         address = element.attributes.get("href", "#")
         assert address.startswith("#") or address == "data:,", address
-    styles = "".join(one.text() for one in page(name).all("style"))
+    styles = "".join(style.text() for style in page(name).all("style"))
     assert "url(" not in styles
     assert "@import" not in styles
 
 
 def test_the_policy_allows_our_style_and_nothing_else():
     (policy,) = (
-        one.attributes["content"]
-        for one in page("full").all("meta")
-        if one.attributes.get("http-equiv") == "Content-Security-Policy"
+        meta.attributes["content"]
+        for meta in page("full").all("meta")
+        if meta.attributes.get("http-equiv") == "Content-Security-Policy"
     )
     (style,) = page("full").all("style")
     digest = base64.b64encode(hashlib.sha256(style.text().encode()).digest()).decode()
@@ -201,11 +215,11 @@ def test_the_policy_allows_our_style_and_nothing_else():
 def test_headings_tables_and_drawings_are_named_for_who_does_not_see_them(name):
     root = page(name)
     check_ids(root)
-    levels = [int(one.name[1]) for one in root.all("h1", "h2", "h3", "h4")]
+    levels = [int(heading.name[1]) for heading in root.all("h1", "h2", "h3", "h4")]
     assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
     for table in root.all("table"):
         assert len([*table.all("caption")]) == 1
-        assert all(one.attributes["scope"] in ("col", "row") for one in table.all("th"))
+        assert all(cell.attributes["scope"] in ("col", "row") for cell in table.all("th"))
         assert len({len([*row.all("td", "th")]) for row in table.all("tr")}) == 1
     for drawing in root.all("svg"):
         if "aria-hidden" not in drawing.attributes:
@@ -227,8 +241,8 @@ def test_a_notebook_shows_the_verdict_with_the_numbers_of_the_page(name):
 
 def test_two_fragments_share_no_name():
     first, second = (
-        {one.attributes.get("id") for one in read_html(fragment(made())).all()}
-        for made in (two, full)
+        {element.attributes.get("id") for element in read_html(fragment(sample())).all()}
+        for sample in (two, full)
     )
     assert first & second == {None}
 
@@ -259,8 +273,8 @@ def test_a_group_without_an_error_has_an_upper_end_and_no_ratio():
     first, *rest = full().systems
     none = Estimate(value=0.0, interval=attrs.evolve(first.groups[0].frr.interval, low=0.0, high=3))
     cells = [attrs.evolve(first.groups[0], frr_ratio=none), *first.groups[1:]]
-    made = attrs.evolve(full(), systems=(attrs.evolve(first, groups=tuple(cells)), *rest))
-    text = words(read_html(report_html(made)))
+    evaluation = attrs.evolve(full(), systems=(attrs.evolve(first, groups=tuple(cells)), *rest))
+    text = words(read_html(report_html(evaluation)))
     assert "no error: at most 3.0 \N{MULTIPLICATION SIGN}" in text
     assert "0.0 \N{MULTIPLICATION SIGN}" not in text
 

@@ -17,9 +17,9 @@ def numbers(text):
 
 def marks(svg):
     return {
-        one.attributes["data-point"]: tuple(numbers(one.attributes["transform"]))
-        for one in read_html(str(svg)).all("path")
-        if "data-point" in one.attributes
+        path.attributes["data-point"]: tuple(numbers(path.attributes["transform"]))
+        for path in read_html(str(svg)).all("path")
+        if "data-point" in path.attributes
     }
 
 
@@ -31,21 +31,21 @@ def inside(svg):
 
 @pytest.mark.parametrize("name", EVALUATIONS)
 def test_every_operating_point_is_in_the_picture(name):
-    made = EVALUATIONS[name]()
-    svg = plots.det(made, "det")
-    wanted = {
+    evaluation = EVALUATIONS[name]()
+    svg = plots.det(evaluation, "det")
+    expected = {
         f"systems.{place}.{kind}"
-        for place, one in enumerate(made.systems)
+        for place, system in enumerate(evaluation.systems)
         for kind in ("at_required", "at_default")
-        if (at := getattr(one, kind)) and None not in (at.fmr.value, at.frr.value)
+        if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
     }
-    if not wanted:
+    if not expected:
         assert svg is None
         return
-    found = marks(svg)
-    assert set(found) == wanted
+    places = marks(svg)
+    assert set(places) == expected
     left, top, right, bottom = inside(svg)
-    assert all(left <= x <= right and top <= y <= bottom for x, y in found.values())
+    assert all(left <= x <= right and top <= y <= bottom for x, y in places.values())
 
 
 RATES = st.builds(
@@ -72,10 +72,10 @@ def test_any_point_stands_where_its_rates_are(rates):
 
 
 def test_names_are_text_and_what_was_not_measured_is_not_drawn():
-    made = attrs.evolve(full().systems[0], name="</svg><b>&")
-    bare = attrs.evolve(made, **dict.fromkeys(("at_required", "at_default", "curve")))
+    system = attrs.evolve(full().systems[0], name="</svg><b>&")
+    bare = attrs.evolve(system, **dict.fromkeys(("at_required", "at_default", "curve")))
     drawn, nothing = (
-        plots.det(attrs.evolve(full(), systems=(one,)), "det") for one in (made, bare)
+        plots.det(attrs.evolve(full(), systems=(each,)), "det") for each in (system, bare)
     )
     assert "<b>" not in drawn
     assert "</svg><b>&" in read_html(str(drawn)).text()
@@ -87,14 +87,14 @@ def test_no_words_touch_a_mark(frr):
     trials = 1000
     frr = Rate(errors=int(frr * trials), trials=trials)
     systems = [
-        attrs.evolve(one, at_required=attrs.evolve(one.at_required, frr=frr))
-        for one in two().systems
+        attrs.evolve(system, at_required=attrs.evolve(system.at_required, frr=frr))
+        for system in two().systems
     ]
     svg = plots.det(attrs.evolve(two(), systems=tuple(systems)), "det")
     words = [
-        (one.text(), *(float(one.attributes[key]) for key in "xy"))
-        for one in read_html(str(svg)).all("text")
-        if one.attributes.get("class", "").split()[:1] in (["note"], ["label"])
+        (text.text(), *(float(text.attributes[key]) for key in "xy"))
+        for text in read_html(str(svg)).all("text")
+        if text.attributes.get("class", "").split()[:1] in (["note"], ["label"])
     ]
     assert "required FMR" in [text for text, *_ in words]
     for x, y in marks(svg).values():

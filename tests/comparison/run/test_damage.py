@@ -25,13 +25,13 @@ def whole(tmp_path_factory):
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory, whole):
 
-    def made(change):
+    def change_copy(change):
         file = tmp_path_factory.mktemp("damaged") / "d.sqlite3"
         file.write_bytes(whole[1])
         change(file)
         return f"sqlite:///{file}"
 
-    return made
+    return change_copy
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kit.comparison.studies import (
 )
 
 from facematch_comparison.run import RunDatabase, StoredSystem, run_study
-from facematch_comparison.run.pairs import Outcome, PairState
+from facematch_comparison.run.pairs import PairOutcome, PairState
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
 from facematch_core.store import SqlStore
 
@@ -74,7 +74,7 @@ def test_settings_that_change_answers_may_not_change(database, key, value):
 
 
 def test_the_first_answer_says_where_answers_come_from(database):
-    one = enter_system(database, 4)
+    stored = enter_system(database, 4)
     first = pair_outcome(PairState.ANSWERED, None)
     faces = {"environment": Environment.MOCK, "score": None}
     ends = [
@@ -83,10 +83,10 @@ def test_the_first_answer_says_where_answers_come_from(database):
         attrs.evolve(first, scale="fake/v1"),
         attrs.evolve(first, environment=Environment.MOCK, scale="fake/v2"),
     ]
-    differing = [database.end(one.number, [(pair, end)])[1] for pair, end in enumerate(ends)]
+    differing = [database.end(stored.number, [(pair, end)])[1] for pair, end in enumerate(ends)]
     assert [what is None for what in differing] == [True, True, False, False]
-    assert pair_states(database, one) == ["answered", "answered", "no response", "no response"]
-    assert database.progress(one.number).charged == 4
+    assert pair_states(database, stored) == ["answered", "answered", "no response", "no response"]
+    assert database.progress(stored.number).charged == 4
 
 
 def test_a_run_database_lies_beside_a_store_of_attempts(address):
@@ -95,8 +95,8 @@ def test_a_run_database_lies_beside_a_store_of_attempts(address):
     enter_system(database)
     beside = database.calls()
     assert beside.budgets() == ()
-    for one in (store, database, beside):
-        one.close()
+    for open_store in (store, database, beside):
+        open_store.close()
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_progress_counts_states_and_charges(database):
         (PairState.ANSWERED, None),
     ]
     outcomes = [
-        Outcome(state=state, decision=decision, billed=charge)
+        PairOutcome(state=state, decision=decision, billed=charge)
         for (state, decision), charge in zip(ends, billed, strict=True)
     ]
     database.end(system.number, [*enumerate(outcomes)])
     progress = database.progress(system.number)
-    wanted = {PairState.ANSWERED: 3, PairState.UNRESOLVED: 1, PairState.FREE: 1}
-    assert progress.states == wanted
+    expected = {PairState.ANSWERED: 3, PairState.UNRESOLVED: 1, PairState.FREE: 1}
+    assert progress.states == expected
     assert (progress.not_acquired, progress.charged, progress.maybe_charged) == (2, 2, 1)
     assert (progress.pairs, progress.left) == (5, 1)
 
@@ -145,10 +145,10 @@ def test_nothing_personal_is_stored(tmp_path, address):
     (stored,) = database.studies()
     assert stored.content["groups"]["sex"]["labels"] == ["f"]
     database.close()
-    found = b"".join(path.read_bytes() for path in tmp_path.glob("study.sqlite3*"))
-    assert b"answered" in found
+    stored_bytes = b"".join(path.read_bytes() for path in tmp_path.glob("study.sqlite3*"))
+    assert b"answered" in stored_bytes
     for canary in (b"Anna", b"Bertha", b"Photographs", b".jpg", study.pairs[0].probe.read_bytes()):
-        assert canary not in found
+        assert canary not in stored_bytes
     # Nor a piece of a picture: the same 16 bytes nowhere.
     data = study.pairs[0].probe.read_bytes()
-    assert not any(data[at : at + 16] in found for at in range(0, len(data) - 16, 16))
+    assert not any(data[at : at + 16] in stored_bytes for at in range(0, len(data) - 16, 16))

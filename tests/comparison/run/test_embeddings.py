@@ -124,18 +124,18 @@ def each_with_each(paths):
     """A test set of all pairs of these pictures, each of somebody else."""
     pairs = (
         StudyPair(
-            probe=one,
-            reference=other,
+            probe=probe,
+            reference=reference,
             mated=False,
-            probe_subject=one.name,
-            reference_subject=other.name,
+            probe_subject=probe.name,
+            reference_subject=reference.name,
         )
-        for one, other in itertools.combinations(paths, 2)
+        for probe, reference in itertools.combinations(paths, 2)
     )
     return Study(name="painted", pairs=tuple(pairs))
 
 
-def said(answers):
+def values_of(answers):
     table = answers.table
     scores = [None if math.isnan(score) else score for score in table.scores]
     return (
@@ -170,9 +170,9 @@ def test_the_answers_are_those_of_pair_by_pair(tmp_path, database, rule, review)
     file = tmp_path / "embeddings.parquet"
     pq.write_table(Engine().embed(study.pictures), file)
     run_study(study, {"table": opener(by_table, **limits)}, database, embeddings=file)
-    one, other, third = read_answers(database, database.study())
-    assert said(one) == said(other) == said(third)
-    assert len(set(one.table.decisions.tolist())) > 3
+    first, second, third = read_answers(database, database.study())
+    assert values_of(first) == values_of(second) == values_of(third)
+    assert len(set(first.table.decisions.tolist())) > 3
     assert sorted(quick.embedded) == sorted(study.pictures)
     assert by_table.embedded == []
     # The first one, which is asked both ways.
@@ -186,9 +186,9 @@ def test_an_engine_whose_embeddings_give_other_scores_ends(tmp_path, database, e
     engine.shift = 0.5
     study = painted(tmp_path / "pictures")
     table = Engine().embed(study.pictures) if embeddings == "a table" else None
-    (one,) = run_study(study, {"table": opener(engine)}, database, embeddings=table).systems
-    assert type(one.error) is ConfigurationError
-    assert "give another score than table does" in one.error.message
+    (summary,) = run_study(study, {"table": opener(engine)}, database, embeddings=table).systems
+    assert type(summary.error) is ConfigurationError
+    assert "give another score than table does" in summary.error.message
     assert set(pair_states(database, stored_system(database))) == {"free"}
 
 
@@ -260,12 +260,12 @@ def test_a_table_must_be_of_this_engine_and_these_pictures(tmp_path, database, m
     with pytest.raises(ConfigurationError, match="2 engines"):
         embed(study.pictures, backend="fake", dask=FakeClient([], two))
     # Of two systems the table is of one; the other looks at the pictures by itself.
-    one, other = Engine("1"), Engine("2")
+    older, newer = Engine("1"), Engine("2")
     table = Engine("1").embed(study.pictures)
-    run_study(study, {"one": opener(one), "two": opener(other)}, database, embeddings=table)
-    assert (len(one.embedded), len(other.embedded)) == (0, 7)
+    run_study(study, {"one": opener(older), "two": opener(newer)}, database, embeddings=table)
+    assert (len(older.embedded), len(newer.embedded)) == (0, 7)
     _, first, second = read_answers(database, database.study())
-    assert said(first) == said(second)
+    assert values_of(first) == values_of(second)
 
 
 def test_a_picture_that_changed_since_is_refused(tmp_path, database):
@@ -276,8 +276,8 @@ def test_a_picture_that_changed_since_is_refused(tmp_path, database):
         run_study(study, {"fake": opener(engine)}, database, embeddings=table)
     with StudyRun(study, {"fake": opener(engine)}, database) as run:
         study.pictures[0].write_bytes(picture((3, 2, 1), kind="PNG").data)
-        (one,) = run.run().systems
-    assert "is another one than when the run began" in one.error.message
+        (summary,) = run.run().systems
+    assert "is another one than when the run began" in summary.error.message
 
 
 def test_half_an_embedding_is_none_and_a_table_without_a_column_is_refused():
@@ -291,8 +291,8 @@ def test_half_an_embedding_is_none_and_a_table_without_a_column_is_refused():
         with pytest.raises(InvalidRequest):
             read_embeddings(table.drop_columns([column]))
     # Half an embedding is none.
-    found = read_embeddings(table).pictures
-    assert (found["a"].vector.tolist(), found["b"].vector, found["c"].vector) == (
+    pictures = read_embeddings(table).pictures
+    assert (pictures["a"].vector.tolist(), pictures["b"].vector, pictures["c"].vector) == (
         [1, 2],
         None,
         None,
@@ -308,10 +308,10 @@ def test_real_photographs_differ_in_no_digit_from_pair_by_pair(database):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalBackend, "embed", None)
         run_study(study, {"slow": local}, database, workers=2)
-    one, other = read_answers(database, database.study())
-    assert said(one) == said(other)
-    assert (one.table.scale, one.not_answered) == ("local/dlib-resnet-v1", {})
-    assert one.privacy == "Nothing left this machine."
+    by_embeddings, by_pairs = read_answers(database, database.study())
+    assert values_of(by_embeddings) == values_of(by_pairs)
+    assert (by_embeddings.table.scale, by_embeddings.not_answered) == ("local/dlib-resnet-v1", {})
+    assert by_embeddings.privacy == "Nothing left this machine."
     # A file is read, and no picture looked at but the first two.
     table = embed(study.pictures, workers=1)
     with StudyRun(study, {"third": local}, database) as run:

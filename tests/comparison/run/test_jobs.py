@@ -40,9 +40,9 @@ def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
     summary = run_once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.NO_RESPONSE: 6}
     assert (latterly.charges, summary.progress.charged) == (6, 6)
-    left = database.unresolved(stored_system(database))
-    assert {one.call.vendor_id for one in left} == {f"job_{n}" for n in range(1, 7)}
-    assert not any(one.call.kept for one in left)
+    charges = database.unresolved(stored_system(database))
+    assert {charge.call.vendor_id for charge in charges} == {f"job_{n}" for n in range(1, 7)}
+    assert not any(charge.call.kept for charge in charges)
     latterly.set_situation(Situation.SAME_PERSON)
     again = run_once(database, study, slow, clock=clock)
     assert (again.asked, latterly.charges) == (0, 6)
@@ -74,7 +74,7 @@ def test_a_job_whose_id_was_never_said_is_not_asked_for(database, study, clock, 
     seen = latterly.requests_seen
     run_once(database, study, slow, clock=clock)
     assert latterly.requests_seen == seen
-    (left,) = database.unresolved(stored_system(database))
-    assert left.call.vendor_id is None
-    assert database.resolve(left.system, left.call.id, Charged.NO)
+    (charge,) = database.unresolved(stored_system(database))
+    assert charge.call.vendor_id is None
+    assert database.resolve(charge.system, charge.call.id, Charged.NO)
     assert run_once(database, study, slow, clock=clock).progress.states == {PairState.ANSWERED: 6}

@@ -18,9 +18,9 @@ def finish(world, runner):
 
 
 def check(world):
-    found = world.check()
-    assert found["didit"] == {PairState.ANSWERED: world.pairs}
-    assert set(found["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
+    states = world.check()
+    assert states["didit"] == {PairState.ANSWERED: world.pairs}
+    assert set(states["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ HOLDER = """
 import os, sys
 from facematch_comparison.run import RunDatabase
 database = RunDatabase(sys.argv[1])
-database.hold()
+database.lock()
 if "fork" in sys.argv and os.fork() == 0:
     sys.stdin.read()
     os._exit(0)
@@ -55,9 +55,9 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
         other = RunDatabase(address)
         with pytest.raises(ConfigurationError, match=f"in use by process {os.getpid()} on "):
             run_study(study, {"fake": opener()}, other)
-        for one in (other, database):
+        for open_database in (other, database):
             with pytest.raises(ConfigurationError, match="is in use by"):
-                one.hold()
+                open_database.lock()
         system = stored_system(other)
         seen.append((pair_states(other, system), other.progress(system.number).left))
         assert not read_answers(other, other.study())[0].table.answered.any()
@@ -79,22 +79,22 @@ def test_a_run_lets_go_at_its_end_and_when_it_cannot_begin(database, study, addr
     with pytest.raises(ConfigurationError, match="No key for fake"):
         StudyRun(study, {"fake": closed}, database)
     other = RunDatabase(address)
-    other.hold()
+    other.lock()
     run.close()
-    database.let_go()
+    database.unlock()
     with pytest.raises(ConfigurationError, match="is in use by process"):
-        database.hold()
+        database.lock()
     other.close()
-    database.hold()
+    database.lock()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
 def test_a_file_has_one_lock_of_its_owner_by_whatever_name(database, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "study.sqlite3")
     other = RunDatabase(f"sqlite:///{tmp_path}/link")
-    database.hold()
+    database.lock()
     with pytest.raises(ConfigurationError, match="is in use by process"):
-        other.hold()
+        other.lock()
     other.close()
     # Whoever could open the lock could keep others out.
     (lock,) = tmp_path.glob("*.lock")

@@ -39,7 +39,7 @@ class Machine(RuleBasedStateMachine):
         self.at_end = contextlib.ExitStack()
         self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
         self.database = self.opened()
-        self.database.hold()
+        self.database.lock()
         self.system = enter_system(self.database, PAIRS)
         self.pairs = [Pair() for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
@@ -54,11 +54,11 @@ class Machine(RuleBasedStateMachine):
         if hasattr(self, "at_end"):
             self.at_end.close()
 
-    def these(self, *wanted):
-        return [number for number, pair in enumerate(self.pairs) if pair.state in wanted]
+    def these(self, *states):
+        return [number for number, pair in enumerate(self.pairs) if pair.state in states]
 
-    def any_of(self, data, *wanted):
-        number = data.draw(st.sampled_from(self.these(*wanted)))
+    def any_of(self, data, *states):
+        number = data.draw(st.sampled_from(self.these(*states)))
         return number, self.pairs[number]
 
     @precondition(lambda self: self.these(PairState.FREE))
@@ -66,9 +66,9 @@ class Machine(RuleBasedStateMachine):
     def call(self, data, asks):
         assert self.database.free(self.system.number) == self.these(PairState.FREE)
         number, pair = self.any_of(data, PairState.FREE)
-        made = new_record(id=f"attempt {next(self.numbers)}", kept=True)
-        self.database.begin(self.system.number, number, made)
-        pair.state, pair.call_id = PairState.BEGUN, made.id
+        record = new_record(id=f"attempt {next(self.numbers)}", kept=True)
+        self.database.begin(self.system.number, number, record)
+        pair.state, pair.call_id = PairState.BEGUN, record.id
         if asks:
             self.ask(number, pair)
 
@@ -115,10 +115,10 @@ class Machine(RuleBasedStateMachine):
         """Whoever held it is gone: what it had begun is recovered, and what failed is free."""
         another = self.opened()
         with pytest.raises(ConfigurationError, match="is in use by process"):
-            another.hold()
+            another.lock()
         self.database.close()
         self.database = another
-        another.hold()
+        another.lock()
         expected = {
             billed: {self.pairs[number].call_id for number in self.these(state)}
             for billed, state in zip((Charged.NO, Charged.UNKNOWN), UNDER_WAY, strict=True)
@@ -158,9 +158,9 @@ class Machine(RuleBasedStateMachine):
     def resolve(self, data, charged):
         pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unresolved"]))
         billed = Charged.YES if charged else Charged.NO
-        said = self.system.number, pair.call_id, billed
-        assert self.database.resolve(*said)
-        assert not self.database.resolve(*said)
+        charge = self.system.number, pair.call_id, billed
+        assert self.database.resolve(*charge)
+        assert not self.database.resolve(*charge)
         pair.state = PairState.NO_RESPONSE if charged else PairState.FREE
         if not charged:
             self.take_away(self.pairs.index(pair))
@@ -170,24 +170,24 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data())
     def find(self, data):
         """The vendor's records have it."""
-        left = self.database.unresolved(self.system)
-        one = data.draw(st.sampled_from(left))
-        pair = self.pairs[one.pair]
+        charges = self.database.unresolved(self.system)
+        charge = data.draw(st.sampled_from(charges))
+        pair = self.pairs[charge.pair]
         answer = pair_outcome(PairState.ANSWERED, pair.call_id)
         for _ in range(2):
-            assert self.database.answer_late(one, answer) is None
+            assert self.database.answer_late(charge, answer) is None
         pair.state = PairState.ANSWERED
 
     @invariant()
     def agree(self):
         rows = self.database.answers(self.system.number, PAIRS)
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
-        left = {one.pair: one for one in self.database.unresolved(self.system)}
-        assert set(left) == {
+        charges = {charge.pair: charge for charge in self.database.unresolved(self.system)}
+        assert set(charges) == {
             n for n, pair in enumerate(self.pairs) if pair.state in ("unresolved", "no response")
         }
-        for number, one in left.items():
-            assert one.call.id == self.pairs[number].call_id
+        for number, charge in charges.items():
+            assert charge.call.id == self.pairs[number].call_id
         progress = self.database.progress(self.system.number)
         assert progress.pairs == PAIRS
         assert progress.left == len(self.these("free", "begun", "failed"))

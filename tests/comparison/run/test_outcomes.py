@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import match_result
 
-from facematch_comparison.run.pairs import Outcome, PairState
+from facematch_comparison.run.pairs import PairOutcome, PairState
 from facematch_core import Billing, Charged, Decision, Environment, Ids, Score, errors
 from facematch_core.errors import FATAL, FaceMatchError, VendorError
 
@@ -19,7 +19,7 @@ def of(kind, **more):
 
 
 def every(kind):
-    return [kind, *(one for below in kind.__subclasses__() for one in every(below))]
+    return [kind, *(subclass for below in kind.__subclasses__() for subclass in every(below))]
 
 
 #: Those of the core: a plug-in's are below one of them.
@@ -34,13 +34,13 @@ def test_a_result_is_an_answer_without_names():
         model="m",
         ids=Ids(call="an id", caller="Anna"),
     )
-    kept = Outcome.of_result(result, elapsed_s=0.5)
+    kept = PairOutcome.of_result(result, elapsed_s=0.5)
     assert kept.state is PairState.ANSWERED
     assert (kept.decision, kept.score, kept.scale) == (Decision.MATCH, 80.0, "fake/v1")
     assert (kept.billed, kept.environment, kept.model) == (Charged.YES, Environment.MOCK, "m")
     assert (kept.elapsed_s, kept.call_id, kept.error) == (0.5, "an id", None)
     assert "Anna" not in repr(kept)
-    faceless = Outcome.of_result(match_result(Decision.INCONCLUSIVE), elapsed_s=None)
+    faceless = PairOutcome.of_result(match_result(Decision.INCONCLUSIVE), elapsed_s=None)
     assert (faceless.state, faceless.decision, faceless.score) == ("answered", "inconclusive", None)
 
 
@@ -51,7 +51,7 @@ BILLED = [*filter(lambda kind: issubclass(kind, VendorError), TREE)]
 @pytest.mark.parametrize("kind", BILLED, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("billed", Charged)
 def test_what_may_have_been_charged_is_never_free(kind, billed):
-    kept = Outcome.of_error(of(kind, billing=Billing(billed)))
+    kept = PairOutcome.of_error(of(kind, billing=Billing(billed)))
     if billed is Charged.NO:
         fatal = issubclass(kind, (*FATAL, errors.BreakerOpen))
         assert kept.state is (PairState.FREE if fatal else PairState.FAILED)
@@ -62,11 +62,11 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
 
 @pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
 def test_a_pair_stays_free_of_what_is_not_about_it(kind):
-    assert Outcome.of_error(of(kind)).state is PairState.FREE
+    assert PairOutcome.of_error(of(kind)).state is PairState.FREE
 
 
 def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
-    kept = Outcome.of_error(errors.InvalidImage("It is no picture."))
+    kept = PairOutcome.of_error(errors.InvalidImage("It is no picture."))
     assert (kept.state, kept.decision, kept.billed) == ("answered", None, "no")
     assert kept.error == "InvalidImage"
 
@@ -77,7 +77,7 @@ def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
 )
 def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
     error = errors.RequestRejected("Face not detected.", status_code=status)
-    kept = Outcome.of_error(error, has_answered=has_answered)
+    kept = PairOutcome.of_error(error, has_answered=has_answered)
     if status in (400, 413, 415, 422):
         assert kept.state == ("answered" if has_answered else "free")
     else:

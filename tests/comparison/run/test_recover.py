@@ -132,7 +132,7 @@ def test_what_was_asked_when_the_database_went_away_is_unknown(database, study, 
     ended = []
     replaced(database, "end", [ConfigurationError("Gone.")] * 99)
     summary = run_once(
-        database, study, opener(), clock=clock, progress=lambda *one: ended.append(one)
+        database, study, opener(), clock=clock, progress=lambda *pair_end: ended.append(pair_end)
     )
     assert summary.error.message == "Gone."
     assert (summary.asked, ended) == (0, [])
@@ -155,8 +155,8 @@ def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, study, s
     summary = run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
     assert (summary.progress.states, sums(store)) == ({PairState.ANSWERED: 6}, (6, 0, 0))
     assert all(call.retention is Retention.KEEP for call in backend.calls)
-    (found,) = read_answers(database, database.study())
-    assert "asked to keep each call" in found.privacy
+    (answers,) = read_answers(database, database.study())
+    assert "asked to keep each call" in answers.privacy
 
 
 @pytest.mark.parametrize(
@@ -178,31 +178,31 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     """As one that comes by itself: such answers do not compare with those before."""
     backend = RecordingBackend(script=[None, fail_with(LOST)], environment=None)
     run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
-    one = stored_system(database)
-    (left,) = database.unresolved(one)
-    call_id, verifier = left.call.id, FaceVerifier(backend)
+    system = stored_system(database)
+    (charge,) = database.unresolved(system)
+    call_id, verifier = charge.call.id, FaceVerifier(backend)
     facts = {"billing": Billing(billed), "ids": Ids(call=call_id), **other}
     backend.records[call_id] = charged_answer(**facts)(backend.calls[1])
-    (looked,) = reconcile_charges(database, one, verifier, [store], left.since)
+    (looked,) = reconcile_charges(database, system, verifier, [store], charge.since)
     assert looked.outcome == "error"
-    assert pair_states(database, one) == ["answered", state, *["answered"] * 4]
+    assert pair_states(database, system) == ["answered", state, *["answered"] * 4]
     assert sums(store) == (spent, 0, unknown)
     # What is known to be charged stays so, whatever else the records say of it.
     unsaid = attrs.evolve(backend.records[call_id], billing=Billing(Charged.UNKNOWN))
     backend.records[call_id] = unsaid
-    reconcile_charges(database, one, verifier, [store], left.since)
-    assert pair_states(database, one)[1] == state
+    reconcile_charges(database, system, verifier, [store], charge.since)
+    assert pair_states(database, system)[1] == state
 
 
 def test_what_a_budget_in_the_same_file_knows_resolves_the_pair(database, study, store):
     backend = FakeBackend(script=[fail_with(LOST)] * 2)
     system = opener(backend, policies=shop(store))
     run_once(database, study, system)
-    left = database.unresolved(stored_system(database))
-    entries = {one.call.id: one for one in store.open_reservations()}
-    assert set(entries) == {one.call.id for one in left}
-    for one, billed in zip(left, (Charged.YES, Charged.NO), strict=True):
-        store.finalize(entries[one.call.id], billed, at=one.since)
+    charges = database.unresolved(stored_system(database))
+    entries = {entry.call.id: entry for entry in store.open_reservations()}
+    assert set(entries) == {charge.call.id for charge in charges}
+    for charge, billed in zip(charges, (Charged.YES, Charged.NO), strict=True):
+        store.finalize(entries[charge.call.id], billed, at=charge.since)
     # What was free is asked again.
     assert run_once(database, study, system).asked == 1
     assert pair_states(database, stored_system(database)) == ["no response", *["answered"] * 5]
@@ -225,7 +225,7 @@ def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_
         "unresolved",
         *["answered"] * 4,
     ]
-    assert [one.call.id for one in store.open_reservations()] == [second.call.id]
+    assert [entry.call.id for entry in store.open_reservations()] == [second.call.id]
     store.close()
 
 
@@ -264,18 +264,18 @@ def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, s
     budgets = [Budget(9, name="a", store=here), Budget(9, name="b", store=there)]
     run_once(database, study, opener(FakeBackend(script=[fail_with(LOST)]), policies=budgets))
     system = stored_system(database)
-    (left,) = database.unresolved(system)
+    (charge,) = database.unresolved(system)
     (entry,) = here.open_reservations()
-    here.finalize(entry, Charged.NO, at=left.since)
+    here.finalize(entry, Charged.NO, at=charge.since)
     assert resolve_by_budgets(database, system, [there]) == 0
     # Another try of the same call, which has not ended.
     here.reserve(attrs.evolve(entry, number=2, state="reserved"), Decimal(99))
     (other,) = there.open_reservations()
-    there.finalize(other, Charged.NO, at=left.since)
-    assert here.charges([left.call.id]) == {left.call.id: Charged.UNKNOWN}
+    there.finalize(other, Charged.NO, at=charge.since)
+    assert here.charges([charge.call.id]) == {charge.call.id: Charged.UNKNOWN}
     assert resolve_by_budgets(database, system, [there]) == 0
     (second,) = here.open_reservations()
-    here.finalize(second, Charged.YES, at=left.since)
+    here.finalize(second, Charged.YES, at=charge.since)
     assert resolve_by_budgets(database, system, [there]) == 1
     assert pair_states(database, system) == ["no response", *["answered"] * 5]
     here.close()

@@ -40,13 +40,13 @@ def test_every_pair_is_asked_once_and_never_again(database, study):
 def test_systems_answer_the_same_pairs(database, study):
     first, second = opener(FakeBackend(90.0)), opener(FakeBackend(20.0))
     run_study(study, {"first": first, "second": second}, database)
-    one, other = read_answers(database, database.study())
-    assert (one.table.name, other.table.name) == ("first", "second")
-    assert one.table.scores.tolist() == [90.0] * 6
-    assert other.table.scores.tolist() == [20.0] * 6
-    assert one.table.mated.tolist() == [True, False] * 3
+    high, low = read_answers(database, database.study())
+    assert (high.table.name, low.table.name) == ("first", "second")
+    assert high.table.scores.tolist() == [90.0] * 6
+    assert low.table.scores.tolist() == [20.0] * 6
+    assert high.table.mated.tolist() == [True, False] * 3
     later = run_study(study, {"first": first, "third": opener()}, database)
-    assert [one.asked for one in later.systems] == [0, 6]
+    assert [system.asked for system in later.systems] == [0, 6]
 
 
 def test_a_stop_finishes_what_is_under_way(database, study):
@@ -77,9 +77,9 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run_once(database, study, system)
     monkeypatch.undo()
-    found = pair_states(database, stored_system(database))
-    assert set(found) <= {"answered", "free"}
-    assert found.count("answered") == len(system.backend.calls)
+    states = pair_states(database, stored_system(database))
+    assert set(states) <= {"answered", "free"}
+    assert states.count("answered") == len(system.backend.calls)
 
 
 def test_a_bug_in_a_thread_reaches_the_caller(database, study):
@@ -90,25 +90,25 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     wrong, right = opener(FakeBackend(script=[fail_with(Bug())])), opener()
     with pytest.raises(Bug):
         run_study(study, {"wrong": wrong, "right": right}, database, workers=1)
-    one, other = database.systems(database.study().digest)
+    first, second = database.systems(database.study().digest)
     # Whether it was charged nobody knows.
-    assert pair_states(database, one) == ["asked", *["free"] * 5]
-    assert pair_states(database, other) == ["answered"] * 6
+    assert pair_states(database, first) == ["asked", *["free"] * 5]
+    assert pair_states(database, second) == ["answered"] * 6
 
 
 def test_what_an_earlier_process_left_in_the_middle_is_taken_back(database, study):
     with StudyRun(study, {"fake": opener()}, database) as run:
-        (one,) = [system.stored for system in run.systems]
-    begin_pair(database, one, 0)
-    ask_pair(database, one, 1)
-    assert database.progress(one.number).left == 5
+        (system,) = [system.stored for system in run.systems]
+    begin_pair(database, system, 0)
+    ask_pair(database, system, 1)
+    assert database.progress(system.number).left == 5
     with StudyRun(study, {"fake": opener()}, database) as run:
         # Known before anything is asked.
         assert run.progress()["fake"].left == 5
-        assert pair_states(database, one) == ["free", "unresolved", *["free"] * 4]
+        assert pair_states(database, system) == ["free", "unresolved", *["free"] * 4]
     summary = run_once(database, study, opener())
     assert summary.asked == 5
-    assert pair_states(database, one) == ["answered", "unresolved", *["answered"] * 4]
+    assert pair_states(database, system) == ["answered", "unresolved", *["answered"] * 4]
 
 
 def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, address):
@@ -165,6 +165,6 @@ def test_a_model_that_changes_during_a_run_is_a_system_of_its_own(database, stud
     script = [of_model("v1"), of_model(None), of_model("v1")] * 2
     system = opener(FakeBackend(script=script))
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
-    (found,) = read_answers(database, database.study(), ["one"])
-    assert (found.name, found.model, found.other_models) == ("one", "v1", {})
-    assert found.table.answered.all()
+    (answers,) = read_answers(database, database.study(), ["one"])
+    assert (answers.name, answers.model, answers.other_models) == ("one", "v1", {})
+    assert answers.table.answered.all()

@@ -59,43 +59,43 @@ def test_a_budget_gives_the_price_unless_somebody_says_another(database, study, 
     budget = Budget(Decimal(10), name="shop", currency="USD", price=price)
     system = opener(policies=[budget])
     run_once(database, study, system)
-    (found,) = read_answers(database, database.study())
-    assert (found.price, found.currency) == (0.05, "USD")
+    (answers,) = read_answers(database, database.study())
+    assert (answers.price, answers.currency) == (0.05, "USD")
     other = {"fake": Price(amount=Decimal("0.04"), currency="EUR")}
     run_once(database, study, system, prices=other)
-    (found,) = read_answers(database, database.study())
-    assert (found.price, found.currency) == (0.04, "EUR")
+    (answers,) = read_answers(database, database.study())
+    assert (answers.price, answers.currency) == (0.04, "EUR")
 
 
 def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(database, study):
     with StudyRun(study, {"paid": opener()}, database, name="Mine") as run:
         assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
         assert run.progress()["paid"].left == 6
-        (one,) = run.systems
-        assert one.costs_money
+        (system,) = run.systems
+        assert system.costs_money
     free = opener(FakeBackend(environment=Environment.LOCAL, billed_operations=frozenset()))
     with StudyRun(study, {"free": free}, database) as run:
         assert run.stored.name == "Mine"
-        (one,) = run.systems
-        assert not one.costs_money
+        (system,) = run.systems
+        assert not system.costs_money
         run.run()
-    paid, found = read_answers(database, database.study())
+    paid, local = read_answers(database, database.study())
     assert paid.not_answered == {"not asked": 6}
-    assert found.privacy == "Nothing left this machine."
+    assert local.privacy == "Nothing left this machine."
     only = read_answers(database, database.study(), ["free"])
-    assert [one.table.name for one in only] == ["free"]
+    assert [answers.table.name for answers in only] == ["free"]
 
 
 def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
     system = opener(FakeBackend(script=[None] * 2 + [AuthenticationFailed("No.")]))
-    said = []
+    privacy = []
     for keep in ((), ["fake"], ()):
         run_once(database, study, system, keep=keep)
-        (found,) = read_answers(database, database.study())
-        said.append(found.privacy)
+        (answers,) = read_answers(database, database.study())
+        privacy.append(answers.privacy)
     nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."
     kept = "fake was asked to keep each call as a record, pictures included."
-    assert said == [nothing, kept, kept]
+    assert privacy == [nothing, kept, kept]
 
 
 @pytest.fixture

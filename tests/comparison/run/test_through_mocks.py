@@ -41,19 +41,19 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
             },
         }
         openers = {
-            name: functools.partial(open_verifier, name, **at_mock, **own)
-            for name, own in settings.items()
+            name: functools.partial(open_verifier, name, **at_mock, **options)
+            for name, options in settings.items()
         }
         summary = run_study(study, openers, database, workers=2)
         assert summary.is_complete
-        charged = [len(one.control.charges()) for one in (didit, deepvue)]
+        charged = [len(vendor.control.charges()) for vendor in (didit, deepvue)]
         seen = [
             mock.world.recognizer.match(
                 pair.probe.read_bytes(), pair.reference.read_bytes(), rotate=False
             ).score
             for pair in study.pairs
         ]
-    first, second = (one.table for one in read_answers(database, summary.study))
+    first, second = (answers.table for answers in read_answers(database, summary.study))
     scores = np.array([np.nan if score is None else score for score in seen])
     faceless = np.isnan(scores)
     assert 0 < faceless.sum() < 20
@@ -64,9 +64,9 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
     for table in (first, second):
         assert np.array_equal(~table.acquired, faceless)
     evaluation = evaluate(read_answers(database, summary.study), required_fmr=0.05)
-    for one in evaluation.systems:
-        assert one.environment is Environment.MOCK
-        assert one.service.acquisition.errors == faceless.sum()
+    for system in evaluation.systems:
+        assert system.environment is Environment.MOCK
+        assert system.service.acquisition.errors == faceless.sum()
     didit_at_default = evaluation.systems[0].at_default
     assert didit_at_default.threshold == 30.0
     assert didit_at_default.fmr.errors == (scores[~study.mated] > 30).sum() > 0

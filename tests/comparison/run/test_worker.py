@@ -37,9 +37,9 @@ def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reas
     system = opener(FakeBackend(script=[None, step]))
     run_once(database, study, system)
     assert pair_states(database, stored_system(database)) == ["answered", state, *["answered"] * 4]
-    (found,) = read_answers(database, database.study())
-    assert found.not_answered == {reason: 1}
-    assert found.table.answered.sum() == found.table.acquired.sum() == 5
+    (answers,) = read_answers(database, database.study())
+    assert answers.not_answered == {reason: 1}
+    assert answers.table.answered.sum() == answers.table.acquired.sum() == 5
     again = run_once(database, study, system)
     assert again.asked == (state == "failed")
     assert pair_states(database, stored_system(database))[1] == (
@@ -57,11 +57,11 @@ def test_failures_to_acquire_are_answers(database, study):
     limits = ImageLimits(min_side_px=20)
     backend = FakeBackend(script=script, image_limits=limits)
     summary = run_once(database, study, opener(backend))
-    (found,) = read_answers(database, database.study())
-    assert found.table.answered.all()
-    assert found.table.acquired.tolist() == [True, False, False, False, True, True]
-    assert found.table.decisions.tolist() == [1, -1, -1, 3, 1, 1]
-    assert found.billed.tolist() == [1, 0, 0, 1, 1, 1]
+    (answers,) = read_answers(database, database.study())
+    assert answers.table.answered.all()
+    assert answers.table.acquired.tolist() == [True, False, False, False, True, True]
+    assert answers.table.decisions.tolist() == [1, -1, -1, 3, 1, 1]
+    assert answers.billed.tolist() == [1, 0, 0, 1, 1, 1]
     assert (summary.progress.not_acquired, len(backend.calls)) == (3, 5)
 
 
@@ -78,10 +78,10 @@ def test_failures_to_acquire_are_answers(database, study):
 def test_what_would_meet_every_pair_ends_one_system_alone(database, study, error):
     wrong = opener(FakeBackend(script=[None, error]))
     summary = run_study(study, {"wrong": wrong, "right": opener()}, database, workers=1)
-    one, other = summary.systems
-    assert (type(one.error), other.error) == (type(error), None)
-    assert one.error.__traceback__ is None
-    assert (one.progress.left, other.progress.left) == (5, 0)
+    ended, finished = summary.systems
+    assert (type(ended.error), finished.error) == (type(error), None)
+    assert ended.error.__traceback__ is None
+    assert (ended.progress.left, finished.progress.left) == (5, 0)
     again = run_study(study, {"wrong": wrong}, database)
     assert again.is_complete
 
@@ -163,8 +163,8 @@ def test_an_answer_that_does_not_compare_with_those_before_ends_the_system(
         "no response",
         *["free"] * 4,
     ]
-    (found,) = read_answers(database, database.study())
-    assert (found.table.scale, found.table.scores[0]) == ("fake/v1", 80.0)
+    (answers,) = read_answers(database, database.study())
+    assert (answers.table.scale, answers.table.scores[0]) == ("fake/v1", 80.0)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ CASES = st.fixed_dictionaries(
 )
 
 
-def made(people, mated, others, *, decimals, failures, seed):
+def simulated_table(people, mated, others, *, decimals, failures, seed):
     chance = np.random.default_rng(seed)
     ease = chance.normal(0, 4, people)
     whose = chance.integers(0, people, mated)
@@ -66,42 +66,42 @@ def plain(table, fmr, drawn):
     rate = errors.mean()
     off = errors - rate
     at_people, twos = np.zeros(len(numbers)), {}
-    for one, other, part in zip(first, second, off, strict=True):
-        at_people[one] += part
-        at_people[other] += part
-        both = frozenset((int(one), int(other)))
+    for person, second_person, part in zip(first, second, off, strict=True):
+        at_people[person] += part
+        at_people[second_person] += part
+        both = frozenset((int(person), int(second_person)))
         twos[both] = twos.get(both, 0.0) + part
     by_drawing = (at_people**2).sum() + sum(part**2 for part in twos.values())
-    wanted = rate * (1 - rate) / interval(errors, Clusters(first, second)).effective
+    variance = rate * (1 - rate) / interval(errors, Clusters(first, second)).effective
     scale = 1.0
     if rate < 1 and by_drawing > 0:
-        scale = min(1.0, np.sqrt(wanted / by_drawing) * count)
+        scale = min(1.0, np.sqrt(variance / by_drawing) * count)
     order = np.argsort(-scores, kind="stable")
     products = drawn[first] * drawn[second]
     weights = 1 + scale * (products - 1)
-    passed, found = 0.0, -np.inf
+    passed, threshold = 0.0, -np.inf
     total = weights.sum()
     for place in order:
         passed += weights[place]
         if passed > (allowed + 0.5) / count * total * (1 + 1e-12):
-            found = scores[place]
+            threshold = scores[place]
             break
     refused = 0
     for row in np.flatnonzero(table.mated):
-        turned_away = not table.scored[row] or table.scores[row] <= found
+        turned_away = not table.scored[row] or table.scores[row] <= threshold
         refused += drawn[np.searchsorted(numbers, table.probe_subjects[row])] * turned_away
-    return found, refused
+    return threshold, refused
 
 
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
 def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
-    table = made(**case)
+    table = simulated_table(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     # As many as there are.
     threshold = RedrawnThreshold(table, fmr, numbers, spare=1_000)
     errors = RedrawnErrors(table, table.mated, numbers, threshold)
     drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
-    refused = threshold.refused(drawn)
+    refused = threshold.highest_refused(drawn)
     counted = errors.count(drawn, refused)
     for place in range(6):
         expected, turned_away = plain(table, fmr, drawn[place])
@@ -116,7 +116,7 @@ def test_everybody_drawn_once_is_what_was_seen(fmr):
     once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
     threshold = RedrawnThreshold(table, fmr, numbers)
-    refused = threshold.refused(once)
+    refused = threshold.highest_refused(once)
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
@@ -130,7 +130,7 @@ def test_the_fmr_varies_as_its_interval_says():
     table = table_of(people, people + count, scores, rule=ThresholdRule.ABOVE)
     numbers = np.arange(2 * count)
     threshold = RedrawnThreshold(table, allowed / count, numbers)
-    refused = threshold.refused(drawn_from(numbers, resamples=600, seed=1))
+    refused = threshold.highest_refused(drawn_from(numbers, resamples=600, seed=1))
     # Scores are ranks: the threshold moves by as many pairs as pass more or fewer.
     expected = np.sqrt(allowed * (1 - allowed / count))
     assert 0.8 * expected < refused.std() < 1.25 * expected
@@ -169,11 +169,11 @@ def test_people_who_bring_the_same_are_drawn_together():
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
 def test_a_p_value_is_never_none_at_all(values):
     values = np.array(values)
-    found = bootstrap_p_value(values)
-    assert 2 / (len(values) + 1) <= found <= 1 or found == 1
-    assert found == bootstrap_p_value(-values)
-    beyond = min(sum(one <= 0 for one in values), sum(one >= 0 for one in values))
-    assert found == min(1, 2 * (beyond + 1) / (len(values) + 1))
+    p_value = bootstrap_p_value(values)
+    assert 2 / (len(values) + 1) <= p_value <= 1 or p_value == 1
+    assert p_value == bootstrap_p_value(-values)
+    beyond = min(sum(value <= 0 for value in values), sum(value >= 0 for value in values))
+    assert p_value == min(1, 2 * (beyond + 1) / (len(values) + 1))
     ends = percentile_interval(values, 0.8)
     assert values.min() <= ends.low <= ends.high <= values.max()
     assert (ends.method, ends.confidence) == (Method.BOOTSTRAP, 0.8)
@@ -186,11 +186,11 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = attrs.evolve(table, scores=scores)
     with pytest.raises(TooFewScores):
-        RedrawnThreshold(table, 1e-3, np.arange(40), spare=0).refused(np.eye(1, 40, 1) * 40)
+        RedrawnThreshold(table, 1e-3, np.arange(40), spare=0).highest_refused(np.eye(1, 40, 1) * 40)
     threshold = RedrawnThreshold(table, 1e-3, np.arange(40), spare=1_000)
     drawn = np.ones((1, 40))
     drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)
     others = np.sort(without.scores[~without.mated & without.scored])
     # However weights are rescaled, it lies above what the others let pass.
-    assert others[0] <= threshold.refused(drawn)[0] <= 100
+    assert others[0] <= threshold.highest_refused(drawn)[0] <= 100

@@ -24,40 +24,40 @@ def columns(pairs):
 @given(ERRORS)
 def test_the_exact_test_is_that_of_statsmodels(pairs):
     first, second, _ = columns(pairs)
-    found = stats.mcnemar(first, second)
+    test = stats.mcnemar(first, second)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
     theirs = by_statsmodels([[0, only_first], [only_second, 0]], exact=True).pvalue
-    assert (found.only_first, found.only_second) == (only_first, only_second)
-    assert found.p_value == pytest.approx(min(theirs, 1.0))
+    assert (test.only_first, test.only_second) == (only_first, only_second)
+    assert test.p_value == pytest.approx(min(theirs, 1.0))
 
 
 @given(ERRORS)
 def test_people_never_make_it_surer(pairs):
     first, second, whose = columns(pairs)
-    found = stats.mcnemar(first, second, whose)
-    assert stats.mcnemar(first, second).p_value <= found.p_value <= 1
+    test = stats.mcnemar(first, second, whose)
+    assert stats.mcnemar(first, second).p_value <= test.p_value <= 1
     turned = stats.mcnemar(second, first, whose)
-    assert (turned.only_first, turned.only_second) == (found.only_second, found.only_first)
-    assert turned.p_value == pytest.approx(found.p_value)
+    assert (turned.only_first, turned.only_second) == (test.only_second, test.only_first)
+    assert turned.p_value == pytest.approx(test.p_value)
 
 
 @given(ERRORS, st.sampled_from([0.8, 0.95]))
 def test_the_difference_lies_within_and_turns_with_the_systems(pairs, confidence):
     first, second, whose = columns(pairs)
-    found = stats.paired_difference(first, second, whose, confidence)
+    interval = stats.paired_difference(first, second, whose, confidence)
     turned = stats.paired_difference(second, first, whose, confidence)
-    assert (found.low, found.high) == pytest.approx((-turned.high, -turned.low))
+    assert (interval.low, interval.high) == pytest.approx((-turned.high, -turned.low))
     middle = (int(first.sum()) - int(second.sum())) / (len(first) + 2)
-    assert -1 <= found.low < middle < found.high <= 1
-    assert (found.method, found.confidence) == (Method.CLUSTERED, confidence)
+    assert -1 <= interval.low < middle < interval.high <= 1
+    assert (interval.method, interval.confidence) == (Method.CLUSTERED, confidence)
 
 
 def test_the_difference_of_three_people_by_hand():
     first, second = np.array([1, 1, 0, 0], bool), np.array([0, 0, 0, 1], bool)
-    found = stats.paired_difference(first, second, np.array([7, 7, 8, 9]), 0.5)
+    interval = stats.paired_difference(first, second, np.array([7, 7, 8, 9]), 0.5)
     # What is left at each of five: 10/6, -1/6, -7/6; 5/6, 7/6. Half of t with 4 lies within 0.7407.
     wide = 0.740697 * math.sqrt((100 + 1 + 49 + 25 + 49) / 36 * 5 / 4) / 6
-    assert (found.low, found.high) == pytest.approx((1 / 6 - wide, 1 / 6 + wide), abs=1e-6)
+    assert (interval.low, interval.high) == pytest.approx((1 / 6 - wide, 1 / 6 + wide), abs=1e-6)
 
 
 @settings(max_examples=10)  # statsmodels takes a tenth of a second each time
@@ -97,12 +97,12 @@ def test_turned_away_is_who_is_below_the_threshold_or_could_not_be_compared():
     first = system_answers([90, 80, LOST, 40, 30, 60], [10] * 8 + [50] * 6, "first")
     second = system_answers([90, 40, 80, 90, 30, LOST], [10] * 8 + [50] * 6, "second")
     sides = [stats.Side(table=system.table, threshold=51.0) for system in (first, second)]
-    (found,) = stats.compare_systems(sides, required_fmr=0.4, resamples=200)
-    assert (found.pairs, found.subjects) == (6, 6)
-    assert (found.errors_first, found.errors_second) == (3, 3)
-    assert (found.only_first, found.only_second) == (2, 2)
-    assert (found.frr.value, found.p_exact, found.p_value) == (0, 1, 1)
-    assert (found.is_real, found.better) == (False, None)
+    (difference,) = stats.compare_systems(sides, required_fmr=0.4, resamples=200)
+    assert (difference.pairs, difference.subjects) == (6, 6)
+    assert (difference.errors_first, difference.errors_second) == (3, 3)
+    assert (difference.only_first, difference.only_second) == (2, 2)
+    assert (difference.frr.value, difference.p_exact, difference.p_value) == (0, 1, 1)
+    assert (difference.is_real, difference.better) == (False, None)
 
 
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
@@ -121,24 +121,24 @@ def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(conf
     [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
 def test_chance_or_not_by_one_rule(of_alpha, of_beta, better):
-    found = compared(refusing(of_alpha), refusing(of_beta, name="beta"))
-    assert (found.is_real, found.better) == (better is not None, better)
-    assert (found.p_adjusted < 0.05) is found.is_real
-    assert (found.errors_first, found.errors_second) == (of_alpha, of_beta)
-    ends = found.frr.interval
+    difference = compared(refusing(of_alpha), refusing(of_beta, name="beta"))
+    assert (difference.is_real, difference.better) == (better is not None, better)
+    assert (difference.p_adjusted < 0.05) is difference.is_real
+    assert (difference.errors_first, difference.errors_second) == (of_alpha, of_beta)
+    ends = difference.frr.interval
     assert ends.method is Method.BOOTSTRAP
-    assert ends.low <= found.exact.low <= found.exact.high <= ends.high
+    assert ends.low <= difference.exact.low <= difference.exact.high <= ends.high
     # What the interval says is what the verdict says.
-    assert (ends.low <= 0 <= ends.high) is not found.is_real
-    assert found.p_value >= found.p_exact
+    assert (ends.low <= 0 <= ends.high) is not difference.is_real
+    assert difference.p_value >= difference.p_exact
 
 
 def test_thresholds_are_estimates_too():
     """What two equal systems differ by at given thresholds is within what thresholds explain."""
     first, second = (crowd(name, mean=60, seed=seed) for name, seed in (("a", 6), ("b", 7)))
-    found = compared(first, second)
-    assert found.p_exact < 0.05 < found.p_value
-    assert not found.is_real
+    difference = compared(first, second)
+    assert difference.p_exact < 0.05 < difference.p_value
+    assert not difference.is_real
 
 
 def test_nothing_is_compared_below_five_expected_false_matches():
@@ -146,15 +146,19 @@ def test_nothing_is_compared_below_five_expected_false_matches():
     assert compared(first, second).is_real
     for fmr, expected in ((FMR, 5), (FMR * 0.99, 4), (1e-3, 2), (5e-4, 1)):
         assert stats.allowed_errors(fmr, len(STRANGERS)) == expected
-        found = compared(first, second, fmr=fmr)
-        assert (found.frr is None) is (expected < stats.ENOUGH_FALSE_MATCHES)
-        if found.frr is None:
-            assert (found.p_value, found.p_adjusted, found.better) == (None, None, None)
-            assert (found.is_real, "2,000 non-mated" in found.sentence) == (False, True)
+        difference = compared(first, second, fmr=fmr)
+        assert (difference.frr is None) is (expected < stats.ENOUGH_FALSE_MATCHES)
+        if difference.frr is None:
+            assert (difference.p_value, difference.p_adjusted, difference.better) == (
+                None,
+                None,
+                None,
+            )
+            assert (difference.is_real, "2,000 non-mated" in difference.sentence) == (False, True)
     # What choosing nothing on these pairs does not ask for.
     sides = [attrs.evolve(side, is_fixed=True) for side in sides_of(first, second)]
-    (found,) = stats.compare_systems(sides, required_fmr=1e-4, resamples=200)
-    assert found.better == "alpha"
+    (difference,) = stats.compare_systems(sides, required_fmr=1e-4, resamples=200)
+    assert difference.better == "alpha"
 
 
 @given(st.integers(0, 20_000))
@@ -183,12 +187,18 @@ def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
 
 def test_systems_turned_round_say_the_same():
     alpha, beta = crowd("a", mean=60, failures=0.02), crowd("b", mean=55, failures=0.02, seed=1)
-    found, turned = compared(alpha, beta, fmr=0.01), compared(beta, alpha, fmr=0.01)
-    assert (turned.only_first, turned.errors_second) == (found.only_second, found.errors_first)
-    assert turned.frr.value == -found.frr.value
-    assert turned.frr.interval.low == pytest.approx(-found.frr.interval.high)
-    assert (turned.p_value, turned.p_exact) == (found.p_value, pytest.approx(found.p_exact))
-    assert compared(alpha, beta, fmr=0.01) == found
+    difference, turned = compared(alpha, beta, fmr=0.01), compared(beta, alpha, fmr=0.01)
+    assert (turned.only_first, turned.errors_second) == (
+        difference.only_second,
+        difference.errors_first,
+    )
+    assert turned.frr.value == -difference.frr.value
+    assert turned.frr.interval.low == pytest.approx(-difference.frr.interval.high)
+    assert (turned.p_value, turned.p_exact) == (
+        difference.p_value,
+        pytest.approx(difference.p_exact),
+    )
+    assert compared(alpha, beta, fmr=0.01) == difference
 
 
 def test_only_pairs_that_both_answered():
@@ -196,8 +206,8 @@ def test_only_pairs_that_both_answered():
     second = without_answers(refusing(0, name="beta"), list(range(30)))
     scores = second.table.scores.copy()
     scores[30] = np.nan
-    found = compared(first, with_columns(second, scores=scores))
-    assert (found.pairs, found.only_first, found.only_second) == (270, 9, 0)
+    difference = compared(first, with_columns(second, scores=scores))
+    assert (difference.pairs, difference.only_first, difference.only_second) == (270, 9, 0)
 
 
 @pytest.mark.parametrize("missing", [{"first"}, {"first", "second"}])
@@ -209,29 +219,35 @@ def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
         )
         for name in ("first", "second")
     ]
-    (found,) = stats.compare_systems(sides, required_fmr=0.1)
-    without, _, _ = found.sentence.partition("no threshold")
+    (difference,) = stats.compare_systems(sides, required_fmr=0.1)
+    without, _, _ = difference.sentence.partition("no threshold")
     assert {name for name in ("first", "second") if name in without} == missing
-    assert (found.frr, found.exact, found.p_value, found.p_exact, found.p_adjusted) == (None,) * 5
-    assert not found.is_real
+    assert (
+        difference.frr,
+        difference.exact,
+        difference.p_value,
+        difference.p_exact,
+        difference.p_adjusted,
+    ) == (None,) * 5
+    assert not difference.is_real
 
 
 def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people():
-    one = crowd(people=10)
-    rows = np.flatnonzero(~one.table.mated | (one.table.probe_subjects == 0))
-    side = stats.Side(table=one.table.take(rows), threshold=60.0)
-    (found,) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
-    ends = found.frr.interval
+    answers = crowd(people=10)
+    rows = np.flatnonzero(~answers.table.mated | (answers.table.probe_subjects == 0))
+    side = stats.Side(table=answers.table.take(rows), threshold=60.0)
+    (difference,) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
+    ends = difference.frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
     sides = []
-    for one in (crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table):
-        parity = one.probe_subjects % 2 + one.reference_subjects % 2
-        chosen_on, judged_on = one.take(parity == 0), one.take(parity == 2)
+    for table in (crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table):
+        parity = table.probe_subjects % 2 + table.reference_subjects % 2
+        chosen_on, judged_on = table.take(parity == 0), table.take(parity == 2)
         at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
         sides.append(stats.Side(table=judged_on, threshold=at, calibration=chosen_on))
-    (found,) = stats.compare_systems(sides, required_fmr=0.01, resamples=200)
-    assert found.pairs == int(sides[0].table.mated.sum())
-    assert (found.is_real, found.better) == (True, "a")
+    (difference,) = stats.compare_systems(sides, required_fmr=0.01, resamples=200)
+    assert difference.pairs == int(sides[0].table.mated.sum())
+    assert (difference.is_real, difference.better) == (True, "a")
 
 
 def test_an_fmr_is_exceeded_where_the_lower_end_does():
@@ -265,7 +281,7 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
     chosen_on = system_answers([90], STRANGERS).table
     sides = []
     for name in "ab":
-        others = [one + 5 * (name in beyond) for one in STRANGERS]
+        others = [score + 5 * (name in beyond) for score in STRANGERS]
         table = refusing(2 if name == "a" else 60, name=name, others=others).table
         at = stats.threshold_for_fmr(chosen_on, FMR).threshold
         calibration = attrs.evolve(
@@ -274,9 +290,9 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )
         sides.append(stats.Side(table=table, threshold=at, calibration=calibration))
-    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
-    assert found.beyond == tuple(beyond)
-    assert found.is_real
+    (difference,) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
+    assert difference.beyond == tuple(beyond)
+    assert difference.is_real
 
 
 COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
@@ -288,28 +304,34 @@ def costing(*refused, prices=(0.05, 0.05), **more):
         attrs.evolve(side, price=price, currency=None if price is None else "EUR")
         for side, price in zip(sides_of(*systems), prices, strict=True)
     ]
-    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=COSTS, **more)
-    return found
+    (difference,) = stats.compare_systems(
+        sides, required_fmr=FMR, resamples=400, costs=COSTS, **more
+    )
+    return difference
 
 
 @pytest.mark.parametrize("refused", [(6, 60), (60, 6), (20, 25), (30, 30)])
 def test_who_is_dearer_at_one_price_is_who_turns_more_away(refused):
-    found = costing(*refused)
-    assert found.cost.value == pytest.approx(0.9 * 5 * found.frr.value)
-    ends, of_frr = found.cost.interval, found.frr.interval
+    difference = costing(*refused)
+    assert difference.cost.value == pytest.approx(0.9 * 5 * difference.frr.value)
+    ends, of_frr = difference.cost.interval, difference.frr.interval
     assert (ends.low, ends.high) == pytest.approx((4.5 * of_frr.low, 4.5 * of_frr.high))
-    assert found.cost_p_adjusted == found.p_adjusted
-    dearer = {found.first, found.second} - {found.better} if found.is_real else {None}
-    assert {found.dearer} == dearer
+    assert difference.cost_p_adjusted == difference.p_adjusted
+    dearer = (
+        {difference.first, difference.second} - {difference.better}
+        if difference.is_real
+        else {None}
+    )
+    assert {difference.dearer} == dearer
 
 
 def test_a_price_counts_as_much_as_the_errors():
     even = 4.5 * (60 - 20) / 300
     for apart, dearer in ((0.0, "v60"), (even, None), (3 * even, "v20")):
-        found = costing(20, 60, prices=(0.05 + apart, 0.05))
-        assert found.cost.value == pytest.approx(apart - even)
-        assert found.dearer == dearer
-        assert found.better == "v20"
+        difference = costing(20, 60, prices=(0.05 + apart, 0.05))
+        assert difference.cost.value == pytest.approx(apart - even)
+        assert difference.dearer == dearer
+        assert difference.better == "v20"
     assert costing(20, 60, prices=(0.05, None)).cost is None
     assert costing(20, 60, prices=(None, None)).cost.value == pytest.approx(-even)
 
@@ -322,8 +344,11 @@ def test_luck_in_false_matches_makes_nobody_dearer():
         for name, side in zip("ab", sides_of(*tied, fmr=2.5e-3), strict=True)
     ]
     dear = attrs.evolve(COSTS, false_match=100_000)
-    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=dear)
-    assert (found.cost.interval.low <= 0 <= found.cost.interval.high, found.dearer) == (True, None)
+    (difference,) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=dear)
+    assert (
+        difference.cost.interval.low <= 0 <= difference.cost.interval.high,
+        difference.dearer,
+    ) == (True, None)
 
 
 @pytest.mark.parametrize("costs", [{"impostors": 1.0}, {"false_reject": 0.0}])
@@ -334,29 +359,32 @@ def test_where_nobody_is_turned_away_at_a_cost_prices_decide(costs):
             attrs.evolve(side, price=each, currency="EUR")
             for side, each in zip(sides_of(*systems), (0.1, price), strict=True)
         ]
-        (found,) = stats.compare_systems(
+        (difference,) = stats.compare_systems(
             sides, required_fmr=FMR, resamples=200, costs=attrs.evolve(COSTS, **costs)
         )
-        assert found.dearer == dearer
-        assert found.cost_p_adjusted is not None
+        assert difference.dearer == dearer
+        assert difference.cost_p_adjusted is not None
 
 
 def test_few_errors_say_nothing_of_costs():
-    found = costing(4, 60)
-    assert found.is_real
-    assert (found.dearer, found.cost_p_adjusted) == (None, None)
+    difference = costing(4, 60)
+    assert difference.is_real
+    assert (difference.dearer, difference.cost_p_adjusted) == (None, None)
     assert costing(5, 60).dearer == "v60"
 
 
 def test_false_matches_of_fixed_thresholds_are_estimates():
     sides = sides_of(refusing(20, name="v20"), refusing(60, name="v60"))
     fixed = [attrs.evolve(side, is_fixed=True) for side in sides]
-    (chosen,), (found,) = (
+    (chosen_thresholds,), (fixed_thresholds,) = (
         stats.compare_systems(both, required_fmr=FMR, resamples=400, costs=COSTS)
         for both in (sides, fixed)
     )
-    assert found.cost.value == chosen.cost.value
-    wide, narrow = (each.cost.interval.high - each.cost.interval.low for each in (found, chosen))
+    assert fixed_thresholds.cost.value == chosen_thresholds.cost.value
+    wide, narrow = (
+        each.cost.interval.high - each.cost.interval.low
+        for each in (fixed_thresholds, chosen_thresholds)
+    )
     assert wide > narrow + 10 * FMR
     dollars = [attrs.evolve(side, price=1.0, currency="USD") for side in sides]
     with pytest.raises(InvalidRequest, match="USD"):

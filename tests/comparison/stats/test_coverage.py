@@ -44,26 +44,26 @@ def kind_of(scenario):
 
 
 #: Of each kind of pairs the first is tried by everybody, who changes statistics or not.
-CHEAP = {one.kind: one for one in reversed(simulated.SCENARIOS)}
+CHEAP = {scenario.kind: scenario for scenario in reversed(simulated.SCENARIOS)}
 
 
 @pytest.mark.parametrize(
     ("scenario", "studies", "seed"),
     [
-        *((one, FEW, 20) for one in CHEAP.values()),
+        *((scenario, FEW, 20) for scenario in CHEAP.values()),
         *(
-            pytest.param(one, FEW, 20, marks=pytest.mark.slow)
-            for one in simulated.SCENARIOS
-            if one not in CHEAP.values()
+            pytest.param(scenario, FEW, 20, marks=pytest.mark.slow)
+            for scenario in simulated.SCENARIOS
+            if scenario not in CHEAP.values()
         ),
-        *(pytest.param(one, MANY, 1, marks=LONG) for one in simulated.SCENARIOS),
+        *(pytest.param(scenario, MANY, 1, marks=LONG) for scenario in simulated.SCENARIOS),
     ],
     ids=lambda value: kind_of(value) if hasattr(value, "kind") else None,
 )
 def test_intervals_hold(scenario, studies, seed):
-    found = simulated.of_rates(scenario, studies, seed)
-    assert found["held"] >= HELD - by_chance(HELD, studies)
-    assert found["bounded"] >= BOUNDED - by_chance(BOUNDED, studies)
+    shares = simulated.of_rates(scenario, studies, seed)
+    assert shares["held"] >= HELD - by_chance(HELD, studies)
+    assert shares["bounded"] >= BOUNDED - by_chance(BOUNDED, studies)
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -73,9 +73,9 @@ def test_intervals_hold(scenario, studies, seed):
     + [pytest.param(n, MANY, 2, marks=LONG) for n in range(len(simulated.CHOSEN))],
 )
 def test_chosen_thresholds_are_bounded(place, studies, seed, split):
-    found = simulated.of_thresholds(simulated.CHOSEN[place], studies, seed, split=split)
+    shares = simulated.of_thresholds(simulated.CHOSEN[place], studies, seed, split=split)
     for name in ("bounded", "fmr", "frr"):
-        assert found[name] >= BOUNDED - by_chance(BOUNDED, studies), name
+        assert shares[name] >= BOUNDED - by_chance(BOUNDED, studies), name
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_chosen_thresholds_are_bounded(place, studies, seed, split):
 )
 def test_equal_systems_are_seldom_called_different(place, studies, resamples, seed, held):
     vendors = simulated.DIFFERENT[place]
-    found = simulated.of_differences(vendors, studies, seed, resamples=resamples)
-    assert found["held"] >= held - by_chance(held, studies)
+    shares = simulated.of_differences(vendors, studies, seed, resamples=resamples)
+    assert shares["held"] >= held - by_chance(held, studies)
     if vendors.frr[0] == vendors.frr[1]:
-        assert found["real"] <= 0.05 + by_chance(0.05, studies)
+        assert shares["real"] <= 0.05 + by_chance(0.05, studies)
 
 
 def test_what_differs_much_is_seen():
-    found = simulated.of_differences(simulated.DIFFERENT[1], 10, 23, resamples=199)
-    assert found["real"] == 1
+    shares = simulated.of_differences(simulated.DIFFERENT[1], 10, 23, resamples=199)
+    assert shares["real"] == 1
 
 
 def judge(row, studies, name):
@@ -138,14 +138,14 @@ def test_the_interval_of_the_headline_and_that_of_the_cost_hold(row, studies):
 def test_heavy_tails_are_published():
     page = simulated.PAGE.read_text()
     for vendors in simulated.HEAVY:
-        found = simulated.of_wolves(vendors, 40, 6)
+        shares = simulated.of_wolves(vendors, 40, 6)
         start = f"| {simulated.size(vendors)} | {vendors.wolves:g} |"
         row = next(line for line in page.splitlines() if line.startswith(start))
         written = float(row.split("|")[6].strip().rstrip("%")) / 100
-        assert abs(found["given"] - written) <= 0.01 + by_chance(written, 40)
+        assert abs(shares["given"] - written) <= 0.01 + by_chance(written, 40)
 
 
-PROMISED = [row for row in choice.ROWS if row.wanted != choice.ANY]
+PROMISED = [row for row in choice.ROWS if row.limits != choice.ANY]
 
 
 @pytest.mark.parametrize(
@@ -162,5 +162,5 @@ PROMISED = [row for row in choice.ROWS if row.wanted != choice.ANY]
     ids=lambda value: f"{value.what}-{value.study}" if hasattr(value, "what") else None,
 )
 def test_estimators_for_a_choice_are_right_as_often_as_the_page_says(row, studies, off):
-    low, high = row.wanted
+    low, high = row.limits
     assert low - off <= choice.share_of(row, studies, seed=7) <= high + off

@@ -51,8 +51,8 @@ def test_the_eer_is_where_the_roc_crosses(mated, non_mated, lost, rule):
 
     along = brentq(gap, 0, len(fpr) - 1)
     expected = np.interp(along, np.arange(len(fpr)), fpr)
-    found = det_curve(mated, non_mated, mated_failures=lost, rule=rule).eer
-    assert found == pytest.approx(expected, abs=1e-9)
+    rate = det_curve(mated, non_mated, mated_failures=lost, rule=rule).eer
+    assert rate == pytest.approx(expected, abs=1e-9)
 
 
 SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), min_size=1, max_size=25)

@@ -20,11 +20,11 @@ from facematch_comparison.stats.groups import (
 )
 
 
-def grouped(one, labels, of_pair):
+def grouped(answers, labels, of_pair):
     """Both people of each pair in the group of that number; -1 for none."""
     places = np.array(of_pair)
     group = Grouping(labels=labels, probe=places, reference=places)
-    return with_columns(one, groups={"column": group}).table
+    return with_columns(answers, groups={"column": group}).table
 
 
 def counted(*groups, others=12):
@@ -44,10 +44,10 @@ def differences(table, threshold=50, confidence=0.95):
 
 
 def test_two_groups_of_twelve_pairs_by_hand():
-    one = system_answers(
+    answers = system_answers(
         [90] * 9 + [20] * 3 + [90] * 11 + [20], [60] * 2 + [10] * 10 + [60] + [10] * 11
     )
-    table = grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12)
+    table = grouped(answers, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12)
     x, y = cells_of(table, "column", 50, 0.95)
     assert (x.column, x.group, y.group) == ("column", "x", "y")
     assert [(c.frr.errors, c.frr.trials, c.fmr.errors, c.fmr.trials) for c in (x, y)] == [
@@ -60,9 +60,11 @@ def test_two_groups_of_twelve_pairs_by_hand():
     assert [x.frr_ratio.value, y.frr_ratio.value] == pytest.approx([1.5, 0.5])
     assert [x.fmr_ratio.value, y.fmr_ratio.value] == pytest.approx([4 / 3, 2 / 3])
     for cell in (x, y):
-        for found in (cell.frr_ratio, cell.fmr_ratio):
-            assert 0 <= found.interval.low < found.value < found.interval.high <= 2
-            assert found.interval.confidence == 0.95
+        for group_ratio in (cell.frr_ratio, cell.fmr_ratio):
+            assert (
+                0 <= group_ratio.interval.low < group_ratio.value < group_ratio.interval.high <= 2
+            )
+            assert group_ratio.interval.confidence == 0.95
     assert (x.too_few, y.too_few) == (None, None)
 
 
@@ -113,8 +115,8 @@ def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
 
 
 def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
-    one = system_answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
-    table = grouped(one, ("x",), [0] * 24)
+    answers = system_answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
+    table = grouped(answers, ("x",), [0] * 24)
     (cell,) = cells_of(table, "column", 50)
     assert (cell.frr.errors, cell.frr.trials) == (2, 12)
     assert (cell.fmr.errors, cell.fmr.trials) == (0, 10)
@@ -129,40 +131,45 @@ def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
 
 
 def test_a_difference_with_its_numbers():
-    (found,) = differences(counted((500, 50), (500, 10), (500, 20)))
-    assert (found.column, found.rate, found.worst, found.best) == ("column", "frr", "g0", "g1")
-    assert found.ratio == pytest.approx(5)
+    (difference,) = differences(counted((500, 50), (500, 10), (500, 20)))
+    assert (difference.column, difference.rate, difference.worst, difference.best) == (
+        "column",
+        "frr",
+        "g0",
+        "g1",
+    )
+    assert difference.ratio == pytest.approx(5)
     # Whichever two of three are the worst and the best: six ways.
     high, low = (rate(errors, 500) for errors in (50, 10))
-    assert found.at_least == pytest.approx(ratio(high, low, 1 - 2 * 0.05 / 6)[0])
-    assert found.is_real
-    assert found.p_value < 0.001
-    assert "50 of 500" in found.sentence
+    assert difference.at_least == pytest.approx(ratio(high, low, 1 - 2 * 0.05 / 6)[0])
+    assert difference.is_real
+    assert difference.p_value < 0.001
+    assert "50 of 500" in difference.sentence
 
 
 def test_what_may_be_chance_is_no_difference():
-    (found,) = differences(counted((50, 4), (50, 2)))
-    assert (found.is_real, found.at_least) == (False, 1.0)
+    (difference,) = differences(counted((50, 4), (50, 2)))
+    assert (difference.is_real, difference.at_least) == (False, 1.0)
     (alike,) = differences(counted((50, 4), (50, 4)))
     assert alike.worst != alike.best
     assert (alike.ratio, alike.is_real, alike.p_value) == (1, False, pytest.approx(1))
     assert differences(counted((50, 5))) == differences(counted((50, 0), (50, 0))) == ()
     # Without an error in the lowest group there is no ratio; what is shown of it is.
-    (found,) = differences(counted((300, 30), (300, 0)))
-    assert (found.ratio, found.is_real) == (None, True)
-    assert found.at_least > 4
+    (difference,) = differences(counted((300, 30), (300, 0)))
+    assert (difference.ratio, difference.is_real) == (None, True)
+    assert difference.at_least > 4
 
 
 def test_p_values_of_all_columns_and_systems_are_corrected_together():
     table = counted((200, 20), (200, 8))
     cells = cells_of(table, "column", 50)
-    (one,) = group_differences(cells)
-    (alone,) = finish_group_differences([one])
-    assert (alone.p_value, alone.is_real) == (one.p_value, True)
-    other = attrs.evolve(one, p_value=0.6)
-    finished = finish_group_differences([other, one, other])
-    assert [f.p_value for f in finished] == pytest.approx([1, 3 * one.p_value, 1])
-    assert [f.is_real for f in finished] == [False, 3 * one.p_value < 0.05, False]
+    (difference,) = group_differences(cells)
+    (alone,) = finish_group_differences([difference])
+    assert (alone.p_value, alone.is_real) == (difference.p_value, True)
+    other = attrs.evolve(difference, p_value=0.6)
+    finished = finish_group_differences([other, difference, other])
+    assert [f.p_value for f in finished] == pytest.approx([1, 3 * difference.p_value, 1])
+    assert [f.is_real for f in finished] == [False, 3 * difference.p_value < 0.05, False]
 
 
 def rate(errors, trials, confidence=0.95):
@@ -174,14 +181,14 @@ def rate(errors, trials, confidence=0.95):
 def test_homogeneity_is_pearsons_chi_square(cells):
     cells = [(errors, errors + rest) for errors, rest in cells]
     table = [[errors, trials - errors] for errors, trials in cells]
-    found = homogeneity([rate(*cell) for cell in cells])
-    assert found == pytest.approx(chi2_contingency(table, correction=False).pvalue, abs=1e-12)
+    p_value = homogeneity([rate(*cell) for cell in cells])
+    assert p_value == pytest.approx(chi2_contingency(table, correction=False).pvalue, abs=1e-12)
 
 
 def test_homogeneity_of_few_errors_is_simulated():
     # 5 errors among 200 pairs, all in one of two halves: the chi-square gives 0.024.
-    found = homogeneity([rate(5, 100), rate(0, 100)])
-    assert 0.01 < found < 0.04
+    p_value = homogeneity([rate(5, 100), rate(0, 100)])
+    assert 0.01 < p_value < 0.04
     # One error among 10,100 pairs falls on these 100 now and then: the chi-square says never.
     assert homogeneity([rate(1, 100), rate(0, 10_000)]) == pytest.approx(0.0037, rel=0.3)
     assert homogeneity([rate(5, 100)]) is None
@@ -217,16 +224,18 @@ def test_a_ratio_and_its_inverse_hold_what_was_seen(top, bottom, size):
 
 @given(seed=st.integers(0, 99), threshold=st.sampled_from([None, 1.0, 2.5]))
 def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
-    (one,) = NormalScores(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
-    table = one.table
+    (answers,) = NormalScores(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
+    table = answers.table
     group = np.random.default_rng(seed + 1).integers(-1, 3, 30)
     probe, reference = group[table.probe_subjects], group[table.reference_subjects]
     columns = {"column": Grouping(labels=("x", "y", "z"), probe=probe, reference=reference)}
     table = attrs.evolve(table, groups=columns)
-    found = {(one.first, one.second): one.fmr for one in cross_groups(table, "column", threshold)}
-    assert list(found) == [("x", "x"), ("x", "y"), ("x", "z"), ("y", "y"), ("y", "z"), ("z", "z")]
+    rates = {
+        (cell.first, cell.second): cell.fmr for cell in cross_groups(table, "column", threshold)
+    }
+    assert list(rates) == [("x", "x"), ("x", "y"), ("x", "z"), ("y", "y"), ("y", "z"), ("z", "z")]
     passed = table.passed(threshold)
-    for (first, second), rate in found.items():
+    for (first, second), rate in rates.items():
         both = {"xyz".index(first), "xyz".index(second)}
         rows = [
             row
@@ -238,13 +247,13 @@ def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
         assert rate.subjects == len(ends)
         assert (rate.interval is None) == (not rows)
     for cell in cells_of(table, "column", threshold):
-        assert cell.fmr == found[cell.group, cell.group]
+        assert cell.fmr == rates[cell.group, cell.group]
 
 
 def test_failures_to_acquire_are_counted_by_group():
-    one = system_answers([90] * 10 + [LOST] * 2 + [90] * 11 + [LOST], [10] * 23 + [LOST])
+    answers = system_answers([90] * 10 + [LOST] * 2 + [90] * 11 + [LOST], [10] * 23 + [LOST])
     x, y = cells_of(
-        grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12), "column", 50
+        grouped(answers, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12), "column", 50
     )
     assert [(cell.fta.errors, cell.fta.trials) for cell in (x, y)] == [(2, 12), (1, 12)]
     assert x.fta.interval == exact_interval(2, 12)

@@ -18,12 +18,12 @@ CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])
 @given(COUNTS, CONFIDENCES)
 def test_exact_ends_are_those_of_statsmodels(counts, confidence):
     errors, trials = counts
-    found = stats.exact_interval(errors, trials, confidence)
+    interval = stats.exact_interval(errors, trials, confidence)
     low, high = proportion_confint(errors, trials, 1 - confidence, method="beta")
-    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-9)
-    assert found.low <= errors / trials <= found.high
-    assert (found.method, found.effective, found.freedom) == (Method.EXACT, trials, None)
-    assert found.confidence == confidence
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=1e-9)
+    assert interval.low <= errors / trials <= interval.high
+    assert (interval.method, interval.effective, interval.freedom) == (Method.EXACT, trials, None)
+    assert interval.confidence == confidence
 
 
 @given(COUNTS, CONFIDENCES)
@@ -90,16 +90,16 @@ def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
     errors, first, second = study(**case)
     assume(0 < errors.sum() < len(errors))
     clusters = stats.Clusters(first, second)
-    found = stats.interval(errors, clusters)
-    if found.method is Method.EXACT:
+    interval = stats.interval(errors, clusters)
+    if interval.method is Method.EXACT:
         assert clusters.share == pytest.approx(1)
-        assert found.effective == len(errors)
+        assert interval.effective == len(errors)
         return
     # Few people: what was seen, or what is assumed, whichever says less.
     assumed = 1 + (clusters.share - 1) * (0.005 if case["two"] else 0.05)
     effective = len(errors) / max(1.0, plain_effect(errors, first, second), assumed)
-    assert found.effective == pytest.approx(max(1.0, effective), rel=1e-9)
-    assert found.method is Method.CONSERVATIVE
+    assert interval.effective == pytest.approx(max(1.0, effective), rel=1e-9)
+    assert interval.method is Method.CONSERVATIVE
     assert clusters.people == len(set(first) | set(() if second is None else second))
 
 
@@ -108,18 +108,18 @@ def test_the_variance_is_the_sum_over_pairs_that_share_somebody(case):
 def test_with_enough_errors_and_people_it_is_korn_and_graubards(two, rate):
     errors, first, second = study(3, 60, 400, rate, two=two)
     clusters = stats.Clusters(first, second)
-    found = stats.interval(errors, clusters)
-    assert found.method is Method.CLUSTERED
+    interval = stats.interval(errors, clusters)
+    assert interval.method is Method.CLUSTERED
     effective = len(errors) / max(1.0, plain_effect(errors, first, second))
-    assert found.effective == pytest.approx(effective, rel=1e-9)
+    assert interval.effective == pytest.approx(effective, rel=1e-9)
     ends = first if second is None else np.concatenate([first, second])
     off = np.tile(errors - errors.mean(), len(ends) // len(errors))
     squares = np.bincount(ends, off) ** 2
-    assert found.freedom == pytest.approx(min(59, squares.sum() ** 2 / (squares**2).sum()))
-    size = effective * (normal.ppf(0.025) / t.ppf(0.025, found.freedom)) ** 2
+    assert interval.freedom == pytest.approx(min(59, squares.sum() ** 2 / (squares**2).sum()))
+    size = effective * (normal.ppf(0.025) / t.ppf(0.025, interval.freedom)) ** 2
     wrong = errors.mean() * size
-    assert found.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1))
-    assert found.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong))
+    assert interval.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1))
+    assert interval.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong))
 
 
 @given(st.integers(0, 30), st.integers(1, 30))
@@ -130,22 +130,22 @@ def test_pairs_of_as_many_people_are_exact(errors, more):
         mated(*range(trials)),
         stats.Clusters(np.arange(trials), np.arange(trials) + trials),
     ):
-        found = stats.interval(wrong, clusters, 0.9)
+        interval = stats.interval(wrong, clusters, 0.9)
         exact = stats.exact_interval(errors, trials, 0.9)
-        assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
-        assert (found.method, found.effective) == (Method.EXACT, trials)
-        rate = Rate(errors=errors, trials=trials, interval=found)
+        assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high))
+        assert (interval.method, interval.effective) == (Method.EXACT, trials)
+        rate = Rate(errors=errors, trials=trials, interval=interval)
         assert stats.bounds(rate)[1] == pytest.approx(stats.exact_upper(errors, trials))
 
 
 @given(STUDIES, st.sampled_from([0.8, 0.95, 0.99]))
 def test_sharing_never_helps(case, confidence):
     errors, first, second = study(**case)
-    found = stats.interval(errors, stats.Clusters(first, second), confidence)
-    assert 0 <= found.low <= errors.mean() <= found.high <= 1
+    interval = stats.interval(errors, stats.Clusters(first, second), confidence)
+    assert 0 <= interval.low <= errors.mean() <= interval.high <= 1
     exact = stats.exact_interval(int(errors.sum()), len(errors), confidence)
-    assert found.low <= exact.low + 1e-12
-    assert found.high >= exact.high - 1e-12
+    assert interval.low <= exact.low + 1e-12
+    assert interval.high >= exact.high - 1e-12
 
 
 @pytest.mark.parametrize("rarer", [0, 1, 4, 5, 11])
@@ -191,7 +191,7 @@ def test_bounds_of_a_rate_are_the_ends_of_its_interval(case, confidence):
 
 
 @given(STUDIES, st.floats(0.01, 1))
-def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, wanted):
+def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, max_fmr):
     errors, first, second = study(**case)
     count = len(errors)
     rate = Rate(
@@ -199,15 +199,15 @@ def test_a_chosen_threshold_is_bounded_by_what_might_have_passed(case, wanted):
         trials=count,
         interval=stats.interval(errors, stats.Clusters(first, second)),
     )
-    found = stats.at_chosen_threshold(rate, wanted)
-    assert (found.errors, found.trials) == (rate.errors, count)
-    assert found.interval.low == rate.interval.low
-    assert found.interval.high >= rate.interval.high
-    assert stats.bounds(rate, 0.975, chosen_for=wanted)[1] == pytest.approx(found.interval.high)
+    bounded = stats.at_chosen_threshold(rate, max_fmr)
+    assert (bounded.errors, bounded.trials) == (rate.errors, count)
+    assert bounded.interval.low == rate.interval.low
+    assert bounded.interval.high >= rate.interval.high
+    assert stats.bounds(rate, 0.975, chosen_for=max_fmr)[1] == pytest.approx(bounded.interval.high)
     assert stats.at_chosen_threshold(rate, rate.value or 1e-9) == rate
-    if found.interval.method is Method.EXACT:
-        allowed = max(rate.errors, stats.allowed_errors(wanted, count))
-        assert found.interval.high == pytest.approx(stats.exact_interval(allowed, count).high)
+    if bounded.interval.method is Method.EXACT:
+        allowed = max(rate.errors, stats.allowed_errors(max_fmr, count))
+        assert bounded.interval.high == pytest.approx(stats.exact_interval(allowed, count).high)
 
 
 @pytest.mark.parametrize("first", [[0, 0], [0, 1], [0, 1, 2, 3, 4, 5] * 3])
@@ -215,8 +215,8 @@ def test_errors_spread_evenly_divide_by_nothing(first):
     first = np.array(first)
     second = np.where(first % 2, first - 1, first + 1)
     errors = np.arange(len(first)) < len(first) / 3
-    found = stats.interval(errors, stats.Clusters(first, second))
-    assert 0 <= found.low < errors.mean() < found.high <= 1
+    interval = stats.interval(errors, stats.Clusters(first, second))
+    assert 0 <= interval.low < errors.mean() < interval.high <= 1
     # Who brings most errors leaves two degrees at least: with one the interval would be everything.
     whose = np.repeat(np.arange(60), 10)
     assert stats.interval(whose == 0, stats.Clusters(whose, None)).freedom == 2
@@ -225,8 +225,8 @@ def test_errors_spread_evenly_divide_by_nothing(first):
 def test_a_variance_has_a_degree_of_freedom_less_than_people():
     # Each of sixty is in two pairs, and brings as much as the others.
     whose = np.repeat(np.arange(60), 2)
-    found = stats.interval(whose % 2 == 0, stats.Clusters(whose, None))
-    assert (found.method, found.freedom) == (Method.CLUSTERED, 59)
+    interval = stats.interval(whose % 2 == 0, stats.Clusters(whose, None))
+    assert (interval.method, interval.freedom) == (Method.CLUSTERED, 59)
 
 
 @pytest.mark.parametrize(("people", "method"), [(49, Method.CONSERVATIVE), (50, Method.CLUSTERED)])

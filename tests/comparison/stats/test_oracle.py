@@ -30,7 +30,7 @@ PEOPLE, EACH, OTHERS = 120, 5, 8_000
 RULES = {"above": ThresholdRule.ABOVE, "from": ThresholdRule.AT_LEAST}
 
 
-def made(name, seed, decimals=0):
+def simulated_answers(name, seed, decimals=0):
     """A system's answers, as a table and as a frame with a row for each pair."""
     pairs, chance = np.random.default_rng(40), np.random.default_rng(seed)
     whose = np.repeat(np.arange(PEOPLE), EACH)
@@ -75,7 +75,7 @@ SYSTEMS = [("above", 1), ("from", 2)]
 @pytest.mark.parametrize("fmr", [1e-3, 1e-2, 0.1])
 def test_thresholds_by_brute_force(name, seed, fmr, decimals):
     """The lowest of all that can be set, on a grid of the scores' own decimals."""
-    table, frame = made(name, seed, decimals)
+    table, frame = simulated_answers(name, seed, decimals)
     others = frame[~frame.mated & frame.acquired]
     grid = np.round(np.arange(0, 100 * 10**decimals + 1) / 10**decimals, decimals)
     scores = np.sort(others.score.to_numpy())
@@ -88,10 +88,10 @@ def test_thresholds_by_brute_force(name, seed, fmr, decimals):
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
 def test_rates_by_pandas(name, seed):
     """Six rates with their counts, and the effective sizes of FMR and FRR."""
-    table, frame = made(name, seed)
+    table, frame = simulated_answers(name, seed)
     at = threshold_for_fmr(table, 1e-2).threshold
     frame["wrong"] = np.where(frame.mated, ~passes(frame, at, name), passes(frame, at, name))
-    found = rates_at(table, at)
+    rates = rates_at(table, at)
     expected = {
         "fmr": frame[~frame.mated & frame.acquired].wrong,
         "fnmr": frame[frame.mated & frame.acquired].wrong,
@@ -101,12 +101,12 @@ def test_rates_by_pandas(name, seed):
         "fta_non_mated": ~frame[~frame.mated & frame.answered].acquired,
     }
     for rate, errors in expected.items():
-        one = getattr(found, rate)
-        assert (one.errors, one.trials) == (int(errors.sum()), len(errors)), rate
+        measured = getattr(rates, rate)
+        assert (measured.errors, measured.trials) == (int(errors.sum()), len(errors)), rate
     for rate in ("fmr", "frr"):
         rows = frame.loc[expected[rate].index]
         effective, freedom = plain_design(rows, expected[rate].to_numpy(), is_mated=rate == "frr")
-        ends = getattr(found, rate).interval
+        ends = getattr(rates, rate).interval
         assert ends.effective == pytest.approx(effective, rel=1e-9)
         # Korn and Graubard's, from scipy.
         size = effective * (norm.ppf(0.025) / t.ppf(0.025, freedom)) ** 2
@@ -115,7 +115,7 @@ def test_rates_by_pandas(name, seed):
         assert ends.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong), rel=1e-9)
         upper = effective * (norm.ppf(0.05) / t.ppf(0.05, freedom)) ** 2
         wrong = upper * expected[rate].mean()
-        assert bounds(getattr(found, rate))[1] == pytest.approx(
+        assert bounds(getattr(rates, rate))[1] == pytest.approx(
             beta.ppf(0.95, wrong + 1, upper - wrong), rel=1e-9
         )
 
@@ -145,7 +145,7 @@ def plain_design(rows, errors, *, is_mated):
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
 def test_the_curve_by_scikit_learn(name, seed):
     """At every threshold that it has, with ties, by either rule."""
-    _, frame = made(name, seed)
+    _, frame = simulated_answers(name, seed)
     acquired = frame[frame.acquired]
     curve = det_curve(
         acquired.score[acquired.mated], acquired.score[~acquired.mated], rule=RULES[name]
@@ -166,21 +166,21 @@ def test_differences_by_statsmodels_and_by_hand():
     """McNemar's exact test, Durkalski's for people with several pairs, Holm's correction."""
     sides, refused = [], []
     for name, seed in SYSTEMS:
-        table, frame = made(name, seed)
+        table, frame = simulated_answers(name, seed)
         at = threshold_for_fmr(table, 1e-2).threshold
         sides.append(Side(table=table, threshold=at))
         refused.append(frame.assign(wrong=~passes(frame, at, name)))
-    (found,) = compare_systems(sides, required_fmr=1e-2, resamples=300)
+    (difference,) = compare_systems(sides, required_fmr=1e-2, resamples=300)
     rows = refused[0].mated & refused[0].answered & refused[1].answered
-    first, second = (one.wrong[rows] for one in refused)
+    first, second = (frame.wrong[rows] for frame in refused)
     both = pd.crosstab(first, second)
-    assert found.only_first == both.loc[True, False]
-    assert found.only_second == both.loc[False, True]
+    assert difference.only_first == both.loc[True, False]
+    assert difference.only_second == both.loc[False, True]
     exact = mcnemar_of_statsmodels(both, exact=True).pvalue
     at_each = (first.astype(int) - second).groupby(refused[0].probe[rows]).sum()
     clustered = chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
-    assert found.p_exact == pytest.approx(max(exact, clustered))
-    assert found.frr.value == pytest.approx(first.mean() - second.mean())
+    assert difference.p_exact == pytest.approx(max(exact, clustered))
+    assert difference.frr.value == pytest.approx(first.mean() - second.mean())
     several = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)
     theirs = multipletests([each.p_value for each in several], method="holm")[1]
     assert [each.p_adjusted for each in several] == pytest.approx(list(theirs))
@@ -189,23 +189,23 @@ def test_differences_by_statsmodels_and_by_hand():
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
 def test_concentration_by_pandas(name, seed):
     """False matches person by person."""
-    table, frame = made(name, seed)
+    table, frame = simulated_answers(name, seed)
     at = threshold_for_fmr(table, 1e-2).threshold
     wrong = frame[~frame.mated & passes(frame, at, name)]
     counts = pd.concat([wrong.probe, wrong.reference]).value_counts()
-    found = concentration(table, at)
-    assert (found.pairs, found.people) == (len(wrong), len(counts))
-    assert found.worst_person == counts.iloc[0] / len(wrong)
+    concentrated = concentration(table, at)
+    assert (concentrated.pairs, concentrated.people) == (len(wrong), len(counts))
+    assert concentrated.worst_person == counts.iloc[0] / len(wrong)
 
 
 def test_the_bootstrap_by_the_plainest_hand():
     """People drawn again one by one, pairs repeated, thresholds sorted anew: the same spread."""
     sides, frames = [], []
     for name, seed in SYSTEMS:
-        table, frame = made(name, seed, decimals=6)
+        table, frame = simulated_answers(name, seed, decimals=6)
         sides.append(Side(table=table, threshold=threshold_for_fmr(table, 1e-2).threshold))
         frames.append(frame)
-    (found,) = compare_systems(sides, required_fmr=1e-2, resamples=600)
+    (difference,) = compare_systems(sides, required_fmr=1e-2, resamples=600)
     chance, values = np.random.default_rng(9), []
     for _ in range(150):
         drawn = np.bincount(chance.integers(0, PEOPLE, PEOPLE), minlength=PEOPLE)
@@ -220,7 +220,7 @@ def test_the_bootstrap_by_the_plainest_hand():
             rates.append(float((refused * times[rows]).sum() / times[rows].sum()))
         values.append(rates[0] - rates[1])
     low, high = np.quantile(values, [0.025, 0.975])
-    ends, wide = found.frr.interval, high - low
+    ends, wide = difference.frr.interval, high - low
     # Products of draws vary a little more than the FMR does.
     assert 0.75 * wide < ends.high - ends.low < 1.2 * wide
     assert (ends.low + ends.high) / 2 == pytest.approx((low + high) / 2, abs=0.3 * wide)

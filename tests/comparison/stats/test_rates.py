@@ -9,13 +9,17 @@ from facematch_comparison.stats import Clusters, Rates, interval, rates_at
 from facematch_core import ThresholdRule
 
 #: What was said of a pair: nothing at all, that no faces could be compared, or a score.
-SAID = st.one_of(st.just("silent"), st.just("lost"), st.integers(0, 4))
-PAIRS = st.lists(st.tuples(st.booleans(), SAID, st.integers(0, 3), st.integers(1, 3)), max_size=25)
+REPLIES = st.one_of(st.just("silent"), st.just("lost"), st.integers(0, 4))
+PAIRS = st.lists(
+    st.tuples(st.booleans(), REPLIES, st.integers(0, 3), st.integers(1, 3)), max_size=25
+)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 
 
 def table_of(pairs, rule=ThresholdRule.ABOVE):
-    scores = np.array([np.nan if isinstance(said, str) else said for _, said, _, _ in pairs], float)
+    scores = np.array(
+        [np.nan if isinstance(reply, str) else reply for _, reply, _, _ in pairs], float
+    )
     decided = np.where(scores >= 2, MATCH, NO_MATCH)
     return of_people(
         [person for _, _, person, _ in pairs],
@@ -24,37 +28,37 @@ def table_of(pairs, rule=ThresholdRule.ABOVE):
         name="some",
         rule=rule,
         decisions=np.where(np.isnan(scores), -1, decided).astype(np.int8),
-        answered=np.array([said != "silent" for _, said, _, _ in pairs], bool),
+        answered=np.array([reply != "silent" for _, reply, _, _ in pairs], bool),
     )
 
 
 def counted(pairs, passes):
-    made = {name: [] for name in ("fmr", "fnmr", "far", "frr", "fta_mated", "fta_non_mated")}
-    for is_mated, said, _, _ in pairs:
-        if said == "silent":
+    errors = {name: [] for name in ("fmr", "fnmr", "far", "frr", "fta_mated", "fta_non_mated")}
+    for is_mated, reply, _, _ in pairs:
+        if reply == "silent":
             continue
-        lost = said == "lost"
-        made["fta_mated" if is_mated else "fta_non_mated"].append(lost)
+        lost = reply == "lost"
+        errors["fta_mated" if is_mated else "fta_non_mated"].append(lost)
         if is_mated:
-            made["frr"].append(lost or not passes(said))
+            errors["frr"].append(lost or not passes(reply))
             if not lost:
-                made["fnmr"].append(not passes(said))
+                errors["fnmr"].append(not passes(reply))
         else:
-            made["far"].append(not lost and passes(said))
+            errors["far"].append(not lost and passes(reply))
             if not lost:
-                made["fmr"].append(passes(said))
-    return {name: (sum(found), len(found)) for name, found in made.items()}
+                errors["fmr"].append(passes(reply))
+    return {name: (sum(wrong), len(wrong)) for name, wrong in errors.items()}
 
 
 @given(PAIRS, st.integers(-1, 5), RULES)
 def test_every_rate_is_what_counting_says(pairs, threshold, rule):
-    if not any(not isinstance(said, str) for _, said, _, _ in pairs):
+    if not any(not isinstance(reply, str) for _, reply, _, _ in pairs):
         return
-    found = rates_at(table_of(pairs, rule), threshold)
+    rates = rates_at(table_of(pairs, rule), threshold)
     above = rule is ThresholdRule.ABOVE
     expected = counted(pairs, lambda score: score > threshold if above else score >= threshold)
     for name, (errors, trials) in expected.items():
-        rate = getattr(found, name)
+        rate = getattr(rates, name)
         assert (rate.errors, rate.trials) == (errors, trials), name
         assert rate.value == (errors / trials if trials else None)
         assert (rate.interval is None) == (trials == 0)
@@ -62,9 +66,9 @@ def test_every_rate_is_what_counting_says(pairs, threshold, rule):
 
 @given(PAIRS)
 def test_a_system_without_a_threshold_is_judged_by_what_it_decided(pairs):
-    found = rates_at(table_of(pairs, ThresholdRule.VENDOR), None)
+    rates = rates_at(table_of(pairs, ThresholdRule.VENDOR), None)
     for name, (errors, trials) in counted(pairs, lambda score: score >= 2).items():
-        rate = getattr(found, name)
+        rate = getattr(rates, name)
         assert (rate.errors, rate.trials) == (errors, trials), name
 
 

@@ -62,7 +62,7 @@ def test_a_group_is_that_of_both():
     assert group.take(np.array([2, 0])).within.tolist() == [1, 0]
 
 
-NONE, ONE, TWO = (np.zeros(count, bool) for count in range(3))
+NO_PAIR, ONE_PAIR, TWO_PAIRS = (np.zeros(count, bool) for count in range(3))
 TABLE = system_answers([80, 20], [10], threshold=None).table
 OTHER = system_answers([80], [10], "b").table
 ALONE = stats.Clusters(np.array([1]), None)
@@ -73,7 +73,7 @@ def ruled(rule):
 
 
 def difference(*tables, **more):
-    sides = [stats.Side(table=one, threshold=50) for one in tables]
+    sides = [stats.Side(table=table, threshold=50) for table in tables]
     return stats.compare_systems(sides, required_fmr=0.1, **more)
 
 
@@ -86,8 +86,8 @@ def difference(*tables, **more):
         lambda: stats.exact_interval(0, 4, float("nan")),
         lambda: stats.exact_upper(0, 4, 1.0),
         lambda: stats.trials_for(0),
-        lambda: stats.interval(NONE, stats.Clusters(np.zeros(0, int), None)),
-        lambda: stats.interval(ONE, ALONE, 1),
+        lambda: stats.interval(NO_PAIR, stats.Clusters(np.zeros(0, int), None)),
+        lambda: stats.interval(ONE_PAIR, ALONE, 1),
         lambda: stats.bounds(Rate(errors=0, trials=0)),
         lambda: stats.rates_at(ruled(ThresholdRule.VENDOR), 1),
         lambda: stats.threshold_for_fmr(TABLE, 1.5),
@@ -95,8 +95,8 @@ def difference(*tables, **more):
         lambda: stats.threshold_for_fmr(ruled(ThresholdRule.VENDOR), 0.1),
         lambda: stats.det_curve([1, float("nan")], [1]),
         lambda: RedrawnThreshold(TABLE, 1.0, np.arange(9)),
-        lambda: stats.mcnemar(ONE, TWO),
-        lambda: stats.paired_difference(TWO, TWO, np.zeros(1, int)),
+        lambda: stats.mcnemar(ONE_PAIR, TWO_PAIRS),
+        lambda: stats.paired_difference(TWO_PAIRS, TWO_PAIRS, np.zeros(1, int)),
         lambda: difference(TABLE, OTHER),
         lambda: difference(TABLE, TABLE, resamples=19),
     ],

@@ -21,32 +21,34 @@ from facematch_core import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
-WANTED = st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9, 1.0])
+MAX_FMRS = st.sampled_from([0.05, 0.1, 0.25, 0.5, 0.9, 1.0])
 
 
-def tried(table, wanted):
+def lowest_threshold(table, max_fmr):
     """The lowest threshold that will do, of all scores and of what lies just below the lowest."""
     scores = np.unique(table.scores[table.acquired])
     # Whole numbers, so that a vendor that rounds to them can be set to each of these.
-    candidates = [float(one) for one in range(int(scores[0]), int(scores[-1]) + 1)]
+    candidates = [float(threshold) for threshold in range(int(scores[0]), int(scores[-1]) + 1)]
     if table.rule is ThresholdRule.ABOVE:
         candidates.insert(0, float(np.nextafter(scores[0], -np.inf)))
-    fine = [one for one in candidates if rates_at(table, one).fmr.value <= wanted]
+    fine = [
+        threshold for threshold in candidates if rates_at(table, threshold).fmr.value <= max_fmr
+    ]
     # Above the highest score of all nobody passes: that is no threshold, but a closed door.
-    return min((one for one in fine if np.any(table.passed(one))), default=None)
+    return min((threshold for threshold in fine if np.any(table.passed(threshold))), default=None)
 
 
-@given(SCORES, SCORES, RULES, WANTED)
-def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
+@given(SCORES, SCORES, RULES, MAX_FMRS)
+def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr):
     table = system_answers(mated, others, rule=rule).table
     if not any(score is not LOST for score in others):
         return
-    choice = threshold_for_fmr(table, wanted)
-    expected = tried(table, wanted)
+    choice = threshold_for_fmr(table, max_fmr)
+    expected = lowest_threshold(table, max_fmr)
     # It would be the highest score seen, and say nothing about that rate.
-    cannot_be_seen = sum(score is not LOST for score in others) * wanted < 1
+    cannot_be_seen = sum(score is not LOST for score in others) * max_fmr < 1
     assert cannot_be_seen is (
-        why_unseen(wanted, np.count_nonzero(table.scored & ~table.mated)) is not None
+        why_unseen(max_fmr, np.count_nonzero(table.scored & ~table.mated)) is not None
     )
     if cannot_be_seen:
         assert choice.threshold is None
@@ -56,18 +58,18 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
         assert choice.threshold is None or not table.passed(choice.threshold).any()
         return
     assert choice.threshold == expected
-    assert choice.fmr.value == rates_at(table, expected).fmr.value <= wanted
-    assert (choice.why_not, choice.max_fmr, choice.rule) == (None, wanted, rule)
+    assert choice.fmr.value == rates_at(table, expected).fmr.value <= max_fmr
+    assert (choice.why_not, choice.max_fmr, choice.rule) == (None, max_fmr, rule)
 
 
 @given(SCORES, SCORES, RULES, st.sampled_from([0.3, 0.6, 0.95]))
-def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
+def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, max_fmr):
     table = system_answers(mated, others, rule=rule).table
     compared = sum(score is not LOST for score in others)
     if not compared:
         return
-    choice = threshold_for_fmr(table, wanted, bounded=True)
-    if compared * wanted < 1:
+    choice = threshold_for_fmr(table, max_fmr, bounded=True)
+    if compared * max_fmr < 1:
         assert choice.threshold is None
         return
     if choice.threshold is None:
@@ -76,9 +78,9 @@ def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
         )
         return
     assert choice.upper >= exact_upper(choice.fmr.errors, compared) - 1e-9
-    assert choice.upper <= wanted
+    assert choice.upper <= max_fmr
     # As many as might pass with that bound: one more, and it would be too high.
-    allowed = max(k for k in range(compared) if exact_upper(k, compared) <= wanted)
+    allowed = max(k for k in range(compared) if exact_upper(k, compared) <= max_fmr)
     if allowed:
         assert choice.threshold == threshold_for_fmr(table, (allowed + 0.5) / compared).threshold
     assert choice.upper == pytest.approx(exact_upper(allowed, compared))
@@ -118,7 +120,7 @@ def test_the_bound_is_that_of_the_order_statistic():
     assert (distinct.fmr.errors, distinct.threshold) == (2, 2_993)
     assert distinct.upper == pytest.approx(exact_upper(2, 2_995))
     tied = threshold_for_fmr(
-        system_answers([9_999], [min(one, 2_990) for one in others]).table, 1e-3
+        system_answers([9_999], [min(score, 2_990) for score in others]).table, 1e-3
     )
     assert tied.fmr.errors == 0
     assert tied.upper == pytest.approx(exact_upper(2, 2_995))
@@ -128,9 +130,9 @@ def test_pairs_without_a_score_play_no_part():
     table = system_answers([90] * 100, range(100)).table
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan
-    found = threshold_for_fmr(attrs.evolve(table, scores=scores), 0.05)
+    choice = threshold_for_fmr(attrs.evolve(table, scores=scores), 0.05)
     without = threshold_for_fmr(system_answers([90] * 99, range(99)).table, 0.05)
-    assert (found.threshold, found.fmr.trials) == (without.threshold, 99)
+    assert (choice.threshold, choice.fmr.trials) == (without.threshold, 99)
 
 
 @pytest.fixture
@@ -153,14 +155,20 @@ def test_one_person_can_force_the_threshold(forced):
     at = threshold_for_fmr(forced, 0.01).threshold
     assert at == 90.01
     assert concentration(forced, at) is None
-    found = concentration(forced, at, max_fmr=0.01, names={7: "p7"})
-    assert (found.pairs, found.people, found.worst_person) == (37, 38, 1)
-    assert (found.person, found.threshold_without) == ("p7", 50)
+    concentrated = concentration(forced, at, max_fmr=0.01, names={7: "p7"})
+    assert (concentrated.pairs, concentrated.people, concentrated.worst_person) == (37, 38, 1)
+    assert (concentrated.person, concentrated.threshold_without) == ("p7", 50)
 
 
 def test_without_the_worst_person_there_may_be_no_threshold():
-    found = concentration(table_of([0, 0, 3, 5], [1, 2, 4, 5], [70, 70, 80, 80]), 80, max_fmr=0.5)
-    assert (found.pairs, found.threshold_without, found.worst_person) == (3, None, 2 / 3)
+    concentrated = concentration(
+        table_of([0, 0, 3, 5], [1, 2, 4, 5], [70, 70, 80, 80]), 80, max_fmr=0.5
+    )
+    assert (concentrated.pairs, concentrated.threshold_without, concentrated.worst_person) == (
+        3,
+        None,
+        2 / 3,
+    )
     assert concentration(table_of([5], [5], [80]), None, max_fmr=0.5) is None
 
 
@@ -172,14 +180,16 @@ def test_people_in_false_matches_are_counted_person_by_person(pairs, threshold):
     table = table_of([a for a, _, _ in pairs], [(a + b) % 6 for a, b, _ in pairs],
                      [score for *_, score in pairs])  # fmt: skip
     twos = [{a, (a + b) % 6} for a, b, score in pairs if score >= threshold]
-    found = concentration(table, threshold) if pairs else None
+    concentrated = concentration(table, threshold) if pairs else None
     if not twos:
-        assert found is None
+        assert concentrated is None
         return
     people = set().union(*twos)
-    assert (found.pairs, found.people) == (len(twos), len(people))
-    assert found.worst_person == max(sum(who in two for two in twos) for who in people) / len(twos)
-    assert (found.person, found.threshold_without) == (None, None)
+    assert (concentrated.pairs, concentrated.people) == (len(twos), len(people))
+    assert concentrated.worst_person == max(
+        sum(who in two for two in twos) for who in people
+    ) / len(twos)
+    assert (concentrated.person, concentrated.threshold_without) == (None, None)
 
 
 def test_without_a_false_match_there_is_no_concentration():

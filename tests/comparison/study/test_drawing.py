@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from facematch_comparison.study import draw_pairs, split_by_subject
 from facematch_core import InvalidRequest
 
-ONE = Path("1")
+FILE = Path("1")
 
 people = st.dictionaries(
     st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8
@@ -73,12 +73,10 @@ def test_pairs_within_groups_are_of_one_group(groups, seed, part):
     pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcdefgh"}
     sizes = Counter(groups.values())
     there = 4 * sum(size * (size - 1) // 2 for size in sizes.values())
-    wanted = there * part // 10
-    study = draw_pairs(
-        pictures, non_mated=wanted, within="kind", groups={"kind": groups}, seed=seed
-    )
+    count = there * part // 10
+    study = draw_pairs(pictures, non_mated=count, within="kind", groups={"kind": groups}, seed=seed)
     others = [pair for pair in study.pairs if not pair.mated]
-    assert len(others) == wanted
+    assert len(others) == count
     assert all(groups[pair.probe_subject] == groups[pair.reference_subject] for pair in others)
     assert study.groups == {"kind": groups}
     with pytest.raises(InvalidRequest, match=f"make {there}"):
@@ -90,7 +88,7 @@ def test_pairs_within_groups_are_of_one_group(groups, seed, part):
     [
         *({"mated": -1}, {"non_mated": -1}, {"mated": 0, "non_mated": 0}, {"mated": 0}),
         *({"within": "sex"}, {"pictures": {"a": [Path("1")], "b": [Path("2")]}}),
-        *({"pictures": {"a": [Path("1"), Path("1")]}}, {"pictures": {"a": [ONE], "b": [ONE]}}),
+        *({"pictures": {"a": [Path("1"), Path("1")]}}, {"pictures": {"a": [FILE], "b": [FILE]}}),
     ],
     ids=str,
 )
@@ -116,10 +114,10 @@ def test_nobody_stands_on_both_sides(pairs, seed, share):
     neither = ~development & ~test
     assert (first[neither] != second[neither]).all()
     everybody = len(set(first.tolist()) | set(second.tolist()))
-    wanted = round(share * everybody)
-    assert len(sides[0]) <= wanted
+    count = round(share * everybody)
+    assert len(sides[0]) <= count
     # Up to a tenth of the people may be moved over, and then no pair is lost.
-    assert len(sides[1]) <= everybody - wanted + (
+    assert len(sides[1]) <= everybody - count + (
         max(1, 0.1 * everybody) if not neither.any() else 0
     )
 

@@ -158,13 +158,13 @@ def test_what_is_written_is_read(tmp_path_factory, people, columns, data):
     chosen = data.draw(st.lists(possible, min_size=1, unique=True))
     pairs = tuple(
         StudyPair(
-            probe=files[one],
-            reference=files[other],
-            mated=one[0] == other[0],
-            probe_subject=one[0],
-            reference_subject=other[0],
+            probe=files[probe],
+            reference=files[reference],
+            mated=probe[0] == reference[0],
+            probe_subject=probe[0],
+            reference_subject=reference[0],
         )
-        for one, other in chosen
+        for probe, reference in chosen
     )
     there = sorted({who for two in chosen for who, _ in two})
     groups = {

@@ -33,10 +33,10 @@ def test_what_is_hidden_or_no_picture_is_passed_by(people):
         (people / name).touch()
     (people / "Empty").mkdir()
     (people / "loose.jpg").touch()
-    found = photographs(people)
-    assert list(found) == ["Ada_B", "Bob", "Cyd"]
-    assert [file.name for file in found["Ada_B"]] == ["Ada_B_0001.jpg", "Ada_B_0002.jpg"]
-    assert [file.name for file in found["Bob"]] == ["Bob_0001.JPG"]
+    pictures = photographs(people)
+    assert list(pictures) == ["Ada_B", "Bob", "Cyd"]
+    assert [file.name for file in pictures["Ada_B"]] == ["Ada_B_0001.jpg", "Ada_B_0002.jpg"]
+    assert [file.name for file in pictures["Bob"]] == ["Bob_0001.JPG"]
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_pairs_of_lfw_are_read(people):
     path.write_text("1\nAda_B\t1\t2\nAda_B 1 Bob 1\n")
     (people / "Bob" / "Bob_0001.jpg").touch()
     study = read_lfw_pairs(path)
-    one, other = study.pairs
+    mated, non_mated = study.pairs
     assert study.name == "pairs"
-    assert (one.mated, one.probe_subject, one.line) == (True, "Ada_B", 2)
-    assert one.probe == people / "Ada_B" / "Ada_B_0001.jpg"
-    assert one.reference == people / "Ada_B" / "Ada_B_0002.jpg"
-    assert (other.mated, other.reference_subject, other.line) == (False, "Bob", 3)
-    assert other.reference == people / "Bob" / "Bob_0001.jpg"
+    assert (mated.mated, mated.probe_subject, mated.line) == (True, "Ada_B", 2)
+    assert mated.probe == people / "Ada_B" / "Ada_B_0001.jpg"
+    assert mated.reference == people / "Ada_B" / "Ada_B_0002.jpg"
+    assert (non_mated.mated, non_mated.reference_subject, non_mated.line) == (False, "Bob", 3)
+    assert non_mated.reference == people / "Bob" / "Bob_0001.jpg"
 
 
 def test_every_fault_of_lfw_pairs(people):

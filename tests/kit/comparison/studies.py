@@ -10,7 +10,7 @@ from kit.attempts import NOW, new_record
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
-from facematch_comparison.run.pairs import Outcome
+from facematch_comparison.run.pairs import PairOutcome
 from facematch_comparison.study import Study, StudyPair
 from facematch_core import (
     Billing,
@@ -178,7 +178,7 @@ CHARGED_BY_STATE = {
 
 def pair_outcome(state, call_id):
     answered = state is PairState.ANSWERED
-    return Outcome(
+    return PairOutcome(
         state=state,
         billed=CHARGED_BY_STATE[state],
         decision=Decision.MATCH if answered else None,
