@@ -3,7 +3,6 @@
 import functools
 import io
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -110,17 +109,6 @@ def match_result(decision=fm.Decision.MATCH, **fields):
 def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
     """A liveness result as a backend would hand it over."""
     return fm.LivenessResult(decision=decision, backend="fake", **fields)
-
-
-def resealed(png):
-    """A PNG with right checksums over whatever its chunks hold now."""
-    sealed, at = png[:8], 8
-    while at < len(png):
-        size = int.from_bytes(png[at : at + 4])
-        chunk = png[at + 4 : at + 8 + size]
-        sealed += png[at : at + 4] + chunk + zlib.crc32(chunk).to_bytes(4)
-        at += 12 + size
-    return sealed
 
 
 def invoke_facematch(*words, **options):
