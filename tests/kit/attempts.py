@@ -47,8 +47,8 @@ def ending(billed=Charged.YES, error=None):
 
 def sums(store, key=BUDGET_KEY):
     """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
-    found = store.budget(key)
-    return found and tuple(map(int, (found.spent, found.reserved, found.unknown)))
+    budget = store.budget(key)
+    return budget and tuple(map(int, (budget.spent, budget.reserved, budget.unknown)))
 
 
 def later(**step):
@@ -66,12 +66,12 @@ def check_upgrade(address):
     with contextlib.closing(SqlStore(address)) as store:
         assert sums(store) == (1, 1, 1)
         calls = store.open_reservations()
-        assert [(one.call.kept, one.state.value) for one in calls] == [
+        assert [(entry.call.kept, entry.state.value) for entry in calls] == [
             (True, "unknown"),
             (False, "reserved"),
             (False, "reserved"),
         ]
-        assert {one.key.period for one in store.budgets()} == {Period.TOTAL, Period.DAY}
+        assert {budget.key.period for budget in store.budgets()} == {Period.TOTAL, Period.DAY}
         assert expire_reservations(store, later(minutes=15)) == 2
         assert store.finalize(calls[0], Charged.YES, at=NOW)
         assert store.reserve(entry(), Decimal(9)) is None

@@ -61,12 +61,12 @@ def reference():
 @functools.cache
 def pieces(limits=SENT):
     """Pieces of both pictures as they are given, and as a vendor with these limits gets them."""
-    found = {"metadata of the pictures": (HIDDEN.encode(),)}
+    samples = {"metadata of the pictures": (HIDDEN.encode(),)}
     for name, image in (("probe", probe()), ("reference", reference())):
-        found[f"{name} as given"] = picture_samples(image)
-        found[f"{name} as sent"] = picture_samples(image.prepared(limits))
-    assert all(found.values())
-    return found
+        samples[f"{name} as given"] = picture_samples(image)
+        samples[f"{name} as sent"] = picture_samples(image.prepared(limits))
+    assert all(samples.values())
+    return samples
 
 
 def canaries(limits=SENT):

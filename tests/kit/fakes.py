@@ -135,7 +135,7 @@ def together(count, step):
     """`step` in so many threads at once; the results or errors."""
     start = threading.Barrier(count)
 
-    def one(_):
+    def run_step(_):
         start.wait(timeout=30)
         try:
             return step()
@@ -143,7 +143,7 @@ def together(count, step):
             return error
 
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+        return list(pool.map(run_step, range(count)))
 
 
 def found_match(call, score, **more):

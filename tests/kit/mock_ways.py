@@ -12,11 +12,11 @@ FRONTS = {"date", "server", "connection", "keep-alive", "transfer-encoding", "co
 def prepare(sent, url):
     """The request as requests would send it; a body in pieces goes out in chunks."""
     data = iter(sent["pieces"]) if sent.get("pieces") is not None else sent["body"]
-    made = requests.Request(
+    request = requests.Request(
         sent["method"], url + sent["path"], sent["headers"], data=data, params=sent.get("params")
     )
     with requests.Session() as session:
-        return session.prepare_request(made)
+        return session.prepare_request(request)
 
 
 def as_bytes(sent, url):

@@ -191,9 +191,9 @@ def read_bytes(size: int) -> Step:
     """Take in exactly `size` bytes."""
 
     def step(connection: Connection) -> None:
-        left = size
-        while left:
-            left -= len(connection.take(left))
+        missing = size
+        while missing:
+            missing -= len(connection.take(missing))
 
     return step
 
@@ -272,7 +272,7 @@ def http_reply(
 
 def one_each(*answers: bytes, **more: Any) -> RawServer:
     """A server that gives one answer to one request of each connection."""
-    return RawServer([[read_request, send(one), close] for one in answers], **more)
+    return RawServer([[read_request, send(reply), close] for reply in answers], **more)
 
 
 @contextlib.contextmanager

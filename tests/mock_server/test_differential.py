@@ -49,7 +49,7 @@ def part(name, content, filename=None):
 
 def form(parts):
     """The body that these parts make."""
-    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), one) for one in parts)
+    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), part) for part in parts)
     return lines + f"--{BOUNDARY}--\r\n".encode()
 
 

@@ -32,23 +32,25 @@ from facematch_mock_server import Fault
 
 @attrs.define
 class Story:
-    """`Books` of a kind, made with some arguments, and what happened to them."""
+    """`Books` of a kind with some arguments, and what happened to them."""
 
     kind: type
-    made: dict
+    arguments: dict
     lines: list = attrs.field(init=False, factory=list)
     books: object = attrs.field(init=False)
     failed: bool = attrs.field(init=False, default=False)
 
     def __attrs_post_init__(self):
-        self.books = self.kind(**self.made)
+        self.books = self.kind(**self.arguments)
 
-    def tell(self, name, *given, **named):
+    def tell(self, name, *values, **named):
         """One thing happens; if the books do not agree then, the script is with the error."""
-        words = [repr(one) for one in given] + [f"{key}={one!r}" for key, one in named.items()]
+        words = [repr(value) for value in values] + [
+            f"{key}={value!r}" for key, value in named.items()
+        ]
         self.lines.append(f"books.{name}({', '.join(words)})")
         try:
-            getattr(self.books, name)(*given, **named)
+            getattr(self.books, name)(*values, **named)
         except BaseException as error:
             self.failed = True
             error.add_note(f"Run from the root of the checkout:\n\n{self.script()}")
@@ -56,10 +58,12 @@ class Story:
 
     def script(self):
         """A program that does the same."""
-        made = ", ".join(f"{key}={one!r}" for key, one in self.made.items() if key != "store")
+        arguments = ", ".join(
+            f"{key}={value!r}" for key, value in self.arguments.items() if key != "store"
+        )
         head = ["import sys", "", 'sys.path.insert(0, "tests")']
         kind = self.kind.__name__
-        head += [f"from money.test_double_entry import {kind}", "", f"books = {kind}({made})"]
+        head += [f"from money.test_double_entry import {kind}", "", f"books = {kind}({arguments})"]
         return "\n".join([*head, *self.lines])
 
     def end(self):
@@ -162,8 +166,8 @@ class Books:
 
     def verify(self, through="didit", *, call="match", keep=False, deadline_s=None):
         """One call; `through` is a vendor, or "failover"; `call` is match, liveness or live."""
-        asked = {"retention": fm.Retention.KEEP if keep else fm.Retention.MINIMAL}
-        self._one(through, call, {**asked, "deadline_s": deadline_s})
+        options = {"retention": fm.Retention.KEEP if keep else fm.Retention.MINIMAL}
+        self._call_once(through, call, {**options, "deadline_s": deadline_s})
 
     def crash(self, at, how, through="didit", *, call="match", keep=False):
         """The same, broken off: `at` a moment of `Line`, `Process` or `WorldClock`, or at an event.
@@ -207,24 +211,24 @@ class Books:
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
         looked = look(self.left_over(), self.failover, now)
-        for one in looked:
-            entry = one.reservation
+        for look_up in looked:
+            entry = look_up.reservation
             charged = self.truth[entry.call.id]
-            assert one.reason, "a reason for a person"
-            if one.outcome == "resolved":
+            assert look_up.reason, "a reason for a person"
+            if look_up.outcome == "resolved":
                 assert charged, "a record was found of a call that was not charged"
                 self.counted[entry.call.backend] += 1
-            elif one.outcome == "not_yet":
+            elif look_up.outcome == "not_yet":
                 assert not charged, "no record of a call that was charged"
                 if now - entry.call.started_at > SURELY_LATE:
                     assert self.store.finalize(entry, fm.Charged.NO, at=now)
-            elif one.outcome == "cannot_know":
+            elif look_up.outcome == "cannot_know":
                 assert not entry.call.kept, "a vendor that was asked to keep it can tell"
             else:
-                assert one.outcome in ("error", "skipped")
-        left = {entry.call.id for entry in self.store.open_reservations()}
-        named = {one.reservation.call.id for one in looked}
-        assert left <= named, "what is unknown has a name"
+                assert look_up.outcome in ("error", "skipped")
+        open_ids = {entry.call.id for entry in self.store.open_reservations()}
+        named = {look_up.reservation.call.id for look_up in looked}
+        assert open_ids <= named, "what is unknown has a name"
         self.check()
 
     def invoice(self):
@@ -270,10 +274,10 @@ class Books:
 
     # One call
 
-    def _one(self, through, call, options):
+    def _call_once(self, through, call, options):
         charged = self._charged()
         self.heard = {}
-        error = self._asked(through, call, options)
+        error = self._ask(through, call, options)
         more = self._charged() - charged
         for operation in set(OPERATIONS.values()):
             times = sum(count for (_, kind), count in more.items() if kind is operation)
@@ -285,7 +289,7 @@ class Books:
             self._open()
         self.check()
 
-    def _asked(self, through, call, options):
+    def _ask(self, through, call, options):
         verifier = self.members.get(through, self.failover)
         try:
             if call == "match":

@@ -137,11 +137,13 @@ def doubt_once(me, result, is_doubtful):
 
 
 def another_kind(call, result):
-    kind = next(one for one in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, one))
+    kind = next(
+        kind for kind in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, kind)
+    )
     decision = next(
-        one.INCONCLUSIVE
-        for one in (fm.Decision, fm.LivenessDecision)
-        if not isinstance(result.decision, one)
+        decision.INCONCLUSIVE
+        for decision in (fm.Decision, fm.LivenessDecision)
+        if not isinstance(result.decision, decision)
     )
     return kind(decision=decision, backend=result.backend, ids=result.ids)
 
@@ -201,13 +203,13 @@ class SkipsOddWarnings(HttpReference):
     """A warning in a form that it cannot read is passed over, and the pass stands."""
 
     def warnings(self, body):
-        found = []
+        warnings = []
         for item in body["warnings"]:
             try:
-                found += super().warnings({"warnings": [item]})
+                warnings += super().warnings({"warnings": [item]})
             except (TypeError, ValueError):
                 continue
-        return tuple(found)
+        return tuple(warnings)
 
 
 @caught_by("R31")
@@ -236,8 +238,8 @@ class SwallowsWhatItDoesNotKnow(HttpReference):
     """A misspelt setting is taken, and forgotten."""
 
     def __init__(self, *, api_key, **settings):
-        known = {field.name for field in attrs.fields(HttpReference)}
-        rest = {name: settings[name] for name in settings if name in known}
+        fields = {field.name for field in attrs.fields(HttpReference)}
+        rest = {name: settings[name] for name in settings if name in fields}
         super().__init__(api_key=api_key, **rest)
 
 

@@ -108,7 +108,7 @@ def test_the_local_backend_holds_no_canary(said):
     data, events = photo.read_bytes(), []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
         for given in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
-            _, texts = said(verifier, events, given=given, **WITH_REF)
+            _, texts = said(verifier, events, pictures=given, **WITH_REF)
             assert hits(texts) == {}
             assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
 

@@ -56,8 +56,8 @@ def find(program):
 def _other_user():
     if os.getuid() != 0:
         return None
-    known = {user.pw_name: user for user in pwd.getpwall()}
-    return next(known[name] for name in INSTEAD if name in known)
+    users = {user.pw_name: user for user in pwd.getpwall()}
+    return next(users[name] for name in INSTEAD if name in users)
 
 
 class Server:
@@ -77,13 +77,13 @@ class Server:
         if self._user is not None:
             as_user = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
         log = self.folder / "said"
-        with log.open("a") as said:
+        with log.open("a") as output:
             done = subprocess.run(
                 [find(program), *words],
                 cwd=self.folder,
                 env={"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(self.folder)},
-                stdout=said,
-                stderr=said,
+                stdout=output,
+                stderr=output,
                 check=False,
                 timeout=120,
                 **as_user,
@@ -145,12 +145,12 @@ def running_server():
     # A name that is short: the path of a socket has about a hundred letters at most.
     folder = Path(tempfile.mkdtemp(prefix="fm-pg-", dir="/tmp"))
     try:
-        one = Server(folder)
-        one.start()
+        server = Server(folder)
+        server.start()
         try:
-            yield one
+            yield server
         finally:
-            one.stop()
+            server.stop()
     finally:
         shutil.rmtree(folder)
 

@@ -30,8 +30,16 @@ def write_cards(folder, pairs):
     with (folder / "pairs.csv").open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["probe", "reference", "same", "probe_subject", "reference_subject"])
-        for (one, a), (other, b) in two[:pairs]:
-            rows.writerow([f"{one}-{a}.png", f"{other}-{b}.png", int(one == other), one, other])
+        for (person, a), (other_person, b) in two[:pairs]:
+            rows.writerow(
+                [
+                    f"{person}-{a}.png",
+                    f"{other_person}-{b}.png",
+                    int(person == other_person),
+                    person,
+                    other_person,
+                ]
+            )
     return folder / "pairs.csv"
 
 
@@ -82,16 +90,16 @@ class VendorStudy:
     def resolve_by_invoice(self):
         """A person resolves the rest by the vendors' books; how many calls it was."""
         database, attempts = RunDatabase(self.store), SqlStore(self.store)
-        known = attempts_of(self)
+        charged_pairs = attempts_of(self)
         count = 0
         study = database.study()
         for system in database.systems(study.digest):
-            for left in database.unresolved(system):
-                if left.state is not PairState.UNRESOLVED:
+            for pair in database.unresolved(system):
+                if pair.state is not PairState.UNRESOLVED:
                     continue
-                billed = Charged.YES if known[system.name, left.pair] else Charged.NO
-                finalize_budgets([attempts], [left.call.id], billed, ManualClock().now())
-                assert database.resolve(system.number, left.call.id, billed)
+                billed = Charged.YES if charged_pairs[system.name, pair.pair] else Charged.NO
+                finalize_budgets([attempts], [pair.call.id], billed, ManualClock().now())
+                assert database.resolve(system.number, pair.call.id, billed)
                 count += 1
         database.close()
         attempts.close()
@@ -101,7 +109,7 @@ class VendorStudy:
         """Exactly one charge for each pair and vendor, in every book; what became of the pairs."""
         database, attempts = RunDatabase(self.store), SqlStore(self.store)
         study = database.study()
-        found = {}
+        states = {}
         for system in database.systems(study.digest):
             charges = self.charged(system.name)
             assert len(charges) == self.pairs
@@ -109,15 +117,15 @@ class VendorStudy:
             assert len(self.mock.of(system.name).control.charges()) == self.pairs
             progress = database.progress(system.number)
             assert (progress.pairs, progress.charged) == (self.pairs, self.pairs)
-            found[system.name] = dict(progress.states)
+            states[system.name] = dict(progress.states)
         assert attempts.open_reservations() == ()
         for budget in attempts.budgets():
             sums = budget.spent, budget.reserved, budget.unknown
             assert (budget.key.name, sums) == (budget.key.name, (self.pairs, 0, 0))
-        assert len(attempts.budgets()) == len(found) == 2
+        assert len(attempts.budgets()) == len(states) == 2
         database.close()
         attempts.close()
-        return found
+        return states
 
 
 def attempts_of(world):
@@ -147,9 +155,9 @@ def finish(world, runner):
 
 
 def check(world):
-    found = world.check()
-    assert found["didit"] == {PairState.ANSWERED: world.pairs}
-    assert set(found["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
+    states = world.check()
+    assert states["didit"] == {PairState.ANSWERED: world.pairs}
+    assert set(states["deepvue"]) <= {PairState.ANSWERED, PairState.NO_RESPONSE}
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def in_a_cache(call_id):
 class Keeping(ReferenceBackend):
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        self.own, self.last = {}, deque(maxlen=100)
+        self.replies, self.last = {}, deque(maxlen=100)
 
     def exchange(self, call):
         self.remember(call)
@@ -33,9 +33,9 @@ class Keeping(ReferenceBackend):
 
 
 def with_a_bound_of_its_own(me, call):
-    me.own[call.call_id] = call
-    while len(me.own) > 200:
-        me.own.pop(next(iter(me.own)))
+    me.replies[call.call_id] = call
+    while len(me.replies) > 200:
+        me.replies.pop(next(iter(me.replies)))
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,10 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         assert len({name for name, _ in attrs}) == len(attrs), attrs
-        made = Element(tag, dict(attrs), self.here)
-        self.here.parts.append(made)
+        element = Element(tag, dict(attrs), self.here)
+        self.here.parts.append(element)
         if tag not in VOID:
-            self.here = made
+            self.here = element
 
     def handle_startendtag(self, tag, attrs):
         self.here.parts.append(Element(tag, dict(attrs), self.here))
