@@ -7,8 +7,9 @@ PICTURES = ("--same", "anna-one.png", "anna-two.png", "--other", "berta.png")
 
 def change(vendor, values, alter):
     """Let a vendor's mock behave so."""
+    table = vendor.claims._table  # noqa: SLF001 - nobody but a test changes claims of a mock that runs
     for key, value in values.items():
-        vendor.claims._table[key] = (value, vendor.claims._table[key][1])
+        table[key] = (value, table[key][1])
     if alter is not None:
         app = vendor.server.app
         handle = app.handle

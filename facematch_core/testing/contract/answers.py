@@ -362,7 +362,6 @@ class AnswerRules(Rules):
 
 
 def same(what: str, actual: object, due: object) -> None:
-    """Fail with a sentence unless the two are equal."""
     assert actual == due, f"{what} is {actual}, not {due}"
 
 

@@ -144,7 +144,6 @@ class SharingRules(Rules):
         kept: list[bytes] = []
 
         def let_go() -> None:
-            """Leave only the pictures that somebody else holds as well."""
             kept.append(os.urandom(9))
             *counts, free = [sys.getrefcount(picture) for picture in kept]
             kept[:] = [kept[n] for n, count in enumerate(counts) if count > free]
@@ -214,7 +213,6 @@ class SharingRules(Rules):
             _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
 
     def _judge_threads(self, bench: Bench) -> None:
-        """What a backend has started ends with it."""
         before, operation = {*threading.enumerate()}, bench.operations[0]
         for _ in range(BATCH):
             verifier = bench.open_verifier()
@@ -227,7 +225,6 @@ class SharingRules(Rules):
             time.sleep(0.01)
 
     def _another_key_is_another(self, bench: Bench) -> None:
-        """A second backend asks with its own key, and not with the first one's."""
         operation, simulator = bench.operations[0], bench.simulator
         settings = declared_settings(type(bench.backend))
         for name, secret in ((n, secret) for n, secret in bench.secrets() if n in settings):

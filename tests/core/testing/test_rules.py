@@ -210,7 +210,8 @@ def test_what_a_rule_says(status, words, mutant):
         assert {case.status for case in cases} <= {PASSED, APART}, cases
     matching = [case for case in cases if case.status is status]
     assert matching
-    assert all(words in case.reason for case in matching), matching
+    reasons = "\n".join(case.reason for case in matching)
+    assert all(words in case.reason for case in matching), reasons
     assert not any(word in case.reason for case in matching for word in CRASHES)
 
 
