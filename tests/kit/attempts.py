@@ -6,10 +6,9 @@ import itertools
 from decimal import Decimal
 from pathlib import Path
 
-from facematch_core import CallRecord, Charged, Environment, Operation, SystemClock
+from facematch_core import CallRecord, Charged, Environment, Operation
 from facematch_core.resilience import AttemptContext, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation, SqlStore, expire_reservations
-from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
@@ -54,11 +53,6 @@ def sums(store, key=BUDGET_KEY):
 def later(**step):
     """A time after `NOW`."""
     return NOW + dt.timedelta(**step)
-
-
-def overdue_start():
-    """When a call began that nobody has finished in time, by the clock of the machine."""
-    return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
 
 
 def check_upgrade(address):

@@ -222,16 +222,6 @@ def dribble(data: bytes, every_s: float) -> Step:
     return step
 
 
-def repeat(data: bytes, times: int) -> Step:
-    """Give `data` that many times, as fast as the client takes it."""
-
-    def step(connection: Connection) -> None:
-        for _ in range(times):
-            connection.give(data)
-
-    return step
-
-
 def reset(connection: Connection) -> None:
     """End the connection with a RST, whatever is still on its way."""
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -146,14 +146,6 @@ liveness_results = st.builds(
     luminance=st.none() | percentages,
     **_COMMON,
 )
-#: A check, and a match where the check did not end it.
-live_match_results = st.builds(
-    lambda liveness, match: models.LiveMatchResult.of(
-        liveness, None if models.ends_early(liveness) else match
-    ),
-    liveness_results,
-    match_results,
-)
 attempts = st.builds(
     CallRecord,
     id=TEXTS,
