@@ -37,13 +37,13 @@ def quiet(call):
     return attrs.evolve(call, on_sent=lambda: None)
 
 
-def noted(me, name, value):
+def swap(me, name, value):
     before = vars(me).get(name, value)
     vars(me)[name] = value
     return before
 
 
-def remembered(me, key, make):
+def remember(me, key, make):
     kept = vars(me).setdefault("remembered", {})
     if key not in kept:
         kept[key] = make()
@@ -60,7 +60,7 @@ def refuse(error):
     raise error
 
 
-def written(data):
+def write(data):
     with tempfile.TemporaryFile() as file:
         file.write(data)
 
@@ -75,7 +75,7 @@ def nan(score):
     return score
 
 
-def unchecked(result, **changes):
+def force(result, **changes):
     for name, value in changes.items():
         object.__setattr__(result, name, value)
     return result
@@ -129,7 +129,7 @@ def call_it_unavailable(exchange):
 
 
 def doubt_once(me, result, is_doubtful):
-    in_doubt = noted(me, "in_doubt", False)
+    in_doubt = swap(me, "in_doubt", False)
     vars(me)["in_doubt"] = is_doubtful(result)
     if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
         return attrs.evolve(result, decision=fm.Decision.REVIEW)

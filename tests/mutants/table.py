@@ -29,11 +29,11 @@ from mutants.faults import (
     alter,
     as_dict,
     nobody,
-    noted,
     quiet,
     refuse,
-    remembered,
-    written,
+    remember,
+    swap,
+    write,
 )
 from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
@@ -145,13 +145,13 @@ ROWS = (
     row("R51", "TakesItsTime", "Waits before each call, so that the vendor is not annoyed.",
         exchange=lambda me, ok, call: (time.sleep(1.05), ok(call))[1]),
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
-        body=lambda me, ok, reply: remembered(me, "body", lambda: ok(reply))),
+        body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
     # What a result says
     row("R01", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
     row("R51", "RemembersTheAnswer",
         "Hands out the first answer again for the same pictures at the same threshold.",
-        exchange=lambda me, ok, call: remembered(me,
+        exchange=lambda me, ok, call: remember(me,
             (call.operation, call.probe, getattr(call, "reference", 0), call.threshold),
             lambda: ok(call))),
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
@@ -165,10 +165,10 @@ ROWS = (
         score=changed_score(lambda me, call, score: evolve(score, source=None))),
     row("R02", "QualityIsNaN", "The vendor's NaN for the quality of a picture is handed on.",
         result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.unchecked(ok(call, body), quality=math.nan)),
+            else faults.force(ok(call, body), quality=math.nan)),
     row("R02", "LuminanceIsNaN", "The vendor's NaN for the light of a picture is handed on.",
         result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.unchecked(ok(call, body), luminance=math.nan)),
+            else faults.force(ok(call, body), luminance=math.nan)),
     row("R02", "MismatchesOnAnotherScale", "A negative answer has a score on another scale.",
         score=changed_score(lambda me, call, score: score if score.value > 50
             else evolve(score, scale="reference/distance"))),
@@ -455,22 +455,22 @@ ROWS = (
 
     # Threads, other processes, the end, and the vendor's records
     row("R28", "WarmsUpEachThread", "The first call of each thread is made, and paid, twice.",
-        exchange=lambda me, ok, call: (remembered(me, threading.get_ident(),
+        exchange=lambda me, ok, call: (remember(me, threading.get_ident(),
             lambda: ok(quiet(call))), ok(call))[1]),
     row("R28", "SharedBetweenThreads", "The call is kept on the object while it is made.",
-        exchange=lambda me, ok, call: (noted(me, "current", call), time.sleep(0.0005),
+        exchange=lambda me, ok, call: (swap(me, "current", call), time.sleep(0.0005),
             ok(me.current))[2]),
     row("R30", "OneSessionForAll", "Closing one backend closes the session that all share.",
-        close=lambda me, ok: noted(me.vendor, "closed", True),
+        close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: ok(call) if "closed" not in vars(me.vendor)
             else (None, None, fm.VendorUnavailable("The session is closed."))),
     row("R30", "ClosesOnce", "Closing a second time is an error.",
         close=lambda me, ok: refuse(RuntimeError("already closed")) if "closed" in vars(me)
-            else noted(me, "closed", True)),
+            else swap(me, "closed", True)),
     row("R30", "FindsWhatIsClosed", "What one has closed stays closed for the next one to open.",
         __init__=lambda me, ok, vendor, **how: (ok(vendor, **how), vars(me).update(
             late="closed" in vars(vendor)))[0],
-        close=lambda me, ok: noted(me.vendor, "closed", True),
+        close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: (None, None, fm.VendorUnavailable("It is closed."))
             if me.late else ok(call)),
     row("R32", "TakesTheNewestOfItsKind", "The newest record of a call of this kind is taken.",
@@ -513,24 +513,24 @@ ROWS = (
     row("R42", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
-            else ok(call) | {"reference": remembered(me, "", lambda: call.reference.data)}),
+            else ok(call) | {"reference": remember(me, "", lambda: call.reference.data)}),
     row("R17", "RaisesOneErrorForAll",
         "The error of a status is made once and raised again and again.",
-        refusal=lambda me, ok, status: remembered(me, status, lambda: ok(status))),
+        refusal=lambda me, ok, status: remember(me, status, lambda: ok(status))),
     row("R22", "DropsGuessesItself",
         "Demographics never leave the backend, whoever asks for them.",
         faces=lambda me, ok, *answer: tuple(
             evolve(face, demographics=None) for face in ok(*answer))),
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
-        exchange=lambda me, ok, call: (written(call.probe.data), ok(call))[1]),
+        exchange=lambda me, ok, call: (write(call.probe.data), ok(call))[1]),
     row("R37", "WritesResultsDown", "Each result is written to a file.",
-        keep=lambda me, ok, call, result: (written(b"result: 7"), ok(call, result))[1]),
+        keep=lambda me, ok, call, result: (write(b"result: 7"), ok(call, result))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
-        close=lambda me, ok: written(b"visitors: 7")),
+        close=lambda me, ok: write(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
         "An answer that cannot be read is written to a file for a moment.",
-        result=lambda me, ok, call, body: ("verdict" in body or written(b"?"), ok(call, body))[1]),
+        result=lambda me, ok, call, body: ("verdict" in body or write(b"?"), ok(call, body))[1]),
 
     # What an answer of any status, with any body, says
     http("R38", "TakesAPageForAnOutage",
@@ -637,11 +637,11 @@ ROWS = (
             else refuse(fm.VendorUnavailable("The vendor did not answer."))),
     http("R38", "RemembersWarnings",
         "The warnings of one answer are still in the list when the next is read.",
-        warnings=lambda me, ok, body: (noted(me, "kept", (*vars(me).get("kept", ()), *ok(body))),
+        warnings=lambda me, ok, body: (swap(me, "kept", (*vars(me).get("kept", ()), *ok(body))),
             me.kept)[1]),
     http("R38", "EmptiesWhatItRead",
         "Keeps each decoded body, and takes the warnings out of it: read again it has none.",
-        body=lambda me, ok, reply: remembered(me, reply.body, lambda: ok(reply)),
+        body=lambda me, ok, reply: remember(me, reply.body, lambda: ok(reply)),
         warnings=lambda me, ok, body: (ok(body), body.update(warnings=[]))[0]),
     http("R38", "ReadsByPosition", "The first value of a body is the verdict, the second the "
         "score, whatever they are called.",
@@ -688,12 +688,12 @@ ROWS = (
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.rotate else {})),
     row("R44", "KeepsAfterAnOutage", "After an outage it asks to keep every call.",
         refusal=lambda me, ok, status: (status == 503
-            and noted(me, "careful", True), ok(status))[1],
+            and swap(me, "careful", True), ok(status))[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
     row("R44", "KeepsAfterALoss", "Once an answer was lost, it asks the vendor to keep every "
         "call, to find the next one.",
-        lost=lambda me, ok: (noted(me, "careful", True), ok())[1],
+        lost=lambda me, ok: (swap(me, "careful", True), ok())[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
     row("R07", "AnotherRuleIsTold", "The default is reported as if it were passed by equality.",
@@ -738,7 +738,7 @@ ROWS = (
         exchange=lambda me, ok, call: ok(call) if not vars(me).pop("tried", False)
             else (None, None, fm.VendorUnavailable("A diagnosis is made."))),
     row("R47", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",
-        diagnose=lambda me, ok: (written(b"key: set"), ok())[1]),
+        diagnose=lambda me, ok: (write(b"key: set"), ok())[1]),
     row("R47", "DiagnoseAsks", "Makes a call to see whether the key works.",
         diagnose=lambda me, ok: (me.vendor.ask({"key": me.key.reveal()}, 1.0),
             {**ok(), "key": "tried"})[1]),
@@ -746,7 +746,7 @@ ROWS = (
         "Fails when the vendor cannot be reached, which is when it is asked for.",
         diagnose=lambda me, ok: (me.vendor.connect(), {**ok(), "vendor": "reached"})[1]),
     row("R47", "DiagnoseShowsTheLastRequest", "Shows what was sent last, key and all.",
-        request=lambda me, ok, call: (noted(me, "last", f"{me.key.reveal()} {call.operation}"),
+        request=lambda me, ok, call: (swap(me, "last", f"{me.key.reveal()} {call.operation}"),
             ok(call))[1],
         diagnose=lambda me, ok: {**ok(), "last request": vars(me).get("last", "none")}),
     row("R47", "DiagnoseShowsItsAuthorization",
@@ -839,7 +839,7 @@ ROWS = (
         request=lambda me, ok, call: (words := ok(call),
             logging.getLogger("reference").debug("sends %s", words))[0]),
     row("R28", "KeepsEveryCall", "Keeps every call, pictures and all, for as long as it lives.",
-        request=lambda me, ok, call: (remembered(me, "calls", list).append(call), ok(call))[1]),
+        request=lambda me, ok, call: (remember(me, "calls", list).append(call), ok(call))[1]),
     http("R31", "AnyHostWithADot", "Every host at all counts as the vendor's.",
         allowed_hosts=HOSTS | {"*.*", "*.*.*"}),
     http("R31", "AnyHostOfACountry", "Every company of a country counts as the vendor.",
@@ -869,7 +869,7 @@ ROWS = (
     # A vendor that answers later
     job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
         vendor_id=lambda me, ok, reply: None,
-        poll=lambda me, ok, url: ok(remembered(me, "job", lambda: url))),
+        poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
     job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
         vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
             latest=f"{me.address}{reply.headers['Location']}")) or None,
@@ -889,7 +889,7 @@ ROWS = (
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
     job("R38", "Sulks", "After a poll that was refused no answer is the last one.",
         refused=lambda me, ok, refusal: vars(me).update(sulks=25),
-        is_done=lambda me, ok, body: ok(body) and faults.noted(
+        is_done=lambda me, ok, body: ok(body) and faults.swap(
             me, "sulks", vars(me).get("sulks", 0) - 1) <= 0),
     job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
         refused=lambda me, ok, refusal: vars(me).update(lost=True),

@@ -67,7 +67,7 @@ class PrivacyRules(Rules):
             # What does not come a plug-in never reads, whichever request it is.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                leaked = _find_leaks(hidden, _seen(bench, operation, situation, step))
+                leaked = _find_leaks(hidden, _observe(bench, operation, situation, step))
                 assert not leaked, f"{operation}, {situation}: {leaked}"
 
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
@@ -187,7 +187,7 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
         yield from ((what, end.encode()) for end in ends)
 
 
-def _seen(
+def _observe(
     bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
 ) -> list[Text]:
     """Whatever can be seen of a call, made as an application does, and directly."""

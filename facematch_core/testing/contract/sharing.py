@@ -161,7 +161,7 @@ class SharingRules(Rules):
                 gc.collect()
                 let_go()
             more = {"pictures": len(kept), "threads that run": threading.active_count()}
-            return Counter(held(verifier.backend) | more)
+            return Counter(measure_held(verifier.backend) | more)
 
         def grow(first: Counter[str], then: Counter[str]) -> set[str]:
             return {name for name, more in (then - first).items() if more >= BATCH}
@@ -253,7 +253,7 @@ def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
 
 
-def held(backend: Backend) -> dict[str, int]:
+def measure_held(backend: Backend) -> dict[str, int]:
     """How much hangs on each attribute of a backend, and on each name in its package."""
     package = {cls.__module__.partition(".")[0] for cls in type(backend).__mro__}
     package -= {"facematch_core", *sys.stdlib_module_names}
