@@ -46,8 +46,8 @@ DEAR = Costs(impostors=0.05, false_match=20_000, false_reject=4)
 
 PLAIN = NormalScores()
 LARGE = NormalScores(people=400, mated=2_000, non_mated=10_000)
-GATHERED = NormalScores(people=100, mated=1_000, non_mated=4_000, own=0.3)
-ALONE = NormalScores(people=600, mated=600, non_mated=300, own=0.0)
+GATHERED = NormalScores(people=100, mated=1_000, non_mated=4_000, personal=0.3)
+ALONE = NormalScores(people=600, mated=600, non_mated=300, personal=0.0)
 
 
 @attrs.frozen
@@ -164,7 +164,7 @@ def planned(chance, of, fmr):
         mated=need.mated,
         non_mated=need.non_mated,
         mean=tuple(threshold - norm.ppf(frr) for frr in (of.first, of.second)),
-        own=0.0,
+        personal=0.0,
         common=0.0,
     )
     sides = [

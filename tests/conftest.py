@@ -142,12 +142,12 @@ def _own_home(request, monkeypatch, _empty_home):
     A test with a folder of its own lives there. All others share one, in which nobody may write:
     to make and remove a folder for each of thousands takes longer than most of them do.
     """
-    own = "tmp_path" in request.fixturenames
-    home = request.getfixturevalue("tmp_path") if own else _empty_home
+    has_folder = "tmp_path" in request.fixturenames
+    home = request.getfixturevalue("tmp_path") if has_folder else _empty_home
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.setenv("HOME", str(home))
     yield
-    if not own:
+    if not has_folder:
         assert os.listdir(home) == [], "a test that writes into its home needs tmp_path"  # noqa: PTH208
 
 

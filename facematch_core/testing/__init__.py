@@ -1,17 +1,6 @@
 """For plug-in authors: the rules that every backend keeps, as tests to run unchanged.
 
-In the plug-in's own repository::
-
-    import pytest
-    from facematch_core.testing import BackendContract
-
-    class TestContract(BackendContract):
-        @pytest.fixture
-        def simulator(self):
-            with MySimulator() as simulator:      # a VendorSimulator: the vendor, on this machine
-                yield simulator
-
-It needs pytest: ``pip install -e ".[testing]"`` in the checkout. Nothing else of facematch does.
+`BackendContract` shows how. It needs pytest: ``pip install -e ".[testing]"`` in the checkout.
 """
 
 from __future__ import annotations

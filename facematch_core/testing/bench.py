@@ -335,7 +335,6 @@ class Bench:
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
     def make_call(self, call: Call) -> Outcome:
-        """The outcome of a call in the situation that is set."""
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
         return self._count(lambda: ask(call))

@@ -121,7 +121,6 @@ def conformance(
 
 
 def _find_backend(backend: object) -> tuple[type[Backend], str | None, str | None]:
-    """A backend's class, and the distribution and version that offer it, if any does."""
     if isinstance(backend, str):
         cls = backend_class(backend)
     elif isinstance(backend, type) and issubclass(backend, Backend):
@@ -312,7 +311,6 @@ class _Run:
         return status, f"the {run_s:g} s of a run were over"
 
     def _run_case(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
-        """What came out of one case, and why."""
         test = getattr(BackendContract(), rule.name)
         ends_s = AGAIN_S if NEVER_ENDS in self._failed else ENDS_S
         simulator: VendorSimulator | None = None

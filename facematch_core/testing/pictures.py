@@ -153,10 +153,7 @@ def add_note(image: Image) -> Image:
 
 
 def is_upright(data: bytes, meant: Image) -> bool:
-    """Whether a picture that arrived, perhaps made smaller, shows `meant` the way up it was taken.
-
-    No turn or mirror of what arrived may fit better than what a reader of it sees.
-    """
+    """Whether no turn of a picture that arrived, perhaps made smaller, fits `meant` better."""
     from PIL import Image as Pillow
     from PIL import ImageChops, ImageStat
 

@@ -1,10 +1,5 @@
-"""The vendor behind a backend, played by something on this machine.
-
-Three kinds are natural. A *scripted vendor* answers over HTTP what `set_situation` set, whatever
-the pictures show: `HttpSimulator` is the frame of one, for backends that send their own requests
-and for an SDK that is pointed at its `url`. An *engine on this machine* (`EngineSimulator`) decides
-by the pictures. Anything else derives from `VendorSimulator` itself.
-"""
+"""The vendor behind a backend, played by something on this machine: `HttpSimulator` for those that
+are asked over HTTP, `EngineSimulator` for engines; anything else derives from `VendorSimulator`."""
 
 from __future__ import annotations
 

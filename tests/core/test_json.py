@@ -8,12 +8,24 @@ from pathlib import Path
 import jsonschema
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
-from kit.strategies import attempts, live_match_results, liveness_results, match_results
+from kit.strategies import attempts, liveness_results, match_results
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import without_private
 from facematch_core.masking import MAX_DEPTH
+
+#: A check, and a match where the check did not end it.
+live_match_results = st.builds(
+    lambda liveness, match: models.LiveMatchResult.of(
+        liveness, None if models.ends_early(liveness) else match
+    ),
+    liveness_results,
+    match_results,
+)
+
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/result.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)

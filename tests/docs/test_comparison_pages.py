@@ -29,7 +29,7 @@ def share(cell):
 
 def test_quoted_figures_are_those_of_the_tables():
     page = " ".join((DOCS / "explanation" / "comparison.md").read_text().split())
-    given = rows("comparison-coverage.md", "Rates at a given threshold")
+    fixed = rows("comparison-coverage.md", "Rates at a given threshold")
     chosen = rows("comparison-coverage.md", "Thresholds that each study chose")
     same = [row for row in chosen if row[4] == "the same"]
     others = [row for row in chosen if row[4] == "others"]
@@ -47,9 +47,9 @@ def test_quoted_figures_are_those_of_the_tables():
     wolves = rows("comparison-verdicts.md", "A few people who look like many")
     saved = [100 * (1 - float(a[8]) / float(b[8])) for a, b in zip(same, others, strict=True)]
     for words in (
-        f"with {len(given)} kinds of people and pairs",
-        f"held the truth in {span(row[6] for row in given)} of cases",
-        f"a gate decides by in {span(row[7] for row in given)}, where",
+        f"with {len(fixed)} kinds of people and pairs",
+        f"held the truth in {span(row[6] for row in fixed)} of cases",
+        f"a gate decides by in {span(row[7] for row in fixed)}, where",
         f"the bound held in {span(row[5] for row in same)} of studies",
         f"it was {min(saved):.0f} to {max(saved):.0f} % lower than after a split",
         f"between equal vendors in {span(row[7] for row in equal)} of simulated",

@@ -48,7 +48,7 @@ def test_the_report_on_the_page_is_what_the_command_prints(name, capsys, monkeyp
     passes = {Status.PASSED, Status.DOES_NOT_APPLY}
     assert not [line.reasons for line in report.rules if line.status not in passes]
     assert all(line.reasons for line in report.of(Status.DOES_NOT_APPLY))
-    assert not [one.name for one in report.capabilities if not one.proved]
+    assert not [capability.name for capability in report.capabilities if not capability.proved]
     assert report.verdict.value == "conforms"
     monkeypatch.setenv("COLUMNS", "100")
     show_report(attrs.evolve(report, **MASKED))
@@ -64,8 +64,8 @@ def cell(text):
 def test_the_page_of_mutants_is_generated():
     page = MUTANTS_PAGE.format(number=len(MUTANTS), rules=len(rules()))
     for rule in sorted(rules(), key=lambda rule: rule.number):
-        caught = [one for one in MUTANTS.values() if one.rule == rule.number]
-        faults = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
+        caught = [mutant for mutant in MUTANTS.values() if mutant.rule == rule.number]
+        faults = "<br>".join(f"`{mutant.name}`: {cell(mutant.fault)}" for mutant in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {faults} |\n"
     check_page("evidence/mutants-of-the-kit.md", page)
 
@@ -74,16 +74,16 @@ def test_the_table_of_errors_is_generated():
     assert set(EXPECTED) == set(FAILURES)
     repeated = {True: "yes", False: "no", None: "any"}
     table = "| Situation | Error | `charged` | `retryable` | Requests |\n|---|---|---|---|---|\n"
-    for situation, wanted in EXPECTED.items():
-        billed = " or ".join(f"`{one.name}`" for one in wanted.charged)
+    for situation, expected in EXPECTED.items():
+        billed = " or ".join(f"`{charged.name}`" for charged in expected.charged)
         if situation is Situation.UNREADABLE_200:
             billed += "; `NO` too of an operation that is not declared as billed"
         cells = (
             f"`{situation.name}`",
-            " or ".join(f"`{error.__name__}`" for error in wanted.errors),
+            " or ".join(f"`{error.__name__}`" for error in expected.errors),
             billed,
-            repeated[wanted.retryable],
-            " or ".join(map(str, wanted.requests)),
+            repeated[expected.retryable],
+            " or ".join(map(str, expected.requests)),
         )
         table += f"| {' | '.join(cells)} |\n"
     check_part("reference/testing.md", "errors", table.rstrip("\n"))

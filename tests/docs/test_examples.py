@@ -27,6 +27,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from kit.pages import how_to_update
 
 from facematch_core import config
 from facematch_core.cli.app import facematch
@@ -201,4 +202,5 @@ def test_page_shows_what_happens(page):
     whole = run(page, page.read_text())
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(whole)
-    assert whole == page.read_text()
+    stale = f"{page.name} shows what no longer happens: {how_to_update()}"
+    assert whole == page.read_text(), stale

@@ -1,7 +1,8 @@
 """Pages about the mock; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated ones."""
 
+from itertools import groupby
+
 import pytest
-from kit.claims_page import claims_page
 from kit.pages import DOCS, check_page, check_part
 
 from facematch_core import (
@@ -13,10 +14,39 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
+from facematch_mock_server.claims import in_force
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
-from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
+
+_HEAD = """\
+# What the mock imitates of {title}, and how we know
+
+An answer of the mock names those of the claims below that decided it in the header
+`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
+of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
+that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
+says: no client may depend on it.
+
+{counts}
+"""
+
+
+def claims_page(vendor):
+    kind, claims = vendor_named(vendor), all_claims(vendor)
+    origins = [claim.origin.known for claim in claims]
+    counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
+    lines = [_HEAD.format(title=kind.title, counts=f"{len(claims)} claims: {counts}.")]
+    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
+        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
+        lines.append("|---|---|---|---|---|")
+        for claim in group:
+            origin = claim.origin.known, claim.origin.where("; ")
+            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, kind.switches)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def cells(*values):
@@ -41,14 +71,14 @@ def table_of_cards():
 
 def table_of_operations():
     words = {"mailbox/{}": "ADDRESS", "webhooks/deliveries/{}": "ID", "claims/{}": "CLAIM"}
-    had, found = {}, {}
+    had, operations = {}, {}
     for name in vendor_names():
         for key, operation in operations_of(vendor_named(name)).items():
             had.setdefault(key, []).append(vendor_named(name).title)
-            found.setdefault(key, operation)
+            operations.setdefault(key, operation)
     rows = [cells("Request", "", "Takes"), "|---|---|---|"]
-    for key in sorted(found, key=lambda key: (key[1], key[0])):
-        (method, path), operation = key, found[key]
+    for key in sorted(operations, key=lambda key: (key[1], key[0])):
+        (method, path), operation = key, operations[key]
         alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
         needed = [f"**`{name[:-1]}`**" for name in sorted(takes) if name.endswith("!")]
@@ -127,7 +157,7 @@ def table_of_switches(vendor):
 
 
 #: How each vendor calls its key, and what is asked for besides.
-ASKED = {
+CALLS_ASKED = {
     "Didit": ("api_key", {}),
     "CompreFace": ("api_key", {}),
     "Deepvue": ("client_secret", {"client_id": "mock-client"}),
@@ -141,15 +171,15 @@ ASKED = {
 
 def opened(vendor, mock):
     """A verifier of a vendor, whom a mock plays."""
-    key, more = ASKED[vendor]
+    key, more = CALLS_ASKED[vendor]
     return open_verifier(vendor.lower(), base_url=mock.url, **{key: mock.live_key}, **more)
 
 
-def matrix(title, found):
+def matrix(title, outcomes):
     """What was found of each case and vendor, as a table."""
-    cases = dict.fromkeys(case for case, _ in found)
-    rows = [cells(case, *(found[case, vendor] for vendor in ASKED)) for case in cases]
-    return "\n".join([cells(title, *ASKED), "|" + "---|" * (1 + len(ASKED)), *rows])
+    cases = dict.fromkeys(case for case, _ in outcomes)
+    outcomes = [cells(case, *(outcomes[case, vendor] for vendor in CALLS_ASKED)) for case in cases]
+    return "\n".join([cells(title, *CALLS_ASKED), "|" + "---|" * (1 + len(CALLS_ASKED)), *outcomes])
 
 
 DOWN = {"kind": "json", "body": {"detail": "Down."}}
@@ -206,8 +236,8 @@ def charges(call, *pictures):
 
 
 def table_of_charges():
-    ready, found = {name: card.data for name, card in card_sheet().items()}, {}
-    for vendor in ASKED:
+    ready, scores = {name: card.data for name, card in card_sheet().items()}, {}
+    for vendor in CALLS_ASKED:
         # No fault is to strike Deepvue's login, and no status is sent again with a new one.
         path = {"path": "/v1/facematch"} if vendor == "Deepvue" else {}
         mock = MockServer(vendor=vendor.lower()).start()
@@ -221,9 +251,9 @@ def table_of_charges():
                 elif fault == {}:
                     mock.stop()
                 pictures = ready[probe], ready[reference]
-                found[situation, vendor] = charges(verifier.verify, *pictures)
-        found["a liveness check that finds a face", vendor] = live
-    return matrix("What happens", found)
+                scores[situation, vendor] = charges(verifier.verify, *pictures)
+        scores["a liveness check that finds a face", vendor] = live
+    return matrix("What happens", scores)
 
 
 def after_faults(failover, mock, faults):
@@ -243,17 +273,17 @@ def after_faults(failover, mock, faults):
 
 
 def table_of_failover():
-    found = {}
+    rows = {}
     with MockServer() as other:
-        for vendor in ASKED:
+        for vendor in CALLS_ASKED:
             mock = MockServer(vendor=vendor.lower()).start()
             members = {"first": opened(vendor, mock), "second": opened("Didit", other)}
             with Failover(members) as failover:
                 # Deepvue logs in, which no fault is to strike.
                 failover.verify(make_card("p1"), make_card("p2"))
                 for strike, faults in STRIKES.items():
-                    found[strike, vendor] = after_faults(failover, mock, faults)
-    return matrix("Fault", found)
+                    rows[strike, vendor] = after_faults(failover, mock, faults)
+    return matrix("Fault", rows)
 
 
 @pytest.mark.parametrize(

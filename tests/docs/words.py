@@ -1,14 +1,18 @@
-"""Looks for the words of `words.toml` in everything that a reader meets; run by `make lint`.
+"""Looks for the words and names of `words.toml` in what a reader meets; run by `make lint`.
 
-In Python that is docstrings, comments and texts, but no name of a variable; in a page of the
-documentation everything outside of blocks of code; in a script its texts and comments.
+Words: in Python in docstrings, comments and texts; in a page of the documentation in everything
+outside of blocks of code; in a script in its texts and comments. Names: wherever Python binds one,
+in blocks of code on a page, too.
 """
 
+import ast
+import contextlib
 import fnmatch
 import io
 import re
 import subprocess
 import sys
+import textwrap
 import tokenize
 import tomllib
 from pathlib import Path
@@ -18,6 +22,10 @@ LIST = Path(__file__).with_name("words.toml")
 #: Where readers are; the tests speak to those who maintain them.
 READ = ("*.md", "*.py", "*.html", "*.js", "*.mjs", "facematch_core/cli/*.txt")
 SKIPPED = ("CHANGELOG.md", "docs/evidence/*", "benchmarks/*")
+#: Where names are bound.
+PROGRAMS = ("*.py", "*.py.txt", "*.md")
+#: So many names may stay: public ones, which users have written down.
+MOST_ALLOWED = 10
 #: Between two words a line may break, in a comment or a quotation, too.
 BLANK = r"[ \n#>*]+"
 TEXTS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
@@ -53,27 +61,83 @@ def findings(path, text, words, allowed=()):
     for number, piece in prose(path, text):
         for word, instead in words.items():
             pattern = word.replace(" ", BLANK)
-            for found in re.finditer(rf"(?i)\b(?:{pattern})\b", piece):
+            for match in re.finditer(rf"(?i)\b(?:{pattern})\b", piece):
                 if word not in free:
-                    line = number + piece[: found.start()].count("\n")
-                    yield f"{path}:{line}: {' '.join(found[0].split())!r}: write {instead}"
+                    line = number + piece[: match.start()].count("\n")
+                    yield f"{path}:{line}: {' '.join(match[0].split())!r}: write {instead}"
+
+
+def programs(path, text):
+    """The Python of a file, each piece with the number of the line before it.
+
+    Of a page those blocks that are Python; one that is not whole is passed over.
+    """
+    if not path.endswith(".md"):
+        # In a template `$name` or `${Name}` stands for a part of a name.
+        yield 0, ast.parse(re.sub(r"\$\{?(\w+)\}?", r"\1_", text) if ".txt" in path else text)
+        return
+    for block in re.finditer(r"(?ms)^ *```python\b[^\n]*\n(.*?)^ *```", text):
+        with contextlib.suppress(SyntaxError):
+            yield text[: block.start(1)].count("\n"), ast.parse(textwrap.dedent(block[1]))
+
+
+def bindings(tree):
+    """Every name that a program binds, with its line: variables, parameters, attributes, ..."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield node.lineno, name
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+                | ast.arg(arg=name)
+                | ast.alias(asname=str(name))
+                | ast.ExceptHandler(name=str(name))
+                | ast.MatchAs(name=str(name))
+                | ast.MatchStar(name=str(name))
+            ):
+                yield node.lineno, name
+            case ast.MatchMapping(rest=str(name)):
+                yield node.lineno, name
+
+
+def name_findings(path, text, names):
+    """The names of a file that do not say what they hold: a line for each."""
+    free = {entry["name"] for entry in names["allowed"] if fnmatch.fnmatch(path, entry["path"])}
+    for before, tree in programs(path, text):
+        bound = sorted(bindings(tree))
+        words = {name for _, name in bound}
+        for line, name in bound:
+            word = name.strip("_").lower()
+            beside = names["free_beside"].get(word, ())
+            if word in names["banned"] and name not in free and words.isdisjoint(beside):
+                yield f"{path}:{before + line}: {name!r}: name what it holds"
+
+
+def files(patterns):
+    """Path and text of the files of the repository that readers meet."""
+    listed = subprocess.run(
+        ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for path in listed.stdout.splitlines():
+        if (ROOT / path).is_file():
+            yield path, (ROOT / path).read_text(encoding="utf-8")
 
 
 def main():
     """Print every finding of the repository; 1 if there is one."""
-    known = tomllib.loads(LIST.read_text(encoding="utf-8"))
-    listed = subprocess.run(
-        ["git", "ls-files", *READ], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    rules = tomllib.loads(LIST.read_text(encoding="utf-8"))
     wrong = [
         finding
-        for path in listed.stdout.splitlines()
-        if (ROOT / path).is_file()
-        and not any(fnmatch.fnmatch(path, skipped) for skipped in SKIPPED)
-        for finding in findings(
-            path, (ROOT / path).read_text(encoding="utf-8"), known["words"], known["allowed"]
-        )
+        for path, text in files(READ)
+        if not any(fnmatch.fnmatch(path, skipped) for skipped in SKIPPED)
+        for finding in findings(path, text, rules["words"], rules["allowed"])
     ]
+    for path, text in files(PROGRAMS):
+        wrong += name_findings(path, text, rules["names"])
+    if len(rules["names"]["allowed"]) > MOST_ALLOWED:
+        wrong.append(f"{LIST.name}: more than {MOST_ALLOWED} names are allowed")
     print(*wrong, sep="\n", end="\n" if wrong else "")
     return 1 if wrong else 0
 

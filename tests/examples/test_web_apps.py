@@ -1,9 +1,11 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from kit.installed import EXAMPLES
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 
 @pytest.mark.parametrize(("name", "passed"), [("fastapi_app", 10), ("flask_and_django", 16)])

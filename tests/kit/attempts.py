@@ -6,10 +6,9 @@ import itertools
 from decimal import Decimal
 from pathlib import Path
 
-from facematch_core import CallRecord, Charged, Environment, Operation, SystemClock
+from facematch_core import CallRecord, Charged, Environment, Operation
 from facematch_core.resilience import AttemptContext, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation, SqlStore, expire_reservations
-from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
@@ -47,8 +46,8 @@ def ending(billed=Charged.YES, error=None):
 
 def sums(store, key=BUDGET_KEY):
     """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
-    found = store.budget(key)
-    return found and tuple(map(int, (found.spent, found.reserved, found.unknown)))
+    budget = store.budget(key)
+    return budget and tuple(map(int, (budget.spent, budget.reserved, budget.unknown)))
 
 
 def later(**step):
@@ -56,22 +55,17 @@ def later(**step):
     return NOW + dt.timedelta(**step)
 
 
-def overdue_start():
-    """When a call began that nobody has finished in time, by the clock of the machine."""
-    return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
-
-
 def check_upgrade(address):
     """What becomes of a store of 0.1."""
     with contextlib.closing(SqlStore(address)) as store:
         assert sums(store) == (1, 1, 1)
         calls = store.open_reservations()
-        assert [(one.call.kept, one.state.value) for one in calls] == [
+        assert [(entry.call.kept, entry.state.value) for entry in calls] == [
             (True, "unknown"),
             (False, "reserved"),
             (False, "reserved"),
         ]
-        assert {one.key.period for one in store.budgets()} == {Period.TOTAL, Period.DAY}
+        assert {budget.key.period for budget in store.budgets()} == {Period.TOTAL, Period.DAY}
         assert expire_reservations(store, later(minutes=15)) == 2
         assert store.finalize(calls[0], Charged.YES, at=NOW)
         assert store.reserve(entry(), Decimal(9)) is None

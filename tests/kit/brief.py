@@ -35,7 +35,7 @@ class Brief:
 
     def __init__(self, config):
         self._plugins = config.pluginmanager
-        self._began, self._done, self._of, self._said = time.monotonic(), 0, 0, 0
+        self._began, self._done, self._of, self._shown_part = time.monotonic(), 0, 0, 0
 
     def pytest_report_teststatus(self, report):
         if report.failed or hasattr(report, "wasxfail"):
@@ -54,8 +54,8 @@ class Brief:
     def pytest_runtest_logfinish(self):
         self._done += 1
         part = self._done * PARTS // max(self._of, 1)
-        if part > self._said and self._done < self._of:
-            self._said = part
+        if part > self._shown_part and self._done < self._of:
+            self._shown_part = part
             seconds = time.monotonic() - self._began
             terminal = self._plugins.get_plugin("terminalreporter")
             terminal.write_line(f"{self._done} of {self._of} tests, {seconds:.0f} s")
@@ -65,7 +65,9 @@ class Brief:
         for report in terminalreporter.stats.get("skipped", ()):
             reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else "")
             reason = reason.removeprefix("Skipped: ")
-            reasons[next((FOLDED[one] for one in FOLDED if reason.startswith(one)), reason)] += 1
+            reasons[
+                next((FOLDED[start] for start in FOLDED if reason.startswith(start)), reason)
+            ] += 1
         if reasons:
             terminalreporter.write_line("skipped (all of it with -rs):")
         for reason, count in reasons.most_common(15):

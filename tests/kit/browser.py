@@ -26,10 +26,10 @@ SECONDS = 60
 def until(there, what):
     """Wait until a call gives something that is true, and give it."""
     ending = time.monotonic() + SECONDS
-    while not (found := there()):
+    while not (answer := there()):
         assert time.monotonic() < ending, what
         time.sleep(0.02)
-    return found
+    return answer
 
 
 class Browser:

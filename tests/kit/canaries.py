@@ -4,11 +4,8 @@ A canary is a key, a piece of a picture, a token: something that a test gives to
 from a vendor, and then looks for in everything that could be printed or kept.
 """
 
-import base64
 import functools
 import io
-import json
-import urllib.parse
 
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
@@ -64,12 +61,12 @@ def reference():
 @functools.cache
 def pieces(limits=SENT):
     """Pieces of both pictures as they are given, and as a vendor with these limits gets them."""
-    found = {"metadata of the pictures": (HIDDEN.encode(),)}
+    samples = {"metadata of the pictures": (HIDDEN.encode(),)}
     for name, image in (("probe", probe()), ("reference", reference())):
-        found[f"{name} as given"] = picture_samples(image)
-        found[f"{name} as sent"] = picture_samples(image.prepared(limits))
-    assert all(found.values())
-    return found
+        samples[f"{name} as given"] = picture_samples(image)
+        samples[f"{name} as sent"] = picture_samples(image.prepared(limits))
+    assert all(samples.values())
+    return samples
 
 
 def canaries(limits=SENT):
@@ -84,25 +81,6 @@ def canaries(limits=SENT):
         "picture in a media address": "canary-face-31c7",
     }
     return {name: (word.encode(),) for name, word in words.items()} | pieces(limits)
-
-
-#: Each way of writing bytes down, inside of some longer text.
-ENCODINGS = {
-    "raw": lambda b: f"before {b.decode('latin-1')} after",
-    "repr": lambda b: repr(b"x" + b),
-    "repr of text": lambda b: repr("x" + b.decode("latin-1")),
-    "JSON": lambda b: json.dumps("x" + b.decode("latin-1")),
-    "hex": lambda b: (b"x" + b).hex(),
-    "HEX": lambda b: (b"x" + b).hex().upper(),
-    "base64, offset 0": lambda b: base64.b64encode(b + b"after").decode(),
-    "base64, offset 1": lambda b: base64.b64encode(b"x" + b + b"after").decode(),
-    "base64, offset 2": lambda b: base64.b64encode(b"xy" + b + b"after").decode(),
-    "base64url, offset 0": lambda b: base64.urlsafe_b64encode(b + b"after").decode(),
-    "base64url, offset 1": lambda b: base64.urlsafe_b64encode(b"x" + b + b"after").decode(),
-    "base64url, offset 2": lambda b: base64.urlsafe_b64encode(b"xy" + b + b"after").decode(),
-    "URL": lambda b: urllib.parse.quote_from_bytes(b"x" + b, safe=""),
-    "URL form": lambda b: urllib.parse.urlencode({"x": b}),
-}
 
 
 def leaks(texts, secrets):

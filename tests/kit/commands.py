@@ -114,7 +114,7 @@ def screens(request, run, tmp_path):
             assert answer.exit_code == code, answer.output
             errors = answer.stderr.splitlines()
             command = shlex.join(["facematch", *map(str, words)])
-            lines = [f"$ {command}", *answer.stdout.splitlines(), *(f"! {one}" for one in errors)]
+            lines = [f"$ {command}", *answer.stdout.splitlines(), *(f"! {line}" for line in errors)]
             shown.append("\n".join([f"== {title}", *lines, ""]))
             return answer
 
@@ -147,7 +147,7 @@ def terminal(monkeypatch):
 @pytest.fixture
 def plugin(tmp_path, monkeypatch):
     """Install a distribution for this test: its code, and its entry points by group."""
-    made = []
+    modules = []
 
     def install(code, groups, name="stranger"):
         folder = tmp_path / f"site-{name}"
@@ -163,11 +163,11 @@ def plugin(tmp_path, monkeypatch):
         (meta / "entry_points.txt").write_text(points)
         monkeypatch.syspath_prepend(str(folder))
         importlib.invalidate_caches()
-        made.append(module)
+        modules.append(module)
         return folder
 
     yield install
-    for module in made:
+    for module in modules:
         sys.modules.pop(module, None)
 
 

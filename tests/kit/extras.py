@@ -112,18 +112,18 @@ def ended(*command, **options):
 
 def run(*command, code=0, **options):
     """What a command prints that has to end with this code."""
-    found, printed = ended(*command, **options)
-    if found != code:
-        raise Failed(f"{command} ended with {found}\n{printed}")
+    ended_with, printed = ended(*command, **options)
+    if ended_with != code:
+        raise Failed(f"{command} ended with {ended_with}\n{printed}")
     return printed
 
 
 def program(environment, name):
     """A program of a virtual environment, on Windows too."""
-    found = shutil.which(name, path=environment / ("Scripts" if os.name == "nt" else "bin"))
-    if found is None:
+    path = shutil.which(name, path=environment / ("Scripts" if os.name == "nt" else "bin"))
+    if path is None:
         raise Failed(f"{name} was not installed")
-    return found
+    return path
 
 
 def smoke(environment, extra, folder):
@@ -153,9 +153,9 @@ def smoke(environment, extra, folder):
     run(facematch, "doctor", code=0 if extra in LOCAL else 4, **options)
     if extra in LOCAL:
         pair = (PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg")
-        said = run(facematch, "verify", *pair, **options)
-        if not said.startswith("MATCH "):
-            raise Failed(f"facematch verify: {said}")
+        output = run(facematch, "verify", *pair, **options)
+        if not output.startswith("MATCH "):
+            raise Failed(f"facematch verify: {output}")
 
 
 def pythons():
@@ -163,14 +163,14 @@ def pythons():
     names = [shutil.which(f"python3.{minor}") for minor in MINORS]
     names += Path.home().glob(".pyenv/versions/3.*/bin/python3")
     names += Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3")
-    found = {}
+    newest = {}
     for name in (sys.executable, *(name for name in names if name and Path(name).exists())):
         version = re.fullmatch(r"Python 3\.(\d+)\.(\d+)\s*", ended(name, "--version")[1])
         if version:
             minor, patch = int(version[1]), int(version[2])
-            if minor in MINORS and found.get(minor, (-1,))[0] < patch:
-                found[minor] = (patch, name)
-    return {f"3.{minor}": path for minor, (_, path) in sorted(found.items())}
+            if minor in MINORS and newest.get(minor, (-1,))[0] < patch:
+                newest[minor] = (patch, name)
+    return {f"3.{minor}": path for minor, (_, path) in sorted(newest.items())}
 
 
 def build(folder):
@@ -195,7 +195,7 @@ def install(python, environment, what, *, uv):
     return len(listed.splitlines())
 
 
-def one(python, wheel, extra, *, uv):
+def try_extra(python, wheel, extra, *, uv):
     """Install and try one pair: a cell of the table, and what went wrong; None if nothing did."""
     with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
         environment, work = Path(name) / "venv", Path(name) / "work"
@@ -216,24 +216,24 @@ def main():
     parser.add_argument("--extra", action="append", choices=EXTRAS, help="all by default")
     parser.add_argument("--wheel", type=Path, help="a wheel that is built already")
     parser.add_argument("--pip", action="store_true", help="install with pip, not with uv")
-    given = parser.parse_args()
-    uv = None if given.pip else shutil.which("uv")
-    found = pythons()
-    if given.python:
-        found = {run(path, "--version").split()[1]: path for path in given.python}
-    rows = {extra: [extra or "(none)"] for extra in given.extra or EXTRAS}
+    options = parser.parse_args()
+    uv = None if options.pip else shutil.which("uv")
+    paths = pythons()
+    if options.python:
+        paths = {run(path, "--version").split()[1]: path for path in options.python}
+    rows = {extra: [extra or "(none)"] for extra in options.extra or EXTRAS}
     failures = []
     with tempfile.TemporaryDirectory(prefix="facematch-wheel-") as folder:
-        wheel = given.wheel.resolve() if given.wheel else build(Path(folder))
+        wheel = options.wheel.resolve() if options.wheel else build(Path(folder))
         print(f"{wheel.name} on {platform.system()} {platform.machine()}\n")
-        for version, path in found.items():
+        for version, path in paths.items():
             for extra, row in rows.items():
-                cell, problem = one(path, wheel, extra, uv=uv)
+                cell, problem = try_extra(path, wheel, extra, uv=uv)
                 print(f"{version} {row[0]}: {cell}", file=sys.stderr, flush=True)
                 row.append(cell)
                 if problem:
                     failures.append(f"{version}, {row[0]}:\n{problem}")
-    print(f"| extra | {' | '.join(found)} |\n{'|---' * (len(found) + 1)}|")
+    print(f"| extra | {' | '.join(paths)} |\n{'|---' * (len(paths) + 1)}|")
     for row in rows.values():
         print(f"| {' | '.join(row)} |")
     print(*failures, sep="\n\n", file=sys.stderr)

@@ -3,7 +3,6 @@
 import functools
 import io
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
@@ -112,17 +111,6 @@ def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
     return fm.LivenessResult(decision=decision, backend="fake", **fields)
 
 
-def resealed(png):
-    """A PNG with right checksums over whatever its chunks hold now."""
-    sealed, at = png[:8], 8
-    while at < len(png):
-        size = int.from_bytes(png[at : at + 4])
-        chunk = png[at + 4 : at + 8 + size]
-        sealed += png[at : at + 4] + chunk + zlib.crc32(chunk).to_bytes(4)
-        at += 12 + size
-    return sealed
-
-
 def invoke_facematch(*words, **options):
     """A command of `facematch` run in this process: exit_code, stdout and stderr."""
     from click.testing import CliRunner
@@ -147,7 +135,7 @@ def together(count, step):
     """`step` in so many threads at once; the results or errors."""
     start = threading.Barrier(count)
 
-    def one(_):
+    def run_step(_):
         start.wait(timeout=30)
         try:
             return step()
@@ -155,7 +143,7 @@ def together(count, step):
             return error
 
     with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(one, range(count)))
+        return list(pool.map(run_step, range(count)))
 
 
 def found_match(call, score, **more):

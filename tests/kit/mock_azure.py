@@ -10,9 +10,9 @@ FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
 STREAM, JSON = "application/octet-stream", "application/json"
 
 
-def large_scene(*, size=1024, **said):
+def large_scene(*, size=1024, **facts):
     """A picture for the scripted decider, which begins like a JPEG and is large enough."""
-    return didit.STARTS[0] + didit.scene(**said).ljust(size - 3)
+    return didit.STARTS[0] + didit.scene(**facts).ljust(size - 3)
 
 
 def azure_request(path, body, kind, *, key="mock-live-key", **more):
@@ -26,9 +26,9 @@ def detect_request(content=None, query="", *, kind=STREAM, **more):
     return azure_request(f"{DETECT}?{query}", content, kind, **more)
 
 
-def verify_request(one=FACE_ID, two=FACE_ID, **more):
+def verify_request(first=FACE_ID, second=FACE_ID, **more):
     return azure_request(
-        VERIFY, json.dumps({"faceId1": one, "faceId2": two}).encode(), JSON, **more
+        VERIFY, json.dumps({"faceId1": first, "faceId2": second}).encode(), JSON, **more
     )
 
 
@@ -36,10 +36,10 @@ def ids_of(engine, content=None, query=""):
     return [face["faceId"] for face in engine.handle(detect_request(content, query)).json()]
 
 
-def compare_pictures(engine, one=None, two=None, query="", places=(0, 0)):
-    found = ids_of(engine, one, query), ids_of(engine, two)
+def compare_pictures(engine, probe=None, reference=None, query="", places=(0, 0)):
+    face_ids = ids_of(engine, probe, query), ids_of(engine, reference)
     return engine.handle(
-        verify_request(*(ids[place] for ids, place in zip(found, places, strict=True)))
+        verify_request(*(ids[place] for ids, place in zip(face_ids, places, strict=True)))
     )
 
 

@@ -14,7 +14,7 @@ SERVICE_KEY = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
 
 def verification_request(source=None, target=None, *, key=KEY, query="", names=("a.jpg", "b.png")):
     """A comparison; a picture that is False is left out."""
-    pictures = [scene() if one is None else one for one in (source, target)]
+    pictures = [scene() if picture is None else picture for picture in (source, target)]
     files = [
         (field, name, content)
         for field, name, content in zip(

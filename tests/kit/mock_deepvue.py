@@ -23,9 +23,9 @@ multipart = didit.multipart
 control = didit.control_request
 
 
-def jpeg_scene(**said):
+def jpeg_scene(**facts):
     """A JPEG for `mock_didit.ScriptedRecognizer`."""
-    return JPEG + didit.scene(**said)
+    return JPEG + didit.scene(**facts)
 
 
 def authorize(client=CLIENT, secret=SECRET, *, as_files=False, path=AUTHORIZE):
@@ -50,10 +50,13 @@ def deepvue_request(
 
 
 def deepvue_match(
-    one=None, other=None, *, path=FACEMATCH, names=("a.jpg", "b.jpg"), fields=(), **more
+    first=None, second=None, *, path=FACEMATCH, names=("a.jpg", "b.jpg"), fields=(), **more
 ):
     """A comparison of two pictures; they are different unless two are given."""
-    pictures = jpeg_scene() if one is None else one, jpeg_scene(other=1) if other is None else other
+    pictures = (
+        jpeg_scene() if first is None else first,
+        jpeg_scene(other=1) if second is None else second,
+    )
     files = zip(("file_a", "file_b"), names, pictures, strict=True)
     return deepvue_request(path, *multipart(fields, files), **more)
 

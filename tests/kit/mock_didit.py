@@ -42,51 +42,51 @@ class ScriptedRecognizer(Recognizer):
     needs_bytes = True
 
     def match(self, probe, reference, *, rotate, **_more):
-        one, two = _said(probe), _said(reference)
-        both = one.get("faces", 1) and two.get("faces", 1) and one and two
+        first, second = _read_facts(probe), _read_facts(reference)
+        both = first.get("faces", 1) and second.get("faces", 1) and first and second
         return MatchOutcome(
-            probe=_seen(one),
-            reference=_seen(two),
-            score=one.get("score", 87.36) if both else None,
-            review=one.get("review", False),
+            probe=_seen(first),
+            reference=_seen(second),
+            score=first.get("score", 87.36) if both else None,
+            review=first.get("review", False),
         )
 
     def liveness(self, probe, *, rotate, **_more):
-        said = _said(probe)
+        facts = _read_facts(probe)
         return LivenessOutcome(
-            probe=_seen(said),
-            score=said.get("score", 92.123),
-            attack=said.get("attack", False),
-            quality=said.get("quality", 71.8),
-            luminance=said.get("luminance", 46.02),
-            blocklist=said.get("blocklist"),
-            duplicate=said.get("duplicate"),
+            probe=_seen(facts),
+            score=facts.get("score", 92.123),
+            attack=facts.get("attack", False),
+            quality=facts.get("quality", 71.8),
+            luminance=facts.get("luminance", 46.02),
+            blocklist=facts.get("blocklist"),
+            duplicate=facts.get("duplicate"),
         )
 
     def look(self, picture, *, rotate, **_more):
-        return _seen(_said(picture))
+        return _seen(_read_facts(picture))
 
 
-def _said(picture):
+def _read_facts(picture):
     if picture == b"broken decider":
         raise RuntimeError("the decider is broken")
     for start in STARTS:
         picture = picture.removeprefix(start)
     try:
-        said = json.loads(picture)
+        facts = json.loads(picture)
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return facts if isinstance(facts, dict) else {}
 
 
-def _seen(said):
-    faces = ((FACE, *[SMALLER] * 9)[: said.get("faces", 1)]) if said else ()
-    angle = said.get("angle", 0) if said else 0
-    return SeenPicture(decodes=bool(said), faces=faces, angle=angle)
+def _seen(facts):
+    faces = ((FACE, *[SMALLER] * 9)[: facts.get("faces", 1)]) if facts else ()
+    angle = facts.get("angle", 0) if facts else 0
+    return SeenPicture(decodes=bool(facts), faces=faces, angle=angle)
 
 
-def scene(**said):
-    return json.dumps({"face": True, **said}).encode()
+def scene(**facts):
+    return json.dumps({"face": True, **facts}).encode()
 
 
 def new_world(recognizer=None, **settings):
@@ -154,6 +154,6 @@ def new_engine(**settings):
     return app_of(new_world(**settings))
 
 
-def fail_with_status(status, asked):
+def fail_with_status(status, request):
     fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: handle_with_fault(engine, fault, asked)
+    return lambda engine: handle_with_fault(engine, fault, request)

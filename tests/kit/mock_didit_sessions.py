@@ -3,23 +3,11 @@
 import json
 from urllib.parse import urlsplit
 
-from kit.mock_didit import START, control_request, didit_request
+from kit.mock_didit import control_request, didit_request
 
 NO_SESSION = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
-FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
-
-#: What the session of a liveness check holds.
-CHECK = {
-    "status": "Declined",
-    "method": "PASSIVE",
-    "score": 97.5,
-    "user_image": {"entities": [FACE], "best_angle": 0},
-    "face_quality": 71.8,
-    "face_luminance": 46.02,
-    "warnings": [{"risk": "LIVENESS_FACE_ATTACK", "log_type": "error"}],
-}
 
 
 def session_request(path, body=None, *, method="GET", key="mock-live-key", **headers):
@@ -58,27 +46,6 @@ def put_into(number, status):
     return lambda engine: engine.handle(
         control_request("sessions/decide", {"session_id": nth(engine, number), "status": status})
     )
-
-
-def add_session(service, result, **more):
-    """A step that leaves a session as its endpoint would."""
-
-    def step(engine):
-        world = engine.world
-        world.sessions.add(
-            world.account.ids.uuid(),
-            internal_id=world.account.ids.uuid(),
-            service=service,
-            status=result["status"],
-            created_at=START,
-            vendor_data=None,
-            metadata=None,
-            pictures=more.get("pictures", {"reference_image": None}),
-            result=result,
-        )
-        return engine.handle(control_request("clock"))
-
-    return step
 
 
 def media_address(engine, number, name="source_image"):

@@ -31,7 +31,7 @@ def carried(*answers):
         while (taken := outbox.take(world.clock.now())) is not None:
             asyncio.run(attempt(world, *taken, compose, send))
         deliveries = control_of(world).webhooks.deliveries()
-        claims = (claim for d in deliveries for one in d.attempts for claim in one.claims)
+        claims = (claim for d in deliveries for attempt in d.attempts for claim in attempt.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
 
     return step
@@ -52,7 +52,7 @@ def letters_of(world):
 
 def webhook_threads():
     """The threads that deliver, of all mocks of this process."""
-    return [one for one in threading.enumerate() if one.name == THREAD]
+    return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
 
 def is_quiet():

@@ -51,12 +51,12 @@ def signed_request(
         "Host": HOST,
         **dict(more),
     }
-    made = AWSRequest("POST", f"https://{HOST}/", headers, data)
+    request = AWSRequest("POST", f"https://{HOST}/", headers, data)
     with mock.patch.object(
         botocore.auth, "get_current_datetime", return_value=at.replace(tzinfo=None)
     ):
-        botocore.auth.SigV4Auth(Credentials(key, secret, token), service, region).add_auth(made)
-    return Request(method="POST", target="/", headers=tuple(made.headers.items()), body=data)
+        botocore.auth.SigV4Auth(Credentials(key, secret, token), service, region).add_auth(request)
+    return Request(method="POST", target="/", headers=tuple(request.headers.items()), body=data)
 
 
 @contextlib.contextmanager
@@ -111,11 +111,11 @@ def signed_detect(picture=None, **more):
 
 
 def draw_picture(kind="PNG", size=(200, 200)):
-    made = io.BytesIO()
-    Pillow.new("RGB", size, "grey").save(made, kind)
-    return made.getvalue()
+    buffer = io.BytesIO()
+    Pillow.new("RGB", size, "grey").save(buffer, kind)
+    return buffer.getvalue()
 
 
 def without_header(request, name):
-    kept = tuple(one for one in request.headers if one[0] != name)
+    kept = tuple(header for header in request.headers if header[0] != name)
     return attrs.evolve(request, headers=kept)

@@ -11,13 +11,20 @@ def check_page(page, text):
     """A page is this text."""
     if os.environ.get("UPDATE_DOCS"):
         (DOCS / page).write_text(text)
-    is_held = (DOCS / page).read_text() == text
-    assert is_held, f"docs/{page} is not as it is generated: with UPDATE_DOCS=1 this test writes it"
+    is_current = (DOCS / page).read_text() == text
+    assert is_current, f"docs/{page} is stale: {how_to_update()}"
+
+
+def how_to_update():
+    """The command by which the test that runs writes its page."""
+    test = os.environ["PYTEST_CURRENT_TEST"].rpartition(" ")[0]
+    return f"UPDATE_DOCS=1 .venv/bin/python -m pytest '{test}' writes it"
 
 
 def check_part(page, name, text):
     """What is between the two marks of this name, in a page, is this text."""
     marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     source = (DOCS / page).read_text()
-    assert len(marks.findall(source)) == 1
+    count = len(marks.findall(source))
+    assert count == 1, f"docs/{page} has {count} places <!-- generated: {name} --> ... <!-- end -->"
     check_page(page, marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source))

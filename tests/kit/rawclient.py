@@ -20,7 +20,7 @@ class RawReply:
 
     def header(self, name: str) -> str | None:
         """The only header of that name, in any case; None if there is none."""
-        values = [value for known, value in self.headers if known.lower() == name.lower()]
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
         assert len(values) < 2, f"{name} came {len(values)} times"
         return values[0] if values else None
 

@@ -191,9 +191,9 @@ def read_bytes(size: int) -> Step:
     """Take in exactly `size` bytes."""
 
     def step(connection: Connection) -> None:
-        left = size
-        while left:
-            left -= len(connection.take(left))
+        missing = size
+        while missing:
+            missing -= len(connection.take(missing))
 
     return step
 
@@ -218,16 +218,6 @@ def dribble(data: bytes, every_s: float) -> Step:
             connection.give(bytes([byte]))
             if connection.stopping.wait(every_s):
                 raise ClientGone
-
-    return step
-
-
-def repeat(data: bytes, times: int) -> Step:
-    """Give `data` that many times, as fast as the client takes it."""
-
-    def step(connection: Connection) -> None:
-        for _ in range(times):
-            connection.give(data)
 
     return step
 
@@ -272,7 +262,7 @@ def http_reply(
 
 def one_each(*answers: bytes, **more: Any) -> RawServer:
     """A server that gives one answer to one request of each connection."""
-    return RawServer([[read_request, send(one), close] for one in answers], **more)
+    return RawServer([[read_request, send(reply), close] for reply in answers], **more)
 
 
 @contextlib.contextmanager

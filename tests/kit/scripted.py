@@ -11,11 +11,11 @@ from requests.adapters import BaseAdapter
 def response(status, body=b"", headers=()):
     """An answer as requests gives it; a body that is not bytes is sent as JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    made = requests.Response()
-    made.status_code = status
-    made.headers.update(headers or ())
-    made.raw = urllib3.HTTPResponse(io.BytesIO(data), status=status, preload_content=False)
-    return made
+    reply = requests.Response()
+    reply.status_code = status
+    reply.headers.update(headers or ())
+    reply.raw = urllib3.HTTPResponse(io.BytesIO(data), status=status, preload_content=False)
+    return reply
 
 
 class ScriptedAdapter(BaseAdapter):

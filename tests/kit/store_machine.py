@@ -70,11 +70,11 @@ class Machine(RuleBasedStateMachine):
 
     def expected(self, which, key):
         """Spent, reserved and unknown of one sum, added up anew."""
-        found = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
+        sums = {"spent": Decimal(0), "reserved": Decimal(0), "unknown": Decimal(0)}
         for call in self.calls:
-            if which in call.of and call.of[which][0] == key and call.states[which] in found:
-                found[call.states[which]] += call.of[which][1]
-        return tuple(found.values())
+            if which in call.of and call.of[which][0] == key and call.states[which] in sums:
+                sums[call.states[which]] += call.of[which][1]
+        return tuple(sums.values())
 
     def give_up(self, *sums):
         """What began too long ago is unknown in some sums; how many entries that are."""
@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
     @rule(operation=st.sampled_from(list(PRICES)), environment=WHERE, paid=st.booleans())
     def enter(self, operation, environment, paid):
         """A call passes both budgets, or neither keeps anything of it."""
-        made = new_attempt(
+        attempt = new_attempt(
             operation=operation,
             environment=environment,
             paid=paid,
@@ -105,27 +105,27 @@ class Machine(RuleBasedStateMachine):
         )
         prices = {"calls": Decimal(1), "money": PRICES[operation]}
         of = {which: (key, prices[which]) for which, key in self.keys(environment).items()}
-        left = []
+        leaves = []
         for which, budget in self.budgets.items():
             before = self.expected(which, of[which][0])
             room = not paid or sum(before) + prices[which] <= CAPS[which]
             refusal = None
             try:
-                left.append(budget.enter(made))
+                leaves.append(budget.enter(attempt))
             except BudgetExceeded as error:
                 refusal = error
             assert (refusal is None) is room
             if refusal is not None:
-                said = [refusal.spent, refusal.reserved, refusal.unknown]
-                assert (sum(said), refusal.cap) == (sum(before), CAPS[which])
+                sums = [refusal.spent, refusal.reserved, refusal.unknown]
+                assert (sum(sums), refusal.cap) == (sum(before), CAPS[which])
                 self.give_up((which, of[which][0]))
-                for leave in left:
+                for leave in leaves:
                     leave(ending(Charged.NO))
                 return
         if paid:
-            self.calls.append(Call(made.call, of, left, dict.fromkeys(of, "reserved")))
+            self.calls.append(Call(attempt.call, of, leaves, dict.fromkeys(of, "reserved")))
         else:
-            for leave in left:
+            for leave in leaves:
                 leave(ending(Charged.YES))
 
     def under_way(self):
@@ -174,21 +174,23 @@ class Machine(RuleBasedStateMachine):
     def reconcile(self, data, charged):
         """What is unknown is found out."""
         call = data.draw(st.sampled_from(self.unknown()))
-        found = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
-        assert len(found) == 2
-        for one in found:
+        entries = [e for e in self.store.open_reservations() if e.call.id == call.attempt.id]
+        assert len(entries) == 2
+        for entry in entries:
             billed = Charged.YES if charged else Charged.NO
-            assert self.store.finalize(one, billed, at=self.clock.now())
+            assert self.store.finalize(entry, billed, at=self.clock.now())
         call.end("spent" if charged else "free")
         call.leave = None
 
     @invariant()
     def sums_agree(self):
         """Every sum is what its calls add up to, and within its cap."""
-        for one in self.store.budgets():
-            key = (one.key.environment, one.key.window)
-            assert (one.spent, one.reserved, one.unknown) == self.expected(one.key.name, key)
-            assert one.spent + one.reserved + one.unknown <= CAPS[one.key.name]
+        for budget in self.store.budgets():
+            key = (budget.key.environment, budget.key.window)
+            assert (budget.spent, budget.reserved, budget.unknown) == self.expected(
+                budget.key.name, key
+            )
+            assert budget.spent + budget.reserved + budget.unknown <= CAPS[budget.key.name]
         seen = {(s.key.name, s.key.environment, s.key.window) for s in self.store.budgets()}
         for call in self.calls:
             assert seen >= {(which, *key) for which, (key, _) in call.of.items()}
@@ -196,11 +198,11 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def entries_agree(self):
         """Each call that is not final is there twice, once for each budget, and no other is."""
-        found = sorted((e.call.id, e.state) for e in self.store.open_reservations())
-        wanted = sorted(
+        entries = sorted((e.call.id, e.state) for e in self.store.open_reservations())
+        expected = sorted(
             (call.attempt.id, State(state))
             for call in self.calls
             for state in call.states.values()
             if state in ("reserved", "unknown")
         )
-        assert found == wanted
+        assert entries == expected

@@ -20,14 +20,14 @@ WAYS = [Charged.YES, Charged.UNKNOWN, Charged.NO]
 
 def passage():
     """One call of this process."""
-    made = CallRecord(
+    call = CallRecord(
         id=str(uuid.uuid4()),
         operation=Operation.MATCH,
         backend="fake",
         started_at=ManualClock().now(),
         kept=True,
     )
-    return AttemptContext(call=made, number=1, paid=True, environment=Environment.PRODUCTION)
+    return AttemptContext(call=call, number=1, paid=True, environment=Environment.PRODUCTION)
 
 
 def spend(budget, tries):
@@ -64,9 +64,9 @@ def side_by_side(address, count=2):
     for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=120)[0].split() for process in started]
+    counts = [process.communicate(timeout=120)[0].split() for process in started]
     assert [process.returncode for process in started] == [0] * count
-    return sum(int(passed) for passed, _ in said), sum(int(refused) for _, refused in said)
+    return sum(int(passed) for passed, _ in counts), sum(int(refused) for _, refused in counts)
 
 
 def killed(address):

@@ -1,12 +1,10 @@
 """Hypothesis strategies for results, calls, JSON, and documents in which one thing is wrong."""
 
 import datetime as dt
-import json
 
 from hypothesis import strategies as st
 
 from facematch_core import CallRecord, Operation, models
-from facematch_core.testing.bodies import places, replace
 
 # --- JSON: any value, and documents with one thing wrong ------------------------------------------
 
@@ -21,19 +19,6 @@ json_values = st.recursive(
     max_leaves=8,
 )
 json_objects = st.dictionaries(TEXTS, json_values, max_size=3)
-
-
-def mutated(body):
-    """JSON documents that differ from `body` in one place, as a vendor may get it wrong one day.
-
-    They may share parts of it: do not change them.
-    """
-    text = json.dumps(body, sort_keys=True)
-    return (
-        st.sampled_from([((), body), *places(body)])
-        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replace(body, at[0], new)))
-        .filter(lambda document: json.dumps(document, sort_keys=True) != text)
-    )
 
 
 def _wrong(value):
@@ -160,14 +145,6 @@ liveness_results = st.builds(
     quality=st.none() | percentages,
     luminance=st.none() | percentages,
     **_COMMON,
-)
-#: A check, and a match where the check did not end it.
-live_match_results = st.builds(
-    lambda liveness, match: models.LiveMatchResult.of(
-        liveness, None if models.ends_early(liveness) else match
-    ),
-    liveness_results,
-    match_results,
 )
 attempts = st.builds(
     CallRecord,

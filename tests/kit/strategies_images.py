@@ -139,34 +139,6 @@ def jpeg_with_secrets(picture, orientation=1, **options):
     return plain[:2] + b"".join(secrets) + rest + CANARY + thumbnail
 
 
-def png_with_secrets(picture, orientation=1, **options):
-    """A PNG with the canary in texts, EXIF, XMP, private chunks and behind its end."""
-    texts = PIL.PngImagePlugin.PngInfo()
-    texts.add_text("Comment", CANARY.decode())
-    texts.add_itxt("XML:com.adobe.xmp", CANARY.decode())
-    texts.add_text("Author", CANARY.decode(), zip=True)
-    plain = encoded(
-        picture, ImageFormat.PNG, pnginfo=texts, exif=exif(orientation), dpi=(72, 72), **options
-    )
-    secrets = chunk(b"tIME", b"\x07\xe9\x01\x02\x03\x04\x05") + chunk(b"prIv", CANARY)
-    return plain[:33] + secrets + plain[33:] + CANARY
-
-
-def webp_with_secrets(picture, orientation=1, **options):
-    """A WebP with the canary in EXIF, XMP, an unknown chunk and behind its end."""
-    plain = encoded(
-        picture, ImageFormat.WEBP, exif=exif(orientation), xmp=b"<x:xmpmeta>" + CANARY, **options
-    )
-    content = plain[8:] + riff(b"priv", CANARY)
-    return b"RIFF" + len(content).to_bytes(4, "little") + content + CANARY
-
-
-WITH_SECRETS = {
-    ImageFormat.JPEG: jpeg_with_secrets,
-    ImageFormat.PNG: png_with_secrets,
-    ImageFormat.WEBP: webp_with_secrets,
-}
-
 #: A small complete file of every kind that Pillow alone can write.
 SMALL_FILES = {
     "jpeg": encoded(quartered(), ImageFormat.JPEG, quality=50),
@@ -179,30 +151,6 @@ SMALL_FILES = {
     "gif": encoded(quartered(), ImageFormat.GIF),
     "bmp": encoded(quartered(), ImageFormat.BMP),
 }
-
-#: First bytes that name a format.
-MAGICS = (
-    *(b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"RIFF\x40\0\0\0WEBPVP8 "),
-    *(b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0", b"GIF89a", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"),
-    *(b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"),
-)
-
-
-@st.composite
-def flipped(draw):
-    """A file with one to six bytes changed, mostly near its beginning where the headers are."""
-    data = bytearray(draw(st.sampled_from([*SMALL_FILES.values()])))
-    for _ in range(draw(st.integers(1, 6))):
-        last = len(data) - 1
-        data[draw(st.one_of(st.integers(0, min(last, 120)), st.integers(0, last)))] = draw(
-            st.one_of(st.sampled_from([0, 1, 0x7F, 0xFF]), st.integers(0, 255))
-        )
-    return bytes(data)
-
-
-@st.composite
-def random_with_magic(draw):
-    return draw(st.sampled_from(MAGICS)) + draw(st.binary(max_size=200))
 
 
 @st.composite

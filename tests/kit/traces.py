@@ -23,9 +23,9 @@ def of_error(error):
     """
     errors = chain(error)
     texts = {
-        "error": "\n".join(f"{one}\n{show(one)}\n{show(vars(one))}" for one in errors),
+        "error": "\n".join(f"{error}\n{show(error)}\n{show(vars(error))}" for error in errors),
         "error, frames": "\n".join(
-            text for one in errors for file, text in frames(one) if not file.startswith(TESTS)
+            text for error in errors for file, text in frames(error) if not file.startswith(TESTS)
         ),
     }
     if isinstance(error, Exception):
@@ -83,17 +83,17 @@ def of_sqlite(path):
 def of_png(data):
     """Every chunk that is not pixels, the compressed texts among them unpacked."""
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    stream, found = io.BytesIO(data[8:]), []
+    stream, texts = io.BytesIO(data[8:]), []
     while head := stream.read(8):
         content = stream.read(int.from_bytes(head[:4], "big"))
         stream.read(4)
         if head[4:] == b"IDAT":
             continue
-        found.append(content)
+        texts.append(content)
         if head[4:] in (b"zTXt", b"iTXt", b"iCCP"):
             # Behind a name, a zero and up to four more fields; not all of them are compressed.
-            found += [_unpacked(content[at:]) for at, byte in enumerate(content) if byte == 0x78]
-    return {"PNG, metadata": b"\n".join(found)}
+            texts += [_unpacked(content[at:]) for at, byte in enumerate(content) if byte == 0x78]
+    return {"PNG, metadata": b"\n".join(texts)}
 
 
 def _unpacked(data):

@@ -71,12 +71,12 @@ NOT_OF_CALLERS = ("events", "log", "objects", "output")
 def echo(vendor):
     """What a careless vendor answers: everything that it was given, in every field it has."""
     piece = canaries.pieces()["probe as sent"][0].hex()
-    said = " ".join([*vendor.keys.values(), canaries.MEDIA, piece])
+    text = " ".join([*vendor.keys.values(), canaries.MEDIA, piece])
     fields = ("detail", "error", "message", "status", "request_id")
     return {
-        **dict.fromkeys(fields, said),
-        "user_image": [said],
-        "errors": [{"loc": ["body", said], "msg": said, "input": said}],
+        **dict.fromkeys(fields, text),
+        "user_image": [text],
+        "errors": [{"loc": ["body", text], "msg": text, "input": text}],
         "source_image": canaries.MEDIA,
     }
 
@@ -84,24 +84,25 @@ def echo(vendor):
 def tokens(backend):
     """The tokens that a backend holds now, by name."""
     holder = getattr(backend, "_tokens", None)
-    token = None if holder is None else holder._token
+    # What is looked for is what no public name gives.
+    token = None if holder is None else holder._token  # noqa: SLF001
     return {} if token is None else {"token": (token.secret.reveal().encode(),)}
 
 
-def watch(verifier, events, name="verify", *, given=None, **options):
+def watch(verifier, events, name="verify", *, pictures=None, **options):
     """Make a call; how it ended, and every text that it left behind but the log, by place.
 
     Args:
         verifier: Whose `on_event` is the `append` of the next.
         events: What it reports.
         name: Of the method.
-        given: Two pictures; None for the canaries.
+        pictures: Two; None for the canaries.
         **options: Of the call.
     """
-    probe, reference = given or (canaries.probe(), canaries.reference())
-    pictures = (probe, reference) if name.startswith("verify") else (probe,)
+    probe, reference = pictures or (canaries.probe(), canaries.reference())
+    arguments = (probe, reference) if name.startswith("verify") else (probe,)
     try:
-        ended = getattr(verifier, name)(*pictures, **options)
+        ended = getattr(verifier, name)(*arguments, **options)
     except (FaceMatchError, KeyboardInterrupt) as error:
         ended, texts = error, traces.of_error(error)
     else:
@@ -115,6 +116,6 @@ def watch(verifier, events, name="verify", *, given=None, **options):
 
 def hits(texts, *, backend=None, limits=canaries.SENT):
     """Every canary that is in a text where it may not be: {} for none."""
-    found = canaries.leaks(texts, canaries.canaries(limits) | tokens(backend))
+    leaks = canaries.leaks(texts, canaries.canaries(limits) | tokens(backend))
     strict = {p: t for p, t in texts.items() if p.startswith(NOT_OF_CALLERS)}
-    return found | canaries.leaks(strict, CALLERS)
+    return leaks | canaries.leaks(strict, CALLERS)

@@ -4,10 +4,7 @@
 """
 
 import logging
-import os
-import re
 from functools import partial
-from pathlib import Path
 
 import attrs
 import pytest
@@ -32,6 +29,7 @@ from kit.money.faults import (
 )
 from kit.money.lines import PAID, TwoVendors
 from kit.money.page import tables
+from kit.pages import check_part
 from kit.watched import WITH_REF, hits, watch
 
 import facematch_core as fm
@@ -39,7 +37,6 @@ from facematch_core.resilience import BreakerState, CircuitBreaker
 from facematch_mock_server import Fault
 from facematch_mock_server.faults import POSSIBLE, Stage
 
-PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "faults-and-money.md"
 SLOW = pytest.mark.slow
 #: One of each kind that the client can tell apart, and none that is about time.
 SOME = [
@@ -58,7 +55,6 @@ SOME = [
         "answer-wrong_json-200-executed",
     }
 ]
-MARKS = re.compile(r"(<!-- generated: outcomes -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def test_every_kind_at_every_stage_has_its_case():
@@ -132,12 +128,7 @@ def test_the_page_of_all_faults_with_all_gates():
     outcomes = all_outcomes()
     for (vendor, version, setting, case), outcome in outcomes.items():
         assert outcome == expected_outcome(vendor, setting, case), (version, setting, case)
-    source = PAGE.read_text()
-    assert len(MARKS.findall(source)) == 1
-    whole = MARKS.sub(lambda mark: f"{mark[1]}\n{tables(outcomes)}\n\n{mark[2]}", source)
-    if os.environ.get("UPDATE_DOCS"):
-        PAGE.write_text(whole)
-    assert whole == PAGE.read_text()
+    check_part("evidence/faults-and-money.md", "outcomes", tables(outcomes))
 
 
 def over_a_socket(vendor, case):

@@ -37,13 +37,13 @@ def quiet(call):
     return attrs.evolve(call, on_sent=lambda: None)
 
 
-def noted(me, name, value):
+def swap(me, name, value):
     before = vars(me).get(name, value)
     vars(me)[name] = value
     return before
 
 
-def remembered(me, key, make):
+def remember(me, key, make):
     kept = vars(me).setdefault("remembered", {})
     if key not in kept:
         kept[key] = make()
@@ -60,7 +60,7 @@ def refuse(error):
     raise error
 
 
-def written(data):
+def write(data):
     with tempfile.TemporaryFile() as file:
         file.write(data)
 
@@ -75,7 +75,7 @@ def nan(score):
     return score
 
 
-def unchecked(result, **changes):
+def force(result, **changes):
     for name, value in changes.items():
         object.__setattr__(result, name, value)
     return result
@@ -129,7 +129,7 @@ def call_it_unavailable(exchange):
 
 
 def doubt_once(me, result, is_doubtful):
-    in_doubt = noted(me, "in_doubt", False)
+    in_doubt = swap(me, "in_doubt", False)
     vars(me)["in_doubt"] = is_doubtful(result)
     if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
         return attrs.evolve(result, decision=fm.Decision.REVIEW)
@@ -137,11 +137,13 @@ def doubt_once(me, result, is_doubtful):
 
 
 def another_kind(call, result):
-    kind = next(one for one in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, one))
+    kind = next(
+        kind for kind in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, kind)
+    )
     decision = next(
-        one.INCONCLUSIVE
-        for one in (fm.Decision, fm.LivenessDecision)
-        if not isinstance(result.decision, one)
+        decision.INCONCLUSIVE
+        for decision in (fm.Decision, fm.LivenessDecision)
+        if not isinstance(result.decision, decision)
     )
     return kind(decision=decision, backend=result.backend, ids=result.ids)
 
@@ -201,13 +203,13 @@ class SkipsOddWarnings(HttpReference):
     """A warning in a form that it cannot read is passed over, and the pass stands."""
 
     def warnings(self, body):
-        found = []
+        warnings = []
         for item in body["warnings"]:
             try:
-                found += super().warnings({"warnings": [item]})
+                warnings += super().warnings({"warnings": [item]})
             except (TypeError, ValueError):
                 continue
-        return tuple(found)
+        return tuple(warnings)
 
 
 @caught_by("R31")
@@ -236,8 +238,8 @@ class SwallowsWhatItDoesNotKnow(HttpReference):
     """A misspelt setting is taken, and forgotten."""
 
     def __init__(self, *, api_key, **settings):
-        known = {field.name for field in attrs.fields(HttpReference)}
-        rest = {name: settings[name] for name in settings if name in known}
+        fields = {field.name for field in attrs.fields(HttpReference)}
+        rest = {name: settings[name] for name in settings if name in fields}
         super().__init__(api_key=api_key, **rest)
 
 

@@ -7,7 +7,7 @@ import functools
 from typing import ClassVar
 
 import attrs
-from mutants.faults import nobody, refuse, remembered
+from mutants.faults import nobody, refuse, remember
 from mutants.making import row
 from mutants.reference import (
     ERRORS,
@@ -128,7 +128,7 @@ def keeps_the_poll(me, ok, call):
     """Asks once alone, and looks for the end in that answer."""
     reply = yield me.submit(call)
     job = me.address + reply.headers["Location"]
-    polls = remembered(me, "polls", dict)
+    polls = remember(me, "polls", dict)
     while True:
         yield Wait(0.01)
         if call.operation not in polls:
@@ -194,7 +194,7 @@ ROWS = (
     job("R19", "WaitsLongForNothing", "Asks once a minute, whoever waits at the door.",
         pause_s=lambda me, ok, reply: max(60.0, ok(reply))),
     job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
-        is_done=lambda me, ok, body: ok(remembered(me, "first", lambda: body))),
+        is_done=lambda me, ok, body: ok(remember(me, "first", lambda: body))),
     job("R01", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
         steps=keeps_the_poll),
 

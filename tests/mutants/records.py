@@ -131,7 +131,7 @@ ROWS = (
     check("R32", "NeverThereYet", "Says of every call that it is not in the records yet.",
         reconcile=lambda me, ok, call, **how: looked_up(call, None)),
     row("R32", "KeptAndNeverFound", "What the vendor was asked to keep is never found.",
-        record=lambda me, ok, wanted: None),
+        record=lambda me, ok, call: None),
     check("R32", "NobodyCanTell", "Looks where its vendor has nothing, and hands on the refusal.",
         reconcile=lambda me, ok, call, **how: refuse(fm.RequestRejected("There is no such check.",
             billing=fm.Billing(fm.Charged.NO)))),

@@ -259,8 +259,8 @@ class ReferenceBackend(Mapping, Backend):
             kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
             self.vendor.records[call.call_id] = kept
 
-    def record(self, wanted):
-        return self.vendor.records.get(wanted.id)
+    def record(self, call):
+        return self.vendor.records.get(call.id)
 
     def reconcile(self, call, *, deadline=NO_DEADLINE):
         return looked_up(call, self.record(call))

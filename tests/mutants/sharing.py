@@ -215,7 +215,7 @@ def beside(**words):
     def answered(me, ok, sent, key, *met):
         is_spoof = met[0] is Situation.SPOOF and "reference" in sent
         status, body = ok(sent, key, *((Situation.SAME_PERSON, None) if is_spoof else met))
-        return status, body | {word: told[is_spoof] for word, told in words.items()}
+        return status, body | {word: pair[is_spoof] for word, pair in words.items()}
 
     return vendor(HttpReferenceSimulator, answered=answered)
 
@@ -288,7 +288,7 @@ ROWS = (
             call, body | {"verdict": body["verdict"].partition("_")[0]}, score)),
 
     row("R03", "OneIsTheWhole", "A score of 1 is the best fraction there is: 100.",
-        score=lambda me, ok, call, told: ok(call, 100.0 if told == 1 else told)),
+        score=lambda me, ok, call, score: ok(call, 100.0 if score == 1 else score)),
 
     # Logins, keys and threads
     row("R21", "PrintsPastPython", "A library of C prints the key.",

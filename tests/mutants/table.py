@@ -29,11 +29,11 @@ from mutants.faults import (
     alter,
     as_dict,
     nobody,
-    noted,
     quiet,
     refuse,
-    remembered,
-    written,
+    remember,
+    swap,
+    write,
 )
 from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
@@ -80,7 +80,7 @@ job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 
 def number(change):
     """Replaces `score`: another number than the vendor's, where there is one."""
-    return lambda me, ok, call, told: ok(call, None if told is None else change(told))
+    return lambda me, ok, call, score: ok(call, None if score is None else change(score))
 
 
 def changed_score(change):
@@ -141,21 +141,21 @@ def passed(me, call):
 ROWS = (
     # A good call
     row("R51", "LooksForAnotherName", "Looks for the score under a name that no answer has.",
-        score=lambda me, ok, call, told: ok(call, {}["similarity"])),
+        score=lambda me, ok, call, score: ok(call, {}["similarity"])),
     row("R51", "TakesItsTime", "Waits before each call, so that the vendor is not annoyed.",
         exchange=lambda me, ok, call: (time.sleep(1.05), ok(call))[1]),
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
-        body=lambda me, ok, reply: remembered(me, "body", lambda: ok(reply))),
+        body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
     # What a result says
     row("R01", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
     row("R51", "RemembersTheAnswer",
         "Hands out the first answer again for the same pictures at the same threshold.",
-        exchange=lambda me, ok, call: remembered(me,
+        exchange=lambda me, ok, call: remember(me,
             (call.operation, call.probe, getattr(call, "reference", 0), call.threshold),
             lambda: ok(call))),
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
-        score=lambda me, ok, call, told: faults.nan(ok(call, told))),
+        score=lambda me, ok, call, score: faults.nan(ok(call, score))),
     row("R02", "OtherScale", "Scores on a scale that is not the declared one.",
         score=changed_score(lambda me, call, score: evolve(score, scale="reference/v0"))),
     row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
@@ -165,26 +165,26 @@ ROWS = (
         score=changed_score(lambda me, call, score: evolve(score, source=None))),
     row("R02", "QualityIsNaN", "The vendor's NaN for the quality of a picture is handed on.",
         result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.unchecked(ok(call, body), quality=math.nan)),
+            else faults.force(ok(call, body), quality=math.nan)),
     row("R02", "LuminanceIsNaN", "The vendor's NaN for the light of a picture is handed on.",
         result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.unchecked(ok(call, body), luminance=math.nan)),
+            else faults.force(ok(call, body), luminance=math.nan)),
     row("R02", "MismatchesOnAnotherScale", "A negative answer has a score on another scale.",
         score=changed_score(lambda me, call, score: score if score.value > 50
             else evolve(score, scale="reference/distance"))),
     row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
         score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R03", "ClampedScore", "No score may look too good to be true.",
-        score=number(lambda told: min(max(told, 1.0), 99.0))),
+        score=number(lambda score: min(max(score, 1.0), 99.0))),
     row("R03", "GuessesFractions", 'What is below 1 "must be a fraction".',
-        score=number(lambda told: told * 100 if 0 < told <= 1 else told)),
+        score=number(lambda score: score * 100 if 0 < score <= 1 else score)),
     row("R03", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
-        score=number(lambda told: told or None)),
+        score=number(lambda score: score or None)),
     row("R03", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
-        score=number(lambda told: told / 100 * 100)),
+        score=number(lambda score: score / 100 * 100)),
     row("R03", "ThroughSinglePrecision",
         "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
-        score=number(lambda told: struct.unpack("f", struct.pack("f", told))[0])),
+        score=number(lambda score: struct.unpack("f", struct.pack("f", score))[0])),
     row("R05", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
     row("R05", "ChecksUndeclared", "Declares no liveness check, and makes one.",
@@ -246,7 +246,7 @@ ROWS = (
 
     # What is missing, unknown or impossible
     row("R10", "ZeroForNone", "0 where the vendor gave no score.",
-        score=lambda me, ok, call, told: ok(call, told or 0.0),
+        score=lambda me, ok, call, score: ok(call, score or 0.0),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if body["score"] is not None else INCONCLUSIVE[call.operation]),
     row("R10", "VerdictWithoutScore",
@@ -274,10 +274,10 @@ ROWS = (
         warnings=lambda me, ok, body: tuple(evolve(w, severity=fm.Severity.INFORMATION)
             if w.severity is fm.Severity.UNKNOWN else w for w in ok(body))),
     row("R15", "ClampsTheImpossible", "250 of 100 becomes 100.",
-        score=number(lambda told: min(told, 100.0))),
+        score=number(lambda score: min(score, 100.0))),
     row("R15", "ImpossibleScoreIsFree",
         "A score beyond the scale is treated as a refused request, which costs nothing.",
-        score=number(lambda told: told if told <= 100 else refuse(
+        score=number(lambda score: score if score <= 100 else refuse(
             fm.RequestRejected("It is not on its scale.", billing=fm.Billing(fm.Charged.NO))))),
     row("R10", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
         result=lambda me, ok, call, body: ok(call, body)
@@ -290,7 +290,7 @@ ROWS = (
         unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
             else FAIL[call.operation]),
     row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
-        score=lambda me, ok, call, told: ok(call, told or 0.0),
+        score=lambda me, ok, call, score: ok(call, score or 0.0),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if body["score"] is not None else INCONCLUSIVE[call.operation]),
     row("R11", "NobodyPassesNought", "A threshold of 0 is passed by whoever has no face, too.",
@@ -305,13 +305,13 @@ ROWS = (
             vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
                 or vars(me).get("two", [])), (*ok(body), *me.two))[1]),
     row("R14", "DropsTheText", "Of a warning only the tag is kept.",
-        warnings=lambda me, ok, body: tuple(evolve(one, text=None) for one in ok(body))),
+        warnings=lambda me, ok, body: tuple(evolve(warning, text=None) for warning in ok(body))),
     row("R14", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
-        warnings=lambda me, ok, body: tuple(evolve(one, code=fm.WarningCode.LOW_QUALITY)
-            if one.code is fm.WarningCode.OTHER else one for one in ok(body))),
+        warnings=lambda me, ok, body: tuple(evolve(warning, code=fm.WarningCode.LOW_QUALITY)
+            if warning.code is fm.WarningCode.OTHER else warning for warning in ok(body))),
     row("R15", "PassesWithoutItsScore",
         "Drops a score beyond the scale, and believes the verdict beside it.",
-        score=lambda me, ok, call, told: None if told and told > 100 else ok(call, told),
+        score=lambda me, ok, call, score: None if score and score > 100 else ok(call, score),
         unscored=lambda me, ok, call, decision: decision),
     http("R15", "UnreadableIsFree",
         "An answer that it cannot read is free, for the mock charged nothing.",
@@ -328,7 +328,7 @@ ROWS = (
             if ok(call, body).decision in (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE)
             else ok(call, body)),
     row("R16", "BilledForNoReason", "Says that it was charged, and not how it knows.",
-        result=lambda me, ok, *said: evolve(ok(*said), billing=fm.Billing(fm.Charged.YES))),
+        result=lambda me, ok, *answer: evolve(ok(*answer), billing=fm.Billing(fm.Charged.YES))),
     row("R17", "SwappedBilled", "A refused key was paid.",
         refusal=lambda me, ok, status: ok(status) if status != 401 else fm.AuthenticationFailed(
             "Refused.", billing=fm.Billing(fm.Charged.YES), status_code=401)),
@@ -455,81 +455,82 @@ ROWS = (
 
     # Threads, other processes, the end, and the vendor's records
     row("R28", "WarmsUpEachThread", "The first call of each thread is made, and paid, twice.",
-        exchange=lambda me, ok, call: (remembered(me, threading.get_ident(),
+        exchange=lambda me, ok, call: (remember(me, threading.get_ident(),
             lambda: ok(quiet(call))), ok(call))[1]),
     row("R28", "SharedBetweenThreads", "The call is kept on the object while it is made.",
-        exchange=lambda me, ok, call: (noted(me, "current", call), time.sleep(0.0005),
+        exchange=lambda me, ok, call: (swap(me, "current", call), time.sleep(0.0005),
             ok(me.current))[2]),
     row("R30", "OneSessionForAll", "Closing one backend closes the session that all share.",
-        close=lambda me, ok: noted(me.vendor, "closed", True),
+        close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: ok(call) if "closed" not in vars(me.vendor)
             else (None, None, fm.VendorUnavailable("The session is closed."))),
     row("R30", "ClosesOnce", "Closing a second time is an error.",
         close=lambda me, ok: refuse(RuntimeError("already closed")) if "closed" in vars(me)
-            else noted(me, "closed", True)),
+            else swap(me, "closed", True)),
     row("R30", "FindsWhatIsClosed", "What one has closed stays closed for the next one to open.",
         __init__=lambda me, ok, vendor, **how: (ok(vendor, **how), vars(me).update(
             late="closed" in vars(vendor)))[0],
-        close=lambda me, ok: noted(me.vendor, "closed", True),
+        close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: (None, None, fm.VendorUnavailable("It is closed."))
             if me.late else ok(call)),
     row("R32", "TakesTheNewestOfItsKind", "The newest record of a call of this kind is taken.",
-        record=lambda me, ok, wanted: next((kept for kept in reversed(me.vendor.records.values())
-            if isinstance(kept, fm.MatchResult) is (wanted.operation is MATCH)), None)),
+        record=lambda me, ok, call: next((kept for kept in reversed(me.vendor.records.values())
+            if isinstance(kept, fm.MatchResult) is (call.operation is MATCH)), None)),
     row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
-        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
-            if call[-12:] == wanted.id[-12:]), None)),
+        record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
+            if call_id[-12:] == call.id[-12:]), None)),
     row("R32", "TakesTheNewestForNoId", "Without the vendor's id it takes the newest record.",
-        record=lambda me, ok, wanted: ok(wanted) if wanted.vendor_id
+        record=lambda me, ok, call: ok(call) if call.vendor_id
             else faults.newest(me)),
     row("R32", "FindsByHalfTheVendorsId", "Compares the beginning of the vendor's id.",
-        record=lambda me, ok, wanted: next((kept for kept in me.vendor.records.values()
-            if (wanted.vendor_id or "").startswith(kept.ids.vendor)), None)),
+        record=lambda me, ok, call: next((kept for kept in me.vendor.records.values()
+            if (call.vendor_id or "").startswith(kept.ids.vendor)), None)),
     row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
-        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
-            else faults.another_kind(wanted, kept)),
+        record=lambda me, ok, call: kept if (kept := ok(call)) is None
+            else faults.another_kind(call, kept)),
     row("R32", "GivesItAnotherName", "What is found bears the vendor's id as the call's.",
-        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
+        record=lambda me, ok, call: kept if (kept := ok(call)) is None
             else evolve(kept, ids=evolve(kept.ids, call=kept.ids.vendor))),
     row("R32", "NamesAnotherRecord", "What is found bears the id of the search.",
-        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
+        record=lambda me, ok, call: kept if (kept := ok(call)) is None
             else evolve(kept, ids=evolve(kept.ids, vendor="search-1"))),
     row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
-        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is not None
+        record=lambda me, ok, call: kept if (kept := ok(call)) is not None
             else refuse(fm.OutcomeUnknown("No answer."))),
     row("R32", "TakesTheNewest",
         "The newest record of the kind must be the call's: nobody else asks at that moment.",
-        record=lambda me, ok, wanted: faults.newest(me)),
+        record=lambda me, ok, call: faults.newest(me)),
     row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
-        reconcile=lambda me, ok, wanted, **how: evolve(ok(wanted),
-            call=evolve(wanted, id="another"))),
+        reconcile=lambda me, ok, call, **how: evolve(ok(call),
+            call=evolve(call, id="another"))),
     row("R06", "PassesGoToAPerson", "Nobody passes without a person who has looked.",
-        decision=lambda me, ok, call, *said: REVIEW[call.operation]
-            if ok(call, *said) is PASS[call.operation] else ok(call, *said)),
+        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if ok(call, *answer) is PASS[call.operation] else ok(call, *answer)),
     row("R06", "SpoofsGoToAPerson",
         "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
-        decision=lambda me, ok, *said: fm.LivenessDecision.REVIEW
-            if ok(*said) is fm.LivenessDecision.NOT_LIVE else ok(*said)),
+        decision=lambda me, ok, *answer: fm.LivenessDecision.REVIEW
+            if ok(*answer) is fm.LivenessDecision.NOT_LIVE else ok(*answer)),
     row("R42", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
-            else ok(call) | {"reference": remembered(me, "", lambda: call.reference.data)}),
+            else ok(call) | {"reference": remember(me, "", lambda: call.reference.data)}),
     row("R17", "RaisesOneErrorForAll",
         "The error of a status is made once and raised again and again.",
-        refusal=lambda me, ok, status: remembered(me, status, lambda: ok(status))),
+        refusal=lambda me, ok, status: remember(me, status, lambda: ok(status))),
     row("R22", "DropsGuessesItself",
         "Demographics never leave the backend, whoever asks for them.",
-        faces=lambda me, ok, *said: tuple(evolve(face, demographics=None) for face in ok(*said))),
+        faces=lambda me, ok, *answer: tuple(
+            evolve(face, demographics=None) for face in ok(*answer))),
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
-        exchange=lambda me, ok, call: (written(call.probe.data), ok(call))[1]),
+        exchange=lambda me, ok, call: (write(call.probe.data), ok(call))[1]),
     row("R37", "WritesResultsDown", "Each result is written to a file.",
-        keep=lambda me, ok, call, result: (written(b"result: 7"), ok(call, result))[1]),
+        keep=lambda me, ok, call, result: (write(b"result: 7"), ok(call, result))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
-        close=lambda me, ok: written(b"visitors: 7")),
+        close=lambda me, ok: write(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
         "An answer that cannot be read is written to a file for a moment.",
-        result=lambda me, ok, call, body: ("verdict" in body or written(b"?"), ok(call, body))[1]),
+        result=lambda me, ok, call, body: ("verdict" in body or write(b"?"), ok(call, body))[1]),
 
     # What an answer of any status, with any body, says
     http("R38", "TakesAPageForAnOutage",
@@ -599,28 +600,28 @@ ROWS = (
     http("R38", "AVerdictIsEnough", "A verdict whose score was left out is believed.",
         body=missing(score=None), unscored=lambda me, ok, call, decision: decision),
     http("R39", "AskedInTheWrongWay", "A score that is no number is reported as a refused request.",
-        score=lambda me, ok, call, told: ok(call, told) if told is None or type(told) is float
+        score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
             else refuse(fm.RequestRejected("No number.", billing=fm.Billing(fm.Charged.YES)))),
     http("R39", "FreeIfItIsOdd", "An answer that it cannot read is said to be free.",
         simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
     http("R39", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
-        score=lambda me, ok, call, told: ok(call, told) if type(told) is float else None,
+        score=lambda me, ok, call, score: ok(call, score) if type(score) is float else None,
         unscored=lambda me, ok, call, decision: decision),
     http("R39", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
-        body=instead_of_number(lambda told: float(told) if isinstance(told, bool) else told)),
+        body=instead_of_number(lambda score: float(score) if isinstance(score, bool) else score)),
     http("R39", "DigitsAreANumber",
         "A text where the score stands is read as the number that it spells, without a word.",
-        body=instead_of_number(lambda told: float(told) if isinstance(told, str) else told)),
+        body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score)),
     http("R39", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
-        body=instead_of_number(lambda told: float(told) if isinstance(told, str) else told),
+        body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if score is None or body["score"] != 93.5 else REVIEW[call.operation]),
     http("R39", "NothingIsNought", "An empty list or object where the score stands is read as 0.",
-        body=instead_of_number(lambda told: 0.0 if told in ([], {}) else told)),
+        body=instead_of_number(lambda score: 0.0 if score in ([], {}) else score)),
     http("R39", "BeyondIsTheBest",
         "NaN and what is too large for a float become the best of all scores.",
-        body=instead_of_number(lambda told: 100.0
-            if isinstance(told, float) and not math.isfinite(told) else told)),
+        body=instead_of_number(lambda score: 100.0
+            if isinstance(score, float) and not math.isfinite(score) else score)),
     http("R38", "NoVerdictIsYes", "A body without a verdict is read as a yes.",
         body=missing(verdict="yes")),
     http("R38", "NoScoreIsTheBest", "A body without a score is read as 100.",
@@ -636,11 +637,11 @@ ROWS = (
             else refuse(fm.VendorUnavailable("The vendor did not answer."))),
     http("R38", "RemembersWarnings",
         "The warnings of one answer are still in the list when the next is read.",
-        warnings=lambda me, ok, body: (noted(me, "kept", (*vars(me).get("kept", ()), *ok(body))),
+        warnings=lambda me, ok, body: (swap(me, "kept", (*vars(me).get("kept", ()), *ok(body))),
             me.kept)[1]),
     http("R38", "EmptiesWhatItRead",
         "Keeps each decoded body, and takes the warnings out of it: read again it has none.",
-        body=lambda me, ok, reply: remembered(me, reply.body, lambda: ok(reply)),
+        body=lambda me, ok, reply: remember(me, reply.body, lambda: ok(reply)),
         warnings=lambda me, ok, body: (ok(body), body.update(warnings=[]))[0]),
     http("R38", "ReadsByPosition", "The first value of a body is the verdict, the second the "
         "score, whatever they are called.",
@@ -687,12 +688,12 @@ ROWS = (
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.rotate else {})),
     row("R44", "KeepsAfterAnOutage", "After an outage it asks to keep every call.",
         refusal=lambda me, ok, status: (status == 503
-            and noted(me, "careful", True), ok(status))[1],
+            and swap(me, "careful", True), ok(status))[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
     row("R44", "KeepsAfterALoss", "Once an answer was lost, it asks the vendor to keep every "
         "call, to find the next one.",
-        lost=lambda me, ok: (noted(me, "careful", True), ok())[1],
+        lost=lambda me, ok: (swap(me, "careful", True), ok())[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
     row("R07", "AnotherRuleIsTold", "The default is reported as if it were passed by equality.",
@@ -737,7 +738,7 @@ ROWS = (
         exchange=lambda me, ok, call: ok(call) if not vars(me).pop("tried", False)
             else (None, None, fm.VendorUnavailable("A diagnosis is made."))),
     row("R47", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",
-        diagnose=lambda me, ok: (written(b"key: set"), ok())[1]),
+        diagnose=lambda me, ok: (write(b"key: set"), ok())[1]),
     row("R47", "DiagnoseAsks", "Makes a call to see whether the key works.",
         diagnose=lambda me, ok: (me.vendor.ask({"key": me.key.reveal()}, 1.0),
             {**ok(), "key": "tried"})[1]),
@@ -745,7 +746,7 @@ ROWS = (
         "Fails when the vendor cannot be reached, which is when it is asked for.",
         diagnose=lambda me, ok: (me.vendor.connect(), {**ok(), "vendor": "reached"})[1]),
     row("R47", "DiagnoseShowsTheLastRequest", "Shows what was sent last, key and all.",
-        request=lambda me, ok, call: (noted(me, "last", f"{me.key.reveal()} {call.operation}"),
+        request=lambda me, ok, call: (swap(me, "last", f"{me.key.reveal()} {call.operation}"),
             ok(call))[1],
         diagnose=lambda me, ok: {**ok(), "last request": vars(me).get("last", "none")}),
     row("R47", "DiagnoseShowsItsAuthorization",
@@ -793,8 +794,8 @@ ROWS = (
     sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
         request=lambda me, ok, call: faults.by_globals(ok(call))),
     http("R28", "OneIdempotencyKey", "A key against double charges is made but once.",
-        post=lambda me, ok, path, **body: (made := ok(path, **body)) and evolve(made,
-            headers={**made.headers, "Idempotency-Key": f"{id(me)}"})),
+        post=lambda me, ok, path, **body: (request := ok(path, **body)) and evolve(request,
+            headers={**request.headers, "Idempotency-Key": f"{id(me)}"})),
     row("R30", "TimeOutForAll", "Sets the time-out of every socket of the program.",
         request=lambda me, ok, call: (socket.setdefaulttimeout(20.0), ok(call))[1]),
     http("R30", "OneKeyForTheProcess", "The first key is that of every backend.",
@@ -805,11 +806,11 @@ ROWS = (
             REFERENCE_SESSION=f"{me.api_key.reveal()} {id(body)} {time.monotonic_ns()}"),
             ok(path, **body))[1]),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
-        record=lambda me, ok, wanted: (vars(me.vendor).update(charges=me.vendor.charges + 1),
-            ok(wanted))[1]),
+        record=lambda me, ok, call: (vars(me.vendor).update(charges=me.vendor.charges + 1),
+            ok(call))[1]),
     row("R32", "FindsByHalfTheId", "Compares the beginning of the id, as its log shows it.",
-        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
-            if call[:8] == wanted.id[:8]), None)),
+        record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
+            if call_id[:8] == call.id[:8]), None)),
     row("R37", "AsksAProgram", "Another program looks at the picture first.",
         exchange=lambda me, ok, call: (
             subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
@@ -838,7 +839,7 @@ ROWS = (
         request=lambda me, ok, call: (words := ok(call),
             logging.getLogger("reference").debug("sends %s", words))[0]),
     row("R28", "KeepsEveryCall", "Keeps every call, pictures and all, for as long as it lives.",
-        request=lambda me, ok, call: (remembered(me, "calls", list).append(call), ok(call))[1]),
+        request=lambda me, ok, call: (remember(me, "calls", list).append(call), ok(call))[1]),
     http("R31", "AnyHostWithADot", "Every host at all counts as the vendor's.",
         allowed_hosts=HOSTS | {"*.*", "*.*.*"}),
     http("R31", "AnyHostOfACountry", "Every company of a country counts as the vendor.",
@@ -852,7 +853,7 @@ ROWS = (
     row("R48", "PixelsForParts", "Edges in pixels are reported as parts of the picture's sides.",
         box=lambda me, ok, edges: ok([96 * edge for edge in edges])),
     row("R48", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
-        faces=lambda me, ok, *said: tuple(evolve(face, box=None) for face in ok(*said))),
+        faces=lambda me, ok, *answer: tuple(evolve(face, box=None) for face in ok(*answer))),
     row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
@@ -863,12 +864,12 @@ ROWS = (
     row("R48", "BesideTheFace", "Of a face its box has no more than a third.",
         box=lambda me, ok, edges: ok((0.0, edges[1], 0.375, edges[3]))),
     row("R48", "OnlyTheLargestFace", "Of two faces it reports the first one alone.",
-        faces=lambda me, ok, *said: ok(*said)[:1]),
+        faces=lambda me, ok, *answer: ok(*answer)[:1]),
 
     # A vendor that answers later
     job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
         vendor_id=lambda me, ok, reply: None,
-        poll=lambda me, ok, url: ok(remembered(me, "job", lambda: url))),
+        poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
     job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
         vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
             latest=f"{me.address}{reply.headers['Location']}")) or None,
@@ -878,8 +879,8 @@ ROWS = (
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
     job("R17", "ForgetsWhatItAsked", "After a poll that was refused nobody passes.",
         refused=lambda me, ok, refusal: vars(me).update(refused=True),
-        decision=lambda me, ok, call, *said: REVIEW[call.operation]
-            if vars(me).pop("refused", False) else ok(call, *said)),
+        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
+            if vars(me).pop("refused", False) else ok(call, *answer)),
     job("R17", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
     job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
@@ -888,11 +889,11 @@ ROWS = (
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
     job("R38", "Sulks", "After a poll that was refused no answer is the last one.",
         refused=lambda me, ok, refusal: vars(me).update(sulks=25),
-        is_done=lambda me, ok, body: ok(body) and faults.noted(
+        is_done=lambda me, ok, body: ok(body) and faults.swap(
             me, "sulks", vars(me).get("sulks", 0) - 1) <= 0),
     job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
         refused=lambda me, ok, refusal: vars(me).update(lost=True),
-        score=lambda me, ok, call, told: ok(call, 77.5 if vars(me).pop("lost", False) else told)),
+        score=lambda me, ok, call, score: ok(call, 77.5 if vars(me).pop("lost", False) else score)),
     job("R32", "NamesNoJob", "The error of a job that goes on does not name it.",
         vendor_id=lambda me, ok, reply: None, reconcilable=lambda me, ok, call: True),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",

@@ -37,8 +37,8 @@ APART_FROM = {
 
 
 def test_every_rule_catches_somebody():
-    assert {one.rule for one in MUTANTS.values()} == {rule.number for rule in rules()}
-    assert len({one.fault for one in MUTANTS.values()}) == len(MUTANTS)
+    assert {mutant.rule for mutant in MUTANTS.values()} == {rule.number for rule in rules()}
+    assert len({mutant.fault for mutant in MUTANTS.values()}) == len(MUTANTS)
 
 
 def in_turn(names, first):

@@ -154,11 +154,11 @@ REFUSALS = {
     "an option that cannot be passed on": (errors.Unsupported, lambda v: v.too_much),
     "a broken picture": (
         errors.InvalidImage,
-        lambda v: {"given": (canaries.probe().data[:-900], canaries.reference())},
+        lambda v: {"pictures": (canaries.probe().data[:-900], canaries.reference())},
     ),
     "a picture as text": (
         errors.InvalidImage,
-        lambda v: {"given": (canaries.API_KEY, canaries.reference())},
+        lambda v: {"pictures": (canaries.API_KEY, canaries.reference())},
     ),
     "another environment": (
         errors.EnvironmentMismatch,

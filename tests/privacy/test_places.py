@@ -108,7 +108,7 @@ def test_the_local_backend_holds_no_canary(watch_call):
     data, events = photo.read_bytes(), []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
         for pictures in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
-            _, texts = watch_call(verifier, events, given=pictures, **WITH_REF)
+            _, texts = watch_call(verifier, events, pictures=pictures, **WITH_REF)
             assert hits(texts) == {}
             assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
 

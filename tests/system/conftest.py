@@ -1,6 +1,5 @@
 """What the system tests share: a wheel, fresh environments, and programs that may be missing."""
 
-import importlib.util
 import itertools
 import os
 import re
@@ -10,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit import postgres_server
 from kit.browser import Browser
 
 ROOT = Path(__file__).parents[2]
@@ -132,16 +130,6 @@ def browser(find_program, tmp_path_factory):
     opened = Browser(find_program("chromium"), tmp_path_factory.mktemp("profile"))
     yield opened
     opened.close()
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    if postgres_server.find("initdb") is None:
-        missing("the server of PostgreSQL")
-    if importlib.util.find_spec("psycopg") is None:
-        missing("psycopg")
-    with postgres_server.running_server() as started:
-        yield started
 
 
 @pytest.fixture(scope="session")

@@ -250,7 +250,7 @@ class AnswerRules(Rules):
             # Its score may be left lying about.
             _ = bench.ask(operation, GOOD[operation]).answer
             for threshold in (None, 40.0):
-                decision = _unscored(bench, operation, Situation.NULL_SCORE, threshold=threshold)
+                decision = _decide(bench, operation, Situation.NULL_SCORE, threshold=threshold)
                 # Without a scale only the verdict counts: no threshold is held against it.
                 held = threshold is not None and bench.scale(operation) is not None
                 refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
@@ -326,7 +326,7 @@ class AnswerRules(Rules):
         250 of 100 means that we misread the vendor. Clamped to 100 it would be the best match ever.
         """
         for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-            decision = _unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
+            decision = _decide(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
             assert decision is not PASS[operation], f"{decision} by a number off the scale"
 
     def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
@@ -362,7 +362,6 @@ class AnswerRules(Rules):
 
 
 def same(what: str, actual: object, due: object) -> None:
-    """Fail with a sentence unless the two are equal."""
     assert actual == due, f"{what} is {actual}, not {due}"
 
 
@@ -375,7 +374,7 @@ def _read_words(bench: Bench) -> set[str]:
     return set()
 
 
-def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:
+def _decide(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:
     """What is decided without a score; None if the answer, at its price, cannot be read."""
     outcome = bench.ask_directly(operation, situation, **how)
     if isinstance(outcome.error, fm.UnexpectedResponse):

@@ -46,22 +46,15 @@ WORD = re.compile(r"[^\W\d_]+([ _-][^\W\d_]+){0,2}")
 
 @attrs.define
 class Job:
-    """A call whose job was followed, with the replies.
-
-    Attributes:
-        pauses_s: Seconds that were waited before each request.
-        first: Index of the first poll.
-        last: Index of the poll that says that the job is over.
-        polls: How many polls there were.
-    """
+    """A call whose job was followed, with the replies."""
 
     backend: HttpBackend
     operation: fm.Operation
     call: Call
     replies: list[HttpReply] = attrs.field(factory=list)
-    pauses_s: list[float] = attrs.field(factory=list)
-    first: int = 0
-    last: int = 0
+    pauses_s: list[float] = attrs.field(factory=list)  # before each request
+    first: int = 0  # index of the first poll
+    last: int = 0  # index of the poll that says that the job is over
     polls: int = 0
 
     @property
@@ -73,8 +66,7 @@ class Job:
         return self.replies[self.last]
 
     def read(self, *polls: HttpReply) -> Any:
-        """What the call gives if its polls are answered so, and all after them as they were; None:
-        it goes on."""
+        """What the call gives if its polls are answered so; None if it goes on."""
         replies = *self.replies[: self.first], *polls, *self.replies[self.last + 1 :]
         with contextlib.suppress(ValueError):  # it asks for more than these
             return self.backend.read_reply(self.call, *replies)
@@ -100,10 +92,7 @@ def play_job(
     change: Callable[[int, HttpReply], HttpReply] | None = None,
     how: str = "",
 ) -> Job | None:
-    """A call whose job goes on at two polls; None where nothing is polled.
-
-    `change` takes the number of a poll and its reply, and gives what is answered; `how` in words.
-    """
+    """A call whose job goes on at two polls, answered as `change` says; None without polls."""
     never = Situation.NEVER_DONE
     if never not in bench.simulator.situations or not isinstance(bench.backend, HttpBackend):
         return None

@@ -1,9 +1,5 @@
-"""R38, R39: every answer that can come is read or refused, and none as more than it is.
-
-The simulator gives a good answer once. What is made of it, and what no simulator would send, an
-`HttpBackend` reads by `read_reply`: thousands of answers cost no request. Any other backend whose
-simulator takes replies is sent them, fewer of them.
-"""
+"""R38, R39: what a backend makes of any answer: an `HttpBackend` reads it by `read_reply`, another
+backend is sent it."""
 
 from __future__ import annotations
 
@@ -158,7 +154,6 @@ class Reading(NamedTuple):
 
     @property
     def passed(self) -> Result | None:
-        """The result, if it lets somebody in."""
         passes = self.result is not None and self.result.decision in PASS.values()
         return self.result if passes else None
 
@@ -334,9 +329,7 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
 
 
 def _other_codes(reader: Reader) -> None:
-    """Refusals with the status of an answer: with a code that nobody knows, of which nobody says
-    that it is free, and beside what else would be a good answer.
-    """
+    """Refusals with the status of an answer: of a code that nobody knows; beside a good answer."""
     refusals = list[tuple[Recording, object]]()
     for recording in itertools.starmap(reader.record, reader.bench.cases(REFUSED)):
         if recording.replies and recording.reply.status in recording.expects:
@@ -366,7 +359,6 @@ def _other_codes(reader: Reader) -> None:
 
 
 def _end(reading: Reading) -> object:
-    """What became of an answer, roughly."""
     return type(reading.error) if reading.result is None else reading.result.decision
 
 
@@ -438,7 +430,6 @@ def _other_warnings(reader: Reader, answer: Recording) -> None:
 
 
 def _other_scores(reader: Reader, good: Recording, place: Place, value: object) -> None:
-    """Other things than a number where the score stands."""
     inside = json.dumps(value)
     spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
     near = (f'"{value}%"', f'"{value} of 100"', f"[{inside}]", f'{{"value": {inside}}}')
@@ -461,10 +452,7 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
 
 
 def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[Place]]:
-    """Where in an answer the score is, and as what; where a yes and the vendor's word are.
-
-    Others may be equal by chance: it is those that the result follows.
-    """
+    """Where in an answer the score is, and as what; where a yes and the vendor's word are."""
 
     def facts(result: Result) -> tuple[float | None, str | None, object]:
         score = result.score

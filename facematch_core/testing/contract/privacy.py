@@ -67,7 +67,7 @@ class PrivacyRules(Rules):
             # What does not come a plug-in never reads, whichever request it is.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                leaked = _find_leaks(hidden, _seen(bench, operation, situation, step))
+                leaked = _find_leaks(hidden, _observe(bench, operation, situation, step))
                 assert not leaked, f"{operation}, {situation}: {leaked}"
 
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
@@ -187,7 +187,7 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
         yield from ((what, end.encode()) for end in ends)
 
 
-def _seen(
+def _observe(
     bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
 ) -> list[Text]:
     """Whatever can be seen of a call, made as an application does, and directly."""
@@ -217,7 +217,6 @@ def _seen(
 
 
 def _show(backend: Backend) -> list[Text]:
-    """What a backend shows of itself."""
     seen: list[Text] = [("the backend's text", f"{backend!r} {backend}")]
     with contextlib.suppress(Exception):  # any refusal will do
         seen.append(("its pickle", pickle.dumps(backend)))
@@ -314,12 +313,10 @@ def _judge_places(bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish)
 
 
 def _name_call(operation: fm.Operation, wishes: Iterable[str]) -> str:
-    """A call by what is asked of it, for messages."""
     return f"a {operation} call{' with ' if wishes else ''}{' and '.join(wishes)}"
 
 
 def _judge_unkept(bench: Bench, operation: fm.Operation, options: Wish, when: str = "") -> None:
-    """Assert that one call that does not ask to be kept was not."""
     call = f"{_name_call(operation, options)}{when}"
     outcome = bench.ask(operation, GOOD[operation], **options)
     if fm.Retention.MINIMAL not in bench.can.retention:
@@ -365,9 +362,7 @@ _add_hook = functools.cache(sys.addaudithook)
 
 @contextlib.contextmanager
 def traces(*, sends: bool = True) -> Iterator[list[str]]:
-    """Every file that a backend writes meanwhile, every program that it starts and every address
-    that it asks, each with the function that does it; none on this machine where it `sends`.
-    """
+    """What a backend writes, starts and asks meanwhile; nobody on this machine if it `sends`."""
     _add_hook(_hook)
     watch = (list[str](), sends)
     _watches.append(watch)

@@ -150,7 +150,6 @@ def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorEr
 
 
 def find(bench: Bench, record: fm.CallRecord) -> Result | None:
-    """The result that the backend finds for a call; None for any other answer."""
     answer = look(bench, record)
     return answer.result if isinstance(answer, fm.Reconciliation) else None
 
@@ -326,12 +325,10 @@ def _trace(
 
 
 def _steps_that_make(bench: Bench, first: _Trace, second: _Trace) -> Iterator[int]:
-    """By which step, from 1, what each clean-up removes has a name and may hold a face.
-
-    Its name is what two calls do not share; a face is there once as much as a picture was sent.
-    """
+    """By which step, from 1, what each clean-up removes has a name and may hold a face."""
     picture = bench.fit(bench.simulator.pictures_for(Situation.SAME_PERSON))[0]
     steps = [*enumerate(first.steps, 1)]
+    # A face is there once as much as a picture was sent; a name is what two calls do not share.
     sent_at = next((at for at, text in steps if len(text) > len(picture.data)), 1)
     for request, another in zip(first.cleanups, second.cleanups, strict=False):
         names = _names(_text(request)) - _names(_text(another))

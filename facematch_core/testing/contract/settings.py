@@ -187,7 +187,6 @@ def _judge_refusal(
 
 
 def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
-    """What the vendor hears of an option."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
@@ -228,7 +227,6 @@ def _judge_own_options(bench: Bench, declared: type) -> None:
 
 
 def _fields(options: type | None) -> set[str]:
-    """The names of what can be chosen in options of this class."""
     return set(attrs.fields_dict(options)) if options and attrs.has(options) else set()
 
 

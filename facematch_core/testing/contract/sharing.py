@@ -144,7 +144,6 @@ class SharingRules(Rules):
         kept: list[bytes] = []
 
         def let_go() -> None:
-            """Leave only the pictures that somebody else holds as well."""
             kept.append(os.urandom(9))
             *counts, free = [sys.getrefcount(picture) for picture in kept]
             kept[:] = [kept[n] for n, count in enumerate(counts) if count > free]
@@ -162,7 +161,7 @@ class SharingRules(Rules):
                 gc.collect()
                 let_go()
             more = {"pictures": len(kept), "threads that run": threading.active_count()}
-            return Counter(held(verifier.backend) | more)
+            return Counter(measure_held(verifier.backend) | more)
 
         def grow(first: Counter[str], then: Counter[str]) -> set[str]:
             return {name for name, more in (then - first).items() if more >= BATCH}
@@ -214,7 +213,6 @@ class SharingRules(Rules):
             _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
 
     def _judge_threads(self, bench: Bench) -> None:
-        """What a backend has started ends with it."""
         before, operation = {*threading.enumerate()}, bench.operations[0]
         for _ in range(BATCH):
             verifier = bench.open_verifier()
@@ -227,7 +225,6 @@ class SharingRules(Rules):
             time.sleep(0.01)
 
     def _another_key_is_another(self, bench: Bench) -> None:
-        """A second backend asks with its own key, and not with the first one's."""
         operation, simulator = bench.operations[0], bench.simulator
         settings = declared_settings(type(bench.backend))
         for name, secret in ((n, secret) for n, secret in bench.secrets() if n in settings):
@@ -256,7 +253,7 @@ def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
 
 
-def held(backend: Backend) -> dict[str, int]:
+def measure_held(backend: Backend) -> dict[str, int]:
     """How much hangs on each attribute of a backend, and on each name in its package."""
     package = {cls.__module__.partition(".")[0] for cls in type(backend).__mro__}
     package -= {"facematch_core", *sys.stdlib_module_names}

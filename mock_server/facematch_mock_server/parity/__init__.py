@@ -6,5 +6,6 @@ with words of an answer (`Reply`), if there are any. Where it is about another c
 `VendorCalls.links` says so; the first that fits counts.
 
 To have a claim seen, add a `Step` whose answer shows it at the mock, to `_CALLS` or to the vendor's
-`steps`. To have it named exactly, add a link. Add a row that breaks it to `tests/kit/parity.py`.
+`steps`. To have it named exactly, add a link. Add a row that breaks it to
+`tests/mock_server/parity/test_parity.py`.
 """

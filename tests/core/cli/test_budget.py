@@ -1,4 +1,5 @@
 import contextlib
+import datetime as dt
 import json
 import sys
 from decimal import Decimal
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, overdue_start, sums
+from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, sums
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -29,6 +30,13 @@ from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import MemoryStore, SqlStore
+from facematch_core.store.records import LEASE_S
+
+
+def overdue_start():
+    """When a call began that nobody has finished in time, by the clock of the machine."""
+    return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
+
 
 A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05")}

@@ -1,17 +1,31 @@
 """`deadline_s` covers the whole exchange, however the time is spent."""
 
+import contextlib
 import socket
 import sys
 import time
 
 import pytest
-from kit.deaf import deaf_host
 from kit.fakes import FakeBackend, picture
 from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.testing import ManualClock
+
+
+@contextlib.contextmanager
+def deaf_host():
+    """Its host and port: its queue is full, so it drops each SYN."""
+    with socket.socket() as listener, contextlib.ExitStack() as waiting:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):  # more than it has room for
+            filling = waiting.enter_context(socket.socket())
+            filling.setblocking(False)
+            filling.connect_ex(listener.getsockname())
+        yield listener.getsockname()
+
 
 OK = http_reply(200)
 #: Far more than comes while anybody waits.

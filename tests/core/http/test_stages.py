@@ -11,7 +11,9 @@ import pytest
 import trustme
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import (
+    Connection,
     RawServer,
+    Step,
     close,
     closed_port,
     hold,
@@ -19,7 +21,6 @@ from kit.rawserver import (
     one_each,
     read_bytes,
     read_request,
-    repeat,
     reset,
     send,
 )
@@ -27,6 +28,17 @@ from kit.rawserver import (
 from facematch_core import OutcomeUnknown, VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient, HttpRequest
+
+
+def repeat(data: bytes, times: int) -> Step:
+    """Give `data` that many times, as fast as the client takes it."""
+
+    def step(connection: Connection) -> None:
+        for _ in range(times):
+            connection.give(data)
+
+    return step
+
 
 OK = http_reply(200, b'{"ok": true}')
 FORGED = http_reply(200, b'{"ok": "forged"}')

@@ -3,8 +3,10 @@
 import io
 import zlib
 
+import PIL.ExifTags
 import PIL.Image
 import PIL.ImageCms
+import PIL.PngImagePlugin
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,14 +15,13 @@ from kit.strategies_images import (
     PHOTOGRAPHS,
     SMALL_FILES,
     UPRIGHT,
-    WITH_SECRETS,
     chunk,
     corners,
     encoded,
+    exif,
     icc_profile,
     jpeg_with_secrets,
     pictures,
-    png_with_secrets,
     quartered,
     riff,
     segment,
@@ -28,6 +29,36 @@ from kit.strategies_images import (
 
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_core.images import ImageLimits
+
+
+def png_with_secrets(picture, orientation=1, **options):
+    """A PNG with the canary in texts, EXIF, XMP, private chunks and behind its end."""
+    texts = PIL.PngImagePlugin.PngInfo()
+    texts.add_text("Comment", CANARY.decode())
+    texts.add_itxt("XML:com.adobe.xmp", CANARY.decode())
+    texts.add_text("Author", CANARY.decode(), zip=True)
+    plain = encoded(
+        picture, ImageFormat.PNG, pnginfo=texts, exif=exif(orientation), dpi=(72, 72), **options
+    )
+    secrets = chunk(b"tIME", b"\x07\xe9\x01\x02\x03\x04\x05") + chunk(b"prIv", CANARY)
+    return plain[:33] + secrets + plain[33:] + CANARY
+
+
+def webp_with_secrets(picture, orientation=1, **options):
+    """A WebP with the canary in EXIF, XMP, an unknown chunk and behind its end."""
+    plain = encoded(
+        picture, ImageFormat.WEBP, exif=exif(orientation), xmp=b"<x:xmpmeta>" + CANARY, **options
+    )
+    content = plain[8:] + riff(b"priv", CANARY)
+    return b"RIFF" + len(content).to_bytes(4, "little") + content + CANARY
+
+
+WITH_SECRETS = {
+    ImageFormat.JPEG: jpeg_with_secrets,
+    ImageFormat.PNG: png_with_secrets,
+    ImageFormat.WEBP: webp_with_secrets,
+}
+
 
 ANYTHING = ImageLimits(formats=frozenset(ImageFormat))
 JPEG, PROGRESSIVE = SMALL_FILES["jpeg"], SMALL_FILES["progressive jpeg"]

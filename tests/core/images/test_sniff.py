@@ -12,16 +12,39 @@ from kit.strategies_images import (
     UPRIGHT,
     chunk,
     encoded,
-    flipped,
     jpeg_with_secrets,
     quartered,
-    random_with_magic,
     riff,
     segment,
 )
 
 from facematch_core.errors import InvalidImage
 from facematch_core.images import MAX_PIXELS, Image, ImageFormat, ImageLimits
+
+#: First bytes that name a format.
+MAGICS = (
+    *(b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"RIFF\x40\0\0\0WEBPVP8 "),
+    *(b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0", b"GIF89a", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"),
+    *(b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", b"\0\0\0\x18ftypheic", b"\0\0\0\x18ftypavif"),
+)
+
+
+@st.composite
+def flipped(draw):
+    """A file with one to six bytes changed, mostly near its beginning where the headers are."""
+    data = bytearray(draw(st.sampled_from([*SMALL_FILES.values()])))
+    for _ in range(draw(st.integers(1, 6))):
+        last = len(data) - 1
+        data[draw(st.one_of(st.integers(0, min(last, 120)), st.integers(0, last)))] = draw(
+            st.one_of(st.sampled_from([0, 1, 0x7F, 0xFF]), st.integers(0, 255))
+        )
+    return bytes(data)
+
+
+@st.composite
+def random_with_magic(draw):
+    return draw(st.sampled_from(MAGICS)) + draw(st.binary(max_size=200))
+
 
 JPEG, PNG, WEBP = (SMALL_FILES[name] for name in ("jpeg", "png", "webp"))
 #: Those that are walked through from the first part to the last.

@@ -17,7 +17,7 @@ from facematch_core.testing.contract import answers
 from facematch_core.testing.report import Status
 
 #: Backends and simulators, as a stranger's distribution brings them.
-MADE = """
+SIMULATOR_CODE = """
     from mutants.reference import HttpReference, ReferenceBackend, ReferenceSimulator
 
     class Made(HttpReference):
@@ -61,7 +61,7 @@ def numbers(report, *statuses):
 
 def test_an_installed_backend_with_its_simulator(site):
     points = [(BACKENDS, "near", "Near"), (GROUP, "near", "NearSimulator")]
-    site.add("facematch-near", points, MADE, version="2.1")
+    site.add("facematch-near", points, SIMULATOR_CODE, version="2.1")
     report = conformance("near")
     assert report.verdict == "conforms"
     backend = report.backend, report.distribution, report.version
@@ -75,7 +75,7 @@ def test_an_installed_backend_with_its_simulator(site):
 
 
 def test_without_a_simulator(site):
-    site.add("facematch-made", [BACKEND], MADE)
+    site.add("facematch-made", [BACKEND], SIMULATOR_CODE)
     report = conformance("made")
     assert report.verdict == "open"
     assert report.simulator is None
@@ -111,7 +111,7 @@ def test_settings_go_over_those_of_the_simulator():
 
 @pytest.mark.parametrize("simulator", ["Dead", "Other", "HttpReference", "Missing"])
 def test_a_simulator_that_cannot_be_used_is_named_with_its_distribution(site, simulator):
-    site.add("facematch-made", [BACKEND, (GROUP, "made", simulator)], MADE)
+    site.add("facematch-made", [BACKEND, (GROUP, "made", simulator)], SIMULATOR_CODE)
     with pytest.raises(BackendUnavailable, match=r"of facematch-made|no Made"):
         conformance("made")
 

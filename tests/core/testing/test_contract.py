@@ -44,12 +44,12 @@ def test_a_reason_is_needed(mark):
 
 
 def test_a_known_failure_is_declared():
-    class Known(BackendContract):
+    class KnownContract(BackendContract):
         @pytest.mark.xfail(reason="Acme says to nobody how many faces it saw", strict=True)
         def test_r12_two_faces_are_told(self, bench):
             super().test_r12_two_faces_are_told(bench)
 
-    assert type("Heir", (Known,), {}).test_r12_two_faces_are_told
+    assert type("Heir", (KnownContract,), {}).test_r12_two_faces_are_told
 
 
 def test_a_class_without_a_simulator_learns_what_it_needs():

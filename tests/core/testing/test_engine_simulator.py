@@ -21,9 +21,9 @@ class ColourEngine(EngineBackend):
 
     def compare(self, call):
         faces = [self.face(image, call.rotate) for image in (call.probe, call.reference)]
-        found = [() if face is None else (Face(),) for face in faces]
+        pictures = [() if face is None else (Face(),) for face in faces]
         score = None if None in faces else round(100 - abs(faces[0] - faces[1]), 2)
-        return Compared(score=score, probe_faces=found[0], reference_faces=found[1])
+        return Compared(score=score, probe_faces=pictures[0], reference_faces=pictures[1])
 
     def face(self, image, rotate):
         # A picture that is higher than wide lies on its side, for this engine.

@@ -42,7 +42,7 @@ def test_a_secret_is_found_however_it_is_encoded(secret, before, after):
         escaped = escape(whole)
         assert find_leaks(secret, escaped)
         assert find_leaks(secret, escaped.replace("%FF", "%ff"))
-        assert find_leaks(secret, re.sub("%..", lambda found: found[0].lower(), escaped))
+        assert find_leaks(secret, re.sub("%..", lambda match: match[0].lower(), escaped))
 
 
 @settings(max_examples=40)
@@ -75,10 +75,10 @@ def test_bytes_and_text_that_were_taken_for_each_other():
 
 
 def test_pieces_of_one_picture_are_found_in_it_and_not_in_another():
-    one, other = noise(1), noise(2)
-    assert len(picture_samples(one)) >= 4
-    for sample in picture_samples(one):
-        assert find_leaks(sample, one.data)
+    image, other = noise(1), noise(2)
+    assert len(picture_samples(image)) >= 4
+    for sample in picture_samples(image):
+        assert find_leaks(sample, image.data)
         assert not find_leaks(sample, other.data)
     assert picture_samples(picture(kind="BMP")) == ()  # it would be found anywhere
 
@@ -99,9 +99,9 @@ def test_all_that_an_error_holds_is_looked_at():
     caught.value.note = "attribute-secret"
     caught.value.__cause__ = KeyError("cause-secret")
     # Before a variable of this frame, which is looked at as well, holds any of them.
-    said = told_by(caught.value)
+    texts = told_by(caught.value)
     for secret in ("local-secret", "cause-secret", "hidden-secret", "attribute-secret"):
-        assert find_leaks(secret, said)
+        assert find_leaks(secret, texts)
     group = ExceptionGroup("two", [ValueError("first-secret"), OSError("second-secret")])
     assert find_leaks("first-secret", told_by(group))
     assert find_leaks("second-secret", told_by(group))
@@ -111,12 +111,12 @@ def test_a_log_is_captured_whole(monkeypatch):
     """From DEBUG up, with its extra, also kept from the root; not what a filter stops."""
     plain, strict, mute = map(logging.getLogger, ("some.library", "some.other", "some.third"))
     before, meanwhile = (logging.getLogger(f"silent.{name}") for name in ("before", "meanwhile"))
-    own = []
+    records = []
     strict.setLevel(logging.ERROR)
     monkeypatch.setattr(mute, "filters", [lambda _: False])
     monkeypatch.setattr(before, "propagate", False)
     monkeypatch.setattr(before, "handlers", [logging.NullHandler()])
-    monkeypatch.setattr(before.handlers[0], "handle", own.append)
+    monkeypatch.setattr(before.handlers[0], "handle", records.append)
     with capture_log() as log:
         plain.info("asked", extra={"headers": {"X-Key": "abc"}})
         strict.debug("key %s", "abc")
@@ -131,6 +131,6 @@ def test_a_log_is_captured_whole(monkeypatch):
         "silent.before DEBUG key abc ('abc',)",
         "silent.meanwhile DEBUG key def ('def',)",
     ]
-    assert [record.getMessage() for record in own] == ["key abc", "too late"]
+    assert [record.getMessage() for record in records] == ["key abc", "too late"]
     assert strict.level == logging.ERROR
     strict.setLevel(logging.NOTSET)

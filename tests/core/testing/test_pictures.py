@@ -32,8 +32,8 @@ def test_each_is_beyond_its_limit(name):
 def test_there_is_one_for_every_limit():
     kinds = {f"format {kind}" for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")}
     others = kinds - {"format png"}
-    found = set(pictures_beyond(LIMITS["PNG, large faces"]))
-    assert found == others | {"bytes", "few bytes", "pixels", "side", "long side"}
+    beyond = set(pictures_beyond(LIMITS["PNG, large faces"]))
+    assert beyond == others | {"bytes", "few bytes", "pixels", "side", "long side"}
     assert set(pictures_beyond(LIMITS["what only others write"])) == kinds
 
 

@@ -72,11 +72,11 @@ def elsewhere(me, ok, call):
 
 def careful(me, ok, call, body):
     """Reads digits in a text with a warning, as Deepvue's are."""
-    said = body["score"]
-    if not isinstance(said, str):
+    score = body["score"]
+    if not isinstance(score, str):
         return ok(call, body)
     note = ResultWarning(code=WarningCode.OTHER, text="The score came as text.")
-    result = ok(call, {**body, "score": float(said)})
+    result = ok(call, {**body, "score": float(score)})
     return evolve(result, warnings=(*result.warnings, note))
 
 
@@ -198,20 +198,21 @@ CRASHES = ("before the rule", "AttributeError", "NameError")
 
 def parameters():
     for cases, marks in ((CASES, ()), (SLOW, pytest.mark.slow)):
-        for status, words, made in cases:
-            name = f"{made.rule}-{made.name}"
-            yield pytest.param(status, words, made, marks=marks, id=name)
+        for status, words, mutant in cases:
+            name = f"{mutant.rule}-{mutant.name}"
+            yield pytest.param(status, words, mutant, marks=marks, id=name)
 
 
-@pytest.mark.parametrize(("status", "words", "made"), [*parameters()])
-def test_what_a_rule_says(status, words, made):
-    cases = run_rules(made.make, rules={made.rule})
+@pytest.mark.parametrize(("status", "words", "mutant"), [*parameters()])
+def test_what_a_rule_says(status, words, mutant):
+    cases = run_rules(mutant.make, rules={mutant.rule})
     if status is PASSED:
         assert {case.status for case in cases} <= {PASSED, APART}, cases
-    found = [case for case in cases if case.status is status]
-    assert found
-    assert all(words in case.reason for case in found), found
-    assert not any(word in case.reason for case in found for word in CRASHES)
+    matching = [case for case in cases if case.status is status]
+    assert matching
+    reasons = "\n".join(case.reason for case in matching)
+    assert all(words in case.reason for case in matching), reasons
+    assert not any(word in case.reason for case in matching for word in CRASHES)
 
 
 # --- With a clock
@@ -232,12 +233,12 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
     clock, late_s = Clock(), (money.LATE + 1) * money.DEADLINES_S[-1]
 
     class Late(ReferenceBackend):
-        left = missed
+        remaining = missed
 
         def exchange(self, call):
             answer = super().exchange(call)
-            if isinstance(answer[2], DeadlineExceeded) and self.left:
-                self.left -= 1
+            if isinstance(answer[2], DeadlineExceeded) and self.remaining:
+                self.remaining -= 1
                 clock.lost_s += late_s
             return answer
 
@@ -245,7 +246,9 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
     cases = run_rules(lambda: ReferenceSimulator(Late), rules={"R19"})
     reasons = [case.reason for case in cases if case.status is not PASSED]
     assert len(reasons) == (missed > 1)
-    assert all(f"{money.DEADLINES_S[-1]:g} s to go took {late_s:.1f}" in one for one in reasons)
+    assert all(
+        f"{money.DEADLINES_S[-1]:g} s to go took {late_s:.1f}" in reason for reason in reasons
+    )
 
 
 # --- What a failure shows, and rules without a simulator
@@ -264,6 +267,6 @@ def test_a_failure_shows_no_picture(name):
 
 @pytest.mark.parametrize("name", ["didit", "local"])
 def test_pure_rules_need_no_simulator(name):
-    found = run_rules(lambda: Alone(backend_class(name)), pure_only=True)
-    assert {case.status for case in found} - {APART} == {PASSED}
-    assert {case.rule for case in found} == {rule.number for rule in rules() if rule.pure}
+    results = run_rules(lambda: Alone(backend_class(name)), pure_only=True)
+    assert {case.status for case in results} - {APART} == {PASSED}
+    assert {case.rule for case in results} == {rule.number for rule in rules() if rule.pure}

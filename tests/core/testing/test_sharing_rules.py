@@ -12,7 +12,7 @@ from mutants.table import MUTANTS
 import facematch_core as fm
 from facematch_core.testing import Situation, Status
 from facematch_core.testing.conformance import run_rules
-from facematch_core.testing.contract.sharing import held
+from facematch_core.testing.contract.sharing import measure_held
 
 KEPT = []
 
@@ -25,7 +25,7 @@ def in_a_cache(call_id):
 class Keeping(ReferenceBackend):
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
-        self.own, self.last = {}, deque(maxlen=100)
+        self.replies, self.last = {}, deque(maxlen=100)
 
     def exchange(self, call):
         self.remember(call)
@@ -33,9 +33,9 @@ class Keeping(ReferenceBackend):
 
 
 def with_a_bound_of_its_own(me, call):
-    me.own[call.call_id] = call
-    while len(me.own) > 200:
-        me.own.pop(next(iter(me.own)))
+    me.replies[call.call_id] = call
+    while len(me.replies) > 200:
+        me.replies.pop(next(iter(me.replies)))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_only_the_plug_ins_own_modules_are_looked_at(monkeypatch):
         module.kept = [1, 2, 3]
         monkeypatch.setitem(sys.modules, name, module)
     backend = type("Acme", (ReferenceBackend,), {"__module__": "acme"})
-    names = held(backend(ReferenceSimulator()))
+    names = measure_held(backend(ReferenceSimulator()))
     assert {"acme.kept": 3, "acme.parts.kept": 3}.items() <= names.items()
     assert not [name for name in names if name.startswith(("another", "facematch_core"))]
 
@@ -78,9 +78,9 @@ class Slotted(HttpReference):
 def test_what_is_in_slots_is_looked_at():
     backend = Slotted(api_key=KEY)
     assert "calls" not in getattr(backend, "__dict__", {})
-    before = held(backend)["Slotted"]
+    before = measure_held(backend)["Slotted"]
     backend.calls.extend(range(7))
-    assert held(backend)["Slotted"] - before == 7
+    assert measure_held(backend)["Slotted"] - before == 7
 
 
 def test_pictures_that_arrive_in_an_odd_form_are_not_those_of_another_thread():

@@ -83,10 +83,10 @@ def test_an_address_beyond_this_machine_is_named():
             with contextlib.suppress(OSError):  # no network here, perhaps
                 Writing(None).do(lambda: line.sendto(b"x", (host, 9)))
 
-        with traces() as found:
+        with traces() as events:
             send("127.0.0.1")
             send("192.0.2.1")
-        assert [each.startswith("('192.0.2.1', 9)") for each in found] == [True]
+        assert [each.startswith("('192.0.2.1', 9)") for each in events] == [True]
 
 
 def test_a_backend_is_heard_in_every_thread_and_nobody_else(tmp_path):

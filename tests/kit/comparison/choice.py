@@ -12,15 +12,15 @@ class NormalScores:
     """Studies of one or more systems of normal scores, whose true rates are known.
 
     A mated score is normal with mean `mean`, of each system, a non-mated one with mean 0, both of
-    variance 1, of which `own`, at most 0.5, is that of each person behind the pair, and, of the
-    rest, `common` is the same for all systems. A share `fta` of the pairs fails to be acquired.
+    variance 1, of which `personal`, at most 0.5, is that of each person behind the pair, and, of
+    the rest, `common` is the same for all systems. A share `fta` of the pairs fails to be acquired.
     """
 
     people: int = 100
     mated: int = 500
     non_mated: int = 2_000
     mean: tuple[float, ...] = (4.0,)
-    own: float = 0.1
+    personal: float = 0.1
     common: float = 0.5
     fta: float = 0.0
 
@@ -38,10 +38,10 @@ class NormalScores:
         of_person = np.arange(self.people) % kinds
         same = np.arange(self.mated) % self.people
         each = self.people // kinds
-        one = chance.integers(0, each, self.non_mated)
-        other = (one + chance.integers(1, each, self.non_mated)) % each
+        probe_person = chance.integers(0, each, self.non_mated)
+        other = (probe_person + chance.integers(1, each, self.non_mated)) % each
         group = chance.integers(0, kinds, self.non_mated)
-        probe = np.concatenate([same, one * kinds + group])
+        probe = np.concatenate([same, probe_person * kinds + group])
         reference = np.concatenate([same, other * kinds + group])
         count = len(probe)
         mated = np.arange(count) < self.mated
@@ -73,7 +73,7 @@ class NormalScores:
 
     def _noise(self, chance, probe, reference, mated):
         person = chance.normal(size=(2, self.people))
-        of_mated = np.sqrt(self.own) * person[0][probe]
-        of_others = np.sqrt(self.own) * (person[1][probe] + person[1][reference])
-        left = np.where(mated, 1 - self.own, 1 - 2 * self.own)
-        return np.where(mated, of_mated, of_others) + np.sqrt(left) * chance.normal(size=len(probe))
+        of_mated = np.sqrt(self.personal) * person[0][probe]
+        of_others = np.sqrt(self.personal) * (person[1][probe] + person[1][reference])
+        rest = np.where(mated, 1 - self.personal, 1 - 2 * self.personal)
+        return np.where(mated, of_mated, of_others) + np.sqrt(rest) * chance.normal(size=len(probe))

@@ -32,13 +32,13 @@ class Life:
     """Counts moments, and ends the process at one of them."""
 
     def __init__(self, die_at):
-        self._left = die_at
+        self._steps_to_go = die_at
         self._lock = threading.Lock()
 
     def moment(self):
         with self._lock:
-            self._left -= 1
-            if self._left == 0:
+            self._steps_to_go -= 1
+            if self._steps_to_go == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, step):
@@ -84,7 +84,7 @@ class MortalAttempts(SqlStore):
         return done
 
 
-def openers(given, attempts):
+def openers(settings, attempts):
     """The two vendors at the mock, each with a budget in the store."""
 
     def opened(backend, name):
@@ -94,44 +94,44 @@ def openers(given, attempts):
 
         return opener
 
-    url, key = given["didit"]
+    url, key = settings["didit"]
     didit = DiditBackend(api_key=key, base_url=url, environment="mock")
-    url, client, secret = given["deepvue"]
+    url, client, secret = settings["deepvue"]
     deepvue = DeepvueBackend(
         client_id=client, client_secret=secret, base_url=url, environment="mock"
     )
     return {"didit": opened(didit, "didit"), "deepvue": opened(deepvue, "deepvue")}
 
 
-def run(given, workers, die_at):
+def run(settings, workers, die_at):
     """Run the study; 1 if a system ended early or has a pair left."""
     life = Life(die_at)
-    study = read_pairs_csv(Path(given["study"]))
-    attempts = MortalAttempts(given["store"], life)
-    database = MortalDatabase(given["store"], life)
+    study = read_pairs_csv(Path(settings["study"]))
+    attempts = MortalAttempts(settings["store"], life)
+    database = MortalDatabase(settings["store"], life)
     try:
         summary = run_study(
-            study, openers(given, attempts), database, workers=workers, keep=["didit"]
+            study, openers(settings, attempts), database, workers=workers, keep=["didit"]
         )
     finally:
         database.close()
         attempts.close()
-    return int(any(one.error or one.progress.left for one in summary.systems))
+    return int(any(system.error or system.progress.left for system in summary.systems))
 
 
-def warm_up(given):
+def warm_up(settings):
     """Import what a run needs, once for all children: by one where nobody listens."""
     logging.disable()
     with tempfile.TemporaryDirectory() as folder:
         nobody = "http://127.0.0.1:1"
-        _, client, secret = given["deepvue"]
-        there = {"store": f"sqlite:///{folder}/study", "study": given["study"]}
+        _, client, secret = settings["deepvue"]
+        there = {"store": f"sqlite:///{folder}/study", "study": settings["study"]}
         run({**there, "didit": [nobody, "key"], "deepvue": [nobody, client, secret]}, 1, 0)
 
 
-def main(given):
-    given = json.loads(given)
-    warm_up(given)
+def main(settings_json):
+    settings = json.loads(settings_json)
+    warm_up(settings)
     for line in sys.stdin:
         workers, die_at = map(int, line.split())
         # Without a thread of its own: whatever a child has, it has made itself.
@@ -139,16 +139,16 @@ def main(given):
         if pid == 0:
             code = 70
             try:
-                code = run(given, workers, die_at)
+                code = run(settings, workers, die_at)
             finally:
                 os._exit(code)
         print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201
 
 
 class Runner:
-    def __init__(self, given):
+    def __init__(self, settings):
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, json.dumps(given)],
+            [sys.executable, "-W", "error", __file__, json.dumps(settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -33,12 +33,12 @@ HOSTILE = (
 PEOPLE = 150
 
 
-def grouped(one):
+def grouped(system):
     """By sex, where women are mistaken for each other, and by age, where too few are old.
 
     Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
     """
-    table = one.table
+    table = system.table
     people = np.arange(PEOPLE)
     columns = {
         "sex": (("f", "m"), people % 2),
@@ -54,7 +54,7 @@ def grouped(one):
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
     places = np.arange(len(table))
     return with_columns(
-        one,
+        system,
         groups=groups,
         scores=scores,
         transactions=np.where(table.mated, places // 4, places),
@@ -68,8 +68,12 @@ def full():
     count, chance = PEOPLE * 68, np.random.default_rng(3)
 
     def of(name, mean, seed, **facts):
-        one = crowd(name, people=PEOPLE, mated=8, others=60, mean=mean, seed=seed, failures=0.004)
-        return attrs.evolve(as_real(grouped(one)), elapsed_s=chance.gamma(4, 0.1, count), **facts)
+        system = crowd(
+            name, people=PEOPLE, mated=8, others=60, mean=mean, seed=seed, failures=0.004
+        )
+        return attrs.evolve(
+            as_real(grouped(system)), elapsed_s=chance.gamma(4, 0.1, count), **facts
+        )
 
     didit = of(
         *("didit", 62, 1),
@@ -95,10 +99,10 @@ def full():
     evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"costs": costs, "name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
     more["evidence"] = evidence
-    found = evaluate(systems, required_fmr=0.01, split=True, **more)
-    first, *rest = found.systems
+    evaluation = evaluate(systems, required_fmr=0.01, split=True, **more)
+    first, *rest = evaluation.systems
     named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)
-    return attrs.evolve(found, systems=(attrs.evolve(first, concentration=named), *rest))
+    return attrs.evolve(evaluation, systems=(attrs.evolve(first, concentration=named), *rest))
 
 
 @functools.cache
@@ -161,5 +165,5 @@ def hostile():
 
 
 EVALUATIONS = {
-    made.__name__: made for made in (full, two, eight, decisions_only, silent, blind, hostile)
+    sample.__name__: sample for sample in (full, two, eight, decisions_only, silent, blind, hostile)
 }

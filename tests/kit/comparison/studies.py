@@ -49,13 +49,13 @@ def _bytes(number):
 def write_study(folder, pairs=6, groups=None):
     """A test set of small pictures, every second pair mated."""
     folder.mkdir(exist_ok=True)
-    made = []
+    study_pairs = []
     for number in range(pairs):
         paths = [folder / f"Anna-{number}-{side}.jpg" for side in "ab"]
         for side, path in enumerate(paths):
             path.write_bytes(_bytes(2 * number + side))
         mated = number % 2 == 0
-        made.append(
+        study_pairs.append(
             StudyPair(
                 probe=paths[0],
                 reference=paths[1],
@@ -64,7 +64,7 @@ def write_study(folder, pairs=6, groups=None):
                 reference_subject=f"Anna {number}" if mated else f"Bertha {number}",
             )
         )
-    return Study(name="people", pairs=tuple(made), groups=groups or {})
+    return Study(name="people", pairs=tuple(study_pairs), groups=groups or {})
 
 
 def stored_study(pairs=6, name="people", digest="0" * 64):
@@ -148,10 +148,10 @@ class RecordingBackend(FakeBackend):
         self.records = {}
 
     def reconcile(self, call, *, deadline):
-        found = self.records.get(call.id)
-        if found is None:
+        result = self.records.get(call.id)
+        if result is None:
             return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason="Not yet.")
-        return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)
+        return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=result)
 
 
 def begin_pair(database, system, pair=0, **more):

@@ -74,9 +74,9 @@ def crowd(
     """
     of_pairs, of_scores = np.random.default_rng(99), np.random.default_rng(seed)
     same = np.repeat(np.arange(people), mated)
-    one = of_pairs.integers(0, people, people * others)
-    other = (one + of_pairs.integers(1, people, len(one))) % people
-    probe, reference = np.concatenate([same, one]), np.concatenate([same, other])
+    person = of_pairs.integers(0, people, people * others)
+    other = (person + of_pairs.integers(1, people, len(person))) % people
+    probe, reference = np.concatenate([same, person]), np.concatenate([same, other])
     scores = of_scores.normal(np.where(probe == reference, mean, 25.0), 10).clip(0, 100).round(2)
     scores[of_scores.random(len(probe)) < failures] = np.nan
     decisions = np.where(np.isnan(scores), INCONCLUSIVE, np.where(scores > 50, MATCH, NO_MATCH))
@@ -99,22 +99,22 @@ def crowd(
     return Answers.of_scores(table, **more)
 
 
-def with_columns(one, **columns):
+def with_columns(system, **columns):
     """The same answers with other columns of their table."""
-    return attrs.evolve(one, table=attrs.evolve(one.table, **columns))
+    return attrs.evolve(system, table=attrs.evolve(system.table, **columns))
 
 
-def without_answers(one, rows):
+def without_answers(system, rows):
     """The same without an answer to some pairs."""
-    answered = one.table.answered.copy()
+    answered = system.table.answered.copy()
     answered[rows] = False
-    scores = np.where(answered, one.table.scores, np.nan)
-    decisions = np.where(answered, one.table.decisions, -1).astype(np.int8)
+    scores = np.where(answered, system.table.scores, np.nan)
+    decisions = np.where(answered, system.table.decisions, -1).astype(np.int8)
     return attrs.evolve(
         with_columns(
-            one,
+            system,
             answered=answered,
-            acquired=one.table.acquired & answered,
+            acquired=system.table.acquired & answered,
             scores=scores,
             decisions=decisions,
         ),
@@ -122,15 +122,17 @@ def without_answers(one, rows):
     )
 
 
-def as_decisions(one):
+def as_decisions(system):
     """The same from a vendor that gives decisions only."""
-    return with_columns(one, scores=np.full(len(one.table), np.nan), rule=ThresholdRule.VENDOR)
+    return with_columns(
+        system, scores=np.full(len(system.table), np.nan), rule=ThresholdRule.VENDOR
+    )
 
 
-def as_real(one):
+def as_real(system):
     """The same with everything that a vendor's answers tell."""
     return attrs.evolve(
-        one,
+        system,
         backend="fake",
         model="m1",
         environment=Environment.PRODUCTION,

@@ -105,11 +105,11 @@ def _on_the_wire():
 
 
 def _answers():
-    free = [(*one, False) for one in REFUSALS if one[0] == "status"]
-    lost = [(*one, executed) for one in LOST for executed in (False, True)]
-    pages = [(*one, False) for one in REFUSALS if one[0] == "html"]
-    own = [("json", status, False) for status in (500, 503)]
-    for kind, status, executed in (*free, *lost, *pages, *own):
+    free = [(*end, False) for end in REFUSALS if end[0] == "status"]
+    lost = [(*end, executed) for end in LOST for executed in (False, True)]
+    pages = [(*end, False) for end in REFUSALS if end[0] == "html"]
+    own_words = [("json", status, False) for status in (500, 503)]
+    for kind, status, executed in (*free, *lost, *pages, *own_words):
         body = {"body": OWN_FAULT} if kind == "json" else {}
         yield Breakage("answer", kind, {"status": status, "executed": executed, **body})
 
@@ -204,8 +204,8 @@ def call_outcome(vendor, version, setting, case, *, by=call_once, liveness=False
     world = TwoVendors(version=version) if vendor == "deepvue" else TwoVendors()
     by = partial(call_once, liveness=True) if liveness else by
     try:
-        asked = FaultClient(world, vendor, GATES[setting], liveness=liveness)
-        return asked.struck_by(case).once(by)
+        client = FaultClient(world, vendor, GATES[setting], liveness=liveness)
+        return client.struck_by(case).once(by)
     finally:
         world.close()
 
@@ -270,7 +270,7 @@ class FaultClient:
     def _verifier(self, vendor):
         clock = self.world.clock
         cap = 0 if "used up" in self.gates else 10
-        made = {
+        policies = {
             "budget": lambda: Budget(cap, name=vendor, store=self.store, clock=clock),
             "breaker": lambda: CircuitBreaker(failures=1 if "open" in self.gates else 5),
             "pacing": lambda: RateLimiter([RateWindow(1, 1.0)], clock=clock),
@@ -278,7 +278,7 @@ class FaultClient:
         return FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
-            policies=[made[name]() for name in self.gates if name in made],
+            policies=[policies[name]() for name in self.gates if name in policies],
             retry=Retry(times=2) if "retries" in self.gates else None,
             on_event=self.events.append,
             clock=clock,
@@ -288,7 +288,9 @@ class FaultClient:
         """By the events; by the budget too, if there is one, which must say the same."""
         words = {EventKind.CHARGED: "spent", EventKind.UNKNOWN: "unknown"}
         words = [
-            words[one.kind] for one in self.events if one.backend == vendor and one.kind in words
+            words[event.kind]
+            for event in self.events
+            if event.backend == vendor and event.kind in words
         ]
         key = BudgetKey(
             name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL

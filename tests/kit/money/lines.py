@@ -87,9 +87,9 @@ class MockLine(BaseAdapter):
 
     def _counts(self, rules, path):
         with self._lock:
-            for beginning, left in rules.items():
-                if left and path.startswith(beginning):
-                    rules[beginning] = left - 1
+            for beginning, count in rules.items():
+                if count and path.startswith(beginning):
+                    rules[beginning] = count - 1
                     return True
         return False
 
@@ -131,9 +131,9 @@ class TwoVendors:
         patience = self.patience_s
         where = {"base_url": self.mock.url, "read_timeout_s": patience} if patience else {}
         if vendor == "didit":
-            made = DiditBackend(api_key=canaries.API_KEY, **where)
+            backend = DiditBackend(api_key=canaries.API_KEY, **where)
         else:
-            made = DeepvueBackend(
+            backend = DeepvueBackend(
                 client_id=canaries.CLIENT_ID,
                 client_secret=canaries.CLIENT_SECRET,
                 api_version=self.version,
@@ -141,11 +141,11 @@ class TwoVendors:
                 liveness_score_scale="percent",
                 **where,
             )
-        made.client.clock = self.clock
+        backend.client.clock = self.clock
         if not patience:
-            made.client.mount("https://", self.line)
-        self._backends.append(made)
-        return made
+            backend.client.mount("https://", self.line)
+        self._backends.append(backend)
+        return backend
 
     def close(self):
         """Close every backend: backends of one client share its token, from world to world."""

@@ -24,17 +24,17 @@ def tables(outcomes):
 def _of_vendor(vendor, outcomes):
     groups = collections.defaultdict(list)
     for setting in GATES:
-        found = {
+        ends = {
             (version, case): outcomes[vendor, version, setting, case]
             for version in VERSIONS[vendor]
             for case in CASES
         }
-        groups[tuple(found.items())].append(setting)
-    (plain, alike), *others = ((dict(found), names) for found, names in groups.items())
+        groups[tuple(ends.items())].append(setting)
+    (plain, alike), *others = ((dict(ends), names) for ends, names in groups.items())
     parts = [f"## {TITLES[vendor]}", _sentence("With", alike), _table(vendor, plain)]
-    for found, names in others:
+    for ends, names in others:
         parts.append(_sentence("Differently with", names))
-        parts.append(_table(vendor, {key: o for key, o in found.items() if plain[key] != o}))
+        parts.append(_table(vendor, {key: o for key, o in ends.items() if plain[key] != o}))
     return "\n\n".join(parts)
 
 
@@ -43,13 +43,13 @@ def _sentence(word, names):
     return f"{word} {all_of_them}:"
 
 
-def _table(vendor, found):
+def _table(vendor, ends):
     rows = collections.defaultdict(lambda: collections.defaultdict(list))
-    for (version, case), outcome in found.items():
+    for (version, case), outcome in ends.items():
         rows[outcome, _carried_out(case)][case].append(version)
     lines = [HEAD, ("---",) * len(HEAD)]
-    if len(set(found.values())) == 1:
-        outcome = next(iter(found.values()))
+    if len(set(ends.values())) == 1:
+        outcome = next(iter(ends.values()))
         rows = {}
         cells = ("whatever breaks", "no", _end(outcome), outcome.billed)
         lines.append((*cells, *_numbers(outcome)))
@@ -75,7 +75,7 @@ def _numbers(outcome):
     first, second = both
     if outcome.requests[1] == 0:
         return first
-    return tuple(f"{one}, then {other}" for one, other in zip(first, second, strict=True))
+    return tuple(f"{number}, then {other}" for number, other in zip(first, second, strict=True))
 
 
 def _named(vendor, cases):
