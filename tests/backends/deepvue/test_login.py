@@ -144,12 +144,12 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
             waiting.release()
             return super().wait(timeout)
 
-    class Flight(tokens.Flight):
+    class Login(tokens.Login):
         def __init__(self):
             super().__init__()
-            self.over = Counted()
+            self.has_ended = Counted()
 
-    monkeypatch.setattr(tokens, "Flight", Flight)
+    monkeypatch.setattr(tokens, "Login", Login)
     deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
     deepvue.answers(LOGIN, (401, WRONG))
     backend = open_backend()

@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core.http import HttpClient
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
-from facematch_didit.reconcile import DEADLINE_S, SKEW, window_of
+from facematch_didit.reconcile import DEADLINE_S, SKEW, find_window
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
@@ -198,9 +198,9 @@ def test_only_records_of_the_window_are_opened():
 
 
 def test_the_window_allows_for_clocks_and_patience():
-    first, last = window_of(record(), 70.0)
+    first, last = find_window(record(), 70.0)
     assert (AT - first, last - AT) == (SKEW, SKEW + dt.timedelta(seconds=70))
-    assert window_of(record(), 1e300)[1] > last
+    assert find_window(record(), 1e300)[1] > last
 
 
 def test_a_record_of_an_unknown_environment_is_not_believed_and_hides_no_other():
