@@ -38,16 +38,16 @@ MARKS = re.compile(r"(<!-- generated: choice -->\n).*?(<!-- end -->)", re.DOTALL
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from kit.comparison.choice import World  # noqa: E402
-from kit.comparison.tables import changed  # noqa: E402
+from kit.comparison.choice import NormalScores  # noqa: E402
+from kit.comparison.tables import with_columns  # noqa: E402
 
 COSTS = Costs(impostors=0.05, false_match=200, false_reject=4)
 DEAR = Costs(impostors=0.05, false_match=20_000, false_reject=4)
 
-PLAIN = World()
-LARGE = World(people=400, mated=2_000, non_mated=10_000)
-GATHERED = World(people=100, mated=1_000, non_mated=4_000, own=0.3)
-ALONE = World(people=600, mated=600, non_mated=300, own=0.0)
+PLAIN = NormalScores()
+LARGE = NormalScores(people=400, mated=2_000, non_mated=10_000)
+GATHERED = NormalScores(people=100, mated=1_000, non_mated=4_000, own=0.3)
+ALONE = NormalScores(people=600, mated=600, non_mated=300, own=0.0)
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ def grouped(chance, world, shift, groups=3):
     (one,) = world.study(chance, groups=groups)
     group = one.table.groups["group"].within
     lower = np.where(one.table.mated & (group == 0), shift, 0.0)
-    return changed(one, scores=one.table.scores - lower).table
+    return with_columns(one, scores=one.table.scores - lower).table
 
 
 def ratios_hold(chance, world, shift, name):
@@ -156,7 +156,7 @@ def planned(chance, of, fmr):
     """Whether a planned study sees the difference that it was planned for."""
     need = need_of(of, fmr)
     threshold = float(norm.isf(fmr))
-    world = World(
+    world = NormalScores(
         people=need.mated + 2,
         mated=need.mated,
         non_mated=need.non_mated,
@@ -178,8 +178,8 @@ def need_of(of, fmr):
 
 
 HOLDS, ALARM = (0.93, 1.0), (0.0, 0.065)
-TWO = World(mean=(4.0, 3.6))
-LARGE_TWO = World(people=400, mated=2_000, non_mated=10_000, mean=(4.0, 3.6))
+TWO = NormalScores(mean=(4.0, 3.6))
+LARGE_TWO = NormalScores(people=400, mated=2_000, non_mated=10_000, mean=(4.0, 3.6))
 
 
 WORSE = "400 people, one 2.5 times worse"

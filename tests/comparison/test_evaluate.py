@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
+from kit.comparison.tables import (
+    LOST,
+    as_decisions,
+    as_real,
+    crowd,
+    system_answers,
+    with_columns,
+    without_answers,
+)
 from scipy.stats import mannwhitneyu
 
 from facematch_comparison.answers import BILLED, DECISIONS
@@ -28,7 +36,7 @@ WHOLE = {"required_fmr": 0.25}
 
 
 def test_ten_pairs_of_ten_people_by_hand():
-    one = answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
+    one = system_answers([90, 80, 60, 30, LOST], [70, 40, 20, 10, 5])
     said = evaluate([one], **WHOLE, name="hand", digest="d", made_at=NOW)
     assert (said.study.name, said.study.digest, said.made_at) == ("hand", "d", NOW)
     assert (said.study.whole, said.study.calibration) == (said.study.evaluation, None)
@@ -72,7 +80,7 @@ def test_thresholds_are_chosen_on_other_people():
         said.study.evaluation
     )
     # A half without both kinds of pairs could neither choose nor judge.
-    whole = evaluate([answers([90], [10, 20])], required_fmr=0.5, split=True)
+    whole = evaluate([system_answers([90], [10, 20])], required_fmr=0.5, split=True)
     assert whole.study.calibration is None
     assert whole.systems[0].at_required.chosen_on == "evaluation"
     # Neither hangs on a threshold: all pairs count.
@@ -81,21 +89,21 @@ def test_thresholds_are_chosen_on_other_people():
 
 
 def test_a_vendor_with_decisions_only_is_one_point():
-    found = evaluate([decided(crowd())]).systems[0]
+    found = evaluate([as_decisions(crowd())]).systems[0]
     assert (found.kind, found.curve, found.score_range) == ("decisions", None, None)
     assert (found.at_required, bool(found.why_not)) == (None, True)
     scored = evaluate([crowd()]).systems[0]
     assert found.at_default.frr == scored.at_default.frr
-    assert "its own decisions" in evaluate([decided(crowd())]).headline
+    assert "its own decisions" in evaluate([as_decisions(crowd())]).headline
 
 
 def test_who_compared_nothing_or_has_no_threshold_says_why():
-    found = evaluate([answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
+    found = evaluate([system_answers([LOST, LOST], [LOST])], **WHOLE).systems[0]
     assert (found.kind, found.at_required, found.curve) == ("scores", None, None)
     assert found.why_not == "It compared no pair."
     assert (found.at_default.frr.errors, found.at_default.frr.trials) == (2, 2)
     assert found.at_default.fnmr.value is None
-    found = evaluate([answers([95], [95, 95, 20])], required_fmr=0.4).systems[0]
+    found = evaluate([system_answers([95], [95, 95, 20])], required_fmr=0.4).systems[0]
     assert (found.at_required, "(95)" in found.why_not) == (None, True)
 
 
@@ -106,7 +114,7 @@ def test_who_compared_nothing_or_has_no_threshold_says_why():
     st.floats(0.01, 0.99),
 )
 def test_any_answers_are_judged(mated, others, rule, wanted):
-    one = answers(mated, others, rule=rule)
+    one = system_answers(mated, others, rule=rule)
     both = [(a, b) for a in mated for b in others if None not in (a, b)]
     auc = sum((a > b) + (a == b) / 2 for a, b in both) / len(both) if both else None
     if auc is not None and auc < 0.5:
@@ -133,9 +141,9 @@ def test_any_answers_are_judged(mated, others, rule, wanted):
     "made",
     [
         *([], [crowd(), crowd()], [crowd(), crowd("b", people=50)]),
-        [answers([1], [2]), answers([1, 1], [], "b")],
+        [system_answers([1], [2]), system_answers([1, 1], [], "b")],
         # Distances: the less, the more alike.
-        [changed(crowd("b"), scores=100 - crowd().table.scores)],
+        [with_columns(crowd("b"), scores=100 - crowd().table.scores)],
     ],
     ids=["none", "one name", "other people", "other pairs", "distances"],
 )
@@ -145,12 +153,12 @@ def test_what_cannot_be_compared_is_refused(made):
 
 
 def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
-    reverse = changed(crowd("b"), scores=100 - crowd().table.scores)
+    reverse = with_columns(crowd("b"), scores=100 - crowd().table.scores)
     good, bad, other = evaluate([crowd(), reverse, crowd("c", seed=3)]).systems
     assert None not in (good.at_required, other.at_required)
     assert (bad.at_required, "distances" in bad.why_not) == (None, True)
     # An AUC of 0.42, which may be chance, is no reason.
-    (few,) = evaluate([answers([5, 9, 9, 3], [10, 4, 6])], required_fmr=0.4).systems
+    (few,) = evaluate([system_answers([5, 9, 9, 3], [10, 4, 6])], required_fmr=0.4).systems
     assert (round(few.auc, 2), few.at_required is None) == (0.42, False)
 
 
@@ -159,7 +167,7 @@ def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
 )
 def test_numbers_out_of_range_are_refused(asked):
     with pytest.raises(InvalidRequest):
-        evaluate([answers([90], [10])], **asked)
+        evaluate([system_answers([90], [10])], **asked)
 
 
 def test_rates_at_the_false_match_rates_that_reports_have_in_common():
@@ -172,12 +180,12 @@ def test_rates_at_the_false_match_rates_that_reports_have_in_common():
         assert each.why_not is None
     assert found.at_fmrs[2].point is None
     assert "10,000" in found.at_fmrs[2].why_not
-    assert evaluate([decided(crowd())]).systems[0].at_fmrs == ()
+    assert evaluate([as_decisions(crowd())]).systems[0].at_fmrs == ()
 
 
 def test_a_data_frame_has_a_row_for_each_operating_point():
     costs = Costs(impostors=0.01, false_match=500, false_reject=2)
-    found = evaluate([crowd(others=25), decided(crowd("b", others=25))], costs=costs)
+    found = evaluate([crowd(others=25), as_decisions(crowd("b", others=25))], costs=costs)
     frame = found.to_frame()
     points = ["a required", "a default", "a fmr 0.01", "a fmr 0.001", "b default"]
     assert (frame["system"] + " " + frame["at"]).tolist() == points
@@ -210,14 +218,14 @@ def test_the_cheapest_and_how_much_more_the_next_costs():
     assert evaluate(systems[::-1], required_fmr=0.01, costs=COSTS).on_cost == found.on_cost
     alike = [crowd("a"), crowd("b", seed=1)]
     assert evaluate(alike, required_fmr=0.01, costs=COSTS).differences[0].dearer is None
-    for made, costs in ((crowd(), None), (answers([], [10]), COSTS)):
+    for made, costs in ((crowd(), None), (system_answers([], [10]), COSTS)):
         assert evaluate([made], costs=costs).on_cost is None
 
 
 def test_several_are_held_against_the_one_that_nobody_beats():
     good = crowd("good", mean=62)
     hard = np.flatnonzero(good.table.mated & (good.table.scores < 66))
-    lucky = unanswered(crowd("lucky", mean=65, seed=3), hard)
+    lucky = without_answers(crowd("lucky", mean=65, seed=3), hard)
     found = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
     first, second, _ = found.systems
     assert first.at_required.frr.value < second.at_required.frr.value
@@ -226,22 +234,22 @@ def test_several_are_held_against_the_one_that_nobody_beats():
 
 
 def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
-    tied = answers([90] * 5, [10] * 10 + [50] * 4)
+    tied = system_answers([90] * 5, [10] * 10 + [50] * 4)
     fmr = evaluate([tied], required_fmr=0.2).systems[0].at_required.fmr
     assert (fmr.errors, fmr.trials) == (0, 14)
     assert fmr.interval.high == pytest.approx(exact_interval(2, 14, 0.95).high)
 
 
 def test_who_decided_only_some_pairs_has_no_point_of_its_own():
-    one = answers([90] * 5, [10] * 10)
+    one = system_answers([90] * 5, [10] * 10)
     decisions = one.table.decisions.copy()
     assert evaluate([one]).systems[0].at_default is not None
     decisions[-1] = -1
-    assert evaluate([changed(one, decisions=decisions)]).systems[0].at_default is None
+    assert evaluate([with_columns(one, decisions=decisions)]).systems[0].at_default is None
 
 
 def test_errors_are_the_pairs_without_an_answer():
-    one = unanswered(answers([90, LOST, 80], [10, LOST]), [0])
+    one = without_answers(system_answers([90, LOST, 80], [10, LOST]), [0])
     found = service_of(one)
     assert (found.calls, found.answered.errors, found.answered.trials) == (5, 1, 5)
     # An outage takes many calls, a bad picture many pairs: no interval would hold.
@@ -252,7 +260,7 @@ def test_errors_are_the_pairs_without_an_answer():
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
 def test_percentiles_are_times_that_were_measured(times):
-    one = attrs.evolve(answers([90] * len(times), []), elapsed_s=np.array(times))
+    one = attrs.evolve(system_answers([90] * len(times), []), elapsed_s=np.array(times))
     found, count = service_of(one).latency_s, len(times)
     assert [*found] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
     assert service_of(one).timed == count
@@ -264,7 +272,7 @@ def test_percentiles_are_times_that_were_measured(times):
 
 
 def test_times_of_what_was_not_answered_do_not_count():
-    one = unanswered(answers([90, 80, 70], [10]), [0])
+    one = without_answers(system_answers([90, 80, 70], [10]), [0])
     timed = attrs.evolve(one, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan]))
     assert service_of(timed).latency_s == {"50": 2.0}
     assert service_of(timed).timed == 2
@@ -273,30 +281,30 @@ def test_times_of_what_was_not_answered_do_not_count():
 
 def test_what_may_have_been_charged_is_counted():
     one = attrs.evolve(
-        real(answers([90], [10, 20])),
+        as_real(system_answers([90], [10, 20])),
         billed=np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)]),
     )
     found = service_of(one)
     assert (found.cost, found.price, found.currency) == (0.1, 0.05, "USD")
     assert found.cost_per_verified == 0.05
     # Three times 0.1 is 0.3: money is no binary fraction.
-    one = attrs.evolve(real(answers([90, 90, 20], [])), price=0.1, billed=np.full(3, 1))
+    one = attrs.evolve(as_real(system_answers([90, 90, 20], [])), price=0.1, billed=np.full(3, 1))
     assert (service_of(one).cost, service_of(one).cost_per_verified) == (0.3, 0.15)
 
 
 def test_nobody_let_in_costs_nothing_per_person():
-    one = attrs.evolve(real(answers([20], [10])), billed=np.full(2, 1))
+    one = attrs.evolve(as_real(system_answers([20], [10])), billed=np.full(2, 1))
     assert service_of(one).cost == 0.1
     assert service_of(one).cost_per_verified is None
-    free = service_of(answers([90], [10]))
+    free = service_of(system_answers([90], [10]))
     assert (free.cost, free.price, free.currency, free.cost_per_verified) == (None,) * 4
 
 
 @pytest.mark.parametrize("decision", [Decision.MATCH, Decision.REVIEW])
 def test_verified_is_who_matches(decision):
-    one = real(answers([90], [90]))
+    one = as_real(system_answers([90], [90]))
     place = np.full(2, DECISIONS.index(decision), np.int8)
-    one = attrs.evolve(changed(one, decisions=place), billed=np.full(2, 1))
+    one = attrs.evolve(with_columns(one, decisions=place), billed=np.full(2, 1))
     expected = 0.05 if decision is Decision.MATCH else None
     assert service_of(one).cost_per_verified == expected
 
@@ -311,14 +319,14 @@ def caveats_of(*systems, **asked):
 
 def wrong_in_one_of_twenty(name, seed):
     """Everybody scores 10 with others; with themselves 90 and, one time in twenty, 5."""
-    system = real(crowd(name, people=400, mated=3, others=60, grouped=True))
+    system = as_real(crowd(name, people=400, mated=3, others=60, grouped=True))
     table = system.table
     unlike = np.random.default_rng(seed).random(len(table)) < 0.05
-    return changed(system, scores=np.where(table.mated, np.where(unlike, 5.0, 90.0), 10.0))
+    return with_columns(system, scores=np.where(table.mated, np.where(unlike, 5.0, 90.0), 10.0))
 
 
 def test_twenty_pairs_show_next_to_nothing():
-    found = caveats_of(answers([90] * 10, [10] * 10), required_fmr=1e-3)
+    found = caveats_of(system_answers([90] * 10, [10] * 10), required_fmr=1e-3)
     for code, numbers in {
         "no_threshold": ("10 non-mated", "0.1 %", "1,000"),
         "fnmr_floor": ("10 mated", "1 %", "299"),
@@ -335,7 +343,7 @@ def test_a_large_study_says_little():
 
 @pytest.mark.parametrize("environment", Environment)
 def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
-    found = caveats_of(attrs.evolve(real(answers([90], [10])), environment=environment))
+    found = caveats_of(attrs.evolve(as_real(system_answers([90], [10])), environment=environment))
     is_mock = environment in (Environment.MOCK, Environment.SANDBOX)
     assert ("not_the_vendor" in found) is is_mock
     if is_mock:
@@ -344,28 +352,33 @@ def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
 
 
 def test_an_fmr_of_decisions_is_held_against_the_required_one():
-    limits = [evaluate([decided(crowd())], required_fmr=fmr).limit for fmr in (1e-3, 0.5)]
+    limits = [evaluate([as_decisions(crowd())], required_fmr=fmr).limit for fmr in (1e-3, 0.5)]
     assert ["the true FMR may be" in limit for limit in limits] == [True, False]
 
 
 def with_a_gap(one):
     scores = one.table.scores.copy()
     scores[3] = np.nan
-    return changed(one, scores=scores)
+    return with_columns(one, scores=scores)
 
 
 @pytest.mark.parametrize(
     ("made", "asked", "code", "number"),
     [
-        (answers([95], [95, 95, 20]), {"required_fmr": 0.4}, "no_threshold", "(95)"),
-        (unanswered(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
-        (attrs.evolve(real(crowd()), other_models={"m2": 40}), {}, "model_changed", "m2 (40 pairs"),
+        (system_answers([95], [95, 95, 20]), {"required_fmr": 0.4}, "no_threshold", "(95)"),
+        (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
+        (
+            attrs.evolve(as_real(crowd()), other_models={"m2": 40}),
+            {},
+            "model_changed",
+            "m2 (40 pairs",
+        ),
         # One of thousands does not make a vendor one that gives decisions only.
         (with_a_gap(crowd()), {}, "without_score", ""),
         (attrs.evolve(crowd(), people_known=False), {}, "people_unknown", ""),
         # What was asked and not answered shows nothing.
         (
-            unanswered(answers([90] * 300, [10] * 3000), np.arange(600, 3300)),
+            without_answers(system_answers([90] * 300, [10] * 3000), np.arange(600, 3300)),
             *({"required_fmr": 5e-3}, "fmr_floor", "300 non-mated"),
         ),
     ],
@@ -381,8 +394,8 @@ def test_a_caveat_is_there_with_its_number_where_it_is_true(made, asked, code, n
 
 def test_the_floor_is_enough():
     floors = {"fmr_floor", "fnmr_floor"}
-    assert not floors & set(caveats_of(answers([90] * 299, [10] * 2995), required_fmr=1e-3))
-    assert floors < set(caveats_of(answers([90] * 298, [10] * 2994), required_fmr=1e-3))
+    assert not floors & set(caveats_of(system_answers([90] * 299, [10] * 2995), required_fmr=1e-3))
+    assert floors < set(caveats_of(system_answers([90] * 298, [10] * 2994), required_fmr=1e-3))
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -390,7 +403,7 @@ def test_a_person_who_causes_most_false_matches(split):
     quiet = crowd(people=100, others=60)
     table = quiet.table
     is_wolf = ~table.mated & ((table.probe_subjects == 7) | (table.reference_subjects == 7))
-    wolf = changed(quiet, scores=np.where(is_wolf, 99.0, table.scores))
+    wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, table.scores))
     found = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
     assert ("without that person it would be" in found.text) is not split
     assert "concentrated" not in caveats_of(quiet, required_fmr=0.02, split=split)
@@ -399,10 +412,10 @@ def test_a_person_who_causes_most_false_matches(split):
 def test_a_person_who_forces_the_threshold_up():
     random = np.random.default_rng(3)
     scores = np.where(np.arange(3000) < 37, 90.0, random.integers(0, 51, 3000))
-    system = answers(random.integers(40, 100, 400), scores)
+    system = system_answers(random.integers(40, 100, 400), scores)
     is_p7 = ~system.table.mated & (system.table.scores == 90)
     probes = np.where(is_p7, 7, system.table.probe_subjects)
-    found = evaluate([changed(system, probe_subjects=probes)], required_fmr=0.01)
+    found = evaluate([with_columns(system, probe_subjects=probes)], required_fmr=0.01)
     few = found.systems[0].concentration
     assert found.systems[0].at_required.threshold == 91
     assert (few.pairs, few.worst_person) == (37, 1)
@@ -435,7 +448,7 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     assert f"the fixed threshold {old:g} (a)" in alone.headline
     assert "placed" not in alone.limit
     with pytest.raises(InvalidRequest, match="was named"):
-        calibration_of(evaluate([real(now)], **FIXED, at_thresholds={"a": old}), "a")
+        calibration_of(evaluate([as_real(now)], **FIXED, at_thresholds={"a": old}), "a")
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -460,7 +473,7 @@ def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
 
 @pytest.mark.parametrize(
     ("made", "at"),
-    [(crowd(), {"c": 50}), (crowd(), {"a": np.nan}), (decided(crowd()), {"a": 50})],
+    [(crowd(), {"c": 50}), (crowd(), {"a": np.nan}), (as_decisions(crowd()), {"a": 50})],
     ids=["nobody", "no number", "no scores"],
 )
 def test_a_threshold_that_cannot_be_fixed_is_refused(made, at):
@@ -478,9 +491,9 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
     assert " of a;" in two.limit
     # Its own decisions are within it: then few errors are.
-    own = evaluate([decided(answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01)
+    own = evaluate([as_decisions(system_answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01)
     assert own.limit.startswith("1 of 100 genuine attempts")
-    assert evaluate([unanswered(crowd(), slice(None))]).limit is None
+    assert evaluate([without_answers(crowd(), slice(None))]).limit is None
 
 
 @pytest.mark.parametrize(
@@ -491,18 +504,18 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     ],
 )
 def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
-    both = [answers([90] * 20, [10] * pairs, name) for name in "ab"]
+    both = [system_answers([90] * 20, [10] * pairs, name) for name in "ab"]
     found = evaluate(both)
     assert found.required_fmr == pytest.approx(fmr)
     assert all((each.at_required is None) is (pairs < 10) for each in found.systems)
     assert (found.differences[0].frr is None) is (pairs < 10)
     assert (f" {pairs:,} non-mated pairs bear" in found.headline) is (pairs >= 10)
-    alone = evaluate([both[0], decided(both[1])])
+    alone = evaluate([both[0], as_decisions(both[1])])
     assert alone.required_fmr == found.required_fmr
 
 
 def test_what_cannot_be_compared_says_what_can():
-    both = [answers([90] * 100, [10] * 900, name) for name in "ab"]
+    both = [system_answers([90] * 100, [10] * 900, name) for name in "ab"]
     found = evaluate(both, required_fmr=1e-3)
     assert [each.at_required for each in found.systems] == [None, None]
     assert "1,000" in found.systems[0].why_not
@@ -516,15 +529,17 @@ def test_what_cannot_be_compared_says_what_can():
 
 def test_nobody_is_best_who_is_not_compared():
     both = [
-        answers([5] * n + [90] * (300 - n), [10] * 10_000, name)
+        system_answers([5] * n + [90] * (300 - n), [10] * 10_000, name)
         for n, name in ((1, "a"), (90, "b"))
     ]
-    few = unanswered(answers([90] * 300, [10] * 10_000, "c"), np.arange(700, 10_300))
+    few = without_answers(system_answers([90] * 300, [10] * 10_000, "c"), np.arange(700, 10_300))
     for required in (0.01, None):
         found = evaluate([*both, few], required_fmr=required)
         assert found.headline.endswith("c is not compared.") is (required == 0.01)
         assert found.differences[0].better == "a"
-    nearly_none = unanswered(answers([90] * 300, [10] * 10_000, "c"), np.arange(309, 10_300))
+    nearly_none = without_answers(
+        system_answers([90] * 300, [10] * 10_000, "c"), np.arange(309, 10_300)
+    )
     found = evaluate([*both, nearly_none])
     assert found.required_fmr == evaluate(both).required_fmr
     assert found.differences[0].better == "a"
@@ -533,7 +548,7 @@ def test_nobody_is_best_who_is_not_compared():
 
 def test_a_fixed_threshold_judges_no_distances():
     right = crowd()
-    wrong = changed(crowd("b"), scores=100 - crowd().table.scores)
+    wrong = with_columns(crowd("b"), scores=100 - crowd().table.scores)
     found = evaluate([right, wrong], required_fmr=0.01, at_thresholds={"b": 50})
     assert (found.systems[1].at_required, "distances" in found.systems[1].why_not) == (None, True)
 
@@ -551,7 +566,7 @@ def in_transactions(one, of_each):
     mated = int(table.mated.sum())
     places = np.arange(len(table))
     is_mated = places < mated
-    return changed(
+    return with_columns(
         one,
         transactions=np.where(is_mated, places // of_each, places),
         attempts=np.where(is_mated, places % of_each + 1, 1),
@@ -562,7 +577,7 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
     people, tries = 200, 5
     one = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
     # Of many equal scores fewer pass than may.
-    one = changed(one, scores=np.round(one.table.scores / 4) * 4)
+    one = with_columns(one, scores=np.round(one.table.scores / 4) * 4)
     for attempts in (None, 5, 2, 1):
         (system,) = evaluate([one], required_fmr=1e-2, attempts=attempts).systems
         of, at = system.transactions, system.at_required
@@ -584,7 +599,7 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
 
 
 def test_decisions_have_transactions_at_their_one_threshold():
-    one = decided(in_transactions(crowd(mated=4, mean=60), 4))
+    one = as_decisions(in_transactions(crowd(mated=4, mean=60), 4))
     (system,) = evaluate([one]).systems
     assert (system.transactions.at_required, system.transactions.curve) == (None, None)
     assert system.transactions.at_default.frr.errors < system.at_default.frr.errors

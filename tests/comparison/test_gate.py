@@ -4,7 +4,15 @@ import pytest
 import tomli_w
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
+from kit.comparison.tables import (
+    LOST,
+    as_decisions,
+    as_real,
+    crowd,
+    system_answers,
+    with_columns,
+    without_answers,
+)
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.evaluation import evaluate
@@ -44,7 +52,7 @@ def one(made, requirements=DOOR, **options):
 def at_default(mated, wrong, others, let_in, **more):
     """Pairs of as many people, of which so many are errors at the default threshold."""
     same = [20] * wrong + [90] * (mated - wrong)
-    return answers(same, [60] * let_in + [10] * (others - let_in), **more)
+    return system_answers(same, [60] * let_in + [10] * (others - let_in), **more)
 
 
 def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshold():
@@ -169,19 +177,21 @@ def test_where_one_rate_has_no_number_the_verdict_has_none():
 
 def test_decisions_are_judged_at_their_one_threshold():
     for requirements in (DOOR, AS_ASKED):
-        found = one(decided(crowd(mean=85, others=60)), requirements)
+        found = one(as_decisions(crowd(mean=85, others=60)), requirements)
         assert (found.outcome, found.chosen_on) == (Outcome.PASS, "default")
-    assert one(decided(crowd(mean=40))).outcome is Outcome.FAIL
-    unknown = one(changed(decided(crowd(mean=85, others=60)), threshold=None))
+    assert one(as_decisions(crowd(mean=40))).outcome is Outcome.FAIL
+    unknown = one(with_columns(as_decisions(crowd(mean=85, others=60)), threshold=None))
     assert (unknown.threshold, unknown.outcome) == (None, Outcome.PASS)
 
 
 def test_without_a_threshold_its_reason_is_the_verdict():
-    nothing = one(answers([LOST], [LOST]))
+    nothing = one(system_answers([LOST], [LOST]))
     assert (nothing.outcome, nothing.rates) == (Outcome.INCONCLUSIVE, ())
     assert "It compared no pair" in nothing.sentence
     # 20 pairs of two people have the highest score: nobody gets in without them.
-    tops = answers([*range(50, 90)] * 10, [10] * 380 + [90] * 20, rule=ThresholdRule.AT_LEAST)
+    tops = system_answers(
+        [*range(50, 90)] * 10, [10] * 380 + [90] * 20, rule=ThresholdRule.AT_LEAST
+    )
     found = one(tops)
     assert (found.outcome, found.rates) == (Outcome.FAIL, ())
 
@@ -191,7 +201,7 @@ def test_without_a_threshold_its_reason_is_the_verdict():
 def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, answered):
     made = attrs.evolve(crowd(people=60, others=4, mean=85), price=0.5, currency="USD")
     rows = np.flatnonzero(np.arange(len(made.table)) % 10 >= 10 * answered)
-    made = unanswered(made, rows) if len(rows) else made
+    made = without_answers(made, rows) if len(rows) else made
     found = one(made, split=split)
     assert (found.outcome, found.rates, found.threshold) == (Outcome.INCONCLUSIVE, (), None)
     assert found.cost == 0.5 * found.more
@@ -199,7 +209,7 @@ def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, 
     if not split:
         # 500 non-mated pairs that are answered.
         assert found.more == pytest.approx(500 / answered - 240, abs=5)
-    assert one(decided(made)).chosen_on == "default"
+    assert one(as_decisions(made)).chosen_on == "default"
     # No number will do where as many may pass as are expected to.
     hopeless = attrs.evolve(DOOR, required_fmr=DOOR.max_fmr / 5, max_fmr=DOOR.max_fmr / 5)
     assert one(made, hopeless).more is None
@@ -216,7 +226,7 @@ def test_so_many_more_pairs_have_a_threshold_that_passes(others):
 
 def test_scores_that_run_the_wrong_way_stop_only_their_system():
     good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
-    wrong = changed(wrong, scores=100 - wrong.table.scores)
+    wrong = with_columns(wrong, scores=100 - wrong.table.scores)
     verdict = judged(good, wrong)
     assert [found.outcome for found in verdict.systems] == [Outcome.PASS, Outcome.INCONCLUSIVE]
     stopped = verdict.systems[1]
@@ -225,7 +235,7 @@ def test_scores_that_run_the_wrong_way_stop_only_their_system():
 
 
 def test_a_rate_of_which_nothing_was_seen_may_be_anything():
-    made = unanswered(at_default(59, 0, 20, 0), slice(59, None))
+    made = without_answers(at_default(59, 0, 20, 0), slice(59, None))
     found = one(made, AS_ASKED)
     assert (found.rates[0].low, found.rates[0].high, found.rates[0].more) == (None, None, 299)
 
@@ -243,8 +253,8 @@ def test_bounds_are_one_sided_whatever_the_report_was_made_for():
 
 def test_of_several_all_must_pass():
     good, bad = crowd("good", mean=85, others=60), crowd("bad", mean=45, others=60)
-    small = decided(crowd("open", mean=85, others=60))
-    small = unanswered(small, np.flatnonzero(~small.table.mated))
+    small = as_decisions(crowd("open", mean=85, others=60))
+    small = without_answers(small, np.flatnonzero(~small.table.mated))
     assert judged(good, attrs.evolve(good, table=attrs.evolve(good.table, name="two"))).outcome is (
         Outcome.PASS
     )
@@ -256,11 +266,11 @@ def test_of_several_all_must_pass():
 
 @pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
 def test_a_mock_proves_nothing_unless_somebody_allows_it(environment):
-    made = attrs.evolve(real(crowd(mean=85, others=60)), environment=environment)
+    made = attrs.evolve(as_real(crowd(mean=85, others=60)), environment=environment)
     with pytest.raises(InvalidRequest, match=f"{environment}.*`allow_mock=True`"):
         judged(made)
     assert judged(made, allow_mock=True).outcome is Outcome.PASS
-    other = real(crowd("b", mean=85, others=60))
+    other = as_real(crowd("b", mean=85, others=60))
     assert judged(made, other, systems=["b"]).outcome is Outcome.PASS
     # A vendor whose model changed during the run is judged by the model that is named.
     changed_since = attrs.evolve(other, other_models={"m2": 40})
@@ -342,7 +352,7 @@ def in_groups(*of_each, mated_errors, accepted=(0, 0), lost=(0, 0)):
         places += [place] * pairs
     group = np.array(places * 2)
     group = Grouping(labels=("x", "y"), probe=group, reference=group)
-    return changed(decided(answers(mated, others)), groups={"column": group})
+    return with_columns(as_decisions(system_answers(mated, others)), groups={"column": group})
 
 
 GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
@@ -426,7 +436,7 @@ def test_a_group_that_is_too_small_says_how_many_people_more():
     assert found.more == 99 + 145
     # And of the groups of another column.
     made = in_groups(50, 4, mated_errors=(0, 0))
-    made = changed(made, groups=dict.fromkeys(("sex", "age"), made.table.groups["column"]))
+    made = with_columns(made, groups=dict.fromkeys(("sex", "age"), made.table.groups["column"]))
     assert one(made, attrs.evolve(GROUPS, max_frr_group=0.02)).more == found.more
 
 
@@ -449,7 +459,7 @@ def in_threes(made):
     """The same, of whose mated pairs three of each person are one transaction."""
     places = np.arange(len(made.table))
     is_mated = made.table.mated
-    return changed(
+    return with_columns(
         made,
         transactions=np.where(is_mated, places // 3, places),
         attempts=np.where(is_mated, places % 3 + 1, 1),
@@ -579,7 +589,7 @@ def test_a_fixed_threshold_was_chosen_for_no_fmr():
 
 def test_a_fail_without_a_threshold_says_that_none_would_do():
     (verdict,) = judged(
-        answers([10] * 300 + [90] * 300, range(100)),
+        system_answers([10] * 300 + [90] * 300, range(100)),
         requirements=attrs.evolve(DOOR, max_fmr=1e-4, required_fmr=2e-5),
     ).systems
     assert (verdict.outcome, verdict.threshold) == (Outcome.FAIL, None)

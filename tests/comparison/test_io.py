@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.tables import changed, reads, refused, table_of
+from kit.comparison.tables import refusal_lines, table_of, text_reader, with_columns
 from pyarrow import parquet
 
 from facematch_comparison import (
@@ -34,11 +34,11 @@ ARRAYS = ("mated", "decisions", "acquired", "answered")
 
 @pytest.fixture
 def read(tmp_path):
-    return reads(tmp_path / "scores.csv", read_scores)
+    return text_reader(tmp_path / "scores.csv", read_scores)
 
 
 def refusals(read, text):
-    return refused(read, text)[1:]
+    return refusal_lines(read, text)[1:]
 
 
 def test_scores_alone_are_enough_and_who_is_not_acquired_has_none(read):
@@ -154,7 +154,7 @@ def test_lines_that_contradict_each_other(read):
     ],
 )
 def test_what_is_no_such_file(read, text, reported):
-    assert reported in "\n".join(refused(read, text))
+    assert reported in "\n".join(refusal_lines(read, text))
 
 
 def test_problems_are_joined_and_fifty_of_them_are_listed(read):
@@ -786,7 +786,7 @@ def asked():
     ]
     study = Study(name="doors", pairs=tuple(pairs))
     table = table_of(*study.subject_numbers, [20.0, 50.0, 70.0, np.nan], name="ours")
-    return changed(Answers.of_scores(table), decisions=np.array([0, 1, 0, 3], np.int8)), study
+    return with_columns(Answers.of_scores(table), decisions=np.array([0, 1, 0, 3], np.int8)), study
 
 
 def test_wrong_pairs_come_worst_first_with_their_pictures(asked):

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 import jsonschema
 import pytest
-from kit.comparison.samples import ALL, full
+from kit.comparison.samples import EVALUATIONS, full
 
 from facematch_comparison.model import Evaluation, Rate
 from facematch_core import InvalidRequest
@@ -41,9 +41,9 @@ def test_each_class_has_its_fields_in_the_schema_and_no_other_ones():
 
 
 # Not "hostile", whose words no facematch writes where a digest stands.
-@pytest.mark.parametrize("name", [name for name in ALL if name != "hostile"])
+@pytest.mark.parametrize("name", [name for name in EVALUATIONS if name != "hostile"])
 def test_every_sample_fits(name):
-    VALIDATOR.validate(json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False)))
+    VALIDATOR.validate(json.loads(json.dumps(EVALUATIONS[name]().to_dict(), allow_nan=False)))
 
 
 def test_no_part_may_be_left_out_or_wrong():
@@ -67,11 +67,11 @@ def test_no_part_may_be_left_out_or_wrong():
         assert not VALIDATOR.is_valid(worse), path
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVALUATIONS)
 def test_a_comparison_is_written_and_read_to_the_last_field(name):
-    document = json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False))
-    assert Evaluation.from_dict(document) == ALL[name]()
-    assert Evaluation.from_dict({**document, "later": 1}) == ALL[name]()
+    document = json.loads(json.dumps(EVALUATIONS[name]().to_dict(), allow_nan=False))
+    assert Evaluation.from_dict(document) == EVALUATIONS[name]()
+    assert Evaluation.from_dict({**document, "later": 1}) == EVALUATIONS[name]()
     for point in (system["at_default"] for system in document["systems"]):
         for rate in (point["frr"], point["fmr"]) if point else ():
             assert rate["value"] == (rate["errors"] / rate["trials"] if rate["trials"] else None)

@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from kit.fakes import FakeBackend, picture
-from kit.money.lines import LOGIN, PAID, World
+from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
 from facematch_core import aio
@@ -491,7 +491,7 @@ class Stage:
 
     def __init__(self, vendor, at, before=None, more=None):
         policies, retry = (more or {}).get("policies", ()), (more or {}).get("retry")
-        self.world, self.vendor, self.hold, self.events = World(), vendor, Hold(), []
+        self.world, self.vendor, self.hold, self.events = TwoVendors(), vendor, Hold(), []
         self.at, self.armed = at, True
         self.budget = Budget(9, name=vendor, clock=self.world.clock)
         self.world.line.at = lambda moment, path: self.reach((moment, path))

@@ -7,7 +7,7 @@ import attrs
 import pytest
 from kit.fakes import picture as small_picture
 from kit.fakes import resealed
-from kit.rawserver import RawServer, answer, read_request, refused, reset, send
+from kit.rawserver import RawServer, closed_port, http_reply, read_request, reset, send
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities
@@ -46,7 +46,7 @@ class Vendor(HttpBackend):
 
 
 def json_answer(status, body):
-    return send(answer(status, json.dumps(body).encode()))
+    return send(http_reply(status, json.dumps(body).encode()))
 
 
 #: All endings of a call to a vendor of ours are looked through in tests/privacy, and those of any
@@ -112,7 +112,7 @@ def test_nothing_leaks_whatever_a_call_ends_in(ending, caplog):
 def test_nothing_leaks_when_a_port_is_closed_or_a_plug_in_raises_picture_and_key(ref, caplog):
     caplog.set_level(logging.DEBUG)
     data = noise(7).data
-    with refused() as port:
+    with closed_port() as port:
         backend = Vendor(url=f"http://127.0.0.1:{port}/", api_key=fm.Secret(KEY))
         said = everything(backend, (data, noise(8)), caller_ref=ref)
     backend.close()

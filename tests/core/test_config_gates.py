@@ -6,7 +6,7 @@ from functools import partial
 import attrs
 import pytest
 import tomli_w
-from kit.fakes import ALL, FakeBackend, open_profile, picture
+from kit.fakes import ALL_CAPABILITIES, FakeBackend, open_profile, picture
 
 import facematch_core as fm
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
@@ -23,7 +23,9 @@ class Keyed(FakeBackend):
     base_url: str = "https://api.example"
 
     name = "keyed"
-    capabilities = attrs.evolve(ALL, rate_windows=(RateWindow(300, 60.0), RateWindow(9, 1.0)))
+    capabilities = attrs.evolve(
+        ALL_CAPABILITIES, rate_windows=(RateWindow(300, 60.0), RateWindow(9, 1.0))
+    )
 
     def __attrs_post_init__(self):
         FakeBackend.__init__(self)

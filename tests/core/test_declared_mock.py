@@ -8,7 +8,7 @@ import pytest
 import requests
 import urllib3
 from kit.fakes import picture
-from kit.rawserver import RawServer, answer, read_request, send
+from kit.rawserver import RawServer, http_reply, read_request, send
 from requests.adapters import BaseAdapter
 
 import facematch_core as fm
@@ -91,7 +91,7 @@ def fixture_of_requests(monkeypatch):
 
 def test_a_mock_at_any_address_can_be_required(named, caplog):
     """The setting says it before anything is sent, so no card is warned of."""
-    with RawServer([read_request, send(answer(200, FINE, MARK))]) as server:
+    with RawServer([read_request, send(http_reply(200, FINE, MARK))]) as server:
         backend = Vendor(base_url=named(server))
         assert backend.environments == {fm.Environment.MOCK}
         with fm.FaceVerifier(backend, **ASKED) as verifier:
@@ -103,7 +103,7 @@ def test_a_mock_at_any_address_can_be_required(named, caplog):
 @pytest.mark.parametrize("body", [FINE, b'{"decision": 5}', b"<html>"], ids=str)
 def test_nothing_from_a_mock_counts(body, environment):
     events = []
-    with RawServer([read_request, send(answer(200, body, MARK))]) as server:
+    with RawServer([read_request, send(http_reply(200, body, MARK))]) as server:
         backend = Vendor(base_url=server.url, environment=environment)
         with (
             fm.FaceVerifier(backend, on_event=events.append, **ASKED) as verifier,
@@ -136,7 +136,7 @@ def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, e
 )
 def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, billed, asked):
     events = []
-    with RawServer([read_request, send(answer(status, body))]) as server:
+    with RawServer([read_request, send(http_reply(status, body))]) as server:
         backend = Vendor(base_url=server.url)
         with (
             fm.FaceVerifier(backend, on_event=events.append, **asked) as verifier,
@@ -153,7 +153,7 @@ def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, 
 
 
 def test_a_refusal_of_a_mock_is_that_of_its_vendor():
-    with RawServer([read_request, send(answer(401, b'{"detail": "No."}', MARK))]) as server:
+    with RawServer([read_request, send(http_reply(401, b'{"detail": "No."}', MARK))]) as server:
         verifier = fm.FaceVerifier(Vendor(base_url=server.url))
         with verifier, pytest.raises(fm.AuthenticationFailed):
             verifier.verify(A, B)

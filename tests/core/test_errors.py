@@ -18,7 +18,7 @@ CLASSES = sorted(
     key=lambda cls: cls.__name__,
 )
 
-ATTEMPT = attrs.evolve(gate_passages.ATTEMPT, backend="x", kept=True, caller_ref="case 7")
+ATTEMPT = attrs.evolve(gate_passages.GATE_CALL, backend="x", kept=True, caller_ref="case 7")
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},
     errors.Unsupported: {"backend": "x", "what": "rotate"},

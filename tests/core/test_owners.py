@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from kit.fakes import ran
+from kit.fakes import invoke_facematch
 
 import facematch_core as fm
 from facematch_core import Secret
@@ -132,7 +132,7 @@ def test_the_users_own_file_is_held_to_the_same(path, monkeypatch):
 
 def test_doctor_says_it(path):
     path.chmod(0o666)
-    done = ran("doctor", "--config", str(path))
+    done = invoke_facematch("doctor", "--config", str(path))
     assert done.exit_code == 4
     assert "may be changed by others" in " ".join(done.output.split())
 

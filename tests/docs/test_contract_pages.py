@@ -5,7 +5,7 @@ import re
 
 import attrs
 import pytest
-from kit.pages import DOCS, hold, hold_part
+from kit.pages import DOCS, check_page, check_part
 from mutants.table import MUTANTS
 
 from facematch_core.cli.conformance import show_report
@@ -53,7 +53,7 @@ def test_the_report_on_the_page_is_what_the_command_prints(name, capsys, monkeyp
     monkeypatch.setenv("COLUMNS", "100")
     show_report(attrs.evolve(report, **MASKED))
     text = capsys.readouterr().out.replace(", 2026-01-01\n", ", YYYY-MM-DD\n")
-    hold_part("evidence/conformance.md", name, f"```text\n{text}```")
+    check_part("evidence/conformance.md", name, f"```text\n{text}```")
 
 
 def cell(text):
@@ -67,7 +67,7 @@ def test_the_page_of_mutants_is_generated():
         caught = [one for one in MUTANTS.values() if one.rule == rule.number]
         faults = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {faults} |\n"
-    hold("evidence/mutants-of-the-kit.md", page)
+    check_page("evidence/mutants-of-the-kit.md", page)
 
 
 def test_the_table_of_errors_is_generated():
@@ -86,7 +86,7 @@ def test_the_table_of_errors_is_generated():
             " or ".join(map(str, wanted.requests)),
         )
         table += f"| {' | '.join(cells)} |\n"
-    hold_part("reference/testing.md", "errors", table.rstrip("\n"))
+    check_part("reference/testing.md", "errors", table.rstrip("\n"))
 
 
 def test_every_theme_of_rules_is_in_the_reference():

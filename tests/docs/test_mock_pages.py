@@ -2,7 +2,7 @@
 
 import pytest
 from kit.claims_page import claims_page
-from kit.pages import DOCS, hold, hold_part
+from kit.pages import DOCS, check_page, check_part
 
 from facematch_core import (
     Charged,
@@ -271,13 +271,13 @@ def table_of_failover():
     ],
 )
 def test_the_table_between_its_marks_is_generated(page, name, table):
-    hold_part(page, name, table())
+    check_part(page, name, table())
 
 
 @pytest.mark.parametrize("vendor", vendor_names())
 def test_the_page_of_claims_is_generated(vendor):
     suffix = "" if vendor == "didit" else f"-{vendor}"
-    hold(f"evidence/mock-claims{suffix}.md", claims_page(vendor))
+    check_page(f"evidence/mock-claims{suffix}.md", claims_page(vendor))
 
 
 def test_every_vendor_is_on_the_page_of_the_mock():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from docs.words import findings
-from kit.pages import hold_part
+from kit.pages import check_part
 
 import facematch_azure
 import facematch_compreface
@@ -102,7 +102,7 @@ def test_the_page_of_flask_and_django_shows_the_files_that_are_tested(name):
     """``UPDATE_DOCS=1`` writes them into the page."""
     text = (DOCS / "examples" / "flask_and_django" / name).read_text()
     block = f'```python title="{name}"\n{text}```'
-    hold_part("apps/flask-and-django.md", name, block)
+    check_part("apps/flask-and-django.md", name, block)
 
 
 def test_the_mock_of_flask_and_django_is_the_file_beside_them():

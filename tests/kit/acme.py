@@ -10,8 +10,8 @@ from facematch_core.http import HttpBackend, HttpRequest
 from facematch_core.http import picture as part_of
 
 #: What must never be seen.
-KEY = "sk-7Qm2XvT9pLw4ZrK8nBd3Ys6HcJ1f"
-SECRET = fm.Secret(KEY)
+ACME_KEY = "sk-7Qm2XvT9pLw4ZrK8nBd3Ys6HcJ1f"
+ACME_SECRET = fm.Secret(ACME_KEY)
 #: Nobody is asked there.
 NOWHERE = "http://127.0.0.1:1"
 BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
@@ -30,7 +30,7 @@ class AcmeBackend(HttpBackend):
     capabilities = Capabilities(
         operations=BOTH, retention=frozenset(fm.Retention), billed_operations=BOTH
     )
-    api_key: fm.Secret = SECRET
+    api_key: fm.Secret = ACME_SECRET
     base_url: str = NOWHERE
     # However busy the machine is, no test waits longer between two calls.
     keep_idle_s: float = 60.0

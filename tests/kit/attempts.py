@@ -13,28 +13,30 @@ from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
-KEY = BudgetKey(name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL)
-ONE = Decimal(1)
+BUDGET_KEY = BudgetKey(
+    name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
+)
+UNIT = Decimal(1)
 #: As facematch 0.1 wrote it.
 STORE_01 = Path(__file__).parents[1] / "core" / "store" / "store-0.1.sql"
 _numbers = itertools.count()
 
 
-def attempt(**changes):
+def new_record(**changes):
     """A call that nobody has made."""
     facts = {"id": f"attempt-{next(_numbers)}", "operation": Operation.MATCH, "backend": "fake"}
     return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
 
 
-def entry(key=KEY, amount=ONE, number=1, **changes):
+def entry(key=BUDGET_KEY, amount=UNIT, number=1, **changes):
     """One try of a call, as a store is given it."""
-    return Reservation(call=attempt(**changes), number=number, key=key, amount=amount)
+    return Reservation(call=new_record(**changes), number=number, key=key, amount=amount)
 
 
-def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
+def new_attempt(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
     """One try of a call, as a gate is given it."""
     return AttemptContext(
-        call=attempt(**changes), number=number, paid=paid, environment=environment
+        call=new_record(**changes), number=number, paid=paid, environment=environment
     )
 
 
@@ -43,7 +45,7 @@ def ending(billed=Charged.YES, error=None):
     return Outcome(charged=billed, sent=True, error=error, answered=error is None, asked_s=1.0)
 
 
-def sums(store, key=KEY):
+def sums(store, key=BUDGET_KEY):
     """Spent, reserved and unknown as whole numbers; None if there is no such sum."""
     found = store.budget(key)
     return found and tuple(map(int, (found.spent, found.reserved, found.unknown)))
@@ -54,12 +56,12 @@ def later(**step):
     return NOW + dt.timedelta(**step)
 
 
-def given_up():
+def overdue_start():
     """When a call began that nobody has finished in time, by the clock of the machine."""
     return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
 
 
-def upgraded(address):
+def check_upgrade(address):
     """What becomes of a store of 0.1."""
     with contextlib.closing(SqlStore(address)) as store:
         assert sums(store) == (1, 1, 1)

@@ -87,7 +87,7 @@ def canaries(limits=SENT):
 
 
 #: Each way of writing bytes down, inside of some longer text.
-WAYS = {
+ENCODINGS = {
     "raw": lambda b: f"before {b.decode('latin-1')} after",
     "repr": lambda b: repr(b"x" + b),
     "repr of text": lambda b: repr("x" + b.decode("latin-1")),

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from kit.fakes import FakeBackend, opens_always, picture, ran
+from kit.fakes import FakeBackend, invoke_facematch, open_always, picture
 
 from facematch_core import __version__
 from facematch_core.cli import common
@@ -63,13 +63,13 @@ def photos(tmp_path):
 @pytest.fixture
 def scripted(monkeypatch):
     """The one backend that every name opens."""
-    return opens_always(monkeypatch, FakeBackend())
+    return open_always(monkeypatch, FakeBackend())
 
 
 @pytest.fixture
 def run():
     """Run a command in this process; the answer has exit_code, stdout and stderr."""
-    return ran
+    return invoke_facematch
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class FakeOptions:
     level: int = 1
 
 
-ALL = Capabilities(
+ALL_CAPABILITIES = Capabilities(
     operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
     rotate=True,
     retention=frozenset(fm.Retention),
@@ -51,7 +51,7 @@ class FakeBackend(Backend):
 
     name = "fake"
     reports_sent = True
-    capabilities = ALL
+    capabilities = ALL_CAPABILITIES
 
     def __init__(self, score=80.0, script=(), *, environment=fm.Environment.PRODUCTION, **can):
         self.score = score
@@ -63,7 +63,7 @@ class FakeBackend(Backend):
         self._environment = environment
         self._lock = threading.Lock()
         if can:
-            self.capabilities = attrs.evolve(ALL, **can)
+            self.capabilities = attrs.evolve(ALL_CAPABILITIES, **can)
 
     @property
     def environment(self):
@@ -123,7 +123,7 @@ def resealed(png):
     return sealed
 
 
-def ran(*words, **options):
+def invoke_facematch(*words, **options):
     """A command of `facematch` run in this process: exit_code, stdout and stderr."""
     from click.testing import CliRunner
 
@@ -169,7 +169,7 @@ def found_match(call, score, **more):
     return fm.Reconciliation(outcome=fm.Reconciled.FOUND, call=call, reason="there", result=result)
 
 
-def opens_always(monkeypatch, backend):
+def open_always(monkeypatch, backend):
     """The one backend that every name opens."""
 
     class Opened(type(backend)):

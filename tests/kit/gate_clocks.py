@@ -7,7 +7,7 @@ import time
 START = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 
 
-class Hurried:
+class HurriedClock:
     """Time that whoever sleeps moves on at once, while others are in the middle of a call.
 
     Args:
@@ -57,7 +57,7 @@ class Hurried:
         pass
 
 
-class Shared(Hurried):
+class SharedClock(HurriedClock):
     """Time that goes on to the next waking when every worker sleeps."""
 
     def __init__(self, moved=lambda seconds: None):

@@ -9,7 +9,7 @@ from facematch_core import CallRecord, Charged, Environment, Operation, errors
 from facematch_core.deadline import NO_DEADLINE
 from facematch_core.resilience import AttemptContext, Outcome
 
-ATTEMPT = CallRecord(
+GATE_CALL = CallRecord(
     id="a",
     operation=Operation.MATCH,
     backend="fake",
@@ -18,9 +18,9 @@ ATTEMPT = CallRecord(
 )
 
 
-def attempt(number=1, deadline=NO_DEADLINE):
+def gate_attempt(number=1, deadline=NO_DEADLINE):
     return AttemptContext(
-        call=ATTEMPT,
+        call=GATE_CALL,
         number=number,
         paid=True,
         environment=Environment.PRODUCTION,
@@ -33,7 +33,7 @@ def failed(error, *, sent=True, asked_s=1.0):
     return attrs.evolve(ended, sent=sent or ended.sent, asked_s=asked_s)
 
 
-def refused(error):
+def refused_later(error):
     """By a later policy."""
     return failed(error, sent=False, asked_s=None)
 
@@ -54,7 +54,7 @@ DOWN = {
     ),
 }
 #: What an impatient caller brings about: its deadline ends, and nothing was received.
-SILENT = {
+IMPATIENT = {
     "deadline": failed(errors.DeadlineExceeded("too late"), asked_s=4.9),
     "no time left": failed(
         errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=0.1
@@ -74,15 +74,15 @@ UP = {
     "not allowed": failed(errors.PermissionDenied("no")),
 }
 #: What says nothing of the vendor's health.
-NOTHING = {
+NO_EVIDENCE = {
     **HEARD,
     "interrupted": INTERRUPTED,
-    "interrupted before": refused(KeyboardInterrupt()),
+    "interrupted before": refused_later(KeyboardInterrupt()),
     "budget": failed(errors.BudgetExceeded("no"), sent=False),
     "over before": failed(
         errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=None
     ),
-    "later breaker": refused(errors.BreakerOpen("down")),
-    "later latch": refused(errors.InsufficientCredit("empty")),
+    "later breaker": refused_later(errors.BreakerOpen("down")),
+    "later latch": refused_later(errors.InsufficientCredit("empty")),
 }
 NO_CREDIT = failed(errors.InsufficientCredit("empty"))

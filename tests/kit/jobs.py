@@ -6,9 +6,9 @@ import facematch_core as fm
 from facematch_core.backend import Capabilities, decide_by_threshold
 from facematch_core.http import ApiKeyBackend
 
-SCALE = "jobs/v1"
-KEY = "jobs-key-5d41402abc4b2a76"
-SECRET = fm.Secret(KEY)
+JOBS_SCALE = "jobs/v1"
+JOBS_KEY = "jobs-key-5d41402abc4b2a76"
+JOBS_SECRET = fm.Secret(JOBS_KEY)
 
 
 @attrs.frozen(kw_only=True)
@@ -16,14 +16,14 @@ class JobBackend(ApiKeyBackend):
     """Reads a job's answers; how it is followed is a matter of each."""
 
     capabilities = Capabilities(
-        score_scale=SCALE,
+        score_scale=JOBS_SCALE,
         default_threshold=50.0,
         billed_operations=frozenset({fm.Operation.MATCH}),
     )
-    api_key: fm.Secret = SECRET
+    api_key: fm.Secret = JOBS_SECRET
 
     def parse(self, call, reply):
-        score = fm.Score.from_fraction(reply.json()["similarity"], SCALE)
+        score = fm.Score.from_fraction(reply.json()["similarity"], JOBS_SCALE)
         return fm.MatchResult(
             decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
         )

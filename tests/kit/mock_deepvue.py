@@ -9,9 +9,9 @@ from kit import mock_didit as didit
 from kit.mock_didit import STARTS
 
 AUTHORIZE = "/v1/authorize"
-MATCH = "/v1/facematch"
-MATCH_2 = "/v2/facematch"
-LIVENESS = "/v1/liveness-check"
+FACEMATCH = "/v1/facematch"
+FACEMATCH_2 = "/v2/facematch"
+LIVENESS_CHECK = "/v1/liveness-check"
 WALLET = "/v1/internal/wallet-balance"
 JPEG, PNG, PDF = STARTS
 CLIENT, SECRET = "mock-client", "mock-live-key"
@@ -20,12 +20,12 @@ FORM = "application/x-www-form-urlencoded"
 new_engine = didit.new_engine
 new_world = didit.new_world
 multipart = didit.multipart
-control = didit.control
+control = didit.control_request
 
 
-def picture(**said):
-    """A JPEG for `mock_didit.Scripted`."""
-    return JPEG + didit.picture(**said)
+def jpeg_scene(**said):
+    """A JPEG for `mock_didit.ScriptedRecognizer`."""
+    return JPEG + didit.scene(**said)
 
 
 def authorize(client=CLIENT, secret=SECRET, *, as_files=False, path=AUTHORIZE):
@@ -33,50 +33,54 @@ def authorize(client=CLIENT, secret=SECRET, *, as_files=False, path=AUTHORIZE):
     pair = [("client_id", client), ("client_secret", secret)]
     sent = [(name, text) for name, text in pair if text is not None]
     body, kind = multipart(sent) if as_files else (urlencode(sent).encode(), FORM)
-    return didit.request(path, body, kind, key=None)
+    return didit.didit_request(path, body, kind, key=None)
 
 
 def token_of(engine, **pair):
     return engine.handle(authorize(**pair)).json()["access_token"]
 
 
-def request(path=MATCH, body=b"", content_type=None, *, method="POST", token=None, **more):
+def deepvue_request(
+    path=FACEMATCH, body=b"", content_type=None, *, method="POST", token=None, **more
+):
     """A call with a token, or without one; `more` are further headers, and the `key`."""
     if token is not None:
         more["authorization"] = f"Bearer {token}"
-    return didit.request(path, body, content_type, method=method, **{"key": SECRET, **more})
+    return didit.didit_request(path, body, content_type, method=method, **{"key": SECRET, **more})
 
 
-def match(one=None, other=None, *, path=MATCH, names=("a.jpg", "b.jpg"), fields=(), **more):
+def deepvue_match(
+    one=None, other=None, *, path=FACEMATCH, names=("a.jpg", "b.jpg"), fields=(), **more
+):
     """A comparison of two pictures; they are different unless two are given."""
-    pictures = picture() if one is None else one, picture(other=1) if other is None else other
+    pictures = jpeg_scene() if one is None else one, jpeg_scene(other=1) if other is None else other
     files = zip(("file_a", "file_b"), names, pictures, strict=True)
-    return request(path, *multipart(fields, files), **more)
+    return deepvue_request(path, *multipart(fields, files), **more)
 
 
-def liveness(probe=None, *, data_uri=False, **more):
-    text = base64.b64encode(picture() if probe is None else probe).decode()
+def deepvue_liveness(probe=None, *, data_uri=False, **more):
+    text = base64.b64encode(jpeg_scene() if probe is None else probe).decode()
     body = {"image": f"data:image/jpeg;base64,{text}" if data_uri else text}
-    return posted(body, **more)
+    return post_liveness(body, **more)
 
 
-def posted(body, content_type="application/json", **more):
+def post_liveness(body, content_type="application/json", **more):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return request(LIVENESS, data, content_type, **more)
+    return deepvue_request(LIVENESS_CHECK, data, content_type, **more)
 
 
 def wallet(key=SECRET, client=CLIENT, method="GET"):
-    return didit.request(WALLET, method=method, key=key, client_id=client)
+    return didit.didit_request(WALLET, method=method, key=key, client_id=client)
 
 
-def steer(path, body=None, **more):
+def deepvue_control(path, body=None, **more):
     return control(f"deepvue/{path}", body, **more)
 
 
 GIF = b"GIF89a"
 
 
-def with_token(sent, change=str):
+def with_deepvue_token(sent, change=str):
     """A step that makes a call with a fresh token, or with what `change` makes of it."""
 
     def step(engine):

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 
-from kit.mock_worlds import app_of, struck_by, world_of
+from kit.mock_worlds import app_of, handle_with_fault, world_of
 
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.faults import Fault
@@ -16,8 +16,8 @@ from facematch_mock_server.recognition.outcomes import (
 )
 from facematch_mock_server.recognition.recognizer import Recognizer
 
-MATCH = "/v3/face-match/"
-LIVENESS = "/v3/passive-liveness/"
+MATCH_PATH = "/v3/face-match/"
+LIVENESS_PATH = "/v3/passive-liveness/"
 MATCH_THRESHOLD = "face_match_score_decline_threshold"
 LIVENESS_THRESHOLD = "face_liveness_score_decline_threshold"
 START = dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
@@ -36,7 +36,7 @@ STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
 SMALLER = SeenFace(box=(10, 20, 130, 150))
 
 
-class Scripted(Recognizer):
+class ScriptedRecognizer(Recognizer):
     """Decides by what the pictures say: ``{"score": 41.5, "faces": 2}``; other bytes are none."""
 
     needs_bytes = True
@@ -85,7 +85,7 @@ def _seen(said):
     return SeenPicture(decodes=bool(said), faces=faces, angle=angle)
 
 
-def picture(**said):
+def scene(**said):
     return json.dumps({"face": True, **said}).encode()
 
 
@@ -93,7 +93,7 @@ def new_world(recognizer=None, **settings):
     """A world that always does the same; without a recognizer pictures say what they show."""
     settings.setdefault("clock", VirtualClock(START))
     settings.setdefault("seed", 7)
-    return world_of(recognizer or Scripted(), **settings)
+    return world_of(recognizer or ScriptedRecognizer(), **settings)
 
 
 def multipart(fields=(), files=()):
@@ -115,7 +115,9 @@ def multipart(fields=(), files=()):
     return body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
-def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more):
+def didit_request(
+    path=MATCH_PATH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more
+):
     """A request; `more` are further headers."""
     headers = [("Host", more.pop("host", "127.0.0.1:8080"))]
     if key is not None:
@@ -126,32 +128,32 @@ def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock
     return Request(method=method, target=path, headers=tuple(headers), body=body)
 
 
-def match(probe=None, reference=None, *, key="mock-live-key", **fields):
+def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
     files = [
-        ("user_image", "probe.jpg", picture() if probe is None else probe),
-        ("ref_image", "reference.png", picture() if reference is None else reference),
+        ("user_image", "probe.jpg", scene() if probe is None else probe),
+        ("ref_image", "reference.png", scene() if reference is None else reference),
     ]
-    return request(MATCH, *multipart(fields.items(), files), key=key)
+    return didit_request(MATCH_PATH, *multipart(fields.items(), files), key=key)
 
 
-def liveness(probe=None, *, key="mock-live-key", **fields):
-    files = [("user_image", "probe.jpg", picture() if probe is None else probe)]
-    return request(LIVENESS, *multipart(fields.items(), files), key=key)
+def liveness_request(probe=None, *, key="mock-live-key", **fields):
+    files = [("user_image", "probe.jpg", scene() if probe is None else probe)]
+    return didit_request(LIVENESS_PATH, *multipart(fields.items(), files), key=key)
 
 
-def control(path, body=None, *, method=None, **more):
+def control_request(path, body=None, *, method=None, **more):
     """A request to the control API: POST with a body, else GET."""
     if body is None:
-        return request(f"/__mock__/{path}", method=method or "GET", key=None, **more)
+        return didit_request(f"/__mock__/{path}", method=method or "GET", key=None, **more)
     data = json.dumps(body).encode()
     more.setdefault("content_type", "application/json")
-    return request(f"/__mock__/{path}", data, method=method or "POST", key=None, **more)
+    return didit_request(f"/__mock__/{path}", data, method=method or "POST", key=None, **more)
 
 
 def new_engine(**settings):
     return app_of(new_world(**settings))
 
 
-def struck(status, asked):
+def fail_with_status(status, asked):
     fault = Fault(stage="answer", kind="status", status=status)
-    return lambda engine: struck_by(engine, fault, asked)
+    return lambda engine: handle_with_fault(engine, fault, asked)

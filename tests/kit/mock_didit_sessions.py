@@ -3,9 +3,9 @@
 import json
 from urllib.parse import urlsplit
 
-from kit.mock_didit import START, control, request
+from kit.mock_didit import START, control_request, didit_request
 
-NOBODY = "00000000-0000-4000-8000-00000000abcd"
+NO_SESSION = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
@@ -22,23 +22,23 @@ CHECK = {
 }
 
 
-def sent(path, body=None, *, method="GET", key="mock-live-key", **headers):
+def session_request(path, body=None, *, method="GET", key="mock-live-key", **headers):
     if body is None:
-        return request(path, method=method, key=key, **headers)
+        return didit_request(path, method=method, key=key, **headers)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers.setdefault("content_type", "application/json")
-    return request(path, data, method=method, key=key, **headers)
+    return didit_request(path, data, method=method, key=key, **headers)
 
 
 def nth(engine, number):
     ids = {session.number: session.id for session in engine.world.sessions.all()}
-    return ids.get(number, NOBODY)
+    return ids.get(number, NO_SESSION)
 
 
 def on(number, verb="decision", body=None, query="", **more):
     """A step on the session of that number: ``/v3/session/{id}/{verb}/``."""
     return lambda engine: engine.handle(
-        sent(f"/v3/session/{nth(engine, number)}/{verb}/{query}", body, **more)
+        session_request(f"/v3/session/{nth(engine, number)}/{verb}/{query}", body, **more)
     )
 
 
@@ -50,17 +50,17 @@ def delete(number, body=None, **more):
     return on(number, "delete", body, method="DELETE", **more)
 
 
-def listed(query="", **more):
-    return sent(f"{LIST}?{query}" if query else LIST, **more)
+def list_request(query="", **more):
+    return session_request(f"{LIST}?{query}" if query else LIST, **more)
 
 
 def put_into(number, status):
     return lambda engine: engine.handle(
-        control("sessions/decide", {"session_id": nth(engine, number), "status": status})
+        control_request("sessions/decide", {"session_id": nth(engine, number), "status": status})
     )
 
 
-def added(service, result, **more):
+def add_session(service, result, **more):
     """A step that leaves a session as its endpoint would."""
 
     def step(engine):
@@ -76,12 +76,12 @@ def added(service, result, **more):
             pictures=more.get("pictures", {"reference_image": None}),
             result=result,
         )
-        return engine.handle(control("clock"))
+        return engine.handle(control_request("clock"))
 
     return step
 
 
-def address(engine, number, name="source_image"):
+def media_address(engine, number, name="source_image"):
     """The address of a picture of a session, without its origin; one that is dead without it."""
     answer = on(number)(engine)
     blocks = answer.json() if answer.status == 200 else {}
@@ -90,17 +90,17 @@ def address(engine, number, name="source_image"):
             if feature.get(name):
                 parts = urlsplit(feature[name])
                 return f"{parts.path}?{parts.query}"
-    return f"/__media__/{NOBODY}/{name}"
+    return f"/__media__/{NO_SESSION}/{name}"
 
 
-def pictured(number, name="source_image", *, then=None, change=str, **more):
+def read_media(number, name="source_image", *, then=None, change=str, **more):
     """A step that reads a picture; `then` is done between its address and that."""
 
     def step(engine):
-        there = change(address(engine, number, name))
+        there = change(media_address(engine, number, name))
         if then is not None:
             then(engine)
-        return engine.handle(request(there, key=None, **{"method": "GET", **more}))
+        return engine.handle(didit_request(there, key=None, **{"method": "GET", **more}))
 
     return step
 
@@ -110,5 +110,5 @@ def forget(engine):
     engine.account.shared.kept.let_go(engine.account)
 
 
-def later(seconds):
+def advance_clock(seconds):
     return lambda engine: engine.world.clock.advance(seconds)

@@ -14,7 +14,7 @@ HOOK = "http://127.0.0.1:9/hook"
 
 
 def listen(url=HOOK, **changes):
-    return didit.control("webhooks/destinations", {"url": url, **changes})
+    return didit.control_request("webhooks/destinations", {"url": url, **changes})
 
 
 def carried(*answers):
@@ -40,7 +40,7 @@ def carried(*answers):
 def with_one_due():
     engine = didit.new_engine()
     control_of(engine.world).webhooks.add(HOOK)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     return engine
 
 

@@ -31,7 +31,7 @@ HOST = "rekognition.eu-west-1.amazonaws.com"
 card = functools.cache(make_card)
 
 
-def signed(
+def signed_request(
     body,
     operation="CompareFaces",
     *,
@@ -76,7 +76,7 @@ def boto(url, *, key=ACCESS_KEY, secret="mock-live-key", **settings):
 
 
 @contextlib.contextmanager
-def moto():
+def moto_server():
     from moto.server import ThreadedMotoServer  # not above: a second of a start
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -101,21 +101,21 @@ def pair(source=None, target=None, **more):
     }
 
 
-def compare(source=None, target=None, **more):
-    return signed(pair(source, target, **more))
+def signed_compare(source=None, target=None, **more):
+    return signed_request(pair(source, target, **more))
 
 
-def detect(picture=None, **more):
+def signed_detect(picture=None, **more):
     body = {"Image": image(card("p1") if picture is None else picture), **more}
-    return signed(body, "DetectFaces")
+    return signed_request(body, "DetectFaces")
 
 
-def drawn(kind="PNG", size=(200, 200)):
+def draw_picture(kind="PNG", size=(200, 200)):
     made = io.BytesIO()
     Pillow.new("RGB", size, "grey").save(made, kind)
     return made.getvalue()
 
 
-def without(request, name):
+def without_header(request, name):
     kept = tuple(one for one in request.headers if one[0] != name)
     return attrs.evolve(request, headers=kept)

@@ -19,15 +19,15 @@ FRONTS = {"date", "server", "connection", "keep-alive", "transfer-encoding", "co
 TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 CARDS = ("p1", "p2", "no-face", "turned-90", "spoof", "liveness-none", "score-30", "review")
-PICTURES = st.sampled_from([card_sheet()[name].data for name in CARDS])
-CONTENTS = PICTURES | st.sampled_from([b"", b"GIF89a", b"x" * 70_000]) | st.binary(max_size=40)
+FORM_PICTURES = st.sampled_from([card_sheet()[name].data for name in CARDS])
+CONTENTS = FORM_PICTURES | st.sampled_from([b"", b"GIF89a", b"x" * 70_000]) | st.binary(max_size=40)
 FILE_NAMES = st.sampled_from(
     [
         *("a.jpg", "a.PNG", "a.tif", "a.tiff", "a", ".jpg", "a.jpg.", "ä.png", "x/y\\z.webp"),
         "a&#46;jpg",
     ]
 ) | st.text(max_size=8).map(lambda text: text.replace("\r", "").replace("\n", ""))
-TEXTS = st.sampled_from(
+FORM_TEXTS = st.sampled_from(
     [
         *("true", "False", "yes", "off", "maybe", "", "0", "30", "30.0", "1e2", "100.01", "-0.5"),
         *("NaN", "inf", "٣", "3 0", '{"gate":"north"}', "[]", "{", '{"a":1e999}', "emp-0042"),

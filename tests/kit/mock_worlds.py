@@ -32,7 +32,7 @@ def control_of(world):
     return Control(_accounts_of(world), world.account, world.vendor)
 
 
-def struck_by(app, fault, request):
+def handle_with_fault(app, fault, request):
     app.account.faults.add(fault)
     return app.handle(request)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def hold(page, text):
+def check_page(page, text):
     """A page is this text."""
     if os.environ.get("UPDATE_DOCS"):
         (DOCS / page).write_text(text)
@@ -15,9 +15,9 @@ def hold(page, text):
     assert is_held, f"docs/{page} is not as it is generated: with UPDATE_DOCS=1 this test writes it"
 
 
-def hold_part(page, name, text):
+def check_part(page, name, text):
     """What is between the two marks of this name, in a page, is this text."""
     marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
     source = (DOCS / page).read_text()
     assert len(marks.findall(source)) == 1
-    hold(page, marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source))
+    check_page(page, marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source))

@@ -110,7 +110,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server():
+def running_server():
     """A server that runs."""
     # A name that is short: the path of a socket has about a hundred letters at most.
     folder = Path(tempfile.mkdtemp(prefix="fm-pg-", dir="/tmp"))

@@ -13,7 +13,7 @@ class Closed(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class RawReply:
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -53,14 +53,14 @@ class RawClient:
         head, _, self._unread = self._unread.partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
 
-    def answer(self, *, to_head: bool = False) -> Answer:
+    def answer(self, *, to_head: bool = False) -> RawReply:
         """The next whole answer that is not an interim one; to HEAD it has no body."""
         head = self.head()
         while head.startswith(b"HTTP/1.1 1"):
             head = self.head()
         status_line, *lines = head.decode("latin-1").strip().split("\r\n")
         headers = tuple(tuple(line.split(": ", 1)) for line in lines)
-        answer = Answer(status=int(status_line.split()[1]), headers=headers, body=b"")
+        answer = RawReply(status=int(status_line.split()[1]), headers=headers, body=b"")
         length = 0 if to_head else int(answer.header("Content-Length") or 0)
         while len(self._unread) < length:
             self._more()
@@ -90,7 +90,7 @@ class RawClient:
         self._unread += data
 
 
-def request(
+def raw_request(
     method: str = "POST", target: str = "/x", *headers: str, body: bytes | None = None
 ) -> bytes:
     """A request of HTTP/1.1; with a Content-Length if it has a body."""

@@ -37,7 +37,7 @@ Step = Callable[["Connection"], None]
 Script = Sequence[Step]
 
 
-class Gone(Exception):
+class ClientGone(Exception):
     """The client has gone, or the server is being closed: the script ends here."""
 
 
@@ -65,9 +65,9 @@ class Connection:
         try:
             data = self.sock.recv(size)
         except OSError:
-            raise Gone from None
+            raise ClientGone from None
         if not data:
-            raise Gone
+            raise ClientGone
         self.received += data
         return data
 
@@ -76,7 +76,7 @@ class Connection:
         try:
             self.sock.sendall(data)
         except OSError:
-            raise Gone from None
+            raise ClientGone from None
 
     def take_request(self) -> bytes:
         """One whole request, up to its Content-Length; what follows stays for the next."""
@@ -98,7 +98,7 @@ class Connection:
                 start_tls(tls)(self)
             for step in script:
                 step(self)
-        except Gone:
+        except ClientGone:
             pass
         finally:
             self.sock.close()
@@ -187,7 +187,7 @@ def read_request(connection: Connection) -> None:
     connection.take_request()
 
 
-def read(size: int) -> Step:
+def read_bytes(size: int) -> Step:
     """Take in exactly `size` bytes."""
 
     def step(connection: Connection) -> None:
@@ -200,7 +200,7 @@ def read(size: int) -> Step:
 
 def read_to_end(connection: Connection) -> None:
     """Take in everything until the client closes its side."""
-    with contextlib.suppress(Gone):
+    with contextlib.suppress(ClientGone):
         while True:
             connection.take(65536)
 
@@ -217,7 +217,7 @@ def dribble(data: bytes, every_s: float) -> Step:
         for byte in data:
             connection.give(bytes([byte]))
             if connection.stopping.wait(every_s):
-                raise Gone
+                raise ClientGone
 
     return step
 
@@ -236,12 +236,12 @@ def reset(connection: Connection) -> None:
     """End the connection with a RST, whatever is still on its way."""
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.sock.close()
-    raise Gone
+    raise ClientGone
 
 
 def close(connection: Connection) -> None:
     """End the connection with a FIN."""
-    raise Gone
+    raise ClientGone
 
 
 def hold(connection: Connection) -> None:
@@ -256,12 +256,12 @@ def start_tls(context: ssl.SSLContext) -> Step:
         try:
             connection.sock = context.wrap_socket(connection.sock, server_side=True)
         except OSError:
-            raise Gone from None
+            raise ClientGone from None
 
     return step
 
 
-def answer(
+def http_reply(
     status: int, body: bytes = b"", *headers: str, length: int | None = None, reason: str = "Word"
 ) -> bytes:
     """An HTTP answer with a Content-Length (that of the body, or `length`)."""
@@ -276,7 +276,7 @@ def one_each(*answers: bytes, **more: Any) -> RawServer:
 
 
 @contextlib.contextmanager
-def refused() -> Iterator[int]:
+def closed_port() -> Iterator[int]:
     """A port of the loopback that is taken, but at which nothing listens."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

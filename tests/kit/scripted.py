@@ -18,7 +18,7 @@ def response(status, body=b"", headers=()):
     return made
 
 
-class Scripted(BaseAdapter):
+class ScriptedAdapter(BaseAdapter):
     """Gives its answers in turn, the last one again and again, and keeps the requests.
 
     An answer is (status, body[, headers]), or an error to raise.

@@ -5,7 +5,7 @@ from decimal import Decimal
 import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kit.attempts import ending, passage
+from kit.attempts import ending, new_attempt
 
 from facematch_core import BudgetExceeded, Charged, Environment, Operation
 from facematch_core.resilience import Budget, Period
@@ -97,7 +97,7 @@ class Machine(RuleBasedStateMachine):
     @rule(operation=st.sampled_from(list(PRICES)), environment=WHERE, paid=st.booleans())
     def enter(self, operation, environment, paid):
         """A call passes both budgets, or neither keeps anything of it."""
-        made = passage(
+        made = new_attempt(
             operation=operation,
             environment=environment,
             paid=paid,

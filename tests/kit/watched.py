@@ -9,7 +9,7 @@ from facematch_didit import DiditBackend
 
 
 @attrs.frozen(kw_only=True)
-class Vendor:
+class WatchedVendor:
     """How a vendor is opened and asked.
 
     Attributes:
@@ -38,14 +38,14 @@ class Vendor:
 
 
 VENDORS = {
-    "didit": Vendor(
+    "didit": WatchedVendor(
         name="didit",
         keys={"api_key": canaries.API_KEY},
         paths=("/v3/face-match/", "/v3/passive-liveness/"),
         keeps=True,
         too_much={"caller_ref": canaries.CALLER_REF * 99},
     ),
-    "deepvue": Vendor(
+    "deepvue": WatchedVendor(
         name="deepvue",
         keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
         paths=("/v1/facematch", "/v1/liveness-check"),

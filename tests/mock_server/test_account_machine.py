@@ -10,8 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from kit import mock_didit as didit
-from kit.mock_didit import control, liveness, match, picture, request
-from kit.mock_didit_sessions import NOBODY, listed, sent
+from kit.mock_didit import control_request, didit_request, liveness_request, match_request, scene
+from kit.mock_didit_sessions import NO_SESSION, list_request, session_request
 from kit.mock_worlds import app_of
 
 from facematch_mock_server import Fault, MockServer
@@ -59,8 +59,8 @@ class Account(RuleBasedStateMachine):
         fields = {} if vendor_data is None else {"vendor_data": vendor_data}
         if not saved:
             fields["save_api_request"] = "false"
-        ask = match if kind == "match" else liveness
-        status, body = self.ask(ask(picture(score=score, n=self.made), **fields))
+        ask = match_request if kind == "match" else liveness_request
+        status, body = self.ask(ask(scene(score=score, n=self.made), **fields))
         if self.balance < PRICES[kind]:
             assert (status, "error" in body) == (403, True)
             return
@@ -80,12 +80,12 @@ class Account(RuleBasedStateMachine):
 
     def chosen(self, number):
         """The id of a session that is there, in most cases, or was deleted, or never was."""
-        known = [*self.sessions, *self.sessions, *self.deleted[-2:], NOBODY]
+        known = [*self.sessions, *self.sessions, *self.deleted[-2:], NO_SESSION]
         return known[number % len(known)]
 
     def decision_is(self, session_id, known):
         """A decision has the status, the feature's own, and all reviews; its address is kept."""
-        status, body = self.ask(sent(f"/v3/session/{session_id}/decision/"))
+        status, body = self.ask(session_request(f"/v3/session/{session_id}/decision/"))
         block = "face_matches" if known["kind"] == "match" else "liveness_checks"
         (feature,) = body[block]
         assert (status, body["status"], feature["status"], body["vendor_data"]) == (
@@ -107,7 +107,7 @@ class Account(RuleBasedStateMachine):
         session_id = self.chosen(number)
         body = {"new_status": status, "comment": comment}
         path = f"/v3/session/{session_id}/update-status/"
-        answered = self.ask(sent(path, body, method="PATCH"))[0]
+        answered = self.ask(session_request(path, body, method="PATCH"))[0]
         known = self.sessions.get(session_id)
         again = status == "Resubmitted"
         if known is None:
@@ -124,7 +124,9 @@ class Account(RuleBasedStateMachine):
     @rule(number=NUMBERS)
     def delete(self, number):
         session_id = self.chosen(number)
-        answered, _ = self.ask(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
+        answered, _ = self.ask(
+            session_request(f"/v3/session/{session_id}/delete/", method="DELETE")
+        )
         assert answered == (200 if session_id in self.sessions else 404)
         if self.sessions.pop(session_id, None) is not None:
             self.deleted.append(session_id)
@@ -142,7 +144,7 @@ class Account(RuleBasedStateMachine):
         ]
         found = []
         while query:
-            body = self.ask(listed(query))[1]
+            body = self.ask(list_request(query))[1]
             assert body["count"] == len(wanted)
             found += [row["session_number"] for row in body["results"]]
             query = body["next"] and urlsplit(body["next"]).query
@@ -152,7 +154,7 @@ class Account(RuleBasedStateMachine):
     def top_up(self, amount):
         """A payment page is made; the balance waits for the payment."""
         body = {"amount_in_dollars": amount}
-        status, page = self.ask(sent("/v3/billing/top-up/", body, method="POST"))
+        status, page = self.ask(session_request("/v3/billing/top-up/", body, method="POST"))
         assert status == 200
         assert set(page) == {"checkout_session_id", "checkout_session_url"}
         self.pages[page["checkout_session_id"]] = (amount, "open")
@@ -170,7 +172,7 @@ class Account(RuleBasedStateMachine):
         if found is None:
             return
         name, amount, status = found
-        answered = self.ask(control("payments/settle", {"id": name}))[0]
+        answered = self.ask(control_request("payments/settle", {"id": name}))[0]
         if status == "canceled":
             assert answered == 400
             return
@@ -185,7 +187,7 @@ class Account(RuleBasedStateMachine):
         if found is None:
             return
         name, amount, status = found
-        answered = self.ask(control("payments/cancel", {"id": name}))[0]
+        answered = self.ask(control_request("payments/cancel", {"id": name}))[0]
         assert answered == (400 if status == "paid" else 200)
         if status != "paid":
             self.pages[name] = (amount, "canceled")
@@ -198,7 +200,7 @@ class Account(RuleBasedStateMachine):
     def addresses_are_good_or_dead(self):
         """One is good for an hour, while its session is there."""
         for address, (session_id, since) in list(self.addresses.items()):
-            status = self.app.handle(request(address, method="GET", key=None)).status
+            status = self.app.handle(didit_request(address, method="GET", key=None)).status
             if session_id not in self.sessions:
                 assert status == 404
                 del self.addresses[address]
@@ -211,16 +213,16 @@ class Account(RuleBasedStateMachine):
     @invariant()
     def all_can_be_read(self):
         """The credit is what is left after what was paid; sessions are listed and can be read."""
-        status, body = self.ask(sent("/v3/billing/balance/"))
+        status, body = self.ask(session_request("/v3/billing/balance/"))
         assert (status, body["balance"]) == (200, f"{self.balance:.4f}")
-        rows = self.ask(listed("limit=100"))[1]["results"]
+        rows = self.ask(list_request("limit=100"))[1]["results"]
         assert [(row["session_id"], row["status"]) for row in rows] == [
             (session_id, known["status"]) for session_id, known in reversed(self.sessions.items())
         ]
         for session_id, known in self.sessions.items():
             self.decision_is(session_id, known)
         for session_id in self.deleted[-2:]:
-            assert self.ask(sent(f"/v3/session/{session_id}/decision/"))[0] == 404
+            assert self.ask(session_request(f"/v3/session/{session_id}/decision/"))[0] == 404
 
 
 TestAccount = Account.TestCase
@@ -253,7 +255,7 @@ class Accounts(RuleBasedStateMachine):
         self.main_faults = 0
 
     def call(self, key):
-        return self.mock.app.handle(match(key=key)).status
+        return self.mock.app.handle(match_request(key=key)).status
 
     def any_of(self, number):
         return self.opened[number % len(self.opened)] if self.opened else None
@@ -347,11 +349,13 @@ def test_calls_beside_resets_and_closes_are_each_answered_in_their_account():
         for _ in range(rounds):
             account = mock.new_account(f"job-{number}")
             control = account.control
-            statuses = [mock.app.handle(match(key=account.live_key)).status for _ in range(2)]
+            statuses = [
+                mock.app.handle(match_request(key=account.live_key)).status for _ in range(2)
+            ]
             control.reset()
-            statuses.append(mock.app.handle(match(key=account.live_key)).status)
+            statuses.append(mock.app.handle(match_request(key=account.live_key)).status)
             account.close()
-            statuses.append(mock.app.handle(match(key=account.live_key)).status)
+            statuses.append(mock.app.handle(match_request(key=account.live_key)).status)
             answers.append((statuses, len(control.charges()), len(control.journal())))
         return answers
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 import pytest
 import requests
-from kit.mock_didit import match, picture
+from kit.mock_didit import match_request, scene
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
@@ -436,7 +436,7 @@ def test_what_takes_long_to_stop_holds_up_no_other_account(end, monkeypatch):
 def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     account = server.new_account()
     account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
-    asked = match(picture(), key=account.live_key)
+    asked = match_request(scene(), key=account.live_key)
     _, began_in, fault = exchange.opening(server.app, asked)
     asked = attrs.evolve(asked, account=began_in)
     late = exchange.delivery(server.app, asked, fault).postponed

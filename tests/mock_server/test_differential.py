@@ -9,8 +9,18 @@ import contextlib
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
-from kit.mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD
-from kit.mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
+from kit.mock_didit import LIVENESS_PATH, LIVENESS_THRESHOLD, MATCH_PATH, MATCH_THRESHOLD
+from kit.mock_ways import (
+    CONTENTS,
+    FILE_NAMES,
+    FORM_PICTURES,
+    FORM_TEXTS,
+    TYPE,
+    Ways,
+    form,
+    good_file,
+    part,
+)
 
 EDITIONS = ("2026-03", "2026-07", "2026-11")
 SWITCHES = ({}, {"undecodable": 400}, {"credits_before_validation": True})
@@ -26,7 +36,7 @@ NAMES = st.sampled_from(
         *ODD_NAMES,
     ]
 )
-fields = st.builds(part, NAMES, TEXTS.map(lambda text: text.encode(errors="replace")))
+fields = st.builds(part, NAMES, FORM_TEXTS.map(lambda text: text.encode(errors="replace")))
 files = st.builds(part, NAMES, CONTENTS, FILE_NAMES)
 good_forms = st.builds(
     lambda probe, reference, more: [
@@ -34,8 +44,8 @@ good_forms = st.builds(
         good_file("ref_image", reference),
         *more,
     ],
-    PICTURES,
-    PICTURES,
+    FORM_PICTURES,
+    FORM_PICTURES,
     st.lists(fields, max_size=3),
 )
 any_forms = st.lists(fields | files, max_size=5)
@@ -47,7 +57,7 @@ TYPES = st.sampled_from(
         *("application/json", "application/x-www-form-urlencoded", "image/png", "", None),
     ]
 )
-OTHER_PATHS = [MATCH[:-1], "/v3/face-mach/", "/v3/session/7/decision/", "/", "/v3/%00"]
+OTHER_PATHS = [MATCH_PATH[:-1], "/v3/face-mach/", "/v3/session/7/decision/", "/", "/v3/%00"]
 HARMS = {
     "cut": lambda body, at: body[: at % (len(body) + 1)],
     "flipped byte": lambda body, at: body[: at % len(body)] + b"\0" + body[at % len(body) + 1 :],
@@ -82,7 +92,7 @@ def requests_sent(draw):
     body, content_type = draw(bodies())
     headers = {"Content-Type": content_type, "x-api-key": draw(KEYS)}
     headers["X-Forwarded-For"] = draw(st.sampled_from([None, None, "198.51.100.7, 10.0.0.1"]))
-    path = draw(st.sampled_from([MATCH] * 10 + [LIVENESS] * 8 + OTHER_PATHS))
+    path = draw(st.sampled_from([MATCH_PATH] * 10 + [LIVENESS_PATH] * 8 + OTHER_PATHS))
     return {
         "method": draw(st.sampled_from(["POST"] * 12 + ["GET", "PUT", "HEAD", "OPTIONS"])),
         "path": path + draw(st.sampled_from(["", "", "", "?a=1&api_key=x"])),

@@ -21,11 +21,11 @@ class Two:
 
     def ask_didit(self, **more):
         files = [("user_image", "a.png", P1), ("ref_image", "b.png", P2)]
-        sent = didit.request(didit.MATCH, *didit.multipart((), files), **more)
+        sent = didit.didit_request(didit.MATCH_PATH, *didit.multipart((), files), **more)
         return self.server.app.handle(sent)
 
     def ask_deepvue(self, **more):
-        sent = deepvue.match(P1, P2, names=("a.png", "b.png"), token=self.token, **more)
+        sent = deepvue.deepvue_match(P1, P2, names=("a.png", "b.png"), token=self.token, **more)
         return self.server.app.handle(sent)
 
 
@@ -56,8 +56,8 @@ def test_they_share_clock_faults_and_journal(two):
     two.deepvue.add_fault(Fault(stage="answer", kind="status", status=503, times=None))
     assert two.didit.faults() == two.deepvue.faults()
     for sent, words in (
-        (didit.request(didit.MATCH), "Server Error"),
-        (deepvue.request(deepvue.MATCH), "Source Unav"),
+        (didit.didit_request(didit.MATCH_PATH), "Server Error"),
+        (deepvue.deepvue_request(deepvue.FACEMATCH), "Source Unav"),
     ):
         answer = two.server.app.handle(sent)
         assert answer.status == 503
@@ -93,12 +93,12 @@ def test_a_host_goes_before_a_path(two):
         ("production.deepvue.tech:443", "deepvue"),
     ):
         for path in ("/v1/nothing", "/v3/nothing/", "/nothing"):
-            two.server.app.handle(didit.request(path, host=host))
+            two.server.app.handle(didit.didit_request(path, host=host))
             assert two.didit.journal()[-1].vendor == vendor
 
 
 def ask(two, path, body=None):
-    answer = two.server.app.handle(didit.control(path, body))
+    answer = two.server.app.handle(didit.control_request(path, body))
     return answer.status, answer.json()
 
 

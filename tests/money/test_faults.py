@@ -16,21 +16,21 @@ from kit.fakes import picture
 from kit.money.faults import (
     CASES,
     FAULTS,
-    NOBODY,
-    NOTHING,
+    GATES,
+    LONG_SILENCE,
+    NO_FAULT,
+    NOBODY_LISTENS,
     REFUSALS,
-    SETTINGS,
-    SILENT,
     UNREADABLE,
     VERSIONS,
-    Asked,
     Breakage,
+    FaultClient,
     all_outcomes,
+    call_outcome,
     ends_in,
-    outcome,
-    wanted,
+    expected_outcome,
 )
-from kit.money.lines import PAID, World
+from kit.money.lines import PAID, TwoVendors
 from kit.money.page import tables
 from kit.watched import WITH_REF, hits, watch
 
@@ -94,40 +94,44 @@ def search(caplog, capfd):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_a_fault_ends_in_costs_and_leaves_behind(vendor, case, search):
     version, end = VERSIONS[vendor][-1], ends_in(vendor, case)
-    plain = outcome(vendor, version, "no gate", case, by=partial(watched, search))
-    assert plain == wanted(vendor, "no gate", case)
+    plain = call_outcome(vendor, version, "no gate", case, by=partial(watched, search))
+    assert plain == expected_outcome(vendor, "no gate", case)
     assert sum(plain.charges) <= 1
     for setting in ("all gates", "failover"):
-        assert outcome(vendor, version, setting, case) == wanted(vendor, setting, case), setting
+        assert call_outcome(vendor, version, setting, case) == expected_outcome(
+            vendor, setting, case
+        ), setting
     # The path of a liveness check is another one, what breaks is the same.
-    live = outcome(vendor, version, "no gate", case, liveness=True)
+    live = call_outcome(vendor, version, "no gate", case, liveness=True)
     assert live == attrs.evolve(plain, error="LIVE" if end == "MATCH" else end)
 
 
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_who_waits_no_longer_does_not_know_either(vendor, executed, search):
-    late = Breakage("after_upload", "delay", {**SILENT, "executed": executed})
+    late = Breakage("after_upload", "delay", {**LONG_SILENCE, "executed": executed})
     by = partial(watched, search, deadline_s=20.0)
-    one = outcome(vendor, VERSIONS[vendor][0], "budget", late, by=by)
-    lost = wanted(vendor, "budget", late)
+    one = call_outcome(vendor, VERSIONS[vendor][0], "budget", late, by=by)
+    lost = expected_outcome(vendor, "budget", late)
     assert one == attrs.evolve(lost, error="DeadlineExceeded")
 
 
-@pytest.mark.parametrize("setting", sorted({*SETTINGS} - {"no gate", "all gates", "failover"}))
+@pytest.mark.parametrize("setting", sorted({*GATES} - {"no gate", "all gates", "failover"}))
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_what_each_other_gate_makes_of_a_fault_of_each_kind(vendor, setting):
     """The page, which is slow, is about all faults with all gates."""
     for version in VERSIONS[vendor]:
-        for case in (NOTHING, NOBODY, *SOME[:5]):
-            assert outcome(vendor, version, setting, case) == wanted(vendor, setting, case), case
+        for case in (NO_FAULT, NOBODY_LISTENS, *SOME[:5]):
+            assert call_outcome(vendor, version, setting, case) == expected_outcome(
+                vendor, setting, case
+            ), case
 
 
 @pytest.mark.slow
 def test_the_page_of_all_faults_with_all_gates():
     outcomes = all_outcomes()
     for (vendor, version, setting, case), one in outcomes.items():
-        assert one == wanted(vendor, setting, case), (version, setting, case)
+        assert one == expected_outcome(vendor, setting, case), (version, setting, case)
     source = PAGE.read_text()
     assert len(MARKS.findall(source)) == 1
     whole = MARKS.sub(lambda mark: f"{mark[1]}\n{tables(outcomes)}\n\n{mark[2]}", source)
@@ -139,9 +143,9 @@ def test_the_page_of_all_faults_with_all_gates():
 def over_a_socket(vendor, case):
     """The outcome of a plain call over a real connection, but for the count of requests."""
     # Only who will hear nothing is impatient: any other answer may be late on a busy machine.
-    world = World(patience_s=0.5 if "seconds" in case.more else 30)
+    world = TwoVendors(patience_s=0.5 if "seconds" in case.more else 30)
     try:
-        one = Asked(world, vendor).struck_by(case).once()
+        one = FaultClient(world, vendor).struck_by(case).once()
         return attrs.evolve(one, requests=None)
     finally:
         world.end()
@@ -154,25 +158,25 @@ def over_a_socket(vendor, case):
         # None that is about time; and nothing that is there before the first byte can leave.
         pytest.param(case, id=str(case), marks=() if case in SOME else SLOW)
         for case in CASES
-        if case is not NOBODY
+        if case is not NOBODY_LISTENS
     ],
 )
 def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
-    possible = [wanted(vendor, "no gate", case)]
+    possible = [expected_outcome(vendor, "no gate", case)]
     if case.stage == "connect":
         # The end of the connection may be there before the first byte can leave.
-        possible.append(wanted(vendor, "no gate", NOBODY))
+        possible.append(expected_outcome(vendor, "no gate", NOBODY_LISTENS))
     assert over_a_socket(vendor, case) in [attrs.evolve(one, requests=None) for one in possible]
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
-    world = World(patience_s=30)
+    world = TwoVendors(patience_s=30)
     try:
-        asked = Asked(world, vendor)
+        asked = FaultClient(world, vendor)
         for case in SOME:
             asked.struck_by(case).once()
-        assert asked.struck_by(NOTHING).once().error == "MATCH"
+        assert asked.struck_by(NO_FAULT).once().error == "MATCH"
     finally:
         world.end()
 
@@ -181,7 +185,7 @@ def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
 @pytest.mark.parametrize(("kind", "status"), [*REFUSALS])
 def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind, status):
     case = Breakage("answer", kind, {"status": status, "executed": True})
-    one = outcome(vendor, VERSIONS[vendor][0], "budget", case)
+    one = call_outcome(vendor, VERSIONS[vendor][0], "budget", case)
     if one.error == "MATCH":
         # A new token, and the call was made again: the refused one was charged as well.
         assert (one.charges, one.counted) == ((2, 0), ("spent", ""))
@@ -192,7 +196,7 @@ def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind
 @pytest.mark.parametrize("deadline_s", [20.0, None])
 def test_of_a_vendor_that_never_answers_five_calls_are_perhaps_paid(deadline_s):
     """With the numbers that the pages recommend, whether the caller or the time-out ends them."""
-    world = World()
+    world = TwoVendors()
     breaker = CircuitBreaker(clock=world.clock)
     verifier = fm.FaceVerifier(world.backend("didit"), policies=[breaker], clock=world.clock)
     hangs = Fault(stage="after_upload", kind="delay", seconds=180, executed=True, times=5)

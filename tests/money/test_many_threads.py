@@ -8,8 +8,8 @@ import time
 
 import pytest
 from kit.fakes import picture, together
-from kit.gate_clocks import Hurried, Shared
-from kit.money.lines import LOGIN, PAID, World
+from kit.gate_clocks import HurriedClock, SharedClock
+from kit.money.lines import LOGIN, PAID, TwoVendors
 
 from facematch_core import BudgetExceeded, Environment, FaceVerifier
 from facematch_core.errors import BreakerOpen, VendorError
@@ -41,7 +41,7 @@ LOST = [
 
 @pytest.fixture
 def world():
-    made = World(seed=3)
+    made = TwoVendors(seed=3)
     yield made
     made.close()
 
@@ -124,11 +124,11 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("kind", [Shared, Hurried])
+@pytest.mark.parametrize("kind", [SharedClock, HurriedClock])
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_16_threads_never_exceed_the_vendors_rate(vendor, kind):
     limits, windows = RATES[vendor]
-    world = World(switches={vendor: limits})
+    world = TwoVendors(switches={vendor: limits})
     clock = kind(moved=world.mock.control.advance)
     pacing = RateLimiter(windows, count_from="ended", max_wait_s=1e9, clock=clock)
     verifier = FaceVerifier(world.backend(vendor), policies=[pacing], clock=clock)

@@ -106,7 +106,7 @@ def failures(mutant):
 
 
 @contextlib.contextmanager
-def without(clause):
+def without_clause(clause):
     """The contract meanwhile, as if that clause was not in it."""
     tree = _tree(clause.file)
 

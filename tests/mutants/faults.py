@@ -50,7 +50,7 @@ def remembered(me, key, make):
     return kept[key]
 
 
-def changed(error, **attributes):
+def alter(error, **attributes):
     for name, value in attributes.items():
         setattr(error, name, value)
     return error
@@ -108,7 +108,7 @@ def call_it_refused(me, ok, call):
         return ok(call)
     except fm.DeadlineExceeded as error:
         problem = fm.RequestRejected("It is not done.", billing=error.billing)
-        changed(problem, ids=error.ids, reconcilable=True)
+        alter(problem, ids=error.ids, reconcilable=True)
         raise problem from None
 
 

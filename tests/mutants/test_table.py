@@ -3,7 +3,7 @@
 import collections
 
 import pytest
-from mutants.clauses import MODULES, clauses, failures, without
+from mutants.clauses import MODULES, clauses, failures, without_clause
 from mutants.jobs import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.reference import (
     CheckReference,
@@ -98,7 +98,7 @@ def test_without_a_clause_a_mutant_survives():
             met[clause].add(name)
     needless = []
     for clause in met.keys() - {None}:
-        with without(clause):
+        with without_clause(clause):
             cases = [next(failures(MUTANTS[name]), (None, None)) for name in met[clause]]
         if all(other for _, other in cases) and not any(w in clause.text for w in SAYS_IT_BETTER):
             needless.append(str(clause))

@@ -8,7 +8,7 @@ import pytest
 from kit import canaries, traces
 from kit.fakes import FakeBackend
 from kit.money.lines import LOGIN
-from kit.rawserver import refused
+from kit.rawserver import closed_port
 from kit.strategies_images import CANARY, jpeg_with_secrets, quartered
 from kit.watched import KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens
 
@@ -205,7 +205,7 @@ def test_a_vendor_that_repeats_the_token(world, said, status):
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
 def test_a_port_where_nobody_listens(ask, vendor):
     """A closed port."""
-    with refused() as port:
+    with closed_port() as port:
         ended, found = ask(vendor, url=f"http://127.0.0.1:{port}")
     assert type(ended) is errors.VendorUnavailable
     assert found == {}

@@ -136,7 +136,7 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_planted_leak_is_found_however_it_is_written(place):
-    for number, (way, write) in enumerate(canaries.WAYS.items()):
+    for number, (way, write) in enumerate(canaries.ENCODINGS.items()):
         parts = {name: (pieces[number % len(pieces)],) for name, pieces in SECRETS.items()}
         planted = " | ".join(write(piece) for (piece,) in parts.values())
         texts = PLACES[place](planted)

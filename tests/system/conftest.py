@@ -135,12 +135,12 @@ def browser(find_program, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server():
+def postgres():
     if postgres_server.find("initdb") is None:
         missing("the server of PostgreSQL")
     if importlib.util.find_spec("psycopg") is None:
         missing("psycopg")
-    with postgres_server.server() as started:
+    with postgres_server.running_server() as started:
         yield started
 
 

@@ -4,7 +4,7 @@ import base64
 
 import PIL.Image
 import pytest
-from kit.comparison.samples import ALL, two
+from kit.comparison.samples import EVALUATIONS, two
 
 from facematch_comparison.model import WrongPair
 from facematch_comparison.report import gallery_html, write_report
@@ -35,7 +35,7 @@ def wrong(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory, wrong):
     folder = tmp_path_factory.mktemp("reports")
-    for name, made in ALL.items():
+    for name, made in EVALUATIONS.items():
         write_report(made(), folder / f"{name}.html")
     write_report(two(), folder / "with-gallery.html", gallery=wrong)
     (folder / "gallery.html").write_text(gallery_html(wrong), encoding="utf-8")
@@ -51,7 +51,7 @@ STICKING_OUT = """
 
 
 @pytest.mark.parametrize("window", [(400, "dark"), (1280, "light")])
-@pytest.mark.parametrize("name", [*ALL, "with-gallery", "gallery"])
+@pytest.mark.parametrize("name", [*EVALUATIONS, "with-gallery", "gallery"])
 def test_it_opens_without_a_message_or_request_and_fits(browser, reports, tmp_path, name, window):
     width, scheme = window
     browser.open(reports[name], width=width, height=800, scheme=scheme)

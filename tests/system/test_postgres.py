@@ -16,7 +16,7 @@ import pytest
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
 from kit import store_processes as processes
-from kit.attempts import NOW, ONE, STORE_01, entry, later, sums, upgraded
+from kit.attempts import NOW, STORE_01, UNIT, check_upgrade, entry, later, sums
 from kit.fakes import FakeBackend, picture
 from kit.store_machine import Machine
 from sqlalchemy import Connection
@@ -35,8 +35,8 @@ from facematch_core.store import SqlStore, expire_reservations
 
 
 @pytest.fixture
-def address(server):
-    return server.new_database()
+def address(postgres):
+    return postgres.new_database()
 
 
 @pytest.fixture
@@ -67,11 +67,11 @@ def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
             done = set_aside(connection, *args)
             if not done:
                 monkeypatch.setattr(_steps, "_set_aside", set_aside)
-                assert other.reserve(entry(), ONE + ONE) is None
+                assert other.reserve(entry(), UNIT + UNIT) is None
             return done
 
         monkeypatch.setattr(_steps, "_set_aside", interrupted)
-        assert store.reserve(entry(), ONE + ONE) is None
+        assert store.reserve(entry(), UNIT + UNIT) is None
     assert _steps._set_aside is set_aside
     assert sums(store) == (0, 2, 0)
 
@@ -93,21 +93,21 @@ def test_parent_and_child_of_a_fork_share_a_server(store):
     assert (spent + unknown, reserved) == (used, 0)
 
 
-def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(server, store):
-    store.reserve(entry(), ONE)
-    server.stop()
+def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(postgres, store):
+    store.reserve(entry(), UNIT)
+    postgres.stop()
     try:
         with pytest.raises(StoreUnavailable) as caught:
-            store.reserve(entry(), ONE)
+            store.reserve(entry(), UNIT)
     finally:
-        server.start()
-    assert str(server.folder) not in str(caught.value)
+        postgres.start()
+    assert str(postgres.folder) not in str(caught.value)
     assert caught.value.__context__ is None
     assert sums(store) == (0, 1, 0)
-    assert store.reserve(entry(), ONE) is not None
+    assert store.reserve(entry(), UNIT) is not None
 
 
-def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(server, store):
+def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(postgres, store):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(20, name="shop", store=store)])
     begun, over = threading.Barrier(9), threading.Event()
 
@@ -119,20 +119,20 @@ def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(server, store)
     with ThreadPoolExecutor(8) as pool:
         calls = [pool.submit(verifier.verify, picture(), picture()) for _ in range(8)]
         begun.wait(timeout=60)
-        server.stop()
+        postgres.stop()
         try:
             over.set()
             assert all(call.result(timeout=60).is_match for call in calls)
             with pytest.raises(StoreUnavailable):
                 verifier.verify(picture(), picture())
         finally:
-            server.start()
+            postgres.start()
     assert verifier.verify(picture(), picture()).is_match
     assert len(verifier.backend.calls) == 9
     assert sums(store) == (9, 0, 0)
 
 
-def test_a_reservation_whose_last_word_is_lost_is_given_back(server, store, address, monkeypatch):
+def test_a_reservation_whose_last_word_is_lost_is_given_back(postgres, store, address, monkeypatch):
     """The call is not made, so that nothing stays set aside for it."""
     commit = Connection.commit
 
@@ -143,7 +143,7 @@ def test_a_reservation_whose_last_word_is_lost_is_given_back(server, store, addr
     with monkeypatch.context() as patched:
         patched.setattr(Connection, "commit", lose)
         with pytest.raises(StoreUnavailable):
-            store.reserve(entry(), ONE)
+            store.reserve(entry(), UNIT)
     with contextlib.closing(SqlStore(address)) as other:
         assert sums(other) == (0, 1, 0)
         assert sums(store) == (0, 0, 0)
@@ -197,10 +197,10 @@ def verify(verifier, is_async, deadline_s):
 
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("deadline_s", [1.0, None])
-def test_nothing_is_sent_while_the_server_is_silent(server, impatient, deadline_s, is_async):
+def test_nothing_is_sent_while_the_server_is_silent(postgres, impatient, deadline_s, is_async):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=impatient)])
     verifier.verify(picture(), picture())
-    with server.silence():
+    with postgres.silence():
         refused(lambda: verify(verifier, is_async, deadline_s))
     assert len(verifier.backend.calls) == 1
     assert sums(impatient) == (1, 0, 0)
@@ -208,10 +208,10 @@ def test_nothing_is_sent_while_the_server_is_silent(server, impatient, deadline_
 
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("deadline_s", [1.0, None])
-def test_an_answer_that_was_paid_for_is_not_withheld(server, impatient, deadline_s, is_async):
+def test_an_answer_that_was_paid_for_is_not_withheld(postgres, impatient, deadline_s, is_async):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=impatient)])
     with contextlib.ExitStack() as stack:
-        verifier.backend.script = [lambda _call: stack.enter_context(server.silence())]
+        verifier.backend.script = [lambda _call: stack.enter_context(postgres.silence())]
         began = time.monotonic()
         assert verify(verifier, is_async, deadline_s).is_match
         assert time.monotonic() - began < SOON_S
@@ -236,7 +236,7 @@ def test_a_reservation_that_is_committed_after_all_is_given_back(
 ):
     with monkeypatch.context() as patched:
         over = late_commits(patched)
-        refused(lambda: impatient.reserve(entry(), ONE))
+        refused(lambda: impatient.reserve(entry(), UNIT))
         stuck = set(impatient._database.stuck)
     if is_asked_meanwhile:
         # The row is not there yet, and nobody knows whether it will be.
@@ -244,7 +244,7 @@ def test_a_reservation_that_is_committed_after_all_is_given_back(
     over.set()
     futures.wait(stuck, SOON_S)
     assert sums(impatient) == (0, 0, 0)
-    assert impatient.reserve(entry(), ONE) is None
+    assert impatient.reserve(entry(), UNIT) is None
     assert sums(impatient) == (0, 1, 0)
 
 
@@ -254,8 +254,8 @@ def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
     reservation = entry()
     store._database.run(_steps.release, reservation)
     with pytest.raises(ConfigurationError):
-        store.reserve(reservation, ONE)
-    assert store.reserve(entry(), ONE) is None
+        store.reserve(reservation, UNIT)
+    assert store.reserve(entry(), UNIT) is None
     assert sums(store) == (0, 1, 0)
 
 
@@ -289,9 +289,9 @@ def test_a_server_that_is_busy_is_not_silent(store, address):
     assert sums(store) == (0, 2, 0)
 
 
-def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(server, impatient):
+def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(postgres, impatient):
     impatient.reserve(entry(), Decimal(5))
-    with server.silence():
+    with postgres.silence():
         refused(lambda: impatient.reserve(entry(), Decimal(5)))
         pid = os.fork()
         if pid == 0:
@@ -305,7 +305,7 @@ def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(server, impatie
     assert sums(impatient) == (0, 2, 0)
 
 
-def test_no_right_to_write_is_a_configuration_error(server, store, address):
+def test_no_right_to_write_is_a_configuration_error(postgres, store, address):
     with store._database.engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE reader LOGIN")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
@@ -313,10 +313,10 @@ def test_no_right_to_write_is_a_configuration_error(server, store, address):
         contextlib.closing(SqlStore(address.replace("facematch@", "reader@"))) as reader,
         pytest.raises(ConfigurationError),
     ):
-        reader.reserve(entry(), ONE)
+        reader.reserve(entry(), UNIT)
 
 
-def test_no_connection_left_passes(server, address, store):
+def test_no_connection_left_passes(postgres, address, store):
     store.close()
     plain = address.replace("+psycopg", "")
     with contextlib.ExitStack() as stack:
@@ -324,20 +324,20 @@ def test_no_connection_left_passes(server, address, store):
             for _ in range(200):
                 stack.enter_context(psycopg.connect(plain))
         with pytest.raises(StoreUnavailable):
-            store.reserve(entry(), ONE)
-    assert store.reserve(entry(), ONE) is None
+            store.reserve(entry(), UNIT)
+    assert store.reserve(entry(), UNIT) is None
 
 
 def test_a_store_of_01_is_brought_up(address):
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as old:
         old.execute(STORE_01.read_text())
-    upgraded(address)
+    check_upgrade(address)
 
 
-def test_any_order_of_steps_is_as_in_the_model(server):
+def test_any_order_of_steps_is_as_in_the_model(postgres):
     class PostgresMachine(Machine):
         def make_store(self):
-            self.address, self.stores = server.new_database(), []
+            self.address, self.stores = postgres.new_database(), []
             return self.opened()
 
         def opened(self):

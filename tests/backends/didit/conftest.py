@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from kit.fakes import picture
-from kit.scripted import Scripted
+from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
 from facematch_core.backend import LivenessCall, MatchCall
@@ -71,7 +71,10 @@ def canned(at_end):
     """A backend whose every call is answered with one reply, and what answers it."""
 
     def open_backend(*answer, **settings):
-        backend, script = DiditBackend(**{"api_key": KEY} | settings), Scripted(answer or (200,))
+        backend, script = (
+            DiditBackend(**{"api_key": KEY} | settings),
+            ScriptedAdapter(answer or (200,)),
+        )
         backend.client.mount("https://", script)
         at_end.callback(backend.close)
         return backend, script

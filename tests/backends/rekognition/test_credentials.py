@@ -132,7 +132,7 @@ def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
         f"[base]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
     )
     caplog.set_level(logging.DEBUG)
-    with mock_rekognition.moto() as url:
+    with mock_rekognition.moto_server() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
         # The mock does not know the role's credentials.
         with pytest.raises(fm.AuthenticationFailed, match="security token"):

@@ -9,9 +9,9 @@ import shlex
 import attrs
 import numpy as np
 import pytest
-from kit.comparison.studies import answer as answered
-from kit.comparison.studies import once, opener, write_study
-from kit.comparison.tables import answers, changed, crowd, decided, real
+from kit.comparison.studies import charged_answer as answered
+from kit.comparison.studies import opener, run_once, write_study
+from kit.comparison.tables import as_decisions, as_real, crowd, system_answers, with_columns
 
 from facematch_comparison import write_scores
 from facematch_comparison.cli.common import Source
@@ -36,7 +36,7 @@ def scores(tmp_path):
 def three(scores):
     """Scores of two systems, one of them a mock, and of one that gives decisions only."""
     one = attrs.evolve(crowd("one", people=60), environment=Environment.MOCK)
-    scores(one, crowd("two", people=60, mean=60, seed=2), decided(crowd("decides", people=60)))
+    scores(one, crowd("two", people=60, mean=60, seed=2), as_decisions(crowd("decides", people=60)))
 
 
 @pytest.mark.usefixtures("three")
@@ -76,7 +76,7 @@ def test_costs_are_in_the_verdict_the_table_and_the_document(run, run_json, scor
 
 
 def test_prices_complete_the_costs_in_one_currency(run, run_json, scores):
-    scores(attrs.evolve(real(crowd("a", people=60)), currency="EUR"))
+    scores(attrs.evolve(as_real(crowd("a", people=60)), currency="EUR"))
     for more in ((), ("--currency", "EUR")):
         code, document = run_json(*REPORT, *COSTS, *more)
         assert (code, document["costs"]["currency"]) == (0, "EUR")
@@ -150,7 +150,7 @@ def test_a_report_says_of_which_file_it_is_and_how_to_make_it_again(run_json, tm
 @pytest.mark.usefixtures("in_file_order")
 def test_a_run_is_proved_by_the_file_that_export_writes(run, run_json, tmp_path):
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
-    once(database, write_study(tmp_path / "pictures", pairs=20), opener())
+    run_once(database, write_study(tmp_path / "pictures", pairs=20), opener())
     database.close()
     assert run("compare", "export", "--out", "answers.csv").exit_code == 0
     _, document = run_json("compare", "report", "--price", "fake=0.05", "--fmr", "0.1")
@@ -201,7 +201,7 @@ def test_more_rows_than_the_limit_are_refused_with_the_option(run, tmp_path):
 DOOR = 'title = "Our door"\nmax_fmr = 0.01\nmax_frr = 0.05\nleaves_out = "The weather."\n'
 GATE = ("compare", "gate", "--requirements", "door.toml")
 GOOD, BAD = crowd("good", people=80, mean=85), crowd("bad", people=80, mean=45)
-OPEN = attrs.evolve(real(crowd("open", people=30, mean=85)), price=0.05)
+OPEN = attrs.evolve(as_real(crowd("open", people=30, mean=85)), price=0.05)
 
 
 @pytest.fixture
@@ -257,7 +257,7 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
 def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
     made = crowd("good", people=300, mated=3, others=60, mean=62)
     places, is_mated = np.arange(len(made.table)), made.table.mated
-    made = changed(
+    made = with_columns(
         made,
         transactions=np.where(is_mated, places // 3, places),
         attempts=np.where(is_mated, places % 3 + 1, 1),
@@ -282,7 +282,7 @@ def test_a_run_is_judged_where_it_was_written(run, tmp_path):
     system = opener()
     right = [answered(decision=Decision.MATCH), answered(decision=Decision.NO_MATCH)]
     system.backend.script = 100 * right
-    once(database, write_study(tmp_path / "pictures", pairs=200), system)
+    run_once(database, write_study(tmp_path / "pictures", pairs=200), system)
     database.close()
     (tmp_path / "own.toml").write_text(
         'title = "At its own threshold"\nmax_fmr = 0.3\nmax_frr = 0.3\nat = "default"\n'
@@ -301,17 +301,17 @@ def test_wrong_words_of_gate(gate, refused):
 
 
 def test_a_mock_and_a_changed_model_pass_only_if_asked(run, gate):
-    words = gate(attrs.evolve(real(GOOD), environment=Environment.MOCK))
+    words = gate(attrs.evolve(as_real(GOOD), environment=Environment.MOCK))
     answer = run(*words)
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert "--allow-mock" in answer.stderr
     assert run(*words, "--allow-mock").exit_code == 0
-    answer = run(*gate(attrs.evolve(real(GOOD), other_models={"m2": 40})))
+    answer = run(*gate(attrs.evolve(as_real(GOOD), other_models={"m2": 40})))
     assert (answer.exit_code, "--system 'good" in answer.stderr) == (2, True)
 
 
 def test_the_calibration_of_a_pass_has_the_threshold_that_was_judged(run, gate, tmp_path):
-    words = (*gate(real(GOOD)), "--calibration", "good.json")
+    words = (*gate(as_real(GOOD)), "--calibration", "good.json")
     answer = run(*words, "--valid-days", "30")
     assert answer.exit_code == 0, answer.output
     made = Calibration.read(tmp_path / "good.json")
@@ -322,7 +322,7 @@ def test_the_calibration_of_a_pass_has_the_threshold_that_was_judged(run, gate, 
     assert (made.backend, made.model, made.expires_at is None) == ("fake", "m1", False)
     assert run(*words).exit_code == 2
     assert run(*words, "--force").exit_code == 0
-    for made, code in (((real(BAD),), 1), ((real(GOOD), real(BAD)), 2)):
+    for made, code in (((as_real(BAD),), 1), ((as_real(GOOD), as_real(BAD)), 2)):
         assert run(*gate(*made), "--calibration", "c.json").exit_code == code
         assert not (tmp_path / "c.json").exists()
 
@@ -331,7 +331,7 @@ THRESHOLD = ("compare", "threshold", "--scores", "s.csv", "--out", "t.json")
 
 
 def test_a_threshold_is_written_for_verifiers(run, scores, tmp_path):
-    one = real(crowd(others=60, rule=ThresholdRule.ABOVE))
+    one = as_real(crowd(others=60, rule=ThresholdRule.ABOVE))
     scores(one)
     answer = run(*THRESHOLD, "--fmr", "1e-2", "--fmr", "1e-3")
     assert answer.exit_code == 0
@@ -350,7 +350,7 @@ def test_a_threshold_is_written_for_verifiers(run, scores, tmp_path):
 
 
 def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, scores, tmp_path):
-    scores(real(crowd(others=60)))
+    scores(as_real(crowd(others=60)))
     code, document = run_json(*THRESHOLD, "--fmr", "1e-2", "--bounded", "--valid-days", 90)
     made = Calibration.read(tmp_path / "t.json")
     assert (code, Calibration.from_dict(document)) == (0, made)
@@ -361,7 +361,7 @@ def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, 
     for words in (("--fmr", "1e-4", "--bounded", "--force"), ("--fmr", "1e-2")):
         assert run(*THRESHOLD, *words).exit_code == 2
         assert Calibration.read(tmp_path / "t.json") == made
-    scores(attrs.evolve(real(crowd()), environment=Environment.SANDBOX))
+    scores(attrs.evolve(as_real(crowd()), environment=Environment.SANDBOX))
     assert run(*THRESHOLD, "--fmr", "0.1", "--allow-mock", "--force").exit_code == 0
     assert Calibration.read(tmp_path / "t.json").environment is Environment.SANDBOX
 
@@ -369,10 +369,10 @@ def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, 
 @pytest.mark.parametrize(
     ("made", "fmr"),
     [
-        *((decided(real(crowd())), 0.1), (crowd(), 0.1)),
-        (real(answers([90, 97], [97, 10])), 0.1),
-        (attrs.evolve(real(crowd()), environment=Environment.MOCK), 0.1),
-        (real(answers([90] * 10, [10] * 100)), 1e-3),
+        *((as_decisions(as_real(crowd())), 0.1), (crowd(), 0.1)),
+        (as_real(system_answers([90, 97], [97, 10])), 0.1),
+        (attrs.evolve(as_real(crowd()), environment=Environment.MOCK), 0.1),
+        (as_real(system_answers([90] * 10, [10] * 100)), 1e-3),
     ],
     ids=["decisions", "of nobody", "no threshold", "mock", "too few"],
 )
@@ -384,15 +384,15 @@ def test_what_has_no_threshold_gets_no_file(run, scores, tmp_path, made, fmr):
 
 
 def test_wrong_words_of_threshold(run, refused, scores):
-    scores(real(crowd("a")), real(crowd("b", seed=1)))
+    scores(as_real(crowd("a")), as_real(crowd("b", seed=1)))
     lines = ["", "--fmr 2", "--fmr 0.1 --valid-days 0", "--fmr 0.1", "--fmr 0.1 --system aa"]
     refused("threshold", *(f"--scores s.csv --out t.json {words}" for words in lines))
     assert run(*THRESHOLD, "--fmr", "0.1", "--system", "b").exit_code == 0
 
 
 def test_the_way_from_a_study_to_a_decision(run, photos, scripted, configured, scores, tmp_path):  # noqa: PLR0917
-    one = real(answers([99] * 10, (np.arange(3000) % 97).tolist()))
-    scores(changed(one, rule=ThresholdRule.AT_LEAST, scale="fake/v1"))
+    one = as_real(system_answers([99] * 10, (np.arange(3000) % 97).tolist()))
+    scores(with_columns(one, rule=ThresholdRule.AT_LEAST, scale="fake/v1"))
     assert run(*THRESHOLD, "--fmr", "0.05").exit_code == 0
     (point,) = Calibration.read(tmp_path / "t.json").points
     configured('[profiles.desk]\nbackend = "fake"\ncalibration = "t.json"\n')

@@ -6,7 +6,7 @@ import signal
 import threading
 
 import pytest
-from kit.comparison.studies import failing, write_study
+from kit.comparison.studies import fail_with, write_study
 from kit.fakes import match_result
 
 from facematch_comparison.run import RunDatabase
@@ -119,7 +119,7 @@ def test_a_mock_costs_nothing_and_nobody_is_asked(run, scripted, environment, pr
     ids=["unresolved", "failed", "fatal"],
 )
 def test_the_end_says_what_is_left_and_why(run, scripted, error, code, words):
-    scripted.script = [failing(error)]
+    scripted.script = [fail_with(error)]
     answer = run(*ONE_BY_ONE)
     assert answer.exit_code == code
     assert words in answer.stdout
@@ -209,7 +209,7 @@ def test_what_is_refused_leaves_no_run_database(run, pairs, tmp_path, words):
 def test_what_may_have_been_charged_is_shown_from_how_many_to_how_many(run, run_json, scripted):
     unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
     faceless = match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))
-    scripted.script = [failing(OutcomeUnknown("Lost.")), unsaid, faceless]
+    scripted.script = [fail_with(OutcomeUnknown("Lost.")), unsaid, faceless]
     shown = "fake    5         0       1           0            1    0     4 to 6"
     assert shown in run(*ONE_BY_ONE).stdout.splitlines()
     _, document = run_json(*ONE_BY_ONE)

@@ -3,8 +3,16 @@
 import contextlib
 
 import pytest
-from kit.comparison.studies import Recorded, asked, begun, failing, opener, states, write_study
-from kit.fakes import match_result, opens_always
+from kit.comparison.studies import (
+    RecordingBackend,
+    ask_pair,
+    begin_pair,
+    fail_with,
+    opener,
+    pair_states,
+    write_study,
+)
+from kit.fakes import match_result, open_always
 
 from facematch_comparison.run import RunDatabase, run_study
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
@@ -23,7 +31,7 @@ BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"
 @pytest.fixture
 def vendor(monkeypatch):
     """Whom the profile asks; its records can be looked at."""
-    return opens_always(monkeypatch, Recorded())
+    return open_always(monkeypatch, RecordingBackend())
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ def stands(database):
 
     def read():
         with database() as found:
-            return states(*found)
+            return pair_states(*found)
 
     return read
 
@@ -74,7 +82,7 @@ def lost(tmp_path, where, vendor, configured, database):
     attempts = SqlStore(where)
 
     def ran(*errors, keep=()):
-        vendor.script = [failing(error) for error in errors]
+        vendor.script = [fail_with(error) for error in errors]
         system = opener(vendor, policies=[Budget(100, name="profile fake", store=attempts)])
         with contextlib.closing(RunDatabase(where)) as made:
             run_study(study, {"fake": system}, made, workers=1, keep=keep)
@@ -190,8 +198,8 @@ def test_what_a_killed_run_had_asked_is_listed_and_what_it_had_begun_is_free(
 ):
     lost(AuthenticationFailed("No."))
     with database() as found:
-        begun(*found, 0)
-        call = asked(*found, 1)
+        begin_pair(*found, 0)
+        call = ask_pair(*found, 1)
     answer = run(*UNRESOLVED)
     assert f"{call.id}  fake    2     unresolved" in answer.stdout
     assert answer.stderr == ""

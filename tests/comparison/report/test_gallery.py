@@ -6,7 +6,7 @@ import re
 
 import PIL.Image
 import pytest
-from kit.comparison.reading import check_numbers, document, html_of, read
+from kit.comparison.reading import check_numbers, document, html_of, read_html
 from kit.comparison.samples import HOSTILE, two
 
 from facematch_comparison.model import WrongPair, as_json
@@ -31,7 +31,7 @@ def pair(pictures, **more):
 
 
 def embedded(html):
-    sources = [one.attributes["src"] for one in read(html).all("img")]
+    sources = [one.attributes["src"] for one in read_html(html).all("img")]
     return [base64.b64decode(source.removeprefix("data:image/jpeg;base64,")) for source in sources]
 
 
@@ -53,7 +53,7 @@ def test_pictures_are_in_the_page_small_and_without_what_else_stood_in_the_file(
 def test_a_report_holds_faces_only_if_it_is_asked_to(pictures, tmp_path):
     wrong = [pair(pictures), pair(pictures, kind="false non-match", score=3.5)]
     html = report_html(two(), gallery=wrong)
-    root = read(html)
+    root = read_html(html)
     assert [one.attributes["id"] for one in root.all("section")][-1] == "gallery"
     assert len(embedded(html)) == 4
     assert "This file holds faces." in root.text()
@@ -71,12 +71,12 @@ def test_pairs_without_pictures_hold_no_face(pictures):
     bare = pair(
         (None, None), kind="failure to acquire", score=None, threshold=None, probe_subject=HOSTILE
     )
-    root = read(gallery_html([bare]))
+    root = read_html(gallery_html([bare]))
     assert "holds faces" not in root.text()
     assert "no face was found in one of the pictures" in root.text()
     assert not [*root.all("img", "data")]
     assert "holds no picture of a person" in report_html(two(), gallery=[pair((None, None))])
-    root = read(gallery_html([pair((pictures[0], None)), pair((None, None))]))
+    root = read_html(gallery_html([pair((pictures[0], None)), pair((None, None))]))
     assert root.text().count("no picture") == 3
     assert "holds faces" in root.text()
 

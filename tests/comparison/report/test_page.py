@@ -17,18 +17,18 @@ from kit.comparison.reading import (
     document,
     html_of,
     page,
-    read,
+    read_html,
     unmarked,
 )
-from kit.comparison.samples import ALL, HOSTILE, full, silent, two
-from kit.comparison.tables import answers, changed
+from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
+from kit.comparison.tables import system_answers, with_columns
 
 from facematch_comparison.evaluation import Evaluation, evaluate
 from facematch_comparison.model import Costs, Estimate
 from facematch_comparison.report import fragment, report_html, write_report
 from facematch_comparison.report.values import Node, plain
 
-every_page = pytest.mark.parametrize("name", ALL)
+every_page = pytest.mark.parametrize("name", EVALUATIONS)
 
 #: Digits that are ours and say nothing about a test set.
 CONSTANT = re.compile(r"ISO/IEC 19795-10?|(90|95|99) of 100|SHA-256")
@@ -60,7 +60,7 @@ def test_a_section_without_data_is_not_there():
     assert sections("full") == decide + check
     assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
     assert {"paired", "fmrs"}.isdisjoint(sections("silent"))
-    for name in ALL:
+    for name in EVALUATIONS:
         (nav,) = page(name).all("nav")
         assert [one.attributes["href"][1:] for one in nav.all("a")] == sections(name)
 
@@ -137,7 +137,7 @@ def test_the_numbers_are_right_whatever_part_is_missing(part, value):
     systems = tuple(attrs.evolve(one, **{part: value}) for one in full().systems[::2])
     huge = Costs(impostors=0.0, false_match=1e-7, false_reject=1e7)
     made = attrs.evolve(full(), systems=systems, costs=huge, required_fmr=1e-6)
-    root = read(report_html(made))
+    root = read_html(report_html(made))
     check_numbers(root, made.to_dict())
     check_cells(root)
     check_ids(root)
@@ -215,19 +215,20 @@ def test_headings_tables_and_drawings_are_named_for_who_does_not_see_them(name):
 
 @every_page
 def test_a_notebook_shows_the_verdict_with_the_numbers_of_the_page(name):
-    html = fragment(ALL[name]())
-    root = read(html)
+    html = fragment(EVALUATIONS[name]())
+    root = read_html(html)
     check_numbers(root, document(name))
     check_cells(root)
     check_ids(root)
     assert plain(document(name)["headline"]) in root.text()
     assert not [*root.all("section", "script", "html", "h1")]
-    assert Evaluation._repr_html_(ALL[name]()) == html
+    assert Evaluation._repr_html_(EVALUATIONS[name]()) == html
 
 
 def test_two_fragments_share_no_name():
     first, second = (
-        {one.attributes.get("id") for one in read(fragment(made())).all()} for made in (two, full)
+        {one.attributes.get("id") for one in read_html(fragment(made())).all()}
+        for made in (two, full)
     )
     assert first & second == {None}
 
@@ -259,7 +260,7 @@ def test_a_group_without_an_error_has_an_upper_end_and_no_ratio():
     none = Estimate(value=0.0, interval=attrs.evolve(first.groups[0].frr.interval, low=0.0, high=3))
     cells = [attrs.evolve(first.groups[0], frr_ratio=none), *first.groups[1:]]
     made = attrs.evolve(full(), systems=(attrs.evolve(first, groups=tuple(cells)), *rest))
-    text = words(read(report_html(made)))
+    text = words(read_html(report_html(made)))
     assert "no error: at most 3.0 \N{MULTIPLICATION SIGN}" in text
     assert "0.0 \N{MULTIPLICATION SIGN}" not in text
 
@@ -277,9 +278,9 @@ def test_the_page_says_of_which_data_it_is():
 
 
 def test_transactions_without_a_threshold_have_no_section():
-    scored = answers([90] * 20, [10] * 280)
+    scored = system_answers([90] * 20, [10] * 280)
     places = {"transactions": np.arange(300), "attempts": np.ones(300, np.int64)}
-    silent_scores = changed(scored, decisions=np.full(300, -1, np.int8), **places)
+    silent_scores = with_columns(scored, decisions=np.full(300, -1, np.int8), **places)
     for fmr, is_there in ((1e-3, False), (0.05, True)):
         html = report_html(evaluate([silent_scores], required_fmr=fmr))
         assert ("If people may try again" in html) is is_there

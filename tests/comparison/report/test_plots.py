@@ -4,8 +4,8 @@ import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.reading import read
-from kit.comparison.samples import ALL, full, two
+from kit.comparison.reading import read_html
+from kit.comparison.samples import EVALUATIONS, full, two
 
 from facematch_comparison.model import Rate
 from facematch_comparison.report import plots
@@ -18,20 +18,20 @@ def numbers(text):
 def marks(svg):
     return {
         one.attributes["data-point"]: tuple(numbers(one.attributes["transform"]))
-        for one in read(str(svg)).all("path")
+        for one in read_html(str(svg)).all("path")
         if "data-point" in one.attributes
     }
 
 
 def inside(svg):
-    (clip,) = next(read(str(svg)).all("clippath")).all("rect")
+    (clip,) = next(read_html(str(svg)).all("clippath")).all("rect")
     x, y, width, height = (float(clip.attributes[key]) for key in ("x", "y", "width", "height"))
     return x, y, x + width, y + height
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", EVALUATIONS)
 def test_every_operating_point_is_in_the_picture(name):
-    made = ALL[name]()
+    made = EVALUATIONS[name]()
     svg = plots.det(made, "det")
     wanted = {
         f"systems.{place}.{kind}"
@@ -78,7 +78,7 @@ def test_names_are_text_and_what_was_not_measured_is_not_drawn():
         plots.det(attrs.evolve(full(), systems=(one,)), "det") for one in (made, bare)
     )
     assert "<b>" not in drawn
-    assert "</svg><b>&" in read(str(drawn)).text()
+    assert "</svg><b>&" in read_html(str(drawn)).text()
     assert nothing is None
 
 
@@ -93,7 +93,7 @@ def test_no_words_touch_a_mark(frr):
     svg = plots.det(attrs.evolve(two(), systems=tuple(systems)), "det")
     words = [
         (one.text(), *(float(one.attributes[key]) for key in "xy"))
-        for one in read(str(svg)).all("text")
+        for one in read_html(str(svg)).all("text")
         if one.attributes.get("class", "").split()[:1] in (["note"], ["label"])
     ]
     assert "required FMR" in [text for text, *_ in words]

@@ -1,14 +1,14 @@
 import attrs
 import pytest
+from kit.attempts import later
 from kit.comparison.studies import (
-    SETTINGS,
-    asked,
-    begun,
-    ended,
-    entered,
-    later,
+    SYSTEM_SETTINGS,
+    ask_pair,
+    begin_pair,
+    enter_system,
     opener,
-    states,
+    pair_outcome,
+    pair_states,
     stored_study,
     write_study,
 )
@@ -20,7 +20,13 @@ from facematch_core.store import SqlStore
 
 
 def system(name="fake", **changes):
-    facts = {"number": 0, "study": "", "settings": SETTINGS, "scale": None, "answered_from": None}
+    facts = {
+        "number": 0,
+        "study": "",
+        "settings": SYSTEM_SETTINGS,
+        "scale": None,
+        "answered_from": None,
+    }
     return StoredSystem(**facts | {"name": name, "price": None, "currency": None} | changes)
 
 
@@ -48,9 +54,9 @@ def test_a_study_must_be_named_where_there_are_several_and_names_are_not_shared(
 def test_a_system_is_entered_once_with_all_its_pairs(database):
     study = database.enter_study(stored_study(4))
     first = database.enter_system(study, system())
-    begun(database, first)
+    begin_pair(database, first)
     assert database.enter_system(study, system()) == first
-    assert states(database, first) == ["begun", "free", "free", "free"]
+    assert pair_states(database, first) == ["begun", "free", "free", "free"]
     assert database.systems(study.digest) == (first,)
 
 
@@ -64,12 +70,12 @@ def test_settings_that_change_answers_may_not_change(database, key, value):
     study = database.enter_study(stored_study())
     database.enter_system(study, system())
     with pytest.raises(InvalidRequest, match=f"{value}"):
-        database.enter_system(study, system(settings=SETTINGS | {key: value}))
+        database.enter_system(study, system(settings=SYSTEM_SETTINGS | {key: value}))
 
 
 def test_the_first_answer_says_where_answers_come_from(database):
-    one = entered(database, 4)
-    first = ended(PairState.ANSWERED, None)
+    one = enter_system(database, 4)
+    first = pair_outcome(PairState.ANSWERED, None)
     faces = {"environment": Environment.MOCK, "score": None}
     ends = [
         attrs.evolve(first, decision=Decision.INCONCLUSIVE, **faces),
@@ -79,14 +85,14 @@ def test_the_first_answer_says_where_answers_come_from(database):
     ]
     differing = [database.end(one.number, [(pair, end)])[1] for pair, end in enumerate(ends)]
     assert [what is None for what in differing] == [True, True, False, False]
-    assert states(database, one) == ["answered", "answered", "no response", "no response"]
+    assert pair_states(database, one) == ["answered", "answered", "no response", "no response"]
     assert database.progress(one.number).charged == 4
 
 
 def test_a_run_database_lies_beside_a_store_of_attempts(address):
     store = SqlStore(address)
     database = RunDatabase(address)
-    entered(database)
+    enter_system(database)
     beside = database.calls()
     assert beside.budgets() == ()
     for one in (store, database, beside):
@@ -104,7 +110,7 @@ def test_a_run_database_is_a_file_and_no_server_is_asked(where):
 
 
 def test_progress_counts_states_and_charges(database):
-    system = entered(database, 5)
+    system = enter_system(database, 5)
     billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
     ends = [
         (PairState.ANSWERED, Decision.MATCH),
@@ -125,9 +131,9 @@ def test_progress_counts_states_and_charges(database):
 
 
 def test_what_was_asked_and_has_no_answer_yet_may_be_charged(database):
-    system = entered(database, 3)
-    begun(database, system)
-    asked(database, system, 1)
+    system = enter_system(database, 3)
+    begin_pair(database, system)
+    ask_pair(database, system, 1)
     progress = database.progress(system.number)
     assert (progress.charged, progress.maybe_charged, progress.left) == (0, 1, 2)
 

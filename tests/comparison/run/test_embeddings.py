@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kit.comparison.studies import opener, states, stored, write_study
+from kit.comparison.studies import opener, pair_states, stored_system, write_study
 from kit.fakes import FakeBackend, picture
 
 from facematch_comparison.run import (
@@ -189,7 +189,7 @@ def test_an_engine_whose_embeddings_give_other_scores_ends(tmp_path, database, e
     (one,) = run_study(study, {"table": opener(engine)}, database, embeddings=table).systems
     assert type(one.error) is ConfigurationError
     assert "give another score than table does" in one.error.message
-    assert set(states(database, stored(database))) == {"free"}
+    assert set(pair_states(database, stored_system(database))) == {"free"}
 
 
 MAY_BE_CHARGED = {"billed_operations": FakeBackend.capabilities.billed_operations}
@@ -254,7 +254,7 @@ def test_a_table_must_be_of_this_engine_and_these_pictures(tmp_path, database, m
             run.run(embeddings=pa.concat_tables(two))
         with pytest.raises(InvalidRequest, match="5 of 7 pictures have no embedding"):
             run.run(embeddings=Engine().embed(study.pictures[:2]))
-    assert set(states(database, stored(database))) == {"free"}
+    assert set(pair_states(database, stored_system(database))) == {"free"}
     # Of workers of a cluster one was not updated.
     install(monkeypatch, Engine())
     with pytest.raises(ConfigurationError, match="2 engines"):

@@ -2,7 +2,7 @@ import importlib
 from pathlib import Path
 
 import pytest
-from kit.comparison.studies import once, states, stored
+from kit.comparison.studies import pair_states, run_once, stored_system
 
 from facematch_comparison.run import PairState
 from facematch_core import Charged, FaceVerifier
@@ -37,16 +37,16 @@ def slow(latterly, clock, address):
 def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
     database, study, clock, latterly, slow, address
 ):
-    summary = once(database, study, slow, clock=clock)
+    summary = run_once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.NO_RESPONSE: 6}
     assert (latterly.charges, summary.progress.charged) == (6, 6)
-    left = database.unresolved(stored(database))
+    left = database.unresolved(stored_system(database))
     assert {one.call.vendor_id for one in left} == {f"job_{n}" for n in range(1, 7)}
     assert not any(one.call.kept for one in left)
     latterly.set_situation(Situation.SAME_PERSON)
-    again = once(database, study, slow, clock=clock)
+    again = run_once(database, study, slow, clock=clock)
     assert (again.asked, latterly.charges) == (0, 6)
-    assert states(database, stored(database)) == ["answered"] * 6
+    assert pair_states(database, stored_system(database)) == ["answered"] * 6
     assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
     books = SqlStore(address)
     (budget,) = books.budgets()
@@ -61,20 +61,20 @@ def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
     def done_by_now(_name, _state):
         latterly.set_situation(Situation.SAME_PERSON)
 
-    summary = once(database, study, slow, clock=clock, progress=done_by_now)
+    summary = run_once(database, study, slow, clock=clock, progress=done_by_now)
     assert summary.progress.states == {PairState.ANSWERED: 6}
     assert latterly.charges == 6
 
 
 def test_a_job_whose_id_was_never_said_is_not_asked_for(database, study, clock, latterly, slow):
     latterly.set_situation(Situation.LOST_ANSWER, step=1)
-    summary = once(database, study, slow, clock=clock)
+    summary = run_once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.ANSWERED: 5, PairState.UNRESOLVED: 1}
     assert (summary.progress.charged, summary.progress.maybe_charged) == (5, 1)
     seen = latterly.requests_seen
-    once(database, study, slow, clock=clock)
+    run_once(database, study, slow, clock=clock)
     assert latterly.requests_seen == seen
-    (left,) = database.unresolved(stored(database))
+    (left,) = database.unresolved(stored_system(database))
     assert left.call.vendor_id is None
     assert database.resolve(left.system, left.call.id, Charged.NO)
-    assert once(database, study, slow, clock=clock).progress.states == {PairState.ANSWERED: 6}
+    assert run_once(database, study, slow, clock=clock).progress.states == {PairState.ANSWERED: 6}

@@ -2,7 +2,7 @@
 
 import pytest
 from kit.comparison.runner import DEAD
-from kit.comparison.vendors import World
+from kit.comparison.vendors import VendorStudy
 
 from facematch_comparison.run import PairState
 
@@ -28,7 +28,7 @@ def check(world):
     [pytest.param(60, 12, marks=pytest.mark.slow), pytest.param(200, 1, marks=LONG)],
 )
 def test_each_start_ends_a_few_steps_later_than_the_one_before(tmp_path, pairs, steps):
-    with World(tmp_path, pairs=pairs) as world, world.runner() as runner:
+    with VendorStudy(tmp_path, pairs=pairs) as world, world.runner() as runner:
         deaths = 0
         while (code := runner.run(workers=2, die_at=1 + steps * deaths)) != 0:
             assert code == DEAD
@@ -39,7 +39,7 @@ def test_each_start_ends_a_few_steps_later_than_the_one_before(tmp_path, pairs, 
 
 
 def test_kill_9_in_the_middle_repeats_no_call_that_may_have_been_charged(tmp_path):
-    with World(tmp_path, pairs=12) as world, world.runner() as runner:
+    with VendorStudy(tmp_path, pairs=12) as world, world.runner() as runner:
         for moment in (90, 60):
             assert runner.run(workers=2, die_at=moment) == DEAD
         assert 0 < world.calls() < 24

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from kit.comparison.studies import answer, once, opener, states, stored
+from kit.comparison.studies import charged_answer, opener, pair_states, run_once, stored_system
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import RunDatabase, StudyRun, read_answers, run_study
@@ -45,7 +45,7 @@ def test_a_second_process_is_refused_and_kill_9_leaves_no_lock_behind(
         assert (system.backend.calls, database.studies()) == ([], ())
         holder.kill()
         holder.wait(30)
-        assert once(database, study, opener()).asked == 6
+        assert run_once(database, study, opener()).asked == 6
 
 
 def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, address):
@@ -58,14 +58,14 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
         for one in (other, database):
             with pytest.raises(ConfigurationError, match="is in use by"):
                 one.hold()
-        system = stored(other)
-        seen.append((states(other, system), other.progress(system.number).left))
+        system = stored_system(other)
+        seen.append((pair_states(other, system), other.progress(system.number).left))
         assert not read_answers(other, other.study())[0].table.answered.any()
         assert other.unresolved(system) == ()
         other.close()
-        return answer()(call)
+        return charged_answer()(call)
 
-    assert once(database, study, opener(FakeBackend(script=[meanwhile]))).asked == 6
+    assert run_once(database, study, opener(FakeBackend(script=[meanwhile]))).asked == 6
     assert seen == [(["asked", *["free"] * 5], 5)]
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from kit.attempts import attempt
-from kit.comparison.studies import ENDS, ended, entered
+from kit.attempts import new_record
+from kit.comparison.studies import CHARGED_BY_STATE, enter_system, pair_outcome
 
 from facematch_comparison.run import PairState, RunDatabase
 from facematch_comparison.run.pairs import UNDER_WAY
@@ -40,7 +40,7 @@ class Machine(RuleBasedStateMachine):
         self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
         self.database = self.opened()
         self.database.hold()
-        self.system = entered(self.database, PAIRS)
+        self.system = enter_system(self.database, PAIRS)
         self.pairs = [Pair() for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
         #: Calls whose pair was taken back, with its number.
@@ -66,7 +66,7 @@ class Machine(RuleBasedStateMachine):
     def call(self, data, asks):
         assert self.database.free(self.system.number) == self.these(PairState.FREE)
         number, pair = self.any_of(data, PairState.FREE)
-        made = attempt(id=f"attempt {next(self.numbers)}", kept=True)
+        made = new_record(id=f"attempt {next(self.numbers)}", kept=True)
         self.database.begin(self.system.number, number, made)
         pair.state, pair.call_id = PairState.BEGUN, made.id
         if asks:
@@ -91,15 +91,15 @@ class Machine(RuleBasedStateMachine):
         pair.sent -= 1
 
     @precondition(lambda self: self.these(*UNDER_WAY))
-    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    @rule(data=st.data(), state=st.sampled_from(list(CHARGED_BY_STATE)))
     def end(self, data, state):
         """A call ends; nobody reported that it was written: it is written again."""
         number, pair = self.any_of(data, *UNDER_WAY)
-        if ENDS[state] is not Charged.NO and pair.state is PairState.BEGUN:
+        if CHARGED_BY_STATE[state] is not Charged.NO and pair.state is PairState.BEGUN:
             state = PairState.FAILED
         for _ in range(2):
-            self.database.end(self.system.number, [(number, ended(state, pair.call_id))])
-        if ENDS[state] is Charged.NO:
+            self.database.end(self.system.number, [(number, pair_outcome(state, pair.call_id))])
+        if CHARGED_BY_STATE[state] is Charged.NO:
             pair.sent = 0
         pair.state = state
 
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
         pair.state = PairState.FREE
 
     @precondition(lambda self: self.stale)
-    @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
+    @rule(data=st.data(), state=st.sampled_from(list(CHARGED_BY_STATE)))
     def wake_up(self, data, state):
         """A call that lost its pair sends nothing, and changes nothing of whose it is now."""
         number, call_id = data.draw(st.sampled_from(self.stale))
@@ -151,7 +151,7 @@ class Machine(RuleBasedStateMachine):
         self.database.release(*this)
         if self.pairs[number].state is not PairState.FREE:
             with pytest.raises(ConfigurationError):
-                self.database.end(self.system.number, [(number, ended(state, call_id))])
+                self.database.end(self.system.number, [(number, pair_outcome(state, call_id))])
 
     @precondition(lambda self: any(pair.state == "unresolved" for pair in self.pairs))
     @rule(data=st.data(), charged=st.booleans())
@@ -173,7 +173,7 @@ class Machine(RuleBasedStateMachine):
         left = self.database.unresolved(self.system)
         one = data.draw(st.sampled_from(left))
         pair = self.pairs[one.pair]
-        answer = ended(PairState.ANSWERED, pair.call_id)
+        answer = pair_outcome(PairState.ANSWERED, pair.call_id)
         for _ in range(2):
             assert self.database.answer_late(one, answer) is None
         pair.state = PairState.ANSWERED

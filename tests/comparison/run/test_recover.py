@@ -3,8 +3,17 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit.attempts import passage
-from kit.comparison.studies import Recorded, answer, failing, once, opener, rows, states, stored
+from kit.attempts import new_attempt
+from kit.comparison.studies import (
+    RecordingBackend,
+    charged_answer,
+    fail_with,
+    file_rows,
+    opener,
+    pair_states,
+    run_once,
+    stored_system,
+)
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import StudyRun, read_answers
@@ -64,17 +73,17 @@ def test_each_step_is_written_before_the_next_is_made(database, study, address):
 
     class Watching(FakeBackend):
         def match(self, call):
-            seen.append(states(database, stored(database))[0])
-            ids = rows(address, "SELECT call_id FROM facematch_comparisons WHERE pair = 0")
+            seen.append(pair_states(database, stored_system(database))[0])
+            ids = file_rows(address, "SELECT call_id FROM facematch_comparisons WHERE pair = 0")
             seen.append(ids == [(call.call_id,)])
             result = super().match(call)
-            seen.append(states(database, stored(database))[0])
+            seen.append(pair_states(database, stored_system(database))[0])
             return result
 
     study = type(study)(name=study.name, pairs=study.pairs[:1])
-    once(database, study, opener(Watching()))
+    run_once(database, study, opener(Watching()))
     assert seen == ["begun", True, "asked"]
-    assert states(database, stored(database)) == ["answered"]
+    assert pair_states(database, stored_system(database)) == ["answered"]
 
 
 @pytest.mark.parametrize(
@@ -84,11 +93,14 @@ def test_no_byte_leaves_that_nothing_would_remember(database, study, store, erro
     """An exception of a hook is logged as a rule, and the call goes on; not this one."""
     replaced(database, "ask", [error])
     system = opener(policies=shop(store))
-    summary = once(database, study, system)
+    summary = run_once(database, study, system)
     assert type(summary.error) is ConfigurationError
     # The scripted backend was called once, and was stopped where it wanted to send.
-    assert (states(database, stored(database)), sums(store)) == (["free"] * 6, (0, 0, 0))
-    assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
+    assert (pair_states(database, stored_system(database)), sums(store)) == (
+        ["free"] * 6,
+        (0, 0, 0),
+    )
+    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
 
 
@@ -104,41 +116,43 @@ def test_a_pair_that_something_else_began_is_not_asked(database, study):
         beginning(system, pair, call)
 
     database.begin = begin
-    summary = once(database, study, opener(backend))
+    summary = run_once(database, study, opener(backend))
     assert "pair 1 is not as this run left it" in summary.error.message
     assert backend.calls == []
-    assert states(database, stored(database)) == ["begun", *["free"] * 5]
+    assert pair_states(database, stored_system(database)) == ["begun", *["free"] * 5]
 
 
 def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, clock):
     replaced(database, "end", [ConfigurationError("Busy.")] * 2)
-    summary = once(database, study, opener(), clock=clock)
+    summary = run_once(database, study, opener(), clock=clock)
     assert (summary.progress.states, summary.error) == ({PairState.ANSWERED: 6}, None)
 
 
 def test_what_was_asked_when_the_database_went_away_is_unknown(database, study, clock):
     ended = []
     replaced(database, "end", [ConfigurationError("Gone.")] * 99)
-    summary = once(database, study, opener(), clock=clock, progress=lambda *one: ended.append(one))
+    summary = run_once(
+        database, study, opener(), clock=clock, progress=lambda *one: ended.append(one)
+    )
     assert summary.error.message == "Gone."
     assert (summary.asked, ended) == (0, [])
-    assert states(database, stored(database)) == ["asked", *["free"] * 5]
+    assert pair_states(database, stored_system(database)) == ["asked", *["free"] * 5]
 
 
 def kept_and_lost(backend, **more):
     """A step of a script: the records have the answer, which is lost on its way."""
 
     def lose(call):
-        backend.records[call.call_id] = answer(ids=Ids(call=call.call_id), **more)(call)
+        backend.records[call.call_id] = charged_answer(ids=Ids(call=call.call_id), **more)(call)
         raise LOST
 
     return lose
 
 
 def test_a_lost_answer_is_found_in_the_records_if_it_was_kept(database, study, store):
-    backend = Recorded()
+    backend = RecordingBackend()
     backend.script = [kept_and_lost(backend)]
-    summary = once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
+    summary = run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
     assert (summary.progress.states, sums(store)) == ({PairState.ANSWERED: 6}, (6, 0, 0))
     assert all(call.retention is Retention.KEEP for call in backend.calls)
     (found,) = read_answers(database, database.study())
@@ -162,51 +176,55 @@ def test_a_found_answer_that_does_not_belong_brings_its_charge_alone(  # noqa: P
     database, study, store, other, billed, state, spent, unknown
 ):
     """As one that comes by itself: such answers do not compare with those before."""
-    backend = Recorded(script=[None, failing(LOST)], environment=None)
-    once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
-    one = stored(database)
+    backend = RecordingBackend(script=[None, fail_with(LOST)], environment=None)
+    run_once(database, study, opener(backend, policies=shop(store)), keep=["fake"])
+    one = stored_system(database)
     (left,) = database.unresolved(one)
     call_id, verifier = left.call.id, FaceVerifier(backend)
     facts = {"billing": Billing(billed), "ids": Ids(call=call_id), **other}
-    backend.records[call_id] = answer(**facts)(backend.calls[1])
+    backend.records[call_id] = charged_answer(**facts)(backend.calls[1])
     (looked,) = reconcile_charges(database, one, verifier, [store], left.since)
     assert looked.outcome == "error"
-    assert states(database, one) == ["answered", state, *["answered"] * 4]
+    assert pair_states(database, one) == ["answered", state, *["answered"] * 4]
     assert sums(store) == (spent, 0, unknown)
     # What is known to be charged stays so, whatever else the records say of it.
     unsaid = attrs.evolve(backend.records[call_id], billing=Billing(Charged.UNKNOWN))
     backend.records[call_id] = unsaid
     reconcile_charges(database, one, verifier, [store], left.since)
-    assert states(database, one)[1] == state
+    assert pair_states(database, one)[1] == state
 
 
 def test_what_a_budget_in_the_same_file_knows_resolves_the_pair(database, study, store):
-    backend = FakeBackend(script=[failing(LOST)] * 2)
+    backend = FakeBackend(script=[fail_with(LOST)] * 2)
     system = opener(backend, policies=shop(store))
-    once(database, study, system)
-    left = database.unresolved(stored(database))
+    run_once(database, study, system)
+    left = database.unresolved(stored_system(database))
     entries = {one.call.id: one for one in store.open_reservations()}
     assert set(entries) == {one.call.id for one in left}
     for one, billed in zip(left, (Charged.YES, Charged.NO), strict=True):
         store.finalize(entries[one.call.id], billed, at=one.since)
     # What was free is asked again.
-    assert once(database, study, system).asked == 1
-    assert states(database, stored(database)) == ["no response", *["answered"] * 5]
+    assert run_once(database, study, system).asked == 1
+    assert pair_states(database, stored_system(database)) == ["no response", *["answered"] * 5]
 
 
 def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_path):
     """Of the profile, in another database: the process ended between the two books."""
     store = SqlStore(f"sqlite:///{tmp_path}/elsewhere.sqlite3")
     budgets = [Budget(100, name="shop", store=store), Budget(50, name="other", store=store)]
-    system = opener(FakeBackend(script=[failing(LOST)] * 2), policies=budgets)
-    once(database, study, system)
-    first, second = database.unresolved(stored(database))
+    system = opener(FakeBackend(script=[fail_with(LOST)] * 2), policies=budgets)
+    run_once(database, study, system)
+    first, second = database.unresolved(stored_system(database))
     for entry in store.open_reservations():
         # Of the second call one budget does not know it yet.
         if entry.call.id == first.call.id or entry.key.name == "shop":
             store.finalize(entry, Charged.NO, at=first.since)
-    assert once(database, study, system).asked == 1
-    assert states(database, stored(database)) == ["answered", "unresolved", *["answered"] * 4]
+    assert run_once(database, study, system).asked == 1
+    assert pair_states(database, stored_system(database)) == [
+        "answered",
+        "unresolved",
+        *["answered"] * 4,
+    ]
     assert [one.call.id for one in store.open_reservations()] == [second.call.id]
     store.close()
 
@@ -217,7 +235,7 @@ def begun_call(database, study, store):
     system = opener(policies=[budget])
     with StudyRun(study, {"fake": system}, database) as run:
         (stored_system,) = [system.stored for system in run.systems]
-    call = passage()
+    call = new_attempt()
     database.begin(stored_system.number, 0, call.call)
     budget.enter(call)
     return system, stored_system, call
@@ -226,7 +244,7 @@ def begun_call(database, study, store):
 def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database, study, store):
     system, _, _ = begun_call(database, study, store)
     assert len(store.open_reservations()) == 1
-    assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
+    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
 
 
@@ -236,7 +254,7 @@ def test_what_a_killed_run_had_asked_is_unknown_to_its_budget_at_once(database, 
     database.ask(stored_system.number, 0, call.call.id)
     assert sums(store) == (0, 1, 0)
     with StudyRun(study, {"fake": system}, database):
-        assert (states(database, stored_system)[0], sums(store)) == ("unresolved", (0, 0, 1))
+        assert (pair_states(database, stored_system)[0], sums(store)) == ("unresolved", (0, 0, 1))
     assert database.resolve(stored_system.number, call.call.id, Charged.NO)
 
 
@@ -244,8 +262,8 @@ def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, s
     """Two databases, and a try that is under way: all must have said it."""
     here, there = SqlStore(address), SqlStore(f"{address}.there")
     budgets = [Budget(9, name="a", store=here), Budget(9, name="b", store=there)]
-    once(database, study, opener(FakeBackend(script=[failing(LOST)]), policies=budgets))
-    system = stored(database)
+    run_once(database, study, opener(FakeBackend(script=[fail_with(LOST)]), policies=budgets))
+    system = stored_system(database)
     (left,) = database.unresolved(system)
     (entry,) = here.open_reservations()
     here.finalize(entry, Charged.NO, at=left.since)
@@ -259,7 +277,7 @@ def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, s
     (second,) = here.open_reservations()
     here.finalize(second, Charged.YES, at=left.since)
     assert resolve_by_budgets(database, system, [there]) == 1
-    assert states(database, system) == ["no response", *["answered"] * 5]
+    assert pair_states(database, system) == ["no response", *["answered"] * 5]
     here.close()
     there.close()
 
@@ -267,18 +285,18 @@ def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, s
 def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock):
     looked = []
 
-    class Looking(Recorded):
+    class Looking(RecordingBackend):
         def reconcile(self, attempt, *, deadline):
             looked.append(attempt.caller_ref)
             return super().reconcile(attempt, deadline=deadline)
 
-    backend = Looking(script=[failing(LOST)] * 2, sends_caller_ref=True)
+    backend = Looking(script=[fail_with(LOST)] * 2, sends_caller_ref=True)
     more = {"keep": ["fake"], "clock": clock}
-    once(database, study, opener(backend), **more)
+    run_once(database, study, opener(backend), **more)
     digest = database.study().digest[:16]
     assert looked == [f"facematch-{digest}-0", f"facematch-{digest}-1"]
     assert [call.caller_ref for call in backend.calls[:2]] == looked
     for minutes, times in ((0, 2), (14, 2), (1, 4), (0, 4), (600, 4)):
         clock.advance(minutes * 60)
-        once(database, study, opener(backend), **more)
+        run_once(database, study, opener(backend), **more)
         assert len(looked) == times

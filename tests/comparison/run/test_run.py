@@ -3,15 +3,15 @@ import threading
 import numpy as np
 import pytest
 from kit.comparison.studies import (
-    answer,
-    asked,
-    begun,
-    failing,
-    once,
+    ask_pair,
+    begin_pair,
+    charged_answer,
+    fail_with,
+    file_rows,
     opener,
-    rows,
-    states,
-    stored,
+    pair_states,
+    run_once,
+    stored_system,
 )
 from kit.fakes import FakeBackend
 
@@ -59,7 +59,7 @@ def test_a_stop_finishes_what_is_under_way(database, study):
     with StudyRun(study, {"fake": system}, database) as run:
         summary = run.run(workers=1, stop=stopped.is_set)
     assert summary.was_stopped
-    assert states(database, stored(database)) == ["answered", "answered", *["free"] * 4]
+    assert pair_states(database, stored_system(database)) == ["answered", "answered", *["free"] * 4]
 
 
 def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
@@ -75,9 +75,9 @@ def test_ctrl_c_finishes_what_is_under_way(database, study, monkeypatch):
     system = opener()
     monkeypatch.setattr(threading.Thread, "join", join)
     with pytest.raises(KeyboardInterrupt):
-        once(database, study, system)
+        run_once(database, study, system)
     monkeypatch.undo()
-    found = states(database, stored(database))
+    found = pair_states(database, stored_system(database))
     assert set(found) <= {"answered", "free"}
     assert found.count("answered") == len(system.backend.calls)
 
@@ -87,28 +87,28 @@ def test_a_bug_in_a_thread_reaches_the_caller(database, study):
     class Bug(BaseException):
         pass
 
-    wrong, right = opener(FakeBackend(script=[failing(Bug())])), opener()
+    wrong, right = opener(FakeBackend(script=[fail_with(Bug())])), opener()
     with pytest.raises(Bug):
         run_study(study, {"wrong": wrong, "right": right}, database, workers=1)
     one, other = database.systems(database.study().digest)
     # Whether it was charged nobody knows.
-    assert states(database, one) == ["asked", *["free"] * 5]
-    assert states(database, other) == ["answered"] * 6
+    assert pair_states(database, one) == ["asked", *["free"] * 5]
+    assert pair_states(database, other) == ["answered"] * 6
 
 
 def test_what_an_earlier_process_left_in_the_middle_is_taken_back(database, study):
     with StudyRun(study, {"fake": opener()}, database) as run:
         (one,) = [system.stored for system in run.systems]
-    begun(database, one, 0)
-    asked(database, one, 1)
+    begin_pair(database, one, 0)
+    ask_pair(database, one, 1)
     assert database.progress(one.number).left == 5
     with StudyRun(study, {"fake": opener()}, database) as run:
         # Known before anything is asked.
         assert run.progress()["fake"].left == 5
-        assert states(database, one) == ["free", "unresolved", *["free"] * 4]
-    summary = once(database, study, opener())
+        assert pair_states(database, one) == ["free", "unresolved", *["free"] * 4]
+    summary = run_once(database, study, opener())
     assert summary.asked == 5
-    assert states(database, one) == ["answered", "unresolved", *["answered"] * 4]
+    assert pair_states(database, one) == ["answered", "unresolved", *["answered"] * 4]
 
 
 def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, address):
@@ -116,7 +116,7 @@ def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, a
 
     def look(call):
         query = f"SELECT state FROM facematch_comparisons WHERE call_id = '{call.call_id}'"
-        noted.append([state for (state,) in rows(address, query)])
+        noted.append([state for (state,) in file_rows(address, query)])
 
     free = {"billed_operations": frozenset()}
     for name, where in (("away", Environment.MOCK), ("here", Environment.LOCAL)):
@@ -127,11 +127,11 @@ def test_what_leaves_the_machine_is_written_down_step_by_step(database, study, a
 
 def of_model(model, score=80.0, **more):
     """A step of a script: an answer of this model."""
-    return answer(model=model, score=Score(score, "fake/v1"), **more)
+    return charged_answer(model=model, score=Score(score, "fake/v1"), **more)
 
 
 def test_a_model_that_changes_during_a_run_is_a_system_of_its_own(database, study, clock):
-    refusal = failing(RequestRejected("Face not detected.", status_code=422))
+    refusal = fail_with(RequestRejected("Face not detected.", status_code=422))
 
     class Ticking(FakeBackend):
         def match(self, call):
@@ -139,7 +139,7 @@ def test_a_model_that_changes_during_a_run_is_a_system_of_its_own(database, stud
             return super().match(call)
 
     script = [of_model("v1", 71.0), refusal, of_model("v2", 62.0), refusal, of_model("v1", 73.0)]
-    lost = failing(OutcomeUnknown("Lost."))
+    lost = fail_with(OutcomeUnknown("Lost."))
     system = opener(Ticking(script=[*script, lost]))
     summary = run_study(study, {"alpha": system, "beta": opener()}, database, workers=1)
     assert summary.systems[0].progress.models == {"v1": 2, "v2": 1}

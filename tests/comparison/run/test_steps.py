@@ -2,16 +2,16 @@ import threading
 
 import pytest
 from kit.comparison.studies import (
-    answer,
-    asked,
-    begun,
-    ended,
-    entered,
-    failing,
-    once,
+    ask_pair,
+    begin_pair,
+    charged_answer,
+    enter_system,
+    fail_with,
     opener,
-    states,
-    stored,
+    pair_outcome,
+    pair_states,
+    run_once,
+    stored_system,
     write_study,
 )
 from kit.fakes import FakeBackend
@@ -37,19 +37,19 @@ def refused(step, *about):
 
 def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     """Should the lock ever fail, as on a bad network drive: it sends nothing, and frees nothing."""
-    system = entered(database, 1)
-    lost = begun(database, system)
+    system = enter_system(database, 1)
+    lost = begin_pair(database, system)
     database.take_back(system.number, lambda _calls, _billed: None)
-    mine = begun(database, system)
+    mine = begin_pair(database, system)
     refused(database.ask, system.number, 0, lost.id)
     database.ask(system.number, 0, mine.id)
     refused(database.repeat, system.number, 0, lost.id)
     for state in (PairState.FAILED, PairState.FREE, PairState.UNRESOLVED, PairState.ANSWERED):
-        refused(database.end, system.number, [(0, ended(state, lost.id))])
+        refused(database.end, system.number, [(0, pair_outcome(state, lost.id))])
     database.release(system.number, 0, lost.id)
-    assert states(database, system) == ["asked"]
-    database.end(system.number, [(0, ended(PairState.ANSWERED, mine.id))])
-    assert states(database, system) == ["answered"]
+    assert pair_states(database, system) == ["asked"]
+    database.end(system.number, [(0, pair_outcome(PairState.ANSWERED, mine.id))])
+    assert pair_states(database, system) == ["answered"]
 
 
 def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
@@ -59,28 +59,28 @@ def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
     sleep = clock.sleep
 
     def look(seconds):
-        waiting.extend(states(database, stored(database)))
+        waiting.extend(pair_states(database, stored_system(database)))
         sleep(seconds)
 
     clock.sleep = look
-    backend = FakeBackend(script=[failing(RateLimited("Slower.")), None])
+    backend = FakeBackend(script=[fail_with(RateLimited("Slower.")), None])
     system = opener(backend, retry=Retry(), clock=clock)
-    assert once(database, study, system, clock=clock).error is None
+    assert run_once(database, study, system, clock=clock).error is None
     assert (waiting, len(backend.calls)) == (["begun"], 2)
-    assert states(database, stored(database)) == ["answered"]
+    assert pair_states(database, stored_system(database)) == ["answered"]
 
 
 def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
     """Its pair was given up, declared free and asked again, and that call has no answer."""
-    system = entered(database, 1)
-    first = asked(database, system)
-    database.end(system.number, [(0, ended(PairState.UNRESOLVED, first.id))])
+    system = enter_system(database, 1)
+    first = ask_pair(database, system)
+    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, first.id))])
     (charge,) = database.unresolved(system)
     assert database.resolve(system.number, first.id, Charged.NO)
-    second = asked(database, system)
-    database.end(system.number, [(0, ended(PairState.UNRESOLVED, second.id))])
-    database.answer_late(charge, ended(PairState.ANSWERED, first.id))
-    assert states(database, system) == ["unresolved"]
+    second = ask_pair(database, system)
+    database.end(system.number, [(0, pair_outcome(PairState.UNRESOLVED, second.id))])
+    database.answer_late(charge, pair_outcome(PairState.ANSWERED, first.id))
+    assert pair_states(database, system) == ["unresolved"]
 
 
 def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
@@ -98,15 +98,15 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
 
     database.end = ending
     refusal = BreakerOpen("Down.", retry_after_s=0.01, billing=Billing(Charged.NO))
-    backend.script = [refusal, answer()]
+    backend.script = [refusal, charged_answer()]
     run_study(study, {"fake": opener(backend)}, database, workers=2, clock=ManualClock())
-    assert states(database, stored(database)) == ["answered"]
+    assert pair_states(database, stored_system(database)) == ["answered"]
     assert written == [("free", 1), ("free", 1), ("answered", 2)]
 
 
 def test_what_a_budget_does_not_know_yet_is_not_free(database):
-    system = entered(database, 1)
-    call = begun(database, system)
+    system = enter_system(database, 1)
+    call = begin_pair(database, system)
     reported = []
 
     def busy(call_ids, billed):
@@ -115,10 +115,10 @@ def test_what_a_budget_does_not_know_yet_is_not_free(database):
 
     with pytest.raises(ConfigurationError):
         database.take_back(system.number, busy)
-    assert states(database, system) == ["begun"]
+    assert pair_states(database, system) == ["begun"]
     database.take_back(system.number, lambda calls, billed: reported.append((billed, calls)))
     assert reported == [(Charged.NO, [call.id])] * 2 + [(Charged.UNKNOWN, [])]
-    assert states(database, system) == ["free"]
+    assert pair_states(database, system) == ["free"]
 
 
 @pytest.mark.parametrize("step", ["begin", "ask"])
@@ -134,9 +134,9 @@ def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
 
     setattr(database, step, writing)
     system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
-    ended_by = once(database, study, system)
+    ended_by = run_once(database, study, system)
     assert isinstance(ended_by.error, ConfigurationError)
-    assert states(database, stored(database)) == ["free"] * 6
+    assert pair_states(database, stored_system(database)) == ["free"] * 6
     for progress in store.budgets():
         assert (progress.spent, progress.reserved, progress.unknown) == (0, 0, 0)
     store.close()
@@ -145,14 +145,14 @@ def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
 def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address):
     store = SqlStore(address)
     ask, finalize = database.ask, store.finalize
-    database.ask = lambda *_about: failing(ConfigurationError(BUSY))(None)
-    store.finalize = lambda *_args, **_more: failing(ConfigurationError(BUSY))(None)
+    database.ask = lambda *_about: fail_with(ConfigurationError(BUSY))(None)
+    store.finalize = lambda *_args, **_more: fail_with(ConfigurationError(BUSY))(None)
     system = opener(FakeBackend(), policies=[Budget(100, name="shop", store=store)])
     with StudyRun(study, {"fake": system}, database) as run:
         assert not run.run(workers=1).is_complete
-    assert states(database, stored(database)) == ["begun", *["free"] * 5]
+    assert pair_states(database, stored_system(database)) == ["begun", *["free"] * 5]
     store.finalize, database.ask = finalize, ask
-    assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
+    assert run_once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     (progress,) = store.budgets()
     assert (progress.reserved, progress.unknown) == (0, 0)
     store.close()
@@ -178,9 +178,9 @@ def test_an_interruption_between_two_starts_ends_what_has_begun():
 
 @pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])
 def test_only_what_is_unresolved_is_resolved(database, state):
-    system = entered(database, 1)
-    call = asked(database, system)
+    system = enter_system(database, 1)
+    call = ask_pair(database, system)
     assert not database.resolve(system.number, call.id, Charged.NO)
-    database.end(system.number, [(0, ended(state, call.id))])
+    database.end(system.number, [(0, pair_outcome(state, call.id))])
     assert not database.resolve(system.number, call.id, Charged.NO)
-    assert states(database, system) == [state]
+    assert pair_states(database, system) == [state]

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit.comparison.studies import once, opener, write_study
+from kit.comparison.studies import opener, run_once, write_study
 from kit.fakes import FakeBackend, picture
 
 from facematch_comparison.run import Price, StudyRun, read_answers, run_study
@@ -22,7 +22,7 @@ from facematch_core.resilience import Budget
 def test_wrong_arguments_are_refused(database, study, more):
     system = opener()
     with pytest.raises(InvalidRequest):
-        once(database, study, system, **more)
+        run_once(database, study, system, **more)
     assert system.backend.calls == []
 
 
@@ -58,11 +58,11 @@ def test_a_budget_gives_the_price_unless_somebody_says_another(database, study, 
     price = {Operation.MATCH: Decimal("0.05")}
     budget = Budget(Decimal(10), name="shop", currency="USD", price=price)
     system = opener(policies=[budget])
-    once(database, study, system)
+    run_once(database, study, system)
     (found,) = read_answers(database, database.study())
     assert (found.price, found.currency) == (0.05, "USD")
     other = {"fake": Price(amount=Decimal("0.04"), currency="EUR")}
-    once(database, study, system, prices=other)
+    run_once(database, study, system, prices=other)
     (found,) = read_answers(database, database.study())
     assert (found.price, found.currency) == (0.04, "EUR")
 
@@ -90,7 +90,7 @@ def test_what_is_kept_from_a_later_start_on_is_not_denied(database, study):
     system = opener(FakeBackend(script=[None] * 2 + [AuthenticationFailed("No.")]))
     said = []
     for keep in ((), ["fake"], ()):
-        once(database, study, system, keep=keep)
+        run_once(database, study, system, keep=keep)
         (found,) = read_answers(database, database.study())
         said.append(found.privacy)
     nothing = "Both pictures of each pair were sent; fake was asked to keep nothing."

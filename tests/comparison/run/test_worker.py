@@ -1,5 +1,13 @@
 import pytest
-from kit.comparison.studies import answer, failing, once, opener, states, stored, write_study
+from kit.comparison.studies import (
+    charged_answer,
+    fail_with,
+    opener,
+    pair_states,
+    run_once,
+    stored_system,
+    write_study,
+)
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
@@ -16,37 +24,39 @@ pytestmark = pytest.mark.usefixtures("in_file_order")
 @pytest.mark.parametrize(
     ("step", "state", "reason"),
     [
-        (failing(errors.OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
-        (failing(errors.UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
-        (failing(errors.RateLimited("Slower.")), "failed", "RateLimited"),
+        (fail_with(errors.OutcomeUnknown("Lost.")), "unresolved", "OutcomeUnknown"),
+        (fail_with(errors.UnexpectedResponse("Odd.")), "no response", "UnexpectedResponse"),
+        (fail_with(errors.RateLimited("Slower.")), "failed", "RateLimited"),
         (errors.VendorUnavailable("Not there."), "failed", "VendorUnavailable"),
-        (failing(errors.RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
-        (failing(RuntimeError("A bug.")), "unresolved", "OutcomeUnknown"),
+        (fail_with(errors.RequestRejected("No.", status_code=404)), "failed", "RequestRejected"),
+        (fail_with(RuntimeError("A bug.")), "unresolved", "OutcomeUnknown"),
     ],
     ids=["unresolved", "unexpected", "limited", "unavailable", "rejected", "bug"],
 )
 def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reason):
     system = opener(FakeBackend(script=[None, step]))
-    once(database, study, system)
-    assert states(database, stored(database)) == ["answered", state, *["answered"] * 4]
+    run_once(database, study, system)
+    assert pair_states(database, stored_system(database)) == ["answered", state, *["answered"] * 4]
     (found,) = read_answers(database, database.study())
     assert found.not_answered == {reason: 1}
     assert found.table.answered.sum() == found.table.acquired.sum() == 5
-    again = once(database, study, system)
+    again = run_once(database, study, system)
     assert again.asked == (state == "failed")
-    assert states(database, stored(database))[1] == ("answered" if state == "failed" else state)
+    assert pair_states(database, stored_system(database))[1] == (
+        "answered" if state == "failed" else state
+    )
 
 
 def test_failures_to_acquire_are_answers(database, study):
     study.pairs[1].probe.write_bytes(picture(size=(8, 8)).data)
     script = [
         None,
-        failing(errors.RequestRejected("Face not detected.", status_code=422)),
-        answer(decision=fm.Decision.INCONCLUSIVE, score=None),
+        fail_with(errors.RequestRejected("Face not detected.", status_code=422)),
+        charged_answer(decision=fm.Decision.INCONCLUSIVE, score=None),
     ]
     limits = ImageLimits(min_side_px=20)
     backend = FakeBackend(script=script, image_limits=limits)
-    summary = once(database, study, opener(backend))
+    summary = run_once(database, study, opener(backend))
     (found,) = read_answers(database, database.study())
     assert found.table.answered.all()
     assert found.table.acquired.tolist() == [True, False, False, False, True, True]
@@ -78,10 +88,10 @@ def test_what_would_meet_every_pair_ends_one_system_alone(database, study, error
 
 def test_a_budget_ends_one_system_alone(database, study):
     system = opener(policies=[Budget(2, name="shop")])
-    summary = once(database, study, system)
+    summary = run_once(database, study, system)
     assert type(summary.error) is errors.BudgetExceeded
-    assert states(database, stored(database)) == ["answered", "answered", *["free"] * 4]
-    assert once(database, study, opener(system.backend)).progress.left == 0
+    assert pair_states(database, stored_system(database)) == ["answered", "answered", *["free"] * 4]
+    assert run_once(database, study, opener(system.backend)).progress.left == 0
     assert len(system.backend.calls) == 6
 
 
@@ -90,9 +100,9 @@ def test_an_answer_from_elsewhere_is_paid_and_not_asked_again(database, study):
     wrong = errors.EnvironmentMismatch(
         "From a mock.", environment=fm.Environment.MOCK, billing=billing, ids=fm.Ids(call="an id")
     )
-    summary = once(database, study, opener(FakeBackend(script=[failing(wrong)])))
+    summary = run_once(database, study, opener(FakeBackend(script=[fail_with(wrong)])))
     assert type(summary.error) is errors.EnvironmentMismatch
-    assert states(database, stored(database))[0] == "no response"
+    assert pair_states(database, stored_system(database))[0] == "no response"
 
 
 def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(database, tmp_path):
@@ -101,7 +111,7 @@ def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(dat
     gone = errors.VendorUnavailable("Not there.")
     for error, kind, state in (
         (gone, errors.VendorUnavailable, "failed"),
-        (failing(errors.OutcomeUnknown("Lost.")), errors.OutcomeUnknown, "unresolved"),
+        (fail_with(errors.OutcomeUnknown("Lost.")), errors.OutcomeUnknown, "unresolved"),
     ):
         system = opener(FakeBackend(script=[None, *[error] * 100]))
         summary = run_study(study, {state: system}, database, workers=1).systems[0]
@@ -113,7 +123,7 @@ def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(dat
     summary = run_study(study, {"shaky": system}, database, workers=1).systems[0]
     assert (summary.error, summary.progress.states["failed"]) == (None, len(fewer) * 2)
     # Who refuses everything is asked in a wrong way: nothing is a failure to acquire.
-    refusal = failing(errors.RequestRejected("What is this?", status_code=400))
+    refusal = fail_with(errors.RequestRejected("What is this?", status_code=400))
     system = opener(FakeBackend(script=[refusal] * 100))
     summary = run_study(study, {"wrong": system}, database, workers=1).systems[0]
     assert len(system.backend.calls) == MOST_FAILURES
@@ -121,11 +131,11 @@ def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(dat
 
 
 def test_an_open_breaker_is_waited_for(database, study, clock):
-    backend = FakeBackend(script=[None, *[failing(errors.OutcomeUnknown("Lost."))] * 2])
+    backend = FakeBackend(script=[None, *[fail_with(errors.OutcomeUnknown("Lost."))] * 2])
     breaker = CircuitBreaker(failures=2, open_s=30, name="fake", clock=clock)
     system = opener(backend, policies=[breaker], clock=clock)
     before = clock.monotonic()
-    summary = once(database, study, system, clock=clock)
+    summary = run_once(database, study, system, clock=clock)
     assert summary.error is None
     assert summary.progress.states == {PairState.ANSWERED: 4, PairState.UNRESOLVED: 2}
     assert clock.monotonic() - before >= 29
@@ -142,11 +152,17 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
 def test_an_answer_that_does_not_compare_with_those_before_ends_the_system(
     database, study, other, says
 ):
-    system = opener(FakeBackend(script=[answer(), answer(**other)], environment=None))
-    summary = once(database, study, system)
+    system = opener(
+        FakeBackend(script=[charged_answer(), charged_answer(**other)], environment=None)
+    )
+    summary = run_once(database, study, system)
     assert type(summary.error) is errors.UnexpectedResponse
     assert says in summary.error.message
-    assert states(database, stored(database)) == ["answered", "no response", *["free"] * 4]
+    assert pair_states(database, stored_system(database)) == [
+        "answered",
+        "no response",
+        *["free"] * 4,
+    ]
     (found,) = read_answers(database, database.study())
     assert (found.table.scale, found.table.scores[0]) == ("fake/v1", 80.0)
 
@@ -165,13 +181,13 @@ def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, chan
     def answered_then_changed(call):
         if third.exists() and third.read_bytes()[:3] != b"GIF":
             change(third)
-        return answer()(call)
+        return charged_answer()(call)
 
     system = opener(FakeBackend(script=[answered_then_changed] * 6))
-    ended = once(database, study, system)
+    ended = run_once(database, study, system)
     assert (ended.asked, type(ended.error)) == (2, errors.ConfigurationError)
     assert f"The picture {third} {says}: nothing was sent of it." in str(ended.error)
-    assert states(database, stored(database)) == ["answered"] * 2 + ["free"] * 4
+    assert pair_states(database, stored_system(database)) == ["answered"] * 2 + ["free"] * 4
 
 
 def test_files_that_are_no_pictures_are_found_before_anything_is_asked(database, study):
@@ -180,5 +196,5 @@ def test_files_that_are_no_pictures_are_found_before_anything_is_asked(database,
     study.pairs[4].reference.write_bytes(whole[: len(whole) // 2])
     system = opener(FakeBackend())
     with pytest.raises(fm.InvalidRequest, match="2 problems; nothing was sent"):
-        once(database, study, system)
+        run_once(database, study, system)
     assert system.backend.calls == []

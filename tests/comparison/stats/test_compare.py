@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, changed, crowd, unanswered
+from kit.comparison.tables import LOST, crowd, system_answers, with_columns, without_answers
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
@@ -90,12 +90,12 @@ def compared(*systems, fmr=FMR, resamples=200, **more):
 
 
 def refusing(number, of=300, name="alpha", others=STRANGERS):
-    return answers([20] * number + [90] * (of - number), others, name)
+    return system_answers([20] * number + [90] * (of - number), others, name)
 
 
 def test_turned_away_is_who_is_below_the_threshold_or_could_not_be_compared():
-    first = answers([90, 80, LOST, 40, 30, 60], [10] * 8 + [50] * 6, "first")
-    second = answers([90, 40, 80, 90, 30, LOST], [10] * 8 + [50] * 6, "second")
+    first = system_answers([90, 80, LOST, 40, 30, 60], [10] * 8 + [50] * 6, "first")
+    second = system_answers([90, 40, 80, 90, 30, LOST], [10] * 8 + [50] * 6, "second")
     sides = [stats.Side(table=system.table, threshold=51.0) for system in (first, second)]
     (found,) = stats.compare_systems(sides, required_fmr=0.4, resamples=200)
     assert (found.pairs, found.subjects) == (6, 6)
@@ -193,10 +193,10 @@ def test_systems_turned_round_say_the_same():
 
 def test_only_pairs_that_both_answered():
     first = refusing(40)
-    second = unanswered(refusing(0, name="beta"), list(range(30)))
+    second = without_answers(refusing(0, name="beta"), list(range(30)))
     scores = second.table.scores.copy()
     scores[30] = np.nan
-    found = compared(first, changed(second, scores=scores))
+    found = compared(first, with_columns(second, scores=scores))
     assert (found.pairs, found.only_first, found.only_second) == (270, 9, 0)
 
 
@@ -204,7 +204,7 @@ def test_only_pairs_that_both_answered():
 def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     sides = [
         stats.Side(
-            table=answers([90], [10, 20] * 30, name).table,
+            table=system_answers([90], [10, 20] * 30, name).table,
             threshold=None if name in missing else 50,
         )
         for name in ("first", "second")
@@ -262,7 +262,7 @@ def test_holms_correction_is_over_those_that_were_tested():
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
 def test_who_exceeds_the_required_fmr_is_named(beyond):
-    chosen_on = answers([90], STRANGERS).table
+    chosen_on = system_answers([90], STRANGERS).table
     sides = []
     for name in "ab":
         others = [one + 5 * (name in beyond) for one in STRANGERS]
@@ -316,7 +316,7 @@ def test_a_price_counts_as_much_as_the_errors():
 
 def test_luck_in_false_matches_makes_nobody_dearer():
     """Of two equal systems with coarse scores as many pass as happen to score above a step."""
-    tied = [answers([20] * 30 + [90] * 270, [50] * n + [10] * (2_000 - n)) for n in (4, 5)]
+    tied = [system_answers([20] * 30 + [90] * 270, [50] * n + [10] * (2_000 - n)) for n in (4, 5)]
     sides = [
         attrs.evolve(side, table=attrs.evolve(side.table, name=name))
         for name, side in zip("ab", sides_of(*tied, fmr=2.5e-3), strict=True)

@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.choice import World
+from kit.comparison.choice import NormalScores
 from kit.comparison.tables import (
     INCONCLUSIVE,
     LOST,
     MATCH,
     NO_MATCH,
     REVIEW,
-    answers,
+    system_answers,
 )
 
 from facematch_comparison.model import Costs
@@ -26,7 +26,7 @@ def priced(one, price=0.05, currency="EUR"):
 
 def test_ten_mated_and_twenty_other_pairs_by_hand():
     decisions = [MATCH] * 7 + [REVIEW] * 2 + [INCONCLUSIVE] + [NO_MATCH] * 18 + [MATCH, REVIEW]
-    made = answers([90] * 7 + [55] * 2 + [LOST], [10] * 18 + [70, 55], decisions=decisions)
+    made = system_answers([90] * 7 + [55] * 2 + [LOST], [10] * 18 + [70, 55], decisions=decisions)
     found = expected_cost(priced(made), COSTS, at_required=60.0, at_default=True)
     at = found.at_required
     # One of twenty gets in, two who score 55 and one without a face are turned away.
@@ -51,7 +51,9 @@ def test_ten_mated_and_twenty_other_pairs_by_hand():
     threshold=st.floats(-1, 5),
 )
 def test_a_cost_is_the_weighted_sum_of_the_rates(seed, impostors, costs, threshold):
-    (one,) = World(people=20, mated=40, non_mated=60, fta=0.1).study(np.random.default_rng(seed))
+    (one,) = NormalScores(people=20, mated=40, non_mated=60, fta=0.1).study(
+        np.random.default_rng(seed)
+    )
     money = Costs(impostors=impostors, false_match=costs[0], false_reject=costs[1], review=costs[2])
     found = expected_cost(one, money, at_required=threshold, at_default=True)
     rates = Rates(one.table).all_at(threshold)
@@ -62,13 +64,13 @@ def test_a_cost_is_the_weighted_sum_of_the_rates(seed, impostors, costs, thresho
 
 
 def test_what_costs_nothing_and_what_nobody_knows():
-    only = answers([90] * 10, [])
+    only = system_answers([90] * 10, [])
     found = expected_cost(only, COSTS, at_required=60.0, at_default=True)
     assert (found.at_required, found.at_default) == (None, None)
     nobody = attrs.evolve(COSTS, impostors=0.0)
     found = expected_cost(only, nobody, at_required=60.0, at_default=False)
     assert (found.at_required.expected.value, found.at_required.calls) == (0, 0)
-    others = answers([], [10] * 10)
+    others = system_answers([], [10] * 10)
     everybody = attrs.evolve(COSTS, impostors=1.0)
     for costs, at in ((everybody, 0), (COSTS, None)):
         point = expected_cost(others, costs, at_required=60.0, at_default=False).at_required
@@ -78,13 +80,13 @@ def test_what_costs_nothing_and_what_nobody_knows():
 
 
 def test_a_price_in_another_currency_is_refused():
-    dollars = priced(answers([90] * 10, [10] * 10), currency="USD")
+    dollars = priced(system_answers([90] * 10, [10] * 10), currency="USD")
     with pytest.raises(InvalidRequest, match="USD, and the costs are in EUR"):
         expected_cost(dollars, COSTS, at_required=60.0, at_default=False)
 
 
 def test_a_cost_lies_no_closer_than_its_rates():
-    (system,) = World(people=60, mated=300).study(np.random.default_rng(2))
+    (system,) = NormalScores(people=60, mated=300).study(np.random.default_rng(2))
     rates = Rates(system.table).all_at(2.5)
     for costs, rate, weight in (
         (attrs.evolve(COSTS, false_match=0), rates.frr, 0.9 * 5),

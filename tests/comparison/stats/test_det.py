@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, changed, crowd
+from kit.comparison.tables import LOST, crowd, system_answers, with_columns
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
 
@@ -60,7 +60,7 @@ SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), min_size=1, max_size=2
 
 @given(SOME, SOME, st.sampled_from(RULES), st.lists(st.integers(-2, 30), max_size=3))
 def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include):
-    table = answers(mated, others, rule=rule).table
+    table = system_answers(mated, others, rule=rule).table
     curve = curve_of(Rates(table, 0.9), include=include)
     if curve is None:
         assert set(mated) == {LOST} or set(others) == {LOST}
@@ -90,15 +90,15 @@ def test_thinned_but_whole():
 
 
 def test_without_scores_of_both_kinds_there_is_no_curve():
-    assert curve_of(Rates(answers([LOST], [LOST]).table)) is None
-    one_kind = changed(answers([90], []), threshold=None).table
+    assert curve_of(Rates(system_answers([LOST], [LOST]).table)) is None
+    one_kind = with_columns(system_answers([90], []), threshold=None).table
     assert curve_of(Rates(one_kind)) is None
 
 
 @given(SOME, SOME)
 def test_auc_and_d_prime_are_those_of_their_definitions(mated, others):
     same, strangers = ([s for s in kind if s is not LOST] for kind in (mated, others))
-    auc, d_prime = separation(answers(mated, others).table)
+    auc, d_prime = separation(system_answers(mated, others).table)
     if not same or not strangers:
         assert (auc, d_prime) == (None, None)
         return
@@ -112,7 +112,9 @@ def test_auc_and_d_prime_are_those_of_their_definitions(mated, others):
 
 
 def test_a_vendor_that_scores_matches_only_has_no_auc():
-    table = answers([90, 80, LOST], [10, 20]).table
+    table = system_answers([90, 80, LOST], [10, 20]).table
     assert separation(table)[0] == 1
-    table = changed(answers([90, 80, 70], [10, 20]), scores=np.array([90, 80, np.nan, 10, 20]))
+    table = with_columns(
+        system_answers([90, 80, 70], [10, 20]), scores=np.array([90, 80, np.nan, 10, 20])
+    )
     assert separation(table.table) == (None, None)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.choice import World
-from kit.comparison.tables import LOST, answers, changed
+from kit.comparison.choice import NormalScores
+from kit.comparison.tables import LOST, system_answers, with_columns
 from scipy.stats import chi2_contingency
 
 from facematch_comparison.answers import Grouping
@@ -24,7 +24,7 @@ def grouped(one, labels, of_pair):
     """Both people of each pair in the group of that number; -1 for none."""
     places = np.array(of_pair)
     group = Grouping(labels=labels, probe=places, reference=places)
-    return changed(one, groups={"column": group}).table
+    return with_columns(one, groups={"column": group}).table
 
 
 def counted(*groups, others=12):
@@ -35,7 +35,7 @@ def counted(*groups, others=12):
         of_mated += [place] * pairs
     labels = tuple(f"g{place}" for place in range(len(groups)))
     of_others = [place for place in range(len(groups)) for _ in range(others)]
-    return grouped(answers(mated, [10] * len(of_others)), labels, of_mated + of_others)
+    return grouped(system_answers(mated, [10] * len(of_others)), labels, of_mated + of_others)
 
 
 def differences(table, threshold=50, confidence=0.95):
@@ -44,7 +44,9 @@ def differences(table, threshold=50, confidence=0.95):
 
 
 def test_two_groups_of_twelve_pairs_by_hand():
-    one = answers([90] * 9 + [20] * 3 + [90] * 11 + [20], [60] * 2 + [10] * 10 + [60] + [10] * 11)
+    one = system_answers(
+        [90] * 9 + [20] * 3 + [90] * 11 + [20], [60] * 2 + [10] * 10 + [60] + [10] * 11
+    )
     table = grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12)
     x, y = cells_of(table, "column", 50, 0.95)
     assert (x.column, x.group, y.group) == ("column", "x", "y")
@@ -85,13 +87,13 @@ def test_a_group_without_errors_takes_part():
 
 
 def test_pairs_of_two_groups_belong_to_neither():
-    table = grouped(answers([90] * 3, [10] * 2), ("x",), [0, -1, 0, -1, 0])
+    table = grouped(system_answers([90] * 3, [10] * 2), ("x",), [0, -1, 0, -1, 0])
     (cell,) = cells_of(table, "column", 50, 0.95)
     assert (cell.frr.trials, cell.fmr.trials) == (2, 1)
     mixed = Grouping(
         labels=("x", "y"), probe=np.array([0, 0, 1, 0]), reference=np.array([0, 0, 1, 1])
     )
-    table = changed(answers([90] * 3, [90]), groups={"column": mixed}).table
+    table = with_columns(system_answers([90] * 3, [90]), groups={"column": mixed}).table
     assert [cell.fmr.trials for cell in cells_of(table, "column", 50)] == [0, 0]
 
 
@@ -111,12 +113,12 @@ def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
 
 
 def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
-    one = answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
+    one = system_answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
     table = grouped(one, ("x",), [0] * 24)
     (cell,) = cells_of(table, "column", 50)
     assert (cell.frr.errors, cell.frr.trials) == (2, 12)
     assert (cell.fmr.errors, cell.fmr.trials) == (0, 10)
-    table = grouped(answers([90] * 200, [10] * 12), ("x",), [0] * 212)
+    table = grouped(system_answers([90] * 200, [10] * 12), ("x",), [0] * 212)
     scores = table.scores.copy()
     scores[0] = np.nan
     (cell,) = cells_of(attrs.evolve(table, scores=scores), "column", 50)
@@ -215,7 +217,7 @@ def test_a_ratio_and_its_inverse_hold_what_was_seen(top, bottom, size):
 
 @given(seed=st.integers(0, 99), threshold=st.sampled_from([None, 1.0, 2.5]))
 def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
-    (one,) = World(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
+    (one,) = NormalScores(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
     table = one.table
     group = np.random.default_rng(seed + 1).integers(-1, 3, 30)
     probe, reference = group[table.probe_subjects], group[table.reference_subjects]
@@ -240,7 +242,7 @@ def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
 
 
 def test_failures_to_acquire_are_counted_by_group():
-    one = answers([90] * 10 + [LOST] * 2 + [90] * 11 + [LOST], [10] * 23 + [LOST])
+    one = system_answers([90] * 10 + [LOST] * 2 + [90] * 11 + [LOST], [10] * 23 + [LOST])
     x, y = cells_of(
         grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12), "column", 50
     )

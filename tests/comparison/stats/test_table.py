@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import INCONCLUSIVE, LOST, answers, table_of
+from kit.comparison.tables import INCONCLUSIVE, LOST, system_answers, table_of
 
 from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
@@ -16,7 +16,7 @@ SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 
 @given(SCORES, SCORES, st.integers(0, 100), st.data())
 def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
-    table = answers(mated, others).table
+    table = system_answers(mated, others).table
     rows = data.draw(st.lists(st.integers(0, max(len(table) - 1, 0)), unique=True))
     rows = np.array(rows if len(table) else [], np.int64)
     taken = table.take(rows)
@@ -29,7 +29,7 @@ def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
 
 
 def test_a_score_at_the_threshold_passes_at_least_and_not_above():
-    at_least = answers([49, 50, 51, LOST], [], rule=ThresholdRule.AT_LEAST).table
+    at_least = system_answers([49, 50, 51, LOST], [], rule=ThresholdRule.AT_LEAST).table
     above = attrs.evolve(at_least, rule=ThresholdRule.ABOVE)
     assert at_least.passed(50).tolist() == [False, True, True, False]
     assert above.passed(50).tolist() == [False, False, True, False]
@@ -37,18 +37,18 @@ def test_a_score_at_the_threshold_passes_at_least_and_not_above():
 
 @pytest.mark.parametrize("word", DECISIONS)
 def test_only_a_match_lets_in(word):
-    table = answers([80, 80], []).table
+    table = system_answers([80, 80], []).table
     decided = attrs.evolve(table, decisions=np.array([DECISIONS.index(word), -1], np.int8))
     assert decided.passed(None).tolist() == [word is Decision.MATCH, False]
 
 
 def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():
-    table = answers([80, 20], []).table
+    table = system_answers([80, 20], []).table
     assert table.is_scored
     assert not attrs.evolve(table, scores=np.array([80, np.nan])).is_scored
-    assert not answers([LOST], [LOST]).table.is_scored
-    assert answers([LOST, 3], []).table.is_scored
-    many = answers([80] * 200, []).table
+    assert not system_answers([LOST], [LOST]).table.is_scored
+    assert system_answers([LOST, 3], []).table.is_scored
+    many = system_answers([80] * 200, []).table
     for missing, is_scored in ((2, True), (3, False)):
         scores = np.where(np.arange(200) < missing, np.nan, 80.0)
         assert attrs.evolve(many, scores=scores).is_scored is is_scored
@@ -63,8 +63,8 @@ def test_a_group_is_that_of_both():
 
 
 NONE, ONE, TWO = (np.zeros(count, bool) for count in range(3))
-TABLE = answers([80, 20], [10], threshold=None).table
-OTHER = answers([80], [10], "b").table
+TABLE = system_answers([80, 20], [10], threshold=None).table
+OTHER = system_answers([80], [10], "b").table
 ALONE = stats.Clusters(np.array([1]), None)
 
 
@@ -91,7 +91,7 @@ def difference(*tables, **more):
         lambda: stats.bounds(Rate(errors=0, trials=0)),
         lambda: stats.rates_at(ruled(ThresholdRule.VENDOR), 1),
         lambda: stats.threshold_for_fmr(TABLE, 1.5),
-        lambda: stats.threshold_for_fmr(answers([LOST], [LOST]).table, 0.1),
+        lambda: stats.threshold_for_fmr(system_answers([LOST], [LOST]).table, 0.1),
         lambda: stats.threshold_for_fmr(ruled(ThresholdRule.VENDOR), 0.1),
         lambda: stats.det_curve([1, float("nan")], [1]),
         lambda: RedrawnThreshold(TABLE, 1.0, np.arange(9)),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, crowd, table_of
+from kit.comparison.tables import LOST, crowd, system_answers, table_of
 
 from facematch_comparison.stats import (
     Rates,
@@ -38,7 +38,7 @@ def tried(table, wanted):
 
 @given(SCORES, SCORES, RULES, WANTED)
 def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
-    table = answers(mated, others, rule=rule).table
+    table = system_answers(mated, others, rule=rule).table
     if not any(score is not LOST for score in others):
         return
     choice = threshold_for_fmr(table, wanted)
@@ -62,7 +62,7 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
 
 @given(SCORES, SCORES, RULES, st.sampled_from([0.3, 0.6, 0.95]))
 def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
-    table = answers(mated, others, rule=rule).table
+    table = system_answers(mated, others, rule=rule).table
     compared = sum(score is not LOST for score in others)
     if not compared:
         return
@@ -107,27 +107,29 @@ def test_the_bound_knows_who_stands_behind():
     ],
 )
 def test_no_threshold_has_its_reason(others, words):
-    choice = threshold_for_fmr(answers([999], others).table, 0.01, bounded=len(others) > 100)
+    choice = threshold_for_fmr(system_answers([999], others).table, 0.01, bounded=len(others) > 100)
     assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
 
 
 def test_the_bound_is_that_of_the_order_statistic():
     others = list(range(2_995))
-    distinct = threshold_for_fmr(answers([9_999], others).table, 1e-3)
+    distinct = threshold_for_fmr(system_answers([9_999], others).table, 1e-3)
     assert (distinct.fmr.errors, distinct.threshold) == (2, 2_993)
     assert distinct.upper == pytest.approx(exact_upper(2, 2_995))
-    tied = threshold_for_fmr(answers([9_999], [min(one, 2_990) for one in others]).table, 1e-3)
+    tied = threshold_for_fmr(
+        system_answers([9_999], [min(one, 2_990) for one in others]).table, 1e-3
+    )
     assert tied.fmr.errors == 0
     assert tied.upper == pytest.approx(exact_upper(2, 2_995))
 
 
 def test_pairs_without_a_score_play_no_part():
-    table = answers([90] * 100, range(100)).table
+    table = system_answers([90] * 100, range(100)).table
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan
     found = threshold_for_fmr(attrs.evolve(table, scores=scores), 0.05)
-    without = threshold_for_fmr(answers([90] * 99, range(99)).table, 0.05)
+    without = threshold_for_fmr(system_answers([90] * 99, range(99)).table, 0.05)
     assert (found.threshold, found.fmr.trials) == (without.threshold, 99)
 
 

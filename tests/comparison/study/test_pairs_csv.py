@@ -5,7 +5,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import reads, refused
+from kit.comparison.tables import refusal_lines, text_reader
 
 from facematch_comparison.study import Study, StudyPair, read_pairs_csv, read_study, write_pairs_csv
 from facematch_core import InvalidRequest
@@ -22,7 +22,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def read(folder):
-    return reads(folder / "pairs.csv", read_pairs_csv)
+    return text_reader(folder / "pairs.csv", read_pairs_csv)
 
 
 def of_two(probe, reference, first="Ada", second="Bob", **more):
@@ -32,7 +32,7 @@ def of_two(probe, reference, first="Ada", second="Bob", **more):
 
 def refusals(read, text):
     """The lines in which faults of a text are reported."""
-    head, *lines = refused(read, text)
+    head, *lines = refusal_lines(read, text)
     assert head.endswith("nothing was sent:")
     return [line.strip() for line in lines]
 
@@ -117,7 +117,7 @@ def test_every_fault_of_the_pairs(read, folder):
     ],
 )
 def test_what_is_no_file_of_pairs_is_one_sentence(read, text, reported):
-    assert reported in "\n".join(refused(read, text))
+    assert reported in "\n".join(refusal_lines(read, text))
 
 
 def test_a_digest_says_what_a_study_is(read, folder):

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import attrs
 import pytest
-from kit.attempts import KEY, ending, entry, given_up, passage, sums
+from kit.attempts import BUDGET_KEY, ending, entry, new_attempt, overdue_start, sums
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_core import (
@@ -94,7 +94,7 @@ def unknown(profile, vendor):
 
 
 def test_what_a_process_left_behind_is_unknown(run_json, store, address):
-    store.reserve(entry(started_at=given_up()), Decimal(5))
+    store.reserve(entry(started_at=overdue_start()), Decimal(5))
     code, told = run_json("budget", "--store", address)
     assert code == 0
     assert told["budgets"] == [
@@ -130,7 +130,7 @@ def test_days_that_are_over_are_left_out_unless_all_are_asked_for(run_json, vend
     with FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
     day = Budget(5, name="shop", per=Period.DAY, store=store)
-    day.enter(passage())(ending())
+    day.enter(new_attempt())(ending())
     _, told = run_json("budget", "--store", address)
     assert [one["window"] for one in told["budgets"]] == [SystemClock().now().date().isoformat()]
     _, told = run_json("budget", "--store", address, "--all")
@@ -170,7 +170,7 @@ def test_a_failover_has_the_stores_of_its_members_once_each(vendor, store):
 
 def test_the_lease_of_the_profile_counts(run_json, profile, store):
     profile.policies = [Budget(5, name="shop", store=store, lease_s=3600)]
-    store.reserve(entry(started_at=given_up()), Decimal(5))
+    store.reserve(entry(started_at=overdue_start()), Decimal(5))
     for place, state in (
         (("--profile", "desk"), "reserved"),
         (("--store", "attempts.sqlite3"), "unknown"),
@@ -198,8 +198,8 @@ def test_a_wrong_key_while_looking_ends_it(run_json, unknown, store):
 
 @pytest.mark.parametrize(("backend", "environment"), [("other", "production"), ("fake", "mock")])
 def test_what_somebody_else_made_is_skipped(run_json, profile, store, backend, environment):
-    key = attrs.evolve(KEY, environment=Environment(environment))
-    one = entry(key, started_at=given_up(), backend=backend)
+    key = attrs.evolve(BUDGET_KEY, environment=Environment(environment))
+    one = entry(key, started_at=overdue_start(), backend=backend)
     store.reserve(one, Decimal(5))
     code, told = run_json("budget", "reconcile")
     assert code == 3
@@ -270,7 +270,7 @@ def test_what_a_call_under_way_costs_is_not_looked_for(run, profile, vendor, sto
 
 def test_what_a_killed_process_left_is_looked_for(run_json, profile, vendor, store):
     vendor.told = [Reconciled.FOUND]
-    store.reserve(entry(started_at=given_up(), kept=True), Decimal(5))
+    store.reserve(entry(started_at=overdue_start(), kept=True), Decimal(5))
     code, document = run_json("budget", "reconcile")
     assert (code, [one["outcome"] for one in document["calls"]]) == (0, ["resolved"])
     assert sums(store) == (1, 0, 0)

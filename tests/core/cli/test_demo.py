@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kit.fakes import ran
+from kit.fakes import invoke_facematch
 
 from facematch_core.cli.demo import EXPECTED, PACKAGED
 
@@ -38,7 +38,7 @@ def report(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "deep" / "report.html"
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("shutil.which", lambda _name: "/bin/facematch")
-        answer = ran("demo", "--out", out)
+        answer = invoke_facematch("demo", "--out", out)
     assert answer.exit_code == 0, answer.output
     assert [path.name for path in out.parent.iterdir()] == ["report.html"]
     return out.read_text(encoding="utf-8"), answer.stdout

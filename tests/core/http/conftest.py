@@ -3,7 +3,7 @@ import time
 
 import pytest
 import trustme
-from kit.acme import KEY, AcmeBackend
+from kit.acme import ACME_KEY, AcmeBackend
 from kit.deadlines import as_deadlines
 
 import facematch_core as fm
@@ -59,13 +59,13 @@ def request_to():
     def make(url, size=1000, **more):
         data = (PICTURE * (size // len(PICTURE) + 1))[:size]
         part = FilePart(name="probe", filename="probe.jpg", content_type="image/jpeg", data=data)
-        headers = {"X-Api-Key": fm.Secret(KEY)}
+        headers = {"X-Api-Key": fm.Secret(ACME_KEY)}
         return HttpRequest(url=url, headers=headers, files=[part], **more)
 
     return make
 
 
-class Outcome:
+class SentRequest:
     """What became of one call: a reply or an error, and how often `on_sent` was called."""
 
     def __init__(self, at_first_byte):
@@ -97,7 +97,7 @@ def ask(client, request_to):
     """Sends one request and catches its error."""
 
     def send(url, *, by=client, size=1000, request=None, at_first_byte=lambda: None, **more):
-        outcome = Outcome(at_first_byte)
+        outcome = SentRequest(at_first_byte)
         try:
             outcome.reply = by.send(
                 request or request_to(url, size),

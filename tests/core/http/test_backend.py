@@ -5,9 +5,9 @@ import pickle
 
 import attrs
 import pytest
-from kit.acme import KEY, NOWHERE, AcmeBackend, match_call
+from kit.acme import ACME_KEY, NOWHERE, AcmeBackend, match_call
 from kit.fakes import picture
-from kit.rawserver import RawServer, answer, hold, one_each, read_request
+from kit.rawserver import RawServer, hold, http_reply, one_each, read_request
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities, LivenessCall
@@ -25,7 +25,7 @@ def asked(acme):
     """Asks the vendor of the tests once, with a given answer."""
 
     def ask(status, body=b"", *headers, call=A_1, **settings):
-        with one_each(answer(status, body, *headers)) as server:
+        with one_each(http_reply(status, body, *headers)) as server:
             backend = acme(server.url, **settings)
             if isinstance(call, LivenessCall):
                 return backend.check_liveness(call)
@@ -55,7 +55,7 @@ def test_a_reply_means_the_same_asked_for_or_given(acme, asked, call, body, deci
 
 def test_through_a_verifier(acme):
     events = []
-    with one_each(answer(200, SAME, f"{MOCK_HEADER.lower()}: yes")) as server:
+    with one_each(http_reply(200, SAME, f"{MOCK_HEADER.lower()}: yes")) as server:
         backend = acme(server.url)
         with fm.FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
             result = verifier.verify(picture(), picture(), caller_ref="r-1")
@@ -133,8 +133,8 @@ def test_a_vendor_error_of_parse_is_handed_on(asked):
         try:
             return {}["same"]
         except KeyError as error:
-            said = {"field_errors": {"key": [KEY]}, "billing": fm.Billing(YES)}
-            raise fm.RequestRejected(f"Not {KEY}.", **said) from error
+            said = {"field_errors": {"key": [ACME_KEY]}, "billing": fm.Billing(YES)}
+            raise fm.RequestRejected(f"Not {ACME_KEY}.", **said) from error
 
     with pytest.raises(fm.RequestRejected, match=r"^Not \*\*\*\.$") as caught:
         asked(200, b"{}", cls=acme_with(parse=parse))
@@ -148,7 +148,7 @@ def test_a_vendor_error_of_parse_is_handed_on(asked):
 def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, lost):
     def said(retention=fm.Retention.MINIMAL, cls=AcmeBackend):
         with (
-            one_each(b"" if lost else answer(503)) as server,
+            one_each(b"" if lost else http_reply(503)) as server,
             pytest.raises(fm.OutcomeUnknown) as caught,
         ):
             acme(server.url, cls=cls).match(match_call(retention=retention))

@@ -7,15 +7,15 @@ import time
 import pytest
 from kit.deaf import deaf_host
 from kit.fakes import FakeBackend, picture
-from kit.rawserver import RawServer, answer, dribble, hold, read_request, send
+from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.testing import ManualClock
 
-OK = answer(200)
+OK = http_reply(200)
 #: Far more than comes while anybody waits.
-LONG = answer(200, b"[" + b" " * 100_000 + b"]")
+LONG = http_reply(200, b"[" + b" " * 100_000 + b"]")
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 

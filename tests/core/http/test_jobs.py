@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.jobs import KEY, JobBackend
-from kit.rawserver import answer, one_each
+from kit.jobs import JOBS_KEY, JobBackend
+from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 from facematch_core.backend import NO_FACE
@@ -85,7 +85,7 @@ def served(*replies):
     """A server that gives one answer for each connection."""
     return one_each(
         *[
-            answer(
+            http_reply(
                 reply.status,
                 reply.body,
                 "Connection: close",
@@ -145,7 +145,7 @@ def test_a_job_is_followed_to_its_end(clock, replies, slept):
     assert (result.is_match, result.score.value, result.ids.vendor) == (True, 93.5, "job-7")
     assert (result.billing.charged, result.billing.charges) == (YES, 1)
     assert clock.slept == slept
-    assert f"X-Key: {KEY}".encode() in server.requests[-1]
+    assert f"X-Key: {JOBS_KEY}".encode() in server.requests[-1]
 
 
 @pytest.mark.parametrize("by", [Jobs, ByStatus])
@@ -434,12 +434,12 @@ def test_what_a_call_leaves_is_removed_at_its_end_the_latest_first(clock):
     with served(PERSON, CHECKED, GONE, GONE) as server:
         result = verify(server, clock, by=Tidy)
     assert paths(server) == ["/v1/people", "/v1/checks", "/v1/checks/1", "/v1/people/1"]
-    assert all(f"X-Key: {KEY}".encode() in request for request in server.requests)
+    assert all(f"X-Key: {JOBS_KEY}".encode() in request for request in server.requests)
     assert (result.decision, result.warnings) == (fm.Decision.MATCH, ())
 
 
 @pytest.mark.parametrize(
-    "failure", [reply(404, {"message": f"no {KEY}"}), reply(401, {}), DOWN, LOST, reply(302)]
+    "failure", [reply(404, {"message": f"no {JOBS_KEY}"}), reply(401, {}), DOWN, LOST, reply(302)]
 )
 def test_what_cannot_be_removed_is_a_warning_and_changes_nothing_else(clock, failure):
     with served(PERSON, CHECKED, failure, GONE) as server:
@@ -449,7 +449,7 @@ def test_what_cannot_be_removed_is_a_warning_and_changes_nothing_else(clock, fai
     (warning,) = result.warnings
     assert (warning.code, warning.tag) == (fm.WarningCode.OTHER, "not_cleaned_up")
     assert not warning.severity.is_grave
-    assert KEY not in repr(result)
+    assert JOBS_KEY not in repr(result)
 
 
 @pytest.mark.parametrize(
@@ -545,12 +545,12 @@ def test_a_caller_who_has_gone_waits_for_no_clean_up():
 def test_a_fault_of_the_signature_is_a_warning(clock):
     class Forgetful(Tidy):
         def sign(self, request, call, *, deadline):
-            return request if request.method == "POST" else {}[KEY]
+            return request if request.method == "POST" else {}[JOBS_KEY]
 
     with served(PERSON, CHECKED) as server:
         result = verify(server, clock, by=Forgetful)
     assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
-    assert (result.is_match, KEY in repr(result)) == (True, False)
+    assert (result.is_match, JOBS_KEY in repr(result)) == (True, False)
 
 
 def test_clean_ups_are_no_part_of_replies_that_are_read():
@@ -630,7 +630,7 @@ def test_headers_that_the_backend_names_are_on_the_result(clock):
     class Talking(Jobs):
         result_headers = frozenset({"X-Request-Id", "X-Left", "X-Absent"})
 
-    first, last = accepted(X_Left="9", X_Other="no"), state("done", X_Request_ID=f"r {KEY}")
+    first, last = accepted(X_Left="9", X_Other="no"), state("done", X_Request_ID=f"r {JOBS_KEY}")
     with served(first, last) as server:
         result = verify(server, clock, by=Talking)
     assert dict(result.headers) == {"X-Left": "9", "X-Request-Id": "r ***"}

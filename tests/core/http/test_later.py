@@ -8,8 +8,8 @@ import attrs
 import pytest
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.jobs import KEY, JobBackend
-from kit.rawserver import RawServer, answer, close, one_each, read_request
+from kit.jobs import JOBS_KEY, JobBackend
+from kit.rawserver import RawServer, close, http_reply, one_each, read_request
 
 import facematch_core as fm
 from facematch_core.aio import AsyncFaceVerifier
@@ -142,7 +142,9 @@ def served(*replies):
     """A server that gives one answer for each connection."""
     return one_each(
         *[
-            answer(one.status, one.body, "Connection: close", *map(": ".join, one.headers.items()))
+            http_reply(
+                one.status, one.body, "Connection: close", *map(": ".join, one.headers.items())
+            )
             if one
             else b""
             for one in replies
@@ -352,8 +354,8 @@ def test_a_lost_job_is_found_by_the_vendors_id(clock):
 @pytest.mark.parametrize(
     ("answered", "error"),
     [
-        (reply(500, {"message": KEY}), fm.VendorUnavailable),
-        (reply(401, {"message": KEY}), fm.AuthenticationFailed),
+        (reply(500, {"message": JOBS_KEY}), fm.VendorUnavailable),
+        (reply(401, {"message": JOBS_KEY}), fm.AuthenticationFailed),
         (LOST, fm.VendorUnavailable),
     ],
 )
@@ -363,7 +365,7 @@ def test_to_look_costs_nothing(answered, error):
         with pytest.raises(error) as caught:
             backend.fetch(backend.poll(f"{backend.address}/jobs/7"), call=None)
     assert caught.value.billing.charged is NO
-    assert KEY not in str(caught.value)
+    assert JOBS_KEY not in str(caught.value)
 
 
 def test_a_caller_who_goes_while_it_waits_pays_what_was_charged():

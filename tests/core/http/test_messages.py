@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import NOWHERE
-from kit.rawserver import answer, one_each
+from kit.rawserver import http_reply, one_each
 from urllib3.filepost import encode_multipart_formdata
 
 from facematch_core import InvalidRequest, Secret, __version__
@@ -29,7 +29,7 @@ def sent(ask):
     """The bytes of one request, its head and its body."""
 
     def send_it(path="", **parts):
-        with one_each(answer(200)) as server:
+        with one_each(http_reply(200)) as server:
             url = server.url + path
             assert ask(url, request=HttpRequest(url=url, **parts)).error is None
             head, _, body = server.requests[0].partition(b"\r\n\r\n")
@@ -82,7 +82,7 @@ def test_an_address_that_could_hide_something_is_refused(url):
 
 
 def test_a_query_that_a_vendor_gave_is_sent_as_it_is_and_not_shown(ask):
-    with one_each(answer(200)) as server:
+    with one_each(http_reply(200)) as server:
         url = f"{server.url}jobs/7?sig=canary%2B&a=1&a=2&b"
         request = HttpRequest(url=url, method="GET")
         assert ask(url, request=request).error is None

@@ -9,13 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import anyio
 import pytest
 from kit.fakes import FakeBackend, picture
-from kit.rawserver import RawServer, answer, one_each, read_request, send
+from kit.rawserver import RawServer, http_reply, one_each, read_request, send
 
 import facematch_core as fm
 from facematch_core.aio import AsyncFaceVerifier
 from facematch_core.transport import MOST_LOOK_UPS
 
-OK = answer(200, b'{"same": true}')
+OK = http_reply(200, b'{"same": true}')
 A, B = picture(), picture((1, 2, 3))
 #: No wait of a test is longer.
 LIMIT_S = 30

@@ -10,18 +10,18 @@ import types
 
 import attrs
 import pytest
-from kit.acme import KEY, NOWHERE, match_call
+from kit.acme import ACME_KEY, NOWHERE, match_call
 from kit.fakes import picture
 from kit.rawserver import (
     RawServer,
-    answer,
     close,
+    closed_port,
     dribble,
     hold,
+    http_reply,
     one_each,
-    read,
+    read_bytes,
     read_request,
-    refused,
     reset,
     send,
 )
@@ -37,7 +37,7 @@ from facematch_core.testing import find_leaks
 FIELD = "canary-of-a-caller-0123456789"
 PIECE = bytes(range(60, 100))
 PICTURE = b"\xff\xd8canary-of-a-picture-" + bytes(range(256)) * 200
-CANARIES = (KEY, FIELD, b"canary-of-a-picture-", PIECE)
+CANARIES = (ACME_KEY, FIELD, b"canary-of-a-picture-", PIECE)
 
 
 def hits(*texts):
@@ -54,7 +54,7 @@ def secret_request():
 
     def make(url, **more):
         part = FilePart(name="probe", filename="p.jpg", content_type="image/jpeg", data=PICTURE)
-        settings = {"headers": {"X-Api-Key": Secret(KEY)}, "fields": {"ref": FIELD}, **more}
+        settings = {"headers": {"X-Api-Key": Secret(ACME_KEY)}, "fields": {"ref": FIELD}, **more}
         return HttpRequest(url=url, files=[part], **settings)
 
     return make
@@ -109,15 +109,15 @@ def check(error, records=(), *, deep=("",)):
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 SCRIPTS = {
     "goes at once": [close],
-    "resets within the upload": [read(5000), reset],
+    "resets within the upload": [read_bytes(5000), reset],
     "closes after the upload": [read_request, close],
     "garbage": [read_request, send(b"garbage\r\n\r\n")],
     "headers that do not parse": [read_request, send(OK_HEAD + b"no colon\r\nX: y\r\n\r\n"), reset],
-    "two lengths": [read_request, send(answer(200, b"{}", "Content-Length: 7"))],
-    "cut off": [read_request, send(answer(200, b"{", length=9))],
+    "two lengths": [read_request, send(http_reply(200, b"{}", "Content-Length: 7"))],
+    "cut off": [read_request, send(http_reply(200, b"{", length=9))],
     "no size": [read_request, send(OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")],
-    "a bomb": [read_request, send(answer(200, b"x" * 2_000_000))],
-    "not gzip": [read_request, send(answer(200, b"x", "Content-Encoding: gzip"))],
+    "a bomb": [read_request, send(http_reply(200, b"x" * 2_000_000))],
+    "not gzip": [read_request, send(http_reply(200, b"x", "Content-Encoding: gzip"))],
     "silence": [read_request, hold],
     "dribbling": [read_request, dribble(OK_HEAD * 99, 0.02)],
 }
@@ -160,7 +160,7 @@ def test_errors_before_sending_hold_nothing(more, client, secret_request, caplog
 
 def test_connection_errors_hold_nothing(client, secret_request, caplog, server_context):
     caplog.set_level(logging.DEBUG)
-    with refused() as port, RawServer([hold], tls=server_context) as server:
+    with closed_port() as port, RawServer([hold], tls=server_context) as server:
         for url in (f"http://127.0.0.1:{port}/", "http://no-such-host.invalid/", server.url):
             with pytest.raises(FaceMatchError) as caught:
                 client.send(secret_request(url), backend="acme")
@@ -172,7 +172,7 @@ def test_an_interrupt_holds_nothing(client, secret_request, monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(transport, "read_body", interrupted)
-    with RawServer([read_request, send(answer(200))]) as server:
+    with RawServer([read_request, send(http_reply(200))]) as server:
         request = secret_request(server.url)
         with pytest.raises(KeyboardInterrupt) as caught:
             client.send(request, backend="acme")
@@ -182,7 +182,7 @@ def test_an_interrupt_holds_nothing(client, secret_request, monkeypatch):
 
 def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
     caplog.set_level(logging.DEBUG)
-    with RawServer([read_request, send(answer(200, b"{}")), hold]) as server:
+    with RawServer([read_request, send(http_reply(200, b"{}")), hold]) as server:
         reply = client.send(secret_request(server.url), backend="acme")
         assert any(record.name.startswith("urllib3") for record in caplog.records)
         assert hits(*of_records(caplog.records), repr(reply)) == []
@@ -198,7 +198,7 @@ def test_a_backend_s_errors_hold_nothing(status, body, acme, caplog):
     caplog.set_level(logging.DEBUG)
     data = picture().data + b"canary-of-a-picture-" + PIECE
     probe, reference = Image.from_bytes(data), Image.from_bytes(data)
-    with one_each(answer(status, body % KEY.encode())) as server:
+    with one_each(http_reply(status, body % ACME_KEY.encode())) as server:
         verifier = FaceVerifier(acme(server.url))
         with pytest.raises(FaceMatchError) as caught:
             verifier.verify(probe, reference)

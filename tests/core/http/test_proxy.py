@@ -7,13 +7,13 @@ import pytest
 from kit.acme import match_call
 from kit.rawserver import (
     RawServer,
-    answer,
     close,
+    closed_port,
     dribble,
     hold,
+    http_reply,
     one_each,
     read_request,
-    refused,
     reset,
     send,
     start_tls,
@@ -21,7 +21,7 @@ from kit.rawserver import (
 
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 
-OK = answer(200, b'{"ok": true}')
+OK = http_reply(200, b'{"ok": true}')
 TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
 URL = "https://vendor.example:7/compare"
 
@@ -82,8 +82,8 @@ def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
 
 #: Each without a byte of the request, and a word of what is said of it.
 BEFORE = {
-    "asks for a login": ([send(answer(407, b"", "Proxy-Authenticate: Basic"))], "answers 407"),
-    "cannot reach the host": ([send(answer(502, b"<html>"))], "502"),
+    "asks for a login": ([send(http_reply(407, b"", "Proxy-Authenticate: Basic"))], "answers 407"),
+    "cannot reach the host": ([send(http_reply(502, b"<html>"))], "502"),
     "goes": ([close], ""),
     "resets": ([reset], ""),
     "speaks garbage": ([send(b"garbage\r\n\r\n")], ""),
@@ -162,14 +162,14 @@ def test_a_proxy_that_is_not_trusted_or_not_there_gets_nothing(
         monkeypatch.setenv("ALL_PROXY", proxy.url)
         assert "certificate" in ask(url).not_sent().message
         assert proxy.received == b""
-    with refused() as port:
+    with closed_port() as port:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
         ask(url.replace("vendor", "other")).not_sent()
 
 
 def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "vendor.example")
-    same = answer(200, b'{"same": true}', "Connection: close")
+    same = http_reply(200, b'{"same": true}', "Connection: close")
     with RawServer([hold]) as other, one_each(same) as proxy, one_each(same) as server:
         through(other)
         settings = {"proxy": f"http://127.0.0.1:{proxy.port}", "allow_base_url": True}

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.rawserver import RawServer, answer, hold, one_each, read_request, send
+from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, send
 
 from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse
 from facematch_core.errors import VendorError
@@ -30,7 +30,7 @@ def replied(ask):
 
 
 def test_a_reply_has_status_headers_and_body(replied):
-    reply = replied(answer(418, BODY, "X-Request-Id: abc", "X-Two: 1", "X-Two: 2")).reply
+    reply = replied(http_reply(418, BODY, "X-Request-Id: abc", "X-Two: 1", "X-Two: 2")).reply
     assert (reply.status, reply.body, reply.json()) == (418, BODY, {"ok": True})
     assert (reply.headers["x-request-ID"], reply.headers["X-Two"]) == ("abc", "1, 2")
     assert reply.elapsed_s > 0
@@ -43,7 +43,7 @@ def test_a_reply_has_status_headers_and_body(replied):
         CHUNKED + b'5;x=y\r\n{"ok"\r\n7\r\n: true}\r\n0\r\nA: b\r\n\r\n',
         b"HTTP/1.0 200 OK\r\n\r\n" + BODY,
         *(
-            answer(200, packed, f"Content-Encoding: {encoding}")
+            http_reply(200, packed, f"Content-Encoding: {encoding}")
             for encoding, packed in (
                 ("gzip", gzip.compress(BODY, mtime=0)),
                 ("X-GZip", gzip.compress(BODY, mtime=0)),
@@ -61,7 +61,11 @@ def test_a_body_is_the_same_however_it_is_sent(replied, data):
 
 @pytest.mark.parametrize(
     "data",
-    [answer(204, length=10), answer(304, length=10), answer(401, b"", "Content-Encoding: gzip")],
+    [
+        http_reply(204, length=10),
+        http_reply(304, length=10),
+        http_reply(401, b"", "Content-Encoding: gzip"),
+    ],
 )
 def test_an_answer_without_a_body(replied, data):
     assert replied(data).reply.shape is BodyShape.EMPTY
@@ -70,7 +74,12 @@ def test_an_answer_without_a_body(replied, data):
 @pytest.mark.parametrize("status", [100, 102, 103])
 def test_interim_answers_are_passed_over(ask, status):
     interim = f"HTTP/1.1 {status} Wait\r\nLink: x\r\n\r\n".encode() * 3
-    script = [read_request, send(interim + answer(200, BODY)), read_request, send(answer(201))]
+    script = [
+        read_request,
+        send(interim + http_reply(200, BODY)),
+        read_request,
+        send(http_reply(201)),
+    ]
     with RawServer(script) as server:
         assert ask(server.url).reply.body == BODY
         assert ask(server.url).reply.status == 201
@@ -78,7 +87,7 @@ def test_interim_answers_are_passed_over(ask, status):
 
 def test_switching_protocols_is_an_answer_and_ends_the_connection(ask):
     first = [read_request, send(b"HTTP/1.1 101 Switch\r\nUpgrade: x\r\n\r\n"), hold]
-    with RawServer([first, [read_request, send(answer(200))]]) as server:
+    with RawServer([first, [read_request, send(http_reply(200))]]) as server:
         assert ask(server.url).reply.status == 101
         assert ask(server.url).reply.status == 200
         assert len(server.connections) == 2
@@ -88,12 +97,14 @@ def test_switching_protocols_is_an_answer_and_ends_the_connection(ask):
 def test_a_redirect_is_an_answer_and_nobody_goes_there(replied, status):
     with RawServer([hold]) as elsewhere:
         for location in (elsewhere.url, "http://[", "//", "\x7f", "http://h:999999/", "mailto:x"):
-            assert replied(answer(status, BODY, f"Location: {location}")).reply.status == status
+            assert replied(http_reply(status, BODY, f"Location: {location}")).reply.status == status
         assert elsewhere.connections == []
 
 
 def test_cookies_are_not_kept(ask):
-    with RawServer([read_request, send(answer(200, b"", "Set-Cookie: a=b; Path=/"))] * 2) as server:
+    with RawServer(
+        [read_request, send(http_reply(200, b"", "Set-Cookie: a=b; Path=/"))] * 2
+    ) as server:
         ask(server.url)
         ask(server.url)
         assert b"ookie" not in server.received
@@ -102,14 +113,16 @@ def test_cookies_are_not_kept(ask):
 @pytest.mark.parametrize("retry", ["0", "1"])
 @pytest.mark.parametrize("status", [200, 429, 503])
 def test_nothing_is_repeated(ask, status, retry):
-    with RawServer([read_request, send(answer(status, b"", f"Retry-After: {retry}"))]) as server:
+    with RawServer(
+        [read_request, send(http_reply(status, b"", f"Retry-After: {retry}"))]
+    ) as server:
         assert ask(server.url).reply.status == status
         assert len(server.requests) == 1
 
 
 def test_the_longest_body(replied):
-    assert len(replied(answer(200, b" " * LIMIT)).reply.body) == LIMIT
-    error = replied(answer(200, b" " * (LIMIT + 1))).error
+    assert len(replied(http_reply(200, b" " * LIMIT)).reply.body) == LIMIT
+    error = replied(http_reply(200, b" " * (LIMIT + 1))).error
     assert type(error) is UnexpectedResponse
     assert (error.billing.charged, error.status_code) == (Charged.YES, 200)
     assert error.message.count("too long") == 1
@@ -133,10 +146,10 @@ BROKEN = {
 def test_what_cannot_be_decompressed_is_charged_as_its_status_says(ask, name):
     packed, encoding = BROKEN[name]
     answers = [
-        answer(200, packed, f"Content-Encoding: {encoding}"),
-        answer(401, packed, f"Content-Encoding: {encoding}"),
+        http_reply(200, packed, f"Content-Encoding: {encoding}"),
+        http_reply(401, packed, f"Content-Encoding: {encoding}"),
     ]
-    scripts = [[read_request, send(one), hold] for one in (*answers, answer(200, BODY))]
+    scripts = [[read_request, send(one), hold] for one in (*answers, http_reply(200, BODY))]
     with RawServer(scripts) as server:
         error = ask(server.url).error
         assert (type(error), error.status_code) == (UnexpectedResponse, 200)
@@ -147,7 +160,7 @@ def test_what_cannot_be_decompressed_is_charged_as_its_status_says(ask, name):
 
 def test_a_bomb_is_not_unpacked(ask, open_client):
     by = open_client(max_body_bytes=100_000)
-    with one_each(answer(200, BROKEN["a bomb"][0], "Content-Encoding: gzip")) as server:
+    with one_each(http_reply(200, BROKEN["a bomb"][0], "Content-Encoding: gzip")) as server:
         tracemalloc.start()
         assert type(ask(server.url, by=by).error) is UnexpectedResponse
         peak = tracemalloc.get_traced_memory()[1]

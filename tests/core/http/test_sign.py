@@ -4,7 +4,7 @@ import attrs
 import pytest
 from kit.acme import AcmeBackend, match_call
 from kit.fakes import picture
-from kit.rawserver import answer, one_each
+from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 from facematch_core import Charged, Environment, Secret, VendorUnavailable
@@ -53,7 +53,7 @@ def served(acme, at_end):
     def serve(*answers, mock=False, **settings):
         extra = ["Connection: close", *([f"{MOCK_HEADER}: yes"] if mock else [])]
         server = at_end.enter_context(
-            one_each(*[answer(*one, *extra) if one else b"" for one in answers])
+            one_each(*[http_reply(*one, *extra) if one else b"" for one in answers])
         )
         return acme(server.url, cls=Signing, **settings), server
 

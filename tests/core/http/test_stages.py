@@ -12,13 +12,13 @@ import trustme
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import (
     RawServer,
-    answer,
     close,
+    closed_port,
     hold,
+    http_reply,
     one_each,
-    read,
+    read_bytes,
     read_request,
-    refused,
     repeat,
     reset,
     send,
@@ -28,8 +28,8 @@ from facematch_core import OutcomeUnknown, VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient, HttpRequest
 
-OK = answer(200, b'{"ok": true}')
-FORGED = answer(200, b'{"ok": "forged"}')
+OK = http_reply(200, b'{"ok": true}')
+FORGED = http_reply(200, b'{"ok": "forged"}')
 HALF_HEAD = b"HTTP/1.1 200 OK\r\nContent-Ty"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 GZIPPED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
@@ -37,9 +37,9 @@ GZIPPED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n
 #: What a server does before it has read the whole request.
 WITHIN_THE_UPLOAD = {
     "close at once": [close],
-    "reset within the head": [read(10), reset],
-    "reset within the body": [read(100_000), reset],
-    "close within the body": [read(100_000), close],
+    "reset within the head": [read_bytes(10), reset],
+    "reset within the body": [read_bytes(100_000), reset],
+    "close within the body": [read_bytes(100_000), close],
 }
 #: What it does with the whole request.
 AFTER_THE_UPLOAD = {
@@ -50,9 +50,9 @@ AFTER_THE_UPLOAD = {
     "reset within the headers": [send(HALF_HEAD), reset],
     "close within the headers": [send(HALF_HEAD), close],
     "close before the empty line": [send(b"HTTP/1.1 401 No\r\nX: y\r\n")],
-    "reset within the body": [send(answer(200, b"{", length=50)), reset],
-    "close within the body": [send(answer(200, b"{", length=50)), close],
-    "no byte of the body": [send(answer(200, length=5)), close],
+    "reset within the body": [send(http_reply(200, b"{", length=50)), reset],
+    "close within the body": [send(http_reply(200, b"{", length=50)), close],
+    "no byte of the body": [send(http_reply(200, length=5)), close],
     "close within a chunk": [send(CHUNKED + b"5\r\nab")],
     "close between chunks": [send(CHUNKED + b"1\r\n{\r\n")],
     "a chunk of no size": [send(CHUNKED + b"\r\n\r\n")],
@@ -60,14 +60,14 @@ AFTER_THE_UPLOAD = {
     "a chunk of a silly size": [send(CHUNKED + b"zz\r\n{}\r\n")],
     "a chunk size that never ends": [send(CHUNKED), repeat(b"1" * 9999, 999)],
     "a coding that is not HTTP's": [send(GZIPPED)],
-    "two lengths": [send(answer(200, b"{}", "Content-Length: 3"))],
+    "two lengths": [send(http_reply(200, b"{}", "Content-Length: 3"))],
     "garbage": [send(b"\x00\x01garbage\r\n\r\n")],
     "another protocol": [send(b"SSH-2.0-OpenSSH_9.2\r\n"), close],
     "another version": [send(b"HTTP/7 200 OK\r\n\r\n")],
     "a status of four digits": [send(b"HTTP/1.1 2000 OK\r\n\r\n")],
     "a head that never ends": [send(OK[:17]), repeat(b"X: y\r\n" * 999, 999)],
     "a line that never ends": [send(OK[:17]), repeat(b"X" * 9999, 9999)],
-    "too long, but no 200": [send(answer(500, b"x" * 2_000_000))],
+    "too long, but no 200": [send(http_reply(500, b"x" * 2_000_000))],
     "endless 100": [repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 10**9)],
     "endless 103": [repeat(b"HTTP/1.1 103 Hints\r\n\r\n" * 999, 10**9)],
 }
@@ -100,7 +100,7 @@ def test_a_reset_at_once_is_unknown_if_a_byte_has_left(ask):
 
 
 def test_who_cannot_be_reached_was_sent_nothing(ask):
-    with refused() as port:
+    with closed_port() as port:
         error = ask(f"http://127.0.0.1:{port}/").not_sent()
     assert (error.retryable, error.status_code) == (True, None)
     assert "refused" in error.message
@@ -117,7 +117,9 @@ def test_silence_ends_with_the_read_timeout(ask, open_client):
 
 @pytest.mark.parametrize("status", [413, 401])
 def test_an_early_answer_is_read(ask, status):
-    with RawServer([read(1000), send(answer(status, b"{}", "Connection: close")), hold]) as server:
+    with RawServer(
+        [read_bytes(1000), send(http_reply(status, b"{}", "Connection: close")), hold]
+    ) as server:
         assert ask(server.url, size=100_000).reply.status == status
 
 
@@ -136,13 +138,13 @@ def test_whoever_refuses_an_upload_gets_the_next_request_on_a_new_connection(
     ask, status, connections
 ):
     """It may not have read all of the upload, and closes its end at any moment."""
-    with RawServer([read_request, send(answer(status, b"{}"))] * 2 + [hold]) as server:
+    with RawServer([read_request, send(http_reply(status, b"{}"))] * 2 + [hold]) as server:
         assert [ask(server.url).reply.status for _ in range(2)] == [status] * 2
         assert len(server.connections) == connections
 
 
 def test_a_refusal_of_what_has_no_body_keeps_its_connection(client):
-    with RawServer([read_request, send(answer(404, b"{}"))] * 2 + [hold]) as server:
+    with RawServer([read_request, send(http_reply(404, b"{}"))] * 2 + [hold]) as server:
         request = HttpRequest(method="GET", url=server.url)
         assert [client.send(request, backend="acme").status for _ in range(2)] == [404] * 2
         assert len(server.connections) == 1
@@ -190,7 +192,7 @@ def test_a_connection_is_kept_as_long_as_its_server_says_or_as_set(
 
 
 def test_a_used_connection_that_breaks_is_unknown(ask):
-    with RawServer([read_request, send(OK), read(5), reset]) as server:
+    with RawServer([read_request, send(OK), read_bytes(5), reset]) as server:
         assert ask(server.url).reply.status == 200
         ask(server.url).unknown()
         assert len(server.connections) == 1
@@ -288,7 +290,7 @@ def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_co
         def make_client(self):
             return HttpClient(max_body_bytes=4096)
 
-    same = answer(200, b'{"same": true}', "Connection: close")
+    same = http_reply(200, b'{"same": true}', "Connection: close")
     with one_each(same, same, b"", tls=server_context) as server:
         assert acme(server.url, ca_bundle=str(ca_bundle)).match(match_call()).is_match
         assert acme(server.url, cls=OwnClient, ca_bundle=ca_bundle).match(match_call()).is_match
@@ -296,7 +298,9 @@ def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_co
             acme(server.url).match(match_call())
 
 
-@pytest.mark.parametrize("script", [[read(1), reset], [close], [send(b"HTTP/1.1 400 x\r\n\r\n")]])
+@pytest.mark.parametrize(
+    "script", [[read_bytes(1), reset], [close], [send(b"HTTP/1.1 400 x\r\n\r\n")]]
+)
 def test_a_handshake_that_fails_sent_nothing(ask, trusting, script):
     with RawServer(script) as server:
         ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
@@ -312,7 +316,7 @@ def test_the_deadline_holds_over_tls(ask_late, ca_bundle, server_context, script
 def test_bytes_that_tls_has_decrypted_are_no_answer_to_the_next_request(
     ask, trusting, server_context
 ):
-    forged = answer(200, b'{"ok": "forged"}' + b" " * 14_000)
+    forged = http_reply(200, b'{"ok": "forged"}' + b" " * 14_000)
     first = [read_request, send(OK + forged), read_request, send(OK)]
     with RawServer([first, [read_request, send(OK)]], tls=server_context) as server:
         assert ask(server.url, by=trusting).reply.json() == {"ok": True}
@@ -334,7 +338,7 @@ def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch)
 
 @pytest.mark.parametrize(("keep_idle_s", "connections"), [(600.0, 1), (1e-9, 3)])
 def test_a_backend_says_how_long_a_connection_is_kept(acme, keep_idle_s, connections):
-    reply = answer(200, b'{"same": true}')
+    reply = http_reply(200, b'{"same": true}')
     with RawServer([read_request, send(reply)] * 3 + [hold]) as server:
         backend = acme(server.url, keep_idle_s=keep_idle_s)
         for _ in range(3):

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.rawserver import RawServer, answer, close, one_each, read_request, refused, send
+from kit.rawserver import RawServer, close, closed_port, http_reply, one_each, read_request, send
 
 import facematch_core as fm
 from facematch_core.backend import NO_FACE, Capabilities, LivenessCall, decide_by_threshold
@@ -64,13 +64,13 @@ class Three(ApiKeyBackend):
 
 
 def body(status, document, *headers):
-    return answer(status, json.dumps(document).encode(), "Connection: close", *headers)
+    return http_reply(status, json.dumps(document).encode(), "Connection: close", *headers)
 
 
 FOUND, NOBODY = body(200, [{"id": "f1"}]), body(200, [])
 ALIKE = body(200, {"confidence": 0.57})
 THROTTLED = body(429, {"error": {"code": "TooFast", "message": f"slow down, {KEY}"}})
-TOO_LONG = answer(200, b" " * (1024 * 1024 + 1), "Connection: close")
+TOO_LONG = http_reply(200, b" " * (1024 * 1024 + 1), "Connection: close")
 
 
 def backend_with(steps=None, **own):
@@ -121,7 +121,7 @@ def test_an_error_says_what_the_steps_before_it_cost(answers, error, charged, ch
 def test_unreachable_after_a_charge_is_charged():
     def moves(self, call):
         yield self.post("detect", body=b"1")
-        with refused() as port:
+        with closed_port() as port:
             yield HttpRequest(url=f"http://127.0.0.1:{port}/x")
 
     with one_each(FOUND) as server, pytest.raises(fm.VendorUnavailable) as caught:
@@ -138,7 +138,7 @@ def test_what_the_steps_hold_is_let_go_at_the_end_of_the_call():
         with lock:
             yield self.post("detect", body=b"1")
 
-    with refused() as port, pytest.raises(fm.VendorUnavailable) as caught:
+    with closed_port() as port, pytest.raises(fm.VendorUnavailable) as caught:
         backend_with(locked)(api_key=KEY, base_url=f"http://127.0.0.1:{port}").match(match_call())
     assert caught.value.__traceback__ is not None
     assert not lock.locked()

@@ -11,19 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.acme import AcmeBackend, match_call
-from kit.rawserver import RawServer, answer, hold, read_request, send
+from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
-OK = [read_request, send(answer(200))]
+OK = [read_request, send(http_reply(200))]
 
 
 def echo(connection):
     """Answer every request of a connection with its own path."""
     while True:
         path = connection.take_request().split(b" ")[1].decode()
-        connection.give(answer(200, json.dumps({"path": path}).encode()))
+        connection.give(http_reply(200, json.dumps({"path": path}).encode()))
 
 
 def asked(client, server, path="", **more):
@@ -88,7 +88,7 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
         assert go.wait(20)
 
     with (
-        RawServer([[read_request, wait, send(answer(200)), hold], [*OK, hold]]) as server,
+        RawServer([[read_request, wait, send(http_reply(200)), hold], [*OK, hold]]) as server,
         ThreadPoolExecutor(1) as pool,
     ):
         # A job asks again when its client was closed.

@@ -10,7 +10,7 @@ import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.attempts import KEY, NOW, ending, entry, later, passage, sums
+from kit.attempts import BUDGET_KEY, NOW, ending, entry, later, new_attempt, sums
 from kit.fakes import match_result, picture
 
 from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
@@ -142,7 +142,7 @@ def test_what_costs_nothing_is_not_counted(limited, backend, store):
     )
     verifier = limited(0)
     verifier.verify(A, B)
-    assert Budget(0, name="shop", store=store).enter(passage(paid=False))(ending()) is None
+    assert Budget(0, name="shop", store=store).enter(new_attempt(paid=False))(ending()) is None
     assert store.budgets() == ()
     with pytest.raises(errors.BudgetExceeded):
         verifier.check_liveness(A)
@@ -151,13 +151,13 @@ def test_what_costs_nothing_is_not_counted(limited, backend, store):
 @pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
 def test_environments_are_counted_apart(store, environment):
     budget = Budget(1, name="shop", store=store)
-    budget.enter(passage(environment=environment))(ending())
+    budget.enter(new_attempt(environment=environment))(ending())
     with pytest.raises(errors.BudgetExceeded, match=f"'shop' of {environment} of 1 calls"):
-        budget.enter(passage(environment=environment))
-    budget.enter(passage())(ending())
+        budget.enter(new_attempt(environment=environment))
+    budget.enter(new_attempt())(ending())
     for either in (Environment.PRODUCTION, None):  # where nobody knows it, it is production
         with pytest.raises(errors.BudgetExceeded, match="'shop' of 1 calls"):
-            budget.enter(passage(environment=either))
+            budget.enter(new_attempt(environment=either))
 
 
 def test_a_batch_ends_where_the_budget_does(limited):
@@ -175,9 +175,9 @@ def test_a_batch_ends_where_the_budget_does(limited):
 def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, said):
     caplog.set_level(logging.ERROR, "facematch")
     budget = Budget(5, name="shop", store=store)
-    budget.enter(passage())(ending())
+    budget.enter(new_attempt())(ending())
     assert caplog.messages == []
-    leave = budget.enter(passage())
+    leave = budget.enter(new_attempt())
     (one,) = store.open_reservations()
     assert store.finalize(one, Charged.NO, at=later(minutes=1))
     leave(ending(billed))
@@ -205,7 +205,7 @@ def test_a_result_survives_a_store_that_fails(backend):
 
     verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=Failing())])
     assert verifier.verify(A, B).is_match
-    assert sums(verifier.policies[0].store, KEY) == (0, 1, 0)
+    assert sums(verifier.policies[0].store, BUDGET_KEY) == (0, 1, 0)
 
 
 def test_closing_the_verifier_closes_the_store(limited, store):
@@ -247,7 +247,7 @@ def zone_of_the_machine(request):
 )
 def test_the_day_of_a_call_is_that_of_utc_whatever_the_zone(store, hour, offset, days):
     began = dt.datetime.fromisoformat(f"{NOW.date()}T{hour:02}:00:00{offset}")
-    Budget(1, name="shop", store=store, **DAY).enter(passage(started_at=began))
+    Budget(1, name="shop", store=store, **DAY).enter(new_attempt(started_at=began))
     (one,) = store.budgets()
     assert one.key.window == (NOW.date() + dt.timedelta(days)).isoformat()
 

@@ -9,14 +9,14 @@ from kit.gate_passages import (
     ANSWERED,
     DOWN,
     HEARD,
+    IMPATIENT,
     INTERRUPTED,
     NO_CREDIT,
-    NOTHING,
-    SILENT,
+    NO_EVIDENCE,
     UNREACHABLE,
     UP,
-    attempt,
     failed,
+    gate_attempt,
 )
 
 from facematch_core import Charged, Decision, FaceVerifier
@@ -32,7 +32,7 @@ from facematch_core.testing import ManualClock
 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 EMPTY = BreakerState.NO_CREDIT
-LATE = SILENT["deadline"]
+LATE = IMPATIENT["deadline"]
 A, B = picture(), picture((20, 30, 40))
 
 
@@ -45,7 +45,7 @@ def breaker(clock):
 def calls(breaker, *endings):
     """One call after the other, with these endings."""
     for ending in endings:
-        breaker.enter(attempt())(ending)
+        breaker.enter(gate_attempt())(ending)
 
 
 def opened(breaker):
@@ -73,17 +73,17 @@ OPENING = {
     },
     **{
         f"{name} leaves the count": ([UNREACHABLE, UNREACHABLE, end], UNREACHABLE)
-        for name, end in NOTHING.items()
+        for name, end in NO_EVIDENCE.items()
     },
     **{
         f"ten times {name}": ([*[end] * 5, INTERRUPTED, *[end] * 4], end)
-        for name, end in SILENT.items()
+        for name, end in IMPATIENT.items()
     },
     **{
         f"{name} is no silence": ([*[LATE] * 9, end, *[LATE] * 9], LATE)
         for name, end in (UP | HEARD).items()
     },
-    "impatience is no failure": ([UNREACHABLE, UNREACHABLE, *SILENT.values()], UNREACHABLE),
+    "impatience is no failure": ([UNREACHABLE, UNREACHABLE, *IMPATIENT.values()], UNREACHABLE),
 }
 
 
@@ -95,7 +95,7 @@ def test_the_last_of_these_opens_it(breaker, before, last):
     assert breaker.state is OPEN
 
 
-@pytest.mark.parametrize("ending", [*UP.values(), *NOTHING.values()], ids=[*UP, *NOTHING])
+@pytest.mark.parametrize("ending", [*UP.values(), *NO_EVIDENCE.values()], ids=[*UP, *NO_EVIDENCE])
 def test_what_is_no_outage_never_opens_it(breaker, ending):
     calls(breaker, *[ending] * 20)
     assert breaker.state is CLOSED
@@ -125,7 +125,7 @@ def test_an_open_one_refuses_before_anything_is_sent(breaker, clock):
     opened(breaker)
     clock.advance(4.0)
     with pytest.raises(BreakerOpen, match="nothing was sent") as caught:
-        breaker.enter(attempt())
+        breaker.enter(gate_attempt())
     assert isinstance(caught.value, VendorUnavailable)
     assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, True)
     assert caught.value.retry_after_s == 6.0
@@ -194,10 +194,10 @@ def test_an_impatient_probe_goes_on_with_the_count(breaker, clock):
 
 def test_while_one_tries_the_others_wait_even_if_it_is_lost(breaker):
     half_open(breaker)
-    probe = breaker.enter(attempt())
+    probe = breaker.enter(gate_attempt())
     for _ in range(3):
         with pytest.raises(BreakerOpen) as caught:
-            breaker.enter(attempt())
+            breaker.enter(gate_attempt())
         assert caught.value.retry_after_s is None
     del probe
     gc.collect()
@@ -206,7 +206,7 @@ def test_while_one_tries_the_others_wait_even_if_it_is_lost(breaker):
 
 
 def test_stragglers_change_nothing(breaker, clock):
-    before = [breaker.enter(attempt()) for _ in range(6)]
+    before = [breaker.enter(gate_attempt()) for _ in range(6)]
     for leave in before[:3]:
         leave(UNREACHABLE)
     before[3](ANSWERED)
@@ -226,13 +226,13 @@ def test_no_credit_is_tried_again_at_no_cost(breaker, clock):
         assert breaker.state is EMPTY
         clock.advance(29.5)
         with pytest.raises(InsufficientCredit, match=r"nothing was sent.*reset\(\)") as caught:
-            breaker.enter(attempt())
+            breaker.enter(gate_attempt())
         assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
         clock.advance(0.5)
         assert breaker.state is HALF_OPEN
-        probe = breaker.enter(attempt())
+        probe = breaker.enter(gate_attempt())
         with pytest.raises(InsufficientCredit):
-            breaker.enter(attempt())
+            breaker.enter(gate_attempt())
         probe(NO_CREDIT)
     clock.advance(30.0)
     calls(breaker, ANSWERED)
@@ -243,7 +243,7 @@ def test_no_credit_is_tried_again_at_no_cost(breaker, clock):
     ("ending", "times"), [(NO_CREDIT, 1), (UNREACHABLE, 3)], ids=["no credit", "down"]
 )
 def test_reset_closes_and_what_began_before_does_not_count(breaker, ending, times):
-    before = breaker.enter(attempt())
+    before = breaker.enter(gate_attempt())
     calls(breaker, *[ending] * times)
     assert breaker.state is not CLOSED
     breaker.reset()
@@ -257,14 +257,14 @@ def test_reset_closes_and_what_began_before_does_not_count(breaker, ending, time
 
 def test_a_probe_from_before_a_reset_decides_nothing(breaker):
     half_open(breaker)
-    first = breaker.enter(attempt())
+    first = breaker.enter(gate_attempt())
     breaker.reset()
     first(UNREACHABLE)
     half_open(breaker)
-    second = breaker.enter(attempt())
+    second = breaker.enter(gate_attempt())
     breaker.reset()
     half_open(breaker)
-    new = breaker.enter(attempt())
+    new = breaker.enter(gate_attempt())
     second(ANSWERED)
     assert breaker.state is HALF_OPEN
     new(ANSWERED)
@@ -303,7 +303,7 @@ def test_what_waited_asks_the_breaker_again(clock):
     assert len(backend.calls) == 1
 
 
-ENDINGS = {**DOWN, **UP, **SILENT, **NOTHING, "no credit": NO_CREDIT}
+ENDINGS = {**DOWN, **UP, **IMPATIENT, **NO_EVIDENCE, "no credit": NO_CREDIT}
 
 
 class Machine(RuleBasedStateMachine):
@@ -323,9 +323,9 @@ class Machine(RuleBasedStateMachine):
         free = state is CLOSED or (state is HALF_OPEN and self.probe is None)
         if not free:
             with pytest.raises(InsufficientCredit if self.empty else BreakerOpen):
-                self.breaker.enter(attempt())
+                self.breaker.enter(gate_attempt())
             return
-        self.on_the_way.append(self.breaker.enter(attempt()))
+        self.on_the_way.append(self.breaker.enter(gate_attempt()))
         if state is HALF_OPEN:
             self.probe = self.on_the_way[-1]
 
@@ -363,7 +363,7 @@ class Machine(RuleBasedStateMachine):
     def nobody_is_locked_out(self):
         if self.breaker.state is OPEN:
             with pytest.raises(BreakerOpen) as caught:
-                self.breaker.enter(attempt())
+                self.breaker.enter(gate_attempt())
             assert 0 < caught.value.retry_after_s <= 30
 
 
@@ -378,13 +378,13 @@ def pass_through(breaker, outcomes):
     """How many of these calls are let through before one is refused."""
     for number, outcome in enumerate(outcomes):
         try:
-            breaker.enter(attempt())(outcome)
+            breaker.enter(gate_attempt())(outcome)
         except BreakerOpen:
             return number
     return len(outcomes)
 
 
-@pytest.mark.parametrize("failure", [*DOWN.values(), *SILENT.values()], ids=[*DOWN, *SILENT])
+@pytest.mark.parametrize("failure", [*DOWN.values(), *IMPATIENT.values()], ids=[*DOWN, *IMPATIENT])
 @pytest.mark.parametrize(
     ("failing", "passing", "passed"), [(8, 1, 20), (2, 1, 20), (1, 1, 90), (1, 2, 90)]
 )
@@ -396,7 +396,7 @@ def test_more_than_half_of_the_last_twenty_calls_open_it(clock, failure, failing
 
 def test_calls_that_hang_for_callers_in_a_hurry_open_it_although_one_in_nine_is_answered(clock):
     breaker = CircuitBreaker(clock=clock)
-    calls = ([SILENT["deadline"]] * 8 + [ANSWERED]) * 7
+    calls = ([IMPATIENT["deadline"]] * 8 + [ANSWERED]) * 7
     assert pass_through(breaker, calls) == 20
 
 

@@ -6,9 +6,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from kit.attempts import KEY, NOW, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, entry, sums
 from kit.fakes import FakeBackend, picture
-from kit.gate_passages import ANSWERED, UNREACHABLE, attempt
+from kit.gate_passages import ANSWERED, UNREACHABLE, gate_attempt
 
 import facematch_core as fm
 from facematch_core.resilience import CircuitBreaker, RateLimiter, RateWindow, circuit_breaker
@@ -100,7 +100,7 @@ def test_an_outcome_in_the_middle_of_another_one_is_counted_once(charged):
     end_both()
     for reservation in reservations:
         store.finalize(reservation, charged, at=NOW)
-    state = store.budget(KEY)
+    state = store.budget(BUDGET_KEY)
     total = len(reservations)
     share = {"yes": (total, 0), "no": (0, 0), "unknown": (0, total)}[charged]
     assert (state.spent, state.unknown, state.reserved) == (*share, 0)
@@ -110,8 +110,8 @@ def test_a_call_in_the_middle_of_another_one_passes_the_breaker():
     breaker = CircuitBreaker(failures=10**6, share=1)
 
     def ask():
-        breaker.enter(attempt())(ANSWERED)
-        breaker.enter(attempt())(UNREACHABLE)
+        breaker.enter(gate_attempt())(ANSWERED)
+        breaker.enter(gate_attempt())(UNREACHABLE)
 
     assert between_lines(circuit_breaker, ask, ask) > 10
     assert breaker.state == "closed"
@@ -122,7 +122,7 @@ def test_a_call_in_the_middle_of_another_one_passes_the_limiter_and_counts():
     contexts = []
 
     def ask():
-        context = attempt()
+        context = gate_attempt()
         contexts.append(context)
         leave = limiter.enter(context)
         limiter.sent(context)

@@ -5,7 +5,7 @@ import signal
 import threading
 
 import pytest
-from kit.gate_passages import ANSWERED, UNREACHABLE, attempt
+from kit.gate_passages import ANSWERED, UNREACHABLE, gate_attempt
 
 from facematch_core.errors import BreakerOpen, RateLimited
 from facematch_core.resilience import BreakerState, CircuitBreaker, RateLimiter, RateWindow, policy
@@ -32,15 +32,15 @@ def in_child(check):
 
 def test_the_child_begins_with_what_was_seen(clock):
     breaker = CircuitBreaker(failures=1, clock=clock)
-    breaker.enter(attempt())(UNREACHABLE)
+    breaker.enter(gate_attempt())(UNREACHABLE)
     limiter = RateLimiter([RateWindow(1, 10)], clock=clock, max_wait_s=1)
-    limiter.enter(attempt())(ANSWERED)
+    limiter.enter(gate_attempt())(ANSWERED)
 
     def check():
         with pytest.raises(BreakerOpen):
-            breaker.enter(attempt())
+            breaker.enter(gate_attempt())
         with pytest.raises(RateLimited):
-            limiter.enter(attempt())
+            limiter.enter(gate_attempt())
         breaker.reset()
 
     assert in_child(check)
@@ -49,11 +49,11 @@ def test_the_child_begins_with_what_was_seen(clock):
 
 def test_a_call_and_a_lock_of_the_parent_are_not_held_in_the_child(clock):
     breaker = CircuitBreaker(failures=1, open_s=10, clock=clock)
-    breaker.enter(attempt())(UNREACHABLE)
+    breaker.enter(gate_attempt())(UNREACHABLE)
     clock.advance(10)
-    probe = breaker.enter(attempt())
+    probe = breaker.enter(gate_attempt())
     limiter = RateLimiter([RateWindow(1, 10)], clock=clock)
-    waiting = limiter.enter(attempt())
+    waiting = limiter.enter(gate_attempt())
     inside, forking = threading.Event(), threading.Event()
     # Called before those of the product: the lock is held when the fork begins.
     os.register_at_fork(before=forking.set)
@@ -64,9 +64,9 @@ def test_a_call_and_a_lock_of_the_parent_are_not_held_in_the_child(clock):
             forking.wait(20)
 
     def check():
-        breaker.enter(attempt())(ANSWERED)
+        breaker.enter(gate_attempt())(ANSWERED)
         assert breaker.state is BreakerState.CLOSED
-        limiter.enter(attempt())(ANSWERED)
+        limiter.enter(gate_attempt())(ANSWERED)
         assert int(clock.monotonic()) == 20
 
     holder = threading.Thread(target=hold)
@@ -75,9 +75,9 @@ def test_a_call_and_a_lock_of_the_parent_are_not_held_in_the_child(clock):
     assert in_child(check)
     holder.join()
     with pytest.raises(BreakerOpen):
-        breaker.enter(attempt())
+        breaker.enter(gate_attempt())
     probe(ANSWERED)
     assert breaker.state is BreakerState.CLOSED
     waiting(UNREACHABLE)
-    limiter.enter(attempt())(ANSWERED)
+    limiter.enter(gate_attempt())(ANSWERED)
     assert clock.monotonic() == 10

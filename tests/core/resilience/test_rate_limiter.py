@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
-from kit.gate_clocks import Shared
-from kit.gate_passages import ANSWERED, INTERRUPTED, UNREACHABLE, attempt, failed, refused
+from kit.gate_clocks import SharedClock
+from kit.gate_passages import (
+    ANSWERED,
+    INTERRUPTED,
+    UNREACHABLE,
+    failed,
+    gate_attempt,
+    refused_later,
+)
 
 from facematch_core import Charged, FaceVerifier
 from facematch_core.deadline import Deadline
@@ -26,7 +33,7 @@ def limiter(clock, *windows, **settings):
 
 def call(limited, ending=ANSWERED, **about):
     """One call; when it went through."""
-    context = attempt(**about)
+    context = gate_attempt(**about)
     leave = limited.enter(context)
     at = limited.clock.monotonic()
     if ending.sent:
@@ -64,7 +71,7 @@ def test_didit_is_limited_as_published():
     ("count_from", "says_so", "at"), [("sent", True, 13), ("sent", False, 17), ("ended", True, 17)]
 )
 def test_when_the_time_of_a_call_begins(clock, count_from, says_so, at):
-    limited, context = limiter(clock, (1, 10), count_from=count_from), attempt()
+    limited, context = limiter(clock, (1, 10), count_from=count_from), gate_attempt()
     leave = limited.enter(context)
     for step_s in (3, 4):
         clock.advance(step_s)
@@ -100,7 +107,7 @@ COUNTING = {
     "lost": (failed(OutcomeUnknown("?")), 10),
     "broken off": (INTERRUPTED, 10),
     "never left": (UNREACHABLE, 0),
-    "refused by a later policy": (refused(RateLimited("later", retry_after_s=50.0)), 0),
+    "refused by a later policy": (refused_later(RateLimited("later", retry_after_s=50.0)), 0),
 }
 
 
@@ -120,12 +127,12 @@ def test_whatever_was_sent_counts_and_nothing_else(clock, ending, at):
     ],
 )
 def test_a_rate_is_used_however_slow_the_answers(rate, answer_s, count_from, share):
-    clock = Shared()
+    clock = SharedClock()
     limited = limiter(clock, rate, max_wait_s=1e6, count_from=count_from)
 
     def work():
         for _ in range(5):
-            context = attempt()
+            context = gate_attempt()
             leave = limited.enter(context)
             limited.sent(context)
             clock.sleep(answer_s)
@@ -152,7 +159,7 @@ def test_ctrl_c_while_waiting_frees_the_place(clock):
 
 def test_who_is_lost_leaves_the_line(clock):
     limited = limiter(clock, (1, 10))
-    leave = limited.enter(attempt())
+    leave = limited.enter(gate_attempt())
     clock.advance(100)
     del leave
     gc.collect()
@@ -170,14 +177,14 @@ def test_who_is_lost_leaves_the_line(clock):
     count_from=st.sampled_from(["sent", "ended"]),
 )
 def test_the_rate_is_never_exceeded(windows, threads, seed, longest_s, count_from):
-    clock = Shared()
+    clock = SharedClock()
     limited = limiter(clock, *windows, max_wait_s=10_000, count_from=count_from)
     counted, started = [], []
 
     def work(chance):
         for _ in range(4):
             came = clock.monotonic()
-            context = attempt()
+            context = gate_attempt()
             leave = limited.enter(context)
             started.append((came, clock.monotonic()))
             if count_from == "ended":
@@ -205,18 +212,18 @@ def test_the_rate_is_never_exceeded(windows, threads, seed, longest_s, count_fro
 
 def test_the_vendors_word_holds_everybody_back(clock):
     limited = limiter(clock, (100, 1))
-    one, two = limited.enter(attempt()), limited.enter(attempt())
+    one, two = limited.enter(gate_attempt()), limited.enter(gate_attempt())
     one(failed(RateLimited("wait", retry_after_s=25.0)))
     two(failed(RateLimited("wait", retry_after_s=5.0)))
     assert times(limited, 2) == [25, 25]
 
 
 def test_who_waits_already_is_held_back_too():
-    clock = Shared()
+    clock = SharedClock()
     limited = limiter(clock, (2, 10))
 
     def throttled():
-        leave = limited.enter(attempt())
+        leave = limited.enter(gate_attempt())
         clock.sleep(5)
         leave(failed(RateLimited("wait", retry_after_s=30.0)))
 
@@ -262,7 +269,7 @@ def test_too_long_a_wait_is_refused_at_once(clock):
 
 
 def test_those_who_wait_are_counted_in():
-    clock = Shared()
+    clock = SharedClock()
     limited = limiter(clock, (1, 10), max_wait_s=25.0)
 
     def late(number):

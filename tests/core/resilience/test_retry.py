@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
-from kit.gate_passages import ANSWERED, DOWN, NOTHING, SILENT, UP, attempt
+from kit.gate_passages import ANSWERED, DOWN, IMPATIENT, NO_EVIDENCE, UP, gate_attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
 from facematch_core.deadline import Deadline
@@ -37,7 +37,7 @@ def chance(value):
 
 def waits(retry, error, numbers=range(1, 12), **about):
     """The wait after each try, while there is one."""
-    found = (retry.wait_s(error, attempt(number, **about)) for number in numbers)
+    found = (retry.wait_s(error, gate_attempt(number, **about)) for number in numbers)
     return [wait for wait in found if wait is not None]
 
 
@@ -104,7 +104,7 @@ def test_no_wait_beyond_the_deadline(clock):
 
 
 def test_by_themselves_only_outages_and_throttles_are_made_again():
-    ends = {**DOWN, **UP, **SILENT, **NOTHING}
+    ends = {**DOWN, **UP, **IMPATIENT, **NO_EVIDENCE}
     again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}
     assert again == {"unreachable", "unavailable", "throttled", "later breaker"}
 
@@ -202,7 +202,7 @@ def test_a_store_that_is_away_is_waited_for(clock, away):
 
 def test_a_full_window_is_not_waited_for(clock):
     limiter = RateLimiter([RateWindow(1, 10)], max_wait_s=0, clock=clock)
-    limiter.enter(attempt())(ANSWERED)
+    limiter.enter(gate_attempt())(ANSWERED)
     end, _, _ = asked(clock, [], policies=[limiter])
     assert isinstance(end, RateLimited)
     assert clock.slept == []
@@ -324,9 +324,9 @@ def test_what_is_not_made_again_takes_nothing(clock):
 def test_each_retry_has_a_quota_of_its_own_and_threads_share_it(clock):
     retry, other = Retry(times=10, quota=50), Retry(times=10, quota=50)
     with ThreadPoolExecutor(8) as pool:
-        asks = [pool.submit(retry.wait_s, *down(1), attempt()) for _ in range(200)]
+        asks = [pool.submit(retry.wait_s, *down(1), gate_attempt()) for _ in range(200)]
         assert sum(ask.result() is not None for ask in asks) == 50
-    assert other.wait_s(*down(1), attempt()) is not None
+    assert other.wait_s(*down(1), gate_attempt()) is not None
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -335,6 +335,6 @@ def test_the_child_of_a_fork_has_a_quota_of_its_own():
     retry = Retry(times=1, quota=1)
     pid = os.fork()
     if pid == 0:
-        os._exit(0 if retry.wait_s(*down(1), attempt()) is not None else 1)
+        os._exit(0 if retry.wait_s(*down(1), gate_attempt()) is not None else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert retry.wait_s(*down(1), attempt()) is not None
+    assert retry.wait_s(*down(1), gate_attempt()) is not None

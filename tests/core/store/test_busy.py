@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import attrs
 import pytest
-from kit.attempts import KEY, NOW, ONE, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
@@ -54,14 +54,14 @@ def busy(step):
 
 def test_who_has_a_deadline_does_not_wait_for_one_who_has_none_nor_hold_it_up(sql, other):
     other.hold()
-    patient = threading.Thread(target=sql.reserve, args=[entry(), ONE])
+    patient = threading.Thread(target=sql.reserve, args=[entry(), UNIT])
     patient.start()
     turn = sql._database.turn
     while turn.acquire(blocking=False):
         turn.release()
     with ThreadPoolExecutor(4) as pool:
         asks = [
-            pool.submit(busy, lambda: sql.budget(KEY, deadline=Deadline.after(0.2)))
+            pool.submit(busy, lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0.2)))
             for _ in range(4)
         ]
         assert [ask.result() for ask in asks] == [None] * 4
@@ -77,24 +77,24 @@ def test_without_time_every_step_is_tried_once(sql, other):
     other.hold()
     busy(lambda: sql.reserve(entry(), Decimal(5), deadline=Deadline.after(0)))
     busy(lambda: sql.finalize(one, fm.Charged.YES, at=NOW, deadline=Deadline.after(0)))
-    busy(lambda: sql.budget(KEY, deadline=Deadline.after(0)))
-    busy(lambda: sql.open_reservations(KEY, deadline=Deadline.after(0)))
+    busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
+    busy(lambda: sql.open_reservations(BUDGET_KEY, deadline=Deadline.after(0)))
 
 
 def test_who_has_time_waits_for_its_turn(sql, other):
     other.hold()
     timer = threading.Timer(0.1, other.let_go)
     timer.start()
-    assert sql.reserve(entry(), ONE, deadline=Deadline.after(20)) is None
+    assert sql.reserve(entry(), UNIT, deadline=Deadline.after(20)) is None
     timer.join()
 
 
 def test_a_store_that_is_held_holds_no_other(sql, other, tmp_path):
     other.hold()
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/free.sqlite3")) as free:
-        waiting = threading.Thread(target=sql.reserve, args=[entry(), ONE])
+        waiting = threading.Thread(target=sql.reserve, args=[entry(), UNIT])
         waiting.start()
-        free.reserve(entry(), ONE, deadline=Deadline.after(5))
+        free.reserve(entry(), UNIT, deadline=Deadline.after(5))
         assert waiting.is_alive()
         other.let_go()
         waiting.join()
@@ -120,7 +120,7 @@ def postponed(store, other, charged=fm.Charged.YES):
 
 WRITTEN = {fm.Charged.YES: (1, 0, 0), fm.Charged.NO: (0, 0, 0), fm.Charged.UNKNOWN: (0, 0, 1)}
 NEXT = {
-    "reserve": lambda store: store.reserve(entry(attrs.evolve(KEY, name="x")), ONE),
+    "reserve": lambda store: store.reserve(entry(attrs.evolve(BUDGET_KEY, name="x")), UNIT),
     "finalize": lambda store: store.finalize(entry(), fm.Charged.NO, at=NOW),
     "budgets": lambda store: store.budgets(),
     "close": lambda store: store.close(),
@@ -150,7 +150,7 @@ def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_
 def test_it_is_kept_until_a_step_succeeds_and_closing_waits_only_a_moment_for_that(sql, other):
     postponed(sql, other)
     other.hold()
-    busy(lambda: sql.budget(KEY, deadline=Deadline.after(0)))
+    busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
     began = time.monotonic()
     sql.close()
     assert time.monotonic() - began < SOON_S

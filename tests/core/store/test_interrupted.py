@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from kit.attempts import KEY, NOW, ONE, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 
 from facematch_core import Charged, ConfigurationError, StoreUnavailable
 from facematch_core.store import sql as module
@@ -21,7 +21,7 @@ CAP = Decimal(100)
 STEPS = {
     "reserve": lambda store, _open: store.reserve(entry(), CAP),
     "finalize": lambda store, reservation: store.finalize(reservation, Charged.YES, at=NOW),
-    "budget": lambda store, _open: store.budget(KEY),
+    "budget": lambda store, _open: store.budget(BUDGET_KEY),
     "open": lambda store, _open: store.open_reservations(),
 }
 
@@ -148,11 +148,11 @@ def test_what_a_signal_handler_raises_reaches_its_program(sql, is_free, name, ra
         sqlalchemy.event.remove(*event)
         signal.signal(signal.SIGUSR1, before)
     is_free()
-    assert sql.reserve(entry(), ONE) is None
+    assert sql.reserve(entry(), UNIT) is None
 
 
 def test_a_row_that_cannot_be_read_is_not_quoted(sql, tmp_path):
-    sql.reserve(entry(), ONE)
+    sql.reserve(entry(), UNIT)
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as file:
         file.execute("UPDATE facematch_attempts SET attempt = CAST(X'43414E4152598080' AS TEXT)")
         file.commit()

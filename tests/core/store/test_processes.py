@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from kit import store_processes as processes
-from kit.attempts import KEY, NOW, entry, later, sums
+from kit.attempts import BUDGET_KEY, NOW, entry, later, sums
 
 from facematch_core import Charged
 from facematch_core.resilience import Budget
@@ -87,4 +87,4 @@ def test_in_memory_each_process_counts_for_itself_from_the_fork_on():
     budget = Budget(6, name="shop", store=store)
     assert processes.spend(budget, 3) == (2, 0)
     assert in_child(lambda: processes.spend(budget, 12)[0] == 4)
-    assert sums(store, KEY) == (1, 0, 1)
+    assert sums(store, BUDGET_KEY) == (1, 0, 1)

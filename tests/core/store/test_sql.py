@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy
-from kit.attempts import KEY, NOW, ONE, STORE_01, entry, sums, upgraded
+from kit.attempts import BUDGET_KEY, NOW, STORE_01, UNIT, check_upgrade, entry, sums
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore
@@ -13,16 +13,16 @@ from facematch_core.store import SqlStore
 
 def test_what_one_process_wrote_another_one_reads(sql, address):
     one = entry()
-    sql.reserve(one, ONE)
+    sql.reserve(one, UNIT)
     sql.close()
     again = SqlStore(address)
     assert again.open_reservations() == (one,)
-    assert again.reserve(entry(), ONE) is not None
+    assert again.reserve(entry(), UNIT) is not None
     again.close()
 
 
 def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, tmp_path):
-    sql.reserve(entry(), ONE)
+    sql.reserve(entry(), UNIT)
     files = list(tmp_path.glob("attempts*"))
     assert len(files) == 3, "the mode of a journal that readers and a writer share"
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -34,7 +34,7 @@ def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, t
 
 def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_asked(sql, tmp_path):
     one = entry(caller_ref="case-17")
-    sql.reserve(one, ONE)
+    sql.reserve(one, UNIT)
     sql.finalize(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
     with sql._database.engine.connect() as connection:
         (row,) = connection.exec_driver_sql("SELECT * FROM facematch_attempts").mappings().all()
@@ -46,7 +46,7 @@ def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_ask
     assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
     assert not any(b"case-17" in file.read_bytes() for file in tmp_path.glob("attempts*"))
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/b", keep_caller_ref=True)) as store:
-        store.reserve(entry(caller_ref="case-17"), ONE)
+        store.reserve(entry(caller_ref="case-17"), UNIT)
         assert store.open_reservations()[0].call.caller_ref == "case-17"
 
 
@@ -64,8 +64,8 @@ def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
         connection.execute(sqlalchemy.text("CREATE TABLE orders (id INTEGER)"))
     pool = engine.pool
     store = SqlStore(engine)
-    assert store.reserve(entry(), ONE) is None
-    assert store.reserve(entry(), ONE) is not None
+    assert store.reserve(entry(), UNIT) is None
+    assert store.reserve(entry(), UNIT) is not None
     store.close()
     assert engine.pool is pool
     engine.dispose()
@@ -121,7 +121,7 @@ def test_to_compare_and_to_add_is_one_statement(sql):
     assert "SET cap=?, reserved=(facematch_budgets.reserved + ?)" in update
     assert "<= ?" in update
     assert insert.startswith("INSERT INTO facematch_attempts")
-    assert KEY.name not in update
+    assert BUDGET_KEY.name not in update
 
 
 DAMAGES = [
@@ -140,7 +140,7 @@ DAMAGES = [
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, tmp_path, damage):
     one = entry()
-    sql.reserve(one, ONE)
+    sql.reserve(one, UNIT)
     with sqlite3.connect(tmp_path / "attempts.sqlite3") as file:
         file.execute(damage)
     file.close()
@@ -148,8 +148,8 @@ def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, t
     for ask in (
         sql.budgets,
         sql.open_reservations,
-        lambda: sql.budget(KEY),
-        lambda: sql.reserve(entry(), ONE),
+        lambda: sql.budget(BUDGET_KEY),
+        lambda: sql.reserve(entry(), UNIT),
         lambda: sql.finalize(one, Charged.NO, at=NOW),
     ):
         try:
@@ -172,5 +172,5 @@ def test_a_store_of_01_is_brought_up_its_sums_count_on_and_its_calls_are_found(s
     old = tmp_path / "old.sqlite3"
     with contextlib.closing(sqlite3.connect(old)) as opened:
         opened.executescript(STORE_01.read_text())
-    upgraded(f"sqlite:///{old}")
+    check_upgrade(f"sqlite:///{old}")
     assert columns(old) == columns(tmp_path / "attempts.sqlite3")

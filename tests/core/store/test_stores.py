@@ -5,13 +5,13 @@ from decimal import Decimal, localcontext
 
 import attrs
 import pytest
-from kit.attempts import KEY, NOW, ONE, entry, later, passage, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, later, new_attempt, sums
 
 from facematch_core import BudgetExceeded, Charged, ConfigurationError
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import State, expire_reservations
 
-USD = attrs.evolve(KEY, currency="USD")
+USD = attrs.evolve(BUDGET_KEY, currency="USD")
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ USD = attrs.evolve(KEY, currency="USD")
 )
 def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged, after):
     one = entry()
-    assert store.budget(KEY) is None
+    assert store.budget(BUDGET_KEY) is None
     assert store.reserve(one, Decimal(2)) is None
     assert sums(store) == (0, 1, 0)
     assert not store.finalize(entry(), Charged.NO, at=NOW), "it was never reserved"
@@ -33,11 +33,11 @@ def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged
 @pytest.mark.parametrize("billed", [None, Charged.YES, Charged.UNKNOWN])
 def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(store, billed):
     one = entry()
-    store.reserve(one, ONE)
+    store.reserve(one, UNIT)
     if billed:
         store.finalize(one, billed, at=NOW)
     before = sums(store)
-    full = store.reserve(entry(), ONE)
+    full = store.reserve(entry(), UNIT)
     assert (full.spent, full.reserved, full.unknown) == before
     assert full.free == 0
     assert sums(store) == before
@@ -55,17 +55,17 @@ def test_each_reservation_is_held_to_its_own_cap(store):
         assert store.reserve(entry(), Decimal(3)) is None
     assert store.reserve(entry(), Decimal(2)) is not None
     assert store.reserve(entry(), Decimal(4)) is None
-    assert store.budget(KEY).cap == 4
+    assert store.budget(BUDGET_KEY).cap == 4
 
 
 def test_amounts_are_exact(store):
     tenth = Decimal("0.1")
     for _ in range(10):
         one = entry(USD, tenth)
-        assert store.reserve(one, ONE) is None
+        assert store.reserve(one, UNIT) is None
         store.finalize(one, Charged.YES, at=NOW)
     assert store.budget(USD).spent == 1
-    assert store.reserve(entry(USD, Decimal("0.000001")), ONE) is not None
+    assert store.reserve(entry(USD, Decimal("0.000001")), UNIT) is not None
     most = Decimal(10**12)
     assert store.reserve(entry(USD, most - 1), most) is None
     assert store.reserve(entry(USD, Decimal("0.000001")), most) is not None
@@ -103,11 +103,11 @@ def test_a_day_of_a_budget_is_one_of_utc_wherever_a_call_began(store):
     budget = Budget(1, name="shop", per=Period.DAY, store=store)
     delhi = dt.timezone(dt.timedelta(hours=5, minutes=30))
     began = dt.datetime(2026, 11, 21, 2, 0, tzinfo=delhi)
-    budget.enter(passage(started_at=began))
+    budget.enter(new_attempt(started_at=began))
     with pytest.raises(BudgetExceeded):
-        budget.enter(passage(started_at=began.astimezone(dt.UTC)))
+        budget.enter(new_attempt(started_at=began.astimezone(dt.UTC)))
     assert [one.key.window for one in store.budgets()] == ["2026-11-20"]
-    budget.enter(passage(started_at=began + dt.timedelta(hours=4)))
+    budget.enter(new_attempt(started_at=began + dt.timedelta(hours=4)))
 
 
 def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
@@ -126,9 +126,9 @@ def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
 
 @pytest.mark.parametrize(("charged", "after"), [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0))])
 def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, charged, after):
-    slow, elsewhere = entry(), attrs.evolve(KEY, name="other")
-    store.reserve(slow, ONE)
-    for one, at in ((KEY, later(seconds=59)), (elsewhere, later(seconds=60))):
+    slow, elsewhere = entry(), attrs.evolve(BUDGET_KEY, name="other")
+    store.reserve(slow, UNIT)
+    for one, at in ((BUDGET_KEY, later(seconds=59)), (elsewhere, later(seconds=60))):
         assert expire_reservations(store, at, one, lease_s=60) == 0
     assert expire_reservations(store, later(seconds=60), lease_s=60) == 1
     (left,) = store.open_reservations()
@@ -141,7 +141,7 @@ def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, 
 
 
 def test_it_is_used_again_after_closing(store):
-    store.reserve(entry(), ONE)
+    store.reserve(entry(), UNIT)
     store.close()
     store.close()
     assert sums(store) == (0, 1, 0)
@@ -153,7 +153,7 @@ def test_what_is_reserved_and_what_is_unknown_can_be_listed_apart(store):
         store.reserve(reservation, Decimal(5))
     store.finalize(unknown, Charged.UNKNOWN, at=NOW)
     ids = {
-        state: {reservation.call.id for reservation in store.open_reservations(KEY, state)}
+        state: {reservation.call.id for reservation in store.open_reservations(BUDGET_KEY, state)}
         for state in (State.RESERVED, State.UNKNOWN, None)
     }
     assert ids[State.RESERVED] == {reserved.call.id}

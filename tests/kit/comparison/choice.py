@@ -8,7 +8,7 @@ from facematch_core import ThresholdRule
 
 
 @attrs.frozen(kw_only=True)
-class World:
+class NormalScores:
     """Studies of one or more systems of normal scores, whose true rates are known.
 
     A mated score is normal with mean `mean`, of each system, a non-mated one with mean 0, both of

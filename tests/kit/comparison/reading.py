@@ -7,7 +7,7 @@ from decimal import Decimal
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-from kit.comparison.samples import ALL
+from kit.comparison.samples import EVALUATIONS
 
 from facematch_comparison.report import report_html
 
@@ -55,7 +55,7 @@ class _Reader(HTMLParser):
         self.here.parts.append(data)
 
 
-def read(html):
+def read_html(html):
     """The root of a page; every element that begins must end, in order."""
     reader = _Reader()
     reader.feed(html)
@@ -66,17 +66,17 @@ def read(html):
 
 @functools.cache
 def html_of(name):
-    return report_html(ALL[name]())
+    return report_html(EVALUATIONS[name]())
 
 
 @functools.cache
 def page(name):
-    return read(html_of(name))
+    return read_html(html_of(name))
 
 
 @functools.cache
 def document(name):
-    return json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False))
+    return json.loads(json.dumps(EVALUATIONS[name]().to_dict(), allow_nan=False))
 
 
 def at(document, path):

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 
 import attrs
 import numpy as np
-from kit.comparison.tables import answers, changed, crowd, decided, real, unanswered
+from kit.comparison.tables import (
+    as_decisions,
+    as_real,
+    crowd,
+    system_answers,
+    with_columns,
+    without_answers,
+)
 
 from facematch_comparison import evaluate
 from facematch_comparison.answers import Grouping
@@ -46,7 +53,7 @@ def grouped(one):
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
     places = np.arange(len(table))
-    return changed(
+    return with_columns(
         one,
         groups=groups,
         scores=scores,
@@ -62,7 +69,7 @@ def full():
 
     def of(name, mean, seed, **facts):
         one = crowd(name, people=PEOPLE, mated=8, others=60, mean=mean, seed=seed, failures=0.004)
-        return attrs.evolve(real(grouped(one)), elapsed_s=chance.gamma(4, 0.1, count), **facts)
+        return attrs.evolve(as_real(grouped(one)), elapsed_s=chance.gamma(4, 0.1, count), **facts)
 
     didit = of(
         *("didit", 62, 1),
@@ -81,9 +88,9 @@ def full():
         privacy="No picture leaves the machine.",
     )
     decides = of("decides", 70, 4, environment=Environment.MOCK)
-    decides = unanswered(decided(decides), chance.choice(count, 90, replace=False))
+    decides = without_answers(as_decisions(decides), chance.choice(count, 90, replace=False))
     costs = Costs(impostors=0.01, false_match=50, false_reject=6, review=1.5, currency="USD")
-    systems = [unanswered(didit, np.arange(3, 34)), local, decides]
+    systems = [without_answers(didit, np.arange(3, 34)), local, decides]
     options = {"--fmr": ("0.01",), "--split": (), "--price": ("didit=0.05", "decides=0.05")}
     evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"costs": costs, "name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
@@ -109,20 +116,22 @@ def eight():
 
 @functools.cache
 def decisions_only():
-    return evaluate([decided(answers([90] * 300, [10] * 600, "decides"))], made_at=MADE_AT)
+    return evaluate(
+        [as_decisions(system_answers([90] * 300, [10] * 600, "decides"))], made_at=MADE_AT
+    )
 
 
 @functools.cache
 def silent():
     """One system that never answered: no rate, no point, no curve."""
-    nothing = unanswered(answers([90] * 100, [10] * 100, "silent"), slice(None))
+    nothing = without_answers(system_answers([90] * 100, [10] * 100, "silent"), slice(None))
     return evaluate([nothing], made_at=MADE_AT)
 
 
 @functools.cache
 def blind():
     """Rates of no pair at all."""
-    return evaluate([answers([90] * 37 + [20] * 3, [], "blind")], made_at=MADE_AT)
+    return evaluate([system_answers([90] * 37 + [20] * 3, [], "blind")], made_at=MADE_AT)
 
 
 #: Words of ours, percentiles, and three letters.
@@ -151,4 +160,6 @@ def hostile():
     return _hostile(full())
 
 
-ALL = {made.__name__: made for made in (full, two, eight, decisions_only, silent, blind, hostile)}
+EVALUATIONS = {
+    made.__name__: made for made in (full, two, eight, decisions_only, silent, blind, hostile)
+}

@@ -1,13 +1,12 @@
 """Studies and databases for the tests of runs."""
 
 import contextlib
-import datetime as dt
 import functools
 import sqlite3
 
 import numpy as np
 import pytest
-from kit.attempts import attempt
+from kit.attempts import NOW, new_record
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
@@ -23,12 +22,9 @@ from facematch_core import (
     Reconciliation,
     Score,
 )
-from facematch_core.testing import ManualClock
-
-NOW = ManualClock().now()
 
 #: As a system of the scripted backend is asked.
-SETTINGS = {
+SYSTEM_SETTINGS = {
     "backend": "fake",
     "environment": "production",
     "threshold": 50.0,
@@ -78,14 +74,14 @@ def stored_study(pairs=6, name="people", digest="0" * 64):
     return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
 
 
-def entered(database, pairs=6, name="fake", **settings):
+def enter_system(database, pairs=6, name="fake", **settings):
     """A system of a new study, entered."""
     study = database.enter_study(stored_study(pairs))
     system = StoredSystem(
         number=0,
         study="",
         name=name,
-        settings=SETTINGS | settings,
+        settings=SYSTEM_SETTINGS | settings,
         scale=None,
         answered_from=None,
         price=None,
@@ -104,26 +100,22 @@ def opener(backend=None, **verifier):
     return opened
 
 
-def rows(address, query):
+def file_rows(address, query):
     """What is in the file of a run database, as another program reads it."""
     with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
         return file.execute(query).fetchall()
 
 
-def states(database, system):
+def pair_states(database, system):
     pairs = database.progress(system.number).pairs
     return [row.state for row in database.answers(system.number, pairs)]
 
 
-def later(**step):
-    return NOW + dt.timedelta(**step)
-
-
-def stored(database):
+def stored_system(database):
     return database.systems(database.study().digest)[0]
 
 
-def answer(**more):
+def charged_answer(**more):
     """A step of a script: an answer that is charged."""
 
     def step(_call):
@@ -133,7 +125,7 @@ def answer(**more):
     return step
 
 
-def failing(error):
+def fail_with(error):
     """A step of a script that is sent, and fails."""
 
     def step(_call):
@@ -142,13 +134,13 @@ def failing(error):
     return step
 
 
-def once(database, study, system, **more):
+def run_once(database, study, system, **more):
     """A run with one system and one worker; its part of the summary."""
     more = {"workers": 1, **more}
     return run_study(study, {"fake": system}, database, **more).systems[0]
 
 
-class Recorded(FakeBackend):
+class RecordingBackend(FakeBackend):
     """Keeps records, which can be looked at."""
 
     def __init__(self, *args, **more):
@@ -162,20 +154,20 @@ class Recorded(FakeBackend):
         return Reconciliation(outcome=Reconciled.FOUND, call=call, reason="There.", result=found)
 
 
-def begun(database, system, pair=0, **more):
-    call = attempt(**more)
+def begin_pair(database, system, pair=0, **more):
+    call = new_record(**more)
     database.begin(system.number, pair, call)
     return call
 
 
-def asked(database, system, pair=0, **more):
-    call = begun(database, system, pair, **more)
+def ask_pair(database, system, pair=0, **more):
+    call = begin_pair(database, system, pair, **more)
     database.ask(system.number, pair, call.id)
     return call
 
 
 #: Ends of a call, with what may be charged for it.
-ENDS = {
+CHARGED_BY_STATE = {
     PairState.ANSWERED: Charged.YES,
     PairState.FAILED: Charged.NO,
     PairState.UNRESOLVED: Charged.UNKNOWN,
@@ -184,11 +176,11 @@ ENDS = {
 }
 
 
-def ended(state, call_id):
+def pair_outcome(state, call_id):
     answered = state is PairState.ANSWERED
     return Outcome(
         state=state,
-        billed=ENDS[state],
+        billed=CHARGED_BY_STATE[state],
         decision=Decision.MATCH if answered else None,
         score=80.0 if answered else None,
         environment=Environment.PRODUCTION if answered else None,

@@ -28,7 +28,7 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
     return ScoreTable(name=name, rule=rule, scores=scores, **(usual | columns))
 
 
-def answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, decisions=None, **more):
+def system_answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, decisions=None, **more):
     """Answers to pairs in which nobody is twice: a score, `LOST` or `SILENT` of each, mated first.
 
     Decisions are those that a threshold of 50 makes, unless they are given.
@@ -99,19 +99,19 @@ def crowd(
     return Answers.of_scores(table, **more)
 
 
-def changed(one, **columns):
+def with_columns(one, **columns):
     """The same answers with other columns of their table."""
     return attrs.evolve(one, table=attrs.evolve(one.table, **columns))
 
 
-def unanswered(one, rows):
+def without_answers(one, rows):
     """The same without an answer to some pairs."""
     answered = one.table.answered.copy()
     answered[rows] = False
     scores = np.where(answered, one.table.scores, np.nan)
     decisions = np.where(answered, one.table.decisions, -1).astype(np.int8)
     return attrs.evolve(
-        changed(
+        with_columns(
             one,
             answered=answered,
             acquired=one.table.acquired & answered,
@@ -122,12 +122,12 @@ def unanswered(one, rows):
     )
 
 
-def decided(one):
+def as_decisions(one):
     """The same from a vendor that gives decisions only."""
-    return changed(one, scores=np.full(len(one.table), np.nan), rule=ThresholdRule.VENDOR)
+    return with_columns(one, scores=np.full(len(one.table), np.nan), rule=ThresholdRule.VENDOR)
 
 
-def real(one):
+def as_real(one):
     """The same with everything that a vendor's answers tell."""
     return attrs.evolve(
         one,
@@ -139,7 +139,7 @@ def real(one):
     )
 
 
-def reads(path, reader):
+def text_reader(path, reader):
 
     def read(text):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -148,7 +148,7 @@ def reads(path, reader):
     return read
 
 
-def refused(read, text):
+def refusal_lines(read, text):
     """The lines that say why a text is refused."""
     with pytest.raises(InvalidRequest) as caught:
         read(text)

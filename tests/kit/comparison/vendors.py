@@ -34,7 +34,7 @@ def write_cards(folder, pairs):
     return folder / "pairs.csv"
 
 
-class World:
+class VendorStudy:
     """Two vendors and one study. A context manager."""
 
     def __init__(self, folder, pairs=200):

@@ -11,7 +11,7 @@ import random
 
 import attrs
 from kit.fakes import picture
-from kit.money.lines import PAID, World
+from kit.money.lines import PAID, TwoVendors
 
 import facematch_core as fm
 from facematch_core.cli.budget import look, open_in
@@ -34,7 +34,7 @@ SURELY_LATE = dt.timedelta(minutes=15)
 PER_MINUTE = 6
 
 
-class Gone(BaseException):
+class ProcessGone(BaseException):
     """The process is no more: nothing that it holds is written down any further."""
 
 
@@ -54,7 +54,7 @@ class Process:
 
     def finalize(self, entry, billed, **about):
         if not self.lives:
-            raise Gone
+            raise ProcessGone
         self.at("settling")
         return self.store.finalize(entry, billed, **about)
 
@@ -91,7 +91,7 @@ class Books:
         store=None,
     ):
         rates = {"didit": {"write_limit": PER_MINUTE}, "deepvue": {"minute_limit": PER_MINUTE}}
-        self.world = World(version=version, switches=rates if limited else None)
+        self.world = TwoVendors(version=version, switches=rates if limited else None)
         self.store = MemoryStore() if store is None else SqlStore(store)
         self.policies = {"breaker": breaker, "pacing": pacing, "retries": retries}
         self.cap = cap
@@ -230,7 +230,7 @@ class Books:
         for attempt_id, tries in self.heard.items():
             self._settle(attempt_id, tries, more.pop((tries.vendor, tries.operation), 0))
         assert not +more, f"charges of calls that nobody heard of: {more}"
-        if isinstance(error, Gone):
+        if isinstance(error, ProcessGone):
             self._open()
         self.check()
 
@@ -247,7 +247,7 @@ class Books:
             return error
         except fm.FaceMatchError as error:
             raise AssertionError(f"not an error of this world: {error!r}") from error
-        except (KeyboardInterrupt, Gone) as error:
+        except (KeyboardInterrupt, ProcessGone) as error:
             return error
         return None
 
@@ -310,7 +310,7 @@ class Books:
 
     def _event(self, event):
         if not self.process.lives:
-            raise Gone
+            raise ProcessGone
         tries = self.heard.setdefault(event.call_id, Tries(event.backend, event.operation))
         if event.kind in (fm.EventKind.CHARGED, fm.EventKind.REFUSED, fm.EventKind.UNKNOWN):
             tries.word = event.kind
@@ -326,7 +326,7 @@ class Books:
         how, self.armed = self.armed[1], None
         if how == "kill":
             self.process.lives = False
-            raise Gone
+            raise ProcessGone
         raise KeyboardInterrupt
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import attrs
 from kit.fakes import picture
-from kit.money.lines import PAID, World
+from kit.money.lines import PAID, TwoVendors
 
 from facematch_core import Charged, EventKind, FaceMatchError, FaceVerifier, Failover, VendorError
 from facematch_core.http import HttpRequest
@@ -36,13 +36,13 @@ class Breakage:
     @property
     def executed(self):
         """Whether the vendor did the work, which no client can see."""
-        return CARRIED_OUT.get(self.stage, self.more.get("executed", self is NOTHING))
+        return CARRIED_OUT.get(self.stage, self.more.get("executed", self is NO_FAULT))
 
 
 #: No byte comes for so long that nobody waits for it.
-SILENT = {"seconds": 60}
+LONG_SILENCE = {"seconds": 60}
 #: JSON in the form in which both vendors report their own faults.
-OWN = {"detail": "A sentence of the vendor's."}
+OWN_FAULT = {"detail": "A sentence of the vendor's."}
 #: What an answer of each kind and status ends in. By those of the first table a request is refused
 #: before any work, whoever refuses it.
 REFUSALS = {
@@ -91,14 +91,14 @@ AGAIN = {"VendorUnavailable", "RateLimited"}
 ELSEWHERE = AGAIN | {"InsufficientCredit"}
 
 #: The connection is not made at all, which no fault of the mock can do.
-NOBODY = Breakage("no connection", "nobody listens")
-NOTHING = Breakage("nothing breaks", "")
+NOBODY_LISTENS = Breakage("no connection", "nobody listens")
+NO_FAULT = Breakage("nothing breaks", "")
 
 
 def _on_the_wire():
     for stage, kinds in POSSIBLE.items():
         for kind in sorted(kinds) if stage is not Stage.ANSWER else ():
-            more = dict(SILENT) if kind in ("delay", "dribble") else {}
+            more = dict(LONG_SILENCE) if kind in ("delay", "dribble") else {}
             for executed in (False, True) if stage is Stage.AFTER_UPLOAD else (None,):
                 done = {} if executed is None else {"executed": executed}
                 yield Breakage(stage.value, kind.value, more | done)
@@ -110,7 +110,7 @@ def _answers():
     pages = [(*one, False) for one in REFUSALS if one[0] == "html"]
     own = [("json", status, False) for status in (500, 503)]
     for kind, status, executed in (*free, *lost, *pages, *own):
-        body = {"body": OWN} if kind == "json" else {}
+        body = {"body": OWN_FAULT} if kind == "json" else {}
         yield Breakage("answer", kind, {"status": status, "executed": executed, **body})
 
 
@@ -120,15 +120,15 @@ FAULTS = (*_on_the_wire(), *_answers())
 #: refused as well, and then it is not charged: no client can know that either.
 UNREADABLE = tuple(
     Breakage("answer", kind, {"status": 200, "executed": True, **more})
-    for kind, more in {"html": {}, "wrong_json": {}, "json": {"body": OWN}}.items()
+    for kind, more in {"html": {}, "wrong_json": {}, "json": {"body": OWN_FAULT}}.items()
 )
-CASES = (NOTHING, NOBODY, *FAULTS, *UNREADABLE)
+CASES = (NO_FAULT, NOBODY_LISTENS, *FAULTS, *UNREADABLE)
 
 #: The versions of each vendor's face match.
 VERSIONS = {"didit": ("v3",), "deepvue": ("v1", "v2")}
 #: What comes before the call; `open` is a breaker that opened before it, and `used up` a budget
 #: without room.
-SETTINGS = {
+GATES = {
     "no gate": (),
     "budget": ("budget",),
     "budget used up": ("budget", "used up"),
@@ -145,7 +145,7 @@ REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
 
 
 @attrs.frozen(order=True)
-class Outcome:
+class CallOutcome:
     """What came of one call: with the vendor that was meant, and with the one behind it."""
 
     #: Class name of the error; the decision if there is a result.
@@ -162,9 +162,9 @@ class Outcome:
 
 def ends_in(vendor, case):
     """The end of a call without any gate."""
-    if case is NOTHING:
+    if case is NO_FAULT:
         return "MATCH"
-    if case is NOBODY:
+    if case is NOBODY_LISTENS:
         return "VendorUnavailable"
     met = (case.kind, case.more.get("status"))
     if case.stage != "answer" or met in LOST:
@@ -172,24 +172,24 @@ def ends_in(vendor, case):
     return OWN_WORDS[vendor].get(met) or REFUSALS[met]
 
 
-def wanted(vendor, setting, case):
+def expected_outcome(vendor, setting, case):
     """What has to come of it: a gate changes nothing, refuses everything, or helps what is free."""
     if setting in REFUSING:
-        return Outcome(REFUSING[setting], "NO", (0, 0), ("", ""), (0, 0))
+        return CallOutcome(REFUSING[setting], "NO", (0, 0), ("", ""), (0, 0))
     end = ends_in(vendor, case)
-    sent = 0 if case is NOBODY else 1
+    sent = 0 if case is NOBODY_LISTENS else 1
     if setting in ("retries", "all gates") and end in AGAIN:
-        return Outcome("MATCH", "YES", (1, 0), ("spent", ""), (sent + 1, 0))
+        return CallOutcome("MATCH", "YES", (1, 0), ("spent", ""), (sent + 1, 0))
     if setting == "failover" and end in ELSEWHERE:
-        return Outcome("MATCH", "YES", (0, 1), ("", "spent"), (sent, 1))
-    again = end == "MATCH" and case is not NOTHING
+        return CallOutcome("MATCH", "YES", (0, 1), ("", "spent"), (sent, 1))
+    again = end == "MATCH" and case is not NO_FAULT
     billed = BILLED.get(end, "NO")
     counted = {"YES": "spent", "UNKNOWN": "unknown", "NO": ""}[billed]
     charges = int(again or case.executed)
-    return Outcome(end, billed, (charges, 0), (counted, ""), (sent + again, 0))
+    return CallOutcome(end, billed, (charges, 0), (counted, ""), (sent + again, 0))
 
 
-def ask(verifier, events=(), *, liveness=False):
+def call_once(verifier, events=(), *, liveness=False):
     """One call: its result or its error."""
     try:
         if liveness:
@@ -199,12 +199,12 @@ def ask(verifier, events=(), *, liveness=False):
         return error
 
 
-def outcome(vendor, version, setting, case, *, by=ask, liveness=False):
+def call_outcome(vendor, version, setting, case, *, by=call_once, liveness=False):
     """What comes of one call of `vendor` with these gates, if `case` strikes its first request."""
-    world = World(version=version) if vendor == "deepvue" else World()
-    by = partial(ask, liveness=True) if liveness else by
+    world = TwoVendors(version=version) if vendor == "deepvue" else TwoVendors()
+    by = partial(call_once, liveness=True) if liveness else by
     try:
-        asked = Asked(world, vendor, SETTINGS[setting], liveness=liveness)
+        asked = FaultClient(world, vendor, GATES[setting], liveness=liveness)
         return asked.struck_by(case).once(by)
     finally:
         world.close()
@@ -212,13 +212,13 @@ def outcome(vendor, version, setting, case, *, by=ask, liveness=False):
 
 def all_outcomes():
     return {
-        (vendor, version, setting, case): outcome(vendor, version, setting, case)
+        (vendor, version, setting, case): call_outcome(vendor, version, setting, case)
         for vendor, versions in VERSIONS.items()
-        for version, setting, case in itertools.product(versions, SETTINGS, CASES)
+        for version, setting, case in itertools.product(versions, GATES, CASES)
     }
 
 
-class Asked:
+class FaultClient:
     """One client, which asks `vendor` first, and the two vendors' books."""
 
     def __init__(self, world, vendor, gates=(), *, liveness=False):
@@ -236,19 +236,19 @@ class Asked:
             other.sign(HttpRequest(url=other.address), call=None)
         if "open" in gates:
             world.line.cut[self.path] = 1
-            ask(self.members[vendor])
+            call_once(self.members[vendor])
 
     def struck_by(self, case):
         """The same; `case` strikes its next request."""
-        if case is NOBODY:
+        if case is NOBODY_LISTENS:
             self.world.line.cut[self.path] = 1
-        elif case is not NOTHING:
+        elif case is not NO_FAULT:
             where = None if case.stage == "connect" else self.path
             fault = Fault(stage=case.stage, kind=case.kind, path=where, **case.more)
             self.world.mock.control.add_fault(fault)
         return self
 
-    def once(self, by=ask):
+    def once(self, by=call_once):
         """One call, as `by` makes it with a verifier and the list of its events."""
         verifier = self.members[self.order[0]]
         if "failover" in self.gates:
@@ -259,7 +259,7 @@ class Asked:
             billed = ended.billing.charged if isinstance(ended, VendorError) else Charged.NO
         else:
             error, billed = ended.decision.name, ended.billing.charged
-        return Outcome(
+        return CallOutcome(
             error=error,
             billed=billed.name,
             charges=tuple(len(self.world.charges(vendor)) for vendor in self.order),

@@ -52,7 +52,7 @@ class WorldClock:
 
 
 @attrs.define
-class Line(BaseAdapter):
+class MockLine(BaseAdapter):
     """Carries requests to a mock, by its adapter."""
 
     mock: MockAdapter
@@ -100,7 +100,7 @@ class Line(BaseAdapter):
         """Nothing is open."""
 
 
-class World:
+class TwoVendors:
     """Two mock vendors, one clock for them and for their client, and the line between.
 
     The client's keys are canaries: `kit.canaries` finds them wherever they are written down.
@@ -125,7 +125,7 @@ class World:
         if patience_s:
             self.mock.start()
         adapter = MockAdapter(self.mock.app, sleep=virtual.advance)
-        self.line = Line(adapter)
+        self.line = MockLine(adapter)
 
     def backend(self, vendor):
         patience = self.patience_s

@@ -2,7 +2,7 @@
 
 import collections
 
-from kit.money.faults import CASES, NOTHING, SETTINGS, VERSIONS
+from kit.money.faults import CASES, GATES, NO_FAULT, VERSIONS
 
 TITLES = {"didit": "Didit", "deepvue": "Deepvue"}
 HEAD = (
@@ -23,7 +23,7 @@ def tables(outcomes):
 
 def _of_vendor(vendor, outcomes):
     groups = collections.defaultdict(list)
-    for setting in SETTINGS:
+    for setting in GATES:
         found = {
             (version, case): outcomes[vendor, version, setting, case]
             for version in VERSIONS[vendor]
@@ -60,7 +60,7 @@ def _table(vendor, found):
 
 
 def _carried_out(case):
-    if case.stage in ("mid_headers", "mid_body", NOTHING.stage):
+    if case.stage in ("mid_headers", "mid_body", NO_FAULT.stage):
         return "yes"
     return "yes" if case.more.get("executed") else "no"
 

@@ -25,7 +25,7 @@ from facematch_mock_server import Fault, MockServer
 
 A, B = picture(), picture((20, 30, 40))
 OFTEN = {"times": None}
-FAULTS = (
+STORM_FAULTS = (
     Fault(stage="connect", kind="delay", seconds=1.5, chance=0.03, **OFTEN),
     Fault(stage="connect", kind="reset", chance=0.03, **OFTEN),
     Fault(stage="mid_upload", kind="reset", chance=0.03, **OFTEN),
@@ -38,13 +38,13 @@ FAULTS = (
     Fault(stage="answer", kind="status", status=429, chance=0.05, **OFTEN),
     Fault(stage="answer", kind="status", status=503, chance=0.03, **OFTEN),
 )
-ENDS = {"charged", "refused", "unknown"}
+LAST_EVENTS = {"charged", "refused", "unknown"}
 #: What the documented numbers allow of threads by the beginning of their names.
 MOST = {"facematch-call": 8, "facematch-look-up": 8}
 
 
 @attrs.frozen(kw_only=True)
-class Library(SdkBackend):
+class SlowLibrary(SdkBackend):
     """A vendor whose library takes its time, and charges somewhere in the middle of it."""
 
     name = "library"
@@ -110,12 +110,12 @@ class Storm:
             return look_up(host, *more, flags=flags, **named)
 
         with self.mock, patches.patch("socket.getaddrinfo", slow):
-            for fault in FAULTS:
+            for fault in STORM_FAULTS:
                 self.mock.control.add_fault(fault)
             # By a name, so that it is looked up.
             url = self.mock.url.replace("127.0.0.1", "localhost")
             didit = DiditBackend(api_key=self.mock.live_key, base_url=url)
-            library = Library(dice=self.dice)
+            library = SlowLibrary(dice=self.dice)
             retry = Retry(times=2, first_s=0.01)
             self.verifiers = [
                 self.verifier(didit),
@@ -164,7 +164,7 @@ class Storm:
 
     @staticmethod
     def is_over(steps):
-        return bool(ENDS & steps) or "answered" in steps
+        return bool(LAST_EVENTS & steps) or "answered" in steps
 
     def ask(self):
         verifier, deadline_s = self.dice.choice(self.verifiers), self.dice.uniform(0.05, 1.5)

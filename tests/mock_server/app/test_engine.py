@@ -2,8 +2,15 @@
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import MATCH, control, match, multipart, picture, request
-from kit.mock_worlds import struck_by
+from kit.mock_didit import (
+    MATCH_PATH,
+    control_request,
+    didit_request,
+    match_request,
+    multipart,
+    scene,
+)
+from kit.mock_worlds import handle_with_fault
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
@@ -17,7 +24,14 @@ LIMIT = 64 * 1024 * 1024
 
 @pytest.mark.parametrize(
     "sent",
-    [match(), match(key="x"), request("/v3/x/"), request("/x"), control("clock"), control("x")],
+    [
+        match_request(),
+        match_request(key="x"),
+        didit_request("/v3/x/"),
+        didit_request("/x"),
+        control_request("clock"),
+        control_request("x"),
+    ],
 )
 def test_every_answer_has_version_and_claims_beside_it(sent):
     """Version and claims are in side headers; the control API has no claims."""
@@ -36,7 +50,7 @@ def test_every_answer_has_version_and_claims_beside_it(sent):
     ],
 )
 def test_a_path_outside_names_the_one_that_was_meant(path, meant):
-    response = didit.new_engine().handle(request(path))
+    response = didit.new_engine().handle(didit_request(path))
     assert response.status == 404
     assert meant in response.json()["mock"]
     assert "mock.elsewhere" in response.claims
@@ -49,12 +63,12 @@ def head(path, length):
 @pytest.mark.parametrize(
     ("path", "length", "status"),
     [
-        (MATCH, str(LIMIT), None),
-        (MATCH, str(LIMIT + 1), 413),
+        (MATCH_PATH, str(LIMIT), None),
+        (MATCH_PATH, str(LIMIT + 1), 413),
         ("/__mock__/faults", str(2**20 + 1), 413),
         ("/__mock__/faults", str(2**20), None),
-        (MATCH, "9" * 5000, 413),
-        (MATCH, "many", None),
+        (MATCH_PATH, "9" * 5000, 413),
+        (MATCH_PATH, "many", None),
     ],
 )
 def test_a_length_over_the_limit_is_refused_early(path, length, status):
@@ -69,8 +83,10 @@ def test_a_length_over_the_limit_is_refused_early(path, length, status):
 
 def test_a_body_that_grew_over_the_limit_is_refused_as_a_declared_one():
     engine = didit.new_engine()
-    assert engine.max_body_bytes(head(MATCH, "0")) == LIMIT
-    assert engine.too_large(head(MATCH, "0")) == engine.refuse_early(head(MATCH, str(LIMIT + 1)))
+    assert engine.max_body_bytes(head(MATCH_PATH, "0")) == LIMIT
+    assert engine.too_large(head(MATCH_PATH, "0")) == engine.refuse_early(
+        head(MATCH_PATH, str(LIMIT + 1))
+    )
 
 
 #: status -> body, claim
@@ -96,8 +112,8 @@ def test_a_status_of_a_fault_comes_in_the_vendors_words_and_carries_nothing_out(
     status, body, claim
 ):
     engine = didit.new_engine()
-    sent = request(MATCH, b"x", "x/y")
-    response = struck_by(engine, Fault(stage="answer", kind="status", status=status), sent)
+    sent = didit_request(MATCH_PATH, b"x", "x/y")
+    response = handle_with_fault(engine, Fault(stage="answer", kind="status", status=status), sent)
     assert (response.status, response.json()) == (status, body)
     assert claim in response.claims
     assert (response.header("Retry-After") is None) == (status != 429)
@@ -115,10 +131,10 @@ def test_a_status_of_a_fault_comes_in_the_vendors_words_and_carries_nothing_out(
         ("status", 204, "mock.fault.other", "application/json"),
     ],
 )
-@pytest.mark.parametrize("path", [MATCH, "/v3/elsewhere"])
+@pytest.mark.parametrize("path", [MATCH_PATH, "/v3/elsewhere"])
 def test_what_the_vendor_does_not_document_is_ours_and_says_so(kind, status, claim, media, path):
     fault = Fault(stage="answer", kind=kind, status=status, path=path)
-    response = struck_by(didit.new_engine(), fault, request(path))
+    response = handle_with_fault(didit.new_engine(), fault, didit_request(path))
     assert (response.status, response.header("Content-Type")) == (status, media)
     assert claim in response.claims
     assert response.header(MOCK_HEADER)
@@ -127,10 +143,10 @@ def test_what_the_vendor_does_not_document_is_ours_and_says_so(kind, status, cla
 def test_an_entry_of_the_journal_holds_no_picture_key_or_secret():
     engine = didit.new_engine()
     fields = {"vendor_data": "e" * 100, "api_token": "s3cr3t", "metadata": "{}"}
-    probe = picture(secret="pixels")
-    response = engine.handle(match(probe, **fields))
+    probe = scene(secret="pixels")
+    response = engine.handle(match_request(probe, **fields))
     (entry,) = engine.world.account.journal.entries
-    assert (entry.method, entry.path, entry.status) == ("POST", MATCH, 200)
+    assert (entry.method, entry.path, entry.status) == ("POST", MATCH_PATH, 200)
     assert (entry.vendor, entry.key, entry.at) == ("didit", "live", didit.START)
     assert entry.fields == {
         "vendor_data": "e" * 79 + "…",
@@ -139,7 +155,7 @@ def test_an_entry_of_the_journal_holds_no_picture_key_or_secret():
     }
     assert [(f.field, f.name, f.size) for f in entry.files] == [
         ("user_image", "probe.jpg", len(probe)),
-        ("ref_image", "reference.png", len(picture())),
+        ("ref_image", "reference.png", len(scene())),
     ]
     assert all(len(file.digest) == 64 for file in entry.files)
     assert entry.claims == response.claims
@@ -151,9 +167,9 @@ def test_the_journal_has_the_kind_of_key_and_what_was_malformed():
     """The vendor answers as if parts were missing; the journal says why they are."""
     engine = didit.new_engine()
     for key in ("mock-live-key", "mock-sandbox-key", "x", None):
-        engine.handle(match(key=key))
+        engine.handle(match_request(key=key))
     body, content_type = multipart([("vendor_data", "x")])
-    engine.handle(request(MATCH, body[:-12], content_type))
+    engine.handle(didit_request(MATCH_PATH, body[:-12], content_type))
     entries = engine.world.account.journal.entries
     assert [entry.key for entry in entries] == ["live", "sandbox", "wrong", "none", "live"]
     assert entries[-1].note.startswith("form: ")

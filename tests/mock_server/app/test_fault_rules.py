@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import match
-from kit.mock_worlds import struck_by
+from kit.mock_didit import match_request
+from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server import Fault, Kind, Stage
 from facematch_mock_server.faults import CARRIED_OUT, DEEPEST, POSSIBLE
@@ -66,6 +66,6 @@ bodies = st.recursive(
 @given(body=bodies, status=st.integers(200, 599))
 def test_any_json_is_sent_as_it_is(body, status):
     rule = Fault(stage="answer", kind="json", status=status, body=body)
-    response = struck_by(didit.new_engine(), rule, match())
+    response = handle_with_fault(didit.new_engine(), rule, match_request())
     assert (response.status, response.json()) == (status, json.loads(json.dumps(body)))
     assert response.claims[0] == "mock.fault.own"

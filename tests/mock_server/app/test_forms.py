@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import django_settings
 from kit import mock_didit as didit
-from kit.mock_didit import BOUNDARY, LIVENESS, MATCH, picture, request
+from kit.mock_didit import BOUNDARY, LIVENESS_PATH, MATCH_PATH, didit_request, scene
 
 from facematch_mock_server.http.forms import (
     FormError,
@@ -135,7 +135,7 @@ def test_without_a_usable_boundary_the_refusal_is_the_frameworks(framework, cont
     why = seen(content_type, b"x")
     assert why.startswith("Invalid ")
     assert why == framework(content_type, b"x")
-    response = didit.new_engine().handle(request(MATCH, b"x", content_type))
+    response = didit.new_engine().handle(didit_request(MATCH_PATH, b"x", content_type))
     assert response.status == 400
     assert response.json()["detail"] == f"Multipart form parse error - {why}"
     assert "didit.form.refused" in response.claims
@@ -172,7 +172,7 @@ pieces = st.lists(
             b"Content-Type: image/jpeg\r\n",
             b"\n",
             b": x\r\n",
-            picture(),
+            scene(),
         ]
     )
     | st.binary(max_size=12),
@@ -233,11 +233,11 @@ def test_a_form_is_read_as_the_framework_reads_it(framework, body, end):
     assert seen(TYPE, body + end) == framework(TYPE, body + end)
 
 
-@given(body=pieces, path=st.sampled_from([MATCH, LIVENESS]))
+@given(body=pieces, path=st.sampled_from([MATCH_PATH, LIVENESS_PATH]))
 def test_any_body_gets_an_answer(body, path):
     """However broken a body is, the answer is one of the vendor's, never an exception."""
     engine = didit.new_engine()
-    response = engine.handle(request(path, body, TYPE))
+    response = engine.handle(didit_request(path, body, TYPE))
     assert response.status in (200, 400)
     assert response.claims
     assert engine.world.account.journal.entries[-1].status == response.status

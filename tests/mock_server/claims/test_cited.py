@@ -14,12 +14,27 @@ from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 from kit import mock_rekognition as rekognition
-from kit.mock_didit import MATCH, START, control, liveness, match, picture, request
-from kit.mock_didit_accounts import ANNA, ME, login, register, with_token
-from kit.mock_didit_accounts import later as passing
-from kit.mock_didit_sessions import later, listed, on, pictured, sent, update
-from kit.mock_rekognition import card, compare, pair, signed, without
-from kit.mock_worlds import struck_by
+from kit.mock_didit import (
+    MATCH_PATH,
+    START,
+    control_request,
+    didit_request,
+    liveness_request,
+    match_request,
+    scene,
+)
+from kit.mock_didit_accounts import ANNA, ME, login_request, register_request, with_access_token
+from kit.mock_didit_accounts import advance_request as passing
+from kit.mock_didit_sessions import (
+    advance_clock,
+    list_request,
+    on,
+    read_media,
+    session_request,
+    update,
+)
+from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
+from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.messages import Head
@@ -40,13 +55,13 @@ DIDIT = (
 
 
 def json(path, body, **more):
-    return request(path, body, "application/json", **more)
+    return didit_request(path, body, "application/json", **more)
 
 
-def answered(status, kind="status", made=json(MATCH, b"{}"), **more):  # noqa: B008 - a value
+def answered(status, kind="status", made=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
     """A step that a fault strikes."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
-    return lambda engine: struck_by(engine, fault, made)
+    return lambda engine: handle_with_fault(engine, fault, made)
 
 
 def refused(path):
@@ -61,9 +76,9 @@ def an_application(of):
     def step(engine):
         one = accounts.opened(engine)
         if one is None:
-            return engine.handle(login())
+            return engine.handle(login_request())
         path = f"{ME}{one.organization}/applications/{getattr(one, of)}/"
-        return with_token(path)(engine)
+        return with_access_token(path)(engine)
 
     return step
 
@@ -74,53 +89,56 @@ def of_anothers_session(engine):
 
 
 def check(**more):
-    return sessions.added("PASSIVE_LIVENESS", {**sessions.CHECK, **more})
+    return sessions.add_session("PASSIVE_LIVENESS", {**sessions.CHECK, **more})
 
 
 OF_DIDIT = {
     "match": (
-        match(picture(faces=0), save_api_request="false"),
-        match(b"no picture"),
-        match(picture(review=True)),
-        match(picture(faces=2)),
-        match(key="mock-sandbox-key", vendor_data="emp-0042"),
+        match_request(scene(faces=0), save_api_request="false"),
+        match_request(b"no picture"),
+        match_request(scene(review=True)),
+        match_request(scene(faces=2)),
+        match_request(key="mock-sandbox-key", vendor_data="emp-0042"),
     ),
     "liveness": (
-        liveness(picture(score=None)),
-        liveness(picture(faces=0)),
-        liveness(picture(blocklist="possible", duplicate="certain")),
-        liveness(b"no picture"),
-        liveness(key="mock-sandbox-key"),
+        liveness_request(scene(score=None)),
+        liveness_request(scene(faces=0)),
+        liveness_request(scene(blocklist="possible", duplicate="certain")),
+        liveness_request(b"no picture"),
+        liveness_request(key="mock-sandbox-key"),
     ),
     "fields": (
-        match(b"x" * BIG),
-        match(metadata="[]"),
-        match(metadata="", vendor_data=""),
-        match(metadata="x" * 50_001, vendor_data="x" * 10_001),
-        request(MATCH, b"x", "multipart/form-data"),
-        request(MATCH, *didit.multipart([("a", "")] * 1001)),
-        json(MATCH, b"{}"),
-        request(MATCH, method="OPTIONS"),
+        match_request(b"x" * BIG),
+        match_request(metadata="[]"),
+        match_request(metadata="", vendor_data=""),
+        match_request(metadata="x" * 50_001, vendor_data="x" * 10_001),
+        didit_request(MATCH_PATH, b"x", "multipart/form-data"),
+        didit_request(MATCH_PATH, *didit.multipart([("a", "")] * 1001)),
+        json(MATCH_PATH, b"{}"),
+        didit_request(MATCH_PATH, method="OPTIONS"),
         json(f"{accounts.AUTH}login/", b"null", key=None),
         json(f"{accounts.AUTH}login/", b"[" * 101 + b"]" * 101, key=None),
     ),
     "keys": (
-        match(key=None),
-        control("keys", {"key": "past-key", "expires": "2026-07-01"}),
-        match(key="past-key"),
+        match_request(key=None),
+        control_request("keys", {"key": "past-key", "expires": "2026-07-01"}),
+        match_request(key="past-key"),
     ),
     "rates": (
-        control("limits", {"get": 1, "write": 1}),
-        *[request(MATCH, method="GET"), match()] * 2,
+        control_request("limits", {"get": 1, "write": 1}),
+        *[didit_request(MATCH_PATH, method="GET"), match_request()] * 2,
     ),
-    "credit": (control("ledger/balance", {"balance": "0.02"}), liveness(b"no picture")),
+    "credit": (
+        control_request("ledger/balance", {"balance": "0.02"}),
+        liveness_request(b"no picture"),
+    ),
     "paths": (
-        request("/v3/face-mach/"),
-        request("/v3/session/seven/decision/"),
-        request("/v3/workflows/", method="GET"),
-        request("/system/healthcheck", method="GET", key=None),
-        request("/elsewhere"),
-        refused(MATCH),
+        didit_request("/v3/face-mach/"),
+        didit_request("/v3/session/seven/decision/"),
+        didit_request("/v3/workflows/", method="GET"),
+        didit_request("/system/healthcheck", method="GET", key=None),
+        didit_request("/elsewhere"),
+        refused(MATCH_PATH),
         refused("/__mock__/faults"),
     ),
     "faults": (
@@ -130,34 +148,34 @@ OF_DIDIT = {
         answered(200, "wrong_json"),
     ),
     "decisions": (
-        match(),
+        match_request(),
         check(status="Approved", warnings=[]),
         on(1, query="?include=events"),
         on(1, query="?include=else"),
-        control("limits", {"get": 0}),
+        control_request("limits", {"get": 0}),
         on(1),
-        control("limits", {"decision": 1}),
+        control_request("limits", {"decision": 1}),
         on(1),
     ),
     "pictures": (
-        match(picture(score=55)),
-        pictured(1, then=later(100)),
-        pictured(1, then=later(3600)),
-        pictured(1, change=lambda there: there[:-1] + "-"),
-        pictured(1, method="POST"),
-        pictured(1, host="evil.example"),
-        pictured(9),
-        pictured(1, then=sessions.forget),
+        match_request(scene(score=55)),
+        read_media(1, then=advance_clock(100)),
+        read_media(1, then=advance_clock(3600)),
+        read_media(1, change=lambda there: there[:-1] + "-"),
+        read_media(1, method="POST"),
+        read_media(1, host="evil.example"),
+        read_media(9),
+        read_media(1, then=sessions.forget),
     ),
     "lists": (
-        listed("session_type=FOO"),
-        listed("country=ESP"),
-        listed("page=9"),
-        listed(key=sessions.SANDBOX),
-        sent("/v3/sessions?limit=1"),
+        list_request("session_type=FOO"),
+        list_request("country=ESP"),
+        list_request("page=9"),
+        list_request(key=sessions.SANDBOX),
+        session_request("/v3/sessions?limit=1"),
     ),
     "updates": (
-        match(picture(score=55)),
+        match_request(scene(score=55)),
         update(1, {"new_status": "Approved"}),
         update(1, {"new_status": "Resubmitted"}),
         update(1, []),
@@ -175,42 +193,42 @@ OF_DIDIT = {
         update(1, b"{", key="wrong"),
     ),
     "balance": (
-        control("limits", {"management": 1}),
-        *[accounts.told(accounts.BALANCE)] * 2,
+        control_request("limits", {"management": 1}),
+        *[accounts.account_request(accounts.BALANCE)] * 2,
     ),
     "top up": (
-        accounts.top_up(None),
-        *(accounts.top_up(amount) for amount in ("x", 49.99, 50, 1_000_000)),
-        control("payments/plan", {"annual": True}),
-        accounts.top_up(),
+        accounts.top_up_request(None),
+        *(accounts.top_up_request(amount) for amount in ("x", 49.99, 50, 1_000_000)),
+        control_request("payments/plan", {"annual": True}),
+        accounts.top_up_request(),
     ),
     "registration": (
-        register("anna@example.com"),
-        register(),
-        register("ANNA@mailbox.dev"),
-        *[accounts.verify()] * 2,
-        register("ben@mailbox.dev"),
+        register_request("anna@example.com"),
+        register_request(),
+        register_request("ANNA@mailbox.dev"),
+        *[accounts.verify_email()] * 2,
+        register_request("ben@mailbox.dev"),
         passing(901),
-        accounts.verify("ben@mailbox.dev"),
+        accounts.verify_email("ben@mailbox.dev"),
     ),
-    "a password": (register("p5@mailbox.dev", "Nospecial7"),),
-    "too many": tuple(register(f"p{n}@mailbox.dev") for n in range(6)),
+    "a password": (register_request("p5@mailbox.dev", "Nospecial7"),),
+    "too many": tuple(register_request(f"p{n}@mailbox.dev") for n in range(6)),
     "another code": (
-        register(),
-        login(),
-        accounts.auth("resend-otp", email=ANNA),
-        accounts.auth("resend-otp", email="nobody@mailbox.dev"),
+        register_request(),
+        login_request(),
+        accounts.auth_request("resend-otp", email=ANNA),
+        accounts.auth_request("resend-otp", email="nobody@mailbox.dev"),
     ),
     "logging in": (
-        register(),
-        accounts.verify(),
-        with_token(),
-        accounts.told(ME, key=None),
+        register_request(),
+        accounts.verify_email(),
+        with_access_token(),
+        accounts.account_request(ME, key=None),
         an_application("application"),
         an_application("organization"),
-        login(),
-        *[accounts.FAILED] * 5,
-        login(),
+        login_request(),
+        *[accounts.FAILED_LOGIN] * 5,
+        login_request(),
     ),
     "webhooks": (
         webhooks.listen(),
@@ -218,7 +236,7 @@ OF_DIDIT = {
             step
             for answer in (500, 404, None, 302, 401)
             for step in (
-                didit.match(vendor_data="emp-é", metadata='{"gate":2.0}'),
+                didit.match_request(vendor_data="emp-é", metadata='{"gate":2.0}'),
                 webhooks.carried(answer),
                 passing(60),
                 webhooks.carried(),
@@ -231,31 +249,37 @@ OF_DEEPVUE = {
     "tokens": (
         deepvue.authorize(as_files=True),
         deepvue.authorize(secret="wrong"),
-        request(deepvue.AUTHORIZE, b"x", "multipart/form-data", key=None),
-        request(deepvue.AUTHORIZE, method="GET", key=None),
+        didit_request(deepvue.AUTHORIZE, b"x", "multipart/form-data", key=None),
+        didit_request(deepvue.AUTHORIZE, method="GET", key=None),
     ),
     "guards": (
-        deepvue.with_token(deepvue.match(key=None)),
-        deepvue.match(key="wrong"),
-        deepvue.with_token(deepvue.match(), change=lambda token: token[:-1]),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(key=None)),
+        deepvue.deepvue_match(key="wrong"),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(), change=lambda token: token[:-1]),
     ),
     "clients": (
-        deepvue.steer("keys", {"key": "weak-secret", "allowed": False}),
-        deepvue.with_token(deepvue.match(key="weak-secret")),
-        deepvue.steer("keys/revoke", {"key": deepvue.SECRET}),
+        deepvue.deepvue_control("keys", {"key": "weak-secret", "allowed": False}),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(key="weak-secret")),
+        deepvue.deepvue_control("keys/revoke", {"key": deepvue.SECRET}),
         deepvue.authorize(),
         deepvue.wallet(),
     ),
     "answers": (
-        deepvue.with_token(deepvue.match()),
-        deepvue.with_token(deepvue.match(picture(), picture())),
-        deepvue.with_token(deepvue.match(deepvue.picture(), deepvue.picture())),
-        deepvue.with_token(deepvue.match(deepvue.picture(faces=0), path=deepvue.MATCH_2)),
-        deepvue.with_token(deepvue.match(path=deepvue.MATCH_2)),
-        deepvue.with_token(deepvue.liveness(deepvue.picture(attack=True))),
-        deepvue.with_token(deepvue.posted({"image": "not base64!"})),
-        deepvue.steer("answers", {"kind": "match", "fields": {"data": {"match": "true"}}}),
-        deepvue.with_token(deepvue.match()),
+        deepvue.with_deepvue_token(deepvue.deepvue_match()),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(scene(), scene())),
+        deepvue.with_deepvue_token(
+            deepvue.deepvue_match(deepvue.jpeg_scene(), deepvue.jpeg_scene())
+        ),
+        deepvue.with_deepvue_token(
+            deepvue.deepvue_match(deepvue.jpeg_scene(faces=0), path=deepvue.FACEMATCH_2)
+        ),
+        deepvue.with_deepvue_token(deepvue.deepvue_match(path=deepvue.FACEMATCH_2)),
+        deepvue.with_deepvue_token(deepvue.deepvue_liveness(deepvue.jpeg_scene(attack=True))),
+        deepvue.with_deepvue_token(deepvue.post_liveness({"image": "not base64!"})),
+        deepvue.deepvue_control(
+            "answers", {"kind": "match", "fields": {"data": {"match": "true"}}}
+        ),
+        deepvue.with_deepvue_token(deepvue.deepvue_match()),
     ),
     "rates": (
         deepvue.wallet(),
@@ -264,106 +288,110 @@ OF_DEEPVUE = {
             step
             for window in ("second", "minute", "day")
             for step in (
-                deepvue.steer("limits", {window: 0}),
-                deepvue.with_token(deepvue.match()),
+                deepvue.deepvue_control("limits", {window: 0}),
+                deepvue.with_deepvue_token(deepvue.deepvue_match()),
                 deepvue.wallet(),
-                deepvue.steer("limits", {window: None}),
+                deepvue.deepvue_control("limits", {window: None}),
             )
         ),
     ),
     "credit": (
-        deepvue.steer("ledger/balance", {"balance": "0.02"}),
-        deepvue.with_token(deepvue.liveness()),
+        deepvue.deepvue_control("ledger/balance", {"balance": "0.02"}),
+        deepvue.with_deepvue_token(deepvue.deepvue_liveness()),
     ),
-    "paths": (request("/v1/elsewhere"),),
-    "faults": tuple(answered(status, made=deepvue.match()) for status in (400, 402, 418, 500, 503)),
+    "paths": (didit_request("/v1/elsewhere"),),
+    "faults": tuple(
+        answered(status, made=deepvue.deepvue_match()) for status in (400, 402, 418, 500, 503)
+    ),
 }
 
 OF_COMPREFACE = (
-    compreface.verify(query="?status=True&face_plugins=age,gender,landmarks,mask,pose,calculator"),
-    compreface.verify(query="?face_plugins=beard"),
-    compreface.verify(query="?det_prob_threshold=1"),
-    compreface.verify(picture(faces=2)),
-    compreface.verify(picture(faces=2), picture(faces=3), query="?limit=1"),
-    compreface.verify(key=None),
-    compreface.verify(key="wrong"),
-    compreface.verify(key=compreface.UUID),
-    compreface.verify(target=False),
-    compreface.verify(names=("a.jpg", "b.heic")),
-    compreface.verify(b"x" * BIG),
-    compreface.verify(query="?limit=-1"),
-    compreface.in_json(source_image=None),
-    compreface.in_json(target_image="data:image/png;base64,AAAA"),
-    attrs.evolve(compreface.in_json(), body=b"["),
-    attrs.evolve(compreface.verify(), method="PUT"),
-    compreface.of_type("text/plain"),
-    compreface.of_type("multipart/form-data"),
-    compreface.of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
-    didit.struck(503, compreface.verify()),
+    compreface.verification_request(
+        query="?status=True&face_plugins=age,gender,landmarks,mask,pose,calculator"
+    ),
+    compreface.verification_request(query="?face_plugins=beard"),
+    compreface.verification_request(query="?det_prob_threshold=1"),
+    compreface.verification_request(scene(faces=2)),
+    compreface.verification_request(scene(faces=2), scene(faces=3), query="?limit=1"),
+    compreface.verification_request(key=None),
+    compreface.verification_request(key="wrong"),
+    compreface.verification_request(key=compreface.SERVICE_KEY),
+    compreface.verification_request(target=False),
+    compreface.verification_request(names=("a.jpg", "b.heic")),
+    compreface.verification_request(b"x" * BIG),
+    compreface.verification_request(query="?limit=-1"),
+    compreface.json_request(source_image=None),
+    compreface.json_request(target_image="data:image/png;base64,AAAA"),
+    attrs.evolve(compreface.json_request(), body=b"["),
+    attrs.evolve(compreface.verification_request(), method="PUT"),
+    compreface.request_of_type("text/plain"),
+    compreface.request_of_type("multipart/form-data"),
+    compreface.request_of_type("application/json", b" " * (10 * 1024 * 1024 + 1)),
+    didit.fail_with_status(503, compreface.verification_request()),
 )
 
 DRAWN = "returnFaceId=false"
 OF_AZURE = (
-    azure.itself,
+    azure.compare_with_itself,
     lambda engine: (
-        azure.compared(engine, azure.picture(score=None))
+        azure.compare_pictures(engine, azure.large_scene(score=None))
         if not engine.world.switches
-        else engine.handle(azure.detect())
+        else engine.handle(azure.detect_request())
     ),
     lambda engine: (
-        azure.compared(engine, query="recognitionModel=recognition_04")
+        azure.compare_pictures(engine, query="recognitionModel=recognition_04")
         if not engine.world.switches
-        else engine.handle(azure.verify())
+        else engine.handle(azure.verify_request())
     ),
-    azure.detect(query="returnFaceLandmarks=true&returnFaceAttributes=headPose,glasses"),
-    attrs.evolve(azure.detect(), target=azure.DETECT.replace("v1.2", "v1.2-preview.1")),
-    azure.detect(query="returnFaceId=maybe"),
-    azure.detect(key=None, authorization="Bearer nobody"),
-    *(azure.detect(query=query) for query in azure.REFUSED),
-    azure.detect(azure.picture(size=1023), DRAWN),
-    azure.detect(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, DRAWN),
-    azure.detect(b"%PDF-".ljust(1024), DRAWN),
-    azure.detect(b"{}", DRAWN, kind=azure.JSON),
-    azure.detect(query=DRAWN, kind="image/jpeg"),
-    azure.ask(azure.VERIFY, b"{", azure.JSON),
-    azure.verify("one", "two"),
-    azure.ask(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
-    attrs.evolve(azure.verify(), method="PUT"),
-    didit.struck(503, azure.verify()),
-    control("limits", {"resource": 1}),
-    *[azure.verify()] * 2,
+    azure.detect_request(query="returnFaceLandmarks=true&returnFaceAttributes=headPose,glasses"),
+    attrs.evolve(azure.detect_request(), target=azure.DETECT.replace("v1.2", "v1.2-preview.1")),
+    azure.detect_request(query="returnFaceId=maybe"),
+    azure.detect_request(key=None, authorization="Bearer nobody"),
+    *(azure.detect_request(query=query) for query in azure.REFUSED),
+    azure.detect_request(azure.large_scene(size=1023), DRAWN),
+    azure.detect_request(b"\xff\xd8\xff" + b"x" * 6 * 1024 * 1024, DRAWN),
+    azure.detect_request(b"%PDF-".ljust(1024), DRAWN),
+    azure.detect_request(b"{}", DRAWN, kind=azure.JSON),
+    azure.detect_request(query=DRAWN, kind="image/jpeg"),
+    azure.azure_request(azure.VERIFY, b"{", azure.JSON),
+    azure.verify_request("one", "two"),
+    azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
+    attrs.evolve(azure.verify_request(), method="PUT"),
+    didit.fail_with_status(503, azure.verify_request()),
+    control_request("limits", {"resource": 1}),
+    *[azure.verify_request()] * 2,
 )
 
 OF_REKOGNITION = (
-    compare(target=card("p1", faces=2), SimilarityThreshold=0, QualityFilter="HIGH"),
-    compare(target=card("p1", faces=0)),
-    rekognition.detect(card("p1", faces=2), Attributes=["ALL"]),
-    compare(source=card("p1", faces=2)),
-    compare(source=rekognition.drawn("JPEG")),
-    compare(target=rekognition.drawn("WEBP")),
-    compare(rekognition.drawn(size=(79, 200))),
-    compare(b"x" * BIG),
-    signed({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
-    signed(b"{"),
-    compare(SimilarityThreshold=101),
-    signed({}, "IndexFaces"),
-    without(compare(), "authorization"),
-    without(compare(), "x-amz-date"),
-    signed(pair(), key="somebody-else"),
-    signed(pair(), service="s3"),
-    signed(pair(), token="of-a-session"),
-    signed(pair(), at=dt.datetime.now(dt.UTC)),
-    signed(pair(), at=START - dt.timedelta(minutes=16)),
-    signed(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
-    control("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
-    signed(pair(), key="weak", secret="weak-key"),
-    didit.struck(500, compare()),
-    control("limits", {"second": 1}),
-    *[compare()] * 2,
-    control("limits", {"second": None, "increase": 0}),
-    compare(),
-    control("limits", {"increase": None, "capacity": 0}),
-    compare(),
+    signed_compare(target=card("p1", faces=2), SimilarityThreshold=0, QualityFilter="HIGH"),
+    signed_compare(target=card("p1", faces=0)),
+    rekognition.signed_detect(card("p1", faces=2), Attributes=["ALL"]),
+    signed_compare(source=card("p1", faces=2)),
+    signed_compare(source=rekognition.draw_picture("JPEG")),
+    signed_compare(target=rekognition.draw_picture("WEBP")),
+    signed_compare(rekognition.draw_picture(size=(79, 200))),
+    signed_compare(b"x" * BIG),
+    signed_request({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
+    signed_request(b"{"),
+    signed_compare(SimilarityThreshold=101),
+    signed_request({}, "IndexFaces"),
+    without_header(signed_compare(), "authorization"),
+    without_header(signed_compare(), "x-amz-date"),
+    signed_request(pair(), key="somebody-else"),
+    signed_request(pair(), service="s3"),
+    signed_request(pair(), token="of-a-session"),
+    signed_request(pair(), at=dt.datetime.now(dt.UTC)),
+    signed_request(pair(), at=START - dt.timedelta(minutes=16)),
+    signed_request(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
+    control_request("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
+    signed_request(pair(), key="weak", secret="weak-key"),
+    didit.fail_with_status(500, signed_compare()),
+    control_request("limits", {"second": 1}),
+    *[signed_compare()] * 2,
+    control_request("limits", {"second": None, "increase": 0}),
+    signed_compare(),
+    control_request("limits", {"increase": None, "capacity": 0}),
+    signed_compare(),
 )
 
 WAYS = (

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control, liveness, match
-from kit.mock_didit_accounts import login, opened, register, verify
+from kit.mock_didit import control_request, liveness_request, match_request
+from kit.mock_didit_accounts import login_request, opened, register_request, verify_email
 from kit.mock_worlds import app_of, control_of, world_of
 
 from facematch_mock_server import MockServer, VirtualClock
@@ -33,10 +33,10 @@ def test_a_review_is_answered_where_the_edition_can_say_so_and_else_the_score_de
 ):
     card = make_card("p1", review=True)
     assert card != P1
-    assert engine.handle(match(card, card)).json()["face_match"]["status"] == "Approved"
+    assert engine.handle(match_request(card, card)).json()["face_match"]["status"] == "Approved"
     steer.reset(switches={"in_review": True})
     steer.set_outcome("match", review=True)
-    assert engine.handle(match(P1, P1)).json()["face_match"]["status"] == "In Review"
+    assert engine.handle(match_request(P1, P1)).json()["face_match"]["status"] == "In Review"
 
 
 def test_limits_are_changed_together_or_not_at_all(steer):
@@ -51,10 +51,10 @@ def test_limits_are_changed_together_or_not_at_all(steer):
 
 def test_a_key_lasts_until_it_expires_or_is_revoked(engine, steer):
     key = steer.add_key("live", expires=didit.START.date())
-    assert engine.handle(match(key=key)).status == 200
+    assert engine.handle(match_request(key=key)).status == 200
     assert steer.charges()[0].amount == Decimal("0.05")
     steer.advance(86_400)
-    assert engine.handle(match(key=key)).status == 403
+    assert engine.handle(match_request(key=key)).status == 403
     assert key not in repr(steer.keys())
     steer.revoke_key(key)
     with pytest.raises(LookupError):
@@ -89,7 +89,7 @@ def test_a_mistake_is_one_sentence_and_changes_nothing(mistake, words):
 # A reset while a call is carried out
 
 
-class Slow(didit.Scripted):
+class Slow(didit.ScriptedRecognizer):
     """Looks at pictures until somebody sets `done`."""
 
     def __init__(self):
@@ -122,14 +122,14 @@ def slow():
     recognizer.done.set()
 
 
-@pytest.mark.parametrize("call", [match(), liveness()], ids=["match", "liveness"])
+@pytest.mark.parametrize("call", [match_request(), liveness_request()], ids=["match", "liveness"])
 def test_the_new_world_knows_nothing_of_the_call(slow, call):
     app, recognizer = slow
     answers = []
     asks = threading.Thread(target=lambda: answers.append(app.handle(call)))
     asks.start()
     assert recognizer.looks.wait(20)
-    answers.append(app.handle(control("reset", {"edition": "2026-03"})))
+    answers.append(app.handle(control_request("reset", {"edition": "2026-03"})))
     recognizer.done.set()
     asks.join(20)
     assert not asks.is_alive()
@@ -143,8 +143,8 @@ def test_the_new_world_knows_nothing_of_the_call(slow, call):
     # And it works: the next call is its first, under the id that its seed gives the first one.
     other, fast = slow_app()
     fast.done.set()
-    wanted = other.handle(match()).json()["request_id"]
-    assert app.handle(match()).json()["request_id"] == wanted
+    wanted = other.handle(match_request()).json()["request_id"]
+    assert app.handle(match_request()).json()["request_id"] == wanted
     assert [session.number for session in world.sessions.all()] == [1]
     assert len(world.account.journal.entries) == 1
 
@@ -163,7 +163,7 @@ def test_at_the_last_moment_what_is_due_later_is_a_date():
     clock.advance((LAST - didit.START).total_seconds() - 1)
     with pytest.raises(ValueError):
         clock.advance(1.5)
-    for call in (match(), register(), verify(), login()):
+    for call in (match_request(), register_request(), verify_email(), login_request()):
         answer = call(engine) if callable(call) else engine.handle(call)
         assert answer.status in (200, 201), answer.body
     assert opened(engine) is not None

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import control, match
+from kit.mock_didit import control_request, match_request
 from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server import make_card
@@ -25,7 +25,7 @@ VERBS = operations_of(vendor_named("didit"))
 
 
 def ask(engine, path, body=None, **more):
-    response = engine.handle(control(path, body, **more))
+    response = engine.handle(control_request(path, body, **more))
     return response.status, response.json()
 
 
@@ -34,14 +34,14 @@ def test_the_overview_lists_every_verb(engine):
     assert (status, body["edition"]) == (200, "2026-07")
     assert len(body["operations"]) == len(VERBS)
     assert (body["vendor"], body["vendors"]) == ("didit", ["didit"])
-    assert engine.handle(didit.request("/__mock__", method="GET")).status == 200
+    assert engine.handle(didit.didit_request("/__mock__", method="GET")).status == 200
 
 
 def test_outcomes_are_set_listed_used_up_and_cleared(engine):
     wanted = {"kind": "match", "score": 41.5, "times": 2}
     status, body = ask(engine, "outcomes", wanted)
     assert (status, body["score"]) == (200, 41.5)
-    assert engine.handle(match()).json()["face_match"]["score"] == 41.5
+    assert engine.handle(match_request()).json()["face_match"]["score"] == 41.5
     assert [one["times"] for one in ask(engine, "outcomes")[1]["outcomes"]] == [1]
     assert ask(engine, "outcomes/clear", {}) == (200, {})
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
@@ -58,7 +58,7 @@ def test_faults_are_added_with_any_body_listed_and_cleared(engine):
     own = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
     rule = {"stage": "answer", "kind": "json", "status": 503, "body": own}
     assert ask(engine, "faults", rule)[1]["body"] == own
-    response = engine.handle(match())
+    response = engine.handle(match_request())
     assert (response.status, response.json()) == (503, own)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")
@@ -84,7 +84,7 @@ def test_the_clock_is_read_and_moved(engine):
 def test_balance_and_charges_are_text_to_the_fourth_place(engine):
     assert ask(engine, "ledger/balance", {"balance": "12.5"})[1] == {"balance": "12.5000"}
     assert ask(engine, "ledger/balance", {"balance": 12.25})[1] == {"balance": "12.2500"}
-    request_id = engine.handle(match()).json()["request_id"]
+    request_id = engine.handle(match_request()).json()["request_id"]
     charge = {
         "at": "2026-07-02T09:15:27.104233+00:00",
         "what": "FACE_MATCH",
@@ -99,9 +99,9 @@ def test_balance_and_charges_are_text_to_the_fourth_place(engine):
 
 def test_keys_are_added_used_and_revoked_and_never_listed(engine):
     key = ask(engine, "keys", {"kind": "sandbox"})[1]["key"]
-    assert engine.handle(match(key=key)).status == 200
+    assert engine.handle(match_request(key=key)).status == 200
     assert ask(engine, "keys/revoke", {"key": key}) == (200, {})
-    assert engine.handle(match(key=key)).status == 403
+    assert engine.handle(match_request(key=key)).status == 403
     listed = ask(engine, "keys")[1]
     assert [one["kind"] for one in listed["keys"]] == ["live", "sandbox", "sandbox"]
     assert key not in json.dumps(listed)
@@ -113,11 +113,11 @@ def test_limits_are_read_changed_and_lifted(engine):
     assert {"write": 300, "get": 600, "decision": None}.items() <= before.items()
     changed = {"write": 1, "get": None}
     assert ask(engine, "limits", changed)[1] == {**before, **changed}
-    assert [engine.handle(match()).status for _ in range(2)] == [200, 429]
+    assert [engine.handle(match_request()).status for _ in range(2)] == [200, 429]
 
 
 def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
-    engine.handle(match())
+    engine.handle(match_request())
     ask(engine, "faults", {"stage": "connect", "kind": "reset"})
     ask(engine, "outcomes", {"kind": "match", "score": 1})
     wanted = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
@@ -133,7 +133,7 @@ def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
 
 
 def test_a_reset_that_is_refused_changes_nothing(engine):
-    engine.handle(match())
+    engine.handle(match_request())
     status, body = ask(engine, "reset", {"edition": "2026-03", "switches": {"x": 1}})
     assert (status, "no switch x" in body["mock"]) == (400, True)
     assert engine.world.edition == "2026-07"
@@ -143,8 +143,8 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
 @pytest.fixture
 def asked(engine):
     for person, case in (("ada", "case-1"), ("bob", "case-2")):
-        engine.handle(match(make_card(person), vendor_data=case))
-    engine.handle(match(key="wrong"))
+        engine.handle(match_request(make_card(person), vendor_data=case))
+    engine.handle(match_request(key="wrong"))
     return engine
 
 
@@ -233,7 +233,9 @@ def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
     ],
 )
 def test_a_body_that_is_no_json_changes_nothing(engine, body, media, status):
-    assert engine.handle(didit.request("/__mock__/clock/advance", body, media)).status == status
+    assert (
+        engine.handle(didit.didit_request("/__mock__/clock/advance", body, media)).status == status
+    )
     assert engine.world.clock.now() == didit.START
 
 
@@ -250,14 +252,16 @@ def test_a_token_is_asked_for_whatever_the_host(host, token, status):
 def test_without_control_there_is_nothing():
     engine = didit.new_engine(control=False)
     assert ask(engine, "clock")[0] == 404
-    response = engine.handle(didit.request("/__mock/clock"))
+    response = engine.handle(didit.didit_request("/__mock/clock"))
     assert "/__mock__/" not in response.json()["mock"]
 
 
 def test_no_page_of_another_origin_is_let_in(engine):
-    response = engine.handle(control("clock", method="OPTIONS", origin="https://evil.example"))
+    response = engine.handle(
+        control_request("clock", method="OPTIONS", origin="https://evil.example")
+    )
     assert response.status == 405
-    for sent in (control("clock"), control("journal/clear", {})):
+    for sent in (control_request("clock"), control_request("journal/clear", {})):
         names = [name.lower() for name, _ in engine.handle(sent).headers]
         assert not any(name.startswith("access-control-") for name in names)
 
@@ -282,6 +286,6 @@ names = st.sampled_from(NAMES.split())
 )
 def test_any_change_is_made_or_refused_and_the_world_goes_on(path, body):
     engine = app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START)))
-    assert engine.handle(control(path, body)).status in (200, 400, 404)
+    assert engine.handle(control_request(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
-        assert engine.handle(control(read)).status == 200
+        assert engine.handle(control_request(read)).status == 200

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import control, match
+from kit.mock_didit import control_request, match_request
 from kit.mock_didit_webhooks import HOOK, carried
 from kit.mock_worlds import control_of
 
@@ -28,10 +28,10 @@ class Listing:
 
     def call(self, times):
         for _ in range(times):
-            self.engine.handle(match())
+            self.engine.handle(match_request())
 
     def ask(self, path, body=None):
-        response = self.engine.handle(control(path, body))
+        response = self.engine.handle(control_request(path, body))
         assert response.status == 200, response.body
         return response.json()
 
@@ -40,7 +40,7 @@ class Listing:
 def listing():
     listing = Listing()
     for person, case in (("ada", "case-1"), ("bob", "case-2"), ("ada", "case-3")):
-        listing.engine.handle(match(make_card(person), vendor_data=case))
+        listing.engine.handle(match_request(make_card(person), vendor_data=case))
     return listing
 
 
@@ -99,7 +99,7 @@ def test_what_a_tester_looks_for_is_a_filter(listing, path, numbers):
 
 @pytest.mark.parametrize("path", ["sessions?status=Lost", "webhooks/deliveries?state=lost"])
 def test_a_word_that_is_none_of_the_vendors_is_refused(listing, path):
-    assert listing.engine.handle(control(path)).status == 400
+    assert listing.engine.handle(control_request(path)).status == 400
 
 
 @lists
@@ -132,7 +132,7 @@ def test_a_body_is_answered_singly(listing):
     assert single["headers"]["X-Signature-V2"]
     letter = listing.control.webhooks.delivery(listed[0]["id"])
     assert (letter.body.decode(), letter.headers) == (single["body"], single["headers"])
-    assert listing.engine.handle(control("webhooks/deliveries/nobody")).status == 404
+    assert listing.engine.handle(control_request("webhooks/deliveries/nobody")).status == 404
 
 
 def test_whoever_waits_is_told_how_many_are_in_each_state(listing):

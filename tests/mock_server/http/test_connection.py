@@ -10,7 +10,7 @@ import attrs
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.rawclient import chunked, request
+from kit.rawclient import chunked, raw_request
 
 from facematch_mock_server.http import connection, exchange
 from facematch_mock_server.http.connection import Connection, Service
@@ -160,12 +160,12 @@ def messages(draw):
     body = draw(st.binary(max_size=60) | st.just(b"x" * 3000))
     coding = draw(st.sampled_from(["none", "counted", "chunked"]))
     if coding == "none":
-        return request("GET", target), target, b""
+        return raw_request("GET", target), target, b""
     if coding == "counted":
-        return request("POST", target, body=body), target, body
+        return raw_request("POST", target, body=body), target, body
     cut = draw(st.integers(0, len(body)))
     coded = chunked(body[:cut], body[cut:])
-    return request("POST", target, "Transfer-Encoding: chunked") + coded, target, body
+    return raw_request("POST", target, "Transfer-Encoding: chunked") + coded, target, body
 
 
 @given(
@@ -187,8 +187,8 @@ def test_requests_survive_any_cut(connect, sent, sizes):
 @pytest.mark.parametrize(
     "sent",
     [
-        request("GET") * 50,
-        request("POST", "/x", "Transfer-Encoding: chunked") + chunked(*[b"x"] * 20_000),
+        raw_request("GET") * 50,
+        raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(*[b"x"] * 20_000),
     ],
     ids=["requests", "chunks"],
 )
@@ -219,15 +219,15 @@ def test_any_bytes_are_read_or_refused(connect, data):
 #: Head or body of a request, up to somewhere in the middle.
 PARTS = (
     b"GET / HT",
-    request("POST", "/x", "Content-Length: 9") + b"1234",
-    request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
+    raw_request("POST", "/x", "Content-Length: 9") + b"1234",
+    raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
 )
 
 
 def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_anew(connect):
     line = connect()
     line.service.loop.advance(IDLE_S - 1)
-    line.send(request("GET"))
+    line.send(raw_request("GET"))
     line.service.loop.advance(IDLE_S - 1)
     assert (line.statuses, line.ended) == ([200], False)
     line.service.loop.advance(1)
@@ -250,7 +250,7 @@ def test_half_a_request_is_408(connect, part):
 
 def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
     head, body = connect(), connect()
-    body.send(request("POST", "/x", "Content-Length: 9"))
+    body.send(raw_request("POST", "/x", "Content-Length: 9"))
     for line in (head, body):
         for byte in b"abcdefg":
             line.send(bytes([byte]))
@@ -275,7 +275,7 @@ def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
     line.takes = False
     if is_full:
         line.connection.pause_writing()
-    line.send(request("GET"))
+    line.send(raw_request("GET"))
     line.service.loop.advance(IDLE_S - 1)
     assert line.closed is None
     line.service.loop.advance(1)
@@ -284,7 +284,7 @@ def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
 
 def test_a_client_that_goes_on_after_its_refusal_is_cut_off(connect):
     line = connect()
-    line.send(request("POST", "/x", f"Content-Length: {LIMIT + 1}"))
+    line.send(raw_request("POST", "/x", f"Content-Length: {LIMIT + 1}"))
     for _ in range(LINGER_S):
         assert (line.statuses, line.ended, line.closed) == ([413], True, None)
         line.send(b"x" * 65536)
@@ -296,7 +296,7 @@ def test_a_client_that_goes_on_after_its_refusal_is_cut_off(connect):
 @pytest.mark.parametrize("coding", ["Content-Length: 60000000", "Transfer-Encoding: chunked"])
 def test_what_is_announced_takes_no_memory(connect, coding):
     """Sixty uploads of 60 MB of which a kilobyte has come hold some sixty kilobytes."""
-    start = request("POST", "/x", coding) + b"3938700\r\n" * coding.startswith("T")
+    start = raw_request("POST", "/x", coding) + b"3938700\r\n" * coding.startswith("T")
     first = connect(limit=64_000_000)
     lines = [first, *(connect(beside=first) for _ in range(59))]
     tracemalloc.start()
@@ -315,7 +315,7 @@ def test_what_is_announced_takes_no_memory(connect, coding):
 def test_all_unfinished_requests_together_have_a_limit(connect, monkeypatch):
     """What would go beyond it is refused; there is room again when others are done or gone."""
     monkeypatch.setattr(connection, "MAX_HELD_BYTES", 1_000_000)
-    start = request("POST", "/x", "Content-Length: 900000")
+    start = raw_request("POST", "/x", "Content-Length: 900000")
     first = connect(limit=1_000_000)
     second = connect(beside=first)
     for line in (first, second):
@@ -330,7 +330,7 @@ def test_all_unfinished_requests_together_have_a_limit(connect, monkeypatch):
 def test_an_answer_without_an_end_is_sent_while_its_client_reads(connect):
     line = connect()
     line.service.handler.handle = lambda _: Response(status=200, body=b"(", more=lambda: b"+")
-    line.send(request("GET"))
+    line.send(raw_request("GET"))
     line.service.loop.advance(1)
     assert line.sent.endswith(b"++++++++")
     assert not line.ended

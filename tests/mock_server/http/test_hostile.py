@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from kit.rawclient import RawClient, request
+from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server import MockServer, card_sheet
 
@@ -64,7 +64,7 @@ def test_a_loopback_host_drives_it_under_any_port(mock, host):
 def test_a_body_in_many_pieces_holds_nobody_up(mock):
     form = "Content-Type: multipart/form-data; boundary=a"
     key, coding = "x-api-key: mock-live-key", "Transfer-Encoding: chunked"
-    head = request("POST", "/v3/face-match/", key, form, coding)
+    head = raw_request("POST", "/v3/face-match/", key, form, coding)
     with RawClient(mock.port) as crumbs, RawClient(mock.port) as other:
 
         def send():
@@ -74,7 +74,7 @@ def test_a_body_in_many_pieces_holds_nobody_up(mock):
         with ThreadPoolExecutor(1) as pool:
             future, answers = pool.submit(send), 0
             while not future.done():
-                other.send(request("GET", "/system/healthcheck"))
+                other.send(raw_request("GET", "/system/healthcheck"))
                 assert other.answer().status == 200
                 answers += 1
             assert future.result() == 400

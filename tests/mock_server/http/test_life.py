@@ -2,7 +2,7 @@ import socket
 import threading
 
 import pytest
-from kit.rawclient import RawClient, request
+from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server.http.server import THREAD, HttpServer
 
@@ -23,7 +23,7 @@ def test_a_second_start_or_stop_does_nothing_and_it_may_start_again(engine):
     front.stop()
     assert _refused(port)
     with front, RawClient(front.port) as client:
-        client.send(request("GET"))
+        client.send(raw_request("GET"))
         assert client.answer().status == 200
 
 
@@ -48,7 +48,7 @@ def test_a_hundred_servers_share_one_thread_that_ends_with_the_last(make_engine)
     assert threading.active_count() == before + 1
     for number, front in enumerate(fronts):
         with RawClient(front.port) as client:
-            client.send(request("GET", f"/{number}"))
+            client.send(raw_request("GET", f"/{number}"))
             assert client.answer().status == 200
     assert [engine.handled[0].target for engine in engines] == [f"/{n}" for n in range(100)]
     ports = [front.port for front in fronts]
@@ -62,10 +62,10 @@ def test_a_hundred_servers_share_one_thread_that_ends_with_the_last(make_engine)
     ("place", "sent"),
     [
         (None, b"GET / HT"),
-        (None, request("POST", "/x", "Content-Length: 500000") + b"x" * 200_000),
-        (None, request("POST", "/x", "Content-Length: 2000000")),
-        ("after_upload.delay", request("GET")),
-        ("mid_upload.truncate", request(body=b"x" * 100_000)),
+        (None, raw_request("POST", "/x", "Content-Length: 500000") + b"x" * 200_000),
+        (None, raw_request("POST", "/x", "Content-Length: 2000000")),
+        ("after_upload.delay", raw_request("GET")),
+        ("mid_upload.truncate", raw_request(body=b"x" * 100_000)),
     ],
 )
 def test_a_stop_ends_every_connection_at_once(make_engine, make_fault, place, sent):
@@ -91,7 +91,7 @@ def test_a_stop_waits_for_no_slow_engine(engine):
 
     engine.slow, engine.handle = True, slowly
     with HttpServer(engine) as front, RawClient(front.port) as client:
-        client.send(request("GET"))
+        client.send(raw_request("GET"))
         assert begun.wait(10)
         front.stop()
         assert client.end() == "fin"
@@ -112,7 +112,7 @@ def test_a_stop_from_within_is_an_error_and_no_deadlock(engine):
 
     engine.handle = stopping
     with RawClient(front.port) as client:
-        client.send(request("GET"))
+        client.send(raw_request("GET"))
         assert client.answer().status == 200
     front.stop()
     assert caught == ["a mock server is started and stopped from another thread"]

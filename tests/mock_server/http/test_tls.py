@@ -11,7 +11,7 @@ from azure.ai.vision.face import FaceClient
 from azure.ai.vision.face.models import FaceDetectionModel, FaceRecognitionModel
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
-from kit.rawclient import RawClient, chunked, request
+from kit.rawclient import RawClient, chunked, raw_request
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.http.tls import read_certificate
@@ -69,19 +69,23 @@ def serve_struck(make_engine, make_fault, serve):
 
 def test_requests_of_every_kind_are_answered_on_one_connection(connect, engine):
     client = connect(engine)
-    coded = request("POST", "/c", "Transfer-Encoding: chunked") + chunked(BODY[:9], BODY)
-    for sent, length in ((request("GET"), 0), (request(body=BODY), len(BODY)), (coded, 300_009)):
+    coded = raw_request("POST", "/c", "Transfer-Encoding: chunked") + chunked(BODY[:9], BODY)
+    for sent, length in (
+        (raw_request("GET"), 0),
+        (raw_request(body=BODY), len(BODY)),
+        (coded, 300_009),
+    ):
         client.send(sent)
         assert client.answer().status == 200
         assert len(engine.handled[-1].body) == length
-    client.send(request(body=BODY) * 3)
+    client.send(raw_request(body=BODY) * 3)
     assert [client.answer().status for _ in range(3)] == [200] * 3
 
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
 def test_a_request_that_is_refused_gets_its_answer_and_an_end(connect, engine, size):
     client = connect(engine, linger_s=0.5)
-    client.send(request("BAD HTTP", body=b"x" * size))
+    client.send(raw_request("BAD HTTP", body=b"x" * size))
     assert client.answer().status == 400
     assert client.end() == "fin"
 
@@ -134,7 +138,7 @@ def test_a_reset_is_one_on_the_wire(connect, make_engine, make_fault, stage, is_
     engine = make_engine(make_fault(f"{stage}.reset"))
     engine.slow = is_slow
     client = connect(engine)
-    client.send(request(body=BODY))
+    client.send(raw_request(body=BODY))
     # Below TLS, where Python takes it for an end.
     with socket.socket(fileno=os.dup(client.sock.fileno())) as wire:
         wire.settimeout(10)
@@ -147,10 +151,10 @@ def test_who_speaks_no_tls_ends_soon_and_others_are_answered(connect, engine):
     client = connect(engine)
     port = client.sock.getpeername()[1]
     with RawClient(port) as plain:
-        plain.send(request(body=b"x" * 100))
+        plain.send(raw_request(body=b"x" * 100))
         assert plain.end() in ("fin", "reset")
     with socket.create_connection(("127.0.0.1", port), 10):  # says nothing
-        client.send(request("GET"))
+        client.send(raw_request("GET"))
         assert client.answer().status == 200
 
 
@@ -159,7 +163,7 @@ def test_who_speaks_tls_to_a_plain_port_ends_soon(serve, engine, files):
     with pytest.raises(requests.exceptions.SSLError):
         requests.get(f"https://localhost:{port}", verify=str(files["ca"]), timeout=10)
     with RawClient(port) as client:
-        client.send(request("GET"))
+        client.send(raw_request("GET"))
         assert client.answer().status == 200
 
 

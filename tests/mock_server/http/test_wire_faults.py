@@ -4,7 +4,7 @@ import contextlib
 
 import attrs
 import pytest
-from kit.rawclient import RawClient, chunked, request
+from kit.rawclient import RawClient, chunked, raw_request
 
 from facematch_mock_server.http import exchange
 
@@ -35,7 +35,7 @@ def test_a_reset_at_the_connection_comes_before_the_client_has_sent_anything(
 
 def test_an_end_at_the_connection_is_in_good_order_and_answers_nothing(struck):
     client, engine = struck("connect.truncate")
-    client.send(request(body=b"x"))
+    client.send(raw_request(body=b"x"))
     assert client.end() == "fin"
     assert not engine.handled
 
@@ -45,9 +45,9 @@ def test_an_end_at_the_connection_is_in_good_order_and_answers_nothing(struck):
 def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind, end, coding):
     client, engine = struck(f"mid_upload.{kind}")
     sent = {
-        "counted": request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
-        "chunked": request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
-        "none": request("GET", "/x"),
+        "counted": raw_request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
+        "chunked": raw_request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
+        "none": raw_request("GET", "/x"),
     }[coding]
     with contextlib.suppress(OSError):
         client.send(sent)
@@ -60,7 +60,7 @@ def test_an_end_within_the_upload_lets_the_client_finish(struck):
     """After the FIN the rest of the upload is taken in: no reset takes the FIN's place."""
     client, engine = struck("mid_upload.truncate")
     engine.limit = 20_000_000
-    client.send(request("POST", "/x", "Content-Length: 20000000"))
+    client.send(raw_request("POST", "/x", "Content-Length: 20000000"))
     client.send(b"x" * 20_000_000)
     assert client.end() == "fin"
 
@@ -76,11 +76,11 @@ START = b"HTTP/1.1 200 OK\r\nDate: Thu, 02 Jul 2026 12:00:00 GMT\r\nServ"
 )
 def test_in_place_of_an_answer_or_within_its_head(struck, kind, more, end, executed):
     client, engine = struck(f"after_upload.{kind}", executed=executed)
-    client.send(request(body=BODY))
+    client.send(raw_request(body=BODY))
     assert client.rest() == (more, end)
     assert len(engine.handled) == executed
     client, engine = struck(f"mid_headers.{kind}")
-    client.send(request(body=BODY))
+    client.send(raw_request(body=BODY))
     assert client.rest() == (START + more, end)
     assert len(engine.handled) == 1
 
@@ -88,7 +88,7 @@ def test_in_place_of_an_answer_or_within_its_head(struck, kind, more, end, execu
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
 def test_within_the_body_the_first_half_comes(struck, kind, end):
     client, engine = struck(f"mid_body.{kind}")
-    client.send(request(body=BODY))
+    client.send(raw_request(body=BODY))
     head = client.head()
     rest = client.rest()
     length = int(head.partition(b"Content-Length: ")[2].split()[0])
@@ -102,7 +102,7 @@ def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_res
     long = 30_000_000
     handle = engine.handle
     engine.handle = lambda request: attrs.evolve(handle(request), body=b"y" * long)
-    client.send(request("GET"))
+    client.send(raw_request("GET"))
     client.head()
     rest, end = client.rest()
     assert end == "reset"
@@ -110,7 +110,7 @@ def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_res
 
 
 @pytest.mark.parametrize("place", ["mid_body.truncate", "mid_body.reset", "mid_body.dribble"])
-@pytest.mark.parametrize("sent", [request("HEAD"), request("GET", "/?status=204")])
+@pytest.mark.parametrize("sent", [raw_request("HEAD"), raw_request("GET", "/?status=204")])
 def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
     client, _ = struck(place, seconds=0)
     client.send(sent)
@@ -132,7 +132,7 @@ def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
 )
 def test_what_is_late_comes_whole_and_the_connection_goes_on(struck, place, seconds, executed):
     client, engine = struck(place, seconds=seconds, executed=executed)
-    client.send(request(body=BODY) + request("GET", "/next"))
+    client.send(raw_request(body=BODY) + raw_request("GET", "/next"))
     assert [client.answer().status for _ in range(2)] == [200, 200]
     assert [seen.target for seen in engine.handled] == ["/x", "/next"]
 
@@ -140,7 +140,7 @@ def test_what_is_late_comes_whole_and_the_connection_goes_on(struck, place, seco
 @pytest.mark.parametrize("executed", [False, True])
 def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(struck, executed):
     client, engine = struck("after_upload.delay", seconds=3600, executed=executed)
-    client.send(request(body=b"x"))
+    client.send(raw_request(body=b"x"))
     client.half_close()
     assert client.end() == "fin"
     assert len(engine.handled) == executed
@@ -150,16 +150,16 @@ def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(
 @pytest.mark.parametrize("kind", ["html", "wrong_json", "json", "status"])
 def test_another_answer_is_sent_whole_and_the_connection_goes_on(struck, kind, executed):
     client, engine = struck(f"answer.{kind}", status=503, executed=executed)
-    client.send(request(body=BODY))
+    client.send(raw_request(body=BODY))
     answer = client.answer()
     assert (answer.status, answer.body) == (503, kind.encode())
     assert len(engine.handled) == executed
-    client.send(request("GET"))
+    client.send(raw_request("GET"))
     assert client.answer().status == 200
 
 
 def test_a_refused_head_uses_no_fault_up(struck):
     client, engine = struck("after_upload.reset")
-    client.send(request("POST", "/x", "Content-Length: 1000001"))
+    client.send(raw_request("POST", "/x", "Content-Length: 1000001"))
     assert client.answer().status == 413
     assert len(engine.faults.all) == 1

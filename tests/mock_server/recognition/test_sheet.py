@@ -111,6 +111,9 @@ def ask_deepvue():
 @pytest.mark.parametrize("name", SHEET)
 def test_deepvue_gives_what_the_sheet_says_of_it(ask_deepvue, name):
     card, names = SHEET[name], ("a.png", "b.png")
-    found = ask_deepvue(deepvue.match, card.data, REFERENCE, names=names, key="match")
+    found = ask_deepvue(deepvue.deepvue_match, card.data, REFERENCE, names=names, key="match")
     assert found == card.deepvue_match.status
-    assert ask_deepvue(deepvue.liveness, card.data, key="is_live") == card.deepvue_liveness.status
+    assert (
+        ask_deepvue(deepvue.deepvue_liveness, card.data, key="is_live")
+        == card.deepvue_liveness.status
+    )

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from kit.scripted import Scripted
+from kit.scripted import ScriptedAdapter
 
 from facematch_didit.account import DiditAccount
 
@@ -25,12 +25,12 @@ def answers():
 
 
 @pytest.fixture
-def scripted(key, clock, at_end):
+def scripted_account(key, clock, at_end):
     """Opens an account whose calls are answered as `kit.scripted` says."""
 
     def open_account(*answers, **settings):
         account = DiditAccount(**{"api_key": key, "clock": clock} | settings)
-        script = Scripted(*answers)
+        script = ScriptedAdapter(*answers)
         account.client.mount("https://", script)
         at_end.callback(account.close)
         return account, script

@@ -28,9 +28,9 @@ REGISTERED = (201, {"email": "a@b.example"})
     ],
 )
 def test_accounts_are_registered_at_didits_host_or_beside_the_address_that_was_set(
-    settings, url, scripted
+    settings, url, scripted_account
 ):
-    account, script = scripted(REGISTERED, **settings)
+    account, script = scripted_account(REGISTERED, **settings)
     account.register("a@b.example", PASSWORD)
     assert script.seen[0].url == f"{url}/programmatic/register/"
 
@@ -49,8 +49,8 @@ def test_a_wrong_setting_is_refused_by_its_name(settings, words):
         DiditAccount(**settings)
 
 
-def test_all_but_registering_needs_a_key_and_says_how_to_get_one(scripted):
-    account, script = scripted(REGISTERED, api_key=None)
+def test_all_but_registering_needs_a_key_and_says_how_to_get_one(scripted_account):
+    account, script = scripted_account(REGISTERED, api_key=None)
     account.register("a@b.example", PASSWORD)
     for name in ("top_up", "top_up cancelled"):
         with pytest.raises(fm.ConfigurationError, match="verify_email") as caught:
@@ -59,14 +59,14 @@ def test_all_but_registering_needs_a_key_and_says_how_to_get_one(scripted):
     assert len(script.seen) == 1
 
 
-def test_key_password_and_address_are_in_no_repr_log_or_error(scripted, key, caplog):
+def test_key_password_and_address_are_in_no_repr_log_or_error(scripted_account, key, caplog):
     caplog.set_level(logging.DEBUG)
-    account, _ = scripted((400, {"url": [f"Not {ADDRESS}."]}))
+    account, _ = scripted_account((400, {"url": [f"Not {ADDRESS}."]}))
     for name in ("top_up", "top_up cancelled"):
         with pytest.raises(fm.RequestRejected) as caught:
             CONFIDING[name](account)
         assert HIDDEN not in f"{caught.value} {caught.value.field_errors}"
-    account, _ = scripted((400, {"password": [f"Not {PASSWORD}."], PASSWORD: ["x"]}))
+    account, _ = scripted_account((400, {"password": [f"Not {PASSWORD}."], PASSWORD: ["x"]}))
     with pytest.raises(fm.RequestRejected) as caught:
         account.login("a@b.example", PASSWORD)
     assert PASSWORD not in f"{caught.value} {caught.value.field_errors}"
@@ -137,8 +137,8 @@ WRONG = {
         KeyboardInterrupt(),
     ],
 )
-def test_frames_hold_no_secret(name, answer, scripted):
-    account, _ = scripted(answer)
+def test_frames_hold_no_secret(name, answer, scripted_account):
+    account, _ = scripted_account(answer)
     with pytest.raises((fm.VendorError, KeyboardInterrupt)) as caught:
         CONFIDING[name](account)
     kept = "\n".join(kept_by(caught.value))
@@ -149,8 +149,8 @@ def test_frames_hold_no_secret(name, answer, scripted):
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_frames_of_a_refusal_hold_no_secret(name, scripted):
-    account, script = scripted((200, {}))
+def test_frames_of_a_refusal_hold_no_secret(name, scripted_account):
+    account, script = scripted_account((200, {}))
     with pytest.raises(fm.InvalidRequest) as caught:
         WRONG[name](account)
     kept = "\n".join(kept_by(caught.value))
@@ -159,21 +159,21 @@ def test_frames_of_a_refusal_hold_no_secret(name, scripted):
     assert script.seen == []
 
 
-def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted):
-    account, script = scripted(BALANCE, environment="mock")
+def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted_account):
+    account, script = scripted_account(BALANCE, environment="mock")
     with pytest.raises(fm.EnvironmentMismatch):
         account.balance()
     assert len(script.seen) == 1
-    account, _ = scripted((*BALANCE, {MOCK_HEADER: "1"}), environment="mock")
+    account, _ = scripted_account((*BALANCE, {MOCK_HEADER: "1"}), environment="mock")
     assert str(account.balance().amount) == "1.0000"
     with DiditAccount(environment="mock") as real, pytest.raises(fm.EnvironmentMismatch) as caught:
         real.register("a@b.example", PASSWORD)
     assert caught.value.billing.ground == "nothing was sent"
 
 
-def test_the_account_of_a_backend_has_its_key_and_connections(scripted, key, clock):
+def test_the_account_of_a_backend_has_its_key_and_connections(scripted_account, key, clock):
     backend = DiditBackend(api_key=key, environment=fm.Environment.SANDBOX, read_timeout_s=7)
-    _, script = scripted(BALANCE)
+    _, script = scripted_account(BALANCE)
     backend.client.mount("https://", script)
     with DiditAccount.of(backend) as account:
         assert (account.environment, account.read_timeout_s) == (fm.Environment.SANDBOX, 7)
@@ -184,26 +184,26 @@ def test_the_account_of_a_backend_has_its_key_and_connections(scripted, key, clo
         DiditAccount.of("didit")
 
 
-def test_what_a_good_answer_echoes_is_masked(scripted):
-    account, _ = scripted((201, {"email": "a@b.example", "message": f"Hello, {HIDDEN}!"}))
+def test_what_a_good_answer_echoes_is_masked(scripted_account):
+    account, _ = scripted_account((201, {"email": "a@b.example", "message": f"Hello, {HIDDEN}!"}))
     assert account.register("a@b.example", HIDDEN).message == "Hello, ***!"
 
 
-def test_a_key_that_is_echoed_is_masked(scripted, key):
+def test_a_key_that_is_echoed_is_masked(scripted_account, key):
     body = {
         "session_id": "s",
         "status": "Approved",
         "vendor_data": f"by {key}",
         "face_matches": [{"status": "Approved", "score": 50, "node_id": key}],
     }
-    account, _ = scripted((200, body))
+    account, _ = scripted_account((200, body))
     decision = account.decision("3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35")
     assert decision.caller_ref == "by ***"
     assert decision.results[0].raw["node_id"] == "***"
 
 
-def test_after_the_deadline_of_all_calls_nothing_is_begun(scripted, clock):
-    account, script = scripted(BALANCE)
+def test_after_the_deadline_of_all_calls_nothing_is_begun(scripted_account, clock):
+    account, script = scripted_account(BALANCE)
     hurried = account.within(5)
     hurried.balance()
     clock.advance(5)
@@ -216,6 +216,6 @@ def test_after_the_deadline_of_all_calls_nothing_is_begun(scripted, clock):
     assert script.timeouts[0] == (5.0, 5.0)
 
 
-def test_an_account_is_not_pickled(scripted):
+def test_an_account_is_not_pickled(scripted_account):
     with pytest.raises(TypeError):
-        pickle.dumps(scripted(BALANCE)[0])
+        pickle.dumps(scripted_account(BALANCE)[0])

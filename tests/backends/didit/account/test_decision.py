@@ -79,11 +79,11 @@ def record(**changes):
     return fm.CallRecord(**{**facts, "started_at": at, "threshold": FIFTY} | changes)
 
 
-def test_with_the_record_of_the_call_its_rules_hold(answers, scripted):
+def test_with_the_record_of_the_call_its_rules_hold(answers, scripted_account):
     body = answers["decision_match"]
     body["metadata"][CALL_ID_KEY] = "a-1"
     strict = record(review_threshold=NINETY)
-    account, script = scripted((200, body))
+    account, script = scripted_account((200, body))
     bare = account.decision(body["session_id"])
     assert (bare.results[0].decision, bare.results[0].threshold) == (fm.Decision.MATCH, None)
     stated = account.decision(body["session_id"], call=strict)
@@ -95,14 +95,14 @@ def test_with_the_record_of_the_call_its_rules_hold(answers, scripted):
 
 
 def test_a_session_that_was_just_kept_is_asked_for_again_within_two_seconds(
-    answers, scripted, clock
+    answers, scripted_account, clock
 ):
-    account, script = scripted(NOT_FOUND, NOT_FOUND, (200, answers["decision_match"]))
+    account, script = scripted_account(NOT_FOUND, NOT_FOUND, (200, answers["decision_match"]))
     assert account.decision(ID, just_kept=True).matches[0].decision is fm.Decision.MATCH
     assert len(script.seen) == 3
     assert sum(clock.slept) == 2
     for times, just_kept in ((3, True), (1, False)):
-        account, script = scripted(NOT_FOUND)
+        account, script = scripted_account(NOT_FOUND)
         with pytest.raises(SessionNotFound):
             account.decision(ID, just_kept=just_kept)
         assert len(script.seen) == times
@@ -113,10 +113,10 @@ def test_a_session_that_was_just_kept_is_asked_for_again_within_two_seconds(
     [record(id="a-2"), record(backend="acme"), record(operation=fm.Operation.LIVENESS)],
     ids=["id", "backend", "operation"],
 )
-def test_the_rules_of_another_call_are_refused(other, answers, scripted):
+def test_the_rules_of_another_call_are_refused(other, answers, scripted_account):
     body = answers["decision_match"]
     body["metadata"][CALL_ID_KEY] = "a-1"
-    account, _ = scripted((200, body))
+    account, _ = scripted_account((200, body))
     with pytest.raises(fm.InvalidRequest):
         account.decision(body["session_id"], call=other)
     del body["metadata"][CALL_ID_KEY]
@@ -181,14 +181,16 @@ def test_the_environment_is_the_mocks_then_the_sessions_then_the_settings(
 
 @pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", "production", ""])
 @pytest.mark.parametrize("declared", [*fm.Environment, None])
-def test_an_unknown_environment_is_refused_whatever_was_declared(word, declared, answers, scripted):
+def test_an_unknown_environment_is_refused_whatever_was_declared(
+    word, declared, answers, scripted_account
+):
     """It may be one in which nothing is real, and a pass there lets a stranger in."""
     body = answers["decision_match"] | {"environment": word}
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         session_decision(body, declared=declared)
     assert (caught.value.environment, caught.value.billing.charged) == (None, fm.Charged.NO)
     if declared not in (fm.Environment.LOCAL, fm.Environment.MOCK):
-        account, _ = scripted((200, body), environment=declared)
+        account, _ = scripted_account((200, body), environment=declared)
         with pytest.raises(fm.EnvironmentMismatch) as caught:
             account.decision(ID)
         assert (caught.value.status_code, caught.value.billing.charges) == (200, 0)
@@ -197,11 +199,11 @@ def test_an_unknown_environment_is_refused_whatever_was_declared(word, declared,
         assert "session_decision" not in {frame.name for frame in frames}
 
 
-def test_addresses_of_media_are_in_no_log(answers, scripted, caplog):
+def test_addresses_of_media_are_in_no_log(answers, scripted_account, caplog):
     caplog.set_level(logging.DEBUG)
     body = answers["decision_match"]
     body["face_matches"][0]["source_image"] = "https://media.example/f.jpg?X-Amz-Signature=CANARY"
-    account, _ = scripted((200, body))
+    account, _ = scripted_account((200, body))
     (media, _) = account.decision(ID).media
     assert "CANARY" in media.address.reveal()
     assert "CANARY" not in caplog.text

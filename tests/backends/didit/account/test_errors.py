@@ -71,8 +71,8 @@ def unknown(call, account, advice):
         *((name, requests.exceptions.ConnectTimeout("no")) for name in [*READS, *CHANGES]),
     ],
 )
-def test_what_was_only_read_or_never_sent_may_be_asked_again(name, answer, scripted):
-    account, script = scripted(answer)
+def test_what_was_only_read_or_never_sent_may_be_asked_again(name, answer, scripted_account):
+    account, script = scripted_account(answer)
     error = caught(call_of(name), account)
     assert type(error) is fm.VendorUnavailable
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
@@ -80,9 +80,9 @@ def test_what_was_only_read_or_never_sent_may_be_asked_again(name, answer, scrip
 
 
 @pytest.mark.parametrize(("name", "silence"), [*itertools.product(CHANGES, SILENCE)])
-def test_what_may_have_been_done_is_unknown(name, silence, scripted):
+def test_what_may_have_been_done_is_unknown(name, silence, scripted_account):
     call, advice = CHANGES[name]
-    account, script = scripted(SILENCE[silence])
+    account, script = scripted_account(SILENCE[silence])
     error = unknown(call, account, advice)
     assert not error.retryable
     assert len(script.seen) == 1
@@ -96,9 +96,9 @@ STRANGE = {"markup": b"<html>Welcome to our network</html>", "text": b"OK", "a l
 
 
 @pytest.mark.parametrize(("name", "answer"), [*itertools.product(CHANGES, STRANGE)])
-def test_a_success_in_strange_words_is_unknown(name, answer, scripted):
+def test_a_success_in_strange_words_is_unknown(name, answer, scripted_account):
     call, advice = CHANGES[name]
-    account, script = scripted((202, STRANGE[answer]))
+    account, script = scripted_account((202, STRANGE[answer]))
     error = unknown(call, account, advice)
     assert error.status_code == 202
     assert "Welcome" not in error.message
@@ -108,13 +108,13 @@ def test_a_success_in_strange_words_is_unknown(name, answer, scripted):
 @pytest.mark.parametrize(
     "answer", [(204, b""), (200, {}), (200, {"session_id": ID[::-1]}), (200, {"session_id": 7})]
 )
-def test_an_update_is_confirmed_by_its_session(answer, scripted):
+def test_an_update_is_confirmed_by_its_session(answer, scripted_account):
     call, advice = CHANGES["update_status"]
-    account, _ = scripted(answer)
+    account, _ = scripted_account(answer)
     error = caught(call, account)
     assert type(error) is fm.OutcomeUnknown
     assert advice in error.message
-    account, _ = scripted((200, {"session_id": ID}))
+    account, _ = scripted_account((200, {"session_id": ID}))
     account.update_status(ID.upper(), SessionStatus.DECLINED)
 
 
@@ -144,8 +144,10 @@ SPOKEN = [
 
 
 @pytest.mark.parametrize(("name", "status", "body", "expected"), SPOKEN)
-def test_each_documented_answer_is_its_error_and_free(name, status, body, expected, scripted):
-    account, _ = scripted((status, body, {MOCK_HEADER: "1"}))
+def test_each_documented_answer_is_its_error_and_free(
+    name, status, body, expected, scripted_account
+):
+    account, _ = scripted_account((status, body, {MOCK_HEADER: "1"}))
     error = caught(call_of(name), account)
     assert type(error) is expected
     assert error.environment is fm.Environment.MOCK
@@ -175,8 +177,8 @@ def test_each_documented_answer_is_its_error_and_free(name, status, body, expect
         (CHANGES["verify_email"][0], {"access_token": "token-in-a-body"}),
     ],
 )
-def test_an_answer_that_cannot_be_read_is_free_and_not_quoted(call, body, scripted):
-    account, _ = scripted((200, body))
+def test_an_answer_that_cannot_be_read_is_free_and_not_quoted(call, body, scripted_account):
+    account, _ = scripted_account((200, body))
     error = caught(call, account)
     assert type(error) is fm.UnexpectedResponse
     assert error.billing.charged is fm.Charged.NO

@@ -33,14 +33,14 @@ STALE = [page([1, 2], f"?offset={n}") for n in range(2, 10)]
     ],
     ids=["page numbers", "a row that moved", "an empty page", "stale pages", "no pages"],
 )
-def test_each_row_comes_once_and_the_list_ends(scripted, pages, found):
-    account, script = scripted(*pages)
+def test_each_row_comes_once_and_the_list_ends(scripted_account, pages, found):
+    account, script = scripted_account(*pages)
     assert ids(account) == [f"s-{number}" for number in found]
     assert len(script.seen) == len(pages)
 
 
-def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted):
-    account, script = scripted(
+def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted_account):
+    account, script = scripted_account(
         page([1, 2], f"{ELSEWHERE}?limit=2&offset=2&vendor_data=theirs"), page([3])
     )
     assert ids(account, caller_ref="ours", page_size=2) == ["s-1", "s-2", "s-3"]
@@ -62,17 +62,17 @@ def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted):
         ([page([n], f"?limit=50&offset={at}") for n, at in ((1, 50), (2, 100), (3, 50))], 3),
     ],
 )
-def test_a_list_that_leads_nowhere_or_has_no_end_is_an_error(scripted, pages, asked):
-    account, script = scripted(*pages)
+def test_a_list_that_leads_nowhere_or_has_no_end_is_an_error(scripted_account, pages, asked):
+    account, script = scripted_account(*pages)
     with pytest.raises(UnexpectedResponse) as caught:
         ids(account)
     assert caught.value.billing.charged is Charged.NO
     assert len(script.seen) <= asked
 
 
-def test_new_rows_without_end_are_an_error(scripted, monkeypatch):
+def test_new_rows_without_end_are_an_error(scripted_account, monkeypatch):
     monkeypatch.setattr(client, "MAX_PAGES", 30)
-    account, script = scripted(*(page([n], f"?offset={n}") for n in range(1, 400)))
+    account, script = scripted_account(*(page([n], f"?offset={n}") for n in range(1, 400)))
     with pytest.raises(UnexpectedResponse):
         ids(account)
     assert len(script.seen) == 30

@@ -93,18 +93,18 @@ CALLS = {
 
 @pytest.mark.parametrize("name", CALLS)
 def test_method_address_and_body_are_as_documented_and_the_key_goes_to_its_host(
-    name, scripted, key
+    name, scripted_account, key
 ):
     call, answer, (method, url), body = CALLS[name]
-    account, script = scripted((200, answer))
+    account, script = scripted_account((200, answer))
     call(account)
     assert script.sent == [(method, url, body)]
     (request,) = script.seen
     assert request.headers.get("x-api-key") == (None if url.startswith(AUTH) else key)
 
 
-def test_each_filter_has_its_documented_name_and_form(scripted):
-    account, script = scripted((200, PAGE))
+def test_each_filter_has_its_documented_name_and_form(scripted_account):
+    account, script = scripted_account((200, PAGE))
     rows = account.sessions(
         status=[SessionStatus.APPROVED, SessionStatus.IN_REVIEW],
         caller_ref="emp 42&x",
@@ -171,9 +171,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted):
+def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted_account):
     call, words = REFUSED[name]
-    account, script = scripted((200, {}))
+    account, script = scripted_account((200, {}))
     with pytest.raises(InvalidRequest, match=words):
         call(account)
     assert script.seen == []

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from kit.fakes import ran
+from kit.fakes import invoke_facematch
 
 from facematch_didit import cli
 from facematch_mock_server import MockServer, make_card
@@ -32,7 +32,7 @@ def run(keyed):
     """Run `facematch didit`; the answer has exit_code, stdout and stderr."""
 
     def invoke(*words, typed=None, here=True):
-        return ran("didit", *words, *(keyed if here else ()), input=typed)
+        return invoke_facematch("didit", *words, *(keyed if here else ()), input=typed)
 
     return invoke
 

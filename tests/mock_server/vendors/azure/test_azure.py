@@ -16,7 +16,14 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import RequestsTransport
 from kit import mock_azure as azure
 from kit import mock_didit as didit
-from kit.mock_azure import UUID, compared, detect, ids_of, picture, verify
+from kit.mock_azure import (
+    FACE_ID,
+    compare_pictures,
+    detect_request,
+    ids_of,
+    large_scene,
+    verify_request,
+)
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -36,12 +43,12 @@ def said(answer):
 
 def test_a_face_has_an_id_its_model_and_its_place(engine):
     query = "recognitionModel=recognition_04&returnRecognitionModel=true"
-    (face,) = engine.handle(detect(query=query)).json()
+    (face,) = engine.handle(detect_request(query=query)).json()
     assert face["faceRectangle"] == {"top": 148, "left": 212, "width": 392, "height": 542}
     assert face["recognitionModel"] == "recognition_04"
     assert len(face["faceId"]) == 36
     query = "returnFaceId=False&returnRecognitionModel=true"
-    assert set(engine.handle(detect(query=query)).json()[0]) == {"faceRectangle"}
+    assert set(engine.handle(detect_request(query=query)).json()[0]) == {"faceRectangle"}
     assert ids_of(engine) != [face["faceId"]]
 
 
@@ -49,14 +56,19 @@ def test_a_face_has_an_id_its_model_and_its_place(engine):
 def test_a_refused_attribute_has_the_words_of_microsofts_page(engine, query):
     status, message = azure.REFUSED[query]
     code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
-    assert said(engine.handle(detect(query=query))) == (status, code, message)
+    assert said(engine.handle(detect_request(query=query))) == (status, code, message)
 
 
 def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
     engine = didit.new_engine(vendor="azure")
-    requests = (detect(), verify(), detect(key=None), attrs.evolve(detect(), method="PUT"))
+    requests = (
+        detect_request(),
+        verify_request(),
+        detect_request(key=None),
+        attrs.evolve(detect_request(), method="PUT"),
+    )
     answers = [engine.handle(one) for one in requests]
-    answers.append(didit.struck(503, verify())(engine))
+    answers.append(didit.fail_with_status(503, verify_request())(engine))
     ids = [answer.header("apim-request-id") for answer in answers]
     assert {len(one) for one in ids} == {36}
     assert len(set(ids)) == len(ids)
@@ -70,21 +82,21 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
 def test_a_score_is_a_confidence_and_from_a_half_on_two_are_identical(
     engine, score, confidence, is_identical
 ):
-    answer = compared(engine, picture(score=score))
+    answer = compare_pictures(engine, large_scene(score=score))
     assert answer.json() == {"isIdentical": is_identical, "confidence": confidence}
 
 
 def test_a_smaller_face_is_somebody_else_and_each_face_is_itself(engine):
-    largest, smaller = ids_of(engine, picture(faces=2))
+    largest, smaller = ids_of(engine, large_scene(faces=2))
     confidences = [
-        engine.handle(verify(one, two)).json()["confidence"]
+        engine.handle(verify_request(one, two)).json()["confidence"]
         for one, two in ((largest, smaller), (smaller, smaller), (largest, largest))
     ]
     assert confidences == [0.05, 1.0, 1.0]
 
 
 def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
-    assert engine.handle(detect(picture(faces=0))).json() == []
+    assert engine.handle(detect_request(large_scene(faces=0))).json() == []
     assert [charge.what for charge in engine.world.ledger.entries] == ["DETECT"]
 
 
@@ -93,7 +105,7 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
     (one,) = ids_of(engine, query="faceIdTimeToLive=60")
     (two,) = ids_of(engine)
     engine.world.clock.advance(passed_s)
-    answer = engine.handle(verify(one, two))
+    answer = engine.handle(verify_request(one, two))
     assert answer.status == (200 if is_known else 404)
     if not is_known:
         assert said(answer) == (404, "FaceNotFound", "Face is not found.")
@@ -107,7 +119,9 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     shared = engine.account.shared
     assert (len(engine.world.records.known), shared.kept.kept_bytes) == (3, 0)
     shared.sent.let_go(engine.account)
-    verdicts = [engine.handle(verify(first, face)).json()["isIdentical"] for face in (again, other)]
+    verdicts = [
+        engine.handle(verify_request(first, face)).json()["isIdentical"] for face in (again, other)
+    ]
     assert verdicts == [True, False]
     engine.world.clock.advance(86_400)
     ids_of(engine, CARDS["p1"].data)
@@ -115,15 +129,15 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
 
 
 def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
-    ids = [*ids_of(engine, picture(n=1)), *ids_of(engine, picture(n=2))]
-    assert engine.account.shared.kept.kept_bytes == len(picture(n=1)) + len(picture(n=2))
-    assert engine.handle(verify(*ids)).status == 200
+    ids = [*ids_of(engine, large_scene(n=1)), *ids_of(engine, large_scene(n=2))]
+    assert engine.account.shared.kept.kept_bytes == len(large_scene(n=1)) + len(large_scene(n=2))
+    assert engine.handle(verify_request(*ids)).status == 200
     engine.account.shared.kept.let_go(engine.account)
-    assert said(engine.handle(verify(*ids))) == (404, "FaceNotFound", "Face is not found.")
+    assert said(engine.handle(verify_request(*ids))) == (404, "FaceNotFound", "Face is not found.")
 
 
 def test_ids_of_two_models_are_not_compared(engine):
-    answer = compared(engine, query="recognitionModel=recognition_03")
+    answer = compare_pictures(engine, query="recognitionModel=recognition_03")
     assert said(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
 
 
@@ -136,43 +150,43 @@ def test_ids_of_two_models_are_not_compared(engine):
     ],
 )
 def test_what_is_wrong_in_the_query_is_named(engine, name, value):
-    answer = engine.handle(detect(query=f"{name}={value}"))
+    answer = engine.handle(detect_request(query=f"{name}={value}"))
     assert said(answer) == (400, "BadArgument", f"'{name}' is invalid.")
 
 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
-        (picture(size=1023), "InvalidImageSize"),
-        (picture(size=1024), None),
-        (picture(size=6 << 20), None),
-        (picture(size=(6 << 20) + 1), "InvalidImageSize"),
+        (large_scene(size=1023), "InvalidImageSize"),
+        (large_scene(size=1024), None),
+        (large_scene(size=6 << 20), None),
+        (large_scene(size=(6 << 20) + 1), "InvalidImageSize"),
         (b"RIFF\0\0\0\0WEBP".ljust(2048), "InvalidImage"),
     ],
     ids=["small", "1 KB", "6 MB", "large", "WebP"],
 )
 def test_a_picture_is_of_1_kb_to_6_mb_and_no_webp(engine, content, code):
-    assert engine.handle(detect(content)).header("x-ms-error-code") == code
+    assert engine.handle(detect_request(content)).header("x-ms-error-code") == code
 
 
 def test_without_approval_faces_are_found_but_no_ids_given():
     engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
-    for refused in (detect(), verify()):
+    for refused in (detect_request(), verify_request()):
         status, code, message = said(engine.handle(refused))
         assert (status, code) == (403, "UnsupportedFeature")
         assert message.endswith("Identification, Verification.")
-    assert len(engine.handle(detect(query="returnFaceId=false")).json()) == 1
+    assert len(engine.handle(detect_request(query="returnFaceId=false")).json()) == 1
     assert len(engine.world.ledger.entries) == 1
 
 
 def test_a_limit_holds_for_a_second_and_says_when_to_come_back(engine):
     engine.world.rates.set_limit("resource", 1)
-    assert engine.handle(detect()).status == 200
-    answer = engine.handle(detect())
+    assert engine.handle(detect_request()).status == 200
+    answer = engine.handle(detect_request())
     assert said(answer) == (429, "429", "Rate limit is exceeded.")
     assert answer.header("Retry-After") == "1"
     engine.world.clock.advance(1)
-    assert engine.handle(detect()).status == 200
+    assert engine.handle(detect_request()).status == 200
     assert len(engine.world.ledger.entries) == 2
 
 
@@ -250,7 +264,7 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
 
 
 def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(opened, mock):
-    person = {"face_id": UUID, "large_person_group_id": "staff", "person_id": UUID}
+    person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
     with pytest.raises(HttpResponseError, match="not imitated") as caught:
         opened(retry_total=0).verify_from_large_person_group(**person)
     (entry,) = mock.control.journal()

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_compreface as compreface
 from kit import mock_didit as didit
-from kit.mock_didit import picture
+from kit.mock_didit import scene
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.faults import Fault
@@ -30,14 +30,20 @@ def reply(request):
 
 
 def test_base64_is_answered_as_a_form_is():
-    lines = "\n".join(textwrap.wrap(base64.b64encode(picture()).decode(), 76))
-    in_a_form = reply(compreface.verify(picture(), picture()))
-    assert reply(compreface.in_json()) == reply(compreface.in_json(source_image=lines)) == in_a_form
+    lines = "\n".join(textwrap.wrap(base64.b64encode(scene()).decode(), 76))
+    in_a_form = reply(compreface.verification_request(scene(), scene()))
+    assert (
+        reply(compreface.json_request())
+        == reply(compreface.json_request(source_image=lines))
+        == in_a_form
+    )
 
 
 @given(st.sets(st.sampled_from(sorted(PLUGINS)) | st.just("beard")))
 def test_each_plug_in_adds_what_it_is_called_by(asked):
-    _, body = reply(compreface.verify(query=f"?face_plugins={','.join(sorted(asked))}"))
+    _, body = reply(
+        compreface.verification_request(query=f"?face_plugins={','.join(sorted(asked))}")
+    )
     (result,) = body["result"]
     expected = {"embedding" if one == "calculator" else one for one in asked & PLUGINS}
     assert set(result["source_image_face"]) - {"box"} == expected
@@ -55,7 +61,7 @@ def test_each_plug_in_adds_what_it_is_called_by(asked):
     ],
 )
 def test_the_query_is_read_as_spring_reads_it(query, status):
-    assert reply(compreface.verify(query=f"?{query}"))[0] == status
+    assert reply(compreface.verification_request(query=f"?{query}"))[0] == status
 
 
 BIG = b" " * (10 * 1024 * 1024 + 1)
@@ -66,23 +72,31 @@ BAD = {"names": ("a.heic", "b.png")}
     ("request_", "status", "code"),
     [
         # nginx looks first, then the filter for the key, then the method, then the type.
-        (compreface.of_type("text/plain", BIG, key=None), 413, None),
-        (attrs.evolve(compreface.verify(key=None), method="GET"), 400, 20),
-        (attrs.evolve(compreface.verify(key=compreface.UUID), method="GET"), 404, 10),
-        (attrs.evolve(compreface.of_type("text/plain"), method="GET"), 404, 0),
-        (compreface.of_type("text/plain", key=None), 400, 20),
-        (compreface.of_type("text/plain"), 415, None),
+        (compreface.request_of_type("text/plain", BIG, key=None), 413, None),
+        (attrs.evolve(compreface.verification_request(key=None), method="GET"), 400, 20),
+        (
+            attrs.evolve(compreface.verification_request(key=compreface.SERVICE_KEY), method="GET"),
+            404,
+            10,
+        ),
+        (attrs.evolve(compreface.request_of_type("text/plain"), method="GET"), 404, 0),
+        (compreface.request_of_type("text/plain", key=None), 400, 20),
+        (compreface.request_of_type("text/plain"), 415, None),
         # Of a form its parts, the parameters, then the names of its files.
-        (compreface.of_type("multipart/form-data"), 400, 0),
-        (compreface.verify(b"x" * (5 * 1024 * 1024 + 1), False, query="?limit=x"), 400, 0),
-        (compreface.verify(target=False, query="?limit=x"), 400, 34),
-        (compreface.verify(query="?limit=x", **BAD), 400, None),
-        (compreface.verify(query="?limit=-1", **BAD), 400, 26),
-        (compreface.verify(query="?limit=1", **BAD), 400, 21),
+        (compreface.request_of_type("multipart/form-data"), 400, 0),
+        (
+            compreface.verification_request(b"x" * (5 * 1024 * 1024 + 1), False, query="?limit=x"),
+            400,
+            0,
+        ),
+        (compreface.verification_request(target=False, query="?limit=x"), 400, 34),
+        (compreface.verification_request(query="?limit=x", **BAD), 400, None),
+        (compreface.verification_request(query="?limit=-1", **BAD), 400, 26),
+        (compreface.verification_request(query="?limit=1", **BAD), 400, 21),
         # Of JSON the types of the parameters, the body, the rest of them, then its Base64.
-        (compreface.in_json("?limit=x", source_image=None), 400, None),
-        (compreface.in_json("?limit=-1", source_image="data:"), 400, 26),
-        (compreface.in_json("?limit=1", source_image="data:"), 400, 21),
+        (compreface.json_request("?limit=x", source_image=None), 400, None),
+        (compreface.json_request("?limit=-1", source_image="data:"), 400, 26),
+        (compreface.json_request("?limit=1", source_image="data:"), 400, 21),
     ],
 )
 def test_the_order_of_the_checks(request_, status, code):

@@ -11,7 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_deepvue as deepvue
 from kit import mock_didit as didit
-from kit.mock_deepvue import MATCH, authorize, liveness, match, request, token_of, wallet
+from kit.mock_deepvue import (
+    FACEMATCH,
+    authorize,
+    deepvue_liveness,
+    deepvue_match,
+    deepvue_request,
+    token_of,
+    wallet,
+)
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.vendors.deepvue.tokens import read_claims, sign
@@ -94,9 +102,9 @@ def test_a_token_lives_as_long_as_it_was_set_to_however_that_is_written(form, sh
     assert decoded(token)[1]["exp"] == END - 86_400 + 600
     control = control_of(engine.world)
     control.advance(599)
-    assert engine.handle(match(token=token)).status == 200
+    assert engine.handle(deepvue_match(token=token)).status == 200
     control.advance(1)
-    refused = engine.handle(match(token=token))
+    refused = engine.handle(deepvue_match(token=token))
     assert (refused.status, refused.json()) == (403, {"detail": "Not a valid token"})
 
 
@@ -110,9 +118,9 @@ def test_tokens_are_counted_and_taken_back():
     assert tokens.revoke() == 2
     assert tokens.revoke() == 0
     for token in (first, second):
-        assert engine.handle(match(token=token)).status == 401
+        assert engine.handle(deepvue_match(token=token)).status == 401
     third = token_of(engine)
-    assert engine.handle(match(token=third)).status == 200
+    assert engine.handle(deepvue_match(token=third)).status == 200
     assert [one.revoked for one in tokens.issued()] == [True, True, False]
     assert third not in repr(tokens.issued())
 
@@ -120,11 +128,11 @@ def test_tokens_are_counted_and_taken_back():
 def test_a_token_of_another_world_is_none():
     one, other = engine_with(), deepvue.new_engine(vendor="deepvue", seed=8)
     token = token_of(one)
-    assert other.handle(match(token=token)).status == 403
+    assert other.handle(deepvue_match(token=token)).status == 403
     head, claims, _ = token.split(".")
-    assert one.handle(match(token=f"{head}.{claims}.x")).status == 403
+    assert one.handle(deepvue_match(token=f"{head}.{claims}.x")).status == 403
     control_of(one.world).reset()
-    assert one.handle(match(token=token)).status == 403
+    assert one.handle(deepvue_match(token=token)).status == 403
 
 
 @given(
@@ -158,7 +166,7 @@ def said(answer):
     return answer.status, answer.json()["detail"]
 
 
-@pytest.mark.parametrize("made", [match, liveness])
+@pytest.mark.parametrize("made", [deepvue_match, deepvue_liveness])
 def test_token_key_limit_body_and_wallet_are_asked_in_that_order(engine, token, control, made):
     control.set_limit("minute", 0)
     control.set_balance(0)
@@ -170,25 +178,25 @@ def test_token_key_limit_body_and_wallet_are_asked_in_that_order(engine, token, 
     assert said(limited) == (429, "Rate limit exceeded. Please retry after some time.")
     assert limited.header("Retry-After") is None
     control.set_limit("minute", None)
-    assert engine.handle(request(made().path, token=token)).status == 422
+    assert engine.handle(deepvue_request(made().path, token=token)).status == 422
     assert said(engine.handle(made(token=token))) == (402, "Payment Required")
     assert control.charges() == ()
 
 
 @pytest.mark.parametrize("header", ["Basic x", "Bearer", "Bearer  ", "x"])
 def test_what_is_no_bearer_token_is_none(engine, header):
-    assert said(engine.handle(match(authorization=header))) == (401, "Not authenticated")
+    assert said(engine.handle(deepvue_match(authorization=header))) == (401, "Not authenticated")
 
 
 def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, token, control):
     control.add_key(key="second-secret", client="second-client")
-    assert engine.handle(match(token=token, key="second-secret")).status == 401
+    assert engine.handle(deepvue_match(token=token, key="second-secret")).status == 401
     own = token_of(engine, client="second-client", secret="second-secret")
-    assert engine.handle(match(token=own, key="second-secret")).status == 200
+    assert engine.handle(deepvue_match(token=own, key="second-secret")).status == 200
     control.add_key(key="weak-secret", allowed=False)
-    assert said(engine.handle(match(token=token, key="weak-secret"))) == (403, "Forbidden")
+    assert said(engine.handle(deepvue_match(token=token, key="weak-secret"))) == (403, "Forbidden")
     control.revoke_key("mock-live-key")
-    assert said(engine.handle(match(token=token))) == (400, "Inactive client_id")
+    assert said(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
 
 
 @pytest.mark.parametrize(
@@ -224,11 +232,11 @@ def test_a_call_that_the_day_refuses_counts_neither_there_nor_in_the_minute():
 
 def test_the_wallet_drops_per_success_alone(engine, token, control):
     assert engine.handle(wallet()).json() == {"current_balance": 100, "success": True}
-    engine.handle(match(token=token))
-    engine.handle(match(deepvue.picture(score=3), token=token))
-    engine.handle(liveness(token=token))
-    engine.handle(match(deepvue.picture(faces=0), token=token))
-    engine.handle(request(MATCH, token=token))
+    engine.handle(deepvue_match(token=token))
+    engine.handle(deepvue_match(deepvue.jpeg_scene(score=3), token=token))
+    engine.handle(deepvue_liveness(token=token))
+    engine.handle(deepvue_match(deepvue.jpeg_scene(faces=0), token=token))
+    engine.handle(deepvue_request(FACEMATCH, token=token))
     assert engine.handle(wallet()).json()["current_balance"] == 99.91
     assert [(one.what, str(one.amount)) for one in control.charges()] == [
         ("facematch", "0.03"),
@@ -242,8 +250,8 @@ def test_the_wallet_drops_per_success_alone(engine, token, control):
 @pytest.mark.parametrize(
     ("sent", "status", "detail", "allow"),
     [
-        (request("/v1/nothing"), 404, "Not Found", None),
-        (request(MATCH, method="GET"), 405, "Method Not Allowed", "POST"),
+        (deepvue_request("/v1/nothing"), 404, "Not Found", None),
+        (deepvue_request(FACEMATCH, method="GET"), 405, "Method Not Allowed", "POST"),
     ],
 )
 def test_an_unknown_path_or_method_is_refused_before_anybody_asks_who_calls(
@@ -256,14 +264,14 @@ def test_an_unknown_path_or_method_is_refused_before_anybody_asks_who_calls(
 
 def test_the_journal_has_no_secret_and_no_picture(engine, control):
     token = token_of(engine)
-    face = deepvue.picture(note="private")
+    face = deepvue.jpeg_scene(note="private")
     engine.handle(authorize(as_files=True))
-    engine.handle(match(face, token=token))
-    engine.handle(liveness(face, token=token))
+    engine.handle(deepvue_match(face, token=token))
+    engine.handle(deepvue_liveness(face, token=token))
     parts = [("file_a", face.decode("latin-1")), ("file_b", "private text")]
-    engine.handle(request(MATCH, *deepvue.multipart(parts), token=token))
+    engine.handle(deepvue_request(FACEMATCH, *deepvue.multipart(parts), token=token))
     body, _ = deepvue.multipart([("client_secret", "mock-live-key")])
-    engine.handle(request("/v1/authorize", body, "text/plain"))
+    engine.handle(deepvue_request("/v1/authorize", body, "text/plain"))
     shown = repr([entry.to_dict() for entry in control.journal()])
     for secret in ("mock-live-key", token, token[:30], "private", "cHJpdmF0Z", "Bearer"):
         assert secret not in shown
@@ -271,7 +279,7 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
     assert first.fields == {"client_id": "mock-client", "client_secret": "***"}
     assert [(one.field, one.size) for one in third.files] == [
         ("file_a", len(face)),
-        ("file_b", len(deepvue.picture(other=1))),
+        ("file_b", len(deepvue.jpeg_scene(other=1))),
     ]
     assert [(one.field, one.size) for one in fourth.files] == [("image", len(face))]
     assert fifth.fields["file_b"] == "12 characters"

@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_deepvue as deepvue
 from kit.mock_deepvue import (
+    FACEMATCH,
+    FACEMATCH_2,
     GIF,
-    MATCH,
-    MATCH_2,
-    liveness,
-    match,
+    deepvue_liveness,
+    deepvue_match,
+    deepvue_request,
+    jpeg_scene,
     multipart,
-    picture,
-    request,
     token_of,
 )
-from kit.mock_worlds import control_of, struck_by
+from kit.mock_worlds import control_of, handle_with_fault
 
 from facematch_mock_server import Fault
 
@@ -48,22 +48,28 @@ def ask():
 def test_files_are_known_by_their_names_and_beginnings_and_version_2_takes_pdfs(
     ask, name, begins, first, second
 ):
-    data = begins + deepvue.didit.picture()
-    for path, is_taken in ((MATCH, first), (MATCH_2, second)):
-        answer = ask(match, data, path=path, names=(name, "b.jpg"))
+    data = begins + deepvue.didit.scene()
+    for path, is_taken in ((FACEMATCH, first), (FACEMATCH_2, second)):
+        answer = ask(deepvue_match, data, path=path, names=(name, "b.jpg"))
         assert answer.status == (200 if is_taken else 422)
 
 
 @given(body=st.binary(max_size=80), kind=st.sampled_from(["application/json", None, "x"]))
 def test_any_body_is_refused_and_never_by_a_fault_of_the_mock(ask, body, kind):
-    for path in (MATCH, deepvue.LIVENESS):
-        assert ask(request, path, body, kind).status in (400, 422)
+    for path in (FACEMATCH, deepvue.LIVENESS_CHECK):
+        assert ask(deepvue_request, path, body, kind).status in (400, 422)
 
 
 def test_of_a_part_that_is_sent_twice_the_last_counts(ask):
-    good = [("file_a", "a.jpg", deepvue.picture()), ("file_b", "b.jpg", deepvue.picture())]
-    assert ask(request, MATCH, *multipart((), [("file_a", "a.gif", GIF), *good])).status == 200
-    assert ask(request, MATCH, *multipart((), [*good, ("file_a", "a.gif", GIF)])).status == 422
+    good = [("file_a", "a.jpg", deepvue.jpeg_scene()), ("file_b", "b.jpg", deepvue.jpeg_scene())]
+    assert (
+        ask(deepvue_request, FACEMATCH, *multipart((), [("file_a", "a.gif", GIF), *good])).status
+        == 200
+    )
+    assert (
+        ask(deepvue_request, FACEMATCH, *multipart((), [*good, ("file_a", "a.gif", GIF)])).status
+        == 422
+    )
 
 
 class Asking:
@@ -75,14 +81,14 @@ class Asking:
         self.token = token_of(self.app)
 
     def match(self, *pictures, **more):
-        return self.app.handle(match(*pictures, token=self.token, **more))
+        return self.app.handle(deepvue_match(*pictures, token=self.token, **more))
 
     def liveness(self, *pictures, **more):
-        return self.app.handle(liveness(*pictures, token=self.token, **more))
+        return self.app.handle(deepvue_liveness(*pictures, token=self.token, **more))
 
 
 def test_version_1_has_six_keys_milliseconds_and_an_id_without_dashes():
-    body = Asking().match(picture(score=87.4)).json()
+    body = Asking().match(jpeg_scene(score=87.4)).json()
     names = ["code", "timestamp", "transaction_id", "sub_code", "message", "data"]
     assert list(body) == names
     assert re.fullmatch(r"[0-9a-f]{32}", body.pop("transaction_id"))
@@ -98,7 +104,7 @@ def test_version_1_has_six_keys_milliseconds_and_an_id_without_dashes():
 def test_the_sample_of_version_1_prints_null_for_code_and_confidence():
     asking = Asking(code="null", confidence_as="null")
     for score, is_match in ((87.4, True), (3, False)):
-        answer = asking.match(picture(score=score))
+        answer = asking.match(jpeg_scene(score=score))
         body = answer.json()
         assert (answer.status, body["code"]) == (200, None)
         assert body["data"] == {"match": is_match, "confidence": None}
@@ -106,7 +112,7 @@ def test_the_sample_of_version_1_prints_null_for_code_and_confidence():
 
 
 def test_version_2_has_no_time_and_an_id_with_dashes():
-    body = Asking().match(picture(score=12), path=MATCH_2).json()
+    body = Asking().match(jpeg_scene(score=12), path=FACEMATCH_2).json()
     assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", body.pop("transaction_id"))
     assert body == {
         "code": 200,
@@ -127,18 +133,18 @@ def test_version_2_has_no_time_and_an_id_with_dashes():
     ],
 )
 def test_confidence_is_likeness_or_certainty_or_nothing(meaning, score, shown):
-    data = Asking(confidence_as=meaning).match(picture(score=score)).json()["data"]
+    data = Asking(confidence_as=meaning).match(jpeg_scene(score=score)).json()["data"]
     assert (data["match"], data["confidence"]) == shown
 
 
 @pytest.mark.parametrize("switch", [{}, {"equal_bytes": 100, "match_from": 100}])
 def test_the_same_bytes_match_with_98_unless_a_switch_says_otherwise(switch):
-    same = picture(score=40)
+    same = jpeg_scene(score=40)
     data = Asking(**switch).match(same, same).json()["data"]
     assert data == {"match": True, "confidence": switch.get("equal_bytes", 98)}
 
 
-@pytest.mark.parametrize("no_picture", [picture(faces=0), deepvue.JPEG + b"x"])
+@pytest.mark.parametrize("no_picture", [jpeg_scene(faces=0), deepvue.JPEG + b"x"])
 @pytest.mark.parametrize("made", ["match", "liveness"])
 def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, made):
     asking = Asking()
@@ -164,11 +170,11 @@ def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, made
 )
 @pytest.mark.parametrize("data_uri", [False, True])
 def test_somebody_is_live_from_50_up_and_never_in_an_attack(said, shown, data_uri):
-    body = Asking().liveness(picture(**said), data_uri=data_uri).json()
+    body = Asking().liveness(jpeg_scene(**said), data_uri=data_uri).json()
     assert (body["data"]["is_live"], body["data"]["score"]) == shown[:2]
     assert (body["timestamp"], body["message"]) == (None, "Request processed successfully")
     assert re.fullmatch(r"[0-9a-f]{32}", body["transaction_id"])
-    numbered = Asking(liveness_score="number").liveness(picture(**said)).json()["data"]
+    numbered = Asking(liveness_score="number").liveness(jpeg_scene(**said)).json()["data"]
     assert (numbered["is_live"], numbered["score"]) == (shown[0], shown[2])
 
 
@@ -181,7 +187,7 @@ MADE_UP = [
 
 @pytest.mark.parametrize("fields", MADE_UP, ids=json.dumps)
 def test_what_a_test_makes_up_is_given_in_one_answer_and_charged_as_ever(fields):
-    over_http = deepvue.steer("answers", {"kind": "match", "fields": fields})
+    over_http = deepvue.deepvue_control("answers", {"kind": "match", "fields": fields})
     for how in (
         lambda asking: asking.control.answers.set("match", fields),
         lambda asking: asking.app.handle(over_http),
@@ -242,7 +248,9 @@ def test_made_up_answers_wait_by_kind_for_so_many_calls():
 )
 def test_faults_have_the_vendors_words_in_each_shape(shape, status, body):
     asking = Asking(error_shape=shape)
-    answer = struck_by(asking.app, Fault(stage="answer", kind="status", status=status), match())
+    answer = handle_with_fault(
+        asking.app, Fault(stage="answer", kind="status", status=status), deepvue_match()
+    )
     found = answer.json()
     assert found.pop("transaction_id", None) is None or status in (500, 503)
     assert (answer.status, found) == (status, body)
@@ -250,5 +258,5 @@ def test_faults_have_the_vendors_words_in_each_shape(shape, status, body):
 
 def test_in_an_envelope_a_refusal_is_one_line():
     asking = Asking(error_shape="envelope")
-    body = asking.app.handle(deepvue.request(token=asking.token)).json()
+    body = asking.app.handle(deepvue.deepvue_request(token=asking.token)).json()
     assert body["message"] == "body.file_a: field required; body.file_b: field required"

@@ -22,7 +22,15 @@ from fastapi import Form as FormField
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_deepvue as deepvue
-from kit.mock_deepvue import AUTHORIZE, FORM, LIVENESS, MATCH, MATCH_2, multipart, picture
+from kit.mock_deepvue import (
+    AUTHORIZE,
+    FACEMATCH,
+    FACEMATCH_2,
+    FORM,
+    LIVENESS_CHECK,
+    jpeg_scene,
+    multipart,
+)
 from pydantic import BaseModel, field_validator
 from starlette.requests import Request
 
@@ -58,12 +66,12 @@ TODAY = FastAPI()
 async def authorize(client_id: Text, client_secret: Text): ...
 
 
-@TODAY.post(MATCH)
-@TODAY.post(MATCH_2)
+@TODAY.post(FACEMATCH)
+@TODAY.post(FACEMATCH_2)
 async def match(file_a: UploadFile, file_b: UploadFile): ...
 
 
-@TODAY.post(LIVENESS)
+@TODAY.post(LIVENESS_CHECK)
 async def check_liveness(body: Picture): ...
 
 
@@ -93,7 +101,9 @@ def pydantic1(path, body, kind):
     from pydantic.v1 import ValidationError, create_model
 
     try:
-        errors = json_errors(body, kind) if path == LIVENESS else form_errors(path, body, kind)
+        errors = (
+            json_errors(body, kind) if path == LIVENESS_CHECK else form_errors(path, body, kind)
+        )
     except UnicodeDecodeError:
         return 400, {"detail": "There was an error parsing the body"}
     if not errors:
@@ -180,7 +190,7 @@ def alike(request):
 
     def check(path, body, kind):
         expected = ORACLES[request.param](path, body, kind)
-        response = engine.handle(deepvue.request(path, body, kind, token=token))
+        response = engine.handle(deepvue.deepvue_request(path, body, kind, token=token))
         if expected[0] < 400:
             assert not isinstance(response.json().get("detail"), list)
         else:
@@ -189,40 +199,44 @@ def alike(request):
     return check
 
 
-FILE = ("file_a", "a.jpg", picture())
+FILE = ("file_a", "a.jpg", jpeg_scene())
 REFUSED = {
     "no pair": (AUTHORIZE, b"", None),
     "half a pair": (AUTHORIZE, urlencode({"client_id": "x"}).encode(), FORM),
     "an empty half": (AUTHORIZE, urlencode({"client_id": "x", "client_secret": ""}).encode(), FORM),
     "half a pair in parts": (AUTHORIZE, *multipart([("client_secret", "x")])),
     "a pair in JSON": (AUTHORIZE, b'{"client_id": "x", "client_secret": "y"}', JSON),
-    "no files": (MATCH, b"", None),
-    "one file": (MATCH, *multipart((), [FILE])),
-    "one file of version 2": (MATCH_2, *multipart((), [FILE])),
-    "texts in the place of files": (MATCH, *multipart([("file_a", "x"), ("file_b", "y")])),
-    "a text beside a file": (MATCH, *multipart([("file_b", "y")], [FILE])),
-    "an empty text": (MATCH, *multipart([("file_b", "")], [FILE])),
-    "files in JSON": (MATCH, b'{"file_a": "x", "file_b": "y"}', JSON),
-    "nothing": (LIVENESS, b"", JSON),
-    "null": (LIVENESS, b"null", JSON),
-    "a list": (LIVENESS, b"[]", JSON),
-    "a list of pairs": (LIVENESS, b'[["image", 7]]', JSON),
-    "a number": (LIVENESS, b"7", JSON),
-    "an empty object": (LIVENESS, b"{}", JSON),
-    "another field": (LIVENESS, b'{"img": "eA=="}', JSON),
-    "no image": (LIVENESS, b'{"image": null}', JSON),
-    "a number for an image": (LIVENESS, b'{"image": 7}', JSON),
-    "true for an image": (LIVENESS, b'{"image": true}', JSON),
-    "a list for an image": (LIVENESS, b'{"image": ["eA=="]}', JSON),
-    "no base64": (LIVENESS, b'{"image": "http://x/y.jpg"}', JSON),
-    "half an object": (LIVENESS, b'{"image": "eA=="', JSON),
-    "two objects": (LIVENESS, b"{}\n{}", JSON),
-    "a text of another type": (LIVENESS, b'{"image": "eA=="}', "text/plain"),
-    "JSON of no application": (LIVENESS, b'{"image": "eA=="}', "x/y+json"),
-    "JSON of an application": (LIVENESS, b'{"image": 7}', "application/x+json; charset=utf-8"),
-    "no type": (LIVENESS, b'{"image": 7}', None),
-    "no UTF-8": (LIVENESS, b'{"image": "\xff"}', JSON),
-    "a form": (LIVENESS, b"image=eA==", FORM),
+    "no files": (FACEMATCH, b"", None),
+    "one file": (FACEMATCH, *multipart((), [FILE])),
+    "one file of version 2": (FACEMATCH_2, *multipart((), [FILE])),
+    "texts in the place of files": (FACEMATCH, *multipart([("file_a", "x"), ("file_b", "y")])),
+    "a text beside a file": (FACEMATCH, *multipart([("file_b", "y")], [FILE])),
+    "an empty text": (FACEMATCH, *multipart([("file_b", "")], [FILE])),
+    "files in JSON": (FACEMATCH, b'{"file_a": "x", "file_b": "y"}', JSON),
+    "nothing": (LIVENESS_CHECK, b"", JSON),
+    "null": (LIVENESS_CHECK, b"null", JSON),
+    "a list": (LIVENESS_CHECK, b"[]", JSON),
+    "a list of pairs": (LIVENESS_CHECK, b'[["image", 7]]', JSON),
+    "a number": (LIVENESS_CHECK, b"7", JSON),
+    "an empty object": (LIVENESS_CHECK, b"{}", JSON),
+    "another field": (LIVENESS_CHECK, b'{"img": "eA=="}', JSON),
+    "no image": (LIVENESS_CHECK, b'{"image": null}', JSON),
+    "a number for an image": (LIVENESS_CHECK, b'{"image": 7}', JSON),
+    "true for an image": (LIVENESS_CHECK, b'{"image": true}', JSON),
+    "a list for an image": (LIVENESS_CHECK, b'{"image": ["eA=="]}', JSON),
+    "no base64": (LIVENESS_CHECK, b'{"image": "http://x/y.jpg"}', JSON),
+    "half an object": (LIVENESS_CHECK, b'{"image": "eA=="', JSON),
+    "two objects": (LIVENESS_CHECK, b"{}\n{}", JSON),
+    "a text of another type": (LIVENESS_CHECK, b'{"image": "eA=="}', "text/plain"),
+    "JSON of no application": (LIVENESS_CHECK, b'{"image": "eA=="}', "x/y+json"),
+    "JSON of an application": (
+        LIVENESS_CHECK,
+        b'{"image": 7}',
+        "application/x+json; charset=utf-8",
+    ),
+    "no type": (LIVENESS_CHECK, b'{"image": 7}', None),
+    "no UTF-8": (LIVENESS_CHECK, b'{"image": "\xff"}', JSON),
+    "a form": (LIVENESS_CHECK, b"image=eA==", FORM),
 }
 
 
@@ -257,7 +271,7 @@ def has_odd_keys(value):
 
 @given(value=VALUES.filter(lambda value: not has_odd_keys(value)))
 def test_any_json_is_refused_as_fastapi_refuses_it(alike, value):
-    alike(LIVENESS, json.dumps(value, allow_nan=False).encode(), JSON)
+    alike(LIVENESS_CHECK, json.dumps(value, allow_nan=False).encode(), JSON)
 
 
 @given(texts=st.dictionaries(st.sampled_from(["client_id", "client_secret", "x"]), TEXT))
@@ -268,8 +282,10 @@ def test_any_pair_is_refused_as_fastapi_refuses_it(alike, texts):
 @pytest.mark.parametrize("version", ["pydantic1", "pydantic2"])
 def test_files_of_another_kind_are_refused_together_in_words_of_ours(version):
     engine = deepvue.new_engine(vendor="deepvue", switches={"validation_bodies": version})
-    files = [("file_a", "a.jpg", b""), ("file_b", "b", picture())]
-    request = deepvue.request(MATCH, *multipart((), files), token=deepvue.token_of(engine))
+    files = [("file_a", "a.jpg", b""), ("file_b", "b", jpeg_scene())]
+    request = deepvue.deepvue_request(
+        FACEMATCH, *multipart((), files), token=deepvue.token_of(engine)
+    )
     problems = engine.handle(request).json()["detail"]
     prefix = {"pydantic1": "", "pydantic2": "Value error, "}[version]
     assert [problem["loc"] for problem in problems] == [["body", "file_a"], ["body", "file_b"]]
@@ -314,6 +330,6 @@ def test_a_number_that_json_has_not_is_null_in_the_report():
     engine = deepvue.new_engine(vendor="deepvue", switches={"validation_bodies": "pydantic2"})
     token = deepvue.token_of(engine)
     body = b'{"image": NaN, "more": Infinity}'
-    response = engine.handle(deepvue.request(LIVENESS, body, JSON, token=token))
+    response = engine.handle(deepvue.deepvue_request(LIVENESS_CHECK, body, JSON, token=token))
     assert response.status == 422
     assert response.json()["detail"][0]["input"] is None

@@ -6,7 +6,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import liveness, match, picture
+from kit.mock_didit import liveness_request, match_request, scene
 from kit.mock_didit_webhooks import HOOK
 from kit.mock_worlds import Quiet, control_of, serving
 
@@ -34,22 +34,22 @@ def ask():
 
 
 @pytest.fixture
-def world_of():
+def engine_with_sessions():
     """Session 1 is an approved comparison, session 2 a declined liveness check."""
 
     def saved(**settings):
         engine = didit.new_engine(**settings)
         fields = {"vendor_data": "emp-0042", "metadata": '{"gate":"north"}'}
-        engine.handle(match(picture(score=55.5), **fields))
-        engine.handle(liveness(picture(score=12, faces=2)))
+        engine.handle(match_request(scene(score=55.5), **fields))
+        engine.handle(liveness_request(scene(score=12, faces=2)))
         return engine
 
     return saved
 
 
 @pytest.fixture
-def engine(world_of):
-    return world_of()
+def engine(engine_with_sessions):
+    return engine_with_sessions()
 
 
 @pytest.fixture

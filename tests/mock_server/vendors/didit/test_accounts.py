@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import control, match
+from kit.mock_didit import control_request, match_request
 from kit.mock_didit_accounts import (
     ANNA,
+    ANNAS_PASSWORD,
     BALANCE,
-    FAILED,
+    FAILED_LOGIN,
     ME,
-    PASSWORD,
-    auth,
-    later,
-    login,
+    account_request,
+    advance_request,
+    auth_request,
+    login_request,
     opened,
-    register,
-    told,
-    verify,
+    register_request,
+    verify_email,
 )
 from kit.mock_worlds import control_of
 
@@ -41,7 +41,7 @@ RULES = {
 
 def test_a_registration_puts_a_code_into_the_mailbox_and_opens_nothing(ask):
     engine = didit.new_engine()
-    response = engine.handle(register())
+    response = engine.handle(register_request())
     assert (response.status, response.json()) == (201, {"message": WELCOME, "email": ANNA})
     control = control_of(engine.world)
     (mail,) = control.mailbox.mails()
@@ -56,16 +56,16 @@ def test_a_registration_puts_a_code_into_the_mailbox_and_opens_nothing(ask):
     ("body", "errors"),
     [
         ({}, {"email": REQUIRED, "password": REQUIRED}),
-        ({"email": "nobody", "password": PASSWORD}, BAD_EMAIL),
+        ({"email": "nobody", "password": ANNAS_PASSWORD}, BAD_EMAIL),
         (
-            {"email": "a@\ud800.dev", "password": PASSWORD},
+            {"email": "a@\ud800.dev", "password": ANNAS_PASSWORD},
             {"email": ["Surrogate characters are not allowed: U+D800."]},
         ),
         ({"email": ANNA, "password": None}, {"password": ["This field may not be null."]}),
     ],
 )
 def test_a_body_is_refused_field_by_field_all_at_once(ask, body, errors):
-    assert ask(auth("register", **body))[:2] == (400, errors)
+    assert ask(auth_request("register", **body))[:2] == (400, errors)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_body_is_refused_field_by_field_all_at_once(ask, body, errors):
     ],
 )
 def test_of_several_broken_rules_of_passwords_the_first_is_named(ask, password, rule):
-    status, body, _ = ask(register(password=password))
+    status, body, _ = ask(register_request(password=password))
     if rule is None:
         assert status == 201
     else:
@@ -99,37 +99,40 @@ def test_of_several_broken_rules_of_passwords_the_first_is_named(ask, password, 
 def test_domains_reserved_for_tests_make_the_server_fail_unless_a_switch_takes_them(
     ask, email, reserved
 ):
-    status, body, _ = ask(register(email))
+    status, body, _ = ask(register_request(email))
     assert status == (500 if reserved else 201)
     assert not reserved or "<h1>Server Error (500)</h1>" in body
-    assert ask(register(email), switches={"reserved_domains": "accepted"})[0] == 201
+    assert ask(register_request(email), switches={"reserved_domains": "accepted"})[0] == 201
 
 
 def test_an_address_of_the_network_registers_five_times_an_hour_good_or_bad():
     engine = didit.new_engine()
     for number in range(5):
-        assert engine.handle(register(f"p{number}@mailbox.dev", "bad")).status == 400
-        engine.handle(later(60))
-    refused = engine.handle(register())
+        assert engine.handle(register_request(f"p{number}@mailbox.dev", "bad")).status == 400
+        engine.handle(advance_request(60))
+    refused = engine.handle(register_request())
     assert refused.status == 429
     assert refused.json() == {
         "detail": "Request was throttled. Expected available in 3300 seconds."
     }
     assert refused.header("Retry-After") == "3300"
-    assert engine.handle(register("p8@mailbox.dev", x_forwarded_for="198.51.100.1")).status == 201
-    engine.handle(later(3300))
-    assert engine.handle(register()).status == 201
+    assert (
+        engine.handle(register_request("p8@mailbox.dev", x_forwarded_for="198.51.100.1")).status
+        == 201
+    )
+    engine.handle(advance_request(3300))
+    assert engine.handle(register_request()).status == 201
 
 
 def test_nobody_reads_a_password_or_a_code():
     engine = didit.new_engine()
-    engine.handle(register())
+    engine.handle(register_request())
     code = control_of(engine.world).mailbox.code(ANNA)
-    answer = verify()(engine).json()
-    engine.handle(auth("login", email=ANNA, password=PASSWORD))
+    answer = verify_email()(engine).json()
+    engine.handle(auth_request("login", email=ANNA, password=ANNAS_PASSWORD))
     kept = repr(engine.world.account.journal.entries)
     account = repr(engine.world.records.accounts.find(ANNA))
-    for secret in (PASSWORD, code, answer["application"]["api_key"], answer["access_token"]):
+    for secret in (ANNAS_PASSWORD, code, answer["application"]["api_key"], answer["access_token"]):
         assert secret not in kept
         assert secret not in account
 
@@ -142,7 +145,7 @@ SENT = {"message": "A new verification code was sent."}
 @pytest.fixture
 def engine():
     engine = didit.new_engine()
-    engine.handle(register())
+    engine.handle(register_request())
     return engine
 
 
@@ -151,7 +154,7 @@ def said(response):
 
 
 def test_a_proved_mailbox_opens_an_organization_with_a_key_that_works(engine):
-    status, body = said(verify()(engine))
+    status, body = said(verify_email()(engine))
     assert status == 200
     assert list(body) == [
         "access_token",
@@ -163,40 +166,40 @@ def test_a_proved_mailbox_opens_an_organization_with_a_key_that_works(engine):
     assert body["expires_in"] == 86_400
     assert list(body["organization"]) == ["uuid", "name"]
     assert list(body["application"]) == ["uuid", "name", "client_id", "api_key"]
-    assert engine.handle(match(key=body["application"]["api_key"])).status == 200
+    assert engine.handle(match_request(key=body["application"]["api_key"])).status == 200
 
 
 def test_each_registration_has_its_own_credit_and_sessions(engine):
-    body = verify()(engine).json()
+    body = verify_email()(engine).json()
     key, name = body["application"]["api_key"], body["organization"]["uuid"]
-    request_id = engine.handle(match(key=key)).json()["request_id"]
+    request_id = engine.handle(match_request(key=key)).json()["request_id"]
     control = control_of(engine.world)
     assert control.accounts() == ("main", name)
     opened = control_of(engine.accounts.named(key).world("didit"))
     assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
-    assert engine.handle(told(BALANCE, key=key)).json()["balance"] == "99.9500"
+    assert engine.handle(account_request(BALANCE, key=key)).json()["balance"] == "99.9500"
     decision = f"/v3/session/{request_id}/decision/"
-    assert engine.handle(told(decision, key=key)).status == 200
-    assert engine.handle(told(decision)).status == 403
+    assert engine.handle(account_request(decision, key=key)).status == 200
+    assert engine.handle(account_request(decision)).status == 403
 
 
 @pytest.mark.parametrize(
     "change", [str.lower, lambda code: code[:5], lambda _: "", lambda c: c + "0"]
 )
 def test_every_character_of_a_code_counts(engine, change):
-    assert said(verify(change=change)(engine)) == (400, WRONG)
-    assert verify()(engine).status == 200
+    assert said(verify_email(change=change)(engine)) == (400, WRONG)
+    assert verify_email()(engine).status == 200
 
 
 def test_a_code_is_good_once(engine):
-    assert verify()(engine).status == 200
-    assert said(verify()(engine)) == (400, WRONG)
-    assert said(verify("nobody@mailbox.dev")(engine)) == (400, WRONG)
+    assert verify_email()(engine).status == 200
+    assert said(verify_email()(engine)) == (400, WRONG)
+    assert said(verify_email("nobody@mailbox.dev")(engine)) == (400, WRONG)
 
 
 def test_a_code_that_was_shown_between_look_up_and_change_is_used_up(engine, monkeypatch):
     accounts = engine.world.records.accounts
-    change, inner = accounts.change, verify()
+    change, inner = accounts.change, verify_email()
 
     def overtaken(email, make):
         monkeypatch.setattr(accounts, "change", change)
@@ -213,9 +216,9 @@ def test_a_code_that_was_shown_between_look_up_and_change_is_used_up(engine, mon
 @pytest.mark.parametrize(("late_s", "status"), [(0, 200), (1, 400)])
 def test_a_code_is_good_for_fifteen_minutes_or_as_a_switch_says(switches, life_s, late_s, status):
     engine = didit.new_engine(switches=switches)
-    engine.handle(register())
-    engine.handle(later(life_s + late_s))
-    response = verify()(engine)
+    engine.handle(register_request())
+    engine.handle(advance_request(life_s + late_s))
+    response = verify_email()(engine)
     assert response.status == status
     assert status == 200 or response.json() == EXPIRED
 
@@ -223,52 +226,57 @@ def test_a_code_is_good_for_fifteen_minutes_or_as_a_switch_says(switches, life_s
 def test_another_code_is_sent_after_a_minute_and_replaces_the_first(engine):
     control = control_of(engine.world)
     first = control.mailbox.code(ANNA)
-    engine.handle(later(45.5))
-    early = engine.handle(auth("resend-otp", email=ANNA))
+    engine.handle(advance_request(45.5))
+    early = engine.handle(auth_request("resend-otp", email=ANNA))
     assert said(early) == (
         429,
         {"detail": "Request was throttled. Expected available in 15 seconds."},
     )
     assert early.header("Retry-After") == "15"
-    engine.handle(later(14.5))
-    assert said(engine.handle(auth("resend-otp", email=ANNA.upper()))) == (200, SENT)
+    engine.handle(advance_request(14.5))
+    assert said(engine.handle(auth_request("resend-otp", email=ANNA.upper()))) == (200, SENT)
     assert control.mailbox.code(ANNA) != first
-    assert said(verify(change=lambda _: first)(engine)) == (400, WRONG)
-    assert verify()(engine).status == 200
+    assert said(verify_email(change=lambda _: first)(engine)) == (400, WRONG)
+    assert verify_email()(engine).status == 200
 
 
 def test_who_waits_for_no_code_is_answered_as_who_does_and_gets_no_mail(engine):
-    verify()(engine)
+    verify_email()(engine)
     for email in (ANNA, "nobody@mailbox.dev"):
-        assert said(engine.handle(auth("resend-otp", email=email))) == (200, SENT)
+        assert said(engine.handle(auth_request("resend-otp", email=email))) == (200, SENT)
     assert len(control_of(engine.world).mailbox.mails()) == 1
 
 
 def test_the_mailbox_is_read_over_http(ask):
     mail = {"at": "2026-07-02T09:15:27.104233+00:00", "to": ANNA, "number": 1}
-    status, body, _ = ask(register(), control(f"mailbox/{ANNA.upper()}"))
+    status, body, _ = ask(register_request(), control_request(f"mailbox/{ANNA.upper()}"))
     assert status == 200
     mails = [{**mail, "code": body["code"]}]
     assert body == {"mails": mails, "code": body["code"], "left_out": 0}
-    assert ask(register(), control("mailbox"))[1]["mails"] == body["mails"]
+    assert ask(register_request(), control_request("mailbox"))[1]["mails"] == body["mails"]
     nobody = {"mock": "no mail was sent to that address"}
-    assert ask(control(f"mailbox/{ANNA}"))[:2] == (404, nobody)
-    assert ask(register(), control("mailbox/clear", {}), control("mailbox"))[1]["mails"] == []
-    assert ask(control("mailbox/clear", {"x": 1}))[0] == 400
+    assert ask(control_request(f"mailbox/{ANNA}"))[:2] == (404, nobody)
+    assert (
+        ask(register_request(), control_request("mailbox/clear", {}), control_request("mailbox"))[
+            1
+        ]["mails"]
+        == []
+    )
+    assert ask(control_request("mailbox/clear", {"x": 1}))[0] == 400
 
 
 @pytest.mark.parametrize("by", ["name", "key"])
 def test_over_http_an_organization_is_named_by_its_id_or_its_key(engine, by):
-    made = verify()(engine).json()
+    made = verify_email()(engine).json()
     name, key = made["organization"]["uuid"], made["application"]["api_key"]
     more = {ACCOUNT_HEADER: {"name": name, "key": key}[by]}
-    balance = control("ledger/balance", {"balance": "3"}, **more)
+    balance = control_request("ledger/balance", {"balance": "3"}, **more)
     assert engine.handle(balance).json() == {"balance": "3.0000"}
-    assert engine.handle(control("ledger", **more)).json()["balance"] == "3.0000"
-    assert engine.handle(control(f"ledger?key={key}")).json()["balance"] == "3.0000"
-    assert engine.handle(control("ledger")).json()["balance"] == "100.0000"
-    assert engine.handle(control("ledger", **{ACCOUNT_HEADER: "nobody"})).status == 404
-    assert engine.handle(control("payments")).json()["payments"] == []
+    assert engine.handle(control_request("ledger", **more)).json()["balance"] == "3.0000"
+    assert engine.handle(control_request(f"ledger?key={key}")).json()["balance"] == "3.0000"
+    assert engine.handle(control_request("ledger")).json()["balance"] == "100.0000"
+    assert engine.handle(control_request("ledger", **{ACCOUNT_HEADER: "nobody"})).status == 404
+    assert engine.handle(control_request("payments")).json()["payments"] == []
 
 
 #: No endpoint takes a refresh token: none is documented.
@@ -279,46 +287,46 @@ NO_LOGIN = {"detail": "Invalid email or password."}
 @pytest.fixture
 def proved(engine):
     """`engine`, once Anna has proved her mailbox."""
-    verify()(engine)
+    verify_email()(engine)
     return engine
 
 
 def with_token(token, path=ME):
-    return told(path, key=None, Authorization=f"Bearer {token}")
+    return account_request(path, key=None, Authorization=f"Bearer {token}")
 
 
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"email": ANNA, "password": PASSWORD.lower()}, 401, NO_LOGIN),
-        ({"email": "nobody@mailbox.dev", "password": PASSWORD}, 401, NO_LOGIN),
+        ({"email": ANNA, "password": ANNAS_PASSWORD.lower()}, 401, NO_LOGIN),
+        ({"email": "nobody@mailbox.dev", "password": ANNAS_PASSWORD}, 401, NO_LOGIN),
         ({"email": ANNA}, 400, {"password": ["This field is required."]}),
     ],
 )
 def test_a_refused_login_does_not_say_whether_the_address_has_an_account(
     proved, body, status, said
 ):
-    response = proved.handle(auth("login", **body))
+    response = proved.handle(auth_request("login", **body))
     assert (response.status, response.json()) == (status, said)
 
 
 def test_five_failures_lock_the_account_for_the_right_password_too(proved):
     for _ in range(5):
-        assert proved.handle(FAILED).status == 401
-    proved.handle(later(0.5))
-    locked = proved.handle(login())
+        assert proved.handle(FAILED_LOGIN).status == 401
+    proved.handle(advance_request(0.5))
+    locked = proved.handle(login_request())
     assert locked.status == 429
     assert locked.header("Retry-After") == "900"
     assert locked.json()["detail"].startswith("Too many failed logins.")
-    proved.handle(later(899.5))
-    assert proved.handle(login()).status == 200
+    proved.handle(advance_request(899.5))
+    assert proved.handle(login_request()).status == 200
 
 
 def test_a_good_login_forgets_the_failures(proved):
     for _ in range(2):
         for _ in range(4):
-            proved.handle(FAILED)
-        assert proved.handle(login()).status == 200
+            proved.handle(FAILED_LOGIN)
+        assert proved.handle(login_request()).status == 200
 
 
 @given(st.integers(1, 60))
@@ -328,7 +336,7 @@ def test_a_lock_lasts_as_the_table_says_and_beyond_its_end_as_its_last_row(failu
 
 
 def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(proved):
-    token = proved.handle(login()).json()["access_token"]
+    token = proved.handle(login_request()).json()["access_token"]
     one = opened(proved)
     organizations = proved.handle(with_token(token))
     assert organizations.status == 200
@@ -343,29 +351,33 @@ def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_applica
         "client_id": one.client_id,
         "api_key": application.json()["api_key"],
     }
-    balance = proved.handle(told("/v3/billing/balance/", key=application.json()["api_key"]))
+    balance = proved.handle(
+        account_request("/v3/billing/balance/", key=application.json()["api_key"])
+    )
     assert balance.status == 200
     for ids in ((one.application, one.application), (one.organization, one.organization)):
         other = "{}{}/applications/{}/".format(ME, *ids)
         assert proved.handle(with_token(token, other)).status == 404
-    assert proved.handle(told(path, key=None)).status == 401
+    assert proved.handle(account_request(path, key=None)).status == 401
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic {}", REFRESH])
 def test_a_bad_token_is_401_without_a_word_about_why(proved, header):
-    token = proved.handle(login()).json()["refresh_token" if header == REFRESH else "access_token"]
+    token = proved.handle(login_request()).json()[
+        "refresh_token" if header == REFRESH else "access_token"
+    ]
     headers = {} if header is None else {"Authorization": header.format(token)}
-    response = proved.handle(told(ME, key=None, **headers))
+    response = proved.handle(account_request(ME, key=None, **headers))
     assert (response.status, response.json()) == (401, {"detail": "Invalid or expired token."})
 
 
 @pytest.mark.parametrize(("switches", "life"), [({}, 86_400), ({"token_lifetime_s": 60}, 60)])
 def test_a_token_lives_as_long_as_it_says(switches, life):
     engine = didit.new_engine(switches=switches)
-    engine.handle(register())
-    body = verify()(engine).json()
+    engine.handle(register_request())
+    body = verify_email()(engine).json()
     assert body["expires_in"] == life
-    engine.handle(later(life - 1))
+    engine.handle(advance_request(life - 1))
     assert engine.handle(with_token(body["access_token"])).status == 200
-    engine.handle(later(1))
+    engine.handle(advance_request(1))
     assert engine.handle(with_token(body["access_token"])).status == 401

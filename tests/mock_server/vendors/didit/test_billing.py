@@ -5,13 +5,13 @@ from decimal import Decimal
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control, match, request
-from kit.mock_didit_accounts import BALANCE, TOP_UP, told, top_up
+from kit.mock_didit import control_request, didit_request, match_request
+from kit.mock_didit_accounts import BALANCE, TOP_UP, account_request, top_up_request
 from kit.mock_worlds import control_of
 
 
 def test_the_balance_is_a_text_with_four_places(ask):
-    assert ask(match(), told(BALANCE))[:2] == (
+    assert ask(match_request(), account_request(BALANCE))[:2] == (
         200,
         {
             "balance": "99.9500",
@@ -23,8 +23,8 @@ def test_the_balance_is_a_text_with_four_places(ask):
 
 
 def test_a_refill_is_shown_and_never_done(ask):
-    plan = control("payments/plan", {"refill_amount": "50", "refill_threshold": "100"})
-    status, body, _ = ask(plan, match(), told(BALANCE))
+    plan = control_request("payments/plan", {"refill_amount": "50", "refill_threshold": "100"})
+    status, body, _ = ask(plan, match_request(), account_request(BALANCE))
     assert (status, body) == (
         200,
         {
@@ -40,7 +40,7 @@ def test_a_refill_is_shown_and_never_done(ask):
 def paying():
     """A world with one payment page of USD 75: (engine, control, the answer)."""
     engine = didit.new_engine()
-    made = engine.handle(top_up()).json()
+    made = engine.handle(top_up_request()).json()
     return engine, control_of(engine.world), made
 
 
@@ -55,7 +55,7 @@ def paying():
     ],
 )
 def test_a_refused_amount_is_a_bare_array_and_no_payment_page(ask, body, words):
-    assert ask(told(TOP_UP, body))[:2] == (400, [words])
+    assert ask(account_request(TOP_UP, body))[:2] == (400, [words])
 
 
 URL = "Enter a valid URL."
@@ -71,11 +71,11 @@ URL = "Enter a valid URL."
     ],
 )
 def test_an_address_to_return_to_is_refused_in_the_frameworks_words(ask, field, url, words):
-    assert ask(top_up(**{field: url}))[:2] == (400, {field: [words]})
+    assert ask(top_up_request(**{field: url}))[:2] == (400, {field: [words]})
 
 
 def test_an_annual_plan_is_paid_in_another_way(ask):
-    assert ask(control("payments/plan", {"annual": True}), top_up())[:2] == (
+    assert ask(control_request("payments/plan", {"annual": True}), top_up_request())[:2] == (
         400,
         ["You have an annual plan. Contact your account manager to top up."],
     )
@@ -91,10 +91,10 @@ def test_a_payment_page_begins_as_a_test_and_leads_nowhere(paying):
     assert checkout.id == made["checkout_session_id"]
     assert (checkout.amount, checkout.status) == (Decimal(75), "open")
     assert checkout.success_url == checkout.cancel_url == "https://console.didit.me"
-    assert engine.handle(told(BALANCE)).json()["balance"] == "100.0000"
+    assert engine.handle(account_request(BALANCE)).json()["balance"] == "100.0000"
     path = f"/__pay__/{checkout.id}"
     for method in ("GET", "POST"):
-        assert engine.handle(request(path, method=method, key=None)).status == 404
+        assert engine.handle(didit_request(path, method=method, key=None)).status == 404
     assert control_of.balance() == Decimal(100)
 
 
@@ -110,9 +110,9 @@ def test_a_payment_settles_once_however_often_it_is_said(paying):
 
 def test_a_finer_amount_is_credited_in_four_places():
     engine = didit.new_engine()
-    made = engine.handle(top_up(75.123456)).json()
+    made = engine.handle(top_up_request(75.123456)).json()
     control_of(engine.world).payments.settle(made["checkout_session_id"])
-    assert engine.handle(told(BALANCE)).json()["balance"] == "175.1235"
+    assert engine.handle(account_request(BALANCE)).json()["balance"] == "175.1235"
 
 
 def test_a_canceled_payment_cannot_be_paid(paying):
@@ -126,7 +126,7 @@ def test_a_canceled_payment_cannot_be_paid(paying):
 
 def test_more_than_a_balance_can_hold_leaves_the_payment_open():
     engine = didit.new_engine(switches={"start_credit": "999999999999"})
-    made = engine.handle(top_up()).json()
+    made = engine.handle(top_up_request()).json()
     payments = control_of(engine.world).payments
     with pytest.raises(ValueError, match="between 0 and 1e12"):
         payments.settle(made["checkout_session_id"])

@@ -5,7 +5,7 @@ import io
 import pytest
 import requests
 from kit import mock_didit as didit
-from kit.mock_didit import MATCH, liveness, match, picture
+from kit.mock_didit import MATCH_PATH, liveness_request, match_request, scene
 from PIL import Image
 
 from facematch_mock_server import MockServer, card_sheet
@@ -25,24 +25,24 @@ NO_PAIR = f"{LOW} warning.words match.faceless match.no_face_risk.reference matc
 
 #: request, edition -> claims
 RULES = [
-    (match(), "2026-07", PASSED),
-    (match(picture(score=30.004)), "2026-07", f"{PASSED} {LOW} score.compared"),
+    (match_request(), "2026-07", PASSED),
+    (match_request(scene(score=30.004)), "2026-07", f"{PASSED} {LOW} score.compared"),
     (
-        match(picture(faces=0)),
+        match_request(scene(faces=0)),
         "2026-07",
         f"{NO_PAIR} match.no_pair_score.july credit.price.match {PLAIN}",
     ),
-    (match(), "2026-03", MARCH),
-    (match(key=SANDBOX), "2026-07", f"{SHAPE} match.sandbox match.answer"),
-    (match(key=None), "2026-07", "auth.missing.403 auth.words.403"),
-    (match(rotate_image="maybe"), "2026-07", "fields.refused"),
-    (liveness(picture(score=92)), "2026-07", f"{LIVE} {PAID}"),
+    (match_request(), "2026-03", MARCH),
+    (match_request(key=SANDBOX), "2026-07", f"{SHAPE} match.sandbox match.answer"),
+    (match_request(key=None), "2026-07", "auth.missing.403 auth.words.403"),
+    (match_request(rotate_image="maybe"), "2026-07", "fields.refused"),
+    (liveness_request(scene(score=92)), "2026-07", f"{LIVE} {PAID}"),
     (
-        liveness(picture(score=92, faces=2)),
+        liveness_request(scene(score=92, faces=2)),
         "2026-07",
         f"{LIVE} {PAID} {LOW} warning.words entity.largest_first",
     ),
-    (liveness(key=SANDBOX), "2026-07", f"{SHAPE} liveness.sandbox liveness.answer"),
+    (liveness_request(key=SANDBOX), "2026-07", f"{SHAPE} liveness.sandbox liveness.answer"),
 ]
 
 
@@ -72,7 +72,7 @@ def compared(mock, probe, reference, key=None):
         key = key or mock.live_key
         if mock.vendors == ("didit",):
             files = {"user_image": ("a.png", probe), "ref_image": ("b.png", reference)}
-            return session.post(f"{base}{MATCH}", headers={"x-api-key": key}, files=files)
+            return session.post(f"{base}{MATCH_PATH}", headers={"x-api-key": key}, files=files)
         pair = {"client_id": "mock-client", "client_secret": key}
         token = session.post(f"{base}/v1/authorize", data=pair).json()
         headers = {"Authorization": f"Bearer {token['access_token']}", "x-api-key": key}

@@ -7,7 +7,14 @@ from decimal import Decimal
 import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
-from kit.mock_didit import LIVENESS, MATCH, liveness, match, picture, request
+from kit.mock_didit import (
+    LIVENESS_PATH,
+    MATCH_PATH,
+    didit_request,
+    liveness_request,
+    match_request,
+    scene,
+)
 
 from facematch_mock_server.pictures import Pictures
 from facematch_mock_server.services import Sessions
@@ -21,16 +28,16 @@ SANDBOX = "mock-sandbox-key"
 
 #: request -> status, price, whether a session is left
 CALLS = [
-    (match(), 200, "0.05", True),
-    (match(picture(score=1)), 200, "0.05", True),
-    (match(save_api_request="false"), 200, "0.05", False),
-    (liveness(), 200, "0.03", True),
-    (liveness(b"?"), 400, "0", False),
-    (match(key=SANDBOX), 200, "0", False),
-    (liveness(key=SANDBOX), 200, "0", False),
-    (request(MATCH), 400, "0", False),
-    (request(MATCH, method="GET"), 405, "0", False),
-    (match(key="wrong"), 403, "0", False),
+    (match_request(), 200, "0.05", True),
+    (match_request(scene(score=1)), 200, "0.05", True),
+    (match_request(save_api_request="false"), 200, "0.05", False),
+    (liveness_request(), 200, "0.03", True),
+    (liveness_request(b"?"), 400, "0", False),
+    (match_request(key=SANDBOX), 200, "0", False),
+    (liveness_request(key=SANDBOX), 200, "0", False),
+    (didit_request(MATCH_PATH), 400, "0", False),
+    (didit_request(MATCH_PATH, method="GET"), 405, "0", False),
+    (match_request(key="wrong"), 403, "0", False),
 ]
 
 
@@ -46,9 +53,11 @@ def test_a_live_200_is_paid_and_a_saved_one_leaves_a_session(sent, status, price
 
 def test_a_session_holds_the_request_id_and_the_digests_of_its_pictures():
     engine = didit.new_engine()
-    probe, reference = picture(score=1), picture(n=2)
-    body = engine.handle(match(probe, reference, vendor_data="emp", metadata='{"a":1}')).json()
-    engine.handle(liveness())
+    probe, reference = scene(score=1), scene(n=2)
+    body = engine.handle(
+        match_request(probe, reference, vendor_data="emp", metadata='{"a":1}')
+    ).json()
+    engine.handle(liveness_request())
     one, two = engine.world.sessions.all()
     assert engine.world.sessions.find(body["request_id"]) is one
     assert (one.number, two.number) == (1, 2)
@@ -64,11 +73,11 @@ def test_a_session_holds_the_request_id_and_the_digests_of_its_pictures():
 @pytest.mark.parametrize(
     ("balance", "sent", "status"),
     [
-        ("0.05", match(), 200),
-        ("0.0499", match(), 403),
-        ("0.03", liveness(), 200),
-        ("0.0299", liveness(), 403),
-        ("0", match(key=SANDBOX), 200),
+        ("0.05", match_request(), 200),
+        ("0.0499", match_request(), 403),
+        ("0.03", liveness_request(), 200),
+        ("0.0299", liveness_request(), 403),
+        ("0", match_request(key=SANDBOX), 200),
     ],
 )
 def test_below_its_price_a_live_call_is_refused_with_error_not_detail(ask, balance, sent, status):
@@ -81,8 +90,8 @@ def test_below_its_price_a_live_call_is_refused_with_error_not_detail(ask, balan
 def test_prices_and_the_start_are_switches():
     switches = {"price_match": "0.1", "price_liveness": "2", "start_credit": "5"}
     engine = didit.new_engine(switches=switches)
-    engine.handle(match())
-    engine.handle(liveness())
+    engine.handle(match_request())
+    engine.handle(liveness_request())
     assert engine.world.ledger.balance == Decimal("2.9")
 
 
@@ -92,7 +101,7 @@ def test_sixteen_threads_spend_a_balance_to_the_last_cent_and_not_one_more():
     statuses = []
 
     def spend():
-        statuses.extend(engine.handle(match()).status for _ in range(10))
+        statuses.extend(engine.handle(match_request()).status for _ in range(10))
 
     threads = [threading.Thread(target=spend) for _ in range(16)]
     for thread in threads:
@@ -110,28 +119,28 @@ def test_sixteen_threads_spend_a_balance_to_the_last_cent_and_not_one_more():
 
 def test_of_two_calls_that_saw_the_last_credit_one_gets_it():
 
-    class Greedy(didit.Scripted):
+    class Greedy(didit.ScriptedRecognizer):
         def liveness(self, probe, *, rotate, **_more):
             engine.world.ledger.balance = Decimal(0)
             return super().liveness(probe, rotate=rotate)
 
     engine = didit.new_engine()
     engine.world.recognizer = Greedy()
-    response = engine.handle(liveness())
+    response = engine.handle(liveness_request())
     assert (response.status, response.json()) == (403, REFUSED)
     assert engine.world.sessions.all() == ()
-    assert LIVENESS in engine.world.account.journal.entries[-1].path
+    assert LIVENESS_PATH in engine.world.account.journal.entries[-1].path
 
 
 class BrokenError(Exception):
     """Raised in the middle of a call."""
 
 
-OF = {"match": didit.match, "liveness": didit.liveness}
+OF = {"match": didit.match_request, "liveness": didit.liveness_request}
 #: Before anything is kept, and at each step of keeping.
 STEPS = (
-    (didit.Scripted, "match"),
-    (didit.Scripted, "liveness"),
+    (didit.ScriptedRecognizer, "match"),
+    (didit.ScriptedRecognizer, "liveness"),
     (Pictures, "keep"),
     (Sessions, "add"),
     (didit_webhooks, "announce"),
@@ -142,7 +151,7 @@ STEPS = (
 def engine():
     engine = didit.new_engine()
     assert engine.handle(webhooks.listen()).status == 200
-    assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
+    assert engine.handle(didit.liveness_request(didit.scene(n=1))).status == 200
     return engine
 
 
@@ -185,7 +194,7 @@ def test_a_step_that_raises_leaves_all_as_it_was(monkeypatch, engine, call, step
             assert standing(engine) == before
         else:
             assert engine.handle(OF[call]()).status == 200
-    assert engine.handle(didit.control("clock")).status == 200
+    assert engine.handle(didit.control_request("clock")).status == 200
     assert (standing(engine) == before) is is_asked
     assert engine.handle(OF[call]()).status == 200
     assert standing(engine) != before

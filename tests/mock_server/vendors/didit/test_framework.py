@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import match, picture, request
+from kit.mock_didit import didit_request, match_request, scene
 
 BAD_METADATA = {"metadata": ["Metadata must be a JSON object."]}
 DECLINED = b'{"new_status":"Declined","unknown":'
@@ -16,9 +16,9 @@ LARGE = ["File size should not exceed 5 MB"]
 def update():
     """The answer to a change of a session by this body."""
     engine = didit.new_engine()
-    known = engine.handle(match()).json()["request_id"]
+    known = engine.handle(match_request()).json()["request_id"]
     path = f"/v3/session/{known}/update-status/"
-    return lambda body: engine.handle(request(path, body, "application/json", method="PATCH"))
+    return lambda body: engine.handle(didit_request(path, body, "application/json", method="PATCH"))
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,20 @@ def test_half_a_character_is_refused_by_name(update):
 def test_metadata_is_echoed_down_to_100_levels(ask):
     fits, deep = ('{"a":' * levels + "1" + "}" * levels for levels in (100, 101))
     for text in (fits, '{"a":2.5,"b":-1e300}', '{"a":"\\ud800\\u2028"}'):
-        assert ask(match(metadata=text))[1]["metadata"] == json.loads(text)
+        assert ask(match_request(metadata=text))[1]["metadata"] == json.loads(text)
     for text in (deep, '{"a":1e999}', '{"a":' * 8_000):
-        assert ask(match(metadata=text))[:2] == (400, BAD_METADATA)
+        assert ask(match_request(metadata=text))[:2] == (400, BAD_METADATA)
 
 
 @pytest.mark.parametrize("key", ["mock-live-key", "mock-sandbox-key"])
 @pytest.mark.parametrize("fields", [(0,), (1,), (0, 1)])
 def test_a_file_above_the_limit_is_refused_by_its_field_and_costs_nothing(key, fields):
-    limit, large = (picture().ljust(size) for size in (LIMIT, LIMIT + 1))
+    limit, large = (scene().ljust(size) for size in (LIMIT, LIMIT + 1))
     engine = didit.new_engine()
-    assert engine.handle(match(limit, limit, key="mock-sandbox-key")).status == 200
-    answer = engine.handle(match(*(large if n in fields else limit for n in (0, 1)), key=key))
+    assert engine.handle(match_request(limit, limit, key="mock-sandbox-key")).status == 200
+    answer = engine.handle(
+        match_request(*(large if n in fields else limit for n in (0, 1)), key=key)
+    )
     names = [("user_image", "ref_image")[n] for n in fields]
     assert (answer.status, answer.json()) == (400, dict.fromkeys(names, LARGE))
     assert "didit.file.size_limit" in answer.claims
@@ -74,5 +76,5 @@ def test_a_file_above_the_limit_is_refused_by_its_field_and_costs_nothing(key, f
 
 
 def test_the_limit_of_a_file_is_a_switch(ask):
-    sent, lower = match(picture().ljust(LIMIT)), {"size_limit_bytes": 5_000_000}
+    sent, lower = match_request(scene().ljust(LIMIT)), {"size_limit_bytes": 5_000_000}
     assert ask(sent, switches=lower)[:2] == (400, {"user_image": LARGE})

@@ -19,29 +19,29 @@ NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
 IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
-UPDATE = f"/v3/session/{sessions.NOBODY}/update-status/"
+UPDATE = f"/v3/session/{sessions.NO_SESSION}/update-status/"
 
 
 REQUESTS = {
-    "a picture in JSON": sessions.sent(
+    "a picture in JSON": sessions.session_request(
         accounts.TOP_UP, {"image": IMAGE, "label": {"image": IMAGE}}, method="POST"
     ),
-    "a picture in a text": didit.request(
-        didit.MATCH, *didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
+    "a picture in a text": didit.didit_request(
+        didit.MATCH_PATH, *didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
     ),
-    "nested in metadata": didit.match(metadata=json.dumps({**NESTED, "key": CANARY})),
-    "metadata that is none": didit.match(metadata=CANARY),
-    "nested": sessions.sent(accounts.TOP_UP, NESTED, method="POST"),
-    "nested in a field that may be shown": sessions.sent(
+    "nested in metadata": didit.match_request(metadata=json.dumps({**NESTED, "key": CANARY})),
+    "metadata that is none": didit.match_request(metadata=CANARY),
+    "nested": sessions.session_request(accounts.TOP_UP, NESTED, method="POST"),
+    "nested in a field that may be shown": sessions.session_request(
         UPDATE, {"new_status": NESTED, "email_language": [NESTED]}, method="PATCH"
     ),
-    "a payment": accounts.top_up(75, success_url=HOOK, cancel_url=HOOK),
-    "a registration": accounts.register(password=CANARY),
-    "a login": accounts.login(password=CANARY),
-    "an unknown field": accounts.auth("login", remarks=CANARY, key={"x": CANARY}),
-    "a query": didit.request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
-    "nobody's query": didit.request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
-    "a review": sessions.sent(UPDATE, {"comment": CANARY}, method="PATCH"),
+    "a payment": accounts.top_up_request(75, success_url=HOOK, cancel_url=HOOK),
+    "a registration": accounts.register_request(password=CANARY),
+    "a login": accounts.login_request(password=CANARY),
+    "an unknown field": accounts.auth_request("login", remarks=CANARY, key={"x": CANARY}),
+    "a query": didit.didit_request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
+    "nobody's query": didit.didit_request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
+    "a review": sessions.session_request(UPDATE, {"comment": CANARY}, method="PATCH"),
 }
 
 
@@ -59,7 +59,7 @@ def test_thresholds_flags_and_references_are_shown_and_of_the_rest_type_and_leng
     engine = didit.new_engine()
     metadata = {"gate": "nörd", "door": {"n": 1}, "api_key": "x", "selfie": "x", "ok": True}
     engine.handle(
-        didit.match(
+        didit.match_request(
             **{didit.MATCH_THRESHOLD: "41.5"}, vendor_data="emp-0042", metadata=json.dumps(metadata)
         )
     )
@@ -91,12 +91,12 @@ def test_what_may_not_be_shown_is_described_by_type_and_length_alone(value):
 
 
 def test_reprs_of_requests_and_destinations_hold_no_query():
-    request = didit.request(f"/v3/sessions/?signature={CANARY}", method="GET")
+    request = didit.didit_request(f"/v3/sessions/?signature={CANARY}", method="GET")
     assert CANARY not in repr(request)
     assert "/v3/sessions/?…" in repr(request)
     engine = didit.new_engine(deliver_to=["example.com"])
     engine.handle(webhooks.listen(HOOK))
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     outbox = engine.world.records.outbox
     assert len(outbox.deliveries) == 1
     assert CANARY not in repr((outbox.destinations.all(), outbox.deliveries.all()))

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import FACE_SHOWN, LIVENESS_THRESHOLD, liveness, picture
+from kit.mock_didit import FACE_SHOWN, LIVENESS_THRESHOLD, liveness_request, scene
 
 
 def test_a_declined_answer_is_that_of_the_documents_key_for_key(ask):
-    body = ask(liveness(picture(score=30), vendor_data="emp-0042"))[1]
+    body = ask(liveness_request(scene(score=30), vendor_data="emp-0042"))[1]
     assert body == {
         "request_id": body["request_id"],
         "liveness": {
@@ -73,7 +73,7 @@ def test_what_is_seen_gives_the_verdict_the_score_and_the_warnings(ask, case):
     seen, threshold, edition, status, score, risks, claim = case
     fields = {} if threshold is None else {LIVENESS_THRESHOLD: threshold}
     for saved in ("true", "false"):
-        sent = liveness(picture(**seen), save_api_request=saved, **fields)
+        sent = liveness_request(scene(**seen), save_api_request=saved, **fields)
         code, body, response = ask(sent, edition=edition)
         block = body["liveness"]
         assert (code, block["status"], block["score"]) == (200, status, score)
@@ -117,15 +117,15 @@ def test_a_warning_of_type_error_declines_whatever_comes_with_it(cents, **seen):
         LIKE_TWICE: seen["duplicate"] == "possible",
     }
     types = {tag: TYPES[tag] for tag, is_there in wanted.items() if is_there}
-    sent = liveness(picture(score=cents / 100, **seen), save_api_request="false")
+    sent = liveness_request(scene(score=cents / 100, **seen), save_api_request="false")
     block = didit.new_engine().handle(sent).json()["liveness"]
     assert {one["risk"]: one["log_type"] for one in block["warnings"]} == types
     assert block["status"] == ("Declined" if "error" in types.values() else "Approved")
 
 
 def test_no_face_stands_alone_and_takes_the_numbers_away(ask):
-    seen = picture(faces=0, score=3, attack=True, blocklist="certain", duplicate="certain")
-    block = ask(liveness(seen))[1]["liveness"]
+    seen = scene(faces=0, score=3, attack=True, blocklist="certain", duplicate="certain")
+    block = ask(liveness_request(seen))[1]["liveness"]
     assert block["status"] == "Declined"
     assert [(one["risk"], one["log_type"]) for one in block["warnings"]] == [(NONE, "error")]
     assert [block[k] for k in ("score", "face_quality", "face_luminance")] == [None] * 3
@@ -133,15 +133,15 @@ def test_no_face_stands_alone_and_takes_the_numbers_away(ask):
 
 
 def test_an_attack_is_described_in_the_documented_words(ask):
-    warning = ask(liveness(picture(attack=True)))[1]["liveness"]["warnings"][0]
+    warning = ask(liveness_request(scene(attack=True)))[1]["liveness"]["warnings"][0]
     assert warning["short_description"] == "Liveness Face Attack"
     text = "The system detected a potential attempt to bypass the liveness check."
     assert warning["long_description"] == text
 
 
 def test_a_known_face_names_the_session_that_knows_it(ask):
-    seen = picture(blocklist="certain", duplicate="certain")
-    listed, twice = ask(liveness(seen))[1]["liveness"]["warnings"]
+    seen = scene(blocklist="certain", duplicate="certain")
+    listed, twice = ask(liveness_request(seen))[1]["liveness"]["warnings"]
     known = {"api_service": "PASSIVE_LIVENESS"}
     session = "00000000-0000-4000-8000-000000000001"
     assert listed == {
@@ -170,13 +170,13 @@ def test_a_known_face_names_the_session_that_knows_it(ask):
         "long_description": "The system identified a duplicated face from another approved "
         "session, requiring further investigation.",
     }
-    march = ask(liveness(seen), edition="2026-03")[1]["liveness"]["warnings"]
+    march = ask(liveness_request(seen), edition="2026-03")[1]["liveness"]["warnings"]
     assert all("additional_data" not in warning for warning in march)
 
 
 def test_a_sandbox_key_approves_whatever_is_sent(ask):
-    live = ask(liveness())[1]
-    sent = liveness(b"no picture", key="mock-sandbox-key", **{LIVENESS_THRESHOLD: "100"})
+    live = ask(liveness_request())[1]
+    sent = liveness_request(b"no picture", key="mock-sandbox-key", **{LIVENESS_THRESHOLD: "100"})
     status, body, _ = ask(sent)
     assert (status, body["liveness"]["status"]) == (200, "Approved")
     assert body["liveness"]["warnings"] == []

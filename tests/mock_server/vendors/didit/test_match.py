@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import FACE_SHOWN as FACE
-from kit.mock_didit import MATCH_THRESHOLD, match, picture
+from kit.mock_didit import MATCH_THRESHOLD, match_request, scene
 
 LOW = {
     "risk": "LOW_FACE_MATCH_SIMILARITY",
@@ -28,7 +28,7 @@ MISSING = {
 
 
 def test_an_approved_answer_is_that_of_the_reference_key_for_key(ask):
-    status, body, response = ask(match(vendor_data="emp-0042", metadata='{"gate":"north"}'))
+    status, body, response = ask(match_request(vendor_data="emp-0042", metadata='{"gate":"north"}'))
     assert status == 200
     assert body == {
         "request_id": body["request_id"],
@@ -67,7 +67,7 @@ def test_score_and_threshold_give_the_verdict_and_its_warnings(ask, case):
     fields = {"save_api_request": "true" if saved else "false"}
     if threshold is not None:
         fields[MATCH_THRESHOLD] = threshold
-    code, body, response = ask(match(picture(score=score), **fields), edition=edition)
+    code, body, response = ask(match_request(scene(score=score), **fields), edition=edition)
     block = body["face_match"]
     assert (code, block["status"], block["score"]) == (200, status, shown)
     assert type(block["score"]) is type(shown)
@@ -77,7 +77,7 @@ def test_score_and_threshold_give_the_verdict_and_its_warnings(ask, case):
 
 @given(cents=st.integers(0, 10_000))
 def test_a_comparison_declines_up_to_its_threshold_and_nothing_above(cents):
-    sent = match(picture(score=cents / 100), save_api_request="false")
+    sent = match_request(scene(score=cents / 100), save_api_request="false")
     block = didit.new_engine().handle(sent).json()["face_match"]
     assert block["status"] == ("Approved" if cents > 3000 else "Declined")
 
@@ -96,9 +96,9 @@ NO_PAIR = [
 @pytest.mark.parametrize("threshold", ["0", "100"])
 def test_without_two_faces_a_call_is_declined_whatever_the_threshold(ask, case, threshold):
     probe, reference, saved, edition, score, risk, claim = case
-    sent = match(
-        picture(faces=probe),
-        picture(faces=reference),
+    sent = match_request(
+        scene(faces=probe),
+        scene(faces=reference),
         save_api_request=saved,
         **{MATCH_THRESHOLD: threshold},
     )
@@ -115,11 +115,11 @@ def test_without_two_faces_a_call_is_declined_whatever_the_threshold(ask, case, 
     ("score", "warning"), [({"score": 2}, LOW), ({"faces": 0}, MISSING)], ids=["low", "missing"]
 )
 def test_a_warning_has_six_keys_and_the_documented_words(ask, score, warning):
-    assert ask(match(picture(**score)))[1]["face_match"]["warnings"] == [warning]
+    assert ask(match_request(scene(**score)))[1]["face_match"]["warnings"] == [warning]
 
 
 def test_march_has_no_echo_no_race_a_z_and_warnings_of_four_keys(ask):
-    sent = match(picture(score=2), vendor_data="emp-0042", metadata='{"gate":"north"}')
+    sent = match_request(scene(score=2), vendor_data="emp-0042", metadata='{"gate":"north"}')
     body = ask(sent, edition="2026-03")[1]
     assert set(body) == {"request_id", "face_match", "created_at"}
     assert body["created_at"] == "2026-07-02T09:15:27.104233Z"
@@ -140,7 +140,7 @@ def test_march_has_no_echo_no_race_a_z_and_warnings_of_four_keys(ask):
     ],
 )
 def test_in_review_needs_its_switch_and_a_pair(ask, in_review, seen, status):
-    sent = match(picture(review=True, **seen))
+    sent = match_request(scene(review=True, **seen))
     body = ask(sent, switches={"in_review": in_review})[1]
     assert body["face_match"]["status"] == status
 
@@ -148,23 +148,23 @@ def test_in_review_needs_its_switch_and_a_pair(ask, in_review, seen, status):
 @pytest.mark.parametrize(("rotate", "angle"), [("false", 0), ("true", 90), (None, 0)])
 def test_an_angle_only_if_asked_for(ask, rotate, angle):
     fields = {} if rotate is None else {"rotate_image": rotate}
-    body = ask(match(None, picture(angle=90), **fields))[1]
+    body = ask(match_request(None, scene(angle=90), **fields))[1]
     assert body["face_match"]["ref_image"]["best_angle"] == angle
 
 
 def test_bytes_that_are_no_picture_count_as_no_face_or_by_a_switch_are_refused(ask):
-    status, body, _ = ask(match(b"no picture"))
+    status, body, _ = ask(match_request(b"no picture"))
     assert status == 200
     assert [w["risk"] for w in body["face_match"]["warnings"]] == ["NO_REFERENCE_IMAGE"]
-    status, body, _ = ask(match(b"no picture"), switches={"undecodable": 400})
+    status, body, _ = ask(match_request(b"no picture"), switches={"undecodable": 400})
     assert (status, body) == (400, {"error": "Invalid user image format."})
 
 
-@pytest.mark.parametrize("sent", [picture(score=1), picture(faces=0), b"no picture"])
+@pytest.mark.parametrize("sent", [scene(score=1), scene(faces=0), b"no picture"])
 def test_a_sandbox_key_approves_whatever_is_sent(ask, sent):
-    live = ask(match())[1]
+    live = ask(match_request())[1]
     fields = {"vendor_data": "x", MATCH_THRESHOLD: "100"}
-    status, body, _ = ask(match(sent, key="mock-sandbox-key", **fields))
+    status, body, _ = ask(match_request(sent, key="mock-sandbox-key", **fields))
     assert (status, body["face_match"]["status"]) == (200, "Approved")
     assert body["face_match"]["warnings"] == []
     assert set(body) == set(live)

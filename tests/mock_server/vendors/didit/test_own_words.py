@@ -4,11 +4,11 @@ import pytest
 from kit import mock_didit as didit
 from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
-from kit.mock_worlds import struck_by
+from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server.faults import Fault
 
-DECISION = f"/v3/session/{sessions.NOBODY}/decision/"
+DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
 LOGIN = accounts.AUTH + "login/"
 PLAIN = "You do not have permission to perform this action."
 SESSION = "Authentication credentials were not provided or are invalid."
@@ -17,30 +17,30 @@ GET = "GET request rate limit exceeded. You can make up to 600 requests per minu
 WAIT = "Request was throttled. Expected available in {} seconds."
 
 ROWS = (
-    ("POST", didit.MATCH, 429, WRITE),
+    ("POST", didit.MATCH_PATH, 429, WRITE),
     ("GET", sessions.LIST, 429, GET),
     ("GET", DECISION, 429, GET),
     ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
     ("GET", accounts.BALANCE, 429, WAIT.format(60)),
     ("POST", accounts.TOP_UP, 429, WAIT.format(60)),
     ("POST", accounts.AUTH + "register/", 429, WAIT.format(3600)),
-    ("POST", didit.MATCH, 403, PLAIN),
+    ("POST", didit.MATCH_PATH, 403, PLAIN),
     ("GET", sessions.LIST, 403, PLAIN),
     ("GET", DECISION, 403, SESSION),
     ("DELETE", DECISION.replace("decision", "delete"), 403, SESSION),
-    ("POST", didit.MATCH, 404, "Not found."),
+    ("POST", didit.MATCH_PATH, 404, "Not found."),
     ("GET", DECISION, 404, "Not found."),
     ("POST", LOGIN, 401, "Invalid email or password."),
     ("GET", accounts.ME, 401, "Invalid or expired token."),
-    ("POST", didit.MATCH, 401, "Invalid API Key."),
+    ("POST", didit.MATCH_PATH, 401, "Invalid API Key."),
     ("GET", DECISION, 405, 'Method "GET" not allowed.'),
 )
 
 
 def struck(method, path, status):
     engine = didit.new_engine()
-    request = didit.request(path, method=method)
-    return struck_by(engine, Fault(stage="answer", kind="status", status=status), request)
+    request = didit.didit_request(path, method=method)
+    return handle_with_fault(engine, Fault(stage="answer", kind="status", status=status), request)
 
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit.mock_didit import MATCH, control, match, request
+from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_request
 
 from facematch_mock_server.services import Rates
 
@@ -26,7 +26,7 @@ def test_one_more_than_the_limit_in_a_minute_is_refused_in_the_words_of_its_scop
     edition, method, limit, words
 ):
     engine = didit.new_engine(edition=edition)
-    sent = request(MATCH, method=method)
+    sent = didit_request(MATCH_PATH, method=method)
     first = engine.handle(sent)
     assert first.status != 429
     assert headers(first) == [None] * 4
@@ -39,10 +39,10 @@ def test_one_more_than_the_limit_in_a_minute_is_refused_in_the_words_of_its_scop
 
 
 def test_post_patch_and_delete_share_a_window_and_get_has_its_own(ask):
-    steps = [control("limits", {"write": 2, "get": 1})]
-    steps += [request(MATCH, method=method) for method in ("PATCH", "DELETE", "GET")]
+    steps = [control_request("limits", {"write": 2, "get": 1})]
+    steps += [didit_request(MATCH_PATH, method=method) for method in ("PATCH", "DELETE", "GET")]
     assert ask(*steps)[0] == 405
-    assert ask(*steps, match())[0] == 429
+    assert ask(*steps, match_request())[0] == 429
 
 
 def test_a_place_is_free_again_a_minute_after_it_was_taken_and_not_before():
@@ -54,9 +54,9 @@ def test_a_place_is_free_again_a_minute_after_it_was_taken_and_not_before():
         (0.5, 200, None),
     ):
         engine.world.clock.advance(wait)
-        response = engine.handle(match())
+        response = engine.handle(match_request())
         assert (response.status, response.header("Retry-After")) == (status, retry)
-    assert engine.handle(match()).header("Retry-After") == "40"
+    assert engine.handle(match_request()).header("Retry-After") == "40"
 
 
 def test_each_key_is_counted_by_itself_and_without_one_the_first_hop():
@@ -75,15 +75,15 @@ def test_each_key_is_counted_by_itself_and_without_one_the_first_hop():
         ({}, None, 403),
         ({}, None, 429),
     ):
-        assert engine.handle(request(MATCH, key=key, **more)).status == status
+        assert engine.handle(didit_request(MATCH_PATH, key=key, **more)).status == status
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        match(),
-        request("/v3/billing/balance/", method="GET"),
-        request("/v3/nothing/"),
+        match_request(),
+        didit_request("/v3/billing/balance/", method="GET"),
+        didit_request("/v3/nothing/"),
     ],
     ids=["200", "balance", "404"],
 )

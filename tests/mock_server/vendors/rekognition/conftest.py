@@ -25,5 +25,5 @@ def once(mock):
 
 @pytest.fixture(scope="session")
 def moto():
-    with mock_rekognition.moto() as url:
+    with mock_rekognition.moto_server() as url:
         yield url

@@ -66,7 +66,10 @@ def test_what_is_throttled_once_is_asked_again_by_boto3_itself(client, mock):
 BIG = b"\xff\xd8\xff" + bytes(5 * 1024 * 1024)
 ERRORS = {
     "ImageTooLargeException": (400, {"SourceImage": {"Bytes": BIG}}),
-    "InvalidImageFormatException": (400, {"TargetImage": {"Bytes": rekognition.drawn("GIF")}}),
+    "InvalidImageFormatException": (
+        400,
+        {"TargetImage": {"Bytes": rekognition.draw_picture("GIF")}},
+    ),
     "InvalidParameterException": (400, {"SimilarityThreshold": 100.5}),
     "InvalidS3ObjectException": (400, {"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
     "ProvisionedThroughputExceededException": (400, {}),
@@ -119,7 +122,7 @@ def test_a_wrong_key_or_secret_is_refused_and_not_in_the_journal(mock, signing, 
 
 @pytest.mark.parametrize(("side", "name"), [(79, "InvalidParameterException"), (80, None)])
 def test_a_picture_has_80_pixels_or_is_an_invalid_parameter(client, side, name):
-    picture = {"Bytes": rekognition.drawn(size=(side, 200))}
+    picture = {"Bytes": rekognition.draw_picture(size=(side, 200))}
     if name is None:
         assert client.compare_faces(SourceImage=picture, TargetImage=picture)["FaceMatches"]
     else:

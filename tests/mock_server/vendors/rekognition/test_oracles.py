@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.mock_didit import START, new_engine
-from kit.mock_rekognition import SETTINGS, boto, compare, pair, signed, without
+from kit.mock_rekognition import (
+    SETTINGS,
+    boto,
+    pair,
+    signed_compare,
+    signed_request,
+    without_header,
+)
 
 from facematch_mock_server import card_sheet
 from facematch_mock_server.messages import Request
@@ -41,7 +48,7 @@ def code(request):
 )
 def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, token, more):
     key = key.replace("/", "-").replace(",", "-")
-    request = signed(body, key=key, secret=secret, token=token, more=more.items())
+    request = signed_request(body, key=key, secret=secret, token=token, more=more.items())
     signature = Signature.of(request)
     assert signature.key == key
     assert signature.signed == START.replace(microsecond=0)
@@ -59,18 +66,24 @@ def test_what_is_no_signature_is_none(header, date):
 @pytest.mark.parametrize(
     ("request_", "name"),
     [
-        (compare(), None),
-        (signed(pair(), token="a-session-token", region="us-gov-west-1"), None),
-        (without(compare(), "authorization"), "MissingAuthenticationToken"),
-        (without(compare(), "x-amz-date"), "IncompleteSignature"),
-        (replaced(compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"), "IncompleteSignature"),
-        (replaced(compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"), "IncompleteSignature"),
-        (replaced(compare(), "authorization", lambda v: v[:-1]), "IncompleteSignature"),
-        (signed(pair(), service="s3"), "InvalidSignature"),
-        (signed(pair(), key="other"), "UnrecognizedClient"),
-        (signed(pair(), secret="other"), "InvalidSignature"),
-        (replaced(compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
-        (attrs.evolve(compare(), target="/?a=1"), "InvalidSignature"),
+        (signed_compare(), None),
+        (signed_request(pair(), token="a-session-token", region="us-gov-west-1"), None),
+        (without_header(signed_compare(), "authorization"), "MissingAuthenticationToken"),
+        (without_header(signed_compare(), "x-amz-date"), "IncompleteSignature"),
+        (
+            replaced(signed_compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"),
+            "IncompleteSignature",
+        ),
+        (
+            replaced(signed_compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"),
+            "IncompleteSignature",
+        ),
+        (replaced(signed_compare(), "authorization", lambda v: v[:-1]), "IncompleteSignature"),
+        (signed_request(pair(), service="s3"), "InvalidSignature"),
+        (signed_request(pair(), key="other"), "UnrecognizedClient"),
+        (signed_request(pair(), secret="other"), "InvalidSignature"),
+        (replaced(signed_compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
+        (attrs.evolve(signed_compare(), target="/?a=1"), "InvalidSignature"),
     ],
 )
 def test_nobody_is_let_in_but_who_signed_the_very_request(request_, name):
@@ -96,7 +109,7 @@ FUTURE = "Signature not yet current: 29990101T000000Z is"
     ],
 )
 def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
-    answer = new_engine(**SETTINGS[0]).handle(signed(pair(), at=at))
+    answer = new_engine(**SETTINGS[0]).handle(signed_request(pair(), at=at))
     assert (answer.status, answer.json().get("__type")) == (
         (400, "InvalidSignatureException") if words else (200, None)
     )

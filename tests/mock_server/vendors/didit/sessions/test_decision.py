@@ -1,7 +1,7 @@
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import liveness, match, picture
-from kit.mock_didit_sessions import SANDBOX, nth, on, sent, update
+from kit.mock_didit import liveness_request, match_request, scene
+from kit.mock_didit_sessions import SANDBOX, nth, on, session_request, update
 
 #: What a saved call can have, and what it never has: the blocks of services that did not run.
 FACTS = {
@@ -75,8 +75,8 @@ def test_a_liveness_check_has_the_age_of_its_largest_face(engine, answer):
 
 def test_without_a_face_there_is_no_age_and_without_a_pair_no_score(answer):
     engine = didit.new_engine()
-    engine.handle(liveness(picture(faces=0)))
-    engine.handle(match(picture(faces=0)))
+    engine.handle(liveness_request(scene(faces=0)))
+    engine.handle(match_request(scene(faces=0)))
     assert answer(engine, on(1))[1]["liveness_checks"][0]["age_estimation"] is None
     (feature,) = answer(engine, on(2))[1]["face_matches"]
     assert (feature["status"], feature["score"]) == ("Declined", None)
@@ -85,7 +85,7 @@ def test_without_a_face_there_is_no_age_and_without_a_pair_no_score(answer):
 
 def test_a_time_on_the_second_has_its_microseconds(answer):
     engine = didit.new_engine(clock=didit.VirtualClock(didit.START.replace(microsecond=0)))
-    engine.handle(match())
+    engine.handle(match_request())
     assert answer(engine, on(1))[1]["created_at"] == "2026-07-02T09:15:27.000000Z"
 
 
@@ -111,16 +111,16 @@ def test_events_add_sections_and_take_the_kind_away(engine, answer):
     assert other == plain
 
 
-def test_features_as_objects_are_a_switch_and_only_with_events(world_of, answer):
-    engine = world_of(switches={"features": "objects"})
+def test_features_as_objects_are_a_switch_and_only_with_events(engine_with_sessions, answer):
+    engine = engine_with_sessions(switches={"features": "objects"})
     assert answer(engine, on(1))[1]["features"] == ["FACE_MATCH"]
     more = answer(engine, on(1, query="?include=events"))[1]
     assert more["features"] == [{"feature": "FACE_MATCH", "node_id": "feature_face_match_1"}]
 
 
-def test_blocks_that_never_ran_are_null_or_by_a_switch_arrays(world_of, answer):
-    body = answer(world_of(), on(1))[1]
-    listed = answer(world_of(switches={"empty_blocks": "list"}), on(1))[1]
+def test_blocks_that_never_ran_are_null_or_by_a_switch_arrays(engine_with_sessions, answer):
+    body = answer(engine_with_sessions(), on(1))[1]
+    listed = answer(engine_with_sessions(switches={"empty_blocks": "list"}), on(1))[1]
     assert {key for key in BLOCKS if body[key] is None} == BLOCKS - {"face_matches"}
     assert all(listed[key] == [] for key in BLOCKS - {"face_matches"})
     assert set(listed) == set(body)
@@ -151,9 +151,11 @@ def test_another_organization_is_refused(engine, answer):
         assert answer(engine, step)[0] == 403
 
 
-def test_in_march_a_hundred_decisions_a_minute_count_apart_from_other_requests(world_of, answer):
-    engine = world_of(edition="2026-03")
+def test_in_march_a_hundred_decisions_a_minute_count_apart_from_other_requests(
+    engine_with_sessions, answer
+):
+    engine = engine_with_sessions(edition="2026-03")
     assert [answer(engine, on(1))[0] for _ in range(101)] == [200] * 100 + [429]
-    assert answer(engine, sent("/v3/sessions/"))[0] == 200
+    assert answer(engine, session_request("/v3/sessions/"))[0] == 200
     engine.world.clock.advance(60)
     assert answer(engine, on(1))[0] == 200

@@ -1,6 +1,6 @@
 import pytest
-from kit.mock_didit import match, picture
-from kit.mock_didit_sessions import delete, listed, nth, sent
+from kit.mock_didit import match_request, scene
+from kit.mock_didit_sessions import delete, list_request, nth, session_request
 
 from facematch_mock_server.pictures import Pictures
 
@@ -11,8 +11,10 @@ GONE = {"detail": "Not found."}
     "chosen",
     [{}, {"edition": "2026-11"}, {"edition": "2026-03"}, {"switches": {"delete_status": 204}}],
 )
-def test_a_deletion_happens_once_and_before_august_has_no_body(world_of, chosen, monkeypatch):
-    engine, forgotten = world_of(**chosen), []
+def test_a_deletion_happens_once_and_before_august_has_no_body(
+    engine_with_sessions, chosen, monkeypatch
+):
+    engine, forgotten = engine_with_sessions(**chosen), []
     monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
     session_id = nth(engine, 1)
     response = delete(1)(engine)
@@ -22,7 +24,7 @@ def test_a_deletion_happens_once_and_before_august_has_no_body(world_of, chosen,
         assert (response.status, response.body) == (204, b"")
         assert response.header("Content-Type") is None
     assert forgotten == [session_id]
-    again = engine.handle(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
+    again = engine.handle(session_request(f"/v3/session/{session_id}/delete/", method="DELETE"))
     assert (again.status, again.json()) == (404, GONE)
     assert forgotten == [session_id]
 
@@ -31,10 +33,13 @@ def test_what_is_deleted_vanishes_but_its_credit_and_number_are_spent(engine, an
     session_id, balance = nth(engine, 2), engine.world.ledger.balance
     delete(2)(engine)
     for verb, method in (("decision", "GET"), ("update-status", "PATCH")):
-        assert answer(engine, sent(f"/v3/session/{session_id}/{verb}/", method=method))[0] == 404
-    assert answer(engine, listed())[1]["count"] == 1
+        assert (
+            answer(engine, session_request(f"/v3/session/{session_id}/{verb}/", method=method))[0]
+            == 404
+        )
+    assert answer(engine, list_request())[1]["count"] == 1
     assert engine.world.ledger.balance == balance
-    engine.handle(match(picture(score=60)))
+    engine.handle(match_request(scene(score=60)))
     assert [one.number for one in engine.world.sessions.all()] == [1, 3]
 
 
@@ -64,22 +69,28 @@ def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, 
             "deleted_child_verifications": 0,
         },
     )
-    assert answer(engine, sent(f"/v3/session/{session_id}/decision/")) == (404, GONE)
+    assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
 def test_a_field_that_cannot_be_read_deletes_nothing_and_is_not_read_before_august(
-    engine, world_of
+    engine, engine_with_sessions
 ):
     body = {"retain_face_embeddings": "maybe", "face_retention_days": 3651}
     refused = delete(1, body)(engine)
     assert (refused.status, set(refused.json())) == (400, set(body))
     assert len(engine.world.sessions.all()) == 2
-    assert delete(1, body)(world_of(switches={"delete_status": 204})).status == 204
+    assert delete(1, body)(engine_with_sessions(switches={"delete_status": 204})).status == 204
 
 
-def test_the_status_of_a_deletion_is_a_switch_apart_from_the_edition(world_of):
-    assert delete(1)(world_of(edition="2026-03", switches={"delete_status": 200})).status == 200
-    assert delete(1)(world_of(edition="2026-11", switches={"delete_status": 204})).status == 204
+def test_the_status_of_a_deletion_is_a_switch_apart_from_the_edition(engine_with_sessions):
+    assert (
+        delete(1)(engine_with_sessions(edition="2026-03", switches={"delete_status": 200})).status
+        == 200
+    )
+    assert (
+        delete(1)(engine_with_sessions(edition="2026-11", switches={"delete_status": 204})).status
+        == 204
+    )
 
 
 def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):

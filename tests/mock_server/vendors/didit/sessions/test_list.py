@@ -1,7 +1,7 @@
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import liveness, match, picture
-from kit.mock_didit_sessions import SANDBOX, listed
+from kit.mock_didit import liveness_request, match_request, scene
+from kit.mock_didit_sessions import SANDBOX, list_request
 
 #: Numbers of sessions -> the queries that list them.
 FOUND = {
@@ -39,18 +39,18 @@ REFUSED = [
     [(query, [*numbers]) for numbers, queries in FOUND.items() for query in queries],
 )
 def test_the_newest_come_first_through_every_filter(engine, answer, query, numbers):
-    status, body = answer(engine, listed(query))
+    status, body = answer(engine, list_request(query))
     assert status == 200
     assert [row["session_number"] for row in body["results"]] == numbers
 
 
 @pytest.mark.parametrize(("query", "body"), REFUSED)
 def test_a_filter_is_refused_by_name(engine, answer, query, body):
-    assert answer(engine, listed(query)) == (400, body)
+    assert answer(engine, list_request(query)) == (400, body)
 
 
 def test_a_row_is_as_the_contract_shows_it(engine, answer):
-    row = answer(engine, listed("api_service=FACE_MATCH"))[1]["results"][0]
+    row = answer(engine, list_request("api_service=FACE_MATCH"))[1]["results"][0]
     session = engine.world.sessions.all()[0]
     assert row == {
         "session_id": session.id,
@@ -70,29 +70,29 @@ def test_a_row_is_as_the_contract_shows_it(engine, answer):
         "email_address": None,
         "additional_details": {"face_match": {"score": 55.5}},
     }
-    found = answer(engine, listed(f"didit_internal_id={session.internal_id.upper()}"))[1]
+    found = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
     assert found["results"] == [row]
 
 
 def test_a_row_without_a_score_leaves_the_key_out(answer):
     engine = didit.new_engine()
-    engine.handle(match(picture(faces=0)))
-    engine.handle(liveness(picture(score=None)))
-    engine.handle(liveness())
-    rows = answer(engine, listed())[1]["results"]
+    engine.handle(match_request(scene(faces=0)))
+    engine.handle(liveness_request(scene(score=None)))
+    engine.handle(liveness_request())
+    rows = answer(engine, list_request())[1]["results"]
     details = [{"liveness": {"score": 92.12}}, {"liveness": {}}, {"face_match": {}}]
     assert [row["additional_details"] for row in rows] == details
 
 
 def test_an_organization_sees_its_own_and_a_sandbox_key_nothing(engine, answer):
     other = engine.accounts.open("other")
-    assert answer(engine, listed(key=next(iter(other.first_keys["didit"]))))[1]["count"] == 0
-    assert answer(engine, listed())[1]["count"] == 2
-    assert answer(engine, listed(key=SANDBOX)) == (
+    assert answer(engine, list_request(key=next(iter(other.first_keys["didit"]))))[1]["count"] == 0
+    assert answer(engine, list_request())[1]["count"] == 2
+    assert answer(engine, list_request(key=SANDBOX)) == (
         200,
         {"count": 0, "next": None, "previous": None, "results": []},
     )
-    assert answer(engine, listed(key=None)) == (
+    assert answer(engine, list_request(key=None)) == (
         403,
         {"detail": "You do not have permission to perform this action."},
     )
@@ -101,13 +101,13 @@ def test_an_organization_sees_its_own_and_a_sandbox_key_nothing(engine, answer):
 def many(count, **settings):
     engine = didit.new_engine(**settings)
     for number in range(count):
-        engine.handle(match(picture(score=50 + number % 40)))
+        engine.handle(match_request(scene(score=50 + number % 40)))
     return engine
 
 
 @pytest.mark.parametrize(("edition", "size"), [("2026-03", 20), ("2026-07", 50)])
 def test_a_page_has_20_rows_in_march_and_50_since(edition, size, answer):
     engine = many(52, edition=edition)
-    body = answer(engine, listed())[1]
+    body = answer(engine, list_request())[1]
     assert (body["count"], len(body["results"]), body["previous"]) == (52, size, None)
     assert body["next"] == f"http://127.0.0.1:8080/v3/sessions/?limit={size}&offset={size}"

@@ -4,51 +4,61 @@ from urllib.parse import quote
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import match, picture, request
-from kit.mock_didit_sessions import address, delete, forget, later, nth, on, pictured
+from kit.mock_didit import didit_request, match_request, scene
+from kit.mock_didit_sessions import (
+    advance_clock,
+    delete,
+    forget,
+    media_address,
+    nth,
+    on,
+    read_media,
+)
 
 
 def got(engine, there, method="GET"):
     """The answer to whoever asks for an address, without a key."""
-    return engine.handle(request(there, method=method, key=None))
+    return engine.handle(didit_request(there, method=method, key=None))
 
 
 def test_pictures_are_served_as_they_were_sent(engine):
-    assert pictured(1, "target_image")(engine).body == picture(score=55.5)
-    assert pictured(1, "source_image")(engine).body == picture()
-    assert pictured(2, "reference_image")(engine).body == picture(score=12, faces=2)
+    assert read_media(1, "target_image")(engine).body == scene(score=55.5)
+    assert read_media(1, "source_image")(engine).body == scene()
+    assert read_media(2, "reference_image")(engine).body == scene(score=12, faces=2)
 
 
 def test_no_browser_keeps_a_picture_or_guesses_at_it(engine):
-    response = pictured(1)(engine)
+    response = read_media(1)(engine)
     assert response.header("X-Content-Type-Options") == "nosniff"
     assert response.header("Cache-Control") == "no-store"
 
 
 @pytest.mark.parametrize("microsecond", [0, 104_233])
 @pytest.mark.parametrize(("switches", "life_s"), [({}, 3600), ({"media_ttl_s": 5}, 5)])
-def test_an_address_dies_with_the_second_it_names(world_of, microsecond, switches, life_s):
+def test_an_address_dies_with_the_second_it_names(
+    engine_with_sessions, microsecond, switches, life_s
+):
     clock = didit.VirtualClock(didit.START.replace(microsecond=microsecond))
-    engine = world_of(clock=clock, switches=switches)
-    there = address(engine, 1)
+    engine = engine_with_sessions(clock=clock, switches=switches)
+    there = media_address(engine, 1)
     engine.world.clock.advance(life_s - 1)
     assert got(engine, there).status == 200
     engine.world.clock.advance(1)
     assert got(engine, there).status == 403
-    assert pictured(1)(engine).status == 200
+    assert read_media(1)(engine).status == 200
 
 
 #: why -> how it is asked for, status, claim
 DEAD = {
-    "expired": (pictured(1, then=later(3600)), 403, "expired"),
-    "unsigned": (pictured(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
+    "expired": (read_media(1, then=advance_clock(3600)), 403, "expired"),
+    "unsigned": (read_media(1, change=lambda there: there[:-1] + "-"), 403, "unsigned"),
     "other picture": (
-        pictured(1, change=lambda there: there.replace("source", "target")),
+        read_media(1, change=lambda there: there.replace("source", "target")),
         403,
         "unsigned",
     ),
-    "forgotten": (pictured(1, then=forget), 404, "forgotten"),
-    "deleted": (pictured(1, then=delete(1)), 404, "unknown"),
+    "forgotten": (read_media(1, then=forget), 404, "forgotten"),
+    "deleted": (read_media(1, then=delete(1)), 404, "unknown"),
 }
 
 
@@ -65,7 +75,7 @@ def test_a_dead_address_is_refused_in_words_of_the_mock(engine, why):
 
 @pytest.mark.parametrize("expires", ["", "²", "-1", "9" * 5000])
 def test_a_time_that_is_none_was_never_signed(engine, expires):
-    there = address(engine, 1).partition("?")[0]
+    there = media_address(engine, 1).partition("?")[0]
     for signature in ("", "é", "0" * 64):
         response = got(engine, f"{there}?expires={quote(expires)}&signature={quote(signature)}")
         assert (response.status, "didit.media.unsigned" in response.claims) == (403, True)
@@ -83,14 +93,14 @@ def test_a_time_that_is_none_was_never_signed(engine, expires):
 )
 def test_the_first_bytes_say_which_kind_of_picture_it_is(content, kind):
     engine = didit.new_engine()
-    engine.handle(match(content + b"more", b"no picture"))
-    response = pictured(1, "target_image")(engine)
+    engine.handle(match_request(content + b"more", b"no picture"))
+    response = read_media(1, "target_image")(engine)
     assert (response.status, response.header("Content-Type")) == (200, kind)
     assert response.body == content + b"more"
 
 
 def test_the_journal_keeps_no_signature(engine):
-    there = address(engine, 1)
+    there = media_address(engine, 1)
     got(engine, there)
     entry = engine.world.account.journal.entries[-1]
     assert entry.path.startswith("/__media__/")
@@ -99,8 +109,8 @@ def test_the_journal_keeps_no_signature(engine):
 
 def test_unsaved_calls_and_those_of_a_sandbox_key_keep_no_picture(engine):
     before = engine.account.shared.kept.kept_bytes
-    engine.handle(match(picture(n=8), save_api_request="false"))
-    engine.handle(match(picture(n=9), key="mock-sandbox-key"))
+    engine.handle(match_request(scene(n=8), save_api_request="false"))
+    engine.handle(match_request(scene(n=9), key="mock-sandbox-key"))
     assert engine.account.shared.kept.kept_bytes == before
 
 
@@ -129,9 +139,9 @@ def test_a_foreign_host_gets_into_no_address_and_reads_no_picture(engine, host):
     engine.world.account.shared.address = "http://127.0.0.1:4321"
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://127.0.0.1:4321/__media__/")
-    response = pictured(1, host=host)(engine)
+    response = read_media(1, host=host)(engine)
     assert (response.status, list(response.json())) == (403, ["mock"])
-    assert pictured(1)(engine).status == 200
+    assert read_media(1)(engine).status == 200
 
 
 OWN = ("localhost:80", "[::1]:80", "verification.didit.me")
@@ -142,7 +152,7 @@ def test_an_address_begins_with_the_own_name_that_was_asked(engine, host):
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     scheme = "https" if host.endswith("didit.me") else "http"
     assert url.startswith(f"{scheme}://{host}/__media__/{nth(engine, 1)}/")
-    assert pictured(1, host=host)(engine).status == 200
+    assert read_media(1, host=host)(engine).status == 200
 
 
 def test_beyond_the_loopback_any_name_may_be_its_own(engine):

@@ -22,7 +22,7 @@ class World:
     def call(self, times=1):
         before = len(self.webhooks.deliveries())
         for _ in range(times):
-            self.app.handle(didit.match())
+            self.app.handle(didit.match_request())
         return [one.id for one in self.webhooks.deliveries()][before:]
 
     def letters(self, *answers):
@@ -32,7 +32,7 @@ class World:
         self.app.world.clock.advance(seconds)
 
     def ask(self, path, body=None):
-        response = self.app.handle(didit.control(f"webhooks/{path}", body))
+        response = self.app.handle(didit.control_request(f"webhooks/{path}", body))
         return response.status, response.json()
 
     def accept(self, letter):
@@ -102,7 +102,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
 def test_a_host_that_is_named_is_reached(new, carry):
     engine = didit.new_engine(deliver_to=["Web"])
     new(engine, "http://web:8000/hook")
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     assert [url for url, _, _ in carry(engine)] == ["http://web:8000/hook"]
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import control, match, picture
-from kit.mock_didit_sessions import NOBODY, listed, on
+from kit.mock_didit import control_request, match_request, scene
+from kit.mock_didit_sessions import NO_SESSION, list_request, on
 from kit.mock_didit_webhooks import HOOK, letters_of
 from kit.mock_worlds import control_of
 
@@ -17,7 +17,7 @@ def by_python(engine, session_id, status, **comment):
 
 def by_http(engine, session_id, status, **comment):
     body = {"session_id": session_id, "status": status, **comment}
-    answer = engine.handle(control("sessions/decide", body))
+    answer = engine.handle(control_request("sessions/decide", body))
     assert answer.status == 200, answer.body
     return answer.json()
 
@@ -26,7 +26,7 @@ BOTH = pytest.mark.parametrize("decide", [by_python, by_http])
 
 
 def saved(engine, **seen):
-    sent = match(picture(**{"score": 12, **seen}), vendor_data="emp-0042")
+    sent = match_request(scene(**{"score": 12, **seen}), vendor_data="emp-0042")
     return engine.handle(sent).json()["request_id"]
 
 
@@ -63,7 +63,7 @@ def test_a_review_changes_the_status_and_is_announced_and_free(
         # Addresses of pictures live from when they are made.
         del part["source_image"], part["target_image"]
     assert decision["face_matches"] == before["face_matches"]
-    assert answer(engine, listed("status=Approved"))[1]["count"] == 1
+    assert answer(engine, list_request("status=Approved"))[1]["count"] == 1
     assert (verbs.charges(), verbs.balance()) == (paid, balance)
 
     ((_, letter, _),) = carry(engine)
@@ -84,7 +84,7 @@ def test_a_call_in_review_is_announced_as_that_and_again_once_it_is_decided(
     engine = didit.new_engine(switches={"in_review": True})
     secret = new(engine).secret
     name = saved(engine, score=80, review=True)
-    assert answer(engine, listed("status=In Review"))[1]["count"] == 1
+    assert answer(engine, list_request("status=In Review"))[1]["count"] == 1
     letters = carry(engine)
     decide(engine, name, "Declined", comment="another person")
     letters += carry(engine)
@@ -104,7 +104,7 @@ def test_a_call_in_review_is_announced_as_that_and_again_once_it_is_decided(
 REFUSED = [
     ({}, 400, "session_id is missing"),
     ({"status": "Approved", "note": "x"}, 400, "'note' is not known here"),
-    ({"session_id": NOBODY, "status": "Approved"}, 404, "there is no session of that id"),
+    ({"session_id": NO_SESSION, "status": "Approved"}, 404, "there is no session of that id"),
     ({"session_id": "here", "status": "Approved", "comment": 5}, 400, "comment must be a string"),
     ({"session_id": "here", "status": "approved"}, 400, "there are Not Started"),
 ]
@@ -115,7 +115,7 @@ def test_a_decision_that_is_refused_changes_and_announces_nothing(engine, new, b
     name = saved(engine)
     new(engine)
     body = {key: name if value == "here" else value for key, value in body.items()}
-    refused = engine.handle(control("sessions/decide", body))
+    refused = engine.handle(control_request("sessions/decide", body))
     assert refused.status == status
     assert words in refused.json()["mock"]
     (session,) = engine.world.sessions.all()

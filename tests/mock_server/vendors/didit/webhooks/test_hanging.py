@@ -15,7 +15,7 @@ import requests
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads, with_one_due
 from kit.mock_worlds import control_of
-from kit.rawclient import RawClient, request
+from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server import MockServer, card_sheet, webhooks
 from facematch_mock_server.vendors.didit.webhooks import compose
@@ -192,7 +192,7 @@ def test_many_who_wait_over_http_hold_up_nobody(mock, listener, stays):
     call(account)
     threads = threading.active_count()
     headers = ("Content-Type: application/json", "X-Facematch-Account: first")
-    sent = request("POST", "/__mock__/webhooks/wait", *headers, body=b'{"timeout_s": 4}')
+    sent = raw_request("POST", "/__mock__/webhooks/wait", *headers, body=b'{"timeout_s": 4}')
     sent = sent.replace(b"Host: mock", b"Host: localhost")
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(RawClient(mock.port)) for _ in range(100)]
@@ -277,7 +277,7 @@ def test_what_began_before_a_stop_is_sent_anew_after_a_start_that_follows_at_onc
 
 def test_faults_and_order_outlast_a_stop(carry):
     engine = with_one_due()
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     control = control_of(engine.world).webhooks
     control.drop()
     first, second = (delivery.id for delivery in control.deliveries())

@@ -68,7 +68,7 @@ def test_a_retry_that_is_taken_is_the_last(engine, carry):
 def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
     engine = didit.new_engine(switches={"event_id_per_attempt": True})
     new(engine)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     bodies = [json.loads(letter.body) for _, letter, _ in carry(engine, 500)]
     for seconds in (60, 180):
         engine.world.clock.advance(seconds)
@@ -88,7 +88,7 @@ def test_a_destination_that_is_gone_or_off_gets_nothing_more(engine, carry):
     assert carry(engine) == []
     assert the_one(engine).state == "dropped"
     verbs.change(name, enabled=True)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     verbs.remove(name)
     assert carry(engine) == []
     second = verbs.deliveries()[-1]
@@ -106,7 +106,7 @@ def test_a_delivery_is_not_due_before_its_request_is_over(new):
         released()
 
     outbox.release = release
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     assert seen == [None]
     assert len(outbox.deliveries) == 1
     assert outbox.take(engine.world.clock.now()) is not None
@@ -148,7 +148,7 @@ def test_one_that_waits_is_begun_again_at_once_with_both_retries_before_it(engin
 
 
 def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     world, verbs, done = engine.world, webhooks(engine), []
     broken, whole = (one.session_id for one in verbs.deliveries())
 
@@ -177,7 +177,7 @@ def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry)
     engine = didit.new_engine()
     new(engine)
     for _ in range(5):
-        engine.handle(didit.match())
+        engine.handle(didit.match_request())
     control = webhooks(engine)
     kept = [delivery.id for delivery in control.deliveries()]
     assert control.due() == len(kept) == 3

@@ -37,7 +37,7 @@ def document(delivery):
 
 def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
     made = new(engine)
-    response = engine.handle(didit.match(vendor_data="emp-é"))
+    response = engine.handle(didit.match_request(vendor_data="emp-é"))
     assert not [claim for claim in response.claims if "webhook" in claim]
     (delivery,) = letters_of(engine.world)
     now = engine.world.clock.now()
@@ -67,9 +67,9 @@ def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
 @pytest.mark.parametrize(
     "call",
     [
-        didit.match(save_api_request="false"),
-        didit.match(key="mock-sandbox-key"),
-        didit.request("/v3/sessions/", method="GET"),
+        didit.match_request(save_api_request="false"),
+        didit.match_request(key="mock-sandbox-key"),
+        didit.didit_request("/v3/sessions/", method="GET"),
     ],
     ids=["unsaved", "sandbox", "list"],
 )
@@ -83,15 +83,15 @@ def test_only_what_leaves_a_session_is_announced(engine, new, call):
 def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, new, change):
     control_of(engine.world).webhooks.change(new(engine).uuid, **change)
     other = new(engine)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     assert [one.destination for one in letters_of(engine.world)] == [other.uuid]
 
 
 def test_each_account_hears_of_its_own_sessions(engine, new):
     other = engine.accounts.open("other").world("didit")
     mine, theirs = new(engine), control_of(other).webhooks.add("http://127.0.0.1:9/other")
-    engine.handle(didit.match(key=next(iter(other.account.first_keys["didit"]))))
-    engine.handle(didit.match())
+    engine.handle(didit.match_request(key=next(iter(other.account.first_keys["didit"]))))
+    engine.handle(didit.match_request())
     deliveries = [*letters_of(engine.world), *letters_of(other)]
     assert [one.destination for one in deliveries] == [mine.uuid, theirs.uuid]
     assert len({document(one)["application_id"] for one in deliveries}) == 2
@@ -100,7 +100,7 @@ def test_each_account_hears_of_its_own_sessions(engine, new):
 def test_each_destination_has_an_event_id_and_a_secret_of_its_own(engine, new):
     secrets = [new(engine).secret for _ in range(2)]
     assert len(set(secrets)) == 2
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     first, second = letters_of(engine.world)
     assert first.event_id != second.event_id
     for delivery, secret in zip((first, second), secrets, strict=True):
@@ -118,13 +118,13 @@ def test_each_destination_has_an_event_id_and_a_secret_of_its_own(engine, new):
 )
 def test_what_comes_along_with_a_status(engine, new, status, has):
     new(engine)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     world = engine.world
     (session,) = world.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
     with world.together():
-        announce(world, changed, didit.request())
+        announce(world, changed, didit.didit_request())
     body = document(letters_of(engine.world)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
@@ -136,7 +136,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
 def test_the_prefix_of_v2_is_a_switch(new):
     engine = didit.new_engine(switches={"v2_prefix": True})
     made = new(engine)
-    engine.handle(didit.match())
+    engine.handle(didit.match_request())
     (delivery,) = letters_of(engine.world)
     headers = {n: v for n, v in delivery.headers.items() if n != "X-Signature"}
     event = verify_webhook(
