@@ -63,7 +63,7 @@ class Bare:
         from facematch_local import _graph, _runtime, _weights
 
         graph = _graph.build(_weights.read(self.weights.read_bytes()))
-        return _runtime.session(graph)
+        return _runtime.open_session(graph)
 
     def detect(self, pixels: Image.Image, upsample: int) -> Any:
         if not hasattr(self.own, "detector"):

@@ -98,7 +98,7 @@ def read(data: bytes) -> Network:
     reader.skip_to("input_rgb_image_sized")
     mean = (reader.real(), reader.real(), reader.real())
     if not all(0 <= colour <= 255 for colour in mean):
-        raise reader.wrong("a mean colour outside of 0-255")
+        raise reader.error("a mean colour outside of 0-255")
     size = (reader.size(), reader.size())
     stem = _convolution(reader, channels=3)
     reader.skip_to("relu_")
@@ -121,13 +121,13 @@ def _convolution(reader: Reader, channels: int) -> Convolution:
     padding = (reader.integer(), reader.integer())
     size = number * channels * rows * columns
     if len(values) != size + number:
-        raise reader.wrong(f"{len(values)} numbers for {number} filters of {channels} channels")
+        raise reader.error(f"{len(values)} numbers for {number} filters of {channels} channels")
     if rows != columns or down != across or padding not in {(0, 0), (1, 1)}:
-        raise reader.wrong("a convolution that differs between rows and columns")
+        raise reader.error("a convolution that differs between rows and columns")
     reader.skip_to("affine_")
     affine = reader.tensor()
     if len(affine) != 2 * number:
-        raise reader.wrong(f"an affine layer of {len(affine)} numbers after {number} filters")
+        raise reader.error(f"an affine layer of {len(affine)} numbers after {number} filters")
     return Convolution(
         filters=values[:size].reshape(number, channels, rows, columns),
         bias=values[size:],
@@ -153,7 +153,7 @@ def _block(reader: Reader, channels: int) -> Block:
 def _pool(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     reader.skip_to(name)
     if tuple(reader.integer() for _ in shape) != shape:
-        raise reader.wrong(f"a layer {name} of another shape")
+        raise reader.error(f"a layer {name} of another shape")
 
 
 def _product(reader: Reader, channels: int) -> NDArray[np.float32]:
@@ -161,5 +161,5 @@ def _product(reader: Reader, channels: int) -> NDArray[np.float32]:
     outputs, inputs = reader.size(), reader.size()
     values = reader.tensor()
     if inputs != channels or len(values) != inputs * outputs:
-        raise reader.wrong(f"a product of {len(values)} numbers after {channels} channels")
+        raise reader.error(f"a product of {len(values)} numbers after {channels} channels")
     return values.reshape(inputs, outputs)

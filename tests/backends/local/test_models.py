@@ -5,16 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from kit.inner import Inner
 
 from facematch_core.errors import ConfigurationError
-
-local = Inner("facematch_local")
+from facematch_local import _models
 
 
 @pytest.fixture
 def models():
-    return local._models
+    return _models
 
 
 def test_the_installed_files_are_those_whose_error_rates_are_documented(models):
