@@ -190,12 +190,7 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """`request` with token and key, after a login if there is no token that lasts.
-
-        Raises:
-            AuthenticationFailed: Deepvue does not accept client and key.
-            VendorError: it gives no token for another reason. Charged NO in any case.
-        """
+        """`request` with token and key, after a login if there is no token that lasts."""
         tokens: Tokens = vars(self)["_tokens"]
         token = tokens.get(self._fetch_token, self.client.clock, deadline)
         return attrs.evolve(
@@ -299,11 +294,7 @@ class DeepvueBackend(HttpBackend):
         return self._send_free("The login", request, read, deadline)
 
     def _send_free(
-        self,
-        what: str,
-        request: HttpRequest,
-        read: Callable[[HttpReply], T],
-        deadline: Deadline,
+        self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
     ) -> T:
         """What `read`, which may raise `ValueError`, makes of an answer 200; errors are free."""
         try:

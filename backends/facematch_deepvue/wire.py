@@ -171,12 +171,7 @@ class NoVerdict(UnexpectedResponse):
 
 
 def match_result(
-    call: MatchCall,
-    reply: HttpReply,
-    *,
-    version: ApiVersion,
-    scale: Scale | None,
-    meaning: Meaning,
+    call: MatchCall, reply: HttpReply, *, version: ApiVersion, scale: Scale | None, meaning: Meaning
 ) -> MatchResult:
     """The result in the answer to a face match; percent is assumed where `scale` is None."""
     answer, data = _read_success(reply)

@@ -23,13 +23,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core import (
-    CallRecord,
-    Clock,
-    ConfigurationError,
-    InvalidRequest,
-    Secret,
-)
+from facematch_core import CallRecord, Clock, ConfigurationError, InvalidRequest, Secret
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpClient
 

@@ -455,10 +455,7 @@ _IN_WORKFLOW = Billing(
 
 
 def session_decision(
-    body: Any,
-    *,
-    declared: Environment | None = None,
-    said: Environment | None = None,
+    body: Any, *, declared: Environment | None = None, said: Environment | None = None
 ) -> SessionDecision:
     """The decision in a body, of an answer or of a webhook.
 

@@ -24,12 +24,7 @@ from facematch_core import (
     ThresholdRule,
     __version__,
 )
-from facematch_core.backend import (
-    Capabilities,
-    ImageFormat,
-    ImageLimits,
-    MatchCall,
-)
+from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
 from facematch_core.engine import Compared, EngineBackend
 
 from . import _mapping, _models

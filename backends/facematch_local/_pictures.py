@@ -16,15 +16,8 @@ WORKING_SIDE = 1024
 
 #: What Pillow's readers raise for damaged files of one format or another.
 _DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    struct.error,
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
 )
 
 #: How Pillow names our turns: it counts them the other way round.
@@ -37,12 +30,7 @@ _CLOCKWISE = {
 
 @attrs.frozen(eq=False)
 class Picture:
-    """A decoded picture, upright.
-
-    Attributes:
-        pixels: RGB, longest side at most 1024 pixels.
-        size: Width and height in pixels of the picture in its full size.
-    """
+    """A decoded picture, upright: `size` is its full one, that of `pixels` at most 1024."""
 
     pixels: Image.Image
     size: tuple[int, int]

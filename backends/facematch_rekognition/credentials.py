@@ -56,13 +56,7 @@ class Chain:
             )
 
     def freeze(self, deadline: Deadline) -> Any:
-        """botocore's ``ReadOnlyCredentials`` for one call.
-
-        Raises:
-            ConfigurationError: there are none.
-            AuthenticationFailed: whoever was to give them failed; nothing was sent.
-            VendorUnavailable: there were none before the deadline; nothing was sent.
-        """
+        """botocore's ``ReadOnlyCredentials`` of one call; where there are none, nothing is sent."""
         try:
             return self._lookups.run(self._look_up, deadline)
         except (NoThread, StillRunning):
