@@ -54,8 +54,8 @@ class Bare:
     def __init__(self, *, onnx: bool) -> None:
         from facematch_local import _models
 
-        self.weights = _models.checked(_models.RECOGNITION)
-        self.predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
+        self.weights = _models.find_file(_models.RECOGNITION)
+        self.predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
         self.own = threading.local()
         self.session = self.new_session() if onnx else None
 

@@ -39,7 +39,7 @@ from facematch_core.http import (
 from . import wire
 from .records import SessionRow, read_session_row
 from .wire import Form
-from .words import HOST, NAME, each_text, read_list, read_object, text_or_none
+from .words import HOST, NAME, map_texts, read_list, read_object, text_or_none
 
 T = TypeVar("T")
 E = TypeVar("E", bound=VendorError)
@@ -226,7 +226,7 @@ def _try_parse(
     """What is wrong, and nothing; or nothing, and the value."""
     try:
         # A good answer may repeat the key or a password, in a sentence.
-        body = each_text(reply.json(), lambda text: without_secrets(text, reply.secrets))
+        body = map_texts(reply.json(), lambda text: without_secrets(text, reply.secrets))
         return "", (parse(body, _environment_of(reply)),)
     except EnvironmentMismatch as error:
         # Without the frames, which hold the answer.

@@ -109,7 +109,7 @@ class _Search:
             date_to=last.date(),
         )
         if window is not None:
-            rows = _within(rows, window)
+            rows = _filter_window(rows, window)
         most_rows = MAX_ROWS - self.row_count
         page = list(itertools.islice(rows, most_rows + 1))
         self.row_count += len(page)
@@ -160,7 +160,9 @@ class _Search:
         )
 
 
-def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[SessionRow | None]:
+def _filter_window(
+    rows: Iterator[SessionRow | None], window: Window
+) -> Iterator[SessionRow | None]:
     """Each row that lies in the window, None for one that does not; newest first, so it ends."""
     first, last = window
     for row in filter(None, rows):

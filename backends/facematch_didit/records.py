@@ -52,7 +52,8 @@ from .words import (
     MEDIA_KEYS,
     NAME,
     PERSONAL_KEYS,
-    each_text,
+    didit_name,
+    map_texts,
     object_or_none,
     read_list,
     read_object,
@@ -60,7 +61,6 @@ from .words import (
     read_secret,
     read_text,
     text_or_none,
-    under,
 )
 
 # Words.
@@ -163,7 +163,7 @@ class Tokens:
     expires_in_s: float | None = attrs.field(
         default=None,
         validator=attrs.validators.optional(attrs.validators.ge(0)),
-        metadata=under("expires_in"),
+        metadata=didit_name("expires_in"),
     )
 
 
@@ -214,8 +214,8 @@ class Balance:
         auto_refill_amount, auto_refill_threshold: By how much, and below what; None if not set.
     """
 
-    amount: Decimal = attrs.field(metadata=under("balance"))
-    auto_refill: bool | None = attrs.field(default=None, metadata=under("auto_refill_enabled"))
+    amount: Decimal = attrs.field(metadata=didit_name("balance"))
+    auto_refill: bool | None = attrs.field(default=None, metadata=didit_name("auto_refill_enabled"))
     auto_refill_amount: Decimal | None = None
     auto_refill_threshold: Decimal | None = None
 
@@ -230,8 +230,8 @@ class TopUp:
             a secret, which no log shows.
     """
 
-    checkout_id: str = attrs.field(metadata=under("checkout_session_id"))
-    page: Secret = attrs.field(metadata=under("checkout_session_url"))
+    checkout_id: str = attrs.field(metadata=didit_name("checkout_session_id"))
+    page: Secret = attrs.field(metadata=didit_name("checkout_session_url"))
 
 
 @attrs.frozen(kw_only=True)
@@ -253,10 +253,12 @@ class SessionRow:
 
     session_id: str
     session_number: int | None = None
-    kind: str | None = attrs.field(default=None, metadata=under("session_kind"))
+    kind: str | None = attrs.field(default=None, metadata=didit_name("session_kind"))
     status: SessionStatus
-    vendor_status: str = attrs.field(metadata=under("status"))
-    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
+    vendor_status: str = attrs.field(metadata=didit_name("status"))
+    caller_ref: str | None = attrs.field(
+        default=None, repr=False, metadata=didit_name("vendor_data")
+    )
     features: tuple[tuple[str, str | None], ...] = ()
     created_at: datetime | None = None
 
@@ -376,13 +378,15 @@ class SessionDecision:
     session_id: str
     session_number: int | None = None
     status: SessionStatus
-    vendor_status: str = attrs.field(metadata=under("status"))
+    vendor_status: str = attrs.field(metadata=didit_name("status"))
     results: tuple[SessionResult, ...] = ()
     media: tuple[Media, ...] = ()
     features: tuple[str, ...] = ()
     environment: Environment | None = None
     workflow_id: str | None = None
-    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
+    caller_ref: str | None = attrs.field(
+        default=None, repr=False, metadata=didit_name("vendor_data")
+    )
     metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
     created_at: datetime | None = None
     expires_at: datetime | None = None
@@ -516,7 +520,7 @@ def _read_media(block: dict[str, Any]) -> Iterator[Media]:
 _OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
 
 
-def _is_of(feature: str, session: SessionDecision) -> bool:
+def _has_feature(feature: str, session: SessionDecision) -> bool:
     """Whether a block is of `feature`, and not of such a call: the session's features say."""
     named = frozenset(session.features)
     return feature in named or not named & _OTHER_CALLS
@@ -543,10 +547,10 @@ def _read_results(
     common["billing"] = (
         _IN_SANDBOX if is_sandbox else _IN_WORKFLOW if session.workflow_id else _IS_PAID
     )
-    for block in blocks[_MATCHES] if _is_of("FACE_MATCH", session) else ():
+    for block in blocks[_MATCHES] if _has_feature("FACE_MATCH", session) else ():
         fields = _read_verdict(wire.MATCH, block, MATCH_SCALE, session.status)
         yield MatchResult(**fields, **common)
-    for block in blocks[_CHECKS] if _is_of("LIVENESS", session) else ():
+    for block in blocks[_CHECKS] if _has_feature("LIVENESS", session) else ():
         fields = _read_verdict(wire.LIVENESS, block, LIVENESS_SCALE, session.status)
         yield LivenessResult(**fields, **wire.liveness_fields(block), **common)
 
@@ -599,7 +603,7 @@ def _hide_private(body: dict[str, Any]) -> dict[str, Any]:
     """A copy of a decoded body with every address masked, and without guesses about people."""
     copy = without_private(body, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
     # Addresses are under more keys than the documents name.
-    masked: dict[str, Any] = each_text(
+    masked: dict[str, Any] = map_texts(
         copy, lambda text: "(address removed)" if "://" in text else text
     )
     return masked

@@ -164,21 +164,21 @@ flag_or_none = _optional(_read_flag)
 time_or_none = _optional(read_time)
 
 
-def each_text(value: Any, change: Callable[[str], str]) -> Any:
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
     """A copy of a decoded body in which every text is changed; names of fields stay."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: each_text(item, change) for key, item in value.items()}
+        return {key: map_texts(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [each_text(item, change) for item in value]
+        return [map_texts(item, change) for item in value]
     return value
 
 
 # Records out of such values: the class of a record says how it is read.
 
 
-def under(name: str) -> dict[str, str]:
+def didit_name(name: str) -> dict[str, str]:
     """The `metadata` of a field of a record that Didit has under another name."""
     return {"didit": name}
 

@@ -267,7 +267,7 @@ class LocalBackend(EngineBackend):
         facts: dict[str, Any] = {"model": _mapping.MODEL, "scale": SCALE}
         try:
             for name in _models.DIGESTS:
-                _models.checked(name)
+                _models.find_file(name)
             facts["model files"] = "the ones that were measured"
         except ConfigurationError as error:
             facts["model files"] = str(error)

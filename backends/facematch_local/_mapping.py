@@ -18,23 +18,23 @@ MODEL = "dlib_face_recognition_resnet_model_v1"
 
 
 @attrs.frozen
-class Limit:
+class QualityLimit:
     """A property of a face beyond which its picture gets a warning. The numbers are ours."""
 
     attribute: str
     below: float
     above: float
     code: WarningCode
-    says: str
+    problem: str
 
 
 #: Where the median score of photographs against their own degraded copies falls to about 96, by
 #: ``benchmarks/quality_limits.py`` on the sample photographs and 61 others.
 LIMITS = (
-    Limit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
-    Limit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
-    Limit("luminance", 8, math.inf, WarningCode.TOO_DARK, "is dark"),
-    Limit("luminance", 0, 88, WarningCode.TOO_BRIGHT, "is bright"),
+    QualityLimit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
+    QualityLimit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
+    QualityLimit("luminance", 8, math.inf, WarningCode.TOO_DARK, "is dark"),
+    QualityLimit("luminance", 0, 88, WarningCode.TOO_BRIGHT, "is bright"),
 )
 
 
@@ -43,7 +43,7 @@ def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
     if not faces.boxes:
         return (attrs.evolve(NO_FACE, text=f"No face was found in the {picture}."),)
     warnings = [
-        ResultWarning(code=limit.code, text=f"The face in the {picture} {limit.says}.")
+        ResultWarning(code=limit.code, text=f"The face in the {picture} {limit.problem}.")
         for limit in LIMITS
         if (value := getattr(faces, limit.attribute)) is not None
         and not limit.below <= value <= limit.above

@@ -44,7 +44,7 @@ class Parts:
     def __init__(self) -> None:
         """Load the models, about half a second."""
         self._session = _open_session()
-        self._predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
+        self._predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
         self._first_detector = dlib.get_frontal_face_detector()
         self._of_thread = threading.local()
 
@@ -104,7 +104,7 @@ class Parts:
 
 def _open_session() -> Any:
     """The network, ready to run. Everything that it was built from is given back on return."""
-    network = _weights.read(_models.checked(_models.RECOGNITION).read_bytes())
+    network = _weights.read(_models.find_file(_models.RECOGNITION).read_bytes())
     graph = _graph.build(network)
     del network
     return _runtime.open_session(graph)

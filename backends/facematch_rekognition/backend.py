@@ -212,7 +212,7 @@ class RekognitionBackend(HttpBackend):
         """CompareFaces; DetectFaces before it, if it is asked for."""
         details: list[Any] | None = None
         if self.reference_quality:
-            reply = yield self._request("DetectFaces", {"Image": _bytes(call.reference)})
+            reply = yield self._request("DetectFaces", {"Image": _encode_image(call.reference)})
             details = list(reply.json()["FaceDetails"])
             if not details:
                 return MatchResult(
@@ -222,7 +222,10 @@ class RekognitionBackend(HttpBackend):
                     backend=NAME,
                     raw=reply.json(),
                 )
-        pictures = {"SourceImage": _bytes(call.reference), "TargetImage": _bytes(call.probe)}
+        pictures = {
+            "SourceImage": _encode_image(call.reference),
+            "TargetImage": _encode_image(call.probe),
+        }
         # Below a threshold AWS hides the number.
         limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
         reply = yield self._request("CompareFaces", {**pictures, **limits})
@@ -294,7 +297,7 @@ def _build_result(
     )
 
 
-def _bytes(image: Image) -> dict[str, str]:
+def _encode_image(image: Image) -> dict[str, str]:
     return {"Bytes": base64.b64encode(image.data).decode("ascii")}
 
 

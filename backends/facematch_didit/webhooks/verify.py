@@ -120,34 +120,34 @@ def _verify(body: bytes, headers: Headers, seen: Seen | None, **arguments: Any) 
             f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
             "encoded again has another signature."
         )
-    expected = _Expected(**arguments)
-    event = _read_delivery(body, headers, expected)
+    settings = _Settings(**arguments)
+    event = _read_delivery(body, headers, settings)
     if seen is not None:
-        _remember(event, seen, expected)
+        _remember(event, seen, settings)
     return event
 
 
-def _read_delivery(body: bytes, headers: Headers, expected: _Expected) -> WebhookEvent:
+def _read_delivery(body: bytes, headers: Headers, settings: _Settings) -> WebhookEvent:
     """The event, as far as one delivery alone can tell; cheap tests of a stranger's come first."""
-    if len(body) > expected.max_bytes:
-        sentence = f"The body has {len(body)} bytes; at most {expected.max_bytes} are read."
+    if len(body) > settings.max_bytes:
+        sentence = f"The body has {len(body)} bytes; at most {settings.max_bytes} are read."
         raise WebhookRefused(sentence, reason=Refusal.TOO_LARGE)
     texts = read_headers(headers)
     _check_signed(texts)
-    timestamp = _read_timestamp(texts, expected)
+    timestamp = _read_timestamp(texts, settings)
     try:
         document = read_object(body)
     except ValueError as error:
         raise WebhookRefused(f"The body {error}.", reason=Refusal.MALFORMED) from None
     _check_timestamp(document, timestamp)
-    match = find_signature(texts, signed_messages(body, document, timestamp), expected.secrets)
+    match = find_signature(texts, signed_messages(body, document, timestamp), settings.secrets)
     if match is None:
         raise WebhookRefused(
-            f"No signature fits the body with any of {len(expected.secrets)} secrets: compare them "
+            f"No signature fits the body with any of {len(settings.secrets)} secrets: compare them "
             "with the destination's, and hand over the body as it came.",
             reason=Refusal.WRONG_SIGNATURE,
         )
-    if match[0] is SignatureVariant.V2_PREFIXED and not expected.accept_prefixed_v2:
+    if match[0] is SignatureVariant.V2_PREFIXED and not settings.accept_prefixed_v2:
         raise WebhookRefused(
             "X-Signature-V2 signs the timestamp as well, as Didit's skills repository had it in "
             "early 2026, and no other signature fits: accept_prefixed_v2=True takes it.",
@@ -182,18 +182,18 @@ def _check_signed(texts: Mapping[str, str]) -> None:
     )
 
 
-def _read_timestamp(texts: Mapping[str, str], expected: _Expected) -> int:
+def _read_timestamp(texts: Mapping[str, str], settings: _Settings) -> int:
     """The header's, in seconds since 1970, if it lies in the window."""
     text = texts.get(delivery.TIMESTAMP, "")
     if not re.fullmatch(r"[0-9]{1,12}", text):
         sentence = "X-Timestamp is missing or is no whole number of seconds."
         raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    ahead_s = int(text) - expected.now.timestamp()
-    if abs(ahead_s) > expected.tolerance_s:
+    ahead_s = int(text) - settings.now.timestamp()
+    if abs(ahead_s) > settings.tolerance_s:
         order = "ahead of" if ahead_s > 0 else "before"
         sentence = (
             f"It was sent {abs(ahead_s):.0f} s {order} the clock here; "
-            f"at most {expected.tolerance_s:g} s are accepted."
+            f"at most {settings.tolerance_s:g} s are accepted."
         )
         raise WebhookRefused(sentence, reason=Refusal.STALE)
     return int(text)
@@ -211,9 +211,9 @@ def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
         )
 
 
-def _remember(event: WebhookEvent, seen: Seen, expected: _Expected) -> None:
+def _remember(event: WebhookEvent, seen: Seen, settings: _Settings) -> None:
     """Have every key of `event` remembered; refuse it if one is already."""
-    until = expected.now + timedelta(seconds=2 * expected.tolerance_s) + REMEMBERED
+    until = settings.now + timedelta(seconds=2 * settings.tolerance_s) + REMEMBERED
     # In the same order, and none after a key that came before: of two deliveries at once, one is
     # the first.
     for key in event.replay_keys:
@@ -228,7 +228,9 @@ def _remember(event: WebhookEvent, seen: Seen, expected: _Expected) -> None:
 # What the receiver expects of a delivery, checked: faults here are its own, not a stranger's.
 
 
-def _between(least: float, most: float) -> Callable[[object, attrs.Attribute[float], object], None]:
+def _check_range(
+    least: float, most: float
+) -> Callable[[object, attrs.Attribute[float], object], None]:
     def check(_: object, attribute: attrs.Attribute[float], value: object) -> None:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not is_number or not least <= float(value) <= most:  # type: ignore[arg-type]  # a number, by `is_number`
@@ -262,14 +264,14 @@ def _read_keys(secrets: Secrets) -> tuple[Secret, ...]:
 
 
 @attrs.frozen(kw_only=True)
-class _Expected:
+class _Settings:
     """The arguments of `verify_webhook` beside the delivery itself."""
 
     secrets: tuple[Secret, ...]
     now: datetime = attrs.field(converter=_check_now)
-    tolerance_s: float = attrs.field(validator=_between(0, 86_400))
+    tolerance_s: float = attrs.field(validator=_check_range(0, 86_400))
     accept_prefixed_v2: bool
-    max_bytes: float = attrs.field(validator=_between(1, math.inf))
+    max_bytes: float = attrs.field(validator=_check_range(1, math.inf))
 
 
 # Errors without their frames: reporters write down locals, here secrets and personal data.

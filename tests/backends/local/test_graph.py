@@ -12,7 +12,7 @@ PARITY = 1e-5
 
 @pytest.fixture(scope="module")
 def recognition():
-    return dlib.face_recognition_model_v1(str(_models.checked(_models.RECOGNITION)))
+    return dlib.face_recognition_model_v1(str(_models.find_file(_models.RECOGNITION)))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def test_a_face_is_cut_from_its_picture_as_dlib_cuts_it(seen, photographs, recog
     faces, data = seen["eileen-collins"], photographs["eileen-collins"]
     left, top, right, bottom = faces.boxes[0][:4]
     pixels = np.asarray(_pictures.decode(data).pixels)
-    predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
+    predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
     points = predictor(pixels, dlib.rectangle(left, top, right - 1, bottom - 1))
     theirs = np.array(recognition.compute_face_descriptor(pixels, points))
     assert np.abs(faces.embedding - theirs).max() <= PARITY
@@ -46,7 +46,7 @@ def test_an_embedding_does_not_depend_on_what_else_is_in_its_batch(engine, chips
 
 @pytest.fixture(scope="module")
 def network():
-    return _weights.read(_models.checked(_models.RECOGNITION).read_bytes())
+    return _weights.read(_models.find_file(_models.RECOGNITION).read_bytes())
 
 
 def test_the_oldest_allowed_runtime_reads_the_graph(network):

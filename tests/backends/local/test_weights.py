@@ -75,7 +75,7 @@ SMALL = network()
 
 @pytest.fixture(scope="module")
 def real():
-    return _models.checked(_models.RECOGNITION).read_bytes()
+    return _models.find_file(_models.RECOGNITION).read_bytes()
 
 
 @given(st.integers(-(2**63), 2**63), st.integers(-(2**24), 2**24), st.integers(-800, 800))
