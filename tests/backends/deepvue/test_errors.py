@@ -63,7 +63,7 @@ def test_each_answer_is_one_error_with_a_bill_and_no_repeat_of_what_may_be_charg
         assert not error.reconcilable
     own_words = isinstance(body, dict)
     again = status == 401 or (status == 403 and own_words)
-    assert len(deepvue.asked("/v1/facematch")) == (2 if again else 1)
+    assert len(deepvue.requests_to("/v1/facematch")) == (2 if again else 1)
 
 
 ABOUT_CREDENTIALS = [

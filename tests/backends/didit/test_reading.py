@@ -39,10 +39,10 @@ READERS = {
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_documented_is_read_and_nothing_turned_into_another_type(name):
     read, (taken, refused) = getattr(words, name), READERS[name]
-    for value, wanted in taken:
-        found = read(value, "here")
-        assert (type(found), found) == (type(wanted), wanted)
-        assert not isinstance(found, dt.datetime) or found.tzinfo is UTC
+    for value, expected in taken:
+        value_read = read(value, "here")
+        assert (type(value_read), value_read) == (type(expected), expected)
+        assert not isinstance(value_read, dt.datetime) or value_read.tzinfo is UTC
     for value in refused:
         with pytest.raises(ValueError) as caught:
             read(value, "here")

@@ -10,10 +10,10 @@ from facematch_didit.cli import Chosen, chosen, command
 
 
 def test_no_secret_is_an_option():
-    for found in command.commands.values():
-        for option in (p for p in found.params if isinstance(p, click.Option)):
+    for subcommand in command.commands.values():
+        for option in (p for p in subcommand.params if isinstance(p, click.Option)):
             secretive = any(word in option.name for word in ("password", "key", "secret", "token"))
-            assert not secretive or option.is_flag, (found.name, option.name)
+            assert not secretive or option.is_flag, (subcommand.name, option.name)
 
 
 LOCAL = '[profiles.desk]\nbackend = "local"\n'

@@ -12,7 +12,7 @@ NOBODY = "00000000-0000-4000-8000-00000000abcd"
 
 
 @pytest.mark.parametrize(
-    ("found", "code"),
+    ("outcome", "code"),
     [
         ((90, None), 0),
         ((5, None), 1),
@@ -22,8 +22,8 @@ NOBODY = "00000000-0000-4000-8000-00000000abcd"
         ((90, "Kyc Expired"), 3),
     ],
 )
-def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code):
-    score, status = found
+def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, outcome, code):
+    score, status = outcome
     session = kept(score=score)
     if status:
         mock.control.sessions.decide(session, status)
@@ -60,27 +60,32 @@ def test_addresses_of_pictures_are_shown_only_if_asked_for(run, run_json, kept):
 
 
 def test_what_is_deleted_is_gone_and_the_rest_stays(run, run_json, kept):
-    one, two, three, four = kept(), kept(), kept(), kept()
-    answer = run("delete", one, two, "--yes")
+    first, second, third, fourth = kept(), kept(), kept(), kept()
+    answer = run("delete", first, second, "--yes")
     assert answer.exit_code == 0
     assert answer.stdout.count("deleted: session") == 2
-    status, document = run_json("delete", three, "--yes")
-    gone_now = [{"session_id": three, "outcome": "deleted"}]
+    status, document = run_json("delete", third, "--yes")
+    gone_now = [{"session_id": third, "outcome": "deleted"}]
     assert (status, document) == (0, {"sessions": gone_now, "error": None})
-    assert [run("decision", gone).exit_code for gone in (one, two, three, four)] == [5, 5, 5, 0]
-    assert run("delete", one, "--yes").exit_code == 5
+    assert [run("decision", gone).exit_code for gone in (first, second, third, fourth)] == [
+        5,
+        5,
+        5,
+        0,
+    ]
+    assert run("delete", first, "--yes").exit_code == 5
 
 
 def test_a_session_that_is_gone_hides_no_other(run, run_json, kept):
-    one, gone, three = kept(), kept(), kept()
+    first, gone, third = kept(), kept(), kept()
     assert run("delete", gone, "--yes").exit_code == 0
-    status, document = run_json("delete", one, gone, gone.upper(), three, "--yes")
+    status, document = run_json("delete", first, gone, gone.upper(), third, "--yes")
     assert status == 5
     assert [row["outcome"] for row in document["sessions"]] == ["deleted", "not_found", "deleted"]
-    assert [row["session_id"] for row in document["sessions"]] == [one, gone, three]
-    answer = run("delete", one, "--yes")
+    assert [row["session_id"] for row in document["sessions"]] == [first, gone, third]
+    answer = run("delete", first, "--yes")
     assert (answer.exit_code, answer.stdout) == (5, "")
-    assert f"not found: session {one}" in answer.stderr
+    assert f"not found: session {first}" in answer.stderr
 
 
 @pytest.mark.parametrize(
