@@ -131,7 +131,7 @@ class AzureBackend(ApiKeyBackend):
     base_url: str
 
     def steps(self, call: MatchCall) -> Steps:
-        """Detect twice, then verify; less, if a picture shows no face."""
+        """Detect, detect, verify; less, if a picture shows no face."""
         url = f"{self.address}/face/v1.2"
         # By the client-request-id, which it asks for, Microsoft's support finds a request.
         key_headers: dict[str, str | Secret] = {

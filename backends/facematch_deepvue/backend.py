@@ -190,7 +190,12 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """`request` with token and key, after a login if there is no token that lasts."""
+        """`request` with token and key, after a login if there is no token that lasts.
+
+        Raises:
+            AuthenticationFailed: Deepvue does not accept client and key.
+            VendorError: it gives no token for another reason. Charged NO in any case.
+        """
         tokens: Tokens = vars(self)["_tokens"]
         token = tokens.get(self._fetch_token, self.client.clock, deadline)
         return attrs.evolve(
@@ -239,7 +244,7 @@ class DeepvueBackend(HttpBackend):
         return result
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for an answer other than 200."""
+        """The error for any other answer."""
         return wire.error_of(reply, now=self.client.clock.now())
 
     def wallet_balance(self, *, deadline_s: float | None = None) -> WalletBalance:

@@ -220,8 +220,7 @@ def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> Li
 
 def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
     """A body that reports a success, and its `data`; without a success it is `NoVerdict`."""
-    # Others who call Deepvue's other products met answers 200 that hide a failure: no page shows
-    # one.
+    # Others met answers 200 of Deepvue's other products that hide a failure: no page shows one.
     answer = reply.json()
     data = answer.get("data")
     # In the page's own sample it is null.

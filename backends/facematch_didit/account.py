@@ -135,7 +135,7 @@ class DiditAccount(wire.Connection):
             proxy=self.proxy,
             clock=self.clock,
         )
-        base_url = self.check_url(self.base_url)
+        base_url = self.checked(self.base_url)
         api = AccountClient(
             base_url=base_url,
             auth_url=self._find_auth_url(base_url),
@@ -152,7 +152,7 @@ class DiditAccount(wire.Connection):
             is_didit = urlsplit(base_url).hostname == HOST
             return f"https://{AUTH_HOST}{AUTH_PATH}" if is_didit else base_url + AUTH_PATH
         try:
-            return self.check_url(self.auth_url, AUTH_HOST)
+            return self.checked(self.auth_url, AUTH_HOST)
         except ConfigurationError as error:
             problem = re.sub(r"\bbase_url\b", "auth_url", error.message)
         raise ConfigurationError(problem)

@@ -87,7 +87,11 @@ class DiditBackend(wire.Connection, HttpBackend):
     api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
 
     def build(self, call: Any) -> HttpRequest:
-        """The form for `call`; a `caller_ref` that cannot be sent is `Unsupported`."""
+        """The form for `call`.
+
+        Raises:
+            Unsupported: `caller_ref` is longer than 255 characters, or white space alone.
+        """
         form = wire.match_request if isinstance(call, MatchCall) else wire.liveness_request
         return form(call, base_url=self.address, api_key=self.api_key)
 

@@ -171,8 +171,12 @@ class Connection:
         """The settings of this class, by name, for another object over the same connection."""
         return {field.name: getattr(self, field.name) for field in attrs.fields(Connection)}
 
-    def check_url(self, url: str, host: str = HOST) -> str:
-        """`url` without a slash at its end, if key and faces may go there."""
+    def checked(self, url: str, host: str = HOST) -> str:
+        """`url` without a slash at its end, if key and faces may go there.
+
+        Raises:
+            ConfigurationError: they may not.
+        """
         return check_base_url(
             url,
             allowed_hosts={host},
