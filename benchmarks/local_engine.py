@@ -54,8 +54,8 @@ class Bare:
     def __init__(self, *, onnx: bool) -> None:
         from facematch_local import _models
 
-        self.weights = _models.checked(_models.RECOGNITION)
-        self.predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
+        self.weights = _models.find_file(_models.RECOGNITION)
+        self.predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
         self.of_thread = threading.local()
         self.session = self.new_session() if onnx else None
 
@@ -63,7 +63,7 @@ class Bare:
         from facematch_local import _graph, _runtime, _weights
 
         graph = _graph.build(_weights.read(self.weights.read_bytes()))
-        return _runtime.session(graph)
+        return _runtime.open_session(graph)
 
     def detect(self, pixels: Image.Image, upsample: int) -> Any:
         if not hasattr(self.of_thread, "detector"):

@@ -47,8 +47,10 @@ class Comments(griffe.Extension):
         if attr.docstring is not None or attr.lineno is None:
             return
         lines = attr.lines_collection[attr.filepath][: attr.lineno - 1]
-        told: list[str] = []
+        lines_above: list[str] = []
         while lines and (line := lines.pop().strip()).startswith("#:"):
-            told.insert(0, line.removeprefix("#:").strip())
-        if told:
-            attr.docstring = griffe.Docstring(" ".join(told), parent=attr, lineno=attr.lineno)
+            lines_above.insert(0, line.removeprefix("#:").strip())
+        if lines_above:
+            attr.docstring = griffe.Docstring(
+                " ".join(lines_above), parent=attr, lineno=attr.lineno
+            )

@@ -134,29 +134,29 @@ class AzureBackend(ApiKeyBackend):
         """Detect, detect, verify; less, if a picture shows no face."""
         url = f"{self.address}/face/v1.2"
         # By the client-request-id, which it asks for, Microsoft's support finds a request.
-        own: dict[str, str | Secret] = {
+        key_headers: dict[str, str | Secret] = {
             "Ocp-Apim-Subscription-Key": self.api_key,
             "client-request-id": call.call_id,
         }
-        headers = {**own, "Content-Type": "application/octet-stream"}
-        found: dict[str, list[Any]] = {}
+        headers = {**key_headers, "Content-Type": "application/octet-stream"}
+        faces: dict[str, list[Any]] = {}
         for name, image in (("probe", call.probe), ("reference", call.reference)):
             reply = yield HttpRequest(
                 url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
             )
-            found[name] = _detected(reply)
-            if not found[name]:
-                return _result(found)
-        ids = {f"faceId{n}": faces[0]["faceId"] for n, faces in enumerate(found.values(), 1)}
-        reply = yield HttpRequest(url=f"{url}/verify", headers=own, json=ids)
-        return _result(found, reply, call.threshold)
+            faces[name] = _read_faces(reply)
+            if not faces[name]:
+                return _build_result(faces)
+        ids = {f"faceId{n}": bodies[0]["faceId"] for n, bodies in enumerate(faces.values(), 1)}
+        reply = yield HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
+        return _build_result(faces, reply, call.threshold)
 
     def error_code(self, reply: HttpReply) -> object:
         """Microsoft's code; an inner one, which the service has been seen to give, says more."""
         return reply.at("error", "innererror", "code") or reply.at("error", "code")
 
 
-def _detected(reply: HttpReply) -> list[Any]:
+def _read_faces(reply: HttpReply) -> list[Any]:
     """The faces of one picture, of the model on whose scale the score will be."""
     faces = reply.json()
     if not isinstance(faces, list):
@@ -166,22 +166,22 @@ def _detected(reply: HttpReply) -> list[Any]:
     return faces
 
 
-def _result(
-    found: Mapping[str, list[Any]],
-    verified: HttpReply | None = None,
+def _build_result(
+    faces: Mapping[str, list[Any]],
+    verify_reply: HttpReply | None = None,
     threshold: Threshold | None = None,
 ) -> MatchResult:
-    """What the faces say, and verify if it was asked; any exception means it is unreadable."""
+    """The result of the faces, and of verify if it was asked; any exception: it is unreadable."""
     warnings: list[ResultWarning] = []
-    for name, faces in found.items():
-        if not faces:
+    for name, bodies in faces.items():
+        if not bodies:
             warnings.append(attrs.evolve(NO_FACE, text=f"the {name} shows no face"))
-        elif len(faces) > 1:
-            text = f"the {name} shows {len(faces)} faces; the largest counts"
+        elif len(bodies) > 1:
+            text = f"the {name} shows {len(bodies)} faces; the largest counts"
             warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
-    score, status, raw, contradicts = None, None, dict(found), False
-    if verified is not None:
-        raw["verify"] = verdict = verified.json()
+    score, status, raw, contradicts = None, None, dict(faces), False
+    if verify_reply is not None:
+        raw["verify"] = verdict = verify_reply.json()
         identical, confidence = verdict["isIdentical"], verdict["confidence"]
         if not isinstance(identical, bool):
             raise TypeError("a verdict that is neither true nor false")
@@ -195,8 +195,8 @@ def _result(
             warnings.append(SCORE_UNAVAILABLE)
     probe, reference = (
         tuple(
-            _face(face, compared=verified is not None and n == 0)
-            for n, face in enumerate(found.get(name, ()))
+            _read_face(body, compared=verify_reply is not None and n == 0)
+            for n, body in enumerate(faces.get(name, ()))
         )
         for name in ("probe", "reference")
     )
@@ -213,8 +213,8 @@ def _result(
     )
 
 
-def _face(body: Any, *, compared: bool) -> Face:
-    place = body["faceRectangle"]
-    left, top, width, height = (number(place[name]) for name in ("left", "top", "width", "height"))
+def _read_face(body: Any, *, compared: bool) -> Face:
+    sides = ("left", "top", "width", "height")
+    left, top, width, height = (number(body["faceRectangle"][side]) for side in sides)
     box = Box(left=left, top=top, right=left + width, bottom=top + height)
     return Face(box=box, compared=compared)

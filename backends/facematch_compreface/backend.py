@@ -45,9 +45,11 @@ from facematch_core.http import (
     rows,
 )
 
-_OWN = "the server is one's own: CompreFace charges nobody"
-_KEY = ErrorRow(AuthenticationFailed, Charged.NO, _OWN, "no verification service has this key")
-_DOWN = ErrorRow(VendorUnavailable, Charged.NO, _OWN, "the service behind it does not answer")
+_NO_CHARGE = "the server is one's own: CompreFace charges nobody"
+_KEY = ErrorRow(
+    AuthenticationFailed, Charged.NO, _NO_CHARGE, "no verification service has this key"
+)
+_DOWN = ErrorRow(VendorUnavailable, Charged.NO, _NO_CHARGE, "the service behind it does not answer")
 
 #: docs/Face-services-and-plugins.md. ``landmarks2d106`` needs a build of one's own.
 _PLUGINS = ("age", "calculator", "gender", "landmarks", "mask", "pose")
@@ -97,8 +99,8 @@ class ComprefaceBackend(ApiKeyBackend):
     #: Whatever the server did not foresee is a 400, too, faults of its own among it: not here.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         **dict.fromkeys(("10", "20", "26 key"), _KEY),
-        "28": InconclusiveRow(_NO_FACE, Charged.NO, _OWN),
-        "31": InconclusiveRow(_TWO_FACES, Charged.NO, _OWN),
+        "28": InconclusiveRow(_NO_FACE, Charged.NO, _NO_CHARGE),
+        "31": InconclusiveRow(_TWO_FACES, Charged.NO, _NO_CHARGE),
     }
     capabilities = Capabilities(
         # Ours: no document says what becomes of a similarity equal to the threshold.
@@ -153,7 +155,7 @@ class ComprefaceBackend(ApiKeyBackend):
         if self.model not in (None, model):
             raise ValueError("an answer of another model than the one that is set")
         matches = result["face_matches"]
-        scores = [self._score(match["similarity"]) for match in matches]
+        scores = [self._read_score(match["similarity"]) for match in matches]
         # The server lists the faces of the reference by size, not by likeness.
         score = max(filter(None, scores), default=None)
         warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(scores) > 1 else ()
@@ -161,17 +163,19 @@ class ComprefaceBackend(ApiKeyBackend):
             decision=decide_by_threshold(score, call.threshold),
             score=score,
             warnings=warnings if score else (*warnings, SCORE_UNAVAILABLE),
-            probe_faces=(_face(result["source_image_face"], compared=True),),
+            probe_faces=(_read_face(result["source_image_face"], compared=True),),
             reference_faces=tuple(
-                _face(match, similarity=own, compared=score is not None and own is score)
-                for match, own in zip(matches, scores, strict=True)
+                _read_face(
+                    face, similarity=likeness, compared=score is not None and likeness is score
+                )
+                for face, likeness in zip(matches, scores, strict=True)
             ),
             backend=self.name,
             model=model,
             raw=body,
         )
 
-    def _score(self, similarity: Any) -> Score | None:
+    def _read_score(self, similarity: Any) -> Score | None:
         if similarity is None:
             return None
         scale = self.capabilities.score_scale or self.name
@@ -187,45 +191,47 @@ class ComprefaceBackend(ApiKeyBackend):
         return "26 key" if is_key else code
 
 
-def _face(body: Any, **known: Any) -> Face:
+def _read_face(body: Any, **comparison: Any) -> Face:
     """A face with what the plug-ins add; what they do not is None."""
     left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
-    read = {name: of(body[name]) for name, of in _READ.items() if body.get(name) is not None}
-    guesses = {name: read.pop(name) for name in ("age", "gender") if name in read}
+    fields = {
+        name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
+    }
+    guesses = {name: fields.pop(name) for name in ("age", "gender") if name in fields}
     return Face(
         box=Box(left=left, top=top, right=right, bottom=bottom),
-        confidence=_probability(body["box"]),
-        landmarks=read.get("landmarks"),
-        pose=read.get("pose"),
-        quality=read.get("mask"),
+        confidence=_read_probability(body["box"]),
+        landmarks=fields.get("landmarks"),
+        pose=fields.get("pose"),
+        quality=fields.get("mask"),
         demographics=Demographics(**guesses) if guesses else None,
-        **known,
+        **comparison,
     )
 
 
 #: How what each plug-in adds is read.
-_READ: dict[str, Callable[[Any], Any]] = {
-    "age": lambda told: (number(told["low"]) + number(told["high"])) / 2,
-    "gender": lambda told: _text(told["value"]),
-    "landmarks": lambda told: dict(zip(_LANDMARKS, map(_point, told), strict=True)),
-    "mask": lambda told: {_text(told["value"]): _probability(told)},
-    "pose": lambda told: {angle: number(told[angle]) for angle in ("pitch", "roll", "yaw")},
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "age": lambda span: (number(span["low"]) + number(span["high"])) / 2,
+    "gender": lambda guess: _read_text(guess["value"]),
+    "landmarks": lambda points: dict(zip(_LANDMARKS, map(_read_point, points), strict=True)),
+    "mask": lambda guess: {_read_text(guess["value"]): _read_probability(guess)},
+    "pose": lambda pose: {angle: number(pose[angle]) for angle in ("pitch", "roll", "yaw")},
 }
 
 
-def _point(point: Any) -> tuple[float, float]:
+def _read_point(point: Any) -> tuple[float, float]:
     x, y = map(number, point)
     return x, y
 
 
-def _probability(body: Any) -> float:
+def _read_probability(body: Any) -> float:
     value = number(body["probability"])
     if not 0 <= value <= 1:
         raise ValueError("a probability that is none")
     return value
 
 
-def _text(value: object) -> str:
+def _read_text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__}, not a text")
     return value

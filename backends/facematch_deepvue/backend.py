@@ -64,7 +64,7 @@ TEST_HOST = "pre-production.deepvue.tech"
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
 
 
-def _word(value: str | None) -> Any:
+def _as_choice(value: str | None) -> Any:
     # For type checkers, which then allow "percent" as well: the core finds the member of a text.
     return value
 
@@ -140,15 +140,17 @@ class DeepvueBackend(HttpBackend):
     client_id: Secret = attrs.field(converter=as_secret)
     client_secret: Secret = attrs.field(converter=as_secret)
     base_url: str = f"https://{HOST}"
-    environment: Environment | None = attrs.field(default=None, converter=_word)
+    environment: Environment | None = attrs.field(default=None, converter=_as_choice)
     # Not named as it is set: `api_version` of a backend is that of the plug-in interface.
-    version: ApiVersion = attrs.field(default=ApiVersion.V1, alias="api_version", converter=_word)
-    confidence_scale: Scale | None = attrs.field(default=None, converter=_word)
-    confidence_meaning: Meaning = attrs.field(default=Meaning.UNKNOWN, converter=_word)
-    liveness_score_scale: Scale = attrs.field(default=Scale.UNKNOWN, converter=_word)
-    liveness_image_form: ImageForm = attrs.field(default=ImageForm.BASE64, converter=_word)
+    version: ApiVersion = attrs.field(
+        default=ApiVersion.V1, alias="api_version", converter=_as_choice
+    )
+    confidence_scale: Scale | None = attrs.field(default=None, converter=_as_choice)
+    confidence_meaning: Meaning = attrs.field(default=Meaning.UNKNOWN, converter=_as_choice)
+    liveness_score_scale: Scale = attrs.field(default=Scale.UNKNOWN, converter=_as_choice)
+    liveness_image_form: ImageForm = attrs.field(default=ImageForm.BASE64, converter=_as_choice)
     max_file_bytes: int = 5 * 1024 * 1024
-    plan: Plan = attrs.field(default=Plan.STARTER, converter=_word)
+    plan: Plan = attrs.field(default=Plan.STARTER, converter=_as_choice)
     read_timeout_s: float = 30.0
 
     def __attrs_post_init__(self) -> None:
@@ -195,7 +197,7 @@ class DeepvueBackend(HttpBackend):
             VendorError: it gives no token for another reason. Charged NO in any case.
         """
         tokens: Tokens = vars(self)["_tokens"]
-        token = tokens.get(self._log_in, self.client.clock, deadline)
+        token = tokens.get(self._fetch_token, self.client.clock, deadline)
         return attrs.evolve(
             request,
             headers={
@@ -233,7 +235,7 @@ class DeepvueBackend(HttpBackend):
             result.score is not None
             and scale is None
             # Once for this backend: of two threads that come first, one sets it.
-            and vars(self).setdefault("_noted", noted := object()) is noted
+            and vars(self).setdefault("_warner", marker := object()) is marker
         ):
             log.warning(
                 "Deepvue does not document the scale of its confidence: percent is assumed. Set "
@@ -268,10 +270,10 @@ class DeepvueBackend(HttpBackend):
             url=f"{self.address}/v1/internal/wallet-balance",
             headers={"x-api-key": self.client_secret, "client-id": self.client_id},
         )
-        return self._asked(
+        return self._send_free(
             "The look at the balance",
             request,
-            lambda reply: wire.wallet_balance(reply, self.environment),
+            lambda reply: wire.read_balance(reply, self.environment),
             Deadline.after(deadline_s, self.client.clock),
         )
 
@@ -281,12 +283,12 @@ class DeepvueBackend(HttpBackend):
         # The token goes with the last backend that is open for this client.
         vars(self)["_tokens"] = Tokens()
 
-    def _log_in(self, deadline: Deadline) -> Token:
+    def _fetch_token(self, deadline: Deadline) -> Token:
         clock = self.client.clock
 
         def read(reply: HttpReply) -> Token:
-            secret = Secret(wire.access_token(reply), origin="login at Deepvue")
-            return Token(secret, clock.monotonic() + wire.life_s(reply.json(), clock.now()))
+            secret = Secret(wire.read_access_token(reply), origin="login at Deepvue")
+            return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
 
         # Urlencoded, as the older page has it (Deepvue docs, /api-reference/api_keys/
         # authentication); the newer one says multipart.
@@ -294,27 +296,20 @@ class DeepvueBackend(HttpBackend):
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
         )
-        return self._asked("The login", request, read, deadline)
+        return self._send_free("The login", request, read, deadline)
 
-    def _asked(
-        self,
-        what: str,
-        request: HttpRequest,
-        read: Callable[[HttpReply], T],
-        deadline: Deadline,
+    def _send_free(
+        self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
     ) -> T:
-        """What `read`, which raises `ValueError`, makes of the answer 200 to a call without faces.
-
-        `what` begins the sentence of each `VendorError`; they are all billed NO.
-        """
+        """What `read`, which may raise `ValueError`, makes of an answer 200; errors are free."""
         try:
             reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
-        except VendorError as error:
-            failed = wire.unanswered(error)
+        except VendorError as problem:
+            error = wire.free_error(problem)
         else:
             source = Environment.MOCK if MOCK_HEADER in reply.headers else None
             if self.environment is Environment.MOCK and source is None:
-                failed = EnvironmentMismatch(
+                error = EnvironmentMismatch(
                     f"the backend {self.name} is set to mock, but what answered ({reply.status}) "
                     "does not say that it is a mock, and may be the real vendor: check the address "
                     "and the environment.",
@@ -324,9 +319,9 @@ class DeepvueBackend(HttpBackend):
             elif reply.status == 200:
                 try:
                     return read(reply)
-                except ValueError as problem:
-                    failed = UnexpectedResponse(
-                        f"{self.name} answered 200 in a form that cannot be read ({problem}). "
+                except ValueError as unreadable:
+                    error = UnexpectedResponse(
+                        f"{self.name} answered 200 in a form that cannot be read ({unreadable}). "
                         "Please report it.",
                         backend=self.name,
                         billing=wire.FREE,
@@ -334,8 +329,8 @@ class DeepvueBackend(HttpBackend):
                         environment=source,
                     )
             else:
-                failed = wire.error_of(reply, now=self.client.clock.now(), free=True)
-                failed.environment = source
-        failed.message = f"{what} failed: {failed.message}"
-        failed.args = (failed.message,)
-        raise failed
+                error = wire.error_of(reply, now=self.client.clock.now(), is_free=True)
+                error.environment = source
+        error.message = f"{what} failed: {error.message}"
+        error.args = (error.message,)
+        raise error

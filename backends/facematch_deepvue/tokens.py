@@ -31,11 +31,11 @@ class Token:
     ends: float
 
 
-class Flight:
-    """One login on its way: how it ended is what all who waited get."""
+class Login:
+    """A login that is under way: its end is what all who wait for it get."""
 
     def __init__(self) -> None:
-        self.over = threading.Event()
+        self.has_ended = threading.Event()
         self.token: Token | None = None
         self.error: FaceMatchError | None = None
         # A fork copies it without the thread that would end it.
@@ -43,11 +43,11 @@ class Flight:
 
 
 class Tokens:
-    """The token of one client at one address. Safe across threads and after a fork."""
+    """The token of a client at an address. Safe across threads and after a fork."""
 
     def __init__(self) -> None:
         self._token: Token | None = None
-        self._flight: Flight | None = None
+        self._login: Login | None = None
 
     def get(self, fetch: Callable[[Deadline], Token], clock: Clock, deadline: Deadline) -> Token:
         """The token; one thread fetches it, and all who wait get the same token or error."""
@@ -55,23 +55,23 @@ class Tokens:
             with _LOCK:
                 if self._token is not None and clock.monotonic() < self._token.ends - EARLY_S:
                     return self._token
-                flight = self._flight
-                if flight is None or flight.process != os.getpid():
-                    flight = self._flight = Flight()
+                login = self._login
+                if login is None or login.process != os.getpid():
+                    login = self._login = Login()
                     break
-            if not flight.over.wait(deadline.timeout_s()):
+            if not login.has_ended.wait(deadline.timeout_s()):
                 raise VendorUnavailable(
                     f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
                     backend=NAME,
                     billing=Billing(Charged.NO, "nothing was sent"),
                     retryable=False,
                 )
-            if flight.token is not None:
-                return flight.token
-            if flight.error is not None:
+            if login.token is not None:
+                return login.token
+            if login.error is not None:
                 # Each caller completes an error of its own.
-                raise copy.copy(flight.error)
-        return self._fetched(flight, fetch, deadline)
+                raise copy.copy(login.error)
+        return self._fetch(login, fetch, deadline)
 
     def forget(self, secret: Secret) -> None:
         """Not to use a token again that the vendor refused, if it is still the one in use."""
@@ -79,26 +79,21 @@ class Tokens:
             if self._token is not None and self._token.secret == secret:
                 self._token = None
 
-    def _fetched(
-        self,
-        flight: Flight,
-        fetch: Callable[[Deadline], Token],
-        deadline: Deadline,
-    ) -> Token:
+    def _fetch(self, login: Login, fetch: Callable[[Deadline], Token], deadline: Deadline) -> Token:
         try:
-            token = flight.token = fetch(deadline)
+            token = login.token = fetch(deadline)
         except FaceMatchError as error:
             # A failure that came of this caller's short deadline says nothing to the others.
             if not deadline.is_over:
-                flight.error = copy.copy(error)
+                login.error = copy.copy(error)
             raise
         else:
             return token
         finally:
             with _LOCK:
-                self._token = flight.token or self._token
-                self._flight = None
-            flight.over.set()
+                self._token = login.token or self._token
+                self._login = None
+            login.has_ended.set()
 
 
 #: By address, client and key: a wrong key must not ride on the token of the right one. What no
@@ -117,10 +112,6 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
 
 def shared_tokens(base_url: str, client_id: Secret, client_secret: Secret) -> Tokens:
     """The tokens of a client at an address, of all backends that are open for it."""
-    key = (base_url, client_id, client_secret)
     # The setdefault of a dictionary of weak references is several steps.
     with _LOCK:
-        tokens = _SHARED.get(key)
-        if tokens is None:
-            tokens = _SHARED[key] = Tokens()
-        return tokens
+        return _SHARED.setdefault((base_url, client_id, client_secret), Tokens())

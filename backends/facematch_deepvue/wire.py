@@ -171,23 +171,17 @@ class NoVerdict(UnexpectedResponse):
 
 
 def match_result(
-    call: MatchCall,
-    reply: HttpReply,
-    *,
-    version: ApiVersion,
-    scale: Scale | None,
-    meaning: Meaning,
+    call: MatchCall, reply: HttpReply, *, version: ApiVersion, scale: Scale | None, meaning: Meaning
 ) -> MatchResult:
     """The result in the answer to a face match; percent is assumed where `scale` is None."""
-    # NoVerdict says that Deepvue reports no success; any other exception is no such answer.
-    answer, data = _opened(reply)
-    match = _flag(data["match"])
-    confidence, warnings = _number(data, "confidence")
+    answer, data = _read_success(reply)
+    is_match = _read_flag(data["match"])
+    confidence, warnings = _read_number(data, "confidence")
     source = ScaleSource.ASSUMED if scale is None else ScaleSource.CONFIGURED
     scale = scale or Scale.PERCENT
     # Also where it will not count: off its scale it makes the answer unreadable.
-    score = _score(confidence, scale, SCALES[version], "confidence", source)
-    if not match and meaning is not Meaning.SIMILARITY:
+    score = _read_score(confidence, scale, SCALES[version], "confidence", source)
+    if not is_match and meaning is not Meaning.SIMILARITY:
         score = None
         if confidence is not None:
             warnings.append(_NO_SIMILARITY)
@@ -199,36 +193,34 @@ def match_result(
             "confidence_scale."
         )
         warnings.append(ResultWarning(code=WarningCode.SCALE_SUSPICIOUS, text=text))
-    decision, reasons = _decided(match, score, call.threshold, _MATCH)
+    decision, reasons = _decide(is_match, score, call.threshold, _MATCH)
     return MatchResult(
         decision=decision,
         score=score,
         warnings=(*reasons, *warnings),
         model=version.value,
-        **_common(call, reply, answer),
+        **_common_fields(call, reply, answer),
     )
 
 
 def liveness_result(call: LivenessCall, reply: HttpReply, *, scale: Scale) -> LivenessResult:
     """The result in the answer to a liveness check; `scale` is that of `score`."""
-    answer, data = _opened(reply)
-    live = _flag(data["is_live"])
-    value, warnings = _number(data, "score")
-    score = _score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
-    decision, reasons = _decided(live, score, call.threshold, _LIVE)
+    answer, data = _read_success(reply)
+    is_live = _read_flag(data["is_live"])
+    value, warnings = _read_number(data, "score")
+    score = _read_score(value, scale, LIVENESS_SCALE, "score", ScaleSource.CONFIGURED)
+    decision, reasons = _decide(is_live, score, call.threshold, _LIVE)
     return LivenessResult(
         decision=decision,
         score=score,
         warnings=(*reasons, *warnings),
-        **_common(call, reply, answer),
+        **_common_fields(call, reply, answer),
     )
 
 
-def _opened(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A body that reports a success, and its `data`.
-
-    Others who call Deepvue's other products met answers 200 that hide a failure: no page shows one.
-    """
+def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A body that reports a success, and its `data`; without a success it is `NoVerdict`."""
+    # Others met answers 200 of Deepvue's other products that hide a failure: no page shows one.
     answer = reply.json()
     data = answer.get("data")
     # In the page's own sample it is null.
@@ -254,27 +246,25 @@ def _no_verdict(reply: HttpReply, problem: str) -> NoVerdict:
     for name, place in {"sub_code": ("sub_code",), "error_code": ("data", "error_code")}.items():
         code = reply.at(*place)
         if code is not None and not isinstance(code, (dict, list)):
-            codes[name] = excerpt(_worded(reply, str(code))) or None
+            codes[name] = excerpt(_with_words(reply, str(code))) or None
     message = f"{NAME} answered 200 with {problem}, so without a verdict. It counts as charged."
-    if any(codes.values()):
-        message += (
-            f" It says {', '.join(f'{name} {code}' for name, code in codes.items() if code)}."
-        )
-    if words := excerpt(_worded(reply, said(reply)[0])):
+    if texts := ", ".join(f"{name} {code}" for name, code in codes.items() if code):
+        message += f" It says {texts}."
+    if words := excerpt(_with_words(reply, read_words(reply)[0])):
         message += f' It says: "{words}".'
     return NoVerdict(
-        message, backend=NAME, billing=_PAID, ids=Ids(vendor=_transaction_id(reply)), **codes
+        message, backend=NAME, billing=_PAID, ids=Ids(vendor=_read_transaction_id(reply)), **codes
     )
 
 
-def _flag(value: object) -> bool:
+def _read_flag(value: object) -> bool:
     """True or false: what merely counts as true could be a wrong "match"."""
     if not isinstance(value, bool):
         raise TypeError(f"{type(value).__name__}, not true or false")
     return value
 
 
-def _number(data: Mapping[str, Any], name: str) -> tuple[float | None, list[ResultWarning]]:
+def _read_number(data: Mapping[str, Any], name: str) -> tuple[float | None, list[ResultWarning]]:
     """A number, None for null and for what is missing; with a warning if it is written as text."""
     value = data.get(name)
     if value is None:
@@ -285,13 +275,10 @@ def _number(data: Mapping[str, Any], name: str) -> tuple[float | None, list[Resu
     return number(value), []
 
 
-def _score(
+def _read_score(
     value: float | None, scale: Scale, name: str, raw_name: str, source: ScaleSource
 ) -> Score | None:
-    """The score in a number; None for no number, and on an unknown scale.
-
-    A number off the scale is a `ValueError`: it is neither clamped nor read on another scale.
-    """
+    """The score in a number; None without one, and on an unknown scale; off it a `ValueError`."""
     if value is None or scale is Scale.UNKNOWN:
         return None
     if scale is Scale.FRACTION:
@@ -338,17 +325,13 @@ _ASSUMED = ResultWarning(
 )
 
 
-def _decided(
+def _decide(
     says_yes: bool,
     score: Score | None,
     threshold: Threshold | None,
     words: tuple[D, D, D, ResultWarning],
 ) -> tuple[D, list[ResultWarning]]:
-    """The decision, and the warnings that give its reasons.
-
-    Deepvue takes no threshold. The caller's may only tighten Deepvue's verdict: "no" stays no
-    whatever the score, and "yes" stays yes only if the score supports it.
-    """
+    """The decision and its reasons: a caller's threshold may only tighten Deepvue's verdict."""
     passed, review, failed, denied = words
     value = None if score is None else score.value
     reached = None if threshold is None else threshold.passes(value)
@@ -367,7 +350,7 @@ def _decided(
     return passed if reached or threshold is None else review, warnings
 
 
-def _common(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> dict[str, Any]:
+def _common_fields(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> dict[str, Any]:
     """What both kinds of result have in the same way."""
     return {
         "backend": NAME,
@@ -375,14 +358,14 @@ def _common(call: Call, reply: HttpReply, answer: Mapping[str, Any]) -> dict[str
         "threshold": call.threshold
         or Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR),
         "vendor_status": answer.get("sub_code"),
-        "ids": Ids(vendor=_transaction_id(reply)),
-        "created_at": _moment_of(answer.get("timestamp")),
+        "ids": Ids(vendor=_read_transaction_id(reply)),
+        "created_at": _read_moment(answer.get("timestamp")),
         "billing": _PAID,
         "raw": answer,
     }
 
 
-def _moment_of(timestamp: object) -> datetime | None:
+def _read_moment(timestamp: object) -> datetime | None:
     """Milliseconds since 1970, in UTC; v2 has none. An odd one is not worth a paid answer: None."""
     if isinstance(timestamp, bool) or not isinstance(timestamp, int):
         return None
@@ -392,14 +375,12 @@ def _moment_of(timestamp: object) -> datetime | None:
         return None
 
 
-def _transaction_id(reply: HttpReply) -> str | None:
-    """Deepvue's id of a call; None if what is there does not look like one, as an echo would not.
-
-    In one sample it is 32 hex digits, in another a dashed UUID (Deepvue docs, Face Match v1 and
-    v2); its form is not documented.
-    """
-    found = reply.at("transaction_id")
-    return found if isinstance(found, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", found) else None
+def _read_transaction_id(reply: HttpReply) -> str | None:
+    """Deepvue's id of a call; None if it does not look like one, as an echo would not."""
+    # In one sample it is 32 hex digits, in another a dashed UUID (Deepvue docs, Face Match v1 and
+    # v2); its form is not documented.
+    text = reply.at("transaction_id")
+    return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else None
 
 
 # Any other answer.
@@ -421,44 +402,40 @@ _ABOUT_CREDENTIALS = frozenset(
 )
 
 
-def error_of(reply: HttpReply, *, now: datetime, free: bool = False) -> VendorError:
-    """The error for an answer other than 200.
+def error_of(reply: HttpReply, *, now: datetime, is_free: bool = False) -> VendorError:
+    """The error for an answer other than 200; a login and a look at the balance are free.
 
     Deepvue does not say what it charges for. As in the core's `default_row` a refusal in its own
     words (4xx) counts as free, and after a 5xx of any kind nobody knows. Deepvue's pages advise to
-    repeat a call after a 500 and a 503, which might pay twice: neither is retryable. A login and a
-    look at the balance are `free`: they charge and change nothing.
+    repeat a call after a 500 and a 503, which might pay twice: neither is retryable.
     """
-    words, fields = said(reply)
+    words, fields = read_words(reply)
     row = default_row(reply.status, reply.shape)
     if reply.status in (404, 405):
-        row = attrs.evolve(
-            row,
-            text="there is nothing of this kind at this address; check base_url and api_version",
-        )
+        text = "there is nothing of this kind at this address; check base_url and api_version"
+        row = attrs.evolve(row, text=text)
     elif (
         reply.status in (400, 403)
         and reply.shape is BodyShape.JSON_OBJECT
         and words.strip().lower() in _ABOUT_CREDENTIALS
     ):
         row = default_row(401, reply.shape)
-    if free:
+    if is_free:
         if 300 <= reply.status < 400:
             # Nothing is lost that was paid for, so any redirect is a wrong address, and no outage.
             row = default_row(307, reply.shape)
         if row.charged is Charged.UNKNOWN:
             row = ErrorRow(VendorUnavailable, Charged.NO, "", "no answer that can be used")
         row = attrs.evolve(row, charged=Charged.NO, ground=_NOT_A_FACE_CALL)
-    about: dict[str, Any] = {"ids": Ids(vendor=_transaction_id(reply))}
+    about: dict[str, Any] = {"ids": Ids(vendor=_read_transaction_id(reply))}
     # A caller has set none of the fields of a login.
-    if issubclass(row.error, RequestRejected) and not free:
+    if issubclass(row.error, RequestRejected) and not is_free:
         about["field_errors"] = fields
-    return vendor_error(_worded(reply, words), {}, backend=NAME, now=now, row=row, **about)
+    return vendor_error(_with_words(reply, words), {}, backend=NAME, now=now, row=row, **about)
 
 
-def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """What an answer says, not yet masked, and what of it about which field.
-
+def read_words(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """The words of an answer, not yet masked, and those about a field by its name.
     Documented is ``{"detail": text}`` alone (Deepvue docs, /errors and /response-format). Its texts
     are those of FastAPI, which fills `detail` with a list of ``{"loc": [...], "msg": text}`` after
     a 422, whichever pydantic it has; that is our inference. Others who call Deepvue met `details`,
@@ -468,7 +445,7 @@ def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
         words = reply.at(*place)
         if isinstance(words, str) and words.strip():
             return words, {}
-        if isinstance(words, list) and (fields := _fields(words)):
+        if isinstance(words, list) and (fields := _read_fields(words)):
             pairs = ((name, text) for name, texts in fields.items() for text in texts)
             return "; ".join(f"{name}: {text}" for name, text in pairs), fields
     try:
@@ -477,7 +454,7 @@ def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
         return "", {}
 
 
-def _fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
+def _read_fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
     """What is wrong with which field, of a list as FastAPI makes it; empty for any other list."""
     fields: dict[str, tuple[str, ...]] = {}
     for item in items:
@@ -489,15 +466,15 @@ def _fields(items: list[Any]) -> dict[str, tuple[str, ...]]:
     return fields
 
 
-def _worded(reply: HttpReply, words: str) -> HttpReply:
+def _with_words(reply: HttpReply, words: str) -> HttpReply:
     """The reply with `words` where the core looks for them, to mask, shorten and repeat them."""
     return attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
 
 
-def unanswered(error: VendorError) -> VendorError:
+def free_error(error: VendorError) -> VendorError:
     """What it means for a login or a look at the balance that no usable answer came."""
     # The caller's impatience says nothing of the vendor: neither repeated nor counted by a breaker.
-    hasty = isinstance(error, DeadlineExceeded) or (
+    is_hasty = isinstance(error, DeadlineExceeded) or (
         isinstance(error, VendorUnavailable) and not error.retryable
     )
     kind = UnexpectedResponse if isinstance(error, UnexpectedResponse) else VendorUnavailable
@@ -505,7 +482,7 @@ def unanswered(error: VendorError) -> VendorError:
         error.message,
         backend=NAME,
         billing=FREE,
-        retryable=False if hasty else None,
+        retryable=False if is_hasty else None,
         status_code=error.status_code,
     )
 
@@ -517,7 +494,7 @@ LONGEST_S = 24 * 3600.0
 UNKNOWN_S = 23 * 3600.0
 
 
-def access_token(reply: HttpReply) -> str:
+def read_access_token(reply: HttpReply) -> str:
     """The token in the answer to a login; `ValueError`, in a sentence of ours, if there is none."""
     token = reply.at("access_token")
     if not isinstance(token, str) or not re.fullmatch(r"[!-~]{1,8192}", token):
@@ -527,7 +504,7 @@ def access_token(reply: HttpReply) -> str:
     return token
 
 
-def life_s(answer: Mapping[str, Any], now: datetime) -> float:
+def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
     """Seconds from `now` until the token in the answer to a login ends, 0 to `LONGEST_S`.
 
     Deepvue's pages show `expiry` in no single form (Deepvue docs, /reference/auth/authorization and
@@ -536,32 +513,32 @@ def life_s(answer: Mapping[str, Any], now: datetime) -> float:
     can be read counts.
     """
     expiry = answer.get("expiry")
-    ends = (_iso_time(expiry), _jwt_exp(answer.get("access_token")))
+    ends = (_read_iso_time(expiry), _read_jwt_exp(answer.get("access_token")))
     lives = [
-        *(_seconds(value) for value in (expiry, answer.get("expires_in"))),
+        *(_read_seconds(value) for value in (expiry, answer.get("expires_in"))),
         *(None if end is None else end - now.timestamp() for end in ends),
     ]
-    known = [life for life in lives if life is not None]
-    return min(LONGEST_S, max(0.0, min(known))) if known else UNKNOWN_S
+    readable = [life for life in lives if life is not None]
+    return min(LONGEST_S, max(0.0, min(readable))) if readable else UNKNOWN_S
 
 
-def _seconds(value: object) -> float | None:
+def _read_seconds(value: object) -> float | None:
     """A number of seconds, its digits as text, or ``24hrs``."""
     if not isinstance(value, str):
-        return _finite(value)
+        return _read_finite(value)
     text = value.strip().lower()
     if text == "24hrs":
         return LONGEST_S
     return float(text) if re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
-def _finite(value: object) -> float | None:
+def _read_finite(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if -1e15 < value < 1e15 else None
 
 
-def _iso_time(value: object) -> float | None:
+def _read_iso_time(value: object) -> float | None:
     """Seconds since 1970 of a time in ISO 8601; one without a zone is UTC."""
     # Digits alone would be read as a date: 20260308.
     if not isinstance(value, str) or value.strip().isdigit():
@@ -573,12 +550,12 @@ def _iso_time(value: object) -> float | None:
         return None
 
 
-def _jwt_exp(token: Any) -> float | None:
+def _read_jwt_exp(token: Any) -> float | None:
     """`exp` of a JWT, not verified: the vendor does that, and only the time is wanted."""
     try:
         _, payload, _ = token.split(".")
         padded = payload + "=" * (-len(payload) % 4)
-        return _finite(json.loads(base64.urlsafe_b64decode(padded))["exp"])
+        return _read_finite(json.loads(base64.urlsafe_b64decode(padded))["exp"])
     except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
 
@@ -597,7 +574,7 @@ class WalletBalance:
     environment: Environment | None
 
 
-def wallet_balance(reply: HttpReply, declared: Environment | None) -> WalletBalance:
+def read_balance(reply: HttpReply, declared: Environment | None) -> WalletBalance:
     """The balance in an answer 200; `ValueError`, in a sentence of ours, if there is none."""
     if reply.at("success") not in (None, True):
         raise ValueError("its success is not true")

@@ -22,13 +22,7 @@ if TYPE_CHECKING:
         SessionStatus,
     )
     from .backend import DiditBackend
-    from .webhooks import (
-        Refusal,
-        SignatureVariant,
-        WebhookEvent,
-        WebhookRefused,
-        verify_webhook,
-    )
+    from .webhooks import Refusal, SignatureVariant, WebhookEvent, WebhookRefused, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
 
 __all__ = [

@@ -23,18 +23,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core import (
-    CallRecord,
-    Clock,
-    ConfigurationError,
-    InvalidRequest,
-    Secret,
-)
+from facematch_core import CallRecord, Clock, ConfigurationError, InvalidRequest, Secret
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpClient
 
-from . import arguments as given
-from . import records, wire
+from . import arguments, records, wire
 from .arguments import Id
 from .client import (
     AUTH_HOST,
@@ -129,13 +122,13 @@ class DiditAccount(wire.Connection):
 
     auth_url: str | None = None
     clock: Clock | None = attrs.field(default=None, repr=False)
-    _given: HttpClient | None = attrs.field(default=None, alias="client", repr=False)
+    _shared_client: HttpClient | None = attrs.field(default=None, alias="client", repr=False)
     client: HttpClient = attrs.field(init=False, repr=False)
     _api: AccountClient = attrs.field(init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # Not as defaults: those are made before the validators have looked.
-        http = self._given or HttpClient(
+        http = self._shared_client or HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
             ca_bundle=self.ca_bundle,
@@ -145,7 +138,7 @@ class DiditAccount(wire.Connection):
         base_url = self.checked(self.base_url)
         api = AccountClient(
             base_url=base_url,
-            auth_url=self._checked_auth_url(base_url),
+            auth_url=self._find_auth_url(base_url),
             api_key=self.api_key,
             environment=self.environment,
             http=http,
@@ -154,10 +147,10 @@ class DiditAccount(wire.Connection):
         object.__setattr__(self, "client", http)
         object.__setattr__(self, "_api", api)
 
-    def _checked_auth_url(self, base_url: str) -> str:
+    def _find_auth_url(self, base_url: str) -> str:
         if self.auth_url is None:
-            own = urlsplit(base_url).hostname == HOST
-            return f"https://{AUTH_HOST}{AUTH_PATH}" if own else base_url + AUTH_PATH
+            is_didit = urlsplit(base_url).hostname == HOST
+            return f"https://{AUTH_HOST}{AUTH_PATH}" if is_didit else base_url + AUTH_PATH
         try:
             return self.checked(self.auth_url, AUTH_HOST)
         except ConfigurationError as error:
@@ -188,7 +181,7 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: it is no number of at least 0.
         """
-        return self.until(Deadline.after(given.seconds(seconds), self.client.clock))
+        return self.until(Deadline.after(arguments.check_seconds(seconds), self.client.clock))
 
     def until(self, deadline: Deadline) -> Self:
         """The same, until that deadline."""
@@ -199,7 +192,7 @@ class DiditAccount(wire.Connection):
 
     def close(self) -> None:
         """Close the connections, unless they are those of a backend. May be called again."""
-        if self._given is None:
+        if self._shared_client is None:
             self.client.close()
 
     def __enter__(self) -> Self:
@@ -223,15 +216,15 @@ class DiditAccount(wire.Connection):
             password: At least eight characters: a small and a capital letter, a digit and a
                 special character among them. Didit reports one broken rule at a time.
         """
-        password = given.hidden(password)
-        request = _registering(
+        password = arguments.hide(password)
+        request = _registration_request(
             "register",
             "Look for a code in the mailbox, or ask resend_code(). For reserved test domains "
             "(example.com) Didit is reported to answer 500.",
             email=email,
             password=password,
         )
-        return self._api.read(request, lambda body, _: records.registration(body, email=email))
+        return self._api.read(request, lambda body, _: records.read_registration(body, email=email))
 
     def verify_email(self, email: str, code: Secret | str) -> VerifiedAccount:
         """Prove the mailbox; the answer has the application's key.
@@ -241,27 +234,27 @@ class DiditAccount(wire.Connection):
             code: Six letters and digits from the mailbox; good for 15 minutes, by some of Didit's
                 pages 10.
         """
-        code = given.hidden(code)
-        request = _registering(
+        code = arguments.hide(code)
+        request = _registration_request(
             "verify-email",
             "The address may be verified by now: log in with login(), or take the key from Didit's "
             "console.",
             email=email,
             code=code,
         )
-        return self._api.read(request, lambda body, _: records.verified_account(body))
+        return self._api.read(request, lambda body, _: records.read_verified_account(body))
 
     def login(self, email: str, password: Secret | str) -> Tokens:
         """New tokens of a person; five failures close the account for 15 minutes."""
-        password = given.hidden(password)
+        password = arguments.hide(password)
         advice = "Log in again; five failures close the account for 15 minutes."
-        request = _registering("login", advice, email=email, password=password)
+        request = _registration_request("login", advice, email=email, password=password)
         return self._read(Tokens, request)
 
     def resend_code(self, email: str) -> None:
         """Have another code sent; a minute must pass between two."""
         advice = "Look into the mailbox; a minute must pass between two codes."
-        self._api.send(_registering("resend-otp", advice, email=email))
+        self._api.send(_registration_request("resend-otp", advice, email=email))
 
     # --- credit ---
 
@@ -282,11 +275,11 @@ class DiditAccount(wire.Connection):
             amount: US dollars, at least 50; no float.
             success_url, cancel_url: Where the page leads afterwards; None for Didit's console.
         """
-        success_url, cancel_url = given.hidden(success_url), given.hidden(cancel_url)
-        body: dict[str, Any] = {"amount_in_dollars": given.dollars(amount)}
+        success_url, cancel_url = arguments.hide(success_url), arguments.hide(cancel_url)
+        body: dict[str, Any] = {"amount_in_dollars": arguments.check_dollars(amount)}
         for name, url in (("success_url", success_url), ("cancel_url", cancel_url)):
             if url is not None:
-                body[name] = given.a_web_address(name, url)
+                body[name] = arguments.check_web_address(name, url)
         request = AccountRequest(
             method="POST",
             path="/v3/billing/top-up/",
@@ -322,7 +315,7 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: an argument; at once, not when the first row is wanted.
         """
-        query = given.filters(
+        query = arguments.write_filters(
             status=status,
             caller_ref=caller_ref,
             api_service=api_service,
@@ -332,7 +325,7 @@ class DiditAccount(wire.Connection):
         if api_service is not None:
             # A call that was kept is a session of this type.
             query["session_type"] = "API"
-        query["limit"] = str(given.rows_at_once(page_size))
+        query["limit"] = str(arguments.check_page_size(page_size))
         request = AccountRequest(path="/v3/sessions/", params={**query, "offset": "0"})
         return session_rows(self._api, request)
 
@@ -356,20 +349,20 @@ class DiditAccount(wire.Connection):
             EnvironmentMismatch: the session names an environment that is not known.
             InvalidRequest: an argument; or the session is not that of `call`.
         """
-        request = AccountRequest(path=_session(session_id, "decision"), of_session=True)
+        request = AccountRequest(path=_session_path(session_id, "decision"), of_session=True)
         if call is not None and not isinstance(call, CallRecord):
             raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")
-        for pause_s in JUST_KEPT_PAUSES_S if given.a_flag("just_kept", just_kept) else ():
+        for pause_s in JUST_KEPT_PAUSES_S if arguments.check_flag("just_kept", just_kept) else ():
             try:
-                return self._decision(request, call)
+                return self._read_decision(request, call)
             except SessionNotFound:
                 self.client.clock.sleep(pause_s)
-        return self._decision(request, call)
+        return self._read_decision(request, call)
 
-    def _decision(self, request: AccountRequest, call: CallRecord | None) -> SessionDecision:
+    def _read_decision(self, request: AccountRequest, call: CallRecord | None) -> SessionDecision:
         decision = self._api.read(
             request,
-            lambda body, said: session_decision(body, declared=self.environment, said=said),
+            lambda body, source: session_decision(body, declared=self.environment, said=source),
         )
         return decision if call is None else decision.judged_by(call)
 
@@ -381,12 +374,12 @@ class DiditAccount(wire.Connection):
         """
         request = AccountRequest(
             method="DELETE",
-            path=_session(session_id, "delete"),
+            path=_session_path(session_id, "delete"),
             of_session=True,
             advice="Ask decision() or delete() again: SessionNotFound then means that it was done.",
         )
         reply = self._api.send(request)
-        return records.deleted(reply, session_id=given.an_id("session_id", session_id))
+        return records.read_deletion(reply, session_id=arguments.check_id("session_id", session_id))
 
     def update_status(
         self,
@@ -419,24 +412,26 @@ class DiditAccount(wire.Connection):
                 "new_status must be SessionStatus.APPROVED, SessionStatus.DECLINED or "
                 "SessionStatus.RESUBMITTED: Didit sets no other."
             )
-        if given.a_flag("send_email", send_email) and email_address is None:
+        if arguments.check_flag("send_email", send_email) and email_address is None:
             raise InvalidRequest("send_email needs an email_address to send to.")
         body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
-        nodes = given.several("nodes_to_resubmit", nodes_to_resubmit, "nodes")
+        nodes = arguments.check_list("nodes_to_resubmit", nodes_to_resubmit, "nodes")
         if nodes:
-            body["nodes_to_resubmit"] = [_node(node) for node in nodes]
+            body["nodes_to_resubmit"] = [_write_node(node) for node in nodes]
         if send_email:
             body["send_email"] = True
-        body |= _texts(comment=comment, email_address=email_address, email_language=email_language)
+        body |= _check_texts(
+            comment=comment, email_address=email_address, email_language=email_language
+        )
         request = AccountRequest(
             method="PATCH",
-            path=_session(session_id, "update-status"),
+            path=_session_path(session_id, "update-status"),
             json=body,
             of_session=True,
             advice="Look at decision(): with the new status it was done, and asking again would be "
             "refused with 400.",
             # Documented, and the one thing that distinguishes this answer from a gateway's.
-            confirmed={"session_id": given.an_id("session_id", session_id)},
+            confirmed={"session_id": arguments.check_id("session_id", session_id)},
         )
         self._api.send(request)
 
@@ -448,28 +443,31 @@ class DiditAccount(wire.Connection):
 # Arguments into requests.
 
 
-def _registering(name: str, advice: str, *, email: str, **secrets: object) -> AccountRequest:
-    """A call to the host that registers accounts; secrets come as `given.hidden` gives them."""
-    body: dict[str, Any] = {"email": given.a_text("email", email)}
-    body |= {name: given.a_secret(name, value) for name, value in secrets.items()}
+def _registration_request(
+    name: str, advice: str, *, email: str, **secrets: object
+) -> AccountRequest:
+    """A call to the host that registers accounts; secrets come as `arguments.hide` gives them."""
+    body: dict[str, Any] = {"email": arguments.check_text("email", email)}
+    body |= {name: arguments.check_secret(name, value) for name, value in secrets.items()}
     path = f"/programmatic/{name}/"
     return AccountRequest(method="POST", path=path, json=body, advice=advice, registers=True)
 
 
-def _session(session_id: Id, what: str) -> str:
-    return f"/v3/session/{given.an_id('session_id', session_id)}/{what}/"
+def _session_path(session_id: Id, what: str) -> str:
+    return f"/v3/session/{arguments.check_id('session_id', session_id)}/{what}/"
 
 
-def _texts(**values: str | None) -> dict[str, Any]:
-    return {name: given.a_text(name, text) for name, text in values.items() if text is not None}
+def _check_texts(**values: str | None) -> dict[str, Any]:
+    texts = {name: text for name, text in values.items() if text is not None}
+    return {name: arguments.check_text(name, text) for name, text in texts.items()}
 
 
-def _node(node: object) -> dict[str, str]:
+def _write_node(node: object) -> dict[str, str]:
     if not isinstance(node, Node):
         raise InvalidRequest(
             f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
         )
     return {
-        "node_id": given.a_text("node_id", node.node_id),
-        "feature": given.a_text("feature", node.feature),
+        "node_id": arguments.check_text("node_id", node.node_id),
+        "feature": arguments.check_text("feature", node.feature),
     }

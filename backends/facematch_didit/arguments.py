@@ -2,7 +2,7 @@
 
 Every fault is `InvalidRequest`, in one sentence. The frame of a function that raises stays alive
 with the error, and its arguments with it: so a caller first makes a `Secret` of what nobody may
-see (`hidden`), and checks it then (`a_secret`).
+see (`hide`), and checks it then (`check_secret`).
 """
 
 from __future__ import annotations
@@ -29,69 +29,70 @@ _WEB = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 LEAST_TOP_UP = 50
 
 
-def an_id(name: str, value: Id) -> str:
+def _check_type(name: str, value: object, kind: type[T], description: str) -> T:
+    if not isinstance(value, kind):
+        raise InvalidRequest(f"{name} must be {description}, not {type(value).__name__}.")
+    return value
+
+
+def check_id(name: str, value: Id) -> str:
     """A UUID as it is written in a path: Didit answers any other text with a page of markup."""
     text = str(value) if isinstance(value, uuid.UUID) else value
-    if not isinstance(text, str):
-        raise InvalidRequest(f"{name} must be a UUID, not {type(value).__name__}.")
+    text = _check_type(name, text, str, "a UUID")
     if not _UUID.fullmatch(text):
         raise InvalidRequest(f"{name} must be a UUID; this text of {len(text)} characters is none.")
     return text.lower()
 
 
-def a_text(name: str, value: object) -> str:
+def check_text(name: str, value: object) -> str:
     """A text that is not empty."""
-    if not isinstance(value, str):
-        raise InvalidRequest(f"{name} must be text, not {type(value).__name__}.")
-    if not value.strip():
+    text = _check_type(name, value, str, "text")
+    if not text.strip():
         raise InvalidRequest(f"{name} is empty.")
-    return value
+    return text
 
 
-def hidden(value: T) -> T | Secret:
+def hide(value: T) -> T | Secret:
     """A text as a `Secret`, and whatever else it is as it is."""
     return Secret.of(value) if isinstance(value, str) else value
 
 
-def a_secret(name: str, value: object) -> Secret:
-    """A secret that is not empty; the value comes as `hidden` gives it."""
-    if not isinstance(value, Secret):
-        raise InvalidRequest(f"{name} must be a Secret or text, not {type(value).__name__}.")
-    if not value.reveal():
+def check_secret(name: str, value: object) -> Secret:
+    """A secret that is not empty; the value comes as `hide` gives it."""
+    secret = _check_type(name, value, Secret, "a Secret or text")
+    if not secret.reveal():
         raise InvalidRequest(f"{name} is empty.")
-    return value
+    return secret
 
 
-def a_web_address(name: str, value: object) -> Secret:
+def check_web_address(name: str, value: object) -> Secret:
     """An address of the web, as a secret, for some carry a token."""
-    address = a_secret(name, value)
+    address = check_secret(name, value)
     if not _WEB.fullmatch(address.reveal()):
         raise InvalidRequest(f"{name} must be an address that begins with https:// or http://.")
     return address
 
 
-def a_flag(name: str, value: object) -> bool:
+def check_flag(name: str, value: object) -> bool:
     """True or False, nothing that merely counts as one."""
-    if not isinstance(value, bool):
-        raise InvalidRequest(f"{name} must be True or False, not {type(value).__name__}.")
-    return value
+    return _check_type(name, value, bool, "True or False")
 
 
-def rows_at_once(page_size: object) -> int:
+def check_page_size(page_size: object) -> int:
     """A whole number of at least 1."""
     if isinstance(page_size, bool) or not isinstance(page_size, int) or page_size < 1:
         raise InvalidRequest("page_size must be a whole number of at least 1.")
     return page_size
 
 
-def seconds(value: object) -> float:
+def check_seconds(value: object) -> float:
     """A finite number of seconds of at least 0; NaN is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e300:
         raise InvalidRequest("seconds must be a number of seconds of at least 0.")
     return float(value)
 
 
-def several(name: str, values: object, things: str) -> list[Any]:
+def check_list(name: str, values: object, things: str) -> list[Any]:
     """What a list, a tuple or another iterable holds; a single text or mapping is none."""
     if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
         raise InvalidRequest(
@@ -100,12 +101,8 @@ def several(name: str, values: object, things: str) -> list[Any]:
     return list(values)
 
 
-def dollars(amount: object) -> int | float:
-    """An amount as a JSON number.
-
-    A float is refused, because 50.1 is none; so is what a JSON number would not show digit by
-    digit.
-    """
+def check_dollars(amount: object) -> int | float:
+    """An amount as a JSON number; no float (50.1 is none), nor what JSON cannot show exactly."""
     if isinstance(amount, bool) or not isinstance(amount, (Decimal, int)):
         raise InvalidRequest(
             f"amount must be a Decimal or a whole number, not {type(amount).__name__}."
@@ -123,7 +120,7 @@ def dollars(amount: object) -> int | float:
 # Didit does not know gives no rows, and no error: so closed vocabularies are enums here.
 
 
-def filters(**values: Any) -> dict[str, str]:
+def write_filters(**values: Any) -> dict[str, str]:
     """The query for the filters that are not None."""
     query = {
         theirs: str(write(name, values[name]))
@@ -135,23 +132,22 @@ def filters(**values: Any) -> dict[str, str]:
     return query
 
 
-def _statuses(_: str, value: Any) -> str:
-    chosen = [value] if isinstance(value, str) else several("status", value, "statuses")
-    known = tuple(STATUS_WORDS)
-    if not chosen or any(one not in known for one in chosen):
+def _write_statuses(_: str, value: Any) -> str:
+    chosen = [value] if isinstance(value, str) else check_list("status", value, "statuses")
+    if not chosen or any(status not in tuple(STATUS_WORDS) for status in chosen):
         raise InvalidRequest(
             "status must be a SessionStatus that Didit has a word for, or several."
         )
-    return ",".join(STATUS_WORDS[SessionStatus(one)] for one in chosen)
+    return ",".join(STATUS_WORDS[SessionStatus(status)] for status in chosen)
 
 
-def _service(name: str, value: Any) -> ApiService:
+def _check_service(name: str, value: Any) -> ApiService:
     if value not in tuple(ApiService):
         raise InvalidRequest(f"{name} must be an ApiService: {', '.join(ApiService)}.")
     return ApiService(value)
 
 
-def _day(name: str, value: Any) -> str:
+def _write_day(name: str, value: Any) -> str:
     # Didit's filters count whole days in UTC.
     if not isinstance(value, dt.date) or isinstance(value, dt.datetime):
         raise InvalidRequest(f"{name} must be a datetime.date, not {type(value).__name__}.")
@@ -160,9 +156,9 @@ def _day(name: str, value: Any) -> str:
 
 #: Our names of arguments: Didit's, and what checks a value and writes it as Didit wants it.
 _FILTERS: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
-    "status": ("status", _statuses),
-    "caller_ref": ("vendor_data", a_text),
-    "api_service": ("api_service", _service),
-    "date_from": ("date_from", _day),
-    "date_to": ("date_to", _day),
+    "status": ("status", _write_statuses),
+    "caller_ref": ("vendor_data", check_text),
+    "api_service": ("api_service", _check_service),
+    "date_from": ("date_from", _write_day),
+    "date_to": ("date_to", _write_day),
 }

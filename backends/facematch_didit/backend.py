@@ -84,7 +84,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     )
 
     # Not to be left out, unlike that of an account.
-    api_key: Secret = attrs.field(converter=as_secret, validator=wire.not_empty)
+    api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

@@ -324,10 +324,10 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool, **place: Any)
     There is no undo, and the credit is not given back. What became of each session is shown one by
     one; the exit code is that of the worst. After an error the rest is not tried.
     """
-    from .arguments import an_id
+    from .arguments import check_id
 
     # Each once, and all of them looked at before anything is deleted.
-    ids = [*dict.fromkeys(an_id("SESSION_ID", session_id) for session_id in session_ids)]
+    ids = [*dict.fromkeys(check_id("SESSION_ID", session_id) for session_id in session_ids)]
     sessions = f"session {ids[0]}" if len(ids) == 1 else f"{len(ids)} sessions"
     with open_account(**place) as (account, key):
         question = f"Delete {sessions} with all pictures and faces, for good, with {key}?"

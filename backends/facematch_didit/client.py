@@ -37,9 +37,9 @@ from facematch_core.http import (
 )
 
 from . import wire
-from .records import SessionRow, session_row
+from .records import SessionRow, read_session_row
 from .wire import Form
-from .words import HOST, NAME, a_list, an_object, each_text, text_or_none
+from .words import HOST, NAME, map_texts, read_list, read_object, text_or_none
 
 T = TypeVar("T")
 E = TypeVar("E", bound=VendorError)
@@ -54,43 +54,36 @@ class SessionNotFound(RequestRejected, LookupError):
 
 @attrs.frozen(kw_only=True)
 class AccountRequest:
-    """One call of an account.
-
-    Attributes:
-        method: In capitals.
-        path: Below the address of its host, with a slash at both ends: Didit redirects others.
-        params: The query.
-        json: The body; a `Secret` in it is revealed only while it is sent. None for none.
-        advice: What to look at if it changes something and no answer says whether it did; empty if
-            it only reads.
-        of_session: Whether a 404 in Didit's words says that there is no such session.
-        registers: Whether it goes to the host that registers accounts, without a key.
-        confirmed: What the answer to a change has to say; empty if its status is enough, and the
-            body may be empty.
-    """
+    """A call of an account."""
 
     method: str = "GET"
+    #: Below the address of its host, with a slash at both ends: Didit redirects others.
     path: str
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    #: A `Secret` in it is revealed only while it is sent.
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
+    #: What to look at if no answer says whether it changed something; empty if it only reads.
     advice: str = ""
+    #: Whether a 404 in Didit's words says that there is no such session.
     of_session: bool = False
+    #: Whether it goes to the host that registers accounts, without a key.
     registers: bool = False
+    #: What the answer to a change has to say; empty if its status is enough, even without a body.
     confirmed: Mapping[str, str] = attrs.field(factory=dict)
 
     @property
-    def reads(self) -> bool:
+    def only_reads(self) -> bool:
         """Whether it only reads."""
         return not self.advice
 
     @property
-    def bill(self) -> Billing:
+    def billing(self) -> Billing:
         """That it costs nothing, whatever becomes of it."""
-        return Billing(Charged.NO, _FREE_TO_ASK if self.reads else _NO_PRICE)
+        return Billing(Charged.NO, _FREE_TO_ASK if self.only_reads else _NO_PRICE)
 
     def is_confirmed_by(self, reply: HttpReply) -> bool:
         """Whether an answer 2xx is Didit's own: a gateway may answer so with a page of markup."""
-        if self.reads:
+        if self.only_reads:
             return True
         if reply.shape is BodyShape.EMPTY:
             return not self.confirmed
@@ -101,50 +94,22 @@ class AccountRequest:
 
 @attrs.frozen(kw_only=True, eq=False)
 class AccountClient:
-    """Sends the calls of an account, and reads their answers.
-
-    Attributes:
-        base_url, auth_url: The two hosts, without a slash at the end.
-        api_key: None for an account that is only being opened.
-        environment: As declared; None if nobody says.
-        http: What sends.
-        deadline_s: Longest time of one call, dribbling answers included.
-        deadline: When all calls together must be over.
-    """
+    """Sends the calls of an account, and reads their answers."""
 
     base_url: str
     auth_url: str
+    #: None for an account that is only being opened.
     api_key: Secret | None
     environment: Environment | None
     http: HttpClient
+    #: Longest time of one call, dribbling answers included.
     deadline_s: float
+    #: When all calls together must be over.
     deadline: Deadline = NO_DEADLINE
-
-    def _key(self) -> Secret:
-        """The application's key; `ConfigurationError` if there is none."""
-        if self.api_key is None:
-            raise ConfigurationError(
-                "This call needs the application's key: DiditAccount(api_key=...). register() and "
-                "verify_email() give one."
-            )
-        return self.api_key
-
-    def _check_environment(self, base_url: str) -> None:
-        """Refuse to ask Didit itself where only a mock may answer."""
-        host = urlsplit(base_url).hostname
-        if self.environment is not Environment.MOCK or host not in (HOST, AUTH_HOST):
-            return
-        if not self.http.is_doubled(f"{base_url}/"):
-            raise EnvironmentMismatch(
-                f"The account is set to mock, but its address ({host}) is the real vendor's: "
-                "nothing was sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
 
     def send(self, request: AccountRequest) -> HttpReply:
         """The answer 2xx to `request`; any other, or none, is an error of the tree."""
-        outcome = self._outcome(request)
+        outcome = self._try_send(request)
         # The frame of a function that raises stays alive with the error.
         del request
         if isinstance(outcome, HttpReply):
@@ -156,59 +121,50 @@ class AccountClient:
             del outcome
 
     def read(self, request: AccountRequest, parse: Callable[[Any, Environment | None], T]) -> T:
-        """What `parse`, which raises `ValueError`, makes of the answer to `request`.
-
-        Args:
-            request: What is asked.
-            parse: Gets the decoded body, and MOCK, if the answer comes from a mock.
-
-        Raises:
-            UnexpectedResponse: it cannot be read; the message does not have the body.
-            EnvironmentMismatch: it is of an environment that is not known.
-        """
+        """What `parse`, which raises `ValueError`, makes of the answer to `request`."""
         reply = self.send(request)
-        bill, done = request.bill, "" if request.reads else " It was carried out."
+        billing, done = request.billing, "" if request.only_reads else " It was carried out."
         del request
         status, environment = reply.status, _environment_of(reply)
-        problem, value = _tried(reply, parse)
+        problem, value = _try_parse(reply, parse)
         del reply, parse
         if value:
             return value[0]
         if isinstance(problem, EnvironmentMismatch):
-            problem.billing, problem.status_code = bill, status
+            problem.billing, problem.status_code = billing, status
             raise problem
         raise UnexpectedResponse(
             f"{NAME} answered {status} in a form that cannot be read ({problem}).{done} Please "
             "report it.",
             backend=NAME,
-            billing=bill,
+            billing=billing,
             status_code=status,
             environment=environment,
         )
 
-    def _outcome(self, request: AccountRequest) -> HttpReply | BaseException:
+    def _try_send(self, request: AccountRequest) -> HttpReply | BaseException:
         """The answer 2xx that is Didit's own, or the error to raise, which holds no frames."""
         try:
             deadline = self.deadline.earlier(Deadline.after(self.deadline_s, self.http.clock))
             reply = self.http.send(
-                self._encoded(request), backend=NAME, charges=0, deadline=deadline
+                self._encode(request), backend=NAME, charges=0, deadline=deadline
             )
         except VendorError as error:
-            return _unanswered(error.with_traceback(None), request)
+            return _explain_failure(error.with_traceback(None), request)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); the frames behind it hold the password
             return error.with_traceback(None)
-        about: dict[str, Any] = {"billing": request.bill, "environment": _environment_of(reply)}
+        about: dict[str, Any] = {"billing": request.billing, "environment": _environment_of(reply)}
         if self.environment is Environment.MOCK and about["environment"] is None:
             return EnvironmentMismatch(
                 f"The account is set to mock, but what answered ({reply.status}) does not say "
                 "that it is a mock, and may be the real vendor: check the address and the "
                 "environment.",
                 environment=Environment.PRODUCTION,
-                billing=request.bill,
+                billing=request.billing,
             )
         if not 200 <= reply.status < 300:
             refusal = wire.error_of(
-                reply, now=self.http.clock.now(), meaning=functools.partial(meaning, request)
+                reply, now=self.http.clock.now(), find_row=functools.partial(error_row, request)
             )
             refusal.environment = about["environment"]
             if type(refusal) is not VendorError:
@@ -225,20 +181,37 @@ class AccountClient:
             f"{problem} {request.advice}", backend=NAME, status_code=reply.status, **about
         )
 
-    def _encoded(self, request: AccountRequest) -> HttpRequest:
+    def _encode(self, request: AccountRequest) -> HttpRequest:
         base_url = self.auth_url if request.registers else self.base_url
-        self._check_environment(base_url)
+        host = urlsplit(base_url).hostname
+        is_mock_alone = self.environment is Environment.MOCK
+        if is_mock_alone and host in (HOST, AUTH_HOST) and not self.http.is_doubled(f"{base_url}/"):
+            raise EnvironmentMismatch(
+                f"The account is set to mock, but its address ({host}) is the real vendor's: "
+                "nothing was sent. Set base_url to the address of the mock.",
+                environment=Environment.PRODUCTION,
+                billing=Billing(Charged.NO, "nothing was sent"),
+            )
+        headers: dict[str, str | Secret] = {}
+        if not request.registers:
+            if self.api_key is None:
+                raise ConfigurationError(
+                    "This call needs the application's key: DiditAccount(api_key=...). register() "
+                    "and verify_email() give one."
+                )
+            headers["x-api-key"] = self.api_key
+        parts = request.json or {}
         body = {
-            name: value.reveal() if isinstance(value, Secret) else value
-            for name, value in (request.json or {}).items()
+            name: part.reveal() if isinstance(part, Secret) else part
+            for name, part in parts.items()
         }
         return HttpRequest(
             method=request.method,
             url=base_url + request.path,
-            headers={} if request.registers else {"x-api-key": self._key()},
+            headers=headers,
             params=request.params,
             json=None if request.json is None else body,
-            masked=tuple(v for v in (request.json or {}).values() if isinstance(v, Secret)),
+            masked=tuple(part for part in parts.values() if isinstance(part, Secret)),
         )
 
 
@@ -247,13 +220,13 @@ def _environment_of(reply: HttpReply) -> Environment | None:
     return Environment.MOCK if MOCK_HEADER in reply.headers else None
 
 
-def _tried(
+def _try_parse(
     reply: HttpReply, parse: Callable[[Any, Environment | None], T]
 ) -> tuple[str | EnvironmentMismatch, tuple[T, ...]]:
     """What is wrong, and nothing; or nothing, and the value."""
     try:
         # A good answer may repeat the key or a password, in a sentence.
-        body = each_text(reply.json(), lambda text: without_secrets(text, reply.secrets))
+        body = map_texts(reply.json(), lambda text: without_secrets(text, reply.secrets))
         return "", (parse(body, _environment_of(reply)),)
     except EnvironmentMismatch as error:
         # Without the frames, which hold the answer.
@@ -287,7 +260,7 @@ _NO_SESSION = ErrorRow(
 _GAVE_UP = frozenset({408, 460, 499})
 
 
-def meaning(  # noqa: PLR0911 - a ladder
+def error_row(  # noqa: PLR0911 - a ladder
     request: AccountRequest, status: int, form: Form, shape: BodyShape
 ) -> ErrorRow:
     """What an answer other than 2xx means for a call of an account.
@@ -303,10 +276,10 @@ def meaning(  # noqa: PLR0911 - a ladder
         form, shape = "other", BodyShape.JSON_OBJECT
     elif status == 404 and form == "detail" and request.of_session:
         return _NO_SESSION
-    row = wire.meaning(status, form, shape)
-    if row.charged is not Charged.UNKNOWN and (request.reads or status < 500):
+    row = wire.error_row(status, form, shape)
+    if row.charged is not Charged.UNKNOWN and (request.only_reads or status < 500):
         return row
-    if not request.reads:
+    if not request.only_reads:
         text = "whether it was carried out is not known"
         return ErrorRow(VendorError, Charged.NO, _NO_PRICE, text, retryable=False)
     if status in _GAVE_UP or not 300 <= status < 500:
@@ -316,24 +289,24 @@ def meaning(  # noqa: PLR0911 - a ladder
     return ErrorRow(RequestRejected, Charged.NO, _FREE_TO_ASK, text)
 
 
-def _unanswered(error: VendorError, request: AccountRequest) -> VendorError:
+def _explain_failure(error: VendorError, request: AccountRequest) -> VendorError:
     """What a failure of the client means for a call of an account."""
     if isinstance(error, UnexpectedResponse):
-        return _like(error, UnexpectedResponse, error.message, request)
+        return _make_error(error, UnexpectedResponse, error.message, request)
     if not isinstance(error, OutcomeUnknown):
         return error
-    if request.reads:
+    if request.only_reads:
         message = f"{error.message} Nothing is charged for asking, so ask again."
-        return _like(error, VendorUnavailable, message, request)
+        return _make_error(error, VendorUnavailable, message, request)
     # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
-    return _like(error, type(error), f"{error.message} {request.advice}", request)
+    return _make_error(error, type(error), f"{error.message} {request.advice}", request)
 
 
-def _like(error: VendorError, kind: type[E], message: str, request: AccountRequest) -> E:
+def _make_error(error: VendorError, kind: type[E], message: str, request: AccountRequest) -> E:
     return kind(
         message,
         backend=error.backend,
-        billing=request.bill,
+        billing=request.billing,
         status_code=error.status_code,
         environment=error.environment,
     )
@@ -357,59 +330,43 @@ MAX_STALE_PAGES = 20
 
 
 def session_rows(client: AccountClient, request: AccountRequest) -> Iterator[SessionRow]:
-    """Every row of the list, once; each page is asked for when its first row is wanted.
-
-    When a session is added during the reading, the last rows of a page come again on the next.
-
-    Args:
-        client: What asks.
-        request: The call for the first page.
-
-    Raises:
-        UnexpectedResponse: a page cannot be read, leads back, or the list does not end.
-    """
+    """Every row of the list from the page of `request` on, once; pages are asked for as needed."""
     filters = {name: value for name, value in request.params.items() if name not in _COUNTERS}
-    asked, known = set[frozenset[tuple[str, str]]](), set[str]()
+    queries, session_ids = set[frozenset[tuple[str, str]]](), set[str]()
     stale = 0
     while True:
-        asked.add(frozenset(request.params.items()))
-        rows, following = client.read(request, lambda body, _: page(body))
-        before = len(known)
+        queries.add(frozenset(request.params.items()))
+        rows, following = client.read(request, lambda body, _: read_page(body))
+        before = len(session_ids)
         for row in rows:
-            if row.session_id not in known:
-                known.add(row.session_id)
+            # When a session is added meanwhile, the last rows of a page come again on the next.
+            if row.session_id not in session_ids:
+                session_ids.add(row.session_id)
                 yield row
         if not following:
             return
-        stale = 0 if len(known) > before else stale + 1
+        stale = 0 if len(session_ids) > before else stale + 1
         request = attrs.evolve(request, params={**filters, **following})
         problem = ""
-        if frozenset(request.params.items()) in asked:
+        if frozenset(request.params.items()) in queries:
             problem = "next leads back to a page that was read"
-        elif stale == MAX_STALE_PAGES or len(asked) == MAX_PAGES:
-            problem = f"after {len(asked)} pages there is no end of it, and nothing new"
+        elif stale == MAX_STALE_PAGES or len(queries) == MAX_PAGES:
+            problem = f"after {len(queries)} pages there is no end of it, and nothing new"
         if problem:
             raise UnexpectedResponse(
                 f"{NAME} answered with a list that cannot be read to its end ({problem}). Please "
                 "report it.",
                 backend=NAME,
-                billing=request.bill,
+                billing=request.billing,
             )
 
 
-def page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
-    """The rows of a page, and the counters of the next, empty at the end.
-
-    Args:
-        body: An object with ``results`` and ``next``, or a bare array of everything.
-
-    Raises:
-        ValueError: it is neither, or a row of it cannot be read.
-    """
+def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
+    """The rows of a page, and the counters of the next, empty at the end."""
     if isinstance(body, list):
-        return [session_row(item) for item in body], {}
-    answer = an_object(body, "the body")
-    rows = [session_row(item) for item in a_list(answer.get("results"), "results")]
+        return [read_session_row(row) for row in body], {}
+    answer = read_object(body, "the body")
+    rows = [read_session_row(row) for row in read_list(answer.get("results"), "results")]
     address = text_or_none(answer.get("next"), "next")
     if not address or not rows:
         # An empty page is the end, whatever it says.

@@ -58,23 +58,23 @@ def reconcile(backend: HttpBackend, call: CallRecord, deadline: Deadline) -> Rec
     """Look for `call` of a `DiditBackend`; see `Backend.reconcile`."""
     account = DiditAccount.of(backend)
     if account.environment is Environment.SANDBOX:
-        return _cannot(call, "Didit keeps nothing of a call with a sandbox key.")
+        return _cannot_know(call, "Didit keeps nothing of a call with a sandbox key.")
     if not deadline.is_limited:
         deadline = Deadline.after(DEADLINE_S, account.client.clock)
     account = account.until(deadline)
-    window = window_of(call, account.connect_timeout_s + account.read_timeout_s)
+    window = find_window(call, account.connect_timeout_s + account.read_timeout_s)
     search = _Search(account, call, window)
     # A reference of white space alone is none to Didit's filter.
     ref = call.caller_ref
     search.look(window, caller_ref=ref if ref and ref.strip() else None)
-    if search.is_whole and not search.found:
+    if search.is_whole and not search.records:
         # The clock of this machine may be wrong, and Didit's framework may have changed the
         # reference: whoever hears that there is nothing will pay again.
         search.look(None, caller_ref=None)
-    return search.outcome()
+    return search.conclude()
 
 
-def window_of(call: CallRecord, longest_s: float) -> Window:
+def find_window(call: CallRecord, longest_s: float) -> Window:
     """When the record of `call` may have been made, by Didit's clock; in UTC."""
     started = call.started_at.astimezone(UTC)
     # A time-out that nobody waits for ends the window at the end of time.
@@ -84,23 +84,19 @@ def window_of(call: CallRecord, longest_s: float) -> Window:
 
 @attrs.define
 class _Search:
-    """One search through the sessions of some days: what was looked at, and what was found.
-
-    Attributes:
-        days: A window; its whole days, in UTC, are listed.
-        found: The records that carry the id of the call.
-        unread: Records that cannot be read.
-        is_whole: Whether each look so far saw all that there is.
-        rows_seen, opened: Rows of lists, and the sessions that were opened.
-    """
+    """A search through the sessions of some days."""
 
     account: DiditAccount
     call: CallRecord
+    #: Its whole days, in UTC, are listed.
     days: Window
-    found: list[SessionDecision] = attrs.field(factory=list)
-    unread: int = 0
+    #: Those that carry the id of the call.
+    records: list[SessionDecision] = attrs.field(factory=list)
+    unreadable: int = 0
+    #: Whether each look so far saw all that there is.
     is_whole: bool = True
-    rows_seen: int = 0
+    row_count: int = 0
+    #: Ids of the sessions that were opened.
     opened: set[str] = attrs.field(factory=set)
 
     def look(self, window: Window | None, *, caller_ref: str | None) -> None:
@@ -113,15 +109,16 @@ class _Search:
             date_to=last.date(),
         )
         if window is not None:
-            rows = _within(rows, window)
-        room = MAX_ROWS - self.rows_seen
-        seen = list(itertools.islice(rows, room + 1))
-        self.rows_seen += len(seen)
-        new = [row for row in seen[:room] if row and row.session_id not in self.opened]
+            rows = _filter_window(rows, window)
+        most_rows = MAX_ROWS - self.row_count
+        page = list(itertools.islice(rows, most_rows + 1))
+        self.row_count += len(page)
+        new = [row for row in page[:most_rows] if row and row.session_id not in self.opened]
         new.sort(key=lambda row: abs((row.created_at or started) - started))
-        left = MAX_CANDIDATES - len(self.opened)
-        self.is_whole = self.is_whole and len(seen) <= room and len(new) <= left
-        for row in new[:left]:
+        most_sessions = MAX_CANDIDATES - len(self.opened)
+        is_whole = len(page) <= most_rows and len(new) <= most_sessions
+        self.is_whole = self.is_whole and is_whole
+        for row in new[:most_sessions]:
             self.opened.add(row.session_id)
             try:
                 decision = self.account.decision(row.session_id)
@@ -129,28 +126,28 @@ class _Search:
                 continue  # deleted since it was listed
             except (EnvironmentMismatch, UnexpectedResponse):
                 # One that cannot be read may be a stranger's: it must not hide the one that can.
-                self.unread += 1
+                self.unreadable += 1
                 continue
             if (decision.metadata or {}).get(CALL_ID_KEY) == self.call.id:
-                self.found.append(decision)
+                self.records.append(decision)
 
-    def outcome(self) -> Reconciliation:
+    def conclude(self) -> Reconciliation:
         """What the looks amount to."""
-        if len(self.found) > 1:
-            reason = f"{len(self.found)} of Didit's records carry the id of this call."
-            return _cannot(self.call, reason)
-        if self.found:
-            return _found(self.call, self.found[0])
+        if len(self.records) > 1:
+            reason = f"{len(self.records)} of Didit's records carry the id of this call."
+            return _cannot_know(self.call, reason)
+        if self.records:
+            return _take_result(self.call, self.records[0])
         if not self.is_whole:
-            return _cannot(
+            return _cannot_know(
                 self.call,
                 "No record of Didit's that was opened carries the id of this call, but there are "
                 "more of those days than are looked through. It may be one of them, above all if "
                 "the clock of this machine was wrong.",
             )
-        if self.unread:
-            reason = f"{self.unread} of Didit's records of those days cannot be read."
-            return _cannot(self.call, reason)
+        if self.unreadable:
+            reason = f"{self.unreadable} of Didit's records of those days cannot be read."
+            return _cannot_know(self.call, reason)
         days = " and ".join(dict.fromkeys(moment.date().isoformat() for moment in self.days))
         return Reconciliation(
             outcome=Reconciled.NOT_YET,
@@ -163,7 +160,9 @@ class _Search:
         )
 
 
-def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[SessionRow | None]:
+def _filter_window(
+    rows: Iterator[SessionRow | None], window: Window
+) -> Iterator[SessionRow | None]:
     """Each row that lies in the window, None for one that does not; newest first, so it ends."""
     first, last = window
     for row in filter(None, rows):
@@ -172,14 +171,13 @@ def _within(rows: Iterator[SessionRow | None], window: Window) -> Iterator[Sessi
         yield row if row.created_at is None or row.created_at <= last else None
 
 
-def _found(call: CallRecord, decision: SessionDecision) -> Reconciliation:
+def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     results: tuple[MatchResult | LivenessResult, ...] = (
         decision.matches if call.operation is Operation.MATCH else decision.liveness_checks
     )
     if len(results) != 1:
-        return _cannot(
-            call, f"Didit's record {decision.session_id} has {len(results)} results, not one."
-        )
+        reason = f"Didit's record {decision.session_id} has {len(results)} results, not one."
+        return _cannot_know(call, reason)
     ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
     result = attrs.evolve(
         results[0],
@@ -194,5 +192,5 @@ def _found(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     )
 
 
-def _cannot(call: CallRecord, reason: str) -> Reconciliation:
+def _cannot_know(call: CallRecord, reason: str) -> Reconciliation:
     return Reconciliation(outcome=Reconciled.CANNOT_KNOW, call=call, reason=reason)

@@ -46,19 +46,21 @@ from .words import (
     APPROVED,
     CHARGED,
     DECLINED,
+    ENVIRONMENTS,
     LIVENESS_SCALE,
     MATCH_SCALE,
     MEDIA_KEYS,
     NAME,
     PERSONAL_KEYS,
-    a_list,
-    a_secret,
-    a_text,
-    an_object,
-    each_text,
+    didit_name,
+    map_texts,
+    object_or_none,
+    read_list,
+    read_object,
     read_record,
+    read_secret,
+    read_text,
     text_or_none,
-    under,
 )
 
 # Words.
@@ -102,17 +104,9 @@ NEW_STATUSES = (SessionStatus.APPROVED, SessionStatus.DECLINED, SessionStatus.RE
 #: What waits for a person. An unknown word does not: nothing says that it will ever change.
 OPEN = frozenset(
     {
-        SessionStatus.NOT_STARTED,
-        SessionStatus.IN_PROGRESS,
-        SessionStatus.AWAITING_USER,
-        SessionStatus.IN_REVIEW,
-        SessionStatus.RESUBMITTED,
+        *(SessionStatus.NOT_STARTED, SessionStatus.IN_PROGRESS, SessionStatus.AWAITING_USER),
+        *(SessionStatus.IN_REVIEW, SessionStatus.RESUBMITTED),
     }
-)
-
-#: What a session says of its own environment.
-ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
-    {"live": Environment.PRODUCTION, "sandbox": Environment.SANDBOX}
 )
 
 
@@ -148,9 +142,9 @@ class Registration:
     message: str | None = None
 
 
-def registration(body: Any, *, email: str) -> Registration:
+def read_registration(body: Any, *, email: str) -> Registration:
     """The answer to a registration of `email`."""
-    answer = an_object(body, "the body")
+    answer = read_object(body, "the body")
     return read_record(Registration, {**answer, "email": answer.get("email") or email})
 
 
@@ -169,7 +163,7 @@ class Tokens:
     expires_in_s: float | None = attrs.field(
         default=None,
         validator=attrs.validators.optional(attrs.validators.ge(0)),
-        metadata=under("expires_in"),
+        metadata=didit_name("expires_in"),
     )
 
 
@@ -194,11 +188,11 @@ class VerifiedAccount:
     client_id: str | None = None
 
 
-def verified_account(body: Any) -> VerifiedAccount:
+def read_verified_account(body: Any) -> VerifiedAccount:
     """The answer to a verification of an email address."""
-    answer = an_object(body, "the body")
-    application = an_object(answer.get("application"), "application")
-    organization = an_object(answer.get("organization") or {}, "organization")
+    answer = read_object(body, "the body")
+    application = read_object(answer.get("application"), "application")
+    organization = read_object(answer.get("organization") or {}, "organization")
     flat = {
         "api_key": application.get("api_key"),
         "organization_id": organization.get("uuid"),
@@ -220,8 +214,8 @@ class Balance:
         auto_refill_amount, auto_refill_threshold: By how much, and below what; None if not set.
     """
 
-    amount: Decimal = attrs.field(metadata=under("balance"))
-    auto_refill: bool | None = attrs.field(default=None, metadata=under("auto_refill_enabled"))
+    amount: Decimal = attrs.field(metadata=didit_name("balance"))
+    auto_refill: bool | None = attrs.field(default=None, metadata=didit_name("auto_refill_enabled"))
     auto_refill_amount: Decimal | None = None
     auto_refill_threshold: Decimal | None = None
 
@@ -236,8 +230,8 @@ class TopUp:
             a secret, which no log shows.
     """
 
-    checkout_id: str = attrs.field(metadata=under("checkout_session_id"))
-    page: Secret = attrs.field(metadata=under("checkout_session_url"))
+    checkout_id: str = attrs.field(metadata=didit_name("checkout_session_id"))
+    page: Secret = attrs.field(metadata=didit_name("checkout_session_url"))
 
 
 @attrs.frozen(kw_only=True)
@@ -259,30 +253,32 @@ class SessionRow:
 
     session_id: str
     session_number: int | None = None
-    kind: str | None = attrs.field(default=None, metadata=under("session_kind"))
+    kind: str | None = attrs.field(default=None, metadata=didit_name("session_kind"))
     status: SessionStatus
-    vendor_status: str = attrs.field(metadata=under("status"))
-    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
+    vendor_status: str = attrs.field(metadata=didit_name("status"))
+    caller_ref: str | None = attrs.field(
+        default=None, repr=False, metadata=didit_name("vendor_data")
+    )
     features: tuple[tuple[str, str | None], ...] = ()
     created_at: datetime | None = None
 
 
-def session_row(item: Any) -> SessionRow:
-    """One session of a list."""
-    row = an_object(item, "a session")
-    features = tuple(_features(row.get("features")))
-    return read_record(SessionRow, row, status=_status(row), features=features)
+def read_session_row(item: Any) -> SessionRow:
+    """A session of a list."""
+    row = read_object(item, "a session")
+    features = tuple(_read_features(row.get("features")))
+    return read_record(SessionRow, row, status=_read_status(row), features=features)
 
 
-def _status(session: dict[str, Any]) -> SessionStatus:
-    return STATUSES.get(a_text(session.get("status"), "status"), SessionStatus.OTHER)
+def _read_status(session: dict[str, Any]) -> SessionStatus:
+    return STATUSES.get(read_text(session.get("status"), "status"), SessionStatus.OTHER)
 
 
-def _features(value: object) -> Iterator[tuple[str, str | None]]:
+def _read_features(value: object) -> Iterator[tuple[str, str | None]]:
     """Pairs of feature and status; a decision may have the features alone, as texts."""
-    for item in a_list(value or [], "features"):
-        feature = {"feature": item} if isinstance(item, str) else an_object(item, "a feature")
-        word = a_text(feature.get("feature"), "a feature")
+    for item in read_list(value or [], "features"):
+        feature = {"feature": item} if isinstance(item, str) else read_object(item, "a feature")
+        word = read_text(feature.get("feature"), "a feature")
         yield word, text_or_none(feature.get("status"), "status of a feature")
 
 
@@ -315,7 +311,7 @@ class Deleted:
     face_retention: str | None = None
 
 
-def deleted(reply: HttpReply, *, session_id: str) -> Deleted:
+def read_deletion(reply: HttpReply, *, session_id: str) -> Deleted:
     """What an answer to a deletion says beyond its status, which alone says that it is done."""
     number, outcome = reply.at("session_number"), reply.at("face_retention_outcome")
     return Deleted(
@@ -382,13 +378,15 @@ class SessionDecision:
     session_id: str
     session_number: int | None = None
     status: SessionStatus
-    vendor_status: str = attrs.field(metadata=under("status"))
+    vendor_status: str = attrs.field(metadata=didit_name("status"))
     results: tuple[SessionResult, ...] = ()
     media: tuple[Media, ...] = ()
     features: tuple[str, ...] = ()
     environment: Environment | None = None
     workflow_id: str | None = None
-    caller_ref: str | None = attrs.field(default=None, repr=False, metadata=under("vendor_data"))
+    caller_ref: str | None = attrs.field(
+        default=None, repr=False, metadata=didit_name("vendor_data")
+    )
     metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
     created_at: datetime | None = None
     expires_at: datetime | None = None
@@ -431,8 +429,8 @@ class SessionDecision:
 
 _MATCHES, _CHECKS = "face_matches", "liveness_checks"
 
-#: What `raw` keeps: nothing of documents, phones and addresses of people.
-_KEPT = (
+#: What `raw` has of the body: nothing of documents, phones and addresses of people.
+_RAW_FIELDS = (
     "session_id",
     "session_kind",
     "session_number",
@@ -450,7 +448,7 @@ _KEPT = (
 )
 
 #: Whether the call behind a session was charged, and how we know.
-_KEPT_CALL = Billing(Charged.YES, CHARGED)
+_IS_PAID = Billing(Charged.YES, CHARGED)
 _IN_SANDBOX = Billing(
     Charged.NO,
     "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
@@ -461,10 +459,7 @@ _IN_WORKFLOW = Billing(
 
 
 def session_decision(
-    body: Any,
-    *,
-    declared: Environment | None = None,
-    said: Environment | None = None,
+    body: Any, *, declared: Environment | None = None, said: Environment | None = None
 ) -> SessionDecision:
     """The decision in a body, of an answer or of a webhook.
 
@@ -478,69 +473,67 @@ def session_decision(
         EnvironmentMismatch: its environment is an unknown word, which may stand for something
             that is not real; `declared` cannot make it so. From a mock any word is taken.
     """
-    answer = an_object(body, "the body")
-    metadata = answer.get("metadata")
-    if metadata is not None:
-        metadata = an_object(metadata, "metadata")
+    answer = read_object(body, "the body")
+    metadata = object_or_none(answer.get("metadata"), "metadata")
     word = text_or_none(answer.get("environment"), "environment")
-    own = None if word is None else ENVIRONMENTS.get(word)
-    if word is not None and own is None and said is not Environment.MOCK:
+    environment = ENVIRONMENTS.get(word or "")
+    if word is not None and environment is None and said is not Environment.MOCK:
         raise EnvironmentMismatch(
             f"{NAME} says that this session is of an environment other than "
-            f"{' and '.join(ENVIRONMENTS)}: nothing in it may be real.",
+            f"{' and '.join(sorted(ENVIRONMENTS))}: nothing in it may be real.",
             backend=NAME,
             billing=Billing(Charged.NO, "nothing is charged for reading a decision"),
         )
     blocks = {
-        name: [_block(block, name) for block in a_list(answer.get(name) or [], name)]
+        name: [_read_block(block, name) for block in read_list(answer.get(name) or [], name)]
         for name in (_MATCHES, _CHECKS)
     }
     session = read_record(
         SessionDecision,
         answer,
-        status=_status(answer),
+        status=_read_status(answer),
         results=(),
-        media=tuple(m for found in blocks.values() for block in found for m in _media(block)),
-        features=tuple(name for name, _ in _features(answer.get("features"))),
-        environment=said or own or declared,
+        media=tuple(m for name in blocks for block in blocks[name] for m in _read_media(block)),
+        features=tuple(name for name, _ in _read_features(answer.get("features"))),
+        environment=said or environment or declared,
         metadata=metadata,
-        raw=_shown({name: answer[name] for name in _KEPT if name in answer}),
+        raw=_hide_private({name: answer[name] for name in _RAW_FIELDS if name in answer}),
     )
-    sandbox = (own or declared) is Environment.SANDBOX
-    return attrs.evolve(session, results=tuple(_results(session, blocks, sandbox=sandbox)))
+    is_sandbox = (environment or declared) is Environment.SANDBOX
+    return attrs.evolve(session, results=tuple(_read_results(session, blocks, is_sandbox)))
 
 
-def _block(value: object, name: str) -> dict[str, Any]:
+def _read_block(value: object, name: str) -> dict[str, Any]:
     """What Didit has of one comparison or check, with what may be missing if it never ended."""
-    block = {"status": None, "score": None, **an_object(value, f"one of {name}")}
+    block = {"status": None, "score": None, **read_object(value, f"one of {name}")}
     return {**block, "warnings": block.get("warnings") or []}
 
 
-def _media(block: dict[str, Any]) -> Iterator[Media]:
+def _read_media(block: dict[str, Any]) -> Iterator[Media]:
     node_id = text_or_none(block.get("node_id"), "node_id")
     for name in sorted(MEDIA_KEYS & block.keys()):
         if block[name] not in (None, ""):
-            yield Media(name=name, node_id=node_id, address=a_secret(block[name], name))
+            yield Media(name=name, node_id=node_id, address=read_secret(block[name], name))
 
 
 #: Calls that check nobody, although their block has the form of a match or of a check.
 _OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
 
 
-def _is_of(feature: str, session: SessionDecision) -> bool:
+def _has_feature(feature: str, session: SessionDecision) -> bool:
     """Whether a block is of `feature`, and not of such a call: the session's features say."""
     named = frozenset(session.features)
     return feature in named or not named & _OTHER_CALLS
 
 
-def _results(
-    session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], *, sandbox: bool
+def _read_results(
+    session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], is_sandbox: bool
 ) -> Iterator[SessionResult]:
     """Each comparison, then each check, in the order of the decision."""
     metadata = session.metadata or {}
     # A kept call carries our id beside the caller's own entries.
     call_id = metadata.get(CALL_ID_KEY)
-    of_all: dict[str, Any] = {
+    common: dict[str, Any] = {
         "ids": Ids(
             call=call_id if isinstance(call_id, str) else None,
             vendor=None if session.workflow_id else session.session_id,
@@ -551,55 +544,49 @@ def _results(
         "created_at": session.created_at,
         "environment": session.environment,
     }
-    bill = _IN_SANDBOX if sandbox else _IN_WORKFLOW if session.workflow_id else None
-    for block in blocks[_MATCHES] if _is_of("FACE_MATCH", session) else ():
-        fields = wire.verdict(wire.MATCH, block, MATCH_SCALE, {})
-        fields = _counted(wire.MATCH, block, fields, session.status)
-        yield MatchResult(**fields, **of_all, billing=bill or _KEPT_CALL)
-    for block in blocks[_CHECKS] if _is_of("LIVENESS", session) else ():
-        fields = wire.verdict(wire.LIVENESS, block, LIVENESS_SCALE, {})
-        fields = _counted(wire.LIVENESS, block, fields, session.status)
-        fields |= wire.of_liveness(block)
-        yield LivenessResult(**fields, **of_all, billing=bill or _KEPT_CALL)
+    common["billing"] = (
+        _IN_SANDBOX if is_sandbox else _IN_WORKFLOW if session.workflow_id else _IS_PAID
+    )
+    for block in blocks[_MATCHES] if _has_feature("FACE_MATCH", session) else ():
+        fields = _read_verdict(wire.MATCH, block, MATCH_SCALE, session.status)
+        yield MatchResult(**fields, **common)
+    for block in blocks[_CHECKS] if _has_feature("LIVENESS", session) else ():
+        fields = _read_verdict(wire.LIVENESS, block, LIVENESS_SCALE, session.status)
+        yield LivenessResult(**fields, **wire.liveness_fields(block), **common)
 
 
-def _counted(
-    verdicts: Verdicts[D],
-    block: dict[str, Any],
-    fields: dict[str, Any],
-    session: SessionStatus,
+def _read_verdict(
+    verdicts: Verdicts[D], block: dict[str, Any], scale: str, session: SessionStatus
 ) -> dict[str, Any]:
     """The fields of a block's result, as far as the session lets a pass stand."""
-    decision = standing(verdicts, fields["decision"], feature=block["status"], session=session)
-    warnings: tuple[ResultWarning, ...] = fields["warnings"]
+    fields = wire.read_verdict(verdicts, block, scale, {})
+    decision = decide_in_session(
+        verdicts, fields["decision"], feature=block["status"], session=session
+    )
     if decision is verdicts.review and fields["decision"] is verdicts.passed:
         text = (
             "It passed, but the session that it belongs to is not approved, so the pass does not "
             "count."
         )
         warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
-        warnings = (*warnings, warning)
-    return {**fields, "decision": decision, "warnings": warnings, "raw": _shown(block)}
+        fields["warnings"] = (*fields["warnings"], warning)
+    return {**fields, "decision": decision, "raw": _hide_private(block)}
 
 
-def standing(verdicts: Verdicts[D], decision: D, *, feature: str, session: SessionStatus) -> D:
-    """What becomes of the decision on a feature inside its session.
+def decide_in_session(
+    verdicts: Verdicts[D], decision: D, *, feature: str, session: SessionStatus
+) -> D:
+    """What becomes of the decision on a feature, by Didit's word for it, inside its session.
 
     A pass counts only if feature and session are both approved. A session that is declined, expired
     or open although a feature of it is approved was declined for another reason, by a person, or is
     not done: in none of these may a program take the person as verified. Nor does an approved
     session make a match of a comparison that failed: that is a person's word about the session.
-
-    Args:
-        verdicts: The words of the operation.
-        decision: What status, score and warnings of the feature say by themselves.
-        feature: Didit's word for the feature's status.
-        session: Where the session stands.
     """
     if feature == "Not Finished":
         return verdicts.inconclusive
-    counts = feature in (APPROVED, DECLINED) and session is SessionStatus.APPROVED
-    return decision if counts or decision is not verdicts.passed else verdicts.review
+    may_pass = feature in (APPROVED, DECLINED) and session is SessionStatus.APPROVED
+    return decision if may_pass or decision is not verdicts.passed else verdicts.review
 
 
 # What may be shown of a body: no picture's address, no guess about a person.
@@ -612,11 +599,11 @@ _ADDRESSES = MEDIA_KEYS | {"portrait_image", "session_url", "callback"}
 _ABOUT_PEOPLE = PERSONAL_KEYS | {"age", "gender", "race", "age_estimation"}
 
 
-def _shown(value: dict[str, Any]) -> dict[str, Any]:
+def _hide_private(body: dict[str, Any]) -> dict[str, Any]:
     """A copy of a decoded body with every address masked, and without guesses about people."""
-    private = without_private(value, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
+    copy = without_private(body, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
     # Addresses are under more keys than the documents name.
-    shown: dict[str, Any] = each_text(
-        private, lambda text: "(address removed)" if "://" in text else text
+    masked: dict[str, Any] = map_texts(
+        copy, lambda text: "(address removed)" if "://" in text else text
     )
-    return shown
+    return masked

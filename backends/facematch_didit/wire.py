@@ -15,7 +15,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -93,12 +93,12 @@ from .words import (
     PERSONAL_KEYS,
     SEVERITIES,
     WARNING_CODES,
-    a_list,
-    a_number,
-    a_text,
-    an_object,
     number_or_none,
     percentage_or_none,
+    read_list,
+    read_number,
+    read_object,
+    read_text,
     text_or_none,
     time_or_none,
 )
@@ -120,20 +120,19 @@ RATES = (RateWindow(300, 60.0),)
 # Where to ask, and with what key: the settings that a backend and an account have in common.
 
 
-def not_empty(_: object, __: object, key: Secret) -> None:
+def check_key(_: object, __: object, key: Secret) -> None:
     """Refuse a key without a character."""
     if not key.reveal():
         raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
 
 
-def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    """Refuse what merely counts as true or false."""
+def _check_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
     # What merely counts as true could be the text "false".
     if not isinstance(value, bool):
         raise ConfigurationError(f"{attribute.name} must be True or False.")
 
 
-def _declared(value: Environment | str | None) -> Environment | None:
+def _check_environment(value: Environment | str | None) -> Environment | None:
     # The two kinds of keys that Didit gives out, and no Didit at all.
     for environment in (None, Environment.PRODUCTION, Environment.SANDBOX, Environment.MOCK):
         if value == environment:
@@ -144,7 +143,7 @@ def _declared(value: Environment | str | None) -> Environment | None:
     )
 
 
-def _seconds(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+def _check_seconds(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
 
@@ -157,14 +156,14 @@ class Connection:
     api_key: Secret | None = attrs.field(
         default=None,
         converter=attrs.converters.optional(as_secret),
-        validator=attrs.validators.optional(not_empty),
+        validator=attrs.validators.optional(check_key),
     )
     base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=_flag)
-    allow_insecure: bool = attrs.field(default=False, validator=_flag)
-    environment: Environment | None = attrs.field(default=None, converter=_declared)
-    connect_timeout_s: float = attrs.field(default=10.0, validator=_seconds)
-    read_timeout_s: float = attrs.field(default=60.0, validator=_seconds)
+    allow_base_url: bool = attrs.field(default=False, validator=_check_flag)
+    allow_insecure: bool = attrs.field(default=False, validator=_check_flag)
+    environment: Environment | None = attrs.field(default=None, converter=_check_environment)
+    connect_timeout_s: float = attrs.field(default=10.0, validator=_check_seconds)
+    read_timeout_s: float = attrs.field(default=60.0, validator=_check_seconds)
     ca_bundle: Path | None = None
     proxy: str | None = None
 
@@ -194,53 +193,42 @@ MAX_CALLER_REF = 255
 
 def match_request(call: MatchCall, *, base_url: str, api_key: Secret) -> HttpRequest:
     """The form of a face match; the errors are those of `_face_request`."""
-    own = {"face_match_score_decline_threshold": _threshold_text(call)}
-    request = _face_request(call, "/v3/face-match/", own, base_url=base_url, api_key=api_key)
+    threshold = {"face_match_score_decline_threshold": _threshold_text(call)}
+    request = _face_request(call, "/v3/face-match/", threshold, base_url=base_url, api_key=api_key)
     return attrs.evolve(request, files=[*request.files, picture("ref_image", call.reference)])
 
 
 def liveness_request(call: LivenessCall, *, base_url: str, api_key: Secret) -> HttpRequest:
     """The form of a passive liveness check; the errors are those of `_face_request`."""
-    own = {"face_liveness_score_decline_threshold": _threshold_text(call)}
-    return _face_request(call, "/v3/passive-liveness/", own, base_url=base_url, api_key=api_key)
+    threshold = {"face_liveness_score_decline_threshold": _threshold_text(call)}
+    return _face_request(
+        call, "/v3/passive-liveness/", threshold, base_url=base_url, api_key=api_key
+    )
 
 
 def _face_request(
-    call: Call, path: str, own: Mapping[str, str], *, base_url: str, api_key: Secret
+    call: Call, path: str, threshold: Mapping[str, str], *, base_url: str, api_key: Secret
 ) -> HttpRequest:
-    """The form of either call, with the probe.
-
-    Args:
-        call: What is asked.
-        path: Where to, below `base_url`.
-        own: The fields that only this kind of call has.
-        base_url, api_key: Where to, and who pays.
-
-    Raises:
-        Unsupported: `caller_ref` is longer than `MAX_CALLER_REF`, or white space alone.
-    """
+    """The form of either call, with the probe; `Unsupported` for a `caller_ref` that cannot go."""
     fields = {
-        **own,
+        **threshold,
         "rotate_image": "true" if call.rotate else "false",
         # Left out, Didit keeps the pictures.
         "save_api_request": "true" if call.retention is Retention.KEEP else "false",
     }
     if call.caller_ref:
+        problem = ""
         if not call.caller_ref.strip():
             # Didit's lists cannot be asked for it, and a framework may drop it.
-            raise Unsupported(
-                "caller_ref is white space alone: leave it out, or write something. Nothing was "
-                "sent.",
-                backend=NAME,
-                what="caller_ref",
+            problem = "is white space alone: leave it out, or write something"
+        elif len(call.caller_ref) > MAX_CALLER_REF:
+            problem = (
+                f"has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} are sent to "
+                "Didit (as vendor_data): shorten it"
             )
-        if len(call.caller_ref) > MAX_CALLER_REF:
-            raise Unsupported(
-                f"caller_ref has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} "
-                "are sent to Didit (as vendor_data): shorten it. Nothing was sent.",
-                backend=NAME,
-                what="caller_ref",
-            )
+        if problem:
+            sentence = f"caller_ref {problem}. Nothing was sent."
+            raise Unsupported(sentence, backend=NAME, what="caller_ref")
         fields["vendor_data"] = call.caller_ref
     metadata = dict(call.metadata or {})
     if call.retention is Retention.KEEP:
@@ -264,10 +252,8 @@ def _threshold_of(call: Call) -> Threshold:
 
 
 def _threshold_text(call: Call) -> str:
-    """The threshold of `call` in a form: in full, and without a fraction if it is whole.
-
-    Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
-    """
+    """The threshold of `call` in a form: in full, and without a fraction if it is whole."""
+    # Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
     value = _threshold_of(call).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
 
@@ -276,24 +262,15 @@ def _threshold_text(call: Call) -> str:
 
 
 def match_result(call: MatchCall, body: object, declared: Environment | None) -> MatchResult:
-    """The result in the body of a face match.
-
-    Args:
-        call: The call that was made.
-        body: Decoded JSON.
-        declared: What the key is set to be; SANDBOX is not charged.
-
-    Raises:
-        ValueError, LookupError: it is not a face match as documented.
-    """
-    answer = an_object(body, "the body")
-    block = an_object(answer["face_match"], "face_match")
+    """The result in the body of a face match; `declared` is what the key is set to be."""
+    answer = read_object(body, "the body")
+    block = read_object(answer["face_match"], "face_match")
     probe, reference = _read_faces(block, "user_image"), _read_faces(block, "ref_image")
     return MatchResult(
         probe_faces=probe,
         reference_faces=reference,
-        **verdict(MATCH, block, MATCH_SCALE, {"probe": probe, "reference": reference}),
-        **_of_call(call, answer, declared),
+        **read_verdict(MATCH, block, MATCH_SCALE, {"probe": probe, "reference": reference}),
+        **_call_fields(call, answer, declared),
     )
 
 
@@ -301,18 +278,18 @@ def liveness_result(
     call: LivenessCall, body: object, declared: Environment | None
 ) -> LivenessResult:
     """The result in the body of a passive liveness check; otherwise as `match_result`."""
-    answer = an_object(body, "the body")
-    block = an_object(answer["liveness"], "liveness")
+    answer = read_object(body, "the body")
+    block = read_object(answer["liveness"], "liveness")
     probe = _read_faces(block, "user_image")
     return LivenessResult(
         probe_faces=probe,
-        **of_liveness(block),
-        **verdict(LIVENESS, block, LIVENESS_SCALE, {"probe": probe}),
-        **_of_call(call, answer, declared),
+        **liveness_fields(block),
+        **read_verdict(LIVENESS, block, LIVENESS_SCALE, {"probe": probe}),
+        **_call_fields(call, answer, declared),
     )
 
 
-def of_liveness(block: dict[str, Any]) -> dict[str, Any]:
+def liveness_fields(block: dict[str, Any]) -> dict[str, Any]:
     """The fields that only a liveness check has."""
     return {
         "method": text_or_none(block.get("method"), "method"),
@@ -321,7 +298,9 @@ def of_liveness(block: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _of_call(call: Call, answer: dict[str, Any], declared: Environment | None) -> dict[str, Any]:
+def _call_fields(
+    call: Call, answer: dict[str, Any], declared: Environment | None
+) -> dict[str, Any]:
     """The fields of a result that are about the call."""
     sandbox = declared is Environment.SANDBOX
     kept = call.retention is Retention.KEEP and not sandbox
@@ -344,31 +323,27 @@ _ANGLES = (None, 0, 90, 180, 270)
 
 
 def _read_faces(block: dict[str, Any], name: str) -> Faces:
-    """The faces that were found in the picture `name`; None if the answer does not say.
-
-    Boxes are in pixels of the picture as Didit turned and shrunk it, whose size it does not say.
-
-    Raises:
-        ValueError: they are in an unknown form.
-    """
+    """The faces that were found in the picture `name`; None if the answer does not say."""
     if block.get(name) is None:
         return None
-    found = an_object(block[name], name)
-    if found.get("entities") is None:
+    picture_block = read_object(block[name], name)
+    if picture_block.get("entities") is None:
         return None
-    angle = number_or_none(found.get("best_angle"), name)
+    angle = number_or_none(picture_block.get("best_angle"), name)
     if angle not in _ANGLES:
         raise ValueError(f"best_angle of {name} is not a quarter turn")
     rotation = None if angle is None else int(angle)
-    return tuple(
-        _face(an_object(entity, name), rotation, name) for entity in a_list(found["entities"], name)
-    )
+    entities = read_list(picture_block["entities"], name)
+    return tuple(_read_face(read_object(entity, name), rotation, name) for entity in entities)
 
 
-def _face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
+def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
     box = None
     if entity.get("bbox") is not None:
-        left, top, right, bottom = (a_number(edge, name) for edge in a_list(entity["bbox"], name))
+        # In pixels of the picture as Didit turned and shrunk it, whose size it does not say.
+        left, top, right, bottom = (
+            read_number(edge, name) for edge in read_list(entity["bbox"], name)
+        )
         box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
     guesses = Demographics(
         age=number_or_none(entity.get("age"), name),
@@ -392,19 +367,15 @@ D = TypeVar("D", bound=enum.StrEnum)
 
 @attrs.frozen(kw_only=True)
 class Verdicts(Generic[D]):
-    """The decisions of one kind of call.
-
-    Attributes:
-        passed, failed, review, inconclusive: Its words.
-        reasons: What it declines for; any other reason is no claim about the face.
-        certain: Those of `reasons` that hold without a score, and where no face was found.
-    """
+    """The decisions of one kind of call."""
 
     passed: D
     failed: D
     review: D
     inconclusive: D
+    #: What it declines for; any other reason is no claim about the face.
     reasons: frozenset[WarningCode]
+    #: Those of `reasons` that hold without a score, and where no face was found.
     certain: frozenset[WarningCode] = frozenset()
 
 
@@ -427,53 +398,35 @@ LIVENESS: Verdicts[LivenessDecision] = Verdicts(
 
 
 def decide(
-    verdicts: Verdicts[D], *, status: str, scored: bool, warnings: Iterable[ResultWarning]
+    verdicts: Verdicts[D], *, status: str, has_score: bool, warnings: Sequence[ResultWarning]
 ) -> D:
-    """The decision that an answer amounts to.
-
-    Args:
-        verdicts: The words of the call.
-        status: Didit's word.
-        scored: Whether there is a score.
-        warnings: All of them.
-    """
-    given = tuple(warnings)
-    codes = {warning.code for warning in given}
-    grave = {warning.code for warning in given if warning.severity.is_grave}
+    """The decision that status, score and warnings of an answer amount to."""
+    codes = {warning.code for warning in warnings}
+    grave = {warning.code for warning in warnings if warning.severity.is_grave}
     if WarningCode.NO_FACE in codes and not codes & verdicts.certain:
         return verdicts.inconclusive
     if status == APPROVED:
         # Documented: a grave warning declines, and an approval has a score. So this is neither.
-        return verdicts.passed if scored and not grave else verdicts.review
+        return verdicts.passed if has_score and not grave else verdicts.review
     if status == DECLINED:
         if grave and not codes & verdicts.reasons:
             return verdicts.review
         # Without a number nothing was measured, and "low" would be said of nothing.
-        return verdicts.failed if scored or codes & verdicts.certain else verdicts.inconclusive
+        return verdicts.failed if has_score or codes & verdicts.certain else verdicts.inconclusive
     return verdicts.review
 
 
-def verdict(
+def read_verdict(
     verdicts: Verdicts[D], block: dict[str, Any], scale: str, faces: Mapping[str, Faces]
 ) -> dict[str, Any]:
-    """Decision, score and warnings of a block, as calls and the decisions of sessions have it.
-
-    Args:
-        verdicts: The words of the call.
-        block: With ``status``, ``score`` and ``warnings``.
-        scale: That of the score.
-        faces: Those that the answer names, by picture.
-
-    Raises:
-        ValueError, LookupError: it is not such a block.
-    """
-    status = a_text(block["status"], "status")
-    warnings = _warnings_of(block, faces)
+    """Decision, score and warnings of a block, as calls and the decisions of sessions have it."""
+    status = read_text(block["status"], "status")
+    warnings = _read_warnings(block, faces)
     value, score = percentage_or_none(block["score"], "score"), None
     # Without a face Didit's score is null if it keeps the call, and else 0.
-    if value is not None and all(one.code is not WarningCode.NO_FACE for one in warnings):
+    if value is not None and all(w.code is not WarningCode.NO_FACE for w in warnings):
         score = Score(value, scale, raw=value, raw_name="score", source=ScaleSource.DOCUMENTED)
-    decision = decide(verdicts, status=status, scored=score is not None, warnings=warnings)
+    decision = decide(verdicts, status=status, has_score=score is not None, warnings=warnings)
     if status == APPROVED and value is None:
         missing = ResultWarning(
             code=WarningCode.SCORE_UNAVAILABLE,
@@ -490,18 +443,26 @@ def verdict(
     }
 
 
-def _warnings_of(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
+def _read_warnings(block: dict[str, Any], faces: Mapping[str, Faces]) -> tuple[ResultWarning, ...]:
     """Didit's warnings in their order, then ours about faces, if Didit has none about them."""
-    found = [_warning(item) for item in a_list(block["warnings"], "warnings")]
-    if all(warning.code is not WarningCode.MULTIPLE_FACES for warning in found):
+    warnings = [_read_warning(item) for item in read_list(block["warnings"], "warnings")]
+    if all(warning.code is not WarningCode.MULTIPLE_FACES for warning in warnings):
         # Face match sends no warning of its own about them.
-        found += _crowds(faces)
-    return tuple(found)
+        warnings += [
+            ResultWarning(
+                code=WarningCode.MULTIPLE_FACES,
+                severity=Severity.WARNING,
+                text=f"The {name} shows {len(seen)} faces; Didit takes the largest.",
+            )
+            for name, seen in faces.items()
+            if seen is not None and len(seen) > 1
+        ]
+    return tuple(warnings)
 
 
-def _warning(item: object) -> ResultWarning:
-    warning = an_object(item, "a warning")
-    tag = a_text(warning.get("risk"), "risk")
+def _read_warning(item: object) -> ResultWarning:
+    warning = read_object(item, "a warning")
+    tag = read_text(warning.get("risk"), "risk")
     weight = text_or_none(warning.get("log_type"), "log_type")
     return ResultWarning(
         code=WARNING_CODES.get(tag, WarningCode.OTHER),
@@ -510,16 +471,6 @@ def _warning(item: object) -> ResultWarning:
         text=text_or_none(warning.get("long_description"), "long_description")
         or text_or_none(warning.get("short_description"), "short_description"),
     )
-
-
-def _crowds(faces: Mapping[str, Faces]) -> Iterator[ResultWarning]:
-    for name, found in faces.items():
-        if found is not None and len(found) > 1:
-            yield ResultWarning(
-                code=WarningCode.MULTIPLE_FACES,
-                severity=Severity.WARNING,
-                text=f"The {name} shows {len(found)} faces; Didit takes the largest.",
-            )
 
 
 # What any other answer means, the same for every edition: the editions differ only in whether a bad
@@ -543,9 +494,8 @@ STATED = "only answers 200 are charged (Didit API reference, Face Match, June 20
 #: In which form of words an answer speaks; ``other`` is none of Didit's.
 Form = Literal["error", "detail", "fields", "list", "other"]
 
-
-#: What an answer means: by its status, its form of words and the shape of its body.
-Meaning = Callable[[int, Form, BodyShape], ErrorRow]
+#: Finds what an answer means by its status, its form of words and the shape of its body.
+FindErrorRow = Callable[[int, Form, BodyShape], ErrorRow]
 
 _FAULT = ErrorRow(VendorUnavailable, Charged.NO, STATED, "the vendor reports a fault of its own")
 _NO_CREDIT = ErrorRow(
@@ -556,7 +506,7 @@ _BAD_KEY = ErrorRow(
 )
 
 
-def meaning(status: int, form: Form, shape: BodyShape) -> ErrorRow:
+def error_row(status: int, form: Form, shape: BodyShape) -> ErrorRow:
     """What an answer other than 200 means for a call about faces."""
     usual = default_row(status, shape)
     if form == "other":
@@ -576,32 +526,23 @@ def meaning(status: int, form: Form, shape: BodyShape) -> ErrorRow:
 
 
 def error_of(
-    reply: HttpReply, *, now: datetime, meaning: Meaning = meaning, **about: Any
+    reply: HttpReply, *, now: datetime, find_row: FindErrorRow = error_row, **about: Any
 ) -> VendorError:
-    """The error for an answer that gives no result.
-
-    Args:
-        reply: The answer.
-        now: Time of day, with its zone.
-        meaning: What answers mean; for all calls but those about faces another one.
-        **about: Further arguments of `vendor_error`: ``reconcilable``, ``ids``.
-    """
+    """The error for an answer that gives no result; `about` are arguments of `vendor_error`."""
     form, fields = read_words(reply)
+    quotable = reply
     if fields:
         # In the form of which the core repeats the text, masked and shortened.
-        texts = "; ".join(f"{name}: {' '.join(said)}" for name, said in fields.items())
-        reply_read = attrs.evolve(reply, body=json.dumps({"detail": texts}).encode())
-    else:
-        reply_read = reply
-    shape = reply_read.shape
-    table = {(reply.status, shape): meaning(reply.status, form, shape)}
-    error = vendor_error(reply_read, table, backend=NAME, now=now, **about)
+        words = "; ".join(f"{name}: {' '.join(texts)}" for name, texts in fields.items())
+        quotable = attrs.evolve(reply, body=json.dumps({"detail": words}).encode())
+    row = find_row(reply.status, form, quotable.shape)
+    error = vendor_error(quotable, {}, backend=NAME, now=now, row=row, **about)
     if isinstance(error, RequestRejected):
         error.field_errors = {
             without_secrets(name, reply.secrets): tuple(
-                without_secrets(text, reply.secrets) for text in said
+                without_secrets(text, reply.secrets) for text in texts
             )
-            for name, said in fields.items()
+            for name, texts in fields.items()
         }
     if isinstance(error, RateLimited) and error.retry_after_s is None:
         error.retry_after_s = _reset_s(reply, now)

@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from facematch_core import Secret, Severity, WarningCode
+from facematch_core import Environment, Secret, Severity, WarningCode
 
 T = TypeVar("T")
 R = TypeVar("R", bound=attrs.AttrsInstance)
@@ -42,6 +42,11 @@ DEFAULT_THRESHOLD = 30.0
 #: early 2026) and any other word mean that a person should look.
 APPROVED = "Approved"
 DECLINED = "Declined"
+
+#: Didit's words for the kind of application that a session belongs to, the least real one first.
+ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
+    {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
+)
 
 #: Didit API reference, Face Match, June 2026: one credit for each answer 200.
 CHARGED = (
@@ -79,11 +84,7 @@ WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
 #: `log_type` of a warning: "error" declines, the others never do by themselves (Didit OpenAPI,
 #: 2026-07-18).
 SEVERITIES: Mapping[str, Severity] = MappingProxyType(
-    {
-        "error": Severity.ERROR,
-        "warning": Severity.WARNING,
-        "information": Severity.INFORMATION,
-    }
+    {"error": Severity.ERROR, "warning": Severity.WARNING, "information": Severity.INFORMATION}
 )
 
 #: Keys whose text is an address of a picture or film, in Didit's records (Didit OpenAPI,
@@ -97,34 +98,31 @@ MEDIA_KEYS = frozenset(
 PERSONAL_KEYS = frozenset({"user_details"})
 
 
-# Values out of a decoded JSON body.
+# Values out of a decoded JSON body; `place` is where each of them is.
 
 
-def an_object(value: object, place: str) -> dict[str, Any]:
-    """A JSON object."""
-    if not isinstance(value, dict):
-        raise _wrong(value, place, "an object")
-    return value
+def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
+    """What reads a value of a type of JSON; true is no number, and 1 is not true."""
+
+    def read(value: object, place: str) -> T:
+        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
+            raise ValueError(f"{place} is {type(value).__name__}, not {description}")
+        return value
+
+    return read
 
 
-def a_list(value: object, place: str) -> list[Any]:
-    """A JSON array."""
-    if not isinstance(value, list):
-        raise _wrong(value, place, "an array")
-    return value
+read_object = _reader(dict, "an object")
+read_list = _reader(list, "an array")
+read_text = _reader(str, "a text")
+read_whole_number = _reader(int, "a whole number")
+_read_flag = _reader(bool, "true or false")
 
 
-def a_text(value: object, place: str) -> str:
-    """A text."""
-    if not isinstance(value, str):
-        raise _wrong(value, place, "a text")
-    return value
-
-
-def a_number(value: object, place: str) -> float:
+def read_number(value: object, place: str) -> float:
     """A finite number; whole numbers may come for floats."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _wrong(value, place, "a number")
+        raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - of a stranger, not of a caller
     try:
         number = float(value)
     except OverflowError:
@@ -134,31 +132,17 @@ def a_number(value: object, place: str) -> float:
     return number
 
 
-def a_percentage(value: object, place: str) -> float:
+def read_percentage(value: object, place: str) -> float:
     """A number from 0 to 100."""
-    number = a_number(value, place)
+    number = read_number(value, place)
     if not 0 <= number <= 100:
         raise ValueError(f"{place} is not from 0 to 100")
     return number
 
 
-def a_whole_number(value: object, place: str) -> int:
-    """A number that is written without a fraction."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _wrong(value, place, "a whole number")
-    return value
-
-
-def a_flag(value: object, place: str) -> bool:
-    """True or false."""
-    if not isinstance(value, bool):
-        raise _wrong(value, place, "true or false")
-    return value
-
-
-def a_time(value: object, place: str) -> datetime:
+def read_time(value: object, place: str) -> datetime:
     """A moment in UTC from ISO 8601; Didit's times are UTC where they do not say."""
-    text = a_text(value, place)
+    text = read_text(value, place)
     try:
         at = datetime.fromisoformat(text)
         return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
@@ -167,88 +151,81 @@ def a_time(value: object, place: str) -> datetime:
 
 
 def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
-    """The same reader, with None for null and for what is missing."""
+    """A reader that takes null, and what is missing, too: both are None."""
     return lambda value, place: None if value is None else read(value, place)
 
 
-text_or_none = _optional(a_text)
-number_or_none = _optional(a_number)
-percentage_or_none = _optional(a_percentage)
-whole_or_none = _optional(a_whole_number)
-flag_or_none = _optional(a_flag)
-time_or_none = _optional(a_time)
+object_or_none = _optional(read_object)
+text_or_none = _optional(read_text)
+number_or_none = _optional(read_number)
+percentage_or_none = _optional(read_percentage)
+whole_or_none = _optional(read_whole_number)
+flag_or_none = _optional(_read_flag)
+time_or_none = _optional(read_time)
 
 
-def _wrong(value: object, place: str, wanted: str) -> ValueError:
-    return ValueError(f"{place} is {type(value).__name__}, not {wanted}")
-
-
-def each_text(value: Any, change: Callable[[str], str]) -> Any:
+def map_texts(value: Any, change: Callable[[str], str]) -> Any:
     """A copy of a decoded body in which every text is changed; names of fields stay."""
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: each_text(item, change) for key, item in value.items()}
+        return {key: map_texts(item, change) for key, item in value.items()}
     if isinstance(value, list):
-        return [each_text(item, change) for item in value]
+        return [map_texts(item, change) for item in value]
     return value
 
 
 # Records out of such values: the class of a record says how it is read.
 
 
-def under(name: str) -> dict[str, str]:
+def didit_name(name: str) -> dict[str, str]:
     """The `metadata` of a field of a record that Didit has under another name."""
     return {"didit": name}
 
 
-def read_record(kind: type[R], body: object, **own: Any) -> R:
-    """A record in a JSON object: each field by its type, under its own name or Didit's.
-
-    Args:
-        kind: An attrs class whose fields have the types of `_READERS`.
-        body: Decoded JSON.
-        **own: Fields that are read in another way.
-    """
-    answer = an_object(body, "the body")
-    for field, name, read in _fields(kind):
-        if field not in own:
-            own[field] = read(answer.get(name), name)
-    return kind(**own)
+def read_record(kind: type[R], body: object, **fields: Any) -> R:
+    """An attrs record in a JSON object: each field by its type, but for the `fields` given."""
+    answer = read_object(body, "the body")
+    for field, name, read in _fields_of(kind):
+        if field not in fields:
+            fields[field] = read(answer.get(name), name)
+    return kind(**fields)
 
 
 @functools.cache
-def _fields(
-    kind: type[attrs.AttrsInstance],
-) -> tuple[tuple[str, str, Reader], ...]:
+def _fields_of(kind: type[attrs.AttrsInstance]) -> tuple[tuple[str, str, Reader], ...]:
     """Name of each field, Didit's name for it, and what reads it."""
     types = typing.get_type_hints(kind)
     return tuple(
-        (field.name, field.metadata.get("didit", field.name), _READERS.get(types[field.name], _own))
+        (
+            field.name,
+            field.metadata.get("didit", field.name),
+            _READERS.get(types[field.name], _fail),
+        )
         for field in attrs.fields(kind)
     )
 
 
-def _own(_: object, place: str) -> typing.NoReturn:
+def _fail(_: object, place: str) -> typing.NoReturn:
     raise TypeError(f"{place} needs a reader of its own")
 
 
-def _needed_text(value: object, place: str) -> str:
-    text = a_text(value, place)
+def _read_needed_text(value: object, place: str) -> str:
+    text = read_text(value, place)
     if not text:
         raise ValueError(f"{place} is empty")
     return text
 
 
-def a_secret(value: object, place: str) -> Secret:
+def read_secret(value: object, place: str) -> Secret:
     """A text that is not empty, as a secret."""
-    return Secret(_needed_text(value, place), origin="Didit")
+    return Secret(_read_needed_text(value, place), origin="Didit")
 
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
-def _amount(value: object, place: str) -> Decimal:
+def _read_amount(value: object, place: str) -> Decimal:
     # Documented as text. A JSON number is taken by the digits that it shows.
     text = str(value) if type(value) in (int, float) else value
     if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
@@ -257,13 +234,13 @@ def _amount(value: object, place: str) -> Decimal:
 
 
 _READERS: Mapping[Any, Reader] = {
-    str: _needed_text,
+    str: _read_needed_text,
     str | None: text_or_none,
     int | None: whole_or_none,
     float | None: number_or_none,
     bool | None: flag_or_none,
     datetime | None: time_or_none,
-    Secret: a_secret,
-    Decimal: _amount,
-    Decimal | None: _optional(_amount),
+    Secret: read_secret,
+    Decimal: _read_amount,
+    Decimal | None: _optional(_read_amount),
 }

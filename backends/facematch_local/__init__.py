@@ -4,12 +4,7 @@ For trying, testing and small work; it is no certified recogniser, and it has no
 """
 
 from ._backend import LocalBackend
-from ._score import (
-    SCALE,
-    distance_from_score,
-    score_from_distance,
-    scores_from_embeddings,
-)
+from ._score import SCALE, distance_from_score, score_from_distance, scores_from_embeddings
 
 __all__ = [
     "SCALE",

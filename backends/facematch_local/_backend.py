@@ -24,18 +24,13 @@ from facematch_core import (
     ThresholdRule,
     __version__,
 )
-from facematch_core.backend import (
-    Capabilities,
-    ImageFormat,
-    ImageLimits,
-    MatchCall,
-)
+from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
 from facematch_core.engine import Compared, EngineBackend
 
 from . import _mapping, _models
-from ._cache import FoundCache
+from ._cache import FaceCache
 from ._engine import Engine
-from ._found import Found
+from ._faces import PictureFaces
 from ._score import SCALE, scores_from_embeddings
 
 if TYPE_CHECKING:
@@ -95,7 +90,7 @@ class LocalBackend(EngineBackend):
 
     cached_pictures: int = 1000
     _engine: Engine = attrs.field(init=False, repr=False, factory=Engine)
-    _cache: FoundCache = attrs.field(init=False, repr=False)
+    _cache: FaceCache = attrs.field(init=False, repr=False)
 
     name: ClassVar[str] = "local"
     capabilities: ClassVar[Capabilities] = Capabilities(
@@ -115,9 +110,9 @@ class LocalBackend(EngineBackend):
         missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
         if missing:
             version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-            says = NO_WHEELS if sys.version_info >= TOO_NEW else INSTALL
-            raise BackendUnavailable(says.format(missing=", ".join(missing), version=version))
-        self._cache = FoundCache(self.cached_pictures)
+            template = NO_WHEELS if sys.version_info >= TOO_NEW else INSTALL
+            raise BackendUnavailable(template.format(missing=", ".join(missing), version=version))
+        self._cache = FaceCache(self.cached_pictures)
 
     def load(self) -> None:
         """Load the models now, about half a second, rather than with the first picture.
@@ -130,7 +125,7 @@ class LocalBackend(EngineBackend):
     @property
     def pictures_computed(self) -> int:
         """How many pictures were looked at so far; one from memory is not counted again."""
-        return self._cache.computed
+        return self._cache.memory.computed
 
     def compare(self, call: MatchCall) -> Compared:
         """Compare the largest face of each picture.
@@ -138,9 +133,9 @@ class LocalBackend(EngineBackend):
         Raises:
             InvalidImage: a picture cannot be decoded.
         """
-        probe = self._found(call.probe, "probe", rotate=call.rotate)
-        reference = self._found(call.reference, "reference", rotate=call.rotate)
-        return _mapping.compared(probe, reference, _distance(probe, reference))
+        probe = self._look(call.probe, "probe", rotate=call.rotate)
+        reference = self._look(call.reference, "reference", rotate=call.rotate)
+        return _mapping.compare(probe, reference, _distance(probe, reference))
 
     def score_matrix(
         self,
@@ -165,11 +160,11 @@ class LocalBackend(EngineBackend):
             InvalidImage: a picture cannot be used.
             InvalidRequest: `max_workers` is out of range.
         """
-        workers = _workers(max_workers)
-        left = [Image.of(picture).prepared(LIMITS) for picture in probes]
-        right = [Image.of(picture).prepared(LIMITS) for picture in references]
+        workers = _count_workers(max_workers)
+        rows = [Image.of(picture).prepared(LIMITS) for picture in probes]
+        columns = [Image.of(picture).prepared(LIMITS) for picture in references]
         with ThreadPoolExecutor(workers) as pool:
-            a, b = (self._embedded(images, pool, rotate=rotate) for images in (left, right))
+            a, b = (self._embed(images, pool, rotate=rotate) for images in (rows, columns))
         return scores_from_embeddings(a, b)
 
     def embeddings(
@@ -191,10 +186,10 @@ class LocalBackend(EngineBackend):
             InvalidImage: a picture cannot be used.
             InvalidRequest: `max_workers` is out of range.
         """
-        workers = _workers(max_workers)
+        workers = _count_workers(max_workers)
         images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
         with ThreadPoolExecutor(workers) as pool:
-            return self._embedded(images, pool, rotate=rotate)
+            return self._embed(images, pool, rotate=rotate)
 
     def embed(self, paths: Iterable[os.PathLike[str]]) -> pa.Table:
         """The embeddings of many files as an Arrow table, to be mapped over many machines.
@@ -241,21 +236,21 @@ class LocalBackend(EngineBackend):
             ],
             metadata={"facematch.engine": engine},
         )
-        rows = [{**self._row(path), "engine": engine} for path in paths]
+        rows = [{**self._embed_file(path), "engine": engine} for path in paths]
         return pa.Table.from_pylist(rows, schema=schema)
 
-    def _row(self, path: os.PathLike[str]) -> dict[str, Any]:
+    def _embed_file(self, path: os.PathLike[str]) -> dict[str, Any]:
         row: dict[str, Any] = {"path": os.fspath(path), "face": False}
         self._engine.load()
         try:
             image = Image.read(path)
             row["sha256"] = hashlib.sha256(image.data).hexdigest()
             started = time.perf_counter()
-            found = self._engine.look(image.prepared(LIMITS).data)
+            faces = self._engine.look(image.prepared(LIMITS).data)
         except InvalidImage as error:
             return row | {"error": type(error).__name__}
         row["elapsed_s"] = time.perf_counter() - started
-        return row | {"face": found.embedding is not None, "embedding": found.embedding}
+        return row | {"face": faces.embedding is not None, "embedding": faces.embedding}
 
     #: `scores_from_embeddings`, for who opens this backend by name and imports nothing of it.
     scores = staticmethod(scores_from_embeddings)
@@ -269,55 +264,53 @@ class LocalBackend(EngineBackend):
         """Model, score scale, whether the model files are the measured ones, and versions."""
         from importlib.metadata import PackageNotFoundError, version
 
-        told: dict[str, Any] = {"model": _mapping.MODEL, "scale": SCALE}
+        facts: dict[str, Any] = {"model": _mapping.MODEL, "scale": SCALE}
         try:
             for name in _models.DIGESTS:
-                _models.checked(name)
-            told["model files"] = "the ones that were measured"
+                _models.find_file(name)
+            facts["model files"] = "the ones that were measured"
         except ConfigurationError as error:
-            told["model files"] = str(error)
+            facts["model files"] = str(error)
         for distribution in NEEDED.values():
             try:
-                told[distribution] = version(distribution)
+                facts[distribution] = version(distribution)
             except PackageNotFoundError:
                 # The same module from another distribution: plain dlib for dlib-bin, say.
-                told[distribution] = "not installed under this name"
-        return told
+                facts[distribution] = "not installed under this name"
+        return facts
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend holds biometric data and is not pickled: open another one.")
 
-    def _embedded(
+    def _embed(
         self, images: Sequence[Image], pool: ThreadPoolExecutor, *, rotate: bool
     ) -> NDArray[np.float64]:
         import numpy as np
 
-        def embedding(image: Image) -> NDArray[np.float64]:
-            found = self._found(image, "picture", rotate=rotate)
-            if found.embedding is None:
-                return np.full(128, np.nan)
-            return found.embedding.astype(np.float64)
+        def embed(image: Image) -> NDArray[np.float64]:
+            embedding = self._look(image, "picture", rotate=rotate).embedding
+            return np.full(128, np.nan) if embedding is None else embedding.astype(np.float64)
 
-        return np.array(list(pool.map(embedding, images))).reshape(len(images), 128)
+        return np.array(list(pool.map(embed, images))).reshape(len(images), 128)
 
-    def _found(self, image: Image, picture: str, *, rotate: bool) -> Found:
+    def _look(self, image: Image, picture: str, *, rotate: bool) -> PictureFaces:
         try:
             return self._cache.get(
                 (image.digest, rotate), lambda: self._engine.look(image.data, rotate=rotate)
             )
         except InvalidImage as error:
-            refused = error.of(picture)
+            refusal = error.of(picture)
         # Outside the except block: the first error's frames hold the picture.
-        raise refused
+        raise refusal
 
 
-def _workers(wanted: int | None) -> int:
-    if wanted is not None and (type(wanted) is not int or wanted < 1):
+def _count_workers(max_workers: int | None) -> int:
+    if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
         raise InvalidRequest("max_workers must be a whole number, 1 or more, or None.")
-    return wanted or os.cpu_count() or 1
+    return max_workers or os.cpu_count() or 1
 
 
-def _distance(probe: Found, reference: Found) -> float | None:
+def _distance(probe: PictureFaces, reference: PictureFaces) -> float | None:
     if probe.embedding is None or reference.embedding is None:
         return None
     import numpy as np

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import NoReturn
 
-from ._found import Found
+from ._faces import PictureFaces
 
 
 class _Memory:
@@ -22,68 +22,57 @@ class _Memory:
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.lock = threading.Lock()
-        self.found: collections.OrderedDict[Hashable, Future[Found]] = collections.OrderedDict()
+        self.futures = collections.OrderedDict[Hashable, Future[PictureFaces]]()
         self.computed = 0
 
 
-class FoundCache:
+class FaceCache:
     """Least recently used first out. Safe across threads; a forked child begins empty."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._memory = _Memory()
-
-    def _own(self) -> _Memory:
-        if self._memory.pid != os.getpid():
-            self._memory = _Memory()
-        return self._memory
+        self._last_memory = _Memory()
 
     @property
-    def computed(self) -> int:
-        """How many pictures were looked at, cached ones not counted again."""
-        return self._own().computed
+    def memory(self) -> _Memory:
+        """That of this process."""
+        if self._last_memory.pid != os.getpid():
+            self._last_memory = _Memory()
+        return self._last_memory
 
-    def get(self, key: Hashable, compute: Callable[[], Found]) -> Found:
+    def get(self, key: Hashable, compute: Callable[[], PictureFaces]) -> PictureFaces:
         """What `compute` answers for this key, from memory if it is there.
 
         Threads that ask for one key at the same time wait for the first of them. An error is
         raised in all of them and is not remembered.
         """
-        memory = self._own()
+        memory = self.memory
         with memory.lock:
-            future = memory.found.get(key)
-            first = future is None
+            future = memory.futures.get(key)
+            is_first = future is None
             if future is None:
-                future = memory.found[key] = Future()
+                future = memory.futures[key] = Future()
                 memory.computed += 1
-            memory.found.move_to_end(key)
-        if first:
-            self._fill(memory, key, future, compute)
-        return future.result()
-
-    def _fill(
-        self,
-        memory: _Memory,
-        key: Hashable,
-        future: Future[Found],
-        compute: Callable[[], Found],
-    ) -> None:
+            memory.futures.move_to_end(key)
+        if not is_first:
+            return future.result()
         try:
             future.set_result(compute())
         except BaseException as error:
             with memory.lock:
-                memory.found.pop(key, None)
+                memory.futures.pop(key, None)
             future.set_exception(error)
             raise
         with memory.lock:
-            while len(memory.found) > self._size:
-                memory.found.popitem(last=False)
+            while len(memory.futures) > self._size:
+                memory.futures.popitem(last=False)
+        return future.result()
 
     def clear(self) -> None:
         """Forget everything."""
-        memory = self._own()
+        memory = self.memory
         with memory.lock:
-            memory.found.clear()
+            memory.futures.clear()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("Embeddings are biometric data and are not pickled.")

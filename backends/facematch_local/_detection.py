@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ._pictures import shrunk, turned
+from ._pictures import shrink, turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,22 +60,22 @@ class Detection(NamedTuple):
 def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
     """The faces of a picture; with `rotate` in the quarter turn that has the surest one."""
     best = Detection(0, ())
-    for side, upsample in _looks(max(pixels.size)):
-        small = shrunk(pixels, side)
+    for side, upsample in _list_looks(max(pixels.size)):
+        small = shrink(pixels, side)
+        scale = max(pixels.size) / max(small.size)
         for angle in QUARTER_TURNS if rotate else (0,):
-            seen = _look(detector, turned(small, angle), upsample)
-            faces = _scaled(seen, max(pixels.size) / max(small.size))
+            faces = _look(detector, turn(small, angle), upsample, scale)
             best = max(best, Detection(angle, faces), key=lambda detection: detection.confidence)
         if len(best.faces) > 1 and small is not pixels:
             # In a group the faces are small and some are missed: count them in the full picture.
-            finer = Detection(best.angle, _look(detector, turned(pixels, best.angle), 0))
+            finer = Detection(best.angle, _look(detector, turn(pixels, best.angle), 0))
             return max(best, finer, key=lambda detection: len(detection.faces))
         if best.faces:
             break
     return best
 
 
-def _looks(longest: int) -> Iterator[tuple[int, int]]:
+def _list_looks(longest: int) -> Iterator[tuple[int, int]]:
     """Longest side in pixels and number of doublings of each look, while nothing is found."""
     if longest > FIRST_SIDE:
         yield FIRST_SIDE, 0
@@ -83,18 +83,22 @@ def _looks(longest: int) -> Iterator[tuple[int, int]]:
     yield longest, 1
 
 
-def _look(detector: Any, pixels: Image.Image, upsample: int) -> tuple[Candidate, ...]:
+def _look(
+    detector: Any, pixels: Image.Image, upsample: int, scale: float = 1
+) -> tuple[Candidate, ...]:
+    """The faces in `pixels`, the largest first, in a picture that is `scale` times as large."""
     boxes, confidences, _ = detector.run(np.asarray(pixels), upsample, LEAST_CONFIDENCE)
-    found = (
+    faces = [
         Candidate(box.left(), box.top(), box.right(), box.bottom(), confidence)
         for box, confidence in zip(boxes, confidences, strict=True)
+    ]
+    faces.sort(key=lambda face: (face.area, face.confidence), reverse=True)
+    return tuple(
+        face._replace(
+            left=face.left * scale,
+            top=face.top * scale,
+            right=face.right * scale,
+            bottom=face.bottom * scale,
+        )
+        for face in faces
     )
-    return tuple(sorted(found, key=lambda face: (face.area, face.confidence), reverse=True))
-
-
-def _scaled(faces: tuple[Candidate, ...], factor: float) -> tuple[Candidate, ...]:
-    def scaled(face: Candidate) -> Candidate:
-        left, top, right, bottom = (edge * factor for edge in face[:4])
-        return Candidate(left, top, right, bottom, face.confidence)
-
-    return tuple(map(scaled, faces))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._found import Found
+    from ._faces import PictureFaces
     from ._parts import Parts
 
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
-class _Loaded:
+class _Models:
     """What one process has loaded."""
 
     def __init__(self) -> None:
@@ -42,54 +42,58 @@ class Engine:
     """
 
     def __init__(self) -> None:
-        self._inherited: list[_Loaded] = []
-        self._loaded_here = _Loaded()
+        self._inherited: list[_Models] = []
+        self._last_models = _Models()
 
     def load(self) -> None:
         """Load the models now, about half a second, rather than with the first picture."""
-        self._loaded()
+        self._load()
 
     def close(self) -> None:
         """Give the memory back, if no other engine needs it. The next call loads again."""
-        self._own().parts = None
+        self.models.parts = None
 
-    def look(self, data: bytes, *, rotate: bool = False) -> Found:
+    def look(self, data: bytes, *, rotate: bool = False) -> PictureFaces:
         """Faces of a picture, embedding of the largest; `rotate` takes four times as long."""
-        return self._loaded().look(data, rotate=rotate)
+        return self._load().look(data, rotate=rotate)
 
-    def cut(self, data: bytes, *, rotate: bool = False) -> tuple[Found, NDArray[np.uint8] | None]:
+    def cut(
+        self, data: bytes, *, rotate: bool = False
+    ) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
         """As `look`, with the chip of the largest face (150 x 150, RGB) for its embedding."""
-        return self._loaded().cut(data, rotate=rotate)
+        return self._load().cut(data, rotate=rotate)
 
     def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The embeddings of many chips of `cut`, a little faster than one by one."""
-        return self._loaded().embed_chips(chips)
+        return self._load().embed_chips(chips)
 
-    def _own(self) -> _Loaded:
-        inherited = self._loaded_here
+    @property
+    def models(self) -> _Models:
+        """Those of this process."""
+        inherited = self._last_models
         if inherited.pid != os.getpid():
             # Another thread of the parent may have been inside of the models, or loading them, when
             # the process forked: its locks stay locked in this child for ever. So what the parent
             # loaded is not used again, and not given back either, because that takes locks too.
             self._inherited.append(inherited)
-            self._loaded_here = _Loaded()
-        return self._loaded_here
+            self._last_models = _Models()
+        return self._last_models
 
-    def _loaded(self) -> Parts:
-        own = self._own()
-        parts = own.parts
+    def _load(self) -> Parts:
+        models = self.models
+        parts = models.parts
         if parts is not None:
             return parts
-        with own.lock:
-            if own.parts is None:
-                own.parts = _load()
-            return own.parts
+        with models.lock:
+            if models.parts is None:
+                models.parts = _load_parts()
+            return models.parts
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an Engine cannot be pickled; each process has its own")
 
 
-def _load() -> Parts:
+def _load_parts() -> Parts:
     shared = _shared.get(os.getpid())
     if shared is not None:
         return shared

@@ -48,7 +48,7 @@ def build(network: Network) -> bytes:
     here = graph.add("Cast", [CHIPS], to=TensorProto.FLOAT)
     # Batch, rows, columns, channels: as dlib cuts chips. The convolutions want channels second.
     here = graph.add("Transpose", [here], perm=[0, 3, 1, 2])
-    here = graph.add("Relu", [graph.convolve(here, *_stem(network))])
+    here = graph.add("Relu", [graph.convolve(here, *_fold_stem(network))])
     here = graph.add("MaxPool", [here], kernel_shape=[3, 3], strides=[2, 2])
     shape = _shape_after(network.stem, (3, height, width))
     shape = (shape[0], (shape[1] - 3) // 2 + 1, (shape[2] - 3) // 2 + 1)
@@ -61,14 +61,14 @@ def build(network: Network) -> bytes:
         make_tensor_value_info(CHIPS, TensorProto.UINT8, ["n", height, width, 3]),
         make_tensor_value_info(EMBEDDINGS, TensorProto.FLOAT, ["n", network.product.shape[1]]),
     )
-    return graph.serialised(*ends)
+    return graph.serialise(*ends)
 
 
 def _add_block(
     graph: _Graph, block: Block, start: str, shape: tuple[int, ...]
 ) -> tuple[str, tuple[int, ...]]:
-    here = graph.add("Relu", [graph.convolve(start, *_folded(block.first), block.first)])
-    here = graph.convolve(here, *_folded(block.second), block.second)
+    here = graph.add("Relu", [graph.convolve(start, *_fold_affine(block.first), block.first)])
+    here = graph.convolve(here, *_fold_affine(block.second), block.second)
     through = _shape_after(block.second, _shape_after(block.first, shape))
     if block.halves:
         start = graph.add("AveragePool", [start], kernel_shape=[2, 2], strides=[2, 2])
@@ -86,20 +86,18 @@ def _shape_after(layer: Convolution, shape: tuple[int, ...]) -> tuple[int, ...]:
     return (len(layer.filters), *rest)
 
 
-def _folded(layer: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _fold_affine(layer: Convolution) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Filters and bias that do the work of the affine layer too."""
-    return (
-        layer.filters * layer.gain[:, None, None, None],
-        layer.bias * layer.gain + layer.offset,
-    )
+    filters = layer.filters * layer.gain[:, None, None, None]
+    return filters, layer.bias * layer.gain + layer.offset
 
 
-def _stem(network: Network) -> tuple[NDArray[np.float32], NDArray[np.float32], Convolution]:
+def _fold_stem(network: Network) -> tuple[NDArray[np.float32], NDArray[np.float32], Convolution]:
     """The first convolution, for colours 0-255 as they are."""
     if network.stem.padding:
         # Zeros around the picture are zeros after the mean is taken off, not before.
         raise ValueError("the mean cannot be folded into a first convolution with padding")
-    filters, bias = _folded(network.stem)
+    filters, bias = _fold_affine(network.stem)
     filters /= np.float32(SCALE)
     # In 64 bits: a small difference of large sums, whose error every later layer would inherit.
     shift = filters.astype(np.float64).sum(axis=(2, 3)) @ np.array(network.mean)
@@ -107,12 +105,10 @@ def _stem(network: Network) -> tuple[NDArray[np.float32], NDArray[np.float32], C
 
 
 class _Graph:
-    """A model in the making.
+    """A model in the making, with its weights written straight into it."""
 
-    The weights are written straight into it. `onnx.helper.make_graph` and `make_model` copy them,
-    which would more than double the memory that is needed while loading.
-    """
-
+    # `onnx.helper.make_graph` and `make_model` copy them, which would more than double the memory
+    # that is needed while loading.
     def __init__(self) -> None:
         self._model = onnx.ModelProto(ir_version=IR_VERSION)
         self._model.opset_import.append(make_opsetid("", OPSET))
@@ -156,7 +152,7 @@ class _Graph:
         pads = np.array([0] * len(missing) + missing, dtype=np.int64)
         return self.add("Pad", [start, self.constant(pads)])
 
-    def serialised(self, chips: onnx.ValueInfoProto, embeddings: onnx.ValueInfoProto) -> bytes:
+    def serialise(self, chips: onnx.ValueInfoProto, embeddings: onnx.ValueInfoProto) -> bytes:
         self._graph.input.append(chips)
         self._graph.output.append(embeddings)
         return bytes(self._model.SerializeToString())

@@ -6,10 +6,11 @@ import math
 
 import attrs
 
-from facematch_core import Box, Face, ResultWarning, Severity, WarningCode
+from facematch_core import Box, Face, ResultWarning, WarningCode
+from facematch_core.backend import NO_FACE
 from facematch_core.engine import Compared
 
-from ._found import Found
+from ._faces import PictureFaces
 from ._score import score_from_distance
 
 #: Model file and its version, as dlib names it.
@@ -17,51 +18,45 @@ MODEL = "dlib_face_recognition_resnet_model_v1"
 
 
 @attrs.frozen
-class Limit:
+class QualityLimit:
     """A property of a face beyond which its picture gets a warning. The numbers are ours."""
 
     attribute: str
     below: float
     above: float
     code: WarningCode
-    says: str
+    problem: str
 
 
 #: Where the median score of photographs against their own degraded copies falls to about 96, by
 #: ``benchmarks/quality_limits.py`` on the sample photographs and 61 others.
 LIMITS = (
-    Limit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
-    Limit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
-    Limit("luminance", 8, math.inf, WarningCode.TOO_DARK, "is dark"),
-    Limit("luminance", 0, 88, WarningCode.TOO_BRIGHT, "is bright"),
+    QualityLimit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
+    QualityLimit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
+    QualityLimit("luminance", 8, math.inf, WarningCode.TOO_DARK, "is dark"),
+    QualityLimit("luminance", 0, 88, WarningCode.TOO_BRIGHT, "is bright"),
 )
 
 
-def warnings_of(found: Found, picture: str) -> tuple[ResultWarning, ...]:
+def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
     """What is worth saying of one picture, ``probe`` or ``reference``."""
-    if not found.boxes:
-        return (
-            ResultWarning(
-                code=WarningCode.NO_FACE,
-                severity=Severity.ERROR,
-                text=f"No face was found in the {picture}.",
-            ),
-        )
+    if not faces.boxes:
+        return (attrs.evolve(NO_FACE, text=f"No face was found in the {picture}."),)
     warnings = [
-        ResultWarning(code=limit.code, text=f"The face in the {picture} {limit.says}.")
+        ResultWarning(code=limit.code, text=f"The face in the {picture} {limit.problem}.")
         for limit in LIMITS
-        if (value := getattr(found, limit.attribute)) is not None
+        if (value := getattr(faces, limit.attribute)) is not None
         and not limit.below <= value <= limit.above
     ]
-    if len(found.boxes) > 1:
-        text = f"The {picture} shows {len(found.boxes)} faces; the largest one was compared."
+    if len(faces.boxes) > 1:
+        text = f"The {picture} shows {len(faces.boxes)} faces; the largest one was compared."
         warnings.insert(0, ResultWarning(code=WarningCode.MULTIPLE_FACES, text=text))
     return tuple(warnings)
 
 
-def faces_of(found: Found) -> tuple[Face, ...]:
+def faces_of(faces: PictureFaces) -> tuple[Face, ...]:
     """The faces of one picture, the largest first."""
-    width, height = found.size
+    width, height = faces.size
     return tuple(
         Face(
             box=Box(
@@ -73,13 +68,13 @@ def faces_of(found: Found) -> tuple[Face, ...]:
                 of_height=height,
             ),
             confidence=box.confidence,
-            rotation=found.angle,
+            rotation=faces.angle,
         )
-        for box in found.boxes
+        for box in faces.boxes
     )
 
 
-def compared(probe: Found, reference: Found, distance: float | None) -> Compared:
+def compare(probe: PictureFaces, reference: PictureFaces, distance: float | None) -> Compared:
     """What the engine says of one comparison; no distance where a picture has no face."""
     return Compared(
         score=None if distance is None else score_from_distance(distance),

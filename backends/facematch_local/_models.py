@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 @functools.cache
-def checked(name: str) -> Path:
+def find_file(name: str) -> Path:
     """The path of one model file, once its bytes are known to be the expected ones."""
     # Read through once per process; a failure is not remembered, so a repaired file is seen.
     path = folder() / name

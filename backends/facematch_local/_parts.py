@@ -17,7 +17,7 @@ from PIL import Image
 
 from . import _graph, _models, _runtime, _weights
 from ._detection import Candidate, detect
-from ._found import FaceBox, Found
+from ._faces import FaceBox, PictureFaces
 from ._pictures import Picture, decode
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ class Parts:
 
     def __init__(self) -> None:
         """Load the models, about half a second."""
-        self._session = _session()
-        self._predictor = dlib.shape_predictor(str(_models.checked(_models.LANDMARKS)))
+        self._session = _open_session()
+        self._predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
         self._first_detector = dlib.get_frontal_face_detector()
-        self._own = threading.local()
+        self._of_thread = threading.local()
 
     def _detector(self) -> Any:
         """The detector of this thread.
@@ -54,27 +54,24 @@ class Parts:
         A detector keeps its feature maps between runs: two threads in one crash the interpreter.
         A copy takes 1 ms, a new one 170 ms; the first is only copied, never run.
         """
-        try:
-            return self._own.detector
-        except AttributeError:
-            self._own.detector = copy.copy(self._first_detector)
-            return self._own.detector
+        if not hasattr(self._of_thread, "detector"):
+            self._of_thread.detector = copy.copy(self._first_detector)
+        return self._of_thread.detector
 
-    def cut(self, data: bytes, *, rotate: bool) -> tuple[Found, NDArray[np.uint8] | None]:
+    def cut(self, data: bytes, *, rotate: bool) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
         """Find the faces and cut out the largest; the embedding is still missing."""
         picture = decode(data)
         detection = detect(self._detector(), picture.pixels, rotate=rotate)
-        picture = picture.turned(detection.angle)
-        found = Found(boxes=(), size=picture.size)
+        picture = picture.turn(detection.angle)
         if not detection.faces:
-            return found, None
+            return PictureFaces(boxes=(), size=picture.size), None
         largest = detection.faces[0]
         pixels = np.asarray(picture.pixels)
         edges = (round(edge) for edge in largest[:4])
         points = self._predictor(pixels, dlib.rectangle(*edges))
         chip = dlib.get_face_chip(pixels, points, CHIP_SIDE, CHIP_MARGIN)
-        luminance, sharpness = _light(chip)
-        found = Found(
+        luminance, sharpness = _measure_light(chip)
+        faces = PictureFaces(
             boxes=tuple(_box(face, picture) for face in detection.faces),
             size=picture.size,
             angle=detection.angle,
@@ -82,14 +79,14 @@ class Parts:
             luminance=luminance,
             sharpness=sharpness,
         )
-        return found, chip
+        return faces, chip
 
-    def look(self, data: bytes, *, rotate: bool) -> Found:
+    def look(self, data: bytes, *, rotate: bool) -> PictureFaces:
         """Find the faces and embed the largest."""
-        found, chip = self.cut(data, rotate=rotate)
+        faces, chip = self.cut(data, rotate=rotate)
         if chip is None:
-            return found
-        return attrs.evolve(found, embedding=self.embed_chips(chip[None])[0])
+            return faces
+        return attrs.evolve(faces, embedding=self.embed_chips(chip[None])[0])
 
     def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeddings, float32 (n, 128), of chips, uint8 (n, 150, 150, 3)."""
@@ -105,12 +102,12 @@ class Parts:
         return embeddings
 
 
-def _session() -> Any:
+def _open_session() -> Any:
     """The network, ready to run. Everything that it was built from is given back on return."""
-    network = _weights.read(_models.checked(_models.RECOGNITION).read_bytes())
+    network = _weights.read(_models.find_file(_models.RECOGNITION).read_bytes())
     graph = _graph.build(network)
     del network
-    return _runtime.session(graph)
+    return _runtime.open_session(graph)
 
 
 def _scale(picture: Picture) -> tuple[float, float]:
@@ -130,7 +127,7 @@ def _box(face: Candidate, picture: Picture) -> FaceBox:
     )
 
 
-def _light(chip: NDArray[np.uint8]) -> tuple[float, float]:
+def _measure_light(chip: NDArray[np.uint8]) -> tuple[float, float]:
     """Luminance, 0-100, and sharpness, at least 0, of the face in a chip."""
     grey = np.asarray(Image.fromarray(chip).convert("L"))[_FACE, _FACE].astype(np.int16)
     around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]

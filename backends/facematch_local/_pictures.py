@@ -16,15 +16,8 @@ WORKING_SIDE = 1024
 
 #: What Pillow's readers raise for damaged files of one format or another.
 _DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    struct.error,
-    Image.DecompressionBombError,
+    *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError),
+    *(struct.error, Image.DecompressionBombError),
 )
 
 #: How Pillow names our turns: it counts them the other way round.
@@ -37,36 +30,29 @@ _CLOCKWISE = {
 
 @attrs.frozen(eq=False)
 class Picture:
-    """A decoded picture, upright.
-
-    Attributes:
-        pixels: RGB, longest side at most 1024 pixels.
-        size: Width and height in pixels of the picture in its full size.
-    """
+    """A decoded picture, upright: `size` is its full one, that of `pixels` at most 1024."""
 
     pixels: Image.Image
     size: tuple[int, int]
 
-    def turned(self, angle: int) -> Picture:
+    def turn(self, angle: int) -> Picture:
         """The picture turned by 0, 90, 180 or 270 degrees clockwise."""
         size = self.size[::-1] if angle in (90, 270) else self.size
-        return Picture(turned(self.pixels, angle), size)
+        return Picture(turn(self.pixels, angle), size)
 
 
-def turned(pixels: Image.Image, angle: int) -> Image.Image:
+def turn(pixels: Image.Image, angle: int) -> Image.Image:
     """Pixels turned by 0, 90, 180 or 270 degrees clockwise."""
     return pixels.transpose(_CLOCKWISE[angle]) if angle else pixels
 
 
-def shrunk(pixels: Image.Image, side: int) -> Image.Image:
-    """Pixels with no side above `side`; the same object if that is so already.
-
-    Good enough to find a face in, not to cut one out of: averaging boxes of pixels takes a third
-    of the time of Pillow's default, and the detector sees as much.
-    """
+def shrink(pixels: Image.Image, side: int) -> Image.Image:
+    """Pixels with no side above `side`; the same object if that is so already."""
     if max(pixels.size) <= side:
         return pixels
     copy = pixels.copy()
+    # Good enough to find a face in, not to cut one out of: averaging boxes of pixels takes a third
+    # of the time of Pillow's default, and the detector sees as much.
     copy.thumbnail((side, side), Image.Resampling.BOX)
     return copy
 
@@ -82,7 +68,7 @@ def decode(data: bytes) -> Picture:
             # A JPEG is decoded straight to a half, a quarter or an eighth of its size.
             image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
             ImageOps.exif_transpose(image, in_place=True)
-            pixels = _rgb(image)
+            pixels = _as_rgb(image)
             pixels.thumbnail((WORKING_SIDE, WORKING_SIDE))
     except _DAMAGE as error:
         what = type(error).__name__
@@ -93,7 +79,7 @@ def decode(data: bytes) -> Picture:
     raise InvalidImage(f"The picture cannot be decoded ({what}).")
 
 
-def _rgb(image: Image.Image) -> Image.Image:
+def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and "transparency" in image.info:
         # Straight to RGB, Pillow warns about a palette with transparency.
         image = image.convert("RGBA")

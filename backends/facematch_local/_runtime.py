@@ -18,7 +18,7 @@ import onnxruntime
 onnxruntime.disable_telemetry_events()
 
 
-def session(graph: bytes) -> Any:
+def open_session(graph: bytes) -> Any:
     """A session that runs an ONNX graph with one thread: parallelism is by pictures."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1

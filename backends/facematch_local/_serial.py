@@ -26,10 +26,9 @@ _LONGEST = 8
 
 
 class Reader:
-    """A place in the bytes, and how to read on from it.
+    """A place in the bytes, and how to read on from it; what is wrong there is a `ValueError`.
 
-    Every method that reads raises ValueError, with one sentence and the place, if the bytes are
-    not what it reads. None allocates memory for numbers: tensors look into the data.
+    None of its methods allocates memory for numbers: tensors look into the data.
     """
 
     def __init__(self, data: bytes, names: Iterable[str]) -> None:
@@ -39,30 +38,30 @@ class Reader:
         stored = (bytes((1, len(name))) + name.encode() for name in names)
         self._names = re.compile(b"|".join(map(re.escape, stored)))
 
-    def wrong(self, what: str) -> ValueError:
-        """The error to raise for `what` was found just before this place."""
+    def error(self, what: str) -> ValueError:
+        """The error to raise for what stands just before this place."""
         return ValueError(f"not a face recognition network: {what} before byte {self._at}")
 
     def next_name(self) -> str:
         """The next of the names in the bytes to come; does not move."""
-        found = self._names.search(self._data, self._at)
-        if found is None:
-            raise self.wrong("no further layer")
-        return found[0][2:].decode()
+        match = self._names.search(self._data, self._at)
+        if match is None:
+            raise self.error("no further layer")
+        return match[0][2:].decode()
 
     def skip_to(self, name: str) -> None:
         """Go behind the next of the names, which must be this one."""
-        found = self._names.search(self._data, self._at)
-        if found is None or found[0][2:].decode() != name:
-            raise self.wrong(f"no layer {name}")
-        self._at = found.end()
+        match = self._names.search(self._data, self._at)
+        if match is None or match[0][2:].decode() != name:
+            raise self.error(f"no layer {name}")
+        self._at = match.end()
 
     def integer(self) -> int:
         """A signed integer of at most 64 bits."""
         head = self._data[self._at] if self._at < len(self._data) else 0
         end = self._at + 1 + (head & 0x0F)
         if head & 0x70 or not 1 <= head & 0x0F <= _LONGEST or end > len(self._data):
-            raise self.wrong("no integer")
+            raise self.error("no integer")
         value = int.from_bytes(self._data[self._at + 1 : end], "little")
         self._at = end
         return -value if head & 0x80 else value
@@ -71,7 +70,7 @@ class Reader:
         """A number of things, 1-65535."""
         value = self.integer()
         if not 1 <= value <= _LARGEST:
-            raise self.wrong(f"a size of {value}")
+            raise self.error(f"a size of {value}")
         return value
 
     def real(self) -> float:
@@ -79,20 +78,20 @@ class Reader:
         mantissa, exponent = self.integer(), self.integer()
         # Inside of these bounds 64 bits of mantissa cannot overflow.
         if not -900 <= exponent <= 900:
-            raise self.wrong("no finite number")
+            raise self.error("no finite number")
         return math.ldexp(mantissa, exponent)
 
     def tensor(self) -> NDArray[np.float32]:
         """The numbers of a tensor, all finite, in one row."""
         if self.integer() != 2:
-            raise self.wrong("no tensor")
+            raise self.error("no tensor")
         sizes = [self.integer() for _ in range(4)]
         count = math.prod(sizes)
         end = self._at + 4 * count
         if min(sizes) < 1 or end > len(self._data):
-            raise self.wrong(f"a tensor of {count} numbers")
+            raise self.error(f"a tensor of {count} numbers")
         values = np.frombuffer(self._data, "<f4", count, self._at)
         if not np.isfinite(values).all():
-            raise self.wrong("a tensor with a number that is not finite")
+            raise self.error("a tensor with a number that is not finite")
         self._at = end
         return values

@@ -57,8 +57,8 @@ class LocalSimulator(EngineSimulator):
         return backend
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        drawn = _PROBES.get(situation, _narrowed)
-        return drawn(), photograph("grace-hopper-card")
+        draw = _PROBES.get(situation, _narrow_portrait)
+        return draw(), photograph("grace-hopper-card")
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
         """A HEIC: the engine does not decode it, and has no other limit.
@@ -77,19 +77,19 @@ class LocalSimulator(EngineSimulator):
 
 
 @functools.cache
-def _narrowed() -> Image:
+def _narrow_portrait() -> Image:
     """Her portrait, narrowed by a fifth: the same person, with a score short of the very top."""
     whole = photograph("grace-hopper").to_pil()
     return Image.from_pil(whole.resize((whole.width * 4 // 5, whole.height)))
 
 
 @functools.cache
-def _turned() -> Image:
+def _turn_portrait() -> Image:
     return Image.from_pil(photograph("grace-hopper").to_pil().transpose(Pillow.Transpose.ROTATE_90))
 
 
 @functools.cache
-def _side_by_side() -> Image:
+def _join_portraits() -> Image:
     left, right = (photograph(name).to_pil() for name in ("grace-hopper", "eileen-collins"))
     both = Pillow.new("RGB", (left.width + right.width, max(left.height, right.height)))
     both.paste(left, (0, 0))
@@ -100,6 +100,6 @@ def _side_by_side() -> Image:
 _PROBES: dict[Situation, Callable[[], Image]] = {
     Situation.DIFFERENT_PEOPLE: functools.partial(photograph, "eileen-collins"),
     Situation.NO_FACE: functools.partial(photograph, "no-face-cat"),
-    Situation.TWO_FACES: _side_by_side,
-    Situation.TURNED: _turned,
+    Situation.TWO_FACES: _join_portraits,
+    Situation.TURNED: _turn_portrait,
 }

@@ -38,57 +38,42 @@ _WHOLE_POOL = (0, 0, 1, 1, 0, 0)
 
 @attrs.frozen(eq=False)
 class Convolution:
-    """A convolution and the affine layer that follows it.
+    """A convolution and the affine layer that follows it: times `gain`, plus `offset`."""
 
-    Attributes:
-        filters: float32, (filters, channels, rows, columns).
-        bias: float32, (filters,).
-        gain: float32, (filters,); multiplies what the convolution gave.
-        offset: float32, (filters,); is added after that.
-        stride: Steps of the filter in pixels, the same in both directions, at least 1.
-        padding: Zeros around the map in pixels, the same on all four sides, 0 or 1.
-    """
-
+    #: (filters, channels, rows, columns); the arrays below have a number for each filter.
     filters: NDArray[np.float32] = attrs.field(repr=False)
     bias: NDArray[np.float32] = attrs.field(repr=False)
     gain: NDArray[np.float32] = attrs.field(repr=False)
     offset: NDArray[np.float32] = attrs.field(repr=False)
+    #: Of the filter in pixels, the same in both directions, at least 1.
     stride: int
+    #: Zeros around the map in pixels, the same on all four sides, 0 or 1.
     padding: int
 
 
 @attrs.frozen(eq=False)
 class Block:
-    """A residual block: two convolutions, and a way past them.
-
-    Attributes:
-        first: Followed by a ReLU.
-        second: Its result and what went past are added; a ReLU follows.
-        halves: Whether what goes past is halved by a 2 x 2 average with stride 2.
-    """
+    """A residual block: two convolutions, and a way past them that is added; a ReLU after each."""
 
     first: Convolution
     second: Convolution
+    #: Whether what goes past is halved by a 2 x 2 average with stride 2.
     halves: bool
 
 
 @attrs.frozen(eq=False)
 class Network:
-    """The whole network.
+    """The whole network, with at least one block."""
 
-    Attributes:
-        mean: What is subtracted from red, green and blue, 0-255.
-        size: Height and width of the picture in pixels.
-        stem: The first convolution; a ReLU and a 3 x 3 maximum with stride 2 follow.
-        blocks: At least one.
-        product: float32, (channels of the last block, numbers of an embedding); multiplies the
-            average of each channel over the map.
-    """
-
+    #: What is subtracted from red, green and blue, 0-255.
     mean: tuple[float, float, float]
+    #: Height and width of the picture in pixels.
     size: tuple[int, int]
+    #: A ReLU and a 3 x 3 maximum with stride 2 follow.
     stem: Convolution
     blocks: tuple[Block, ...]
+    #: (channels of the last block, numbers of an embedding); multiplies the average of each
+    #: channel over the map.
     product: NDArray[np.float32] = attrs.field(repr=False)
 
 
@@ -98,36 +83,36 @@ def read(data: bytes) -> Network:
     reader.skip_to("input_rgb_image_sized")
     mean = (reader.real(), reader.real(), reader.real())
     if not all(0 <= colour <= 255 for colour in mean):
-        raise reader.wrong("a mean colour outside of 0-255")
+        raise reader.error("a mean colour outside of 0-255")
     size = (reader.size(), reader.size())
-    stem = _convolution(reader, channels=3)
+    stem = _read_convolution(reader, channels=3)
     reader.skip_to("relu_")
-    _pool(reader, "max_pool_2", _MAX_POOL)
+    _read_pool(reader, "max_pool_2", _MAX_POOL)
     channels = len(stem.filters)
     blocks: list[Block] = []
     while reader.next_name() == "con_4" or not blocks:
-        blocks.append(_block(reader, channels))
+        blocks.append(_read_block(reader, channels))
         # What goes past a block keeps its channels: they can become more, never fewer.
         channels = max(channels, len(blocks[-1].second.filters))
-    _pool(reader, "avg_pool_2", _WHOLE_POOL)
-    product = _product(reader, channels)
+    _read_pool(reader, "avg_pool_2", _WHOLE_POOL)
+    product = _read_product(reader, channels)
     return Network(mean, size, stem, tuple(blocks), product)
 
 
-def _convolution(reader: Reader, channels: int) -> Convolution:
+def _read_convolution(reader: Reader, channels: int) -> Convolution:
     reader.skip_to("con_4")
     values = reader.tensor()
     number, rows, columns, down, across = (reader.size() for _ in range(5))
     padding = (reader.integer(), reader.integer())
     size = number * channels * rows * columns
     if len(values) != size + number:
-        raise reader.wrong(f"{len(values)} numbers for {number} filters of {channels} channels")
+        raise reader.error(f"{len(values)} numbers for {number} filters of {channels} channels")
     if rows != columns or down != across or padding not in {(0, 0), (1, 1)}:
-        raise reader.wrong("a convolution that differs between rows and columns")
+        raise reader.error("a convolution that differs between rows and columns")
     reader.skip_to("affine_")
     affine = reader.tensor()
     if len(affine) != 2 * number:
-        raise reader.wrong(f"an affine layer of {len(affine)} numbers after {number} filters")
+        raise reader.error(f"an affine layer of {len(affine)} numbers after {number} filters")
     return Convolution(
         filters=values[:size].reshape(number, channels, rows, columns),
         bias=values[size:],
@@ -138,28 +123,28 @@ def _convolution(reader: Reader, channels: int) -> Convolution:
     )
 
 
-def _block(reader: Reader, channels: int) -> Block:
-    first = _convolution(reader, channels)
+def _read_block(reader: Reader, channels: int) -> Block:
+    first = _read_convolution(reader, channels)
     reader.skip_to("relu_")
-    second = _convolution(reader, channels=len(first.filters))
+    second = _read_convolution(reader, channels=len(first.filters))
     halves = reader.next_name() == "avg_pool_2"
     if halves:
-        _pool(reader, "avg_pool_2", _HALVING_POOL)
+        _read_pool(reader, "avg_pool_2", _HALVING_POOL)
     reader.skip_to("add_prev_")
     reader.skip_to("relu_")
     return Block(first, second, halves)
 
 
-def _pool(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
+def _read_pool(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     reader.skip_to(name)
     if tuple(reader.integer() for _ in shape) != shape:
-        raise reader.wrong(f"a layer {name} of another shape")
+        raise reader.error(f"a layer {name} of another shape")
 
 
-def _product(reader: Reader, channels: int) -> NDArray[np.float32]:
+def _read_product(reader: Reader, channels: int) -> NDArray[np.float32]:
     reader.skip_to("fc_2")
     outputs, inputs = reader.size(), reader.size()
     values = reader.tensor()
     if inputs != channels or len(values) != inputs * outputs:
-        raise reader.wrong(f"a product of {len(values)} numbers after {channels} channels")
+        raise reader.error(f"a product of {len(values)} numbers after {channels} channels")
     return values.reshape(inputs, outputs)

@@ -57,7 +57,7 @@ from facematch_core.http import (
     Steps,
 )
 
-from .credentials import Chain, signed
+from .credentials import Chain, sign_request
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
@@ -86,17 +86,14 @@ _KEYS = (
     *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
     "RequestExpired",
 )
+_RIGHTS = ("AccessDeniedException",)
 _QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
 _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
 _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     code: ErrorRow(error, Charged.NO, _REFUSED, text)
     for codes, error, text in (
         (_KEYS, AuthenticationFailed, "AWS does not accept the credentials"),
-        (
-            ("AccessDeniedException",),
-            PermissionDenied,
-            "the credentials lack AWS's permission for this",
-        ),
+        (_RIGHTS, PermissionDenied, "the credentials lack AWS's permission for this"),
         (_QUOTAS, RateLimited, "more calls than AWS takes of this account now"),
         (_PICTURES, RequestRejected, "AWS does not take these pictures"),
     )
@@ -202,22 +199,22 @@ class RekognitionBackend(HttpBackend):
     @property
     def _chain(self) -> Chain:
         # As `HttpBackend.client`: two threads may make one each, and one of them stays.
-        chain: Chain = vars(self).get("chain") or vars(self).setdefault("chain", self._found())
+        chain: Chain = vars(self).get("chain") or vars(self).setdefault("chain", self._find_chain())
         return chain
 
-    def _found(self) -> Chain:
-        own = self.access_key_id, self.secret_access_key, self.session_token
-        if (own[0] is None) is not (own[1] is None) or (own[2] and own[0] is None):
+    def _find_chain(self) -> Chain:
+        key_id, key, token = self.access_key_id, self.secret_access_key, self.session_token
+        if (key_id is None) is not (key is None) or (token and key_id is None):
             raise ConfigurationError("access_key_id and secret_access_key are set together.")
-        return Chain(self.aws_profile, self.region, own if own[0] else ())
+        return Chain(self.aws_profile, self.region, (key_id, key, token) if key_id else ())
 
     def steps(self, call: MatchCall) -> Steps:
         """CompareFaces; DetectFaces before it, if it is asked for."""
-        detected: list[Any] | None = None
+        details: list[Any] | None = None
         if self.reference_quality:
-            reply = yield self._request("DetectFaces", {"Image": _bytes(call.reference)})
-            detected = list(reply.json()["FaceDetails"])
-            if not detected:
+            reply = yield self._request("DetectFaces", {"Image": _encode_image(call.reference)})
+            details = list(reply.json()["FaceDetails"])
+            if not details:
                 return MatchResult(
                     decision=Decision.INCONCLUSIVE,
                     warnings=(attrs.evolve(NO_FACE, text="the reference shows no face"),),
@@ -225,11 +222,14 @@ class RekognitionBackend(HttpBackend):
                     backend=NAME,
                     raw=reply.json(),
                 )
-        pictures = {"SourceImage": _bytes(call.reference), "TargetImage": _bytes(call.probe)}
+        pictures = {
+            "SourceImage": _encode_image(call.reference),
+            "TargetImage": _encode_image(call.probe),
+        }
         # Below a threshold AWS hides the number.
-        how = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
-        reply = yield self._request("CompareFaces", {**pictures, **how})
-        return _result(reply.json(), call.threshold, detected)
+        limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
+        reply = yield self._request("CompareFaces", {**pictures, **limits})
+        return _build_result(reply.json(), call.threshold, details)
 
     def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
         return HttpRequest(
@@ -246,10 +246,10 @@ class RekognitionBackend(HttpBackend):
     ) -> HttpRequest:
         """`request` with its last bytes, signed by the credentials of this very moment."""
         chain = self._chain
-        return signed(
+        return sign_request(
             request.encoded(),
             region=chain.region,
-            credentials=chain.frozen(deadline),
+            credentials=chain.freeze(deadline),
             at=self.client.clock.now(),
         )
 
@@ -260,17 +260,21 @@ class RekognitionBackend(HttpBackend):
         return None if kind is None else str(kind).rpartition("#")[2].partition(":")[0]
 
 
-def _result(body: Any, threshold: Threshold | None, detected: Sequence[Any] | None) -> MatchResult:
+def _build_result(
+    body: Any, threshold: Threshold | None, details: Sequence[Any] | None
+) -> MatchResult:
     """What CompareFaces says, and before it DetectFaces; any exception means it is unreadable."""
-    probes = [_face(one["Face"], _score(one["Similarity"])) for one in body["FaceMatches"]]
+    probes = [
+        _read_face(match["Face"], _read_score(match["Similarity"])) for match in body["FaceMatches"]
+    ]
     score = max((face.similarity for face in probes if face.similarity), default=None)
     # With the threshold 0 these are faces that could not be compared.
-    probes += [_face(one) for one in body.get("UnmatchedFaces", ())]
-    references = [_face(body["SourceImageFace"])]
-    if detected is not None:
+    probes += map(_read_face, body.get("UnmatchedFaces", ()))
+    references = [_read_face(body["SourceImageFace"])]
+    if details is not None:
         # The largest one counts, and is the one that was compared.
-        references = sorted(map(_face, detected), key=_area, reverse=True)
-        body = {**body, "FaceDetails": detected}
+        references = sorted(map(_read_face, details), key=_area, reverse=True)
+        body = {**body, "FaceDetails": details}
     warnings = [
         attrs.evolve(MULTIPLE_FACES, text=f"the {name} shows more than one face")
         for name, faces in (("probe", probes), ("reference", references))
@@ -285,7 +289,7 @@ def _result(body: Any, threshold: Threshold | None, detected: Sequence[Any] | No
             for face in probes
         ),
         reference_faces=tuple(
-            attrs.evolve(face, compared=place == 0) for place, face in enumerate(references)
+            attrs.evolve(face, compared=index == 0) for index, face in enumerate(references)
         ),
         backend=NAME,
         billing=Billing(Charged.YES, _COUNTED),
@@ -293,7 +297,7 @@ def _result(body: Any, threshold: Threshold | None, detected: Sequence[Any] | No
     )
 
 
-def _bytes(image: Image) -> dict[str, str]:
+def _encode_image(image: Image) -> dict[str, str]:
     return {"Bytes": base64.b64encode(image.data).decode("ascii")}
 
 
@@ -302,25 +306,26 @@ def _area(face: Face) -> float:
     return 0.0 if box is None else (box.right - box.left) * (box.bottom - box.top)
 
 
-def _score(similarity: object) -> Score | None:
+def _read_score(similarity: object) -> Score | None:
     if similarity is None:
         return None
     return Score(number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED)
 
 
-def _face(body: Any, similarity: Score | None = None) -> Face:
-    box = {side: number(body["BoundingBox"][side]) for side in ("Left", "Top", "Width", "Height")}
-    left, top, width, height = box.values()
-    named = {one["Type"]: (number(one["X"]), number(one["Y"])) for one in body.get("Landmarks", ())}
-    numbers = {
-        name: {key: number(n) for key, n in body.get(name, {}).items()}
+def _read_face(body: Any, similarity: Score | None = None) -> Face:
+    sides = ("Left", "Top", "Width", "Height")
+    left, top, width, height = (number(body["BoundingBox"][side]) for side in sides)
+    points = body.get("Landmarks", ())
+    landmarks = {point["Type"]: (number(point["X"]), number(point["Y"])) for point in points}
+    pose, quality = (
+        {key: number(part) for key, part in body.get(name, {}).items()}
         for name in ("Pose", "Quality")
-    }
+    )
     return Face(
         box=Box(left=left, top=top, right=left + width, bottom=top + height, unit="ratio"),
         confidence=number(body["Confidence"]),
         similarity=similarity,
-        landmarks=named or None,
-        pose=numbers["Pose"] or None,
-        quality=numbers["Quality"] or None,
+        landmarks=landmarks or None,
+        pose=pose or None,
+        quality=quality or None,
     )

@@ -29,10 +29,10 @@ _MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "Co
 
 
 class Chain:
-    """AWS's credentials, or `own`, looked for at the first call and renewed when they expire."""
+    """AWS's credentials, or `keys`, looked for at the first call and renewed when they expire."""
 
     def __init__(
-        self, profile: str | None, region: str | None, own: Sequence[Secret | None] = ()
+        self, profile: str | None, region: str | None, keys: Sequence[Secret | None] = ()
     ) -> None:
         try:
             import botocore.session
@@ -43,11 +43,11 @@ class Chain:
             ) from None
         # It asks files, programs and services, whose time-outs are its own. One look at a time is
         # enough, and whose call has no time left does not wait for it.
-        self._looks = HelperThreads(1, "facematch-aws-credentials")
+        self._lookups = HelperThreads(1, "facematch-aws-credentials")
         with muted("botocore"):
             self._session = botocore.session.Session(profile=profile)
-        if own:
-            self._session.set_credentials(*(one.reveal() if one else None for one in own))
+        if keys:
+            self._session.set_credentials(*(key.reveal() if key else None for key in keys))
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
@@ -55,16 +55,10 @@ class Chain:
                 "AWS_REGION."
             )
 
-    def frozen(self, deadline: Deadline) -> Any:
-        """botocore's ``ReadOnlyCredentials`` for one call.
-
-        Raises:
-            ConfigurationError: there are none.
-            AuthenticationFailed: whoever was to give them failed; nothing was sent.
-            VendorUnavailable: there were none before the deadline; nothing was sent.
-        """
+    def freeze(self, deadline: Deadline) -> Any:
+        """botocore's ``ReadOnlyCredentials`` of one call; where there are none, nothing is sent."""
         try:
-            return self._looks.run(self._look, deadline)
+            return self._lookups.run(self._look_up, deadline)
         except (NoThread, StillRunning):
             raise VendorUnavailable(
                 "The deadline ran out before AWS gave rekognition credentials. Nothing was sent.",
@@ -72,7 +66,7 @@ class Chain:
                 retryable=False,
             ) from None
 
-    def _look(self) -> Any:
+    def _look_up(self) -> Any:
         credentials = self._ask(self._session.get_credentials)
         if credentials is None:
             raise ConfigurationError(_MISSING)
@@ -93,7 +87,9 @@ class Chain:
         )
 
 
-def signed(request: HttpRequest, *, region: str, credentials: Any, at: datetime) -> HttpRequest:
+def sign_request(
+    request: HttpRequest, *, region: str, credentials: Any, at: datetime
+) -> HttpRequest:
     """The encoded `request` with the headers of Signature Version 4."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
@@ -102,16 +98,17 @@ def signed(request: HttpRequest, *, region: str, credentials: Any, at: datetime)
     headers = {**request.headers, "X-Amz-Date": at.strftime("%Y%m%dT%H%M%SZ")}
     if credentials.token:
         headers["X-Amz-Security-Token"] = Secret(credentials.token)
-    plain = {n: one.reveal() if isinstance(one, Secret) else one for n, one in headers.items()}
-    made = AWSRequest(request.method, request.url, plain, request.body)
-    made.context["timestamp"] = plain["X-Amz-Date"]
-    by = SigV4Auth(Credentials(*credentials), "rekognition", region)
+    plain = {n: text.reveal() if isinstance(text, Secret) else text for n, text in headers.items()}
+    aws_request = AWSRequest(request.method, request.url, plain, request.body)
+    aws_request.context["timestamp"] = plain["X-Amz-Date"]
+    auth = SigV4Auth(Credentials(*credentials), "rekognition", region)
     # Step by step: its add_auth writes each step, the session token too, into a log.
-    signature = by.signature(by.string_to_sign(made, by.canonical_request(made)), made)
-    names = by.signed_headers(by.headers_to_sign(made))
+    text = auth.string_to_sign(aws_request, auth.canonical_request(aws_request))
+    signature = auth.signature(text, aws_request)
+    names = auth.signed_headers(auth.headers_to_sign(aws_request))
     headers["Authorization"] = Secret(
-        f"AWS4-HMAC-SHA256 Credential={by.scope(made)}, SignedHeaders={names}, "
+        f"AWS4-HMAC-SHA256 Credential={auth.scope(aws_request)}, SignedHeaders={names}, "
         f"Signature={signature}"
     )
-    masked = (*request.masked, *(Secret(one) for one in credentials if one))
+    masked = (*request.masked, *(Secret(part) for part in credentials if part))
     return attrs.evolve(request, headers=headers, masked=masked)

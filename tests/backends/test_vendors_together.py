@@ -62,7 +62,7 @@ KINDS = {
 @pytest.fixture
 def backends(mock):
     opened = {
-        name: KINDS[name](**given, base_url=mock.url) for name, given in settings(mock).items()
+        name: KINDS[name](**options, base_url=mock.url) for name, options in settings(mock).items()
     }
     return {**opened, "local": LocalBackend()}
 
@@ -93,8 +93,8 @@ def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, backends):
     with fm.Failover([fm.FaceVerifier(backend) for backend in backends.values()]) as failover:
         result = failover.verify(SELFIE, DOCUMENT)
     assert (result.route.answered_by, result.is_match) == ("local", True)
-    assert [one.backend for one in result.route.skipped] == list(PAID)
-    assert {one.reason for one in result.route.skipped} == {"RateLimited"}
+    assert [skip.backend for skip in result.route.skipped] == list(PAID)
+    assert {skip.reason for skip in result.route.skipped} == {"RateLimited"}
     assert set(charges(mock).values()) == {0}
 
 
@@ -103,7 +103,7 @@ def test_a_wrong_key_is_no_outage(mock, backends, name):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     rest = [backend for other, backend in backends.items() if other not in (name, "local")]
     with (
-        fm.Failover([fm.FaceVerifier(one) for one in (backends[name], *rest)]) as failover,
+        fm.Failover([fm.FaceVerifier(backend) for backend in (backends[name], *rest)]) as failover,
         pytest.raises(fm.AuthenticationFailed) as caught,
     ):
         failover.verify(P1, P1_AGAIN)
@@ -145,9 +145,9 @@ def test_a_lost_call_is_found_by_its_failover(mock, failover):
     mock.of("didit").control.add_fault(lost)
     with pytest.raises(fm.OutcomeUnknown) as caught:
         failover.verify(P1, P1_AGAIN, retention=fm.Retention.KEEP)
-    found = failover.reconcile(caught.value)
-    assert (found.outcome, found.result.route.answered_by) == ("found", "didit")
-    assert found.result.is_match
+    answer = failover.reconcile(caught.value)
+    assert (answer.outcome, answer.result.route.answered_by) == ("found", "didit")
+    assert answer.result.is_match
     assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 0]
 
 

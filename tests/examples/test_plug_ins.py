@@ -68,12 +68,12 @@ OF_TESTS = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 @pytest.fixture(scope="module")
 def install(tmp_path_factory):
     """Builds and installs an example once."""
-    made = {}
+    copies = {}
 
     def of(name):
-        if name not in made:
-            made[name] = Installed(f"{name}_backend", tmp_path_factory.mktemp(name))
-        return made[name]
+        if name not in copies:
+            copies[name] = Installed(f"{name}_backend", tmp_path_factory.mktemp(name))
+        return copies[name]
 
     return of
 
@@ -105,13 +105,13 @@ def test_it_conforms_and_no_rule_is_passed_over_without_a_reason(install, name, 
     assert passed_over is None or {rule["number"] for rule in rules} == passed_over
 
 
-ASKED = """
+SCRIPT = """
 import json
 from facematch_core import open_verifier
 from facematch_core.testing import Situation
 from facematch_{name}._simulator import *
 
-found = []
+results = []
 with {simulator}() as simulator:
     settings = {{"base_url": simulator.url}} | {settings}
     with open_verifier("{name}", **settings) as verifier:
@@ -119,15 +119,15 @@ with {simulator}() as simulator:
             simulator.set_situation(situation)
             result = verifier.verify(*simulator.pictures_for(Situation.SAME_PERSON))
             raw = result.score and result.score.raw
-            found.append([result.decision, raw, result.billing.charged])
-print(json.dumps(found))
+            results.append([result.decision, raw, result.billing.charged])
+print(json.dumps(results))
 """
 OF_ACME = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", None, "yes"]]
 OF_DEEPFACE = [["match", 0.11, "no"], ["no_match", 0.71, "no"], ["inconclusive", None, "no"]]
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "keys", "wanted"),
+    ("name", "settings", "keys", "answers"),
     [
         ("acme", '{"api_key": KEY}', {}, OF_ACME),
         (
@@ -145,9 +145,9 @@ OF_DEEPFACE = [["match", 0.11, "no"], ["no_match", 0.71, "no"], ["inconclusive",
     ],
     ids=["acme", "acme, key of the environment", "deepface"],
 )
-def test_it_is_opened_by_name_and_asked(install, name, settings, keys, wanted):
-    text = ASKED.format(name=name, simulator=f"{name.title()}Simulator", settings=settings)
-    assert install(name).script(text, **keys) == wanted
+def test_it_is_opened_by_name_and_asked(install, name, settings, keys, answers):
+    text = SCRIPT.format(name=name, simulator=f"{name.title()}Simulator", settings=settings)
+    assert install(name).script(text, **keys) == answers
 
 
 def test_a_stray_address_gets_no_key_and_no_key_is_printed(install):
@@ -204,8 +204,8 @@ with LatterlySimulator() as simulator:
             verifier.verify(*simulator.pictures_for(Situation.SAME_PERSON))
         except OutcomeUnknown as error:
             simulator.set_situation(Situation.SAME_PERSON)
-            found = verifier.reconcile(error)
-            print(json.dumps([error.ids.vendor, error.billing.charges, found.result.decision]))
+            answer = verifier.reconcile(error)
+            print(json.dumps([error.ids.vendor, error.billing.charges, answer.result.decision]))
 """
 
 

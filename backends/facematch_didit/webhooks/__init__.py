@@ -11,10 +11,4 @@ from .delivery import Refusal, SignatureVariant, WebhookRefused
 from .event import WebhookEvent
 from .verify import verify_webhook
 
-__all__ = [
-    "Refusal",
-    "SignatureVariant",
-    "WebhookEvent",
-    "WebhookRefused",
-    "verify_webhook",
-]
+__all__ = ["Refusal", "SignatureVariant", "WebhookEvent", "WebhookRefused", "verify_webhook"]

@@ -48,13 +48,8 @@ class Refusal(enum.StrEnum):
 #: What to answer. Didit sends again after 5xx and 404 and takes any other 4xx as final
 #: (docs.didit.me, /integration/webhooks, November 2026), so nothing refused is sent again for it.
 STATUSES: Mapping[Refusal, int] = MappingProxyType(
-    {
-        Refusal.MISSING_SIGNATURE: 401,
-        Refusal.SIMPLE_ONLY: 401,
-        Refusal.WRONG_SIGNATURE: 401,
-        Refusal.PREFIXED_V2: 401,
-        Refusal.STALE: 401,
-        Refusal.WRONG_TIMESTAMP: 401,
+    dict.fromkeys(Refusal, 401)
+    | {
         Refusal.MALFORMED: 400,
         Refusal.TOO_LARGE: 413,
         Refusal.UNREADABLE: 422,
@@ -90,7 +85,7 @@ SIGNATURE_SIMPLE = "x-signature-simple"
 TEST = "x-didit-test-webhook"
 MOCK = MOCK_HEADER.lower()
 
-_WANTED = frozenset({TIMESTAMP, SIGNATURE, SIGNATURE_V2, SIGNATURE_SIMPLE, TEST, MOCK})
+_USED_HEADERS = frozenset({TIMESTAMP, SIGNATURE, SIGNATURE_V2, SIGNATURE_SIMPLE, TEST, MOCK})
 
 
 class Headers(Protocol):
@@ -104,10 +99,6 @@ def read_headers(headers: Headers) -> dict[str, str]:
 
     Names count without regard to case. ``HTTP_X_SIGNATURE`` is read as ``X-Signature``, as WSGI
     and Django's ``request.META`` write it, and bytes for Latin-1, as ASGI does.
-
-    Raises:
-        InvalidRequest: `headers` is no mapping.
-        WebhookRefused: a header has two texts, or none that is text.
     """
     try:
         pairs = list(headers.items())
@@ -116,24 +107,20 @@ def read_headers(headers: Headers) -> dict[str, str]:
             f"headers must be a mapping of names to texts, not {type(headers).__name__}; "
             "dict(scope['headers']) makes one of ASGI's."
         ) from None
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for key, value in pairs:
-        name = _name(key)
-        if name not in _WANTED:
+        name = key.decode("latin-1") if isinstance(key, bytes) else str(key)
+        name = name.lower().replace("_", "-").removeprefix("http-")
+        if name not in _USED_HEADERS:
             continue
         text = value.decode("latin-1") if isinstance(value, bytes) else value
         if not isinstance(text, str):
             sentence = f"The header {name} is {type(value).__name__}, not a text."
             raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-        if found.setdefault(name, text.strip()) != text.strip():
+        if texts.setdefault(name, text.strip()) != text.strip():
             sentence = f"The header {name} came twice, with two texts."
             raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    return {name: text for name, text in found.items() if text}
-
-
-def _name(key: str | bytes) -> str:
-    text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-    return text.lower().replace("_", "-").removeprefix("http-")
+    return {name: text for name, text in texts.items() if text}
 
 
 # From the bytes to a JSON object.
@@ -145,22 +132,18 @@ MAX_DEPTH = 100
 MAX_DIGITS = 400
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`.
-
-    Raises:
-        ValueError: there is none. The sentence says what is wrong, and quotes nothing.
-    """
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object in `body`; a `ValueError` says why there is none, and quotes nothing."""
     try:
         document = json.loads(
             body.decode(),
-            object_pairs_hook=_unique,
-            parse_int=_integer,
-            parse_float=_finite,
-            parse_constant=_constant,
+            object_pairs_hook=_check_keys,
+            parse_int=_parse_integer,
+            parse_float=_parse_float,
+            parse_constant=_refuse_constant,
         )
-    except _Refused as refused:
-        reason = str(refused)
+    except _NoObject as problem:
+        reason = str(problem)
     except UnicodeDecodeError:
         reason = "is not UTF-8"
     except RecursionError:
@@ -178,32 +161,32 @@ def json_object(body: bytes) -> dict[str, Any]:
     raise ValueError(reason)
 
 
-class _Refused(ValueError):
+class _NoObject(ValueError):
     pass
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _Refused("has an object with the same key twice")
-    return found
+def _check_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise _NoObject("has an object with the same key twice")
+    return fields
 
 
-def _integer(digits: str) -> int:
+def _parse_integer(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise _Refused(f"has a number of more than {MAX_DIGITS} digits")
+        raise _NoObject(f"has a number of more than {MAX_DIGITS} digits")
     return int(digits)
 
 
-def _finite(digits: str) -> float:
+def _parse_float(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise _Refused("has a number that is too large")
+        raise _NoObject("has a number that is too large")
     return number
 
 
-def _constant(_: str) -> NoReturn:
-    raise _Refused("has a number that is none")
+def _refuse_constant(_: str) -> NoReturn:
+    raise _NoObject("has a number that is none")
 
 
 def _is_deep(document: Any) -> bool:
@@ -234,16 +217,12 @@ def _is_deep(document: Any) -> bool:
 MOST = 1e22
 
 
-def folded(value: Any) -> Any:
-    """A copy of a decoded JSON value in which every whole float up to `MOST` is an integer.
-
-    Args:
-        value: Objects and arrays at most some hundreds deep; numbers are finite.
-    """
+def fold(value: Any) -> Any:
+    """A copy of a decoded JSON value in which every whole float up to `MOST` is an integer."""
     if isinstance(value, dict):
-        return {key: folded(item) for key, item in value.items()}
+        return {key: fold(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [folded(item) for item in value]
+        return [fold(item) for item in value]
     if isinstance(value, float) and abs(value) <= MOST and value.is_integer():
         return int(value)
     return value
@@ -252,18 +231,14 @@ def folded(value: Any) -> Any:
 def canonical(value: Any) -> bytes:
     """The canonical JSON of a decoded value.
 
-    Raises:
-        ValueError: it has none, because a text holds half of a surrogate pair, which UTF-8 cannot
-            write, or a number is not finite.
+    `ValueError` if it has none: a text holds half of a surrogate pair, which UTF-8 cannot write, or
+    a number is not finite.
     """
-    text = json.dumps(
-        folded(value),
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
-    return text.encode()
+    whole = fold(value)
+    separators = (",", ":")
+    return json.dumps(
+        whole, sort_keys=True, separators=separators, ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 # Which signature fits which secret: HMAC-SHA256 in lower-case hex; the key is the destination's
@@ -292,22 +267,16 @@ _HEADER_OF: Mapping[SignatureVariant, str] = MappingProxyType(
 )
 
 
-def messages(
+def signed_messages(
     body: bytes, document: Mapping[str, Any], timestamp: int
 ) -> dict[SignatureVariant, bytes]:
-    """What each variant signs; those that cannot sign this body are missing.
-
-    Args:
-        body: As received.
-        document: The same, decoded.
-        timestamp: The body's own, in seconds since 1970.
-    """
-    found = {SignatureVariant.RAW: body}
+    """What each variant signs; those that cannot sign this body are missing."""
     try:
         form = canonical(document)
     except ValueError:
-        return found
-    return found | {
+        return {SignatureVariant.RAW: body}
+    return {
+        SignatureVariant.RAW: body,
         SignatureVariant.V2: form,
         SignatureVariant.V2_PREFIXED: b"%d:%s" % (timestamp, form),
     }
@@ -318,22 +287,16 @@ def signature(secret: str, message: bytes) -> str:
     return hmac.digest(secret.encode(), message, "sha256").hex()
 
 
-def fitting(
+def find_signature(
     headers: Mapping[str, str], signed: Mapping[SignatureVariant, bytes], secrets: Sequence[Secret]
 ) -> tuple[SignatureVariant, int] | None:
-    """The first variant that fits, and the index of the secret that it fits; None if none does.
-
-    Args:
-        headers: As of `read_headers`.
-        signed: As of `messages`.
-        secrets: Encodable as UTF-8.
-    """
+    """The first variant that fits, and the index of the secret that it fits; None if none does."""
     for variant, header in _HEADER_OF.items():
         if header not in headers or variant not in signed:
             continue
-        given = headers[header].encode("utf-8", "surrogatepass")
+        text = headers[header].encode("utf-8", "surrogatepass")
         for index, secret in enumerate(secrets):
-            wanted = signature(secret.reveal(), signed[variant]).encode()
-            if hmac.compare_digest(wanted, given):
+            expected = signature(secret.reveal(), signed[variant]).encode()
+            if hmac.compare_digest(expected, text):
                 return variant, index
     return None

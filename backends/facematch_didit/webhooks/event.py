@@ -6,25 +6,25 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from facematch_core import Environment
 from facematch_core.backend import CALL_ID_KEY
-from facematch_didit.words import APPROVED, a_text, an_object, text_or_none
+from facematch_didit.words import (
+    APPROVED,
+    ENVIRONMENTS,
+    object_or_none,
+    read_text,
+    read_whole_number,
+    text_or_none,
+)
 
-from .delivery import Refusal, SignatureVariant, WebhookRefused, folded
+from .delivery import Refusal, SignatureVariant, WebhookRefused, fold
 
 if TYPE_CHECKING:
     from facematch_didit.account import SessionDecision, SessionStatus
-
-
-#: Didit's words for the kind of application that a session belongs to, the least real one first.
-ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
-    {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -117,29 +117,18 @@ class WebhookEvent:
         """
         if self.decision is None or self.is_test:
             return None
-        outcome = self._session(declared)
-        if not isinstance(outcome, str):
-            return outcome
-        sentence = f"This version cannot read the decision: {outcome}."
-        raise WebhookRefused(sentence, reason=Refusal.UNREADABLE)
-
-    def _session(self, declared: Environment | None) -> SessionDecision | str:
-        """The session, or what is wrong with the decision."""
         from facematch_didit.account import session_decision
 
-        of_mock = self.environment is Environment.MOCK
+        source = Environment.MOCK if self.environment is Environment.MOCK else None
         try:
-            decision = _agreed(
-                self.decision or {},
-                session_id=self.session_id,
-                status=self.vendor_status,
-                environment=self.raw.get("environment"),
-                of_mock=of_mock,
+            return session_decision(
+                _join_event(self.decision, self), declared=declared, said=source
             )
-            said = Environment.MOCK if of_mock else None
-            return session_decision(decision, declared=declared, said=said)
         except ValueError as error:
-            return str(error)
+            problem = str(error)
+        # Outside the except block: the first error's frames hold the decision, as a local would.
+        sentence = f"This version cannot read the decision: {problem}."
+        raise WebhookRefused(sentence, reason=Refusal.UNREADABLE)
 
 
 # Decision and event both speak of one session. Where they differ the documents do not say which is
@@ -147,37 +136,20 @@ class WebhookEvent:
 # word counts.
 
 
-def _agreed(
-    decision: Mapping[str, Any],
-    *,
-    session_id: str | None,
-    status: str | None,
-    environment: object,
-    of_mock: bool,
-) -> dict[str, Any]:
-    """`decision` with the status and the environment that count.
-
-    Args:
-        decision: As it came, decoded.
-        session_id, status, environment: What the event says, in Didit's words.
-        of_mock: Whether the delivery came from a mock: then no word makes it real.
-
-    Raises:
-        ValueError: it is about another session, or one of the two names an environment that is
-            not documented: it may be one in which nothing is real.
-    """
-    if decision.get("session_id") != session_id:
+def _join_event(decision: Mapping[str, Any], event: WebhookEvent) -> dict[str, Any]:
+    """`decision` with the status and the environment that count; any problem is a `ValueError`."""
+    if decision.get("session_id") != event.session_id:
         raise ValueError("its session_id is not the event's")
-    given = (decision.get("environment"), environment)
-    words = {text_or_none(word, "environment") for word in given} - {None}
-    if not of_mock and not words <= ENVIRONMENTS.keys():
+    both = (decision.get("environment"), event.raw.get("environment"))
+    words = {text_or_none(word, "environment") for word in both} - {None}
+    # Nothing may be real in one that is not documented; from a mock nothing is anyway.
+    if event.environment is not Environment.MOCK and not words <= ENVIRONMENTS.keys():
         raise ValueError("its environment is a word that is not known")
-    own = decision.get("status")
-    return {
-        **decision,
-        "status": status if own == APPROVED and status is not None else own,
-        "environment": next((word for word in ENVIRONMENTS if word in words), None),
-    }
+    status = decision.get("status")
+    if status == APPROVED and event.vendor_status is not None:
+        status = event.vendor_status
+    environment = next((word for word in ENVIRONMENTS if word in words), None)
+    return {**decision, "status": status, "environment": environment}
 
 
 def _replay_keys(event: WebhookEvent) -> Iterator[str]:
@@ -202,55 +174,39 @@ def read_event(
     *,
     signature: SignatureVariant,
     secret_index: int,
-    asked_for: bool,
-    of_mock: bool,
+    is_test: bool,
+    is_mock: bool,
 ) -> WebhookEvent:
-    """The event in a decoded body whose ``timestamp`` was checked.
-
-    Args:
-        document: The decoded body.
-        signature, secret_index: What fitted.
-        asked_for: Whether the header of test deliveries came along.
-        of_mock: Whether the header of mocks came along.
-
-    Raises:
-        ValueError: a field has another type than documented.
-    """
+    """The event in a decoded body whose ``timestamp`` was checked; the flags are of headers."""
     # What V2 signs: there 1.0 and 1 are the same, so the event must not tell them apart.
-    body = folded(document)
-    metadata = _object_or_none(body, "metadata") or {}
+    body = fold(document)
+    metadata = object_or_none(body.get("metadata"), "metadata") or {}
     call_id = metadata.get(CALL_ID_KEY)
     created = body.get("created_at")
     word = text_or_none(body.get("environment"), "environment")
     return WebhookEvent(
-        type=a_text(body.get("webhook_type"), "webhook_type"),
+        type=read_text(body.get("webhook_type"), "webhook_type"),
         event_id=text_or_none(body.get("event_id"), "event_id"),
         session_id=text_or_none(body.get("session_id"), "session_id"),
         vendor_status=text_or_none(body.get("status"), "status"),
-        timestamp=_moment(body["timestamp"], "timestamp"),
-        created_at=None if created is None else _moment(created, "created_at"),
-        environment=Environment.MOCK if of_mock else ENVIRONMENTS.get(word or ""),
+        timestamp=_read_moment(body["timestamp"], "timestamp"),
+        created_at=None if created is None else _read_moment(created, "created_at"),
+        environment=Environment.MOCK if is_mock else ENVIRONMENTS.get(word or ""),
         application_id=text_or_none(body.get("application_id"), "application_id"),
         caller_ref=text_or_none(body.get("vendor_data"), "vendor_data"),
         call_id=call_id if isinstance(call_id, str) else None,
         metadata={k: v for k, v in metadata.items() if k != CALL_ID_KEY} or None,
-        decision=_object_or_none(body, "decision"),
+        decision=object_or_none(body.get("decision"), "decision"),
         raw=body,
         signature=signature,
         secret_index=secret_index,
-        is_test=asked_for or metadata.get("test_webhook") is True,
+        is_test=is_test or metadata.get("test_webhook") is True,
     )
 
 
-def _object_or_none(body: Mapping[str, Any], name: str) -> dict[str, Any] | None:
-    value = body.get(name)
-    return None if value is None else an_object(value, name)
-
-
-def _moment(value: object, name: str) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is {type(value).__name__}, not a whole number")  # noqa: TRY004 - of a stranger, as in `words`
+def _read_moment(value: object, name: str) -> datetime:
+    seconds = read_whole_number(value, name)
     try:
-        return datetime.fromtimestamp(value, UTC)
+        return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{name} is not a time") from None

@@ -18,10 +18,10 @@ from .delivery import (
     Refusal,
     SignatureVariant,
     WebhookRefused,
-    fitting,
-    json_object,
-    messages,
+    find_signature,
     read_headers,
+    read_object,
+    signed_messages,
 )
 from .event import WebhookEvent, read_event
 
@@ -85,14 +85,14 @@ def verify_webhook(
         InvalidRequest: another argument is wrong.
         Exception: what `seen` raises, without a traceback; answer 500 and Didit tries again.
     """
-    keys = _tried(_keys_of, secrets)
+    keys = _catch(_read_keys, secrets)
     # No frame of ours holds the text of a secret while strange code runs (headers, `seen`).
     del secrets
     outcome = (
         keys
         if isinstance(keys, BaseException)
-        else _tried(
-            _verified,
+        else _catch(
+            _verify,
             body,
             headers,
             seen,
@@ -114,40 +114,40 @@ def verify_webhook(
         del outcome
 
 
-def _verified(body: bytes, headers: Headers, seen: Seen | None, **arguments: Any) -> WebhookEvent:
+def _verify(body: bytes, headers: Headers, seen: Seen | None, **arguments: Any) -> WebhookEvent:
     if not isinstance(body, bytes):
         raise InvalidRequest(
             f"body must be the bytes as they came, not {type(body).__name__}: what was decoded and "
             "encoded again has another signature."
         )
-    expected = _Expected(**arguments)
-    event = _event(body, headers, expected)
+    settings = _Settings(**arguments)
+    event = _read_delivery(body, headers, settings)
     if seen is not None:
-        _take(event, seen, expected)
+        _remember(event, seen, settings)
     return event
 
 
-def _event(body: bytes, headers: Headers, expected: _Expected) -> WebhookEvent:
+def _read_delivery(body: bytes, headers: Headers, settings: _Settings) -> WebhookEvent:
     """The event, as far as one delivery alone can tell; cheap tests of a stranger's come first."""
-    if len(body) > expected.max_bytes:
-        sentence = f"The body has {len(body)} bytes; at most {expected.max_bytes} are read."
+    if len(body) > settings.max_bytes:
+        sentence = f"The body has {len(body)} bytes; at most {settings.max_bytes} are read."
         raise WebhookRefused(sentence, reason=Refusal.TOO_LARGE)
-    known = read_headers(headers)
-    _check_signed(known)
-    timestamp = _timestamp(known, expected)
+    texts = read_headers(headers)
+    _check_signed(texts)
+    timestamp = _read_timestamp(texts, settings)
     try:
-        document = json_object(body)
+        document = read_object(body)
     except ValueError as error:
         raise WebhookRefused(f"The body {error}.", reason=Refusal.MALFORMED) from None
     _check_timestamp(document, timestamp)
-    fits = fitting(known, messages(body, document, timestamp), expected.secrets)
-    if fits is None:
+    match = find_signature(texts, signed_messages(body, document, timestamp), settings.secrets)
+    if match is None:
         raise WebhookRefused(
-            f"No signature fits the body with any of {len(expected.secrets)} secrets: compare them "
+            f"No signature fits the body with any of {len(settings.secrets)} secrets: compare them "
             "with the destination's, and hand over the body as it came.",
             reason=Refusal.WRONG_SIGNATURE,
         )
-    if fits[0] is SignatureVariant.V2_PREFIXED and not expected.accept_prefixed_v2:
+    if match[0] is SignatureVariant.V2_PREFIXED and not settings.accept_prefixed_v2:
         raise WebhookRefused(
             "X-Signature-V2 signs the timestamp as well, as Didit's skills repository had it in "
             "early 2026, and no other signature fits: accept_prefixed_v2=True takes it.",
@@ -156,10 +156,10 @@ def _event(body: bytes, headers: Headers, expected: _Expected) -> WebhookEvent:
     try:
         return read_event(
             document,
-            signature=fits[0],
-            secret_index=fits[1],
-            asked_for=known.get(delivery.TEST, "").lower() == "true",
-            of_mock=delivery.MOCK in known,
+            signature=match[0],
+            secret_index=match[1],
+            is_test=texts.get(delivery.TEST, "").lower() == "true",
+            is_mock=delivery.MOCK in texts,
         )
     except ValueError as error:
         raise WebhookRefused(
@@ -168,10 +168,10 @@ def _event(body: bytes, headers: Headers, expected: _Expected) -> WebhookEvent:
         ) from None
 
 
-def _check_signed(known: Mapping[str, str]) -> None:
-    if delivery.SIGNATURE in known or delivery.SIGNATURE_V2 in known:
+def _check_signed(texts: Mapping[str, str]) -> None:
+    if delivery.SIGNATURE in texts or delivery.SIGNATURE_V2 in texts:
         return
-    if delivery.SIGNATURE_SIMPLE in known:
+    if delivery.SIGNATURE_SIMPLE in texts:
         raise WebhookRefused(
             "Only X-Signature-Simple came, which does not cover the decision: let X-Signature-V2 "
             "or X-Signature through.",
@@ -182,17 +182,18 @@ def _check_signed(known: Mapping[str, str]) -> None:
     )
 
 
-def _timestamp(known: Mapping[str, str], expected: _Expected) -> int:
+def _read_timestamp(texts: Mapping[str, str], settings: _Settings) -> int:
     """The header's, in seconds since 1970, if it lies in the window."""
-    text = known.get(delivery.TIMESTAMP, "")
+    text = texts.get(delivery.TIMESTAMP, "")
     if not re.fullmatch(r"[0-9]{1,12}", text):
         sentence = "X-Timestamp is missing or is no whole number of seconds."
         raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    away = int(text) - expected.now.timestamp()
-    if abs(away) > expected.tolerance_s:
+    ahead_s = int(text) - settings.now.timestamp()
+    if abs(ahead_s) > settings.tolerance_s:
+        order = "ahead of" if ahead_s > 0 else "before"
         sentence = (
-            f"It was sent {abs(away):.0f} s {'ahead of' if away > 0 else 'before'} the clock here; "
-            f"at most {expected.tolerance_s:g} s are accepted."
+            f"It was sent {abs(ahead_s):.0f} s {order} the clock here; "
+            f"at most {settings.tolerance_s:g} s are accepted."
         )
         raise WebhookRefused(sentence, reason=Refusal.STALE)
     return int(text)
@@ -200,20 +201,21 @@ def _timestamp(known: Mapping[str, str], expected: _Expected) -> int:
 
 def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
     # The header is not signed, the body is: a fresh header must not make an old body fresh.
-    said = document.get("timestamp")
-    if isinstance(said, bool) or not isinstance(said, (int, float)):
+    number = document.get("timestamp")
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
         sentence = "The body has no timestamp that is a number."
         raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    if said != timestamp:
+    if number != timestamp:
         raise WebhookRefused(
             "X-Timestamp and the body's timestamp differ.", reason=Refusal.WRONG_TIMESTAMP
         )
 
 
-def _take(event: WebhookEvent, seen: Seen, expected: _Expected) -> None:
+def _remember(event: WebhookEvent, seen: Seen, settings: _Settings) -> None:
     """Have every key of `event` remembered; refuse it if one is already."""
-    until = expected.now + timedelta(seconds=2 * expected.tolerance_s) + REMEMBERED
-    # In one order, and none after a known one: of two deliveries at once, one is the first.
+    until = settings.now + timedelta(seconds=2 * settings.tolerance_s) + REMEMBERED
+    # In the same order, and none after a key that came before: of two deliveries at once, one is
+    # the first.
     for key in event.replay_keys:
         is_new = seen(key, until)
         if not isinstance(is_new, bool):
@@ -226,33 +228,26 @@ def _take(event: WebhookEvent, seen: Seen, expected: _Expected) -> None:
 # What the receiver expects of a delivery, checked: faults here are its own, not a stranger's.
 
 
-def _between(value: object, name: str, least: float, most: float) -> None:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not number or not least <= float(value) <= most:  # type: ignore[arg-type]  # a number, by `number`
-        raise InvalidRequest(f"{name} must be a number from {least:g} to {most:g}.")
+def _check_range(
+    least: float, most: float
+) -> Callable[[object, attrs.Attribute[float], object], None]:
+    def check(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not least <= float(value) <= most:  # type: ignore[arg-type]  # a number, by `is_number`
+            raise InvalidRequest(f"{attribute.name} must be a number from {least:g} to {most:g}.")
+
+    return check
 
 
-def _window(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    _between(value, attribute.name, 0, 86_400)
-
-
-def _size(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    _between(value, attribute.name, 1, math.inf)
-
-
-def _now(value: datetime | None) -> datetime:
+def _check_now(value: datetime | None) -> datetime:
     now: object = SystemClock().now() if value is None else value
     if not (isinstance(now, datetime) and now.tzinfo):
         raise InvalidRequest("now must be a datetime with its zone: datetime.now(UTC).")
     return now
 
 
-def _keys_of(secrets: Secrets) -> tuple[Secret, ...]:
-    """At least one, none empty, each encodable as UTF-8.
-
-    Raises:
-        ConfigurationError: they are not.
-    """
+def _read_keys(secrets: Secrets) -> tuple[Secret, ...]:
+    """At least one, none empty, each encodable as UTF-8."""
     each = [secrets] if isinstance(secrets, (str, Secret)) else secrets
     try:
         keys = tuple(Secret.of(secret) for secret in each)
@@ -263,57 +258,37 @@ def _keys_of(secrets: Secrets) -> tuple[Secret, ...]:
             "secrets must be the webhook destination's secret_shared_key, or several; without one "
             "no delivery can be distinguished from a stranger's."
         )
-    if not all(_encodes(key) for key in keys):
+    if any("\ud800" <= letter <= "\udfff" for key in keys for letter in key.reveal()):
         raise ConfigurationError("A webhook secret must be text that UTF-8 can write.")
     return keys
 
 
-def _encodes(key: Secret) -> bool:
-    try:
-        key.reveal().encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 @attrs.frozen(kw_only=True)
-class _Expected:
-    """The arguments of `verify_webhook` beside the delivery itself.
-
-    Attributes:
-        secrets: At least one.
-        now: With its zone.
-        tolerance_s: 0-86400 seconds.
-        accept_prefixed_v2: Whether the other reading of V2 is enough.
-        max_bytes: At least 1.
-    """
+class _Settings:
+    """The arguments of `verify_webhook` beside the delivery itself."""
 
     secrets: tuple[Secret, ...]
-    now: datetime = attrs.field(converter=_now)
-    tolerance_s: float = attrs.field(validator=_window)
+    now: datetime = attrs.field(converter=_check_now)
+    tolerance_s: float = attrs.field(validator=_check_range(0, 86_400))
     accept_prefixed_v2: bool
-    max_bytes: float = attrs.field(validator=_size)
+    max_bytes: float = attrs.field(validator=_check_range(1, math.inf))
 
 
 # Errors without their frames: reporters write down locals, here secrets and personal data.
 
 
-def _tried(make: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | BaseException:
-    """What `make` gives or raises: the latter without a frame, for the caller to raise."""
+def _catch(run: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | BaseException:
+    """What `run` returns or raises: the latter without a frame, for the caller to raise."""
     try:
-        return make(*arguments, **named)
+        return run(*arguments, **named)
     except BaseException as error:  # noqa: BLE001 - raised again by the caller, whose frame holds nothing by then
-        return _bare(error)
-
-
-def _bare(error: BaseException) -> BaseException:
-    """`error` without its traceback; nor has what it was raised from, or while, any."""
-    known: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        one = waiting.pop()
-        if one is not None and id(one) not in known:
-            known.add(id(one))
-            one.__traceback__ = None
-            waiting += [one.__cause__, one.__context__]
-    return error
+        # Nor has what it was raised from, or while, any frames.
+        ids: set[int] = set()
+        chain: list[BaseException | None] = [error]
+        while chain:
+            link = chain.pop()
+            if link is not None and id(link) not in ids:
+                ids.add(id(link))
+                link.__traceback__ = None
+                chain += [link.__cause__, link.__context__]
+        return error

@@ -187,14 +187,14 @@ class LimitedBody:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Pass a request on, piece by piece."""
-        left = self.most
+        bytes_left = self.most
 
-        async def counted() -> Any:
-            nonlocal left
+        async def receive_some() -> Any:
+            nonlocal bytes_left
             message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            bytes_left -= len(message.get("body", b""))
+            if bytes_left < 0:
                 raise HTTPException(413)
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, receive_some, send)

@@ -18,7 +18,7 @@ FACE = {
     "recognitionModel": "recognition_04",
     "faceRectangle": {"top": 78, "left": 394, "width": 10, "height": 20},
 }
-FOUND = (200, [FACE])
+WITH_FACE = (200, [FACE])
 
 
 def verdict(confidence, is_identical=None):
@@ -48,7 +48,7 @@ def read(*answers, threshold=50):
 
 @given(st.integers(0, 100))
 def test_a_confidence_is_exactly_its_percentage(percent):
-    result = read(FOUND, FOUND, verdict(percent / 100), threshold=percent)
+    result = read(WITH_FACE, WITH_FACE, verdict(percent / 100), threshold=percent)
     assert (result.score.value, result.score.raw) == (percent, percent / 100)
     assert result.score.scale == "azure/recognition_04"
     assert result.decision is fm.Decision.MATCH
@@ -59,18 +59,18 @@ def test_the_threshold_is_ours_and_a_verdict_against_its_own_confidence_is_for_a
     confidence, threshold, contradicts
 ):
     """isIdentical, true from 0.5 on, is kept and decides nothing else."""
-    said = (confidence >= 0.5) is not contradicts
-    result = read(FOUND, FOUND, verdict(confidence, said), threshold=threshold)
+    is_identical = (confidence >= 0.5) is not contradicts
+    result = read(WITH_FACE, WITH_FACE, verdict(confidence, is_identical), threshold=threshold)
     passes = fm.Decision.MATCH if result.score.value >= threshold else fm.Decision.NO_MATCH
     assert result.decision is (fm.Decision.REVIEW if contradicts else passes)
-    assert result.raw["verify"]["isIdentical"] is said
-    assert result.vendor_status == f"isIdentical: {'true' if said else 'false'}"
+    assert result.raw["verify"]["isIdentical"] is is_identical
+    assert result.vendor_status == f"isIdentical: {'true' if is_identical else 'false'}"
     assert (result.score.raw, result.billing.charges) == (confidence, 3)
 
 
 def test_the_largest_face_which_comes_first_is_the_one_that_was_compared():
     smaller = {**FACE, "faceRectangle": {"top": 1, "left": 2, "width": 3, "height": 4}}
-    result = read((200, [FACE, smaller]), FOUND, verdict(0.9))
+    result = read((200, [FACE, smaller]), WITH_FACE, verdict(0.9))
     box = result.probe_faces[0].box
     assert (box.left, box.top, box.right, box.bottom, box.unit) == (394, 78, 404, 98, "px")
     assert [face.compared for face in result.probe_faces] == [True, False]
@@ -80,7 +80,7 @@ def test_the_largest_face_which_comes_first_is_the_one_that_was_compared():
 
 
 def test_no_confidence_is_no_score_and_no_mismatch():
-    result = read(FOUND, FOUND, verdict(None))
+    result = read(WITH_FACE, WITH_FACE, verdict(None))
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.SCORE_UNAVAILABLE]
     assert result.billing.charges == 3
@@ -97,11 +97,17 @@ ODD_PLACE = {**FACE, "faceRectangle": {"top": "78", "left": 1, "width": 1, "heig
         [(200, None)],
         [(200, [OTHER_MODEL])],
         [(200, [{"faceRectangle": {}}])],
-        [FOUND, (200, [{**FACE, "faceId": None}, 7])],
-        [(200, [ODD_PLACE]), FOUND, verdict(0.9)],
-        *([FOUND, FOUND, verdict(one)] for one in (-0.01, 1.01, "0.9", True, [])),
-        *([FOUND, FOUND, (200, one)] for one in ({}, [], None, "yes", {"confidence": 0.9})),
-        [FOUND, FOUND, verdict(0.9, "true")],
+        [WITH_FACE, (200, [{**FACE, "faceId": None}, 7])],
+        [(200, [ODD_PLACE]), WITH_FACE, verdict(0.9)],
+        *(
+            [WITH_FACE, WITH_FACE, verdict(confidence)]
+            for confidence in (-0.01, 1.01, "0.9", True, [])
+        ),
+        *(
+            [WITH_FACE, WITH_FACE, (200, body)]
+            for body in ({}, [], None, "yes", {"confidence": 0.9})
+        ),
+        [WITH_FACE, WITH_FACE, verdict(0.9, "true")],
     ],
 )
 def test_what_cannot_be_read_is_paid_and_not_repeated(answers):
@@ -131,7 +137,7 @@ def test_what_cannot_be_read_is_paid_and_not_repeated(answers):
 )
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_a_refusal_and_what_was_paid_before_it(refusal, kind, words, before):
-    answer = read(*[FOUND] * before, refusal)
+    answer = read(*[WITH_FACE] * before, refusal)
     assert type(answer) is kind
     assert words in answer.message
     assert "in their words" in answer.message
@@ -143,7 +149,7 @@ def test_a_refusal_and_what_was_paid_before_it(refusal, kind, words, before):
 
 @pytest.mark.parametrize("before", [0, 2])
 def test_what_a_fault_of_theirs_costs_is_not_known(before):
-    answer = read(*[FOUND] * before, error(503, "503"))
+    answer = read(*[WITH_FACE] * before, error(503, "503"))
     assert isinstance(answer, fm.errors.OutcomeUnknown)
     assert answer.billing.charged is fm.Charged.UNKNOWN
 
@@ -165,7 +171,10 @@ JSON = st.recursive(
 ANSWERS = st.tuples(st.sampled_from([200, 400, 404, 429, 500]), JSON)
 
 
-@given(st.sampled_from([[], [FOUND], [FOUND, FOUND]]), st.lists(ANSWERS, min_size=3, max_size=3))
+@given(
+    st.sampled_from([[], [WITH_FACE], [WITH_FACE, WITH_FACE]]),
+    st.lists(ANSWERS, min_size=3, max_size=3),
+)
 def test_any_answers_are_a_result_or_one_error(begun, odd):
     answer = read(*begun, *odd)
     if not isinstance(answer, fm.MatchResult):
@@ -238,8 +247,8 @@ def test_a_comparison_is_three_transactions(mock):
 
 def test_it_asks_for_the_newest_models_and_the_shortest_life(mock):
     compare(mock)
-    asked = mock.control.journal()[0]
-    assert asked.fields == {
+    entry = mock.control.journal()[0]
+    assert entry.fields == {
         "returnFaceId": "true",
         "returnRecognitionModel": "true",
         "recognitionModel": "recognition_04",

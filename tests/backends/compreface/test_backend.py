@@ -26,7 +26,7 @@ def call(threshold=50):
 
 
 def body(*similarities, **more):
-    matches = [{"box": BOX, "similarity": one} for one in similarities]
+    matches = [{"box": BOX, "similarity": similarity} for similarity in similarities]
     return {"result": [{"source_image_face": {"box": BOX}, "face_matches": matches, **more}]}
 
 

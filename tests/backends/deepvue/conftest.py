@@ -56,7 +56,7 @@ class Deepvue(BaseAdapter):
         """Set what is answered at `path`, one after the other; the last one stays."""
         self.replies[path] = list(replies)
 
-    def asked(self, path):
+    def requests_to(self, path):
         return [request for request in self.seen if request.path_url == path]
 
     def send(self, request, **_):
@@ -93,8 +93,8 @@ def open_backend(deepvue, clock, at_end):
     """Opens backends that ask `deepvue`."""
 
     def open_it(**settings):
-        own = {"client_id": deepvue.client_id, "client_secret": CLIENT_SECRET}
-        backend = DeepvueBackend(**own | settings)
+        keys = {"client_id": deepvue.client_id, "client_secret": CLIENT_SECRET}
+        backend = DeepvueBackend(**keys | settings)
         backend.client.mount("https://", deepvue)
         backend.client.clock = clock
         at_end.callback(backend.close)
@@ -124,8 +124,8 @@ def parsed(make_call):
     def parse(data=None, *, body=..., threshold=None, **settings):
         live = "is_live" in (data or {})
         whole = {**(LIVE if live else MATCH), "data": data} if body is ... else body
-        own = {"client_id": "client-1", "client_secret": CLIENT_SECRET}
-        backend = DeepvueBackend(**own | settings)
+        keys = {"client_id": "client-1", "client_secret": CLIENT_SECRET}
+        backend = DeepvueBackend(**keys | settings)
         reply = HttpReply(status=200, body=json.dumps(whole).encode())
         call = make_call(Operation.LIVENESS if live else Operation.MATCH, threshold)
         outcome = backend.read_reply(call, reply)

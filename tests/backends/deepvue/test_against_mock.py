@@ -28,13 +28,13 @@ def open_verifier(mock):
     with contextlib.ExitStack() as opened:
 
         def make(**settings):
-            own = {
+            usual = {
                 "client_id": "mock-client",
                 "client_secret": mock.live_key,
                 "base_url": mock.url,
                 "confidence_scale": "percent",
             }
-            return opened.enter_context(fm.FaceVerifier(DeepvueBackend(**own | settings)))
+            return opened.enter_context(fm.FaceVerifier(DeepvueBackend(**usual | settings)))
 
         yield make
 

@@ -10,7 +10,7 @@ from facematch_core import Charged, Secret, errors
 from facematch_core.http import HttpReply
 from facematch_core.testing import ManualClock
 from facematch_deepvue import DeepvueBackend
-from facematch_deepvue.wire import error_of, said
+from facematch_deepvue.wire import error_of, read_words
 
 NO, UNKNOWN, YES = Charged.NO, Charged.UNKNOWN, Charged.YES
 NOW = ManualClock().now()
@@ -63,7 +63,7 @@ def test_each_answer_is_one_error_with_a_bill_and_no_repeat_of_what_may_be_charg
         assert not error.reconcilable
     own_words = isinstance(body, dict)
     again = status == 401 or (status == 403 and own_words)
-    assert len(deepvue.asked("/v1/facematch")) == (2 if again else 1)
+    assert len(deepvue.requests_to("/v1/facematch")) == (2 if again else 1)
 
 
 ABOUT_CREDENTIALS = [
@@ -85,7 +85,7 @@ def test_no_answer_to_a_free_call_is_charged():
     bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
     for status in range(100, 600):
         for body in bodies:
-            error = error_of(reply(status, body), now=NOW, free=True)
+            error = error_of(reply(status, body), now=NOW, is_free=True)
             assert error.billing.charged is NO
             assert "a call for a token or for the balance" in error.billing.ground
             assert not isinstance(error, errors.OutcomeUnknown)
@@ -115,7 +115,7 @@ def test_no_answer_to_a_free_call_is_charged():
 )
 def test_the_first_words_that_are_there_are_repeated(refused, body, words, fields):
     answer = reply(422, body)
-    assert said(answer) == (words, fields)
+    assert read_words(answer) == (words, fields)
     error = refused(answer)
     assert words in str(error)
     assert "AAAA" not in str(error)
@@ -146,7 +146,7 @@ def test_the_fields_of_a_login_are_not_the_caller_s():
     answer = HttpReply(
         status=422, body=json.dumps({"detail": faults}).encode(), secrets=(Secret("secret-1"),)
     )
-    error = error_of(answer, now=NOW, free=True)
+    error = error_of(answer, now=NOW, is_free=True)
     assert (error.field_errors, "secret-1" in str(error)) == ({}, False)
     assert "body.client_secret: *** is wrong" in str(error)
 
@@ -161,7 +161,7 @@ def test_the_fields_of_a_login_are_not_the_caller_s():
     free=st.booleans(),
 )
 def test_any_answer_has_an_error(status, body, free):
-    error = error_of(reply(status, body), now=NOW, free=free)
+    error = error_of(reply(status, body), now=NOW, is_free=free)
     assert error.backend == "deepvue"
     assert not (error.retryable and error.billing.charged is not NO)
     assert isinstance(error, errors.OutcomeUnknown) == (error.billing.charged is UNKNOWN)

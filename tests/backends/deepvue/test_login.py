@@ -27,15 +27,15 @@ def test_one_login_for_many_calls(open_backend, deepvue, make_call):
     backend = open_backend()
     for _ in range(3):
         backend.match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 1
-    calls = deepvue.asked(MATCH)
+    assert len(deepvue.requests_to(LOGIN)) == 1
+    calls = deepvue.requests_to(MATCH)
     assert {token_of(request) for request in calls} == set(deepvue.tokens)
     assert {request.headers["x-api-key"] for request in calls} == {"deepvue-secret-77f0c2"}
 
 
 def test_a_login_is_a_form_with_nothing_in_headers_or_address(open_backend, deepvue, make_call):
     open_backend().match(make_call())
-    (login,) = deepvue.asked(LOGIN)
+    (login,) = deepvue.requests_to(LOGIN)
     assert login.method == "POST"
     assert login.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert login.body == f"client_id={deepvue.client_id}&client_secret=deepvue-secret-77f0c2"
@@ -52,7 +52,7 @@ def test_a_token_is_left_five_minutes_early(open_backend, deepvue, clock, make_c
     clock.advance(0.1)
     backend.match(make_call())
     assert len(deepvue.tokens) == 2
-    assert token_of(deepvue.asked(MATCH)[-1]) == deepvue.tokens[1]
+    assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[1]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -63,8 +63,8 @@ def test_a_refused_token_is_replaced_once(open_backend, deepvue, make_call, stat
     sent = []
     assert backend.match(make_call(on_sent=lambda: sent.append(1))).is_match
     assert sent == [1]
-    assert len(deepvue.asked(LOGIN)) == 2
-    before, after = deepvue.asked(MATCH)[-2:]
+    assert len(deepvue.requests_to(LOGIN)) == 2
+    before, after = deepvue.requests_to(MATCH)[-2:]
     assert [token_of(before), token_of(after)] == deepvue.tokens
     assert after.body.count(b'name="file_a"') == 1
 
@@ -77,13 +77,13 @@ def test_after_a_gateways_403_the_next_call_logs_in_and_after_its_401_the_same(
     backend = open_backend()
     with pytest.raises(fm.PermissionDenied):
         backend.match(make_call())
-    assert len(deepvue.asked(MATCH)) == len(deepvue.asked(LOGIN)) == 1
+    assert len(deepvue.requests_to(MATCH)) == len(deepvue.requests_to(LOGIN)) == 1
     deepvue.answers(MATCH, (200, {"data": {"match": True}}))
     backend.match(make_call())
     deepvue.answers(MATCH, (401, body), (200, {"data": {"match": True}}))
     assert backend.match(make_call()).is_match
-    assert len(deepvue.asked(LOGIN)) == 3
-    assert token_of(deepvue.asked(MATCH)[-1]) == deepvue.tokens[2]
+    assert len(deepvue.requests_to(LOGIN)) == 3
+    assert token_of(deepvue.requests_to(MATCH)[-1]) == deepvue.tokens[2]
 
 
 FAILURES = [
@@ -131,7 +131,7 @@ def test_the_deadline_is_that_of_one_call_with_its_logins(  # noqa: PLR0917 - fi
     with pytest.raises(fm.VendorUnavailable) as caught:
         open_backend().match(make_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
-    assert len(deepvue.asked(MATCH)) == sent
+    assert len(deepvue.requests_to(MATCH)) == sent
 
 
 def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkeypatch):
@@ -144,12 +144,12 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
             waiting.release()
             return super().wait(timeout)
 
-    class Flight(tokens.Flight):
+    class Login(tokens.Login):
         def __init__(self):
             super().__init__()
-            self.over = Counted()
+            self.has_ended = Counted()
 
-    monkeypatch.setattr(tokens, "Flight", Flight)
+    monkeypatch.setattr(tokens, "Login", Login)
     deepvue.before_login = lambda: [waiting.acquire(timeout=30) for _ in range(63)]
     deepvue.answers(LOGIN, (401, WRONG))
     backend = open_backend()
@@ -157,7 +157,7 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
     assert {type(error) for error in errors} == {fm.AuthenticationFailed}
     assert len({id(error) for error in errors}) == 64
     assert len({error.ids.call for error in errors}) == 64
-    assert len(deepvue.asked(LOGIN)) == 1
+    assert len(deepvue.requests_to(LOGIN)) == 1
 
 
 def ended_well(child):
@@ -190,16 +190,16 @@ def test_a_short_deadline_spoils_no_login_of_others(open_backend, deepvue, make_
         with pytest.raises(fm.VendorUnavailable) as caught:
             backend.match(make_call(deadline_s=0.05))
         assert not caught.value.retryable
-    assert len(deepvue.asked(LOGIN)) == 1
+    assert len(deepvue.requests_to(LOGIN)) == 1
 
 
 def test_backends_of_one_client_share_its_token(open_backend, deepvue, make_call):
     open_backend().match(make_call())
     open_backend(api_version="v2").match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 1
+    assert len(deepvue.requests_to(LOGIN)) == 1
     open_backend(client_secret="another-secret-55").match(make_call())
     open_backend(client_id="another-client-55").match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 3
+    assert len(deepvue.requests_to(LOGIN)) == 3
 
 
 def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_call):
@@ -207,10 +207,10 @@ def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_c
     first.match(make_call())
     first.close()
     second.match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 1
+    assert len(deepvue.requests_to(LOGIN)) == 1
     second.close()
     open_backend().match(make_call())
-    assert len(deepvue.asked(LOGIN)) == 2
+    assert len(deepvue.requests_to(LOGIN)) == 2
 
 
 @forks
@@ -219,7 +219,7 @@ def test_a_fork_during_a_login_makes_its_own(open_backend, deepvue, make_call):
     backend = open_backend()
 
     def logins():
-        return len(deepvue.asked(LOGIN))
+        return len(deepvue.requests_to(LOGIN))
 
     with slow_login(deepvue, lambda: backend.match(make_call())):
 
@@ -236,7 +236,7 @@ def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(open_backend, de
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend.match(make_call())
     assert caught.value.billing.charged is fm.Charged.NO
-    assert deepvue.asked(MATCH) == []
+    assert deepvue.requests_to(MATCH) == []
 
 
 def test_after_a_login_that_ran_out_of_time_the_next_logs_in_anew(

@@ -58,7 +58,9 @@ def test_a_format_that_a_version_does_not_list_is_encoded_anew_or_refused(
 ):
     backend = open_backend(api_version=version)
     fm.FaceVerifier(backend).verify(picture(kind=kind), picture((1, 2, 3), kind=kind))
-    assert deepvue.asked(f"/{version}/facematch")[0].body.count(b"Content-Type: image/jpeg") == 2
+    assert (
+        deepvue.requests_to(f"/{version}/facematch")[0].body.count(b"Content-Type: image/jpeg") == 2
+    )
     strict = fm.FaceVerifier(backend, fit_images=False)
     with pytest.raises(fm.InvalidImage):
         strict.verify(picture(kind=kind), picture((1, 2, 3)))
@@ -72,7 +74,7 @@ def test_the_largest_file_is_an_assumption(open_backend, deepvue):
         fm.FaceVerifier(backend, fit_images=False).verify(heavy, picture())
     assert deepvue.seen == []
     fm.FaceVerifier(backend).verify(heavy, picture())
-    assert len(deepvue.asked("/v1/facematch")[0].body) < 105_000
+    assert len(deepvue.requests_to("/v1/facematch")[0].body) < 105_000
     assert open_backend().capabilities.image_limits.max_bytes == 5 * 1024 * 1024
 
 

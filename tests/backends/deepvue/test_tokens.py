@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import facematch_core as fm
 from facematch_deepvue import wire
-from facematch_deepvue.wire import LONGEST_S, UNKNOWN_S, life_s
+from facematch_deepvue.wire import LONGEST_S, UNKNOWN_S, read_life_s
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from facematch_deepvue.wire import LONGEST_S, UNKNOWN_S, life_s
 def test_a_login_without_an_answer_is_free_and_an_outage_but_for_the_callers_deadline(
     met, kind, retryable
 ):
-    error = wire.unanswered(met)
+    error = wire.free_error(met)
     assert (type(error), error.billing.charged) == (kind, fm.Charged.NO)
     assert (error.retryable, error.status_code) == (retryable, met.status_code)
 
@@ -75,7 +75,7 @@ def jwt(**claims):
     ],
 )
 def test_the_soonest_of_what_can_be_read_ends_a_token(answer, life):
-    assert life_s(answer, NOW) == pytest.approx(life)
+    assert read_life_s(answer, NOW) == pytest.approx(life)
 
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system has one zone for all")
@@ -84,7 +84,7 @@ def test_a_time_without_a_zone_is_utc(monkeypatch):
         with monkeypatch.context() as elsewhere:
             elsewhere.setenv("TZ", "Asia/Kolkata")
             time.tzset()
-            assert life_s({"expiry": "2026-03-07T14:00:00"}, NOW) == 2 * HOUR
+            assert read_life_s({"expiry": "2026-03-07T14:00:00"}, NOW) == 2 * HOUR
     finally:
         time.tzset()
 
@@ -103,10 +103,10 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
     )
 )
 def test_any_answer_has_a_life_of_a_day_at_most(answer):
-    assert 0 <= life_s(answer, NOW) <= LONGEST_S
+    assert 0 <= read_life_s(answer, NOW) <= LONGEST_S
 
 
 @given(more=st.fixed_dictionaries({}, optional={"expiry": VALUES, "expires_in": VALUES}))
 def test_nothing_makes_a_life_longer_than_the_token_itself_says(more):
     token = {"access_token": jwt(exp=NOW.timestamp() + 600)}
-    assert life_s({**more, **token}, NOW) <= 600
+    assert read_life_s({**more, **token}, NOW) <= 600

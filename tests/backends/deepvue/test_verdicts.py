@@ -141,8 +141,8 @@ def test_a_threshold_only_tightens(parsed, match, value, settings, threshold):
 def test_the_ends_of_a_scale_are_on_it(parsed, scale):
     most = 100 if scale == "percent" else 1
     for number, value in ((0, 0), (most, 100)):
-        found = parsed({"match": True, "confidence": number}, confidence_scale=scale)
-        assert found.score == fm.Score(value, "deepvue/v1")
+        result = parsed({"match": True, "confidence": number}, confidence_scale=scale)
+        assert result.score == fm.Score(value, "deepvue/v1")
     for value in (-0.01, most + 0.01):
         with pytest.raises(fm.UnexpectedResponse, match="cannot be read"):
             parsed({"match": True, "confidence": value}, confidence_scale=scale)

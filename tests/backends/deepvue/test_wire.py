@@ -44,7 +44,7 @@ def test_a_liveness_check_has_its_own_number_and_scale(parsed):
 @pytest.mark.parametrize(
     "timestamp",
     [None, "yesterday", True, 1.5, 10**20, 10**400],
-    ids=lambda one: str(one)[:24],
+    ids=lambda value: str(value)[:24],
 )
 def test_an_odd_time_costs_no_result(parsed, timestamp):
     result = parsed(body={"timestamp": timestamp, "data": GOOD})
@@ -101,8 +101,8 @@ def test_a_verdict_that_cannot_be_read_is_charged_and_never_clamped(
 def test_a_failure_inside_a_success_is_charged_and_never_a_mismatch(
     open_backend, deepvue, make_call, body, codes
 ):
-    said = {"transaction_id": "abc-1", "message": "Face not detected", **body}
-    deepvue.answers("/v1/facematch", (200, said))
+    reply = {"transaction_id": "abc-1", "message": "Face not detected", **body}
+    deepvue.answers("/v1/facematch", (200, reply))
     with pytest.raises(NoVerdict) as caught:
         open_backend().match(make_call())
     error = caught.value

@@ -91,7 +91,7 @@ def test_the_caller_need_not_know_which_edition_decides(open_mock, mock, name):
         assert result.decision is decision, edition
         # One credit for each answer 200, whatever the verdict; both sides say the same.
         assert result.billing.charged is fm.Charged.YES
-        assert [one.request_id for one in mock.control.charges()] == [result.ids.vendor]
+        assert [charge.request_id for charge in mock.control.charges()] == [result.ids.vendor]
         assert result.environment is fm.Environment.MOCK
         kept = [session.id for session in mock.control.sessions.all()]
         assert kept == ([result.ids.session] if options == KEEP else [])
@@ -105,13 +105,13 @@ def test_the_caller_need_not_know_which_edition_decides(open_mock, mock, name):
 )
 def test_reference_and_metadata_arrive_as_they_were_given(open_mock, mock, edition, text):
     sent = {"caller_ref": text, "metadata": {text: [text, 3]}}
-    found = open_mock(edition).verify(REFERENCE, REFERENCE, **KEEP, **sent)
+    result = open_mock(edition).verify(REFERENCE, REFERENCE, **KEEP, **sent)
     (session,) = mock.control.sessions.all()
-    kept = sent["metadata"] | {"facematch_attempt_id": found.ids.call}
+    kept = sent["metadata"] | {"facematch_attempt_id": result.ids.call}
     assert (session.vendor_data, session.metadata) == (text, kept)
-    assert (found.ids.caller, dict(found.metadata)) == (text, sent["metadata"])
+    assert (result.ids.caller, dict(result.metadata)) == (text, sent["metadata"])
     echoed = {} if edition == OLD else {"vendor_data": text, "metadata": kept}
-    assert {name: found.raw[name] for name in echoed} == echoed
+    assert {name: result.raw[name] for name in echoed} == echoed
 
 
 # Money, keys and environments
@@ -133,9 +133,9 @@ def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_mock
     verifier = open_mock(api_key=mock.sandbox_key)
     assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match
     assert verifier.check_liveness(card("spoof")).is_live
-    found = verifier.verify(REFERENCE, REFERENCE, threshold=100)
-    assert (found.vendor_status, found.decision) == ("Approved", fm.Decision.REVIEW)
-    assert [warning.code for warning in found.warnings] == [fm.WarningCode.THRESHOLD_CONFLICT]
+    result = verifier.verify(REFERENCE, REFERENCE, threshold=100)
+    assert (result.vendor_status, result.decision) == ("Approved", fm.Decision.REVIEW)
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.THRESHOLD_CONFLICT]
     assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
 
 
@@ -215,9 +215,9 @@ def test_a_lost_answer_is_found_among_other_calls_and_charged_once(
     (sent,) = (e for e in events if e.kind == "sent" and e.call_id == error.ids.call)
     written = fm.CallRecord.from_dict(sent.call.to_dict())
     for call in (error, written):
-        found = verifier.reconcile(call)
-        assert found.outcome is fm.Reconciled.FOUND, found.reason
-        result = found.result
+        answer = verifier.reconcile(call)
+        assert answer.outcome is fm.Reconciled.FOUND, answer.reason
+        result = answer.result
         assert (result.ids.call, result.ids.caller) == (error.ids.call, "case 7")
         assert result.metadata == more["metadata"]
         assert result.billing.charged is fm.Charged.YES

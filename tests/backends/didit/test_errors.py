@@ -91,7 +91,7 @@ def expected(status, kind):
 
 
 @pytest.fixture
-def asked(canned, make_call):
+def catch_error(canned, make_call):
 
     def ask(status, body=b"", headers=None, **call):
         backend, _ = canned(status, body, headers)
@@ -111,18 +111,20 @@ def test_each_of_500_statuses_with_each_body_has_one_error_a_bill_and_a_reason(
         if status == 200:
             continue
         error = backend.error(HttpReply(status=status, body=BODIES[kind]), call)
-        wanted, retryable = expected(status, kind)
-        assert type(error) is wanted, status
-        assert error.billing.charged is BILLED.get(wanted, fm.Charged.NO), status
+        error_class, retryable = expected(status, kind)
+        assert type(error) is error_class, status
+        assert error.billing.charged is BILLED.get(error_class, fm.Charged.NO), status
         assert error.retryable is retryable, status
         assert (error.backend, error.status_code) == ("didit", status)
         assert error.billing.ground, status
 
 
-@pytest.mark.parametrize(("status", "body", "wanted"), SPOKEN)
-def test_each_documented_answer_is_one_free_error_in_didits_words(status, body, wanted, asked):
-    error = asked(status, body)
-    assert type(error) is wanted
+@pytest.mark.parametrize(("status", "body", "error_class"), SPOKEN)
+def test_each_documented_answer_is_one_free_error_in_didits_words(
+    status, body, error_class, catch_error
+):
+    error = catch_error(status, body)
+    assert type(error) is error_class
     assert error.billing.charged is fm.Charged.NO
     assert "only answers 200 are charged" in error.billing.ground
     assert error.ids.call == "a-1"
@@ -131,19 +133,19 @@ def test_each_documented_answer_is_one_free_error_in_didits_words(status, body, 
         assert text[:60] in error.message
 
 
-def test_a_key_that_is_echoed_is_masked(asked, backend):
+def test_a_key_that_is_echoed_is_masked(catch_error, backend):
     key = backend.api_key.reveal()
     for status in (400, 401):
-        error = asked(status, {"user_image": [f"Unknown key {key}."]})
+        error = catch_error(status, {"user_image": [f"Unknown key {key}."]})
         assert key not in error.message
         assert key not in str(vars(error))
 
 
 @pytest.mark.parametrize("status", [502, 504, 522])
-def test_a_gateways_status_is_unknown_whatever_its_form(status, asked):
-    error = asked(status, {"detail": "upstream"}, retention=fm.Retention.KEEP)
+def test_a_gateways_status_is_unknown_whatever_its_form(status, catch_error):
+    error = catch_error(status, {"detail": "upstream"}, retention=fm.Retention.KEEP)
     assert (type(error), error.reconcilable) == (fm.OutcomeUnknown, True)
-    assert asked(status, {"detail": "upstream"}).reconcilable is False
+    assert catch_error(status, {"detail": "upstream"}).reconcilable is False
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -14,11 +14,11 @@ AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=UTC)
 #: Each reader, what it takes with what comes of it, and what it does not take. Those that may be
 #: missing give None for null.
 READERS = {
-    "an_object": ([({"a": 1}, {"a": 1}), ({}, {})], [[], None]),
-    "a_list": ([([1], [1]), ([], [])], [{}, "[]"]),
-    "a_text": ([("a", "a"), ("", "")], [1, None]),
+    "read_object": ([({"a": 1}, {"a": 1}), ({}, {})], [[], None]),
+    "read_list": ([([1], [1]), ([], [])], [{}, "[]"]),
+    "read_text": ([("a", "a"), ("", "")], [1, None]),
     "text_or_none": ([("a", "a"), (None, None)], [False]),
-    "a_number": ([(1, 1.0), (-0.5, -0.5)], [True, "1", None, math.nan, -math.inf, 10**400]),
+    "read_number": ([(1, 1.0), (-0.5, -0.5)], [True, "1", None, math.nan, -math.inf, 10**400]),
     "number_or_none": ([(0, 0.0), (None, None)], [False]),
     "percentage_or_none": ([(0, 0.0), (100, 100.0), (None, None)], [-0.01, 100.01, "50"]),
     "whole_or_none": ([(7, 7), (0, 0), (None, None)], [True, 7.0]),
@@ -39,10 +39,10 @@ READERS = {
 @pytest.mark.parametrize("name", READERS)
 def test_what_is_documented_is_read_and_nothing_turned_into_another_type(name):
     read, (taken, refused) = getattr(words, name), READERS[name]
-    for value, wanted in taken:
-        found = read(value, "here")
-        assert (type(found), found) == (type(wanted), wanted)
-        assert not isinstance(found, dt.datetime) or found.tzinfo is UTC
+    for value, expected in taken:
+        value_read = read(value, "here")
+        assert (type(value_read), value_read) == (type(expected), expected)
+        assert not isinstance(value_read, dt.datetime) or value_read.tzinfo is UTC
     for value in refused:
         with pytest.raises(ValueError) as caught:
             read(value, "here")

@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core.http import HttpClient
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend
-from facematch_didit.reconcile import DEADLINE_S, SKEW, window_of
+from facematch_didit.reconcile import DEADLINE_S, SKEW, find_window
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
@@ -30,7 +30,7 @@ def record(**changes):
 
 def session(number, call_id=ID, after_s=1, service="match", score=87.36, **changes):
     """A kept call as a decision has it."""
-    made = (AT + dt.timedelta(seconds=after_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    created_at = (AT + dt.timedelta(seconds=after_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     block = {"node_id": "n", "status": "Approved", "score": score, "warnings": []}
     blocks = {"face_matches": None, "liveness_checks": None}
     blocks["face_matches" if service == "match" else "liveness_checks"] = [block]
@@ -46,7 +46,7 @@ def session(number, call_id=ID, after_s=1, service="match", score=87.36, **chang
         "vendor_data": "emp-0042",
         "metadata": metadata,
         "reviews": [],
-        "created_at": made,
+        "created_at": created_at,
         "expires_at": None,
         **blocks,
         **changes,
@@ -58,50 +58,50 @@ class Records(BaseAdapter):
 
     def __init__(self, *sessions, refusal=None, gone=()):
         super().__init__()
-        self.sessions = sorted(sessions, key=lambda one: one["created_at"], reverse=True)
+        self.sessions = sorted(sessions, key=lambda session: session["created_at"], reverse=True)
         self.refusal, self.gone = refusal, gone
-        self.asked = []
+        self.requests = []
 
     def send(self, request, **_):
         url = urlsplit(request.url)
-        self.asked.append((url.path, {k: v[0] for k, v in parse_qs(url.query).items()}))
-        return response(*(self.refusal or self._answer(*self.asked[-1])))
+        self.requests.append((url.path, {k: v[0] for k, v in parse_qs(url.query).items()}))
+        return response(*(self.refusal or self._answer(*self.requests[-1])))
 
     def _answer(self, path, query):
         if path == "/v3/sessions/":
             start = int(query["offset"])
             following = f"https://didit.example/v3/sessions/?limit=2&offset={start + 2}"
             ref = query.get("vendor_data")
-            fits = [one for one in self.sessions if ref in (None, one["vendor_data"])]
+            fits = [session for session in self.sessions if ref in (None, session["vendor_data"])]
             rows = [
-                {k: one[k] for k in ("session_id", "status", "created_at", "vendor_data")}
+                {k: session[k] for k in ("session_id", "status", "created_at", "vendor_data")}
                 | {"features": [{"feature": "FACE_MATCH", "status": "Approved"}]}
-                for one in fits[start : start + 2]
+                for session in fits[start : start + 2]
             ]
             more = start + 2 < len(fits)
             return 200, {"count": 9, "next": following if more else None, "results": rows}
         name = path.split("/")[3]
         if name in self.gone:
             return 404, {"detail": "Session not found."}
-        return 200, next(one for one in self.sessions if one["session_id"] == name)
+        return 200, next(session for session in self.sessions if session["session_id"] == name)
 
     @property
     def lists(self):
-        return [query for path, query in self.asked if path == "/v3/sessions/"]
+        return [query for path, query in self.requests if path == "/v3/sessions/"]
 
     @property
     def decisions(self):
-        return [path for path, _ in self.asked if path.endswith("/decision/")]
+        return [path for path, _ in self.requests if path.endswith("/decision/")]
 
     def close(self):
         pass
 
 
-def look(records, given=None, *, deadline_s=None, clock=None, **settings):
+def look(records, call=None, *, deadline_s=None, clock=None, **settings):
     backend = DiditBackend(api_key="didit-key-8c1f5e2ab9", **settings)
     backend.client.mount("https://", records)
     with fm.FaceVerifier(backend, clock=clock) as verifier:
-        return verifier.reconcile(given or record(), deadline_s=deadline_s)
+        return verifier.reconcile(call or record(), deadline_s=deadline_s)
 
 
 def test_one_record_with_the_id_is_the_call():
@@ -127,7 +127,7 @@ def test_the_rules_of_the_call_hold():
     records = Records(session(1, service="liveness"))
     live = look(records, record(operation=fm.Operation.LIVENESS))
     assert live.result.decision is fm.LivenessDecision.LIVE
-    assert records.asked[0][1]["api_service"] == "PASSIVE_LIVENESS"
+    assert records.requests[0][1]["api_service"] == "PASSIVE_LIVENESS"
 
 
 #: A record of which nothing can be read but its id.
@@ -179,14 +179,14 @@ def test_what_was_not_looked_through_is_not_said_to_be_missing(monkeypatch, boun
 def test_the_list_is_asked_for_no_more_than_is_needed():
     records = Records(session(1))
     look(records, record(caller_ref="emp-0042", started_at=AT.replace(hour=0, minute=3)))
-    _, query = records.asked[0]
+    _, query = records.requests[0]
     assert query["date_from"] == "2026-07-01"
     assert query["date_to"] == "2026-07-02"
     assert (query["session_type"], query["api_service"]) == ("API", "FACE_MATCH")
     assert query["vendor_data"] == "emp-0042"
     records = Records(session(1))
     look(records)
-    assert "vendor_data" not in records.asked[0][1]
+    assert "vendor_data" not in records.requests[0][1]
 
 
 def test_only_records_of_the_window_are_opened():
@@ -194,13 +194,13 @@ def test_only_records_of_the_window_are_opened():
     records = Records(session(1), session(2, after_s=7200), *far)
     assert look(records).result.ids.session == uid(1)
     assert records.decisions == [f"/v3/session/{uid(1)}/decision/"]
-    assert len(records.asked) == 3
+    assert len(records.requests) == 3
 
 
 def test_the_window_allows_for_clocks_and_patience():
-    first, last = window_of(record(), 70.0)
+    first, last = find_window(record(), 70.0)
     assert (AT - first, last - AT) == (SKEW, SKEW + dt.timedelta(seconds=70))
-    assert window_of(record(), 1e300)[1] > last
+    assert find_window(record(), 1e300)[1] > last
 
 
 def test_a_record_of_an_unknown_environment_is_not_believed_and_hides_no_other():
@@ -222,8 +222,8 @@ def test_a_wrong_clock_hides_nothing(off_s):
 
 def test_a_reference_that_was_changed_hides_nothing():
     records = Records(session(1), session(2, "other", vendor_data="x"))
-    found = look(records, record(caller_ref=" emp-0042 "))
-    assert found.outcome is fm.Reconciled.FOUND
+    answer = look(records, record(caller_ref=" emp-0042 "))
+    assert answer.outcome is fm.Reconciled.FOUND
     assert [query.get("vendor_data") for query in records.lists] == [" emp-0042 ", None]
     # No list can be asked for white space.
     records = Records(session(1, vendor_data="  "))
@@ -255,7 +255,7 @@ class Endless(Records):
 
     def _answer(self, path, query):
         self.clock.advance(0.5)
-        assert len(self.asked) < 5_000, "asked for page after page"
+        assert len(self.requests) < 5_000, "asked for page after page"
         if path != "/v3/sessions/":
             return super()._answer(path, query)
         offset = int(query["offset"])
@@ -271,7 +271,7 @@ def test_the_search_in_a_list_without_end_ends(monkeypatch):
     with pytest.raises(fm.UnexpectedResponse) as caught:
         look(records)
     assert caught.value.billing.charged is fm.Charged.NO
-    assert len(records.asked) < 50
+    assert len(records.requests) < 50
     for deadline_s in (None, 4.5):
         began = clock.monotonic()
         with pytest.raises(fm.VendorUnavailable) as caught:

@@ -147,8 +147,8 @@ def test_what_cannot_be_read_is_charged_and_no_match(answer, edited, canned, mak
 
 
 def test_two_faces_have_a_warning_if_didit_sends_none(answers, edited, parsed):
-    found = answers["match_approved"]["face_match"]["user_image"]["entities"]
-    two = {"entities": found * 2, "best_angle": 0}
+    faces = answers["match_approved"]["face_match"]["user_image"]["entities"]
+    two = {"entities": faces * 2, "best_angle": 0}
     for name, image in (
         ("match_approved", "user_image"),
         ("match_approved", "ref_image"),
@@ -234,8 +234,8 @@ def test_each_tag_has_its_code_and_advice(tag, meaning, edited, parsed):
 def test_a_weight_that_no_document_names_is_unknown_not_light(edited, parsed):
     words = ("error", "warning", "information", "catastrophe", None)
     body = edited("match_approved", warnings=[risk("NEW", word) for word in words])
-    found = [warning.severity for warning in parsed(body).warnings]
-    assert found == ["error", "warning", "information", "unknown", "unknown"]
+    severities = [warning.severity for warning in parsed(body).warnings]
+    assert severities == ["error", "warning", "information", "unknown", "unknown"]
 
 
 SPOOF, ATTACK = risk("LOW_LIVENESS_SCORE"), risk("LIVENESS_FACE_ATTACK")
@@ -306,21 +306,21 @@ def test_an_attack_outweighs_a_missing_face_which_outweighs_the_rest_and_doubt_o
 ):
     warnings = [risk(tag, weight) for tag, weight in risks.items()]
     block = {"status": status, "score": score, "warnings": warnings}
-    found = parsed(edited("liveness_declined", **block))
+    result = parsed(edited("liveness_declined", **block))
     attack = "LIVENESS_FACE_ATTACK" in risks
     no_face = not {"NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"}.isdisjoint(risks)
     grave = not {"error", "catastrophe"}.isdisjoint(risks.values())
     if attack and status == "Declined":
-        assert found.decision is fm.LivenessDecision.NOT_LIVE
+        assert result.decision is fm.LivenessDecision.NOT_LIVE
     elif attack and (no_face or grave):
-        assert found.decision is fm.LivenessDecision.REVIEW
+        assert result.decision is fm.LivenessDecision.REVIEW
     elif no_face:
-        assert found.decision is fm.LivenessDecision.INCONCLUSIVE
+        assert result.decision is fm.LivenessDecision.INCONCLUSIVE
     passed = status == "Approved" and score is not None and not (grave or no_face)
-    assert (found.decision is fm.LivenessDecision.LIVE) is passed
-    assert (found.score is None) is (score is None or no_face)
+    assert (result.decision is fm.LivenessDecision.LIVE) is passed
+    assert (result.score is None) is (score is None or no_face)
     block["warnings"] = warnings[::-1]
-    assert parsed(edited("liveness_declined", **block)).decision is found.decision
+    assert parsed(edited("liveness_declined", **block)).decision is result.decision
     if no_face:
         # An attack is no word about two faces.
         match = parsed(edited("match_approved", **block))

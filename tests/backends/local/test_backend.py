@@ -11,6 +11,7 @@ import pytest
 
 import facematch_core as fm
 from facematch_local import SCALE, LocalBackend, score_from_distance
+from facematch_local._cache import FaceCache
 
 PHOTOS = Path(__file__).parents[3] / "docs" / "photographs"
 #: Pictures of people who did not agree to be shown: they are kept outside of the project.
@@ -170,8 +171,8 @@ def test_without_the_extra_one_sentence_says_what_installs_it_and_how_large_it_i
     with pytest.raises(fm.BackendUnavailable) as caught:
         fm.open_verifier("local")
     message = str(caught.value)
-    for said in ("dlib-bin", 'pip install -e ".[local]"', "180 MB", "commercially"):
-        assert said in message
+    for text in ("dlib-bin", 'pip install -e ".[local]"', "180 MB", "commercially"):
+        assert text in message
 
 
 def test_on_a_python_without_wheels_the_pythons_that_have_them_are_named(monkeypatch):
@@ -185,22 +186,23 @@ def test_embeddings_are_in_no_repr_and_no_pickle(backend, verifier):
     verifier.verify(photo("Family1-Dad1"), photo("Family1-Dad2"))
     assert "array" not in repr(backend)
     assert "embedding" not in repr(backend)
-    for thing in (backend, backend._cache):
+    for holder in (backend, FaceCache(1)):
         with pytest.raises(TypeError):
-            pickle.dumps(thing)
+            pickle.dumps(holder)
 
 
-def test_an_error_in_one_thread_reaches_all_that_wait_and_is_not_remembered(backend):
+def test_an_error_in_one_thread_reaches_all_that_wait_and_is_not_remembered():
     from kit.fakes import together
 
     def fail():
         raise OSError("disk")
 
     def ask():
-        return backend._cache.get("key", fail)
+        return cache.get("key", fail)
 
+    cache = FaceCache(1)
     assert [type(error) for error in together(2, ask)] == [OSError] * 2
-    assert backend._cache.get("key", lambda: "found") == "found"
+    assert cache.get("key", lambda: "faces") == "faces"
 
 
 @pytest.mark.slow

@@ -6,17 +6,15 @@ What only a vendor can do (refuse a key, lose an answer) does not apply.
 import hashlib
 
 import pytest
-from kit.inner import Inner
 
 from facematch_core.testing import BackendContract
-
-local = Inner("facematch_local")
+from facematch_local import _parts, _simulator
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _seen():
     """What was found in each picture, for all rules: each opens backends that remember nothing."""
-    seen, cut = {}, local._parts.Parts.cut
+    seen, cut = {}, _parts.Parts.cut
 
     def cut_once(parts, data, *, rotate):
         # R28 counts whoever holds a picture: these are their digests.
@@ -26,14 +24,14 @@ def _seen():
         return seen[picture]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local._parts.Parts, "cut", cut_once)
+        patch.setattr(_parts.Parts, "cut", cut_once)
         yield
 
 
 class TestContract(BackendContract):
     @pytest.fixture
     def simulator(self):
-        class Remembering(local._simulator.LocalSimulator):
+        class Remembering(_simulator.LocalSimulator):
             """With a memory of few pictures: R28 fills it, to see that it has an end."""
 
             def backend(self, **settings):

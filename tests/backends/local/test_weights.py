@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.inner import Inner
 
-local = Inner("facematch_local")
+from facematch_local import _models, _serial, _weights
 
 #: Stands in for gradients and learning rates, which hold zeros, sizes and flags.
 REMAINS = b"\x01\x02" + b"\x01\x00" * 4 + b"110"
@@ -76,13 +75,13 @@ SMALL = network()
 
 @pytest.fixture(scope="module")
 def real():
-    return local._models.checked(local._models.RECOGNITION).read_bytes()
+    return _models.find_file(_models.RECOGNITION).read_bytes()
 
 
 @given(st.integers(-(2**63), 2**63), st.integers(-(2**24), 2**24), st.integers(-800, 800))
 def test_numbers_are_read_as_they_were_written(value, mantissa, exponent):
-    assert local._serial.Reader(integer(value), ["x"]).integer() == value
-    read = local._serial.Reader(integer(mantissa) + integer(exponent), ["x"]).real()
+    assert _serial.Reader(integer(value), ["x"]).integer() == value
+    read = _serial.Reader(integer(mantissa) + integer(exponent), ["x"]).real()
     assert read == math.ldexp(mantissa, exponent)
 
 
@@ -93,13 +92,13 @@ def test_numbers_are_read_as_they_were_written(value, mantissa, exponent):
 )
 def test_an_integer_has_1_to_8_bytes_and_no_flag_but_its_sign(data):
     with pytest.raises(ValueError, match="no integer"):
-        local._serial.Reader(data, ["x"]).integer()
+        _serial.Reader(data, ["x"]).integer()
 
 
 def test_a_name_inside_of_weights_is_not_seen():
     trap = np.frombuffer(name("con_4") + b"\0", "<f4")
     data = name("affine_") + tensor(trap) + name("con_4")
-    reader = local._serial.Reader(data, ["affine_", "con_4"])
+    reader = _serial.Reader(data, ["affine_", "con_4"])
     reader.skip_to("affine_")
     assert reader.tensor().tobytes() == trap.tobytes()
     reader.skip_to("con_4")
@@ -108,12 +107,12 @@ def test_a_name_inside_of_weights_is_not_seen():
 
 
 def test_all_parts_of_a_network_come_back_with_their_shapes():
-    read = local._weights.read(SMALL)
+    read = _weights.read(SMALL)
     assert read.mean == (122.5, 117, 64)
     assert read.size == (32, 32)
     assert read.stem.filters.shape == (4, 3, 7, 7)
     assert (read.stem.stride, read.stem.padding) == (2, 0)
-    assert [one.halves for one in read.blocks] == [False, True]
+    assert [part.halves for part in read.blocks] == [False, True]
     assert read.blocks[1].first.filters.shape == (6, 4, 3, 3)
     assert (read.blocks[1].first.stride, read.blocks[1].first.padding) == (2, 0)
     assert read.blocks[1].second.gain.shape == (6,)
@@ -121,13 +120,13 @@ def test_all_parts_of_a_network_come_back_with_their_shapes():
 
 
 def test_the_real_network_has_29_convolutions_and_14_blocks_of_which_four_halve(real):
-    read = local._weights.read(real)
+    read = _weights.read(real)
     assert read.mean == pytest.approx((122.782, 117.001, 104.298), abs=1e-4)
     assert read.size == (150, 150)
-    assert [one.second.filters.shape[0] for one in read.blocks] == (
+    assert [part.second.filters.shape[0] for part in read.blocks] == (
         [32] * 3 + [64] * 4 + [128] * 3 + [256] * 4
     )
-    assert [at for at, one in enumerate(read.blocks) if one.halves] == [3, 7, 10, 13]
+    assert [at for at, part in enumerate(read.blocks) if part.halves] == [3, 7, 10, 13]
     assert read.product.shape == (256, 128)
 
 
@@ -152,7 +151,7 @@ def test_each_kind_of_damage_is_said_with_its_place(old, new, what):
     old, new = (part.removesuffix(REMAINS) for part in (old, new))
     assert old in SMALL
     with pytest.raises(ValueError, match=f"{what}.* before byte |a tensor of"):
-        local._weights.read(SMALL.replace(old, new, 1))
+        _weights.read(SMALL.replace(old, new, 1))
 
 
 def test_a_network_with_nan_which_would_call_everybody_a_stranger_is_refused():
@@ -160,7 +159,7 @@ def test_a_network_with_nan_which_would_call_everybody_a_stranger_is_refused():
     inside = data.index(name("con_4")) + 100
     data[inside : inside + 8] = b"\xff" * 8
     with pytest.raises(ValueError, match="not finite"):
-        local._weights.read(bytes(data))
+        _weights.read(bytes(data))
 
 
 def read_or_refuse(data):
@@ -168,7 +167,7 @@ def read_or_refuse(data):
     tracemalloc.start()
     complaint = ""
     try:
-        assert isinstance(local._weights.read(data), local._weights.Network)
+        assert isinstance(_weights.read(data), _weights.Network)
     except ValueError as error:
         complaint = str(error)
     finally:

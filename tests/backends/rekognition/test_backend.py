@@ -38,8 +38,8 @@ JSON = st.recursive(
 
 def read(answer, status=200, threshold=80.0):
     picture = fm.Image.from_bytes(CARDS["p1"].data)
-    asked = fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST)
-    call = MatchCall(probe=picture, reference=picture, threshold=asked)
+    limit = fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST)
+    call = MatchCall(probe=picture, reference=picture, threshold=limit)
     headers = {"x-amzn-RequestId": "an-id"}
     body = json.dumps(answer).encode()
     return BACKEND.read_reply(call, HttpReply(status=status, headers=headers, body=body))
@@ -64,8 +64,8 @@ def test_the_face_most_alike_decides_at_our_threshold_and_all_are_told_as_they_w
     answer, threshold
 ):
     result = read(answer, threshold=threshold)
-    numbers = [one["Similarity"] for one in answer["FaceMatches"]]
-    best = max((one for one in numbers if one is not None), default=None)
+    numbers = [match["Similarity"] for match in answer["FaceMatches"]]
+    best = max((match for match in numbers if match is not None), default=None)
     assert (result.score and result.score.value) == best
     expected = fm.Decision.MATCH if best is not None and best >= threshold else fm.Decision.NO_MATCH
     assert result.decision is (fm.Decision.INCONCLUSIVE if best is None else expected)
@@ -74,8 +74,8 @@ def test_the_face_most_alike_decides_at_our_threshold_and_all_are_told_as_they_w
     assert (fm.WarningCode.MULTIPLE_FACES in codes) is (len(result.probe_faces) > 1)
     assert sum(face.compared for face in result.probe_faces) == (best is not None)
     assert (result.billing.charged, result.ids.vendor) == (fm.Charged.YES, "an-id")
-    sent = [(one["Similarity"], one["Face"]) for one in answer["FaceMatches"]]
-    sent += [(None, one) for one in answer["UnmatchedFaces"]]
+    sent = [(match["Similarity"], match["Face"]) for match in answer["FaceMatches"]]
+    sent += [(None, match) for match in answer["UnmatchedFaces"]]
     assert [
         (face.similarity and face.similarity.value, face.confidence, face.box.left, face.box.unit)
         for face in result.probe_faces

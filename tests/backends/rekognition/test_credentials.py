@@ -40,13 +40,13 @@ def ask(mock, **settings):
     return mock.control.journal()[-1].key
 
 
-OWN = {"access_key_id": KEY, "secret_access_key": SECRET, "session_token": TOKEN}
+KEYS = {"access_key_id": KEY, "secret_access_key": SECRET, "session_token": TOKEN}
 
 
 def test_credentials_that_are_set_go_before_those_of_the_environment(mock, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
-    assert ask(mock, **OWN) == "live"
+    assert ask(mock, **KEYS) == "live"
 
 
 def test_credentials_of_the_environment_may_have_a_session_token(mock, monkeypatch):
@@ -116,13 +116,13 @@ def test_a_program_that_fails_is_not_quoted(mock, tmp_path):
 
 def test_credentials_reach_no_log_and_no_error(mock, caplog):
     caplog.set_level(logging.DEBUG)
-    assert ask(mock, **OWN) == "live"
+    assert ask(mock, **KEYS) == "live"
     mock.control.revoke_key(SECRET)
     with pytest.raises(fm.VendorError) as caught:
-        ask(mock, **OWN)
-    backend = RekognitionBackend(region="eu-west-1", **OWN)
+        ask(mock, **KEYS)
+    backend = RekognitionBackend(region="eu-west-1", **KEYS)
     shown = f"{caplog.text}{caught.value!s}{caught.value!r}{backend!r}{backend!s}"
-    assert not [one for one in (KEY, SECRET, TOKEN, "Signature=") if one in shown]
+    assert not [text for text in (KEY, SECRET, TOKEN, "Signature=") if text in shown]
 
 
 def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
@@ -143,7 +143,7 @@ def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
 
 
 def test_the_signature_covers_what_is_sent_and_shows_nothing():
-    backend = RekognitionBackend(region="eu-west-1", **OWN)
+    backend = RekognitionBackend(region="eu-west-1", **KEYS)
     picture = fm.Image.from_bytes(P1)
     call = MatchCall(probe=picture, reference=picture)
     request = backend.sign(next(backend.steps(call)), call)
@@ -153,8 +153,8 @@ def test_the_signature_covers_what_is_sent_and_shows_nothing():
     assert f"SignedHeaders={names}," in words
     assert f"Credential={KEY}/" in words
     assert "/eu-west-1/rekognition/aws4_request," in words
-    assert {KEY, SECRET, TOKEN} <= {one.reveal() for one in request.secrets}
-    assert not [one for one in (KEY, SECRET, TOKEN, words) if one in repr(request)]
+    assert {KEY, SECRET, TOKEN} <= {text.reveal() for text in request.secrets}
+    assert not [text for text in (KEY, SECRET, TOKEN, words) if text in repr(request)]
 
 
 def test_without_botocore_the_extra_is_named(monkeypatch):

@@ -65,7 +65,7 @@ def test_each_model_and_metric_has_its_scale() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "sentence"),
     [
         ({"model_name": ""}, "model_name must be a text that is not empty."),
         ({"token": ""}, "token is empty"),
@@ -73,7 +73,7 @@ def test_each_model_and_metric_has_its_scale() -> None:
         ({"base_url": "http://faces.example:5005"}, "base_url"),
     ],
 )
-def test_settings_are_refused_in_a_sentence(settings: dict[str, Any], said: str) -> None:
+def test_settings_are_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:
     """Before the first call, and without their values."""
-    with pytest.raises(ConfigurationError, match=said):
+    with pytest.raises(ConfigurationError, match=sentence):
         DeepfaceBackend(**({"model_name": "SFace"} | settings))

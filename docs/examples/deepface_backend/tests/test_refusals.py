@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_deepface import DeepfaceBackend, DeepfaceOptions, _refusals
-from facematch_deepface._simulator import DeepfaceSimulator, raised
+from facematch_deepface._simulator import DeepfaceSimulator, error_text
 
 CALL = MatchCall(probe=noise(), reference=noise(1))
 
@@ -29,20 +29,20 @@ FILE = "_simulator.py"
 
 def test_the_simulator_raises_a_real_traceback() -> None:
     """Else the tests below would prove nothing."""
-    assert FILE in raised("said", "cause")
+    assert FILE in error_text("sentence", "cause")
 
 
 @pytest.mark.parametrize(
-    ("said", "place"),
+    ("sentence", "place"),
     [
         ("Exception while processing img1_path", "probe"),
         ("Exception while processing img2_path", "reference"),
         ("Face could not be detected", None),
     ],
 )
-def test_the_picture_without_a_face_is_named(said: str, place: str | None) -> None:
+def test_the_picture_without_a_face_is_named(sentence: str, place: str | None) -> None:
     """Where the server says which one it is; where it does not, neither do we."""
-    body = {"error": raised(said, "Face could not be detected")}
+    body = {"error": error_text(sentence, "Face could not be detected")}
     result = _refusals.refused_match(CALL, body)
     assert result.warnings[0].code is WarningCode.NO_FACE
     assert result.warnings[0].tag == "Face could not be detected"
@@ -81,7 +81,7 @@ def test_a_spoof_is_seen_where_it_is_looked_for() -> None:
 @pytest.mark.parametrize(
     ("body", "shown"),
     [
-        ({"error": raised("out of memory", "out of memory")}, "verifying: out of memory"),
+        ({"error": error_text("out of memory", "out of memory")}, "verifying: out of memory"),
         ({"exception": "img2 is missing"}, "img2 is missing"),
     ],
 )
@@ -96,8 +96,8 @@ def test_any_other_400_is_an_error_without_its_traceback(body: Any, shown: str) 
 
 
 @given(st.text(), st.text())
-def test_nothing_behind_the_first_line_is_shown(said: str, trace: str) -> None:
+def test_nothing_behind_the_first_line_is_shown(sentence: str, trace: str) -> None:
     """Whatever a traceback looks like, it begins with the words of Python or on a new line."""
-    shown = _refusals.before_traceback(f"{said} - {_refusals.TRACEBACK}:\n{trace}")
-    assert said.startswith(shown)
+    shown = _refusals.before_traceback(f"{sentence} - {_refusals.TRACEBACK}:\n{trace}")
+    assert sentence.startswith(shown)
     assert "\n" not in shown

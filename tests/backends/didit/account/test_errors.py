@@ -37,9 +37,9 @@ SILENCE = {
 
 
 def caught(call, account):
-    with pytest.raises(fm.VendorError) as found:
+    with pytest.raises(fm.VendorError) as error_info:
         call(account)
-    error = found.value
+    error = error_info.value
     assert (error.__context__, error.__cause__) == (None, None)
     copied = pickle.loads(pickle.dumps(error))
     assert (type(copied), copied.message, copied.billing.charged) == (

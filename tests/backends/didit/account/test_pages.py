@@ -22,7 +22,7 @@ STALE = [page([1, 2], f"?offset={n}") for n in range(2, 10)]
 
 
 @pytest.mark.parametrize(
-    ("pages", "found"),
+    ("pages", "numbers"),
     [
         ([page([1], "/v3/sessions/?page=2&page_size=1"), page([2])], [1, 2]),
         # A new session pushes the last row of a page onto the next.
@@ -33,9 +33,9 @@ STALE = [page([1, 2], f"?offset={n}") for n in range(2, 10)]
     ],
     ids=["page numbers", "a row that moved", "an empty page", "stale pages", "no pages"],
 )
-def test_each_row_comes_once_and_the_list_ends(scripted_account, pages, found):
+def test_each_row_comes_once_and_the_list_ends(scripted_account, pages, numbers):
     account, script = scripted_account(*pages)
-    assert ids(account) == [f"s-{number}" for number in found]
+    assert ids(account) == [f"s-{number}" for number in numbers]
     assert len(script.seen) == len(pages)
 
 
@@ -49,7 +49,7 @@ def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted_acc
 
 
 @pytest.mark.parametrize(
-    ("pages", "asked"),
+    ("pages", "most_requests"),
     [
         *(
             ([page([1], following)], 1)
@@ -62,12 +62,14 @@ def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted_acc
         ([page([n], f"?limit=50&offset={at}") for n, at in ((1, 50), (2, 100), (3, 50))], 3),
     ],
 )
-def test_a_list_that_leads_nowhere_or_has_no_end_is_an_error(scripted_account, pages, asked):
+def test_a_list_that_leads_nowhere_or_has_no_end_is_an_error(
+    scripted_account, pages, most_requests
+):
     account, script = scripted_account(*pages)
     with pytest.raises(UnexpectedResponse) as caught:
         ids(account)
     assert caught.value.billing.charged is Charged.NO
-    assert len(script.seen) <= asked
+    assert len(script.seen) <= most_requests
 
 
 def test_new_rows_without_end_are_an_error(scripted_account, monkeypatch):

@@ -17,12 +17,12 @@ from facematch_didit.words import read_record
 
 #: What reads each answer but decisions.
 READERS = [
-    lambda body: records.registration(body, email="a@b.example"),
+    lambda body: records.read_registration(body, email="a@b.example"),
     lambda body: read_record(Tokens, body),
-    records.verified_account,
+    records.read_verified_account,
     lambda body: read_record(Balance, body),
     lambda body: read_record(TopUp, body),
-    records.session_row,
+    records.read_session_row,
 ]
 FOLDER = Path(__file__).parent / "answers"
 KEYS = {key for path in FOLDER.glob("*.json") for key in json.loads(path.read_bytes())}
@@ -44,7 +44,7 @@ def test_any_json_is_a_record_or_a_value_error(read, body):
 
 
 def test_key_and_tokens_of_a_new_account_are_secrets(answers):
-    account = records.verified_account(answers["verified"])
+    account = records.read_verified_account(answers["verified"])
     assert account.api_key.reveal() == "new-key-30f9a6c2"
     assert account.tokens.access_token.reveal() == "access-b41c07"
     assert account.tokens.refresh_token.reveal() == "refresh-9d5e22"
@@ -81,7 +81,7 @@ def test_neither_words_nor_floats_are_an_amount(value):
 
 
 def test_every_field_of_a_row_arrives(answers):
-    row = records.session_row(answers["session_row"])
+    row = records.read_session_row(answers["session_row"])
     assert (row.session_id[:8], row.session_number, row.kind) == ("3c9a1f70", 118, "user")
     assert (row.status, row.vendor_status) == (SessionStatus.APPROVED, "Approved")
     assert (row.caller_ref, row.features) == ("emp-0042", (("FACE_MATCH", "Approved"),))

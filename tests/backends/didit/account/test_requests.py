@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_core import InvalidRequest, Secret
-from facematch_didit import arguments as given_
+from facematch_didit import arguments
 from facematch_didit.account import ApiService, Node, SessionStatus
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
@@ -181,7 +181,7 @@ def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted_account)
 
 @given(st.decimals(min_value=50, max_value=10**9, places=2))
 def test_an_amount_is_sent_digit_by_digit(amount):
-    assert Decimal(repr(given_.dollars(amount))) == amount
+    assert Decimal(repr(arguments.check_dollars(amount))) == amount
 
 
 @given(
@@ -193,7 +193,11 @@ def test_a_path_is_never_left(parts):
     before, middle, after = parts
     text = f"{before}{str(middle).upper()}{after}"
     if text == str(middle).upper():
-        assert given_.an_id("session_id", text) == given_.an_id("session_id", middle) == str(middle)
+        assert (
+            arguments.check_id("session_id", text)
+            == arguments.check_id("session_id", middle)
+            == str(middle)
+        )
     else:
         with pytest.raises(InvalidRequest):
-            given_.an_id("session_id", text)
+            arguments.check_id("session_id", text)

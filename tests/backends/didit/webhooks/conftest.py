@@ -32,8 +32,8 @@ def signed(body, *, secret=SECRET, only=("raw", "v2", "simple"), at=None):
         "simple": ("X-Signature-Simple", simple_message(body)),
     }
     chosen = [messages[name] for name in only if messages[name][1] is not None]
-    found = {"X-Timestamp": str(at), "Content-Type": "application/json"}
-    return found | {header: signature(secret, message) for header, message in chosen}
+    headers = {"X-Timestamp": str(at), "Content-Type": "application/json"}
+    return headers | {header: signature(secret, message) for header, message in chosen}
 
 
 class Delivery:

@@ -179,7 +179,7 @@ def test_neither_a_test_of_the_console_nor_an_event_without_a_decision_has_resul
 
 
 @pytest.mark.parametrize(
-    ("of_event", "own", "status", "decision"),
+    ("of_event", "of_decision", "status", "decision"),
     [
         ("Approved", "Approved", SessionStatus.APPROVED, Decision.MATCH),
         ("Declined", "Approved", SessionStatus.DECLINED, Decision.REVIEW),
@@ -190,8 +190,10 @@ def test_neither_a_test_of_the_console_nor_an_event_without_a_decision_has_resul
         (None, "Approved", SessionStatus.APPROVED, Decision.MATCH),
     ],
 )
-def test_a_pass_must_be_one_by_event_and_decision(delivery, of_event, own, status, decision):
-    session = event_of(delivery, status=of_event, decision={"status": own}).session()
+def test_a_pass_must_be_one_by_event_and_decision(
+    delivery, of_event, of_decision, status, decision
+):
+    session = event_of(delivery, status=of_event, decision={"status": of_decision}).session()
     assert (session.status, session.matches[0].decision) == (status, decision)
 
 
@@ -202,7 +204,7 @@ def test_the_decision_of_another_session_is_refused(delivery, session_id):
 
 
 @pytest.mark.parametrize(
-    ("of_event", "own", "declared", "environment"),
+    ("of_event", "of_decision", "declared", "environment"),
     [
         ("live", "live", Environment.SANDBOX, Environment.PRODUCTION),
         (None, "live", Environment.SANDBOX, Environment.PRODUCTION),
@@ -213,8 +215,8 @@ def test_the_decision_of_another_session_is_refused(delivery, session_id):
         (None, None, Environment.SANDBOX, Environment.SANDBOX),
     ],
 )
-def test_the_less_real_environment_counts(delivery, of_event, own, declared, environment):
-    event = event_of(delivery, environment=of_event, decision={"environment": own})
+def test_the_less_real_environment_counts(delivery, of_event, of_decision, declared, environment):
+    event = event_of(delivery, environment=of_event, decision={"environment": of_decision})
     session = event.session(declared=declared)
     assert session.environment is session.matches[0].environment is environment
     is_free = environment is Environment.SANDBOX
@@ -224,30 +226,32 @@ def test_the_less_real_environment_counts(delivery, of_event, own, declared, env
 @pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
 @pytest.mark.parametrize("words", [("staging", "live"), ("live", "staging"), ("", None)])
 def test_an_unknown_environment_is_never_production(delivery, words, declared):
-    of_event, own = words
-    event = event_of(delivery, environment=of_event, decision={"environment": own})
+    of_event, of_decision = words
+    event = event_of(delivery, environment=of_event, decision={"environment": of_decision})
     assert "environment is a word that is not known" in str(refusal(event, declared=declared))
-    event = event_of(delivery, MOCK, environment=of_event, decision={"environment": own})
+    event = event_of(delivery, MOCK, environment=of_event, decision={"environment": of_decision})
     assert event.session(declared=declared).environment is Environment.MOCK
 
 
-said = st.fixed_dictionaries(
+STATEMENTS = st.fixed_dictionaries(
     {"status": st.sampled_from(STATUSES), "environment": st.sampled_from(ENVIRONMENTS)}
 )
 MARKS = [{}, MOCK, {"X-Didit-Test-Webhook": "true"}]
 
 
-@given(said, said, st.sampled_from(MARKS))
-def test_a_match_counts_only_with_two_approvals_and_the_word_live(delivery, of_event, own, mark):
-    event = event_of(delivery, mark, **of_event, decision=own)
+@given(STATEMENTS, STATEMENTS, st.sampled_from(MARKS))
+def test_a_match_counts_only_with_two_approvals_and_the_word_live(
+    delivery, of_event, of_decision, mark
+):
+    event = event_of(delivery, mark, **of_event, decision=of_decision)
     matches = ()
     with contextlib.suppress(WebhookRefused):
         matches = getattr(event.session(), "matches", ())
     counts = [
         match for match in matches if match.is_match and match.environment is Environment.PRODUCTION
     ]
-    is_approved = own["status"] == "Approved" and of_event["status"] in ("Approved", None)
-    words = {own["environment"], of_event["environment"]}
+    is_approved = of_decision["status"] == "Approved" and of_event["status"] in ("Approved", None)
+    words = {of_decision["environment"], of_event["environment"]}
     is_live = "live" in words <= {"live", None}
     assert bool(counts) == (is_approved and is_live and not mark)
 

@@ -41,9 +41,9 @@ class Headers(dict):
 def held_by_frames(error):
     """The names and the locals of our frames that an error keeps alive, and its chain."""
     names, held = [], ""
-    for one in chain(error):
-        held += str(one) + repr(vars(one))
-        for frame, _ in traceback.walk_tb(one.__traceback__):
+    for link in chain(error):
+        held += str(link) + repr(vars(link))
+        for frame, _ in traceback.walk_tb(link.__traceback__):
             if "facematch_didit" in frame.f_code.co_filename:
                 names.append(frame.f_code.co_name)
                 held += repr(frame.f_locals)
@@ -81,7 +81,7 @@ FIELDS = [{"webhook_type": None}, {"metadata": CANARY}, {"timestamp": CANARY}]
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"),
+    ("changes", "kind"),
     [
         *ARGUMENTS,
         *(({"seen": seen}, kind) for seen, kind in BROKEN),
@@ -90,13 +90,13 @@ FIELDS = [{"webhook_type": None}, {"metadata": CANARY}, {"timestamp": CANARY}]
     # Without the addresses of objects: every worker of a run must find the same names.
     ids=lambda value: re.sub("0x[0-9a-f]+", "", ascii(value)[:50]),
 )
-def test_neither_an_error_nor_its_frames_tell_secret_body_or_headers(delivery, given, kind):
-    arguments = dict(given)
+def test_neither_an_error_nor_its_frames_tell_secret_body_or_headers(delivery, changes, kind):
+    arguments = dict(changes)
     body = delivery.body(vendor_data=CANARY, **arguments.pop("fields", {}))
     headers = delivery.signed(body, at=delivery.sent)
-    asked = {"body": body, "headers": headers, "secrets": delivery.secret, "now": delivery.now}
+    usual = {"body": body, "headers": headers, "secrets": delivery.secret, "now": delivery.now}
     with pytest.raises(kind) as raised:
-        verify_webhook(**asked | arguments)
+        verify_webhook(**usual | arguments)
     names, held = held_by_frames(raised.value)
     assert names == ["verify_webhook"]
     for private in (CANARY, delivery.secret, "another-secret", headers["X-Signature"]):

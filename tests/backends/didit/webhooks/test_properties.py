@@ -84,13 +84,13 @@ def test_another_byte_secret_or_second_is_refused(delivery, document, style, sec
     changed = body[:at] + bytes([byte]) + body[at + 1 :]
     for name in ("raw", "v2"):
         headers = delivery.signed(body, secret=secret, only=[name])
-        given = {"body": body, "headers": headers, "secrets": secret}
-        assert delivery.verify(**given | {"secrets": [other, secret]}).secret_index == 1
+        delivered = {"body": body, "headers": headers, "secrets": secret}
+        assert delivery.verify(**delivered | {"secrets": [other, secret]}).secret_index == 1
         for wrong in ({"secrets": other}, {"now": delivery.now.replace(year=2027)}):
             with pytest.raises(WebhookRefused):
-                delivery.verify(**given | wrong)
+                delivery.verify(**delivered | wrong)
         try:
-            event = delivery.verify(**given | {"body": changed})
+            event = delivery.verify(**delivered | {"body": changed})
         except WebhookRefused:
             continue
         # A changed byte that says the same, an escape or a zero at the end, is V2's strength.

@@ -103,13 +103,13 @@ class DeepfaceBackend(HttpBackend):
         super().__attrs_post_init__()
         # Each model and metric has a scale of its own, so each backend has its own declaration.
         vars(self)["capabilities"] = attrs.evolve(
-            type(self).capabilities, score_scale=self._asked.scale
+            type(self).capabilities, score_scale=self._model.scale
         )
 
     @property
-    def _asked(self) -> _wire.Asked:
-        return _wire.Asked(
-            model=self.model_name, metric=self.distance_metric, enforced=self.enforce_detection
+    def _model(self) -> _wire.Model:
+        return _wire.Model(
+            name=self.model_name, metric=self.distance_metric, is_enforced=self.enforce_detection
         )
 
     def build(self, call: Call) -> HttpRequest:
@@ -139,7 +139,7 @@ class DeepfaceBackend(HttpBackend):
 
     def parse(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult:
         """The result in an answer 200."""
-        return READERS[call.operation](call, reply.json(), self._asked)
+        return READERS[call.operation](call, reply.json(), self._model)
 
     def parse_non_200(self, call: Call, reply: HttpReply) -> MatchResult | LivenessResult | None:
         """The result in a 400 that is about the faces."""

@@ -91,8 +91,8 @@ def cause(body: Any) -> WarningCode:
 
 def place_in(body: Any) -> str | None:
     """Which picture a 400 is about, ``probe`` or ``reference``; None if it does not say."""
-    said = before_traceback(text(body["error"]))
-    return next((place for word, place in PLACES.items() if word in said), None)
+    sentence = before_traceback(text(body["error"]))
+    return next((place for word, place in PLACES.items() if word in sentence), None)
 
 
 def warning(code: WarningCode, where: str) -> ResultWarning:

@@ -82,11 +82,11 @@ class DeepfaceSimulator(HttpSimulator):
     def received(self) -> dict[str, Any]:
         if self.last is None:
             return {}
-        asked = self.last.json()
-        probe, reference = decoded(asked["img1"]), decoded(asked["img2"])
-        told = {"probe": probe, "options": {"anti_spoofing": asked["anti_spoofing"]}}
+        body = self.last.json()
+        probe, reference = decode_image(body["img1"]), decode_image(body["img2"])
+        parts = {"probe": probe, "options": {"anti_spoofing": body["anti_spoofing"]}}
         # A picture that is compared with itself is there once.
-        return told if probe == reference else told | {"reference": reference}
+        return parts if probe == reference else parts | {"reference": reference}
 
     def other_options(self, declared: type) -> list[DeepfaceOptions]:
         return [DeepfaceOptions(anti_spoofing=True)]
@@ -98,22 +98,24 @@ class DeepfaceSimulator(HttpSimulator):
             return free(404, {"error": "There is nothing here."})
         if request.headers["Authorization"] != f"Bearer {TOKEN}" or situation is Situation.BAD_KEY:
             return free(401, {"message": "Invalid or missing authentication token"})
-        asked = request.json()
-        if not asked.keys() >= KEYS or situation is Situation.REJECTED:
+        fields = request.json()
+        if not fields.keys() >= KEYS or situation is Situation.REJECTED:
             # That there is such a text is known, its words are ours.
             return free(400, {"exception": "img2 is missing"})
         if situation in RAISED:
-            flag, told, cause = RAISED[situation]
+            flag, sentence, cause = RAISED[situation]
             # As the server reads it: any text is true, "false" as well.
-            if bool(asked[flag]):
-                return free(400, {"error": raised(told, cause)})
+            if bool(fields[flag]):
+                return free(400, {"error": error_text(sentence, cause)})
         if situation is Situation.UNREADABLE_200:
             # No DeepFace server says that.
             return free(200, {"result": "ok"})
-        return free(200, compared(asked, situation, score))
+        return free(200, comparison(fields, situation, score))
 
 
-def compared(asked: Mapping[str, Any], situation: Situation, score: float | None) -> dict[str, Any]:
+def comparison(
+    fields: Mapping[str, Any], situation: Situation, score: float | None
+) -> dict[str, Any]:
     """The answer of a comparison."""
     confidence, distance = NUMBERS.get(situation, USUAL)
     return {
@@ -121,26 +123,26 @@ def compared(asked: Mapping[str, Any], situation: Situation, score: float | None
         "distance": distance,
         "threshold": CUT,
         "confidence": confidence if score is None else score,
-        "model": asked["model_name"],
-        "detector_backend": asked["detector_backend"],
-        "similarity_metric": asked["distance_metric"],
+        "model": fields["model_name"],
+        "detector_backend": fields["detector_backend"],
+        "similarity_metric": fields["distance_metric"],
         "facial_areas": {"img1": AREA, "img2": AREA},
         "time": 0.42,
     }
 
 
-def raised(told: str, cause: str) -> str:
+def error_text(sentence: str, cause: str) -> str:
     """The text of a 400, with a traceback that was really raised: files, lines and all."""
     try:
         try:
             raise ValueError(cause)
         except ValueError as error:
-            raise ValueError(told) from error
+            raise ValueError(sentence) from error
     except ValueError:
-        return f"Exception while verifying: {told} - {traceback.format_exc()}"
+        return f"Exception while verifying: {sentence} - {traceback.format_exc()}"
 
 
-def decoded(data_uri: str) -> bytes:
+def decode_image(data_uri: str) -> bytes:
     """The bytes of a picture. Anything but a data URI is none: it would be a path or an address."""
     head, _, data = data_uri.partition(";base64,")
     assert head in {"data:image/jpeg", "data:image/png"}

@@ -62,77 +62,77 @@ NO_NUMBER = ResultWarning(
 
 
 @attrs.frozen(kw_only=True)
-class Asked:
+class Model:
     """What an answer must be an answer to.
 
     Attributes:
-        model: The setting ``model_name``.
+        name: The setting ``model_name``.
         metric: The setting ``distance_metric``.
-        enforced: The setting ``enforce_detection``.
+        is_enforced: The setting ``enforce_detection``.
     """
 
-    model: str
+    name: str
     metric: str
-    enforced: bool = True
+    is_enforced: bool = True
 
     @property
     def scale(self) -> str:
         """The scale of `confidence`, whose formula is another one for each model and metric."""
-        return f"{NAME}/{self.model}/{self.metric}"
+        return f"{NAME}/{self.name}/{self.metric}"
 
 
-def match_result(call: MatchCall, body: Any, asked: Asked) -> MatchResult:
+def match_result(call: MatchCall, body: Any, model: Model) -> MatchResult:
     """The result in the body of an answer 200.
 
     Raises:
         Exception: of any kind, if the body is not as documented, or of another model or metric.
     """
     assert call.threshold is not None  # there is a default
-    check_model(body, asked)
+    check_model(body, model)
     score = Score(
         number(body["confidence"]),
-        asked.scale,
+        model.scale,
         raw=distance(body["distance"]),
         raw_name="distance",
         source=ScaleSource.DOCUMENTED,
     )
     passes = call.threshold.passes(score.value) is True
-    decision, warnings = decide(flag(body["verified"]), passes, asked.enforced)
+    decision, warnings = decide(flag(body["verified"]), passes, model.is_enforced)
     return MatchResult(
         decision=decision,
         score=score,
         warnings=warnings,
         backend=NAME,
-        model=asked.model,
+        model=model.name,
         billing=Billing(Charged.NO, FREE),
         raw=body,
     )
 
 
 def decide(
-    verified: bool, passes: bool, enforced: bool
+    is_verified: bool, passes: bool, is_enforced: bool
 ) -> tuple[Decision, tuple[ResultWarning, ...]]:
     """The verdict is the server's; a threshold can make it stricter, and never laxer.
 
     Of a model without a formula every mismatch has a confidence of 49: a threshold of 40 that
     overruled the server would accept everybody.
     """
-    if not verified:
+    if not is_verified:
         return Decision.NO_MATCH, (OWN_CUT,) if passes else ()
     if not passes:
         return Decision.NO_MATCH, (BELOW,)
-    if not enforced:
+    if not is_enforced:
         return Decision.REVIEW, (NOT_ENFORCED,)
     return Decision.MATCH, ()
 
 
-def liveness_result(call: LivenessCall, body: Any, asked: Asked) -> LivenessResult:
+def liveness_result(call: LivenessCall, body: Any, model: Model) -> LivenessResult:
     """No spoof was seen in a picture that was compared with itself.
 
     Raises:
         Exception: of any kind, if the body is not as documented, or not that of such a picture.
     """
-    check_model(body, asked)
+    check_model(body, model)
     if not flag(body["verified"]):
         raise ValueError("a picture that is not like itself")
     held = call.threshold is not None
@@ -141,19 +141,19 @@ def liveness_result(call: LivenessCall, body: Any, asked: Asked) -> LivenessResu
         warnings=(NO_NUMBER,) if held else (),
         method="anti_spoofing",
         backend=NAME,
-        model=asked.model,
+        model=model.name,
         billing=Billing(Charged.NO, FREE),
         raw=body,
     )
 
 
-def check_model(body: Any, asked: Asked) -> None:
+def check_model(body: Any, model: Model) -> None:
     """See that the answer is of what was asked for: another model's number has another scale.
 
     Raises:
         ValueError: it names another model or metric.
     """
-    if (text(body["model"]), text(body["similarity_metric"])) != (asked.model, asked.metric):
+    if (text(body["model"]), text(body["similarity_metric"])) != (model.name, model.metric):
         raise ValueError("an answer of another model or metric")
 
 

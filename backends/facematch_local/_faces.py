@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class FaceBox(NamedTuple):
-    """One detected face.
+    """A detected face.
 
     Attributes:
         left, top, right, bottom: Edges in pixels of the upright picture in its full size, inside
@@ -29,7 +29,7 @@ class FaceBox(NamedTuple):
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Found:
+class PictureFaces:
     """What the engine saw in one picture. It is never pickled: an embedding is biometric data.
 
     Attributes:
@@ -58,4 +58,4 @@ class Found:
     sharpness: float | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Found holds biometric data and can be neither pickled nor copied")
+        raise TypeError("PictureFaces holds biometric data and can be neither pickled nor copied")
