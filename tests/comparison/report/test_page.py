@@ -35,10 +35,10 @@ def check_cells(root):
 
 def check_ids(root):
     """Every id is there once, and whatever is referred to is there."""
-    ids = [one.attributes["id"] for one in root.all() if "id" in one.attributes]
+    ids = [tag.attributes["id"] for tag in root.all() if "id" in tag.attributes]
     assert len(ids) == len(set(ids))
-    for one in root.all():
-        marks = one.attributes
+    for tag in root.all():
+        marks = tag.attributes
         needed = [
             *marks.get("aria-labelledby", "").split(),
             *re.findall(r"url\(#(.*?)\)", marks.get("clip-path", "")),
