@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 
 NAME = "didit"
 
-# --- Whose account is asked -----------------------------------------------------------------------
-
 #: Where the backend takes its key from, too.
 KEY_VARIABLE = "DIDIT_API_KEY"
 
@@ -139,9 +137,6 @@ NO_TERMINAL = (
 yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 
 
-# --- balance, top-up ------------------------------------------------------------------------------
-
-
 @command.command("balance", short_help="Show the credit.")
 @place_options
 @json_option
@@ -207,9 +202,6 @@ def top_up(
         return
     say(page.page.reveal())
     say("Nothing is paid until somebody pays there; `facematch didit balance` shows it.", err=True)
-
-
-# --- decision -------------------------------------------------------------------------------------
 
 
 @command.command("decision", short_help="Show a session and its results.")
@@ -308,9 +300,6 @@ def _decision_document(session: SessionDecision, *, show_media: bool) -> dict[st
 
 def _iso(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat()
-
-
-# --- delete ---------------------------------------------------------------------------------------
 
 
 @command.command("delete", short_help="Delete sessions, their pictures and faces, for good.")

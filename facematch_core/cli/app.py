@@ -178,9 +178,6 @@ class App(LazyGroup):
         return Exit.OK
 
 
-# --- How it ends ----------------------------------------------------------------------------------
-
-
 def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     """Make a call, say what it ended with, and answer the exit code."""
     try:
@@ -233,9 +230,6 @@ def _report(error: BaseException, *, as_json: bool) -> None:
         # A command is there to be pasted: with a line broken, a shell would run its beginning.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)
-
-
-# --- The command ----------------------------------------------------------------------------------
 
 
 @click.command(

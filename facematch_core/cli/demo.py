@@ -105,9 +105,6 @@ def _copy(folder: Path) -> None:
         say(str(folder / picture.name))
 
 
-# --- The pairs ------------------------------------------------------------------------------------
-
-
 #: What a pair may be expected to be: what is true of it, and the decision that is right. A limit is
 #: a pair of different people whom the engine takes for one: shown, not hidden.
 EXPECTED = {
@@ -196,8 +193,6 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
     if surprises:
         say(f"{surprises} did not come out as {MANIFEST} expects.")
 
-
-# --- The page -------------------------------------------------------------------------------------
 
 #: Said of a pair that the engine is known to get wrong.
 _LIMIT = "Different people, and this engine says they match: a known limit, shown and not hidden."

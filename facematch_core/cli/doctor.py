@@ -64,9 +64,6 @@ def command(as_json: bool, **options: Any) -> int:
     return Exit.OK if report["usable"] else Exit.CONFIGURATION
 
 
-# --- What is chosen -------------------------------------------------------------------------------
-
-
 def _examine(target: Target) -> dict[str, Any]:
     """Everything that a call would use, as JSON; the backend is opened.
 
@@ -174,9 +171,6 @@ def _hide(value: Any, secrets: Iterable[str]) -> Any:
     return text
 
 
-# --- What is installed ----------------------------------------------------------------------------
-
-
 def _configuration(target: Target) -> str:
     from facematch_core.config import VARIABLE, find_config, unread_file, user_file
 
@@ -228,9 +222,6 @@ def _twins() -> Iterator[str]:
                 f"{twin} and {name} are both installed and bring the same module, never both: "
                 f"pip uninstall {twin} {name}, then install one of them again."
             )
-
-
-# --- In words -------------------------------------------------------------------------------------
 
 
 def _show(report: Mapping[str, Any]) -> None:

@@ -226,8 +226,6 @@ def parse_picture(
     return Path(typed)
 
 
-# --- From --backend, --profile and --config to a verifier -----------------------------------------
-
 #: What is opened when nobody says what: no account, and nothing leaves the machine.
 FALLBACK = "local"
 

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# --- Exit codes -----------------------------------------------------------------------------------
-
 
 class Exit(enum.IntEnum):
     """What a command ends with; `MEANING` explains each."""
@@ -166,8 +164,6 @@ def error_document(error: BaseException) -> dict[str, Any]:
     return document
 
 
-# --- Text for terminals and pipes -----------------------------------------------------------------
-
 _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
 
 
@@ -297,8 +293,6 @@ def confirm(question: str, *, yes: bool, refusal: str = _NO_TERMINAL) -> None:
     if not click.confirm(clean(question), err=True):
         raise click.Abort
 
-
-# --- Signals --------------------------------------------------------------------------------------
 
 _WAITING = b"\nstopping: waiting for the calls that have begun (again: stop at once)\n"
 _AT_ONCE = b"\nstopped: calls that had begun may be charged, and their answers are lost\n"

@@ -42,8 +42,6 @@ CURRENCY: Final = "USD"
 
 PAGE, DOCUMENT = ".html", ".json"
 
-# --- Types of options -----------------------------------------------------------------------------
-
 
 def _range(name: str, low: float, high: float | None = None) -> click.FloatRange:
     """A range without its ends if it is one of rates; `name` is what the help calls a number."""
@@ -85,8 +83,6 @@ def _currency(_context: click.Context, _option: click.Parameter, word: str | Non
         raise click.BadParameter(f"{word[:40]!r} is not three capital letters, such as USD.")
     return word
 
-
-# --- Options --------------------------------------------------------------------------------------
 
 #: Where the help of a `SourceCommand` lists options, by the names of their arguments; the rest is
 #: output.
@@ -259,9 +255,6 @@ def pairs(what: str) -> Callable[[Command], Command]:
 def note(text: str) -> None:
     """Say on stderr what was assumed."""
     say(f"note: {text}", err=True)
-
-
-# --- From options to values -----------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -515,9 +508,6 @@ def costs_of(options: Mapping[str, Any]) -> Costs | None:
 
     costs = {name: options[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
     return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
-
-
-# --- Files ----------------------------------------------------------------------------------------
 
 
 def check_outs(

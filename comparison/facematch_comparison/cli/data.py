@@ -288,9 +288,6 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     return Exit.OK
 
 
-# --- simulate -------------------------------------------------------------------------------------
-
-
 def _parse_details(
     context: click.Context, option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, dict[str, str]]:

@@ -200,9 +200,6 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     return max(codes, default=Exit.OK)
 
 
-# --- Systems --------------------------------------------------------------------------------------
-
-
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
     profiles, config = options["profiles"], options["config"]
@@ -222,8 +219,6 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         openers[name] = target.announce_plan().open
     return openers
 
-
-# --- What is shown before, during and after -------------------------------------------------------
 
 #: States of pairs that a run ends with and that are worth a column.
 _STATES = ("answered", "failed", "unresolved", "no_response")
