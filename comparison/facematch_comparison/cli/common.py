@@ -94,7 +94,6 @@ _SECTIONS: Final = {
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
 
-
 #: Where a context keeps the words of its command, to repeat them with more.
 _WORDS: Final = f"{__name__}.words"
 
@@ -107,7 +106,6 @@ class SourceCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A section for each kind of option."""
         records = {str(option.name): option.get_help_record(ctx) for option in self.get_params(ctx)}
         sections = {title: names.split() for title, names in _SECTIONS.items()}
         named = {name for names in sections.values() for name in names}

@@ -1,7 +1,4 @@
-"""`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out.
-
-Nothing is sent to a vendor.
-"""
+"""`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out."""
 
 from __future__ import annotations
 

@@ -400,10 +400,7 @@ class _Books:
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[tuple[Any, list[CallStore]]]:
-        """The profile of this name or, if there is none, the backend; or why it cannot be opened.
-
-        With the stores of its budgets, and that in the run database.
-        """
+        """The profile or else backend of this name, or why it cannot be opened; and its stores."""
         from facematch_comparison.run.recover import stores_of
 
         with contextlib.ExitStack() as stack:
