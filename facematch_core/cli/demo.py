@@ -189,7 +189,6 @@ def _compare(folder: Path) -> list[Case]:
 #: Decision to its sign and its class in the grid. Green and red are for right and wrong there.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
-#: What is true, in words.
 _TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
 
 #: Size of one face in the grid, in pixels; twice what a screen of 1280 pixels shows.
@@ -308,12 +307,12 @@ def _section(index: int, case: Case) -> str:
     names = f"{case.row['probe']} and {case.row['reference']}"
     drawn = draw(case.result, *(picture.to_pil() for picture in case.pictures))
     shows = f"{names} side by side, boxes around the faces. {word}, score {score}."
-    known = (
+    caveat = (
         "Different people, and this engine says they match: a known limit, shown and not hidden."
     )
     facts = [
         f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}",
-        *([known] if remark == KNOWN_LIMIT else []),
+        *([caveat] if remark == KNOWN_LIMIT else []),
         *map(warning_words, case.result.warnings),
     ]
     return (

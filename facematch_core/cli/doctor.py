@@ -31,7 +31,6 @@ HIDDEN = "(hidden)"
 #: Name and password in an address.
 _USERINFO = re.compile(r"//[^/@\s]+@")
 
-#: Whose extras are listed.
 CORE = "facematch-core"
 
 #: Distributions that bring the same module. One of the two is enough, and both at once break it.
