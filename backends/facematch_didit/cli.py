@@ -1,14 +1,11 @@
-"""The command `facematch didit`: credit, and the sessions that Didit keeps, from the command line.
-
-What an account brings is imported when a command is run: lists and completion load this module.
-"""
+"""The command `facematch didit`: credit, and the sessions that Didit keeps."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -35,11 +32,8 @@ from facematch_core.cli.text import (
 
 if TYPE_CHECKING:
     from .account import DiditAccount, SessionDecision
-    from .records import SessionResult
 
 NAME = "didit"
-
-# --- Whose account is asked -----------------------------------------------------------------------
 
 #: Where the backend takes its key from, too.
 KEY_VARIABLE = "DIDIT_API_KEY"
@@ -56,11 +50,7 @@ place_options = join_options(
 
 
 def find_profile(target: Target) -> str | None:
-    """The profile to use: named, else the default if it is Didit's, else the only one that is.
-
-    None if no file has one: then the key is the environment's. `ConfigurationError` if there are
-    several, or the file that was named has none.
-    """
+    """The profile: named, else the default if it is Didit's, else the only one; None if none is."""
     if target.profile is not None or target.file is None:
         return target.profile
     path, default = target.file.path, target.file.default_profile
@@ -139,9 +129,6 @@ NO_TERMINAL = (
 yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 
 
-# --- balance, top-up ------------------------------------------------------------------------------
-
-
 @command.command("balance", short_help="Show the credit.")
 @place_options
 @json_option
@@ -151,7 +138,8 @@ def balance(as_json: bool, **place: Any) -> None:
         credit = account.balance()
     names = ("amount", "auto_refill_amount", "auto_refill_threshold")
     # As texts, as exact as they came.
-    amounts = {name: _exact(getattr(credit, name)) for name in names}
+    values = {name: getattr(credit, name) for name in names}
+    amounts = {name: None if value is None else f"{value:f}" for name, value in values.items()}
     if as_json:
         order = ("amount", "currency", "auto_refill", "auto_refill_amount", "auto_refill_threshold")
         document = {"currency": "USD", "auto_refill": credit.auto_refill, **amounts}
@@ -163,10 +151,6 @@ def balance(as_json: bool, **place: Any) -> None:
         say(f"  refilled by {by} below {below}")
     elif credit.auto_refill is not None:
         say("  not refilled by itself: `facematch didit top-up` makes a payment page")
-
-
-def _exact(amount: Decimal | None) -> str | None:
-    return None if amount is None else f"{amount:f}"
 
 
 def _amount(_context: click.Context, _option: click.Parameter, typed: str) -> Decimal:
@@ -209,9 +193,6 @@ def top_up(
     say("Nothing is paid until somebody pays there; `facematch didit balance` shows it.", err=True)
 
 
-# --- decision -------------------------------------------------------------------------------------
-
-
 @command.command("decision", short_help="Show a session and its results.")
 @click.argument("session_id")
 @click.option("--show-media", is_flag=True, help="Print the addresses of the pictures.")
@@ -230,8 +211,13 @@ def decision(session_id: str, show_media: bool, as_json: bool, **place: Any) -> 
         say("Whoever has these addresses sees the faces, for about an hour.", err=True)
     if as_json:
         print_json(_decision_document(session, show_media=show_media))
-    else:
-        _show_decision(session, show_media=show_media)
+        return exit_code(session)
+    number = "" if session.session_number is None else f" (number {session.session_number})"
+    environment = None if session.environment is None else session.environment.value
+    unreal = f", from a {environment}: not real" if environment in ("mock", "sandbox") else ""
+    say(f"{session.vendor_status.upper()}  session {session.session_id}{number}{unreal}")
+    for line in _details(session, show_media=show_media):
+        say(f"  {line}")
     return exit_code(session)
 
 
@@ -244,20 +230,16 @@ def exit_code(session: SessionDecision) -> Exit:
     return next((code for code in (Exit.NO, Exit.LOOK) if code in codes), Exit.OK)
 
 
-def _show_decision(session: SessionDecision, *, show_media: bool) -> None:
-    number = "" if session.session_number is None else f" (number {session.session_number})"
-    environment = None if session.environment is None else session.environment.value
-    unreal = f", from a {environment}: not real" if environment in ("mock", "sandbox") else ""
-    say(f"{session.vendor_status.upper()}  session {session.session_id}{number}{unreal}")
-    for line in _details(session, show_media=show_media):
-        say(f"  {line}")
-
-
 def _details(session: SessionDecision, *, show_media: bool) -> Iterator[str]:
     if session.created_at is not None:
         yield f"created {session.created_at:%Y-%m-%d %H:%M:%S} UTC"
     for result in session.results:
-        yield from _result_lines(result)
+        what = "face match" if isinstance(result, MatchResult) else "liveness"
+        score = "no score" if result.score is None else f"score {format_number(result.score.value)}"
+        scale = "" if result.score is None else f" ({result.score.scale})"
+        yield f"{what}: {result.decision.value.replace('_', ' ')}, {score}{scale}"
+        for warning in result.warnings:
+            yield f"  warning: {warning_text(warning)}"
     if not session.results:
         features = ", ".join(session.features) or "nothing that is named"
         yield f"no face match and no liveness check in it ({features})"
@@ -272,15 +254,6 @@ def _details(session: SessionDecision, *, show_media: bool) -> Iterator[str]:
         yield f"pictures are kept: {names} (--show-media prints their addresses)"
     if session.is_open:
         yield "somebody is still to decide"
-
-
-def _result_lines(result: SessionResult) -> Iterator[str]:
-    what = "face match" if isinstance(result, MatchResult) else "liveness"
-    score = "no score" if result.score is None else f"score {format_number(result.score.value)}"
-    scale = "" if result.score is None else f" ({result.score.scale})"
-    yield f"{what}: {result.decision.value.replace('_', ' ')}, {score}{scale}"
-    for warning in result.warnings:
-        yield f"  warning: {warning_text(warning)}"
 
 
 def _decision_document(session: SessionDecision, *, show_media: bool) -> dict[str, Any]:
@@ -310,9 +283,6 @@ def _iso(when: datetime | None) -> str | None:
     return None if when is None else when.isoformat()
 
 
-# --- delete ---------------------------------------------------------------------------------------
-
-
 @command.command("delete", short_help="Delete sessions, their pictures and faces, for good.")
 @click.argument("session_ids", metavar="SESSION_ID...", nargs=-1, required=True)
 @yes_option
@@ -332,7 +302,16 @@ def delete(session_ids: tuple[str, ...], yes: bool, as_json: bool, **place: Any)
     with open_account(**place) as (account, key):
         question = f"Delete {sessions} with all pictures and faces, for good, with {key}?"
         confirm(question, yes=yes, refusal=NO_TERMINAL)
-        outcomes, error = _delete_each(account, ids, tell=not as_json)
+        outcomes: dict[str, str] = {}
+        error: str | None = None
+        for session_id in ids:
+            outcome, problem = (NOT_TRIED, None) if error else _delete(account, session_id)
+            outcomes[session_id] = outcome
+            if not as_json:
+                say(f"{outcome.replace('_', ' ')}: session {session_id}", err=outcome != DELETED)
+            if problem is not None:
+                error = problem
+                say(f"error: {error}", err=True)
     if as_json:
         rows = [{"session_id": each, "outcome": outcome} for each, outcome in outcomes.items()]
         print_json({"sessions": rows, "error": error})
@@ -348,26 +327,6 @@ _CODES = {
     **dict.fromkeys((NOT_FOUND, NOT_TRIED, FAILED), Exit.VENDOR),
     UNKNOWN: Exit.UNKNOWN,
 }
-
-
-def _delete_each(
-    account: DiditAccount, session_ids: Iterable[str], *, tell: bool
-) -> tuple[dict[str, str], str | None]:
-    """Delete one after the other, and tell each at once; after an error the rest is not tried.
-
-    Returns what became of each session, and the error, for people.
-    """
-    outcomes: dict[str, str] = {}
-    error: str | None = None
-    for session_id in session_ids:
-        outcome, problem = (NOT_TRIED, None) if error else _delete(account, session_id)
-        outcomes[session_id] = outcome
-        if tell:
-            say(f"{outcome.replace('_', ' ')}: session {session_id}", err=outcome != DELETED)
-        if problem is not None:
-            error = problem
-            say(f"error: {error}", err=True)
-    return outcomes, error
 
 
 def _delete(account: DiditAccount, session_id: str) -> tuple[str, str | None]:

@@ -67,7 +67,23 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
         last = parts[-1][1]
         faces = last.reference_faces if isinstance(last, MatchResult) else None
         photos.append(("reference", reference, faces))
-    top = _row(photos)
+    # The photographs in a row, equally high, each under its title and wide enough for it.
+    turned = [turn_as_found(picture, faces) for _, picture, faces in photos]
+    fitting = (PHOTO_WIDTH * picture.height // picture.width for picture, _ in turned)
+    height = max(min(PHOTO_HEIGHT, *fitting), LEAST_HEIGHT)
+    drawn = [panel(*photo, height=height, max_width=PHOTO_WIDTH) for photo in turned]
+    cells = [max(picture.width, 340) for picture in drawn]
+    width = sum(cells) + MARGIN * (len(cells) + 1)
+    top = Image.new("RGB", (max(width, 720), height + 3 * MARGIN), PAPER)
+    left = MARGIN + (top.width - width) // 2
+    for (title, _, faces), picture, cell in zip(photos, drawn, cells, strict=True):
+        at = left + (cell - picture.width) // 2
+        if faces is not None:
+            count = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
+            title = f"{title}: {count}"  # noqa: PLW2901 - the same title, longer
+        _write(top, (at, MARGIN - 8), title, TEXT, FAINT)
+        top.paste(picture, (at, 2 * MARGIN + 4))
+        left += cell + MARGIN
     sheet = Image.new(
         "RGB", (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * len(parts)), PAPER
     )
@@ -178,27 +194,6 @@ def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, in
     left, top = max(0, left), max(0, top)
     right, bottom = min(size[0], right) - 1, min(size[1], bottom) - 1
     return (left, top, right, bottom) if left < right and top < bottom else None
-
-
-def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> Image.Image:
-    """The photographs in a row, equally high, each under its title and wide enough for it."""
-    turned = [turn_as_found(picture, faces) for _, picture, faces in photos]
-    fitting = (PHOTO_WIDTH * picture.height // picture.width for picture, _ in turned)
-    height = max(min(PHOTO_HEIGHT, *fitting), LEAST_HEIGHT)
-    drawn = [panel(*photo, height=height, max_width=PHOTO_WIDTH) for photo in turned]
-    cells = [max(picture.width, 340) for picture in drawn]
-    width = sum(cells) + MARGIN * (len(cells) + 1)
-    row = Image.new("RGB", (max(width, 720), height + 3 * MARGIN), PAPER)
-    left = MARGIN + (row.width - width) // 2
-    for (title, _, faces), picture, cell in zip(photos, drawn, cells, strict=True):
-        at = left + (cell - picture.width) // 2
-        if faces is not None:
-            count = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
-            title = f"{title}: {count}"  # noqa: PLW2901 - the same title, longer
-        _write(row, (at, MARGIN - 8), title, TEXT, FAINT)
-        row.paste(picture, (at, 2 * MARGIN + 4))
-        left += cell + MARGIN
-    return row
 
 
 def sign(decision: str) -> tuple[str, tuple[Stroke, ...]]:

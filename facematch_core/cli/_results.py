@@ -13,7 +13,6 @@ from facematch_core.models import (
     MatchResult,
     Result,
     ResultWarning,
-    Threshold,
     ThresholdRule,
     ThresholdSource,
     WarningCode,
@@ -132,20 +131,17 @@ def score_words(result: Result) -> str:
 
 def limits(result: Result) -> str:
     """Where a pass begins, for example ``threshold at least 50, the default``."""
-    review = result.review_threshold
+    threshold, review = result.threshold, result.review_threshold
     above = (
         ""
         if review is None or review.value is None
         else f", review up to {format_number(review.value)}"
     )
-    return f"{_limit(result.threshold)}{above}"
-
-
-def _limit(threshold: Threshold | None) -> str:
     if threshold is None or threshold.value is None:
-        return "the vendor's own threshold"
+        return f"the vendor's own threshold{above}"
     rule = RULES.get(threshold.rule, "the vendor's rule at")
-    return f"threshold {rule} {format_number(threshold.value)}{_AUTHORS.get(threshold.source, '')}"
+    author = _AUTHORS.get(threshold.source, "")
+    return f"threshold {rule} {format_number(threshold.value)}{author}{above}"
 
 
 def warning_words(warning: ResultWarning, *more: str) -> str:

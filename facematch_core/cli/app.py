@@ -46,12 +46,7 @@ BUNDLED: dict[str, str] = {
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command only to run it; lists and completion come from a table.
-
-    Args:
-        package: Where the modules of the commands are; each has its `command`.
-        table: Name of a command to what the list says of it, in the order of the list.
-    """
+    """A group that imports a command only to run it; lists and completion come from a table."""
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -152,33 +147,27 @@ class App(LazyGroup):
         instruction = os.environ.get(COMPLETE, "")
 
         def run() -> Any:
-            if instruction:
-                return self._complete(instruction)
-            with self.make_context(prog_name or "facematch", words, **extra) as context:
-                return self.invoke(context)
+            if not instruction:
+                with self.make_context(prog_name or "facematch", words, **extra) as context:
+                    return self.invoke(context)
+            # A shell asks for its script, or for the words that can follow.
+            from click.shell_completion import shell_complete
+
+            try:
+                done = shell_complete(self, {}, "facematch", COMPLETE, instruction) == 0
+            except Exception:
+                if instruction.endswith("_source"):
+                    raise
+                # Somebody is typing: a sentence would land in the middle of the line.
+                return Exit.BUG
+            if not done:
+                raise click.UsageError(f"{COMPLETE} is bash_source, zsh_source or fish_source.")
+            return Exit.OK
 
         if not standalone_mode:
             return run()
         # Looked up in the words themselves: reading the options properly may be what fails.
         sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
-
-    def _complete(self, instruction: str) -> int:
-        """Print what a shell asks for: its script, or the words that can follow."""
-        from click.shell_completion import shell_complete
-
-        try:
-            done = shell_complete(self, {}, "facematch", COMPLETE, instruction) == 0
-        except Exception:
-            if instruction.endswith("_source"):
-                raise
-            # Somebody is typing: a sentence would land in the middle of the line.
-            return Exit.BUG
-        if not done:
-            raise click.UsageError(f"{COMPLETE} is bash_source, zsh_source or fish_source.")
-        return Exit.OK
-
-
-# --- How it ends ----------------------------------------------------------------------------------
 
 
 def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
@@ -194,7 +183,14 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
         return Exit.STOPPED
     # A plug-in that leaves by sys.exit() has not verified anybody.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
-        if _is_pipe_closed(error):
+        is_pipe_closed = isinstance(error, BrokenPipeError) or (
+            # What Windows says of it, and of nothing else without the name of a file.
+            sys.platform == "win32"
+            and type(error) is OSError
+            and error.errno == errno.EINVAL
+            and error.filename is None
+        )
+        if is_pipe_closed:
             # As `head` does. Python would complain on its way out, when it flushes what is left.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.PIPE
@@ -206,17 +202,6 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
         _report(error, as_json=as_json)
         return code_of(error)
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK
-
-
-def _is_pipe_closed(error: BaseException) -> bool:
-    """Whether the program that reads our output has ended."""
-    return isinstance(error, BrokenPipeError) or (
-        # What Windows says of it, and of nothing else without the name of a file.
-        sys.platform == "win32"
-        and type(error) is OSError
-        and error.errno == errno.EINVAL
-        and error.filename is None
-    )
 
 
 def _report(error: BaseException, *, as_json: bool) -> None:
@@ -233,9 +218,6 @@ def _report(error: BaseException, *, as_json: bool) -> None:
         # A command is there to be pasted: with a line broken, a shell would run its beginning.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)
-
-
-# --- The command ----------------------------------------------------------------------------------
 
 
 @click.command(

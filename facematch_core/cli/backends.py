@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,8 +23,27 @@ def command(as_json: bool) -> None:
     documents = inspect_backends()
     if as_json:
         print_json({"backends": documents})
-    else:
-        _show(documents)
+        return
+    from facematch_core.plugins import CORE_DISTRIBUTION
+
+    header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
+    rows: list[tuple[str, ...]] = []
+    for row in documents:
+        can, threshold, scale = "?", "?", "?"
+        if row["match"] is not None:
+            can = ", ".join(word for word in ("match", "liveness", "rotate", "keep") if row[word])
+            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
+            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
+            scale = row["score_scale"] or "-"
+        origin = f"{row['distribution']} {row['version']}"
+        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, scale, origin))
+    if {row["distribution"] for row in documents} <= {CORE_DISTRIBUTION}:
+        header, rows = header[:-1], [cells[:-1] for cells in rows]
+    print_table(header, rows, prose=("can", "from"))
+    # Below the table, what keeps one from being used.
+    for row in documents:
+        if row["problem"] is not None:
+            say(f"{row['name']}: {row['problem']}")
 
 
 def inspect_backends() -> list[dict[str, Any]]:
@@ -78,26 +96,3 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
         "reports_faces": can.reports_faces,
         "options": list(option_names(can.options)),
     }
-
-
-def _show(documents: Sequence[dict[str, Any]]) -> None:
-    """Print a line per backend, and below what keeps one from being used."""
-    from facematch_core.plugins import CORE_DISTRIBUTION
-
-    header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
-    rows: list[tuple[str, ...]] = []
-    for row in documents:
-        can, threshold, scale = "?", "?", "?"
-        if row["match"] is not None:
-            can = ", ".join(word for word in ("match", "liveness", "rotate", "keep") if row[word])
-            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
-            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
-            scale = row["score_scale"] or "-"
-        origin = f"{row['distribution']} {row['version']}"
-        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, scale, origin))
-    if {row["distribution"] for row in documents} <= {CORE_DISTRIBUTION}:
-        header, rows = header[:-1], [cells[:-1] for cells in rows]
-    print_table(header, rows, prose=("can", "from"))
-    for row in documents:
-        if row["problem"] is not None:
-            say(f"{row['name']}: {row['problem']}")

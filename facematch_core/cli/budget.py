@@ -171,9 +171,6 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **options
     return Exit.OK
 
 
-# --- Stores, and what is open in them -------------------------------------------------------------
-
-
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
     """Options of a subcommand over those that are before its name."""
     before: dict[str, Any] = context.obj or {}
@@ -246,9 +243,6 @@ def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     return stores
 
 
-# --- Looking for the unknown ----------------------------------------------------------------------
-
-
 #: The outcome of a call that was found; others are the words of `Reconciled`, error and skipped.
 RESOLVED = "resolved"
 
@@ -302,9 +296,6 @@ def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
                 store.finalize(charge, charged, at=now, answered_from=result.environment)
                 searches.append(Search(charge, RESOLVED, answer.reason, Exit.OK))
     return searches
-
-
-# --- As JSON --------------------------------------------------------------------------------------
 
 
 def _amount(value: Decimal, key: BudgetKey) -> int | str:

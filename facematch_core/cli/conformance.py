@@ -131,9 +131,6 @@ def _progress() -> Iterator[Progress | None]:
         yield advance
 
 
-# --- The report in words --------------------------------------------------------------------------
-
-
 def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     """Print a report: the verdict first, then what did not pass, in words."""
     failed = _show_verdict(report)

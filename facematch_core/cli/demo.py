@@ -70,13 +70,40 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     if copy_photographs is not None:
         if photographs is not None or out is not None:
             raise click.UsageError("--copy-photographs compares nothing: use it alone.")
-        _copy(copy_photographs)
+        option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
+        targets = [copy_photographs / picture.name for picture in pictures]
+        check_target(option, targets[0], force=True)
+        existing = next((target for target in targets if target.exists()), None)
+        if existing is not None:
+            raise click.UsageError(
+                f"{existing} exists: name another folder with {option}; nothing was copied."
+            )
+        for picture, target in zip(pictures, targets, strict=True):
+            write_bytes(target, picture.read_bytes())
+            say(str(target))
         return Exit.OK
     if out is not None:
         _check_report(out)
     folder = photographs or PACKAGED
     cases = _compare(folder)
-    _print(cases, folder)
+    print_table(
+        ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
+        [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
+        prose=("shows",),
+    )
+    origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
+    say()
+    say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
+    limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
+    if limits:
+        verb, pronoun = ("is", "it") if limits == 1 else ("are", "them")
+        say(
+            f"{limits} of them {verb} shown because the engine gets {pronoun} wrong: close "
+            "relatives and chance likenesses can pass.",
+        )
+    surprises = sum(not case.as_expected for case in cases)
+    if surprises:
+        say(f"{surprises} did not come out as {MANIFEST} expects.")
     # Typed by its name, or by its path if the shell does not find it.
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
@@ -89,23 +116,6 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     for words, purpose in NEXT.items():
         click.echo(f"  {typed} {words:{width}}   {purpose}")
     return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
-
-
-def _copy(folder: Path) -> None:
-    """Copy our photographs into a folder, all or none, and say which."""
-    option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
-    check_target(option, folder / pictures[0].name, force=True)
-    there = [picture.name for picture in pictures if (folder / picture.name).exists()]
-    if there:
-        raise click.UsageError(
-            f"{folder / there[0]} exists: name another folder with {option}; nothing was copied."
-        )
-    for picture in pictures:
-        write_bytes(folder / picture.name, picture.read_bytes())
-        say(str(folder / picture.name))
-
-
-# --- The pairs ------------------------------------------------------------------------------------
 
 
 #: What a pair may be expected to be: what is true of it, and the decision that is right. A limit is
@@ -176,36 +186,9 @@ def _compare(folder: Path) -> list[Case]:
     return cases[1:]
 
 
-def _print(cases: Sequence[Case], folder: Path) -> None:
-    print_table(
-        ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
-        [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
-        prose=("shows",),
-    )
-    origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
-    say()
-    say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
-    limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
-    if limits:
-        verb, pronoun = ("is", "it") if limits == 1 else ("are", "them")
-        say(
-            f"{limits} of them {verb} shown because the engine gets {pronoun} wrong: close "
-            "relatives and chance likenesses can pass.",
-        )
-    surprises = sum(not case.as_expected for case in cases)
-    if surprises:
-        say(f"{surprises} did not come out as {MANIFEST} expects.")
-
-
-# --- The page -------------------------------------------------------------------------------------
-
-#: Said of a pair that the engine is known to get wrong.
-_LIMIT = "Different people, and this engine says they match: a known limit, shown and not hidden."
-
 #: Decision to its sign and its class in the grid. Green and red are for right and wrong there.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
-#: What is true, in words.
 _TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
 
 #: Size of one face in the grid, in pixels; twice what a screen of 1280 pixels shows.
@@ -324,9 +307,12 @@ def _section(index: int, case: Case) -> str:
     names = f"{case.row['probe']} and {case.row['reference']}"
     drawn = draw(case.result, *(picture.to_pil() for picture in case.pictures))
     shows = f"{names} side by side, boxes around the faces. {word}, score {score}."
+    caveat = (
+        "Different people, and this engine says they match: a known limit, shown and not hidden."
+    )
     facts = [
         f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}",
-        *([_LIMIT] if remark == KNOWN_LIMIT else []),
+        *([caveat] if remark == KNOWN_LIMIT else []),
         *map(warning_words, case.result.warnings),
     ]
     return (

@@ -31,7 +31,6 @@ HIDDEN = "(hidden)"
 #: Name and password in an address.
 _USERINFO = re.compile(r"//[^/@\s]+@")
 
-#: Whose extras are listed.
 CORE = "facematch-core"
 
 #: Distributions that bring the same module. One of the two is enough, and both at once break it.
@@ -55,24 +54,50 @@ def command(as_json: bool, **options: Any) -> int:
         "configuration": _configuration(target),
         **_examine(target),
         "extras": list(extras()),
-        "warnings": list(_twins()),
+        "warnings": [
+            f"{twin} and {name} are both installed and bring the same module, never both: "
+            f"pip uninstall {twin} {name}, then install one of them again."
+            for name, twin in TWINS.items()
+            if _version(name) and _version(twin)
+        ],
     }
     if as_json:
         print_json(report)
-    else:
-        _show(report)
+        return Exit.OK if report["usable"] else Exit.CONFIGURATION
+    say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
+    say(f"configuration: {report['configuration']}")
+    members = report["members"]
+    if members:
+        names = ", ".join(member["profile"] for member in members)
+        say(f"failover: {report['profile']}, of {names}")
+    for backend in members or [report]:
+        _show_backend(backend)
+    if members and not report["usable"]:
+        say(f"cannot be used: {report['problem']}")
+    rows = [
+        (
+            extra["name"],
+            "present" if extra["present"] else "missing",
+            ", ".join(
+                f"{name} {version or 'missing'}" for name, version in extra["packages"].items()
+            ),
+        )
+        for extra in report["extras"]
+    ]
+    if rows:
+        print_table(("extra", "state", "packages"), rows, prose=("packages",))
+    for extra in report["extras"]:
+        if not extra["present"]:
+            say(f"  for {extra['name']}: {extra['install']}")
+    for warning in report["warnings"]:
+        say(f"warning: {warning}")
     return Exit.OK if report["usable"] else Exit.CONFIGURATION
 
 
-# --- What is chosen -------------------------------------------------------------------------------
-
-
 def _examine(target: Target) -> dict[str, Any]:
-    """Everything that a call would use, as JSON; the backend is opened.
+    """Everything that a call would use, as JSON; a failover has members and no backend."""
+    from facematch_core.plugins import backend_class
 
-    Of a backend that cannot be opened, the settings tell at least whether its keys are set. A
-    failover has members and no backend of its own.
-    """
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
@@ -92,7 +117,13 @@ def _examine(target: Target) -> dict[str, Any]:
             return report | {"usable": True}
         fallback = None if target.config else FALLBACK
         report["backend"] = members[0][1] if members else target.backend or fallback
-        report["settings"] = _keys(report["backend"])
+        backend = report["backend"]
+        # If it cannot be opened, at least whether its keys are set, never to what.
+        variables = backend_class(backend).environment_variables if backend else {}
+        report["settings"] = [
+            _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
+            for name, v in variables.items()
+        ]
         (plan,) = single_plans(target.plan())
         values = [(setting.name, setting.value, setting.origin) for setting in plan.settings]
         secrets += [value.reveal() for _, value, _ in values if isinstance(value, Secret)]
@@ -121,17 +152,6 @@ def _examine(target: Target) -> dict[str, Any]:
 
 def _setting(name: str, value: str, origin: str) -> dict[str, str]:
     return {"name": name, "value": value, "origin": origin}
-
-
-def _keys(backend: str | None) -> list[dict[str, str]]:
-    """The settings that may come from the environment: whether each is set, never to what."""
-    from facematch_core.plugins import backend_class
-
-    variables = backend_class(backend).environment_variables if backend else {}
-    return [
-        _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
-        for name, v in variables.items()
-    ]
 
 
 def show_value(value: object) -> str:
@@ -172,9 +192,6 @@ def _hide(value: Any, secrets: Iterable[str]) -> Any:
     for secret in filter(None, secrets):
         text = text.replace(secret, HIDDEN)
     return text
-
-
-# --- What is installed ----------------------------------------------------------------------------
 
 
 def _configuration(target: Target) -> str:
@@ -219,48 +236,6 @@ def _version(name: str) -> str | None:
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(name)
     return None
-
-
-def _twins() -> Iterator[str]:
-    for name, twin in TWINS.items():
-        if _version(name) and _version(twin):
-            yield (
-                f"{twin} and {name} are both installed and bring the same module, never both: "
-                f"pip uninstall {twin} {name}, then install one of them again."
-            )
-
-
-# --- In words -------------------------------------------------------------------------------------
-
-
-def _show(report: Mapping[str, Any]) -> None:
-    say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
-    say(f"configuration: {report['configuration']}")
-    members = report["members"]
-    if members:
-        names = ", ".join(member["profile"] for member in members)
-        say(f"failover: {report['profile']}, of {names}")
-    for backend in members or [report]:
-        _show_backend(backend)
-    if members and not report["usable"]:
-        say(f"cannot be used: {report['problem']}")
-    rows = [
-        (
-            extra["name"],
-            "present" if extra["present"] else "missing",
-            ", ".join(
-                f"{name} {version or 'missing'}" for name, version in extra["packages"].items()
-            ),
-        )
-        for extra in report["extras"]
-    ]
-    if rows:
-        print_table(("extra", "state", "packages"), rows, prose=("packages",))
-    for extra in report["extras"]:
-        if not extra["present"]:
-            say(f"  for {extra['name']}: {extra['install']}")
-    for warning in report["warnings"]:
-        say(f"warning: {warning}")
 
 
 def _show_backend(report: Mapping[str, Any]) -> None:

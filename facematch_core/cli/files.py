@@ -1,7 +1,4 @@
-"""Files that users name: written whole or not at all, never over another one by accident; and CSV.
-
-Nothing here imports what a help text does not need.
-"""
+"""Files that users name: written whole or not at all, never over another by accident; and CSV."""
 
 from __future__ import annotations
 
@@ -93,11 +90,7 @@ class Row(NamedTuple):
 
 
 def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header; `InvalidRequest` names every faulty place with its line.
-
-    Each line has something in the columns that are `needed`. Columns that are not `optional` either
-    are passed by, unless one looks misspelt.
-    """
+    """Read a CSV file with a header; `InvalidRequest` names every faulty place with its line."""
     import difflib
 
     try:

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 
@@ -110,7 +109,19 @@ def command(name: str, into: Path, jobs: bool) -> None:
         )
     check_target("--into", folder, force=False)
     files = files_for(name, author(), jobs=jobs)
-    _write(folder, files)
+    # Written beside its place, and moved there: half a repository is none.
+    with named(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
+        try:
+            for path, text in files.items():
+                file = scratch / folder.name / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text, encoding="utf-8", newline="\n")
+            # A folder in the one of mkdtemp, which nobody but its owner may read.
+            (scratch / folder.name).rename(folder)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     say(
         f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
         "change, in order.",
@@ -205,19 +216,3 @@ def _check(typed: str) -> None:
             break
     if problem:
         raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
-
-
-def _write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write all files beside their place, and move them there: half a repository is none."""
-    with named(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
-        try:
-            for name, text in files.items():
-                file = scratch / folder.name / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8", newline="\n")
-            # A folder in the one of mkdtemp, which nobody but its owner may read.
-            (scratch / folder.name).rename(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)

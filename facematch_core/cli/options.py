@@ -226,21 +226,13 @@ def parse_picture(
     return Path(typed)
 
 
-# --- From --backend, --profile and --config to a verifier -----------------------------------------
-
 #: What is opened when nobody says what: no account, and nothing leaves the machine.
 FALLBACK = "local"
 
 
 @attrs.frozen(slots=False)
 class Target:
-    """Who is asked. Everything that commands ask of the configuration goes through here.
-
-    Attributes:
-        backend, profile: Name of a backend, or instead of a profile; both None for the default
-            profile of the configuration file, or else the backend `FALLBACK`.
-        config: The configuration file; None for the usual places.
-    """
+    """Who is asked: a backend or a profile; else the file's default profile, or else `FALLBACK`."""
 
     backend: str | None = None
     profile: str | None = None
@@ -316,12 +308,10 @@ class Target:
 
     @contextlib.contextmanager
     def open(self, *operations: Operation) -> Iterator[Verifier]:
-        """A verifier, closed at the end; `Unsupported` if no backend can do one of `operations`.
-
-        None is opened to find that out: to open one may need packages, which would not help.
-        """
+        """A verifier, closed at the end; `Unsupported` if no backend can do one of `operations`."""
         plan = self.announce_plan()
         backends = [single.backend for single in single_plans(plan)]
+        # Before one is opened, which may need packages that would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
                 raise errors.Unsupported.of_operation(backends[0].name, operation)

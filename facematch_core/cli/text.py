@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# --- Exit codes -----------------------------------------------------------------------------------
-
 
 class Exit(enum.IntEnum):
     """What a command ends with; `MEANING` explains each."""
@@ -166,8 +164,6 @@ def error_document(error: BaseException) -> dict[str, Any]:
     return document
 
 
-# --- Text for terminals and pipes -----------------------------------------------------------------
-
 _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
 
 
@@ -196,10 +192,7 @@ def warning_text(warning: ResultWarning) -> str:
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print one line, cleaned, and on a terminal wrapped between words.
-
-    A `word` before it is bold and coloured, unless NO_COLOR is set.
-    """
+    """Print one line, cleaned, and wrapped on a terminal; a `word` before it is bold, coloured."""
     line = clean(word + text)
     if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ:
         indent = " " * (len(line) - len(line.lstrip()) + 2)
@@ -298,8 +291,6 @@ def confirm(question: str, *, yes: bool, refusal: str = _NO_TERMINAL) -> None:
         raise click.Abort
 
 
-# --- Signals --------------------------------------------------------------------------------------
-
 _WAITING = b"\nstopping: waiting for the calls that have begun (again: stop at once)\n"
 _AT_ONCE = b"\nstopped: calls that had begun may be charged, and their answers are lost\n"
 #: A progress bar hides the cursor of a terminal.
@@ -311,13 +302,10 @@ class Stopping:
 
     What is under way may be paid for, so it is waited for and written. The second signal ends the
     process without waiting: what was answered is on disk, the rest is found as after ``kill -9``.
-
-    Attributes:
-        signal: The signal that came; 0 as long as none did.
     """
 
     def __init__(self) -> None:
-        self.signal = 0
+        self.signal = 0  # as long as none came
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:

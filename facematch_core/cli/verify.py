@@ -117,9 +117,6 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
     return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
 
 
-# --- One call -------------------------------------------------------------------------------------
-
-
 def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
     """Make one call of the verifier, print its result, draw it if asked to."""
     from facematch_core._imaging import BASE64_ADVICE
@@ -247,8 +244,6 @@ def read_vendor_options(backend: Backend, texts: Mapping[str, str]) -> Any:
         # The first argument only: validators of attrs add the field and the class to it.
         raise InvalidRequest(f"The options do not fit: {next(iter(error.args), error)}") from None
 
-
-# --- Many pairs -----------------------------------------------------------------------------------
 
 #: What a line of .csv holds of a result, and of an error.
 _COLUMNS = (

@@ -1,8 +1,4 @@
-"""The command `facematch compare`: a comparison of vendors, from pictures to a decision.
-
-`data` makes and hands out files, `run` asks, `judge` decides. Each is imported when a command of it
-is used, and imports the statistics when that command runs.
-"""
+"""The command `facematch compare`: a comparison of vendors, from pictures to a decision."""
 
 from __future__ import annotations
 

@@ -42,8 +42,6 @@ CURRENCY: Final = "USD"
 
 PAGE, DOCUMENT = ".html", ".json"
 
-# --- Types of options -----------------------------------------------------------------------------
-
 
 def _range(name: str, low: float, high: float | None = None) -> click.FloatRange:
     """A range without its ends if it is one of rates; `name` is what the help calls a number."""
@@ -86,8 +84,6 @@ def _currency(_context: click.Context, _option: click.Parameter, word: str | Non
     return word
 
 
-# --- Options --------------------------------------------------------------------------------------
-
 #: Where the help of a `SourceCommand` lists options, by the names of their arguments; the rest is
 #: output.
 _SECTIONS: Final = {
@@ -97,7 +93,6 @@ _SECTIONS: Final = {
     "seed system systems most allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
-
 
 #: Where a context keeps the words of its command, to repeat them with more.
 _WORDS: Final = f"{__name__}.words"
@@ -111,7 +106,6 @@ class SourceCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """A section for each kind of option."""
         records = {str(option.name): option.get_help_record(ctx) for option in self.get_params(ctx)}
         sections = {title: names.split() for title, names in _SECTIONS.items()}
         named = {name for names in sections.values() for name in names}
@@ -259,9 +253,6 @@ def pairs(what: str) -> Callable[[Command], Command]:
 def note(text: str) -> None:
     """Say on stderr what was assumed."""
     say(f"note: {text}", err=True)
-
-
-# --- From options to values -----------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -515,9 +506,6 @@ def costs_of(options: Mapping[str, Any]) -> Costs | None:
 
     costs = {name: options[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
     return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
-
-
-# --- Files ----------------------------------------------------------------------------------------
 
 
 def check_outs(

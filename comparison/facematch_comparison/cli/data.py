@@ -1,7 +1,4 @@
-"""`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out.
-
-Nothing is sent to a vendor.
-"""
+"""`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out."""
 
 from __future__ import annotations
 
@@ -286,9 +283,6 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
         faces = faces if missing else "a face was found in all of them"
         say(f"{quantity(len(table), 'picture')}, {faces}: written to {out}")
     return Exit.OK
-
-
-# --- simulate -------------------------------------------------------------------------------------
 
 
 def _parse_details(

@@ -1,7 +1,4 @@
-"""`facematch compare plan`, `report`, `gate`, `threshold`: from answers to decisions.
-
-They read what was answered before; nobody is asked anything.
-"""
+"""`facematch compare plan`, `report`, `gate`, `threshold`: from answers to decisions."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from . import common
 if TYPE_CHECKING:
     from facematch_comparison.gate import Requirements, Verdict
     from facematch_comparison.model import Evaluation, Rate
-    from facematch_comparison.plan import PairCounts, StudyPlan
+    from facematch_comparison.plan import PairCounts
     from facematch_core.calibration import Calibration
 
 #: The largest report that is read, in bytes.
@@ -93,13 +90,7 @@ def plan(*, budgets: Sequence[Decimal], as_json: bool, **options: Any) -> int:
     currency = options["currency"] or common.CURRENCY
     if as_json:
         print_json({**study_plan.to_dict(), "currency": currency})
-    else:
-        # A budget that somebody named is answered, whatever it buys.
-        _show_plan(study_plan, currency, every=bool(budgets))
-    return Exit.OK
-
-
-def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
+        return Exit.OK
     say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
     say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
     say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
@@ -139,7 +130,8 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         [less.vendor, _money(less.budget), f"{less.mated:,}", f"{less.non_mated:,}"]
         + ["nothing" if rate is None else f"{rate:.2g}" for rate in (less.fmr, less.frr)]
         for less in study_plan.less
-        if every or max(less.fmr or 1, less.frr or 1) <= MOST_OF_LESS
+        # A budget that somebody named is answered, whatever it buys.
+        if budgets or max(less.fmr or 1, less.frr or 1) <= MOST_OF_LESS
     ]
     if rows:
         say()
@@ -156,6 +148,7 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         )
         say()
         print_table(header, [cells(study_plan.difference)])
+    return Exit.OK
 
 
 def _money(value: Decimal) -> str:

@@ -200,9 +200,6 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     return max(codes, default=Exit.OK)
 
 
-# --- Systems --------------------------------------------------------------------------------------
-
-
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
     profiles, config = options["profiles"], options["config"]
@@ -222,8 +219,6 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         openers[name] = target.announce_plan().open
     return openers
 
-
-# --- What is shown before, during and after -------------------------------------------------------
 
 #: States of pairs that a run ends with and that are worth a column.
 _STATES = ("answered", "failed", "unresolved", "no_response")
@@ -405,10 +400,7 @@ class _Books:
 
     @contextlib.contextmanager
     def _open(self, name: str) -> Iterator[tuple[Any, list[CallStore]]]:
-        """The profile of this name or, if there is none, the backend; or why it cannot be opened.
-
-        With the stores of its budgets, and that in the run database.
-        """
+        """The profile or else backend of this name, or why it cannot be opened; and its stores."""
         from facematch_comparison.run.recover import stores_of
 
         with contextlib.ExitStack() as stack:
