@@ -29,15 +29,15 @@ from .validation import Problem, no_json, problem
 LOGIN = "/v1/authorize"
 
 #: The keys of an error, by status, where errors come in an envelope: seen in client programs.
-_WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
+_ALL_KEYS = ("transaction_id", "timestamp", "sub_code", "message")
 _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     400: ("message",),
-    422: _WHOLE,
-    500: _WHOLE,
+    422: _ALL_KEYS,
+    500: _ALL_KEYS,
     503: ("transaction_id", "timestamp", "message"),
 }
 #: What a file must begin with; its extension need not be that one.
-_STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
+_FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
 @attrs.frozen(kw_only=True)
@@ -146,7 +146,7 @@ def _check_credit(call: DeepvueCall) -> None:
         _refuse_unpaid(call)
 
 
-def _look(call: DeepvueCall) -> None:
+def _recognize_faces(call: DeepvueCall) -> None:
     if call.paid_path.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
@@ -155,7 +155,7 @@ def _look(call: DeepvueCall) -> None:
         return
     text, sub_code = "Face not detected", "FACE_NOT_DETECTED"
     if call.claims.get("face.missing").status != 200:
-        call.refuse("face.missing", call.envelope(_WHOLE, text, sub_code))
+        call.refuse("face.missing", call.envelope(_ALL_KEYS, text, sub_code))
     _charge(call)
     call.refuse("face.missing", _body(call, None, sub_code, text))
 
@@ -193,7 +193,7 @@ def _read_files(call: DeepvueCall) -> None:
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     allowed, problems = call.paid_path.extensions, []
-    starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
+    starts = tuple(start for kind, start in _FIRST_BYTES.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
             upload = call.values[name] = form.files[name][-1]
@@ -391,7 +391,7 @@ ROUTES = (
                 "rate": _check_rate,
                 "body": _read_files if paid.name == "match" else _read_image,
                 "credit": _check_credit,
-                "picture": _look,
+                "picture": _recognize_faces,
             },
             operation=paid.name,
             credentials=("authorization", "x-api-key"),

@@ -32,7 +32,7 @@ class Endpoint:
     #: The rate limit that counts it in place of that of its method, if it is set.
     scope: str | None = None
     #: A rate limit that the endpoint itself asks for, beside those.
-    throttle: str | None = None
+    extra_scope: str | None = None
 
 
 _PLAIN = Endpoint()
@@ -74,7 +74,7 @@ def origin_of(world: World, head: Head | None) -> str:
     # If that is no name of it, its address: what is shown, and sent in webhooks, must not lead
     # elsewhere.
     address = world.account.shared.address or "http://127.0.0.1"
-    if head is None or not is_ours(world, head):
+    if head is None or not names_this_server(world, head):
         return address
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
@@ -82,7 +82,7 @@ def origin_of(world: World, head: Head | None) -> str:
     return f"{scheme}://{host}"
 
 
-def is_ours(world: World, head: Head) -> bool:
+def names_this_server(world: World, head: Head) -> bool:
     """Whether the Host header is a name of this server."""
     # A page in a browser can have its own name point to the loopback; then it asks under that name.
     # Beyond the loopback, and within the process, a server may have any name.

@@ -17,7 +17,7 @@ from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
-from .access import DiditCall, is_ours, world_of
+from .access import DiditCall, names_this_server, world_of
 from .records import stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
@@ -167,7 +167,7 @@ def picture(call: DiditCall) -> Response:
     claims, (session_id, name) = call.claims, call.words
     # An address is asked for without a key: the session says whose it is.
     world = world_of(call.world, session_id) or call.world
-    if not is_ours(world, call.request):
+    if not names_this_server(world, call.request):
         call.refuse("media.host")
     if call.request.method not in ("GET", "HEAD"):
         call.refuse("media.method")

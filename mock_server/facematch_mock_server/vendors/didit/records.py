@@ -26,7 +26,7 @@ STATUSES = (
 KEPT_REVIEWS = 100
 
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
-KEPT = 10_000
+MOST_RECORDS = 10_000
 
 
 class DiditRecords(Records):
@@ -34,10 +34,10 @@ class DiditRecords(Records):
 
     def __init__(self) -> None:
         self.outbox = Outbox()
-        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self.checkouts: Collection[Checkout] = Collection(limit=MOST_RECORDS)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Collection[Mail] = Collection(limit=KEPT, numbered=True)
+        self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS, numbered=True)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
@@ -139,9 +139,9 @@ class Accounts:
     """The newest 10,000 accounts of one world. Safe across threads."""
 
     def __init__(self) -> None:
-        self._accounts: Collection[Account] = Collection(limit=KEPT)
+        self._accounts: Collection[Account] = Collection(limit=MOST_RECORDS)
         self._lock = threading.Lock()
-        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=KEPT)
+        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=MOST_RECORDS)
         self._is_closed = False
 
     def close(self) -> None:

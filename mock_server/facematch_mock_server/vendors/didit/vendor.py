@@ -114,7 +114,7 @@ class Didit(base.Routed):
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            scope = endpoint.throttle or endpoint.scope
+            scope = endpoint.extra_scope or endpoint.scope
             # Management views have words of their own, though nobody says how often they may be
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
