@@ -79,8 +79,6 @@ class DetectedFace:
 
 
 class FaceIds(Records):
-    """The face ids of one world."""
-
     def __init__(self) -> None:
         # How many are kept is ours.
         self.faces: Collection[DetectedFace] = Collection(limit=1000)
@@ -173,7 +171,6 @@ def _charge(call: AzureCall, claim: str, body: Any) -> Response:
 
 
 def _key_of(head: Head) -> str | None:
-    """The key in its header, else a token."""
     key = head.header(KEY_HEADER.lower())
     return base.bearer_token(head) if key is None else key
 

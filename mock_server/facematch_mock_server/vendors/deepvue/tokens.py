@@ -109,7 +109,6 @@ class TokenBook:
         return str(claims.get("sub", ""))
 
     def issued(self) -> tuple[IssuedToken, ...]:
-        """The newest 10,000, in order."""
         with self._lock:
             last = self._revoked_to
             return tuple(attrs.evolve(x, revoked=x.number <= last) for x in self._issued)
@@ -161,8 +160,6 @@ class SetAnswer:
 
 
 class WaitingAnswers(RuleQueue[SetAnswer]):
-    """The made-up answers that wait for their calls."""
-
     def take(self, kind: str) -> SetAnswer | None:
         """The first one for such a call, counted; None for none."""
         with self._lock:

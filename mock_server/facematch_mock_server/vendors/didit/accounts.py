@@ -147,7 +147,6 @@ def _refuse_for_a_while(seconds: float, call: DiditCall, key: str) -> None:
 
 
 def _login(call: DiditCall) -> Response:
-    """Log in a person who proved a mailbox."""
     accounts = call.world.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
     account = accounts.find(values["email"])
@@ -179,7 +178,6 @@ def lock_seconds(failures: int) -> int:
 
 
 def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
-    """A pair of tokens, and for how many seconds the first is good."""
     life: int = call.claims["token.lifetime_s"]
     access, refresh = _new_secret(call), _new_secret(call)
     call.world.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
@@ -208,7 +206,6 @@ def _application_body(organization: Organization) -> dict[str, str]:
 
 
 def _read_token(call: DiditCall) -> tuple[Account, Organization]:
-    """Who shows a token in the Authorization header, and what was opened for that person."""
     token = base.bearer_token(call.request)
     account: Account | None = None
     if token is not None:

@@ -58,9 +58,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
         "features": [FEATURES[session.service].name],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        "expected_details": None,
-        "contact_details": None,
-        "callback": None,
+        **dict.fromkeys(("expected_details", "contact_details", "callback")),
         **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
         FEATURES[session.service].block: [_block(claims, world, session, origin)],
         "reviews": [_review(claims, review) for review in session.reviews],
@@ -113,7 +111,6 @@ def _review(claims: Citations, review: Review) -> dict[str, Any]:
 
 
 def decision(call: DiditCall) -> Response:
-    """Tell what a saved call came to."""
     claims, session = call.claims, call.session
     body = decision_body(claims, call.world, session, call.origin)
     include = call.query.get("include")

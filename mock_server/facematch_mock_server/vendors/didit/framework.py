@@ -36,8 +36,6 @@ NULL_CHARACTERS = "Null characters are not allowed."
 
 
 class Invalid(Exception):
-    """A value is refused in these words."""
-
     def __init__(self, *words: str) -> None:
         self.words = list(words)
 
@@ -205,7 +203,6 @@ def words_for_length(most: int) -> str:
 
 
 def raw_text(_: Citations, value: Any) -> str:
-    """A text of any length, as it stands."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return str(value)

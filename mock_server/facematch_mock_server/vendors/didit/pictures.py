@@ -1,8 +1,5 @@
 """The two calls about pictures: face match and passive liveness.
 
-One way for both: the form, the sandbox's short cut, credit, what is seen in the pictures, the
-verdict, the charge, the session. What differs is in an `PictureEndpoint`.
-
 Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit OpenAPI,
 2026-07-18; of passive liveness also Didit's skill page, early 2026.
 """

@@ -54,7 +54,6 @@ class DiditRecords(Records):
         self.outbox.forget_payloads()
 
     def list_readable(self) -> tuple[Any, ...]:
-        """What is read of a closed account."""
         return self.outbox.deliveries.all(), self.checkouts.all(), self.accounts.all()
 
 
@@ -154,11 +153,9 @@ class Accounts:
         return self._accounts.all()
 
     def find(self, email: str) -> Account | None:
-        """The account of that address in any case, or None."""
         return None if self._is_closed else self._accounts.find(email.lower())
 
     def application_of(self, organization: str) -> str | None:
-        """The UUID of an organization's application; None if nobody has opened it."""
         organizations = (account.organization for account in self._accounts.all())
         return next((x.application for x in organizations if x and x.uuid == organization), None)
 

@@ -74,7 +74,6 @@ def _read_number(text: str | None, default: int) -> int:
 
 
 def _address(call: DiditCall, changes: Mapping[str, int | None]) -> str:
-    """The address of another page: the parameters of this one, sorted by name."""
     path, _, query = call.request.target.partition("?")
     values = parse_qs(query, keep_blank_values=True)
     values |= {name: [] if value is None else [str(value)] for name, value in changes.items()}
@@ -191,8 +190,6 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
     ),
 }
 
-
-# PATCH /v3/session/{id}/update-status/
 
 _CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
 

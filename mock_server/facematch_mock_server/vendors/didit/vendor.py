@@ -50,7 +50,6 @@ class Didit(base.Routed):
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The route of a request, if there is one and its UUID is one."""
         return self._find(head.path)
 
     def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:

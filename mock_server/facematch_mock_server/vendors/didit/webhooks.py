@@ -49,7 +49,6 @@ def announce(world: World, session: Session, head: Head | None = None) -> None:
 def queue(
     world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
 ) -> Delivery:
-    """Queue one delivery, to be sent when the request is over."""
     now, ids = world.clock.now(), world.account.ids
     delivery = Delivery(
         id=ids.uuid(),

@@ -300,7 +300,6 @@ class Rekognition(base.Routed):
     )
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The one route, for a POST that names no other service."""
         target = head.header("x-amz-target")
         is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
         return super().find(head) if is_rekognition else (None, ())
