@@ -1,9 +1,6 @@
 """What the mock claims about the vendors, how that is known, and the answers that rest on it.
 
-A claim is what an answer says or decides, with its source: a `Reply` (status and words of an
-answer), a value that an edition or a switch may change, or a choice of ours that plain code keeps.
-What has no choice is no claim: it is in the code, beside its source. `Citations` hands claims out
-to one request and remembers which ones its answer rests on.
+What has no choice is no claim: it is in the code, beside its source.
 """
 
 from __future__ import annotations
@@ -144,11 +141,7 @@ class _Table(dict[str, tuple[Any, str]]):
 
 
 class Behaviours:
-    """What one vendor does in one world: a value for every key, each by a claim.
-
-    Of all `claims` those are in force that fit the `chosen` value of every switch; `settings` are
-    values that are set for this world, by key.
-    """
+    """What one vendor does: by key the value of the claim that fits the switches, or a setting."""
 
     def __init__(
         self,
@@ -157,11 +150,7 @@ class Behaviours:
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         claims = tuple(claims)
-        self.claims = tuple(
-            claim
-            for claim in claims
-            if claim.when is None or chosen[claim.when[0]] in claim.when[1:]
-        )
+        self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
         self._table = _Table()
         for claim in self.claims:
             if claim.key in self._table:
@@ -174,7 +163,6 @@ class Behaviours:
             self._table[key] = (value, self._table[key][1])
 
     def citations(self) -> Citations:
-        """The claims for one request."""
         return Citations(self._table)
 
     def __getitem__(self, key: str) -> Any:
@@ -277,9 +265,6 @@ def encode(body: Any) -> bytes:
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-# What people read of claims
-
-
 def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = ()) -> str:
     """One claim in a few lines; LookupError, which names the nearest, if there is none of that id.
 
@@ -300,8 +285,12 @@ def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = (
         f"  source: {claim.origin.where(', ')}",
         f"  in force: {in_force(claim, switches)}",
     ]
-    if claim.value is not None:
-        lines.append(f"  decides: {claim.key} = {_shown(claim.value)}")
+    value = claim.value
+    if isinstance(value, Reply):
+        body = "a body made for the request" if value.body is None else value.body
+        lines.append(f"  decides: {claim.key} = status {value.status}, {body}")
+    elif value is not None:
+        lines.append(f"  decides: {claim.key} = {value!r}")
     return "\n".join(lines)
 
 
@@ -312,13 +301,6 @@ def in_force(claim: Claim, switches: Collection[str]) -> str:
     switch, *values = claim.when
     text = f"{switch} = {' or '.join(map(str, values))}"
     return text if switch in switches else f"{text} (set by the edition)"
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Reply):
-        body = "a body made for the request" if value.body is None else value.body
-        return f"status {value.status}, {body}"
-    return repr(value)
 
 
 # What belongs to no vendor: the words of the mock itself. All of it is ours, under a name of its

@@ -222,7 +222,6 @@ class MockSimulator(VendorSimulator):
                 self.control.add_fault(attrs.evolve(fault, path=path, times=None))
 
     def remember(self, request: Request) -> None:
-        """A call arrived whole."""
         headers = Message()
         for name, value in request.headers:
             headers[name] = value
@@ -323,7 +322,7 @@ class ObservedApp:
         return getattr(self._app, name)
 
     def refuse_early(self, head: Head) -> Response | None:
-        """As the app. Called once for each request, before any fault strikes it."""
+        # Called once for each request, before any fault strikes it.
         if head.path in self._simulator.calls:
             self._simulator.count()
         return self._app.refuse_early(head)

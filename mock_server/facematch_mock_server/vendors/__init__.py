@@ -1,8 +1,4 @@
-"""The vendors that the mock imitates: each is a folder here, or another distribution's entry point.
-
-One of another distribution is a `Vendor` that an entry point of the group
-``facematch.mock_vendors`` names.
-"""
+"""The vendors that the mock imitates: each is a folder, or another distribution's entry point."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from facematch_mock_server.kinds import Chosen
 
 from .base import Vendor
 
-#: Entry points by which other distributions bring vendors.
+#: Entry points by which other distributions bring vendors: each names a `Vendor`.
 GROUP = "facematch.mock_vendors"
 
 
@@ -28,7 +24,6 @@ def _folders() -> tuple[str, ...]:
 
 @cache
 def vendor_names() -> tuple[str, ...]:
-    """The names of all vendors, in alphabetical order."""
     from importlib.metadata import entry_points  # not above: 15 ms of a start
 
     return tuple(sorted({*_folders(), *(point.name for point in entry_points(group=GROUP))}))
@@ -71,11 +66,7 @@ def choose_each(
     edition: str | Mapping[str, str] | None,
     switches: Mapping[str, Any] | None,
 ) -> dict[str, Chosen]:
-    """How each vendor behaves, by its name, in their order.
-
-    `edition` is that of the first vendor that has it, or one by vendor's name. `switches` are named
-    ``switch`` (of the first vendor that has it) or ``vendor.switch``, or are mappings by vendor.
-    """
+    """How each vendor behaves, by name; a bare edition or switch is of the first that has it."""
     each: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
 
     def check(name: str) -> str:

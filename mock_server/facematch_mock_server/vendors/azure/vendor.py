@@ -50,7 +50,7 @@ _ATTRIBUTES: Mapping[str, Any] = {
 }
 _RETIRED = frozenset({"emotion", "gender", "age", "smile", "facialHair", "hair", "makeup"})
 #: Which of them a model has; from the options of Microsoft's client, azure-ai-vision-face 1.0.0b2.
-_OF_MODELS = {
+_BY_MODEL = {
     "detection_01": _ATTRIBUTES.keys() - {"mask", "qualityForRecognition"},
     "detection_03": {"blur", "headPose", "mask"},
     "recognition_03": {"qualityForRecognition"},
@@ -79,8 +79,6 @@ class DetectedFace:
 
 
 class FaceIds(Records):
-    """The face ids of one world."""
-
     def __init__(self) -> None:
         # How many are kept is ours.
         self.faces: Collection[DetectedFace] = Collection(limit=1000)
@@ -173,7 +171,6 @@ def _charge(call: AzureCall, claim: str, body: Any) -> Response:
 
 
 def _key_of(head: Head) -> str | None:
-    """The key in its header, else a token."""
     key = head.header(KEY_HEADER.lower())
     return base.bearer_token(head) if key is None else key
 
@@ -223,7 +220,7 @@ def _read_query(call: AzureCall) -> dict[str, Any]:
         call.refuse("landmarks.detection_02")
     if names & _RETIRED:
         call.refuse("attributes.retired")
-    if not names <= set().union(*(_OF_MODELS.get(values[name], set()) for name in _MODELS)):
+    if not names <= set().union(*(_BY_MODEL.get(values[name], set()) for name in _MODELS)):
         call.claims.cite("attributes.models")
         call.refuse("attributes.wrong")
     return values
@@ -315,7 +312,7 @@ class Azure(base.Routed):
     }
 
 
-_ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
+_HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 _KEY = {KEY_HEADER: "{key}"}
 
 VENDOR = base.Vendor(
@@ -332,7 +329,7 @@ VENDOR = base.Vendor(
     key_of=_key_of,
     records=FaceIds,
     behaviour=Azure,
-    greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),
+    greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
     examples=(
         base.Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
         base.Example(

@@ -41,7 +41,6 @@ _VERSIONS = {
 
 
 def verify(call: base.Call) -> Response:
-    """Compare the face of the source image with every face of the target image."""
     kind = media_type(call.request.header("content-type") or "")
     if kind not in _READERS:
         _refuse_empty(call, "type.wrong", 415)
@@ -175,7 +174,6 @@ def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400
 
 
 def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
-    """A face with what the plug-ins add that were requested."""
     left, top, right, bottom = face.box
     width, height = right - left, bottom - top
     added = {

@@ -19,7 +19,7 @@ from facematch_mock_server.operations import Extension, Operation
 from facematch_mock_server.state import RuleQueue, check_times
 
 #: How many of the newest tokens can be listed.
-KEPT = 10_000
+MOST_TOKENS = 10_000
 
 Recognized = Literal["match", "liveness"]
 
@@ -78,7 +78,7 @@ class TokenBook:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._issued: deque[IssuedToken] = deque(maxlen=KEPT)
+        self._issued: deque[IssuedToken] = deque(maxlen=MOST_TOKENS)
         self._count = self._revoked_to = 0
         #: How many calls for a token there were, with a good pair or a wrong one.
         self.requests = 0
@@ -109,7 +109,6 @@ class TokenBook:
         return str(claims.get("sub", ""))
 
     def issued(self) -> tuple[IssuedToken, ...]:
-        """The newest 10,000, in order."""
         with self._lock:
             last = self._revoked_to
             return tuple(attrs.evolve(x, revoked=x.number <= last) for x in self._issued)
@@ -161,8 +160,6 @@ class SetAnswer:
 
 
 class WaitingAnswers(RuleQueue[SetAnswer]):
-    """The made-up answers that wait for their calls."""
-
     def take(self, kind: str) -> SetAnswer | None:
         """The first one for such a call, counted; None for none."""
         with self._lock:

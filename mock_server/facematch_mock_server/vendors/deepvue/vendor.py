@@ -25,25 +25,22 @@ from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDO
 from .tokens import DeepvueRecords
 from .validation import Problem, no_json, problem
 
-#: Where a token is issued.
 LOGIN = "/v1/authorize"
 
 #: The keys of an error, by status, where errors come in an envelope: seen in client programs.
-_WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
+_ALL_KEYS = ("transaction_id", "timestamp", "sub_code", "message")
 _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     400: ("message",),
-    422: _WHOLE,
-    500: _WHOLE,
+    422: _ALL_KEYS,
+    500: _ALL_KEYS,
     503: ("transaction_id", "timestamp", "message"),
 }
 #: What a file must begin with; its extension need not be that one.
-_STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
+_FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
 @attrs.frozen(kw_only=True)
 class PaidPath:
-    """What sets one call about pictures apart."""
-
     #: ``match`` or ``liveness``: prefix of its claims.
     name: str
     #: What it is charged as: the end of its path.
@@ -55,8 +52,6 @@ class PaidPath:
 
 @attrs.define(kw_only=True)
 class DeepvueCall(base.Call):
-    """One request to Deepvue."""
-
     #: Whose token it has, once that was read.
     client: str | None = None
     _id: str | None = None
@@ -89,7 +84,6 @@ class DeepvueCall(base.Call):
         self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
-        """The body of an error with these keys."""
         fields = {
             "transaction_id": self.transaction_id.replace("-", ""),
             "timestamp": int(self.now.timestamp() * 1000),
@@ -123,7 +117,6 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
 
 
 def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusal: str) -> Key:
-    """The key, if it is that of the client, and in force."""
     if key is None or key.client != client:
         call.deny(refusal)
     if key.revoked or key.expired(call.now):
@@ -146,7 +139,7 @@ def _check_credit(call: DeepvueCall) -> None:
         _refuse_unpaid(call)
 
 
-def _look(call: DeepvueCall) -> None:
+def _recognize_faces(call: DeepvueCall) -> None:
     if call.paid_path.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
@@ -155,7 +148,7 @@ def _look(call: DeepvueCall) -> None:
         return
     text, sub_code = "Face not detected", "FACE_NOT_DETECTED"
     if call.claims.get("face.missing").status != 200:
-        call.refuse("face.missing", call.envelope(_WHOLE, text, sub_code))
+        call.refuse("face.missing", call.envelope(_ALL_KEYS, text, sub_code))
     _charge(call)
     call.refuse("face.missing", _body(call, None, sub_code, text))
 
@@ -175,7 +168,6 @@ def _read_form(call: DeepvueCall) -> forms.Form:
 
 
 def _read_pair(call: DeepvueCall) -> None:
-    """The pair that a token is asked for with; counts the call."""
     call.world.records.tokens.count_request()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
@@ -193,7 +185,7 @@ def _read_files(call: DeepvueCall) -> None:
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     allowed, problems = call.paid_path.extensions, []
-    starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
+    starts = tuple(start for kind, start in _FIRST_BYTES.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
             upload = call.values[name] = form.files[name][-1]
@@ -391,7 +383,7 @@ ROUTES = (
                 "rate": _check_rate,
                 "body": _read_files if paid.name == "match" else _read_image,
                 "credit": _check_credit,
-                "picture": _look,
+                "picture": _recognize_faces,
             },
             operation=paid.name,
             credentials=("authorization", "x-api-key"),
@@ -435,7 +427,6 @@ class Deepvue(base.Routed):
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
-        """The answer of a route, after its method and its checks."""
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):
             call.deny("path.method", (("Allow", next(iter(route.answers))),))
         return super().answer(call, route)

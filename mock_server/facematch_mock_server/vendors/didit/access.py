@@ -32,7 +32,7 @@ class Endpoint:
     #: The rate limit that counts it in place of that of its method, if it is set.
     scope: str | None = None
     #: A rate limit that the endpoint itself asks for, beside those.
-    throttle: str | None = None
+    extra_scope: str | None = None
 
 
 _PLAIN = Endpoint()
@@ -40,8 +40,6 @@ _PLAIN = Endpoint()
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
-    """One request to Didit."""
-
     #: The session of the path, where that names one; else None.
     session: Any = None
     _body: tuple[Any] | None = None
@@ -65,16 +63,14 @@ class DiditCall(Call):
 
     @property
     def origin(self) -> str:
-        """How the caller reaches this server, for addresses in answers."""
         return origin_of(self.world, self.request)
 
 
 def origin_of(world: World, head: Head | None) -> str:
-    """Scheme and host under which the caller reached this server."""
     # If that is no name of it, its address: what is shown, and sent in webhooks, must not lead
     # elsewhere.
     address = world.account.shared.address or "http://127.0.0.1"
-    if head is None or not is_ours(world, head):
+    if head is None or not names_this_server(world, head):
         return address
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
@@ -82,7 +78,7 @@ def origin_of(world: World, head: Head | None) -> str:
     return f"{scheme}://{host}"
 
 
-def is_ours(world: World, head: Head) -> bool:
+def names_this_server(world: World, head: Head) -> bool:
     """Whether the Host header is a name of this server."""
     # A page in a browser can have its own name point to the loopback; then it asks under that name.
     # Beyond the loopback, and within the process, a server may have any name.
@@ -118,7 +114,6 @@ def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = 
 
 
 def window_of(scope: str) -> str:
-    """The claim with the length of a scope's window."""
     return "rate.register.window_s" if scope == "register" else "rate.window_s"
 
 
@@ -163,7 +158,6 @@ def claim_of_403(call: DiditCall) -> str:
 
 
 def _find_session(call: DiditCall) -> None:
-    """The session of the path, before anybody asks for a key."""
     if call.endpoint.session:
         call.session = call.world.sessions.find(call.words[0])
         # The vendor looks for it before it asks whose it is.
@@ -172,7 +166,6 @@ def _find_session(call: DiditCall) -> None:
 
 
 def world_of(world: World, session_id: str) -> World | None:
-    """The world among those of all accounts that has the session."""
     worlds = (account.find_world(world.vendor) for account in world.account.shared.all)
     return next((world for world in worlds if world and world.sessions.find(session_id)), None)
 
@@ -188,15 +181,6 @@ def check_method(call: DiditCall) -> None:
         call.refuse("media.refused", media=kind)
 
 
-#: Of endpoints that take JSON or nothing.
-_JSON_CHECKS = {
-    "limit": check_rate,
-    "session": _find_session,
-    "key": check_key,
-    "method": check_method,
-}
-
-
 def json_route(
     pattern: str,
     answers: Mapping[str, Callable[[Any], Response]],
@@ -205,4 +189,10 @@ def json_route(
     **more: Any,
 ) -> Route:
     """The route of an endpoint that takes JSON or nothing; `more` as for `Route`."""
-    return Route(pattern=pattern, answers=answers, checks=_JSON_CHECKS, more=endpoint, **more)
+    checks: dict[str, Callable[[Any], None]] = {
+        "limit": check_rate,
+        "session": _find_session,
+        "key": check_key,
+        "method": check_method,
+    }
+    return Route(pattern=pattern, answers=answers, checks=checks, more=endpoint, **more)

@@ -24,21 +24,21 @@ from .framework import Field, Invalid
 from .records import Account, Mail, Organization
 
 
-def _seal(call: DiditCall, text: str) -> str:
+def _hash_secret(call: DiditCall, text: str) -> str:
     """What is kept of a password or a code. It guards nothing: whoever has the memory has all."""
     content = text.encode(errors="surrogatepass")
     return hmac.new(call.world.account.ids.secret, content, hashlib.sha256).hexdigest()
 
 
-def _matches(call: DiditCall, text: str, seal: str | None) -> bool:
-    return seal is not None and hmac.compare_digest(_seal(call, text), seal)
+def _matches_digest(call: DiditCall, text: str, digest: str | None) -> bool:
+    return digest is not None and hmac.compare_digest(_hash_secret(call, text), digest)
 
 
 _EMAIL = Field("email", framework.email, required=True)
 
 #: Whether a text breaks each rule of a password (Didit skills repository, 2026), in the order in
 #: which they are reported.
-_BREAKS: Mapping[str, Callable[[str], bool]] = {
+_PASSWORD_FAULTS: Mapping[str, Callable[[str], bool]] = {
     "short": lambda text: len(text) < 8,
     "upper": lambda text: not any(map(str.isupper, text)),
     "lower": lambda text: not any(map(str.islower, text)),
@@ -47,19 +47,19 @@ _BREAKS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
-def _password(claims: Citations, value: Any) -> str:
+def _read_password(claims: Citations, value: Any) -> str:
     """A password that keeps the rules; of several that it breaks only the first is reported."""
-    text = framework.long_text(claims, value)
+    text = framework.raw_text(claims, value)
     if len(text) > claims.get("text.longest"):
         raise Invalid(framework.words_for_length(claims["text.longest"]))
-    for name, breaks in _BREAKS.items():
-        if breaks(text):
+    for name, has_fault in _PASSWORD_FAULTS.items():
+        if has_fault(text):
             raise Invalid(claims["register.password"][name])
     return text
 
 
-_REGISTER = (_EMAIL, Field("password", _password, required=True))
-_LOGIN = (_EMAIL, Field("password", framework.long_text, required=True))
+_REGISTER = (_EMAIL, Field("password", _read_password, required=True))
+_LOGIN = (_EMAIL, Field("password", framework.raw_text, required=True))
 _VERIFY = (_EMAIL, Field("code", framework.text, required=True))
 
 
@@ -76,8 +76,8 @@ def _register(call: DiditCall) -> Response:
     code = _new_code(call)
     account = Account(
         email=email,
-        password=_seal(call, values["password"]),
-        code=_seal(call, code),
+        password=_hash_secret(call, values["password"]),
+        code=_hash_secret(call, code),
         code_at=call.now,
     )
     if not call.world.records.accounts.add(account):
@@ -98,12 +98,12 @@ def _verify(call: DiditCall) -> Response:
     accounts, ids = call.world.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
-    if account is None or not _matches(call, values["code"], account.code):
+    if account is None or not _matches_digest(call, values["code"], account.code):
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
     organization = Organization(
-        uuid=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
+        uuid=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_new_secret(call)
     )
     verified = attrs.evolve(account, organization=organization, code=None)
     # Of two who show the code at once, the first gets in.
@@ -135,7 +135,7 @@ def _resend(call: DiditCall) -> Response:
         if wait > 0:
             _refuse_for_a_while(wait, call, "resend.throttled")
         code = _new_code(call)
-        changed = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
+        changed = attrs.evolve(account, code_at=call.now, code=_hash_secret(call, code))
         if accounts.change(account.email, lambda x: changed if x is account else x) is changed:
             call.world.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
@@ -147,7 +147,6 @@ def _refuse_for_a_while(seconds: float, call: DiditCall, key: str) -> None:
 
 
 def _login(call: DiditCall) -> Response:
-    """Log in a person who proved a mailbox."""
     accounts = call.world.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
     account = accounts.find(values["email"])
@@ -156,7 +155,7 @@ def _login(call: DiditCall) -> Response:
     if account.locked_until is not None and call.now < account.locked_until:
         wait = (account.locked_until - call.now).total_seconds()
         _refuse_for_a_while(wait, call, "login.locked")
-    if not _matches(call, values["password"], account.password):
+    if not _matches_digest(call, values["password"], account.password):
 
         def count(account: Account) -> Account:
             failures = account.failures + 1
@@ -179,14 +178,13 @@ def lock_seconds(failures: int) -> int:
 
 
 def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
-    """A pair of tokens, and for how many seconds the first is good."""
     life: int = call.claims["token.lifetime_s"]
-    access, refresh = _secret(call), _secret(call)
+    access, refresh = _new_secret(call), _new_secret(call)
     call.world.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
     return {"access_token": access, "refresh_token": refresh, "expires_in": life}
 
 
-def _secret(call: DiditCall) -> str:
+def _new_secret(call: DiditCall) -> str:
     """A token or a key; the same seed repeats it."""
     return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
 
@@ -208,7 +206,6 @@ def _application_body(organization: Organization) -> dict[str, str]:
 
 
 def _read_token(call: DiditCall) -> tuple[Account, Organization]:
-    """Who shows a token in the Authorization header, and what was opened for that person."""
     token = base.bearer_token(call.request)
     account: Account | None = None
     if token is not None:
@@ -237,7 +234,7 @@ ROUTES = (
     _route(
         "/auth/v2/programmatic/register/",
         {"POST": _register},
-        endpoint=Endpoint(throttle="register"),
+        endpoint=Endpoint(extra_scope="register"),
         shown=("email",),
     ),
     _route("/auth/v2/programmatic/verify-email/", {"POST": _verify}),

@@ -84,9 +84,7 @@ def _top_up(call: DiditCall) -> Response:
 
 _MANAGEMENT = Endpoint(scope="management")
 ROUTES = (
-    json_route(
-        "/v3/billing/balance/", {"GET": _show_balance}, endpoint=Endpoint(scope="management")
-    ),
+    json_route("/v3/billing/balance/", {"GET": _show_balance}, endpoint=_MANAGEMENT),
     json_route(
         "/v3/billing/top-up/",
         {"POST": _top_up},

@@ -17,7 +17,7 @@ from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
-from .access import DiditCall, is_ours, world_of
+from .access import DiditCall, names_this_server, world_of
 from .records import stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
@@ -58,9 +58,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
         "features": [FEATURES[session.service].name],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        "expected_details": None,
-        "contact_details": None,
-        "callback": None,
+        **dict.fromkeys(("expected_details", "contact_details", "callback")),
         **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
         FEATURES[session.service].block: [_block(claims, world, session, origin)],
         "reviews": [_review(claims, review) for review in session.reviews],
@@ -113,7 +111,6 @@ def _review(claims: Citations, review: Review) -> dict[str, Any]:
 
 
 def decision(call: DiditCall) -> Response:
-    """Tell what a saved call came to."""
     claims, session = call.claims, call.session
     body = decision_body(claims, call.world, session, call.origin)
     include = call.query.get("include")
@@ -167,7 +164,7 @@ def picture(call: DiditCall) -> Response:
     claims, (session_id, name) = call.claims, call.words
     # An address is asked for without a key: the session says whose it is.
     world = world_of(call.world, session_id) or call.world
-    if not is_ours(world, call.request):
+    if not names_this_server(world, call.request):
         call.refuse("media.host")
     if call.request.method not in ("GET", "HEAD"):
         call.refuse("media.method")

@@ -29,15 +29,13 @@ _TRUTH: Mapping[Any, bool] = {
 }
 _WORD = r"[-!#$%&'*+/=?^_`{}|~0-9a-z]+"
 _LABEL = r"(?!-)[a-z0-9\u00a1-\uffff-]{1,63}(?<!-)"
-_LAST = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
+_TOP_LEVEL_DOMAIN = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
 #: Compiled when it is first needed: that takes 7 ms.
-_MAILBOX = rf"{_WORD}(\.{_WORD})*@({_LABEL}\.)+{_LAST}"
+_MAILBOX = rf"{_WORD}(\.{_WORD})*@({_LABEL}\.)+{_TOP_LEVEL_DOMAIN}"
 NULL_CHARACTERS = "Null characters are not allowed."
 
 
 class Invalid(Exception):
-    """A value is refused in these words."""
-
     def __init__(self, *words: str) -> None:
         self.words = list(words)
 
@@ -135,7 +133,7 @@ def file(claims: Citations, upload: Any) -> Upload:
 def threshold(claims: Citations, value: Any) -> float:
     """A number from 0 to 100 (Didit API reference, Face Match); whole where the edition says so."""
     if claims.get("score.type") == "integer":
-        return whole(claims, value, lowest=0, highest=100)
+        return whole_number(claims, value, lowest=0, highest=100)
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -146,7 +144,7 @@ def threshold(claims: Citations, value: Any) -> float:
     return _in_range(number, 0, 100)
 
 
-def whole(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
+def whole_number(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
     """A whole number of a range; a fraction of zero is no hindrance."""
     try:
         number = int(re.sub(r"\.0*\s*$", "", str(value)))
@@ -173,7 +171,7 @@ def boolean(_: Citations, value: Any) -> bool:
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    return check_text(claims, long_text(claims, value).strip())
+    return check_text(claims, raw_text(claims, value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
@@ -184,8 +182,8 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
     return words or None
 
 
-def check_text(claims: Citations, sent: str, *further: str) -> str:
-    """A text with which the framework finds nothing wrong, nor its field, in `further` words."""
+def check_text(claims: Citations, sent: str, *field_errors: str) -> str:
+    """A text with which the framework finds nothing wrong, nor its field."""
     words = []
     if len(sent) > claims.get("text.longest"):
         words.append(words_for_length(claims["text.longest"]))
@@ -195,8 +193,8 @@ def check_text(claims: Citations, sent: str, *further: str) -> str:
     if halves:
         names = ", ".join(f"U+{ord(letter):X}" for letter in halves)
         words.append(f"Surrogate characters are not allowed: {names}.")
-    if words or further:
-        raise Invalid(*words, *further)
+    if words or field_errors:
+        raise Invalid(*words, *field_errors)
     return sent
 
 
@@ -204,8 +202,7 @@ def words_for_length(most: int) -> str:
     return f"Ensure this field has no more than {most} characters."
 
 
-def long_text(_: Citations, value: Any) -> str:
-    """A text of any length, as it stands."""
+def raw_text(_: Citations, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise Invalid("Not a valid string.")
     return str(value)

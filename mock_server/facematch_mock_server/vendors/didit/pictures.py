@@ -1,8 +1,5 @@
 """The two calls about pictures: face match and passive liveness.
 
-One way for both: the form, the sandbox's short cut, credit, what is seen in the pictures, the
-verdict, the charge, the session. What differs is in an `PictureEndpoint`.
-
 Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit OpenAPI,
 2026-07-18; of passive liveness also Didit's skill page, early 2026.
 """
@@ -119,7 +116,7 @@ def _refuse_unpaid(call: DiditCall) -> None:
     call.refuse("credit.refused")
 
 
-def _look(call: DiditCall) -> None:
+def _recognize_faces(call: DiditCall) -> None:
     name, rotate = call.endpoint.name, call.values["rotate_image"]
     probe = call.values["user_image"]
     if name == "match":
@@ -226,13 +223,13 @@ def _judge_liveness(call: DiditCall) -> Block:
         quality, luminance = outcome.quality, outcome.luminance
         if outcome.score is not None:
             score = _round(claims, outcome.score, 2)
-        for risk, prefix, likeness in (
+        for risk, prefix, certainty in (
             ("FACE_IN_BLOCKLIST", "blocklisted", outcome.blocklist),
             ("DUPLICATED_FACE", "duplicated", outcome.duplicate),
         ):
-            if likeness is not None:
+            if certainty is not None:
                 session, number, service = claims["liveness.known_from"]
-                data[risk if likeness == "certain" else f"POSSIBLE_{risk}"] = {
+                data[risk if certainty == "certain" else f"POSSIBLE_{risk}"] = {
                     f"{prefix}_session_id": session,
                     f"{prefix}_session_number": number,
                     "api_service": service,
@@ -351,7 +348,7 @@ ROUTES = tuple(
             "fields": _read_fields,
             "sandbox": _answer_sandbox,
             "credit": _check_credit,
-            "picture": _look,
+            "picture": _recognize_faces,
         },
         operation=endpoint.name,
         is_form=True,

@@ -26,7 +26,7 @@ STATUSES = (
 KEPT_REVIEWS = 100
 
 #: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
-KEPT = 10_000
+MOST_RECORDS = 10_000
 
 
 class DiditRecords(Records):
@@ -34,10 +34,10 @@ class DiditRecords(Records):
 
     def __init__(self) -> None:
         self.outbox = Outbox()
-        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self.checkouts: Collection[Checkout] = Collection(limit=MOST_RECORDS)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Collection[Mail] = Collection(limit=KEPT, numbered=True)
+        self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS, numbered=True)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
@@ -54,7 +54,6 @@ class DiditRecords(Records):
         self.outbox.forget_payloads()
 
     def list_readable(self) -> tuple[Any, ...]:
-        """What is read of a closed account."""
         return self.outbox.deliveries.all(), self.checkouts.all(), self.accounts.all()
 
 
@@ -139,9 +138,9 @@ class Accounts:
     """The newest 10,000 accounts of one world. Safe across threads."""
 
     def __init__(self) -> None:
-        self._accounts: Collection[Account] = Collection(limit=KEPT)
+        self._accounts: Collection[Account] = Collection(limit=MOST_RECORDS)
         self._lock = threading.Lock()
-        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=KEPT)
+        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=MOST_RECORDS)
         self._is_closed = False
 
     def close(self) -> None:
@@ -154,11 +153,9 @@ class Accounts:
         return self._accounts.all()
 
     def find(self, email: str) -> Account | None:
-        """The account of that address in any case, or None."""
         return None if self._is_closed else self._accounts.find(email.lower())
 
     def application_of(self, organization: str) -> str | None:
-        """The UUID of an organization's application; None if nobody has opened it."""
         organizations = (account.organization for account in self._accounts.all())
         return next((x.application for x in organizations if x and x.uuid == organization), None)
 

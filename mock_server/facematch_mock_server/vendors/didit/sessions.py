@@ -30,14 +30,14 @@ _RESUBMITTED = "Resubmitted"
 def _list(call: DiditCall) -> Response:
     """List the saved calls, the newest first, a page at a time."""
     claims, query = call.claims, call.query
-    tests, errors = _read_filters(claims, query)
+    filters, errors = _read_filters(claims, query)
     if errors:
         call.refuse("list.refused", errors)
     if not call.is_live:
         claims.cite("list.sandbox")
-        tests.append(_fits_none)
+        filters.append(_fits_none)
     claims.cite("list.saved")
-    sessions = [x for x in call.world.sessions.all() if all(test(x) for test in tests)][::-1]
+    sessions = [x for x in call.world.sessions.all() if all(passes(x) for passes in filters)][::-1]
     size, by_number = claims["page.size"]
     # The address of the first page says nothing of where it begins.
     if by_number and {"page", "page_size"} & query.keys():
@@ -74,7 +74,6 @@ def _read_number(text: str | None, default: int) -> int:
 
 
 def _address(call: DiditCall, changes: Mapping[str, int | None]) -> str:
-    """The address of another page: the parameters of this one, sorted by name."""
     path, _, query = call.request.target.partition("?")
     values = parse_qs(query, keep_blank_values=True)
     values |= {name: [] if value is None else [str(value)] for name, value in changes.items()}
@@ -103,11 +102,11 @@ def _row(session: Session) -> dict[str, Any]:
     }
 
 
-Test = Callable[[Session], bool]
+Filter = Callable[[Session], bool]
 
 #: Whether saved calls are of this kind, and of this type.
-_KINDS = {"user": True, "business": False, "all": True}
-_TYPES = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
+_INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
+_INCLUDED_BY_TYPE = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
 _SERVICES = {
     *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
     *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
@@ -116,13 +115,15 @@ _SERVICES = {
 _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
-def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
+def _read_filters(
+    claims: Citations, query: Mapping[str, str]
+) -> tuple[list[Filter], dict[str, Any]]:
     """What a session must pass to be listed, and the words for refused filters, by name."""
     kind = query.get("session_kind") or "user"
-    if kind not in _KINDS:
+    if kind not in _INCLUDED_BY_KIND:
         # A text and no array; that it comes before the other filters is ours.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
-    tests: list[Test] = [] if _KINDS[kind] else [_fits_none]
+    filters: list[Filter] = [] if _INCLUDED_BY_KIND[kind] else [_fits_none]
     errors: dict[str, Any] = {}
     for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
@@ -130,14 +131,14 @@ def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Tes
         value = value.strip() if name in ("vendor_data", "search", "didit_internal_id") else value
         try:
             if value:
-                tests.append(partial(fits, read(value)))
+                filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
     # What no saved call has.
     if any(query.get(name) for name in ("workflow_id", "country", "document_type")):
         claims.cite("list.foreign")
-        tests.append(_fits_none)
-    return tests, errors
+        filters.append(_fits_none)
+    return filters, errors
 
 
 def _fits_none(_: Session) -> bool:
@@ -171,7 +172,7 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
     "search": (str.casefold, "", _mentions),
     "date_from": (_read_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
     "date_to": (_read_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
-    "session_type": (_TYPES.__getitem__, _NO_CHOICE, lambda is_api, _: is_api),
+    "session_type": (_INCLUDED_BY_TYPE.__getitem__, _NO_CHOICE, lambda is_api, _: is_api),
     "api_service": (
         {name: name for name in _SERVICES}.__getitem__,
         _NO_CHOICE,
@@ -190,9 +191,7 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
 }
 
 
-# PATCH /v3/session/{id}/update-status/
-
-_OPEN = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
+_CHANGEABLE_STATUSES = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
 
 
 def _read_status(_: Citations, value: Any) -> str:
@@ -220,7 +219,7 @@ _UPDATE = (
 
 def _update(call: DiditCall) -> Response:
     session: Session = call.session
-    if session.status not in _OPEN:
+    if session.status not in _CHANGEABLE_STATUSES:
         call.refuse("update.closed", status=session.status)
     values = framework.read_json_fields(call, call.body, _UPDATE)
     if values.get("send_email") and not values.get("email_address"):
@@ -262,7 +261,7 @@ def _update(call: DiditCall) -> Response:
 _RETENTION = (
     Field("retain_face_embeddings", framework.boolean),
     # Days: the page of the deletion, as `claims` names it.
-    Field("face_retention_days", partial(framework.whole, lowest=1, highest=3650)),
+    Field("face_retention_days", partial(framework.whole_number, lowest=1, highest=3650)),
 )
 
 

@@ -50,7 +50,6 @@ class Didit(base.Routed):
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The route of a request, if there is one and its UUID is one."""
         return self._find(head.path)
 
     def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
@@ -114,7 +113,7 @@ class Didit(base.Routed):
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            scope = endpoint.throttle or endpoint.scope
+            scope = endpoint.extra_scope or endpoint.scope
             # Management views have words of their own, though nobody says how often they may be
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):

@@ -35,7 +35,7 @@ EVENTS = (
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
 #: From an account that nobody registered to the id of its application, always the same.
-_APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
+_APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Head | None = None) -> None:
@@ -49,7 +49,6 @@ def announce(world: World, session: Session, head: Head | None = None) -> None:
 def queue(
     world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
 ) -> Delivery:
-    """Queue one delivery, to be sent when the request is over."""
     now, ids = world.clock.now(), world.account.ids
     delivery = Delivery(
         id=ids.uuid(),
@@ -119,7 +118,7 @@ def application_id(world: World) -> str:
     if account.parent is not None:
         records = account.parent.world(world.vendor).records
         application = records.accounts.application_of(account.name)
-    return application or str(uuid.uuid5(_APPLICATIONS, account.name))
+    return application or str(uuid.uuid5(_APPLICATION_NAMESPACE, account.name))
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:

@@ -25,8 +25,7 @@ SEEN = Origin(
 def _error(
     key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
-    """A row of an error; `words` are its name, a colon, and its sentence. `names` is the value of
-    a switch: refused credentials are named as services were seen to, or as AWS's list does."""
+    """A row of an error; `words` are its name, a colon, and its sentence; `names` is a switch's."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
     when = ("auth_names", names) if names else None

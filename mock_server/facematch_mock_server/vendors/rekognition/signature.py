@@ -34,8 +34,6 @@ def access_key(head: Head) -> str | None:
 
 @attrs.frozen
 class Signature:
-    """What a request says of who signed it."""
-
     key: str
     #: As sent, ``20261121T140000Z``, and as a time, UTC.
     date: str
@@ -49,7 +47,6 @@ class Signature:
 
     @classmethod
     def of(cls, request: Request) -> Signature | None:
-        """The signature of a request; None if what is there is none."""
         match = _HEADER.fullmatch(request.header("authorization") or "")
         date = request.header("x-amz-date") or ""
         if match is None or date[:8] != match["day"]:

@@ -300,10 +300,9 @@ class Rekognition(base.Routed):
     )
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The one route, for a POST that names no other service."""
         target = head.header("x-amz-target")
-        is_ours = head.method == "POST" and (target is None or target.startswith(_TARGET))
-        return super().find(head) if is_ours else (None, ())
+        is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
+        return super().find(head) if is_rekognition else (None, ())
 
     def known_paths(self) -> tuple[str, ...]:
         """None that could be meant: the path is never what was wrong."""
