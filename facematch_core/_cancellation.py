@@ -56,7 +56,7 @@ class Cancellation:
         if self._cancelled.is_set():
             raise CallCancelled
 
-    def commit(self) -> None:
+    def begin_sending(self) -> None:
         """The first byte leaves now; or `CallCancelled`, and it must not."""
         with self._lock:
             self.check()
@@ -75,7 +75,7 @@ class Cancellation:
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
 
 
-def callers_exception(error: BaseException) -> BaseException | None:
+def find_callers_exception(error: BaseException) -> BaseException | None:
     """What a signal handler of the program raised, if `error` is that or hides it; else None.
 
     What a handler raises looks like a fault of the line that it interrupted. Ask before an `except

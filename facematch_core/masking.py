@@ -193,12 +193,10 @@ class ResultMasker:
     Attributes:
         demographic_keys: Keys of the vendor's body to leave out; None to keep age, gender and race.
         media_keys: Keys of the vendor's body whose values are addresses of pictures.
-        result: What `mask` made last: nothing has to be taken out of it any more.
     """
 
     demographic_keys: Collection[str] | None = None
     media_keys: Collection[str] = ()
-    result: Result | None = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
         """`result` with these fields instead of its own, in one walk over all its parts.
@@ -224,7 +222,6 @@ class ResultMasker:
         keys = self.demographic_keys or (), self.media_keys
         fields["raw"] = _plain(result.raw, mask or str, *keys)
         masked: R = _mask_part(result, mask, "model", "vendor_status", **fields)
-        self.result = masked
         return masked
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from . import models
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from .backend import Backend
 from .calibration import Calibration
 from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
@@ -21,7 +21,7 @@ from .masking import ResultMasker
 R = TypeVar("R", bound=models.Result)
 
 #: What a call of each operation answers. Not a subclass of it: the JSON form is that of the class.
-ANSWERS: dict[models.Operation, type[models.Answer]] = {
+RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
 }
@@ -76,14 +76,12 @@ class ResultPolicy:
         *,
         metadata: Mapping[str, Any] | None,
         elapsed_s: float,
-        masker: ResultMasker | None = None,
     ) -> models.Answer:
         """`result` with what this side knows of its call, after every rule.
 
-        What `masker` made last is masked already; any other result is masked here.
+        It is walked again here: a plug-in may have changed its `raw` in place since it was masked.
         """
         environment, declared = result.environment, self.backend.environment
-        masker = masker or self.new_masker()
         failure: BaseException
         try:
             fields = _judge_fields(result, call, self.calibration) | {
@@ -92,12 +90,9 @@ class ResultPolicy:
                 "metadata": metadata,
                 "elapsed_s": max(0.0, elapsed_s),
             }
-            is_masked = result is masker.result
-            judged = (
-                attrs.evolve(result, **fields) if is_masked else masker.mask(result, None, **fields)
-            )
+            judged = self.new_masker().mask(result, None, **fields)
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            failure = callers_exception(error) or UnexpectedResponse(
+            failure = find_callers_exception(error) or UnexpectedResponse(
                 f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "
                 "report this to its author.",
                 billing=result.billing,
@@ -130,7 +125,7 @@ def judge(result: R, call: models.CallRecord) -> R:
     Raises:
         InvalidRequest: it does not carry the id of this call, or answers another question.
     """
-    result_type = ANSWERS[call.operation]
+    result_type = RESULT_TYPES[call.operation]
     if type(result) is not result_type:
         raise InvalidRequest(
             f"A call of {call.operation} answers with a {result_type.__name__}, not with a "

@@ -55,7 +55,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from . import errors
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from ._version import __version__
 from .addresses import is_loopback
 from .backend import ignore, unreadable_error
@@ -328,7 +328,7 @@ class HttpClient:
             response.close()
             self._put_back(adapter, response, exchange)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
-            interruption = callers_exception(error)
+            interruption = find_callers_exception(error)
             for link in _links(error):
                 # Frees the request now; the frames refer to one another and would wait for the
                 # garbage collector.
@@ -502,7 +502,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
     except InvalidURL:
         raise errors.ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
     except Exception as error:
-        if callers_exception(error) is error:
+        if find_callers_exception(error) is error:
             raise
         raise errors.InvalidRequest(  # noqa: B904 - send() drops the context
             f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
