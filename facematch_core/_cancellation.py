@@ -24,20 +24,14 @@ class CallCancelled(BaseException):
 
 
 class Cancellation:
-    """Shared by the caller of one call and the thread that makes it.
-
-    Either the caller is first, and nothing is sent any more; or the first byte is, and the request
-    is finished: both are decided under one lock.
-
-    Attributes:
-        deadline: That of the call, which began before its thread did.
-        sent: Whether a first byte was let go.
+    """Shared by the caller of one call and the thread that makes it: under one lock, either the
+    caller is first, and nothing is sent any more, or the first byte, and the request is finished.
     """
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self._lock = threading.RLock()
         self._cancelled = threading.Event()
-        self.deadline = deadline
+        self.deadline = deadline  # which began before the thread did
         self.sent = False
 
     def cancel(self) -> bool:

@@ -221,8 +221,6 @@ class HttpBackend(JobFollower):
         row = _find_row(self, reply)[1]
         return _error_by_table(self, reply, row, reconcilable=self.reconcilable(call))
 
-    # What the core does with it.
-
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
         return HttpClient(
@@ -638,8 +636,6 @@ class _HttpCall:
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         goes_on = request.on_refusal == "raise" and not is_over
         return refusal if goes_on else self._end_refused(refusal)
-
-    # The ends.
 
     def _end_raised(self, error: Exception) -> _End:
         """An exception of the steps."""

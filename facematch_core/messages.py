@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urldefrag, urlencode, urljoin
 
@@ -40,10 +40,6 @@ class FilePart:
     filename: str = attrs.field(validator=_ONE_LINE)
     content_type: str = attrs.field(validator=_ONE_LINE)
     data: bytes = attrs.field(repr=False)
-
-
-def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
-    return frozenset(statuses)
 
 
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -95,7 +91,7 @@ class HttpRequest:
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     expects: frozenset[int] = attrs.field(
-        default=frozenset({200}), converter=_as_statuses, repr=False
+        default=frozenset({200}), converter=frozenset[int], repr=False
     )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
@@ -170,11 +166,7 @@ _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?
 
 
 def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
-    """The headers with ``Content-Type``, and the body as it is sent; None for none.
-
-    A form without files is text, as doubles of requests know it. `ConfigurationError` if a header
-    cannot be sent, `InvalidRequest` if a field is no text.
-    """
+    """The headers and the body as sent; a form without files is text, as doubles know it."""
     headers = dict(request.headers)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):

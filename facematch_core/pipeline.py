@@ -1,7 +1,6 @@
 """One call, from the caller's options to the result, top to bottom.
 
-Validate → prepare → for each try: admit → send → parse → judge. Sending and parsing are the
-backend's, judging is `policy`'s; what may stop, delay or count a try is a `Policy`.
+Validate → prepare → for each try: admit → send → parse → judge. A `Policy` admits a try.
 """
 
 from __future__ import annotations
@@ -143,10 +142,7 @@ class Pipeline:
             retry = self.retry if options.retry is None else options.retry or None
             answer = self._try_until_answered(call, progress, retry)
             result = self.result_policy.apply(
-                answer,
-                record,
-                metadata=call.metadata,
-                elapsed_s=self.clock.monotonic() - started,
+                answer, record, metadata=call.metadata, elapsed_s=self.clock.monotonic() - started
             )
             if progress.failed_attempts:
                 result = attrs.evolve(result, failed_attempts=progress.failed_attempts)
@@ -194,8 +190,6 @@ class Pipeline:
                 f"the deadline of {deadline.limit_s:g} s ran out. That charges nothing: try again.",
                 billing=Billing(Charged.NO, "looking for a call charges nothing"),
             ) from None
-
-    # Validate.
 
     def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
@@ -340,8 +334,6 @@ class Pipeline:
         calibration.check(self.backend, self.clock.now())
         return calibration.threshold_for(options.max_fmr)
 
-    # Prepare.
-
     def _prepare(self, images: Sequence[Image]) -> list[Image]:
         can, prepared = self.backend.capabilities, []
         for image, name in zip(images, PICTURES, strict=False):
@@ -355,8 +347,6 @@ class Pipeline:
             return prepared
         # Outside the except block: the first error's frames hold the pictures.
         raise failure
-
-    # For each try: admit, send.
 
     def _try_until_answered(self, call: Call, progress: _Progress, retry: Retry | None) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
@@ -413,7 +403,7 @@ class Pipeline:
     def _leave_policies(
         self, leave: LeaveAll, progress: _Progress, end: Answer | BaseException
     ) -> None:
-        """LeaveAll all policies with the answer of the try, or with what ended it."""
+        """Leave all policies with the answer of the try, or with what ended it."""
         if isinstance(end, BaseException):
             billing, is_answer = progress.billing_after(end), False
         else:
@@ -644,9 +634,6 @@ def _locate_in_plugin(error: BaseException) -> str:
         if not frame.f_code.co_filename.startswith(core_paths):
             place = f" in {Path(frame.f_code.co_filename).name}, line {line}"
     return place
-
-
-# The options of a call, one by one.
 
 
 def check_deadline_s(

@@ -1,7 +1,6 @@
-"""What every result passes before a caller sees it: the one place where results are judged.
+"""Where every result is judged before a caller sees it: of a call, of a reconciliation, stored.
 
-Answers of calls, what reconciliation finds, and what is read from stored calls all go through
-here. Each rule turns a pass into REVIEW, never the other way round.
+Each rule turns a pass into REVIEW, never the other way round.
 """
 
 from __future__ import annotations
@@ -141,11 +140,8 @@ def _judge_fields(
 ) -> dict[str, Any]:
     """What of `result` the rules of `call` set: thresholds, decision and warnings.
 
-    A pass becomes REVIEW, and nothing else changes, where its own score does not support it, with
-    the threshold that was asked for or the one that the result names (a vendor may have ignored the
-    field; equality is left to the backend); where its score is not above the review threshold or it
-    has a grave warning, because of which its vendor declines; or where a calibration set the
-    threshold, and for other answers than this one.
+    A vendor may ignore a threshold, so both that and its own count; equality is the backend's. A
+    vendor declines because of a grave warning, and a calibration may be for other answers.
     """
     requested, review, score = call.threshold, call.review_threshold, result.score
     threshold = requested if result.threshold is None else result.threshold

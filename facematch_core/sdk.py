@@ -181,11 +181,7 @@ def _ask(
     return unreadable_error(f"{backend} answered", problem, billing)
 
 
-def _translate(
-    error: Exception,
-    translate: Translate[R],
-    backend: str,
-) -> errors.VendorError | R:
+def _translate(error: Exception, translate: Translate[R], backend: str) -> errors.VendorError | R:
     """What an exception of the library means; an unknown outcome if nobody knows."""
     problem = describe_fault(error)
     try:

@@ -1,18 +1,13 @@
 """The one place that meets requests and urllib3: a request is sent once, and its fate is known.
 
-- **Sent or not.** Exceptions of an HTTP library do not say whether a byte has left. So the
-  connection itself calls `on_sent`, after address, proxy and TLS and before the first byte of the
-  request. What breaks before that was not sent and may be repeated; after it nobody knows.
-- **The deadline** is one for the whole exchange, where time-outs of an HTTP library begin anew with
-  every wait. So every wait on a socket asks here how long it may last. Looking up a name cannot be
-  ended: it has a thread of its own, and whoever waits for it leaves when the time is up.
-- **The answer** is complete, decompressed and within the limits, or there is none. Interim answers
-  are passed over, redirects are answers.
-- **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
-  traceback hold it too. They are cleared, and an error with words of ours takes its place.
-- **An adapter** with its connections belongs to one thread, and only after a whole exchange, and no
-  refused upload, is it used again. So nothing of a broken one is ever met: no connection out of
-  step, no lock left taken.
+- Exceptions of an HTTP library do not say whether a byte has left. So the connection itself calls
+  `on_sent`, after address, proxy and TLS and before the first byte of the request.
+- Time-outs of an HTTP library begin anew with every wait. So every wait on a socket asks here how
+  long it may last.
+- An exception of requests holds the request, and the frames of its traceback hold it too: they are
+  cleared, and an error with words of ours takes its place.
+- An adapter belongs to one thread, and is used again only after a whole exchange and no refused
+  upload. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
 """
 
 from __future__ import annotations
@@ -638,9 +633,6 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
         raise TimeoutError("The name was not looked up in time.") from None
 
 
-# Connections that ask how long they may wait, and say when the request begins to leave.
-
-
 class _SocketReader(socket.SocketIO):
     """What comes off a socket, each wait with what is left of the time: dripping ends as well."""
 
@@ -825,9 +817,6 @@ class _Adapter(HTTPAdapter):
         response.status_code, response.raw, response.request = resp.status, resp, req
         response.headers = CaseInsensitiveDict(resp.headers)
         return response
-
-
-# Words for why an exchange failed: ours and the system's, never those of an exception.
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:
