@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urldefrag, urlencode, urljoin
 
@@ -40,6 +40,10 @@ class FilePart:
     filename: str = attrs.field(validator=_ONE_LINE)
     content_type: str = attrs.field(validator=_ONE_LINE)
     data: bytes = attrs.field(repr=False)
+
+
+def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
 
 
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -91,7 +95,7 @@ class HttpRequest:
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     expects: frozenset[int] = attrs.field(
-        default=frozenset({200}), converter=frozenset[int], repr=False
+        default=frozenset({200}), converter=_as_statuses, repr=False
     )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)

@@ -894,11 +894,9 @@ class Reconciliation(NoTruth):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
 
 
-# JSON. cattrs is loaded late: reading and writing documents is not part of `import facematch_core`.
-
-
 @functools.cache
 def _converter() -> Converter:
+    # Late: reading and writing documents is not part of `import facematch_core`.
     from cattrs import Converter
 
     converter = Converter()

@@ -32,14 +32,11 @@ FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 @attrs.define
 class Ledger:
-    """What the requests of one call are charged.
+    """What the requests of one call are charged."""
 
-    Attributes:
-        paid_charges: Charges of all requests before the last.
-        price: Charges of the last one, if the call goes on with its answer.
-    """
-
+    #: Of all requests before the last.
     paid_charges: int = 0
+    #: Of the last one, if the call goes on with its answer.
     price: int = 0
 
     def add_request(self, price: int) -> None:
