@@ -24,20 +24,14 @@ class CallCancelled(BaseException):
 
 
 class Cancellation:
-    """Shared by the caller of one call and the thread that makes it.
-
-    Either the caller is first, and nothing is sent any more; or the first byte is, and the request
-    is finished: both are decided under one lock.
-
-    Attributes:
-        deadline: That of the call, which began before its thread did.
-        sent: Whether a first byte was let go.
+    """Shared by the caller of one call and the thread that makes it: under one lock, either the
+    caller is first, and nothing is sent any more, or the first byte, and the request is finished.
     """
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self._lock = threading.RLock()
         self._cancelled = threading.Event()
-        self.deadline = deadline
+        self.deadline = deadline  # which began before the thread did
         self.sent = False
 
     def cancel(self) -> bool:
@@ -56,7 +50,7 @@ class Cancellation:
         if self._cancelled.is_set():
             raise CallCancelled
 
-    def commit(self) -> None:
+    def begin_sending(self) -> None:
         """The first byte leaves now; or `CallCancelled`, and it must not."""
         with self._lock:
             self.check()
@@ -75,7 +69,7 @@ class Cancellation:
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
 
 
-def callers_exception(error: BaseException) -> BaseException | None:
+def find_callers_exception(error: BaseException) -> BaseException | None:
     """What a signal handler of the program raised, if `error` is that or hides it; else None.
 
     What a handler raises looks like a fault of the line that it interrupted. Ask before an `except

@@ -7,12 +7,9 @@ import threading
 
 
 def fork_safe_lock() -> threading.RLock:
-    """A lock for the life of the process, which a fork waits for.
-
-    Hold it briefly, and make one for a module, not for each object: it is never forgotten. The
-    thread that holds it may take it again, from a finaliser that the garbage collector runs between
-    any two lines. So what is done under it must stay right if the same is done in its middle.
-    """
+    """A lock for the life of the process, which a fork waits for: make one for a module."""
+    # The thread that holds it may take it again, from a finaliser that the garbage collector runs
+    # between any two lines: what is done under it must stay right if it is done in its middle.
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
         os.register_at_fork(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from . import _containers
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from ._containers import Damaged, Header, ImageFormat, refuse, strip_profile
 from .errors import InvalidImage, InvalidRequest
 
@@ -236,7 +236,7 @@ def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
     except (InvalidImage, MemoryError, Damaged):
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
-        if callers_exception(error) is error:
+        if find_callers_exception(error) is error:
             raise
         # Not their messages, which may quote bytes of the picture.
         refuse(

@@ -402,8 +402,6 @@ def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]
     return attrs.NOTHING
 
 
-# What most vendors and engines have in common.
-
 #: Ready-made warnings. `attrs.evolve` gives one the vendor's tag or text.
 NO_FACE = models.ResultWarning(
     code=models.WarningCode.NO_FACE,
@@ -443,9 +441,6 @@ def decide_by_threshold(
     if threshold is None or threshold.value is None:
         return models.Decision.REVIEW
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
-
-
-# A vendor that is somewhere else.
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])

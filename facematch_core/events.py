@@ -19,7 +19,7 @@ from typing import Any
 
 import attrs
 
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from .backend import Backend
 from .clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
@@ -113,7 +113,7 @@ class EventEmitter:
         record: CallRecord,
         environment: Environment | None = None,
         *,
-        carries_call: bool = False,
+        attach_call: bool = False,
         **more: object,
     ) -> None:
         if self.hook is None and not log.isEnabledFor(logging.DEBUG):
@@ -126,7 +126,7 @@ class EventEmitter:
             environment=environment or self.backend.environment,
             at=self.clock.now(),
             # Without what is the caller's.
-            call=attrs.evolve(record, caller_ref=None) if carries_call else None,
+            call=attrs.evolve(record, caller_ref=None) if attach_call else None,
             **more,  # type: ignore[arg-type]  # the fields of one kind
         )
         log.debug("%s", event)
@@ -135,7 +135,7 @@ class EventEmitter:
         try:
             self.hook(event)
         except Exception as error:  # a paid result must survive a broken hook
-            if callers_exception(error) is error:
+            if find_callers_exception(error) is error:
                 raise
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
 
@@ -189,10 +189,10 @@ class EventEmitter:
         **about: Any,
     ) -> None:
         if billing.charged is Charged.YES:
-            about |= {"ground": billing.ground, "carries_call": "error" in about}
+            about |= {"ground": billing.ground, "attach_call": "error" in about}
             self.emit(EventKind.CHARGED, call, environment, **about)
         elif billing.charged is Charged.UNKNOWN:
-            about |= {"reconcilable": reconcilable, "carries_call": True}
+            about |= {"reconcilable": reconcilable, "attach_call": True}
             self.emit(EventKind.UNKNOWN, call, environment, **about)
         else:
             self.emit(EventKind.REFUSED, call, environment, **about)

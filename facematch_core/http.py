@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 import attrs
 
 from . import errors, models
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
+from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
 from .backend import Call, LivenessCall, MatchCall, ignore, report_fault, unreadable_error
 from .deadline import NO_DEADLINE, Deadline
@@ -221,8 +221,6 @@ class HttpBackend(JobFollower):
         row = _find_row(self, reply)[1]
         return _error_by_table(self, reply, row, reconcilable=self.reconcilable(call))
 
-    # What the core does with it.
-
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
         return HttpClient(
@@ -251,8 +249,8 @@ class HttpBackend(JobFollower):
         is_near = is_loopback(host) or self.client.is_doubled(url)
         if self.environment is None:
             return frozenset({Environment.MOCK} if is_near else ())
-        is_vendors = is_among(host, self.allowed_hosts)
-        if self.environment is Environment.MOCK and is_vendors and not is_near:
+        is_vendor_host = is_among(host, self.allowed_hosts)
+        if self.environment is Environment.MOCK and is_vendor_host and not is_near:
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
 
@@ -363,7 +361,7 @@ class _HttpCall:
     call: Call
     kind: type[Result]
     #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
-    replies: Iterator[HttpReply] | None = None
+    canned_replies: Iterator[HttpReply] | None = None
     cancellation: Cancellation | None = attrs.field(factory=CANCELLATION.get)
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
@@ -372,15 +370,15 @@ class _HttpCall:
     #: Whether the vendor is at work: a request with a price was answered, or the steps wait.
     is_accepted: bool = False
     #: Whether the last request has no price, or the steps have waited since.
-    is_free: bool = False
+    is_last_free: bool = False
     #: Whether a wait was cut short, so that there is time for one more request.
     is_last_wait: bool = False
     #: To the last request; None if it was lost.
     reply: HttpReply | None = None
     #: Whether the backend's own tables say what that reply means.
-    has_row: bool = False
+    is_in_tables: bool = False
     #: Whether that reply should be a mock's and does not say so.
-    is_stray: bool = False
+    is_untrusted: bool = False
     #: The last error that is not of the plug-in's own making.
     refusal: VendorError | None = None
     request_id: str | None = None
@@ -399,57 +397,57 @@ class _HttpCall:
         if not self.deadline.is_limited:
             self.deadline = Deadline.after(self.backend.call_timeout_s, self.call.clock)
         steps = self.backend.steps(self.call)
-        event: HttpReply | VendorError | _End | None = None
+        next_input: HttpReply | VendorError | _End | None = None
         try:
-            while not isinstance(event, _End):
-                step = self._advance(steps, event)
+            while not isinstance(next_input, _End):
+                step = self._advance(steps, next_input)
                 if isinstance(step, _End):
-                    event = step
-                elif self.is_stray:
-                    event = _End(None, self.ledger.bill_whole())
+                    next_input = step
+                elif self.is_untrusted:
+                    next_input = _End(None, self.ledger.bill_all())
                 elif isinstance(step, Wait):
-                    event = self._wait(step)
+                    next_input = self._wait(step)
                 elif step.is_cleanup:
                     self.cleanups.append(step)
-                    event = None
+                    next_input = None
                 else:
-                    event = self._send(step)
+                    next_input = self._send(step)
         finally:
             # An error may hold this frame for long, and what the steps hold with it: a lock, say.
             with contextlib.suppress(Exception):
                 steps.close()
-        outcome = self._finish(event)
+        outcome = self._finish(next_input)
         return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(
-        self, steps: Steps, event: HttpReply | VendorError | None
+        self, steps: Steps, next_input: HttpReply | VendorError | None
     ) -> HttpRequest | Wait | _End:
         """What the steps do next, after a reply, a refusal or a wait."""
         step: Any
         try:
-            if isinstance(event, VendorError):
-                step = steps.throw(event)
+            if isinstance(next_input, VendorError):
+                step = steps.throw(next_input)
             else:
-                step = steps.send(cast(HttpReply, event))
+                step = steps.send(cast(HttpReply, next_input))
         except StopIteration as end:
             step = end.value
         except Exception as error:
-            if not self.is_sent or callers_exception(error) is error:
+            if not self.is_sent or find_callers_exception(error) is error:
                 raise
             return self._end_raised(error)
         if isinstance(step, (HttpRequest, Wait)):
             return step
         if isinstance(step, self.kind):
-            return _End(step, self.ledger.bill_whole(step.billing))
+            return _End(step, self.ledger.bill_all(step.billing))
         problem = f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
         return self._end_unreadable(problem)
 
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
-        self.ledger.charge(0)
+        self.ledger.add_request(0)
         if self.is_sent:
-            self.is_accepted = self.is_free = True
-        if self.replies is not None:
+            self.is_accepted = self.is_last_free = True
+        if self.canned_replies is not None:
             return None
         seconds, left_s = pause.seconds, self.deadline.left_s()
         if seconds >= left_s > 0 and self.is_sent and not self.is_last_wait:
@@ -466,7 +464,7 @@ class _HttpCall:
             else:
                 self.cancellation.sleep(seconds, self.call.clock)
         except CallCancelled:
-            raise CallCancelled(self.ledger.bill_whole()) from None
+            raise CallCancelled(self.ledger.bill_all()) from None
         return None
 
     def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
@@ -480,28 +478,32 @@ class _HttpCall:
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
         if not is_first and self.is_cancelled:
-            raise CallCancelled(self.ledger.bill_whole())
+            raise CallCancelled(self.ledger.bill_all())
         is_billed = self.call.operation in backend.capabilities.billed_operations
-        self.ledger.charge(request.charges if is_billed else 0)
-        self.is_sent, self.is_free = True, not request.charges
-        self.reply, self.has_row, self.is_stray = None, False, False
+        self.ledger.add_request(request.charges if is_billed else 0)
+        self.is_sent, self.is_last_free = True, not request.charges
+        self.reply, self.is_in_tables, self.is_untrusted = None, False, False
         try:
             reply = self._exchange(request, is_first)
         except VendorError as error:
             refusal = error.with_traceback(None)
         except Exception as error:
-            if self.replies is not None or is_first or callers_exception(error) is error:
+            if (
+                self.canned_replies is not None
+                or is_first
+                or find_callers_exception(error) is error
+            ):
                 raise
             # This request cannot be sent, but the call was accepted before.
             problem = _report(error)
             self.ledger.price = 0
-            if not (self.is_accepted and self.is_free):
+            if not (self.is_accepted and self.is_last_free):
                 return self._end_unreadable(problem)
             reason = f"it could not be asked: {problem}"
             return self._end_refused(errors.VendorUnavailable(reason, billing=FREE_BILLING))
         else:
             return self._read(reply, request)
-        if type(refusal) is OutcomeUnknown and self.is_free:
+        if type(refusal) is OutcomeUnknown and self.is_last_free:
             status = refusal.status_code
             refusal = errors.VendorUnavailable(
                 refusal.message, billing=FREE_BILLING, status_code=status
@@ -511,8 +513,8 @@ class _HttpCall:
     def _exchange(self, request: HttpRequest, is_first: bool) -> HttpReply:
         """The reply to one request: to its first sending, or to the second with a new token."""
         backend, call = self.backend, self.call
-        if self.replies is not None:
-            reply = next(self.replies)
+        if self.canned_replies is not None:
+            reply = next(self.canned_replies)
             # A header may lead on from the address.
             needs_url = reply.headers and not reply.url
             return attrs.evolve(reply, url=request.url) if needs_url else reply
@@ -557,7 +559,7 @@ class _HttpCall:
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
         self.source = Environment.MOCK if MOCK_HEADER in headers else self.source
-        self.is_stray = not _is_trusted(backend, reply)
+        self.is_untrusted = not _is_trusted(backend, reply)
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
         self.headers |= {name: headers[name] for name in names if name in headers}
@@ -571,14 +573,14 @@ class _HttpCall:
             return self._end_unreadable(f"it is about {vendor_id}, not {self.call.vendor_id}")
         if isinstance(outcome, Result):
             billing = outcome.billing
-            if self.is_free and self.ledger.paid and billing.charged is not Charged.NO:
+            if self.is_last_free and self.ledger.paid_charges and billing.charged is not Charged.NO:
                 billing = FREE_BILLING  # it only asks about a call that is paid for
             return _End(outcome, self.ledger.bill(billing))
         self.is_accepted = self.is_accepted or request.charges > 0
-        if self.replies is None and (self.ledger.price or self.call is not call):
-            call.on_accepted(self.call.vendor_id, self.ledger.bill_whole())
+        if self.canned_replies is None and (self.ledger.price or self.call is not call):
+            call.on_accepted(self.call.vendor_id, self.ledger.bill_all())
         if reply.status != 200:
-            self.ledger.charge(0)  # accepted, whatever the steps make of it
+            self.ledger.add_request(0)  # accepted, whatever the steps make of it
         return reply
 
     def _read_refusal(
@@ -588,38 +590,38 @@ class _HttpCall:
         backend, call = self.backend, self.call
         fault: Exception | None = None
         row: _Row | None = None
-        self.has_row = (reply.status, reply.shape) in backend.error_table
+        self.is_in_tables = (reply.status, reply.shape) in backend.error_table
         try:
             code, row = _find_row(backend, reply)
             if is_expected and code is None:
                 return reply
-            self.has_row = self.has_row or row is not None
+            self.is_in_tables = self.is_in_tables or row is not None
             result = backend.parse_non_200(call, reply) if _is_json(reply) else None
             if isinstance(result, self.kind):
                 billing = result.billing
                 if billing == Billing():
                     default = default_row(reply.status, reply.shape)
                     billing = Billing(default.charged, default.ground)
-                return attrs.evolve(result, billing=self._price(billing, is_expected))
+                return attrs.evolve(result, billing=self._charge_full_price(billing, is_expected))
         except VendorError as error:
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - as below: the status decides then
             fault = error
         try:
             refusal = backend.error(reply, call)
-            if self.is_free and isinstance(refusal, OutcomeUnknown):
+            if self.is_last_free and isinstance(refusal, OutcomeUnknown):
                 refusal = _error_by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            about = {"reconcilable": backend.reconcilable(call), "is_free": self.is_free}
-            fault, refusal = error, _error_by_table(backend, reply, row, **about)
+            details = {"reconcilable": backend.reconcilable(call), "is_free": self.is_last_free}
+            fault, refusal = error, _error_by_table(backend, reply, row, **details)
         if fault is not None:
             problem = report_fault(fault)
             refusal.message += f" (Its backend failed to read that: {problem}; please report it.)"
         is_success = is_expected or isinstance(refusal, errors.UnexpectedResponse)
-        refusal.billing = self._price(refusal.billing, is_success)
+        refusal.billing = self._charge_full_price(refusal.billing, is_success)
         return refusal
 
-    def _price(self, billing: Billing, is_success: bool) -> Billing:
+    def _charge_full_price(self, billing: Billing, is_success: bool) -> Billing:
         """The bill of the last request: of a success that is charged, all of its price is due."""
         price = self.ledger.price
         if is_success and billing.charged is Charged.YES and (billing.charges or 0) < price:
@@ -628,14 +630,12 @@ class _HttpCall:
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
-        if self.is_free and refusal.billing.charged is not Charged.NO:
+        if self.is_last_free and refusal.billing.charged is not Charged.NO:
             refusal.billing = FREE_BILLING
         self.refusal = refusal
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         goes_on = request.on_refusal == "raise" and not is_over
         return refusal if goes_on else self._end_refused(refusal)
-
-    # The ends.
 
     def _end_raised(self, error: Exception) -> _End:
         """An exception of the steps."""
@@ -645,14 +645,14 @@ class _HttpCall:
         error = error.with_traceback(None)
         if error is self.refusal:
             return self._end_refused(error)
-        if self.is_free and error.billing.charged is Charged.UNKNOWN:
+        if self.is_last_free and error.billing.charged is Charged.UNKNOWN:
             error.billing = FREE_BILLING
         return _End(error, self.ledger.bill(error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
         """An answer that counts as charged and cannot be used."""
         status = f" {self.reply.status}" if self.reply else ""
-        billing = self.ledger.bill_whole()
+        billing = self.ledger.bill_all()
         return _End(
             unreadable_error(f"{self.backend.name} answered{status}", problem, billing), billing
         )
@@ -664,9 +664,9 @@ class _HttpCall:
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
         # call itself, unless the vendor's own tables say so.
         is_about_call = isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch) or (
-            isinstance(error, errors.RequestRejected) and self.has_row
+            isinstance(error, errors.RequestRejected) and self.is_in_tables
         )
-        if is_about_call or not (self.is_accepted and self.is_free):
+        if is_about_call or not (self.is_accepted and self.is_last_free):
             return _End(error, billing)
         kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
         if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
@@ -675,14 +675,14 @@ class _HttpCall:
         name = f" as {call.vendor_id}" if call.vendor_id else ""
         reconcilable = backend.reconcilable(call)
         advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
-        lost = kind(
+        error_about_call = kind(
             f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
             reconcilable=reconcilable,
             ids=error.ids,
             retryable=False,
             retry_after_s=error.retry_after_s,
         )
-        return _End(lost, billing)
+        return _End(error_about_call, billing)
 
     def _finish(self, end: _End) -> Any:
         """The outcome with its bill and its ids, without its secrets."""
@@ -698,7 +698,7 @@ class _HttpCall:
                 environment=self.source or outcome.environment,
                 headers=self.headers or outcome.headers,
             )
-        if reply is not None and self.is_stray:
+        if reply is not None and self.is_untrusted:
             outcome = _mismatch_error(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
@@ -713,7 +713,7 @@ class _HttpCall:
         if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
             timeout_s = backend.call_timeout_s
             error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
-        if self.ledger.paid:
+        if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
         error.ids = attrs.evolve(error.ids, call=call.call_id, vendor=error.ids.vendor or vendor_id)
         mask_error(error, self.secrets)
@@ -725,10 +725,10 @@ class _HttpCall:
 
     def _clean_up(self, outcome: Result | VendorError) -> Result | VendorError:
         """The outcome, once what the steps have left for the end is sent; it says what failed."""
-        is_open = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
-        is_stray = isinstance(outcome, EnvironmentMismatch)
-        is_unsent = self.replies is not None or not self.is_sent
-        if is_open or is_stray or is_unsent or self.is_cancelled:
+        may_be_sought = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
+        is_untrusted = isinstance(outcome, EnvironmentMismatch)
+        is_unsent = self.canned_replies is not None or not self.is_sent
+        if may_be_sought or is_untrusted or is_unsent or self.is_cancelled:
             return outcome
         text = ""
         for request in reversed(self.cleanups):
@@ -740,7 +740,7 @@ class _HttpCall:
                 reply = _fetch_free(self.backend, signed, self.deadline)
                 reason = reply.message if isinstance(reply, VendorError) else ""
             except Exception as error:
-                if callers_exception(error) is error:
+                if find_callers_exception(error) is error:
                     raise
                 reason = _report(error)
             text += f" {quote_text(reason, masker(secrets))}" if reason else ""
@@ -792,8 +792,8 @@ def _fetch_free(
     error: VendorError
     try:
         reply = backend.client.send(request, backend=backend.name, charges=0, deadline=deadline)
-    except OutcomeUnknown as lost:
-        error = errors.VendorUnavailable(lost.message, status_code=lost.status_code)
+    except OutcomeUnknown as unknown:
+        error = errors.VendorUnavailable(unknown.message, status_code=unknown.status_code)
     except VendorError as refusal:
         error = refusal.with_traceback(None)
     else:
@@ -822,12 +822,12 @@ def _find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row 
 
 
 def _error_by_table(
-    backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **about: Any
+    backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **details: Any
 ) -> VendorError:
     """The error for a reply by its row, or by the backend's table of statuses."""
-    about["row"] = row if isinstance(row, ErrorRow) else None
+    details["row"] = row if isinstance(row, ErrorRow) else None
     now = backend.client.clock.now()
-    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **about)
+    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 import attrs
 
 from . import _imaging
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from ._containers import Header, ImageFormat, refuse
 from ._imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
 from .errors import InvalidImage
@@ -101,7 +101,7 @@ class Image:
         except FileNotFoundError:
             why = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
-            if callers_exception(error) is error:
+            if find_callers_exception(error) is error:
                 raise
             # The system's own text: a directory, no permission, a name too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
@@ -174,7 +174,7 @@ class Image:
                 piece = file.read(MAX_FILE_BYTES + 1 - len(data))
             # A damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
             except Exception as error:
-                if callers_exception(error) is error:
+                if find_callers_exception(error) is error:
                     raise
                 refuse(
                     f"cannot be read from its file object ({type(error).__name__}); "

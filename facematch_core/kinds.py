@@ -29,10 +29,7 @@ def choices_of(annotation: Any) -> tuple[Any, ...]:
 
 
 def kinds_of(annotation: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
-    """The classes that a value of a declared type may have, and the words of a `Literal` in it.
-
-    None for what only the class with that setting can judge: a function or a container, say.
-    """
+    """The classes and `Literal` words that a value may be; None where only its class can judge."""
     classes: list[type] = []
     words: list[Any] = []
     for choice in choices_of(annotation):
@@ -84,10 +81,7 @@ def type_hints(cls: type) -> Mapping[str, Any]:
 
 
 def strict_converter() -> Converter:
-    """A converter of cattrs that converts nothing: "false" is not true, and 1.0 no whole number.
-
-    A whole number is read as a float, and an enum by the value of a member.
-    """
+    """A converter of cattrs that converts nothing but whole numbers to floats, values to enums."""
     from cattrs import Converter
 
     def hook_for(kind: type) -> Any:
@@ -115,9 +109,6 @@ def strict_converter() -> Converter:
     converter.register_structure_hook(float, structure_number)
     converter.register_structure_hook(enum.Enum, structure_enum)
     return converter
-
-
-# Words for sentences.
 
 
 def describe(value: object) -> str:
@@ -153,10 +144,7 @@ def speak_to_shell() -> Iterator[None]:
 
 
 def argument(name: str, value: object) -> str:
-    """An argument as its reader sets it: `` `mated=0` ``, or ``--mated 0``.
-
-    Of a list, whose option may be repeated, the name is a plural.
-    """
+    """An argument as its reader sets it: `` `mated=0` ``, or ``--mated 0``; of a list a plural."""
     values = value if isinstance(value, list) else [value]
     option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
     words = (option if each is True else f"{option} {each!r}" for each in values)

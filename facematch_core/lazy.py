@@ -11,12 +11,7 @@ from typing import Any
 def lazy_names(
     package: str, modules: Mapping[str, str]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """The `__getattr__` and the `__dir__` of a package whose modules are imported late.
-
-    Args:
-        package: Its `__name__`.
-        modules: Module of the package to the names that live there, with spaces between them.
-    """
+    """`__getattr__` and `__dir__` of a package: each of its modules with its names, in one text."""
     homes = {name: module for module, names in modules.items() for name in names.split()}
     space = vars(sys.modules[package])
 

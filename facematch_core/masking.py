@@ -97,14 +97,8 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-# What may be repeated of somebody else's words.
-
-
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
-    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64.
-
-    With `hides_pieces` also every word that may be a piece of a picture.
-    """
+    """Masks secrets in a text, with `hides_pieces` also what may be a piece of a picture."""
     # The longer first: one may hold another.
     forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
@@ -188,17 +182,12 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 
 @attrs.define(kw_only=True, eq=False)
 class ResultMasker:
-    """Takes out of the results of one call what must not be seen; by default secrets alone.
+    """Takes out of the results of one call what must not be seen; by default secrets alone."""
 
-    Attributes:
-        demographic_keys: Keys of the vendor's body to leave out; None to keep age, gender and race.
-        media_keys: Keys of the vendor's body whose values are addresses of pictures.
-        result: What `mask` made last: nothing has to be taken out of it any more.
-    """
-
+    #: Keys of the vendor's body to leave out; None to keep age, gender and race.
     demographic_keys: Collection[str] | None = None
+    #: Keys of the vendor's body whose values are addresses of pictures.
     media_keys: Collection[str] = ()
-    result: Result | None = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
         """`result` with these fields instead of its own, in one walk over all its parts.
@@ -224,7 +213,6 @@ class ResultMasker:
         keys = self.demographic_keys or (), self.media_keys
         fields["raw"] = _plain(result.raw, mask or str, *keys)
         masked: R = _mask_part(result, mask, "model", "vendor_status", **fields)
-        self.result = masked
         return masked
 
 

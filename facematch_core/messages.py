@@ -170,11 +170,7 @@ _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?
 
 
 def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
-    """The headers with ``Content-Type``, and the body as it is sent; None for none.
-
-    A form without files is text, as doubles of requests know it. `ConfigurationError` if a header
-    cannot be sent, `InvalidRequest` if a field is no text.
-    """
+    """The headers and the body as sent; a form without files is text, as doubles know it."""
     headers = dict(request.headers)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):

@@ -243,19 +243,8 @@ def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | No
         raise ValueError(f"{attribute.name} must say its offset from UTC.")
 
 
-def _warnings(items: Iterable[ResultWarning]) -> tuple[ResultWarning, ...]:
-    return tuple(items)
-
-
-def _faces(items: Iterable[Face]) -> tuple[Face, ...]:
-    return tuple(items)
-
-
 def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
     return {name: tuple(point) for name, point in items.items()}
-
-
-# A score and its threshold.
 
 
 @functools.total_ordering
@@ -385,9 +374,6 @@ class Threshold:
         return score >= self.value
 
 
-# What was noticed and seen.
-
-
 @attrs.frozen(kw_only=True)
 class ResultWarning:
     """Something the vendor (or the local engine) noticed.
@@ -478,8 +464,6 @@ class Face:
     demographics: Demographics | None = None
 
 
-# What a call cost, what it is called, and who answered it.
-
 #: How many charges there are where nobody counted them.
 _CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
 
@@ -567,8 +551,6 @@ class FailedAttempt:
     billing: Billing
     status_code: int | None = None
 
-
-# Results.
 
 #: True for mypy alone. If it knew that `if result:` raises, it would pass over the rest of the
 #: function without a word; so it can say (`truthy-bool`) that there is no `__bool__`.
@@ -665,13 +647,15 @@ class Result(NoTruth, Document):
     score: Score | None = None
     threshold: Threshold | None = None
     review_threshold: Threshold | None = None
-    warnings: tuple[ResultWarning, ...] = attrs.field(default=(), converter=_warnings)
+    warnings: tuple[ResultWarning, ...] = attrs.field(
+        default=(), converter=tuple[ResultWarning, ...]
+    )
     vendor_status: str | None = None
     backend: str
     model: str | None = None
     environment: Environment | None = None
     probe_faces: tuple[Face, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_faces)
+        default=None, converter=attrs.converters.optional(tuple[Face, ...])
     )
     billing: Billing = attrs.field(factory=Billing)
     ids: Ids = attrs.field(factory=Ids)
@@ -709,7 +693,7 @@ class MatchResult(Result):
 
     decision: Decision
     reference_faces: tuple[Face, ...] | None = attrs.field(
-        default=None, converter=attrs.converters.optional(_faces)
+        default=None, converter=attrs.converters.optional(tuple[Face, ...])
     )
 
     @property
@@ -836,8 +820,6 @@ def _one_line(text: str) -> str:
     return text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1].rstrip()}…"
 
 
-# The record of a call.
-
 #: What every record of facematch 0.1 has.
 _RECORD_OF_0_1 = {"schema": 0, "kind": "attempt"}
 
@@ -912,11 +894,9 @@ class Reconciliation(NoTruth):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
 
 
-# JSON. cattrs is loaded late: reading and writing documents is not part of `import facematch_core`.
-
-
 @functools.cache
 def _converter() -> Converter:
+    # Late: reading and writing documents is not part of `import facematch_core`.
     from cattrs import Converter
 
     converter = Converter()

@@ -1,7 +1,6 @@
 """One call, from the caller's options to the result, top to bottom.
 
-Validate → prepare → for each try: admit → send → parse → judge. Sending and parsing are the
-backend's, judging is `policy`'s; what may stop, delay or count a try is a `Policy`.
+Validate → prepare → for each try: admit → send → parse → judge. A `Policy` admits a try.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from typing import Any, TypeAlias
 import attrs
 
 from . import errors, models
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
+from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, report_fault
 from .calibration import Calibration
 from .clock import Clock
@@ -30,7 +29,7 @@ from .events import EventEmitter, EventKind
 from .images import Image
 from .masking import without_private
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
-from .policy import ANSWERS, ResultPolicy
+from .policy import RESULT_TYPES, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 from .threads import HelperThreads, NoThread, StillRunning
 
@@ -87,21 +86,21 @@ class Defaults:
         cls, calibration: Calibration | None = None, deadline_s: Any = None, **thresholds: Any
     ) -> Defaults:
         """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
-        refusal = errors.ConfigurationError
+        error_type = errors.ConfigurationError
         numbers = {
-            name: check_threshold(name, value, refusal) for name, value in thresholds.items()
+            name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
         pairs = {}
         for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_")):
             threshold = numbers.get(f"{prefix}threshold")
             review = numbers.get(f"{prefix}review_threshold")
             if threshold is not None and review is not None and review <= threshold:
-                raise refusal(
+                raise error_type(
                     f"The review threshold of {operation} must be above its threshold "
                     f"({threshold:g}), not {review:g}."
                 )
             pairs[operation] = threshold, review
-        seconds = check_deadline_s(deadline_s, refusal)
+        seconds = check_deadline_s(deadline_s, error_type)
         return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
 
 
@@ -111,7 +110,7 @@ class Pipeline:
 
     backend: Backend
     defaults: Defaults
-    policy: ResultPolicy
+    result_policy: ResultPolicy
     policies: tuple[Policy, ...]
     retry: Retry | None
     fit_images: bool
@@ -129,30 +128,26 @@ class Pipeline:
         fields, record = self._validate(options)
         progress = _Progress(self, record, cancellation)
         try:
-            self.events.emit(EventKind.STARTED, record, carries_call=True)
+            self.events.emit(EventKind.STARTED, record, attach_call=True)
             pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
             call_type = MatchCall if options.operation is Operation.MATCH else LivenessCall
             call = call_type(
                 clock=self.clock,
                 on_sent=progress.on_sent,
                 on_accepted=progress.on_accepted,
-                masker=self.policy.new_masker(),
+                masker=self.result_policy.new_masker(),
                 **fields,
                 **pictures,
             )
             retry = self.retry if options.retry is None else options.retry or None
             answer = self._try_until_answered(call, progress, retry)
-            result = self.policy.apply(
-                answer,
-                record,
-                metadata=call.metadata,
-                elapsed_s=self.clock.monotonic() - started,
-                masker=call.masker,
+            result = self.result_policy.apply(
+                answer, record, metadata=call.metadata, elapsed_s=self.clock.monotonic() - started
             )
             if progress.failed_attempts:
                 result = attrs.evolve(result, failed_attempts=progress.failed_attempts)
         except BaseException as error:
-            billing = progress.billing(error)
+            billing = progress.billing_after(error)
             vendor_id = error.ids.vendor if isinstance(error, VendorError) else progress.vendor_id
             record = attrs.evolve(record, vendor_id=vendor_id)
             if isinstance(error, FaceMatchError):
@@ -167,7 +162,7 @@ class Pipeline:
         self.events.answered(result, record, attempt=progress.number)
         return result
 
-    def refuse(
+    def check_call(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """Raise what `run` after those calls would raise unsent; else the prepared pictures."""
@@ -196,11 +191,9 @@ class Pipeline:
                 billing=Billing(Charged.NO, "looking for a call charges nothing"),
             ) from None
 
-    # Validate.
-
     def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
-        self.policy.check_environment()
+        self.result_policy.check_environment()
         operation = options.operation
         if operation not in self.backend.capabilities.operations:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
@@ -256,8 +249,8 @@ class Pipeline:
         if options.options is not None and not isinstance(options.options, can.options or ()):
             problem = "has no options of its own"
             if can.options is not None:
-                kind = type(options.options).__name__
-                problem = f"takes options of type {can.options.__name__}, not {kind}"
+                type_name = type(options.options).__name__
+                problem = f"takes options of type {can.options.__name__}, not {type_name}"
             raise self._unsupported("options", problem)
         if options.caller_ref is not None:
             _check_caller_ref(options.caller_ref)
@@ -283,9 +276,9 @@ class Pipeline:
                 takers = " and ".join(sorted(operations))
                 raise self._unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
-    def _unsupported(self, what: str, problem: str) -> errors.Unsupported:
+    def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
         name = self.backend.name
-        return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=what)
+        return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
 
     def thresholds(self, options: CallOptions) -> tuple[Threshold | None, Threshold | None]:
         """Where a pass begins, and up to where it needs a person, for a call with these options."""
@@ -294,7 +287,7 @@ class Pipeline:
         threshold = None
         if options.max_fmr is not None:
             threshold = Threshold(
-                self._calibrate(options), rule, models.ThresholdSource.CALIBRATION
+                self._find_calibrated_threshold(options), rule, models.ThresholdSource.CALIBRATION
             )
         elif options.threshold is not None:
             value = check_threshold(f"{options.prefix}threshold", options.threshold)
@@ -320,7 +313,7 @@ class Pipeline:
             )
         return threshold, Threshold(review, models.ThresholdRule.ABOVE, source)
 
-    def _calibrate(self, options: CallOptions) -> float:
+    def _find_calibrated_threshold(self, options: CallOptions) -> float:
         calibration = self.defaults.calibration
         if options.operation is not Operation.MATCH:
             raise errors.InvalidRequest(
@@ -341,23 +334,19 @@ class Pipeline:
         calibration.check(self.backend, self.clock.now())
         return calibration.threshold_for(options.max_fmr)
 
-    # Prepare.
-
     def _prepare(self, images: Sequence[Image]) -> list[Image]:
         can, prepared = self.backend.capabilities, []
-        for image, picture in zip(images, PICTURES, strict=False):
+        for image, name in zip(images, PICTURES, strict=False):
             try:
-                limits = can.limits_for(picture)
+                limits = can.limits_for(name)
                 prepared.append(image.prepared(limits, fit=self.fit_images))
             except errors.InvalidImage as error:
-                refused = error.of(picture)
+                failure = error.of(name)
                 break
         else:
             return prepared
         # Outside the except block: the first error's frames hold the pictures.
-        raise refused
-
-    # For each try: admit, send.
+        raise failure
 
     def _try_until_answered(self, call: Call, progress: _Progress, retry: Retry | None) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
@@ -377,20 +366,20 @@ class Pipeline:
             try:
                 leave = enter_all(self.policies, context)
                 answer = self._ask(call, progress, paid=context.paid)
-                progress.bill = answer.billing
+                progress.final_billing = answer.billing
             except BaseException as error:
                 if leave is not None:
                     self._leave_policies(leave, progress, error)
                 elif not isinstance(error, StoreUnavailable):
-                    raise  # another refusal of a policy
-                is_stopped = cancellation is not None and cancellation.cancelled
-                wait_s = None if is_stopped else _wait_s(retry, error, context)
+                    raise  # another error_type of a policy
+                is_cancelled = cancellation is not None and cancellation.cancelled
+                wait_s = None if is_cancelled else _wait_s(retry, error, context)
                 if wait_s is None:
                     raise
                 failure = models.FailedAttempt(
                     backend=self.backend.name,
                     error=type(error).__name__,
-                    billing=progress.billing(error),
+                    billing=progress.billing_after(error),
                     status_code=getattr(error, "status_code", None),
                 )
             else:
@@ -414,9 +403,9 @@ class Pipeline:
     def _leave_policies(
         self, leave: LeaveAll, progress: _Progress, end: Answer | BaseException
     ) -> None:
-        """LeaveAll all policies with the answer of the try, or with what ended it."""
+        """Leave all policies with the answer of the try, or with what ended it."""
         if isinstance(end, BaseException):
-            billing, is_answer = progress.billing(end), False
+            billing, is_answer = progress.billing_after(end), False
         else:
             billing, is_answer = end.billing, True
         asked_at, charged = progress.asked_at, billing.charged
@@ -455,45 +444,47 @@ class Pipeline:
 
     def _ask(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
-        backend, kind = self.backend, ANSWERS[call.operation]
+        backend, result_type = self.backend, RESULT_TYPES[call.operation]
         interruption: BaseException | None = None
         try:
             answer = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
-            # A refusal says "nothing was sent", and that may no longer be true.
+            # A error_type says "nothing was sent", and that may no longer be true.
             if progress.state is not SendState.SENT or _states_bill(error):
                 raise
-            what = f"failed with {type(error).__name__} after it began to send, and no ground"
+            problem = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            interruption = callers_exception(error)
+            interruption = find_callers_exception(error)
             report_fault(error)
-            what = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
+            problem = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
         else:
-            if type(answer) is kind:
+            if type(answer) is result_type:
                 return answer
-            what = f"answered with {type(answer).__name__}, not {kind.__name__}"
+            problem = f"answered with {type(answer).__name__}, not {result_type.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         if interruption is not None:
             raise interruption
         if paid and progress.state is not SendState.NOT_SENT:
             raise errors.OutcomeUnknown(
-                f"The backend {backend.name} {what}, and the call may have been charged: report "
+                f"The backend {backend.name} {problem}, and the call may have been charged: report "
                 "this to its author.",
                 reconcilable=call.retention is Retention.KEEP,
             )
         unsent = ", and nothing was sent" if paid else ""
         raise errors.BackendUnavailable(
-            f"The backend {backend.name} {what}{unsent}: report this to its author."
+            f"The backend {backend.name} {problem}{unsent}: report this to its author."
         )
 
     def _ask_in_time(self, call: Call, progress: _Progress, *, paid: bool) -> object:
         """What the backend answers while there is time."""
         backend, deadline, send_by = self.backend, call.deadline, call.send_by
         if deadline.is_over or send_by.is_over:
-            time = "Its share of the deadline"
+            time_limit = "Its share of the deadline"
             if deadline.is_over:
-                time = f"The deadline of {deadline.limit_s:g} s"
-            raise VendorUnavailable(f"{time} ran out before anything was sent.", retryable=False)
+                time_limit = f"The deadline of {deadline.limit_s:g} s"
+            raise VendorUnavailable(
+                f"{time_limit} ran out before anything was sent.", retryable=False
+            )
         ask: Callable[[Any], object] = (
             backend.match if isinstance(call, MatchCall) else backend.check_liveness
         )
@@ -502,7 +493,7 @@ class Pipeline:
         def begin() -> object:
             if paid and not backend.reports_sent:
                 # Nobody will say when the first byte leaves, so it may have from here on.
-                progress.on_sent(SendState.MAYBE)
+                progress.on_sent(SendState.MAYBE_SENT)
             return ask(call)
 
         if not backend.reports_sent:
@@ -520,20 +511,20 @@ class Pipeline:
         try:
             future = self.helpers.start(begin, send_by)
             wait([future], send_by.timeout_s())
-            is_stopped = not future.done() and progress.stop_sending()
-            if not is_stopped:
+            is_unsent = not future.done() and progress.stop_sending()
+            if not is_unsent:
                 wait([future], deadline.timeout_s())
-            if future.done() and not is_stopped:
+            if future.done() and not is_unsent:
                 return future.result()
         except NoThread as error:
-            is_stopped, problem = True, f"was not asked: {error}"
+            is_unsent, problem = True, f"was not asked: {error}"
         else:
             problem = f"had not sent anything when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
             # After a Ctrl-C, too, what was not sent is never sent.
             progress.stop_sending()
             del future  # a frame that holds its own error lives until the garbage collector
-        if is_stopped:
+        if is_unsent:
             raise VendorUnavailable(
                 f"The backend {name} {problem}. Nothing was sent.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
@@ -552,7 +543,7 @@ class SendState(enum.IntEnum):
 
     NOT_SENT = 0
     #: It began, and its backend does not say when it sends.
-    MAYBE = 1
+    MAYBE_SENT = 1
     SENT = 2
 
 
@@ -577,7 +568,7 @@ class _Progress:
         self.state = SendState.NOT_SENT
         self.asked_at: float | None = None
         #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
-        self.bill: Billing | None = None
+        self.final_billing: Billing | None = None
         self.vendor_id: str | None = None
         self._is_stopped = False
 
@@ -590,13 +581,13 @@ class _Progress:
             if is_first and self._is_stopped:
                 raise CallCancelled
             if is_first and self.cancellation is not None:
-                self.cancellation.commit()
+                self.cancellation.begin_sending()
             self.state = state
         if is_first and self.context is not None:
             for policy in self._policies:
                 policy.sent(self.context)
         if state is SendState.SENT:
-            self._events.emit(EventKind.SENT, self.record, carries_call=True, attempt=self.number)
+            self._events.emit(EventKind.SENT, self.record, attach_call=True, attempt=self.number)
 
     def stop_sending(self) -> bool:
         """Let no first byte leave any more; whether none has left."""
@@ -606,17 +597,17 @@ class _Progress:
 
     def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
         """An answer of a call that goes on said this."""
-        self.vendor_id, self.bill = vendor_id, billing
+        self.vendor_id, self.final_billing = vendor_id, billing
 
-    def billing(self, error: BaseException) -> Billing:
+    def billing_after(self, error: BaseException) -> Billing:
         """What the current try cost that ended with `error`."""
         if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
-            self.bill = error.billing
-        elif self.bill is None:
+            self.final_billing = error.billing
+        elif self.final_billing is None:
             is_foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-            is_open = is_foreign and self.state is not SendState.NOT_SENT
-            self.bill = Billing(Charged.UNKNOWN if is_open else Charged.NO)
-        return self.bill
+            is_unknown = is_foreign and self.state is not SendState.NOT_SENT
+            self.final_billing = Billing(Charged.UNKNOWN if is_unknown else Charged.NO)
+        return self.final_billing
 
 
 def _wait_s(retry: Retry | None, error: BaseException, context: AttemptContext) -> float | None:
@@ -645,17 +636,14 @@ def _locate_in_plugin(error: BaseException) -> str:
     return place
 
 
-# The options of a call, one by one.
-
-
 def check_deadline_s(
-    seconds: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
+    seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
     """`deadline_s` as a float, or None for no limit."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
-        raise refusal("deadline_s must be a number of seconds above 0.")
+        raise error_type("deadline_s must be a number of seconds above 0.")
     return float(seconds)
 
 
@@ -673,13 +661,13 @@ def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
 
 
 def check_threshold(
-    name: str, value: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
+    name: str, value: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
     """A threshold as a float."""
     if isinstance(value, Threshold):
         value = "unknown" if value.value is None else value.value
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
-        raise refusal(
+        raise error_type(
             f"{name} is {value:g}, but thresholds are on a scale from 0 to 100, and nearly "
             f"everybody would pass: write {100 * value:g}. Threshold({value:g}), or "
             f"{{value = {value:g}}} in a file, says that so little is meant."
@@ -687,7 +675,7 @@ def check_threshold(
     try:
         return None if value is None else models.percentage(value, name)
     except (TypeError, ValueError) as error:
-        raise refusal(str(error)) from None
+        raise error_type(str(error)) from None
 
 
 def _check_caller_ref(text: Any) -> None:

@@ -1,7 +1,6 @@
-"""What every result passes before a caller sees it: the one place where results are judged.
+"""Where every result is judged before a caller sees it: of a call, of a reconciliation, stored.
 
-Answers of calls, what reconciliation finds, and what is read from stored calls all go through
-here. Each rule turns a pass into REVIEW, never the other way round.
+Each rule turns a pass into REVIEW, never the other way round.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from . import models
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from .backend import Backend
 from .calibration import Calibration
 from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
@@ -21,7 +20,7 @@ from .masking import ResultMasker
 R = TypeVar("R", bound=models.Result)
 
 #: What a call of each operation answers. Not a subclass of it: the JSON form is that of the class.
-ANSWERS: dict[models.Operation, type[models.Answer]] = {
+RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
 }
@@ -76,14 +75,12 @@ class ResultPolicy:
         *,
         metadata: Mapping[str, Any] | None,
         elapsed_s: float,
-        masker: ResultMasker | None = None,
     ) -> models.Answer:
         """`result` with what this side knows of its call, after every rule.
 
-        What `masker` made last is masked already; any other result is masked here.
+        It is walked again here: a plug-in may have changed its `raw` in place since it was masked.
         """
         environment, declared = result.environment, self.backend.environment
-        masker = masker or self.new_masker()
         failure: BaseException
         try:
             fields = _judge_fields(result, call, self.calibration) | {
@@ -92,12 +89,9 @@ class ResultPolicy:
                 "metadata": metadata,
                 "elapsed_s": max(0.0, elapsed_s),
             }
-            is_masked = result is masker.result
-            judged = (
-                attrs.evolve(result, **fields) if is_masked else masker.mask(result, None, **fields)
-            )
+            judged = self.new_masker().mask(result, None, **fields)
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            failure = callers_exception(error) or UnexpectedResponse(
+            failure = find_callers_exception(error) or UnexpectedResponse(
                 f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "
                 "report this to its author.",
                 billing=result.billing,
@@ -130,7 +124,7 @@ def judge(result: R, call: models.CallRecord) -> R:
     Raises:
         InvalidRequest: it does not carry the id of this call, or answers another question.
     """
-    result_type = ANSWERS[call.operation]
+    result_type = RESULT_TYPES[call.operation]
     if type(result) is not result_type:
         raise InvalidRequest(
             f"A call of {call.operation} answers with a {result_type.__name__}, not with a "
@@ -146,11 +140,8 @@ def _judge_fields(
 ) -> dict[str, Any]:
     """What of `result` the rules of `call` set: thresholds, decision and warnings.
 
-    A pass becomes REVIEW, and nothing else changes, where its own score does not support it, with
-    the threshold that was asked for or the one that the result names (a vendor may have ignored the
-    field; equality is left to the backend); where its score is not above the review threshold or it
-    has a grave warning, because of which its vendor declines; or where a calibration set the
-    threshold, and for other answers than this one.
+    A vendor may ignore a threshold, so both that and its own count; equality is the backend's. A
+    vendor declines because of a grave warning, and a calibration may be for other answers.
     """
     requested, review, score = call.threshold, call.review_threshold, result.score
     threshold = requested if result.threshold is None else result.threshold

@@ -32,35 +32,32 @@ FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 @attrs.define
 class Ledger:
-    """What the requests of one call are charged.
+    """What the requests of one call are charged."""
 
-    Attributes:
-        paid: Charges of all requests before the last.
-        price: Charges of the last one, if the call goes on with its answer.
-    """
-
-    paid: int = 0
+    #: Of all requests before the last.
+    paid_charges: int = 0
+    #: Of the last one, if the call goes on with its answer.
     price: int = 0
 
-    def charge(self, price: int) -> None:
+    def add_request(self, price: int) -> None:
         """One request more, with this price: those before it are paid for."""
-        self.paid, self.price = self.paid + self.price, price
+        self.paid_charges, self.price = self.paid_charges + self.price, price
 
     def bill(self, last: Billing) -> Billing:
         """The bill of the call, if that of its last request is `last`."""
-        if not self.paid:
+        if not self.paid_charges:
             return last
-        earlier = f"charges of earlier requests of the call: {self.paid}"
+        earlier = f"charges of earlier requests of the call: {self.paid_charges}"
         ground = f"{last.ground}; {earlier}" if last.ground else earlier
         if last.charged is Charged.UNKNOWN:
             return Billing(Charged.UNKNOWN, ground)
         # A charge whose number is not known is at least one.
         charges = last.charges or int(last.charged is Charged.YES)
-        return Billing(Charged.YES, ground, self.paid + charges)
+        return Billing(Charged.YES, ground, self.paid_charges + charges)
 
-    def bill_whole(self, stated: Billing = _SILENT) -> Billing:
+    def bill_all(self, stated: Billing = _SILENT) -> Billing:
         """The bill of the call, if its result says `stated` of all of it."""
-        declared = self.paid + self.price
+        declared = self.paid_charges + self.price
         if stated == _SILENT:
             return accepted_billing(declared)
         if stated.charged is Charged.UNKNOWN:

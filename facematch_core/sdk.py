@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import attrs
 
 from . import errors, models
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from .backend import (
     Call,
     LivenessCall,
@@ -162,7 +162,7 @@ def _ask(
     except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:
-        if callers_exception(error) is error:
+        if find_callers_exception(error) is error:
             raise
         meaning = _translate(error, translate, backend)
         for link in (error, error.__cause__, error.__context__):
@@ -181,11 +181,7 @@ def _ask(
     return unreadable_error(f"{backend} answered", problem, billing)
 
 
-def _translate(
-    error: Exception,
-    translate: Translate[R],
-    backend: str,
-) -> errors.VendorError | R:
+def _translate(error: Exception, translate: Translate[R], backend: str) -> errors.VendorError | R:
     """What an exception of the library means; an unknown outcome if nobody knows."""
     problem = describe_fault(error)
     try:

@@ -1,7 +1,6 @@
 """Threads for work that nobody can end: of an engine, a vendor's library, a silent name server.
 
-Whoever waits for such work leaves when the time is up, and the work goes on by itself. So it gets
-a thread of its own, and there are only so many of them: while all are taken nothing more begins.
+Whoever waits leaves when the time is up. While all threads are taken nothing more begins.
 """
 
 from __future__ import annotations

@@ -1,18 +1,13 @@
 """The one place that meets requests and urllib3: a request is sent once, and its fate is known.
 
-- **Sent or not.** Exceptions of an HTTP library do not say whether a byte has left. So the
-  connection itself calls `on_sent`, after address, proxy and TLS and before the first byte of the
-  request. What breaks before that was not sent and may be repeated; after it nobody knows.
-- **The deadline** is one for the whole exchange, where time-outs of an HTTP library begin anew with
-  every wait. So every wait on a socket asks here how long it may last. Looking up a name cannot be
-  ended: it has a thread of its own, and whoever waits for it leaves when the time is up.
-- **The answer** is complete, decompressed and within the limits, or there is none. Interim answers
-  are passed over, redirects are answers.
-- **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
-  traceback hold it too. They are cleared, and an error with words of ours takes its place.
-- **An adapter** with its connections belongs to one thread, and only after a whole exchange, and no
-  refused upload, is it used again. So nothing of a broken one is ever met: no connection out of
-  step, no lock left taken.
+- Exceptions of an HTTP library do not say whether a byte has left. So the connection itself calls
+  `on_sent`, after address, proxy and TLS and before the first byte of the request.
+- Time-outs of an HTTP library begin anew with every wait. So every wait on a socket asks here how
+  long it may last.
+- An exception of requests holds the request, and the frames of its traceback hold it too: they are
+  cleared, and an error with words of ours takes its place.
+- An adapter belongs to one thread, and is used again only after a whole exchange and no refused
+  upload. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
 """
 
 from __future__ import annotations
@@ -55,7 +50,7 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from . import errors
-from ._cancellation import callers_exception
+from ._cancellation import find_callers_exception
 from ._version import __version__
 from .addresses import is_loopback
 from .backend import ignore, unreadable_error
@@ -328,7 +323,7 @@ class HttpClient:
             response.close()
             self._put_back(adapter, response, exchange)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
-            interruption = callers_exception(error)
+            interruption = find_callers_exception(error)
             for link in _links(error):
                 # Frees the request now; the frames refer to one another and would wait for the
                 # garbage collector.
@@ -502,7 +497,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
     except InvalidURL:
         raise errors.ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
     except Exception as error:
-        if callers_exception(error) is error:
+        if find_callers_exception(error) is error:
             raise
         raise errors.InvalidRequest(  # noqa: B904 - send() drops the context
             f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
@@ -636,9 +631,6 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
         return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
     except (NoThread, StillRunning):
         raise TimeoutError("The name was not looked up in time.") from None
-
-
-# Connections that ask how long they may wait, and say when the request begins to leave.
 
 
 class _SocketReader(socket.SocketIO):
@@ -825,9 +817,6 @@ class _Adapter(HTTPAdapter):
         response.status_code, response.raw, response.request = resp.status, resp, req
         response.headers = CaseInsensitiveDict(resp.headers)
         return response
-
-
-# Words for why an exchange failed: ours and the system's, never those of an exception.
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

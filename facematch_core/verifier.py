@@ -27,7 +27,7 @@ from typing import (
 import attrs
 
 from . import errors
-from ._cancellation import CANCELLATION, callers_exception
+from ._cancellation import CANCELLATION, find_callers_exception
 from .backend import Backend
 from .calibration import Calibration, as_calibration
 from .clock import Clock, SystemClock
@@ -51,7 +51,7 @@ from .models import (
     ends_early,
 )
 from .pipeline import CallOptions, Defaults, Pipeline, check_deadline_s, load_images
-from .policy import ANSWERS, ResultPolicy
+from .policy import RESULT_TYPES, ResultPolicy
 from .resilience import Policy, Retry
 from .threads import HelperThreads
 
@@ -494,7 +494,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._pipeline = Pipeline(
             backend=backend,
             defaults=Defaults.of_arguments(thresholds_by_rate, deadline_s, **thresholds),
-            policy=ResultPolicy(
+            result_policy=ResultPolicy(
                 backend=backend,
                 calibration=thresholds_by_rate,
                 keep_demographics=keep_demographics,
@@ -574,13 +574,13 @@ class FaceVerifier(Verifier[float | Threshold]):
                 reason="The vendor was asked to keep nothing of this call, so its records cannot "
                 "say what happened.",
             )
-        self._pipeline.policy.check_environment()
+        self._pipeline.result_policy.check_environment()
         reconciliation = self._search(record, deadline)
         if reconciliation.result is None:
             return attrs.evolve(reconciliation, call=record)
         if record.caller_ref is None:
             record = attrs.evolve(record, caller_ref=reconciliation.result.ids.caller)
-        result = self._pipeline.policy.apply(
+        result = self._pipeline.result_policy.apply(
             reconciliation.result,
             record,
             metadata=reconciliation.result.metadata,
@@ -600,13 +600,13 @@ class FaceVerifier(Verifier[float | Threshold]):
                 error.backend = error.backend or backend.name
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            interruption = callers_exception(error)
+            interruption = find_callers_exception(error)
             failure = f"failed with {type(error).__name__}"
         else:
             # The verdict of another call would let a stranger in.
             if isinstance(answer, Reconciliation) and answer.call.id == record.id:
                 result = answer.result
-                kind = ANSWERS[record.operation]
+                kind = RESULT_TYPES[record.operation]
                 if result is None or (type(result) is kind and result.ids.call == record.id):
                     return answer
             failure = f"answered with {type(answer).__name__} that does not fit the call"
@@ -635,7 +635,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
-        return self._pipeline.refuse(images, options, after=after)
+        return self._pipeline.check_call(images, options, after=after)
 
 
 def _read_record(call: object) -> CallRecord:

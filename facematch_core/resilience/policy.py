@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core._cancellation import callers_exception
+from facematch_core._cancellation import find_callers_exception
 from facematch_core._forks import fork_safe_lock
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.deadline import NO_DEADLINE, Deadline
@@ -173,7 +173,7 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
             if not isinstance(error, Exception):
                 interruption = interruption or error
                 continue
-            interruption = interruption or callers_exception(error)
+            interruption = interruption or find_callers_exception(error)
             log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
             failures.append(error if error is interruption else error.with_traceback(None))
     if interruption is not None:

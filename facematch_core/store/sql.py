@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from facematch_core._cancellation import callers_exception
+from facematch_core._cancellation import find_callers_exception
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
@@ -244,7 +244,7 @@ class Database:
             raise
         except Exception as error:
             # SQLAlchemy wraps an interruption, or fails an assertion because of one.
-            failure = callers_exception(getattr(error, "orig", None) or error)
+            failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
                 if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
                     raise

@@ -785,11 +785,11 @@ def test_of_cancel_and_first_byte_whichever_comes_first_wins():
     early, late = Cancellation(), Cancellation()
     assert early.cancel() is True
     with pytest.raises(CallCancelled):
-        early.commit()
-    late.commit()
+        early.begin_sending()
+    late.begin_sending()
     assert late.cancel() is False
     with pytest.raises(CallCancelled):
-        late.commit()
+        late.begin_sending()
 
 
 def test_loops_that_were_closed_hard_are_let_go_of():
