@@ -307,9 +307,6 @@ def explain_command(claim: str | None) -> None:
         raise click.UsageError(str(error.args[0])) from None
 
 
-# What is typed as NAME=VALUE
-
-
 def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for word in typed:

@@ -58,9 +58,6 @@ _ANSWER_BYTES = 65_536
 _STEP_S = 0.1
 
 
-# What is remembered
-
-
 @attrs.frozen(kw_only=True)
 class Destination:
     """Where the webhooks of one application go.
@@ -157,8 +154,6 @@ class SignedPayload:
 #: What a vendor sends, signed with the secret of the destination.
 Compose = Callable[[Citations, World, Delivery, Destination], SignedPayload]
 
-
-# The queue
 
 #: When it is due, its turn, and the id of the delivery.
 _Place = tuple[dt.datetime, int, str]
@@ -319,9 +314,6 @@ def _place_of(delivery: Delivery) -> _Place:
     return delivery.due or delivery.created_at, delivery.turn, delivery.id
 
 
-# One attempt
-
-
 @attrs.frozen(kw_only=True)
 class PostResult:
     """What came back: the status of HTTP, or the problem why there is none, and after how long."""
@@ -398,9 +390,6 @@ def _judge(
         return DeliveryState.FAILED, None
     began = delivery.attempts[-delivery.retries].at if delivery.retries else at
     return DeliveryState.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
-
-
-# One POST over a socket, which can be ended at every moment
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
@@ -569,9 +558,6 @@ async def _read_chunks(reader: asyncio.StreamReader) -> None:
         rest -= size + 2
     while rest > 0 and (line := await reader.readline()).strip():
         rest -= len(line)
-
-
-# Who sends
 
 
 class _Sender:

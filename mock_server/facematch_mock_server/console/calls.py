@@ -132,9 +132,6 @@ class Feed:
         return call
 
 
-# What the page shows
-
-
 def list_rows(calls: list[LoggedCall], worlds: Iterable[World]) -> Iterator[str]:
     fresh = [call for call in calls if call.row is None]
     worlds = [*worlds] if fresh else []

@@ -198,8 +198,6 @@ class Connection(asyncio.BufferedProtocol):
         self._service.held += count - self._held
         self._held = count
 
-    # The work
-
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
@@ -304,8 +302,6 @@ class Connection(asyncio.BufferedProtocol):
         yield _WaitFor.WORKER
         return future.result()
 
-    # Reading
-
     @property
     def _count(self) -> int:
         """How many bytes came and were not taken yet."""
@@ -395,8 +391,6 @@ class Connection(asyncio.BufferedProtocol):
         del self._buffer[: self._start]
         taken, self._buffer, self._start = self._buffer, bytearray(), 0
         return taken
-
-    # Writing
 
     def _refuse(self, response: Response, method: str = "") -> bool:
         """Answer without reading on."""
