@@ -99,18 +99,6 @@ class _MockCommand(click.Group):
             raise click.BadParameter(words, ctx, error.param, variable) from None
 
 
-def _check_variables(options: Iterable[click.Parameter]) -> None:
-    """Refuse a variable that looks like an option and is none."""
-    variables = [_variable_of(option) for option in options]
-    for name, value in os.environ.items():
-        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
-        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
-            from difflib import get_close_matches  # not above: a mistake is rare
-
-            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
-            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
-
-
 # fmt: off
 @click.group("mock", invoke_without_command=True, cls=_MockCommand,
     context_settings={"auto_envvar_prefix": _PREFIX})
@@ -167,7 +155,15 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    _check_variables(ctx.command.params)
+    # A variable that looks like an option and is none is refused.
+    variables = [_variable_of(option) for option in ctx.command.params]
+    for name, value in os.environ.items():
+        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
+        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
+            from difflib import get_close_matches  # not above: a mistake is rare
+
+            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
+            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
     try:
         serve(**options)
     except click.UsageError as error:
@@ -331,8 +327,7 @@ def _read_span(typed: str) -> float | tuple[float, float]:
 
 
 def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
-    """Editions by vendor, from words like ``2026-07`` and ``deepvue=2026-11``; ValueError for two
-    of one vendor. Whether there are such is not asked here."""
+    """Editions by vendor, from words like ``deepvue=2026-11``; whether they exist is not asked."""
     editions: dict[str, str] = {}
     for word in words:
         vendor, equals, edition = word.partition("=")
@@ -346,8 +341,7 @@ def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, st
 
 
 def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
-    """Values by name as typed, from words like ``boundary=inclusive`` and
-    ``deepvue.bad_token=401``; ValueError for a name or value that does not fit."""
+    """Values by name as typed, from words like ``deepvue.bad_token=401``; else a ValueError."""
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
     by_name, switches = {kind.name: kind for kind in kinds}, {}

@@ -32,6 +32,10 @@ def _hide_query(target: str) -> str:
     return repr(path + ("?…" if mark else ""))
 
 
+def _to_tuple(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple(headers)
+
+
 @attrs.frozen(kw_only=True)
 class Head:
     """What is known of a request before its body: enough to choose a fault, or to refuse it."""
@@ -83,7 +87,7 @@ class Response:
 
     status: int
     #: Without those of the front: Date, Server, Connection, Content-Length, Transfer-Encoding.
-    headers: Headers = attrs.field(default=(), converter=tuple)
+    headers: Headers = attrs.field(default=(), converter=_to_tuple)
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
     #: None for the machine's time when the answer is sent.
