@@ -46,7 +46,6 @@ UNKNOWN = (
 
 
 def _complete_vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Completes --vendor."""
     from facematch_mock_server.vendors import vendor_names
 
     return [name for name in vendor_names() if name.startswith(typed)]
@@ -76,7 +75,6 @@ def _variable_of(option: click.Parameter) -> str:
 
 
 def _is_from_variable(ctx: click.Context, option: click.Parameter) -> bool:
-    """Whether the value of an option is that of its variable."""
     source = ctx.get_parameter_source(option.name or "")
     return source is click.core.ParameterSource.ENVIRONMENT
 

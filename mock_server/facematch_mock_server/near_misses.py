@@ -70,8 +70,7 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
         yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
-#: A condition that a call does not meet, and what the call has instead; without a name one of which
-#: the journal does not show enough.
+#: A condition that is not met, and what is there instead; without a name one that cannot be seen.
 _Misses = Iterator[tuple[str, str]]
 
 

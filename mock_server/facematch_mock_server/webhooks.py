@@ -1,8 +1,6 @@
 """Webhooks out: emitted by a request, queued, sent by a thread, recorded with each attempt.
 
-What a delivery says and how it is signed is the vendor's: it hands in a `Compose`. When something
-is tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
-"""
+The vendor's `Compose` writes and signs them; its claims (``webhook.*``) say what is tried again."""
 
 from __future__ import annotations
 
@@ -316,8 +314,6 @@ def _place_of(delivery: Delivery) -> _Place:
 
 @attrs.frozen(kw_only=True)
 class PostResult:
-    """What came back: the status of HTTP, or the problem why there is none, and after how long."""
-
     status: int | None = None
     problem: str | None = None
     elapsed_ms: int = 0
