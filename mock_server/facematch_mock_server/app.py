@@ -83,9 +83,17 @@ class App:
         if is_control(request):
             return self._mark(self._control.handle(request))
         vendor = self._find_vendor(request)
-        if vendor is None:
-            return self._answer_elsewhere(request)
-        return self._mark(vendor.handle(request), vendor.world)
+        if vendor is not None:
+            return self._mark(vendor.handle(request), vendor.world)
+        from difflib import get_close_matches  # not above: few requests need a hint
+
+        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
+        paths = [path for vendor in vendors for path in vendor.known_paths()]
+        paths += self._control.known_paths()
+        close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
+        first = vendors[0]
+        hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
+        return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def is_slow(self, request: Request) -> bool:
         """Whether others should not wait for this answer."""
@@ -142,17 +150,6 @@ class App:
     def _world_of(self, head: Head) -> World:
         vendor = self._find_vendor(head)
         return self.world if vendor is None else vendor.world
-
-    def _answer_elsewhere(self, request: Request) -> Response:
-        from difflib import get_close_matches  # not above: few requests need a hint
-
-        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
-        paths = [path for vendor in vendors for path in vendor.known_paths()]
-        paths += self._control.known_paths()
-        close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
-        first = vendors[0]
-        hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
-        return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer(self, head: Head, key: str, note: str, **filled: Any) -> Response:
         """An answer in the mock's own words, noted in the journal."""

@@ -46,7 +46,6 @@ UNKNOWN = (
 
 
 def _complete_vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Completes --vendor."""
     from facematch_mock_server.vendors import vendor_names
 
     return [name for name in vendor_names() if name.startswith(typed)]
@@ -76,7 +75,6 @@ def _variable_of(option: click.Parameter) -> str:
 
 
 def _is_from_variable(ctx: click.Context, option: click.Parameter) -> bool:
-    """Whether the value of an option is that of its variable."""
     source = ctx.get_parameter_source(option.name or "")
     return source is click.core.ParameterSource.ENVIRONMENT
 
@@ -97,18 +95,6 @@ class _MockCommand(click.Group):
                     "name, set enableServiceLinks: false, or pass --port."
                 )
             raise click.BadParameter(words, ctx, error.param, variable) from None
-
-
-def _check_variables(options: Iterable[click.Parameter]) -> None:
-    """Refuse a variable that looks like an option and is none."""
-    variables = [_variable_of(option) for option in options]
-    for name, value in os.environ.items():
-        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
-        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
-            from difflib import get_close_matches  # not above: a mistake is rare
-
-            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
-            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
 
 
 # fmt: off
@@ -167,7 +153,15 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     """
     if ctx.invoked_subcommand is not None:
         return
-    _check_variables(ctx.command.params)
+    # A variable that looks like an option and is none is refused.
+    variables = [_variable_of(option) for option in ctx.command.params]
+    for name, value in os.environ.items():
+        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
+        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
+            from difflib import get_close_matches  # not above: a mistake is rare
+
+            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
+            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
     try:
         serve(**options)
     except click.UsageError as error:
@@ -307,9 +301,6 @@ def explain_command(claim: str | None) -> None:
         raise click.UsageError(str(error.args[0])) from None
 
 
-# What is typed as NAME=VALUE
-
-
 def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for word in typed:
@@ -334,8 +325,7 @@ def _read_span(typed: str) -> float | tuple[float, float]:
 
 
 def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
-    """Editions by vendor, from words like ``2026-07`` and ``deepvue=2026-11``; ValueError for two
-    of one vendor. Whether there are such is not asked here."""
+    """Editions by vendor, from words like ``deepvue=2026-11``; whether they exist is not asked."""
     editions: dict[str, str] = {}
     for word in words:
         vendor, equals, edition = word.partition("=")
@@ -349,8 +339,7 @@ def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, st
 
 
 def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
-    """Values by name as typed, from words like ``boundary=inclusive`` and
-    ``deepvue.bad_token=401``; ValueError for a name or value that does not fit."""
+    """Values by name as typed, from words like ``deepvue.bad_token=401``; else a ValueError."""
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
     by_name, switches = {kind.name: kind for kind in kinds}, {}

@@ -75,8 +75,6 @@ class Control:
         once the account is closed."""
         return self._place.open.world(self._vendor)
 
-    # Accounts
-
     def accounts(self) -> tuple[str, ...]:
         """The names of all accounts of the server, the oldest first."""
         return tuple(account.name for account in self._accounts.all)
@@ -96,8 +94,6 @@ class Control:
         LookupError for none, or a closed one."""
         self._accounts.close(self._accounts.get(account).place)
 
-    # What only some vendors have
-
     @property
     def extensions(self) -> tuple[str, ...]:
         """What this vendor has and not every one, by attribute: ``webhooks`` of Didit, say."""
@@ -111,8 +107,6 @@ class Control:
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
         extension = self.world.kind.extension_class(name)(self)
         return self.__dict__.setdefault(name, extension)
-
-    # Outcomes
 
     def set_outcome(
         self,
@@ -169,8 +163,6 @@ class Control:
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
         self.open_world.recognizer.waiting.clear()
-
-    # Faults and latency
 
     def add_fault(self, fault: Fault) -> None:
         """Add a fault after the others; as `add_faults`."""
@@ -259,8 +251,6 @@ class Control:
         span = (least_s,) if most_s is None else (least_s, most_s)
         self.open_world.account.latency.set(operation, *span)
 
-    # Time
-
     def now(self) -> dt.datetime:
         """The time of the world, UTC."""
         return self.account.clock.now()
@@ -268,8 +258,6 @@ class Control:
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; ValueError unless from 0 on."""
         return self.open_world.clock.advance(seconds)
-
-    # Money
 
     def balance(self) -> Decimal:
         """The credit that is left, in USD."""
@@ -285,8 +273,6 @@ class Control:
         """What was charged, in order; `what` is the service, `since` and `limit` are as in
         `journal`."""
         return select(self.world.ledger.entries, since=since, limit=limit, what=what)
-
-    # Keys and limits
 
     def add_key(
         self,
@@ -344,8 +330,6 @@ class Control:
         for rates in (Rates(real.limits), real):
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
-
-    # The world
 
     def vendors(self) -> tuple[str, ...]:
         """The vendors of this server, the first one first."""
@@ -458,9 +442,6 @@ def _has_review(claims: Behaviours) -> bool:
     return "match.review" in claims and claims["match.review"] is not None
 
 
-# The same over HTTP
-
-
 def _list_accounts(control: Control) -> Any:
     accounts = control._accounts  # noqa: SLF001 - one of our own
     return [
@@ -503,10 +484,6 @@ def _list_unused(control: Control) -> Any:
 def _read_ledger(control: Control, **filters: Any) -> Any:
     charges = control.charges(**filters)
     return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
-
-
-def _add_key(control: Control, **sent: Any) -> str:
-    return control.add_key(**{name: value for name, value in sent.items() if value is not None})
 
 
 def _read_journal(
@@ -563,7 +540,8 @@ OPERATIONS = (
     Operation("POST", "ledger/balance", Control.set_balance, "Set the credit.", {"balance!": "any"},
         gives="balance", then=Control.balance),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
-    Operation("POST", "keys", _add_key, "Add a key.",
+    Operation("POST", "keys", lambda control, **sent: control.add_key(
+            **{name: value for name, value in sent.items() if value is not None}), "Add a key.",
         {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
         gives="key"),
     Operation("POST", "keys/revoke", Control.revoke_key, "Revoke a key.", {"key!": "text"}),

@@ -43,12 +43,12 @@ def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
 
 
 class ControlApi:
-    """Serves the control API of one server, below the prefix for the first vendor and below
-    ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port."""
+    """Serves the control API of one server; ``/__mock__/deepvue/`` is that of a vendor by name."""
 
-    # A change must be ``application/json``, which no page of another origin can send without being
-    # allowed to, and nothing here allows it. The host must be a loopback one, so that no name that
-    # points here is of use; with a token, the token is asked for instead.
+    # Guarded, because a browser can reach a loopback port. A change must be ``application/json``,
+    # which no page of another origin can send without being allowed to, and nothing here allows it.
+    # The host must be a loopback one, so that no name that points here is of use; with a token, the
+    # token is asked for instead.
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts

@@ -83,31 +83,22 @@ class Request(Head):
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """A whole answer. Every front sends the same status, headers and bytes.
-
-    Attributes:
-        headers: Without Date, Server, Connection, Content-Length, Transfer-Encoding: those are the
-            front's.
-        claims: Ids of the claims that the answer rests on.
-        date: For the Date header; None for the machine's time when the answer is sent.
-        more: Gives what follows the body, again and again while the client listens; None for an
-            answer that ends. Called on the loop of the HTTP server; without a socket the answer
-            ends after the body.
-        fault: The `Fault` by which sending it goes wrong. With one that is postponed nothing is
-            carried out yet.
-        instead_of: The answer of a call that was carried out, in whose place this one is sent.
-        until: Not yet: while the client waits it is asked again and again, until `time.monotonic`
-            is there; None for an answer that is sent.
-    """
+    """A whole answer. Every front sends the same status, headers and bytes."""
 
     status: int
+    #: Without those of the front: Date, Server, Connection, Content-Length, Transfer-Encoding.
     headers: Headers = attrs.field(default=(), converter=_to_tuple)
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
+    #: None for the machine's time when the answer is sent.
     date: dt.datetime | None = None
+    #: What follows the body, while a client listens at a socket; called on the server's loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
+    #: The `Fault` of sending it. With one that is postponed nothing is carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
+    #: The answer of a call that was carried out, in whose place this one is sent.
     instead_of: Response | None = attrs.field(default=None, eq=False, repr=False)
+    #: It is not sent but asked for again until then, by `time.monotonic`.
     until: float | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:

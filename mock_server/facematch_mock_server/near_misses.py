@@ -58,8 +58,11 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
             yield NearMiss(rule=rule, call=None, says=says)
             continue
         misses = ((call[0], [*_find_missed(*call, rule, world)]) for call in calls)
-        # Of those that are equally close the first one, which is the newest.
-        entry, missed = min(misses, key=_distance)
+        # What was missed counts before what cannot be seen, which has no name; of those that are
+        # equally close it is the first one, which is the newest.
+        entry, missed = min(
+            misses, key=lambda miss: (sum(name != "" for name, _ in miss[1]), len(miss[1]))
+        )
         words = ", ".join(words for _, words in missed)
         names = tuple(dict.fromkeys(name for name, _ in missed if name))
         says = words or "which came before it, or ended before its turn"
@@ -67,14 +70,7 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
         yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
-def _distance(miss: tuple[Entry, list[tuple[str, str]]]) -> tuple[int, int]:
-    """What was missed counts before what cannot be seen."""
-    names = [name for name, _ in miss[1]]
-    return len(names) - names.count(""), len(names)
-
-
-#: A condition that a call does not meet, and what the call has instead; without a name one of which
-#: the journal does not show enough.
+#: A condition that is not met, and what is there instead; without a name one that cannot be seen.
 _Misses = Iterator[tuple[str, str]]
 
 

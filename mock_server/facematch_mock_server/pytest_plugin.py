@@ -127,8 +127,22 @@ def _make_mock_fixture(vendor: str) -> Any:
     def mock(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
+        from urllib.parse import urlsplit
+
+        import requests
+
         server = _load_server()(vendor=vendor)
-        _mount(monkeypatch, server)
+        adapter, has_host = server.adapter(), server.world.kind.has_host
+        get_another = requests.Session.get_adapter
+
+        def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
+            parts = urlsplit(url)
+            is_its_own = parts.scheme == "https" and has_host(parts.hostname)
+            return (
+                adapter if is_its_own and parts.port in (None, 443) else get_another(session, url)
+            )
+
+        monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
         _shut_off(monkeypatch, server)
         try:
             with _check_unused(request, server):
@@ -145,23 +159,6 @@ def _make_mock_fixture(vendor: str) -> Any:
     `stop` connections are refused, until `start`. A test that sets what no call uses fails.
     """
     return mock
-
-
-def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
-    from urllib.parse import urlsplit
-
-    import requests
-
-    adapter, has_host = server.adapter(), server.world.kind.has_host
-    get_another = requests.Session.get_adapter
-
-    def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
-        address = urlsplit(url)
-        if address.scheme == "https" and has_host(address.hostname) and address.port in (None, 443):
-            return adapter
-        return get_another(session, url)
-
-    monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
 
 
 def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:

@@ -20,8 +20,7 @@ MAX_CHARGES = 10_000
 
 
 def amount(value: object) -> Decimal:
-    """An amount of money from a Decimal, a whole number or a text; ValueError if it is something
-    else, negative, not finite, or finer than four places."""
+    """An amount of money; ValueError if it is negative, not finite, or finer than four places."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise ValueError(  # noqa: TRY004 - one error for all
             'an amount must be a decimal number, written as text such as "0.02", or a whole one, '

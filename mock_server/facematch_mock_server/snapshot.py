@@ -13,7 +13,7 @@ from typing import Any
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_text
 
-from .account import Account, World, start_credit, start_limits
+from .account import Account, start_credit, start_limits
 from .accounts import MAIN, Accounts
 from .faults import Fault
 from .kinds import Chosen, VendorKind
@@ -63,9 +63,6 @@ def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]
     }
 
 
-# Shown
-
-
 def state_of(accounts: Accounts, controls: Controls) -> dict[str, Any]:
     """What the accounts of a server have now, in the form that `restore` takes."""
     # Those registered at a vendor are left out: nothing but their registration can open them.
@@ -78,9 +75,17 @@ def state_of(accounts: Accounts, controls: Controls) -> dict[str, Any]:
         for vendor, kind in accounts.kinds.items():
             world = account.find_world(vendor)
             keys = dict(world.keys.items()) if world else account.first_keys.get(vendor, {})
-            used = world and _world_state(world, controls(account, vendor))
+            state = unused(kind, account.chosen[vendor])
+            if world:
+                control = controls(account, vendor)
+                lists = {
+                    name: [_read_record(adding.takes, record) for record in records(control)]
+                    for name, (records, adding) in _lists(kind).items()
+                }
+                balance = plain(world.ledger.balance)
+                state = {**state, "balance": balance, "limits": world.rates.limits, **lists}
             vendors[vendor] = {
-                **(used or unused(kind, account.chosen[vendor])),
+                **state,
                 "keys": [{"key": text, **_read_record(_KEY, key)} for text, key in keys.items()],
             }
         faults = [_read_record(_FAULT.takes, fault) for fault in account.faults.all]
@@ -104,25 +109,10 @@ def _start_state(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _world_state(world: World, control: Any) -> dict[str, Any]:
-    return {
-        **_start_state(world.kind, world.account.chosen[world.vendor]),
-        "balance": plain(world.ledger.balance),
-        "limits": world.rates.limits,
-        **{
-            name: [_read_record(adding.takes, record) for record in records(control)]
-            for name, (records, adding) in _lists(world.kind).items()
-        },
-    }
-
-
 def _read_record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
     """What is taken of a record: enough to add the same one."""
     values = {name: getattr(record, name, UNSET) for name in (text.rstrip("!") for text in takes)}
     return {name: plain(value) for name, value in values.items() if value is not UNSET}
-
-
-# Read
 
 
 def restore(

@@ -80,8 +80,6 @@ class Collection(Generic[T]):
     ) -> None:
         #: Only the newest are kept: `forget` is called with each that goes. `numbered` ones get a
         #: `number` that no other gets.
-        #: Only the newest are kept: `forget` is called with each that goes. `numbered` ones get a
-        #: `number` that no other gets.
         self._limit, self._numbered, self._forget = limit, numbered, forget
         self._last = 0
         self._lock = threading.RLock()

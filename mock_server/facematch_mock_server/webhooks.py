@@ -1,8 +1,6 @@
 """Webhooks out: emitted by a request, queued, sent by a thread, recorded with each attempt.
 
-What a delivery says and how it is signed is the vendor's: it hands in a `Compose`. When something
-is tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
-"""
+The vendor's `Compose` writes and signs them; its claims (``webhook.*``) say what is tried again."""
 
 from __future__ import annotations
 
@@ -56,9 +54,6 @@ THREAD = "facematch-mock-webhooks"
 _ANSWER_BYTES = 65_536
 #: A time limit is counted in steps: what holds the loop up takes no more than one of them.
 _STEP_S = 0.1
-
-
-# What is remembered
 
 
 @attrs.frozen(kw_only=True)
@@ -157,8 +152,6 @@ class SignedPayload:
 #: What a vendor sends, signed with the secret of the destination.
 Compose = Callable[[Citations, World, Delivery, Destination], SignedPayload]
 
-
-# The queue
 
 #: When it is due, its turn, and the id of the delivery.
 _Place = tuple[dt.datetime, int, str]
@@ -319,13 +312,8 @@ def _place_of(delivery: Delivery) -> _Place:
     return delivery.due or delivery.created_at, delivery.turn, delivery.id
 
 
-# One attempt
-
-
 @attrs.frozen(kw_only=True)
 class PostResult:
-    """What came back: the status of HTTP, or the problem why there is none, and after how long."""
-
     status: int | None = None
     problem: str | None = None
     elapsed_ms: int = 0
@@ -398,9 +386,6 @@ def _judge(
         return DeliveryState.FAILED, None
     began = delivery.attempts[-delivery.retries].at if delivery.retries else at
     return DeliveryState.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
-
-
-# One POST over a socket, which can be ended at every moment
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
@@ -569,9 +554,6 @@ async def _read_chunks(reader: asyncio.StreamReader) -> None:
         rest -= size + 2
     while rest > 0 and (line := await reader.readline()).strip():
         rest -= len(line)
-
-
-# Who sends
 
 
 class _Sender:

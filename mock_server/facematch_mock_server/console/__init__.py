@@ -1,8 +1,6 @@
-"""The console: a page on which people watch a running mock and drive it, at ``/``.
+"""The console: a page at ``/`` on which people watch a running mock and drive it.
 
-The page itself holds no data. What it shows comes from the control API, and from the paths here,
-which are guarded like it.
-"""
+The page holds no data: the control API, and the paths here, guarded like it, give what it shows."""
 
 from __future__ import annotations
 
@@ -74,7 +72,6 @@ class Console:
         self._lock = threading.Lock()
         self._feeds: dict[Place, Feed] = {}
         #: Else a drawing of what a test card says, or of the digest, stands for a picture.
-        #: Else a drawing of what a test card says, or of the digest, stands for a picture.
         self._shows_pictures = show_pictures
         self._handling = threading.local()
         accounts.on_entry = self._hear
@@ -136,13 +133,17 @@ class Console:
             raise LookupError("the bytes of this call are not kept any more: make a new one")
         return attrs.evolve(request, target=call.target, headers=call.headers, body=call.body)
 
-    # What is answered
-
     def _answer(self, request: Request) -> Response | None:
         """The answer of a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
-            return self._run_guarded(request, lambda: _reply_file(path), has_data=False)
+            from importlib import resources  # not above: 2 ms of a start
+
+            file_name, kind = _FILES[path]
+            file = resources.files(__package__).joinpath(file_name)
+            return self._run_guarded(
+                request, lambda: _reply_page(kind, file.read_bytes()), has_data=False
+            )
         name, _, rest = path.removeprefix(PATH).partition("/")
         if name == "cards" and method == "HEAD":
             method = "GET"
@@ -390,13 +391,6 @@ def _is_of_another_page(request: Request) -> bool:
     if origin is not None and origin.partition("://")[2] != request.header("host"):
         return True
     return request.header("sec-fetch-site") in ("cross-site", "same-site")
-
-
-def _reply_file(path: str) -> Response:
-    from importlib import resources  # not above: 2 ms of a start
-
-    name, kind = _FILES[path]
-    return _reply_page(kind, resources.files(__package__).joinpath(name).read_bytes())
 
 
 def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:

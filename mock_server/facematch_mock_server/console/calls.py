@@ -132,9 +132,6 @@ class Feed:
         return call
 
 
-# What the page shows
-
-
 def list_rows(calls: list[LoggedCall], worlds: Iterable[World]) -> Iterator[str]:
     fresh = [call for call in calls if call.row is None]
     worlds = [*worlds] if fresh else []
@@ -204,7 +201,6 @@ def _card_of(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | No
 
 
 def _read_answer(call: LoggedCall) -> Any:
-    """The answer, if it is JSON and not too long; else None."""
     response = call.response
     if response is None or "json" not in (response.header("content-type") or ""):
         return None
@@ -248,7 +244,6 @@ def _find_score(answer: Any) -> Any:
 
 
 def _find_reason(answer: Any) -> str | None:
-    """Why a call was refused, in the words of the answer."""
     reason = _find_nearest(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
         # Fields by name, each with what is wrong with it.

@@ -28,17 +28,10 @@ _PEER = "127.0.0.1"
 
 
 class MockAdapter(HTTPAdapter):
-    """Answers what a session sends to a base URL: ``session.mount("https://…", MockAdapter(…))``.
+    """Answers what a session sends to a base URL: ``session.mount("https://…", MockAdapter(…))``"""
 
-    Status, headers and bytes are those of the HTTP server (but for Date, Connection and their
-    like), exceptions are those that requests raises over a socket. Each request is a connection of
-    its own. Safe across threads and for any number of sessions; it has nothing to close.
-
-    Args:
-        handler: The app. While it is stopped connections are refused.
-        sleep: Waits for late answers, never longer than the read time-out of the request; a test
-            that has no time gives one that does not.
-    """
+    # Status, headers and bytes are those of the HTTP server (but for Date, Connection and their
+    # like), exceptions those that requests raises over a socket. Safe across threads and sessions.
 
     def __init__(self, handler: Handler, *, sleep: Callable[[float], None] = time.sleep) -> None:
         super().__init__()

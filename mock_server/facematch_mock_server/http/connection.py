@@ -1,8 +1,6 @@
 """One connection of the HTTP server: its requests are read, carried out and answered in turn.
 
-The work of a connection is one generator. It yields what it waits for, and whatever happens on the
-socket wakes it: bytes, a timer, room for more of an answer, a worker that is done.
-"""
+Its work is one generator: it yields what it waits for, and what happens on the socket wakes it."""
 
 from __future__ import annotations
 
@@ -198,8 +196,6 @@ class Connection(asyncio.BufferedProtocol):
         self._service.held += count - self._held
         self._held = count
 
-    # The work
-
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
@@ -304,8 +300,6 @@ class Connection(asyncio.BufferedProtocol):
         yield _WaitFor.WORKER
         return future.result()
 
-    # Reading
-
     @property
     def _count(self) -> int:
         """How many bytes came and were not taken yet."""
@@ -396,8 +390,6 @@ class Connection(asyncio.BufferedProtocol):
         taken, self._buffer, self._start = self._buffer, bytearray(), 0
         return taken
 
-    # Writing
-
     def _refuse(self, response: Response, method: str = "") -> bool:
         """Answer without reading on."""
         head = exchange.encode_head(response, method=method, close=True)
@@ -410,7 +402,14 @@ class Connection(asyncio.BufferedProtocol):
         head = body = b""
         if response is not None:
             if response.more is not None and fault is None:
-                yield from self._stream(response, response.more, method)
+                # It does not end until the client is gone.
+                head = exchange.encode_head(response, method=method, close=True)
+                self._transport.write(head + response.body)
+                while True:
+                    yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
+                    # Who does not read is sent nothing more, and gathers nothing here.
+                    if not self._transport.get_write_buffer_size():
+                        self._transport.write(response.more())
             head = exchange.encode_head(response, method=method, close=close)
             body = exchange.encode_body(response, method=method)
         return (yield from self._send(head, body, fault))
@@ -447,16 +446,6 @@ class Connection(asyncio.BufferedProtocol):
                 )
             self.abort()
         return False
-
-    def _stream(self, response: Response, more: Callable[[], bytes], method: str) -> Work[None]:
-        """Send an answer that does not end, until the client is gone."""
-        head = exchange.encode_head(response, method=method, close=True)
-        self._transport.write(head + response.body)
-        while True:
-            yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
-            # Who does not read is sent nothing more, and gathers nothing here.
-            if not self._transport.get_write_buffer_size():
-                self._transport.write(more())
 
     def _pause(self, waiting: _WaitFor, seconds: float) -> Work[None]:
         timer = self._loop.call_later(seconds, self._wake, waiting)

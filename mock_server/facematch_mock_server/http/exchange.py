@@ -17,14 +17,7 @@ from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
-from facematch_mock_server.messages import (
-    HEADER_NAME,
-    HEADER_VALUE,
-    Head,
-    Headers,
-    Request,
-    Response,
-)
+from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head, Request, Response
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -130,17 +123,13 @@ def _guard(ask: Callable[[], R]) -> R:
     try:
         response = ask()
         if response is not None:
-            _check(response.headers)
+            for name, value in response.headers:
+                if not _is_line(name, value):
+                    raise ValueError(f"not an HTTP header: {name!r}")  # noqa: TRY301 - logged as any
     except Exception as error:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the app failed over a request")
         return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
-
-
-def _check(headers: Headers) -> None:
-    for name, value in headers:
-        if not _is_line(name, value):
-            raise ValueError(f"not an HTTP header: {name!r}")
 
 
 @lru_cache(maxsize=1024)

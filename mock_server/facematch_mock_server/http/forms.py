@@ -64,7 +64,16 @@ def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | No
     if usual is not None:
         return _read_multipart(usual[1], body, digest)
     if media_type(content_type) != URLENCODED:
-        return _read_multipart(_boundary(content_type), body, digest)
+        if not content_type.isascii():
+            raise FormError(f"Invalid non-ASCII Content-Type in multipart: {content_type}")
+        if not content_type.startswith("multipart/"):
+            raise FormError(f"Invalid Content-Type: {content_type}")
+        boundary = None
+        with contextlib.suppress(UnicodeError, LookupError):
+            boundary = _parameters(content_type).get("boundary")
+        if boundary is None or not _USABLE_BOUNDARY.fullmatch(boundary):
+            raise FormError(f"Invalid boundary in multipart: {boundary}")
+        return _read_multipart(boundary, body, digest)
     form, text = Form(), body.decode(errors="replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
@@ -73,19 +82,6 @@ def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | No
     for name, value in pairs:
         form.fields.setdefault(name, []).append(value)
     return form
-
-
-def _boundary(content_type: str) -> str:
-    if not content_type.isascii():
-        raise FormError(f"Invalid non-ASCII Content-Type in multipart: {content_type}")
-    if not content_type.startswith("multipart/"):
-        raise FormError(f"Invalid Content-Type: {content_type}")
-    boundary = None
-    with contextlib.suppress(UnicodeError, LookupError):
-        boundary = _parameters(content_type).get("boundary")
-    if boundary is None or not _USABLE_BOUNDARY.fullmatch(boundary):
-        raise FormError(f"Invalid boundary in multipart: {boundary}")
-    return boundary
 
 
 def _read_multipart(boundary: str, body: bytes | bytearray, digest: Digest | None) -> Form:
@@ -111,7 +107,7 @@ def _read_multipart(boundary: str, body: bytes | bytearray, digest: Digest | Non
             bare = bare_name(filename)
             # A file that breaks off is none; a text that does is what there is of it.
             if name and bare and next_start < length:
-                file = (digest or _copy)(body, content, end)
+                file = digest(body, content, end) if digest else (None, bytes(body[content:end]))
                 form.files.setdefault(name, []).append(Upload(bare, file[1], file[0]))
         else:
             texts += 1
@@ -127,10 +123,6 @@ def _read_multipart(boundary: str, body: bytes | bytearray, digest: Digest | Non
     if last < 0 or not body.startswith(b"--", last + len(separator)):
         return attrs.evolve(form, problem="the body ends before its last boundary")
     return form
-
-
-def _copy(body: bytes | bytearray, start: int, end: int) -> tuple[None, bytes]:
-    return None, bytes(body[start:end])
 
 
 # The same few fields are sent again and again.

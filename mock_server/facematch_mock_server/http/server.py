@@ -39,18 +39,10 @@ T = TypeVar("T")
 
 
 class HttpServer:
-    """Serves one app over HTTP/1.1, on the event loop that all servers of the process share.
+    """Serves one app over HTTP/1.1, on the event loop that all servers of the process share."""
 
-    In the child of a fork it neither listens nor answers, and `port` and `url` lead to the
-    parent's. The handler must not call a server of the same process on the loop's thread.
-
-    Args:
-        idle_s: Seconds until a connection without a request is closed, a head that is not
-            complete, or an upload that stands still, is answered 408.
-        linger_s: Seconds for which a connection that is closed on our side takes in, and throws
-            away, what its client sends: a client must be done sending before it reads an answer.
-    """
-
+    # In the child of a fork it neither listens nor answers, and `port` and `url` lead to the
+    # parent's. The handler must not call a server of the same process on the loop's thread.
     # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that
     # are still being set up when it stops, and leaves them open.
 
@@ -60,7 +52,9 @@ class HttpServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        # Until a connection without a request is closed, and an upload that stands still gets 408.
         idle_s: float = 60.0,
+        # A client must be done sending before it reads an answer: so long what it sends is taken.
         linger_s: float = 5.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -82,11 +76,11 @@ class HttpServer:
         self._port: int = listener.getsockname()[1]
         self._setting_up: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
-        self._thread = thread = _acquire(listener)
+        with _Process.lock:
+            self._thread = thread = _Process.thread = _Process.thread or LoopThread()
+            thread.listening.add(listener)
         self._service = self._make_service(
-            loop=thread.loop,
-            scratch=thread.scratch,
-            threads=thread.pool,
+            loop=thread.loop, scratch=thread.scratch, threads=thread.pool
         )
         try:
             thread.run(self._begin(listener))
@@ -225,13 +219,6 @@ class _Process:
     #: Those of the parents of a fork: kept, so that they are not closed, for their selectors are
     #: the parents' too.
     inherited: ClassVar[list[LoopThread]] = []
-
-
-def _acquire(listener: socket.socket) -> LoopThread:
-    with _Process.lock:
-        _Process.thread = _Process.thread or LoopThread()
-        _Process.thread.listening.add(listener)
-        return _Process.thread
 
 
 def _release(thread: LoopThread, listener: socket.socket) -> None:

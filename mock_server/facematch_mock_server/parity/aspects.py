@@ -1,9 +1,7 @@
 """One answer reduced to aspects: what it shows at each place, as far as that may be kept.
 
-Kept are structure, kinds of numbers and times, and public words: those of the mock and of HTTP, and
-codes such as ``NO_FACE``. The rest may be about a person or an account. It is dropped here, before
-anything is written or compared.
-"""
+Kept are structure, kinds of numbers and times, and public words. The rest may be about a person or
+an account: it is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 

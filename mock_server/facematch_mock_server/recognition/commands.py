@@ -28,7 +28,6 @@ _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 
 def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
-    """An option whose default the help shows."""
     shown = {"default": default, "show_default": True}
     return click.option(name, type=kind, metavar=metavar, help=words, **shown)
 

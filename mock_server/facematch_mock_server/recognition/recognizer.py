@@ -34,19 +34,11 @@ _CACHED = 2000
 
 
 class Recognizer:
-    """Decides what a mock vendor sees. Safe across threads; a test may derive its own from it.
+    """Decides what a mock vendor sees. Safe across threads; a test may derive its own from it."""
 
-    In this order: outcomes set by the test; test cards; real scores of the backend local, if
-    `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
-    pair. A picture with a side under 64 pixels has no face. All of this is ours, no vendor's.
-
-    Args:
-        engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
-            cards. It checks no liveness: there the bytes decide.
-
-    Attributes:
-        waiting: The outcomes that were set and not used up.
-    """
+    # In this order: outcomes set by the test; test cards; real scores of the backend local, if
+    # `engine` says so (no liveness); else the bytes: the same ones score 100, different ones 2-20,
+    # fixed by the pair. All of this is ours, no vendor's.
 
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
@@ -112,10 +104,7 @@ class Recognizer:
         digests: Digests = UNKNOWN,
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
-
-        `digests` are as far as the caller has them; `fields` is called if an outcome needs it.
-        """
+        """The facts of one comparison; with `rotate` quarter turns of the pictures are tried."""
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
         outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
         match = None

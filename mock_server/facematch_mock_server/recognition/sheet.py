@@ -38,8 +38,14 @@ def _draw(card: Card) -> PIL.Image.Image:
     for number, part in enumerate(cards.FACES[card.faces]):
         # The others are other people: each takes its looks from another place.
         _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
+    # The font that every Pillow brings, and whole pixels: a card looks the same everywhere.
+    font = ImageFont.load_default_imagefont()
     for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
-        _draw_line(picture, line, top, scale)
+        box = font.getbbox(line)
+        mask = PIL.Image.new("L", (int(box[2]) + 1, int(box[3]) + 1))
+        ImageDraw.Draw(mask).text((0, 0), line, fill=255, font=font)
+        large = mask.resize((mask.width * scale, mask.height * scale), Resampling.NEAREST)
+        picture.paste(_INK, (CELL, top), large)
     for number, dark in enumerate(cards.dark_cells(cards.payload_of(card))):
         if dark:
             y, x = divmod(number, cards.COLUMNS)
@@ -82,16 +88,6 @@ def _draw_face(
     if attack:
         # A face held up on a sheet: what an attack mostly is.
         draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
-
-
-def _draw_line(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
-    # The font that every Pillow brings, and whole pixels: a card looks the same everywhere.
-    font = ImageFont.load_default_imagefont()
-    box = font.getbbox(line)
-    mask = PIL.Image.new("L", (int(box[2]) + 1, int(box[3]) + 1))
-    ImageDraw.Draw(mask).text((0, 0), line, fill=255, font=font)
-    large = mask.resize((mask.width * scale, mask.height * scale), PIL.Image.Resampling.NEAREST)
-    picture.paste(_INK, (CELL, top), large)
 
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
