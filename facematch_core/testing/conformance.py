@@ -201,9 +201,6 @@ def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
     return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
 
-# --- With nobody behind it ------------------------------------------------------------------------
-
-
 class Alone(VendorSimulator):
     """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders."""
 
@@ -242,9 +239,6 @@ class Alone(VendorSimulator):
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
         raise NotImplementedError(f"Nobody is behind {self._class.name}: give it a simulator.")
-
-
-# --- One rule after another -----------------------------------------------------------------------
 
 
 def run_rules(make: MakeSimulator, **options: Any) -> tuple[Case, ...]:
@@ -351,8 +345,6 @@ def _quiet() -> Iterator[None]:
     finally:
         root.removeHandler(handler)
 
-
-# --- Why a rule failed, in one line that may be shown to anybody ----------------------------------
 
 #: Longest reason, in characters.
 LONGEST = 300

@@ -112,9 +112,6 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     return tuple(piece for piece in pieces if len(set(piece)) > 6)
 
 
-# --- What a program shows -------------------------------------------------------------------------
-
-
 def told_by(error: BaseException) -> str:
     """Everything an error tracker could collect of `error`: texts, attributes, frames, locals.
 

@@ -126,9 +126,6 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
     return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
 
 
-# --- As a phone writes them, and what became of one -----------------------------------------------
-
-
 @functools.lru_cache(64)
 def turn(image: Image, orientation: int) -> Image:
     """The same picture as a phone stores it: turned, with the EXIF orientation that says so."""

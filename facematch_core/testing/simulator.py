@@ -297,9 +297,6 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
-# --- Vendors over HTTP ----------------------------------------------------------------------------
-
-
 @attrs.frozen(kw_only=True)
 class SimulatorRequest:
     """A request as it arrived.
@@ -620,8 +617,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
 
-
-# --- Engines on this machine ----------------------------------------------------------------------
 
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]

@@ -114,9 +114,6 @@ class MappingRules(Rules):
             _other_scores(reader, good, place, value)
 
 
-# --- Who reads ------------------------------------------------------------------------------------
-
-
 @attrs.frozen
 class Recording:
     """A call, and what was answered to each of its requests; that at `step` is answered anew."""
@@ -286,9 +283,6 @@ def _difference(first: Result, second: Result, *but: str) -> str:
         for name in before
         if name not in ("created_at", "elapsed_s", *but) and before[name] != after[name]
     )
-
-
-# --- What is tried --------------------------------------------------------------------------------
 
 
 def _other_answers(reader: Reader, recording: Recording, face_statuses: Container[int]) -> None:

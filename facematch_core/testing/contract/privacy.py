@@ -174,9 +174,6 @@ class PrivacyRules(Rules):
             _judge_unkept(bench, operation, {}, f" after {trouble}")
 
 
-# --- What can be seen of a call -------------------------------------------------------------------
-
-
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
     """The simulator's secrets, each with what it is; of a long one both its ends."""
     for secret in bench.simulator.secrets:
@@ -262,9 +259,6 @@ def _stands_in(guess: Any, text: str) -> bool:
     # Not a part of a longer number, of a time or of an id.
     alone = rf"(?<![\w.:/-]){words}(?![\w]|[.:/-]\w)"
     return re.search(alone, text, re.IGNORECASE) is not None
-
-
-# --- What reaches the vendor ----------------------------------------------------------------------
 
 
 def _receive(

@@ -115,8 +115,6 @@ class RecordRules(Rules):
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
 
 
-# --- Looking for calls ----------------------------------------------------------------------------
-
 #: A call that is in the vendor's records, in which situation it ends there, and what it answers.
 _Searched = tuple[fm.CallRecord, Situation, Result]
 
@@ -281,9 +279,6 @@ def _facts(result: Result) -> dict[str, object]:
 def _words(says: object) -> str:
     kind = getattr(says, "outcome", type(says).__name__)
     return f"gives {kind} ({getattr(says, 'reason', says)})"
-
-
-# --- Cleaning up ----------------------------------------------------------------------------------
 
 
 class _Trace(NamedTuple):
