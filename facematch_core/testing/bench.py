@@ -80,7 +80,6 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """Whichever of the two it is, for messages."""
         if self.result is not None:
             return f"the result {self.result.decision}"
         return f"{type(self.error).__name__} ({self.error})"
@@ -115,8 +114,6 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
-    """One simulator under test, with what was opened on it."""
-
     def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
         #: A call without a deadline is given up after so many seconds.
         self.simulator, self.ends_s = simulator, ends_s
@@ -169,8 +166,6 @@ class Bench:
         verifier = fm.FaceVerifier(self.simulator.backend(), **{"clock": self.clock, **options})
         return self._stack.enter_context(contextlib.closing(verifier))
 
-    # What is declared.
-
     @property
     def operations(self) -> list[Operation]:
         return [operation for operation in GOOD if operation in self.can.operations]
@@ -207,8 +202,6 @@ class Bench:
         if can.options is not None and can.takes("options", operation):
             for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
-
-    # What can be tested.
 
     def need(self, *situations: Situation) -> None:
         """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
@@ -274,8 +267,6 @@ class Bench:
             return [None, *several[1:]]
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
-    # Calls.
-
     def ask(
         self,
         operation: Operation,
@@ -287,7 +278,6 @@ class Bench:
         images: tuple[fm.Image, fm.Image] | None = None,
         **options: Any,
     ) -> Outcome:
-        """Set the situation and make one call, as an application would."""
         self.prepare(situation, score, step)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -342,11 +332,8 @@ class Bench:
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
     ) -> None:
-        """Set the situation; a step only where there are several."""
         aim, self._situation = {} if step is None else {"step": step}, situation
         self.simulator.set_situation(situation, score=score, **aim)
-
-    # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
     def overhear(
@@ -429,7 +416,6 @@ def application_call(
     pictures: tuple[fm.Image, fm.Image],
     options: dict[str, Any],
 ) -> Callable[[], Result]:
-    """One call as an application makes it, not yet made."""
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pictures, **options)
     return lambda: verifier.check_liveness(pictures[0], **options)

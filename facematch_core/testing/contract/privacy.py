@@ -347,7 +347,7 @@ _EVENTS = _FILES | _ADDRESSES | _PROGRAMS
 #: Modules that write what they make of source code.
 _COMPILERS = ("importlib._bootstrap", "_frozen_importlib", "_pytest.assertion")
 
-#: Those under way: what was seen meanwhile, and `sends`.
+#: What was seen meanwhile, and `sends`.
 _watches: list[tuple[list[str], bool]] = []
 
 #: Once for each hook and for good: it cannot be taken away.

@@ -33,7 +33,6 @@ from .privacy import secrets_of, traces
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 
-#: Stands for what a simulator does not say.
 UNTOLD = "nothing"
 
 #: A text as nobody's setting is; it must not be seen again.
