@@ -188,7 +188,6 @@ class Bench:
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
     def paid_if_unreadable(self, operation: Operation) -> tuple[fm.Charged, ...]:
-        """What an answer 200 that cannot be read may be said to have cost."""
         billed = operation in self.can.billed_operations
         return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
 
@@ -214,7 +213,6 @@ class Bench:
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
-        """Whether a call of a declared operation can meet `situation`."""
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
             return operation in self.operations
         return OPERATION_OF.get(situation, operation) is operation
@@ -320,7 +318,6 @@ class Bench:
         return MatchCall(reference=reference, **fields)
 
     def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
-        """Probe and reference as the verifier hands them to the backend."""
         limits = map(self.can.limits_for, PICTURES)
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 

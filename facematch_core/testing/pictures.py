@@ -46,7 +46,6 @@ def noise(
 
 
 def _fill(width: int, height: int, kind: ImageFormat) -> Image:
-    """A picture of one colour: small, however large it is."""
     from PIL import Image as Pillow
 
     return _write(Pillow.new("RGB", (width, height), (90, 120, 150)), kind)

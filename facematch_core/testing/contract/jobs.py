@@ -33,8 +33,6 @@ REFUSED = (400, 401, 403, 404, 410, 422, 500, 502, 503)
 
 @attrs.define
 class Job:
-    """A call whose job was followed, with the replies."""
-
     backend: HttpBackend
     operation: fm.Operation
     call: Call
@@ -119,7 +117,6 @@ def play_job(
 
 
 def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that a job is not asked for at once again, nor earlier than the vendor wants."""
 
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll > 2:
@@ -149,7 +146,6 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
 
 
 def judge_polls(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that a job whose polls are refused, or whose state nobody knows, ends the call."""
     job = play_job(bench, operation)
     if job is None:
         return

@@ -192,7 +192,6 @@ def _lose_calls(
 
 
 def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
-    """Assert that each call is found as it was answered, by its own ids and answers alone."""
     replies: list[list[HttpReply]] = []
 
     def listen(_: HttpRequest, send: Send, __: bool) -> HttpReply:

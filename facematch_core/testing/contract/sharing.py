@@ -204,7 +204,6 @@ class SharingRules(Rules):
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"
         finally:
             socket.setdefaulttimeout(time_out)
-        # Nobody is left who could have kept open what is shared.
         bench.close()
         for operation in bench.operations:
             _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
