@@ -80,7 +80,6 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """Whichever of the two it is, for messages."""
         if self.result is not None:
             return f"the result {self.result.decision}"
         return f"{type(self.error).__name__} ({self.error})"
@@ -115,8 +114,6 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
-    """One simulator under test, with what was opened on it."""
-
     def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
         #: A call without a deadline is given up after so many seconds.
         self.simulator, self.ends_s = simulator, ends_s
@@ -169,8 +166,6 @@ class Bench:
         verifier = fm.FaceVerifier(self.simulator.backend(), **{"clock": self.clock, **options})
         return self._stack.enter_context(contextlib.closing(verifier))
 
-    # What is declared.
-
     @property
     def operations(self) -> list[Operation]:
         return [operation for operation in GOOD if operation in self.can.operations]
@@ -193,7 +188,6 @@ class Bench:
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
     def paid_if_unreadable(self, operation: Operation) -> tuple[fm.Charged, ...]:
-        """What an answer 200 that cannot be read may be said to have cost."""
         billed = operation in self.can.billed_operations
         return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
 
@@ -208,8 +202,6 @@ class Bench:
             for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
 
-    # What can be tested.
-
     def need(self, *situations: Situation) -> None:
         """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
         missing = [s for s in situations if s not in self.simulator.situations]
@@ -221,7 +213,6 @@ class Bench:
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
-        """Whether a call of a declared operation can meet `situation`."""
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
             return operation in self.operations
         return OPERATION_OF.get(situation, operation) is operation
@@ -274,8 +265,6 @@ class Bench:
             return [None, *several[1:]]
         return [*several] if len(several) > 1 and situation in AIMED else [None]
 
-    # Calls.
-
     def ask(
         self,
         operation: Operation,
@@ -287,7 +276,6 @@ class Bench:
         images: tuple[fm.Image, fm.Image] | None = None,
         **options: Any,
     ) -> Outcome:
-        """Set the situation and make one call, as an application would."""
         self.prepare(situation, score, step)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -330,7 +318,6 @@ class Bench:
         return MatchCall(reference=reference, **fields)
 
     def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
-        """Probe and reference as the verifier hands them to the backend."""
         limits = map(self.can.limits_for, PICTURES)
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
@@ -342,11 +329,8 @@ class Bench:
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
     ) -> None:
-        """Set the situation; a step only where there are several."""
         aim, self._situation = {} if step is None else {"step": step}, situation
         self.simulator.set_situation(situation, score=score, **aim)
-
-    # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
     def overhear(
@@ -429,7 +413,6 @@ def application_call(
     pictures: tuple[fm.Image, fm.Image],
     options: dict[str, Any],
 ) -> Callable[[], Result]:
-    """One call as an application makes it, not yet made."""
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pictures, **options)
     return lambda: verifier.check_liveness(pictures[0], **options)

@@ -128,7 +128,6 @@ _LEAVES = ("true", "false", "null", "0", "-1", "93.5", "1e400", "NaN", '""', '"y
 
 
 def make_up() -> Iterator[bytes]:
-    """Bodies of any kind that no vendor sends."""
     yield from (b"null", b"[]", b"{}", b"true", b'"yes"', b"93.5", b"[" * 5000, b'{"a":' * 5000)
     for leaf in _LEAVES:
         flat = "{" + ", ".join(f'"{word}": {leaf}' for word in _WORDS) + "}"

@@ -201,9 +201,6 @@ def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
     return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
 
-# --- With nobody behind it ------------------------------------------------------------------------
-
-
 class Alone(VendorSimulator):
     """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders."""
 
@@ -230,7 +227,6 @@ class Alone(VendorSimulator):
 
     def backend(self, **settings: Any) -> Backend:
         if settings:
-            # Then it is the class itself that judges them.
             return self._class(**self._settings | settings)
         # As `open_verifier` opens it, but that the environment's keys stay out of it.
         resolved = resolve_settings(
@@ -242,14 +238,6 @@ class Alone(VendorSimulator):
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
         raise NotImplementedError(f"Nobody is behind {self._class.name}: give it a simulator.")
-
-
-# --- One rule after another -----------------------------------------------------------------------
-
-
-def run_rules(make: MakeSimulator, **options: Any) -> tuple[Case, ...]:
-    """All that `each_case` gives."""
-    return tuple(each_case(make, **options))
 
 
 def each_case(
@@ -291,24 +279,22 @@ class _Run:
         """Run one case, unless a rule that it follows from has failed."""
         cause = next((number for number in self._failed.values() if number in rule.follows), None)
         if cause is None:
-            status, reason = self._in_time(rule, situation)
+            # It is not judged, or the first to fail, if time is over.
+            run_s = RUN_S if self._failed else HONEST_RUN_S
+            status = Status.NOT_JUDGED if self._failed else Status.FAILED
+            reason = f"the {run_s:g} s of a run were over"
+            rest_s = self._began + run_s - time.monotonic()
+            work = functools.partial(self._run_case, rule, situation)
+            with contextlib.suppress(StillRunning):
+                if rest_s > 0:
+                    limit = Deadline.after(rest_s)
+                    status, reason = HelperThreads(1, "facematch-kit").run(work, limit)
             if status is Status.FAILED:
                 fault = reason.removeprefix(BEFORE).removeprefix(AFTER)
                 cause = self._failed.setdefault(fault, rule.number)
         if cause not in (None, rule.number):
             status, reason = Status.NOT_JUDGED, f"because of {cause}"
         return Case(rule.number, "" if situation is None else situation.value, status, reason)
-
-    def _in_time(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
-        """What came out of one case; it is not judged, or the first to fail, if time is over."""
-        run_s = RUN_S if self._failed else HONEST_RUN_S
-        rest_s = self._began + run_s - time.monotonic()
-        if rest_s > 0:
-            work = functools.partial(self._run_case, rule, situation)
-            with contextlib.suppress(StillRunning):
-                return HelperThreads(1, "facematch-kit").run(work, Deadline.after(rest_s))
-        status = Status.NOT_JUDGED if self._failed else Status.FAILED
-        return status, f"the {run_s:g} s of a run were over"
 
     def _run_case(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
         test = getattr(BackendContract(), rule.name)
@@ -351,8 +337,6 @@ def _quiet() -> Iterator[None]:
     finally:
         root.removeHandler(handler)
 
-
-# --- Why a rule failed, in one line that may be shown to anybody ----------------------------------
 
 #: Longest reason, in characters.
 LONGEST = 300

@@ -52,6 +52,11 @@ def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 
 def layers(text: bytes | str) -> Iterator[bytes]:
     """A text as bytes, and what was written inside of quotation marks in it, up to three deep."""
+
+    def write(escaped: re.Match[bytes]) -> bytes:
+        itself, short, long = escaped.groups()
+        return itself or chr(int(short or long, 16)).encode(errors="surrogatepass")
+
     try:
         # Surrogates stand for bytes that were no text, as in file names and arguments.
         layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
@@ -63,15 +68,10 @@ def layers(text: bytes | str) -> Iterator[bytes]:
         large = _PERCENT.sub(lambda escaped: escaped[0].upper(), layer)
         if large != layer:
             yield large
-        inner = _ESCAPED.sub(_character, layer)
+        inner = _ESCAPED.sub(write, layer)
         if inner == layer:
             return
         layer = inner
-
-
-def _character(escaped: re.Match[bytes]) -> bytes:
-    itself, short, long = escaped.groups()
-    return itself or chr(int(short or long, 16)).encode(errors="surrogatepass")
 
 
 @functools.lru_cache(maxsize=256)  # the same few are looked for again and again
@@ -110,9 +110,6 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     pieces = (data[at : at + 12] for at in range(step, len(data) - 12, step))
     # A run of one byte is padding or a plain area, and would be found anywhere.
     return tuple(piece for piece in pieces if len(set(piece)) > 6)
-
-
-# --- What a program shows -------------------------------------------------------------------------
 
 
 def told_by(error: BaseException) -> str:

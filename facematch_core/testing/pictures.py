@@ -46,7 +46,6 @@ def noise(
 
 
 def _fill(width: int, height: int, kind: ImageFormat) -> Image:
-    """A picture of one colour: small, however large it is."""
     from PIL import Image as Pillow
 
     return _write(Pillow.new("RGB", (width, height), (90, 120, 150)), kind)
@@ -124,9 +123,6 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
     sides = range(max(least_px, math.isqrt(size_bytes // 3) + 1), least_px - 1, -1)
     pictures = (noise(0, (side, side), kind) for side in sides)
     return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
-
-
-# --- As a phone writes them, and what became of one -----------------------------------------------
 
 
 @functools.lru_cache(64)

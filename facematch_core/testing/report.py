@@ -219,9 +219,6 @@ class ConformanceReport:
         return report
 
 
-# --- Which rules prove what a backend declares ----------------------------------------------------
-
-
 def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
     """Everything that `backend` declares or shows, and whether the rules, by number, proved it."""
     can, apart = backend.capabilities, {Status.DOES_NOT_APPLY}

@@ -1,5 +1,4 @@
-"""The vendor behind a backend, played by something on this machine: `HttpSimulator` for those that
-are asked over HTTP, `EngineSimulator` for engines; anything else derives from `VendorSimulator`."""
+"""The vendor behind a backend, played by something on this machine."""
 
 from __future__ import annotations
 
@@ -37,8 +36,6 @@ class Situation(enum.StrEnum):
     A simulator produces as many of them as its vendor knows. A rule that needs one which the
     simulator does not produce is skipped and says so; only those of `required` may not be missing.
     """
-
-    # Answers about people
 
     #: Both pictures show one person: a match at the default threshold, with a score well above it.
     #: Where the vendor checks liveness as well, the probe passes a check, too.
@@ -80,8 +77,6 @@ class Situation(enum.StrEnum):
     NO_CREDIT = "no_credit"
     THROTTLED = "throttled"
     REJECTED = "rejected"
-
-    # Faults
 
     #: Nothing listens: no byte of the request leaves.
     UNREACHABLE = "unreachable"
@@ -297,9 +292,6 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
-# --- Vendors over HTTP ----------------------------------------------------------------------------
-
-
 @attrs.frozen(kw_only=True)
 class SimulatorRequest:
     """A request as it arrived.
@@ -369,12 +361,6 @@ class SimulatorReply:
         """The body as bytes."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
-
-#: Headers by which a reply says where it ends, and what becomes of its connection.
-_FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
-
-#: After these the client may send its next request over the same connection.
-_PLAIN = (200, 201, 202)
 
 #: Seconds after which a connection that says nothing, or an answer without an end, is given up.
 PATIENCE_S = 30.0
@@ -505,7 +491,10 @@ class HttpSimulator(VendorSimulator):
         if counts:
             self._charge(reply)
             self.last_reply = reply
-        keeps = reply.status in _PLAIN and _FRAMING.isdisjoint(map(str.lower, reply.headers))
+        framing = {"connection", "content-length", "transfer-encoding"}
+        keeps = reply.status in (200, 201, 202) and framing.isdisjoint(
+            map(str.lower, reply.headers)
+        )
         return (_write(reply, keeps=keeps),), keeps
 
     def _ask(
@@ -620,8 +609,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle  # noqa: N815 - names of the standard library
 
-
-# --- Engines on this machine ----------------------------------------------------------------------
 
 #: Whatever `Image.of` takes.
 Picture = Image | bytes | os.PathLike[str]

@@ -22,7 +22,7 @@ from mutants.sharing import LoginReference, LoginSimulator, ReportReference, Rep
 from mutants.table import MUTANTS
 
 from facematch_core.testing import Status, rules
-from facematch_core.testing.conformance import run_rules
+from facematch_core.testing.conformance import each_case
 
 #: Mutants of which a rule asks that they raise nothing, or nothing else.
 RAISES = {"ImpossibleScoreIsFree", "ClosesOnce", "DiagnoseNeedsTheVendor", "LooksForAnotherName"}
@@ -134,7 +134,7 @@ APART = {
 @pytest.mark.parametrize("form", in_turn(FORMS, {"in this process"}))
 def test_every_form_conforms(form):
     """To every rule, with nothing open."""
-    cases = run_rules(FORMS[form][1])
+    cases = tuple(each_case(FORMS[form][1]))
     bad = [case for case in cases if case.status in (Status.FAILED, Status.OPEN)]
     assert not bad, "\n".join(f"{case.rule} {case.name}: {case.reason}" for case in bad)
     assert {case.rule for case in cases if case.status is Status.DOES_NOT_APPLY} == APART[form]

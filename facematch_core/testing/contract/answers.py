@@ -281,7 +281,6 @@ class AnswerRules(Rules):
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
         """
         for operation in bench.operations_for(Situation.TWO_FACES):
-            # A second face is that of its own call, and not of the next one.
             for situation in (Situation.TWO_FACES, GOOD[operation]):
                 codes = {each.code for each in bench.ask(operation, situation).answer.warnings}
                 warns = fm.WarningCode.MULTIPLE_FACES in codes
@@ -317,7 +316,6 @@ class AnswerRules(Rules):
                 # A vendor that has codes alone has no text that could be kept.
                 same(f"the text of {tag}", warning.text, text or warning.text)
                 same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
-                # With a grave one nobody passes.
                 assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
 
     def test_r15_impossible_score_is_no_score(self, bench: Bench) -> None:
@@ -366,7 +364,6 @@ def same(what: str, actual: object, due: object) -> None:
 
 
 def _read_words(bench: Bench) -> set[str]:
-    """Every text and flag in the last answer, with its place."""
     reply: Any = bench.simulator.last_reply
     with contextlib.suppress(AttributeError, ValueError):  # it is not seen, or no JSON
         values = places(json.loads(reply.content))

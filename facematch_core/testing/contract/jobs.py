@@ -22,32 +22,17 @@ from facematch_core.testing.bench import INCONCLUSIVE, PASS, REVIEW, Bench
 from facematch_core.testing.bodies import GONE, Place, places, show_place, write_with
 from facematch_core.testing.simulator import GOOD, Situation
 
-#: Seconds between two polls at least, where the vendor asks for none.
-LEAST_PAUSE_S = 0.1
-
-#: The longest that is waited for a poll, where the vendor asks for nothing.
-LONGEST_PAUSE_S = 30
-
 #: What the vendor asks for by ``Retry-After``, in seconds: while a job goes on, and too early.
 GOES_ON_S, TOO_EARLY_S = 4, 6
 
-#: The classes of results.
 RESULTS = (fm.MatchResult, fm.LivenessResult)
 
 #: Statuses of a poll that another poll does not help against, or not for long.
 REFUSED = (400, 401, 403, 404, 410, 422, 500, 502, 503)
 
-#: How many polls more may meet the same odd answer before the call ends.
-MORE_POLLS = 3
-
-#: How a vendor's word for a state looks.
-WORD = re.compile(r"[^\W\d_]+([ _-][^\W\d_]+){0,2}")
-
 
 @attrs.define
 class Job:
-    """A call whose job was followed, with the replies."""
-
     backend: HttpBackend
     operation: fm.Operation
     call: Call
@@ -81,7 +66,7 @@ class Job:
         where = f"{self.operation}, a poll answered {how}"
         verdict = getattr(self.read(reply), "decision", None)
         assert verdict in (None, *allowed), f"{where}: that is read as the end, {verdict}"
-        answers = [reply] * (1 + MORE_POLLS)
+        answers = [reply] * 4  # so many polls may meet it before the call ends
         ends = verdict or isinstance(self.read(*answers, self.done), fm.VendorError)
         assert ends, f"{where}: the job is asked for again after {len(answers)} such answers"
 
@@ -132,7 +117,6 @@ def play_job(
 
 
 def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that a job is not asked for at once again, nor earlier than the vendor wants."""
 
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll > 2:
@@ -143,7 +127,8 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
         refusal: dict[str, Any] = {} if poll == 1 else {"status": 429, "body": b"{}"}
         return attrs.evolve(reply, headers=headers, **refusal)
 
-    goes_on = "that it goes on", LEAST_PAUSE_S
+    # Seconds between two polls at least; where the vendor asks for none, 30 at most.
+    goes_on = "that it goes on", 0.1
     asks = f"that it goes on, with a date in {GOES_ON_S} s as `Retry-After`", GOES_ON_S
     refuses = f"429 with `Retry-After: {TOO_EARLY_S}`", TOO_EARLY_S
     dates = ask_for_time, ", with a date in `Retry-After`"
@@ -151,7 +136,7 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
         if (job := play_job(bench, operation, *changes)) is None:
             return
         clock, longest_s = job.backend.client.clock, max(job.pauses_s)
-        soon = longest_s <= LONGEST_PAUSE_S or any("Retry-After" in r.headers for r in job.replies)
+        soon = longest_s <= 30 or any("Retry-After" in r.headers for r in job.replies)
         assert soon, f"{operation}: a job is asked for after {longest_s:g} s, for which nobody asks"
         for pause_s, (how, least_s) in zip(job.pauses_s[job.first + 1 :], answers, strict=False):
             assert pause_s >= least_s, (
@@ -161,7 +146,6 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
 
 
 def judge_polls(bench: Bench, operation: fm.Operation) -> None:
-    """Assert that a job whose polls are refused, or whose state nobody knows, ends the call."""
     job = play_job(bench, operation)
     if job is None:
         return
@@ -211,7 +195,8 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
 
 def is_word(value: object) -> bool:
     """Whether it may be a vendor's word for a state: it is no sentence, time or id."""
-    return isinstance(value, str) and WORD.fullmatch(value) is not None
+    word = r"[^\W\d_]+([ _-][^\W\d_]+){0,2}"
+    return isinstance(value, str) and re.fullmatch(word, value) is not None
 
 
 def _put(reply: HttpReply, place: Place, value: object) -> HttpReply:

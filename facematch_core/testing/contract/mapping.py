@@ -1,5 +1,4 @@
-"""R38, R39: what a backend makes of any answer: an `HttpBackend` reads it by `read_reply`, another
-backend is sent it."""
+"""R38, R39: an `HttpBackend` reads any answer by `read_reply`, another backend is sent it."""
 
 from __future__ import annotations
 
@@ -24,9 +23,6 @@ from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, Simulato
 from ._frame import Rules, pure
 from .jobs import is_word, judge_polls
 
-#: A threshold that the good answer of any simulator passes: it is well above the default.
-LOW = 1.0
-
 #: What is put in the place of each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 
@@ -38,9 +34,6 @@ REFUSED = (
 
 #: What a code may be that the vendor has added since; the last begins as a known code.
 NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
-
-#: How often a call may ask for the good end once more: it may poll.
-POLLS = 20
 
 
 class MappingRules(Rules):
@@ -63,7 +56,8 @@ class MappingRules(Rules):
                 again = bench.ask(operation, situation).answer
                 apart = _difference(first, again, "ids", "headers", "raw")
                 assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
-        reader, low = Reader(bench), Reader(bench, LOW)
+        # The good answer of any simulator passes the second one's threshold.
+        reader, low = Reader(bench), Reader(bench, 1.0)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
         recordings = [*itertools.starmap(reader.record, about_faces)]
         face_statuses: Container[int] = {r.reply.status for r in recordings if r.replies}
@@ -114,9 +108,6 @@ class MappingRules(Rules):
             _other_scores(reader, good, place, value)
 
 
-# --- Who reads ------------------------------------------------------------------------------------
-
-
 @attrs.frozen
 class Recording:
     """A call, and what was answered to each of its requests; that at `step` is answered anew."""
@@ -159,8 +150,6 @@ class Reading(NamedTuple):
 
 
 class Reader:
-    """Has the backend read answers that nobody gave."""
-
     def __init__(self, bench: Bench, threshold: float | None = None) -> None:
         self.bench, self.backend, self.threshold = bench, bench.backend, threshold
         self.is_core = isinstance(bench.backend, HttpBackend)
@@ -215,7 +204,6 @@ class Reader:
         return recording.operation in self.bench.can.billed_operations and not free
 
     def judge_price(self, recording: Recording, reading: Reading) -> None:
-        """Assert that no error calls an answer free that the vendor charges."""
         free = reading.error is not None and reading.error.billing.charged is fm.Charged.NO
         wrong = free and self.costs(recording)
         assert not wrong, f"{reading.end} says that it was free, and the vendor charges it"
@@ -239,7 +227,7 @@ class Reader:
         answer: Any
         if isinstance(self.backend, HttpBackend):
             until = [*replies[: step - 1], reply]
-            further = [*rest, *[replies[-1]] * POLLS]
+            further = [*rest, *[replies[-1]] * 20]  # it may poll, and finds the good end each time
             for more in ([], further):
                 with contextlib.suppress(ValueError):  # it asks for more than these
                     answer = self.backend.read_reply(recording.call, *until, *more)
@@ -286,9 +274,6 @@ def _difference(first: Result, second: Result, *but: str) -> str:
         for name in before
         if name not in ("created_at", "elapsed_s", *but) and before[name] != after[name]
     )
-
-
-# --- What is tried --------------------------------------------------------------------------------
 
 
 def _other_answers(reader: Reader, recording: Recording, face_statuses: Container[int]) -> None:

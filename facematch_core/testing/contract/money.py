@@ -104,7 +104,6 @@ class MoneyRules(Rules):
             ground = billing.ground or billing.charged is not Charged.YES
             assert ground, f"{where}: charged, and `billing.ground` does not say why"
         for operation in bench.operations:
-            # What a caller may ask for besides, and may cost more.
             for wish in bench.wishes(operation):
                 outcome = bench.ask(operation, GOOD[operation], **wish)
                 agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
@@ -198,7 +197,6 @@ class MoneyRules(Rules):
                         f"{taken_s:.2f} s, and gave {outcome.summary}"
                     )
                     judge(bench, operation, stall, step, outcome)
-                # An answer that came too late says the opposite.
                 for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                     decision = bench.ask(operation, table[operation]).answer.decision
                     after = f"{operation}: the result after a call that was given up"
@@ -238,7 +236,6 @@ class MoneyRules(Rules):
                 f"{operation}: `on_sent` was called {len(at)} times, and the vendor had "
                 f"{at[-1] - before} requests by then"
             )
-            # The end of the program, and what a policy raises.
             for stop in (SystemExit(), ZeroDivisionError()) if at else ():
                 before, gave = simulator.requests_seen, ""
                 call = bench.call(operation, GOOD[operation], on_sent=mock.Mock(side_effect=stop))

@@ -142,7 +142,6 @@ class PrivacyRules(Rules):
             # Others than before, and files that are not sent as they are.
             noted = pictures.add_note(probe), pictures.add_note(reference)
             _judge_places(bench, operation, noted, {})
-            # Each orientation of EXIF but the usual one.
             for turns in ((6, 8), (3, 2), (5, 4), (7, 6)):
                 held = pictures.turn(probe, turns[0]), pictures.turn(reference, turns[1])
                 outcome, arrived = _receive(bench, operation, held, {})
@@ -162,7 +161,6 @@ class PrivacyRules(Rules):
         Keeping a face needs a legal ground, and somebody who answers for it until it is deleted. A
         record that exists because nobody said no has neither.
         """
-        # What a caller may say of a call who does not ask to keep it.
         besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": MIDDLE}
         for operation in bench.operations:
             wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
@@ -172,9 +170,6 @@ class PrivacyRules(Rules):
         for operation, trouble in bench.cases((Situation.LOST_ANSWER, Situation.OUTAGE)):
             bench.ask(operation, trouble)
             _judge_unkept(bench, operation, {}, f" after {trouble}")
-
-
-# --- What can be seen of a call -------------------------------------------------------------------
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -264,13 +259,9 @@ def _stands_in(guess: Any, text: str) -> bool:
     return re.search(alone, text, re.IGNORECASE) is not None
 
 
-# --- What reaches the vendor ----------------------------------------------------------------------
-
-
 def _receive(
     bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish
 ) -> tuple[Outcome, dict[str, bytes]]:
-    """Make one call; the pictures of it as the vendor got them, by place."""
     bench.simulator.overheard = []
     outcome = bench.ask(operation, GOOD[operation], images=pair, **wish)
     requests, bench.simulator.overheard = bench.simulator.overheard, None
@@ -302,7 +293,6 @@ def _receive(
 
 
 def _judge_places(bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish) -> None:
-    """Assert that each picture arrives where it belongs, as it was prepared."""
     places = zip(bench.fit(pair), PICTURES, strict=True)
     sent = {image.sent_digest: place for image, place in places}
     assert len(sent) == len(PICTURES), "the simulator's two pictures are one: take others"
@@ -353,7 +343,7 @@ _EVENTS = _FILES | _ADDRESSES | _PROGRAMS
 #: Modules that write what they make of source code.
 _COMPILERS = ("importlib._bootstrap", "_frozen_importlib", "_pytest.assertion")
 
-#: Those under way: what was seen meanwhile, and `sends`.
+#: What was seen meanwhile, and `sends`.
 _watches: list[tuple[list[str], bool]] = []
 
 #: Once for each hook and for good: it cannot be taken away.

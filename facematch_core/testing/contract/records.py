@@ -24,12 +24,6 @@ from ._frame import Rules
 from .answers import same
 from .money import request_at
 
-#: How a job may end, too.
-OTHER_ENDS = (Situation.SPOOF, Situation.NO_FACE, Situation.UNKNOWN_STATUS)
-
-#: How often a job is looked for that is not done.
-MOST_LOOKS = 20
-
 
 class RecordRules(Rules):
     """What the vendor still has of a call is found again, or removed."""
@@ -58,8 +52,9 @@ class RecordRules(Rules):
                     is_checked |= _find_each(bench, "a kept call", calls)
             if waits:
                 bench.need(Situation.NEVER_DONE)
-                others = [end for each, end in bench.cases(OTHER_ENDS) if each is operation]
-                answers |= {end: bench.ask(operation, end, **options).answer for end in others}
+                ends = (Situation.SPOOF, Situation.NO_FACE, Situation.UNKNOWN_STATUS)
+                for end in (end for each, end in bench.cases(ends) if each is operation):
+                    answers[end] = bench.ask(operation, end, **options).answer
             for how, calls in _lose_calls(bench, operation, answers, sum(waits), options):
                 is_checked |= _find_each(bench, how, calls)
         if not is_checked:
@@ -114,8 +109,6 @@ class RecordRules(Rules):
         if not removes:
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
 
-
-# --- Looking for calls ----------------------------------------------------------------------------
 
 #: A call that is in the vendor's records, in which situation it ends there, and what it answers.
 _Searched = tuple[fm.CallRecord, Situation, Result]
@@ -199,7 +192,6 @@ def _lose_calls(
 
 
 def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
-    """Assert that each call is found as it was answered, by its own ids and answers alone."""
     replies: list[list[HttpReply]] = []
 
     def listen(_: HttpRequest, send: Send, __: bool) -> HttpReply:
@@ -211,7 +203,7 @@ def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
 
     for record, situation, answer in calls:
         bench.prepare(situation)
-        for _ in range(MOST_LOOKS):
+        for _ in range(20):
             replies.append([])
             with bench.line(listen):
                 says = look(bench, record)
@@ -281,9 +273,6 @@ def _facts(result: Result) -> dict[str, object]:
 def _words(says: object) -> str:
     kind = getattr(says, "outcome", type(says).__name__)
     return f"gives {kind} ({getattr(says, 'reason', says)})"
-
-
-# --- Cleaning up ----------------------------------------------------------------------------------
 
 
 class _Trace(NamedTuple):

@@ -33,7 +33,6 @@ from .privacy import secrets_of, traces
 CALLER_REF = "order 7/3f2b8c1e-9d47-4a6b-8e15-0c7d2a9b4f63/desk 3"
 METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 
-#: Stands for what a simulator does not say.
 UNTOLD = "nothing"
 
 #: A text as nobody's setting is; it must not be seen again.
@@ -179,7 +178,6 @@ class SettingRules(Rules):
 def _judge_refusal(
     bench: Bench, operation: fm.Operation, error: type[fm.FaceMatchError], how: str, **options: Any
 ) -> None:
-    """Assert that a call ends in `error`, and that the vendor has not heard of it."""
     outcome = bench.ask(operation, GOOD[operation], **options)
     instead = f"{operation} {how}: instead of {error.__name__}"
     assert isinstance(outcome.error, error), f"{instead} it gave {outcome.summary}"
@@ -266,7 +264,6 @@ def _wrong_kinds(declared: Any) -> Iterator[Any]:
 
 
 def _judge_diagnosis(bench: Bench, backend: Backend) -> None:
-    """Assert that diagnose asks nobody, leaves nothing behind and shows no secret."""
     before = bench.simulator.requests_seen
     with capture_log() as log, traces() as texts:
         # As `facematch doctor --json` prints it.

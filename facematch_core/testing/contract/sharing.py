@@ -39,9 +39,6 @@ THREADS, CALLS, MEET_S = 8, 4, 1.0
 #: Calls after which what is held is counted, and those that fill a cache which has a bound.
 BATCH, FILLS = 4, 520
 
-#: What `functools.lru_cache` makes.
-CACHE = type(functools.lru_cache(len))
-
 
 class SharingRules(Rules):
     """Many threads, many calls, and the end."""
@@ -207,7 +204,6 @@ class SharingRules(Rules):
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"
         finally:
             socket.setdefaulttimeout(time_out)
-        # Nobody is left who could have kept open what is shared.
         bench.close()
         for operation in bench.operations:
             _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
@@ -259,6 +255,7 @@ def measure_held(backend: Backend) -> dict[str, int]:
     package -= {"facematch_core", *sys.stdlib_module_names}
     # A function leads to every name of its module, which is looked at by itself.
     seen = {id(vars(module)) for module in tuple(sys.modules.values())}
+    cache = type(functools.lru_cache(len))
 
     def is_own(thing: Any) -> bool:
         return str(getattr(thing, "__module__", "")).partition(".")[0] in package
@@ -271,7 +268,7 @@ def measure_held(backend: Backend) -> dict[str, int]:
         if cls is thing or cls is FunctionType or cls.__module__.startswith("facematch_core."):
             return is_own(thing)
         # What says its bound stops by itself.
-        is_cache = cls is CACHE and thing.cache_info().maxsize
+        is_cache = cls is cache and thing.cache_info().maxsize
         return not is_cache and not (cls is deque and thing.maxlen)
 
     def amount(value: Any) -> int:

@@ -11,7 +11,7 @@ from facematch_core import Decision, Face, FaceVerifier, Image, VendorUnavailabl
 from facematch_core.backend import Capabilities
 from facematch_core.engine import Compared, EngineBackend
 from facematch_core.testing import EngineSimulator, Situation, Status, conformance, noise
-from facematch_core.testing.conformance import run_rules
+from facematch_core.testing.conformance import each_case
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +68,7 @@ def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
     assert (report.verdict, report.of("open"), report.of("failed")) == ("conforms", (), ())
     assert {rule.number for rule in report.of("passed")} >= {"R19", "R21", "R28", "R42"}
     simulator = type("Simulator", (ColourSimulator,), {"backend_class": Sideways})
-    [case] = run_rules(simulator, rules={"R42"})
+    [case] = each_case(simulator, rules={"R42"})
     assert case.status is Status.FAILED
     assert "orientations (6, 8) gives inconclusive" in case.reason
 

@@ -40,7 +40,7 @@ from facematch_core import (
 from facematch_core.http import Wait
 from facematch_core.plugins import backend_class
 from facematch_core.testing import Situation, Status, find_leaks, picture_samples, rules
-from facematch_core.testing.conformance import Alone, run_rules
+from facematch_core.testing.conformance import Alone, each_case
 from facematch_core.testing.contract import money
 from facematch_core.testing.simulator import required
 
@@ -205,7 +205,7 @@ def parameters():
 
 @pytest.mark.parametrize(("status", "words", "mutant"), [*parameters()])
 def test_what_a_rule_says(status, words, mutant):
-    cases = run_rules(mutant.make, rules={mutant.rule})
+    cases = tuple(each_case(mutant.make, rules={mutant.rule}))
     if status is PASSED:
         assert {case.status for case in cases} <= {PASSED, APART}, cases
     matching = [case for case in cases if case.status is status]
@@ -243,7 +243,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
             return answer
 
     monkeypatch.setattr(money, "time", clock)
-    cases = run_rules(lambda: ReferenceSimulator(Late), rules={"R19"})
+    cases = tuple(each_case(lambda: ReferenceSimulator(Late), rules={"R19"}))
     reasons = [case.reason for case in cases if case.status is not PASSED]
     assert len(reasons) == (missed > 1)
     assert all(
@@ -257,7 +257,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
 @pytest.mark.parametrize("name", ["SwappedPictures", "OrientationDropped"])
 def test_a_failure_shows_no_picture(name):
     """What pytest prints of a failing rule goes into logs of others."""
-    [case] = run_rules(MUTANTS[name].make, rules={"R42"})
+    [case] = each_case(MUTANTS[name].make, rules={"R42"})
     assert case.status is FAILED
     for sent in ReferenceSimulator().pictures():
         assert all(find_leaks(sample, case.reason) == () for sample in picture_samples(sent))
@@ -267,6 +267,6 @@ def test_a_failure_shows_no_picture(name):
 
 @pytest.mark.parametrize("name", ["didit", "local"])
 def test_pure_rules_need_no_simulator(name):
-    results = run_rules(lambda: Alone(backend_class(name)), pure_only=True)
+    results = tuple(each_case(lambda: Alone(backend_class(name)), pure_only=True))
     assert {case.status for case in results} - {APART} == {PASSED}
     assert {case.rule for case in results} == {rule.number for rule in rules() if rule.pure}

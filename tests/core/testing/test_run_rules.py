@@ -19,7 +19,6 @@ from facematch_core.testing.conformance import (
     each_case,
     in_one_line,
     rule_lines,
-    run_rules,
 )
 from facematch_core.testing.contract import CAUSES
 from facematch_core.testing.report import SIMULATOR_FAILED, Case, Status
@@ -41,7 +40,7 @@ def test_rules_are_run_in_order():
     """Each case with a simulator of its own; how many there are is reported all the while."""
     progress, listening = [], len(plugin_faults)
     make, simulators = counted()
-    cases = run_rules(make, rules={"R17", "R01"}, progress=lambda *at: progress.append(at))
+    cases = tuple(each_case(make, rules={"R17", "R01"}, progress=lambda *at: progress.append(at)))
     assert [case.name for case in cases][:3] == ["", "bad_key", "no_credit"]
     assert [case.rule for case in cases] == ["R01", *["R17"] * (len(cases) - 1)]
     assert progress == [(done, len(cases)) for done in range(1, len(cases) + 1)]
@@ -59,7 +58,7 @@ def test_the_two_kinds_of_a_skip_become_two_statuses():
         situations = required(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
         cannot_happen: ClassVar = {Situation.TWO_FACES: "The vendor counts no faces."}
 
-    cases = run_rules(Poor, rules={"R12", "R13", "R17"})
+    cases = tuple(each_case(Poor, rules={"R12", "R13", "R17"}))
     for rule, status, reason in (
         ("R13", Status.OPEN, "Poor cannot produce UNKNOWN_STATUS."),
         ("R12", Status.DOES_NOT_APPLY, "The vendor counts no faces."),
@@ -78,7 +77,7 @@ def test_a_reason_holds_no_secret_and_no_place():
                 raise OSError(f"{self.key.reveal()} refused in {Path.cwd()}/keys/one.pem")
             return super().refusal(status)
 
-    cases = run_rules(lambda: ReferenceSimulator(Rude), rules={"R17"})
+    cases = tuple(each_case(lambda: ReferenceSimulator(Rude), rules={"R17"}))
     [case] = [case for case in cases if case.status is Status.FAILED]
     assert case.name == "bad_key"
     assert case.reason.startswith("OSError: *** refused in ...")
@@ -121,7 +120,7 @@ def test_every_rule_has_its_place_after_those_that_it_follows_from():
 
 def test_what_follows_from_a_failure_is_not_judged():
     """An author reads the cause, and not what it does to every other rule."""
-    come = statuses(run_rules(MUTANTS["LooksForAnotherName"].make))
+    come = statuses(each_case(MUTANTS["LooksForAnotherName"].make))
     failed = [number for number, status in come.items() if status is Status.FAILED]
     assert failed == ["R51"]
     alone = {rule.number for rule in rules() if not rule.follows} - {"R51"}
@@ -133,14 +132,14 @@ def test_what_follows_from_a_failure_is_not_judged():
 def test_two_faults_without_a_common_cause_are_named_in_one_run():
     leak, edge = MUTANTS["KeyInTheLog"].backend, MUTANTS["AtLeastForAbove"].backend
     backend = type("Both", (leak, edge), {})
-    come = statuses(run_rules(lambda: ReferenceSimulator(backend)))
+    come = statuses(each_case(lambda: ReferenceSimulator(backend)))
     assert [number for number, status in come.items() if status is Status.FAILED] == ["R07", "R21"]
     assert Status.NOT_JUDGED not in come.values()
 
 
 def test_what_several_rules_meet_is_said_by_the_first():
     """A backend that cannot be opened: each rule would say the same."""
-    cases = run_rules(MUTANTS["AnyHostWithADot"].make)
+    cases = tuple(each_case(MUTANTS["AnyHostWithADot"].make))
     assert statuses(cases) == {
         rule.number: Status.FAILED if rule.number == "R31" else Status.NOT_JUDGED
         for rule in rules()
@@ -159,7 +158,7 @@ def test_a_call_that_does_not_end_is_waited_for_once(monkeypatch):
                 released.wait(30)
             return super().refusal(status)
 
-    cases = run_rules(lambda: ReferenceSimulator(Waits), rules={"R17", "R18", "R21", "R07"})
+    cases = tuple(each_case(lambda: ReferenceSimulator(Waits), rules={"R17", "R18", "R21", "R07"}))
     released.set()
     throttled = {case.rule: case for case in cases if case.name == "throttled"}
     assert throttled["R18"].reason == NEVER_ENDS
@@ -183,7 +182,7 @@ def test_a_broken_simulator_fails_the_rule_that_met_it():
         (Broken, "before the rule: OSError: no port"),
         (Untidy, "after the rule: OSError: still there"),
     ):
-        first, *others = run_rules(make, rules={"R01", "R17"})
+        first, *others = each_case(make, rules={"R01", "R17"})
         assert (first.rule, first.status) == ("R01", Status.FAILED)
         assert first.reason.startswith(reason)
         assert {(case.status, case.reason) for case in others} == {
@@ -204,7 +203,7 @@ def test_a_run_has_an_end(monkeypatch, failed_before):
     monkeypatch.setattr(module, "RUN_S", 0.6)
     monkeypatch.setattr(module, "HONEST_RUN_S", 1.2)
     begun = time.monotonic()
-    come = {case.rule: case for case in run_rules(lambda: ReferenceSimulator(Sleepy))}
+    come = {case.rule: case for case in each_case(lambda: ReferenceSimulator(Sleepy))}
     taken_s = time.monotonic() - begun
     ended.set()
     if failed_before:

@@ -11,7 +11,7 @@ from mutants.table import MUTANTS
 
 import facematch_core as fm
 from facematch_core.testing import Situation, Status
-from facematch_core.testing.conformance import run_rules
+from facematch_core.testing.conformance import each_case
 from facematch_core.testing.contract.sharing import measure_held
 
 KEPT = []
@@ -53,7 +53,7 @@ def with_a_bound_of_its_own(me, call):
 )
 def test_what_grows_with_every_call_is_named_and_what_has_an_end_is_no_fault(keep, where):
     backend = type("Keeps", (Keeping,), {"remember": keep})
-    cases = run_rules(lambda: ReferenceSimulator(backend), rules={"R28"})
+    cases = tuple(each_case(lambda: ReferenceSimulator(backend), rules={"R28"}))
     reasons = [case.reason for case in cases if case.status is Status.FAILED]
     assert len(reasons) == (where is not None)
     assert all(where in reason for reason in reasons)
@@ -85,7 +85,7 @@ def test_what_is_in_slots_is_looked_at():
 
 def test_pictures_that_arrive_in_an_odd_form_are_not_those_of_another_thread():
     make = MUTANTS["BreaksItsLines"].make
-    assert [case.status for case in run_rules(make, rules={"R28"})] == [Status.PASSED]
+    assert [case.status for case in each_case(make, rules={"R28"})] == [Status.PASSED]
 
 
 @pytest.mark.parametrize(("situation", "rule"), [("SPOOF", "R06"), ("NO_FACE", "R11")])
@@ -97,9 +97,9 @@ def test_what_a_vendor_says_beside_a_comparison_is_asked_for(situation, rule):
         Status.OPEN: type("Silent", (ReportSimulator,), unable),
     }
     for status, simulator in forms.items():
-        assert {case.status for case in run_rules(simulator, rules={rule})} == {status}
+        assert {case.status for case in each_case(simulator, rules={rule})} == {status}
     excluded = type("Excluded", (ReportSimulator,), {**unable, "cannot_happen": {met: "No word."}})
-    statuses = {case.status for case in run_rules(excluded, rules={rule})}
+    statuses = {case.status for case in each_case(excluded, rules={rule})}
     # R06 is about more than that.
     assert statuses == {Status.PASSED if rule == "R06" else Status.DOES_NOT_APPLY}
 
@@ -118,7 +118,7 @@ def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
         how["capabilities"] = only_for(operation)
     backend = type("HalfOptions", (ReferenceBackend,), how)
     rules = {"R16", "R25", "R42", "R44"}
-    cases = list(run_rules(lambda: ReferenceSimulator(backend), rules=rules))
+    cases = list(each_case(lambda: ReferenceSimulator(backend), rules=rules))
     failed = {case.rule for case in cases if case.status is not Status.PASSED}
     assert failed == (set() if is_declared else {"R25"})
 
@@ -126,5 +126,5 @@ def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
 def test_a_field_of_the_options_may_be_for_one_operation_alone():
     base = MUTANTS["DropsItsOptionsOfChecks"].backend
     backend = type("NotesOfMatches", (base,), {"capabilities": only_for(MATCH, ["note"])})
-    cases = run_rules(lambda: ReferenceSimulator(backend), rules={"R25"})
+    cases = tuple(each_case(lambda: ReferenceSimulator(backend), rules={"R25"}))
     assert [case.status for case in cases] == [Status.PASSED]
