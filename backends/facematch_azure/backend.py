@@ -144,7 +144,12 @@ class AzureBackend(ApiKeyBackend):
             reply = yield HttpRequest(
                 url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
             )
-            faces[name] = _read_faces(reply)
+            faces[name] = reply.json()
+            if not isinstance(faces[name], list):
+                raise TypeError("not a list of faces")
+            # The score will be on the scale of this model.
+            if any(face["recognitionModel"] != RECOGNITION for face in faces[name]):
+                raise ValueError("faces of another recognition model")
             if not faces[name]:
                 return _build_result(faces)
         ids = {f"faceId{n}": bodies[0]["faceId"] for n, bodies in enumerate(faces.values(), 1)}
@@ -154,16 +159,6 @@ class AzureBackend(ApiKeyBackend):
     def error_code(self, reply: HttpReply) -> object:
         """Microsoft's code; an inner one, which the service has been seen to give, says more."""
         return reply.at("error", "innererror", "code") or reply.at("error", "code")
-
-
-def _read_faces(reply: HttpReply) -> list[Any]:
-    """The faces of one picture, of the model on whose scale the score will be."""
-    faces = reply.json()
-    if not isinstance(faces, list):
-        raise TypeError("not a list of faces")
-    if any(face["recognitionModel"] != RECOGNITION for face in faces):
-        raise ValueError("faces of another recognition model")
-    return faces
 
 
 def _build_result(

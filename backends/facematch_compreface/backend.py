@@ -155,7 +155,11 @@ class ComprefaceBackend(ApiKeyBackend):
         if self.model not in (None, model):
             raise ValueError("an answer of another model than the one that is set")
         matches = result["face_matches"]
-        scores = [self._read_score(match["similarity"]) for match in matches]
+        scale = self.capabilities.score_scale or self.name
+        scores = [
+            None if value is None else Score.from_fraction(value, scale, raw_name="similarity")
+            for value in (match["similarity"] for match in matches)
+        ]
         # The server lists the faces of the reference by size, not by likeness.
         score = max(filter(None, scores), default=None)
         warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(scores) > 1 else ()
@@ -174,12 +178,6 @@ class ComprefaceBackend(ApiKeyBackend):
             model=model,
             raw=body,
         )
-
-    def _read_score(self, similarity: Any) -> Score | None:
-        if similarity is None:
-            return None
-        scale = self.capabilities.score_scale or self.name
-        return Score.from_fraction(similarity, scale, raw_name="similarity")
 
     def error_code(self, reply: HttpReply) -> object:
         """The code that CompreFace gives beside its message; ``26 key`` if that is about the key.

@@ -71,15 +71,6 @@ class Tokens:
             if login.error is not None:
                 # Each caller completes an error of its own.
                 raise copy.copy(login.error)
-        return self._fetch(login, fetch, deadline)
-
-    def forget(self, secret: Secret) -> None:
-        """Not to use a token again that the vendor refused, if it is still the one in use."""
-        with _LOCK:
-            if self._token is not None and self._token.secret == secret:
-                self._token = None
-
-    def _fetch(self, login: Login, fetch: Callable[[Deadline], Token], deadline: Deadline) -> Token:
         try:
             token = login.token = fetch(deadline)
         except FaceMatchError as error:
@@ -94,6 +85,12 @@ class Tokens:
                 self._token = login.token or self._token
                 self._login = None
             login.has_ended.set()
+
+    def forget(self, secret: Secret) -> None:
+        """Not to use a token again that the vendor refused, if it is still the one in use."""
+        with _LOCK:
+            if self._token is not None and self._token.secret == secret:
+                self._token = None
 
 
 #: By address, client and key: a wrong key must not ride on the token of the right one. What no

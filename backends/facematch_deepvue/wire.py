@@ -1,8 +1,5 @@
 """Deepvue on the wire: its words, what its answers mean, how long a token lives. All of it is pure.
 
-In this order: what can be set, with what each page says of it; an answer 200 into a result; what
-any other answer means; a login and a look at the balance.
-
 All pages were read on 2026-11-20. Of a face match: Deepvue docs, Face Match v1,
 /reference/forensics/face/face-match (the only one that is complete), and Face Match v2,
 /reference/forensics/face/face-match-v2. Of liveness: Liveness, /reference/forensics/face/
@@ -146,9 +143,6 @@ _NOT_A_FACE_CALL = "a call for a token or for the balance; no price is documente
 FREE = Billing(Charged.NO, _NOT_A_FACE_CALL)
 
 
-# An answer 200.
-
-
 class NoVerdict(UnexpectedResponse):
     """An answer 200 of Deepvue's that reports no success. Counts as charged.
 
@@ -238,10 +232,6 @@ def _read_success(reply: HttpReply) -> tuple[dict[str, Any], dict[str, Any]]:
         problem = "success false"
     else:
         return answer, data
-    raise _no_verdict(reply, problem)
-
-
-def _no_verdict(reply: HttpReply, problem: str) -> NoVerdict:
     codes = {}
     for name, place in {"sub_code": ("sub_code",), "error_code": ("data", "error_code")}.items():
         code = reply.at(*place)
@@ -252,7 +242,7 @@ def _no_verdict(reply: HttpReply, problem: str) -> NoVerdict:
         message += f" It says {texts}."
     if words := excerpt(_with_words(reply, read_words(reply)[0])):
         message += f' It says: "{words}".'
-    return NoVerdict(
+    raise NoVerdict(
         message, backend=NAME, billing=_PAID, ids=Ids(vendor=_read_transaction_id(reply)), **codes
     )
 
@@ -383,8 +373,6 @@ def _read_transaction_id(reply: HttpReply) -> str | None:
     return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else None
 
 
-# Any other answer.
-
 #: Deepvue's texts about key, token and client (Deepvue docs, /errors and the pages of each call).
 #: They are compared in small letters, and no other text is searched for its meaning. That "Not a
 #: valid token" comes with a 403 is our reading of the order on the page.
@@ -403,12 +391,9 @@ _ABOUT_CREDENTIALS = frozenset(
 
 
 def error_of(reply: HttpReply, *, now: datetime, is_free: bool = False) -> VendorError:
-    """The error for an answer other than 200; a login and a look at the balance are free.
-
-    Deepvue does not say what it charges for. As in the core's `default_row` a refusal in its own
-    words (4xx) counts as free, and after a 5xx of any kind nobody knows. Deepvue's pages advise to
-    repeat a call after a 500 and a 503, which might pay twice: neither is retryable.
-    """
+    """The error for an answer other than 200; a login and a look at the balance are free."""
+    # Deepvue's pages advise to repeat a call after a 500 and a 503: neither is retryable, for it
+    # does not say what it charges for, and that might pay twice.
     words, fields = read_words(reply)
     row = default_row(reply.status, reply.shape)
     if reply.status in (404, 405):
@@ -435,12 +420,9 @@ def error_of(reply: HttpReply, *, now: datetime, is_free: bool = False) -> Vendo
 
 
 def read_words(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
-    """The words of an answer, not yet masked, and those about a field by its name.
-    Documented is ``{"detail": text}`` alone (Deepvue docs, /errors and /response-format). Its texts
-    are those of FastAPI, which fills `detail` with a list of ``{"loc": [...], "msg": text}`` after
-    a 422, whichever pydantic it has; that is our inference. Others who call Deepvue met `details`,
-    the envelope of a success with its `message`, and a `message` in its `data`.
-    """
+    """The words of an answer, not yet masked, and those about a field by its name."""
+    # Documented is ``{"detail": text}`` alone (Deepvue docs, /errors and /response-format). A list
+    # of ``{"loc": [...], "msg": text}``, as FastAPI makes it, is inferred.
     for place in (("detail",), ("details",), ("message",), ("data", "message")):
         words = reply.at(*place)
         if isinstance(words, str) and words.strip():
@@ -487,8 +469,6 @@ def free_error(error: VendorError) -> VendorError:
     )
 
 
-# A login, and a look at the balance.
-
 #: The longest life of a token in seconds, and, ours, that of one whose answer has nothing readable.
 LONGEST_S = 24 * 3600.0
 UNKNOWN_S = 23 * 3600.0
@@ -505,13 +485,9 @@ def read_access_token(reply: HttpReply) -> str:
 
 
 def read_life_s(answer: Mapping[str, Any], now: datetime) -> float:
-    """Seconds from `now` until the token in the answer to a login ends, 0 to `LONGEST_S`.
-
-    Deepvue's pages show `expiry` in no single form (Deepvue docs, /reference/auth/authorization and
-    /authentication: 24 hours from issue, and a time in ISO 8601). Others who call Deepvue also met
-    ``24hrs``, digits, `expires_in`, and a token that is a JWT with `exp`. The soonest of all that
-    can be read counts.
-    """
+    """Seconds from `now` until the token in the answer to a login ends, 0 to `LONGEST_S`."""
+    # Deepvue docs, /reference/auth/authorization and /authentication: 24 hours from issue, and a
+    # time in ISO 8601. Others who call it met the other forms; the soonest that can be read counts.
     expiry = answer.get("expiry")
     ends = (_read_iso_time(expiry), _read_jwt_exp(answer.get("access_token")))
     lives = [

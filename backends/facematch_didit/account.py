@@ -417,12 +417,24 @@ class DiditAccount(wire.Connection):
         body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
         nodes = arguments.check_list("nodes_to_resubmit", nodes_to_resubmit, "nodes")
         if nodes:
-            body["nodes_to_resubmit"] = [_write_node(node) for node in nodes]
+            body["nodes_to_resubmit"] = []
+        for node in nodes:
+            if not isinstance(node, Node):
+                raise InvalidRequest(
+                    f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
+                )
+            node_id = arguments.check_text("node_id", node.node_id)
+            feature = arguments.check_text("feature", node.feature)
+            body["nodes_to_resubmit"].append({"node_id": node_id, "feature": feature})
         if send_email:
             body["send_email"] = True
-        body |= _check_texts(
-            comment=comment, email_address=email_address, email_language=email_language
-        )
+        for name, text in (
+            ("comment", comment),
+            ("email_address", email_address),
+            ("email_language", email_language),
+        ):
+            if text is not None:
+                body[name] = arguments.check_text(name, text)
         request = AccountRequest(
             method="PATCH",
             path=_session_path(session_id, "update-status"),
@@ -440,9 +452,6 @@ class DiditAccount(wire.Connection):
         return self._api.read(request, lambda body, _: read_record(kind, body))
 
 
-# Arguments into requests.
-
-
 def _registration_request(
     name: str, advice: str, *, email: str, **secrets: object
 ) -> AccountRequest:
@@ -455,19 +464,3 @@ def _registration_request(
 
 def _session_path(session_id: Id, what: str) -> str:
     return f"/v3/session/{arguments.check_id('session_id', session_id)}/{what}/"
-
-
-def _check_texts(**values: str | None) -> dict[str, Any]:
-    texts = {name: text for name, text in values.items() if text is not None}
-    return {name: arguments.check_text(name, text) for name, text in texts.items()}
-
-
-def _write_node(node: object) -> dict[str, str]:
-    if not isinstance(node, Node):
-        raise InvalidRequest(
-            f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
-        )
-    return {
-        "node_id": arguments.check_text("node_id", node.node_id),
-        "feature": arguments.check_text("feature", node.feature),
-    }

@@ -42,7 +42,6 @@ from .wire import Form
 from .words import HOST, NAME, map_texts, read_list, read_object, text_or_none
 
 T = TypeVar("T")
-E = TypeVar("E", bound=VendorError)
 
 #: The host that registers accounts (Didit face-match skill page, early 2026).
 AUTH_HOST = "apx.didit.me"
@@ -263,10 +262,7 @@ _GAVE_UP = frozenset({408, 460, 499})
 def error_row(  # noqa: PLR0911 - a ladder
     request: AccountRequest, status: int, form: Form, shape: BodyShape
 ) -> ErrorRow:
-    """What an answer other than 2xx means for a call of an account.
-
-    `VendorError` itself stands for "not known": its sentence still lacks the advice.
-    """
+    """What an answer other than 2xx means; `VendorError` itself stands for "not known"."""
     if request.registers:
         if status in (401, 403):
             return _NOT_ACCEPTED
@@ -291,18 +287,17 @@ def error_row(  # noqa: PLR0911 - a ladder
 
 def _explain_failure(error: VendorError, request: AccountRequest) -> VendorError:
     """What a failure of the client means for a call of an account."""
+    kind: type[VendorError] = type(error)
     if isinstance(error, UnexpectedResponse):
-        return _make_error(error, UnexpectedResponse, error.message, request)
-    if not isinstance(error, OutcomeUnknown):
+        kind, message = UnexpectedResponse, error.message
+    elif not isinstance(error, OutcomeUnknown):
         return error
-    if request.only_reads:
+    elif request.only_reads:
+        kind = VendorUnavailable
         message = f"{error.message} Nothing is charged for asking, so ask again."
-        return _make_error(error, VendorUnavailable, message, request)
+    else:
+        message = f"{error.message} {request.advice}"
     # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
-    return _make_error(error, type(error), f"{error.message} {request.advice}", request)
-
-
-def _make_error(error: VendorError, kind: type[E], message: str, request: AccountRequest) -> E:
     return kind(
         message,
         backend=error.backend,

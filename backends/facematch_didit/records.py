@@ -1,8 +1,5 @@
 """What the calls of an account answer: the words, the records, and how both are read.
 
-In this order: Didit's words for sessions; what a registration, a payment page and a list are; a
-session with the results of its calls; what may be shown of a body.
-
 Any decoded JSON gives a record or a `ValueError`; a decision of an unknown environment is an
 `EnvironmentMismatch`. Sources: Didit face-match skill page, early 2026 (registration); Didit
 OpenAPI, 2026-07-18 (the rest, with which feature has its block where). All were read on 2026-11-20.
@@ -63,8 +60,6 @@ from .words import (
     text_or_none,
 )
 
-# Words.
-
 
 class SessionStatus(enum.StrEnum):
     """The status of a session. A call that was kept begins as APPROVED or DECLINED."""
@@ -124,9 +119,6 @@ class ApiService(enum.StrEnum):
     DATABASE_VALIDATION = "DATABASE_VALIDATION"
     PHONE_VERIFICATION = "PHONE_VERIFICATION"
     EMAIL_VERIFICATION = "EMAIL_VERIFICATION"
-
-
-# Opening an account, credit, lists.
 
 
 @attrs.frozen(kw_only=True)
@@ -576,13 +568,9 @@ def _read_verdict(
 def decide_in_session(
     verdicts: Verdicts[D], decision: D, *, feature: str, session: SessionStatus
 ) -> D:
-    """What becomes of the decision on a feature, by Didit's word for it, inside its session.
-
-    A pass counts only if feature and session are both approved. A session that is declined, expired
-    or open although a feature of it is approved was declined for another reason, by a person, or is
-    not done: in none of these may a program take the person as verified. Nor does an approved
-    session make a match of a comparison that failed: that is a person's word about the session.
-    """
+    """The decision on a feature, by Didit's word for it, inside its session."""
+    # In a session that is declined, expired or open no program may take the person as verified, and
+    # an approved one makes no match of a comparison that failed: a person approved the session.
     if feature == "Not Finished":
         return verdicts.inconclusive
     may_pass = feature in (APPROVED, DECLINED) and session is SessionStatus.APPROVED

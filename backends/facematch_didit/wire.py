@@ -1,8 +1,5 @@
 """Didit's calls about faces on the wire: settings, forms, answers, verdicts, errors.
 
-In this order: where to ask and with what key; a call into a form; an answer 200 into a result; how
-status, score and warnings become a decision; what any other answer means.
-
 Answers are read as the documents of three editions have them: whole numbers for floats, warnings
 of four or six keys, with and without echoes, times that end in ``Z`` or ``+00:00``. Sources: Didit
 face-match and passive-liveness skill pages, early 2026; Didit API reference, Face Match, June 2026;
@@ -172,11 +169,7 @@ class Connection:
         return {field.name: getattr(self, field.name) for field in attrs.fields(Connection)}
 
     def checked(self, url: str, host: str = HOST) -> str:
-        """`url` without a slash at its end, if key and faces may go there.
-
-        Raises:
-            ConfigurationError: they may not.
-        """
+        """`url` without a slash at its end; `ConfigurationError` if nothing may go there."""
         return check_base_url(
             url,
             allowed_hosts={host},
@@ -184,8 +177,6 @@ class Connection:
             allow_insecure=self.allow_insecure,
         )
 
-
-# A call into a form.
 
 #: Longest `caller_ref` in characters. Didit documents no limit for `vendor_data`; this one is ours.
 MAX_CALLER_REF = 255
@@ -256,9 +247,6 @@ def _threshold_text(call: Call) -> str:
     # Early in 2026 Didit documented whole numbers only (Didit face-match skill page).
     value = _threshold_of(call).value or 0.0
     return str(int(value)) if value.is_integer() else format(Decimal(repr(value)), "f")
-
-
-# An answer 200 into a result.
 
 
 def match_result(call: MatchCall, body: object, declared: Environment | None) -> MatchResult:
@@ -545,7 +533,10 @@ def error_of(
             for name, texts in fields.items()
         }
     if isinstance(error, RateLimited) and error.retry_after_s is None:
-        error.retry_after_s = _reset_s(reply, now)
+        # Seconds since 1970: with more digits it would be something else.
+        reset = reply.headers.get("X-RateLimit-Reset", "").strip()
+        if re.fullmatch(r"[0-9]{1,10}", reset):
+            error.retry_after_s = max(0.0, int(reset) - now.timestamp())
     return error
 
 
@@ -576,12 +567,3 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return ()
     return tuple(texts)
-
-
-def _reset_s(reply: HttpReply, now: datetime) -> float | None:
-    """Seconds until the window of the quota headers ends, at least 0; None if they do not say."""
-    text = reply.headers.get("X-RateLimit-Reset", "").strip()
-    # Seconds since 1970: with more digits it would be something else.
-    if not re.fullmatch(r"[0-9]{1,10}", text):
-        return None
-    return max(0.0, int(text) - now.timestamp())

@@ -135,7 +135,13 @@ class LocalBackend(EngineBackend):
         """
         probe = self._look(call.probe, "probe", rotate=call.rotate)
         reference = self._look(call.reference, "reference", rotate=call.rotate)
-        return _mapping.compare(probe, reference, _distance(probe, reference))
+        distance = None
+        if probe.embedding is not None and reference.embedding is not None:
+            import numpy as np
+
+            difference = probe.embedding.astype(np.float64) - reference.embedding
+            distance = float(np.linalg.norm(difference))
+        return _mapping.compare(probe, reference, distance)
 
     def score_matrix(
         self,
@@ -308,11 +314,3 @@ def _count_workers(max_workers: int | None) -> int:
     if max_workers is not None and (type(max_workers) is not int or max_workers < 1):
         raise InvalidRequest("max_workers must be a whole number, 1 or more, or None.")
     return max_workers or os.cpu_count() or 1
-
-
-def _distance(probe: PictureFaces, reference: PictureFaces) -> float | None:
-    if probe.embedding is None or reference.embedding is None:
-        return None
-    import numpy as np
-
-    return float(np.linalg.norm(probe.embedding.astype(np.float64) - reference.embedding))

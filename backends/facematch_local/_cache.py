@@ -16,8 +16,7 @@ from ._faces import PictureFaces
 
 
 class _Memory:
-    """What one process remembers. Replaced as a whole in a forked child: a lock that another
-    thread held when the process forked stays locked there for ever."""
+    """What one process remembers; a forked child takes a new one, for its lock may stay locked."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -41,11 +40,7 @@ class FaceCache:
         return self._last_memory
 
     def get(self, key: Hashable, compute: Callable[[], PictureFaces]) -> PictureFaces:
-        """What `compute` answers for this key, from memory if it is there.
-
-        Threads that ask for one key at the same time wait for the first of them. An error is
-        raised in all of them and is not remembered.
-        """
+        """What `compute` answers, once for all threads that ask; no error is remembered."""
         memory = self.memory
         with memory.lock:
             future = memory.futures.get(key)

@@ -14,8 +14,6 @@ import numpy as np
 from ._pictures import shrink, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from PIL import Image
 
 #: Longest side in pixels of the first look.
@@ -28,10 +26,7 @@ QUARTER_TURNS = (0, 90, 180, 270)
 
 
 class Candidate(NamedTuple):
-    """A detected face in pixels of the working picture; it may stand out of the picture.
-
-    Edges as dlib counts them: right and bottom are the last column and row of the face.
-    """
+    """A detected face in pixels of the working picture, its last column and row included."""
 
     left: float
     top: float
@@ -60,9 +55,12 @@ class Detection(NamedTuple):
 def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
     """The faces of a picture; with `rotate` in the quarter turn that has the surest one."""
     best = Detection(0, ())
-    for side, upsample in _list_looks(max(pixels.size)):
+    longest = max(pixels.size)
+    # Longest side in pixels and number of doublings of each look, while nothing is found.
+    looks = [(FIRST_SIDE, 0)] if longest > FIRST_SIDE else []
+    for side, upsample in [*looks, (longest, 0), (longest, 1)]:
         small = shrink(pixels, side)
-        scale = max(pixels.size) / max(small.size)
+        scale = longest / max(small.size)
         for angle in QUARTER_TURNS if rotate else (0,):
             faces = _look(detector, turn(small, angle), upsample, scale)
             best = max(best, Detection(angle, faces), key=lambda detection: detection.confidence)
@@ -73,14 +71,6 @@ def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
         if best.faces:
             break
     return best
-
-
-def _list_looks(longest: int) -> Iterator[tuple[int, int]]:
-    """Longest side in pixels and number of doublings of each look, while nothing is found."""
-    if longest > FIRST_SIDE:
-        yield FIRST_SIDE, 0
-    yield longest, 0
-    yield longest, 1
 
 
 def _look(

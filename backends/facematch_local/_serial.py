@@ -26,10 +26,7 @@ _LONGEST = 8
 
 
 class Reader:
-    """A place in the bytes, and how to read on from it; what is wrong there is a `ValueError`.
-
-    None of its methods allocates memory for numbers: tensors look into the data.
-    """
+    """A place in the bytes; what is wrong there is a `ValueError`. Tensors look into the data."""
 
     def __init__(self, data: bytes, names: Iterable[str]) -> None:
         """At the first byte; `names` are of the layers to stop at, at most 127 characters each."""

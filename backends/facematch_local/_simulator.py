@@ -24,10 +24,7 @@ _engine = functools.cache(Engine)
 
 
 class LocalSimulator(EngineSimulator):
-    """The engine itself: photographs decide what happens.
-
-    No picture is remembered.
-    """
+    """The engine itself: photographs decide what happens."""
 
     backend_class = LocalBackend
     settings: Mapping[str, Any] = {"cached_pictures": 0}
@@ -61,10 +58,7 @@ class LocalSimulator(EngineSimulator):
         return draw(), photograph("grace-hopper-card")
 
     def refused_pictures(self, declared: ImageLimits) -> Mapping[str, Image]:
-        """A HEIC: the engine does not decode it, and has no other limit.
-
-        None where nothing is installed that reads one: it is refused by `Image` then.
-        """
+        """A HEIC, if something is installed that reads one: else `Image` refuses it."""
         try:
             import pillow_heif
         except ImportError:

@@ -1,9 +1,8 @@
 """Read dlib's face recognition network out of its file: bytes in, arrays out.
 
 The layers are in the file in order from input to output, each starting with its name. Between
-the parts read here stand gradients, learning rates and other remains of the training. They are
-stepped over by looking for the next name, which cannot be found inside of the weights, because
-those are skipped by their count.
+the parts read here stand remains of the training, stepped over by looking for the next name; the
+weights, in which one might be found, are skipped by their count.
 """
 
 from __future__ import annotations
@@ -95,8 +94,12 @@ def read(data: bytes) -> Network:
         # What goes past a block keeps its channels: they can become more, never fewer.
         channels = max(channels, len(blocks[-1].second.filters))
     _read_pool(reader, "avg_pool_2", _WHOLE_POOL)
-    product = _read_product(reader, channels)
-    return Network(mean, size, stem, tuple(blocks), product)
+    reader.skip_to("fc_2")
+    outputs, inputs = reader.size(), reader.size()
+    values = reader.tensor()
+    if inputs != channels or len(values) != inputs * outputs:
+        raise reader.error(f"a product of {len(values)} numbers after {channels} channels")
+    return Network(mean, size, stem, tuple(blocks), values.reshape(inputs, outputs))
 
 
 def _read_convolution(reader: Reader, channels: int) -> Convolution:
@@ -139,12 +142,3 @@ def _read_pool(reader: Reader, name: str, shape: tuple[int, ...]) -> None:
     reader.skip_to(name)
     if tuple(reader.integer() for _ in shape) != shape:
         raise reader.error(f"a layer {name} of another shape")
-
-
-def _read_product(reader: Reader, channels: int) -> NDArray[np.float32]:
-    reader.skip_to("fc_2")
-    outputs, inputs = reader.size(), reader.size()
-    values = reader.tensor()
-    if inputs != channels or len(values) != inputs * outputs:
-        raise reader.error(f"a product of {len(values)} numbers after {channels} channels")
-    return values.reshape(inputs, outputs)

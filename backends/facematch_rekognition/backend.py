@@ -264,9 +264,7 @@ def _build_result(
     body: Any, threshold: Threshold | None, details: Sequence[Any] | None
 ) -> MatchResult:
     """What CompareFaces says, and before it DetectFaces; any exception means it is unreadable."""
-    probes = [
-        _read_face(match["Face"], _read_score(match["Similarity"])) for match in body["FaceMatches"]
-    ]
+    probes = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
     score = max((face.similarity for face in probes if face.similarity), default=None)
     # With the threshold 0 these are faces that could not be compared.
     probes += map(_read_face, body.get("UnmatchedFaces", ()))
@@ -306,13 +304,11 @@ def _area(face: Face) -> float:
     return 0.0 if box is None else (box.right - box.left) * (box.bottom - box.top)
 
 
-def _read_score(similarity: object) -> Score | None:
-    if similarity is None:
-        return None
-    return Score(number(similarity), _SCALE, raw_name="Similarity", source=ScaleSource.DOCUMENTED)
-
-
-def _read_face(body: Any, similarity: Score | None = None) -> Face:
+def _read_face(body: Any, similarity: object = None) -> Face:
+    score = None
+    if similarity is not None:
+        value, source = number(similarity), ScaleSource.DOCUMENTED
+        score = Score(value, _SCALE, raw_name="Similarity", source=source)
     sides = ("Left", "Top", "Width", "Height")
     left, top, width, height = (number(body["BoundingBox"][side]) for side in sides)
     points = body.get("Landmarks", ())
@@ -324,7 +320,7 @@ def _read_face(body: Any, similarity: Score | None = None) -> Face:
     return Face(
         box=Box(left=left, top=top, right=left + width, bottom=top + height, unit="ratio"),
         confidence=number(body["Confidence"]),
-        similarity=similarity,
+        similarity=score,
         landmarks=landmarks or None,
         pose=pose or None,
         quality=quality or None,

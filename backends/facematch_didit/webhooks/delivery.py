@@ -1,8 +1,6 @@
 """A delivery of a stranger: refusals, its headers, its JSON, and whose signature fits. Pure.
 
-Nothing that comes in makes it crash. What no writer of JSON produces is refused, because two
-readers could take it for two things: a key that stands twice, NaN, a number beyond every float,
-bytes that are no UTF-8.
+What no writer of JSON produces is refused, because two readers could take it for two things.
 """
 
 from __future__ import annotations
@@ -75,8 +73,6 @@ class WebhookRefused(FaceMatchError, ValueError):
         return STATUSES[self.reason]
 
 
-# Headers, in whatever form a framework hands them over.
-
 TIMESTAMP = "x-timestamp"
 SIGNATURE = "x-signature"
 SIGNATURE_V2 = "x-signature-v2"
@@ -95,11 +91,7 @@ class Headers(Protocol):
 
 
 def read_headers(headers: Headers) -> dict[str, str]:
-    """What is of use here, by names in lower case; those without any text are left out.
-
-    Names count without regard to case. ``HTTP_X_SIGNATURE`` is read as ``X-Signature``, as WSGI
-    and Django's ``request.META`` write it, and bytes for Latin-1, as ASGI does.
-    """
+    """What is of use here, by names in lower case; those without any text are left out."""
     try:
         pairs = list(headers.items())
     except AttributeError:
@@ -109,6 +101,7 @@ def read_headers(headers: Headers) -> dict[str, str]:
         ) from None
     texts: dict[str, str] = {}
     for key, value in pairs:
+        # ASGI gives Latin-1 bytes; WSGI and Django's ``request.META`` say ``HTTP_X_SIGNATURE``.
         name = key.decode("latin-1") if isinstance(key, bytes) else str(key)
         name = name.lower().replace("_", "-").removeprefix("http-")
         if name not in _USED_HEADERS:
@@ -122,8 +115,6 @@ def read_headers(headers: Headers) -> dict[str, str]:
             raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
     return {name: text for name, text in texts.items() if text}
 
-
-# From the bytes to a JSON object.
 
 #: Deeper than this no delivery is: Python's own limit depends on the caller's stack.
 MAX_DEPTH = 100
@@ -229,11 +220,7 @@ def fold(value: Any) -> Any:
 
 
 def canonical(value: Any) -> bytes:
-    """The canonical JSON of a decoded value.
-
-    `ValueError` if it has none: a text holds half of a surrogate pair, which UTF-8 cannot write, or
-    a number is not finite.
-    """
+    """The canonical JSON; `ValueError` for half of a surrogate pair or a number not finite."""
     whole = fold(value)
     separators = (",", ":")
     return json.dumps(

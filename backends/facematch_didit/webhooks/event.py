@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,17 @@ class WebhookEvent:
         For a handler that could not act on the event: forget them, and answer 500, so that Didit's
         next try is taken.
         """
-        return tuple(_replay_keys(self))
+        keys = []
+        if self.event_id is not None:
+            keys.append(_digest("event", self.event_id))
+        # Whether a repeated delivery keeps its event_id is documented in two ways, so this counts
+        # as well. The type belongs to it: two kinds may be about one session in one second.
+        if self.session_id is not None and self.vendor_status is not None:
+            at = int(self.timestamp.timestamp())
+            keys.append(_digest("session", self.type, self.session_id, self.vendor_status, at))
+        elif self.event_id is None:
+            keys.append(_digest("body", self.raw))
+        return tuple(keys)
 
     def session(self, *, declared: Environment | None = None) -> SessionDecision | None:
         """`decision` as the results of the calls that made the session; None if none came along.
@@ -150,18 +160,6 @@ def _join_event(decision: Mapping[str, Any], event: WebhookEvent) -> dict[str, A
         status = event.vendor_status
     environment = next((word for word in ENVIRONMENTS if word in words), None)
     return {**decision, "status": status, "environment": environment}
-
-
-def _replay_keys(event: WebhookEvent) -> Iterator[str]:
-    if event.event_id is not None:
-        yield _digest("event", event.event_id)
-    # Whether a repeated delivery keeps its event_id is documented in two ways, so this counts as
-    # well. The type belongs to it: two kinds of event may be about one session in one second.
-    if event.session_id is not None and event.vendor_status is not None:
-        at = int(event.timestamp.timestamp())
-        yield _digest("session", event.type, event.session_id, event.vendor_status, at)
-    elif event.event_id is None:
-        yield _digest("body", event.raw)
 
 
 def _digest(*parts: Any) -> str:

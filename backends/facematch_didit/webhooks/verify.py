@@ -122,8 +122,18 @@ def _verify(body: bytes, headers: Headers, seen: Seen | None, **arguments: Any) 
         )
     settings = _Settings(**arguments)
     event = _read_delivery(body, headers, settings)
-    if seen is not None:
-        _remember(event, seen, settings)
+    if seen is None:
+        return event
+    until = settings.now + timedelta(seconds=2 * settings.tolerance_s) + REMEMBERED
+    # In the same order, and none after a key that came before: of two deliveries at once, one is
+    # the first.
+    for key in event.replay_keys:
+        is_new = seen(key, until)
+        if not isinstance(is_new, bool):
+            # Whoever forgot to return something would pass over every delivery.
+            raise InvalidRequest(f"seen must return True or False, not {type(is_new).__name__}.")
+        if not is_new:
+            raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)
     return event
 
 
@@ -139,7 +149,14 @@ def _read_delivery(body: bytes, headers: Headers, settings: _Settings) -> Webhoo
         document = read_object(body)
     except ValueError as error:
         raise WebhookRefused(f"The body {error}.", reason=Refusal.MALFORMED) from None
-    _check_timestamp(document, timestamp)
+    # The header is not signed, the body is: a fresh header must not make an old body fresh.
+    number = document.get("timestamp")
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        sentence = "The body has no timestamp that is a number."
+        raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
+    if number != timestamp:
+        sentence = "X-Timestamp and the body's timestamp differ."
+        raise WebhookRefused(sentence, reason=Refusal.WRONG_TIMESTAMP)
     match = find_signature(texts, signed_messages(body, document, timestamp), settings.secrets)
     if match is None:
         raise WebhookRefused(
@@ -197,32 +214,6 @@ def _read_timestamp(texts: Mapping[str, str], settings: _Settings) -> int:
         )
         raise WebhookRefused(sentence, reason=Refusal.STALE)
     return int(text)
-
-
-def _check_timestamp(document: Mapping[str, Any], timestamp: int) -> None:
-    # The header is not signed, the body is: a fresh header must not make an old body fresh.
-    number = document.get("timestamp")
-    if isinstance(number, bool) or not isinstance(number, (int, float)):
-        sentence = "The body has no timestamp that is a number."
-        raise WebhookRefused(sentence, reason=Refusal.MALFORMED)
-    if number != timestamp:
-        raise WebhookRefused(
-            "X-Timestamp and the body's timestamp differ.", reason=Refusal.WRONG_TIMESTAMP
-        )
-
-
-def _remember(event: WebhookEvent, seen: Seen, settings: _Settings) -> None:
-    """Have every key of `event` remembered; refuse it if one is already."""
-    until = settings.now + timedelta(seconds=2 * settings.tolerance_s) + REMEMBERED
-    # In the same order, and none after a key that came before: of two deliveries at once, one is
-    # the first.
-    for key in event.replay_keys:
-        is_new = seen(key, until)
-        if not isinstance(is_new, bool):
-            # Whoever forgot to return something would pass over every delivery.
-            raise InvalidRequest(f"seen must return True or False, not {type(is_new).__name__}.")
-        if not is_new:
-            raise WebhookRefused("This delivery came before.", reason=Refusal.REPLAYED)
 
 
 # What the receiver expects of a delivery, checked: faults here are its own, not a stranger's.
