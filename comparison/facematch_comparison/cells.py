@@ -330,9 +330,6 @@ def near_prefix(name: str, prefixes: Collection[str]) -> str | None:
     return None
 
 
-# --- Files ----------------------------------------------------------------------------------------
-
-
 def open_file(path: Path) -> BinaryIO:
     """A regular file, open for reading; a pipe that nobody writes into is not waited for."""
     try:
@@ -409,7 +406,6 @@ def of_text(name: str, table: TextTable, unit: str) -> CellTable:
 
 
 def _drop_blank_rows(columns: list[Any]) -> list[Any]:
-    """Only the rows that say something."""
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
         if says.all():
@@ -467,9 +463,6 @@ def _parquet(path: Path, max_rows: int) -> CellTable:
             raise InvalidRequest(what) from None
 
 
-# --- Frames ---------------------------------------------------------------------------------------
-
-
 def _of_arrow(name: str, table: Any) -> CellTable:
     # The index of a frame, which pandas writes beside its columns: nobody named it.
     names = dict(enumerate(table.schema.names))
@@ -494,9 +487,6 @@ def _of_pandas(frame: Any) -> CellTable:
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
     return CellTable("The frame", list(frame.columns), columns)
-
-
-# --- Cells ----------------------------------------------------------------------------------------
 
 
 def _whole_numbers(column: Any) -> NDArray[np.int64] | None:

@@ -496,9 +496,6 @@ def _missing(result: ColumnRoles) -> Iterator[Problem]:
         yield Problem("there is neither a column score nor a column of numbers for each system")
 
 
-# --- A guess --------------------------------------------------------------------------------------
-
-
 class _ColumnGuess:
     """What the columns that are left may be, by their names and values."""
 

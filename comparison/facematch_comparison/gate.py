@@ -421,9 +421,6 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
     )
 
 
-# --- How many more pairs ------------------------------------------------------------------------
-
-
 def more_needed(
     rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
 ) -> int | None:
@@ -507,11 +504,7 @@ def _pairs_to_choose(
     return {kind: count for kind, count in more.items() if count > 0}
 
 
-# --- The verdict in words -----------------------------------------------------------------------
-
-
 def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirements) -> str:
-    """Where a system was judged, what was seen there, and which limits by group are not met."""
     where = "its own threshold"
     if verdict.threshold is not None:
         where = f"the threshold {verdict.threshold:.10g}"
@@ -554,7 +547,6 @@ def _rate_words(rate: RateVerdict) -> str:
 
 
 def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Requirements) -> str:
-    """Met, not met, or that it cannot be shown, with what it takes."""
     if verdict.outcome is Conclusion.PASS:
         return "met."
     if verdict.outcome is Conclusion.FAIL:
@@ -584,9 +576,6 @@ def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Req
         f"({setting(requirements.confidence)} % confidence). Half of such tests will see more "
         "errors, so plan for half as many again."
     )
-
-
-# --- Files of requirements ----------------------------------------------------------------------
 
 
 def built_in() -> tuple[str, ...]:

@@ -263,7 +263,6 @@ class _ScoreCells:
 
 
 def _notes(table: _ScoreCells, systems: Sequence[str]) -> Iterator[str]:
-    """What was assumed."""
     yield from table.cells.notes
     if table.columns.systems and not systems:
         names = [repr(name[:60]) for name in table.columns.systems]
@@ -279,9 +278,6 @@ def _notes(table: _ScoreCells, systems: Sequence[str]) -> Iterator[str]:
         )
     if not table.columns.people:
         yield "all pairs are treated as independent: intervals are too narrow if people come again"
-
-
-# --- Lines ----------------------------------------------------------------------------------------
 
 
 def _among(kind: Any) -> tuple[Callable[[str], bool], str]:
@@ -313,7 +309,6 @@ def _other_models(word: str) -> dict[str, int] | None:
 
 
 def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
-    """What is wrong with single lines."""
     cells, of = table.cells, table.of
     needed = [(name,) for name in ("system", "pair", "mated", "transaction", "attempt")]
     for names in (*needed, table.columns.people):
@@ -345,11 +340,7 @@ def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
 
 
 def _marks(table: _ScoreCells, column: str) -> Iterator[Problem]:
-    """Numbers that stand for no score, as by their look and place they seem to.
-
-    One comes several times, and is either the only one below 0 or farther from all others than
-    they are from each other; above them, all of its digits are 9. Or each of a few below 0 does.
-    """
+    """Numbers that seem to stand for no score: alone below 0, far from all others, or all 9s."""
     numbers = table.cells.numbers(column)
     values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
     below = values[values < 0].tolist()
@@ -469,7 +460,6 @@ def _models_of(
 
 
 def _problems_between(table: _ScoreCells, models: Sequence[_SystemRows]) -> Iterator[Problem]:
-    """What is wrong between lines."""
     pair, name_of = table.pairs
     first = table.first
     is_wide = bool(table.columns.systems)
@@ -577,7 +567,6 @@ def _problems_of_system(
 
 
 def _problems_of_groups(table: _ScoreCells, column: str) -> Iterator[Problem]:
-    """People who are in two groups."""
     words, subjects, groups, rows = _groups_of_people(table, column)
     first = _first_rows(subjects, np.arange(len(subjects)))
     clashes = _rows_that_differ(subjects, groups)
@@ -627,9 +616,6 @@ def _rows_that_differ(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArra
     for column in columns:
         differs |= column != column[first]
     return np.flatnonzero(differs)
-
-
-# --- Answers --------------------------------------------------------------------------------------
 
 
 def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Answers:

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 SCHEMA: Final = 0
 
 
-# --- What is asked ------------------------------------------------------------------------------
-
-
 @attrs.frozen(kw_only=True)
 class Costs:
     """What the errors of a system cost whoever relies on it.
@@ -93,9 +90,6 @@ class WrongPair:
     reference_subject: str
     score: float | None
     threshold: float | None
-
-
-# --- Numbers with what is needed to trust them --------------------------------------------------
 
 
 class Method(enum.StrEnum):
@@ -165,9 +159,6 @@ class Estimate:
 
     value: float
     interval: Interval
-
-
-# --- What comes out -----------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)

@@ -33,8 +33,6 @@ FEW_PEOPLE: Final = 50
 MUCH_OF_ONE: Final = 0.25
 ENOUGH_PAIRS: Final = 8
 
-# --- The verdict ----------------------------------------------------------------------------------
-
 
 def headline(
     evaluation: Evaluation,
@@ -230,9 +228,6 @@ def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
         money(amount, high - low) for amount in (sign * cost.value, low, high)
     )
     return f"{value}{unit} ({low_words} to {high_words})"
-
-
-# --- What the data cannot show --------------------------------------------------------------------
 
 
 def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:

@@ -59,9 +59,6 @@ def why_not_embedded(
     return None if makes_them else "it makes no embeddings"
 
 
-# --- Making them ----------------------------------------------------------------------------------
-
-
 def embed(
     pictures: Path | Iterable[Path],
     *,
@@ -195,9 +192,6 @@ def _one_engine(table: pa.Table) -> str:
     )
 
 
-# --- Reading them ---------------------------------------------------------------------------------
-
-
 class PictureEmbedding(NamedTuple):
     """What an engine saw in one picture; no vector without a face."""
 
@@ -281,9 +275,6 @@ def embeddings_of(
             f"{str(missing[0])[:200]!r}: it was not embedded, or has changed since. Embed again."
         )
     return {worker.name: embeddings for worker in same}
-
-
-# --- Comparing them -------------------------------------------------------------------------------
 
 
 def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom

@@ -378,9 +378,6 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
 
-# --- Statements -----------------------------------------------------------------------------------
-
-
 def _select(
     db: Db, columns: str, system: int, states: Sequence[PairState] = (), rest: str = "ORDER BY pair"
 ) -> Sequence[Mapping[str, Any]]:
@@ -438,9 +435,6 @@ def _compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, 
     elif outcome.environment is not system.answered_from:
         difference = f"from {outcome.environment}, and before from {system.answered_from}"
     return system, difference
-
-
-# --- What a call ended in -------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -559,9 +553,6 @@ _EMPTY: Final[Mapping[str, Any]] = {
     **dict.fromkeys((*_KEPT, "call_id", "call", "started_at", "ended_at", "looked_at")),
     "state": PairState.FREE,
 }
-
-
-# --- What is read of it ---------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)

@@ -49,7 +49,7 @@ class RedrawnThreshold:
     """The threshold for a required FMR, chosen anew among the highest non-mated scores."""
 
     def __init__(
-        self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], spare: int = SPARE
+        self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
     ) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
         clusters, self._count = sample.clusters, len(sample)
@@ -57,18 +57,18 @@ class RedrawnThreshold:
         if self._allowed == self._count:
             raise InvalidRequest("A threshold that everybody passes is not drawn again.")
         scores = table.scores[sample.rows]
-        place = np.searchsorted(numbers, table.people.numbers)
-        self.sums = np.zeros(len(numbers))
-        self.sums[place] = clusters.pairs_of_person
+        persons = np.searchsorted(numbers, table.people.numbers)
+        self.person_totals = np.zeros(len(numbers))
+        self.person_totals[persons] = clusters.pairs_of_person
         self._scale = scale_of(scores, self._allowed, clusters)
-        beyond = 64 + math.ceil(spare * math.sqrt(self._allowed + 1))
+        beyond = 64 + math.ceil(margin * math.sqrt(self._allowed + 1))
         self._length = min(self._count, self._allowed + beyond)
         self.is_whole = self._length == self._count
         lowest = np.partition(scores, self._count - self._length)[self._count - self._length]
         rows = np.flatnonzero(scores >= lowest)
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
-        self.people = place[np.stack([end[rows] for end in clusters.ends])]
+        self.persons = persons[np.stack([end[rows] for end in clusters.ends])]
         #: Between them lies what may not pass, in every resample.
         self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
@@ -76,26 +76,26 @@ class RedrawnThreshold:
 
     def draw_from(self, urn: Urn) -> None:
         """Count people as the urn does."""
-        self.people = urn.row_of_person[self.people]
-        self.sums = self.sums[urn.person_of_row]
+        self.persons = urn.row_of_person[self.persons]
+        self.person_totals = self.person_totals[urn.person_of_row]
 
-    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64, (B,): the highest score that may not pass, if people are drawn so (B, P)."""
-        products = drawn[:, self.people[0]] * drawn[:, self.people[1]]
+        products = draw_counts[:, self.persons[0]] * draw_counts[:, self.persons[1]]
         passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
         if self.is_whole:
             total = passed[:, -1]
         else:
             # To the first order; those that are not looked at have weights near 1.
-            total = self._count + self._scale * (drawn @ self.sums - 2 * self._count)
+            total = self._count + self._scale * (draw_counts @ self.person_totals - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
-        most = (self._allowed + 0.5) / self._count * total
-        place = (passed <= most[:, None]).sum(axis=1)
-        is_inside = place < self._length
-        if (place < self._first).any() or not (self.is_whole or is_inside.all()):
+        allowed = (self._allowed + 0.5) / self._count * total
+        refused = (passed <= allowed[:, None]).sum(axis=1)
+        is_inside = refused < self._length
+        if (refused < self._first).any() or not (self.is_whole or is_inside.all()):
             raise TooFewScores
-        return np.where(is_inside, self._scores[np.minimum(place, self._length - 1)], -np.inf)
+        return np.where(is_inside, self._scores[np.minimum(refused, self._length - 1)], -np.inf)
 
 
 class FixedThreshold:
@@ -106,14 +106,14 @@ class FixedThreshold:
         self.lowest = self.highest = (
             threshold if is_above else float(np.nextafter(threshold, -np.inf))
         )
-        self.people = np.zeros((2, 0), np.int64)
-        self.sums = np.zeros(len(numbers))
+        self.persons = np.zeros((2, 0), np.int64)
+        self.person_totals = np.zeros(len(numbers))
 
     def draw_from(self, urn: Urn) -> None:
         """Nobody is looked at."""
 
-    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.full(len(drawn), self.highest)
+    def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(len(draw_counts), self.highest)
 
 
 class RedrawnErrors:
@@ -126,32 +126,34 @@ class RedrawnErrors:
         numbers: NDArray[np.int64],
         threshold: RedrawnThreshold | FixedThreshold,
     ) -> None:
-        whose = np.searchsorted(numbers, table.probe_subjects[rows])
+        persons = np.searchsorted(numbers, table.probe_subjects[rows])
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
         always = scores <= threshold.lowest
         always |= ~table.scored[rows]
-        self.sums = np.bincount(whose[always], minlength=len(numbers)).astype(np.float64)
+        self.person_totals = np.bincount(persons[always], minlength=len(numbers)).astype(float)
         between = np.flatnonzero(~always & (scores <= threshold.highest))
         between = between[np.argsort(scores[between], kind="stable")]
-        self._scores, self.people = scores[between], whose[between]
+        self._scores, self.persons = scores[between], persons[between]
 
     def draw_from(self, urn: Urn) -> None:
-        self.people = urn.row_of_person[self.people]
-        self.sums = self.sums[urn.person_of_row]
+        self.persons = urn.row_of_person[self.persons]
+        self.person_totals = self.person_totals[urn.person_of_row]
 
     def count(
-        self, drawn: NDArray[np.float64], refused: NDArray[np.float64]
+        self, draw_counts: NDArray[np.float64], refused_scores: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """float64, (B,): errors, if people are drawn so (B, P) and these may not pass (B,)."""
-        below = np.searchsorted(self._scores, refused, side="right")
-        least, most = int(below.min()), int(below.max())
+        below = np.searchsorted(self._scores, refused_scores, side="right")
+        fewest, most = int(below.min()), int(below.max())
         # Who is turned away in all of the resamples is added up person by person.
-        always = self.sums + np.bincount(self.people[:least], minlength=len(self.sums))
-        errors: NDArray[np.float64] = drawn @ always
-        if most > least:
-            more = np.cumsum(drawn[:, self.people[least:most]], axis=1)
-            at = np.flatnonzero(below > least)
-            errors[at] += more[at, below[at] - least - 1]
+        always = self.person_totals + np.bincount(
+            self.persons[:fewest], minlength=len(self.person_totals)
+        )
+        errors: NDArray[np.float64] = draw_counts @ always
+        if most > fewest:
+            further = np.cumsum(draw_counts[:, self.persons[fewest:most]], axis=1)
+            rows = np.flatnonzero(below > fewest)
+            errors[rows] += further[rows, below[rows] - fewest - 1]
         return errors
 
 
@@ -161,45 +163,45 @@ class Urn:
     def __init__(
         self,
         strata: Sequence[NDArray[np.int64]],
-        alone: NDArray[np.bool_],
-        sums: Sequence[NDArray[np.float64]] = (),
+        is_single: NDArray[np.bool_],
+        person_totals: Sequence[NDArray[np.float64]] = (),
     ) -> None:
-        self.row_of_person = np.empty(len(alone), np.int64)
+        self.row_of_person = np.empty(len(is_single), np.int64)
         self._sizes: list[tuple[int, NDArray[np.int64]]] = []
-        people_of_rows: list[NDArray[np.int64]] = []
+        row_people: list[NDArray[np.int64]] = []
         for stratum in strata:
-            single, others = stratum[alone[stratum]], stratum[~alone[stratum]]
-            kind = np.zeros(len(others), np.int64)
-            for values in sums:
-                _, value = np.unique(values[others], return_inverse=True)
-                _, kind = np.unique(kind * (len(others) + 1) + value, return_inverse=True)
-            _, first, size = np.unique(kind, return_index=True, return_counts=True)
-            start = sum(map(len, people_of_rows))
+            single, pooled = stratum[is_single[stratum]], stratum[~is_single[stratum]]
+            kind = np.zeros(len(pooled), np.int64)
+            for values in person_totals:
+                _, value = np.unique(values[pooled], return_inverse=True)
+                _, kind = np.unique(kind * (len(pooled) + 1) + value, return_inverse=True)
+            _, first_of_kind, size = np.unique(kind, return_index=True, return_counts=True)
+            start = sum(map(len, row_people))
             self.row_of_person[single] = start + np.arange(len(single))
-            self.row_of_person[others] = start + len(single) + kind
-            people_of_rows += [single, others[first]]
+            self.row_of_person[pooled] = start + len(single) + kind
+            row_people += [single, pooled[first_of_kind]]
             self._sizes.append((len(single), size))
-        self.person_of_row = np.concatenate(people_of_rows)
+        self.person_of_row = np.concatenate(row_people)
 
     def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
         """float64, (B, R): how often each row was drawn, in blocks that fit into memory."""
         rows = len(self.person_of_row)
         size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
-        streams = [np.random.default_rng(seed + place) for place in range(len(self._sizes))]
+        streams = [np.random.default_rng(seed + index) for index in range(len(self._sizes))]
         for start in range(0, resamples, size):
             count = min(size, resamples - start)
             parts: list[NDArray[np.int64]] = []
             for (single, sizes), stream in zip(self._sizes, streams, strict=True):
                 people = single + int(sizes.sum())
-                often = np.full(count, people)
-                together: list[NDArray[np.int64]] = []
+                single_draws = np.full(count, people)
+                pooled_draws: list[NDArray[np.int64]] = []
                 if len(sizes):
                     numbers = stream.multinomial(people, np.array([single, *sizes]) / people, count)
-                    often, together = numbers[:, 0], [numbers[:, 1:]]
-                who = stream.integers(0, max(1, single), often.sum())
-                who += single * np.repeat(np.arange(count), often)
-                parts.append(np.bincount(who, minlength=count * single).reshape(count, single))
-                parts += together
+                    single_draws, pooled_draws = numbers[:, 0], [numbers[:, 1:]]
+                person = stream.integers(0, max(1, single), single_draws.sum())
+                person += single * np.repeat(np.arange(count), single_draws)
+                parts.append(np.bincount(person, minlength=count * single).reshape(count, single))
+                parts += pooled_draws
             yield np.concatenate(parts, axis=1).astype(np.float64)
 
 
@@ -222,17 +224,17 @@ def bootstrap_p_value(values: NDArray[np.float64]) -> float:
 def scale_of(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:
     """What weights are rescaled by (s above), where `allowed` of the scores may pass."""
     # With one pair more than may pass: without any, nothing varies.
-    last = len(scores) - allowed - 1
-    errors = scores >= np.partition(scores, last)[last]
+    cut = len(scores) - allowed - 1
+    errors = scores >= np.partition(scores, cut)[cut]
     count = int(np.count_nonzero(errors))
     rows = np.flatnonzero(errors)
     effective = interval(errors, clusters).effective
     if count == len(scores) or not effective:
         return 1.0
     rate = count / len(scores)
-    by_people = rate * (1 - rate) / effective
-    by_products = float(clusters.squares_at_people(rows, count).sum())
-    by_products += clusters.squares_at_couples(rows, count)
-    if by_products <= 0:
+    variance = rate * (1 - rate) / effective
+    product_variance = float(clusters.squares_at_people(rows, count).sum())
+    product_variance += clusters.squares_at_couples(rows, count)
+    if product_variance <= 0:
         return 1.0
-    return min(1.0, float(np.sqrt(by_people / by_products)) * clusters.trials)
+    return min(1.0, float(np.sqrt(variance / product_variance)) * clusters.trials)

@@ -77,10 +77,10 @@ def compare_systems(
         InvalidRequest: they did not answer the same pairs, a number is out of range, or prices and
             costs are in two currencies.
     """
-    twos = [*combinations(range(len(sides)), 2)]
+    matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
         # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
-        resamples = max(2_000, int(np.ceil(8 * len(twos) / (1 - confidence))))
+        resamples = max(2_000, int(np.ceil(8 * len(matchups) / (1 - confidence))))
     if resamples < _FEWEST:
         raise InvalidRequest(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
@@ -92,27 +92,37 @@ def compare_systems(
                 "test set."
             )
     in_common = {
-        two: sides[0].table.mated & sides[two[0]].table.answered & sides[two[1]].table.answered
-        for two in twos
+        matchup: sides[0].table.mated
+        & sides[matchup[0]].table.answered
+        & sides[matchup[1]].table.answered
+        for matchup in matchups
     }
-    reasons = {two: _why_not(sides, two, rows, required_fmr) for two, rows in in_common.items()}
-    compared = {two: rows for two, rows in in_common.items() if reasons[two] is None}
+    reasons = {
+        matchup: _why_not(sides, matchup, rows, required_fmr) for matchup, rows in in_common.items()
+    }
+    compared = {matchup: rows for matchup, rows in in_common.items() if reasons[matchup] is None}
     values = _redraw(sides, compared, required_fmr, resamples=resamples, seed=seed)
     differences, cost_p_values = [], []
-    for two, rows in in_common.items():
-        first, second = (sides[place] for place in two)
-        unknown = Difference(
+    for matchup, rows in in_common.items():
+        first, second = (sides[index] for index in matchup)
+        blank = Difference(
             first=first.name,
             second=second.name,
             pairs=int(np.count_nonzero(rows)),
             subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
             **_NOT_COMPARED,
-            sentence=reasons[two] or "",
+            sentence=reasons[matchup] or "",
         )
-        difference, cost_p_value = unknown, None
-        if two in compared:
+        difference, cost_p_value = blank, None
+        if matchup in compared:
             difference, cost_p_value = _judge(
-                unknown, (first, second), rows, values[two], required_fmr, confidence, costs
+                blank,
+                (first, second),
+                rows,
+                values[matchup],
+                required_fmr,
+                confidence,
+                costs,
             )
         differences.append(difference)
         cost_p_values.append(cost_p_value)
@@ -141,13 +151,13 @@ def mcnemar(
     _check(first, second)
     only_first = int(np.count_nonzero(first & ~second))
     only_second = int(np.count_nonzero(second & ~first))
-    fewer, both = min(only_first, only_second), only_first + only_second
-    p_value = min(1.0, 2 * float(bdtr(fewer, both, 0.5))) if both else 1.0
-    if subjects is not None and both:
-        _, places = np.unique(subjects, return_inverse=True)
-        at_each = np.bincount(places, first.astype(np.float64) - second)
-        among = float((at_each**2).sum())
-        statistic = (only_first - only_second) ** 2 / among if among else 0.0
+    fewer, discordant = min(only_first, only_second), only_first + only_second
+    p_value = min(1.0, 2 * float(bdtr(fewer, discordant, 0.5))) if discordant else 1.0
+    if subjects is not None and discordant:
+        _, persons = np.unique(subjects, return_inverse=True)
+        person_sums = np.bincount(persons, first.astype(np.float64) - second)
+        sum_of_squares = float((person_sums**2).sum())
+        statistic = (only_first - only_second) ** 2 / sum_of_squares if sum_of_squares else 0.0
         p_value = max(p_value, float(chdtrc(1, statistic)))
     return McNemar(only_first=only_first, only_second=only_second, p_value=p_value)
 
@@ -165,7 +175,7 @@ def paired_difference(
     hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing
     matched proportions", Statistics in Medicine 24, 2005).
     """
-    return _Paired.of(first, second, subjects).interval(confidence)
+    return _Paired.from_errors(first, second, subjects).interval(confidence)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -177,19 +187,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     count = len(p_values)
     adjusted = [0.0] * count
     highest = 0.0
-    for rank, place in enumerate(sorted(range(count), key=lambda place: p_values[place])):
-        highest = max(highest, min(1.0, (count - rank) * p_values[place]))
-        adjusted[place] = highest
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
+        adjusted[index] = highest
     return adjusted
 
 
 def _why_not(
-    sides: Sequence[Side], two: tuple[int, int], rows: NDArray[np.bool_], required_fmr: float
+    sides: Sequence[Side], matchup: tuple[int, int], rows: NDArray[np.bool_], required_fmr: float
 ) -> str | None:
-    both = [sides[place] for place in two]
-    names = f"{both[0].name} and {both[1].name}"
-    missing = [side.name for side in both if side.threshold is None]
-    chosen = [side.chosen_on for side in both if not side.is_fixed]
+    both_sides = [sides[index] for index in matchup]
+    names = f"{both_sides[0].name} and {both_sides[1].name}"
+    missing = [side.name for side in both_sides if side.threshold is None]
+    chosen = [side.chosen_on for side in both_sides if not side.is_fixed]
     trials = min((int(np.count_nonzero(t.scored & ~t.mated)) for t in chosen), default=None)
     if trials is not None and (reason := why_not_comparable(required_fmr, trials)):
         return f"{names} are not compared: {reason}"
@@ -213,72 +223,80 @@ def _redraw(
     """The difference of the FRR of every two systems in each resample; all share the draws."""
     if not compared:
         return {}
-    places = sorted({place for two in compared for place in two})
+    indices = sorted({index for matchup in compared for index in matchup})
     # Most often all answered all pairs: errors are counted once for each set of pairs.
-    keys = {two: rows.tobytes() for two, rows in compared.items()}
-    samples = {keys[two]: rows for two, rows in compared.items()}
-    judged = _people(sides[place].table for place in places)
-    numbers = np.union1d(judged, _people(sides[place].chosen_on for place in places))
+    keys = {matchup: rows.tobytes() for matchup, rows in compared.items()}
+    samples = {keys[matchup]: rows for matchup, rows in compared.items()}
+    judged_numbers = _person_numbers(sides[index].table for index in indices)
+    numbers = np.union1d(
+        judged_numbers, _person_numbers(sides[index].chosen_on for index in indices)
+    )
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
-    is_judged = np.isin(numbers, judged)
-    strata = [people for people in map(np.flatnonzero, (is_judged, ~is_judged)) if len(people)]
+    is_judged = np.isin(numbers, judged_numbers)
+    strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
     pairs = {
         key: np.bincount(
             np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
         ).astype(np.float64)
         for key, rows in samples.items()
     }
-    counted = {(place, key) for two, key in keys.items() for place in two}
+    error_keys = {(index, key) for matchup, key in keys.items() for index in matchup}
 
-    def redraw(spare: int) -> dict[tuple[int, int], NDArray[np.float64]]:
+    def redraw(margin: int) -> dict[tuple[int, int], NDArray[np.float64]]:
         thresholds = {
-            place: FixedThreshold(side.table, side.threshold or 0.0, numbers)
-            if (side := sides[place]).is_fixed
-            else RedrawnThreshold(side.chosen_on, required_fmr, numbers, spare)
-            for place in places
+            index: FixedThreshold(side.table, side.threshold or 0.0, numbers)
+            if (side := sides[index]).is_fixed
+            else RedrawnThreshold(side.chosen_on, required_fmr, numbers, margin)
+            for index in indices
         }
         errors = {
-            (place, key): RedrawnErrors(
-                sides[place].table, samples[key], numbers, thresholds[place]
+            (index, key): RedrawnErrors(
+                sides[index].table, samples[key], numbers, thresholds[index]
             )
-            for place, key in counted
+            for index, key in error_keys
         }
         parts = (*thresholds.values(), *errors.values())
-        alone = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
+        is_single = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
         for part in parts:
-            alone[part.people] = True
-        sums = [*pairs.values(), *(part.sums for part in parts)]
-        urn = Urn(strata, alone, sums)
+            is_single[part.persons] = True
+        person_totals = [*pairs.values(), *(part.person_totals for part in parts)]
+        urn = Urn(strata, is_single, person_totals)
         for part in parts:
             part.draw_from(urn)
         weights = {
             key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()
         }
-        values: dict[tuple[int, int], list[NDArray[np.float64]]] = {two: [] for two in compared}
-        length = max(part.people.shape[-1] for part in parts)
-        for drawn in urn.draws(resamples, seed, length=length):
-            refused = {place: part.highest_refused(drawn) for place, part in thresholds.items()}
-            count = {key: drawn @ weight for key, weight in weights.items()}
-            wrong = {
-                (place, key): part.count(drawn, refused[place])
-                for (place, key), part in errors.items()
+        values: dict[tuple[int, int], list[NDArray[np.float64]]] = {
+            matchup: [] for matchup in compared
+        }
+        length = max(part.persons.shape[-1] for part in parts)
+        for draws in urn.draws(resamples, seed, length=length):
+            refused_scores = {
+                index: part.highest_refused(draws) for index, part in thresholds.items()
             }
-            for (first, second), key in keys.items():
-                some = count[key] > 0
-                apart = (wrong[first, key] - wrong[second, key])[some]
-                values[first, second].append(apart / count[key][some])
-        return {two: np.concatenate(blocks) for two, blocks in values.items()}
+            pair_counts = {key: draws @ weight for key, weight in weights.items()}
+            error_counts = {
+                (index, key): part.count(draws, refused_scores[index])
+                for (index, key), part in errors.items()
+            }
+            for (first_index, second_index), key in keys.items():
+                has_pairs = pair_counts[key] > 0
+                differences = (error_counts[first_index, key] - error_counts[second_index, key])[
+                    has_pairs
+                ]
+                values[first_index, second_index].append(differences / pair_counts[key][has_pairs])
+        return {matchup: np.concatenate(blocks) for matchup, blocks in values.items()}
 
-    spare = SPARE
+    margin = SPARE
     while True:
         try:
-            return redraw(spare)
+            return redraw(margin)
         except TooFewScores:
-            spare *= 8
+            margin *= 8
 
 
 def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
-    unknown: Difference,
+    blank: Difference,
     sides: tuple[Side, Side],
     rows: NDArray[np.bool_],
     values: NDArray[np.float64],
@@ -287,19 +305,21 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     costs: Costs | None,
 ) -> tuple[Difference, float | None]:
     """What two systems differ by, before any correction; and the p-value of that in cost."""
-    people = sides[0].table.probe_subjects[rows]
-    of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in sides)
-    test = mcnemar(of_first, of_second, people)
-    paired = _Paired.of(of_first, of_second, people)
+    subjects = sides[0].table.probe_subjects[rows]
+    first_errors, second_errors = (~side.table.passed(side.threshold)[rows] for side in sides)
+    test = mcnemar(first_errors, second_errors, subjects)
+    paired = _Paired.from_errors(first_errors, second_errors, subjects)
     exact = paired.interval(confidence)
-    drawn = percentile_interval(values, confidence)
+    resampled = percentile_interval(values, confidence)
     # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
     # round. There the exact ones see further, so each is the more careful of the two.
-    ends = attrs.evolve(drawn, low=min(drawn.low, exact.low), high=max(drawn.high, exact.high))
-    value = (test.only_first - test.only_second) / len(people)
-    errors = int(np.count_nonzero(of_first)), int(np.count_nonzero(of_second))
+    ends = attrs.evolve(
+        resampled, low=min(resampled.low, exact.low), high=max(resampled.high, exact.high)
+    )
+    value = (test.only_first - test.only_second) / len(subjects)
+    errors = int(np.count_nonzero(first_errors)), int(np.count_nonzero(second_errors))
     difference = attrs.evolve(
-        unknown,
+        blank,
         errors_first=errors[0],
         errors_second=errors[1],
         only_first=test.only_first,
@@ -310,8 +330,8 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
         p_exact=test.p_value,
         beyond=tuple(side.name for side in sides if side.exceeds(required_fmr, confidence)),
     )
-    rest = None if costs is None else false_match_costs(sides, costs, confidence)
-    if costs is None or rest is None:
+    extra = None if costs is None else false_match_costs(sides, costs, confidence)
+    if costs is None or extra is None:
         return difference, None
     # Beside false matches and calls, what varies is who is turned away.
     weight = (1 - costs.impostors) * costs.false_reject
@@ -319,23 +339,28 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     difference = attrs.evolve(
         difference,
         cost=Estimate(
-            value=weight * value + rest.value,
-            interval=attrs.evolve(ends, low=low + rest.low, high=high + rest.high),
+            value=weight * value + extra.value,
+            interval=attrs.evolve(ends, low=low + extra.low, high=high + extra.high),
         ),
     )
     if not weight:
         # What is charged is known; of false matches at two FMRs nothing is.
-        is_known = rest.low * rest.high > 0 and not any(s.is_fixed or s.calibration for s in sides)
+        is_known = extra.low * extra.high > 0 and not any(
+            s.is_fixed or s.calibration for s in sides
+        )
         return difference, 0.0 if is_known else 1.0
-    if min(errors) < ENOUGH_FALSE_MATCHES or rest.errors < ENOUGH_FALSE_MATCHES:
+    if min(errors) < ENOUGH_FALSE_MATCHES or extra.errors < ENOUGH_FALSE_MATCHES:
         return difference, None
     # They cost the same where the difference of the FRR makes up for all the rest.
-    even = [-rest.low / weight, -rest.high / weight]
-    if min(even) <= value <= max(even):
+    break_even = [-extra.low / weight, -extra.high / weight]
+    if min(break_even) <= value <= max(break_even):
         return difference, 1.0
     p_values = [
-        max(bootstrap_p_value(values - at), paired.p_value(at) if at else test.p_value)
-        for at in even
+        max(
+            bootstrap_p_value(values - equal_cost),
+            paired.p_value(equal_cost) if equal_cost else test.p_value,
+        )
+        for equal_cost in break_even
     ]
     return difference, max(p_values)
 
@@ -345,14 +370,14 @@ def _correct(
 ) -> tuple[Difference, ...]:
     """With the verdicts, of errors and of costs, each after Holm's correction."""
     adjusted = holm_of_known([difference.p_value for difference in differences])
-    of_cost = holm_of_known(cost_p_values)
-    finished = []
-    for difference, p_value, cost_p_value in zip(differences, adjusted, of_cost, strict=True):
+    cost_adjusted = holm_of_known(cost_p_values)
+    corrected = []
+    for difference, p_value, cost_p_value in zip(differences, adjusted, cost_adjusted, strict=True):
         names = difference.first, difference.second
         is_real = p_value is not None and p_value < alpha
         is_dearer = cost_p_value is not None and cost_p_value < alpha
         cost = 0.0 if difference.cost is None else difference.cost.value
-        finished.append(
+        corrected.append(
             attrs.evolve(
                 difference,
                 p_adjusted=p_value,
@@ -364,7 +389,7 @@ def _correct(
                 dearer=names[cost < 0] if is_dearer else None,
             )
         )
-    return tuple(finished)
+    return tuple(corrected)
 
 
 def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
@@ -373,7 +398,7 @@ def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p_value is None else next(adjusted) for p_value in p_values]
 
 
-def _people(tables: Any) -> NDArray[np.int64]:
+def _person_numbers(tables: Any) -> NDArray[np.int64]:
     return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
@@ -383,22 +408,24 @@ class _Paired(NamedTuple):
     freedom: int
 
     @classmethod
-    def of(
+    def from_errors(
         cls, first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
     ) -> _Paired:
         _check(first, second)
         if not len(first) or len(subjects) != len(first):
             raise InvalidRequest("A difference needs at least one pair, and a person for each.")
-        apart = first.astype(np.float64) - second
-        _, places = np.unique(subjects, return_inverse=True)
-        people = int(places.max()) + 1
-        count = len(apart) + 2
-        middle = float(apart.sum()) / count
-        at_each = np.bincount(places, apart - middle)
+        differences = first.astype(np.float64) - second
+        _, persons = np.unique(subjects, return_inverse=True)
+        person_count = int(persons.max()) + 1
+        count = len(differences) + 2
+        middle = float(differences.sum()) / count
+        person_sums = np.bincount(persons, differences - middle)
         # The two pairs that are added: a person each, one with +1 and one with -1.
-        together = float((at_each**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
-        standard_error = float(np.sqrt(together * (people + 2) / (people + 1))) / count
-        return cls(middle, standard_error, people + 1)
+        sum_of_squares = float((person_sums**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
+        standard_error = (
+            float(np.sqrt(sum_of_squares * (person_count + 2) / (person_count + 1))) / count
+        )
+        return cls(middle, standard_error, person_count + 1)
 
     def interval(self, confidence: float) -> Interval:
         half = self.standard_error * float(stdtrit(self.freedom, (1 + confidence) / 2))

@@ -106,18 +106,18 @@ def false_match_costs(
     calls = _price(first, costs) - _price(second, costs)
     if not weight:
         return FalseMatchCosts(calls, calls, calls, math.inf)
-    far, far_of_second = (
+    first_rate, second_rate = (
         Sample(side.table, rows).rate(side.table.passed(side.threshold)[rows], confidence)
         for side in sides
     )
-    value = calls + weight * (far.errors - far_of_second.errors) / len(rows)
+    value = calls + weight * (first_rate.errors - second_rate.errors) / len(rows)
     low, high = min(calls, value), max(calls, value)
     if any(side.is_fixed or side.calibration for side in sides):
-        ends, ends_of_second = far.interval, far_of_second.interval
-        if ends is not None and ends_of_second is not None:
-            low = calls + weight * (ends.low - ends_of_second.high)
-            high = calls + weight * (ends.high - ends_of_second.low)
-    return FalseMatchCosts(value, low, high, min(far.errors, far_of_second.errors))
+        first_interval, second_interval = first_rate.interval, second_rate.interval
+        if first_interval is not None and second_interval is not None:
+            low = calls + weight * (first_interval.low - second_interval.high)
+            high = calls + weight * (first_interval.high - second_interval.low)
+    return FalseMatchCosts(value, low, high, min(first_rate.errors, second_rate.errors))
 
 
 def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
@@ -127,9 +127,9 @@ def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
     """
     timed = np.sort(seconds[~np.isnan(seconds)])
     return {
-        str(place): float(timed[-(-len(timed) * place // 100) - 1])
-        for place in (50, 90, 95, 99)
-        if len(timed) * (100 - place) >= 100
+        str(percent): float(timed[-(-len(timed) * percent // 100) - 1])
+        for percent in (50, 90, 95, 99)
+        if len(timed) * (100 - percent) >= 100
     }
 
 
@@ -142,16 +142,16 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
     confidence: float,
 ) -> CostAt | None:
     """At one threshold; None without a kind of pairs that the costs need."""
-    at = threshold
-    if at is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
+    used_threshold = threshold
+    if used_threshold is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
         # A file of scores: the threshold of the run says what would have been decided.
-        at = table.threshold
+        used_threshold = table.threshold
     # Who is not answered or acquired is turned away.
-    outcomes = np.where(table.passed(at), _PASSED, _TURNED_AWAY).astype(np.int8)
-    if at is None:
+    outcomes = np.where(table.passed(used_threshold), _PASSED, _TURNED_AWAY).astype(np.int8)
+    if used_threshold is None:
         outcomes[table.decisions == DECISIONS.index(Decision.REVIEW)] = _TO_REVIEW
     parts = []
-    for kind, share, of_error in (
+    for kind, share, error_outcome in (
         (~table.mated, costs.impostors, (_PASSED, costs.false_match)),
         (table.mated, 1 - costs.impostors, (_TURNED_AWAY, costs.false_reject)),
     ):
@@ -159,10 +159,11 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
         if share and not len(sample):
             return None
         # At a threshold of ours nothing is reviewed, however few pairs show it.
-        for outcome, amount in (of_error, (_TO_REVIEW, costs.review if threshold is None else 0)):
+        review = _TO_REVIEW, costs.review if threshold is None else 0
+        for outcome, amount in (error_outcome, review):
             rate = sample.rate(outcomes[sample.rows] == outcome, confidence)
             parts.append((share * amount, rate))
-    matches, of_others, rejects, of_genuine = (
+    matches, non_mated_reviews, rejects, mated_reviews = (
         weight * (rate.value or 0.0) for weight, rate in parts
     )
     ends = [(r.interval.low, r.interval.high) if r.interval else (0.0, 1.0) for _, r in parts]
@@ -173,12 +174,12 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
     return CostAt(
         threshold=shown,
         expected=Estimate(
-            value=matches + rejects + of_others + of_genuine + price,
+            value=matches + rejects + non_mated_reviews + mated_reviews + price,
             interval=Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED),
         ),
         false_matches=matches,
         false_rejects=rejects,
-        reviews=of_others + of_genuine,
+        reviews=non_mated_reviews + mated_reviews,
         calls=price,
     )
 

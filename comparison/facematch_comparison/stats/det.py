@@ -70,22 +70,23 @@ def det_curve(
     Raises:
         InvalidRequest: a set is empty or holds NaN, a count is negative, or the rule is VENDOR.
     """
-    same, others = _sort_scores("mated", mated), _sort_scores("non_mated", non_mated)
+    mated_scores = _sort_scores("mated", mated)
+    non_mated_scores = _sort_scores("non_mated", non_mated)
     for name, count in (("mated", mated_failures), ("non_mated", non_mated_failures)):
         if count < 0:
             raise InvalidRequest(f"{name}_failures must be at least 0, not {count}.")
     # The first place of each distinct mated score is how many of them lie below it.
-    refused = np.flatnonzero(np.concatenate([[True], same[1:] != same[:-1]]))
-    scores = same[refused]
-    below = np.searchsorted(others, scores, side="left")
-    thresholds = _thresholds(scores, others, below, rule)
-    refused = np.append(refused, len(same))
-    passed = np.append(len(others) - below, 0)
+    refused_counts = np.flatnonzero(np.concatenate([[True], mated_scores[1:] != mated_scores[:-1]]))
+    scores = mated_scores[refused_counts]
+    below = np.searchsorted(non_mated_scores, scores, side="left")
+    thresholds = _thresholds(scores, non_mated_scores, below, rule)
+    refused_counts = np.append(refused_counts, len(mated_scores))
+    passed_counts = np.append(len(non_mated_scores) - below, 0)
     return DetCurve(
         thresholds=thresholds,
-        fmr=passed / (len(others) + non_mated_failures),
-        fnmr=(refused + mated_failures) / (len(same) + mated_failures),
-        eer=_equal_error_rate(scores, refused, passed, others),
+        fmr=passed_counts / (len(non_mated_scores) + non_mated_failures),
+        fnmr=(refused_counts + mated_failures) / (len(mated_scores) + mated_failures),
+        eer=_equal_error_rate(scores, refused_counts, passed_counts, non_mated_scores),
     )
 
 
@@ -96,22 +97,22 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
         rates: Of what it answered; the interval at each point is for that point alone.
         include: Thresholds that must be points of the curve, such as its operating points.
     """
-    mated, others = scores_by_kind(rates.table)
-    if not len(mated) or not len(others):
+    mated, non_mated = scores_by_kind(rates.table)
+    if not len(mated) or not len(non_mated):
         return None
-    whole = det_curve(mated, others, rule=rates.table.rule)
+    curve = det_curve(mated, non_mated, rule=rates.table.rule)
     # Nobody passes the last one, at a threshold that cannot be set.
-    rows = _pick_vertices(whole.fmr[:-1], whole.fnmr[:-1])
-    thresholds = sorted({*map(float, whole.thresholds[rows]), *map(float, include)})
+    rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
+    thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
     columns = {}
     for name in ("fmr", "fnmr", "frr"):
-        along = rates.along(name, thresholds)
-        ends = [rate.interval for rate in along if rate.interval is not None]
-        columns[name] = tuple(rate.errors / rate.trials for rate in along)
-        columns[f"{name}_low"] = tuple(each.low for each in ends)
-        columns[f"{name}_high"] = tuple(each.high for each in ends)
+        curve_rates = rates.along(name, thresholds)
+        intervals = [rate.interval for rate in curve_rates if rate.interval is not None]
+        columns[name] = tuple(rate.errors / rate.trials for rate in curve_rates)
+        columns[f"{name}_low"] = tuple(interval.low for interval in intervals)
+        columns[f"{name}_high"] = tuple(interval.high for interval in intervals)
     return Curve(
-        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=whole.eer
+        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=curve.eer
     )
 
 
@@ -128,33 +129,35 @@ def separation(table: ScoreTable) -> tuple[float | None, float | None]:
     """
     if not table.is_scored:
         return None, None
-    same, others = scores_by_kind(table)
-    if not len(same) or not len(others):
+    mated, non_mated = scores_by_kind(table)
+    if not len(mated) or not len(non_mated):
         return None, None
-    spread = float(np.sqrt((same.var() + others.var()) / 2))
-    d_prime = float(same.mean() - others.mean()) / spread if spread else None
+    spread = float(np.sqrt((mated.var() + non_mated.var()) / 2))
+    d_prime = float(mated.mean() - non_mated.mean()) / spread if spread else None
     # The fewer are looked up among the more.
-    few, many = sorted((same, others), key=len)
-    below = sum(int(np.searchsorted(many, few, side).sum()) for side in ("left", "right"))
-    share = below / (2 * len(few) * len(many))
-    return share if few is same else 1 - share, d_prime
+    smaller, larger = sorted((mated, non_mated), key=len)
+    below = sum(int(np.searchsorted(larger, smaller, side).sum()) for side in ("left", "right"))
+    share = below / (2 * len(smaller) * len(larger))
+    return share if smaller is mated else 1 - share, d_prime
 
 
 def _equal_error_rate(
     scores: NDArray[np.float64],
-    refused: NDArray[np.int64],
-    passed: NDArray[np.int64],
-    others: NDArray[np.float64],
+    refused_counts: NDArray[np.int64],
+    passed_counts: NDArray[np.int64],
+    non_mated_scores: NDArray[np.float64],
 ) -> float:
     """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR."""
-    mated, non_mated = int(refused[-1]), len(others)
+    mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
     # The last vertex with an FMR no lower than its FNMR. In whole numbers, so that equal is equal.
-    last = np.flatnonzero(passed[:-1] * mated >= refused[:-1] * non_mated)[-1]
-    fnmr, fmr = refused[last] / mated, passed[last] / non_mated
+    vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
+    fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
     # From there the threshold rises over this mated score and those of others that are equal to it,
     # then over the others up to the next mated score.
-    next_fnmr = refused[last + 1] / mated
-    next_fmr = (non_mated - int(np.searchsorted(others, scores[last], side="right"))) / non_mated
+    next_fnmr = refused_counts[vertex + 1] / mated
+    next_fmr = (
+        non_mated - int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
+    ) / non_mated
     if next_fmr > next_fnmr:
         return float(next_fnmr)
     share = (fmr - fnmr) / ((fmr - next_fmr) + (next_fnmr - fnmr))
@@ -173,7 +176,7 @@ def _sort_scores(name: str, scores: ArrayLike) -> NDArray[np.float64]:
 
 def _thresholds(
     scores: NDArray[np.float64],
-    others: NDArray[np.float64],
+    non_mated_scores: NDArray[np.float64],
     below: NDArray[np.int64],
     rule: ThresholdRule,
 ) -> NDArray[np.float64]:
@@ -183,9 +186,11 @@ def _thresholds(
     if rule is not ThresholdRule.ABOVE:
         raise InvalidRequest("A curve needs a known rule: ABOVE or AT_LEAST.")
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
-    of_mated = np.concatenate([[-np.inf], scores])
-    of_others = np.concatenate([[-np.inf], others])[np.append(below, len(others))]
-    highest: NDArray[np.float64] = np.maximum(of_mated, of_others)
+    mated_below = np.concatenate([[-np.inf], scores])
+    non_mated_below = np.concatenate([[-np.inf], non_mated_scores])[
+        np.append(below, len(non_mated_scores))
+    ]
+    highest: NDArray[np.float64] = np.maximum(mated_below, non_mated_below)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest
@@ -197,6 +202,6 @@ def _pick_vertices(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArr
         return np.arange(len(fmr))
     # Of 0 and 1, which lie nowhere on these axes, whatever is beyond the smallest rate.
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    steps = np.linspace(0, along[-1], POINTS)
-    return np.unique(np.minimum(np.searchsorted(along, steps), len(fmr) - 1))
+    distances = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
+    steps = np.linspace(0, distances[-1], POINTS)
+    return np.unique(np.minimum(np.searchsorted(distances, steps), len(fmr) - 1))

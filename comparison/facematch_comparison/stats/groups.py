@@ -69,18 +69,18 @@ def cells_of(
     Raises:
         InvalidRequest: as `ScoreTable.passed`.
     """
-    of_fmr, of_frr, of_fta = (
+    fmr_rates, frr_rates, fta_rates = (
         _within(table, column, threshold, name, confidence) for name in (*RATES, "fta_mated")
     )
     too_few: list[str | None] = []
-    for (fmr, _), (frr, _) in zip(of_fmr, of_frr, strict=True):
+    for (fmr, _), (frr, _) in zip(fmr_rates, frr_rates, strict=True):
         # Each rate that has pairs needs people of its own.
         count = min((rate.subjects or 0 for rate in (fmr, frr) if rate.trials), default=0)
-        people = "1 person" if count == 1 else f"{count} people"
-        why = f"Too few people in this cell: {people}, {FEW_PEOPLE} are needed."
+        people_text = "1 person" if count == 1 else f"{count} people"
+        why = f"Too few people in this cell: {people_text}, {FEW_PEOPLE} are needed."
         too_few.append(why if count < FEW_PEOPLE else None)
     # All ratios of a rate hold at once.
-    each = 1 - (1 - confidence) / max(1, too_few.count(None))
+    joint = 1 - (1 - confidence) / max(1, too_few.count(None))
     return tuple(
         GroupCell(
             column=column,
@@ -88,12 +88,12 @@ def cells_of(
             fmr=fmr,
             frr=frr,
             fta=fta,
-            fmr_ratio=None if few else _ratio_to_all(fmr, others_fmr, confidence, each),
-            frr_ratio=None if few else _ratio_to_all(frr, others_frr, confidence, each),
-            too_few=few,
+            fmr_ratio=None if reason else _ratio_to_all(fmr, others_fmr, confidence, joint),
+            frr_ratio=None if reason else _ratio_to_all(frr, others_frr, confidence, joint),
+            too_few=reason,
         )
-        for label, few, (fmr, others_fmr), (frr, others_frr), (fta, _) in zip(
-            table.groups[column].labels, too_few, of_fmr, of_frr, of_fta, strict=True
+        for label, reason, (fmr, others_fmr), (frr, others_frr), (fta, _) in zip(
+            table.groups[column].labels, too_few, fmr_rates, frr_rates, fta_rates, strict=True
         )
     )
 
@@ -107,12 +107,12 @@ def _within(
     rows = Rates(table).sample(name, at_threshold=threshold is not None).rows
     within = group.within[rows]
 
-    def rate_of(rows: NDArray[np.int64]) -> Rate:
+    def measure(rows: NDArray[np.int64]) -> Rate:
         return Sample(table, rows).rate(errors[rows], confidence)
 
     return [
-        (rate_of(rows[within == place]), rate_of(rows[(within >= 0) & (within != place)]))
-        for place in range(len(group.labels))
+        (measure(rows[within == index]), measure(rows[(within >= 0) & (within != index)]))
+        for index in range(len(group.labels))
     ]
 
 
@@ -130,19 +130,19 @@ def cross_groups(
     rows = rows[(group.probe[rows] >= 0) & (group.reference[rows] >= 0)]
     low, high = np.sort([group.probe[rows], group.reference[rows]], axis=0)
     # Sorted once, because there are many twos of groups.
-    places = low * len(labels) + high
-    rows = rows[np.argsort(places, kind="stable")]
-    ends = np.cumsum(np.bincount(places, minlength=len(labels) ** 2))
+    cell_indices = low * len(labels) + high
+    rows = rows[np.argsort(cell_indices, kind="stable")]
+    ends = np.cumsum(np.bincount(cell_indices, minlength=len(labels) ** 2))
     return tuple(
         CrossGroup(
             column=column,
-            first=labels[first],
-            second=labels[second],
+            first=labels[low_index],
+            second=labels[high_index],
             fmr=Sample(table, cell).rate(passed[cell], confidence),
         )
-        for place, cell in enumerate(np.split(rows, ends)[:-1])
-        for first, second in [divmod(place, len(labels))]
-        if first <= second
+        for index, cell in enumerate(np.split(rows, ends)[:-1])
+        for low_index, high_index in [divmod(index, len(labels))]
+        if low_index <= high_index
     )
 
 
@@ -202,29 +202,29 @@ def finish_group_differences(
 
     In the same order. Where a difference may be chance, `at_least` is 1.
     """
-    finished = []
-    adjusted = holm_of_known([each.p_value for each in differences])
-    for each, p_value in zip(differences, adjusted, strict=True):
+    corrected = []
+    adjusted = holm_of_known([difference.p_value for difference in differences])
+    for difference, p_value in zip(differences, adjusted, strict=True):
         is_real = p_value is not None and p_value < 1 - confidence
-        shown = math.floor(each.at_least * 10) / 10
+        shown = math.floor(difference.at_least * 10) / 10
         verdict = "Chance alone may do that: these pairs show no difference."
         if is_real and shown > 1:
             verdict = (
-                f"That is not chance: group {each.worst} has at least {shown:g} times the rate of "
-                f"group {each.best}."
+                f"That is not chance: group {difference.worst} has at least {shown:g} times the "
+                f"rate of group {difference.best}."
             )
         elif is_real:
             verdict = "That is not chance, but these pairs do not show how many times as often."
-        finished.append(
+        corrected.append(
             attrs.evolve(
-                each,
+                difference,
                 p_value=p_value,
                 is_real=is_real,
-                at_least=each.at_least if is_real else 1.0,
-                sentence=f"{each.sentence} {verdict}",
+                at_least=difference.at_least if is_real else 1.0,
+                sentence=f"{difference.sentence} {verdict}",
             )
         )
-    return tuple(finished)
+    return tuple(corrected)
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
@@ -241,10 +241,10 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
         return float(chi2.sf(statistic, len(seen) - 1))
     # As many independent pairs as each group is worth: what such small numbers do by chance.
-    whole = np.maximum(1.0, np.round(sizes))
+    trials = np.maximum(1.0, np.round(sizes))
     random = np.random.default_rng(0)
-    drawn = random.binomial(whole.astype(np.int64), pooled, (SIMULATED, len(whole))) / whole
-    as_far = int(np.count_nonzero(_chi_square(drawn, whole) >= statistic * (1 - 1e-9)))
+    simulated = random.binomial(trials.astype(np.int64), pooled, (SIMULATED, len(trials))) / trials
+    as_far = int(np.count_nonzero(_chi_square(simulated, trials) >= statistic * (1 - 1e-9)))
     return (1 + as_far) / (1 + SIMULATED)
 
 
@@ -252,13 +252,13 @@ def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
     """float64, (B,): Pearson's, for each row of rates; 0 where all are 0, or all 1."""
     pooled = values @ sizes / sizes.sum()
     spread = pooled * (1 - pooled)
-    apart = ((values - pooled[:, None]) ** 2) @ sizes
-    statistic: NDArray[np.float64] = np.zeros_like(apart)
-    np.divide(apart, spread, out=statistic, where=spread > 0)
+    deviations = ((values - pooled[:, None]) ** 2) @ sizes
+    statistic: NDArray[np.float64] = np.zeros_like(deviations)
+    np.divide(deviations, spread, out=statistic, where=spread > 0)
     return statistic
 
 
-def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> Estimate | None:
+def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) -> Estimate | None:
     """Of one group to all pairs within a group; `each` is the confidence of it alone."""
     if not group.trials or not others.trials or not group.errors + others.errors:
         return None
@@ -269,7 +269,7 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> 
             return 1 / share
         return to_others / (share * to_others + 1 - share)
 
-    low, high = ratio(group, others, each)
+    low, high = ratio(group, others, joint)
     return Estimate(
         value=to_all(_value(group) / _value(others) if others.errors else math.inf),
         interval=Interval(
@@ -278,25 +278,25 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> 
     )
 
 
-def ratio(over: Rate, under: Rate, confidence: float = 0.95) -> tuple[float, float]:
+def ratio(top: Rate, bottom: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """Ends, 0 to infinity, of the interval for the ratio of two rates that share no people."""
-    (low, high), (low_under, high_under) = (
-        bounds(rate, (1 + confidence) / 2) for rate in (over, under)
+    (low, high), (low_bottom, high_bottom) = (
+        bounds(rate, (1 + confidence) / 2) for rate in (top, bottom)
     )
-    inverse = _lower_ratio(_value(under), low_under, _value(over), high)
+    inverse = _lower_ratio(_value(bottom), low_bottom, _value(top), high)
     return (
-        _lower_ratio(_value(over), low, _value(under), high_under),
+        _lower_ratio(_value(top), low, _value(bottom), high_bottom),
         1 / inverse if inverse else math.inf,
     )
 
 
 def _lower_ratio(top: float, low: float, bottom: float, high: float) -> float:
     """Donner and Zou's lower end, written so that nothing is divided by 0."""
-    first, second = low * (2 * top - low), high * (2 * bottom - high)
-    if first <= 0:
+    low_product, high_product = low * (2 * top - low), high * (2 * bottom - high)
+    if low_product <= 0:
         return 0.0
     product = top * bottom
-    return first / (product + math.sqrt(max(0.0, product**2 - first * second)))
+    return low_product / (product + math.sqrt(max(0.0, product**2 - low_product * high_product)))
 
 
 def _value(rate: Rate) -> float:

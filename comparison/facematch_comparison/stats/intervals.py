@@ -59,17 +59,17 @@ def exact_interval(errors: int, trials: int, confidence: float = 0.95) -> Interv
 
 def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int | None:
     """The fewest that suffice, where more always do; None if that is more than about `most`."""
-    few, enough = 0, 16
+    too_few, enough = 0, 16
     while not suffices(enough):
-        few, enough = enough, 2 * enough
+        too_few, enough = enough, 2 * enough
         if most is not None and enough > most:
             return None
-    while enough - few > 1:
-        middle = (few + enough) // 2
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
         if suffices(middle):
             enough = middle
         else:
-            few = middle
+            too_few = middle
     return enough
 
 
@@ -91,8 +91,8 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
     if errors == 0:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
     # The bound falls with every further trial.
-    more = fewest(lambda more: exact_upper(errors, errors + more, confidence) <= rate)
-    return errors + (more or 0)
+    extra = fewest(lambda extra: exact_upper(errors, errors + extra, confidence) <= rate)
+    return errors + (extra or 0)
 
 
 class Clusters:
@@ -117,8 +117,8 @@ class Clusters:
         self.is_mated = second is None
         ends = [first] if second is None else [first, second]
         if numbers is None:
-            people, places = np.unique(np.concatenate(ends), return_inverse=True)
-            ends, numbers = list(places.reshape(len(ends), self.trials)), len(people)
+            unique_people, indices = np.unique(np.concatenate(ends), return_inverse=True)
+            ends, numbers = list(indices.reshape(len(ends), self.trials)), len(unique_people)
         self.ends = ends
         self.numbers = numbers
         self._given_couples = couples
@@ -154,10 +154,10 @@ class Clusters:
         """The same at every two people of a non-mated pair, in any order, added up."""
         rate = count / self.trials
         pairs = self._pairs_of_couple
-        wrong = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
+        error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
         # Those of number 0 are alone, each for itself.
-        alone = wrong[0] * (1 - rate) ** 2 + (pairs[0] - wrong[0]) * rate**2
-        return float(alone + ((wrong[1:] - rate * pairs[1:]) ** 2).sum())
+        single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
+        return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
     def _couples(self) -> NDArray[np.int64]:
@@ -174,14 +174,14 @@ def couples_of(
     first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
 ) -> NDArray[np.int64]:
     """int64, (T,): a number for every two people who are in several pairs; 0 for all others."""
-    both = np.minimum(first, second) * numbers + np.maximum(first, second)
-    rising = np.sort(both)
-    often = np.unique(rising[1:][rising[1:] == rising[:-1]])
-    if not len(often):
+    couples = np.minimum(first, second) * numbers + np.maximum(first, second)
+    rising = np.sort(couples)
+    repeated = np.unique(rising[1:][rising[1:] == rising[:-1]])
+    if not len(repeated):
         return np.zeros(len(first), np.int64)
-    places = np.searchsorted(often, both)
-    is_often = often[np.minimum(places, len(often) - 1)] == both
-    return np.where(is_often, places + 1, 0)
+    indices = np.searchsorted(repeated, couples)
+    is_repeated = repeated[np.minimum(indices, len(repeated) - 1)] == couples
+    return np.where(is_repeated, indices + 1, 0)
 
 
 def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 0.95) -> Interval:
@@ -278,37 +278,39 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     trials, people = clusters.trials, clusters.people
     if clusters.share <= 1:
         return float(trials), None, Method.EXACT
-    few = min(errors, trials - errors)
-    is_seen = few >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
-    effect, freedom = _effect(few, rarer, clusters)
-    if few < ENOUGH_ERRORS:
+    rarer_count = min(errors, trials - errors)
+    is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
+    effect, freedom = _effect(rarer_count, rarer, clusters)
+    if rarer_count < ENOUGH_ERRORS:
         # What is assumed has no spread of its own; else one error would be worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
-        assumed *= max(0.0, (MANY_ERRORS - few) / (MANY_ERRORS - ENOUGH_ERRORS))
+        assumed *= max(0.0, (MANY_ERRORS - rarer_count) / (MANY_ERRORS - ENOUGH_ERRORS))
     effect = max(1.0, effect, 1 + (clusters.share - 1) * assumed)
     method = Method.CLUSTERED if is_seen else Method.CONSERVATIVE
     return max(1.0, trials / effect), freedom, method
 
 
-def _effect(few: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
+def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
     """The variance of the rate over that of independent pairs, and its degrees of freedom."""
     people = clusters.people
     freedom = float(max(people - 1, 1))
-    if not few:
+    if not rarer_count:
         return 1.0, freedom
-    squares = clusters.squares_at_people(rarer, few)
-    together = float(squares.sum())
+    squares = clusters.squares_at_people(rarer, rarer_count)
+    sum_of_squares = float(squares.sum())
     # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
     # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
-    if together > _ROUNDING:
-        freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
+    if sum_of_squares > _ROUNDING:
+        freedom = min(freedom, max(sum_of_squares**2 / float((squares**2).sum()), 2.0))
     if not clusters.is_mated:
         # Pairs of the same two people were counted once at each of them.
-        together -= clusters.squares_at_couples(rarer, few)
+        sum_of_squares -= clusters.squares_at_couples(rarer, rarer_count)
     correction = people / max(people - 1, 1)
-    return together * correction / (few * (1 - few / clusters.trials)), freedom
+    return sum_of_squares * correction / (
+        rarer_count * (1 - rarer_count / clusters.trials)
+    ), freedom
 
 
 def _adjusted(effective: float, freedom: float | None, confidence: float) -> float:

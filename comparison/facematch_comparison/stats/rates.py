@@ -48,10 +48,10 @@ class Sample:
 
 def _couples(table: ScoreTable) -> NDArray[np.int64]:
     """`couples_of` the non-mated pairs of a table, in their rows."""
-    people, others = table.people, ~table.mated
+    people, non_mated = table.people, ~table.mated
     couples = np.zeros(len(table), np.int64)
-    couples[others] = couples_of(
-        people.probe[others], people.reference[others], len(people.numbers)
+    couples[non_mated] = couples_of(
+        people.probe[non_mated], people.reference[non_mated], len(people.numbers)
     )
     return couples
 
@@ -128,9 +128,11 @@ class Rates:
         # Where a score equals a threshold, the rule decides.
         side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
         rates = []
-        for refused in map(int, np.searchsorted(scores[order], thresholds, side)):
-            errors = refused if clusters.is_mated else trials - refused
-            rarer = slice(refused) if 2 * refused <= trials else slice(refused, None)
+        for refused_count in map(int, np.searchsorted(scores[order], thresholds, side)):
+            errors = refused_count if clusters.is_mated else trials - refused_count
+            rarer = (
+                slice(refused_count) if 2 * refused_count <= trials else slice(refused_count, None)
+            )
             ends = interval_of(errors, rarer, clusters, self.confidence)
             rates.append(sample.rate_of(errors, ends))
         return rates

@@ -86,8 +86,8 @@ def threshold_for_fmr(
         InvalidRequest: a number is out of range, or the system has no scores or no known rule.
     """
     _check(table, max_fmr, confidence)
-    _, others = scores_by_kind(table)
-    none = ThresholdChoice(
+    _, non_mated = scores_by_kind(table)
+    no_choice = ThresholdChoice(
         max_fmr=max_fmr,
         threshold=None,
         rule=table.rule,
@@ -95,9 +95,9 @@ def threshold_for_fmr(
         upper=None,
         confidence=confidence,
     )
-    if not len(others):
+    if not len(non_mated):
         return attrs.evolve(
-            none,
+            no_choice,
             why_not="No pair of different people was compared.",
             pairs_needed=trials_allowing(1, max_fmr),
         )
@@ -106,36 +106,36 @@ def threshold_for_fmr(
     def choice_for(allowed: int) -> ThresholdChoice:
         threshold = _lowest(table, allowed)
         if threshold is None:
-            return none
-        fmr = at_chosen_threshold(rates.at("fmr", threshold), allowed / len(others))
+            return no_choice
+        fmr = at_chosen_threshold(rates.at("fmr", threshold), allowed / len(non_mated))
         upper = fmr.interval.high if fmr.interval else None
-        return attrs.evolve(none, threshold=threshold, fmr=fmr, upper=upper)
+        return attrs.evolve(no_choice, threshold=threshold, fmr=fmr, upper=upper)
 
     def is_beyond(allowed: int) -> bool:
         upper = choice_for(allowed).upper
         return upper is None or upper > max_fmr
 
-    most = allowed_errors(max_fmr, len(others))
-    if reason := why_unseen(max_fmr, len(others)):
-        return attrs.evolve(none, why_not=reason, pairs_needed=trials_allowing(1, max_fmr))
-    choice = choice_for(most)
+    most_errors = allowed_errors(max_fmr, len(non_mated))
+    if reason := why_unseen(max_fmr, len(non_mated)):
+        return attrs.evolve(no_choice, why_not=reason, pairs_needed=trials_allowing(1, max_fmr))
+    choice = choice_for(most_errors)
     if choice.threshold is None:
         return attrs.evolve(
-            none,
+            no_choice,
             why_not=f"Two different people have the highest score of all pairs "
-            f"({others[-1]:g}): no threshold keeps them out and lets anybody in.",
+            f"({non_mated[-1]:g}): no threshold keeps them out and lets anybody in.",
         )
-    if not bounded or not is_beyond(most):
+    if not bounded or not is_beyond(most_errors):
         return choice
     # The bound rises with their number, apart from how they share people.
-    first_beyond = bisect.bisect_left(range(most), True, key=is_beyond)
+    first_beyond = bisect.bisect_left(range(most_errors), True, key=is_beyond)
     if first_beyond:
         return choice_for(first_beyond - 1)
     least = choice_for(0).upper
     bound = "" if least is None else f" Without an error, the bound is {least:.2g}."
     return attrs.evolve(
-        none,
-        why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(others)} non-mated "
+        no_choice,
+        why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(non_mated)} non-mated "
         f"pairs: more of them are needed.{bound}",
     )
 
@@ -158,8 +158,8 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     """Why systems cannot be compared at an FMR on so many non-mated pairs; None if they can."""
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
-    often = trials // ENOUGH_FALSE_MATCHES
-    instead = f", and at {in_words(1 / often)} they can" if often > 1 else ""
+    trials_per_match = trials // ENOUGH_FALSE_MATCHES
+    instead = f", and at {in_words(1 / trials_per_match)} they can" if trials_per_match > 1 else ""
     return (
         f"{trials:,} non-mated pairs cannot compare systems at {in_words(fmr)}; it takes "
         f"{trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
@@ -174,8 +174,8 @@ def comparable_fmr(trials: int) -> float | None:
     for fmr in reversed(COMMON_FMRS):
         if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
             return fmr
-    often = trials // ENOUGH_FALSE_MATCHES
-    return 1 / often if often > 1 else None
+    trials_per_match = trials // ENOUGH_FALSE_MATCHES
+    return 1 / trials_per_match if trials_per_match > 1 else None
 
 
 def concentration(
@@ -205,10 +205,10 @@ def concentration(
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
     else:
-        _, others = scores_by_kind(table)
-        allowed = allowed_errors(max_fmr, len(others))
-        last = others[-1 - allowed] if allowed < len(others) else -np.inf
-        counted = table.scored & ~table.mated & (table.scores >= last)
+        _, non_mated = scores_by_kind(table)
+        allowed = allowed_errors(max_fmr, len(non_mated))
+        lowest_counted = non_mated[-1 - allowed] if allowed < len(non_mated) else -np.inf
+        counted = table.scored & ~table.mated & (table.scores >= lowest_counted)
     rows = np.flatnonzero(counted)
     if not len(rows):
         return None
@@ -216,18 +216,18 @@ def concentration(
     ends = np.stack([people.probe[rows], people.reference[rows]])
     counts = np.bincount(ends.ravel())
     worst = int(counts.argmax())
-    without = None
+    threshold_without = None
     if max_fmr is not None:
-        others_only = table.take((people.probe != worst) & (people.reference != worst))
-        _, others = scores_by_kind(others_only)
-        if others_only.is_scored and len(others):
-            without = _lowest(others_only, allowed_errors(max_fmr, len(others)))
+        table_without = table.take((people.probe != worst) & (people.reference != worst))
+        _, non_mated = scores_by_kind(table_without)
+        if table_without.is_scored and len(non_mated):
+            threshold_without = _lowest(table_without, allowed_errors(max_fmr, len(non_mated)))
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
         worst_person=int(counts[worst]) / len(rows),
         person=names.get(int(people.numbers[worst])),
-        threshold_without=without,
+        threshold_without=threshold_without,
     )
 
 
@@ -237,10 +237,10 @@ def scores_by_kind(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.f
 
 def _sorted_scores(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scored = table.scored
-    mated, others = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
+    mated, non_mated = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
     mated.sort()
-    others.sort()
-    return mated, others
+    non_mated.sort()
+    return mated, non_mated
 
 
 def _check(table: ScoreTable, max_fmr: float, confidence: float) -> None:
@@ -258,29 +258,32 @@ def _check(table: ScoreTable, max_fmr: float, confidence: float) -> None:
 
 def _lowest(table: ScoreTable, allowed: int) -> float | None:
     """The lowest threshold that at most `allowed` of the non-mated pairs pass."""
-    mated, others = scores_by_kind(table)
-    above = table.rule is ThresholdRule.ABOVE
-    if allowed >= len(others):
+    mated, non_mated = scores_by_kind(table)
+    is_above = table.rule is ThresholdRule.ABOVE
+    if allowed >= len(non_mated):
         # Everybody may pass: the lowest score that there is, or just below it.
-        lowest = float(min([*mated[:1], others[0]]))
-        return float(np.nextafter(lowest, -np.inf)) if above else lowest
-    refused = float(others[-1 - allowed])
-    if above:
-        return refused
+        lowest = float(min([*mated[:1], non_mated[0]]))
+        return float(np.nextafter(lowest, -np.inf)) if is_above else lowest
+    refused_score = float(non_mated[-1 - allowed])
+    if is_above:
+        return refused_score
     # The next score above it of either kind.
-    places = ((kind, np.searchsorted(kind, refused, side="right")) for kind in (mated, others))
-    higher = [float(kind[place]) for kind, place in places if place < len(kind)]
+    indices = (
+        (scores, np.searchsorted(scores, refused_score, side="right"))
+        for scores in (mated, non_mated)
+    )
+    higher = [float(scores[index]) for scores, index in indices if index < len(scores)]
     if not higher:
         return None
     decimals = table.once(_decimals)
     if decimals is None:
-        return float(np.nextafter(refused, np.inf))
-    return min(*higher, round(refused + 10.0**-decimals, decimals))
+        return float(np.nextafter(refused_score, np.inf))
+    return min(*higher, round(refused_score + 10.0**-decimals, decimals))
 
 
 def _decimals(table: ScoreTable) -> int | None:
     """How many decimal places scores have; None if they have many."""
     for places in range(_DECIMALS + 1):
-        if all(np.array_equal(kind, kind.round(places)) for kind in scores_by_kind(table)):
+        if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):
             return places
     return None

@@ -241,9 +241,6 @@ END
 """
 
 
-# --- pairs.csv ------------------------------------------------------------------------------------
-
-
 def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
     """Read a file of pairs: `NEEDED` and columns of groups, with files relative to its folder.
 
@@ -383,9 +380,6 @@ def _relative(picture: Path, folder: Path) -> str:
         return str(place)
 
 
-# --- Groups ---------------------------------------------------------------------------------------
-
-
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
     """Groups of `people`, by column and person; an empty cell says nothing."""
     so = "nothing was drawn"
@@ -424,9 +418,6 @@ def _of_header(
                 Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
             )
     return problems
-
-
-# --- LFW ------------------------------------------------------------------------------------------
 
 
 def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:

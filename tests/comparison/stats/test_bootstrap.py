@@ -98,7 +98,7 @@ def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     table = simulated_table(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     # As many as there are.
-    threshold = RedrawnThreshold(table, fmr, numbers, spare=1_000)
+    threshold = RedrawnThreshold(table, fmr, numbers, margin=1_000)
     errors = RedrawnErrors(table, table.mated, numbers, threshold)
     drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
     refused = threshold.highest_refused(drawn)
@@ -186,8 +186,10 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = attrs.evolve(table, scores=scores)
     with pytest.raises(TooFewScores):
-        RedrawnThreshold(table, 1e-3, np.arange(40), spare=0).highest_refused(np.eye(1, 40, 1) * 40)
-    threshold = RedrawnThreshold(table, 1e-3, np.arange(40), spare=1_000)
+        RedrawnThreshold(table, 1e-3, np.arange(40), margin=0).highest_refused(
+            np.eye(1, 40, 1) * 40
+        )
+    threshold = RedrawnThreshold(table, 1e-3, np.arange(40), margin=1_000)
     drawn = np.ones((1, 40))
     drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)
