@@ -234,7 +234,20 @@ class _JpegPixels:
 
     def add(self, marker: int, block: bytes, whole: memoryview) -> None:
         if marker in _TABLE_BYTES:
-            self._add_tables(marker, block, whole)
+            tables, at = list[_Table](), 0
+            while at < len(block):
+                end = at + _TABLE_BYTES[marker](block[at : at + 17])
+                tables.append(_Table(block[at:end]))
+                at = end
+            if at != len(block) or (marker == _DRI and len(tables) > 1):
+                tables = []
+            self.could_hide |= not tables
+            self.segments.append((marker, tables) if tables else whole)
+            for table in tables:
+                place = marker, table.content[0] & _NUMBER_BITS[marker]
+                # A decoder may use the first or the last of these; of others it uses the last.
+                self.could_hide |= marker == _DQT and place in self.tables
+                self.tables[place] = table
             return
         self.segments.append(whole)
         if marker == _SOS:
@@ -259,22 +272,6 @@ class _JpegPixels:
                 yield segment
             elif used := b"".join(table.content for table in segment[1] if table.is_used):
                 yield _segment(segment[0], used)
-
-    def _add_tables(self, marker: int, block: bytes, whole: memoryview) -> None:
-        tables, at = list[_Table](), 0
-        while at < len(block):
-            end = at + _TABLE_BYTES[marker](block[at : at + 17])
-            tables.append(_Table(block[at:end]))
-            at = end
-        if at != len(block) or (marker == _DRI and len(tables) > 1):
-            tables = []
-        self.could_hide |= not tables
-        self.segments.append((marker, tables) if tables else whole)
-        for table in tables:
-            place = marker, table.content[0] & _NUMBER_BITS[marker]
-            # A decoder may use the first or the last of these; of other tables it uses the last.
-            self.could_hide |= marker == _DQT and place in self.tables
-            self.tables[place] = table
 
     def _add_scan(self, block: bytes) -> bool:
         self.scans += 1
@@ -411,8 +408,6 @@ def read_webp(data: bytes) -> Header:
         is_lossless=lossless is not None,
     )
 
-
-# --- What the formats have in common ---
 
 #: More segments or chunks than any real file has. Millions of empty ones would fit in 32 MiB, and
 #: take many seconds to walk.

@@ -89,7 +89,25 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._members = _members(members)
+        value: Any = members
+        if isinstance(value, Mapping):
+            pairs = list(value.items())
+        else:
+            pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in value]
+        if not pairs:
+            raise ConfigurationError("A failover needs at least one member.")
+        for name, verifier in pairs:
+            if not isinstance(verifier, FaceVerifier):
+                raise ConfigurationError(
+                    f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
+                    f"{type(verifier).__name__}: failovers cannot be nested."
+                )
+        self._members: dict[str, FaceVerifier] = dict(pairs)
+        if len(self._members) < len(pairs):
+            raise ConfigurationError(
+                "Two members of a failover ask the same backend: name them, as in "
+                'Failover({"shop": ..., "backup": ...}).'
+            )
         self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
         self._clock = clock or SystemClock()
 
@@ -295,25 +313,3 @@ def _rename(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttem
 
 def _weight(error: FaceMatchError) -> int:
     return 1 + error.retryable if isinstance(error, VendorError) else 0
-
-
-def _members(members: Any) -> dict[str, FaceVerifier]:
-    """The members by name; `ConfigurationError` if a member or a name cannot be used."""
-    if isinstance(members, Mapping):
-        pairs = list(members.items())
-    else:
-        pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in members]
-    if not pairs:
-        raise ConfigurationError("A failover needs at least one member.")
-    for name, verifier in pairs:
-        if not isinstance(verifier, FaceVerifier):
-            raise ConfigurationError(
-                f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
-                f"{type(verifier).__name__}: failovers cannot be nested."
-            )
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ConfigurationError(
-            "Two members of a failover ask the same backend: name them, as in "
-            'Failover({"shop": ..., "backup": ...}).'
-        )
-    return dict(pairs)

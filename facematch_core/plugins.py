@@ -108,9 +108,6 @@ def verifier_arguments() -> frozenset[str]:
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 
 
-# Any group.
-
-
 def installed(group: str) -> dict[str, list[EntryPoint]]:
     """The entry points of a group at this moment, by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}

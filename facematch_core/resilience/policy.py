@@ -181,9 +181,6 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
     return failures
 
 
-# What the settings of policies share.
-
-
 def or_system_clock(clock: Clock | None) -> Clock:
     return clock or SystemClock()
 

@@ -153,7 +153,23 @@ class RateLimiter(policy.Policy):
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
         with policy.lock:
             now = self.clock.monotonic()
-            opens_at = self._opens_at(context, now)
+            for reference in tuple(self._queue):
+                # Interrupted somewhere, or of the process before a fork: it may have been sent.
+                if policy.under_way(reference) is None:
+                    with contextlib.suppress(ValueError):  # a finaliser was first
+                        self._queue.remove(reference)
+                        self._counted_at.append(now)
+            contexts = [reference() for reference in tuple(self._queue)]
+            # So many others, sent from now on, are before it.
+            before = contexts.index(context) if context in contexts else 0
+            opens_at = self._held_until
+            for window in self.windows:
+                length_s = window.seconds + MARGIN_S
+                turns, rest = divmod(before, window.limit)
+                full = window.limit - rest
+                is_full = len(self._counted_at) >= full
+                first = self._counted_at[-full] + length_s if is_full else now
+                opens_at = max(opens_at, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
         # Durations are compared, because the clock of the deadline may be another one.
         is_late = wait_s >= context.send_by.left_s()
@@ -169,32 +185,9 @@ class RateLimiter(policy.Policy):
             )
         return wait_s
 
-    # All below is called with the lock held.
-
     def _remove(self, context: policy.AttemptContext) -> bool:
-        """Remove a call from the queue; whether it was there."""
+        """Remove a call from the queue, with the lock held; whether it was there."""
         with contextlib.suppress(ValueError):  # a finaliser was first
             self._queue.remove(weakref.ref(context))
             return True
         return False
-
-    def _opens_at(self, context: policy.AttemptContext, now: float) -> float:
-        """When a call of the queue may be sent, at the earliest."""
-        for reference in tuple(self._queue):
-            # Interrupted somewhere, or of the process before a fork: it may have been sent.
-            if policy.under_way(reference) is None:
-                with contextlib.suppress(ValueError):  # a finaliser was first
-                    self._queue.remove(reference)
-                    self._counted_at.append(now)
-        contexts = [reference() for reference in tuple(self._queue)]
-        before = contexts.index(context) if context in contexts else 0
-        rooms = [self._room_at(window, before, now) for window in self.windows]
-        return max(self._held_until, *rooms)
-
-    def _room_at(self, window: RateWindow, before: int, now: float) -> float:
-        """When a window has room for a call with so many others, sent from now on, before it."""
-        length_s = window.seconds + MARGIN_S
-        turns, rest = divmod(before, window.limit)
-        full = window.limit - rest
-        first = self._counted_at[-full] + length_s if len(self._counted_at) >= full else now
-        return max(first, now) + turns * length_s

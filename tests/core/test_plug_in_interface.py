@@ -100,7 +100,7 @@ def test_what_version_1_promises_is_there():
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, version):
-    from facematch_core.cli.backends import inspected
+    from facematch_core.cli.backends import inspect_backends
 
     site = Site(tmp_path, monkeypatch)
     source = f"{BACKEND}        api_version = {version}\n"
@@ -112,7 +112,7 @@ def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, versi
     with pytest.raises(fm.BackendUnavailable) as caught:
         backend_class("made")
     assert caught.value.message == says
-    problems = {entry["name"]: entry["problem"] for entry in inspected()}
+    problems = {entry["name"]: entry["problem"] for entry in inspect_backends()}
     assert problems["made"] == says
     assert problems["local"] is None
     quoted = " ".join(PAGE.replace("\n> ", " ").split())
