@@ -100,8 +100,6 @@ def join_kept(data: bytes, header: Header) -> bytes:
     return data if at in (0, len(data)) else data[:at]
 
 
-# --- JPEG: segments that each begin with 0xFF and a marker ---
-
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _PROGRESSIVE = 0xC2
@@ -297,8 +295,6 @@ class _JpegPixels:
         return is_repeated or self.size is None or len(block) != 4 + 2 * count
 
 
-# --- PNG: chunks with a length, a name and a checksum ---
-
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Chunks that colours need, and those that pixels need.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
@@ -365,8 +361,6 @@ def is_only_pixels(png: Header) -> bool:
             rest = inflater.unconsumed_tail  # noqa: PLW2901
     return missing == 0 and inflater.eof and not inflater.unused_data
 
-
-# --- WebP: chunks inside a RIFF frame ---
 
 #: A bit of the first byte of an extended file's header (VP8X).
 _ANIMATION = 0x02

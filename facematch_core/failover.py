@@ -178,14 +178,9 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
-                return attrs.evolve(
-                    answer,
-                    route=Route(answered_by=name, skipped=route_log.skipped),
-                    failed_attempts=(
-                        *route_log.failed_attempts,
-                        *_rename(name, answer.failed_attempts),
-                    ),
-                )
+                route = Route(answered_by=name, skipped=route_log.skipped)
+                attempts = *route_log.failed_attempts, *_rename(name, answer.failed_attempts)
+                return attrs.evolve(answer, route=route, failed_attempts=attempts)
         raise route_log.failure()
 
     def _refuse(

@@ -1,7 +1,4 @@
-"""Settings of a backend, strictly typed, and for each where it came from.
-
-No message holds a value: it may be a key that is in the wrong place.
-"""
+"""Settings of a backend, strictly typed, and their origins; no message holds a value."""
 
 from __future__ import annotations
 

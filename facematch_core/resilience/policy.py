@@ -54,11 +54,8 @@ class AttemptContext:
 
 
 def under_way(reference: weakref.ref[AttemptContext] | None) -> AttemptContext | None:
-    """The try that a policy let through, if it still is under way in this process.
-
-    Weak, because a thread may be interrupted between any two lines and never report an end. Tries
-    that other threads made when the process forked stay in the child's memory, and end there.
-    """
+    """The try that a policy let through, if it still is under way in this process."""
+    # Weak: an interrupted thread never reports an end. Those of a parent stay in memory for good.
     context = reference() if reference else None
     return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - of no use to others
 
