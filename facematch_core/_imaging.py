@@ -450,9 +450,8 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
         )
     if picture.mode == "I" or picture.mode.startswith("I;16"):
         # `convert` alone would cut off everything above 255.
-        return (
-            picture.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
-        )
+        grey = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        return grey.convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = PIL.Image.new("RGBA", layer.size, "white")

@@ -1,8 +1,7 @@
 """`AsyncFaceVerifier`: a verifier for programs with an event loop, asyncio's or trio's.
 
-Calls run in threads of its own, because the one transport is requests. What a thread does cannot be
-stopped from outside, and a request that has begun to leave may be charged. So whoever stops waiting
-takes the call back: before its first byte it is never sent; after that it is finished without them.
+Calls run in threads of its own, because the one transport is requests, and nobody can stop a thread
+from outside: who stops waiting takes the call back, unless its first byte has left.
 """
 
 from __future__ import annotations
@@ -375,7 +374,6 @@ def _out_of_time(deadline: Deadline) -> VendorUnavailable:
 
 
 def _running_loop() -> Any:
-    """The running event loop, for other threads."""
     return anyio.lowlevel.current_token().native_token
 
 

@@ -470,9 +470,7 @@ def _read_failover(
                 "profile of each member."
             )
     check_keys(table, {"members", "deadline_s"}, where)
-    values = _read_arguments(
-        {key: table[key] for key in table if key == "deadline_s"}, where, Path()
-    )
+    values = _read_arguments(table, where, Path())
     return FailoverProfile(name=name, where=where, members=tuple(members), **values)
 
 

@@ -295,14 +295,12 @@ class _RouteLog:
             self.error = error
 
     def failure(self) -> FaceMatchError:
-        """What to raise: no member answered."""
         assert self.error is not None  # noqa: S101 - a failover has a member
         self.error.route = Route(skipped=self.skipped)
         return self.error
 
 
 def _rename(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
-    """Attempts of a member, under its name in the failover."""
     return tuple(attrs.evolve(attempt, backend=member) for attempt in attempts)
 
 

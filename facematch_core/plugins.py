@@ -143,9 +143,10 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     points = installed(group).get(name)
     if points is None:
         return None
-    point = next((point for point in points if problem(point, points) is None), None)
-    if point is None:
+    usable = [point for point in points if problem(point, points) is None]
+    if not usable:
         raise BackendUnavailable(str(problem(points[0], points)))
+    point = usable[0]
     from stevedore import ExtensionManager
 
     class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only

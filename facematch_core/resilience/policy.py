@@ -98,7 +98,10 @@ Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
-    """One thing that may refuse, delay or count a call. Safe across threads."""
+    """One thing that may refuse, delay or count a call. Safe across threads.
+
+    All its methods are given the same object for a try.
+    """
 
     @abc.abstractmethod
     def enter(self, context: AttemptContext) -> Leave:
@@ -111,9 +114,6 @@ class Policy(abc.ABC):
     def recheck(self, context: AttemptContext) -> None:  # noqa: B027 - most have nothing to add
         """Refuse a try that has entered all policies, if something changed while one held it back.
 
-        Args:
-            context: The object that `enter` was given.
-
         Raises:
             FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
         """
@@ -122,9 +122,6 @@ class Policy(abc.ABC):
         """Note that the first byte of a try may leave now. It must not wait or raise.
 
         May be called more than once for one try, and never for one that is not sent.
-
-        Args:
-            context: The object that `enter` was given.
         """
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:  # noqa: B027 - likewise
