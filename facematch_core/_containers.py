@@ -100,8 +100,6 @@ def join_kept(data: bytes, header: Header) -> bytes:
     return data if at in (0, len(data)) else data[:at]
 
 
-# --- JPEG: segments that each begin with 0xFF and a marker ---
-
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _PROGRESSIVE = 0xC2
@@ -234,7 +232,20 @@ class _JpegPixels:
 
     def add(self, marker: int, block: bytes, whole: memoryview) -> None:
         if marker in _TABLE_BYTES:
-            self._add_tables(marker, block, whole)
+            tables, at = list[_Table](), 0
+            while at < len(block):
+                end = at + _TABLE_BYTES[marker](block[at : at + 17])
+                tables.append(_Table(block[at:end]))
+                at = end
+            if at != len(block) or (marker == _DRI and len(tables) > 1):
+                tables = []
+            self.could_hide |= not tables
+            self.segments.append((marker, tables) if tables else whole)
+            for table in tables:
+                place = marker, table.content[0] & _NUMBER_BITS[marker]
+                # A decoder may use the first or the last of these; of others it uses the last.
+                self.could_hide |= marker == _DQT and place in self.tables
+                self.tables[place] = table
             return
         self.segments.append(whole)
         if marker == _SOS:
@@ -260,22 +271,6 @@ class _JpegPixels:
             elif used := b"".join(table.content for table in segment[1] if table.is_used):
                 yield _segment(segment[0], used)
 
-    def _add_tables(self, marker: int, block: bytes, whole: memoryview) -> None:
-        tables, at = list[_Table](), 0
-        while at < len(block):
-            end = at + _TABLE_BYTES[marker](block[at : at + 17])
-            tables.append(_Table(block[at:end]))
-            at = end
-        if at != len(block) or (marker == _DRI and len(tables) > 1):
-            tables = []
-        self.could_hide |= not tables
-        self.segments.append((marker, tables) if tables else whole)
-        for table in tables:
-            place = marker, table.content[0] & _NUMBER_BITS[marker]
-            # A decoder may use the first or the last of these; of other tables it uses the last.
-            self.could_hide |= marker == _DQT and place in self.tables
-            self.tables[place] = table
-
     def _add_scan(self, block: bytes) -> bool:
         self.scans += 1
         if self.scans > _MOST_SCANS:
@@ -299,8 +294,6 @@ class _JpegPixels:
             table.is_used |= place in used
         return is_repeated or self.size is None or len(block) != 4 + 2 * count
 
-
-# --- PNG: chunks with a length, a name and a checksum ---
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 #: Chunks that colours need, and those that pixels need.
@@ -369,8 +362,6 @@ def is_only_pixels(png: Header) -> bool:
     return missing == 0 and inflater.eof and not inflater.unused_data
 
 
-# --- WebP: chunks inside a RIFF frame ---
-
 #: A bit of the first byte of an extended file's header (VP8X).
 _ANIMATION = 0x02
 
@@ -411,8 +402,6 @@ def read_webp(data: bytes) -> Header:
         is_lossless=lossless is not None,
     )
 
-
-# --- What the formats have in common ---
 
 #: More segments or chunks than any real file has. Millions of empty ones would fit in 32 MiB, and
 #: take many seconds to walk.

@@ -129,8 +129,6 @@ class ImageLimits:
                 raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
 
 
-# --- Which kind of file it is, and what may be passed instead of a picture ---
-
 #: Sizes of a BMP's second header. "BM" alone may begin any text.
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
 _MOVING_BRANDS = {b"hevc", b"hevx", b"msf1", b"avis"}
@@ -195,8 +193,6 @@ def _describe_unknown(data: bytes) -> str:
         "give a JPEG, PNG, WebP, HEIC, AVIF, TIFF, GIF or BMP"
     )
 
-
-# --- Through Pillow: the other kinds, decoding, encoding anew ---
 
 #: Formats whose decoders turn the picture upright themselves.
 _TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
@@ -454,9 +450,8 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
         )
     if picture.mode == "I" or picture.mode.startswith("I;16"):
         # `convert` alone would cut off everything above 255.
-        return (
-            picture.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
-        )
+        grey = picture.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+        return grey.convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = PIL.Image.new("RGBA", layer.size, "white")

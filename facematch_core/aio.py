@@ -1,8 +1,7 @@
 """`AsyncFaceVerifier`: a verifier for programs with an event loop, asyncio's or trio's.
 
-Calls run in threads of its own, because the one transport is requests. What a thread does cannot be
-stopped from outside, and a request that has begun to leave may be charged. So whoever stops waiting
-takes the call back: before its first byte it is never sent; after that it is finished without them.
+Calls run in threads of its own, because the one transport is requests, and nobody can stop a thread
+from outside: who stops waiting takes the call back, unless its first byte has left.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import collections
 import contextlib
 import contextvars
 import functools
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn, Self, TypeVar, Unpack
 
@@ -45,6 +44,9 @@ R = TypeVar("R")
 
 #: More threads than this in one process cost more than they bring.
 MAX_CONCURRENCY = 1024
+
+#: Keeps tasks alive, because a loop of asyncio references them weakly.
+_tasks: set[asyncio.Task[None]] = set()
 
 
 class AsyncFaceVerifier:
@@ -225,8 +227,18 @@ class AsyncFaceVerifier:
     ) -> AsyncGenerator[PairOutcome, None]:
         await self._keep_loop()
         calls = _PairCalls(run, pairs, self._begin)
-        # A task of its own, so that outcomes do not wait for a source that waits.
-        _start_task(calls.read)
+        # A task of its own, so that outcomes do not wait for a source that waits. It handles its
+        # errors itself.
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            import trio
+
+            trio.lowlevel.spawn_system_task(calls.read, context=contextvars.copy_context())
+        else:
+            task = loop.create_task(calls.read())
+            _tasks.add(task)
+            task.add_done_callback(_tasks.discard)
         try:
             while not calls.is_over:
                 outcome = await calls.next_outcome()
@@ -254,8 +266,20 @@ class _AwaitedCall(ThreadCall[R]):
     def __init__(
         self, make: Callable[[], R], wake: Callable[[], object], deadline: Deadline
     ) -> None:
-        self._cancellation, loop = Cancellation(deadline), _running_loop()
-        super().__init__(functools.partial(_run_in_thread, self._cancellation, loop, make))
+        self._cancellation = cancellation = Cancellation(deadline)
+        loop = _running_loop()
+
+        def run_in_thread() -> R:
+            # Nobody waits in a loop that was closed hard.
+            if _is_closed(loop):
+                raise CallCancelled
+            cancellation.check()
+            if deadline.is_over:
+                raise _out_of_time(deadline)
+            CANCELLATION.set(cancellation)
+            return make()
+
+        super().__init__(run_in_thread)
         self.future.add_done_callback(functools.partial(_run_soon, loop, wake))
 
     def take_back(self) -> None:
@@ -341,17 +365,6 @@ class _PairCalls:
         self._changed = anyio.Event()
 
 
-def _run_in_thread(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
-    # Nobody waits in a loop that was closed hard.
-    if _is_closed(loop):
-        raise CallCancelled
-    cancellation.check()
-    if cancellation.deadline.is_over:
-        raise _out_of_time(cancellation.deadline)
-    CANCELLATION.set(cancellation)
-    return make()
-
-
 def _out_of_time(deadline: Deadline) -> VendorUnavailable:
     return VendorUnavailable(
         f"The deadline of {deadline.limit_s:g} s ran out while the call waited for a thread. "
@@ -361,31 +374,12 @@ def _out_of_time(deadline: Deadline) -> VendorUnavailable:
 
 
 def _running_loop() -> Any:
-    """The running event loop, for other threads."""
     return anyio.lowlevel.current_token().native_token
 
 
 def _is_closed(loop: Any) -> bool:
     # Only asyncio's have this method; trio's loops end with their token.
     return bool(getattr(loop, "is_closed", bool)())
-
-
-#: Keeps tasks alive, because a loop of asyncio references them weakly.
-_tasks: set[asyncio.Task[None]] = set()
-
-
-def _start_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine in the background of the running loop; it handles its errors itself."""
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        import trio
-
-        trio.lowlevel.spawn_system_task(function, context=contextvars.copy_context())
-    else:
-        task = loop.create_task(function())
-        _tasks.add(task)
-        task.add_done_callback(_tasks.discard)
 
 
 def _run_soon(loop: Any, function: Callable[[], object], _: object = None) -> None:

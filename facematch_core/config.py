@@ -46,11 +46,6 @@ _THRESHOLDS: Final = (
     "review_threshold",
     "liveness_review_threshold",
 )
-#: Arguments of a single member, which a failover refuses.
-_MEMBER_ARGUMENTS: Final = (*_THRESHOLDS, "calibration", "policies")
-
-
-# --- Opening ------------------------------------------------------------------------------------
 
 
 @overload
@@ -211,7 +206,7 @@ class FailoverPlan:
 
     def open(self, *, create_stores: bool = True, **arguments: Any) -> Failover:
         """A failover; `deadline_s` is its own, the other arguments go to every member."""
-        for name in _MEMBER_ARGUMENTS:
+        for name in (*_THRESHOLDS, "calibration", "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
                     f"{self.profile.where} is a failover, whose members have their own {name}: "
@@ -228,9 +223,6 @@ class FailoverPlan:
             failover = Failover(members, deadline_s=deadline_s, clock=arguments.get("clock"))
             stack.pop_all()
         return failover
-
-
-# --- The file -----------------------------------------------------------------------------------
 
 
 #: What a profile may say besides `settings` and its policies.
@@ -478,9 +470,7 @@ def _read_failover(
                 "profile of each member."
             )
     check_keys(table, {"members", "deadline_s"}, where)
-    values = _read_arguments(
-        {key: table[key] for key in table if key == "deadline_s"}, where, Path()
-    )
+    values = _read_arguments(table, where, Path())
     return FailoverProfile(name=name, where=where, members=tuple(members), **values)
 
 
@@ -506,8 +496,6 @@ def _read_arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[
         raise ConfigurationError(f"{where}: {error.message}") from None
     return values
 
-
-# --- Policies -----------------------------------------------------------------------------------
 
 #: Stores that are in use, by address; and the memory of all budgets that name no store.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()

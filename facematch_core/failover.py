@@ -89,7 +89,25 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline_s: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._members = _members(members)
+        value: Any = members
+        if isinstance(value, Mapping):
+            pairs = list(value.items())
+        else:
+            pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in value]
+        if not pairs:
+            raise ConfigurationError("A failover needs at least one member.")
+        for name, verifier in pairs:
+            if not isinstance(verifier, FaceVerifier):
+                raise ConfigurationError(
+                    f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
+                    f"{type(verifier).__name__}: failovers cannot be nested."
+                )
+        self._members: dict[str, FaceVerifier] = dict(pairs)
+        if len(self._members) < len(pairs):
+            raise ConfigurationError(
+                "Two members of a failover ask the same backend: name them, as in "
+                'Failover({"shop": ..., "backup": ...}).'
+            )
         self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
         self._clock = clock or SystemClock()
 
@@ -160,14 +178,9 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
-                return attrs.evolve(
-                    answer,
-                    route=Route(answered_by=name, skipped=route_log.skipped),
-                    failed_attempts=(
-                        *route_log.failed_attempts,
-                        *_rename(name, answer.failed_attempts),
-                    ),
-                )
+                route = Route(answered_by=name, skipped=route_log.skipped)
+                attempts = *route_log.failed_attempts, *_rename(name, answer.failed_attempts)
+                return attrs.evolve(answer, route=route, failed_attempts=attempts)
         raise route_log.failure()
 
     def _refuse(
@@ -282,38 +295,14 @@ class _RouteLog:
             self.error = error
 
     def failure(self) -> FaceMatchError:
-        """What to raise: no member answered."""
         assert self.error is not None  # noqa: S101 - a failover has a member
         self.error.route = Route(skipped=self.skipped)
         return self.error
 
 
 def _rename(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
-    """Attempts of a member, under its name in the failover."""
     return tuple(attrs.evolve(attempt, backend=member) for attempt in attempts)
 
 
 def _weight(error: FaceMatchError) -> int:
     return 1 + error.retryable if isinstance(error, VendorError) else 0
-
-
-def _members(members: Any) -> dict[str, FaceVerifier]:
-    """The members by name; `ConfigurationError` if a member or a name cannot be used."""
-    if isinstance(members, Mapping):
-        pairs = list(members.items())
-    else:
-        pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in members]
-    if not pairs:
-        raise ConfigurationError("A failover needs at least one member.")
-    for name, verifier in pairs:
-        if not isinstance(verifier, FaceVerifier):
-            raise ConfigurationError(
-                f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
-                f"{type(verifier).__name__}: failovers cannot be nested."
-            )
-    if len({name for name, _ in pairs}) < len(pairs):
-        raise ConfigurationError(
-            "Two members of a failover ask the same backend: name them, as in "
-            'Failover({"shop": ..., "backup": ...}).'
-        )
-    return dict(pairs)

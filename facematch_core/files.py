@@ -1,12 +1,7 @@
 """Files: written whole or not at all, and read if they are files and of a size that was expected.
 
-What is written goes into a new file beside its place, which then takes the place of the old one:
-whoever is interrupted, or has no room, keeps what was there. A link stays, and the file that it
-points to is replaced. A pipe or a terminal is written to as it is. The folder must exist.
-
-The new file has the rights that a plain `open` would give it, or those of the file that it
-replaces. A private one can be read by its owner alone, from before anything is in it. Windows knows
-no such rights: there a file is as private as its folder, and the folders of a user's profile are.
+A new file beside its place takes the place of the old one, and has its rights; a link stays, and
+the file that it points to is replaced. On Windows a private file is as private as its folder.
 """
 
 from __future__ import annotations
@@ -117,8 +112,6 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
             raise
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
-
-# --- Reading --------------------------------------------------------------------------------------
 
 #: A file that people write by hand is smaller; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20

@@ -108,9 +108,6 @@ def verifier_arguments() -> frozenset[str]:
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 
 
-# Any group.
-
-
 def installed(group: str) -> dict[str, list[EntryPoint]]:
     """The entry points of a group at this moment, by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
@@ -146,13 +143,27 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     points = installed(group).get(name)
     if points is None:
         return None
-    point = next((point for point in points if problem(point, points) is None), None)
-    if point is None:
+    usable = [point for point in points if problem(point, points) is None]
+    if not usable:
         raise BackendUnavailable(str(problem(points[0], points)))
+    point = usable[0]
+    from stevedore import ExtensionManager
+
+    class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
+        # stevedore's own list comes from a cache on disk that may be minutes old, and knows no
+        # distributions: which entry point is meant was decided from the metadata themselves.
+        def list_entry_points(self) -> list[EntryPoint]:
+            return [point]
+
+    def raise_error(_manager: object, _point: EntryPoint, error: BaseException) -> None:
+        raise error
+
     try:
-        return _import_plugin(point), point
+        (extension,) = SinglePlugin(group, on_load_failure_callback=raise_error)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
         reason = f"{type(error).__name__}: {error}"[:300]
+    else:
+        return extension.plugin, point
     raise BackendUnavailable(
         f"The {noun} {name} of {distribution(point)} cannot be imported ({reason})."
     )
@@ -168,20 +179,3 @@ def distribution(point: EntryPoint) -> str:
 def version(point: EntryPoint) -> str:
     """Version of that distribution; empty if it is not known."""
     return (point.dist and point.dist.version) or ""
-
-
-def _import_plugin(point: EntryPoint) -> Any:
-    """What an entry point stands for, imported by stevedore."""
-    from stevedore import ExtensionManager
-
-    class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
-        # stevedore's own list comes from a cache on disk that may be minutes old, and knows no
-        # distributions: which entry point is meant was decided from the metadata themselves.
-        def list_entry_points(self) -> list[EntryPoint]:
-            return [point]
-
-    def raise_error(_manager: object, _point: EntryPoint, error: BaseException) -> None:
-        raise error
-
-    (extension,) = SinglePlugin(point.group, on_load_failure_callback=raise_error)
-    return extension.plugin

@@ -1,7 +1,4 @@
-"""Settings of a backend, strictly typed, and for each where it came from.
-
-No message holds a value: it may be a key that is in the wrong place.
-"""
+"""Settings of a backend, strictly typed, and their origins; no message holds a value."""
 
 from __future__ import annotations
 
@@ -87,11 +84,14 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
     if not attrs.has(cls):
         return {}
     hints = kinds.type_hints(cls)
-    return {
-        field.alias or field.name: (hints.get(field.name, Any), _default(field))
-        for field in attrs.fields(cls)
-        if field.init
-    }
+    declared: dict[str, tuple[Any, Any]] = {}
+    for field in (field for field in attrs.fields(cls) if field.init):
+        # attrs types Factory as a function, so that isinstance does not narrow.
+        default: Any = field.default
+        if hasattr(default, "factory"):
+            default = None if default.takes_self else default.factory()
+        declared[field.alias or field.name] = hints.get(field.name, Any), default
+    return declared
 
 
 def resolve_path(path: str, key: str, folder: Path) -> Path:
@@ -133,16 +133,6 @@ def _check_names(
                 f"{name[:60]!r}; {kinds.nearest(name, candidates)}"
             )
 
-
-def _default(field: attrs.Attribute[Any]) -> Any:
-    # attrs types Factory as a function, so that isinstance does not narrow.
-    default: Any = field.default
-    if hasattr(default, "factory"):
-        return None if default.takes_self else default.factory()
-    return default
-
-
-# --- One converter, and a reader for each source --------------------------------------------------
 
 #: Makes of a value as a source writes it, and of the kind that is tried, what the converter takes.
 _Reader = Callable[[Any, Any], Any]

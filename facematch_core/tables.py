@@ -1,8 +1,4 @@
-"""Tables in text files: the one place that says what CSV is.
-
-Spreadsheets write UTF-8 or UTF-16 with a byte order mark, or Windows-1252, and leave out empty
-cells at the end of a row. Lines of empty cells are no rows.
-"""
+"""Tables in text files: what CSV is, as spreadsheets write it."""
 
 from __future__ import annotations
 
@@ -98,9 +94,6 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
         raise InvalidRequest(f"is no CSV: line {reader.line_num}: {error}.") from None
 
 
-# --- Problems -------------------------------------------------------------------------------------
-
-
 def place(numbers: Sequence[int], unit: str = "line") -> str:
     """Where a problem is, as a sentence begins with it: ``line 4: ``, ``lines 2, 3 and 4: ``."""
     if len(numbers) == 1:
@@ -123,9 +116,6 @@ def refusal(name: object, problems: Iterable[str], so: str) -> str:
     count = "1 problem" if len(texts) == 1 else f"{len(texts):,} problems"
     more = [f"... and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else []
     return "\n  ".join([f"{name} has {count}; {so}:", *texts[:LISTED], *more])
-
-
-# --- Formulas -------------------------------------------------------------------------------------
 
 
 def escaped(word: str) -> str:

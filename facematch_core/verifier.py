@@ -63,8 +63,6 @@ Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
 #: One threshold, 0-100, or for a failover one per member by its name.
 AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
 
-_PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - no pathlib at every start
-
 if TYPE_CHECKING:
     import typing_extensions
 
@@ -561,7 +559,18 @@ class FaceVerifier(Verifier[float | Threshold]):
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
-        record, backend, deadline = _read_record(call), self._backend, self._deadline(deadline_s)
+        if not isinstance(call, (CallRecord, VendorError)):
+            raise InvalidRequest(
+                "reconcile takes a CallRecord or the error that carries it, not "
+                f"{type(call).__name__}."
+            )
+        record = call if isinstance(call, CallRecord) else call.call
+        if record is None:
+            raise InvalidRequest(
+                f"This {type(call).__name__} carries no call: only those of verifiers do, and of "
+                "those only what may have been charged."
+            )
+        backend, deadline = self._backend, self._deadline(deadline_s)
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
@@ -638,21 +647,6 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.check_call(images, options, after=after)
 
 
-def _read_record(call: object) -> CallRecord:
-    if isinstance(call, CallRecord):
-        return call
-    if not isinstance(call, VendorError):
-        raise InvalidRequest(
-            f"reconcile takes a CallRecord or the error that carries it, not {type(call).__name__}."
-        )
-    if call.call is None:
-        raise InvalidRequest(
-            f"This {type(call).__name__} carries no call: only those of verifiers do, and of "
-            "those only what may have been charged."
-        )
-    return call.call
-
-
 #: More threads never help: the vendor's rate or this machine's cores limit calls before.
 MAX_WORKERS = 256
 
@@ -667,11 +661,9 @@ class ThreadCall(Generic[R]):
         self._todo = [(self.future, lambda: context.run(make))]
 
     def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
-        """Submit it to a pool; False if no thread can be started, which ends it.
-
-        The thread of `starter` submits it for an event loop, because starting threads takes long.
-        """
+        """Submit it to a pool; False if no thread can be started, which ends it."""
         try:
+            # The thread of `starter` does it for an event loop: starting threads takes long.
             if starter is None:
                 pool.submit(_make_call, self._todo)
             else:
@@ -780,12 +772,7 @@ class PairRun:
 
 
 class PairOutcomes(Iterator[PairOutcome]):
-    """The outcomes of one run of `verify_many`, in order.
-
-    A context manager: its end, as `close`, cancels what has not started and waits for what has.
-    One that is merely let go of cancels too, but waits for nothing: calls that were under way are
-    finished in the background, and reach only the event hook.
-    """
+    """The outcomes of one run, in order: a context manager, as `Verifier.verify_many` says."""
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)

@@ -70,7 +70,29 @@ class Budget(Policy):
         lease_s: float = LEASE_S,
         clock: Clock | None = None,
     ) -> None:
-        _check(name, currency, per, price, lease_s)
+        label: Any = name
+        is_name = isinstance(label, str) and 1 <= len(label) <= 200 and label.isprintable()
+        is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+        is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
+        are_known = all(operation in list(Operation) for operation in price or ())
+        bad_currency = (
+            "The currency of a budget must be three capital letters (USD), or None to count calls."
+        )
+        no_price = (
+            f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
+            'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
+        )
+        for is_right, why in (
+            (is_name, "The name of a budget must be text of 1 to 200 characters."),
+            (is_currency or currency is None, bad_currency),
+            (per in list(Period), f"per must be one of {', '.join(Period)}."),
+            (is_time, "The lease_s of a budget must be a number of seconds above 0."),
+            (currency or not price, "A budget has prices only with a currency."),
+            (price or not currency, no_price),
+            (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
+        ):
+            if not is_right:
+                raise errors.ConfigurationError(why)
         self.name, self._currency, self._per, self.lease_s = name, currency, Period(per), lease_s
         self._cap = _read_amount("cap", cap, currency)
         self._price = {
@@ -217,31 +239,6 @@ class Budget(Policy):
 def format_amount(amount: Decimal) -> str:
     text = f"{amount:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None:
-    is_name = isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()
-    is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
-    is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
-    are_known = all(operation in list(Operation) for operation in price or ())
-    no_price = (
-        f"The budget {name!r} counts {currency} and needs to know what calls cost: set "
-        'price={Operation.MATCH: Decimal("0.05"), …} to what the vendor asks.'
-    )
-    for is_right, why in (
-        (is_name, "The name of a budget must be text of 1 to 200 characters."),
-        (
-            is_currency or currency is None,
-            "The currency of a budget must be three capital letters (USD), or None to count calls.",
-        ),
-        (per in list(Period), f"per must be one of {', '.join(Period)}."),
-        (is_time, "The lease_s of a budget must be a number of seconds above 0."),
-        (currency or not price, "A budget has prices only with a currency."),
-        (price or not currency, no_price),
-        (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
-    ):
-        if not is_right:
-            raise errors.ConfigurationError(why)
 
 
 def _read_amount(what: str, value: object, currency: str | None) -> Decimal:

@@ -96,8 +96,7 @@ class CircuitBreaker(policy.Policy):
     A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer.
     A refused request, a bad key, a throttle and a negative verdict are none. A call that its
     deadline ended is one if the vendor had `slow_s` to answer. A shorter one says more of its
-    caller, so it takes `unanswered` of them in a row to open the breaker; but each of them counts
-    for the share.
+    caller: it counts for the share, and `unanswered` of them in a row open the breaker.
 
     Once the vendor says that there is no credit, calls are refused with `InsufficientCredit`. Such
     an answer costs nothing, so one call is let through every `longest_open_s`, until one is
@@ -111,9 +110,8 @@ class CircuitBreaker(policy.Policy):
             again.
         share: The share of failures that the last `of_last` calls may have, above 0 and at most 1;
             1 for any.
-        of_last: Of how many calls the share is taken, at least 1. As long as there are fewer, there
-            is none. Calls that say nothing of the vendor (Ctrl-C, refused by a later policy) are
-            not counted.
+        of_last: Of how many calls that say something of the vendor the share is taken, at least 1.
+            As long as there are fewer, there is none.
         within_s: Older calls than this do not count, above 0.
         slow_s: A call that its deadline ended is a failure if the vendor was asked for so long,
             above 0.
@@ -182,7 +180,24 @@ class CircuitBreaker(policy.Policy):
             InsufficientCredit: the account had no credit; the message says when that is tried.
         """
         changes = self._admit(context)
-        return lambda outcome: self._leave(context, changes, outcome)
+
+        def leave(outcome: policy.Outcome) -> None:
+            with policy.lock:
+                now = self.clock.monotonic()
+                previous = self._state(now)
+                is_probe = context is policy.under_way(self._probe)
+                if is_probe:
+                    self._probe = None
+                if is_probe or changes == self._changes:
+                    self._learn(outcome, now, is_probe=is_probe)
+                state = self._state(now)
+            if state is not previous:
+                name = self.name or "a vendor"
+                policy.log.warning(
+                    "The circuit breaker of %s is %s now, was %s.", name, state, previous
+                )
+
+        return leave
 
     def recheck(self, context: policy.AttemptContext) -> None:
         """Refuse a call if the breaker has opened while it waited; errors as `enter`."""
@@ -204,22 +219,6 @@ class CircuitBreaker(policy.Policy):
                     self._probe = weakref.ref(context)
             return self._changes
 
-    def _leave(self, context: policy.AttemptContext, changes: int, outcome: policy.Outcome) -> None:
-        with policy.lock:
-            now = self.clock.monotonic()
-            previous = self._state(now)
-            is_probe = context is policy.under_way(self._probe)
-            if is_probe:
-                self._probe = None
-            if is_probe or changes == self._changes:
-                self._learn(_read_evidence(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
-            state = self._state(now)
-        if state is not previous:
-            name = self.name or "a vendor"
-            policy.log.warning(
-                "The circuit breaker of %s is %s now, was %s.", name, state, previous
-            )
-
     # All below is called with the lock held.
 
     def _state(self, now: float) -> BreakerState:
@@ -230,7 +229,6 @@ class CircuitBreaker(policy.Policy):
         return BreakerState.NO_CREDIT if self._has_no_credit else BreakerState.OPEN
 
     def _refuse(self, context: policy.AttemptContext, now: float) -> None:
-        """Raise what a call is refused with now, if it is."""
         if self._opens_at is None:
             return
         after_s, when = None, "as soon as the call that tries it is answered"
@@ -252,11 +250,13 @@ class CircuitBreaker(policy.Policy):
             billing=_REFUSED,
         )
 
-    def _learn(self, evidence: _Evidence, asked_s: float, now: float, *, is_probe: bool) -> None:
+    def _learn(self, outcome: policy.Outcome, now: float, *, is_probe: bool) -> None:
+        evidence = _read_evidence(outcome)
         if evidence is _Evidence.NOTHING:
             return
         is_timeout = evidence is _Evidence.TIMED_OUT
-        is_failure = evidence is _Evidence.FAILS or (is_timeout and asked_s >= self.slow_s)
+        is_slow = (outcome.asked_s or 0.0) >= self.slow_s
+        is_failure = evidence is _Evidence.FAILS or (is_timeout and is_slow)
         self._ends.append((now, is_failure or is_timeout))
         if is_timeout:
             self._timeouts += 1

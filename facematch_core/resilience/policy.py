@@ -54,11 +54,8 @@ class AttemptContext:
 
 
 def under_way(reference: weakref.ref[AttemptContext] | None) -> AttemptContext | None:
-    """The try that a policy let through, if it still is under way in this process.
-
-    Weak, because a thread may be interrupted between any two lines and never report an end. Tries
-    that other threads made when the process forked stay in the child's memory, and end there.
-    """
+    """The try that a policy let through, if it still is under way in this process."""
+    # Weak: an interrupted thread never reports an end. Those of a parent stay in memory for good.
     context = reference() if reference else None
     return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - of no use to others
 
@@ -101,7 +98,10 @@ Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
-    """One thing that may refuse, delay or count a call. Safe across threads."""
+    """One thing that may refuse, delay or count a call. Safe across threads.
+
+    All its methods are given the same object for a try.
+    """
 
     @abc.abstractmethod
     def enter(self, context: AttemptContext) -> Leave:
@@ -114,9 +114,6 @@ class Policy(abc.ABC):
     def recheck(self, context: AttemptContext) -> None:  # noqa: B027 - most have nothing to add
         """Refuse a try that has entered all policies, if something changed while one held it back.
 
-        Args:
-            context: The object that `enter` was given.
-
         Raises:
             FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
         """
@@ -125,9 +122,6 @@ class Policy(abc.ABC):
         """Note that the first byte of a try may leave now. It must not wait or raise.
 
         May be called more than once for one try, and never for one that is not sent.
-
-        Args:
-            context: The object that `enter` was given.
         """
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:  # noqa: B027 - likewise
@@ -179,9 +173,6 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
     if interruption is not None:
         raise interruption
     return failures
-
-
-# What the settings of policies share.
 
 
 def or_system_clock(clock: Clock | None) -> Clock:

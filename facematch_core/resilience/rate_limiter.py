@@ -63,9 +63,6 @@ class RateLimiter(policy.Policy):
     Refused calls count; what never left this machine does not. Two requests of one call (a new
     login, say) count as one.
 
-    A `RateLimited` answer that says how long to wait holds everybody back until then, for
-    `max_hold_s` at the most.
-
     A call that would have to wait longer than `max_wait_s`, or beyond its deadline, is refused at
     once with `RateLimited`, whose `retry_after_s` says when there may be room.
 
@@ -78,9 +75,8 @@ class RateLimiter(policy.Policy):
             ``capabilities.rate_windows``.
         count_from: When the time of a window begins for a call: ``"sent"`` or ``"ended"``.
         max_wait_s: The longest wait of one call, from 0 on.
-        max_hold_s: How long one answer of the vendor's may hold everybody back, above 0; None for
-            15 minutes or the longest window, whichever is longer. One absurd number
-            (``Retry-After: 999999999``) must not close the vendor for this process.
+        max_hold_s: How long one `RateLimited` answer that says how long to wait may hold everybody
+            back, above 0; None for 15 minutes or the longest window, whichever is longer.
         name: Of the vendor, for messages; None for the name of the backend.
         clock: Time, for tests; the verifier's.
 
@@ -128,7 +124,20 @@ class RateLimiter(policy.Policy):
             with policy.lock:
                 self._remove(context)
             raise
-        return lambda outcome: self._leave(context, outcome)
+
+        def leave(outcome: policy.Outcome) -> None:
+            error = outcome.error
+            with policy.lock:
+                now = self.clock.monotonic()
+                if self._remove(context) and outcome.sent:
+                    self._counted_at.append(now)
+                was_asked = outcome.asked_s is not None
+                if was_asked and isinstance(error, RateLimited) and error.retry_after_s:
+                    longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
+                    hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
+                    self._held_until = max(self._held_until, now + hold_s)
+
+        return leave
 
     def sent(self, context: policy.AttemptContext) -> None:
         """Begin the time of the windows for a call, unless that is counted from its end."""
@@ -137,23 +146,27 @@ class RateLimiter(policy.Policy):
                 if self._remove(context):
                     self._counted_at.append(self.clock.monotonic())
 
-    def _leave(self, context: policy.AttemptContext, outcome: policy.Outcome) -> None:
-        error = outcome.error
-        with policy.lock:
-            now = self.clock.monotonic()
-            if self._remove(context) and outcome.sent:
-                self._counted_at.append(now)
-            was_asked = outcome.asked_s is not None
-            if was_asked and isinstance(error, RateLimited) and error.retry_after_s:
-                longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
-                hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
-                self._held_until = max(self._held_until, now + hold_s)
-
     def _wait_s(self, context: policy.AttemptContext, arrived_at: float) -> float:
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
         with policy.lock:
             now = self.clock.monotonic()
-            opens_at = self._opens_at(context, now)
+            for reference in tuple(self._queue):
+                # Interrupted somewhere, or of the process before a fork: it may have been sent.
+                if policy.under_way(reference) is None:
+                    with contextlib.suppress(ValueError):  # a finaliser was first
+                        self._queue.remove(reference)
+                        self._counted_at.append(now)
+            contexts = [reference() for reference in tuple(self._queue)]
+            # So many others, sent from now on, are before it.
+            before = contexts.index(context) if context in contexts else 0
+            opens_at = self._held_until
+            for window in self.windows:
+                length_s = window.seconds + MARGIN_S
+                turns, rest = divmod(before, window.limit)
+                full = window.limit - rest
+                is_full = len(self._counted_at) >= full
+                first = self._counted_at[-full] + length_s if is_full else now
+                opens_at = max(opens_at, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
         # Durations are compared, because the clock of the deadline may be another one.
         is_late = wait_s >= context.send_by.left_s()
@@ -169,32 +182,9 @@ class RateLimiter(policy.Policy):
             )
         return wait_s
 
-    # All below is called with the lock held.
-
     def _remove(self, context: policy.AttemptContext) -> bool:
-        """Remove a call from the queue; whether it was there."""
+        """Remove a call from the queue, with the lock held; whether it was there."""
         with contextlib.suppress(ValueError):  # a finaliser was first
             self._queue.remove(weakref.ref(context))
             return True
         return False
-
-    def _opens_at(self, context: policy.AttemptContext, now: float) -> float:
-        """When a call of the queue may be sent, at the earliest."""
-        for reference in tuple(self._queue):
-            # Interrupted somewhere, or of the process before a fork: it may have been sent.
-            if policy.under_way(reference) is None:
-                with contextlib.suppress(ValueError):  # a finaliser was first
-                    self._queue.remove(reference)
-                    self._counted_at.append(now)
-        contexts = [reference() for reference in tuple(self._queue)]
-        before = contexts.index(context) if context in contexts else 0
-        rooms = [self._room_at(window, before, now) for window in self.windows]
-        return max(self._held_until, *rooms)
-
-    def _room_at(self, window: RateWindow, before: int, now: float) -> float:
-        """When a window has room for a call with so many others, sent from now on, before it."""
-        length_s = window.seconds + MARGIN_S
-        turns, rest = divmod(before, window.limit)
-        full = window.limit - rest
-        first = self._counted_at[-full] + length_s if len(self._counted_at) >= full else now
-        return max(first, now) + turns * length_s

@@ -1,4 +1,7 @@
-"""Tables, rows and steps of a store; imports SQLAlchemy, so only an opened store imports it."""
+"""Tables, rows and steps of a store, each step for a transaction of its own.
+
+It imports SQLAlchemy, so only an opened store imports it.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +71,6 @@ ATTEMPTS: Final = sa.Table(
 
 #: Key of the lock under which tables are created; no other program uses it: "facm" in ASCII.
 _CREATION_LOCK: Final = 0x6661636D
-
-
-# Rows as records, and back.
 
 
 class Damaged(ValueError):
@@ -148,9 +148,6 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
         "currency": reservation.key.currency,
         "attempt": json.dumps(call.to_dict()),
     }
-
-
-# Steps: each is called in a transaction of its own.
 
 
 def make_tables(connection: sa.Connection) -> int:

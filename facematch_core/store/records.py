@@ -169,7 +169,6 @@ class CallStore(Protocol):
         Raises:
             ConfigurationError: this try was reserved before for the same sum.
         """
-        ...
 
     def finalize(
         self,
@@ -190,15 +189,12 @@ class CallStore(Protocol):
             StoreUnavailable: it was not written. The store keeps it in memory, and writes it in the
                 same transaction as whatever it is asked next, or when it is closed.
         """
-        ...
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
         """One sum; None if nothing was ever reserved for it."""
-        ...
 
     def budgets(self) -> tuple[BudgetState, ...]:
         """All sums, by name."""
-        ...
 
     def open_reservations(
         self,
@@ -208,11 +204,9 @@ class CallStore(Protocol):
         deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
         """What is reserved or unknown, or only one of them, the oldest first; None for all sums."""
-        ...
 
     def close(self) -> None:
         """Give back what it holds. It may be used again, which opens it again."""
-        ...
 
 
 def expire_reservations(

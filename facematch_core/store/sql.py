@@ -223,8 +223,7 @@ class Database:
     ) -> T:
         """Run a step, perhaps more than once, and what is late, in one transaction.
 
-        `effect` says what a failure means for the call; `undo` is written later if the step
-        may have been written although it failed.
+        `undo` is written later if the step may have been written although it failed.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -283,11 +282,8 @@ class Database:
                 pass  # the lock was never taken: the wait was over, or interrupted
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a step of PostgreSQL in a thread, until the deadline or until the server is silent.
-
-        Nothing ends a step that waits for its server, so the caller may leave the thread, which may
-        commit later or not: `late` holds what is right in both cases.
-        """
+        """Run a step of PostgreSQL in a thread, until the deadline or the server's silence."""
+        # A caller may leave the thread, which commits later or not: `late` is right in both cases.
         limit, future = progress.limit, None
         while future is None:
             turn = limit.within(LOCK_S)
@@ -483,7 +479,15 @@ def _create_engine(address: str, silence_s: float) -> Engine:
             return engine
         file = engine.url.database
         if file not in (None, "", ":memory:") and not str(file).startswith("file:"):
-            _make_private(str(file))
+            # Readable by its owner alone; SQLite gives its side files the same mode.
+            try:
+                os.close(os.open(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            except FileExistsError:
+                pass
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                problem = f"The file of the store, {str(file)!r}, cannot be made: {reason}."
+                raise ConfigurationError(problem) from None
             event.listen(engine, "connect", _set_up_sqlite)
             return engine
         # Each thread would have a database of its own.
@@ -492,18 +496,6 @@ def _create_engine(address: str, silence_s: float) -> Engine:
         f"The address of the store cannot be used ({reason}): write sqlite:///FILE, or "
         'postgresql+psycopg://… with pip install -e ".[postgres]" in the checkout.'
     )
-
-
-def _make_private(file: str) -> None:
-    """Make a new file readable by its owner alone; SQLite gives its side files the same mode."""
-    try:
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    except FileExistsError:
-        pass
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        problem = f"The file of the store, {file!r}, cannot be made: {reason}."
-        raise ConfigurationError(problem) from None
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
