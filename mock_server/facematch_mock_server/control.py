@@ -16,7 +16,7 @@ from facematch_core.kinds import nearest
 from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage
+from .faults import Fault, Stage, require_end
 from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
@@ -185,12 +185,7 @@ class Control:
             account.faults.add(fault)
 
     def _check_aim(self, fault: Fault) -> None:
-        """Refuse what would wait for ever, or strike for ever."""
-        if fault.stage is Stage.CONNECT and fault.times is None:
-            raise ValueError(
-                "a fault at connect without an end would refuse the request that clears it, too: "
-                "give times, or use the stage mid_upload with a path of the vendor"
-            )
+        """Refuse what would wait for ever."""
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
                 "a fault at connect strikes before anybody has shown a key, so only the first "
@@ -464,7 +459,7 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     if faults is not None and sent:
         raise ValueError("faults is a list of faults, and nothing is beside it")
     records = [sent] if faults is None else faults
-    rules = [Fault(**read(takes_of(Fault), record)) for record in records]
+    rules = [require_end(Fault(**read(takes_of(Fault), record))) for record in records]
     control.add_faults(*rules)
     return rules[0] if faults is None else {"faults": rules}
 

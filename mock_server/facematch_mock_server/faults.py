@@ -383,3 +383,13 @@ class Faults(RuleQueue[Fault]):
                 if rule.chance == 1 or self._random.random() < rule.chance:
                     return self._use(index)
         return None
+
+
+def require_end(fault: Fault) -> Fault:
+    """The fault; ValueError for one that would refuse whoever wants to clear it over HTTP."""
+    if fault.stage is Stage.CONNECT and fault.times is None:
+        raise ValueError(
+            "a fault at connect without an end would refuse the request that clears it, too: "
+            "give times, or use the stage mid_upload with a path of the vendor"
+        )
+    return fault

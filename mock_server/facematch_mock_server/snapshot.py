@@ -15,7 +15,7 @@ from facematch_core.files import read_text
 
 from .account import Account, start_credit, start_limits
 from .accounts import MAIN, Accounts
-from .faults import Fault
+from .faults import Fault, require_end
 from .kinds import Chosen, VendorKind
 from .operations import KINDS, Operation, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
@@ -29,7 +29,8 @@ Controls = Callable[[Account, str], Any]
 FORMAT = 1
 
 _FAULT = Operation("POST", "faults",
-    lambda control, **sent: control.add_fault(Fault(**sent)), "", takes_of(Fault))  # fmt: skip
+    lambda control, **sent: control.add_fault(require_end(Fault(**sent))), "",
+    takes_of(Fault))  # fmt: skip
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
     lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "",

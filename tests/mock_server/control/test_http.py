@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
-from kit.mock_worlds import app_of, control_of, world_of
+from kit.mock_worlds import app_of, world_of
 
-from facematch_mock_server import Fault, make_card
+from facematch_mock_server import make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
@@ -62,13 +62,6 @@ def test_faults_are_added_with_any_body_listed_and_cleared(engine):
     assert (response.status, response.json()) == (503, outage)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")
-
-
-def test_a_fault_at_connect_must_end_in_python_too(engine):
-    endless = Fault(stage="connect", kind="reset", times=None)
-    with pytest.raises(ValueError, match="without an end would refuse the request that clears it"):
-        control_of(engine.world).add_faults(Fault(stage="connect", kind="reset"), endless)
-    assert engine.account.faults.all == ()
 
 
 def test_a_fault_at_connect_must_end(engine):
