@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, authHeaders, cardWords, clean, curl, dollars, each, ending, fillIn, findNext, fits, hashOf, hue, kind, parseEvent, parseJson, parseSearch, perWindow, readForm, readToken, requestText, searchText, seconds, secondsWords, tokens, tone, trouble, verb, webhookCurl, whenDue } from "./pure.mjs";
+import { address, authHeaders, cardWords, clean, curl, dollars, each, ending, fillFields, findNext, fits, hashOf, hue, kind, parseEvent, parseJson, parseSearch, perWindow, readForm, readToken, requestText, searchText, seconds, secondsWords, tokens, tone, trouble, verb, webhookCurl, whenDue } from "./pure.mjs";
 
 const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -514,10 +514,10 @@ async function base64(blob) {
 // Makes a call as its example says, as any client would. Values of JSON may be JSON themselves.
 async function call(example, fields, words) {
   if (example.token) {
-    const body = new URLSearchParams(each(example.token_fields, (value) => fillIn(value, words)));
+    const body = new URLSearchParams(each(example.token_fields, (value) => fillFields(value, words)));
     words.token = (await (await fetch(example.token, { method: "POST", body })).json()).access_token ?? "";
   }
-  const headers = each(example.headers, (value) => fillIn(value, words));
+  const headers = each(example.headers, (value) => fillFields(value, words));
   let pictures = example.pictures.map((name, at) => [name, slots[at]]).filter(([, picture]) => picture);
   if (example.ids_from) {
     const [path, id] = example.ids_from, asBytes = { ...headers, "Content-Type": "application/octet-stream" };
@@ -538,7 +538,7 @@ async function call(example, fields, words) {
     for (const [name, picture] of pictures) body.append(name, picture.blob, picture.name);
   }
   const began = performance.now();
-  const reply = await fetch(fillIn(example.path, words), { method: example.method, headers, body });
+  const reply = await fetch(fillFields(example.path, words), { method: example.method, headers, body });
   let answer = await reply.text();
   const ms = Math.round(performance.now() - began);
   try { answer = JSON.parse(answer); } catch { /* shown as it is */ }

@@ -54,7 +54,7 @@ export function parseEvent(event) {
 
 export const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")}`);
 export const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0) * 137) % 3600, 7) % 360;
-export const fillIn = (template, words) => template.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
+export const fillFields = (template, words) => template.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
 export const each = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));
 // What a person does, for the status that comes of it.
 export const verb = (status) => ({ Approved: "Approve", Declined: "Decline" }[status] ?? `Set to ${status}`);

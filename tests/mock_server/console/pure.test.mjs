@@ -169,7 +169,7 @@ test("a rate limit has its unit", () => {
 });
 
 test("templates keep what is not known", () => {
-  assert.equal(pure.fillIn("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
+  assert.equal(pure.fillFields("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
 });
 
 test("an event is its fields", () => {
