@@ -371,7 +371,7 @@ class Pipeline:
                 if leave is not None:
                     self._leave_policies(leave, progress, error)
                 elif not isinstance(error, StoreUnavailable):
-                    raise  # another error_type of a policy
+                    raise  # another refusal of a policy
                 is_cancelled = cancellation is not None and cancellation.cancelled
                 wait_s = None if is_cancelled else _wait_s(retry, error, context)
                 if wait_s is None:
@@ -449,7 +449,7 @@ class Pipeline:
         try:
             answer = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
-            # A error_type says "nothing was sent", and that may no longer be true.
+            # A refusal says "nothing was sent", and that may no longer be true.
             if progress.state is not SendState.SENT or _states_bill(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
