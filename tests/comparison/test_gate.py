@@ -221,6 +221,24 @@ def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, 
     assert verdict_of(answers, hopeless).more is None
 
 
+def test_the_smaller_half_says_how_many_more_pairs():
+    evaluation = evaluate(
+        [crowd(people=60, others=4, mean=85)],
+        required_fmr=DOOR.required_fmr,
+        confidence=DOOR.evaluation_confidence,
+        split=True,
+    )
+    half = evaluation.study.calibration
+    small = attrs.evolve(half, mated=half.mated // 2, non_mated=half.non_mated // 2)
+
+    def more(calibration, judged_half):
+        study = attrs.evolve(evaluation.study, calibration=calibration, evaluation=judged_half)
+        (verdict,) = judge(attrs.evolve(evaluation, study=study), DOOR).systems
+        return verdict.more
+
+    assert more(small, half) == more(half, small) == more(small, small) > more(half, half)
+
+
 @pytest.mark.parametrize("others", [0, 400])
 def test_so_many_more_pairs_have_a_threshold_that_passes(others):
     verdict = verdict_of(at_default(100, 0, others, 0))

@@ -77,7 +77,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_all():
         ("Made = 5", "no subclass"),
         ("class Made: pass", "no subclass"),
         (BACKEND + "        api_version = 99\n", "version 99"),
-        (WITH_DEADLINE, "has a setting deadline_s, which is an argument of open_verifier"),
+        *(
+            (
+                WITH_DEADLINE.replace("deadline_s", name),
+                f"has a setting {name}, which is an argument",
+            )
+            for name in ("deadline_s", "backend", "profile", "config")
+        ),
     ],
 )
 def test_what_is_no_backend_of_this_interface_is_refused(site, source, says):

@@ -166,6 +166,12 @@ def test_people_who_bring_the_same_are_drawn_together():
     assert drawn[:, 0].var() == pytest.approx(1 - 1 / 40, rel=0.1)
 
 
+def test_strata_are_drawn_apart_from_each_other():
+    urn = Urn([np.arange(20), np.arange(20, 40)], np.ones(40, bool))
+    drawn = np.concatenate([*urn.draws(50, 5)])[:, urn.row_of_person]
+    assert not np.array_equal(drawn[:, :20], drawn[:, 20:])
+
+
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
 def test_a_p_value_is_never_none_at_all(values):
     values = np.array(values)

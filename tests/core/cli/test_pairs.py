@@ -115,6 +115,7 @@ FAULTY = {
     "one column": "probe,key\na,b\n",
     "an unknown column": "probe,reference,Keys\na,b,c\n",
     "a column twice": "probe,reference,probe\na,b,c\n",
+    "an optional column twice": "probe,reference,key,key\na,b,c,d\n",
     "an empty cell": "probe,reference\na.jpg\n",
     "too many cells": "probe,reference\na,b,c\n",
     "missing files": "probe,reference\nselfie.jpg,x.jpg\n\ny.jpg,z.jpg\n",

@@ -179,6 +179,13 @@ def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted_account)
     assert script.seen == []
 
 
+def test_one_day_may_be_both_ends_of_a_list(scripted_account):
+    account, script = scripted_account((200, {"results": [], "count": 0}))
+    day = dt.date(2026, 7, 1)
+    assert [*account.sessions(date_from=day, date_to=day)] == []
+    assert script.seen[-1].url.count("2026-07-01") == 2
+
+
 @given(st.decimals(min_value=50, max_value=10**9, places=2))
 def test_an_amount_is_sent_digit_by_digit(amount):
     assert Decimal(repr(arguments.check_dollars(amount))) == amount

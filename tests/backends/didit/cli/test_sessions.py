@@ -1,10 +1,12 @@
 """What the commands show, delete and ask for: sessions and credit."""
 
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from facematch_didit.account import session_decision
+from facematch_core import Decision
+from facematch_didit.account import SessionStatus, session_decision
 from facematch_didit.cli import exit_code
 from facematch_mock_server import Fault, Kind, Stage
 
@@ -37,6 +39,12 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, result, cod
 def test_a_session_without_results_is_never_zero(status, code):
     body = {"session_id": NOBODY, "status": status, "features": ["FACE_SEARCH"]}
     assert exit_code(session_decision(body)) == code
+
+
+def test_a_result_that_fails_outweighs_one_to_look_at():
+    results = [SimpleNamespace(decision=each) for each in (Decision.REVIEW, Decision.NO_MATCH)]
+    session = SimpleNamespace(status=SessionStatus.APPROVED, results=results)
+    assert exit_code(session) == 1
 
 
 def test_what_a_vendor_writes_steers_no_terminal(run, kept):

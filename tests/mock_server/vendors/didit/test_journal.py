@@ -76,6 +76,13 @@ def test_thresholds_flags_and_references_are_shown_and_of_the_rest_type_and_leng
     }
 
 
+def test_what_metadata_calls_a_picture_is_masked():
+    engine = didit.new_engine()
+    engine.handle(didit.match_request(metadata=json.dumps({"selfie": "x", "door": 1})))
+    (entry,) = engine.world.account.journal.entries
+    assert entry.fields["metadata"] == '{"selfie": "***", "door": 1}'
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
