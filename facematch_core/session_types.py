@@ -1,0 +1,487 @@
+"""Hosted sessions as data: what a caller writes down, gets and gives back.
+
+In a hosted session the vendor's own page or component looks at the person, and our server reads the
+verdict later. `facematch_core.sessions` starts and reads them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import hashlib
+import json
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import attrs
+
+from .clock import Clock, RateWindow, SystemClock
+from .errors import InvalidRequest
+from .images import Image, ImageLimits
+from .masking import Secret
+from .models import (
+    Billing,
+    Document,
+    Environment,
+    Ids,
+    LivenessResult,
+    MatchResult,
+    NoTruth,
+    Operation,
+    ResultWarning,
+    check_aware,
+)
+
+
+class SessionState(enum.StrEnum):
+    """How far a session has come. It is no verdict: ask `SessionResult.is_verified_for`."""
+
+    #: Somebody is still to go through it.
+    PENDING = "pending"
+    #: The person is through, and the vendor, or one of its people, still looks.
+    PROCESSING = "processing"
+    #: There is a verdict on whoever went through it. A person may revise it later.
+    DECIDED = "decided"
+    #: Nobody came in time.
+    EXPIRED = "expired"
+    #: The person left.
+    ABANDONED = "abandoned"
+    CANCELED = "canceled"
+    #: It broke off, and nobody was judged.
+    FAILED = "failed"
+    #: The vendor has no result of it any more; whether somebody passed is not known.
+    GONE = "gone"
+    #: The vendor's word is not known here.
+    UNKNOWN = "unknown"
+
+
+class ComparedWith(enum.StrEnum):
+    """With which picture the vendor compared the face of a session."""
+
+    #: With the reference that the start brought.
+    GIVEN = "given"
+    #: With the document that the person showed.
+    DOCUMENT = "document"
+    #: With a face that the vendor had stored before.
+    STORED = "stored"
+    UNKNOWN = "unknown"
+
+
+class DeletionState(enum.StrEnum):
+    """What became of a session that was to be deleted."""
+
+    DONE = "done"
+    #: The vendor has accepted the wish, and takes its time.
+    REQUESTED = "requested"
+    #: The vendor has no such session.
+    NOT_THERE = "not_there"
+    #: The vendor cannot be asked to: it forgets by itself.
+    VANISHES = "vanishes"
+
+
+class StartRepeat(enum.StrEnum):
+    """By what a repeated start gives the same session again."""
+
+    #: By the id of the record.
+    ID = "id"
+    #: By the subject, so that two records may get one session.
+    SUBJECT = "subject"
+    #: A repeated start makes a second session.
+    NO = "no"
+
+
+class Kept(enum.StrEnum):
+    """What of a record a vendor keeps with its session and shows again."""
+
+    SUBJECT = "subject"
+    ID = "id"
+    TERMS = "terms"
+
+
+@attrs.frozen(kw_only=True)
+class SessionCapabilities:
+    """What the sessions of a backend can do.
+
+    Attributes:
+        checks: What they report: `MATCH`, `LIVENESS`.
+        checks_without_reference: The same of one that is started without a reference.
+        start_is_repeatable: By what a repeated start gives the same session again.
+        keeps: What of a record the vendor shows again.
+        finds_lost: Whether a session whose start lost its answer can be found by its record.
+        can_resume: Whether link or token can be had again.
+        can_delete: Whether a session can be deleted.
+        has_webhooks: Whether the vendor tells of changes.
+        gives_portrait: Whether a picture of the person can be had.
+        result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
+        takes_reference: Whether a start may bring a picture to compare with.
+        needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
+            threshold of the caller's.
+        takes_language, takes_return_url: Whether a start may bring one.
+        reference_limits: What the vendor takes as a reference.
+        options: The attrs class of the options of a start; None if it has none.
+        read_windows: How many reads, resumptions and deletions the vendor takes; starts count in
+            `Capabilities.rate_windows`. Empty if nothing is published.
+    """
+
+    checks: frozenset[Operation]
+    checks_without_reference: frozenset[Operation] = attrs.field(
+        default=attrs.Factory(lambda self: self.checks, takes_self=True)
+    )
+    start_is_repeatable: StartRepeat = StartRepeat.NO
+    keeps: frozenset[Kept] = frozenset()
+    finds_lost: bool = False
+    can_resume: bool = False
+    can_delete: bool = False
+    has_webhooks: bool = False
+    gives_portrait: bool = False
+    result_lasts_s: float | None = None
+    takes_reference: bool = False
+    needs_liveness_threshold: bool = False
+    takes_language: bool = False
+    takes_return_url: bool = False
+    reference_limits: ImageLimits = attrs.field(factory=ImageLimits)
+    options: type | None = None
+    read_windows: tuple[RateWindow, ...] = ()
+
+
+def _as_checks(checks: Iterable[Operation | str]) -> tuple[Operation, ...]:
+    return tuple(sorted(Operation(check) for check in checks))
+
+
+@attrs.frozen(kw_only=True)
+class SessionRecord(Document):
+    """What to write down of a session, before anything is sent, to do everything else later.
+
+    A row of a database: JSON both ways, no secret in it. Find it by who is logged in, never by
+    what a browser sends, and never put it into a cookie or a form. `subject_ref`, `purpose` and
+    `about` are in no repr, event or message.
+
+    Attributes:
+        id: Ours: 128 random bits as 32 hexadecimal digits; a primary key.
+        backend: Name of the backend.
+        profile: The profile that it was opened by; None for none.
+        environment: What the backend was set to ask; None if no setting says so.
+        subject_ref: Who is to be verified, in the caller's words.
+        purpose: What for: ``payout``.
+        about: Which one: ``payout 8841``; None if that does not matter.
+        checks: What must be reported and passed.
+        with_reference: Whether `start` brings a picture to compare with.
+        threshold, review_threshold: Where a match begins, and up to where it needs a person,
+            0-100; None for the vendor's, and for no review.
+        liveness_threshold: Where a live face begins, 0-100; None for the vendor's.
+        valid_for_s: Seconds from the start, above 0, after which a pass needs a person.
+        planned_at: UTC, by this machine's clock.
+        started_at: When its first start was sent, UTC; None before.
+        session_id: The vendor's; None before an answer has given it.
+        expires_at: When link or token end, UTC; None if the vendor does not say.
+        vendor: A plug-in's own facts of it: workflow, kind.
+        is_adopted: Whether it was started elsewhere, so that the vendor keeps none of our terms.
+    """
+
+    kind = "session"
+
+    id: str = attrs.field(factory=lambda: secrets.token_hex(16))
+    backend: str
+    profile: str | None = None
+    environment: Environment | None = None
+    subject_ref: str = attrs.field(repr=False)
+    purpose: str = attrs.field(repr=False)
+    about: str | None = attrs.field(default=None, repr=False)
+    checks: tuple[Operation, ...] = attrs.field(converter=_as_checks)
+    with_reference: bool = False
+    threshold: float | None = None
+    review_threshold: float | None = None
+    liveness_threshold: float | None = None
+    valid_for_s: float = 3600.0
+    planned_at: dt.datetime = attrs.field(validator=check_aware)
+    started_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    session_id: str | None = None
+    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    is_adopted: bool = False
+
+    @property
+    def terms(self) -> str:
+        """SHA-256 of what `plan` fixed, so that a vendor that keeps it shows a changed record."""
+        later = ("profile", "started_at", "session_id", "expires_at", "vendor")
+        fixed = {name: value for name, value in self.to_dict().items() if name not in later}
+        text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def adopt(
+        cls,
+        backend: str,
+        session_id: str,
+        *,
+        subject_ref: str,
+        purpose: str,
+        started_at: dt.datetime,
+        **more: Any,
+    ) -> Self:
+        """A record of a session that runs already, started by another library or a phone.
+
+        Args:
+            backend: Name of the backend.
+            session_id: The vendor's.
+            subject_ref, purpose: As in `plan`. What the vendor cannot show of them is not compared.
+            started_at: When it was started, with a time zone.
+            **more: Other fields of a record: `about`, `checks` (by default a live face and a
+                match), thresholds, `environment`.
+
+        Raises:
+            InvalidRequest: a value is of another type or out of range.
+        """
+        fields = {"checks": (Operation.MATCH, Operation.LIVENESS), **more}
+        try:
+            return cls(
+                backend=backend,
+                session_id=session_id,
+                subject_ref=subject_ref,
+                purpose=purpose,
+                planned_at=started_at,
+                started_at=started_at,
+                is_adopted=True,
+                **fields,
+            )
+        except (TypeError, ValueError) as error:
+            raise InvalidRequest(f"This session cannot be adopted: {error}") from None
+
+
+@attrs.frozen(kw_only=True)
+class SessionAnswer:
+    """What every answer about a session has.
+
+    Attributes:
+        environment: The answer's own word for where it came from; None if it says nothing.
+        billing: What was charged, as far as it says.
+        ids: The vendor's id of the request.
+        headers: Those that the backend names in `result_headers`.
+    """
+
+    environment: Environment | None = None
+    billing: Billing = attrs.field(factory=Billing)
+    ids: Ids = attrs.field(factory=Ids)
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class StartedSession(SessionAnswer):
+    """For plug-ins: a session that the vendor made.
+
+    Attributes:
+        session_id: The vendor's.
+        link: Where the person goes; None if there is no page.
+        token: What the vendor's component needs; None if there is none.
+        page: Public facts for a component: session id, region, endpoint.
+        expires_at: When link or token end, UTC; None if the vendor does not say.
+        vendor: Facts for `SessionRecord.vendor`, which every later reading is compared with.
+    """
+
+    session_id: str
+    link: Secret | None = None
+    token: Secret | None = None
+    page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+
+
+@attrs.frozen(kw_only=True)
+class SessionCheck:
+    """For plug-ins: one item about a face in a session, as its vendor judged it.
+
+    Attributes:
+        result: By the vendor's verdict alone: the rules of the record are applied by the core. An
+            item that is not finished is INCONCLUSIVE.
+        portrait: A picture of the person in this very item, or its address; None if there is none.
+    """
+
+    result: MatchResult | LivenessResult
+    portrait: Image | Secret | None = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class SessionReading(SessionAnswer):
+    """For plug-ins: a session as its vendor shows it now. The core compares and judges it.
+
+    Attributes:
+        session_id: The vendor's.
+        state: In our word.
+        vendor_status: The vendor's own word, untouched.
+        approved: Whether the vendor approved the session as a whole, without which no pass counts;
+            None if it has no such word.
+        checks: The items that count, all of them; where there were several attempts, those of the
+            last. Empty for what was not reported.
+        compared_with: With which picture a match was made.
+        record_id, terms, subject_ref: What the vendor shows of them; None if nothing.
+        created_at: When the vendor made it, by its clock; None if it does not say.
+        vendor: Facts that must be those of `SessionRecord.vendor`, where both have them.
+        doubts: Why a pass needs a person: a weaker method than the one that was asked for.
+        link, token, page, expires_at: As in `StartedSession`, if the session can be resumed.
+        attempts: How many the person has made; None if the vendor does not say.
+        reviewed: Whether a person changed the verdict; None if the vendor does not say.
+        checked_at: When the person was judged, by the vendor's clock; None if it does not say.
+        warnings: About the whole, in the vendor's order.
+        raw: An allow-list of the body, without pictures, addresses, secrets and demographics.
+    """
+
+    session_id: str
+    state: SessionState
+    vendor_status: str
+    approved: bool | None = None
+    checks: tuple[SessionCheck, ...] = ()
+    compared_with: ComparedWith = ComparedWith.UNKNOWN
+    record_id: str | None = None
+    terms: str | None = None
+    subject_ref: str | None = attrs.field(default=None, repr=False)
+    created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    doubts: tuple[ResultWarning, ...] = ()
+    link: Secret | None = None
+    token: Secret | None = None
+    page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    attempts: int | None = None
+    reviewed: bool | None = None
+    checked_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    warnings: tuple[ResultWarning, ...] = ()
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+
+
+@attrs.frozen(kw_only=True)
+class Deletion(SessionAnswer):
+    """What became of a session that was to be deleted.
+
+    Attributes:
+        state: What the vendor did.
+        face_kept: Whether it still has the face, as a template say; None if it does not say.
+        vendor_word: Its own word for that; None if there is none.
+    """
+
+    state: DeletionState
+    face_kept: bool | None = None
+    vendor_word: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Session:
+    """A session that somebody can go through. Its link and token are keys: whoever has them is
+    the person.
+
+    Attributes:
+        record: To be written down: it has the vendor's `session_id` now.
+        link: Where the person goes; None for a vendor without a page.
+        token: What the vendor's own component needs; None if there is none.
+        page: Public facts for that component: session id, region, endpoint.
+        expires_at: When link or token end, UTC; None if the vendor does not say.
+        billing: What the start cost: UNKNOWN, because vendors do not say when they charge.
+    """
+
+    record: SessionRecord
+    link: Secret | None
+    token: Secret | None
+    page: Mapping[str, str] = attrs.field(hash=False)
+    expires_at: dt.datetime | None
+    billing: Billing
+
+
+@attrs.frozen(kw_only=True)
+class SessionHint:
+    """What a webhook says: look at this session. It has no verdict.
+
+    Attributes:
+        record_id: `SessionRecord.id`; None for a session that was not started with a record.
+        session_id: The vendor's.
+        event_id: The vendor's id of the delivery; None if it has none.
+        is_test: Whether it is signed as a test, about a session that does not exist.
+    """
+
+    record_id: str | None
+    session_id: str
+    event_id: str | None = None
+    is_test: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class SessionResult(NoTruth, Document):
+    """What the vendor says of a session now, by the rules of its record.
+
+    Attributes:
+        record: The session's.
+        state: How far it has come.
+        match, liveness: The worst item of each kind; None if none was reported.
+        compared_with: With which picture; None without a match.
+        portrait: A picture of the person, if it was asked for and the face is live. Not in
+            `to_dict` and repr.
+        warnings: The vendor's about the whole, then ours.
+        attempts: How many the person has made; None if the vendor does not say.
+        vendor_status: The vendor's own word for the session.
+        reviewed: Whether a person changed the verdict; None if the vendor does not say.
+        checked_at: When the person was judged, by the vendor's clock; None if it does not say.
+        environment: Where it came from.
+        required_environment: Where it had to come from; None if that did not matter.
+        billing: What the read cost.
+        read_again_s: Seconds, above 0, after which another look is worth it; None if nothing more
+            comes by itself.
+        raw: A part of the body, without pictures, addresses, secrets and demographics; not in
+            `repr`.
+    """
+
+    kind = "session_result"
+
+    record: SessionRecord
+    state: SessionState
+    match: MatchResult | None = None
+    liveness: LivenessResult | None = None
+    compared_with: ComparedWith | None = None
+    portrait: Image | None = attrs.field(default=None, repr=False)
+    warnings: tuple[ResultWarning, ...] = ()
+    attempts: int | None = None
+    vendor_status: str | None = None
+    reviewed: bool | None = None
+    checked_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    environment: Environment | None = None
+    required_environment: Environment | None = None
+    billing: Billing = attrs.field(factory=Billing)
+    read_again_s: float | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
+    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
+
+    @property
+    def is_match(self) -> bool:
+        """Whether a match was reported and passed. Who was compared, and for what, is not asked."""
+        return self.match is not None and self.match.is_match
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a live face was reported and passed. For whom, and for what, is not asked."""
+        return self.liveness is not None and self.liveness.is_live
+
+    def is_verified_for(
+        self, subject_ref: str, *, purpose: str, about: str | None = None, max_age_s: float = 3600.0
+    ) -> bool:
+        """Whether this verdict may settle this one thing for this person now.
+
+        True only if the session is decided, every check of its record was reported and passed, it
+        was started for this subject, purpose and matter, it came from the required environment,
+        and it was started no longer ago than that. Let it settle one thing only: mark the record
+        as consumed in the same transaction.
+
+        Args:
+            subject_ref, purpose, about: What your program is about to do, and for whom: from the
+                login, never from the record.
+            max_age_s: Seconds since the start, above 0.
+        """
+        record, passed = self.record, {Operation.MATCH: self.is_match}
+        passed[Operation.LIVENESS] = self.is_live
+        if record.started_at is None or self.state is not SessionState.DECIDED:
+            return False
+        age_s = (self.clock.now() - record.started_at).total_seconds()
+        return (
+            bool(record.checks)
+            and all(passed[check] for check in record.checks)
+            and (record.subject_ref, record.purpose, record.about) == (subject_ref, purpose, about)
+            and self.required_environment in (None, self.environment)
+            and -60 <= age_s <= max_age_s
+        )
