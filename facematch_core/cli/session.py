@@ -1,0 +1,319 @@
+"""`facematch session`: let the vendor's own page look at a person, and read what it says."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import named, read_regular
+from facematch_core.models import Environment
+
+from . import options
+from .files import check_target, write_bytes
+from .text import DECISIONS, Exit, clean, print_json, say, warning_text
+
+if TYPE_CHECKING:
+    from facematch_core.session_types import Session, SessionRecord, SessionResult
+    from facematch_core.sessions import Sessions
+
+#: Longer than any record.
+MAX_RECORD_BYTES = 1 << 16
+
+#: What a person is told of each state.
+STATES: dict[str, str] = {
+    "pending": "somebody is still to go through it",
+    "processing": "the vendor still looks",
+    "decided": "decided",
+    "expired": "nobody came in time",
+    "abandoned": "the person left",
+    "canceled": "it was canceled",
+    "failed": "it broke off, and nobody was judged",
+    "gone": "the vendor has no result any more; whether somebody passed is not known",
+    "unknown": "in a state that this version does not know",
+}
+
+record_option = options.file_option(
+    "--record", "The session's record: keep it, everything else needs it.", to="path", required=True
+)
+environment_option = click.option(
+    "--require-environment",
+    type=click.Choice([*Environment]),
+    help="Where answers must come from; the profile's, or production, if left out.",
+)
+portrait_option = options.file_option(
+    "--portrait", "Write a picture of the person to this file, if the face is live."
+)
+wait_option = click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0, min_open=True),
+    is_flag=False,
+    flag_value=600.0,
+    metavar="[SECONDS]",
+    help="Then wait for the verdict; 600 seconds if no number follows.",
+)
+link_options = options.join_options(
+    options.json_option,
+    click.option(
+        "--show-link", is_flag=True, help="With --json: show link and token, which are keys."
+    ),
+)
+
+
+@click.group("session", short_help="Let the vendor's own page look at a person.")
+def command() -> None:
+    """A session: the vendor's own page looks at the person, and the verdict is read here.
+
+    \b
+    facematch session start --profile mine --subject customer-17 --purpose signup --record s.json
+    facematch session read --record s.json
+
+    The record says who is to be verified, and for what. `read` ends with 0 only if that person was
+    verified for that, 3 while nothing is decided.
+    """
+
+
+@command.command("start")
+@options.target_options
+@environment_option
+@click.option("--subject", required=True, metavar="TEXT", help="Who is to be verified: your id.")
+@click.option("--purpose", required=True, metavar="TEXT", help="What for, such as payout.")
+@click.option("--about", metavar="TEXT", help="Which one, such as the number of the payout.")
+@record_option
+@click.option("--reference", type=click.Path(), callback=options.parse_picture, metavar="IMAGE",
+              help="The face to compare with, where the vendor takes one.")  # fmt: skip
+@click.option("--return-url", metavar="URL", help="Where the person comes back to.")
+@click.option("--language", metavar="CODE", help="Of the vendor's page, such as es.")
+@click.option("--threshold", callback=options.parse_percentage, metavar="0-100",
+              help="Score at which a match begins.")  # fmt: skip
+@click.option("--liveness-threshold", callback=options.parse_percentage, metavar="0-100",
+              help="Score at which a live face begins.")  # fmt: skip
+@click.option("-o", "vendor", multiple=True, callback=options.parse_pairs, metavar="NAME=VALUE",
+              help="An option that only this backend has. May be repeated.")  # fmt: skip
+@wait_option
+@link_options
+def start(path: Path, **arguments: Any) -> int:
+    """Start a session, and print where the person goes.
+
+    The record is written before anything is sent. Run it again with the same --record if the answer
+    was lost.
+    """
+    target = options.Target.of(arguments)
+    with _open(target, arguments) as sessions:
+        if path.exists():
+            record = _read_record(path)
+            ours = (arguments["subject"], arguments["purpose"], arguments["about"])
+            if (record.subject_ref, record.purpose, record.about) != ours:
+                raise click.UsageError(f"{path} is the record of something else: name another.")
+            if record.session_id is not None:
+                raise click.UsageError(
+                    f"{path} has been started: `facematch session resume` gives its link again."
+                )
+        else:
+            check_target("--record", path, force=False)
+            names = ("purpose", "about", "threshold", "liveness_threshold")
+            terms = {name: arguments[name] for name in names if arguments[name] is not None}
+            record = sessions.plan(
+                arguments["subject"], with_reference=arguments["reference"] is not None, **terms
+            )
+            _write_record(path, record)
+        from facematch_core.images import Image
+
+        reference = arguments["reference"]
+        session = sessions.start(
+            record,
+            reference=None if reference is None else Image.read(reference),
+            return_url=arguments["return_url"],
+            language=arguments["language"],
+            options=_start_options(sessions, arguments["vendor"]),
+        )
+        _write_record(path, session.record)
+        return _hand_over(sessions, session, arguments)
+
+
+@command.command("resume")
+@options.profile_option
+@options.config_option
+@environment_option
+@record_option
+@wait_option
+@link_options
+def resume(path: Path, **arguments: Any) -> int:
+    """Print the link of a session again, for a person who comes back. Charges nothing."""
+    with _open_record(path, arguments) as (sessions, record):
+        session = sessions.resume(record)
+        _write_record(path, session.record)
+        return _hand_over(sessions, session, arguments)
+
+
+@command.command("read")
+@options.profile_option
+@options.config_option
+@environment_option
+@record_option
+@portrait_option
+@wait_option
+@options.json_option
+def read(path: Path, **arguments: Any) -> int:
+    """Read how far a session has come, and its verdict. Charges nothing."""
+    portrait: Path | None = arguments["portrait"]
+    if portrait is not None:
+        check_target("--portrait", portrait, force=False)
+    with _open_record(path, arguments) as (sessions, record):
+        return _show_result(_look(sessions, record, arguments), arguments)
+
+
+@command.command("delete")
+@options.profile_option
+@options.config_option
+@environment_option
+@record_option
+@options.json_option
+def delete(path: Path, **arguments: Any) -> int:
+    """Delete a session at the vendor. The record stays: it says what was deleted."""
+    with _open_record(path, arguments) as (sessions, record):
+        deletion = sessions.delete(record)
+    if arguments["as_json"]:
+        print_json({"state": deletion.state, "face_kept": deletion.face_kept})
+        return Exit.OK
+    say(deletion.state.value.replace("_", " "))
+    faces = {None: "whether it keeps the face is not known", True: "it keeps the face",
+             False: "it keeps no face"}  # fmt: skip
+    say(f"  {record.backend}: {faces[deletion.face_kept]}")
+    return Exit.OK
+
+
+@contextmanager
+def _open(target: options.Target, arguments: Mapping[str, Any]) -> Iterator[Sessions]:
+    """What starts and reads sessions, after stderr has shown who else gets the faces."""
+    from facematch_core.sessions import open_sessions
+
+    target.announce_plan()
+    more: dict[str, Any] = {}
+    if arguments["require_environment"] is not None:
+        more["require_environment"] = Environment(arguments["require_environment"])
+    profile = target.profile_name()
+    if profile is None:
+        sessions = open_sessions(target.backend or options.FALLBACK, **more)
+    else:
+        sessions = open_sessions(profile=profile, config=target.config, **more)
+    with sessions:
+        yield sessions
+
+
+@contextmanager
+def _open_record(
+    path: Path, arguments: Mapping[str, Any]
+) -> Iterator[tuple[Sessions, SessionRecord]]:
+    """The record in a file, and what it was started by, unless a profile is named."""
+    record = _read_record(path)
+    profile = arguments["profile"] or record.profile
+    backend = record.backend if profile is None and arguments["config"] is None else None
+    with _open(options.Target(backend, profile, arguments["config"]), arguments) as sessions:
+        yield sessions, record
+
+
+def _read_record(path: Path) -> SessionRecord:
+    from facematch_core.session_types import SessionRecord
+
+    try:
+        with named(path):
+            return SessionRecord.from_dict(json.loads(read_regular(path, MAX_RECORD_BYTES)))
+    except ValueError as error:
+        # What json says of a file quotes it.
+        reason = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InvalidRequest(f"{path} is no record of a session: {reason}") from None
+
+
+def _write_record(path: Path, record: SessionRecord) -> None:
+    content = json.dumps(record.to_dict(), indent=2) + "\n"
+    write_bytes(path, content.encode(), private=True)
+
+
+def _start_options(sessions: Sessions, texts: Mapping[str, str]) -> Any:
+    from .verify import read_vendor_options
+
+    return read_vendor_options(sessions.backend, texts)
+
+
+def _hand_over(sessions: Sessions, session: Session, arguments: Mapping[str, Any]) -> int:
+    """Print the way to the person, then wait if asked to."""
+    secrets = {
+        name: secret.reveal()
+        for name, secret in (("link", session.link), ("token", session.token))
+        if secret is not None
+    }
+    if arguments["as_json"]:
+        handoff = secrets if arguments["show_link"] else dict.fromkeys(secrets)
+        expires = session.expires_at and session.expires_at.isoformat()
+        document = {"record": session.record.to_dict(), **handoff, "page": {**session.page}}
+        print_json({**document, "expires_at": expires})
+    elif not os.isatty(1) and not arguments["show_link"]:
+        say("started; link and token are keys, and this is no terminal: --show-link shows them")
+    else:
+        for name, text in {**secrets, **session.page}.items():
+            click.echo(f"{clean(name)}: {clean(text)}")
+        if session.expires_at is not None:
+            say(f"until {session.expires_at:%Y-%m-%d %H:%M} UTC")
+    if arguments["wait_s"] is None:
+        return Exit.OK
+    return _show_result(_look(sessions, session.record, arguments), arguments)
+
+
+def _look(sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any]) -> SessionResult:
+    """The session as it is, or as it is when the wait is over; its portrait goes to its file."""
+    portrait: Path | None = arguments.get("portrait")
+    wanted = {"with_portrait": portrait is not None}
+    if arguments["wait_s"] is None:
+        result = sessions.read(record, **wanted)
+    else:
+        for_s = arguments["wait_s"]
+        result = sessions.wait(record, for_s=for_s, on_read=_teller(), **wanted)
+    if portrait is not None and result.portrait is not None:
+        write_bytes(portrait, result.portrait.data, private=True)
+    return result
+
+
+def _teller() -> Callable[[SessionResult], None]:
+    """Says on stderr what is going on, once for each state."""
+    states: list[str] = []
+
+    def tell(result: SessionResult) -> None:
+        if result.state.value not in states[-1:]:
+            states.append(result.state.value)
+            say(f"{STATES[result.state.value]} ...", err=True)
+
+    return tell
+
+
+def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
+    """Print a result; 0 if it verifies whom its record names, for what the record says."""
+    record = result.record
+    is_verified = result.is_verified_for(
+        record.subject_ref, purpose=record.purpose, about=record.about
+    )
+    if arguments["as_json"]:
+        print_json({**result.to_dict(), "is_verified": is_verified})
+    else:
+        say(f"{'verified' if is_verified else 'not verified'}: {STATES[result.state.value]}")
+        for name, part in (("match", result.match), ("live face", result.liveness)):
+            if part is not None:
+                say(f"  {name}: {part}")
+        if result.compared_with is not None:
+            say(f"  compared with: {result.compared_with}")
+        for warning in result.warnings:
+            say(f"  {warning_text(warning)}")
+        if arguments.get("portrait") is not None and result.portrait is None:
+            say("  no portrait: the vendor gave none of a live face")
+    if is_verified:
+        return Exit.OK
+    parts = [part.decision.value for part in (result.match, result.liveness) if part is not None]
+    codes = [DECISIONS[decision] for decision in parts]
+    return Exit.NO if Exit.NO in codes and result.state == "decided" else Exit.LOOK
