@@ -1,13 +1,17 @@
-"""`DiditBackend`: face match and passive liveness, as Didit's API offers them."""
+"""`DiditBackend`: face match, passive liveness and hosted sessions, as Didit's API has them."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import functools
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
 from facematch_core import (
     CallRecord,
+    ConfigurationError,
     Environment,
     Ids,
     LivenessResult,
@@ -18,15 +22,87 @@ from facematch_core import (
     Secret,
     ThresholdRule,
 )
-from facematch_core.backend import Call, Capabilities, MatchCall
+from facematch_core.backend import (
+    Call,
+    Capabilities,
+    DeleteRequest,
+    ImageLimits,
+    MatchCall,
+    RateWindow,
+    ReadRequest,
+    Request,
+    StartRequest,
+)
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
+from facematch_core.session_types import (
+    Deletion,
+    Kept,
+    SessionCapabilities,
+    SessionHint,
+    SessionReading,
+    StartedSession,
+    StartRepeat,
+)
 
 from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
 
+if TYPE_CHECKING:
+    from . import sessions
+
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
+
+Method = Literal["PASSIVE", "FLASHING", "ACTIVE_3D"]
+
+
+@attrs.frozen(kw_only=True)
+class DiditSessionOptions:
+    """Options of the start of a session (Didit OpenAPI, 2026-07-18, read 2026-11-23).
+
+    Attributes:
+        callback_method: Which of two devices goes on to the `return_url`: that which began, that
+            which ended, or both; None for Didit's default, ``initiator``.
+        sandbox_scenario: How the session ends, ``approve`` or ``decline_liveness_attack`` say: only
+            where the setting `environment` is SANDBOX, or a mock answers. None for none.
+    """
+
+    callback_method: Literal["initiator", "completer", "both"] | None = None
+    sandbox_scenario: str | None = None
+
+
+def _as_workflow(value: object) -> str | None:
+    if value is None:
+        return None
+    try:
+        return str(uuid.UUID(str(value)))
+    except ValueError:
+        raise ConfigurationError(
+            "workflow_id must be a UUID: the id of a published workflow, as Didit's console shows "
+            "it."
+        ) from None
+
+
+def _as_method(value: Method | None) -> Method | None:
+    if value in (None, "PASSIVE", "FLASHING", "ACTIVE_3D"):
+        return value
+    raise ConfigurationError("liveness_method must be PASSIVE, FLASHING, ACTIVE_3D or None.")
+
+
+def _as_secrets(value: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
+    secrets = [value] if isinstance(value, (str, Secret)) else value
+    return tuple(as_secret(secret) for secret in secrets)
+
+
+def _as_hosts(value: str | Iterable[str]) -> tuple[str, ...]:
+    hosts = (value,) if isinstance(value, str) else tuple(value)
+    if not all(isinstance(host, str) and host == host.lower() and "/" not in host for host in hosts):
+        raise ConfigurationError(
+            "Each of media_hosts, handoff_hosts and return_hosts must be a name in small letters: "
+            "shop.example."
+        )
+    return hosts
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,6 +119,11 @@ class DiditBackend(wire.Connection, HttpBackend):
     account's blocklist and earlier faces, kept or not; faces of the same `caller_ref` are left out
     of that.
 
+    A hosted session runs a workflow that you made in Didit's console, and Didit always keeps it.
+    Its checks, methods and thresholds are the workflow's. Didit is sent the id of the record (as
+    ``vendor_data``, by which it groups sessions) and, in the metadata, that id and a digest of the
+    terms.
+
     Args:
         api_key: The application's key. May come from ``DIDIT_API_KEY``.
         base_url: Where to ask.
@@ -57,13 +138,35 @@ class DiditBackend(wire.Connection, HttpBackend):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
+        workflow_id: Of sessions: the UUID of a published workflow. May come from
+            ``DIDIT_WORKFLOW_ID``.
+        workflow_takes_reference: Whether that workflow compares with the `reference` of a start:
+            one of the kind Biometric Authentication with a face match, or one that matches before
+            it reads a document. Others ignore it, so without this a reference is refused.
+        liveness_method: What the workflow checks a live face with: ``PASSIVE``, ``FLASHING`` or
+            ``ACTIVE_3D``. If a session shows another one, a pass is for a person. None if any will
+            do.
+        group_by_subject: Whether `subject_ref` is sent instead of the id of the record. Then Didit
+            compares with a face that it stored for that subject, and does not warn of duplicates of
+            the same person; but it also gives an open session of that subject out again to the next
+            start, whatever that is for.
+        webhook_secrets: The ``secret_shared_key`` of the webhook destination; several while it is
+            being changed. One may come from ``DIDIT_WEBHOOK_SECRET``.
+        media_hosts: Exact names of the hosts from which portraits may be fetched; empty for none.
+        handoff_hosts: Exact names of the hosts to which a link may lead: Didit's, and your own
+            domain if Didit has set one up.
+        return_hosts: Exact names of the hosts to which a person may be sent afterwards.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
     name: ClassVar[str] = NAME
-    environment_variables: ClassVar[dict[str, str]] = {"api_key": "DIDIT_API_KEY"}
+    environment_variables: ClassVar[dict[str, str]] = {
+        "api_key": "DIDIT_API_KEY",
+        "workflow_id": "DIDIT_WORKFLOW_ID",
+        "webhook_secrets": "DIDIT_WEBHOOK_SECRET",
+    }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_OPERATIONS,
@@ -82,9 +185,36 @@ class DiditBackend(wire.Connection, HttpBackend):
         reports_faces=True,
         media_keys=MEDIA_KEYS,
     )
+    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+        checks=_OPERATIONS,
+        start_is_repeatable=StartRepeat.ID,
+        keeps=frozenset({Kept.ID, Kept.TERMS}),
+        finds_lost=True,
+        can_resume=True,
+        can_delete=True,
+        has_webhooks=True,
+        gives_portrait=True,
+        takes_reference=True,
+        takes_language=True,
+        takes_return_url=True,
+        # "2 MB" may be those of the picture or of its base64, which is a third longer.
+        reference_limits=ImageLimits(formats=wire.LIMITS.formats, max_bytes=1_500_000),
+        options=DiditSessionOptions,
+        read_windows=(RateWindow(600, 60.0),),
+    )
 
     # Not to be left out, unlike that of an account.
     api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
+    workflow_id: str | None = attrs.field(default=None, converter=_as_workflow)
+    workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
+    liveness_method: Method | None = attrs.field(default=None, converter=_as_method)
+    group_by_subject: bool = attrs.field(default=False, validator=wire.check_flag)
+    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
+    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_hosts)
+    handoff_hosts: tuple[str, ...] = attrs.field(
+        default=("verify.didit.me",), converter=_as_hosts
+    )
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_hosts)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.
@@ -101,14 +231,45 @@ class DiditBackend(wire.Connection, HttpBackend):
             return wire.match_result(call, reply.json(), self.environment)
         return wire.liveness_result(call, reply.json(), self.environment)
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
+    def error(self, reply: HttpReply, call: Request) -> VendorError:
         """The error for any other answer."""
-        return wire.error_of(
-            reply,
-            now=self.client.clock.now(),
-            reconcilable=self.reconcilable(call),
-            ids=Ids(call=call.call_id),
-        )
+        about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=call.call_id)}
+        if isinstance(call, Call):
+            return wire.error_of(reply, reconcilable=self.reconcilable(call), **about)
+        from .sessions import error_row
+
+        return wire.error_of(reply, find_row=functools.partial(error_row, call), **about)
+
+    # The modules of sessions and webhooks are not above: a comparison needs neither.
+
+    def start_steps(self, request: StartRequest) -> sessions.Steps[StartedSession]:
+        """One request; the same record gives the same session while it is open."""
+        from .sessions import start_steps
+
+        return start_steps(self, request)
+
+    def read_steps(self, request: ReadRequest) -> sessions.Steps[SessionReading]:
+        """The decision, after a look into the list if the record has no id of the session."""
+        from .sessions import read_steps
+
+        return read_steps(self, request)
+
+    def delete_steps(self, request: DeleteRequest) -> sessions.Steps[Deletion]:
+        """One request, after such a look."""
+        from .sessions import delete_steps
+
+        return delete_steps(self, request)
+
+    def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
+        """The session that a delivery is about; nothing for one about a user, say.
+
+        Raises:
+            WebhookRefused: as `verify_webhook`.
+            ConfigurationError: there are no `webhook_secrets`.
+        """
+        from .sessions import read_delivery
+
+        return read_delivery(self, body, headers)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether Didit's records can show it later: if it was asked to keep the call, and does."""

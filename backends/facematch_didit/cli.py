@@ -332,7 +332,7 @@ _CODES = {
 def _delete(account: DiditAccount, session_id: str) -> tuple[str, str | None]:
     from facematch_core.errors import OutcomeUnknown, VendorError
 
-    from .client import SessionNotFound
+    from facematch_core.errors import SessionNotFound
 
     try:
         account.delete(session_id)

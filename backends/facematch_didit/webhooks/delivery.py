@@ -15,7 +15,8 @@ from typing import Any, NoReturn, Protocol
 
 from facematch_core import Secret
 from facematch_core.addresses import MOCK_HEADER
-from facematch_core.errors import FaceMatchError, InvalidRequest
+from facematch_core import errors
+from facematch_core.errors import InvalidRequest
 
 
 class Refusal(enum.StrEnum):
@@ -56,7 +57,7 @@ STATUSES: Mapping[Refusal, int] = MappingProxyType(
 )
 
 
-class WebhookRefused(FaceMatchError, ValueError):
+class WebhookRefused(errors.WebhookRefused):
     """A delivery that must not be acted on. The message holds no secret and nothing of the body.
 
     Attributes:
