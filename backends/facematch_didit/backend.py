@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import uuid
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -37,12 +37,9 @@ from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
 from facematch_core.session_types import (
-    Deletion,
     Kept,
     SessionCapabilities,
     SessionHint,
-    SessionReading,
-    StartedSession,
     StartRepeat,
 )
 
@@ -50,16 +47,14 @@ from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
 
 if TYPE_CHECKING:
-    from . import sessions
+    from facematch_core.http import DeleteSteps, ReadSteps, StartSteps
 
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
-
-Method = Literal["PASSIVE", "FLASHING", "ACTIVE_3D"]
 
 
 @attrs.frozen(kw_only=True)
 class DiditSessionOptions:
-    """Options of the start of a session (Didit OpenAPI, 2026-07-18, read 2026-11-23).
+    """Of the start of a session (Didit OpenAPI, 2026-07-18, read 2026-11-23).
 
     Attributes:
         callback_method: Which of two devices goes on to the `return_url`: that which began, that
@@ -72,37 +67,31 @@ class DiditSessionOptions:
     sandbox_scenario: str | None = None
 
 
-def _as_workflow(value: object) -> str | None:
-    if value is None:
-        return None
-    try:
-        return str(uuid.UUID(str(value)))
-    except ValueError:
-        raise ConfigurationError(
-            "workflow_id must be a UUID: the id of a published workflow, as Didit's console shows "
-            "it."
-        ) from None
+def _be_like(pattern: str, words: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """A validator of a setting, or of each of several; None is not looked at."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        for text in value if isinstance(value, tuple) else (value,):
+            if text is not None and not (isinstance(text, str) and re.fullmatch(pattern, text)):
+                raise ConfigurationError(f"{attribute.name} must be {words}.")
+
+    return check
 
 
-def _as_method(value: Method | None) -> Method | None:
-    if value in (None, "PASSIVE", "FLASHING", "ACTIVE_3D"):
-        return value
-    raise ConfigurationError("liveness_method must be PASSIVE, FLASHING, ACTIVE_3D or None.")
+def _as_several(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, Secret)) else tuple(value)
 
 
-def _as_secrets(value: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
-    secrets = [value] if isinstance(value, (str, Secret)) else value
-    return tuple(as_secret(secret) for secret in secrets)
+def _as_secrets(value: Any) -> tuple[Secret, ...]:
+    return tuple(as_secret(secret) for secret in _as_several(value))
 
 
-def _as_hosts(value: str | Iterable[str]) -> tuple[str, ...]:
-    hosts = (value,) if isinstance(value, str) else tuple(value)
-    if not all(isinstance(host, str) and host == host.lower() and "/" not in host for host in hosts):
-        raise ConfigurationError(
-            "Each of media_hosts, handoff_hosts and return_hosts must be a name in small letters: "
-            "shop.example."
-        )
-    return hosts
+_WORKFLOW = _be_like(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "the UUID of a published workflow, as Didit's console shows it",
+)
+_METHOD = _be_like("PASSIVE|FLASHING|ACTIVE_3D", "PASSIVE, FLASHING or ACTIVE_3D")
+_HOSTS = _be_like("[a-z0-9.-]+", "exact names of hosts in small letters, such as shop.example")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -205,16 +194,16 @@ class DiditBackend(wire.Connection, HttpBackend):
 
     # Not to be left out, unlike that of an account.
     api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
-    workflow_id: str | None = attrs.field(default=None, converter=_as_workflow)
+    workflow_id: str | None = attrs.field(default=None, validator=_WORKFLOW)
     workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
-    liveness_method: Method | None = attrs.field(default=None, converter=_as_method)
+    liveness_method: str | None = attrs.field(default=None, validator=_METHOD)
     group_by_subject: bool = attrs.field(default=False, validator=wire.check_flag)
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
-    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_hosts)
+    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
     handoff_hosts: tuple[str, ...] = attrs.field(
-        default=("verify.didit.me",), converter=_as_hosts
+        default=("verify.didit.me",), converter=_as_several, validator=_HOSTS
     )
-    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_hosts)
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.
@@ -240,33 +229,24 @@ class DiditBackend(wire.Connection, HttpBackend):
 
         return wire.error_of(reply, find_row=functools.partial(error_row, call), **about)
 
-    # The modules of sessions and webhooks are not above: a comparison needs neither.
+    # Not above: a comparison needs neither sessions nor webhooks.
 
-    def start_steps(self, request: StartRequest) -> sessions.Steps[StartedSession]:
-        """One request; the same record gives the same session while it is open."""
+    def start_steps(self, request: StartRequest) -> StartSteps:
         from .sessions import start_steps
 
         return start_steps(self, request)
 
-    def read_steps(self, request: ReadRequest) -> sessions.Steps[SessionReading]:
-        """The decision, after a look into the list if the record has no id of the session."""
+    def read_steps(self, request: ReadRequest) -> ReadSteps:
         from .sessions import read_steps
 
-        return read_steps(self, request)
+        return read_steps(self, request.record)
 
-    def delete_steps(self, request: DeleteRequest) -> sessions.Steps[Deletion]:
-        """One request, after such a look."""
+    def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
         from .sessions import delete_steps
 
-        return delete_steps(self, request)
+        return delete_steps(self, request.record)
 
     def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
-        """The session that a delivery is about; nothing for one about a user, say.
-
-        Raises:
-            WebhookRefused: as `verify_webhook`.
-            ConfigurationError: there are no `webhook_secrets`.
-        """
         from .sessions import read_delivery
 
         return read_delivery(self, body, headers)

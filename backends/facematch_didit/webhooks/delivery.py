@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
-from facematch_core import Secret
+from facematch_core import Secret, errors
 from facematch_core.addresses import MOCK_HEADER
-from facematch_core import errors
 from facematch_core.errors import InvalidRequest
 
 
@@ -66,12 +65,8 @@ class WebhookRefused(errors.WebhookRefused):
     """
 
     def __init__(self, message: str, *, reason: Refusal) -> None:
-        super().__init__(message)
+        super().__init__(message, http_status=STATUSES[reason])
         self.reason = reason
-
-    @property
-    def http_status(self) -> int:
-        return STATUSES[self.reason]
 
 
 TIMESTAMP = "x-timestamp"
