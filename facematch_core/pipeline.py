@@ -11,7 +11,7 @@ import json
 import math
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
@@ -27,7 +27,7 @@ from .clock import Clock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
-from .images import Image
+from .images import Image, ImageLimits
 from .masking import without_private
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
 from .policy import ResultPolicy
@@ -43,10 +43,12 @@ LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 PICTURES = ("probe", "reference")
 
 
-def load_images(*pictures: object) -> tuple[list[Image], errors.InvalidImage | None]:
+def load_images(
+    *pictures: object, names: Iterable[str] = PICTURES
+) -> tuple[list[Image], errors.InvalidImage | None]:
     """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
     images = []
-    for picture, name in zip(pictures, PICTURES, strict=False):
+    for picture, name in zip(pictures, names, strict=False):
         try:
             images.append(Image.of(picture))
         except errors.InvalidImage as error:
@@ -87,10 +89,13 @@ class Defaults:
 
     @classmethod
     def of_arguments(
-        cls, calibration: Calibration | None = None, deadline_s: Any = None, **thresholds: Any
+        cls,
+        calibration: Calibration | None = None,
+        deadline_s: Any = None,
+        error_type: type[FaceMatchError] = errors.ConfigurationError,
+        **thresholds: Any,
     ) -> Defaults:
-        """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
-        error_type = errors.ConfigurationError
+        """From the arguments of a verifier; `error_type` if one is out of range."""
         numbers = {
             name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
@@ -268,7 +273,7 @@ class Pipeline:
                 f"rotate must be True or False, not {type(options.rotate).__name__}."
             )
         if options.rotate and not can.rotate:
-            raise self._unsupported(
+            raise self.unsupported(
                 "rotate",
                 "cannot try quarter turns: leave rotate out and turn the picture upright first",
             )
@@ -279,23 +284,26 @@ class Pipeline:
             )
         if options.retention not in can.retention:
             retention = Retention(options.retention)
-            raise self._unsupported("retention", f"cannot ask for retention {retention}")
-        if options.options is not None and not isinstance(options.options, can.options or ()):
-            problem = "has no options of its own"
-            if can.options is not None:
-                type_name = type(options.options).__name__
-                problem = f"takes options of type {can.options.__name__}, not {type_name}"
-            raise self._unsupported("options", problem)
+            raise self.unsupported("retention", f"cannot ask for retention {retention}")
+        self.check_own_options(options.options, can.options)
         if options.caller_ref is not None:
-            _check_caller_ref(options.caller_ref)
+            check_text("caller_ref", options.caller_ref)
         if options.timeouts_s is not None and not self.backend.takes_timeouts:
-            raise self._unsupported("timeouts_s", "has no connections of ours: set deadline_s")
+            raise self.unsupported("timeouts_s", "has no connections of ours: set deadline_s")
         if not (
             options.retry is None or options.retry is False or isinstance(options.retry, Retry)
         ):
             raise errors.InvalidRequest(
                 f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
             )
+
+    def check_own_options(self, options: Any, kind: type | None) -> None:
+        """Refuse options that are not of the backend's own class for them."""
+        if options is not None and not isinstance(options, kind or ()):
+            problem = "has no options of its own"
+            if kind is not None:
+                problem = f"takes options of type {kind.__name__}, not {type(options).__name__}"
+            raise self.unsupported("options", problem)
 
     def _check_operation(self, options: CallOptions) -> None:
         """Refuse an option that this backend takes for another operation alone."""
@@ -308,9 +316,10 @@ class Pipeline:
         for name, operations in can.option_operations.items():
             if is_used.get(name) and options.operation not in operations:
                 takers = " and ".join(sorted(operations))
-                raise self._unsupported(name, f"takes {name} for {takers} alone: leave it out")
+                raise self.unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
-    def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
+    def unsupported(self, option: str, problem: str) -> errors.Unsupported:
+        """The refusal of an option, as its caller wrote it."""
         name = self.backend.name
         return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
 
@@ -369,10 +378,16 @@ class Pipeline:
         return calibration.threshold_for(options.max_fmr)
 
     def _prepare(self, images: Sequence[Image]) -> list[Image]:
-        can, prepared = self.backend.capabilities, []
-        for image, name in zip(images, PICTURES, strict=False):
+        can = self.backend.capabilities
+        return self.prepare(images, {name: can.limits_for(name) for name in PICTURES})
+
+    def prepare(
+        self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits]
+    ) -> list[Image]:
+        """The pictures as the vendor takes them, in the order of `limits_by_name`."""
+        prepared = []
+        for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
             try:
-                limits = can.limits_for(name)
                 prepared.append(image.prepared(limits, fit=self.fit_images))
             except errors.InvalidImage as error:
                 failure = error.of(name)
@@ -739,14 +754,15 @@ def check_threshold(
         raise error_type(str(error)) from None
 
 
-def _check_caller_ref(text: Any) -> None:
+def check_text(name: str, text: Any) -> None:
+    """Refuse what is no text, empty, or cannot be sent."""
     try:
         if isinstance(text, str) and text and text.encode():
             return
     except UnicodeEncodeError:
         pass
     raise errors.InvalidRequest(
-        "caller_ref must be text that is not empty and can be written as UTF-8."
+        f"{name} must be text that is not empty and can be written as UTF-8."
     )
 
 

@@ -29,6 +29,7 @@ from .models import (
     Threshold,
 )
 from .policy import find_mismatch, judge_fields
+from .refusals import FREE_BILLING
 from .session_types import (
     ComparedWith,
     Kept,
@@ -56,7 +57,6 @@ _SETTLED = frozenset(SessionState) - {
     SessionState.PROCESSING,
     SessionState.UNKNOWN,
 }
-_FREE = Billing(Charged.NO, "asking about a session charges nothing")
 
 
 @attrs.frozen(kw_only=True)
@@ -92,20 +92,21 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
         )
 
 
-def check_origin(answer: SessionAnswer, rules: Rules, billing: Billing) -> Environment | None:
+def check_origin(answer: SessionAnswer, record: SessionRecord, rules: Rules) -> Environment | None:
     """Where an answer came from; `EnvironmentMismatch` if that is not where it must come from."""
     word, environment = answer.environment, None
+    declared = rules.declared or record.environment
     try:
         environment = None if word is None else Environment(word)
-        problem = find_mismatch(environment, rules.declared, rules.required)
+        problem = find_mismatch(environment, declared, rules.required)
     except ValueError:
         problem = "came from an environment that is not known here"
     if problem is None:
-        return environment or rules.declared
+        return environment or declared
     raise EnvironmentMismatch(
         f"The answer of {rules.backend} about a session {problem}: check the address and the key.",
         environment=environment,
-        billing=billing,
+        billing=answer.billing,
         ids=answer.ids,
     )
 
@@ -121,7 +122,7 @@ def judge(
         EnvironmentMismatch: it is from another environment, or from one that nobody knows.
         SessionMismatch: it is not of the record's session, or the record was changed.
     """
-    environment = check_origin(reading, rules, _FREE)
+    environment = check_origin(reading, record, rules)
     if reading.state is SessionState.GONE:  # it may have lost what it could be known by
         reading = attrs.evolve(reading, checks=())
     else:
@@ -165,7 +166,7 @@ def judge(
         checked_at=reading.checked_at,
         environment=environment,
         required_environment=rules.required,
-        billing=_FREE,
+        billing=FREE_BILLING,
         read_again_s=_read_again_s(
             state, reading, age_s=(now - started_at).total_seconds(), left_s=left_s, lasts_s=lasts_s
         ),
@@ -184,7 +185,7 @@ def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> Sess
         state=SessionState.GONE,
         environment=rules.declared,
         required_environment=rules.required,
-        billing=_FREE,
+        billing=FREE_BILLING,
     )
 
 
@@ -211,7 +212,7 @@ def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules
             f"changed ({different}): let nobody in by it, and find out why.",
             field=different.partition(" ")[0],
             backend=rules.backend,
-            billing=_FREE,
+            billing=FREE_BILLING,
             ids=reading.ids,
         )
 
@@ -262,10 +263,12 @@ def _doubt(tag: str, text: str) -> ResultWarning:
 
 def _doubted(result: R | None, doubts: list[ResultWarning]) -> R | None:
     """A result that needs a person if it was a pass and there is a doubt."""
-    if result is None or not doubts or _badness(result)[0]:
+    if result is None:
+        return None
+    if not doubts or _badness(result)[0]:
         return result
-    decision = type(result.decision).REVIEW
-    return attrs.evolve(result, decision=decision, warnings=(*result.warnings, *doubts))
+    warnings = (*result.warnings, *doubts)
+    return attrs.evolve(result, decision=type(result.decision).REVIEW, warnings=warnings)
 
 
 def _read_again_s(

@@ -483,7 +483,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         thresholds_by_rate = as_calibration(calibration)
         if thresholds_by_rate is not None:
             thresholds_by_rate.check(backend, self._clock.now())
-        thresholds = {
+        thresholds: dict[str, Any] = {
             "threshold": threshold,
             "liveness_threshold": liveness_threshold,
             "review_threshold": review_threshold,
