@@ -5,9 +5,11 @@ A vendor says by its `Rules` what becomes of a session; everything else is the s
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -38,13 +40,15 @@ class Attempt:
     """What is seen when a person is looked at.
 
     Attributes:
-        face, reference: The pictures that were compared; the reference is the document where one is
-            shown, and None where there is nothing to compare with.
+        face, reference: SHA-256 of the pictures that were compared; the reference is the document
+            where one is shown, and None where there is nothing to compare with.
+        contents: The pictures by SHA-256.
         liveness, match: What was seen; no match without a reference.
     """
 
-    face: bytes = attrs.field(repr=False)
-    reference: bytes | None = attrs.field(repr=False)
+    face: str
+    reference: str | None
+    contents: Mapping[str, bytes] = attrs.field(repr=False)
     liveness: LivenessOutcome
     match: MatchOutcome | None
 
@@ -69,8 +73,8 @@ class Rules:
     expired: str
     judge: Callable[[World, Session, Attempt], Session]
     fail: Callable[[World, Session], Session]
-    changed: Callable[[World, Session], None] = lambda world, session: None
-    return_url: Callable[[Session], str | None] = lambda session: None
+    changed: Callable[[World, Session], None]
+    return_url: Callable[[Session], str | None]
 
 
 def hosted_of(session: Session) -> Hosted:
@@ -119,6 +123,15 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
             ):
                 return world, current(world, session)
     return None
+
+
+def new_token(world: World) -> str:
+    """A token of 12 URL-safe characters for a page; a seed repeats it on the loopback alone."""
+    account = world.account
+    if account.ids.is_seeded and not account.shared.is_open:
+        digest = hashlib.sha256(f"token {account.ids.uuid()}".encode()).digest()
+        return base64.urlsafe_b64encode(digest[:9]).decode()
+    return secrets.token_urlsafe(9)
 
 
 def page_path(world: World, session: Session) -> str:
@@ -174,7 +187,8 @@ def act(
             changed = _step(world, rules, session, do, attempt)
             if _replace(world, session, changed) is changed:
                 if attempt is not None:
-                    _keep(world, changed, attempt)
+                    pictures = world.account.shared.saved_pictures
+                    pictures.keep(world.account, changed.id, attempt.contents)
                 return changed
 
 
@@ -217,7 +231,15 @@ def _look(
     match = None
     if reference is not None:
         match = recognizer.match(face, reference, rotate=False, fields=lambda: _fields_of(session))
-    return Attempt(face=face, reference=reference, liveness=liveness, match=match)
+    pictures = {"face": face} if reference is None else {"face": face, "reference": reference}
+    digests = {name: hashlib.sha256(picture).hexdigest() for name, picture in pictures.items()}
+    return Attempt(
+        face=digests["face"],
+        reference=digests.get("reference"),
+        contents={digests[name]: picture for name, picture in pictures.items()},
+        liveness=liveness,
+        match=match,
+    )
 
 
 def _fields_of(session: Session) -> dict[str, str]:
@@ -233,12 +255,6 @@ def _picture_of(card: str | bytes) -> bytes:
     if card not in sheet:
         raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), sheet)}")
     return sheet[card].data
-
-
-def _keep(world: World, session: Session, attempt: Attempt) -> None:
-    pictures = filter(None, (attempt.face, attempt.reference))
-    contents = {hashlib.sha256(picture).hexdigest(): picture for picture in pictures}
-    world.account.shared.saved_pictures.keep(world.account, session.id, contents)
 
 
 R = TypeVar("R")
@@ -263,7 +279,7 @@ class Played(Extension[R]):
         session, address = find(world, session_id), world.account.shared.address
         if address is None:
             raise RuntimeError("there is a page only while the server runs; act by `finish`")
-        return address + page_path(world, session)
+        return f"{address}{page_path(world, session)}"
 
     def finish(
         self,
@@ -303,7 +319,7 @@ class Played(Extension[R]):
         attempts = hosted_of(session).attempts
         return {"session_id": session.id, "status": session.status, "attempts": attempts}
 
-    OPERATIONS: ClassVar = (
+    OPERATIONS: ClassVar[Sequence[Operation]] = (
         Operation("GET", "sessions/open", open,  # noqa: A003 - the method
             "The hosted sessions in which a person may still do something.", gives="sessions"),
         Operation("POST", "sessions/act", _act,

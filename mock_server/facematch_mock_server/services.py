@@ -323,7 +323,6 @@ class Hosted:
         is_live: Whether a live key asked for it.
         attempts: How many times somebody tried.
         scenario: The outcome that was asked for in the sandbox; None for that of the pictures.
-        origin: Scheme and host at which it was asked for.
         reference: SHA-256 of the picture that the face is compared with; None for none.
     """
 
@@ -338,7 +337,6 @@ class Hosted:
     is_live: bool = True
     attempts: int = 0
     scenario: str | None = None
-    origin: str = ""
     reference: str | None = None
 
 
