@@ -20,7 +20,7 @@ from facematch_mock_server import console, hosted
 from facematch_mock_server.account import World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES
-from facematch_mock_server.http.forms import Form, FormError, read_form
+from facematch_mock_server.http.forms import FormError, read_form
 from facematch_mock_server.messages import Request, Response, host_in
 from facematch_mock_server.services import Session
 
@@ -33,21 +33,19 @@ _HEADERS = {
 }
 #: The cards that are seen at once; the others unfold.
 _FIRST = ("p1", "p1-again", "p2", "not-live", "spoof", "no-face")
-#: By kind of workflow: what it asks for, and in which fields of the form it comes, by the names
-#: that `hosted.act` has for them.
+#: By kind of workflow: what it asks for, and the fields of the form by their names in `hosted.act`.
 _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
     "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
 }
 #: An address that a browser may be sent to, and how much of it is shown.
 _ADDRESS = re.compile(
-    r"(https?://[^\s/?#\\]+|(?!https?:|javascript:|data:|blob:|file:|vbscript:)[a-z][a-z0-9+.-]*:)"
-    r"[^\x00-\x20\x7f]*",
-    re.IGNORECASE,
+    r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
+    r"[^\x00-\x20\x7f]*"
 )
 #: Why there is no page: status, title, sentence.
 _REFUSALS = {
-    "inside": (404, "There is no page here", "This mock has no port: act by control.sessions."),
+    "inside": (404, "There is no page here", "Without a port, control.sessions plays the person."),
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "host": (403, "This host name is refused", "Take a loopback one, such as 127.0.0.1."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
@@ -111,24 +109,25 @@ class PersonPage:
             form = read_form(request.header("content-type") or "", request.body, digest=None)
         except FormError:
             raise _Refusal("form") from None
-        origin, token = request.header("origin") or "", _text(form, "form_token").encode()
+        texts = {name: values[-1] for name, values in form.fields.items()}
+        origin, token = request.header("origin") or "", texts.get("form_token", "").encode()
         is_own = origin.partition("://")[2] == request.header("host")
         if not (is_own and hmac.compare_digest(token, self._form_token(session).encode())):
             raise _Refusal("form")
-        do, pictures = _text(form, "do"), {}
+        do, pictures = texts.get("do", ""), {}
         if do == "card":
             _, fields = _ASKS[hosted.hosted_of(session).kind]
             # A picture from the tester's device, else the name of a card.
             for name, field in fields.items():
                 uploads = form.files.get(f"{field}_picture")
-                pictures[name] = uploads[-1].content if uploads else _text(form, field)
+                pictures[name] = uploads[-1].content if uploads else texts.get(field)
         try:
             session = hosted.act(world, session.id, do, **pictures)
         except MISTAKES as error:
             return self._show(world, session, str(error), 400)
         if hosted.is_open(world, session):
             # To its own page again: a reload does not do it once more.
-            return _reply(303, {"Location": quote(request.path)})
+            return _reply(303, Location=quote(request.path))
         return _leave(world, session)
 
     def _show(self, world: World, session: Session, words: str, status: int = 200) -> Response:
@@ -137,7 +136,7 @@ class PersonPage:
         back = _ADDRESS.fullmatch(facts.callback or "")
         content = _fill(
             "form.html",
-            kind=facts.kind,
+            kind=facts.kind + (f", decided by {facts.scenario}" if facts.scenario else ""),
             vendor=world.kind.title,
             session=session.id,
             reference=session.vendor_data or "none",
@@ -147,14 +146,10 @@ class PersonPage:
             choices=_Html("".join(map(_choose, fields.values()))),
         )
         # With no-referrer a browser says of this form, to us too, that it comes from nowhere.
-        return _reply_page(status, title, words, content, {"Referrer-Policy": "same-origin"})
+        return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
 
     def _form_token(self, session: Session) -> str:
         return hmac.digest(self._secret, session.id.encode(), "sha256").hex()
-
-
-def _text(form: Form, field: str) -> str:
-    return form.fields.get(field, [""])[-1]
 
 
 def _leave(world: World, session: Session) -> Response:
@@ -165,21 +160,20 @@ def _leave(world: World, session: Session) -> Response:
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")
     if link is None:
         return _reply_page(200, title, "Without a callback: go back to the application yourself.")
-    if link[1].lower().startswith("http"):
-        return _reply(303, {"Location": address})
+    if link[1].lower().startswith(("http:", "https:")):
+        return _reply(303, Location=address)
     # A browser that knows no such app stays here.
     content = _Html(f'<p><a href="{escape(address)}">Back to the app</a></p>')
-    return _reply_page(200, title, "", content, {"Refresh": f"0; url={address}"})
+    return _reply_page(200, title, "", content, Refresh=f"0; url={address}")
 
 
 def _choose(field: str) -> str:
     """The cards, and a picture from the device, for the face or the document."""
     from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
 
-    cards = sorted(card_sheet().values(), key=lambda card: card.name not in _FIRST)
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
-        for at, card in enumerate(cards)
+        for at, card in enumerate(sorted(card_sheet().values(), key=lambda x: x.name not in _FIRST))
     ]
     first, more = (_Html("".join(part)) for part in (rows[: len(_FIRST)], rows[len(_FIRST) :]))
     return _fill("choice.html", field=field, first=first, more=more)
@@ -191,10 +185,7 @@ def _read(file_name: str) -> str:
 
 
 def _fill(file_name: str, **values: object) -> _Html:
-    texts = {
-        name: value if isinstance(value, _Html) else escape(str(value))
-        for name, value in values.items()
-    }
+    texts = {n: v if isinstance(v, _Html) else escape(str(v)) for n, v in values.items()}
     return _Html(Template(_read(file_name)).substitute(texts))
 
 
@@ -204,23 +195,19 @@ def _reply_file(file_name: str) -> Response:
 
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
-        return _reply(200, {"Content-Type": "text/css"}, f"{styles}{_read('person.css')}".encode())
+        return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
     if (card := card_sheet().get(file_name.removesuffix(".png"))) is None:
         raise _Refusal("unknown")
-    return _reply(200, {"Content-Type": "image/png"}, card.data)
+    return _reply(200, "image/png", card.data)
 
 
 def _reply_page(
-    status: int,
-    title: str,
-    words: str,
-    content: str = _Html(),
-    headers: Mapping[str, str] = _HEADERS,
+    status: int, title: str, words: str, content: str = "", **headers: str
 ) -> Response:
     page = _fill("page.html", title=title, words=words, content=content)
-    kind = {"Content-Type": "text/html; charset=utf-8"}
-    return _reply(status, {**headers, **kind}, page.encode())
+    return _reply(status, "text/html; charset=utf-8", page.encode(), **headers)
 
 
-def _reply(status: int, headers: Mapping[str, str], body: bytes = b"") -> Response:
-    return Response(status=status, headers=tuple({**_HEADERS, **headers}.items()), body=body)
+def _reply(status: int, kind: str = "text/html", body: bytes = b"", **headers: str) -> Response:
+    every = {"Content-Type": kind, **_HEADERS, **headers}
+    return Response(status=status, headers=tuple(every.items()), body=body)

@@ -1,5 +1,6 @@
 """The page where a tester plays the person, over a socket: who gets it, what it does, what it hides."""
 
+import base64
 import json
 import re
 import uuid
@@ -25,7 +26,8 @@ def mock():
 
 def start(mock, *, key=None, **fields):
     """A new session, as an application asks for it."""
-    body = {"workflow_id": WORKFLOW, "vendor_data": "case-7", "callback": BACK, **fields}
+    body = {"workflow_id": WORKFLOW, "vendor_data": "case-7", "callback": BACK}
+    body |= {"portrait_image": base64.b64encode(P1).decode(), **fields}
     answer = requests.post(
         f"{mock.url}/v3/session/",
         headers={"x-api-key": key or mock.live_key},
@@ -47,7 +49,8 @@ def form_token(page):
 
 def press(url, do, *, files=None, headers=None, **fields):
     """What a browser sends when somebody presses a button of the page."""
-    fields.setdefault("form_token", form_token(requests.get(url, timeout=10).text))
+    if "form_token" not in fields:
+        fields["form_token"] = form_token(requests.get(url, timeout=10).text)
     parts = urlsplit(url)
     # Every browser says where a form comes from.
     headers = {"Origin": f"{parts.scheme}://{parts.netloc}", **(headers or {})}
@@ -58,7 +61,8 @@ def press(url, do, *, files=None, headers=None, **fields):
 
 
 def status_of(mock, session):
-    return mock.control.sessions.get(session["session_id"]).status
+    (status,) = {x.status for x in mock.control.sessions.all() if x.id == session["session_id"]}
+    return status
 
 
 # What it does
@@ -205,7 +209,7 @@ def test_a_form_needs_the_token_of_its_session(mock):
     wrong = form_token(requests.get(other["url"], timeout=10).text)
     for token in (wrong, "", "\u00e9"):
         assert press(session["url"], "abandon", form_token=token).status_code == 403
-    assert status_of(mock, session) == "In Progress"
+    assert status_of(mock, session) == "Not Started"
     head = {"Origin": mock.url, "Content-Type": "application/json"}
     assert requests.post(session["url"], "{}", headers=head, timeout=10).status_code == 403
 
@@ -217,7 +221,7 @@ def test_beyond_the_loopback_it_is_off_unless_it_is_wanted(is_on):
     with MockServer(host="0.0.0.0", control=False, **more) as mock:  # noqa: S104
         local = f"http://127.0.0.1:{mock.port}"
         head = {"x-api-key": mock.live_key, "Host": "phone.example"}
-        body = {"workflow_id": WORKFLOW}
+        body = {"workflow_id": WORKFLOW, "portrait_image": base64.b64encode(P1).decode()}
         made = requests.post(f"{local}/v3/session/", headers=head, json=body, timeout=10).json()
         url = made["url"].replace("http://phone.example", local)
         page = requests.get(url, headers={"Host": "phone.example"}, timeout=10)
@@ -262,9 +266,15 @@ def test_neither_journal_nor_console_nor_log_has_the_address_or_the_picture(mock
     assert session["session_token"] not in shown
 
 
-@pytest.mark.parametrize("scheme", ["javascript", "data", "BLOB", "file", "vbscript"])
-def test_no_callback_runs_in_the_name_of_the_page(mock, scheme):
-    body = {"workflow_id": WORKFLOW, "callback": f"{scheme}:alert(1)"}
-    head = {"x-api-key": mock.live_key}
-    answer = requests.post(f"{mock.url}/v3/session/", headers=head, json=body, timeout=10)
-    assert answer.status_code == 400
+UNSAFE = [f"{scheme}:alert(1)" for scheme in ("javascript", "data", "BLOB", "file", "vbscript")]
+
+
+@pytest.mark.parametrize("address", [*UNSAFE, "//elsewhere.example", "http:/__mock__/", " x:y"])
+def test_no_callback_runs_in_the_name_of_the_page(mock, address):
+    mock.control.sessions.workflow(KYC, kind="kyc", callback=address)
+    session = start(mock, workflow_id=KYC, callback=None)
+    assert "<dd>nowhere</dd>" in requests.get(session["url"], timeout=10).text
+    answer = press(session["url"], "abandon")
+    assert answer.status_code == 200
+    assert not {"Location", "Refresh"} & {*answer.headers}
+    assert "href" not in answer.text.partition("<main>")[2]
