@@ -9,7 +9,6 @@ import functools
 import hmac
 import re
 import secrets
-from collections.abc import Mapping
 from html import escape
 from importlib import resources
 from string import Template
@@ -76,8 +75,7 @@ class PersonPage:
         try:
             return self._answer(request)
         except _Refusal as refusal:
-            status, title, sentence = _REFUSALS[refusal.args[0]]
-            return _reply_page(status, title, sentence)
+            return _reply_page(*_REFUSALS[refusal.args[0]])
 
     def _answer(self, request: Request) -> Response:
         host = host_in(request.header("host") or "")
@@ -201,9 +199,7 @@ def _reply_file(file_name: str) -> Response:
     return _reply(200, "image/png", card.data)
 
 
-def _reply_page(
-    status: int, title: str, words: str, content: str = "", **headers: str
-) -> Response:
+def _reply_page(status: int, title: str, words: str, content: str = "", **headers: str) -> Response:
     page = _fill("page.html", title=title, words=words, content=content)
     return _reply(status, "text/html; charset=utf-8", page.encode(), **headers)
 
