@@ -154,7 +154,7 @@ def _leave(world: World, session: Session) -> Response:
     """Send the person where the vendor does."""
     address = hosted.return_url(world, session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
-    # Only ASCII may stand in a header.
+    # A header is ASCII.
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")
     if link is None:
         return _reply_page(200, title, "Without a callback: go back to the application yourself.")

@@ -3,6 +3,7 @@
 import base64
 import re
 import uuid
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.hosted import PERSON
 
 BACK = "https://shop.example/back?order=7#top"
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "extend" / "use-the-mock.md"
 KYC, BIOMETRIC = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
 
@@ -65,8 +67,8 @@ def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
         assert words in page
     # Where exactly it leads back is not for who looks over a shoulder.
     assert "order=7" not in page
-    buttons = ["Show this face", "Fail this attempt", "Walk away", "Let it expire"]
-    assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == buttons
+    promised = re.findall(r"(?m)^\| \*\*(.+?)\*\* \|", DOCUMENTATION.read_text("utf-8"))
+    assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == promised
     assert {*re.findall(r'name="face" value="([^"]+)"', page)} == {*card_sheet()}
     assert 'name="document"' not in page
     assert status_of(mock, session) == "In Progress"
@@ -136,7 +138,9 @@ def test_without_an_address_that_is_safe_nothing_leads_away(mock, address):
 
 
 def test_an_address_finds_one_session_of_its_account(mock):
-    session = start(mock, key=mock.new_account("team-b").live_key)
+    other = mock.new_account("team-b")
+    other.control.sessions.workflow(KYC, kind="kyc")
+    session = start(mock, key=other.live_key)
     assert look(session["url"]).status_code == 200
     moved = session["url"].replace("/team-b/", "/main/")
     paths = ("main/session/AAAAAAAAAAAA", "main/session/", "nobody/session/x", "x.png", "")
@@ -145,14 +149,11 @@ def test_an_address_finds_one_session_of_its_account(mock):
         assert (answer.status_code, "<h1>" in answer.text) == (404, True)
 
 
-FOREIGN = {"Host": "rebound.example", "Origin": "http://rebound.example"}
-
-
 @pytest.mark.parametrize(
     "options",
     [
         *({"headers": {"Origin": origin}} for origin in ("https://shop.example", "null", None)),
-        {"headers": FOREIGN},
+        {"headers": {"Host": "rebound.example", "Origin": "http://rebound.example"}},
         {"headers": {"Content-Type": "application/json"}},
         *({"token": token} for token in ("", "\u00e9", "of another session")),
     ],
