@@ -13,8 +13,7 @@ from facematch_core.addresses import MOCK_HEADER
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
-from .faults import Fault, is_control, is_for_mock
-from .hosted import PERSON
+from .faults import PERSON, Fault, is_control, is_for_mock
 from .journal import compose_note, presentable, shorten
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
@@ -140,7 +139,10 @@ class App:
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body over the limit, noted in the journal."""
-        key = "limit.control" if is_control(head) else "limit.body"
+        key = "limit.control" if self.max_body_bytes(head) == MAX_CONTROL_BYTES else "limit.body"
+        if head.path.startswith(PERSON):
+            # Whoever has that address is the person.
+            head = attrs.evolve(head, target=PERSON)
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Head, what: str) -> None:

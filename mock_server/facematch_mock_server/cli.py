@@ -142,6 +142,8 @@ class _MockCommand(click.Group):
     help="Open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
+@click.option("--person-page", is_flag=True,
+    help="Let whoever has a hosted session's address play the person also beyond this machine.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
@@ -187,6 +189,7 @@ def serve(
     control_token_file: Path | None,
     open_console: bool,
     show_pictures: bool,
+    person_page: bool,
     **more: Any,
 ) -> None:
     """Start, print where, and wait; `more` is for the server as it is."""
@@ -225,6 +228,7 @@ def serve(
             control=not no_control,
             control_token=token,
             show_pictures=show_pictures,
+            person_page=person_page or None,
             **more,
         )
         for text in key:

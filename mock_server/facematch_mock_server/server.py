@@ -17,6 +17,7 @@ from .console import Console
 from .control_http import PREFIX
 from .http.server import HttpServer
 from .kinds import check_operation
+from .person import PersonPage
 from .recognition.recognizer import Recognizer
 from .services import LIVE_KEY, SANDBOX_KEY, usable_keys
 from .vendors import choose_each, vendor_named
@@ -140,6 +141,8 @@ class MockServer:
             as without it.
         tls_certificate, tls_key: PEM files by which the server speaks HTTPS, which some vendors'
             clients insist on; without a key it is in the file of the certificate. None for HTTP.
+        person_page: Whether hosted sessions have their page, where whoever has a session's address
+            plays the person; None for on the loopback only.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 
@@ -176,6 +179,7 @@ class MockServer:
         tls_certificate: str | PathLike[str] | None = None,
         tls_key: str | PathLike[str] | None = None,
         show_pictures: bool = False,
+        person_page: bool | None = None,
     ) -> None:
         is_open = not is_loopback(host)
         if is_open and control and control_token is None:
@@ -221,6 +225,8 @@ class MockServer:
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
+        is_on = not is_open if person_page is None else person_page
+        self.app.person = PersonPage(self.accounts, is_on=is_on)
         self._main = MockAccount(self, self.accounts.main)
         self.live_key, self.sandbox_key = self._main.live_key, self._main.sandbox_key
         # Some 30 ms a picture: too long for the loop that all servers share.

@@ -1,0 +1,209 @@
+"""The page at a hosted session's own address, where a tester plays the person.
+
+Whoever has the address is the person, as at the vendor. Plain forms, no script."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hmac
+import re
+import secrets
+from html import escape
+from importlib import resources
+from string import Template
+from urllib.parse import quote
+
+from facematch_core.addresses import is_loopback
+from facematch_mock_server import console, hosted
+from facematch_mock_server.account import World
+from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.control_http import GUARDS, MISTAKES
+from facematch_mock_server.http.forms import FormError, read_form
+from facematch_mock_server.messages import Request, Response, host_in
+from facematch_mock_server.services import Session
+
+#: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.
+_HEADERS = {
+    **dict(GUARDS),
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self' http: https:; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+}
+#: The cards that are seen at once; the others unfold.
+_FIRST = ("p1", "p1-again", "p2", "not-live", "spoof", "no-face")
+#: By kind of workflow: what it asks for, and the fields of the form by their names in `hosted.act`.
+_ASKS = {
+    "biometric": ("Show your face", {"card": "face"}),
+    "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
+}
+#: An address that a browser may be sent to, and how much of it is shown.
+_ADDRESS = re.compile(
+    r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
+    r"[^\x00-\x20\x7f]*"
+)
+#: Why there is no page: status, title, sentence.
+_REFUSALS = {
+    "inside": (404, "There is no page here", "Without a port, control.sessions plays the person."),
+    "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
+    "host": (403, "This host name is refused", "Take a loopback one, such as 127.0.0.1."),
+    "unknown": (404, "There is no such session", "Ask the application for a new one."),
+    "over": (410, "This session is over", "Ask the application for a new one."),
+    "form": (403, "This form is refused", "Open the session's address anew, and press there."),
+}
+
+
+class _Html(str):
+    """Filled in as it is; all other text is escaped."""
+
+    __slots__ = ()
+
+
+class _Refusal(Exception):
+    """Raised with a key of the table of refusals."""
+
+
+class PersonPage:
+    """The pages of all hosted sessions of one server. Safe across threads."""
+
+    def __init__(self, accounts: Accounts, *, is_on: bool) -> None:
+        self._accounts, self._is_on = accounts, is_on
+        self._secret = secrets.token_bytes(32)
+
+    def handle(self, request: Request) -> Response:
+        """The whole answer; nothing of it is written into the journal."""
+        try:
+            return self._answer(request)
+        except _Refusal as refusal:
+            return _reply_page(*_REFUSALS[refusal.args[0]])
+
+    def _answer(self, request: Request) -> Response:
+        host = host_in(request.header("host") or "")
+        if request.is_inside or not self._is_on:
+            raise _Refusal("inside" if request.is_inside else "off")
+        # Under a name that points here, it could be a page of somebody else's in the same browser.
+        if host is None or not (self._accounts.is_open or is_loopback(host)):
+            raise _Refusal("host")
+        account_name, _, rest = request.path.removeprefix(hosted.PERSON).partition("/")
+        if not rest:
+            return _reply_file(account_name)
+        account, token = self._accounts.find(account_name), rest.rpartition("session/")[2]
+        pair = hosted.find_by_page_token(account, token) if account else None
+        if pair is None or not hosted.is_open(*pair):
+            raise _Refusal("unknown" if pair is None else "over")
+        world, session = pair
+        if request.method == "POST":
+            return self._act(request, world, session)
+        # Whoever looks at the head alone is nobody; in a closed account nobody begins any more.
+        with contextlib.suppress(*MISTAKES):
+            session = hosted.act(world, session.id, "begin") if request.method == "GET" else session
+        attempts = hosted.hosted_of(session).attempts
+        words = f"Attempt {attempts} failed. The session goes on: try again." if attempts else ""
+        return self._show(world, session, words)
+
+    def _act(self, request: Request, world: World, session: Session) -> Response:
+        """Do what a button of the page says."""
+        try:
+            form = read_form(request.header("content-type") or "", request.body, digest=None)
+        except FormError:
+            raise _Refusal("form") from None
+        texts = {name: values[-1] for name, values in form.fields.items()}
+        origin, token = request.header("origin") or "", texts.get("form_token", "").encode()
+        is_own = origin.partition("://")[2] == request.header("host")
+        if not (is_own and hmac.compare_digest(token, self._form_token(session).encode())):
+            raise _Refusal("form")
+        do, pictures = texts.get("do", ""), {}
+        if do == "card":
+            _, fields = _ASKS[hosted.hosted_of(session).kind]
+            # A picture from the tester's device, else the name of a card.
+            for name, field in fields.items():
+                uploads = form.files.get(f"{field}_picture")
+                pictures[name] = uploads[-1].content if uploads else texts.get(field)
+        try:
+            session = hosted.act(world, session.id, do, **pictures)
+        except MISTAKES as error:
+            return self._show(world, session, str(error), 400)
+        if hosted.is_open(world, session):
+            # To its own page again: a reload does not do it once more.
+            return _reply(303, Location=quote(request.path))
+        return _leave(world, session)
+
+    def _show(self, world: World, session: Session, words: str, status: int = 200) -> Response:
+        facts = hosted.hosted_of(session)
+        title, fields = _ASKS[facts.kind]
+        back = _ADDRESS.fullmatch(facts.callback or "")
+        content = _fill(
+            "form.html",
+            kind=facts.kind + (f", decided by {facts.scenario}" if facts.scenario else ""),
+            vendor=world.kind.title,
+            session=session.id,
+            reference=session.vendor_data or "none",
+            back=back[1] if back else "nowhere",
+            until=f"{facts.expires_at:%Y-%m-%d %H:%M} UTC",
+            form_token=self._form_token(session),
+            choices=_Html("".join(map(_choose, fields.values()))),
+        )
+        # With no-referrer a browser says of this form, to us too, that it comes from nowhere.
+        return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
+
+    def _form_token(self, session: Session) -> str:
+        return hmac.digest(self._secret, session.id.encode(), "sha256").hex()
+
+
+def _leave(world: World, session: Session) -> Response:
+    """Send the person where the vendor does."""
+    address = hosted.return_url(world, session) or ""
+    link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
+    # A header is ASCII.
+    address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")
+    if link is None:
+        return _reply_page(200, title, "Without a callback: go back to the application yourself.")
+    if link[1].lower().startswith(("http:", "https:")):
+        return _reply(303, Location=address)
+    # A browser that knows no such app stays here.
+    content = _Html(f'<p><a href="{escape(address)}">Back to the app</a></p>')
+    return _reply_page(200, title, "", content, Refresh=f"0; url={address}")
+
+
+def _choose(field: str) -> str:
+    """The cards, and a picture from the device, for the face or the document."""
+    from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
+
+    rows = [
+        _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
+        for at, card in enumerate(sorted(card_sheet().values(), key=lambda x: x.name not in _FIRST))
+    ]
+    first, more = (_Html("".join(part)) for part in (rows[: len(_FIRST)], rows[len(_FIRST) :]))
+    return _fill("choice.html", field=field, first=first, more=more)
+
+
+@functools.cache
+def _read(file_name: str) -> str:
+    return resources.files(__package__).joinpath(file_name).read_text("utf-8")
+
+
+def _fill(file_name: str, **values: object) -> _Html:
+    texts = {n: v if isinstance(v, _Html) else escape(str(v)) for n, v in values.items()}
+    return _Html(Template(_read(file_name)).substitute(texts))
+
+
+def _reply_file(file_name: str) -> Response:
+    """What the pages load: their style, and the test cards."""
+    from facematch_mock_server.recognition.sheet import card_sheet  # not above: as in `_choose`
+
+    if file_name == "style.css":
+        styles = resources.files(console).joinpath("console.css").read_text("utf-8")
+        return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
+    if (card := card_sheet().get(file_name.removesuffix(".png"))) is None:
+        raise _Refusal("unknown")
+    return _reply(200, "image/png", card.data)
+
+
+def _reply_page(status: int, title: str, words: str, content: str = "", **headers: str) -> Response:
+    page = _fill("page.html", title=title, words=words, content=content)
+    return _reply(status, "text/html; charset=utf-8", page.encode(), **headers)
+
+
+def _reply(status: int, kind: str = "text/html", body: bytes = b"", **headers: str) -> Response:
+    every = {"Content-Type": kind, **_HEADERS, **headers}
+    return Response(status=status, headers=tuple(every.items()), body=body)

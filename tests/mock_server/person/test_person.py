@@ -1,0 +1,203 @@
+"""The page where a tester plays the person, over a socket: what it does, who may, what it hides."""
+
+import base64
+import re
+import uuid
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+
+from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server.hosted import PERSON
+
+BACK = "https://shop.example/back?order=7#top"
+DOCUMENTATION = Path(__file__).parents[3] / "docs" / "extend" / "use-the-mock.md"
+KYC, BIOMETRIC = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
+
+
+@pytest.fixture
+def mock():
+    with MockServer() as running:
+        running.control.sessions.workflow(KYC, kind="kyc")
+        yield running
+
+
+def start(mock, *, key=None, url=None, headers=(), **fields):
+    """A new session, as an application asks for it."""
+    return requests.post(
+        f"{url or mock.url}/v3/session/",
+        headers={"x-api-key": key or mock.live_key, **dict(headers)},
+        json={"workflow_id": KYC, "vendor_data": "case-7", "callback": BACK, **fields},
+        timeout=10,
+    ).json()
+
+
+def look(url, **options):
+    return requests.get(url, timeout=10, **options)
+
+
+def form_token(page):
+    return re.search(r'name="form_token" value="([^"]+)"', page.text)[1]
+
+
+def press(url, do, *, token=None, files=(), headers=(), **fields):
+    """What a browser sends when somebody presses a button; every one says where a form is from."""
+    fields |= {"do": do, "form_token": form_token(look(url)) if token is None else token}
+    parts = [(name, (None, text)) for name, text in fields.items()]
+    parts += [(f"{name}_picture", ("photo.png", data)) for name, data in dict(files).items()]
+    headers = {"Origin": url.partition(PERSON)[0], **dict(headers)}
+    return requests.post(url, files=parts, headers=headers, allow_redirects=False, timeout=10)
+
+
+def status_of(mock, session):
+    statuses = {each.id: each.status for each in mock.control.sessions.all()}
+    return statuses[session["session_id"]]
+
+
+def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
+    mock.control.sessions.workflow(BIOMETRIC)
+    portrait = base64.b64encode(P1).decode()
+    fields = {"workflow_id": BIOMETRIC, "portrait_image": portrait, "vendor_data": "<b>case</b>"}
+    session = start(mock, **fields)
+    page = look(session["url"]).text
+    for words in ("MOCK<", "Didit", "biometric", "&lt;b&gt;case&lt;", "https://shop.example<"):
+        assert words in page
+    # Where exactly it leads back is not for who looks over a shoulder.
+    assert "order=7" not in page
+    promised = re.findall(r"(?m)^\| \*\*(.+?)\*\* \|", DOCUMENTATION.read_text("utf-8"))
+    assert re.findall(r"<button[^>]*>([^<]+)</button>", page) == promised
+    assert {*re.findall(r'name="face" value="([^"]+)"', page)} == {*card_sheet()}
+    assert 'name="document"' not in page
+    assert status_of(mock, session) == "In Progress"
+    assert "status=Approved" in press(session["url"], "card", face="p1").headers["Location"]
+
+
+@pytest.mark.parametrize(
+    ("do", "fields", "status"),
+    [
+        ("card", {"face": "p1-again", "document": "p1"}, "Approved"),
+        ("card", {"face": "not-live", "document": "p1"}, "Declined"),
+        ("card", {"face": "p1", "document": "p2"}, "Declined"),
+        # A picture from the device counts instead of a card.
+        ("card", {"face": "p2", "document": "p1", "files": {"face": P1}}, "Approved"),
+        ("card", {"face": "p1", "document": "p1", "files": {"document": P2}}, "Declined"),
+        ("abandon", {}, "Abandoned"),
+        ("expire", {}, "Expired"),
+    ],
+)
+def test_an_act_that_ends_the_session_leads_to_the_callback(mock, do, fields, status):
+    session = start(mock)
+    answer = press(session["url"], do, **fields)
+    assert (answer.status_code, answer.headers["Referrer-Policy"]) == (303, "no-referrer")
+    back = urlsplit(answer.headers["Location"])
+    assert (back.netloc, back.path, back.fragment) == ("shop.example", "/back", "top")
+    added = {"verificationSessionId": [session["session_id"]], "status": [status]}
+    assert parse_qs(back.query) == {"order": ["7"], **added}
+    assert status_of(mock, session) == status
+    # The address ends with the session.
+    for late in (look(session["url"]), press(session["url"], "card", token="")):
+        assert (late.status_code, "case-7" in late.text) == (410, False)
+
+
+def test_a_failed_attempt_is_told_and_the_session_goes_on(mock):
+    url = start(mock)["url"]
+    answer = press(url, "fail_attempt")
+    assert (answer.status_code, mock.url + answer.headers["Location"]) == (303, url)
+    assert re.search(r'role="status"[^>]*>Attempt 1 failed', look(url).text)
+    for do, face in (("fly", ""), ("card", "p99")):
+        answer = press(url, do, face=face)
+        assert answer.status_code == 400
+        assert re.search(r'role="status"[^>]*>[^<]*(fly|p99)', answer.text)
+    assert press(url, "card", face="p1", document="p1").status_code == 303
+
+
+def test_an_app_is_opened_by_its_scheme(mock):
+    session = start(mock, callback='myapp://done?"x')
+    answer = press(session["url"], "abandon")
+    address = f"myapp://done?%22x&verificationSessionId={session['session_id']}&status=Abandoned"
+    assert answer.headers["Refresh"] == f"0; url={address}"
+    assert f'href="{address.replace("&", "&amp;")}"' in answer.text
+
+
+UNSAFE = [f"{scheme}:alert(1)" for scheme in ("javascript", "data", "BLOB", "file", "vbscript")]
+
+
+@pytest.mark.parametrize(
+    "address", [None, *UNSAFE, "//elsewhere.example", "http:/__mock__/", " x:"]
+)
+def test_without_an_address_that_is_safe_nothing_leads_away(mock, address):
+    mock.control.sessions.workflow(KYC, kind="kyc", callback=address)
+    url = start(mock, callback=None)["url"]
+    assert "<dd>nowhere</dd>" in look(url).text
+    answer = press(url, "abandon")
+    assert (answer.status_code, {"Location", "Refresh"} & {*answer.headers}) == (200, set())
+    assert "href" not in answer.text.partition("<main>")[2]
+
+
+def test_an_address_finds_one_session_of_its_account(mock):
+    other = mock.new_account("team-b")
+    other.control.sessions.workflow(KYC, kind="kyc")
+    session = start(mock, key=other.live_key)
+    assert look(session["url"]).status_code == 200
+    moved = session["url"].replace("/team-b/", "/main/")
+    paths = ("main/session/AAAAAAAAAAAA", "main/session/", "nobody/session/x", "x.png", "")
+    for url in (moved, *(mock.url + PERSON + path for path in paths)):
+        answer = look(url)
+        assert (answer.status_code, "<h1>" in answer.text) == (404, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"headers": {"Origin": origin}} for origin in ("https://shop.example", "null", None)),
+        {"headers": {"Host": "rebound.example", "Origin": "http://rebound.example"}},
+        {"headers": {"Content-Type": "application/json"}},
+        *({"token": token} for token in ("", "\u00e9", "of another session")),
+    ],
+)
+def test_a_form_of_another_page_is_refused(mock, options):
+    session, other = start(mock), start(mock, vendor_data="case-8")
+    if options.get("token") == "of another session":
+        options = {"token": form_token(look(other["url"]))}
+    assert press(session["url"], "abandon", **options).status_code == 403
+    assert status_of(mock, session) != "Abandoned"
+
+
+@pytest.mark.parametrize("is_on", [None, True])
+def test_beyond_the_loopback_it_is_off_unless_it_is_wanted(is_on):
+    with MockServer(host="0.0.0.0", control=False, person_page=is_on) as mock:
+        mock.control.sessions.workflow(KYC, kind="kyc")
+        local, phone = f"http://127.0.0.1:{mock.port}", {"Host": "phone.example"}
+        url = start(mock, url=local, headers=phone)["url"]
+        page = look(url.replace("http://phone.example", local), headers=phone)
+        assert (page.status_code, "--person-page" in page.text) == (
+            (200, False) if is_on else (404, True)
+        )
+
+
+def test_within_a_process_there_is_no_page(mock):
+    client = requests.Session()
+    client.mount("http://", mock.adapter())
+    answer = client.get(start(mock)["url"])
+    assert (answer.status_code, "control.sessions" in answer.text) == (404, True)
+
+
+def test_no_answer_is_kept_or_framed_and_no_journal_has_the_address(mock, caplog):
+    session = start(mock)
+    mock.control.clear_journal()
+    answers = [look(session["url"]), requests.head(session["url"], timeout=10)]
+    too_long = {"Content-Length": str(1 << 40), "Origin": mock.url}
+    requests.post(session["url"], data=b"", headers=too_long, timeout=10)
+    answers += [press(session["url"], "abandon"), look(session["url"])]
+    for answer in answers:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["Referrer-Policy"] in {"no-referrer", "same-origin"}
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "script" not in policy + answer.text
+    assert [entry.status for entry in mock.control.journal()] == [413]
+    assert session["session_token"] not in repr(mock.control.journal()) + caplog.text
