@@ -19,6 +19,7 @@ import anyio
 import anyio.lowlevel
 
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
+from .calls import ignore
 from .clock import SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import (
@@ -324,7 +325,12 @@ class AsyncSessions(_Awaited[Sessions]):
         return await self._call(self._verifier.delete, record, deadline_s=deadline_s)
 
     async def wait(
-        self, record: SessionRecord, *, for_s: float = 120.0, with_portrait: bool = False
+        self,
+        record: SessionRecord,
+        *,
+        for_s: float = 120.0,
+        with_portrait: bool = False,
+        on_read: Callable[[SessionResult], object] = ignore,
     ) -> SessionResult:
         """Read a session until nothing more comes by itself; see `Sessions.wait`.
 
@@ -338,6 +344,7 @@ class AsyncSessions(_Awaited[Sessions]):
                 outcome = await self.read(
                     record, with_portrait=with_portrait, deadline_s=patience.left_s()
                 )
+                on_read(outcome)
             except PASSING as error:
                 outcome = error
             pause_s = patience.pause_s(outcome)

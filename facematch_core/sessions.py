@@ -16,7 +16,7 @@ from . import errors
 from ._cancellation import find_callers_exception
 from .addresses import find_foreign_host
 from .backend import RemoteBackend, report_fault
-from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
+from .calls import DeleteRequest, ReadRequest, Request, StartRequest, ignore, new_call_id
 from .clock import Clock
 from .deadline import Deadline
 from .errors import FaceMatchError, InvalidRequest, OutcomeUnknown, SessionNotFound
@@ -347,7 +347,12 @@ class Sessions:
         return attrs.evolve(result, portrait=portrait)
 
     def wait(
-        self, record: SessionRecord, *, for_s: float = 120.0, with_portrait: bool = False
+        self,
+        record: SessionRecord,
+        *,
+        for_s: float = 120.0,
+        with_portrait: bool = False,
+        on_read: Callable[[SessionResult], object] = ignore,
     ) -> SessionResult:
         """Read a session until nothing more comes by itself, or the time is over.
 
@@ -357,6 +362,7 @@ class Sessions:
         Args:
             record, with_portrait: As in `read`.
             for_s: Seconds, above 0.
+            on_read: Called with each result, to show what is going on.
 
         Returns:
             The last result, in whatever state.
@@ -372,6 +378,7 @@ class Sessions:
                 outcome = self.read(
                     record, with_portrait=with_portrait, deadline_s=patience.left_s()
                 )
+                on_read(outcome)
             except PASSING as error:
                 outcome = error
             pause_s = patience.pause_s(outcome)

@@ -236,7 +236,7 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     matches = answer.get("face_matches") or []
     if len(matches) != 1:
         return ComparedWith.UNKNOWN
-    if matches[0].get("source_image_session_id") is not None:
+    if matches[0].get("source_image_session_id") not in (None, answer.get("session_id")):
         return ComparedWith.STORED
     documents = (answer.get("id_verifications"), answer.get("nfc_verifications"))
     has_document = any(block not in (None, []) for block in documents)

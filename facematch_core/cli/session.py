@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import named, read_regular
+from facematch_core.files import read_regular
 from facematch_core.models import Environment
 
 from . import options
@@ -193,7 +194,7 @@ def delete(path: Path, **arguments: Any) -> int:
 @contextmanager
 def _open(target: options.Target, arguments: Mapping[str, Any]) -> Iterator[Sessions]:
     """What starts and reads sessions, after stderr has shown who else gets the faces."""
-    from facematch_core.sessions import open_sessions
+    from facematch_core.config import open_sessions
 
     target.announce_plan()
     more: dict[str, Any] = {}
@@ -224,11 +225,13 @@ def _read_record(path: Path) -> SessionRecord:
     from facematch_core.session_types import SessionRecord
 
     try:
-        with named(path):
-            return SessionRecord.from_dict(json.loads(read_regular(path, MAX_RECORD_BYTES)))
+        return SessionRecord.from_dict(json.loads(read_regular(path, MAX_RECORD_BYTES)))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidRequest(f"The record {path} cannot be read: {reason}.") from None
     except ValueError as error:
         # What json says of a file quotes it.
-        reason = "it is no JSON" if isinstance(error, json.JSONDecodeError) else str(error)
+        reason = "it is not JSON." if isinstance(error, json.JSONDecodeError) else str(error)
         raise InvalidRequest(f"{path} is no record of a session: {reason}") from None
 
 
@@ -240,7 +243,9 @@ def _write_record(path: Path, record: SessionRecord) -> None:
 def _start_options(sessions: Sessions, texts: Mapping[str, str]) -> Any:
     from .verify import read_vendor_options
 
-    return read_vendor_options(sessions.backend, texts)
+    backend = sessions.verifier.backend
+    can = backend.session_capabilities
+    return read_vendor_options(backend, None if can is None else can.options, texts)
 
 
 def _hand_over(sessions: Sessions, session: Session, arguments: Mapping[str, Any]) -> int:
@@ -308,7 +313,8 @@ def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
                 say(f"  {name}: {part}")
         if result.compared_with is not None:
             say(f"  compared with: {result.compared_with}")
-        for warning in result.warnings:
+        of_parts = (part.warnings for part in (result.match, result.liveness) if part is not None)
+        for warning in itertools.chain(*of_parts, result.warnings):
             say(f"  {warning_text(warning)}")
         if arguments.get("portrait") is not None and result.portrait is None:
             say("  no portrait: the vendor gave none of a live face")

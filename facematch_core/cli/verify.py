@@ -213,17 +213,16 @@ def _vendor_options(verifier: Verifier, arguments: Mapping[str, Any]) -> Any:
             backend=backend.name,
             what="retention",
         )
-    return read_vendor_options(backend, arguments["vendor"])
+    return read_vendor_options(backend, backend.capabilities.options, arguments["vendor"])
 
 
-def read_vendor_options(backend: Backend, texts: Mapping[str, str]) -> Any:
-    """The options of one backend, from text."""
+def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, str]) -> Any:
+    """Options of one backend, which are of a class `cls` or not there, from text."""
     import typing
 
     from facematch_core.kinds import nearest
     from facematch_core.settings import from_text
 
-    cls = backend.capabilities.options
     if not texts or cls is None:
         return texts or None
     names, hints = options.option_names(cls), typing.get_type_hints(cls)

@@ -1,0 +1,139 @@
+"""`facematch session`, against the mock's Didit over HTTP."""
+
+import json
+import stat
+import sys
+
+import pytest
+
+from facematch_mock_server import Fault, MockServer
+from facematch_mock_server.recognition.sheet import card_sheet
+
+START = (
+    "session",
+    "start",
+    "--subject",
+    "customer-17",
+    "--purpose",
+    "payout",
+    "--reference",
+    "id.png",
+)
+RECORD = ("--record", "s.json")
+
+
+@pytest.fixture(scope="module")
+def server():
+    with MockServer() as server:
+        yield server
+
+
+@pytest.fixture
+def control(server, configured, monkeypatch, tmp_path):
+    """What plays the person; the default profile starts sessions at the mock."""
+    monkeypatch.setenv("MOCK_KEY", "mock-live-key")
+    configured(f"""
+        default_profile = "mock"
+        [profiles.mock]
+        backend = "didit"
+        require_environment = "mock"
+        [profiles.mock.settings]
+        api_key = {{ env = "MOCK_KEY" }}
+        base_url = "{server.url}"
+        environment = "mock"
+        workflow_id = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+        workflow_takes_reference = true
+        return_hosts = ["shop.example"]
+    """)
+    (tmp_path / "id.png").write_bytes(card_sheet()["p1"].data)
+    yield server.control
+    server.control.reset()
+
+
+def session_id(folder):
+    return json.loads((folder / "s.json").read_text())["session_id"]
+
+
+@pytest.mark.parametrize(("card", "code"), [("p1", 0), ("p2", 1), ("spoof", 1), (None, 3)])
+def test_a_session_from_its_start_to_its_verdict(run, control, tmp_path, card, code):
+    started = run(*START, *RECORD)
+    assert started.exit_code == 0, started.output
+    if sys.platform != "win32":
+        assert stat.S_IMODE((tmp_path / "s.json").stat().st_mode) == 0o600
+    if card is not None:
+        control.sessions.finish(session_id(tmp_path), card=card)
+    assert run("session", "read", *RECORD).exit_code == code
+    document = json.loads(run("session", "read", *RECORD, "--json").stdout)
+    assert document["is_verified"] is (code == 0)
+
+
+def test_link_and_token_are_shown_only_where_that_is_wanted(run, run_json, control, tmp_path):
+    code, hidden = run_json(*START, *RECORD, "--return-url", "https://shop.example/back")
+    assert (code, hidden["link"], hidden["token"]) == (0, None, None)
+    token = json.loads(run("session", "resume", *RECORD, "--show-link", "--json").stdout)["link"]
+    page = control.sessions.page(session_id(tmp_path))
+    assert token == page
+    secret = page.rsplit("/", 1)[1]
+    assert secret not in (tmp_path / "s.json").read_text()
+    for words in (("session", "resume", *RECORD), ("session", "read", *RECORD, "--json")):
+        answer = run(*words)
+        assert answer.exit_code in (0, 3)
+        assert secret not in answer.output
+
+
+def test_wait_tells_of_each_state_once(run, control, tmp_path):
+    run(*START, *RECORD)
+    control.sessions.abandon(session_id(tmp_path))
+    answer = run("session", "read", *RECORD, "--wait")
+    assert answer.exit_code == 3
+    assert answer.stderr.count("the person left") == 1
+    assert run("session", "read", *RECORD, "--wait", "0").exit_code == 2
+
+
+def test_the_record_is_there_before_anything_is_sent(run, control, tmp_path):
+    control.add_fault(Fault(stage="mid_body", kind="reset", path="/v3/session/"))
+    lost = run(*START, *RECORD)
+    assert lost.exit_code == 6
+    assert session_id(tmp_path) is None
+    again = run(*START, *RECORD)
+    assert again.exit_code == 0, again.output
+    assert [session.id for session in control.sessions.open()] == [session_id(tmp_path)]
+
+
+def test_a_start_does_not_touch_the_record_of_something_else(run, control, tmp_path):
+    run(*START, *RECORD)
+    before = (tmp_path / "s.json").read_bytes()
+    other = [word.replace("17", "18") for word in START]
+    assert run(*other, *RECORD).exit_code == 2
+    assert run(*START, *RECORD).exit_code == 2  # it was started
+    assert (tmp_path / "s.json").read_bytes() == before
+    assert len(control.sessions.open()) == 1
+
+
+def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
+    run(*START, *RECORD)
+    control.sessions.finish(session_id(tmp_path), card="spoof")
+    assert run("session", "read", *RECORD, "--portrait", "face.png").exit_code == 1
+    assert not (tmp_path / "face.png").exists()
+
+
+def test_delete_says_what_it_did(run, run_json, control, tmp_path):
+    run(*START, *RECORD)
+    assert run_json("session", "delete", *RECORD)[1]["state"] == "done"
+    assert run_json("session", "delete", *RECORD)[1]["state"] == "not_there"
+    assert control.sessions.open() == ()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1, "kind": "match"}', None])
+def test_what_is_no_record_is_refused_in_a_sentence(run, control, tmp_path, content):
+    if content is not None:
+        (tmp_path / "s.json").write_text(content)
+    for word in ("read", "resume", "delete"):
+        answer = run("session", word, *RECORD)
+        assert (answer.exit_code, "s.json" in answer.stderr) == (2, True)
+
+
+def test_a_backend_without_sessions_is_refused(run, tmp_path):
+    answer = run(*START[:6], *RECORD, "--backend", "local")
+    assert answer.exit_code == 4
+    assert not (tmp_path / "s.json").exists()
