@@ -87,7 +87,7 @@ DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approve
 CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
 
 
-GIVEN, STORED, DOC, UNKNOWN = (
+REFERENCE, STORED, DOC, UNKNOWN = (
     *(ComparedWith.GIVEN, ComparedWith.STORED, ComparedWith.DOCUMENT, ComparedWith.UNKNOWN),
 )
 OTHER = "7d4f1f60-9c2e-4b8a-8f3d-2a1b5c6d7e8f"
@@ -96,8 +96,8 @@ OTHER = "7d4f1f60-9c2e-4b8a-8f3d-2a1b5c6d7e8f"
 @pytest.mark.parametrize(
     ("blocks", "source", "expected"),
     [
-        ({}, "own", (GIVEN, STORED, UNKNOWN)),
-        ({"id_verifications": []}, "own", (GIVEN, STORED, UNKNOWN)),
+        ({}, "own", (REFERENCE, STORED, UNKNOWN)),
+        ({"id_verifications": []}, "own", (REFERENCE, STORED, UNKNOWN)),
         ({}, OTHER, (STORED, STORED, STORED)),
         ({}, None, (UNKNOWN, UNKNOWN, UNKNOWN)),
         (DOCUMENT, None, (DOC, DOC, DOC)),
