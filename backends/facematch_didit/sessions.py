@@ -1,8 +1,8 @@
 """Hosted sessions at Didit: what is asked, and what an answer says of a session.
 
 Pure: steps yield a request and get its answer; nothing is sent or repeated here. Sources: Didit
-OpenAPI, 2026-07-18; docs.didit.me, /integration/webhooks, November 2026; a digest of Didit's API of
-September 2026 (what becomes of a face). All were read on 2026-11-23.
+OpenAPI, 2026-07-18; docs.didit.me, /integration/webhooks and /sessions-api/delete-session (what
+becomes of a face), November 2026. All were read on 2026-11-23.
 """
 
 from __future__ import annotations
@@ -59,9 +59,9 @@ def _session_request(
 def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps:
     """Make a session of the workflow; what cannot go is refused before anything is sent."""
     record, options, reference = request.record, request.options, request.reference
-    if backend.workflow_id is None:
+    if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
         raise errors.ConfigurationError(
-            "Sessions at Didit need workflow_id: the id of a published workflow, as Didit's "
+            "Sessions at Didit need workflow_id: the UUID of a published workflow, as Didit's "
             "console shows it. Set it, or the environment variable DIDIT_WORKFLOW_ID."
         )
     if reference is not None and not backend.workflow_takes_reference:
@@ -210,7 +210,7 @@ def read_reply(
         expires_at=decision.expires_at,
         reviewed=_is_reviewed(answer.get("reviews")),
         environment=decision.environment,
-        raw=_allow(answer, _RAW),
+        raw=_allow(answer),
     )
 
 
@@ -226,24 +226,29 @@ def _read_checks(decision: SessionDecision, answer: dict[str, Any]) -> Iterator[
         for result, block in zip(results, answer.get(name) or [], strict=False):
             address = block.get("reference_image") if name == "liveness_checks" else None
             yield SessionCheck(
-                result=attrs.evolve(result, ids=ids, raw=_allow(block, _RAW_ITEM)),
+                result=attrs.evolve(result, ids=ids, raw=_allow(block)),
                 portrait=read_secret(address, "reference_image") if address else None,
             )
 
 
 def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWith:
-    """With which picture, as far as the blocks of a decision show it: it has no word for that."""
+    """With which picture, by the session under which Didit keeps it, and by what else was shown.
+
+    Its own session is that of a portrait that was submitted, null that of a document in this one
+    (or hidden by the workflow).
+    """
     matches = answer.get("face_matches") or []
-    if len(matches) != 1:
-        return ComparedWith.UNKNOWN
-    if matches[0].get("source_image_session_id") not in (None, answer.get("session_id")):
-        return ComparedWith.STORED
+    source = matches[0].get("source_image_session_id") if len(matches) == 1 else None
     documents = (answer.get("id_verifications"), answer.get("nfc_verifications"))
     has_document = any(block not in (None, []) for block in documents)
-    if record.with_reference:
-        # Beside a document it may have been ignored.
-        return ComparedWith.UNKNOWN if has_document else ComparedWith.GIVEN
-    return ComparedWith.DOCUMENT if has_document else ComparedWith.UNKNOWN
+    if source not in (None, answer["session_id"]):
+        return ComparedWith.STORED
+    if source is None:
+        is_document = has_document and len(matches) == 1
+        return ComparedWith.DOCUMENT if is_document else ComparedWith.UNKNOWN
+    if has_document or (record.is_adopted and not record.with_reference):
+        return ComparedWith.UNKNOWN
+    return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
 
 
 def _is_reviewed(reviews: object) -> bool | None:
@@ -261,30 +266,26 @@ def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[R
         yield ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
 
 
-# What `raw` has: a word, a number or a flag under each of these names, and lists of such objects.
-# So no media, links, guesses about the person, words of reviewers, and faces of others.
+# What `raw` has: a word, a number or a flag under one of these names, and lists of such objects. So
+# no media, links, guesses about the person, words of reviewers, and faces of others.
 
-_RAW_ITEM: Mapping[str, Any] = {
-    **dict.fromkeys(("node_id", "status", "method", "score", "face_quality", "face_luminance")),
-    "source_image_session_id": None,
-    "warnings": dict.fromkeys(("risk", "feature", "log_type", "short_description", "node_id")),
-}
-_RAW: Mapping[str, Any] = {
-    **dict.fromkeys(("session_id", "session_kind", "session_number", "status", "environment")),
-    **dict.fromkeys(("workflow_id", "created_at", "expires_at")),
-    "face_matches": _RAW_ITEM,
-    "liveness_checks": _RAW_ITEM,
-    "reviews": dict.fromkeys(("new_status", "created_at")),
-}
+_LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
+_WORDS = frozenset(
+    {
+        *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
+        *("created_at", "expires_at", "node_id", "method", "score", "source_image_session_id"),
+        *("face_quality", "face_luminance", "risk", "feature", "log_type", "short_description"),
+        "new_status",
+    }
+)
 
 
-def _allow(body: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+def _allow(body: dict[str, Any]) -> dict[str, Any]:
     allowed: dict[str, Any] = {}
-    for name, inner in names.items():
-        value = body.get(name)
-        if inner and isinstance(value, list):
-            allowed[name] = [_allow(item, inner) for item in value if isinstance(item, dict)]
-        elif name in body and not isinstance(value, (dict, list)):
+    for name, value in body.items():
+        if name in _LISTS and isinstance(value, list):
+            allowed[name] = [_allow(item) for item in value if isinstance(item, dict)]
+        elif name in _WORDS and not isinstance(value, (dict, list)):
             allowed[name] = "(address removed)" if "://" in str(value) else value
     return allowed
 
@@ -301,7 +302,7 @@ def delete_steps(backend: DiditBackend, record: SessionRecord) -> http.DeleteSte
     if session_id is None:
         session_id = (yield from read_steps(backend, record)).session_id
     try:
-        # Documented since September 2026: a policy of the account may keep the face.
+        # Since August 2026; else a policy of the account may keep a template of the face.
         wish = {"retain_face_embeddings": False}
         reply = yield _session_request(
             backend, session_id, "delete", "DELETE", json=wish, expects=range(200, 300)

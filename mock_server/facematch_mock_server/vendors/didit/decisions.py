@@ -140,9 +140,11 @@ def _block(
         }
     block["score"] = result["score"]
     if feature.name == "FACE_MATCH":
+        is_own = session.hosted is not None and session.hosted.kind == "biometric"
         return {
             **block,
-            "source_image_session_id": None,
+            # That of the session itself, under which a portrait that was sent is stored.
+            "source_image_session_id": session.id if is_own else None,
             "source_image": pictures.get("source_image"),
             "target_image": pictures.get("target_image"),
             "warnings": warnings,

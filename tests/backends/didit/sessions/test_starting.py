@@ -8,7 +8,7 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core.session_types import DeletionState
-from facematch_didit import DiditBackend, DiditSessionOptions
+from facematch_didit import DiditSessionOptions
 
 SANDBOX = {"environment": fm.Environment.SANDBOX}
 
@@ -57,6 +57,7 @@ SCENARIO = {"options": DiditSessionOptions(sandbox_scenario="approve")}
     ("settings", "more", "error"),
     [
         ({"workflow_id": None}, {}, fm.ConfigurationError),
+        ({"workflow_id": "my-workflow"}, {}, fm.ConfigurationError),
         ({}, {"reference": picture()}, fm.Unsupported),
         ({"environment": fm.Environment.PRODUCTION}, SCENARIO, fm.Unsupported),
     ],
@@ -81,17 +82,14 @@ def test_a_subject_that_didit_cannot_group_by_is_refused(subject, scripted, didi
 @pytest.mark.parametrize(
     "settings",
     [
-        {"workflow_id": "my-workflow"},
         {"workflow_takes_reference": "yes"},
         {"liveness_method": "passive"},
-        {"media_hosts": ["https://media.example"]},
-        {"return_hosts": "Shop.example"},
-        {"handoff_hosts": [7]},
+        {"group_by_subject": 1},
     ],
 )
 def test_a_setting_that_means_nothing_is_refused(settings):
     with pytest.raises(fm.ConfigurationError) as caught:
-        DiditBackend(api_key="k-1", **settings)
+        fm.open_verifier("didit", api_key="k-1", **settings)
     assert next(iter(settings)) in str(caught.value)
 
 
