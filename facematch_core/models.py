@@ -196,6 +196,8 @@ class Operation(enum.StrEnum):
     MATCH = "match"
     #: Whether one picture shows a live face.
     LIVENESS = "liveness"
+    #: A hosted session, in which the vendor looks at the person. `Sessions` starts and reads them.
+    SESSION = "session"
 
 
 class Reconciled(enum.StrEnum):

@@ -20,8 +20,9 @@ import attrs
 
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, report_fault
+from .backend import CALL_ID_KEY, Backend, report_fault
 from .calibration import Calibration
+from .calls import Call, LivenessCall, MatchCall, new_call_id
 from .clock import Clock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
