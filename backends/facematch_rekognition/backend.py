@@ -40,7 +40,6 @@ from facematch_core.backend import (
     NO_FACE,
     SCORE_UNAVAILABLE,
     Capabilities,
-    DeleteRequest,
     Image,
     ImageFormat,
     ImageLimits,
@@ -62,7 +61,7 @@ from facematch_core.http import (
     StartSteps,
     Steps,
 )
-from facematch_core.session_types import Deletion, DeletionState, SessionCapabilities
+from facematch_core.session_types import SessionCapabilities
 
 from . import sessions
 from .credentials import Chain, sign_request
@@ -255,10 +254,6 @@ class RekognitionBackend(HttpBackend):
         body = sessions.build_read(request, region)
         reply = yield self._request("GetFaceLivenessSessionResults", body)
         return sessions.read_results(reply.json(), request, backend=NAME, region=region)
-
-    def delete_session(self, request: DeleteRequest) -> Deletion:
-        """Nothing is sent: AWS has no such call, and forgets a session by itself."""
-        return Deletion(state=DeletionState.VANISHES)
 
     def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
         return HttpRequest(
