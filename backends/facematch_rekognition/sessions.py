@@ -149,6 +149,10 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     # Of one that was started elsewhere nobody knows what it asked for.
     enough = record.vendor.get("challenges", " ".join(Challenge)).split()
     is_other = challenge is not None and challenge["Type"] not in enough
+    state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
+    if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
+        # By then AWS has forgotten whoever passed, too.
+        state = SessionState.GONE
     checks: tuple[SessionCheck, ...] = ()
     warnings: tuple[ResultWarning, ...] = ()
     if status == "SUCCEEDED":
@@ -158,14 +162,14 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
             warnings = (_NO_PORTRAIT,)
     return SessionReading(
         session_id=session_id,
-        state=_STATES.get(status, SessionState.UNKNOWN),
+        state=state,
         vendor_status=status,
         checks=checks,
         vendor={"region": region},
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
         # A session serves one check: whoever has begun it cannot begin again.
         page={"session_id": session_id, "region": region} if status == "CREATED" else {},
-        expires_at=_find_end(record),
+        expires_at=ends_at,
         warnings=warnings,
         raw={name: body[name] for name in _SHOWN if name in body},
     )

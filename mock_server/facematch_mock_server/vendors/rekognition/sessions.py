@@ -31,8 +31,8 @@ _TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
 _KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
-#: The longest picture that AWS gives, and the longer side of one that is made short enough.
-_MOST_BYTES, _SIDE = 204_800, 640
+#: The longest picture that AWS gives, and the side of one that is shorter whatever it shows.
+_MOST_BYTES, _SIDE = 204_800, 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
@@ -148,7 +148,7 @@ def _shorten(content: bytes) -> str:
         with PIL.Image.open(io.BytesIO(content)) as picture:
             small, buffer = picture.convert("RGB"), io.BytesIO()
         small.thumbnail((_SIDE, _SIDE))
-        small.save(buffer, "JPEG", quality=80)
+        small.save(buffer, "JPEG", quality=70)
         content = buffer.getvalue()
     return base64.b64encode(content).decode()
 
