@@ -1,5 +1,6 @@
 """The backend `rekognition`: face verification by Amazon Rekognition."""
 
 from .backend import RekognitionBackend
+from .sessions import Challenge, FaceLivenessOptions
 
-__all__ = ["RekognitionBackend"]
+__all__ = ["Challenge", "FaceLivenessOptions", "RekognitionBackend"]

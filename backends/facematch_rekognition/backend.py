@@ -31,6 +31,7 @@ from facematch_core import (
     ScaleSource,
     Score,
     Secret,
+    SessionNotFound,
     Threshold,
     ThresholdRule,
 )
@@ -38,12 +39,14 @@ from facematch_core.backend import (
     MULTIPLE_FACES,
     NO_FACE,
     SCORE_UNAVAILABLE,
-    Call,
     Capabilities,
     Image,
     ImageFormat,
     ImageLimits,
     MatchCall,
+    ReadRequest,
+    Request,
+    StartRequest,
     decide_by_threshold,
     number,
 )
@@ -54,9 +57,13 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
+    ReadSteps,
+    StartSteps,
     Steps,
 )
+from facematch_core.session_types import SessionCapabilities
 
+from . import sessions
 from .credentials import Chain, sign_request
 
 NAME = "rekognition"
@@ -76,7 +83,7 @@ _ELSEWHERE = "amazonaws.com"
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
 #: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
 _COUNTED = "AWS counts one image for each comparison, and one for each detection"
-_REFUSED = "AWS counts images that were analyzed, and it refused to analyze these"
+_REFUSED = "AWS counts what was analyzed, and it refused to analyze this"
 _UNSAID = "AWS does not say whether a comparison counts that found no face"
 
 _KEYS = (
@@ -89,6 +96,7 @@ _KEYS = (
 _RIGHTS = ("AccessDeniedException",)
 _QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
 _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
+_SESSIONS = ("SessionNotFoundException",)
 _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     code: ErrorRow(error, Charged.NO, _REFUSED, text)
     for codes, error, text in (
@@ -96,6 +104,7 @@ _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
         (_RIGHTS, PermissionDenied, "the credentials lack AWS's permission for this"),
         (_QUOTAS, RateLimited, "more calls than AWS takes of this account now"),
         (_PICTURES, RequestRejected, "AWS does not take these pictures"),
+        (_SESSIONS, SessionNotFound, "AWS has no such session, or has it no more"),
     )
     for code in codes
 }
@@ -115,7 +124,7 @@ class QualityFilter(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RekognitionBackend(HttpBackend):
-    """Compares two faces by Amazon Rekognition's CompareFaces.
+    """Compares two faces by Amazon Rekognition's CompareFaces; hosted sessions by Face Liveness.
 
     AWS gives similarities and no verdict: the threshold decides, 80 unless a caller sets another,
     like AWS's own filter. For decisions about people AWS advises a person's review.
@@ -177,6 +186,8 @@ class RekognitionBackend(HttpBackend):
         ),
     )
 
+    session_capabilities: ClassVar[SessionCapabilities] = sessions.CAPABILITIES
+
     region: str | None = None
     aws_profile: str | None = None
     access_key_id: Secret | None = None
@@ -231,6 +242,19 @@ class RekognitionBackend(HttpBackend):
         reply = yield self._request("CompareFaces", {**pictures, **limits})
         return _build_result(reply.json(), call.threshold, details)
 
+    def start_steps(self, request: StartRequest) -> StartSteps:
+        """CreateFaceLivenessSession, without audit images and S3."""
+        body = sessions.build_start(request)
+        reply = yield self._request("CreateFaceLivenessSession", body)
+        return sessions.read_start(reply.json(), request, self._chain.region)
+
+    def read_steps(self, request: ReadRequest) -> ReadSteps:
+        """GetFaceLivenessSessionResults."""
+        region = self._chain.region
+        body = sessions.build_read(request, region)
+        reply = yield self._request("GetFaceLivenessSessionResults", body)
+        return sessions.read_results(reply.json(), request, backend=NAME, region=region)
+
     def _request(self, operation: str, body: Mapping[str, Any]) -> HttpRequest:
         return HttpRequest(
             url=f"{self.address}/",
@@ -242,7 +266,7 @@ class RekognitionBackend(HttpBackend):
         )
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
+        self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """`request` with its last bytes, signed by the credentials of this very moment."""
         chain = self._chain

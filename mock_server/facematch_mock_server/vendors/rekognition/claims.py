@@ -15,6 +15,9 @@ SIGV4 = Origin(
     Known.DOCUMENTED, "AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ
 )
 FAQ = Origin(Known.DOCUMENTED, "AWS, Amazon Rekognition FAQs, Billing", READ)
+LIVENESS = Origin(
+    Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", "2026-11-23"
+)
 SEEN = Origin(
     Known.OBSERVED,
     "answers of AWS services of the same protocol, as public clients quote them",
@@ -39,7 +42,7 @@ _EXPIRED = "RequestExpired: The request reached the service more than 15 minutes
 CLAIMS = table(
     "rekognition",
     _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON, "X-Amz-Target names the operation; one that is none is refused with 404. The sentence is ours.", 404),
-    fact("operation.others", OURS, "Operations other than CompareFaces and DetectFaces are not imitated: they are unknown."),
+    fact("operation.others", OURS, "Operations other than CompareFaces, DetectFaces, CreateFaceLivenessSession and GetFaceLivenessSessionResults are not imitated: they are unknown."),
     _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "A request that is not signed is refused; the name with Exception was seen in answers of other services.", names="observed"),
     _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "A request that is not signed is 403; here and with the other documented names the sentence is AWS's description.", 403, names="documented"),
     _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header of another form than Signature Version 4 is refused. The sentence is AWS's description.", names="observed"),
@@ -78,6 +81,24 @@ CLAIMS = table(
     row("detect.answer", Reply(200), MODEL, "DetectFaces lists the faces of a picture, none for a picture without one, with box, landmarks, pose, quality and confidence, and with the Attributes that were asked for."),
     fact("detect.made_up", OURS, "Other attributes are made up: age and gender are those of the test card, and everybody is calm, with open eyes and nothing in the face."),
     fact("face.made_up", OURS, "Landmarks and pose are made up from the box; quality is that of a test card, or made up."),
+    row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession answers a SessionId, a UUID."),
+    fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions three numbers; AuditImagesLimit below 0 is 0 and above 4 is 4; a SessionId is a UUID. What does not fit is an invalid parameter."),
+    fact("session.token", LIVENESS, "The same ClientRequestToken gives the same session. That another body with it changes nothing, and that it gives a new session once the old one is over, is ours."),
+    fact("session.s3", OURS, "The mock has no S3: OutputConfig is an invalid parameter."),
+    row("session.lifetime_s", 180, LIVENESS, "3 minutes after it was made a session has expired, with all that was found in it."),
+    row("session.over", "not_found", OURS, "From then on it is not found: whether AWS says so or EXPIRED, and for how long, is not documented.", when=("session_over", "not_found"), name="not_found"),
+    row("session.over", "expired", OURS, "From then on it is EXPIRED, without results, even if somebody went through it: a switch.", when=("session_over", "expired"), name="expired"),
+    _error("session.unknown", "SessionNotFoundException: Occurs when a given sessionId is not found.", LIVENESS, "A session that is not there is refused; the sentence is the model's description."),
+    row("session.results", Reply(200), LIVENESS, "GetFaceLivenessSessionResults has SessionId and Status: CREATED, IN_PROGRESS, SUCCEEDED, FAILED or EXPIRED; Confidence, 0-100, ReferenceImage of at most 204,800 bytes, AuditImages as many as were asked for, and Feedback, which is empty where nothing was noticed."),
+    fact("session.played", OURS, "A session serves one check, says the model. That one in which somebody fails, leaves or shows no face is FAILED, with nothing but Challenge and Metadata, is ours."),
+    row("session.attack", 5.0, OURS, "An attack has a Confidence of at most 5: AWS tells no attack, and a number alone is to say it.", name="attack"),
+    row("session.feedback", (30, 15, 90), OURS, "Feedback begins below 30 of quality, below 15 of brightness and above 90; its messages are ours."),
+    fact("session.reference", OURS, "The reference image is the picture that was shown, smaller if it is too long, and each audit image is the same."),
+    fact("session.made_up", OURS, "The version of a challenge is 1.0.0, and the SDK is the mock."),
+    row("session.charged", "finished", OURS, "A session is charged when its check has succeeded: what a failed one costs is not documented.", when=("session_charged", "finished"), name="finished"),
+    row("session.charged", "created", OURS, "A session is charged when it is made: a switch.", when=("session_charged", "created"), name="created"),
+    row("session.charged", "never", OURS, "A session is not charged: a switch.", when=("session_charged", "never"), name="never"),
+    row("credit.price_session", "0.015", OURS, "A session costs USD 0.015; AWS's prices depend on region and volume."),
     row("credit.start", 1_000_000, OURS, "AWS sends a bill: the credit of the mock is only there to count, and its end stops nobody."),
     row("credit.price", "0.001", OURS, "An image costs USD 0.001; AWS's prices depend on region and volume."),
     fact("credit.images", FAQ, "CompareFaces counts the source image only, one for each call, and DetectFaces its image."),

@@ -1,4 +1,4 @@
-"""Rekognition's CompareFaces and DetectFaces, and what may be set of them."""
+"""Rekognition's CompareFaces and DetectFaces, who may call, and what may be set of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import operator
+import threading
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
@@ -20,6 +22,7 @@ from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 
+from . import sessions
 from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
 
@@ -119,7 +122,7 @@ def perform(call: RekognitionCall) -> Response:
     answer = _OPERATIONS.get(_operation_of(call.request))
     if answer is None:
         call.claims.cite("operation.others")
-        hint = f"this is a mock of Rekognition, which has {' and '.join(_OPERATIONS)} alone"
+        hint = f"this is a mock of Rekognition, which has {', '.join(_OPERATIONS)} alone"
         call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
@@ -133,7 +136,7 @@ def perform(call: RekognitionCall) -> Response:
         body = None
     if not isinstance(body, dict):
         call.refuse("body.malformed")
-    names = ("SimilarityThreshold", "QualityFilter", "Attributes")
+    names = (*_SHOWN, "Attributes")
     call.shown = presentable((name, str(body[name])) for name in names if name in body)
     return answer(call, body)
 
@@ -210,6 +213,8 @@ def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
     "CompareFaces": _compare_faces,
     "DetectFaces": _detect_faces,
+    "CreateFaceLivenessSession": sessions.create,
+    "GetFaceLivenessSessionResults": sessions.read_results,
 }
 
 
@@ -277,6 +282,24 @@ def _operation_of(head: Head) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
+#: What the journal shows of a body, and a fault may look at: pictures and lists are no texts.
+_SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
+
+
+def _make_route(operation: str, *fields: str, called: str | None = None) -> base.Route:
+    """One of several routes at the one path; `called` is what X-Amz-Target says, None for the
+    rest."""
+    return base.Route(
+        pattern="/",
+        answers={"POST": perform},
+        checks={"auth.signature": check_signature},
+        operation=operation,
+        credentials=("x-amz-date",),
+        fields=fields,
+        more=called,
+    )
+
+
 class Rekognition(base.Routed):
     """Rekognition's behaviour in one world: one path for all operations. Safe across threads."""
 
@@ -287,22 +310,27 @@ class Rekognition(base.Routed):
         404: ("operation.unknown",),
         500: ("server.error",),
     }
+    hosted = sessions.RULES
+    # The last one is that of the path.
     routes = (
-        base.Route(
-            pattern="/",
-            answers={"POST": perform},
-            checks={"auth.signature": check_signature},
-            operation="match",
-            credentials=("x-amz-date",),
-            # Pictures and lists are no texts.
-            fields=("SimilarityThreshold", "QualityFilter"),
-        ),
+        _make_route("session_start", _SHOWN[2], called="CreateFaceLivenessSession"),
+        _make_route("session_read", _SHOWN[3], called="GetFaceLivenessSessionResults"),
+        _make_route("match", *_SHOWN[:2]),
     )
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        #: Is held while a session is made.
+        self.starting = threading.Lock()
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
         target = head.header("x-amz-target")
         is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
-        return super().find(head) if is_rekognition else (None, ())
+        if not is_rekognition:
+            return None, ()
+        route, words = super().find(head)
+        name = _operation_of(head)
+        return next((each for each in self.routes if route and each.more == name), route), words
 
     def known_paths(self) -> tuple[str, ...]:
         """None that could be meant: the path is never what was wrong."""
@@ -317,20 +345,31 @@ _CURL = (
     f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
 )
 
+#: Each begins with its first value.
+_SWITCHES: Mapping[str, tuple[str, ...]] = {
+    "auth_names": ("observed", "documented"),
+    "session_over": ("not_found", "expired"),
+    "session_charged": ("finished", "created", "never"),
+}
+
 VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    editions={"2016-06-27": {"auth_names": "observed"}},
+    editions={"2016-06-27": {name: values[0] for name, values in _SWITCHES.items()}},
     default_edition="2016-06-27",
-    switches={"auth_names": ("observed", "documented")},
-    operations=("match",),
+    switches=_SWITCHES,
+    operations=("match", "session_start", "session_read"),
     hosts=_HOSTS,
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
-    settings={"price": ("credit.price", "amount")},
+    settings={
+        "price": ("credit.price", "amount"),
+        "session_price": ("credit.price_session", "amount"),
+    },
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
     key_of=access_key,
     behaviour=Rekognition,
+    extensions={"sessions": "facematch_mock_server.hosted:Played"},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # No example for the console: a page in a browser does not sign requests.
 )

@@ -1,0 +1,232 @@
+"""Face Liveness: what AWS is asked for a hosted session, and what its answers mean.
+
+Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5) and the Developer
+Guide (Programming the Amazon Rekognition Face Liveness APIs), read 2026-11-23. What is ours says
+so. It was not run against AWS.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import enum
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from facematch_core import (
+    Image,
+    InvalidImage,
+    InvalidRequest,
+    LivenessDecision,
+    LivenessResult,
+    Operation,
+    ResultWarning,
+    ScaleSource,
+    Score,
+    Severity,
+    Threshold,
+    ThresholdRule,
+    WarningCode,
+)
+from facematch_core.backend import SCORE_UNAVAILABLE, ReadRequest, StartRequest, number
+from facematch_core.session_types import (
+    SessionCapabilities,
+    SessionCheck,
+    SessionReading,
+    SessionRecord,
+    SessionState,
+    StartedSession,
+    StartRepeat,
+)
+
+#: How long after its start AWS has a session, and what was found in it.
+_LIFETIME = dt.timedelta(minutes=3)
+_STATES = {
+    "CREATED": SessionState.PENDING,
+    "IN_PROGRESS": SessionState.PENDING,
+    # It says that the check ran: whether somebody lives, the caller's threshold says.
+    "SUCCEEDED": SessionState.DECIDED,
+    "FAILED": SessionState.FAILED,
+    "EXPIRED": SessionState.EXPIRED,
+}
+#: What a condition of the video is about, by AWS's code; another one is OTHER.
+_FEEDBACK = {
+    "FACE_NOT_VISIBLE": WarningCode.NO_FACE,
+    "FACE_OBSTRUCTION_DETECTED": WarningCode.LOW_QUALITY,
+    "LOW_VIDEO_QUALITY_DETECTED": WarningCode.LOW_QUALITY,
+    "LOW_LIGHTING_DETECTED": WarningCode.TOO_DARK,
+    "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
+}
+#: Of an answer: neither pictures nor where AWS puts them.
+_SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
+_NO_PORTRAIT = ResultWarning(
+    code=WarningCode.OTHER,
+    tag="no_reference_image",
+    text="AWS gave no reference image of this check: it advises to let the person try again.",
+)
+_OTHER_CHALLENGE = ResultWarning(
+    code=WarningCode.OTHER,
+    severity=Severity.ERROR,
+    tag="other_challenge",
+    text="The person went through another challenge than the start asked for.",
+)
+
+
+class Challenge(enum.StrEnum):
+    """What a person has to do, in AWS's words."""
+
+    #: Move the face, and let coloured light fall on it.
+    FACE_MOVEMENT_AND_LIGHT = "FaceMovementAndLightChallenge"
+    FACE_MOVEMENT = "FaceMovementChallenge"
+
+
+def _as_challenges(names: Iterable[str]) -> tuple[Challenge, ...]:
+    return tuple(map(Challenge, (names,) if isinstance(names, str) else names))
+
+
+@attrs.frozen(kw_only=True)
+class FaceLivenessOptions:
+    """Options of a start.
+
+    Attributes:
+        challenges: Which are good enough, the preferred one first; by default AWS's own,
+            `Challenge.FACE_MOVEMENT_AND_LIGHT` alone. A pass by another one needs a person, for the
+            component in the browser tells AWS which ones it can do.
+    """
+
+    challenges: tuple[Challenge, ...] = attrs.field(
+        default=(Challenge.FACE_MOVEMENT_AND_LIGHT,),
+        converter=_as_challenges,
+        validator=attrs.validators.min_len(1),
+    )
+
+
+CAPABILITIES = SessionCapabilities(
+    checks=frozenset({Operation.LIVENESS}),
+    start_is_repeatable=StartRepeat.ID,
+    can_resume=True,
+    gives_portrait=True,
+    result_lasts_s=_LIFETIME.total_seconds(),
+    needs_liveness_threshold=True,
+    options=FaceLivenessOptions,
+)
+
+
+def build_start(request: StartRequest) -> dict[str, Any]:
+    """The body of CreateFaceLivenessSession. AWS repeats a session for the same token."""
+    preferences = [{"Type": str(challenge)} for challenge in _list_challenges(request)]
+    settings = {"AuditImagesLimit": 0, "ChallengePreferences": preferences}
+    return {"ClientRequestToken": request.record.id, "Settings": settings}
+
+
+def read_start(body: Any, request: StartRequest, region: str) -> StartedSession:
+    session_id = _read_text(body, "SessionId")
+    return StartedSession(
+        session_id=session_id,
+        page={"session_id": session_id, "region": region},
+        expires_at=_find_end(request.record) or request.clock.now() + _LIFETIME,
+        vendor={"region": region, "challenges": " ".join(_list_challenges(request))},
+    )
+
+
+def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
+    """The body of GetFaceLivenessSessionResults; `InvalidRequest` for one of another region."""
+    started_in = request.record.vendor.get("region", region)
+    if started_in != region:
+        raise InvalidRequest(
+            f"The session was started in the region {started_in:.40}, and {region} has none of its "
+            "sessions: set region to the former."
+        )
+    return {"SessionId": request.record.session_id}
+
+
+def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
+    """What AWS shows of a session; any exception means that it is unreadable."""
+    record, status = request.record, _read_text(body, "Status")
+    session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
+    # Of one that was started elsewhere nobody knows what it asked for.
+    enough = record.vendor.get("challenges", " ".join(Challenge)).split()
+    is_other = challenge is not None and challenge["Type"] not in enough
+    state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
+    if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
+        # By then AWS has forgotten whoever passed, too.
+        state = SessionState.GONE
+    checks: tuple[SessionCheck, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
+    if status == "SUCCEEDED":
+        portrait = _read_portrait(body) if request.with_portrait else None
+        checks = (SessionCheck(result=_read_check(body, record, backend), portrait=portrait),)
+        if request.with_portrait and portrait is None:
+            warnings = (_NO_PORTRAIT,)
+    return SessionReading(
+        session_id=session_id,
+        state=state,
+        vendor_status=status,
+        checks=checks,
+        vendor={"region": region},
+        doubts=(_OTHER_CHALLENGE,) if is_other else (),
+        # A session serves one check: whoever has begun it cannot begin again.
+        page={"session_id": session_id, "region": region} if status == "CREATED" else {},
+        expires_at=ends_at,
+        warnings=warnings,
+        raw={name: body[name] for name in _SHOWN if name in body},
+    )
+
+
+def _read_check(body: Any, record: SessionRecord, backend: str) -> LivenessResult:
+    """The one check of a session, by the threshold of its record: AWS has no verdict."""
+    confidence, least = body.get("Confidence"), record.liveness_threshold
+    threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
+    warnings = [*map(_read_feedback, body.get("Feedback") or ())]
+    decision, score = LivenessDecision.INCONCLUSIVE, None
+    if confidence is None:
+        warnings.append(SCORE_UNAVAILABLE)
+    else:
+        scale, source = f"{backend}/face-liveness", ScaleSource.DOCUMENTED
+        score = Score(number(confidence), scale, raw_name="Confidence", source=source)
+        decision = LivenessDecision.REVIEW
+        if threshold is not None:
+            passed = threshold.passes(score.value)
+            decision = LivenessDecision.LIVE if passed else LivenessDecision.NOT_LIVE
+    return LivenessResult(
+        decision=decision,
+        score=score,
+        threshold=threshold,
+        warnings=warnings,
+        vendor_status="SUCCEEDED",
+        method=(body.get("Challenge") or {}).get("Type"),
+        backend=backend,
+    )
+
+
+def _read_feedback(row: Any) -> ResultWarning:
+    code = _read_text(row, "Code")
+    word = _FEEDBACK.get(code, WarningCode.OTHER)
+    return ResultWarning(code=word, tag=code, text=_read_text(row, "Message"))
+
+
+def _read_portrait(body: Any) -> Image | None:
+    """The picture in this very answer; None if it lies in S3, or there is none to be read."""
+    try:
+        return Image.from_bytes(base64.b64decode(body["ReferenceImage"]["Bytes"], validate=True))
+    except (KeyError, TypeError, ValueError, InvalidImage):
+        return None
+
+
+def _read_text(body: Any, name: str) -> str:
+    text = body[name]
+    if not isinstance(text, str) or not text:
+        raise TypeError(f"{name} is no text")
+    return text
+
+
+def _list_challenges(request: StartRequest) -> tuple[Challenge, ...]:
+    options: FaceLivenessOptions = request.options or FaceLivenessOptions()
+    return options.challenges
+
+
+def _find_end(record: SessionRecord) -> dt.datetime | None:
+    """When AWS forgets it: 3 minutes after a start, which may have been repeated since."""
+    return None if record.started_at is None else record.started_at + _LIFETIME

@@ -1,0 +1,215 @@
+"""Face Liveness: a session is made, somebody goes through it, and for 3 minutes it can be read.
+
+Names and limits are those of AWS's API model, rekognition 2016-06-27, in botocore 1.44.5.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import io
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_core import Image, ImageFormat
+from facematch_mock_server.account import World
+from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
+from facematch_mock_server.messages import Response
+from facematch_mock_server.recognition.outcomes import LivenessOutcome
+from facematch_mock_server.services import Hosted, Session
+from facematch_mock_server.vendors.base import NumberedCall
+
+_CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
+    *("CREATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "EXPIRED"),
+)
+_CHALLENGES = ("FaceMovementAndLightChallenge", "FaceMovementChallenge")
+_TOKEN = re.compile(r"[a-zA-Z0-9_-]{1,64}", re.ASCII)
+_KMS_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_/+=,@.-]{0,2047}", re.ASCII)
+_SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_VERSION = re.compile(r"(0|[1-9][0-9]{0,2})(\.(0|[1-9][0-9]{0,2})){2}", re.ASCII)
+#: The longest picture that AWS gives, and the side of one that is shorter whatever it shows.
+_MOST_BYTES, _SIDE = 204_800, 480
+
+
+def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
+    """Make a session, or give the one that was made with the same token."""
+    token, challenge, audit_images = _read_start(call, sent)
+    claims, world = call.claims, call.world
+    # Two tries of one start may come at once.
+    with world.behaviour.starting:
+        session = token and _find_by_token(call, token)
+        if session:
+            claims.cite("session.token")
+        else:
+            lifetime = dt.timedelta(seconds=claims["session.lifetime_s"])
+            session = world.sessions.add(
+                world.account.ids.uuid(),
+                status=_CREATED,
+                created_at=call.now,
+                vendor_data=None,
+                metadata={"token": token, "audit_images": audit_images},
+                pictures={},
+                result={},
+                hosted=Hosted(
+                    token=new_token(world),
+                    kind="biometric",
+                    workflow=challenge,
+                    expires_at=call.now + lifetime,
+                ),
+            )
+            _charge(world, session, "created")
+    return call.answer("session.created", {"SessionId": session.id})
+
+
+def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None, str, int]:
+    """The token of a start, the challenge that it prefers, and how many pictures it wants."""
+    settings = sent.get("Settings")
+    settings = {} if settings is None else settings
+    token, key = sent.get("ClientRequestToken"), sent.get("KmsKeyId")
+    fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
+    number = (settings.get("AuditImagesLimit") or 0) if fits else 0
+    preferences = (settings.get("ChallengePreferences") or []) if fits else []
+    if not fits or type(number) is not int or not _are_preferences(preferences):
+        call.claims.cite("session.ranges")
+        call.refuse("parameters.wrong")
+    if settings.get("OutputConfig") is not None:
+        call.claims.cite("session.s3")
+        call.refuse("parameters.wrong")
+    challenge = preferences[0]["Type"] if preferences else _CHALLENGES[0]
+    return token, challenge, min(max(number, 0), 4)
+
+
+def _fits(text: Any, pattern: re.Pattern[str]) -> bool:
+    return text is None or (isinstance(text, str) and pattern.fullmatch(text) is not None)
+
+
+def _are_preferences(rows: Any) -> bool:
+    return isinstance(rows, list) and all(
+        isinstance(row, dict)
+        and row.get("Type") in _CHALLENGES
+        and isinstance(row.get("Versions") or {}, dict)
+        and all(_fits(version, _VERSION) for version in (row.get("Versions") or {}).values())
+        for row in rows
+    )
+
+
+def _find_by_token(call: NumberedCall, token: str) -> Session | None:
+    sessions = reversed(call.world.sessions.all())
+    same = (each for each in sessions if (each.metadata or {}).get("token") == token)
+    return next((each for each in same if call.now < hosted_of(each).expires_at), None)
+
+
+def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
+    """What became of a session, as long as AWS has anything of it."""
+    claims, world, session_id = call.claims, call.world, sent.get("SessionId")
+    if not session_id or not _fits(session_id, _SESSION_ID):
+        claims.cite("session.ranges")
+        call.refuse("parameters.wrong")
+    session = world.sessions.find(session_id)
+    if session is None:
+        call.refuse("session.unknown")
+    session = current(world, session)
+    body: dict[str, Any] = {"SessionId": session.id, "Status": session.status}
+    if call.now >= hosted_of(session).expires_at:
+        claims.cite("session.lifetime_s")
+        if claims["session.over"] == "not_found":
+            call.refuse("session.unknown")
+        body["Status"] = _EXPIRED
+    elif session.status == _SUCCEEDED:
+        claims.cite("session.reference")
+        body |= {**session.result, **_show_pictures(world, session)}
+    if body["Status"] not in (_CREATED, _EXPIRED):
+        claims.cite("session.played", "session.made_up")
+        body["Challenge"] = {"Type": hosted_of(session).workflow, "Version": "1.0.0"}
+        body["Metadata"] = {"SDKType": "facematch-mock"}
+    return call.answer("session.results", body)
+
+
+def _show_pictures(world: World, session: Session) -> dict[str, Any]:
+    digest = session.pictures["reference_image"]
+    content = world.account.shared.saved_pictures.find(digest or "")
+    if content is None:
+        return {}
+    picture = {**(session.metadata or {})["box"], "Bytes": _shorten(content)}
+    number = (session.metadata or {})["audit_images"]
+    return {"ReferenceImage": picture, "AuditImages": [picture] * number}
+
+
+def _shorten(content: bytes) -> str:
+    """A picture as an answer has it, in base64; smaller, if it is too long or of another kind."""
+    is_usual = Image.from_bytes(content).format in (ImageFormat.JPEG, ImageFormat.PNG)
+    if len(content) > _MOST_BYTES or not is_usual:
+        import PIL.Image  # not above: few pictures need it
+
+        with PIL.Image.open(io.BytesIO(content)) as picture:
+            small, buffer = picture.convert("RGB"), io.BytesIO()
+        small.thumbnail((_SIDE, _SIDE))
+        small.save(buffer, "JPEG", quality=70)
+        content = buffer.getvalue()
+    return base64.b64encode(content).decode()
+
+
+# What becomes of it
+
+
+def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+    """The session after a person was looked at, which happens once."""
+    seen = attempt.liveness
+    if not seen.probe.faces:
+        return attrs.evolve(session, status=_FAILED)
+    result: dict[str, Any] = {"Feedback": _list_feedback(world, seen)}
+    if seen.score is not None:
+        # A number is all that AWS says of an attack.
+        most = world.claims["session.attack"] if seen.attack else 100.0
+        result["Confidence"] = min(seen.score, most)
+    image = Image.from_bytes(attempt.contents[attempt.face])
+    left, top, right, bottom = seen.probe.faces[0].box
+    across, down = (right - left) / image.width, (bottom - top) / image.height
+    corner = {"Left": left / image.width, "Top": top / image.height}
+    box = {"BoundingBox": {"Width": across, "Height": down, **corner}}
+    return attrs.evolve(
+        session,
+        status=_SUCCEEDED,
+        result=result,
+        pictures={"reference_image": attempt.face},
+        metadata={**(session.metadata or {}), "box": box},
+    )
+
+
+def _list_feedback(world: World, seen: LivenessOutcome) -> list[dict[str, str]]:
+    low, dark, bright = world.claims["session.feedback"]
+    light = 50.0 if seen.luminance is None else seen.luminance
+    conditions = {
+        "LOW_VIDEO_QUALITY_DETECTED": seen.quality is not None and seen.quality < low,
+        "LOW_LIGHTING_DETECTED": light < dark,
+        "HIGH_LIGHTING_DETECTED": light > bright,
+    }
+    codes = [code for code, applies in conditions.items() if applies]
+    return [{"Code": code, "Message": code.replace("_", " ").capitalize()} for code in codes]
+
+
+def _charge(world: World, session: Session, when: str) -> None:
+    if world.claims["session.charged"] == when:
+        price, at = Decimal(world.claims["credit.price_session"]), world.clock.now()
+        world.ledger.charge(price, at=at, what="FaceLiveness", request_id=session.id)
+
+
+def _note_status(world: World, session: Session) -> None:
+    if session.status == _SUCCEEDED:
+        _charge(world, session, "finished")
+
+
+RULES = Rules(
+    waiting=frozenset({_CREATED, _IN_PROGRESS}),
+    begun=_IN_PROGRESS,
+    abandoned=_FAILED,
+    expired=_EXPIRED,
+    judge=_judge,
+    fail=lambda _, session: attrs.evolve(session, status=_FAILED),
+    changed=_note_status,
+    return_url=lambda _: None,
+)

@@ -1,0 +1,385 @@
+import base64
+import json
+
+import attrs
+import boto3
+import pytest
+from botocore.validate import ParamValidator
+from hypothesis import given
+from hypothesis import strategies as st
+
+import facematch_core as fm
+from facematch_core import SessionRecord, SessionState, open_sessions
+from facematch_core.calls import ReadRequest, StartRequest
+from facematch_core.http import HttpReply
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
+
+CARDS = {name: card.data for name, card in card_sheet().items()}
+KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
+BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
+SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
+START = fm.SystemClock().now()
+RECORD = SessionRecord(
+    backend="rekognition",
+    subject_ref="customer-17",
+    purpose="payout",
+    checks=("liveness",),
+    liveness_threshold=80.0,
+    planned_at=START,
+    started_at=START,
+    session_id=SESSION_ID,
+    vendor={"region": "eu-west-1", "challenges": "FaceMovementAndLightChallenge"},
+)
+PICTURE = {"Bytes": base64.b64encode(CARDS["p1"]).decode()}
+SUCCEEDED = {
+    "SessionId": SESSION_ID,
+    "Status": "SUCCEEDED",
+    "Confidence": 97.5,
+    "ReferenceImage": {**PICTURE, "BoundingBox": {"Left": 0.1}},
+    "AuditImages": [PICTURE],
+    "Challenge": {"Type": "FaceMovementAndLightChallenge", "Version": "1.0.0"},
+    "Feedback": [],
+    "Metadata": {"SDKType": "web"},
+}
+FEEDBACK = {
+    "FACE_NOT_VISIBLE": "no_face",
+    "FACE_OBSTRUCTION_DETECTED": "low_quality",
+    "LOW_VIDEO_QUALITY_DETECTED": "low_quality",
+    "FACE_NOT_ALIGNED": "other",
+    "EYES_CLOSED_DETECTED": "other",
+    "LOW_LIGHTING_DETECTED": "too_dark",
+    "HIGH_LIGHTING_DETECTED": "too_bright",
+}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+)
+
+
+def read(answer, status=200, *, with_portrait=True, record=RECORD):
+    request = ReadRequest(record=record, with_portrait=with_portrait)
+    body = json.dumps(answer).encode()
+    return BACKEND.read_reply(request, HttpReply(status=status, headers={}, body=body))
+
+
+def model(operation):
+    client = boto3.client(
+        "rekognition", "eu-west-1", aws_access_key_id="k", aws_secret_access_key="s"
+    )
+    return client.meta.service_model.operation_model(operation)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return model("GetFaceLivenessSessionResults").output_shape
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "can_resume"),
+    [
+        ("CREATED", SessionState.PENDING, True),
+        ("IN_PROGRESS", SessionState.PENDING, False),
+        ("FAILED", SessionState.FAILED, False),
+        ("EXPIRED", SessionState.EXPIRED, False),
+        ("SOMETHING_NEW", SessionState.UNKNOWN, False),
+    ],
+)
+def test_of_a_session_without_a_result_nobody_is_judged(status, state, can_resume):
+    reading = read({**SUCCEEDED, "Status": status})
+    assert (reading.state, reading.vendor_status, reading.checks) == (state, status, ())
+    page = {"session_id": SESSION_ID, "region": "eu-west-1"}
+    assert reading.page == (page if can_resume else {})
+    assert (reading.expires_at - START).total_seconds() == 180
+
+
+def test_every_status_and_every_feedback_of_the_model_is_known(results):
+    statuses = results.members["Status"].metadata["enum"]
+    assert [read({**SUCCEEDED, "Status": word}).state for word in statuses].count("unknown") == 0
+    assert set(results.members["Feedback"].member.members["Code"].metadata["enum"]) == set(FEEDBACK)
+    challenge = results.members["Challenge"].members["Type"].metadata["enum"]
+    assert sorted(challenge) == sorted(Challenge)
+
+
+@given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))
+def test_the_number_is_judged_by_the_threshold_of_the_record_alone(confidence, threshold):
+    record = attrs.evolve(RECORD, liveness_threshold=threshold)
+    (check,) = read({**SUCCEEDED, "Confidence": confidence}, record=record).checks
+    result, decision = check.result, fm.LivenessDecision.REVIEW
+    if confidence is None:
+        decision = fm.LivenessDecision.INCONCLUSIVE
+    elif threshold is not None:
+        words = fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.LIVE
+        decision = words[confidence >= threshold]
+    assert result.decision is decision
+    assert (result.score and result.score.value) == confidence
+    assert (result.threshold and result.threshold.value) == threshold
+
+
+def test_what_aws_noticed_is_told_in_its_order():
+    rows = [{"Code": code, "Message": f"About {code}."} for code in (*FEEDBACK, "NEW_CODE")]
+    (check,) = read({**SUCCEEDED, "Feedback": rows}).checks
+    shown = [(each.tag, each.code, each.text, each.severity) for each in check.result.warnings]
+    assert shown == [
+        (code, word, f"About {code}.", fm.Severity.WARNING)
+        for code, word in (FEEDBACK | {"NEW_CODE": "other"}).items()
+    ]
+
+
+def test_the_portrait_is_in_the_answer_and_nowhere_else_in_the_reading():
+    reading = read(SUCCEEDED)
+    assert reading.checks[0].portrait.data == CARDS["p1"]
+    assert set(reading.raw) == set(SUCCEEDED) - {"ReferenceImage", "AuditImages"}
+    assert PICTURE["Bytes"][:20] not in f"{reading!r} {reading.raw}"
+    assert read(SUCCEEDED, with_portrait=False).checks[0].portrait is None
+
+
+@pytest.mark.parametrize("image", [None, {}, {"S3Object": {}}, {"Bytes": "!"}, {"Bytes": "AAAA"}])
+def test_without_a_picture_there_is_a_verdict_and_a_warning(image):
+    body = {**SUCCEEDED, "ReferenceImage": image}
+    reading = read(body)
+    assert reading.checks[0].portrait is None
+    assert reading.checks[0].result.is_live
+    assert [warning.tag for warning in reading.warnings] == ["no_reference_image"]
+    assert read(body, with_portrait=False).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("challenges", "shown", "is_doubted"),
+    [
+        ("FaceMovementAndLightChallenge", "FaceMovementChallenge", True),
+        ("FaceMovementAndLightChallenge", "FaceMovementAndLightChallenge", False),
+        ("FaceMovementChallenge FaceMovementAndLightChallenge", "FaceMovementChallenge", False),
+        ("FaceMovementAndLightChallenge", None, False),
+        (None, "FaceMovementChallenge", False),
+        (None, "NewChallenge", True),
+    ],
+)
+def test_another_challenge_than_the_start_asked_for_is_a_doubt(challenges, shown, is_doubted):
+    record = attrs.evolve(RECORD, vendor={"challenges": challenges} if challenges else {})
+    challenge = {"Type": shown, "Version": "1.0.0"} if shown else None
+    reading = read({**SUCCEEDED, "Challenge": challenge}, record=record)
+    assert bool(reading.doubts) is is_doubted
+
+
+@given(
+    JSON
+    | st.fixed_dictionaries(
+        {"SessionId": st.just(SESSION_ID), "Status": st.just("SUCCEEDED")},
+        optional=dict.fromkeys(("Confidence", "ReferenceImage", "Challenge", "Feedback"), JSON),
+    )
+)
+def test_any_other_body_is_one_error_or_no_live_face(body):
+    outcome = read(body)
+    if isinstance(outcome, fm.VendorError):
+        assert isinstance(outcome, fm.UnexpectedResponse)
+        assert "failed to read" not in str(outcome)
+    else:
+        number = body.get("Confidence")
+        is_number = type(number) in (int, float) and 0 <= number <= 100
+        assert (outcome.checks[0].result.score is not None) is is_number
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SessionNotFoundException", fm.SessionNotFound),
+        ("InvalidParameterException", fm.RequestRejected),
+        ("AccessDeniedException", fm.PermissionDenied),
+        ("ThrottlingException", fm.RateLimited),
+        ("UnrecognizedClientException", fm.AuthenticationFailed),
+    ],
+)
+def test_errors_about_a_session_are_told_apart_by_their_name(name, kind):
+    assert type(read({"__type": name, "Message": "As AWS says it."}, 400)) is kind
+
+
+@pytest.mark.parametrize(
+    ("options", "types"),
+    [
+        (None, ["FaceMovementAndLightChallenge"]),
+        (FaceLivenessOptions(challenges="FaceMovementChallenge"), ["FaceMovementChallenge"]),
+        (FaceLivenessOptions(challenges=reversed(Challenge)), [*reversed(Challenge)]),
+    ],
+)
+def test_what_is_asked_fits_the_model_and_keeps_nothing(options, types):
+    request = StartRequest(record=attrs.evolve(RECORD, session_id=None), options=options)
+    sent = BACKEND.start_steps(request).send(None).json
+    report = ParamValidator().validate(sent, model("CreateFaceLivenessSession").input_shape)
+    assert not report.has_errors(), report.generate_report()
+    assert sent["ClientRequestToken"] == RECORD.id
+    settings = sent["Settings"]
+    assert settings.pop("ChallengePreferences") == [{"Type": each} for each in types]
+    assert settings == {"AuditImagesLimit": 0}
+
+
+@pytest.mark.parametrize("challenges", [(), "Smile", ["FaceMovementChallenge", "Smile"]])
+def test_challenges_that_aws_does_not_know_are_refused(challenges):
+    with pytest.raises(ValueError, match=r"challenges|Smile"):
+        FaceLivenessOptions(challenges=challenges)
+
+
+# With the mock, from the plan to the end
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="rekognition") as server:
+        yield server
+
+
+@pytest.fixture
+def connect(mock):
+    opened = []
+
+    def connect(**settings):
+        aws = {"base_url": mock.url, "region": "eu-west-1", **KEYS}
+        more = {"clock": mock.clock, "require_environment": "mock"}
+        opened.append(open_sessions("rekognition", **{**aws, **more, **settings}))
+        return opened[-1]
+
+    yield connect
+    for sessions in opened:
+        sessions.close()
+
+
+@pytest.fixture
+def sessions(connect):
+    return connect()
+
+
+@pytest.fixture
+def record(sessions):
+    return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
+
+
+def test_a_threshold_must_be_set_and_a_reference_cannot_be_given(sessions, connect):
+    with pytest.raises(fm.InvalidRequest):
+        sessions.plan("customer-17", purpose="payout")
+    with pytest.raises(fm.Unsupported):
+        sessions.plan("c", purpose="p", liveness_threshold=80, with_reference=True)
+    with pytest.raises(fm.Unsupported):
+        sessions.plan("c", purpose="p", liveness_threshold=80, checks=["match"])
+    assert connect(liveness_threshold=90).plan("c", purpose="p").liveness_threshold == 90
+
+
+@pytest.mark.parametrize(
+    ("card", "threshold", "is_live"),
+    [("p1", 80, True), ("p1", 97, True), ("p1", 97.5, False), ("attack", 80, False)],
+)
+def test_somebody_is_verified_from_the_threshold_on(sessions, mock, card, threshold, is_live):
+    record = sessions.plan("customer-17", purpose="payout", liveness_threshold=threshold)
+    session = sessions.start(record)
+    assert (session.link, session.token) == (None, None)
+    mock.control.sessions.finish(session.page["session_id"], card)
+    result = sessions.read(session.record, with_portrait=True)
+    assert result.state is SessionState.DECIDED
+    assert result.is_verified_for("customer-17", purpose="payout") is is_live
+    assert (result.portrait is not None) is is_live
+    assert (result.match, result.compared_with) == (None, None)
+    assert result.liveness.decision is not fm.LivenessDecision.REVIEW
+
+
+def test_the_portrait_is_then_compared_with_the_document_and_both_are_billed(
+    sessions, mock, record
+):
+    session = sessions.start(record)
+    mock.control.sessions.finish(session.page["session_id"], "p1-again")
+    portrait = sessions.read(session.record, with_portrait=True).portrait
+    assert sessions.verifier.verify(portrait, CARDS["p1"]).is_match
+    assert not sessions.verifier.verify(portrait, CARDS["p2"]).is_match
+    assert [each.what for each in mock.control.charges()] == [
+        *("FaceLiveness", "CompareFaces", "CompareFaces")
+    ]
+
+
+def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mock, record):
+    lost = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.TRUNCATE, "executed": True}
+    mock.control.add_fault(Fault(call="session_start", times=1, **lost))
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        sessions.start(record)
+    assert not caught.value.retryable
+    (made,) = mock.control.sessions.all()
+    assert sessions.start(record).record.session_id == made.id
+    assert len(mock.control.sessions.all()) == 1
+
+
+def test_whoever_comes_back_gets_the_same_page_until_it_has_begun(sessions, mock, record):
+    session = sessions.start(record)
+    assert sessions.resume(session.record).page == session.page
+    mock.control.sessions.fail_attempt(session.page["session_id"])
+    with pytest.raises(fm.InvalidRequest):
+        sessions.resume(session.record)
+    assert sessions.read(session.record).state is SessionState.FAILED
+
+
+@pytest.mark.parametrize("over", ["not_found", "expired"])
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, record, connect):
+    with MockServer(vendor="rekognition", switches={"session_over": over}) as mock:
+        sessions = connect(base_url=mock.url, clock=mock.clock)
+        session = sessions.start(record)
+        if is_finished:
+            mock.control.sessions.finish(session.page["session_id"])
+        mock.control.advance(181)
+        result = sessions.read(session.record)
+    assert result.state is SessionState.GONE
+    assert not result.is_verified_for("customer-17", purpose="payout")
+    assert (result.match, result.liveness, result.read_again_s) == (None, None, None)
+
+
+def test_a_session_that_expired_within_its_time_is_expired(sessions, mock, record):
+    session = sessions.start(record)
+    mock.control.sessions.expire(session.page["session_id"])
+    assert sessions.read(session.record).state is SessionState.EXPIRED
+
+
+def test_what_was_never_there_is_not_found(sessions, mock, record):
+    session = sessions.start(record)
+    mock.control.reset()
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(session.record)
+
+
+def test_a_session_of_another_region_is_not_asked_for(sessions, connect, mock, record):
+    session = sessions.start(record)
+    asked = len(mock.control.journal())
+    with pytest.raises(fm.InvalidRequest, match="eu-west-1"):
+        connect(region="us-east-1").read(session.record)
+    assert len(mock.control.journal()) == asked
+
+
+def test_nothing_is_deleted_for_it_vanishes_by_itself(sessions, record):
+    assert sessions.delete(sessions.start(record).record).state == "vanishes"
+    with pytest.raises(fm.Unsupported):
+        sessions.receive(b"{}", {})
+
+
+def test_one_that_runs_already_is_read_and_needs_a_threshold_to_pass(sessions, mock):
+    own = {"region_name": "eu-west-1", "endpoint_url": mock.url}
+    own |= {"aws_access_key_id": "mock-access-key", "aws_secret_access_key": "mock-live-key"}
+    session_id = boto3.client("rekognition", **own).create_face_liveness_session()["SessionId"]
+    mock.control.sessions.finish(session_id)
+    adopted = {"subject_ref": "c", "purpose": "p", "started_at": mock.clock.now()}
+    for threshold, passed in ((None, False), (80.0, True)):
+        more = {"checks": ["liveness"], "liveness_threshold": threshold}
+        record = SessionRecord.adopt("rekognition", session_id, **adopted, **more)
+        assert sessions.read(record).is_verified_for("c", purpose="p") is passed
+
+
+def test_wait_returns_once_somebody_was_looked_at(sessions, mock, record):
+    session = sessions.start(record)
+    assert sessions.wait(session.record, for_s=20).state is SessionState.PENDING
+    mock.control.sessions.finish(session.page["session_id"])
+    assert sessions.wait(session.record, for_s=20).is_live
+
+
+def test_no_key_and_no_picture_is_in_what_is_told_of_a_session(connect, mock, record):
+    events = []
+    sessions = connect(on_event=events.append)
+    session = sessions.start(record)
+    mock.control.sessions.finish(session.page["session_id"])
+    result = sessions.read(session.record, with_portrait=True)
+    shown = f"{events} {result!r} {result.to_dict()} {session!r}"
+    assert "mock-live-key" not in shown
+    assert PICTURE["Bytes"][:20] not in shown

@@ -1,0 +1,334 @@
+"""Face Liveness as boto3 asks for it, each answer held against botocore's model."""
+
+import contextlib
+import io
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+from botocore import xform_name
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.mock_didit import new_engine
+from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request
+from PIL import Image as Pillow
+
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
+
+CARDS = {name: card.data for name, card in card_sheet().items()}
+OPERATIONS = ("CreateFaceLivenessSession", "GetFaceLivenessSessionResults")
+LIGHT, MOVEMENT = "FaceMovementAndLightChallenge", "FaceMovementChallenge"
+
+
+def check(shape, value, where=""):
+    """Fail unless a body as parsed by botocore is just what its shape allows."""
+    if shape.type_name == "structure":
+        assert set(shape.required_members) <= set(value) <= set(shape.members), where
+        for name, part in value.items():
+            check(shape.members[name], part, f"{where}.{name}")
+    elif shape.type_name == "list":
+        assert len(value) <= shape.metadata.get("max", len(value)), where
+        for part in value:
+            check(shape.member, part, f"{where}[]")
+    elif shape.type_name in ("string", "blob"):
+        assert isinstance(value, str if shape.type_name == "string" else bytes), where
+        assert shape.metadata.get("min", 0) <= len(value), where
+        assert len(value) <= shape.metadata.get("max", len(value)), where
+        assert value in shape.metadata.get("enum", [value]), where
+    else:
+        assert isinstance(value, float), where
+        assert shape.metadata.get("min", value) <= value <= shape.metadata.get("max", value), where
+
+
+class Aws:
+    """Both calls of an unmodified client, each answer held against the model; and the mock."""
+
+    def __init__(self, client, mock):
+        self.client, self.control, self.people = client, mock.control, mock.control.sessions
+        self.url = mock.url
+
+    def ask(self, name, **sent):
+        operation = self.client.meta.service_model.operation_model(name)
+        body = getattr(self.client, xform_name(name))(**sent)
+        self.metadata = body.pop("ResponseMetadata")
+        check(operation.output_shape, body)
+        return body
+
+    def create(self, **sent):
+        return self.ask(OPERATIONS[0], **sent)["SessionId"]
+
+    def read(self, session_id):
+        return self.ask(OPERATIONS[1], SessionId=session_id)
+
+
+@pytest.fixture
+def aws(client, mock):
+    return Aws(client, mock)
+
+
+@contextlib.contextmanager
+def opened(*, switches=None, **settings):
+    rekognition = MockServer(vendor="rekognition", switches=switches)
+    with rekognition as mock, boto(mock.url, **settings) as client:
+        yield Aws(client, mock)
+
+
+def test_a_person_who_is_looked_at_has_a_number_and_a_picture(aws):
+    session_id = aws.create(Settings={"AuditImagesLimit": 2})
+    assert aws.read(session_id) == {"SessionId": session_id, "Status": "CREATED"}
+    aws.people.finish(session_id, "p1")
+    results = aws.read(session_id)
+    assert (results["Status"], results["Confidence"], results["Feedback"]) == ("SUCCEEDED", 97, [])
+    assert results["ReferenceImage"]["Bytes"] == CARDS["p1"]
+    assert results["AuditImages"] == [results["ReferenceImage"]] * 2
+    assert results["Challenge"]["Type"] == LIGHT
+    assert [(charge.what, charge.request_id) for charge in aws.control.charges()] == [
+        ("FaceLiveness", session_id)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("card", "confidence", "feedback"),
+    [
+        ("not-live", 12, []),
+        ("spoof", 4, []),
+        ("attack", 5, []),
+        ("liveness-none", None, []),
+        ("dark", 97, ["LOW_LIGHTING_DETECTED"]),
+        ("bright", 97, ["HIGH_LIGHTING_DETECTED"]),
+        ("blurred", 97, ["LOW_VIDEO_QUALITY_DETECTED"]),
+    ],
+)
+def test_whatever_was_seen_the_check_ran_and_a_number_says_the_rest(
+    aws, card, confidence, feedback
+):
+    session_id = aws.create()
+    aws.people.finish(session_id, card)
+    results = aws.read(session_id)
+    assert (results["Status"], results.get("Confidence")) == ("SUCCEEDED", confidence)
+    assert [item["Code"] for item in results["Feedback"]] == feedback
+
+
+def test_a_test_sets_the_number(aws):
+    session_id = aws.create()
+    aws.control.set_outcome("liveness", score=63.5)
+    aws.people.finish(session_id)
+    assert aws.read(session_id)["Confidence"] == 63.5
+
+
+@pytest.mark.parametrize(
+    ("act", "status"),
+    [
+        (lambda people, session_id: people.finish(session_id, "no-face"), "FAILED"),
+        (lambda people, session_id: people.fail_attempt(session_id), "FAILED"),
+        (lambda people, session_id: people.abandon(session_id), "FAILED"),
+        (lambda people, session_id: people.expire(session_id), "EXPIRED"),
+    ],
+)
+def test_a_session_serves_one_check_and_one_without_a_result_is_free(aws, act, status):
+    session_id = aws.create()
+    assert [session.id for session in aws.people.open()] == [session_id]
+    act(aws.people, session_id)
+    assert aws.read(session_id)["Status"] == status
+    assert "Confidence" not in aws.read(session_id)
+    with pytest.raises(ValueError, match=status):
+        aws.people.finish(session_id)
+    assert (aws.people.open(), aws.control.charges()) == ((), ())
+
+
+def test_somebody_is_in_it_once_the_page_is_open(aws):
+    session_id = aws.create()
+    body = {"session_id": session_id, "do": "begin"}
+    requests.post(f"{aws.url}/__mock__/sessions/act", json=body, timeout=10).raise_for_status()
+    assert aws.read(session_id)["Status"] == "IN_PROGRESS"
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_after_three_minutes_nothing_is_there_any_more(aws, is_finished):
+    session_id = aws.create()
+    if is_finished:
+        aws.people.finish(session_id)
+    aws.control.advance(179)
+    assert aws.read(session_id)["Status"] == ("SUCCEEDED" if is_finished else "CREATED")
+    aws.control.advance(2)
+    for asked in (session_id, "0f1e2d3c-0000-4000-8000-000000000000"):
+        with pytest.raises(aws.client.exceptions.SessionNotFoundException) as caught:
+            aws.read(asked)
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert aws.people.open() == ()
+
+
+def test_the_other_reading_of_the_three_minutes_is_a_switch():
+    with opened(switches={"session_over": "expired"}) as aws:
+        session_id = aws.create()
+        aws.people.finish(session_id)
+        aws.control.advance(181)
+        assert aws.read(session_id) == {"SessionId": session_id, "Status": "EXPIRED"}
+
+
+@pytest.mark.parametrize(("when", "charges"), [("created", 1), ("finished", 0), ("never", 0)])
+def test_when_a_session_is_charged_is_a_switch(when, charges):
+    switches = {"session_charged": when, "session_price": "0.02"}
+    with opened(switches=switches) as aws:
+        session_id = {aws.create(ClientRequestToken="t") for _ in range(2)}.pop()
+        aws.people.fail_attempt(session_id)
+        assert [str(charge.amount) for charge in aws.control.charges()] == ["0.02"] * charges
+
+
+def test_one_token_is_one_session_until_that_is_over(aws):
+    first = aws.create(ClientRequestToken="a-token_1")
+    aws.people.finish(first)
+    other_body = {"ChallengePreferences": [{"Type": MOVEMENT}]}
+    assert aws.create(ClientRequestToken="a-token_1", Settings=other_body) == first
+    assert aws.read(first)["Challenge"]["Type"] == LIGHT
+    assert len({aws.create(ClientRequestToken="a-token_2"), aws.create(), aws.create(), first}) == 4
+    aws.control.advance(181)
+    assert aws.create(ClientRequestToken="a-token_1") != first
+
+
+def test_two_tries_of_one_start_at_once_are_one_session(mock):
+    barrier = threading.Barrier(4)
+
+    def start(_):
+        with boto(mock.url) as client:
+            barrier.wait(timeout=30)
+            return client.create_face_liveness_session(ClientRequestToken="same")["SessionId"]
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(start, range(4)))) == 1
+
+
+@pytest.mark.parametrize(("token", "sessions"), [({"ClientRequestToken": "one"}, 1), ({}, 2)])
+def test_a_lost_start_is_repeated_by_boto3_itself_and_its_token_keeps_it_one(aws, token, sessions):
+    lost = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.TRUNCATE, "executed": True}
+    aws.control.add_fault(Fault(call="session_start", times=1, **lost))
+    session_id = aws.create(**token)
+    assert aws.metadata["RetryAttempts"] == 1
+    assert [session.id for session in aws.people.open()][-1] == session_id
+    assert len(aws.people.open()) == sessions
+
+
+def test_faults_are_aimed_at_the_start_or_the_reading(aws):
+    body = {"__type": "ThrottlingException", "Message": "Slow down"}
+    more = {"stage": Stage.ANSWER, "kind": Kind.JSON, "status": 400, "body": body, "times": 1}
+    aws.control.add_fault(Fault(call="session_read", **more))
+    aws.control.add_fault(Fault(call="session_start", field={"ClientRequestToken": "x"}, **more))
+    retries = []
+    session_id = aws.create(ClientRequestToken="y")
+    for ask in (lambda: aws.read(session_id), lambda: aws.create(ClientRequestToken="x")):
+        retries.append(aws.metadata["RetryAttempts"])
+        ask()
+    assert [*retries, aws.metadata["RetryAttempts"]] == [0, 1, 1]
+    assert aws.control.unused() == ()
+
+
+def draw_noise():
+    buffer, noise = io.BytesIO(), [Pillow.effect_noise((900, 900), 200) for _ in "RGB"]
+    Pillow.merge("RGB", noise).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("draw", [draw_noise, lambda: make_card("p1", kind="WEBP")])
+def test_the_picture_is_always_one_that_aws_could_give(aws, draw):
+    session_id, content = aws.create(), draw()
+    aws.people.finish(session_id, content)
+    shown = aws.read(session_id)["ReferenceImage"]["Bytes"]
+    with Pillow.open(io.BytesIO(shown)) as picture:
+        assert picture.format == "JPEG"
+    assert len(shown) <= 204_800
+
+
+def test_those_are_all_errors_of_the_model(client):
+    known = {"AccessDeniedException", "InternalServerError", "InvalidParameterException"}
+    known |= {"ThrottlingException", "ProvisionedThroughputExceededException"}
+    for name, more in zip(OPERATIONS, (set(), {"SessionNotFoundException"}), strict=True):
+        model = client.meta.service_model.operation_model(name)
+        assert {shape.name for shape in model.error_shapes} == known | more
+
+
+WRONG = [
+    (0, {"ClientRequestToken": "a b"}),
+    (0, {"ClientRequestToken": "x" * 65}),
+    (0, {"ClientRequestToken": ""}),
+    (0, {"KmsKeyId": "-"}),
+    (0, {"Settings": []}),
+    (0, {"Settings": {"AuditImagesLimit": "2"}}),
+    (0, {"Settings": {"OutputConfig": {"S3Bucket": "abc"}}}),
+    (0, {"Settings": {"ChallengePreferences": [{"Type": "Smile"}]}}),
+    (0, {"Settings": {"ChallengePreferences": [{"Type": LIGHT, "Versions": {"Minimum": "1"}}]}}),
+    (0, {"Settings": {"ChallengePreferences": {"Type": LIGHT}}}),
+    (1, {}),
+    (1, {"SessionId": "one"}),
+    (1, {"SessionId": "0F1E2D3C-0000-4000-8000-000000000000"}),
+]
+
+
+def code(body, operation):
+    answer = new_engine(**SETTINGS[0]).handle(signed_request(body, operation))
+    name = json.loads(answer.body).get("__type")
+    assert answer.status == (200 if name is None else 400)
+    return name
+
+
+@pytest.mark.parametrize(("operation", "body"), WRONG)
+def test_what_the_model_does_not_allow_is_an_invalid_parameter(operation, body):
+    assert code(body, OPERATIONS[operation]) == "InvalidParameterException"
+
+
+@pytest.mark.parametrize(("limit", "number"), [(-1, 0), (0, 0), (4, 4), (9, 4)])
+def test_a_limit_out_of_range_is_the_nearest_one(limit, number):
+    with opened(parameter_validation=False) as aws:
+        session_id = aws.create(Settings={"AuditImagesLimit": limit})
+        aws.people.finish(session_id)
+        assert len(aws.read(session_id)["AuditImages"]) == number
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["Type", "Versions", "Minimum", "AuditImagesLimit"])
+            | st.text(max_size=5),
+            inner,
+            max_size=3,
+        )
+    ),
+)
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={
+        "ClientRequestToken": JSON,
+        "SessionId": JSON,
+        "KmsKeyId": JSON,
+        "Settings": JSON
+        | st.fixed_dictionaries({"AuditImagesLimit": JSON, "ChallengePreferences": JSON}),
+    },
+)
+
+
+@given(st.sampled_from(OPERATIONS), BODIES)
+def test_any_body_is_an_answer_or_an_invalid_parameter(operation, body):
+    assert code(body, operation) in (None, "InvalidParameterException")
+
+
+def test_the_console_lists_a_session_with_the_way_to_its_page(aws):
+    def look():
+        answer = requests.get(f"{aws.url}/__mock__/console/state/rekognition/sessions", timeout=10)
+        return answer.json()
+
+    session_id = aws.create()
+    (row,), pages = look()["newest"], look()["pages"]
+    assert row["id"] == session_id
+    assert aws.people.page(session_id) == aws.url + pages[session_id]
+    aws.people.finish(session_id)
+    assert look()["pages"] == {}
+
+
+def test_what_opens_the_page_is_in_no_repr_and_no_journal(aws):
+    session_id = aws.create(ClientRequestToken="one")
+    token = aws.people.open()[0].hosted.token
+    aws.people.finish(session_id, draw_picture())
+    assert token not in f"{aws.people.all()} {aws.control.journal()}"
