@@ -93,6 +93,8 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
     claims.cite("decision.saved" if hosted is None else "decision.hosted")
     expires_at, url = None, None
     if hosted is not None:
+        if hosted.attempts:
+            claims.cite("session.attempts")
         expires_at = stamp(hosted.expires_at)
         url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
     pictures = picture_addresses(world, claims, session, origin)
