@@ -23,50 +23,23 @@ from facematch_core import (
     ResultWarning,
     Score,
     Threshold,
-    WarningCode,
 )
 from facematch_core.backend import (
     MULTIPLE_FACES,
     NO_FACE,
     SCORE_UNAVAILABLE,
     Capabilities,
-    DeleteRequest,
-    Image,
     ImageFormat,
     ImageLimits,
     MatchCall,
-    ReadRequest,
-    Request,
-    Secret,
-    StartRequest,
     decide_by_threshold,
     number,
 )
-from facematch_core.errors import (
-    PermissionDenied,
-    RequestRejected,
-    SessionNotFound,
-    VendorUnavailable,
-)
-from facematch_core.http import (
-    ApiKeyBackend,
-    DeleteSteps,
-    ErrorRow,
-    HttpReply,
-    HttpRequest,
-    ReadSteps,
-    StartSteps,
-    Steps,
-)
-from facematch_core.session_types import (
-    Deletion,
-    DeletionState,
-    SessionCapabilities,
-    SessionReading,
-)
+from facematch_core.errors import PermissionDenied, SessionNotFound, VendorUnavailable
+from facematch_core.http import ErrorRow, HttpReply, HttpRequest, Steps
+from facematch_core.session_types import SessionCapabilities
 
-from . import sessions
-from .sessions import AzureSessionOptions
+from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
 #: Microsoft recommends both; without a word the service takes the oldest.
 RECOGNITION, DETECTION = "recognition_04", "detection_03"
@@ -97,7 +70,7 @@ _CODES = {
         SessionNotFound,
         Charged.NO,
         _GROUND,
-        "it has no such session: it was deleted, is older than 48 hours, or is of the other kind",
+        "it has no such session: deleted, older than 48 hours, or another resource's",
     ),
     # Between the requests of one call: by then at least one is paid.
     "FaceNotFound": ErrorRow(
@@ -111,7 +84,7 @@ _CODES = {
 
 
 @attrs.frozen(kw_only=True)
-class AzureBackend(ApiKeyBackend):
+class AzureBackend(SessionBackend):
     """Compares two faces with Azure AI Face.
 
     A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions.
@@ -125,8 +98,10 @@ class AzureBackend(ApiKeyBackend):
     `vendor_status`. The threshold decides, 50 unless a caller sets another; a verdict that
     contradicts the confidence beside it is `Decision.REVIEW`.
 
-    Microsoft stores no picture. It stores a template of each face that it finds, for
-    `LIFE_S` seconds: the least that can be asked for.
+    A session (`open_sessions("azure")`) is one request. With a reference it compares, too.
+
+    Of a comparison Microsoft stores no picture. It stores a template of each face that it finds,
+    for `LIFE_S` seconds: the least that can be asked for.
 
     Args:
         api_key: One of the two keys of the resource. May come from ``FACE_APIKEY``.
@@ -162,13 +137,14 @@ class AzureBackend(ApiKeyBackend):
             max_bytes=6_000_000,  # "6 MB"; ours, where that might be more
         ),
     )
-    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+
+    session_capabilities: ClassVar[SessionCapabilities | None] = SessionCapabilities(
         checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
         checks_without_reference=frozenset({Operation.LIVENESS}),
         can_resume=True,
         can_delete=True,
         gives_portrait=True,
-        result_lasts_s=sessions.LASTS_S,
+        result_lasts_s=LASTS_S,
         takes_reference=True,
         reference_limits=capabilities.image_limits,
         options=AzureSessionOptions,
@@ -176,24 +152,9 @@ class AzureBackend(ApiKeyBackend):
 
     base_url: str
 
-    @property
-    def _url(self) -> str:
-        return f"{self.address}/face/v1.2"
-
-    @property
-    def _page(self) -> dict[str, str]:
-        return {"endpoint": self.address}
-
-    def _headers(self, request: Request) -> dict[str, str | Secret]:
-        # By the client-request-id, which it asks for, Microsoft's support finds a request.
-        return {
-            "Ocp-Apim-Subscription-Key": self.api_key,
-            "client-request-id": request.call_id,
-        }
-
     def steps(self, call: MatchCall) -> Steps:
         """Detect, detect, verify; less, if a picture shows no face."""
-        url, key_headers = self._url, self._headers(call)
+        url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
         for name, image in (("probe", call.probe), ("reference", call.reference)):
@@ -212,68 +173,9 @@ class AzureBackend(ApiKeyBackend):
         reply = yield HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
         return _build_result(faces, reply, call.threshold)
 
-    def start_steps(self, request: StartRequest) -> StartSteps:
-        """A session for liveness, or with a reference one that compares, too."""
-        sent_at = request.clock.now()
-        reply = yield sessions.build_start(self._url, self._headers(request), request)
-        return sessions.read_start(reply.json(), request, self._page, sent_at)
-
-    def read_steps(self, request: ReadRequest) -> ReadSteps:
-        """The session, and its picture if that is wanted and the person lives."""
-        reply = yield self._build_request("GET", request)
-        body = reply.json()
-        reading = sessions.read_session(body, request.record, self._page, request.clock.now())
-        is_live = any(getattr(check.result, "is_live", False) for check in reading.checks)
-        if not request.with_portrait or not is_live:
-            return reading
-        image_id = sessions.find_image_id(body)
-        if image_id is None:
-            return _warn(reading, "no picture was kept: start with enable_session_image=True")
-        try:
-            reply = yield HttpRequest(
-                method="GET",
-                url=f"{self._url}/sessionImages/{image_id}",
-                headers=self._headers(request),
-                charges=0,
-                on_refusal="raise",
-            )
-        except RequestRejected:
-            return _warn(reading, "the picture is not there any more")
-        first, *others = reading.checks
-        first = attrs.evolve(first, portrait=Image.from_bytes(reply.body))
-        return attrs.evolve(reading, checks=(first, *others))
-
-    def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
-        """The session with all that belongs to it; its token is dead then."""
-        try:
-            # The reference says 200, Microsoft's client takes 204 alone.
-            yield self._build_request("DELETE", request, expects={200, 204})
-        except SessionNotFound:
-            return Deletion(state=DeletionState.NOT_THERE)
-        # "Successfully deleted session and all correlated data."
-        return Deletion(state=DeletionState.DONE, face_kept=False)
-
-    def _build_request(
-        self, method: str, request: ReadRequest | DeleteRequest, **more: Any
-    ) -> HttpRequest:
-        record = request.record
-        return HttpRequest(
-            method=method,
-            url=f"{self._url}/{sessions.path_of(sessions.kind_of(record), record.session_id)}",
-            headers=self._headers(request),
-            charges=0,
-            on_refusal="raise",
-            **more,
-        )
-
     def error_code(self, reply: HttpReply) -> object:
         """Microsoft's code; an inner one, which the service has been seen to give, says more."""
         return reply.at("error", "innererror", "code") or reply.at("error", "code")
-
-
-def _warn(reading: SessionReading, text: str) -> SessionReading:
-    warning = ResultWarning(code=WarningCode.OTHER, text=text)
-    return attrs.evolve(reading, warnings=(*reading.warnings, warning))
 
 
 def _build_result(
