@@ -120,14 +120,15 @@ class SessionBackend(http.ApiKeyBackend):
         )
 
     def read_steps(self, request: backend.ReadRequest) -> http.ReadSteps:
-        record, get = request.record, {"method": "GET", "headers": self.key_headers(request)}
-        reply = yield http.HttpRequest(url=self._url_of(record), charges=0, **get)
+        record = request.record
+        get: dict[str, Any] = {"method": "GET", "headers": self.key_headers(request), "charges": 0}
+        reply = yield http.HttpRequest(url=self._url_of(record), **get)
         reading, image_id = self._read(reply.json(), record, request.clock.now())
         if not request.with_portrait or image_id is None:
             return reading
         url = f"{self.url}/sessionImages/{image_id}"
         try:
-            reply = yield http.HttpRequest(url=url, charges=0, on_refusal="raise", **get)
+            reply = yield http.HttpRequest(url=url, on_refusal="raise", **get)
         except fm.RequestRejected:
             return reading  # It is not there: the verdict stands.
         liveness, *others = reading.checks
@@ -222,12 +223,13 @@ def _text(value: Any) -> str:
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
 ) -> tuple[hosted.SessionCheck, hosted.SessionCheck]:
-    """Both items of one attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
+    """Both items of an attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
-        words = {"tag": _text(error["code"]), "text": _text(error["message"])}
-        advice = fm.Advice.RETAKE_PHOTO
-        warnings = (fm.ResultWarning(code=fm.WarningCode.OTHER, advice=advice, **words),)
+        code, advice = _text(error["code"]), fm.Advice.RETAKE_PHOTO
+        text = _text(error["message"])
+        other = fm.WarningCode.OTHER
+        warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
     verdict = {} if verdict is None else verdict
     word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")
     liveness = fm.LivenessDecision.INCONCLUSIVE
