@@ -1,5 +1,6 @@
 """The backend `azure`: face verification by Azure AI Face."""
 
 from .backend import AzureBackend
+from .sessions import AzureSessionOptions, OperationMode
 
-__all__ = ["AzureBackend"]
+__all__ = ["AzureBackend", "AzureSessionOptions", "OperationMode"]

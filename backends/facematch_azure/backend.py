@@ -32,12 +32,14 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     MatchCall,
-    Secret,
     decide_by_threshold,
     number,
 )
-from facematch_core.errors import PermissionDenied, VendorUnavailable
-from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, Steps
+from facematch_core.errors import PermissionDenied, SessionNotFound, VendorUnavailable
+from facematch_core.http import ErrorRow, HttpReply, HttpRequest, Steps
+from facematch_core.session_types import SessionCapabilities
+
+from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
 #: Microsoft recommends both; without a word the service takes the oldest.
 RECOGNITION, DETECTION = "recognition_04", "detection_03"
@@ -61,8 +63,14 @@ _CODES = {
         PermissionDenied,
         Charged.NO,
         _GROUND,
-        "this resource has no approval for verification, which Microsoft gives on request: "
-        "https://aka.ms/facerecognition",
+        "this resource has no approval for verification or liveness, which Microsoft gives on "
+        "request: https://aka.ms/facerecognition",
+    ),
+    "SessionNotFound": ErrorRow(
+        SessionNotFound,
+        Charged.NO,
+        _GROUND,
+        "it has no such session: deleted, older than 48 hours, or another resource's",
     ),
     # Between the requests of one call: by then at least one is paid.
     "FaceNotFound": ErrorRow(
@@ -76,7 +84,7 @@ _CODES = {
 
 
 @attrs.frozen(kw_only=True)
-class AzureBackend(ApiKeyBackend):
+class AzureBackend(SessionBackend):
     """Compares two faces with Azure AI Face.
 
     A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions.
@@ -90,8 +98,10 @@ class AzureBackend(ApiKeyBackend):
     `vendor_status`. The threshold decides, 50 unless a caller sets another; a verdict that
     contradicts the confidence beside it is `Decision.REVIEW`.
 
-    Microsoft stores no picture. It stores a template of each face that it finds, for
-    `LIFE_S` seconds: the least that can be asked for.
+    A session (`open_sessions("azure")`) is one request. With a reference it compares, too.
+
+    Of a comparison Microsoft stores no picture. It stores a template of each face that it finds,
+    for `LIFE_S` seconds: the least that can be asked for.
 
     Args:
         api_key: One of the two keys of the resource. May come from ``FACE_APIKEY``.
@@ -128,16 +138,23 @@ class AzureBackend(ApiKeyBackend):
         ),
     )
 
+    session_capabilities: ClassVar[SessionCapabilities | None] = SessionCapabilities(
+        checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
+        checks_without_reference=frozenset({Operation.LIVENESS}),
+        can_resume=True,
+        can_delete=True,
+        gives_portrait=True,
+        result_lasts_s=LASTS_S,
+        takes_reference=True,
+        reference_limits=capabilities.image_limits,
+        options=AzureSessionOptions,
+    )
+
     base_url: str
 
     def steps(self, call: MatchCall) -> Steps:
         """Detect, detect, verify; less, if a picture shows no face."""
-        url = f"{self.address}/face/v1.2"
-        # By the client-request-id, which it asks for, Microsoft's support finds a request.
-        key_headers: dict[str, str | Secret] = {
-            "Ocp-Apim-Subscription-Key": self.api_key,
-            "client-request-id": call.call_id,
-        }
+        url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
         for name, image in (("probe", call.probe), ("reference", call.reference)):

@@ -14,6 +14,12 @@ CODES = _document("Microsoft Learn, Azure AI Face API error codes, 2025-08-21")
 SEEN = Origin(
     Known.OBSERVED, "answers of Azure AI services, as public clients quote them", "2026-11-22"
 )
+EXAMPLES = Origin(
+    Known.DOCUMENTED, "Azure/azure-rest-api-specs, Face, examples of v1.2", "2026-11-23"
+)
+CLIENT = Origin(
+    Known.DOCUMENTED, "Microsoft, npm @azure-rest/ai-vision-face 1.0.0-beta.3", "2026-11-23"
+)
 PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
@@ -65,6 +71,29 @@ CLAIMS = table(
     fact("verify.digits", OURS, "A confidence has five decimals."),
     fact("verify.others", OURS, "A face is itself with a confidence of 1; one that is not the largest of its picture is like any other with 0.05."),
     fact("charge", OURS, "Each answer 200 is one transaction, and one entry of the ledger with the amount 0: what a transaction costs is on no page that was read, nor what a refused one does."),
+    row("session.started", Reply(200), EXAMPLES, "A session is answered with sessionId, authToken, status NotStarted, modelVersion and results: no attempts yet, and of one that compares the references."),
+    row("session.read", Reply(200), EXAMPLES, "A read gives the same with what there is of it by then."),
+    fact("session.token", EXAMPLES, "Every read repeats authToken. That it is the token of the mock's page is ours."),
+    fact("session.order", EXAMPLES, "Attempts count from 1, and the newest stands first; one has a result or an error."),
+    fact("session.made_up", OURS, "digest is the SHA-256 of the picture that was shown; a reference has high quality; an attempt that fails has a mask, and the rectangle of the example."),
+    fact("session.judged", OURS, "An attack, or a score below session.live_from, is a spoofface, and no score uncertain; a picture without a face fails the attempt. Each ends the session with Succeeded but the last."),
+    row("session.live_from", 50, OURS, "A live face begins at a score of 50."),
+    row("session.attempts", 3, OURS, "The third attempt that fails ends a session; until 2025-07 Microsoft's specification had 3 retries, and it has no number now."),
+    row("session.body", _error(400, "InvalidRequestBody", "Incorrect request body provided. Please check the operation schema and try again."), CODES, "A body of another form is refused with 400."),
+    fact("session.image_name", CLIENT, "The part verifyImage must have a file name."),
+    row("session.mode", _error(400, "InvalidLivenessOperationMode", "Invalid livenessOperationMode specified. Must be 'Passive'."), CODES, "A mode that is none is refused with 400; PassiveActive is one. That small letters will do, as in Microsoft's tutorial, is ours."),
+    row("session.device", _error(400, "InvalidDeviceCorrelationId", "A device correlation ID is required in the request body during session create or session start. Must not be null or empty, and be no more than 64 characters."), CODES, "A start without a device id is refused with 400, unless the client is to set it."),
+    row("session.life", _error(400, "InvalidTokenLifetime", "Invalid authTokenTimeToLiveInSeconds specified. Must be within 60 to 86400."), CODES, "A token lives 60 to 86,400 seconds, and 600 without a word."),
+    row("session.no_face", _error(400, "InvalidImage", "No face detected in the image."), CODES, "A reference without a face is refused with 400; that this sentence is meant for it is ours."),
+    row("session.many_faces", _error(400, "InvalidImage", "There is more than 1 face in the image."), CODES, "A reference with several faces is refused with 400, likewise."),
+    row("session.unknown", _error(404, "SessionNotFound", "Session ID is not found. The session ID is expired or does not exist."), CODES, "A session that is not there is 404."),
+    fact("session.kinds", OURS, "A session of one kind is not there for the other."),
+    row("session.lasts_s", 172800, SPEC, "48 hours after it was made a session has expired."),
+    fact("session.expired", OURS, "When its token's time is over nobody can go through it, and its word stays what it was; one that somebody leaves is Canceled."),
+    fact("session.deleted", CLIENT, "A deletion is answered with 204, and the token is dead."),
+    fact("session.image", CLIENT, "sessionImages gives the picture of an attempt, if enableSessionImage was asked for."),
+    row("session.no_image", _error(404, "404", "Resource not found"), OURS, "A picture that is not there is 404."),
+    fact("session.charge", OURS, "A check that ran is one entry of the ledger with the amount 0, and no other call about a session is one: what it costs is on no page that was read."),
     row("path", _error(404, "404", "Resource not found"), OURS, "Another path or method is 404."),
     row("service.busy", _error(503, "503", "Service unavailable."), OURS, "A service that is busy answers 503, says Microsoft; the words of a 5xx are ours."),
 )

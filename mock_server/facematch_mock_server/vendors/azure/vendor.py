@@ -1,4 +1,4 @@
-"""Azure AI Face's `detect` and `verify`, and what may be set of them."""
+"""Azure AI Face's `detect` and `verify`, who may call, and what may be set of it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors import base
 
+from . import sessions
 from .claims import CLAIMS
 
 VERSIONS = ("v1.2", "v1.2-preview.1")
@@ -230,13 +231,7 @@ def _read_picture(call: AzureCall) -> Upload:
     body, kind = call.request.body, media_type(call.request.header("content-type") or "")
     if kind != "application/octet-stream":
         call.refuse("image.url" if kind == "application/json" else "body.wrong")
-    # 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
-    if len(body) < 1024:
-        call.refuse("image.small")
-    if len(body) > 6 * 1024 * 1024:
-        call.refuse("image.large")
-    if not body.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")):
-        call.refuse("image.unreadable")
+    sessions.check_picture(call, body)
     return call.upload("image", "image", body)
 
 
@@ -284,22 +279,42 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
+def _make_route(
+    pattern: str,
+    answers: Mapping[str, Callable[[Any], Response]],
+    operation: str | None,
+    **more: Any,
+) -> base.Route:
+    return base.Route(
+        pattern=pattern,
+        answers=answers,
+        checks={"key.wrong": _check_key, "rate.exceeded": _check_rate, **more.pop("checks", {})},
+        operation=operation,
+        credentials=(KEY_HEADER.lower(),),
+        **more,
+    )
+
+
 class Azure(base.Routed):
     """Azure AI Face's behaviour in one world. Safe across threads."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
-    routes = tuple(
-        base.Route(
-            pattern=f"/face/{version}/{path}",
-            answers={"POST": answer},
-            checks={"key.wrong": _check_key, "rate.exceeded": _check_rate},
-            operation=operation,
-            credentials=(KEY_HEADER.lower(),),
-        )
-        for version in VERSIONS
-        for path, answer, operation in (("detect", detect, "detect"), ("verify", verify, "match"))
+    routes = (
+        *(
+            _make_route(f"/face/{version}/{path}", {"POST": answer}, operation)
+            for version in VERSIONS
+            for path, answer, operation in (
+                ("detect", detect, "detect"),
+                ("verify", verify, "match"),
+            )
+        ),
+        *(
+            _make_route(*route, fields=sessions.FIELDS, checks={"access.refused": _check_access})
+            for route in sessions.ROUTES
+        ),
     )
+    hosted = sessions.RULES
     nowhere = "path"
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
         400: ("body.wrong",),
@@ -323,11 +338,12 @@ VENDOR = base.Vendor(
     default_edition="1.2",
     switches={"access": ("approved", "unapproved")},
     rate_limits={"resource": "rate.limit"},
-    operations=("match", "detect"),
+    operations=("match", "detect", "session_start", "session_read"),
     hosts=frozenset({"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
     records=FaceIds,
+    extensions={"sessions": "facematch_mock_server.hosted:Played"},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
     examples=(

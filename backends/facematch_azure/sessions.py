@@ -1,0 +1,270 @@
+"""Hosted sessions of Azure AI Face, v1.2: what is asked about one, and what the answers mean.
+
+Facts are from Microsoft's examples (Azure/azure-rest-api-specs, Face v1.2), from the types of its
+client @azure-rest/ai-vision-face 1.0.0-beta.3, and from *Azure AI Face API error codes*
+(2025-08-21); all read 2026-11-23. What is ours says so.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import enum
+import json
+import math
+import re
+import uuid
+from decimal import Decimal as Exact
+from typing import Any
+
+import attrs
+
+import facematch_core as fm
+from facematch_core import backend, http
+from facematch_core import session_types as hosted
+
+#: Seconds from its start for which a session lives, unless it is deleted.
+LASTS_S = 48 * 3600.0
+#: The least and the most seconds that a token may live.
+_SHORTEST_S, _LONGEST_S = 60, 86400
+#: The two kinds of session: what `SessionRecord.vendor` has as ``kind``, and a path begins with.
+_LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
+#: Ours: Microsoft does not name the model that compares in a session.
+SCALE = "azure/liveness_with_verify"
+
+
+class OperationMode(enum.StrEnum):
+    """How Azure looks at the person."""
+
+    PASSIVE = "Passive"
+    #: Asks for movements, too, where the light is bad; Microsoft prefers it in browsers.
+    PASSIVE_ACTIVE = "PassiveActive"
+
+
+@attrs.frozen(kw_only=True)
+class AzureSessionOptions:
+    """What a start can ask of Azure besides.
+
+    Attributes:
+        operation_mode: How it looks at the person.
+        model_version: That of the liveness check, ``2024-11-15`` say; None for the latest.
+        enable_session_image: Whether Microsoft keeps a picture of the person with the session, for
+            ``read(record, with_portrait=True)``. Without it there is no portrait.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+
+    operation_mode: OperationMode = attrs.field(
+        default=OperationMode.PASSIVE, converter=OperationMode
+    )
+    model_version: str | None = None
+    enable_session_image: bool = False
+
+
+_STATES = {
+    "NotStarted": hosted.SessionState.PENDING,
+    "Running": hosted.SessionState.PENDING,
+    "Succeeded": hosted.SessionState.DECIDED,
+    "Failed": hosted.SessionState.FAILED,
+    "Canceled": hosted.SessionState.CANCELED,
+}
+#: In small letters: Microsoft's examples have realface and realFace.
+_DECISIONS = {
+    "realface": fm.LivenessDecision.LIVE,
+    "spoofface": fm.LivenessDecision.NOT_LIVE,
+    "uncertain": fm.LivenessDecision.INCONCLUSIVE,
+}
+
+
+class SessionBackend(http.ApiKeyBackend):
+    """What `AzureBackend` asks about sessions."""
+
+    @property
+    def url(self) -> str:
+        """What the address of each request begins with."""
+        return f"{self.address}/face/v1.2"
+
+    def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
+        """The key, and the id by which Microsoft's support finds a request, as it asks for."""
+        return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
+
+    def start_steps(self, request: backend.StartRequest) -> http.StartSteps:
+        options, record = request.options or AzureSessionOptions(), request.record
+        life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
+        fields: dict[str, Any] = {
+            "livenessOperationMode": options.operation_mode.value,
+            # Microsoft counts tries by it. One of the caller's would tell whose device it is.
+            "deviceCorrelationId": str(uuid.uuid4()),
+            "authTokenTimeToLiveInSeconds": life_s,
+            "enableSessionImage": options.enable_session_image,
+        }
+        if options.model_version is not None:
+            fields["livenessModelVersion"] = options.model_version
+        body: dict[str, Any] = {"json": fields}
+        if request.reference is not None:
+            threshold = Exact(str(self._threshold_of(record).value))
+            fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
+            texts = {name: x if isinstance(x, str) else json.dumps(x) for name, x in fields.items()}
+            body = {"fields": texts, "files": (http.picture("verifyImage", request.reference),)}
+        kind = _LIVENESS if request.reference is None else _WITH_VERIFY
+        headers, sent_at = self.key_headers(request), request.clock.now()
+        reply = yield http.HttpRequest(url=f"{self.url}/{kind}-sessions", headers=headers, **body)
+        answer = reply.json()
+        return hosted.StartedSession(
+            session_id=_check_id(answer["sessionId"]),
+            token=backend.Secret(_text(answer["authToken"])),
+            page={"endpoint": self.address},
+            # No answer says when.
+            expires_at=sent_at + dt.timedelta(seconds=life_s),
+            vendor={"kind": kind},
+        )
+
+    def read_steps(self, request: backend.ReadRequest) -> http.ReadSteps:
+        record = request.record
+        get: dict[str, Any] = {"method": "GET", "headers": self.key_headers(request), "charges": 0}
+        reply = yield http.HttpRequest(url=self._url_of(record), **get)
+        reading, image_id = self._read(reply.json(), record, request.clock.now())
+        if not request.with_portrait or image_id is None:
+            return reading
+        url = f"{self.url}/sessionImages/{image_id}"
+        try:
+            reply = yield http.HttpRequest(url=url, on_refusal="raise", **get)
+        except fm.RequestRejected:
+            return reading  # It is not there: the verdict stands.
+        liveness, *others = reading.checks
+        liveness = attrs.evolve(liveness, portrait=backend.Image.from_bytes(reply.body))
+        return attrs.evolve(reading, checks=(liveness, *others))
+
+    def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
+        yield http.HttpRequest(
+            method="DELETE",
+            url=self._url_of(request.record),
+            headers=self.key_headers(request),
+            # The reference says 200; Microsoft's client takes 204 alone.
+            expects={200, 204},
+            charges=0,
+        )
+        # "Successfully deleted session and all correlated data."
+        return hosted.Deletion(state=hosted.DeletionState.DONE, face_kept=False)
+
+    def _url_of(self, record: hosted.SessionRecord) -> str:
+        return f"{self.url}/{_kind_of(record)}-sessions/{_check_id(record.session_id)}"
+
+    def _threshold_of(self, record: hosted.SessionRecord) -> fm.Threshold:
+        value, usual = record.threshold, self.capabilities.default_threshold
+        return fm.Threshold(usual if value is None else value, fm.ThresholdRule.AT_LEAST)
+
+    def _read(
+        self, answer: Any, record: hosted.SessionRecord, now: dt.datetime
+    ) -> tuple[hosted.SessionReading, str | None]:
+        """A session by its attempts, and the id of the picture of who lives.
+
+        The attempt with the highest id decides everything. The session's own word decides nothing
+        where there is one: in Microsoft's example it is NotStarted beside a result.
+        """
+        results, word, kind = answer["results"], _text(answer["status"]), _kind_of(record)
+        attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}
+        if len(attempts) < len(results["attempts"]):
+            raise ValueError("two attempts of one id")
+        is_token_alive = record.expires_at is None or now < record.expires_at
+        state, verdict = _STATES.get(word, hosted.SessionState.UNKNOWN), None
+        checks: tuple[hosted.SessionCheck, ...] = ()
+        if attempts:
+            latest, may_go_on = attempts[max(attempts)], state is hosted.SessionState.PENDING
+            error = latest.get("error")
+            state = _STATES.get(_text(latest["attemptStatus"]), hosted.SessionState.UNKNOWN)
+            if state is hosted.SessionState.DECIDED and error is None:
+                verdict = latest.get("result")
+            checks = _read_checks(error, verdict, self._threshold_of(record))
+            # While the token lives, another attempt may follow.
+            if may_go_on and is_token_alive and state is hosted.SessionState.FAILED:
+                state = hosted.SessionState.PENDING
+        if state is hosted.SessionState.DECIDED and verdict is None:
+            state = hosted.SessionState.UNKNOWN
+        is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
+        image_id = verdict.get("sessionImageId") if is_live and verdict is not None else None
+        is_compared = kind == _WITH_VERIFY
+        reading = hosted.SessionReading(
+            session_id=_text(answer["sessionId"]),
+            state=state,
+            vendor_status=word,
+            checks=checks if is_compared else checks[:1],
+            compared_with=hosted.ComparedWith("given" if is_compared else "unknown"),
+            vendor={"kind": kind},
+            token=backend.Secret(_text(answer["authToken"])) if is_token_alive else None,
+            page={"endpoint": self.address},
+            expires_at=record.expires_at,
+            attempts=len(attempts),
+            raw=_pick(answer),
+        )
+        return reading, None if image_id is None else _check_id(image_id)
+
+
+def _kind_of(record: hosted.SessionRecord) -> str:
+    is_compared = record.with_reference or fm.Operation.MATCH in record.checks
+    kind = record.vendor.get("kind", _WITH_VERIFY if is_compared else _LIVENESS)
+    if kind not in (_LIVENESS, _WITH_VERIFY):
+        raise fm.InvalidRequest(f"Azure has no sessions of the kind {kind!r:.40}.")
+    return kind
+
+
+def _check_id(vendor_id: object) -> str:
+    if not isinstance(vendor_id, str) or not re.fullmatch(r"[\w-]{1,200}", vendor_id, re.ASCII):
+        raise fm.InvalidRequest("An id of Azure's has letters, digits, - and _, and no others.")
+    return vendor_id
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _read_checks(
+    error: Any, verdict: Any, threshold: fm.Threshold
+) -> tuple[hosted.SessionCheck, hosted.SessionCheck]:
+    """Both items of an attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
+    warnings: tuple[fm.ResultWarning, ...] = ()
+    if error is not None:
+        code, advice = _text(error["code"]), fm.Advice.RETAKE_PHOTO
+        text = _text(error["message"])
+        other = fm.WarningCode.OTHER
+        warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
+    verdict = {} if verdict is None else verdict
+    word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")
+    liveness = fm.LivenessDecision.INCONCLUSIVE
+    if word is not None:
+        liveness = _DECISIONS.get(_text(word).lower(), fm.LivenessDecision.REVIEW)
+    common: dict[str, Any] = {"warnings": warnings, "backend": "azure"}
+    result = fm.LivenessResult(decision=liveness, vendor_status=word, **common)
+    common |= {"decision": fm.Decision.INCONCLUSIVE, "threshold": threshold}
+    if compared is not None:
+        identical, confidence = compared["isIdentical"], compared["matchConfidence"]
+        if not isinstance(identical, bool):
+            raise TypeError("a verdict that is neither true nor false")
+        score = fm.Score.from_fraction(confidence, SCALE, raw_name="matchConfidence")
+        decision = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
+        # Where the two contradict each other, nobody knows which one is wrong.
+        if identical is not threshold.passes(score.value):
+            decision = fm.Decision.REVIEW
+        status = f"isIdentical: {str(identical).lower()}"
+        common |= {"decision": decision, "score": score, "vendor_status": status}
+    elif error is None:
+        common["warnings"] = (backend.SCORE_UNAVAILABLE,)
+    return hosted.SessionCheck(result=result), hosted.SessionCheck(result=fm.MatchResult(**common))
+
+
+#: What of an answer may be shown: no token, digest, hash, or place of a face.
+_SHOWN = frozenset({
+    *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
+    *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),
+    *("code", "message", "verifyReferences", "referenceType", "qualityForRecognition"),
+})  # fmt: skip
+
+
+def _pick(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_pick(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _pick(item) for name, item in value.items() if name in _SHOWN}
+    return value

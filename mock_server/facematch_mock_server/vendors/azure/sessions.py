@@ -1,0 +1,309 @@
+"""Liveness sessions: made, gone through by a person in attempts, and read for 48 hours.
+
+Names are those of Microsoft's examples of v1.2, and of its client @azure-rest/ai-vision-face.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_mock_server.account import World
+from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
+from facematch_mock_server.http.forms import FormError, Upload
+from facematch_mock_server.journal import describe_fields
+from facematch_mock_server.messages import Response
+from facematch_mock_server.services import Hosted, Session
+from facematch_mock_server.vendors.base import NumberedCall, as_fraction
+
+LIVENESS, WITH_VERIFY, IMAGES = (
+    f"/face/v1.2/{name}"
+    for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
+)
+MODEL = "2024-11-15"
+#: `Expired` is ours, and in no answer: Azure's word stays what it was.
+_NOT_STARTED, _RUNNING, _SUCCEEDED, _FAILED, _CANCELED, _EXPIRED = (
+    *("NotStarted", "Running", "Succeeded", "Failed", "Canceled", "Expired"),
+)
+
+
+def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
+    """Refuse what is no picture by its size and by its first bytes."""
+    # 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
+    if len(content) < 1024:
+        call.refuse("image.small")
+    if len(content) > 6 * 1024 * 1024:
+        call.refuse("image.large")
+    if not content.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")):
+        call.refuse("image.unreadable")
+
+
+# What a start sends: JSON, or the parts of a form, whose values are texts
+
+
+def _read_flag(value: Any) -> bool:
+    return {True: True, False: False, "true": True, "false": False}[value]
+
+
+def _read_device(value: Any) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 64:
+        raise ValueError
+    return value
+
+
+def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        number = kind(value)
+        if isinstance(value, bool) or not least <= number <= most:
+            raise ValueError
+        return number
+
+    return read
+
+
+#: By name: what it is without a word, what reads it, and the claim that refuses what is wrong.
+_FIELDS: Mapping[str, tuple[Any, Callable[[Any], Any], str]] = {
+    "livenessOperationMode": (
+        None,
+        lambda value: ("passive", "passiveactive").index(value.lower()),
+        "session.mode",
+    ),
+    "deviceCorrelationIdSetInClient": (False, _read_flag, "session.body"),
+    "deviceCorrelationId": (None, _read_device, "session.device"),
+    "enableSessionImage": (False, _read_flag, "session.body"),
+    "livenessModelVersion": (MODEL, {MODEL: MODEL}.__getitem__, "session.body"),
+    "authTokenTimeToLiveInSeconds": (600, _number(int, 60, 86400), "session.life"),
+    "returnVerifyImageHash": (False, _read_flag, "session.body"),
+    "verifyConfidenceThreshold": (0.5, _number(float, 0, 1), "session.body"),
+}
+FIELDS = tuple(_FIELDS)
+
+
+def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any]:
+    call.shown = describe_fields(((name, str(text)) for name, text in fields.items()), FIELDS)
+    values: dict[str, Any] = {}
+    for name, (default, read, claim) in _FIELDS.items():
+        value = fields.get(name)
+        try:
+            values[name] = default if value is None else read(value)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+            call.refuse(claim)
+    if values["livenessOperationMode"] is None:
+        call.refuse("session.mode")
+    if values["deviceCorrelationId"] is None and not values["deviceCorrelationIdSetInClient"]:
+        call.refuse("session.device")
+    return values
+
+
+def _start(call: NumberedCall) -> Response:
+    try:
+        fields = json.loads(call.request.body)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        call.refuse("session.body")
+    return _make(call, "detectLiveness", _read_fields(call, fields), None, {"attempts": []})
+
+
+def _start_with_verify(call: NumberedCall) -> Response:
+    try:
+        form = call.read_form()
+    except FormError:
+        call.refuse("session.body")
+    picture = next(iter(form.files.get("verifyImage", ())), None)
+    values = _read_fields(call, {name: texts[-1] for name, texts in form.fields.items()})
+    if picture is None:
+        call.claims.cite("session.image_name")
+        call.refuse("session.body")
+    check_picture(call, picture.content)
+    seen = call.look(picture)
+    if not seen.decodes:
+        call.refuse("image.unreadable")
+    if len(seen.faces) != 1:
+        call.refuse("session.no_face" if not seen.faces else "session.many_faces")
+    reference = {
+        "referenceType": "image",
+        "faceRectangle": _rectangle(seen.faces[0].box),
+        "qualityForRecognition": "high",
+    }
+    results = {"attempts": [], "verifyReferences": [reference]}
+    return _make(call, "detectLivenessWithVerify", values, picture, results)
+
+
+def _make(
+    call: NumberedCall,
+    kind: str,
+    values: Mapping[str, Any],
+    picture: Upload | None,
+    results: Mapping[str, Any],
+) -> Response:
+    world = call.world
+    session = world.sessions.add(
+        world.account.ids.uuid(),
+        status=_NOT_STARTED,
+        created_at=call.now,
+        vendor_data=None,
+        metadata=values,
+        pictures={},
+        result=results,
+        hosted=Hosted(
+            token=new_token(world),
+            kind="biometric",
+            workflow=kind,
+            expires_at=call.now + dt.timedelta(seconds=values["authTokenTimeToLiveInSeconds"]),
+            reference=None if picture is None else picture.digest,
+        ),
+    )
+    if picture is not None:
+        contents = {str(picture.digest): picture.content}
+        world.account.shared.saved_pictures.keep(world.account, session.id, contents)
+    call.claims.cite("session.token")
+    return call.answer("session.started", _show(session))
+
+
+def _show(session: Session) -> dict[str, Any]:
+    word = session.status
+    if word == _EXPIRED:
+        word = _RUNNING if hosted_of(session).attempts else _NOT_STARTED
+    return {
+        "sessionId": session.id,
+        "authToken": hosted_of(session).token,
+        "status": word,
+        "modelVersion": MODEL,
+        "results": session.result,
+    }
+
+
+def _is_over(call: NumberedCall, session: Session) -> bool:
+    age = call.now - session.created_at
+    return bool(age.total_seconds() >= call.claims["session.lasts_s"])
+
+
+def _find(call: NumberedCall) -> Session:
+    """The session that a path names, if it is of the path's kind and not over."""
+    session = call.world.sessions.find(call.words[0])
+    if session is None or _is_over(call, session):
+        call.refuse("session.unknown")
+    if f"/{hosted_of(session).workflow}-sessions/" not in call.request.path:
+        call.claims.cite("session.kinds")
+        call.refuse("session.unknown")
+    return current(call.world, session)
+
+
+def _read(call: NumberedCall) -> Response:
+    session = _find(call)
+    call.claims.cite("session.token")
+    if session.result["attempts"]:
+        call.claims.cite("session.order", "session.made_up", "session.judged")
+    elif session.status == _EXPIRED:
+        call.claims.cite("session.expired")
+    return call.answer("session.read", _show(session))
+
+
+def _delete(call: NumberedCall) -> Response:
+    session = _find(call)
+    if call.world.sessions.remove(session.id) is None:
+        call.refuse("session.unknown")  # somebody else was faster
+    call.world.account.shared.saved_pictures.forget(call.world.account, session.id)
+    call.claims.cite("session.deleted")
+    return Response(status=204, headers=call.headers)
+
+
+def _read_image(call: NumberedCall) -> Response:
+    image_id, sessions = call.words[0], call.world.sessions.all()
+    owners = (session for session in sessions if image_id in session.pictures)
+    owner = next((session for session in owners if not _is_over(call, session)), None)
+    digest = None if owner is None else owner.pictures[image_id]
+    content = call.world.account.shared.saved_pictures.find(digest or "")
+    if content is None:
+        call.refuse("session.no_image")
+    call.claims.cite("session.image")
+    headers = (("Content-Type", "application/octet-stream"), *call.headers)
+    return Response(status=200, headers=headers, body=content)
+
+
+# What becomes of it
+
+
+def _rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
+    left, top, right, bottom = box
+    return {"top": top, "left": left, "width": right - left, "height": bottom - top}
+
+
+def _add_attempt(session: Session, status: str, **found: Any) -> Session:
+    """The session with one attempt more, the newest first."""
+    number, results = hosted_of(session).attempts, session.result
+    attempt = {"attemptId": number, "attemptStatus": status, **found}
+    result = {**results, "attempts": [attempt, *results["attempts"]]}
+    return attrs.evolve(session, result=result)
+
+
+def _targets(box: tuple[int, int, int, int]) -> dict[str, Any]:
+    return {"color": {"faceRectangle": _rectangle(box)}}
+
+
+def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+    """The session after a person was looked at."""
+    seen, match, sent = attempt.liveness, attempt.match, session.metadata or {}
+    if not seen.probe.faces:
+        return _fail(world, session)
+    word = "uncertain"
+    if seen.attack or seen.score is not None:
+        is_live = not seen.attack and (seen.score or 0.0) >= world.claims["session.live_from"]
+        word = "realface" if is_live else "spoofface"
+    result: dict[str, Any] = {
+        "livenessDecision": word,
+        "targets": _targets(seen.probe.faces[0].box),
+    }
+    if match is not None and match.score is not None:
+        confidence = as_fraction(match.score)
+        is_identical = confidence >= sent["verifyConfidenceThreshold"]
+        result["verifyResult"] = {"matchConfidence": confidence, "isIdentical": is_identical}
+    result["digest"] = attempt.face.upper()
+    pictures = dict(session.pictures)
+    if sent["enableSessionImage"]:
+        result["sessionImageId"] = image_id = world.account.ids.uuid()
+        pictures[image_id] = attempt.face
+    if sent["returnVerifyImageHash"] and attempt.reference is not None:
+        result["verifyImageHash"] = attempt.reference.upper()
+    at = world.clock.now()
+    world.ledger.charge(Decimal(0), at=at, what="LIVENESS", request_id=session.id)
+    session = _add_attempt(session, _SUCCEEDED, result=result)
+    return attrs.evolve(session, status=_SUCCEEDED, pictures=pictures)
+
+
+def _fail(world: World, session: Session) -> Session:
+    """The session after an attempt that failed: the last one that there may be ends it."""
+    code, message = "FaceWithMaskDetected", "Mask detected on face image."
+    error = {"code": code, "message": message, "targets": _targets((203, 669, 849, 1393))}
+    is_last = hosted_of(session).attempts >= world.claims["session.attempts"]
+    session = _add_attempt(session, _FAILED, error=error)
+    return attrs.evolve(session, status=_FAILED if is_last else session.status)
+
+
+RULES = Rules(
+    waiting=frozenset({_NOT_STARTED, _RUNNING}),
+    begun=_RUNNING,
+    abandoned=_CANCELED,
+    expired=_EXPIRED,
+    judge=_judge,
+    fail=_fail,
+    changed=lambda _, __: None,
+    return_url=lambda _: None,
+)
+
+#: Path, who answers there, and what it is called where latency is set.
+ROUTES: tuple[tuple[str, Mapping[str, Callable[[Any], Response]], str | None], ...] = (
+    (LIVENESS, {"POST": _start}, "session_start"),
+    (WITH_VERIFY, {"POST": _start_with_verify}, "session_start"),
+    *(
+        (f"{path}/{{word}}", {"GET": _read, "DELETE": _delete}, "session_read")
+        for path in (LIVENESS, WITH_VERIFY)
+    ),
+    (f"{IMAGES}/{{word}}", {"GET": _read_image}, None),
+)
