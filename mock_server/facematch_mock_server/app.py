@@ -140,9 +140,6 @@ class App:
     def too_large(self, head: Head) -> Response:
         """The 413 for a body over the limit, noted in the journal."""
         key = "limit.control" if self.max_body_bytes(head) == MAX_CONTROL_BYTES else "limit.body"
-        if head.path.startswith(PERSON):
-            # Whoever has that address is the person.
-            head = attrs.evolve(head, target=PERSON)
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Head, what: str) -> None:

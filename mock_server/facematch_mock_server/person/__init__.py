@@ -19,6 +19,7 @@ from facematch_mock_server import console, hosted
 from facematch_mock_server.account import World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES
+from facematch_mock_server.faults import PERSON
 from facematch_mock_server.http.forms import FormError, read_form
 from facematch_mock_server.messages import Request, Response, host_in
 from facematch_mock_server.services import Session
@@ -84,7 +85,7 @@ class PersonPage:
         # Under a name that points here, it could be a page of somebody else's in the same browser.
         if host is None or not (self._accounts.is_open or is_loopback(host)):
             raise _Refusal("host")
-        account_name, _, rest = request.path.removeprefix(hosted.PERSON).partition("/")
+        account_name, _, rest = request.path.removeprefix(PERSON).partition("/")
         if not rest:
             return _reply_file(account_name)
         account, token = self._accounts.find(account_name), rest.rpartition("session/")[2]
