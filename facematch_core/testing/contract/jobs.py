@@ -137,7 +137,8 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
         if (job := play_job(bench, operation, *changes)) is None:
             return
         clock, longest_s = job.backend.client.clock, max(job.pauses_s)
-        asked_s = [retry_after_s(reply, clock.now()) or 0.0 for reply in job.replies]
+        began = clock.now() - timedelta(seconds=sum(job.pauses_s))  # what a date is counted from
+        asked_s = [retry_after_s(reply, began) or 0.0 for reply in job.replies]
         soon = longest_s <= max(30, *asked_s)
         assert soon, f"{operation}: a job is asked for after {longest_s:g} s, for which nobody asks"
         for pause_s, (how, least_s) in zip(job.pauses_s[job.first + 1 :], answers, strict=False):
