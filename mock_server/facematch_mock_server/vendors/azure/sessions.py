@@ -199,7 +199,8 @@ def _read(call: NumberedCall) -> Response:
     session = _find(call)
     call.claims.cite("session.token")
     if session.result["attempts"]:
-        call.claims.cite("session.order", "session.made_up", "session.judged")
+        rules = ("session.judged", "session.live_from", "session.attempts", "session.charge")
+        call.claims.cite("session.order", "session.made_up", *rules)
     elif session.status == _EXPIRED:
         call.claims.cite("session.expired")
     return call.answer("session.read", _show(session))
