@@ -331,6 +331,10 @@ class Azure(base.Routed):
         503: ("service.busy",),
     }
 
+    def owns(self, head: Head) -> bool:
+        # Of other versions, too: Microsoft's older clients hear that the path is not there.
+        return head.path.startswith("/face/v1.") or super().owns(head)
+
     def _answer_error(self, call: AzureCall, status: int) -> Response | None:
         if call.route is not None and status in call.route.own:
             call.refuse(call.route.own[status])

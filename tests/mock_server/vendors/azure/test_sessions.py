@@ -4,6 +4,10 @@ import json
 
 import pytest
 import requests
+from azure.ai.vision.face import FaceSessionClient
+from azure.ai.vision.face.models import CreateLivenessSessionContent, LivenessOperationMode
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
 from kit import azure_liveness as published
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
@@ -272,3 +276,18 @@ def test_what_is_done_over_http_is_what_is_done_in_python(face):
     assert answer.json() == {"session_id": session_id, "status": "Succeeded", "attempts": 1}
     (attempt,) = face.read(session_id)["results"]["attempts"]
     assert attempt["result"]["livenessDecision"] == "spoofface"
+
+
+def test_microsofts_client_for_python_speaks_an_older_form_and_hears_that_the_path_is_not_there(
+    face,
+):
+    content = CreateLivenessSessionContent(
+        liveness_operation_mode=LivenessOperationMode.PASSIVE, device_correlation_id="a device"
+    )
+    key = AzureKeyCredential(face.mock.live_key)
+    with (
+        FaceSessionClient(face.mock.url, key) as client,
+        pytest.raises(ResourceNotFoundError) as failed,
+    ):
+        client.create_liveness_session(content)
+    assert failed.value.response.json()["error"]["message"] == "Resource not found"
