@@ -53,9 +53,9 @@ def items(reading):
 
 def verdicts(reading):
     """Liveness and match, None for what was not reported."""
-    found = items(reading)
+    results = items(reading)
     return tuple(
-        found[kind].decision if kind in found else None
+        results[kind].decision if kind in results else None
         for kind in (fm.LivenessResult, fm.MatchResult)
     )
 

@@ -236,10 +236,10 @@ def _rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
     return {"top": top, "left": left, "width": right - left, "height": bottom - top}
 
 
-def _add_attempt(session: Session, status: str, **found: Any) -> Session:
+def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
     """The session with one attempt more, the newest first."""
     number, results = hosted_of(session).attempts, session.result
-    attempt = {"attemptId": number, "attemptStatus": status, **found}
+    attempt = {"attemptId": number, "attemptStatus": status, **outcome}
     result = {**results, "attempts": [attempt, *results["attempts"]]}
     return attrs.evolve(session, result=result)
 
