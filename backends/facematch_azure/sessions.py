@@ -136,14 +136,9 @@ class SessionBackend(http.ApiKeyBackend):
         return attrs.evolve(reading, checks=(liveness, *others))
 
     def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
-        yield http.HttpRequest(
-            method="DELETE",
-            url=self._url_of(request.record),
-            headers=self.key_headers(request),
-            # The reference says 200; Microsoft's client takes 204 alone.
-            expects={200, 204},
-            charges=0,
-        )
+        delete: dict[str, Any] = {"method": "DELETE", "headers": self.key_headers(request)}
+        # The reference says 200; Microsoft's client takes 204 alone.
+        yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
         # "Successfully deleted session and all correlated data."
         return hosted.Deletion(state=hosted.DeletionState.DONE, face_kept=False)
 
@@ -226,9 +221,8 @@ def _read_checks(
     """Both items of an attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
-        code, advice = _text(error["code"]), fm.Advice.RETAKE_PHOTO
-        text = _text(error["message"])
-        other = fm.WarningCode.OTHER
+        code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
+        advice = fm.Advice.RETAKE_PHOTO
         warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
     verdict = {} if verdict is None else verdict
     word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")
