@@ -475,12 +475,31 @@ OF_REKOGNITION = (
     signed_compare(),
 )
 
+OF_FACE_LIVENESS = (
+    *[rekognition.signed_start(ClientRequestToken="one")] * 2,
+    rekognition.signed_start(KmsKeyId="-"),
+    rekognition.signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
+    sessions.acting(1, "card"),
+    rekognition.reading(1),
+    passing(181),
+    rekognition.reading(1),
+)
+IN_FACE_LIVENESS = (
+    {},
+    {"session_over": "expired", "session_charged": "created"},
+    {"session_charged": "never"},
+)
+
 WAYS = (
     *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
     *((settings, steps) for settings in deepvue.SETTINGS for steps in OF_DEEPVUE.values()),
     *((settings, OF_AZURE) for settings in azure.SETTINGS),
     ({"vendor": "compreface"}, OF_COMPREFACE),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
+    *(
+        ({**rekognition.SETTINGS[0], "switches": switches}, OF_FACE_LIVENESS)
+        for switches in IN_FACE_LIVENESS
+    ),
 )
 
 
