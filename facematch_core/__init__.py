@@ -64,11 +64,14 @@ if TYPE_CHECKING:
         PermissionDenied,
         RateLimited,
         RequestRejected,
+        SessionMismatch,
+        SessionNotFound,
         StoreUnavailable,
         UnexpectedResponse,
         Unsupported,
         VendorError,
         VendorUnavailable,
+        WebhookRefused,
     )
     from .events import CallEvent, EventKind
     from .failover import Failover
@@ -125,9 +128,11 @@ __all__ = [
     "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Picture",
     "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
     "Result", "ResultWarning", "Retention", "Retry", "Route", "ScaleSource",
-    "Score", "Secret", "Severity", "Skipped", "SqlStore", "StoreUnavailable", "SystemClock",
+    "Score", "Secret", "SessionMismatch", "SessionNotFound", "Severity", "Skipped", "SqlStore",
+    "StoreUnavailable", "SystemClock",
     "Threshold", "ThresholdRule", "ThresholdSource", "UnexpectedResponse", "Unsupported",
-    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "available_backends", "judge",
+    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
+    "available_backends", "judge",
     "open_async_verifier", "open_verifier",
 ]  # fmt: skip
 

@@ -18,7 +18,6 @@ import math
 import os
 import re
 import typing
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -26,18 +25,34 @@ import attrs
 
 from . import errors, models
 from .addresses import check_base_url
-from .clock import Clock, RateWindow, SystemClock
+from .calls import (
+    Call,
+    DeleteRequest,
+    LivenessCall,
+    MatchCall,
+    ReadRequest,
+    Request,
+    StartRequest,
+)
+from .clock import RateWindow
 from .deadline import NO_DEADLINE, Deadline
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import describe, is_union, kind_words, kinds_of, type_hints
-from .masking import ResultMasker, Secret, muted, without_private
+from .masking import Secret, muted, without_private
 from .models import Billing, Charged, LivenessResult, MatchResult
+from .session_types import (
+    Deletion,
+    SessionCapabilities,
+    SessionHint,
+    SessionReading,
+    StartedSession,
+)
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
-    "Call", "Capabilities", "Image", "ImageFormat", "ImageLimits", "LivenessCall", "MatchCall",
-    "RateWindow", "RemoteBackend", "Secret", "decide_by_threshold", "muted", "number",
-    "without_private",
+    "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "LivenessCall",
+    "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret", "StartRequest",
+    "decide_by_threshold", "muted", "number", "without_private",
 ]  # fmt: skip
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
@@ -71,86 +86,6 @@ API_VERSION = 1
 #: caller's `metadata`, so that `reconcile` can find it again. Callers may not use it. (The word is
 #: that of facematch 0.1, so that its records are found as well.)
 CALL_ID_KEY = "facematch_attempt_id"
-
-
-def new_call_id() -> str:
-    """A fresh id of ours for one call: a random UUID."""
-    return str(uuid.uuid4())
-
-
-def ignore(*_: object) -> None:
-    pass
-
-
-@attrs.frozen(kw_only=True)
-class Call:
-    """One request, as data: what every call carries. New fields break no plug-in.
-
-    Attributes:
-        probe: The live or candidate face, already prepared for this backend.
-        threshold: Where a pass begins; its rule is the backend's. None if the caller set none and
-            the backend has no default: then the vendor's own verdict counts alone.
-        rotate: Try the four quarter turns. False for a backend that declares it cannot.
-        retention: What the vendor is asked to keep. MINIMAL for a backend that cannot keep.
-        caller_ref: The caller's own reference, for the vendor if it takes one.
-        metadata: The caller's own JSON object, for the vendor if it takes one.
-        options: The backend's own typed options, or None.
-        deadline: When the call must be over: ask `left_s` of it just before each wait.
-        timeouts_s: Longest wait for a connection, and for the next piece of the answer, in this
-            call; None for those of the settings.
-        send_by: When the first byte must have left, or nothing may be sent any more
-            (`VendorUnavailable`): the deadline, or before it, so that a failover has time left for
-            its next member.
-        call_id: Our id of this call, a UUID.
-        vendor_id: The vendor's id of it; None until an answer has given one.
-        clock: The verifier's, on which waits and the deadline are counted.
-        on_sent: To be called once, just before the first byte may leave this machine. If it
-            raises, nothing may be sent.
-        on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
-            when an answer says more of either: it is what is known if the call is broken off.
-        masker: Takes out of a result what must not be seen, just before `match` returns it.
-    """
-
-    probe: Image
-    threshold: models.Threshold | None = None
-    rotate: bool = False
-    retention: models.Retention = models.Retention.MINIMAL
-    caller_ref: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    options: Any = None
-    timeouts_s: tuple[float, float] | None = None
-    deadline: Deadline = NO_DEADLINE
-    send_by: Deadline = NO_DEADLINE
-    call_id: str = attrs.field(factory=new_call_id)
-    vendor_id: str | None = None
-    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
-    on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
-    on_accepted: Callable[[str | None, Billing], None] = attrs.field(
-        default=ignore, repr=False, eq=False
-    )
-    masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
-
-    operation = models.Operation.MATCH
-
-
-@attrs.frozen(kw_only=True)
-class MatchCall(Call):
-    """Compare the probe with the reference.
-
-    Attributes:
-        reference: The face to compare with, already prepared for this backend.
-    """
-
-    reference: Image
-
-    operation = models.Operation.MATCH
-
-
-@attrs.frozen(kw_only=True)
-class LivenessCall(Call):
-    """Check whether the probe shows a live face."""
-
-    operation = models.Operation.LIVENESS
 
 
 @attrs.frozen(kw_only=True)
@@ -234,6 +169,10 @@ class Backend(abc.ABC):
         api_version: Version of this interface that the backend was written for.
         name: Its name in results and errors; that of its entry point.
         capabilities: What it can do.
+        session_capabilities: What its hosted sessions can do; None if it has none. Of one that has,
+            these settings are heeded, if it has them: `return_hosts`, where a person may be sent
+            afterwards; `handoff_hosts`, where a link may lead besides the vendor's own hosts;
+            `media_hosts`, from where portraits may be fetched: each a tuple of exact names.
         environment: What it is set to answer from.
         environment_variables: Setting to environment variable, for settings that may come from
             the environment (keys, above all).
@@ -255,6 +194,7 @@ class Backend(abc.ABC):
     api_version: ClassVar[int] = API_VERSION
     name: ClassVar[str]
     capabilities: ClassVar[Capabilities] = Capabilities()
+    session_capabilities: ClassVar[SessionCapabilities | None] = None
     environment_variables: ClassVar[Mapping[str, str]] = {}
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
@@ -298,6 +238,45 @@ class Backend(abc.ABC):
             backend=self.name,
             what=models.Operation.LIVENESS,
         )
+
+    def start_session(self, request: StartRequest) -> StartedSession:
+        """Make a session. The core has checked the arguments, and checks the link.
+
+        Raises:
+            VendorError: there is none, or nobody knows; `billing` says which.
+        """
+        raise errors.Unsupported.of_operation(self.name, request.operation)
+
+    def read_session(self, request: ReadRequest) -> SessionReading:
+        """What the vendor shows of a session. The core compares it with the record and judges it.
+
+        Raises:
+            SessionNotFound: the vendor has none, or none any more.
+            VendorError: nobody can tell.
+        """
+        raise errors.Unsupported.of_operation(self.name, request.operation)
+
+    def delete_session(self, request: DeleteRequest) -> Deletion:
+        """Delete a session; errors as `read_session`."""
+        raise errors.Unsupported.of_operation(self.name, request.operation)
+
+    def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
+        """The sessions that a delivery of the vendor's is about: its signature is checked first.
+
+        Nothing is sent, and nothing of a verdict is told.
+
+        Raises:
+            WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
+        """
+        raise errors.Unsupported.of_operation(self.name, models.Operation.SESSION)
+
+    def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
+        """The picture at an address that a `SessionCheck.portrait` gave, without sending any key.
+
+        Raises:
+            VendorError: it could not be fetched, or is no picture.
+        """
+        raise errors.Unsupported.of_operation(self.name, request.operation)
 
     def reconcile(
         self, call: models.CallRecord, *, deadline: Deadline = NO_DEADLINE

@@ -12,8 +12,11 @@ A mismatch is a result; only what kept us from one is an error.
     ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
     ├── StoreUnavailable                    a budget's store is busy or away; nothing was sent
+    ├── WebhookRefused (ValueError)         a delivery that nothing may be done about
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not repeat; .field_errors
+        │   └── SessionNotFound (LookupError)   the vendor has no such session
+        ├── SessionMismatch                 a session that is not the record's: let nobody in
         ├── AuthenticationFailed            do not repeat
         ├── PermissionDenied                do not repeat
         ├── InsufficientCredit              do not repeat
@@ -168,6 +171,20 @@ class StoreUnavailable(FaceMatchError):
     retryable: ClassVar[bool] = True
 
 
+class WebhookRefused(FaceMatchError, ValueError):
+    """A delivery of a vendor's that nothing may be done about: unsigned, too old, or unreadable.
+
+    The message holds no secret and nothing of the delivery.
+
+    Attributes:
+        http_status: What to answer, 200-499.
+    """
+
+    def __init__(self, message: str, *, http_status: int = 401) -> None:
+        super().__init__(message)
+        self.http_status = http_status
+
+
 class VendorError(FaceMatchError):
     """The vendor was called (or could not be reached) and gave no result that can be used.
 
@@ -229,6 +246,25 @@ class RequestRejected(VendorError):
         self.field_errors: dict[str, tuple[str, ...]] = {
             name: tuple(texts) for name, texts in (field_errors or {}).items()
         }
+
+
+class SessionNotFound(RequestRejected, LookupError):
+    """The vendor has no such session: it was deleted, never made, or is another account's."""
+
+
+class SessionMismatch(VendorError):
+    """The session is not the one of the record, or the record was changed: let nobody in by it.
+
+    Attributes:
+        field: What differs, as the attribute of `SessionRecord` or of `SessionReading`; never its
+            value. ``vendor`` for one of the vendor's own facts.
+    """
+
+    _charged = Charged.NO
+
+    def __init__(self, message: str, *, field: str, **rest: Any) -> None:
+        super().__init__(message, **rest)
+        self.field = field
 
 
 class AuthenticationFailed(VendorError):

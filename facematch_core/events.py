@@ -6,7 +6,9 @@ Every call begins with STARTED, and ends with one or two of the others::
                    → CHARGED, REFUSED or UNKNOWN   (an error: by what is known of the charge)
             → REFUSED                              (nothing was sent)
 
-RETRYING stands between two tries of one call, POSTPONED after the end of a try.
+RETRYING stands between two tries of one call, POSTPONED after the end of a try. The start of a
+session has no ANSWERED, and is CHARGED when it is answered. What is asked about the session later
+is one event, FOLLOWED_UP.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class EventKind(enum.StrEnum):
     REFUSED = "refused"
     #: The call is over, and whether it was charged is not known.
     UNKNOWN = "unknown"
+    #: A session was read, resumed or deleted, or that failed. It is free, and counts as nothing.
+    FOLLOWED_UP = "followed_up"
 
 
 @attrs.frozen(kw_only=True)
@@ -72,10 +76,11 @@ class CallEvent:
         decision: ANSWERED: the decision, as text. Else None.
         error: Class name of the error, where there is one. Else None.
         status_code: HTTP status of the answer that is the error, 100-599, in CHARGED, REFUSED and
-            UNKNOWN. None if there was no such answer.
+            UNKNOWN and FOLLOWED_UP. None if there was no such answer.
         ground: CHARGED: how we know, or None. Else None.
         reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
-        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED and UNKNOWN.
+        elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED, UNKNOWN
+            and FOLLOWED_UP.
     """
 
     kind: EventKind
@@ -146,7 +151,7 @@ class EventEmitter:
         self.emit(EventKind.ANSWERED, call, environment, decision=decision, **about)
         if result.billing.charged is not Charged.NO:
             kept = result.ids.session is not None
-            self._end(call, environment, result.billing, reconcilable=kept, **about)
+            self.ended(call, environment, result.billing, reconcilable=kept, **about)
 
     def failed(
         self,
@@ -168,7 +173,7 @@ class EventEmitter:
         environment = status_code = None
         if isinstance(error, VendorError):
             environment, status_code = error.environment, error.status_code
-        self._end(
+        self.ended(
             call,
             environment,
             billing,
@@ -179,15 +184,16 @@ class EventEmitter:
             attempt=attempt,
         )
 
-    def _end(
+    def ended(
         self,
         call: CallRecord,
         environment: Environment | None,
         billing: Billing,
         *,
-        reconcilable: bool,
+        reconcilable: bool = False,
         **about: Any,
     ) -> None:
+        """Report what a call cost that is over."""
         if billing.charged is Charged.YES:
             about |= {"ground": billing.ground, "attach_call": "error" in about}
             self.emit(EventKind.CHARGED, call, environment, **about)
@@ -204,3 +210,22 @@ class EventEmitter:
             return bool(self.backend.reconcilable(call))
         except Exception:  # noqa: BLE001 - a plug-in's bug must not take the place of a Ctrl-C
             return False
+
+
+@attrs.frozen
+class FollowUpEmitter(EventEmitter):
+    """Reports what is asked about sessions: one event each, at its end."""
+
+    def ended(
+        self,
+        call: CallRecord,
+        environment: Environment | None,
+        billing: Billing,
+        *,
+        reconcilable: bool = False,
+        **about: Any,
+    ) -> None:
+        super().emit(EventKind.FOLLOWED_UP, call, environment, **about)
+
+    def emit(self, *_: Any, **__: Any) -> None:
+        """Nothing before the end."""

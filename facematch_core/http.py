@@ -18,12 +18,23 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import Call, LivenessCall, MatchCall, ignore, report_fault, unreadable_error
+from .backend import report_fault, unreadable_error
+from .calls import (
+    Call,
+    DeleteRequest,
+    LivenessCall,
+    MatchCall,
+    ReadRequest,
+    Request,
+    StartRequest,
+    ignore,
+    way_of,
+)
 from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, quote_text, without_secrets
+from .masking import Secret, mask_error, masker, muted, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
@@ -38,6 +49,7 @@ from .refusals import (
     rows,
     vendor_error,
 )
+from .session_types import Deletion, SessionAnswer, SessionReading, StartedSession
 from .transport import HttpClient, host_of
 
 __all__ = [
@@ -47,7 +59,7 @@ __all__ = [
     "retry_after_s", "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R", bound=Result | SessionAnswer)
 _Row: TypeAlias = ErrorRow | InconclusiveRow
 
 
@@ -59,6 +71,10 @@ def picture(name: str, image: Image) -> FilePart:
 
 #: The requests of one call, each answered by its reply, waits between them, and at last the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
+#: The same of what is asked about a session.
+StartSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, StartedSession]
+ReadSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
+DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -148,6 +164,24 @@ class HttpBackend(JobFollower):
         reply = yield self.build(call)
         return self.parse(call, reply)
 
+    def start_steps(self, request: StartRequest) -> StartSteps:
+        """As `steps`, for a start: the one request, or both, and the session that was made.
+
+        What an answer says of a link or a token is a `Secret` from the first moment on.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
+
+    def read_steps(self, request: ReadRequest) -> ReadSteps:
+        """As `steps`, for a reading. All of its requests are free, whatever their `charges` say.
+
+        For a record without `session_id` its first request looks for the session.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no read_steps.")
+
+    def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
+        """As `read_steps`, for a deletion."""
+        raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
+
     def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
         """The result in a reply of another status, for a vendor that puts an answer there.
 
@@ -189,7 +223,7 @@ class HttpBackend(JobFollower):
         return None
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
+        self, request: HttpRequest, call: Any, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """`request` with a signature or with the token of a login; by default as it is.
 
@@ -200,7 +234,7 @@ class HttpBackend(JobFollower):
 
         Args:
             request: What `build` made.
-            call: What it is for.
+            call: What it is for, a `Request`.
             deadline: When a login must be over.
 
         Raises:
@@ -216,10 +250,13 @@ class HttpBackend(JobFollower):
         """
         return False
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for a reply of a status that was not expected; by default from the tables."""
+    def error(self, reply: HttpReply, call: Any) -> VendorError:
+        """The error for a reply of a status that was not expected; by default from the tables.
+
+        `call` is the `Request` that it answers: the same status may mean another thing for each.
+        """
         row = _find_row(self, reply)[1]
-        return _error_by_table(self, reply, row, reconcilable=self.reconcilable(call))
+        return _error_by_table(self, reply, row, reconcilable=_is_reconcilable(self, call))
 
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
@@ -262,6 +299,52 @@ class HttpBackend(JobFollower):
             return super().check_liveness(call)
         return self.ask(call, LivenessResult)
 
+    def start_session(self, request: StartRequest) -> StartedSession:
+        return self.ask(request, StartedSession)
+
+    def read_session(self, request: ReadRequest) -> SessionReading:
+        return self.ask(request, SessionReading)
+
+    def delete_session(self, request: DeleteRequest) -> Deletion:
+        return self.ask(request, Deletion)
+
+    def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
+        url, hosts = address.reveal(), getattr(self, "media_hosts", ())
+        host = host_of(url)
+        is_of_mock = is_loopback(host) and is_loopback(host_of(f"{self.address}/"))
+        if not is_of_mock and (host not in hosts or not url.startswith("https://")):
+            raise ConfigurationError(
+                f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
+                "media_hosts to the exact names of the vendor's hosts for pictures."
+            )
+        failure: VendorError
+        try:
+            picture_request = HttpRequest(method="GET", url=url, charges=0, masked=(address,))
+            # urllib3 logs whole addresses, and whoever has this one has the face.
+            with muted("urllib3"):
+                reply = self.client.send(
+                    picture_request,
+                    backend=self.name,
+                    charges=0,
+                    timeouts_s=request.timeouts_s,
+                    deadline=request.deadline,
+                )
+            if reply.status == 200:
+                return Image.from_bytes(reply.body)
+            problem = f"answered {reply.status}"
+        except VendorError as error:
+            problem = f"could not be asked ({type(error).__name__})"
+        except errors.FaceMatchError as error:
+            problem = f"gave no picture ({type(error).__name__})"
+        # Without what was behind it: the address is in that.
+        failure = errors.VendorUnavailable(
+            f"The host of the portraits of {self.name} {problem}: read the session again, or "
+            "without the portrait.",
+            backend=self.name,
+            billing=FREE_BILLING,
+        )
+        raise failure
+
     def close(self) -> None:
         """Close all connections. A call that is under way, a job as well, goes on to its end."""
         self.client.close()
@@ -269,9 +352,10 @@ class HttpBackend(JobFollower):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
-    def ask(self, call: Call, kind: type[R]) -> R:
+    def ask(self, call: Request, kind: type[R]) -> R:
         """The result of one call of this backend; `VendorError` if there is none."""
-        outcome: R | VendorError = _HttpCall(self, call, kind).run()
+        http_call = _HttpCall(self, call, cast(type[Result | SessionAnswer], kind))
+        outcome: R | VendorError = http_call.run()
         if not isinstance(outcome, VendorError):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -282,7 +366,7 @@ class HttpBackend(JobFollower):
             outcome.__context__ = None
             del outcome
 
-    def read_reply(self, call: Call, *replies: HttpReply) -> models.Answer | errors.FaceMatchError:
+    def read_reply(self, call: Request, *replies: HttpReply) -> Any:
         """What replies mean for `call`: the result, or the error that the call would raise.
 
         Nothing is sent, so that any reply can be tried: a 502 with a page of markup, say.
@@ -292,6 +376,10 @@ class HttpBackend(JobFollower):
             *replies: What might be answered, in the order of the requests but without clean-ups;
                 what comes after the end of the call is not looked at. Their `secrets` are masked.
 
+        Returns:
+            For a call a `MatchResult` or a `LivenessResult`, for a request about a session what
+            that answers; or a `FaceMatchError`.
+
         Raises:
             ValueError: the call asks for more than these.
         """
@@ -300,9 +388,7 @@ class HttpBackend(JobFollower):
             yield from replies
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
-        kind = LivenessResult if call.operation is models.Operation.LIVENESS else MatchResult
-        http_call = _HttpCall(self, call, kind, iterate())
-        return cast(models.Answer | errors.FaceMatchError, http_call.run())
+        return _HttpCall(self, call, way_of(call).answer, iterate()).run()
 
     def fetch(
         self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
@@ -348,7 +434,7 @@ class HttpBackend(JobFollower):
 class _End:
     """How a call ended, and what all of it costs; None for an answer that nobody reads."""
 
-    outcome: Result | VendorError | None
+    outcome: Result | SessionAnswer | VendorError | None
     billing: Billing
 
 
@@ -358,8 +444,8 @@ class _HttpCall:
 
     backend: HttpBackend
     #: With the vendor's id of it, once that is known.
-    call: Call
-    kind: type[Result]
+    call: Request
+    kind: type[Result | SessionAnswer]
     #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
     canned_replies: Iterator[HttpReply] | None = None
     cancellation: Cancellation | None = attrs.field(factory=CANCELLATION.get)
@@ -396,7 +482,7 @@ class _HttpCall:
         self.deadline = self.call.deadline
         if not self.deadline.is_limited:
             self.deadline = Deadline.after(self.backend.call_timeout_s, self.call.clock)
-        steps = self.backend.steps(self.call)
+        steps: Steps = getattr(self.backend, way_of(self.call).steps)(self.call)
         next_input: HttpReply | VendorError | _End | None = None
         try:
             while not isinstance(next_input, _End):
@@ -435,6 +521,8 @@ class _HttpCall:
             if not self.is_sent or find_callers_exception(error) is error:
                 raise
             return self._end_raised(error)
+        if isinstance(step, HttpRequest) and self.call.is_billed is False:
+            return attrs.evolve(step, charges=0)
         if isinstance(step, (HttpRequest, Wait)):
             return step
         if isinstance(step, self.kind):
@@ -479,7 +567,8 @@ class _HttpCall:
             return self._end_unreadable(f"it leads to another host, {host}")
         if not is_first and self.is_cancelled:
             raise CallCancelled(self.ledger.bill_all())
-        is_billed = self.call.operation in backend.capabilities.billed_operations
+        billed_operations = backend.capabilities.billed_operations
+        is_billed = self.call.is_billed or self.call.operation in billed_operations
         self.ledger.add_request(request.charges if is_billed else 0)
         self.is_sent, self.is_last_free = True, not request.charges
         self.reply, self.is_in_tables, self.is_untrusted = None, False, False
@@ -540,7 +629,7 @@ class _HttpCall:
                 deadline=self.deadline,
                 send_by=send_by,
                 on_sent=on_sent,
-                reconcilable=backend.reconcilable(call),
+                reconcilable=_is_reconcilable(backend, call),
                 call_id=call.call_id,
             )
             # A server that should be a mock and is none gets no second picture.
@@ -596,7 +685,8 @@ class _HttpCall:
             if is_expected and code is None:
                 return reply
             self.is_in_tables = self.is_in_tables or row is not None
-            result = backend.parse_non_200(call, reply) if _is_json(reply) else None
+            is_about_pictures = isinstance(call, Call) and _is_json(reply)
+            result = backend.parse_non_200(call, reply) if is_about_pictures else None
             if isinstance(result, self.kind):
                 billing = result.billing
                 if billing == Billing():
@@ -612,7 +702,8 @@ class _HttpCall:
             if self.is_last_free and isinstance(refusal, OutcomeUnknown):
                 refusal = _error_by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            details = {"reconcilable": backend.reconcilable(call), "is_free": self.is_last_free}
+            is_reconcilable = _is_reconcilable(backend, call)
+            details = {"reconcilable": is_reconcilable, "is_free": self.is_last_free}
             fault, refusal = error, _error_by_table(backend, reply, row, **details)
         if fault is not None:
             problem = report_fault(fault)
@@ -673,7 +764,7 @@ class _HttpCall:
             kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
-        reconcilable = backend.reconcilable(call)
+        reconcilable = _is_reconcilable(backend, call)
         advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
         error_about_call = kind(
             f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
@@ -688,7 +779,7 @@ class _HttpCall:
         """The outcome with its bill and its ids, without its secrets."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
         vendor_id = call.vendor_id or self.request_id
-        if isinstance(outcome, Result):
+        if isinstance(outcome, (Result, SessionAnswer)):
             ids = outcome.ids
             outcome = call.masker.mask(
                 outcome,
@@ -706,6 +797,7 @@ class _HttpCall:
         if (
             isinstance(error, OutcomeUnknown)
             and not error.reconcilable
+            and isinstance(call, Call)
             and models.Retention.KEEP in backend.capabilities.retention
             and backend.reconcilable(attrs.evolve(call, retention=models.Retention.KEEP))
         ):
@@ -723,7 +815,9 @@ class _HttpCall:
         error.status_code = error.status_code or (None if reply is None else reply.status)
         return error
 
-    def _clean_up(self, outcome: Result | VendorError) -> Result | VendorError:
+    def _clean_up(
+        self, outcome: Result | SessionAnswer | VendorError
+    ) -> Result | SessionAnswer | VendorError:
         """The outcome, once what the steps have left for the end is sent; it says what failed."""
         may_be_sought = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
         is_untrusted = isinstance(outcome, EnvironmentMismatch)
@@ -751,6 +845,8 @@ class _HttpCall:
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
             return outcome
+        if not isinstance(outcome, (Result, SessionReading)):
+            return outcome  # it has no place for a warning
         warning = models.ResultWarning(
             code=models.WarningCode.OTHER,
             tag="not_cleaned_up",
@@ -828,6 +924,11 @@ def _error_by_table(
     details["row"] = row if isinstance(row, ErrorRow) else None
     now = backend.client.clock.now()
     return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
+
+
+def _is_reconcilable(backend: HttpBackend, call: Request) -> bool:
+    """Whether `reconcile` can find a call. A session is read, which is more."""
+    return isinstance(call, Call) and backend.reconcilable(call)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:

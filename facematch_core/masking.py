@@ -19,9 +19,9 @@ from urllib.parse import quote
 import attrs
 
 from .errors import ConfigurationError, RequestRejected, VendorError
-from .models import Result
+from .models import Face
 
-R = TypeVar("R", bound=Result)
+R = TypeVar("R")
 
 log = logging.getLogger("facematch")
 
@@ -193,26 +193,40 @@ class ResultMasker:
         """`result` with these fields instead of its own, in one walk over all its parts.
 
         Secrets and pieces of pictures are masked in the texts that come from the vendor; None
-        leaves the texts alone, for a backend that has no vendor.
+        leaves the texts alone, for a backend that has no vendor. Link and token of a session are
+        secrets, too, and the results of its checks are parts of it.
         """
+        if secrets is not None:
+            handoff = (getattr(result, "link", None), getattr(result, "token", None))
+            secrets = (*secrets, *(secret for secret in handoff if secret is not None))
         mask = None if secrets is None else masker(secrets, hides_pieces=True)
+        if checks := getattr(result, "checks", ()):
+            fields["checks"] = tuple(
+                attrs.evolve(check, result=self.mask(check.result, secrets)) for check in checks
+            )
         for name in ("probe_faces", "reference_faces"):
-            faces = []
-            for face in getattr(result, name, None) or ():
-                changes = {}
-                if face.demographics is not None:
-                    person = _mask_part(face.demographics, mask, "gender", "race")
-                    changes["demographics"] = person if self.demographic_keys is None else None
-                faces.append(_mask_part(face, mask, "landmarks", "pose", "quality", **changes))
-            if faces:
-                fields[name] = faces
+            if faces := getattr(result, name, None):
+                fields[name] = [self._mask_face(face, mask) for face in faces]
+        whole: Any = result
         if mask is not None:
-            fields["warnings"] = [_mask_part(each, mask, "tag", "text") for each in result.warnings]
-            fields["headers"] = _plain(fields.get("headers", result.headers), mask)
-        fields["ids"] = _mask_part(fields.get("ids", result.ids), mask, "vendor", "session")
-        keys = self.demographic_keys or (), self.media_keys
-        fields["raw"] = _plain(result.raw, mask or str, *keys)
-        masked: R = _mask_part(result, mask, "model", "vendor_status", **fields)
+            for name in ("warnings", "doubts"):
+                if (warnings := getattr(whole, name, None)) is not None:
+                    fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
+            fields["headers"] = _plain(fields.get("headers", whole.headers), mask)
+        fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")
+        if hasattr(whole, "raw"):
+            keys = self.demographic_keys or (), self.media_keys
+            fields["raw"] = _plain(whole.raw, mask or str, *keys)
+        names = [name for name in ("model", "vendor_status") if hasattr(whole, name)]
+        masked: R = _mask_part(result, mask, *names, **fields)
+        return masked
+
+    def _mask_face(self, face: Face, mask: Callable[[str], str] | None) -> Face:
+        changes = {}
+        if face.demographics is not None:
+            person = _mask_part(face.demographics, mask, "gender", "race")
+            changes["demographics"] = person if self.demographic_keys is None else None
+        masked: Face = _mask_part(face, mask, "landmarks", "pose", "quality", **changes)
         return masked
 
 

@@ -196,6 +196,8 @@ class Operation(enum.StrEnum):
     MATCH = "match"
     #: Whether one picture shows a live face.
     LIVENESS = "liveness"
+    #: A hosted session, in which the vendor looks at the person. `Sessions` starts and reads them.
+    SESSION = "session"
 
 
 class Reconciled(enum.StrEnum):
@@ -730,7 +732,7 @@ class LivenessResult(Result):
 Answer = MatchResult | LivenessResult
 
 #: The worse of two decisions is the one that stands later.
-_FROM_BEST_TO_WORST = (
+FROM_BEST_TO_WORST = (
     LiveMatchDecision.VERIFIED,
     LiveMatchDecision.REVIEW,
     LiveMatchDecision.INCONCLUSIVE,
@@ -808,7 +810,7 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
     words = {answer.decision.value for answer in (liveness, match) if answer is not None}
     passed = {Decision.MATCH.value, LivenessDecision.LIVE.value}
     decisions = [LiveMatchDecision(word) for word in words - passed]
-    return max(decisions, key=_FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
+    return max(decisions, key=FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
 
 
 #: Two answers with some warnings are shorter; a vendor may have warned a hundred times.

@@ -11,27 +11,31 @@ import json
 import math
 import threading
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, report_fault
+from .backend import CALL_ID_KEY, Backend, report_fault
 from .calibration import Calibration
+from .calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
 from .clock import Clock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
-from .images import Image
+from .images import Image, ImageLimits
 from .masking import without_private
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
-from .policy import RESULT_TYPES, ResultPolicy
+from .policy import ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
+from .session_types import SessionAnswer
 from .threads import HelperThreads, NoThread, StillRunning
+
+R = TypeVar("R")
 
 #: What leaves the policies of a try, and says how some failed there.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
@@ -39,10 +43,12 @@ LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 PICTURES = ("probe", "reference")
 
 
-def load_images(*pictures: object) -> tuple[list[Image], errors.InvalidImage | None]:
+def load_images(
+    *pictures: object, names: Iterable[str] = PICTURES
+) -> tuple[list[Image], errors.InvalidImage | None]:
     """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
     images = []
-    for picture, name in zip(pictures, PICTURES, strict=False):
+    for picture, name in zip(pictures, names, strict=False):
         try:
             images.append(Image.of(picture))
         except errors.InvalidImage as error:
@@ -83,10 +89,13 @@ class Defaults:
 
     @classmethod
     def of_arguments(
-        cls, calibration: Calibration | None = None, deadline_s: Any = None, **thresholds: Any
+        cls,
+        calibration: Calibration | None = None,
+        deadline_s: Any = None,
+        error_type: type[FaceMatchError] = errors.ConfigurationError,
+        **thresholds: Any,
     ) -> Defaults:
-        """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
-        error_type = errors.ConfigurationError
+        """From the arguments of a verifier; `error_type` if one is out of range."""
         numbers = {
             name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
@@ -121,30 +130,52 @@ class Pipeline:
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
         """One call."""
+        fields, record = self._validate(options)
+
+        def make_call(**common: Any) -> Call:
+            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
+            call_type = MatchCall if options.operation is Operation.MATCH else LivenessCall
+            return call_type(**common, **fields, **pictures)
+
+        judge = functools.partial(
+            self.result_policy.apply, call=record, metadata=fields["metadata"]
+        )
+        retry = self.retry if options.retry is None else options.retry or None
+        return self.carry_out(record, make_call, judge, retry)
+
+    def carry_out(
+        self,
+        record: CallRecord,
+        make_request: Callable[..., Request],
+        judge: Callable[..., R],
+        retry: Retry | None,
+    ) -> R:
+        """What `judge` makes of the backend's answer to one request, whose options are checked.
+
+        Args:
+            record: What has to be remembered of it.
+            make_request: Gives the request, with what each of this pipeline carries.
+            judge: Gives the result of an answer; its `elapsed_s` is from here on.
+            retry: Whether and when it is made again.
+        """
         started = self.clock.monotonic()
         cancellation = CANCELLATION.get()
         if cancellation is not None:
             cancellation.check()
-        fields, record = self._validate(options)
         progress = _Progress(self, record, cancellation)
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
-            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
-            call_type = MatchCall if options.operation is Operation.MATCH else LivenessCall
-            call = call_type(
+            request = make_request(
+                call_id=record.id,
                 clock=self.clock,
                 on_sent=progress.on_sent,
                 on_accepted=progress.on_accepted,
                 masker=self.result_policy.new_masker(),
-                **fields,
-                **pictures,
             )
-            retry = self.retry if options.retry is None else options.retry or None
-            answer = self._try_until_answered(call, progress, retry)
-            result = self.result_policy.apply(
-                answer, record, metadata=call.metadata, elapsed_s=self.clock.monotonic() - started
-            )
-            if progress.failed_attempts:
+            answer = self._try_until_answered(request, progress, retry)
+            elapsed_s = self.clock.monotonic() - started
+            result = judge(answer, elapsed_s=elapsed_s)
+            if isinstance(result, models.Result) and progress.failed_attempts:
                 result = attrs.evolve(result, failed_attempts=progress.failed_attempts)
         except BaseException as error:
             billing = progress.billing_after(error)
@@ -159,7 +190,16 @@ class Pipeline:
             elapsed_s = self.clock.monotonic() - started
             self.events.failed(error, record, billing, elapsed_s, attempt=progress.number)
             raise
-        self.events.answered(result, record, attempt=progress.number)
+        if isinstance(result, (models.MatchResult, models.LivenessResult)):
+            self.events.answered(result, record, attempt=progress.number)
+        else:
+            self.events.ended(
+                record,
+                _known_environment(answer),
+                answer.billing,
+                elapsed_s=max(0.0, elapsed_s),
+                attempt=progress.number,
+            )
         return result
 
     def check_call(
@@ -212,7 +252,6 @@ class Pipeline:
             review_threshold=review,
         )
         fields = {
-            "call_id": record.id,
             "threshold": threshold,
             "rotate": options.rotate,
             "retention": retention,
@@ -234,7 +273,7 @@ class Pipeline:
                 f"rotate must be True or False, not {type(options.rotate).__name__}."
             )
         if options.rotate and not can.rotate:
-            raise self._unsupported(
+            raise self.unsupported(
                 "rotate",
                 "cannot try quarter turns: leave rotate out and turn the picture upright first",
             )
@@ -245,23 +284,26 @@ class Pipeline:
             )
         if options.retention not in can.retention:
             retention = Retention(options.retention)
-            raise self._unsupported("retention", f"cannot ask for retention {retention}")
-        if options.options is not None and not isinstance(options.options, can.options or ()):
-            problem = "has no options of its own"
-            if can.options is not None:
-                type_name = type(options.options).__name__
-                problem = f"takes options of type {can.options.__name__}, not {type_name}"
-            raise self._unsupported("options", problem)
+            raise self.unsupported("retention", f"cannot ask for retention {retention}")
+        self.check_own_options(options.options, can.options)
         if options.caller_ref is not None:
-            _check_caller_ref(options.caller_ref)
+            check_text("caller_ref", options.caller_ref)
         if options.timeouts_s is not None and not self.backend.takes_timeouts:
-            raise self._unsupported("timeouts_s", "has no connections of ours: set deadline_s")
+            raise self.unsupported("timeouts_s", "has no connections of ours: set deadline_s")
         if not (
             options.retry is None or options.retry is False or isinstance(options.retry, Retry)
         ):
             raise errors.InvalidRequest(
                 f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
             )
+
+    def check_own_options(self, options: Any, kind: type | None) -> None:
+        """Refuse options that are not of the backend's own class for them."""
+        if options is not None and not isinstance(options, kind or ()):
+            problem = "has no options of its own"
+            if kind is not None:
+                problem = f"takes options of type {kind.__name__}, not {type(options).__name__}"
+            raise self.unsupported("options", problem)
 
     def _check_operation(self, options: CallOptions) -> None:
         """Refuse an option that this backend takes for another operation alone."""
@@ -274,9 +316,10 @@ class Pipeline:
         for name, operations in can.option_operations.items():
             if is_used.get(name) and options.operation not in operations:
                 takers = " and ".join(sorted(operations))
-                raise self._unsupported(name, f"takes {name} for {takers} alone: leave it out")
+                raise self.unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
-    def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
+    def unsupported(self, option: str, problem: str) -> errors.Unsupported:
+        """The refusal of an option, as its caller wrote it."""
         name = self.backend.name
         return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
 
@@ -335,10 +378,16 @@ class Pipeline:
         return calibration.threshold_for(options.max_fmr)
 
     def _prepare(self, images: Sequence[Image]) -> list[Image]:
-        can, prepared = self.backend.capabilities, []
-        for image, name in zip(images, PICTURES, strict=False):
+        can = self.backend.capabilities
+        return self.prepare(images, {name: can.limits_for(name) for name in PICTURES})
+
+    def prepare(
+        self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits]
+    ) -> list[Image]:
+        """The pictures as the vendor takes them, in the order of `limits_by_name`."""
+        prepared = []
+        for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
             try:
-                limits = can.limits_for(name)
                 prepared.append(image.prepared(limits, fit=self.fit_images))
             except errors.InvalidImage as error:
                 failure = error.of(name)
@@ -348,7 +397,9 @@ class Pipeline:
         # Outside the except block: the first error's frames hold the pictures.
         raise failure
 
-    def _try_until_answered(self, call: Call, progress: _Progress, retry: Retry | None) -> Answer:
+    def _try_until_answered(
+        self, call: Request, progress: _Progress, retry: Retry | None
+    ) -> Answer | SessionAnswer:
         """The backend's answer to one try after another, each admitted by every policy."""
         cancellation, record = progress.cancellation, progress.record
         sleep = None
@@ -360,7 +411,9 @@ class Pipeline:
             if cancellation is not None:
                 cancellation.check()
             number = progress.number
-            context = self._context(record, number, send_by, call.deadline, sleep)
+            context = self._context(
+                record, number, send_by, call.deadline, sleep, is_billed=call.is_billed
+            )
             progress.context = context
             leave: LeaveAll | None = None
             try:
@@ -401,7 +454,7 @@ class Pipeline:
             (context.sleep or self.clock.sleep)(wait_s)
 
     def _leave_policies(
-        self, leave: LeaveAll, progress: _Progress, end: Answer | BaseException
+        self, leave: LeaveAll, progress: _Progress, end: Answer | SessionAnswer | BaseException
     ) -> None:
         """Leave all policies with the answer of the try, or with what ended it."""
         if isinstance(end, BaseException):
@@ -412,7 +465,7 @@ class Pipeline:
         outcome = Outcome(
             charged=charged,
             sent=is_answer or progress.state is SendState.SENT or charged is not Charged.NO,
-            environment=getattr(end, "environment", None),
+            environment=_known_environment(end),
             error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
             asked_s=None if asked_at is None else self.clock.monotonic() - asked_at,
@@ -430,11 +483,15 @@ class Pipeline:
         send_by: Deadline,
         deadline: Deadline,
         sleep: Callable[[float], None] | None = None,
+        *,
+        is_billed: bool | None = None,
     ) -> AttemptContext:
+        if is_billed is None:
+            is_billed = record.operation in self.backend.capabilities.billed_operations
         return AttemptContext(
             call=record,
             number=number,
-            paid=record.operation in self.backend.capabilities.billed_operations,
+            paid=is_billed,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
@@ -442,13 +499,15 @@ class Pipeline:
             sleep=sleep,
         )
 
-    def _ask(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
+    def _ask(self, call: Request, progress: _Progress, *, paid: bool) -> Answer | SessionAnswer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
-        backend, result_type = self.backend, RESULT_TYPES[call.operation]
+        backend, result_type = self.backend, way_of(call).answer
         interruption: BaseException | None = None
         try:
-            answer = self._ask_in_time(call, progress, paid=paid)
+            answer: Any = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
+            if call.is_billed is False and isinstance(error, VendorError):
+                error.billing = _BILLINGS[False]
             # A refusal says "nothing was sent", and that may no longer be true.
             if progress.state is not SendState.SENT or _states_bill(error):
                 raise
@@ -459,7 +518,9 @@ class Pipeline:
             problem = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
         else:
             if type(answer) is result_type:
-                return answer
+                if call.is_billed is not None:
+                    answer = attrs.evolve(answer, billing=_BILLINGS[call.is_billed])
+                return cast(Answer | SessionAnswer, answer)
             problem = f"answered with {type(answer).__name__}, not {result_type.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         if interruption is not None:
@@ -468,14 +529,14 @@ class Pipeline:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {problem}, and the call may have been charged: report "
                 "this to its author.",
-                reconcilable=call.retention is Retention.KEEP,
+                reconcilable=_is_kept(call),
             )
         unsent = ", and nothing was sent" if paid else ""
         raise errors.BackendUnavailable(
             f"The backend {backend.name} {problem}{unsent}: report this to its author."
         )
 
-    def _ask_in_time(self, call: Call, progress: _Progress, *, paid: bool) -> object:
+    def _ask_in_time(self, call: Request, progress: _Progress, *, paid: bool) -> object:
         """What the backend answers while there is time."""
         backend, deadline, send_by = self.backend, call.deadline, call.send_by
         if deadline.is_over or send_by.is_over:
@@ -485,9 +546,7 @@ class Pipeline:
             raise VendorUnavailable(
                 f"{time_limit} ran out before anything was sent.", retryable=False
             )
-        ask: Callable[[Any], object] = (
-            backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        )
+        ask: Callable[[Any], object] = getattr(backend, way_of(call).method)
         progress.asked_at = self.clock.monotonic()
 
         def begin() -> object:
@@ -504,7 +563,7 @@ class Pipeline:
         return self._ask_on_helper(begin, send_by, call, progress)
 
     def _ask_on_helper(
-        self, begin: Callable[[], object], send_by: Deadline, call: Call, progress: _Progress
+        self, begin: Callable[[], object], send_by: Deadline, call: Request, progress: _Progress
     ) -> object:
         """The same for a call that does not end by itself: it is left behind when time is up."""
         name, deadline, future = self.backend.name, call.deadline, None
@@ -534,8 +593,25 @@ class Pipeline:
             f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
             "before it answered. The call may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-            reconcilable=call.retention is Retention.KEEP,
+            reconcilable=_is_kept(call),
         )
+
+
+#: What is said of the bill of a start, and of what is asked about a session later.
+_BILLINGS = {
+    True: Billing(Charged.YES, "counted at its start"),
+    False: Billing(Charged.NO, "asking about a session charges nothing"),
+}
+
+
+def _is_kept(call: Request) -> bool:
+    return isinstance(call, Call) and call.retention is Retention.KEEP
+
+
+def _known_environment(end: object) -> models.Environment | None:
+    """What the end of a try says of its environment, as far as that is a word of ours."""
+    environment = getattr(end, "environment", None)
+    return environment if isinstance(environment, models.Environment) else None
 
 
 class SendState(enum.IntEnum):
@@ -678,14 +754,15 @@ def check_threshold(
         raise error_type(str(error)) from None
 
 
-def _check_caller_ref(text: Any) -> None:
+def check_text(name: str, text: Any) -> None:
+    """Refuse what is no text, empty, or cannot be sent."""
     try:
         if isinstance(text, str) and text and text.encode():
             return
     except UnicodeEncodeError:
         pass
     raise errors.InvalidRequest(
-        "caller_ref must be text that is not empty and can be written as UTF-8."
+        f"{name} must be text that is not empty and can be written as UTF-8."
     )
 
 

@@ -83,7 +83,10 @@ class ResultPolicy:
         environment, declared = result.environment, self.backend.environment
         failure: BaseException
         try:
-            fields = _judge_fields(result, call, self.calibration) | {
+            verdict = judge_fields(
+                result, call.threshold, call.review_threshold, calibration=self.calibration
+            )
+            fields = verdict | {
                 "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
                 "environment": environment or declared,
                 "metadata": metadata,
@@ -98,12 +101,8 @@ class ResultPolicy:
                 ids=result.ids,
             )
         else:
-            if None not in (environment, declared) and environment is not declared:
-                problem = f"came from {environment}, but the backend is set to {declared}"
-            elif self.required is not None and judged.environment is not self.required:
-                origin = judged.environment or "an unknown environment"
-                problem = f"came from {origin}, but {self.required} is required"
-            else:
+            problem = find_mismatch(environment, declared, self.required)
+            if problem is None:
                 return judged
             failure = EnvironmentMismatch(
                 f"The answer of {self.backend.name} {problem}: check the address and the key.",
@@ -113,6 +112,20 @@ class ResultPolicy:
                 result=judged,
             )
         raise failure
+
+
+def find_mismatch(
+    environment: models.Environment | None,
+    declared: models.Environment | None,
+    required: models.Environment | None,
+) -> str | None:
+    """Why an answer from this environment, as it says itself, is refused; None if it is not."""
+    if None not in (environment, declared) and environment is not declared:
+        return f"came from {environment}, but the backend is set to {declared}"
+    if required is not None and (environment or declared) is not required:
+        origin = environment or declared or "an unknown environment"
+        return f"came from {origin}, but {required} is required"
+    return None
 
 
 def judge(result: R, call: models.CallRecord) -> R:
@@ -132,18 +145,23 @@ def judge(result: R, call: models.CallRecord) -> R:
         )
     if result.ids.call != call.id:
         raise InvalidRequest("The result does not carry the id of this call: it is another's.")
-    return attrs.evolve(result, **_judge_fields(cast(models.Answer, result), call, None))
+    answer = cast(models.Answer, result)
+    return attrs.evolve(result, **judge_fields(answer, call.threshold, call.review_threshold))
 
 
-def _judge_fields(
-    result: models.Answer, call: models.CallRecord, calibration: Calibration | None
+def judge_fields(
+    result: models.Answer,
+    requested: models.Threshold | None,
+    review: models.Threshold | None,
+    *,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """What of `result` the rules of `call` set: thresholds, decision and warnings.
+    """What of `result` its own rules set: thresholds, decision and warnings.
 
     A vendor may ignore a threshold, so both that and its own count; equality is the backend's. A
     vendor declines because of a grave warning, and a calibration may be for other answers.
     """
-    requested, review, score = call.threshold, call.review_threshold, result.score
+    score = result.score
     threshold = requested if result.threshold is None else result.threshold
     fields: dict[str, Any] = {"threshold": threshold, "review_threshold": review}
     if result.decision not in (models.Decision.MATCH, models.LivenessDecision.LIVE):

@@ -12,17 +12,11 @@ import attrs
 
 from . import errors, models
 from ._cancellation import find_callers_exception
-from .backend import (
-    Call,
-    LivenessCall,
-    MatchCall,
-    RemoteBackend,
-    describe_fault,
-    report_fault,
-    unreadable_error,
-)
+from .backend import RemoteBackend, describe_fault, report_fault, unreadable_error
+from .calls import Call, LivenessCall, MatchCall, Request
 from .masking import Secret, mask_error, muted
 from .models import Billing, Charged, LivenessResult, MatchResult
+from .session_types import SessionAnswer
 
 __all__ = ["SdkBackend", "guarded_call"]
 
@@ -84,7 +78,7 @@ class SdkBackend(RemoteBackend):
 
 
 def guarded_call(
-    call: Call,
+    call: Request,
     ask: Callable[[], T],
     read: Callable[[T], R],
     *,
@@ -128,7 +122,7 @@ def guarded_call(
         call, ask, read, mute=tuple(mute), translate=translate, backend=backend, billed=billed
     )
     hidden = tuple(secrets)
-    if isinstance(outcome, models.Result):
+    if isinstance(outcome, (models.Result, SessionAnswer)):
         return typing.cast(R, call.masker.mask(outcome, hidden))
     if not isinstance(outcome, errors.VendorError):
         return outcome
@@ -145,7 +139,7 @@ def guarded_call(
 
 
 def _ask(
-    call: Call,
+    call: Request,
     ask: Callable[[], T],
     read: Callable[[T], R],
     *,

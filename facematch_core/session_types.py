@@ -115,6 +115,7 @@ class SessionCapabilities:
         gives_portrait: Whether a picture of the person can be had.
         result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
         takes_reference: Whether a start may bring a picture to compare with.
+        link_hosts: The vendor's own hosts for links besides that of `address`, in small letters.
         needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
             threshold of the caller's.
         takes_language, takes_return_url: Whether a start may bring one.
@@ -137,6 +138,7 @@ class SessionCapabilities:
     gives_portrait: bool = False
     result_lasts_s: float | None = None
     takes_reference: bool = False
+    link_hosts: frozenset[str] = frozenset()
     needs_liveness_threshold: bool = False
     takes_language: bool = False
     takes_return_url: bool = False
@@ -254,13 +256,14 @@ class SessionAnswer:
     """What every answer about a session has.
 
     Attributes:
-        environment: The answer's own word for where it came from; None if it says nothing.
+        environment: The answer's own word for where it came from, untouched if it is none of ours
+            (the core refuses it then); None if it says nothing.
         billing: What was charged, as far as it says.
         ids: The vendor's id of the request.
         headers: Those that the backend names in `result_headers`.
     """
 
-    environment: Environment | None = None
+    environment: Environment | str | None = None
     billing: Billing = attrs.field(factory=Billing)
     ids: Ids = attrs.field(factory=Ids)
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
@@ -292,8 +295,9 @@ class SessionCheck:
     """For plug-ins: one item about a face in a session, as its vendor judged it.
 
     Attributes:
-        result: By the vendor's verdict alone: the rules of the record are applied by the core. An
-            item that is not finished is INCONCLUSIVE.
+        result: By the vendor's verdict alone: the rules of the record are applied by the core. Of
+            a vendor without a verdict by the threshold of the record. An item that is not finished
+            is INCONCLUSIVE.
         portrait: A picture of the person in this very item, or its address; None if there is none.
     """
 
@@ -314,11 +318,14 @@ class SessionReading(SessionAnswer):
         checks: The items that count, all of them; where there were several attempts, those of the
             last. Empty for what was not reported.
         compared_with: With which picture a match was made.
-        record_id, terms, subject_ref: What the vendor shows of them; None if nothing.
+        record_id, terms, subject_ref: What the vendor shows of them; None if nothing, which is a
+            mismatch for what `SessionCapabilities.keeps` names, but for the subject.
         created_at: When the vendor made it, by its clock; None if it does not say.
         vendor: Facts that must be those of `SessionRecord.vendor`, where both have them.
         doubts: Why a pass needs a person: a weaker method than the one that was asked for.
         link, token, page, expires_at: As in `StartedSession`, if the session can be resumed.
+        read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
+            does not say.
         attempts: How many the person has made; None if the vendor does not say.
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
         checked_at: When the person was judged, by the vendor's clock; None if it does not say.
@@ -342,6 +349,7 @@ class SessionReading(SessionAnswer):
     token: Secret | None = None
     page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    read_again_s: float | None = None
     attempts: int | None = None
     reviewed: bool | None = None
     checked_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)

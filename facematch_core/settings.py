@@ -192,6 +192,8 @@ def _file_reader(folder: Path) -> _Reader:
     """Reads the paths and secrets of a file; a secret may not be in it as text."""
 
     def read(value: Any, kind: Any) -> Any:
+        if isinstance(value, list) and typing.get_origin(kind) is tuple:
+            return [read(item, typing.get_args(kind)[0]) for item in value]
         if kind is Path:
             return resolve_path(_check_text(value), "it", folder)
         if kind is not Secret:

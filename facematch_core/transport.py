@@ -53,7 +53,8 @@ from . import errors
 from ._cancellation import find_callers_exception
 from ._version import __version__
 from .addresses import is_loopback
-from .backend import ignore, unreadable_error
+from .backend import unreadable_error
+from .calls import ignore
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .masking import Secret

@@ -483,7 +483,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         thresholds_by_rate = as_calibration(calibration)
         if thresholds_by_rate is not None:
             thresholds_by_rate.check(backend, self._clock.now())
-        thresholds = {
+        thresholds: dict[str, Any] = {
             "threshold": threshold,
             "liveness_threshold": liveness_threshold,
             "review_threshold": review_threshold,
@@ -576,12 +576,14 @@ class FaceVerifier(Verifier[float | Threshold]):
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
                 f"{backend.name}: use one that calls the same vendor."
             )
-        if not backend.reconcilable(record):
+        if record.operation is Operation.SESSION or not backend.reconcilable(record):
+            reason = "The vendor was asked to keep nothing of this call"
+            if record.operation is Operation.SESSION:
+                reason = "This is the start of a session, which only Sessions.read can look up"
             return Reconciliation(
                 outcome=Reconciled.CANNOT_KNOW,
                 call=record,
-                reason="The vendor was asked to keep nothing of this call, so its records cannot "
-                "say what happened.",
+                reason=f"{reason}, so its records cannot say what happened.",
             )
         self._pipeline.result_policy.check_environment()
         reconciliation = self._search(record, deadline)

@@ -1,11 +1,12 @@
-"""The backend `didit`: face match and passive liveness of Didit, and its account.
+"""The backend `didit`: face match, passive liveness and sessions of Didit, and its account.
 
 Its answers mean what Didit's documents of three editions say (early 2026, July 2026, November
 2026); which one the vendor speaks is not asked and need not be known.
 
 The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
 (calls about faces), `records` (what an account answers), `client` (calls of an account),
-`arguments`, `account`, `reconcile`. `backend` needs `wire` alone, and `webhooks` are beside them.
+`arguments`, `account`, `reconcile`, `sessions`. `backend` needs `wire` alone, and `webhooks` are
+beside them.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
         SessionNotFound,
         SessionStatus,
     )
-    from .backend import DiditBackend
+    from .backend import DiditBackend, DiditSessionOptions
     from .webhooks import Refusal, SignatureVariant, WebhookEvent, WebhookRefused, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
 
@@ -31,6 +32,7 @@ __all__ = [
     "ApiService",
     "DiditAccount",
     "DiditBackend",
+    "DiditSessionOptions",
     "Node",
     "Refusal",
     "SessionDecision",
@@ -47,7 +49,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "backend": "DiditBackend",
+        "backend": "DiditBackend DiditSessionOptions",
         "words": "LIVENESS_SCALE MATCH_SCALE",
         "account": "ApiService DiditAccount Node SessionDecision SessionNotFound SessionStatus",
         "webhooks": "Refusal SignatureVariant WebhookEvent WebhookRefused verify_webhook",

@@ -25,6 +25,7 @@ import attrs
 
 from facematch_core import CallRecord, Clock, ConfigurationError, InvalidRequest, Secret
 from facematch_core.deadline import Deadline
+from facematch_core.errors import SessionNotFound
 from facematch_core.http import HttpBackend, HttpClient
 
 from . import arguments, records, wire
@@ -34,7 +35,6 @@ from .client import (
     PAGE_SIZE,
     AccountClient,
     AccountRequest,
-    SessionNotFound,
     session_rows,
 )
 from .records import (

@@ -1,13 +1,17 @@
-"""`DiditBackend`: face match and passive liveness, as Didit's API offers them."""
+"""`DiditBackend`: face match, passive liveness and hosted sessions, as Didit's API has them."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
 from facematch_core import (
     CallRecord,
+    ConfigurationError,
     Environment,
     Ids,
     LivenessResult,
@@ -18,15 +22,76 @@ from facematch_core import (
     Secret,
     ThresholdRule,
 )
-from facematch_core.backend import Call, Capabilities, MatchCall
+from facematch_core.backend import (
+    Call,
+    Capabilities,
+    DeleteRequest,
+    ImageLimits,
+    MatchCall,
+    RateWindow,
+    ReadRequest,
+    Request,
+    StartRequest,
+)
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
+from facematch_core.session_types import (
+    Kept,
+    SessionCapabilities,
+    SessionHint,
+    StartRepeat,
+)
 
 from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
 
+if TYPE_CHECKING:
+    from facematch_core.http import DeleteSteps, ReadSteps, StartSteps
+
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
+
+
+@attrs.frozen(kw_only=True)
+class DiditSessionOptions:
+    """Of the start of a session (Didit OpenAPI, 2026-07-18, read 2026-11-23).
+
+    Attributes:
+        callback_method: Which of two devices goes on to the `return_url`: that which began, that
+            which ended, or both; None for Didit's default, ``initiator``.
+        sandbox_scenario: How the session ends, ``approve`` or ``decline_liveness_attack`` say: only
+            where the setting `environment` is SANDBOX, or a mock answers. None for none.
+    """
+
+    callback_method: Literal["initiator", "completer", "both"] | None = None
+    sandbox_scenario: str | None = None
+
+
+def _be_like(pattern: str, words: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
+    """A validator of a setting, or of each of several; None is not looked at."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        for text in value if isinstance(value, tuple) else (value,):
+            if text is not None and not (isinstance(text, str) and re.fullmatch(pattern, text)):
+                raise ConfigurationError(f"{attribute.name} must be {words}.")
+
+    return check
+
+
+def _as_several(value: Any) -> Any:
+    return (value,) if isinstance(value, (str, Secret)) else tuple(value)
+
+
+def _as_secrets(value: Any) -> tuple[Secret, ...]:
+    return tuple(as_secret(secret) for secret in _as_several(value))
+
+
+_WORKFLOW = _be_like(
+    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "the UUID of a published workflow, as Didit's console shows it",
+)
+_METHOD = _be_like("PASSIVE|FLASHING|ACTIVE_3D", "PASSIVE, FLASHING or ACTIVE_3D")
+_HOSTS = _be_like("[a-z0-9.-]+", "exact names of hosts in small letters, such as shop.example")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,6 +108,11 @@ class DiditBackend(wire.Connection, HttpBackend):
     account's blocklist and earlier faces, kept or not; faces of the same `caller_ref` are left out
     of that.
 
+    A hosted session runs a workflow that you made in Didit's console, and Didit always keeps it.
+    Its checks, methods and thresholds are the workflow's. Didit is sent the id of the record (as
+    ``vendor_data``, by which it groups sessions) and, in the metadata, that id and a digest of the
+    terms.
+
     Args:
         api_key: The application's key. May come from ``DIDIT_API_KEY``.
         base_url: Where to ask.
@@ -57,13 +127,35 @@ class DiditBackend(wire.Connection, HttpBackend):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
+        workflow_id: Of sessions: the UUID of a published workflow. May come from
+            ``DIDIT_WORKFLOW_ID``.
+        workflow_takes_reference: Whether that workflow compares with the `reference` of a start:
+            one of the kind Biometric Authentication with a face match, or one that matches before
+            it reads a document. Others ignore it, so without this a reference is refused.
+        liveness_method: What the workflow checks a live face with: ``PASSIVE``, ``FLASHING`` or
+            ``ACTIVE_3D``. If a session shows another one, a pass is for a person. None if any will
+            do.
+        group_by_subject: Whether `subject_ref` is sent instead of the id of the record. Then Didit
+            compares with a face that it stored for that subject, and does not warn of duplicates of
+            the same person; but it also gives an open session of that subject out again to the next
+            start, whatever that is for.
+        webhook_secrets: The ``secret_shared_key`` of the webhook destination; several while it is
+            being changed. One may come from ``DIDIT_WEBHOOK_SECRET``.
+        media_hosts: Exact names of the hosts from which portraits may be fetched; empty for none.
+        handoff_hosts: Exact names of the hosts to which a link may lead: Didit's, and your own
+            domain if Didit has set one up.
+        return_hosts: Exact names of the hosts to which a person may be sent afterwards.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
     name: ClassVar[str] = NAME
-    environment_variables: ClassVar[dict[str, str]] = {"api_key": "DIDIT_API_KEY"}
+    environment_variables: ClassVar[dict[str, str]] = {
+        "api_key": "DIDIT_API_KEY",
+        "workflow_id": "DIDIT_WORKFLOW_ID",
+        "webhook_secrets": "DIDIT_WEBHOOK_SECRET",
+    }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_OPERATIONS,
@@ -82,9 +174,36 @@ class DiditBackend(wire.Connection, HttpBackend):
         reports_faces=True,
         media_keys=MEDIA_KEYS,
     )
+    session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
+        checks=_OPERATIONS,
+        start_is_repeatable=StartRepeat.ID,
+        keeps=frozenset({Kept.ID, Kept.TERMS}),
+        finds_lost=True,
+        can_resume=True,
+        can_delete=True,
+        has_webhooks=True,
+        gives_portrait=True,
+        takes_reference=True,
+        takes_language=True,
+        takes_return_url=True,
+        # "2 MB" may be those of the picture or of its base64, which is a third longer.
+        reference_limits=ImageLimits(formats=wire.LIMITS.formats, max_bytes=1_500_000),
+        options=DiditSessionOptions,
+        read_windows=(RateWindow(600, 60.0),),
+    )
 
     # Not to be left out, unlike that of an account.
     api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
+    workflow_id: str | None = attrs.field(default=None, validator=_WORKFLOW)
+    workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
+    liveness_method: str | None = attrs.field(default=None, validator=_METHOD)
+    group_by_subject: bool = attrs.field(default=False, validator=wire.check_flag)
+    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
+    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
+    handoff_hosts: tuple[str, ...] = attrs.field(
+        default=("verify.didit.me",), converter=_as_several, validator=_HOSTS
+    )
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.
@@ -101,14 +220,36 @@ class DiditBackend(wire.Connection, HttpBackend):
             return wire.match_result(call, reply.json(), self.environment)
         return wire.liveness_result(call, reply.json(), self.environment)
 
-    def error(self, reply: HttpReply, call: Call) -> VendorError:
+    def error(self, reply: HttpReply, call: Request) -> VendorError:
         """The error for any other answer."""
-        return wire.error_of(
-            reply,
-            now=self.client.clock.now(),
-            reconcilable=self.reconcilable(call),
-            ids=Ids(call=call.call_id),
-        )
+        about: dict[str, Any] = {"now": self.client.clock.now(), "ids": Ids(call=call.call_id)}
+        if isinstance(call, Call):
+            return wire.error_of(reply, reconcilable=self.reconcilable(call), **about)
+        from .sessions import error_row
+
+        return wire.error_of(reply, find_row=functools.partial(error_row, call), **about)
+
+    # Not above: a comparison needs neither sessions nor webhooks.
+
+    def start_steps(self, request: StartRequest) -> StartSteps:
+        from .sessions import start_steps
+
+        return start_steps(self, request)
+
+    def read_steps(self, request: ReadRequest) -> ReadSteps:
+        from .sessions import read_steps
+
+        return read_steps(self, request.record)
+
+    def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
+        from .sessions import delete_steps
+
+        return delete_steps(self, request.record)
+
+    def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
+        from .sessions import read_delivery
+
+        return read_delivery(self, body, headers)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether Didit's records can show it later: if it was asked to keep the call, and does."""

@@ -22,6 +22,7 @@ from facematch_core.errors import (
     EnvironmentMismatch,
     OutcomeUnknown,
     RequestRejected,
+    SessionNotFound,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
@@ -45,10 +46,6 @@ T = TypeVar("T")
 
 #: The host that registers accounts (Didit face-match skill page, early 2026).
 AUTH_HOST = "apx.didit.me"
-
-
-class SessionNotFound(RequestRejected, LookupError):
-    """No session of this id can be had: it is unknown, deleted, or out of the key's scope."""
 
 
 @attrs.frozen(kw_only=True)
@@ -248,7 +245,7 @@ _NOT_ACCEPTED = ErrorRow(
 _NOWHERE = ErrorRow(
     RequestRejected, Charged.NO, _NO_PRICE, "there is nothing of this kind; check auth_url"
 )
-_NO_SESSION = ErrorRow(
+NO_SESSION = ErrorRow(
     SessionNotFound,
     Charged.NO,
     "an answer 404",
@@ -271,7 +268,7 @@ def error_row(  # noqa: PLR0911 - a ladder
         # No page shows a body of that host, so the status alone decides.
         form, shape = "other", BodyShape.JSON_OBJECT
     elif status == 404 and form == "detail" and request.of_session:
-        return _NO_SESSION
+        return NO_SESSION
     row = wire.error_row(status, form, shape)
     if row.charged is not Charged.UNKNOWN and (request.only_reads or status < 500):
         return row

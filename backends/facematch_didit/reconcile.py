@@ -26,11 +26,10 @@ from facematch_core import (
 )
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.deadline import Deadline
-from facematch_core.errors import EnvironmentMismatch, UnexpectedResponse
+from facematch_core.errors import EnvironmentMismatch, SessionNotFound, UnexpectedResponse
 from facematch_core.http import HttpBackend
 
 from .account import DiditAccount
-from .client import SessionNotFound
 from .records import ApiService, SessionDecision, SessionRow
 
 #: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that

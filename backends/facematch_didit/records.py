@@ -333,8 +333,8 @@ class Media:
     address: Secret
 
 
-#: What a session can have of a call.
-SessionResult = MatchResult | LivenessResult
+#: What a session can have of a face.
+FaceResult = MatchResult | LivenessResult
 
 
 @attrs.frozen(kw_only=True)
@@ -371,7 +371,7 @@ class SessionDecision:
     session_number: int | None = None
     status: SessionStatus
     vendor_status: str = attrs.field(metadata=didit_name("status"))
-    results: tuple[SessionResult, ...] = ()
+    results: tuple[FaceResult, ...] = ()
     media: tuple[Media, ...] = ()
     features: tuple[str, ...] = ()
     environment: Environment | None = None
@@ -520,7 +520,7 @@ def _has_feature(feature: str, session: SessionDecision) -> bool:
 
 def _read_results(
     session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], is_sandbox: bool
-) -> Iterator[SessionResult]:
+) -> Iterator[FaceResult]:
     """Each comparison, then each check, in the order of the decision."""
     metadata = session.metadata or {}
     # A kept call carries our id beside the caller's own entries.

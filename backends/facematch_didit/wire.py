@@ -123,7 +123,8 @@ def check_key(_: object, __: object, key: Secret) -> None:
         raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
 
 
-def _check_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
+def check_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
+    """Refuse what is not True or False."""
     # What merely counts as true could be the text "false".
     if not isinstance(value, bool):
         raise ConfigurationError(f"{attribute.name} must be True or False.")
@@ -156,8 +157,8 @@ class Connection:
         validator=attrs.validators.optional(check_key),
     )
     base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=_check_flag)
-    allow_insecure: bool = attrs.field(default=False, validator=_check_flag)
+    allow_base_url: bool = attrs.field(default=False, validator=check_flag)
+    allow_insecure: bool = attrs.field(default=False, validator=check_flag)
     environment: Environment | None = attrs.field(default=None, converter=_check_environment)
     connect_timeout_s: float = attrs.field(default=10.0, validator=_check_seconds)
     read_timeout_s: float = attrs.field(default=60.0, validator=_check_seconds)
@@ -208,19 +209,7 @@ def _face_request(
         "save_api_request": "true" if call.retention is Retention.KEEP else "false",
     }
     if call.caller_ref:
-        problem = ""
-        if not call.caller_ref.strip():
-            # Didit's lists cannot be asked for it, and a framework may drop it.
-            problem = "is white space alone: leave it out, or write something"
-        elif len(call.caller_ref) > MAX_CALLER_REF:
-            problem = (
-                f"has {len(call.caller_ref)} characters, but at most {MAX_CALLER_REF} are sent to "
-                "Didit (as vendor_data): shorten it"
-            )
-        if problem:
-            sentence = f"caller_ref {problem}. Nothing was sent."
-            raise Unsupported(sentence, backend=NAME, what="caller_ref")
-        fields["vendor_data"] = call.caller_ref
+        fields["vendor_data"] = check_vendor_data("caller_ref", call.caller_ref)
     metadata = dict(call.metadata or {})
     if call.retention is Retention.KEEP:
         # In the metadata, because vendor_data is the caller's, and has a meaning for Didit's index.
@@ -233,6 +222,22 @@ def _face_request(
         fields=fields,
         files=[picture("user_image", call.probe)],
     )
+
+
+def check_vendor_data(name: str, text: str) -> str:
+    """`text`, if it can go as ``vendor_data``; `Unsupported` names the argument."""
+    problem = ""
+    if not text.strip():
+        # Didit's lists cannot be asked for it, and a framework may drop it.
+        problem = "is white space alone: leave it out, or write something"
+    elif len(text) > MAX_CALLER_REF:
+        problem = (
+            f"has {len(text)} characters, but at most {MAX_CALLER_REF} are sent to Didit (as "
+            "vendor_data): shorten it"
+        )
+    if problem:
+        raise Unsupported(f"{name} {problem}. Nothing was sent.", backend=NAME, what=name)
+    return text
 
 
 def _threshold_of(call: Call) -> Threshold:

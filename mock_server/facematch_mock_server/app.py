@@ -14,6 +14,7 @@ from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
 from .faults import Fault, is_control, is_for_mock
+from .hosted import PERSON
 from .journal import compose_note, presentable, shorten
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
@@ -32,6 +33,12 @@ class Console(Protocol):
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response: ...
 
 
+class Person(Protocol):
+    """The page on which somebody plays the person of a hosted session. Safe across threads."""
+
+    def handle(self, request: Request) -> Response: ...
+
+
 class App:
     """Answers for the accounts of one server, whatever the transport. Safe across threads."""
 
@@ -42,6 +49,7 @@ class App:
         self.accounts = accounts
         self._control = ControlApi(accounts)
         self.console: Console | None = None
+        self.person: Person | None = None
 
     @property
     def is_stopped(self) -> bool:
@@ -75,6 +83,10 @@ class App:
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request; raises nothing but what the recognizer raises."""
+        if request.path.startswith(PERSON):
+            if self.person is None:
+                return self._mark(reply_words(404, "There is no page of a person here."))
+            return self._mark(self.person.handle(request))
         if self.console is None:
             return self._handle(request)
         return self.console.handle(request, self._handle)
@@ -122,7 +134,9 @@ class App:
         return self.too_large(head)
 
     def max_body_bytes(self, head: Head) -> int:
-        return MAX_CONTROL_BYTES if is_control(head) else MAX_BODY_BYTES
+        # The page of a person takes pictures.
+        is_small = is_control(head) and not head.path.startswith(PERSON)
+        return MAX_CONTROL_BYTES if is_small else MAX_BODY_BYTES
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body over the limit, noted in the journal."""

@@ -52,6 +52,14 @@ class VirtualClock:
         """Seconds since 1970."""
         return self.now().timestamp()
 
+    def monotonic(self) -> float:
+        """As `timestamp`, for whoever measures how long something takes."""
+        return self.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        """As `advance`: whoever waits by this clock waits no real time."""
+        self.advance(seconds)
+
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; a ValueError beyond the year 8999."""
         number: Any = seconds
@@ -88,7 +96,7 @@ class Ids:
 
     def __init__(self, seed: int | None = None) -> None:
         #: To sign with, shown to nobody: with a seed it is as easy to guess as the seed.
-        self.secret = secrets.token_bytes(32)
+        self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
         self._random = random.Random(seed)  # noqa: S311 - ids of a mock guard nothing

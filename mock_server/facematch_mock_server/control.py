@@ -17,6 +17,7 @@ from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, require_end
+from .hosted import open_sessions
 from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
@@ -252,7 +253,12 @@ class Control:
 
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; ValueError unless from 0 on."""
-        return self.open_world.clock.advance(seconds)
+        account = self.open_world.account
+        now = account.clock.advance(seconds)
+        # Whoever waits for the end of a hosted session hears of it without asking.
+        for world in filter(None, map(account.find_world, self.vendors())):
+            open_sessions(world)
+        return now
 
     def balance(self) -> Decimal:
         """The credit that is left, in USD."""

@@ -237,7 +237,7 @@ def _shape_of(kind: type) -> Callable[[Any], Any]:
             return shape
     if not attrs.has(kind):
         return str
-    names = [field.name for field in attrs.fields(kind)]
+    names = [field.name for field in attrs.fields(kind) if "secret" not in field.metadata]
 
     def fields(record: Any) -> dict[str, Any]:
         values = ((name, getattr(record, name)) for name in names)

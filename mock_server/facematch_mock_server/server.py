@@ -295,6 +295,11 @@ class MockServer:
         return self._main.of(vendor)
 
     @property
+    def clock(self) -> VirtualClock:
+        """The time of the first account, for a program that is to have the same."""
+        return self.accounts.main.clock
+
+    @property
     def control(self) -> Control:
         """What a test may do to the first account at the first vendor, and to what all share."""
         return self._main.control

@@ -308,26 +308,61 @@ class Review:
 
 
 @attrs.frozen(kw_only=True)
+class Hosted:
+    """What a session has that a person does at the vendor's page, and not one saved call.
+
+    Attributes:
+        token: Opens its page; a secret. Not in `repr`.
+        kind: ``kyc``, where a document is shown and compared, or ``biometric``, where the reference
+            is one that the vendor had before.
+        workflow, version: By which it was made, in the vendor's words; None where there is none.
+        callback: Where the person is sent afterwards; None for nowhere. Not in `repr`.
+        callback_method: Which device is sent there, in the vendor's word.
+        language: That of the page, as asked for; None for the browser's.
+        expires_at: UTC; from then on nobody can do it.
+        is_live: Whether a live key asked for it.
+        attempts: How many times somebody tried.
+        scenario: The outcome that was asked for in the sandbox; None for that of the pictures.
+        reference: SHA-256 of the picture that the face is compared with; None for none.
+    """
+
+    token: str = attrs.field(repr=False, metadata={"secret": True})
+    kind: str
+    workflow: str | None = None
+    version: int | None = None
+    callback: str | None = attrs.field(default=None, repr=False)
+    callback_method: str = "initiator"
+    language: str | None = None
+    expires_at: dt.datetime
+    is_live: bool = True
+    attempts: int = 0
+    scenario: str | None = None
+    reference: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Session:
-    """One saved call.
+    """One saved call, or a hosted session.
 
     Attributes:
         id: The request id of its answer.
         number: 1 for the first session of the world.
         internal_id: Another id of it, which lists tell.
-        service: As the vendor calls it.
+        service: As the vendor calls it; None of a hosted session.
         status: The vendor's word; changes when somebody updates it.
         created_at: UTC.
         vendor_data, metadata: As sent; None if they were not.
         pictures: SHA-256 by the vendor's name of the picture.
-        result: The part of the answer that belongs to the service.
+        result: The part of the answer that belongs to the service; of a hosted session such parts
+            by the name of the feature, as far as it ran.
         reviews: In the order they were written.
+        hosted: What only a hosted session has; None of a saved call.
     """
 
     id: str
     number: int = 0
     internal_id: str = ""
-    service: str
+    service: str | None = None
     status: str
     created_at: dt.datetime
     vendor_data: str | None
@@ -335,6 +370,7 @@ class Session:
     pictures: Mapping[str, str | None]
     result: Mapping[str, Any] = attrs.field(repr=False)
     reviews: tuple[Review, ...] = ()
+    hosted: Hosted | None = None
 
 
 class Sessions(Collection[Session]):

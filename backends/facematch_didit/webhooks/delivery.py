@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
-from facematch_core import Secret
+from facematch_core import Secret, errors
 from facematch_core.addresses import MOCK_HEADER
-from facematch_core.errors import FaceMatchError, InvalidRequest
+from facematch_core.errors import InvalidRequest
 
 
 class Refusal(enum.StrEnum):
@@ -56,7 +56,7 @@ STATUSES: Mapping[Refusal, int] = MappingProxyType(
 )
 
 
-class WebhookRefused(FaceMatchError, ValueError):
+class WebhookRefused(errors.WebhookRefused):
     """A delivery that must not be acted on. The message holds no secret and nothing of the body.
 
     Attributes:
@@ -65,12 +65,8 @@ class WebhookRefused(FaceMatchError, ValueError):
     """
 
     def __init__(self, message: str, *, reason: Refusal) -> None:
-        super().__init__(message)
+        super().__init__(message, http_status=STATUSES[reason])
         self.reason = reason
-
-    @property
-    def http_status(self) -> int:
-        return STATUSES[self.reason]
 
 
 TIMESTAMP = "x-timestamp"

@@ -20,6 +20,7 @@ from facematch_mock_server.account import Account, Place, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.faults import POSSIBLE, is_for_mock
+from facematch_mock_server.hosted import is_open, page_path
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
@@ -329,8 +330,11 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     sessions = control.sessions
     fitting = [session for session in sessions.all() if _has_words(words, _OF_SESSION(session))]
     newest, waiting = fitting[-_ROWS:], sessions.waiting()[-_ROWS:]
-    choices = sessions.CHOICES
-    return {"total": len(fitting), "waiting": waiting, "newest": newest, "choices": choices}
+    rows = {"total": len(fitting), "waiting": waiting, "newest": newest}
+    world = control.world
+    # Where somebody plays the person; whoever reads this may do so by the control API, too.
+    pages = {each.id: page_path(world, each) for each in newest if is_open(world, each)}
+    return {**rows, "pages": pages, "choices": sessions.CHOICES}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:

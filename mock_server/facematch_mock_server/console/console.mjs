@@ -710,7 +710,7 @@ async function sessions() {
   if (lacks("sessions", "keeps no sessions", "#queue", "#kept")) return;
   const state = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [state.total, state.waiting, state.newest])) return;
-  const rows = (list) => list.reverse().map((session) => sessionRow(session, state.choices));
+  const rows = (list) => list.reverse().map((session) => sessionRow(session, state.choices, state.pages[session.id]));
   const comment = $("#comment")?.parentElement ?? h("label.field.narrow", { "data-changes": true },
     h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
   put($("#queue"), state.waiting.length > 0 && comment, table("Sessions that wait for a person", SESSION, rows(state.waiting)));
@@ -718,7 +718,7 @@ async function sessions() {
     state.total > state.newest.length && h("p.lead", {}, `The newest ${state.newest.length} of ${state.total.toLocaleString()}.`));
 }
 
-function sessionRow(session, words) {
+function sessionRow(session, words, page) {
   const choices = words.filter((status) => status !== session.status);
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
@@ -728,8 +728,8 @@ function sessionRow(session, words) {
     h("div.acts", { "data-changes": true }, choices.map((status) => h("button", {
       type: "button", "data-key": session.id + status, "aria-label": `${verb(status)} session ${session.number}`,
       click: () => attempt(() => done(its("sessions/decide"), { session_id: session.id, status, comment: $("#comment")?.value || null }, `Session ${session.number} is ${status} now.`)),
-    }, verb(status)))),
-    session.result.score ?? "", session.service, session.vendor_data ?? "", moment(session.created_at),
+    }, verb(status))), page && h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person")),
+    session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", session.vendor_data ?? "", moment(session.created_at),
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, notes.length), notes));
 }
 

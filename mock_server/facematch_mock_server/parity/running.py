@@ -20,7 +20,8 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall, ignore
+from facematch_core.backend import LivenessCall, MatchCall
+from facematch_core.calls import ignore
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.files import OWNER_ONLY

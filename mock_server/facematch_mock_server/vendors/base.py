@@ -13,6 +13,7 @@ import attrs
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
+from facematch_mock_server.hosted import Rules
 from facematch_mock_server.http.forms import (
     MULTIPART,
     URLENCODED,
@@ -325,12 +326,14 @@ class Routed:
         nowhere: The claim that answers another path or method; ``{method}`` in it is filled in.
         errors: By status, the claim that has the vendor's words for it, and facts that they rest
             on; ``{key}`` is filled in. A fault of a status that is not here has no words.
+        hosted: What becomes of its hosted sessions; None of a vendor without.
     """
 
     routes: Sequence[Route] = ()
     begins = "/"
     nowhere: str
     errors: ClassVar[Mapping[int, tuple[str, ...]]] = {}
+    hosted: Rules | None = None
     #: The class of its calls.
     call: type[Call] = Call
     _by_path: ClassVar[Mapping[str, Route]] = {}

@@ -9,6 +9,7 @@ import attrs
 
 from facematch_core.addresses import is_loopback
 from facematch_mock_server.account import World
+from facematch_mock_server.hosted import current
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import describe_fields
 from facematch_mock_server.messages import Head, Response, host_in
@@ -114,7 +115,8 @@ def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = 
 
 
 def window_of(scope: str) -> str:
-    return "rate.register.window_s" if scope == "register" else "rate.window_s"
+    has_own = scope in ("register", "sandbox_session")
+    return f"rate.{scope}.window_s" if has_own else "rate.window_s"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
@@ -148,8 +150,9 @@ def check_key(call: DiditCall) -> None:
         call.refuse(claim_of_403(call))
     if call.endpoint.session and call.session is None:
         call.refuse("auth.other_owner")
-    if call.endpoint.session and not call.is_live:
-        # It belongs to the live application beside it.
+    hosted = None if call.session is None else call.session.hosted
+    if call.endpoint.session and call.is_live != (hosted is None or hosted.is_live):
+        # It belongs to the other application beside it.
         call.refuse("session.out_of_reach")
 
 
@@ -159,7 +162,8 @@ def claim_of_403(call: DiditCall) -> str:
 
 def _find_session(call: DiditCall) -> None:
     if call.endpoint.session:
-        call.session = call.world.sessions.find(call.words[0])
+        session = call.world.sessions.find(call.words[0])
+        call.session = session and current(call.world, session)
         # The vendor looks for it before it asks whose it is.
         if call.session is None and world_of(call.world, call.words[0]) is None:
             call.refuse("session.unknown")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import uuid
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
+from facematch_mock_server.hosted import Played, open_sessions
 from facematch_mock_server.operations import LISTED, Extension, NotYet, Operation, listing
 from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.state import Selection, check_text, select
@@ -31,12 +33,15 @@ from .records import (
     DECLINED,
     IN_REVIEW,
     KEPT_REVIEWS,
+    KINDS,
+    METHODS,
     STATUSES,
     Checkout,
     CheckoutStatus,
     DiditRecords,
     Mail,
     Plan,
+    Workflow,
 )
 
 T = TypeVar("T")
@@ -48,8 +53,9 @@ def _require(record: T | None, what: str) -> T:
     return record
 
 
-class Sessions(Extension[DiditRecords]):
-    """The saved calls of one world, and the person who decides them. Safe across threads."""
+class Sessions(Played[DiditRecords]):
+    """The sessions of one world, the person who decides them, and the person in front of the
+    camera. Safe across threads."""
 
     #: What a person decides, in the vendor's words; `decide` takes its other words, too.
     CHOICES = (APPROVED, DECLINED)
@@ -63,13 +69,15 @@ class Sessions(Extension[DiditRecords]):
         since: int = 0,
         limit: int | None = None,
     ) -> Selection[Session]:
-        """The saved calls, in order; all of them, or those with this status (ValueError for none of
+        """The sessions, in order; all of them, or those with this status (ValueError for none of
         the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
         """
         if status is not None:
             _check_status(status)
         filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
-        sessions = self._control.world.sessions.all()
+        world = self._control.world
+        open_sessions(world)
+        sessions = world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
 
     def waiting(self) -> tuple[Session, ...]:
@@ -107,8 +115,63 @@ class Sessions(Extension[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
+    def workflow(
+        self,
+        workflow_id: str,
+        *,
+        kind: str | None = None,
+        version: int | None = None,
+        method: str | None = None,
+        callback: str | None = None,
+    ) -> Workflow:
+        """Publish a workflow. From then on only those that were published are known.
+
+        Args:
+            workflow_id: Its UUID.
+            kind: ``biometric`` (None) or ``kyc``, where a document is shown.
+            version: From 1 on; None for one more than it has.
+            method: ``PASSIVE`` (None), ``FLASHING`` or ``ACTIVE_3D``.
+            callback: Where persons are sent whose session has no address of its own.
+
+        Raises:
+            ValueError: a value that does not fit.
+        """
+        workflows = self._open_records.workflows
+        try:
+            name = str(uuid.UUID(workflow_id))
+        except (ValueError, AttributeError, TypeError):
+            raise ValueError(f"a workflow's id is a UUID, not {workflow_id!r:.40}") from None
+        words = {"kind": (kind or "biometric", KINDS), "method": (method or "PASSIVE", METHODS)}
+        for what, (word, known) in words.items():
+            if word not in known:
+                raise ValueError(f"{what} must be one of {', '.join(known)}, not {word!r:.40}")
+        former = workflows.find(name)
+        version = version or (former.version + 1 if former else 1)
+        chosen = {what: word for what, (word, _) in words.items()}
+        workflow = Workflow(id=name, version=version, callback=callback, **chosen)
+        return workflows.put(name, workflow)
+
+    def workflows(self) -> tuple[Workflow, ...]:
+        """The workflows that were published, in order."""
+        return self._records.workflows.all()
+
+    def block(self, vendor_data: str) -> None:
+        """Let this user start no session any more."""
+        check_text("vendor_data", vendor_data)
+        self._open_records.blocked.put(vendor_data, vendor_data)
+
+    STATE: ClassVar = {"workflows": "sessions/workflows"}
     OPERATIONS: ClassVar = (
-        listing("sessions", all, "The saved calls.", "sessions",  # noqa: A003 - the method
+        *Played.OPERATIONS,
+        Operation("GET", "sessions/workflows", workflows, "The workflows.", gives="workflows"),
+        Operation("POST", "sessions/workflows",
+            lambda sessions, **sent: sessions.workflow(sent.pop("id"), **sent),
+            "Publish a workflow; from then on others are not known.",
+            {"id!": "text", "kind": "text", "version": "count", "method": "text",
+                "callback": "text"}),
+        Operation("POST", "sessions/block", block, "Let a user start no session any more.",
+            {"vendor_data!": "text"}),
+        listing("sessions", all, "The sessions.", "sessions",  # noqa: A003 - the method
             status="text", service="text", vendor_data="text"),
         Operation("POST", "sessions/decide",
             lambda sessions, **sent: _status_body(sessions.decide(**sent)),

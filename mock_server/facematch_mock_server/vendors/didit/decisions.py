@@ -1,4 +1,4 @@
-"""A saved call as the decision endpoint and the webhooks tell it, and the pictures behind it.
+"""A session as the decision endpoint and the webhooks tell it, and the pictures behind it.
 
 Source of keys and words: Didit OpenAPI, 2026-07-18.
 """
@@ -14,6 +14,7 @@ import attrs
 
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations, response
+from facematch_mock_server.hosted import is_open, page_path
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
@@ -31,11 +32,20 @@ class Feature:
     name: str
     block: str
     node: str
+    #: Its status once it is asked for again; a document has no such word (Didit OpenAPI).
+    again: str = "Resub Requested"
 
 
 FEATURES: Mapping[str, Feature] = {
     "FACE_MATCH": Feature("FACE_MATCH", "face_matches", "feature_face_match_1"),
     "PASSIVE_LIVENESS": Feature("LIVENESS", "liveness_checks", "feature_liveness_1"),
+}
+_FEATURES_BY_KIND: Mapping[str, tuple[Feature, ...]] = {
+    "biometric": (FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
+    "kyc": (
+        Feature("ID_VERIFICATION", "id_verifications", "feature_ocr_1", again="Not Finished"),
+        *(FEATURES["PASSIVE_LIVENESS"], FEATURES["FACE_MATCH"]),
+    ),
 }
 _BLOCKS = (
     *("id_verifications", "nfc_verifications", "liveness_checks", "face_matches"),
@@ -44,38 +54,97 @@ _BLOCKS = (
 )
 
 
+#: What an item about a document tells beside node, status, two pictures and warnings: nothing
+#: here, as where a workflow hides it.
+_HIDDEN_OF_DOCUMENT = (
+    *("document_type", "document_subtype", "document_number", "personal_number", "front_video"),
+    *("back_image", "back_video", "full_front_image", "full_back_image", "date_of_birth", "age"),
+    *("front_image_camera_front", "back_image_camera_front", "expiration_date", "date_of_issue"),
+    *("issuing_state", "issuing_state_name", "first_name", "last_name", "full_name", "gender"),
+    *("address", "formatted_address", "place_of_birth", "marital_status", "nationality", "mrz"),
+    *("extra_fields", "parsed_address", "extra_files", "front_image_quality_score"),
+    *("back_image_quality_score", "front_image_camera_front_face_match_score"),
+    "back_image_camera_front_face_match_score",
+)
+
+
+def features_of(session: Session) -> tuple[Feature, ...]:
+    """What a session checks, run or not."""
+    if session.hosted is None:
+        return (FEATURES[session.service or ""],)
+    return _FEATURES_BY_KIND[session.hosted.kind]
+
+
+def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
+    """What came out of each feature that ran."""
+    if session.hosted is None:
+        return {FEATURES[session.service or ""]: session.result}
+    ran = [feature for feature in features_of(session) if feature.name in session.result]
+    return {feature: session.result[feature.name] for feature in ran}
+
+
+def environment_of(session: Session) -> str:
+    return "live" if session.hosted is None or session.hosted.is_live else "sandbox"
+
+
 def decision_body(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
     """A session as endpoint and webhooks tell it; pictures are at `origin`, scheme and host."""
-    claims.cite("decision.saved")
+    hosted = session.hosted
+    claims.cite("decision.saved" if hosted is None else "decision.hosted")
+    expires_at, url = None, None
+    if hosted is not None:
+        if hosted.attempts:
+            claims.cite("session.attempts")
+        expires_at = stamp(hosted.expires_at)
+        url = f"{origin}{page_path(world, session)}" if is_open(world, session) else None
+    pictures = picture_addresses(world, claims, session, origin)
+    blocks = {
+        feature.block: [_block(session, feature, result, pictures)]
+        for feature, result in results_of(session).items()
+    }
     return {
         "session_id": session.id,
         "session_kind": "user",
         "session_number": session.number,
-        "session_url": None,
+        "session_url": url,
         "status": session.status,
-        "environment": "live",
-        "workflow_id": None,
-        "features": [FEATURES[session.service].name],
+        "environment": environment_of(session),
+        "workflow_id": hosted and hosted.workflow,
+        "features": [feature.name for feature in features_of(session)],
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
-        **dict.fromkeys(("expected_details", "contact_details", "callback")),
+        **dict.fromkeys(("expected_details", "contact_details")),
+        "callback": hosted and hosted.callback,
         **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
-        FEATURES[session.service].block: [_block(claims, world, session, origin)],
+        **blocks,
         "reviews": [_review(claims, review) for review in session.reviews],
         "created_at": stamp(session.created_at),
-        "expires_at": None,
+        "expires_at": expires_at,
     }
 
 
-def _block(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
-    result, node = session.result, FEATURES[session.service].node
-    pictures = picture_addresses(world, claims, session, origin)
+def _block(
+    session: Session, feature: Feature, result: Mapping[str, Any], pictures: Mapping[str, str]
+) -> dict[str, Any]:
+    node = feature.node
     warnings = [{**warning, "node_id": node} for warning in result["warnings"]]
-    block = {"node_id": node, "status": result["status"], "score": result["score"]}
-    if session.service == "FACE_MATCH":
+    block = {"node_id": node, "status": result["status"]}
+    if feature.name == "ID_VERIFICATION":
         return {
             **block,
-            "source_image_session_id": None,
+            "portrait_image": pictures["portrait_image"],
+            "front_image": pictures["front_image"],
+            **dict.fromkeys(_HIDDEN_OF_DOCUMENT),
+            "matches": [],
+            "warnings": warnings,
+        }
+    block["score"] = result["score"]
+    if feature.name == "FACE_MATCH":
+        is_own = session.hosted is not None and session.hosted.kind == "biometric"
+        return {
+            **block,
+            # That of the session itself, under which a portrait that was sent is stored.
+            "source_image_session_id": session.id if is_own else None,
             "source_image": pictures.get("source_image"),
             "target_image": pictures.get("target_image"),
             "warnings": warnings,
@@ -116,19 +185,20 @@ def decision(call: DiditCall) -> Response:
     include = call.query.get("include")
     if include == "events":
         del body["session_kind"]
-        feature = FEATURES[session.service]
+        hosted = session.hosted
         if claims["decision.features"] == "objects":
-            body["features"] = [{"feature": feature.name, "node_id": feature.node}]
+            features = features_of(session)
+            body["features"] = [{"feature": x.name, "node_id": x.node} for x in features]
         body |= {
             "events": [],
             "activity_reviews": [],
             "blocklisted": None,
             "cost_breakdown": None,
             "workflow_type": None,
-            "workflow_version": None,
+            "workflow_version": hosted and hosted.version,
             "workflow_version_id": None,
             "api_service": session.service,
-            "session_type": "API",
+            "session_type": "API" if hosted is None else "HOSTED",
             "has_device_nfc_support": None,
         }
     elif include is not None:
@@ -143,6 +213,15 @@ _KINDS = (
     (b"II*\x00", "image/tiff"),
     (b"MM\x00*", "image/tiff"),
 )
+
+
+def media_type_of(content: bytes) -> str | None:
+    """What a picture is by its first bytes; None for what is none."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for start, kind in _KINDS if content.startswith(start)), None)
+
+
 #: A picture is not to be kept, nor used for anything else.
 _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
@@ -182,11 +261,9 @@ def picture(call: DiditCall) -> Response:
     content = world.account.shared.saved_pictures.find(session.pictures[name] or "")
     if content is None:
         call.refuse("media.forgotten")
-    kind = next((kind for start, kind in _KINDS if content.startswith(start)), None)
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        kind = "image/webp"
     claims.cite("media.picture")
-    return response(200, kind or "application/octet-stream", content, _NO_STORE)
+    kind = media_type_of(content) or "application/octet-stream"
+    return response(200, kind, content, _NO_STORE)
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:

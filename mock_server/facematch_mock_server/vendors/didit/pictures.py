@@ -16,7 +16,12 @@ from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, TooManyParts
 from facematch_mock_server.journal import describe_fields, shorten_json
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.recognition.outcomes import (
+    LivenessOutcome,
+    MatchOutcome,
+    SeenFace,
+    SeenPicture,
+)
 from facematch_mock_server.vendors.base import Refused, Route
 
 from . import framework, webhooks
@@ -41,7 +46,7 @@ class PictureEndpoint(Endpoint):
     #: The fields of its pictures, by the names under which they are kept; the probe is the last.
     pictures: Mapping[str, str]
     #: Makes the answer's part from what was seen, and for a sandbox key.
-    judge: Callable[[DiditCall], Block]
+    judge: Callable[[Citations, Any, Mapping[str, Any]], Block]
     sandbox: Callable[[Citations], Block]
 
     fields: tuple[Field, ...] = attrs.field(init=False)
@@ -134,7 +139,7 @@ def _finish(call: DiditCall) -> Response:
     claims, world, values = call.claims, call.world, call.values
     account, contents = world.account, world.account.shared.saved_pictures
     request_id = account.ids.uuid()
-    block = endpoint.judge(call)
+    block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
     if not call.ledger.charge(price, at=call.now, what=what, request_id=request_id):
         # Another call took the last credit in the meantime.
@@ -174,9 +179,9 @@ def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     return {**body, "created_at": stamp(call.now, call.claims["answer.created_at"])}
 
 
-def _judge_match(call: DiditCall) -> Block:
-    claims, outcome = call.claims, call.outcome
-    is_saved, rotate = call.values["save_api_request"], call.values["rotate_image"]
+def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
+    """The answer's part of a comparison; `values` are those of the fields."""
+    is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
     if outcome.score is None:
         # Nothing to compare: the pictures decode or not, and somebody is in them or not.
@@ -187,7 +192,7 @@ def _judge_match(call: DiditCall) -> Block:
         score = _round(claims, outcome.score, 2 if is_saved else None)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
-        elif not _passes(call, score):
+        elif not _passes(claims, "match", outcome, score, values):
             risks = ["LOW_FACE_MATCH_SIMILARITY"]
     return {
         "status": DECLINED if risks else status,
@@ -211,9 +216,9 @@ def sandbox_match(claims: Citations) -> Block:
     }
 
 
-def _judge_liveness(call: DiditCall) -> Block:
-    claims, outcome = call.claims, call.outcome
-    rotate = call.values["rotate_image"]
+def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[str, Any]) -> Block:
+    """The answer's part of a liveness check, likewise."""
+    rotate = values["rotate_image"]
     score = quality = luminance = None
     # The additional data of the risks of a face that is known from elsewhere: only a test says
     # that it is.
@@ -237,7 +242,8 @@ def _judge_liveness(call: DiditCall) -> Block:
         if score is None:
             claims.cite("liveness.null_score")
         applies = {
-            "LOW_LIVENESS_SCORE": score is None or not _passes(call, score),
+            "LOW_LIVENESS_SCORE": score is None
+            or not _passes(claims, "liveness", outcome, score, values),
             "LIVENESS_FACE_ATTACK": outcome.attack,
             "MULTIPLE_FACES_DETECTED": len(outcome.probe.faces) > 1,
         }
@@ -281,13 +287,14 @@ def _round(claims: Citations, score: float, places: int | None) -> float:
     return float(score) if places is None else round(float(score), places)
 
 
-def _passes(call: DiditCall, score: float) -> bool:
+def _passes(
+    claims: Citations, name: str, outcome: Any, score: float, values: Mapping[str, Any]
+) -> bool:
     """Whether a score, as the answer shows it, clears the threshold of the call."""
-    claims, endpoint = call.claims, call.endpoint
-    threshold = call.values[endpoint.threshold]
-    if call.outcome.score != score:
+    threshold = values[f"face_{name}_score_decline_threshold"]
+    if outcome.score != score:
         claims.cite("score.compared")
-    inclusive = claims[f"{endpoint.name}.boundary"] == "inclusive"
+    inclusive = claims[f"{name}.boundary"] == "inclusive"
     return bool(score >= threshold if inclusive else score > threshold)
 
 
@@ -325,7 +332,7 @@ _ENDPOINTS = {
         block="face_match",
         service="FACE_MATCH",
         pictures={"source_image": "ref_image", "target_image": "user_image"},
-        judge=_judge_match,
+        judge=judge_match,
         sandbox=sandbox_match,
     ),
     "/v3/passive-liveness/": PictureEndpoint(
@@ -333,7 +340,7 @@ _ENDPOINTS = {
         block="liveness",
         service="PASSIVE_LIVENESS",
         pictures={"reference_image": "user_image"},
-        judge=_judge_liveness,
+        judge=judge_liveness,
         sandbox=_sandbox_liveness,
     ),
 }

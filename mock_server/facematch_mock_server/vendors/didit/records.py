@@ -38,6 +38,9 @@ class DiditRecords(Records):
         self.plan = Plan()
         self.accounts = Accounts()
         self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS, numbered=True)
+        self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
+        #: The `vendor_data` of users that may start no session.
+        self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
@@ -60,6 +63,29 @@ class DiditRecords(Records):
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
     """A time as answers tell it; sessions and reviews end in Z."""
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
+
+
+#: The kinds of workflow that are here, and how they check that somebody lives.
+KINDS, METHODS = ("biometric", "kyc"), ("PASSIVE", "FLASHING", "ACTIVE_3D")
+
+
+@attrs.frozen(kw_only=True)
+class Workflow:
+    """A published workflow: which steps its sessions have.
+
+    Attributes:
+        id: Its UUID.
+        kind: ``biometric`` (a face, compared with one that is known) or ``kyc`` (with a document).
+        version: From 1 on; it grows each time that it is published.
+        method: How liveness is checked: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
+        callback: Where persons are sent whose session has no address of its own; None for nowhere.
+    """
+
+    id: str
+    kind: str = "biometric"
+    version: int = 1
+    method: str = "PASSIVE"
+    callback: str | None = None
 
 
 class CheckoutStatus(enum.StrEnum):

@@ -1,4 +1,4 @@
-"""Saved calls: read, listed, updated, deleted.
+"""Saved calls and hosted sessions: read, listed, updated, deleted.
 
 Source of keys and words: Didit OpenAPI, 2026-07-18.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -15,12 +15,13 @@ from urllib.parse import parse_qs, urlencode
 import attrs
 
 from facematch_mock_server.claims import Citations
+from facematch_mock_server.hosted import is_open, open_sessions, page_path
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from . import decisions, framework, webhooks
 from .access import DiditCall, Endpoint, json_route
-from .decisions import FEATURES
+from .decisions import environment_of, features_of, results_of
 from .framework import Field, Invalid
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, stamp
 
@@ -35,8 +36,10 @@ def _list(call: DiditCall) -> Response:
         call.refuse("list.refused", errors)
     if not call.is_live:
         claims.cite("list.sandbox")
-        filters.append(_fits_none)
     claims.cite("list.saved")
+    open_sessions(call.world)
+    environment = "live" if call.is_live else "sandbox"
+    filters.append(lambda session: environment_of(session) == environment)
     sessions = [x for x in call.world.sessions.all() if all(passes(x) for passes in filters)][::-1]
     size, by_number = claims["page.size"]
     # The address of the first page says nothing of where it begins.
@@ -59,7 +62,7 @@ def _list(call: DiditCall) -> Response:
         "count": len(sessions),
         "next": _address(call, following) if start + size < len(sessions) else None,
         "previous": _address(call, preceding) if start > 0 else None,
-        "results": [_row(session) for session in sessions[start : start + size]],
+        "results": [_row(call, session) for session in sessions[start : start + size]],
     }
     return call.answer("list.answer", page_body)
 
@@ -81,32 +84,38 @@ def _address(call: DiditCall, changes: Mapping[str, int | None]) -> str:
     return f"{call.origin}{path}{'?' if encoded else ''}{encoded}"
 
 
-def _row(session: Session) -> dict[str, Any]:
-    name = "face_match" if session.service == "FACE_MATCH" else "liveness"
-    score, status = session.result["score"], session.result["status"]
+def _row(call: DiditCall, session: Session) -> dict[str, Any]:
+    results, is_waiting = results_of(session), is_open(call.world, session)
+    features = [(x.name, results.get(x, _NOT_RUN)["status"]) for x in features_of(session)]
+    scores = {x.name.lower(): result.get("score") for x, result in results.items()}
     return {
         "session_id": session.id,
         "session_kind": "user",
         "session_number": session.number,
-        # What is not known of a person in a saved call.
-        **dict.fromkeys(("session_url", "portrait_image", "document_type", "full_name", "country")),
+        "session_url": f"{call.origin}{page_path(call.world, session)}" if is_waiting else None,
+        # What is not known of a person here.
+        **dict.fromkeys(("portrait_image", "document_type", "full_name", "country")),
         "status": session.status,
         "vendor_data": session.vendor_data,
         "didit_internal_id": session.internal_id,
         "created_at": stamp(session.created_at),
-        "features": [{"feature": FEATURES[session.service].name, "status": status}],
+        "features": [{"feature": name, "status": status} for name, status in features],
         "phone_number": None,
         "email_address": None,
         # A number where it is there. The scale is ours, as in all answers: an example shows 0-1.
-        "additional_details": {name: {} if score is None else {"score": score}},
+        "additional_details": {
+            name: {} if score is None else {"score": score} for name, score in scores.items()
+        },
     }
 
 
+_NOT_RUN = {"status": "Not Finished"}
+
 Filter = Callable[[Session], bool]
 
-#: Whether saved calls are of this kind, and of this type.
+#: Whether sessions are of this kind, and which types this word includes.
 _INCLUDED_BY_KIND = {"user": True, "business": False, "all": True}
-_INCLUDED_BY_TYPE = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
+_TYPES = {"API": ["API"], "HOSTED": ["HOSTED"], "MIGRATED": [], "ALL": ["API", "HOSTED"]}
 _SERVICES = {
     *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
     *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
@@ -134,8 +143,8 @@ def _read_filters(
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # What no saved call has.
-    if any(query.get(name) for name in ("workflow_id", "country", "document_type")):
+    # What no session here has.
+    if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
         filters.append(_fits_none)
     return filters, errors
@@ -172,7 +181,16 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
     "search": (str.casefold, "", _mentions),
     "date_from": (_read_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
     "date_to": (_read_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
-    "session_type": (_INCLUDED_BY_TYPE.__getitem__, _NO_CHOICE, lambda is_api, _: is_api),
+    "session_type": (
+        _TYPES.__getitem__,
+        _NO_CHOICE,
+        lambda types, x: ("API" if x.hosted is None else "HOSTED") in types,
+    ),
+    "workflow_id": (
+        str.lower,
+        "",
+        lambda text, x: x.hosted is not None and x.hosted.workflow == text,
+    ),
     "api_service": (
         {name: name for name in _SERVICES}.__getitem__,
         _NO_CHOICE,
@@ -181,7 +199,11 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
     "warning": (
         lambda text: text.split(","),
         "",
-        lambda words, x: any(warning["risk"] in words for warning in x.result["warnings"]),
+        lambda words, x: any(
+            warning["risk"] in words
+            for result in results_of(x).values()
+            for warning in result["warnings"]
+        ),
     ),
     "didit_internal_id": (
         lambda text: uuid.UUID(text).hex,
@@ -229,17 +251,11 @@ def _update(call: DiditCall) -> Response:
     if status == session.status:
         call.refuse("update.same")
     if status == _RESUBMITTED:
-        nodes = values.get("nodes_to_resubmit") or ()
-        feature = FEATURES[session.service]
-        # A session has one feature; without nodes each that is not approved is meant.
-        is_meant = result["status"] != APPROVED
-        if nodes:
-            places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
-            is_meant = any(feature.node == node or feature.name == name for node, name in places)
-        if not is_meant:
+        again = _ask_again(session, values.get("nodes_to_resubmit") or ())
+        if again is None:
             call.refuse("update.nothing")
+        result = again
         call.claims.cite("update.resubmitted")
-        result = {**result, "status": "Resub Requested"}
     review = Review(
         user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
     )
@@ -254,6 +270,23 @@ def _update(call: DiditCall) -> Response:
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
+
+
+def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
+    """The results of a session whose features are asked for again; None if none is meant."""
+    places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
+    results = results_of(session)
+    # Without nodes each feature that is not approved is meant.
+    meant = [
+        x
+        for x in features_of(session)
+        if (any(x.node == node or x.name == name for node, name in places) if nodes
+            else results.get(x, _NOT_RUN)["status"] != APPROVED)
+    ]  # fmt: skip
+    if not meant:
+        return None
+    again = {x.name: {**results[x], "status": x.again} for x in meant if x in results}
+    return {**session.result, **(again if session.hosted else again[meant[0].name])}
 
 
 # DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
@@ -278,16 +311,21 @@ def _delete(call: DiditCall) -> Response:
         claims.cite("delete.answer")
         return Response(status=204, headers=call.headers)
     claims.cite("delete.faces")
-    outcome = "none"
-    if session.service == "PASSIVE_LIVENESS":
-        is_retained = values.get("retain_face_embeddings")
-        outcome = "ineligible_no_vendor_user" if is_retained else "deleted"
+    outcome, template, until = "none", None, None
+    if "reference_image" in session.pictures:
+        outcome = "deleted"
+        if values.get("retain_face_embeddings"):
+            outcome = "ineligible_no_vendor_user"
+            if session.hosted is not None and session.vendor_data is not None:
+                outcome, template = "retained_with_user", call.world.account.ids.uuid()
+                days = values.get("face_retention_days")
+                until = days and stamp(call.now + dt.timedelta(days=days))
     body = {
         "session_id": session.id,
         "session_number": session.number,
         "face_retention_outcome": outcome,
-        "biometric_template_uuid": None,
-        "biometric_template_expires_at": None,
+        "biometric_template_uuid": template,
+        "biometric_template_expires_at": until,
         "deleted_child_verifications": 0,
     }
     return call.answer("delete.answer", body)
@@ -298,6 +336,7 @@ ROUTES = (
         "/v3/session/{uuid}/decision/",
         {"GET": decisions.decision},
         endpoint=Endpoint(session=True, scope="decision"),
+        operation="session_read",
     ),
     json_route("/v3/sessions/", {"GET": _list}),
     json_route(

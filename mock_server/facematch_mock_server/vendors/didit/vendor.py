@@ -13,7 +13,7 @@ from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
 
-from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
+from . import accounts, billing, decisions, framework, hosted, pictures, sessions, webhooks
 from .access import HOSTS, DiditCall, claim_of_403, refuse_rate, window_of
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords
@@ -21,11 +21,11 @@ from .records import DiditRecords
 HEALTHCHECK = "/system/healthcheck"
 
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
+_BEGINNINGS = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA)
 
 #: What the documents name and this mock does not imitate, as patterns.
 _NOT_IMITATED = """
-    /v3/session/[^/]+/generate-pdf/ /v3/session/[^/]+/sandbox/arm/ /v3/session/
+    /v3/session/[^/]+/generate-pdf/
     /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
     /v3/webhook/destinations/[^/]+/ /v3/lists/ /v3/blocklist/ /v3/face-search/
     /v3/age-estimation/ /v3/workflows/ /v3/questionnaires/ /v3/users/ /v3/businesses/
@@ -40,7 +40,11 @@ class Didit(base.Routed):
 
     begins = "/v3/"
     call = DiditCall
-    routes = (*pictures.ROUTES, *sessions.ROUTES, *billing.ROUTES, *accounts.ROUTES)
+    routes = (
+        *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
+        *(*billing.ROUTES, *accounts.ROUTES),
+    )
+    hosted = hosted.RULES
 
     def owns(self, head: Head) -> bool:
         is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
@@ -86,7 +90,7 @@ class Didit(base.Routed):
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
             covers = (
-                "It imitates face match, passive liveness, saved sessions, webhooks, billing and "
+                "It imitates face match, passive liveness, sessions, webhooks, billing and "
                 "registration."
             )
             return call.answer("later", vendor=self.title, path=path, covers=covers)
@@ -154,9 +158,11 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={
         name: f"rate.{name}.limit"
-        for name in ("write", "get", "decision", "management", "register")
+        for name in (
+            *("write", "get", "decision", "session", "sandbox_session", "management", "register"),
+        )
     },
-    operations=("match", "liveness"),
+    operations=("match", "liveness", "session_start", "session_read"),
     hosts=HOSTS,
     first_keys=FIRST_KEYS,
     records=DiditRecords,

@@ -21,7 +21,7 @@ from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 
 from .access import origin_of
-from .decisions import decision_body
+from .decisions import decision_body, environment_of
 
 #: What standalone calls cause; one page of a liveness report says session.status.updated.
 EVENT = "status.updated"
@@ -79,11 +79,11 @@ def compose(
         # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
         "created_at": delivery.timestamp,
         "application_id": application_id(world),
-        "environment": "live",
+        "environment": environment_of(session),
         "session_id": session.id,
         "status": session.status,
-        "workflow_id": None,
-        "workflow_version": None,
+        "workflow_id": session.hosted and session.hosted.workflow,
+        "workflow_version": session.hosted and session.hosted.version,
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
     }

@@ -1,0 +1,187 @@
+"""For plug-in authors: what a backend is asked for, as data, and by which method.
+
+A `Call` is about pictures that we have; the other requests are about hosted sessions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from . import models
+from .clock import Clock, SystemClock
+from .deadline import NO_DEADLINE, Deadline
+from .images import Image
+from .masking import ResultMasker
+from .models import Billing
+from .session_types import Deletion, SessionReading, SessionRecord, StartedSession
+
+__all__ = [
+    "Call", "DeleteRequest", "LivenessCall", "MatchCall", "ReadRequest", "Request", "StartRequest",
+]  # fmt: skip
+
+
+def new_call_id() -> str:
+    """A fresh id of ours for one call: a random UUID."""
+    return str(uuid.uuid4())
+
+
+def ignore(*_: object) -> None:
+    pass
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One request, as data: what all of them carry. New fields break no plug-in.
+
+    Attributes:
+        options: The backend's own typed options, or None.
+        deadline: When the call must be over: ask `left_s` of it just before each wait.
+        timeouts_s: Longest wait for a connection, and for the next piece of the answer, in this
+            call; None for those of the settings.
+        send_by: When the first byte must have left, or nothing may be sent any more
+            (`VendorUnavailable`): the deadline, or before it, so that a failover has time left for
+            its next member.
+        call_id: Our id of this call, a UUID.
+        vendor_id: The vendor's id of it; None until an answer has given one.
+        clock: The verifier's, on which waits and the deadline are counted.
+        on_sent: To be called once, just before the first byte may leave this machine. If it
+            raises, nothing may be sent.
+        on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
+            when an answer says more of either: it is what is known if the call is broken off.
+        masker: Takes out of a result what must not be seen, just before it is returned.
+    """
+
+    options: Any = None
+    timeouts_s: tuple[float, float] | None = None
+    deadline: Deadline = NO_DEADLINE
+    send_by: Deadline = NO_DEADLINE
+    call_id: str = attrs.field(factory=new_call_id)
+    vendor_id: str | None = None
+    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
+    on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
+    on_accepted: Callable[[str | None, Billing], None] = attrs.field(
+        default=ignore, repr=False, eq=False
+    )
+    masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
+
+    operation = models.Operation.MATCH
+    #: Whether it costs money; None if `Capabilities.billed_operations` says so.
+    is_billed: ClassVar[bool | None] = None
+
+
+@attrs.frozen(kw_only=True)
+class Call(Request):
+    """One request about pictures.
+
+    Attributes:
+        probe: The live or candidate face, already prepared for this backend.
+        threshold: Where a pass begins; its rule is the backend's. None if the caller set none and
+            the backend has no default: then the vendor's own verdict counts alone.
+        rotate: Try the four quarter turns. False for a backend that declares it cannot.
+        retention: What the vendor is asked to keep. MINIMAL for a backend that cannot keep.
+        caller_ref: The caller's own reference, for the vendor if it takes one.
+        metadata: The caller's own JSON object, for the vendor if it takes one.
+    """
+
+    probe: Image
+    threshold: models.Threshold | None = None
+    rotate: bool = False
+    retention: models.Retention = models.Retention.MINIMAL
+    caller_ref: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class MatchCall(Call):
+    """Compare the probe with the reference.
+
+    Attributes:
+        reference: The face to compare with, already prepared for this backend.
+    """
+
+    reference: Image
+
+
+@attrs.frozen(kw_only=True)
+class LivenessCall(Call):
+    """Check whether the probe shows a live face."""
+
+    operation = models.Operation.LIVENESS
+
+
+@attrs.frozen(kw_only=True)
+class StartRequest(Request):
+    """Make a session. It counts as charged when it is answered, whatever the vendor does later.
+
+    Attributes:
+        record: What it is for; without `session_id`.
+        reference: The face to compare with, already prepared for this backend; None for none.
+        return_url: Where the vendor's page sends the person afterwards; None for nowhere.
+        language: Of the vendor's page, ``es`` or ``pt-BR`` say; None for the vendor's choice.
+    """
+
+    record: SessionRecord
+    reference: Image | None = None
+    return_url: str | None = attrs.field(default=None, repr=False)
+    language: str | None = None
+
+    operation = models.Operation.SESSION
+    is_billed = True
+
+
+@attrs.frozen(kw_only=True)
+class ReadRequest(Request):
+    """Say what the vendor shows of a session now. It is free, and may be asked at any time.
+
+    Attributes:
+        record: The session's. Without `session_id` only if the vendor can find it by the record.
+        with_portrait: Whether a picture of the person is wanted.
+    """
+
+    record: SessionRecord
+    with_portrait: bool = False
+
+    operation = models.Operation.SESSION
+    is_billed = False
+
+
+@attrs.frozen(kw_only=True)
+class DeleteRequest(Request):
+    """Delete a session, with all that the vendor has of the person in it.
+
+    Attributes:
+        record: The session's. Without `session_id` only if the vendor can find it by the record.
+    """
+
+    record: SessionRecord
+
+    operation = models.Operation.SESSION
+    is_billed = False
+
+
+@attrs.frozen
+class Way:
+    """How a backend is asked one kind of request: by which method, with what answer."""
+
+    method: str
+    #: Of an `HttpBackend`: what makes the requests over HTTP.
+    steps: str
+    answer: type[Any]
+
+
+WAYS: dict[type[Request], Way] = {
+    MatchCall: Way("match", "steps", models.MatchResult),
+    LivenessCall: Way("check_liveness", "steps", models.LivenessResult),
+    StartRequest: Way("start_session", "start_steps", StartedSession),
+    ReadRequest: Way("read_session", "read_steps", SessionReading),
+    DeleteRequest: Way("delete_session", "delete_steps", Deletion),
+}
+
+
+def way_of(request: Request) -> Way:
+    """The way of a request, also of one of a class derived from ours."""
+    return next(way for kind, way in WAYS.items() if isinstance(request, kind))

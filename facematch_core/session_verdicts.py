@@ -1,0 +1,292 @@
+"""What a reading of a hosted session means: by its record, today's settings, and the time.
+
+Nothing is asked or kept here. First it is made certain that the reading is of this record's session
+and comes from the right environment; then every rule turns a pass into REVIEW, never the other way
+round.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TypeAlias, TypeVar
+
+import attrs
+
+from . import models
+from .errors import EnvironmentMismatch, SessionMismatch
+from .images import Image
+from .masking import Secret
+from .models import (
+    Billing,
+    Charged,
+    Environment,
+    LiveMatchDecision,
+    LivenessResult,
+    MatchResult,
+    Operation,
+    ResultWarning,
+    Threshold,
+)
+from .policy import find_mismatch, judge_fields
+from .refusals import FREE_BILLING
+from .session_types import (
+    ComparedWith,
+    Kept,
+    SessionAnswer,
+    SessionCapabilities,
+    SessionCheck,
+    SessionReading,
+    SessionRecord,
+    SessionResult,
+    SessionState,
+)
+
+R = TypeVar("R", MatchResult, LivenessResult)
+Portrait: TypeAlias = Image | Secret | None
+
+#: How far the vendor's clock may be behind ours.
+CLOCK_MARGIN = dt.timedelta(seconds=60)
+#: Seconds between two looks: while somebody is expected, and while somebody else looks. They grow
+#: with the age of the session.
+_SHORTEST_S, _LONGEST_S = 2.0, 600.0
+_SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
+#: In which nothing more comes by itself. A person may revise what is decided: a webhook says so.
+_SETTLED = frozenset(SessionState) - {
+    SessionState.PENDING,
+    SessionState.PROCESSING,
+    SessionState.UNKNOWN,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """What a verifier is set to today.
+
+    Attributes:
+        backend: Name of the backend.
+        can: What its sessions can do.
+        declared, required: The environment that it is set to, and the one that answers must come
+            from; None if that is not said, or does not matter.
+        thresholds: Where a pass begins, and up to where it needs a person, 0-100.
+        threshold_rule: How the backend compares.
+    """
+
+    backend: str
+    can: SessionCapabilities
+    declared: Environment | None
+    required: Environment | None
+    thresholds: Mapping[Operation, tuple[float | None, float | None]]
+    threshold_rule: models.ThresholdRule
+
+
+def check_record(record: SessionRecord, rules: Rules) -> None:
+    """`EnvironmentMismatch` if a record belongs to another environment than what is asked today."""
+    problem = find_mismatch(record.environment, rules.declared, rules.required)
+    if record.environment is not None and problem is not None:
+        raise EnvironmentMismatch(
+            f"The record of the session {problem}: nothing was sent. Use the settings by which it "
+            "was planned.",
+            environment=record.environment,
+            billing=Billing(Charged.NO, "nothing was sent"),
+        )
+
+
+def check_origin(answer: SessionAnswer, record: SessionRecord, rules: Rules) -> Environment | None:
+    """Where an answer came from; `EnvironmentMismatch` if that is not where it must come from."""
+    word, environment = answer.environment, None
+    declared = rules.declared or record.environment
+    try:
+        environment = None if word is None else Environment(word)
+        problem = find_mismatch(environment, declared, rules.required)
+    except ValueError:
+        problem = "came from an environment that is not known here"
+    if problem is None:
+        return environment or declared
+    raise EnvironmentMismatch(
+        f"The answer of {rules.backend} about a session {problem}: check the address and the key.",
+        environment=environment,
+        billing=answer.billing,
+        ids=answer.ids,
+    )
+
+
+def judge(
+    reading: SessionReading, record: SessionRecord, rules: Rules, now: dt.datetime
+) -> tuple[SessionResult, Portrait]:
+    """The result of a reading, and the picture of the person in the item that made it.
+
+    The picture is None unless a live face was reported and passed.
+
+    Raises:
+        EnvironmentMismatch: it is from another environment, or from one that nobody knows.
+        SessionMismatch: it is not of the record's session, or the record was changed.
+    """
+    environment = check_origin(reading, record, rules)
+    if reading.state is SessionState.GONE:  # it may have lost what it could be known by
+        reading = attrs.evolve(reading, checks=())
+    else:
+        _check_identity(reading, record, rules)
+    started_at = record.started_at or reading.created_at or record.planned_at
+    record = attrs.evolve(
+        record,
+        session_id=record.session_id or reading.session_id,
+        started_at=started_at,
+        expires_at=record.expires_at or reading.expires_at,
+        vendor={**reading.vendor, **record.vendor},
+    )
+    state, lasts_s = reading.state, rules.can.result_lasts_s
+    valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
+    left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
+    nobody_came = not reading.attempts and not reading.checks
+    if state is SessionState.PENDING and nobody_came and left_s < 0:
+        state = SessionState.EXPIRED
+    doubts = list(reading.doubts)
+    if state is not SessionState.DECIDED or reading.approved is False:
+        doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
+    if (reading.checked_at or now) > valid_until:
+        doubts.append(_doubt("too_late", "The verdict came after the session's time was over."))
+    match, _ = _worst(MatchResult, reading.checks, record, rules)
+    liveness, portrait = _worst(LivenessResult, reading.checks, record, rules)
+    liveness = _doubted(liveness, doubts)
+    if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
+        text = "The vendor does not show that the face was compared with the given reference."
+        doubts.append(_doubt("not_compared_with_reference", text))
+    match = _doubted(match, doubts)
+    result = SessionResult(
+        record=record,
+        state=state,
+        match=match,
+        liveness=liveness,
+        compared_with=None if match is None else reading.compared_with,
+        warnings=(*reading.warnings, *reading.doubts),
+        attempts=reading.attempts,
+        vendor_status=reading.vendor_status,
+        reviewed=reading.reviewed,
+        checked_at=reading.checked_at,
+        environment=environment,
+        required_environment=rules.required,
+        billing=FREE_BILLING,
+        read_again_s=_read_again_s(
+            state, reading, age_s=(now - started_at).total_seconds(), left_s=left_s, lasts_s=lasts_s
+        ),
+        raw=reading.raw,
+    )
+    return result, portrait if result.is_live else None
+
+
+def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> SessionResult | None:
+    """GONE for a session whose result the vendor keeps no longer; None if it should be there."""
+    lasts_s, started_at = rules.can.result_lasts_s, record.started_at or record.planned_at
+    if lasts_s is None or (now - started_at).total_seconds() <= lasts_s:
+        return None
+    return SessionResult(
+        record=record,
+        state=SessionState.GONE,
+        environment=rules.declared,
+        required_environment=rules.required,
+        billing=FREE_BILLING,
+    )
+
+
+def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules) -> None:
+    """Whether the session is the one of the record, as far as the vendor shows what it was for."""
+    shown = {
+        "session_id": (reading.session_id, record.session_id or reading.session_id),
+        "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
+    }
+    ours = {"record_id": (Kept.ID, record.id), "terms": (Kept.TERMS, record.terms)}
+    if not record.is_adopted:  # one that is was started with none of these
+        for name, (kept, value) in ours.items():
+            if getattr(reading, name) is not None or kept in rules.can.keeps:
+                shown[name] = getattr(reading, name), value
+    for name in reading.vendor.keys() & record.vendor.keys():
+        shown[f"vendor {name}"] = reading.vendor[name], record.vendor[name]
+    different = next((name for name, (here, there) in shown.items() if here != there), None)
+    created_at = reading.created_at
+    if different is None and created_at and created_at < record.planned_at - CLOCK_MARGIN:
+        different = "created_at"
+    if different is not None:
+        raise SessionMismatch(
+            f"The session at {rules.backend} is not the one of this record, or the record was "
+            f"changed ({different}): let nobody in by it, and find out why.",
+            field=different.partition(" ")[0],
+            backend=rules.backend,
+            billing=FREE_BILLING,
+            ids=reading.ids,
+        )
+
+
+def _worst(
+    kind: type[R], checks: tuple[SessionCheck, ...], record: SessionRecord, rules: Rules
+) -> tuple[R | None, Portrait]:
+    """The item of one kind that counts, by the thresholds, and its picture; None for none."""
+    if kind is MatchResult:
+        passes_at, operation = record.threshold, Operation.MATCH
+        review_at = record.review_threshold
+    else:
+        passes_at, operation, review_at = record.liveness_threshold, Operation.LIVENESS, None
+    today, review_today = rules.thresholds.get(operation, (None, None))
+    # The stricter one counts, so that what passed only before an incident needs a person.
+    requested = _threshold(passes_at, today, rules.threshold_rule)
+    review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
+    items = [
+        (attrs.evolve(check.result, **judge_fields(check.result, requested, review)), check)
+        for check in checks
+        if isinstance(check.result, kind)
+    ]
+    if not items:
+        return None, None
+    result, check = max(items, key=lambda item: _badness(item[0]))
+    return result, check.portrait
+
+
+def _threshold(
+    first: float | None, second: float | None, rule: models.ThresholdRule
+) -> Threshold | None:
+    values = [value for value in (first, second) if value is not None]
+    return Threshold(max(values), rule) if values else None
+
+
+def _badness(result: MatchResult | LivenessResult) -> tuple[int, float]:
+    """A larger one is worse: by the order of `LiveMatchResult`, then by the score."""
+    passed = result.decision in (models.Decision.MATCH, models.LivenessDecision.LIVE)
+    word = LiveMatchDecision.VERIFIED if passed else LiveMatchDecision(result.decision.value)
+    return models.FROM_BEST_TO_WORST.index(word), -(result.score.value if result.score else 0.0)
+
+
+def _doubt(tag: str, text: str) -> ResultWarning:
+    return ResultWarning(
+        code=models.WarningCode.OTHER, severity=models.Severity.ERROR, tag=tag, text=text
+    )
+
+
+def _doubted(result: R | None, doubts: list[ResultWarning]) -> R | None:
+    """A result that needs a person if it was a pass and there is a doubt."""
+    if result is None:
+        return None
+    if not doubts or _badness(result)[0]:
+        return result
+    warnings = (*result.warnings, *doubts)
+    return attrs.evolve(result, decision=type(result.decision).REVIEW, warnings=warnings)
+
+
+def _read_again_s(
+    state: SessionState,
+    reading: SessionReading,
+    *,
+    age_s: float,
+    left_s: float,
+    lasts_s: float | None,
+) -> float | None:
+    """When another look is worth it: the younger the session, the sooner."""
+    if state in _SETTLED:
+        return None
+    shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S
+    if state is SessionState.PENDING:
+        shortest_s, longest_s = _SHORTEST_S, _LONGEST_S
+        if left_s > 0:
+            longest_s = min(longest_s, left_s + 1)  # then it is known that nobody came
+    if lasts_s is not None:
+        longest_s = min(longest_s, lasts_s / 6)
+    return max(reading.read_again_s or 0.0, min(longest_s, max(shortest_s, age_s / 10)))

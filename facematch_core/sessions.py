@@ -1,0 +1,646 @@
+"""Hosted sessions: planned, started, read and deleted at the backend of one verifier.
+
+In a hosted session the vendor's own page or component looks at the person. The library keeps
+nothing: the caller's record is all that is needed, days later and in another process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, Self, TypeVar
+
+import attrs
+
+from . import errors
+from ._cancellation import find_callers_exception
+from .addresses import find_foreign_host
+from .backend import RemoteBackend, report_fault
+from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
+from .clock import Clock
+from .deadline import Deadline
+from .errors import FaceMatchError, InvalidRequest, OutcomeUnknown, SessionNotFound
+from .events import FollowUpEmitter
+from .masking import Secret
+from .models import Billing, CallRecord, Charged, Operation, Threshold
+from .pipeline import Defaults, Pipeline, check_text, load_images
+from .refusals import FREE_BILLING
+from .resilience import RateLimiter
+from .session_types import (
+    Deletion,
+    DeletionState,
+    Session,
+    SessionAnswer,
+    SessionCapabilities,
+    SessionHint,
+    SessionReading,
+    SessionRecord,
+    SessionResult,
+    SessionState,
+    StartedSession,
+    StartRepeat,
+)
+from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
+from .verifier import FaceVerifier, Picture
+
+T = TypeVar("T")
+
+_LANGUAGE = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
+
+#: What the same start again would do, for one whose answer was lost.
+_REPEATS = {
+    StartRepeat.ID: "The same start again is its next try, and gives the same session.",
+    StartRepeat.SUBJECT: "The same start again gives the session that is open for this subject.",
+    StartRepeat.NO: "The same start again makes a second session.",
+}
+
+#: What `Sessions.wait` waits out: errors that may be over in a moment.
+PASSING: tuple[type[errors.VendorError], ...] = (
+    errors.RateLimited,
+    errors.VendorUnavailable,
+    OutcomeUnknown,
+)
+
+
+class Sessions:
+    """Hosted sessions of one backend; open them with `open_sessions`.
+
+    Safe to share between threads. A context manager.
+
+    A start passes the verifier's policies and its `retry`, and counts as one call that costs money.
+    What is asked about a session later is free: it passes the vendor's rates for readings alone,
+    and counts as nothing.
+
+    Args:
+        verifier: The verifier whose backend has them; closed together with this object. Its
+            thresholds are those of records that are planned without, and its
+            `require_environment` counts for every answer.
+        profile: Name of the profile that it was opened by; None for none.
+
+    Raises:
+        ConfigurationError: it is no `FaceVerifier`: a failover's members start their own.
+        Unsupported: its backend has no sessions.
+    """
+
+    def __init__(self, verifier: FaceVerifier, *, profile: str | None = None) -> None:
+        if not isinstance(verifier, FaceVerifier):
+            raise errors.ConfigurationError(
+                f"Sessions are those of one backend, and this is a {type(verifier).__name__}: open "
+                "them for one of its members."
+            )
+        self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
+        if (can := self._backend.session_capabilities) is None:
+            raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
+        # Of one house: what a verifier keeps to itself is here only handed on.
+        pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
+        self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
+        self._can: SessionCapabilities = can
+        self._starting, self._clock = pipeline, pipeline.clock
+        limits = can.read_windows
+        self._following = attrs.evolve(
+            pipeline,
+            policies=(RateLimiter(limits, name=self._backend.name, clock=self._clock),)
+            * any(limits),
+            retry=None,
+            events=FollowUpEmitter(self._backend, verifier.on_event, self._clock),
+        )
+
+    @property
+    def verifier(self) -> FaceVerifier:
+        """The verifier that these are sessions of, for single calls with the same policies."""
+        return self._verifier
+
+    @property
+    def clock(self) -> Clock:
+        """The verifier's."""
+        return self._clock
+
+    def plan(
+        self,
+        subject_ref: str,
+        *,
+        purpose: str,
+        about: str | None = None,
+        checks: Iterable[Operation] | None = None,
+        with_reference: bool = False,
+        threshold: float | Threshold | None = None,
+        review_threshold: float | Threshold | None = None,
+        liveness_threshold: float | Threshold | None = None,
+        valid_for_s: float = 3600.0,
+    ) -> SessionRecord:
+        """What to write down before `start`. Sends nothing.
+
+        Args:
+            subject_ref: Who is to be verified, in your words: the key of a customer, say.
+            purpose: What for: ``payout``.
+            about: Which one: ``payout 8841``; None if that does not matter.
+            checks: What must be reported and passed, `MATCH` or `LIVENESS` or both; None for all
+                that this vendor's sessions report.
+            with_reference: Whether `start` brings a picture to compare with.
+            threshold, review_threshold: Where a match begins, and above it, up to where it needs a
+                person, 0-100; None for the verifier's, else for the vendor's.
+            liveness_threshold: Where a live face begins, likewise.
+            valid_for_s: Seconds from the start, above 0, after which a pass needs a person.
+
+        Raises:
+            InvalidRequest: a value is of another type or out of range, or this vendor leaves the
+                verdict on a live face to a `liveness_threshold`, and there is none.
+            Unsupported: this vendor's sessions do not report a check, or take no reference.
+            EnvironmentMismatch: the backend is set to another environment than the required one.
+        """
+        self._check_open()
+        self._starting.result_policy.check_environment()
+        for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
+            if text is not None or name != "about":
+                check_text(name, text)
+        if not isinstance(with_reference, bool):
+            raise InvalidRequest("with_reference must be True or False.")
+        if with_reference and not self._can.takes_reference:
+            raise self._unsupported("with_reference", "takes no reference for a session")
+        if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
+            raise InvalidRequest("valid_for_s must be a number of seconds above 0.")
+        fixed = self._plan_checks(checks, with_reference=with_reference)
+        usual = self._starting.defaults.thresholds
+        numbers: dict[str, Any] = {
+            "threshold": (threshold, usual[Operation.MATCH][0]),
+            "review_threshold": (review_threshold, usual[Operation.MATCH][1]),
+            "liveness_threshold": (liveness_threshold, usual[Operation.LIVENESS][0]),
+        }
+        for name, (number, default) in numbers.items():
+            numbers[name] = Threshold(default) if number is None else number
+        thresholds = Defaults.of_arguments(error_type=InvalidRequest, **numbers).thresholds
+        live_from = thresholds[Operation.LIVENESS][0]
+        if Operation.LIVENESS in fixed and self._can.needs_liveness_threshold and live_from is None:
+            raise InvalidRequest(
+                f"{self._backend.name} gives a score for a live face and no verdict: set "
+                "liveness_threshold, 0-100."
+            )
+        return SessionRecord(
+            backend=self._backend.name,
+            profile=self._profile,
+            environment=self._backend.environment,
+            subject_ref=subject_ref,
+            purpose=purpose,
+            about=about,
+            checks=fixed,
+            with_reference=with_reference,
+            threshold=thresholds[Operation.MATCH][0],
+            review_threshold=thresholds[Operation.MATCH][1],
+            liveness_threshold=live_from,
+            valid_for_s=float(valid_for_s),
+            planned_at=self._clock.now(),
+        )
+
+    def start(
+        self,
+        record: SessionRecord,
+        *,
+        reference: Picture | None = None,
+        return_url: str | None = None,
+        language: str | None = None,
+        options: Any = None,
+        deadline_s: float | None = None,
+    ) -> Session:
+        """Make the session that was planned. It counts as charged, whatever comes of it.
+
+        If its answer is lost, that is `OutcomeUnknown`, and it is not repeated by itself. Whether
+        the same start again gives the same session depends on the vendor: the message says it, and
+        `SessionCapabilities.start_is_repeatable`.
+
+        Args:
+            record: Of `plan`, and written down.
+            reference: The face to compare with, as for `FaceVerifier.verify`: just where the
+                record says `with_reference`.
+            return_url: Where the vendor's page sends the person afterwards: https, on one of the
+                backend's `return_hosts` or on this machine.
+            language: Of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
+            options: The backend's own typed options of a start.
+            deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
+
+        Returns:
+            The session, whose `record` is to be written down again.
+
+        Raises:
+            InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
+            BudgetExceeded: there is no room for it in a budget; nothing was sent.
+            UnexpectedResponse: the link leads to a stranger's host.
+            VendorError: there is none, or nobody knows; `billing` says whether it was charged.
+        """
+        self._check(record)
+        if record.session_id is not None:
+            raise InvalidRequest("This session was started before: resume it, or plan another one.")
+        if record.with_reference is not (reference is not None):
+            must = "needs the reference" if record.with_reference else "takes no reference"
+            raise InvalidRequest(f"By its record (with_reference) this start {must}.")
+        self._check_start(return_url, language, options)
+        images, refusal = load_images(reference, names=["reference"]) if reference else ([], None)
+        del reference
+        if refusal is not None:
+            raise refusal
+        deadline = self._deadline(deadline_s)
+        record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
+
+        def make_request(**common: Any) -> Request:
+            limits = {"reference": self._can.reference_limits}
+            return StartRequest(
+                record=record,
+                reference=next(iter(self._starting.prepare(images, limits)), None),
+                return_url=return_url,
+                language=language,
+                options=options,
+                deadline=deadline,
+                **common,
+            )
+
+        def judge_start(answer: StartedSession) -> Session:
+            check_origin(answer, record, self._rules())
+            billing = Billing(Charged.UNKNOWN, answer.billing.ground)
+            return self._hand_over(answer, record, billing)
+
+        try:
+            return self._carry_out(self._starting, make_request, judge_start)
+        except (OutcomeUnknown, errors.UnexpectedResponse) as error:
+            error.message += f" {_REPEATS[self._can.start_is_repeatable]} Both are counted."
+            error.args = (error.message,)
+            raise
+
+    def resume(self, record: SessionRecord, *, deadline_s: float | None = None) -> Session:
+        """The link or token again, for a person who comes back. It is free.
+
+        Raises:
+            InvalidRequest: the session is over, or has nothing to go on with.
+            SessionNotFound: the vendor has none, or none any more.
+            SessionMismatch, VendorError, Unsupported: as `read`.
+        """
+        if not self._can.can_resume:
+            raise self._unsupported("resume", "cannot give a link or a token again")
+        reading, result, _ = self._look(record, self._deadline(deadline_s), with_portrait=False)
+        if result.state is SessionState.GONE:
+            raise SessionNotFound(
+                "The vendor has this session no more: plan and start another one.",
+                billing=FREE_BILLING,
+            )
+        is_open = result.state in (SessionState.PENDING, SessionState.ABANDONED)
+        has_way = reading.link is not None or reading.token is not None or bool(reading.page)
+        if not is_open or not has_way:
+            raise InvalidRequest(
+                f"This session is {result.state}, and there is nothing to go on with: read it, or "
+                "plan and start another one."
+            )
+        return self._hand_over(reading, result.record, FREE_BILLING)
+
+    def read(
+        self,
+        record: SessionRecord,
+        *,
+        with_portrait: bool = False,
+        deadline_s: float | None = None,
+    ) -> SessionResult:
+        """What the vendor says of a session now, by the rules of its record and of today. Free.
+
+        Args:
+            record: The session's, found by who is logged in. Without `session_id` (a start whose
+                answer was lost) only if this vendor can find it by the record.
+            with_portrait: Whether to give a picture of the person, if the face is live.
+            deadline_s: Seconds, above 0, for everything; None for the verifier's `deadline_s`.
+
+        Returns:
+            A result in any state. A face that does not match is a result, not an error.
+
+        Raises:
+            SessionMismatch: the session is not the record's, or the record was changed.
+            EnvironmentMismatch: it is from another environment, or from one that nobody knows.
+            SessionNotFound: the vendor has no such session, though it should.
+            InvalidRequest, Unsupported: the record or an argument; nothing was sent.
+            VendorError: the vendor could not be asked.
+        """
+        if with_portrait and not self._can.gives_portrait:
+            raise self._unsupported("with_portrait", "gives no portrait")
+        deadline = self._deadline(deadline_s)
+        try:
+            _, result, portrait = self._look(record, deadline, with_portrait=with_portrait)
+        except SessionNotFound:
+            gone = judge_missing(record, self._rules(), self._clock.now())
+            if gone is None:
+                raise
+            return attrs.evolve(gone, clock=self._clock)
+        if not with_portrait or portrait is None:
+            return result
+        if isinstance(portrait, Secret):
+            request = ReadRequest(
+                record=record, with_portrait=True, deadline=deadline, clock=self._clock
+            )
+            portrait = self._backend.fetch_portrait(portrait, request)
+        return attrs.evolve(result, portrait=portrait)
+
+    def wait(
+        self, record: SessionRecord, *, for_s: float = 120.0, with_portrait: bool = False
+    ) -> SessionResult:
+        """Read a session until nothing more comes by itself, or the time is over.
+
+        For scripts and tests: many sessions are better read when a webhook hints at them, or
+        `SessionResult.read_again_s` says so. Rates, failures and lost answers are waited out.
+
+        Args:
+            record, with_portrait: As in `read`.
+            for_s: Seconds, above 0.
+
+        Returns:
+            The last result, in whatever state.
+
+        Raises:
+            VendorError: the last reading failed, or it failed in a way that does not pass.
+            InvalidRequest, Unsupported: as `read`.
+        """
+        patience = Patience(for_s, self._clock)
+        outcome: SessionResult | errors.VendorError
+        while True:
+            try:
+                outcome = self.read(
+                    record, with_portrait=with_portrait, deadline_s=patience.left_s()
+                )
+            except PASSING as error:
+                outcome = error
+            pause_s = patience.pause_s(outcome)
+            if pause_s is None:
+                return settled(outcome)
+            self._clock.sleep(pause_s)
+
+    def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
+        """Have the vendor delete a session, with what it has of the person. It is free.
+
+        Returns:
+            What became of it. One that is not there any more is no error.
+
+        Raises:
+            InvalidRequest, Unsupported: nothing was sent.
+            EnvironmentMismatch: the answer is from another environment.
+            VendorError: the vendor could not be asked.
+        """
+        if not self._can.can_delete:
+            self._check(record)
+            if self._can.result_lasts_s is None:
+                raise self._unsupported("delete", "cannot delete a session")
+            return Deletion(state=DeletionState.VANISHES, billing=FREE_BILLING)
+        self._check_sought(record)
+        deadline = self._deadline(deadline_s)
+
+        def make_request(**common: Any) -> Request:
+            return DeleteRequest(record=record, deadline=deadline, **common)
+
+        def judge_deletion(deletion: Deletion) -> Deletion:
+            check_origin(deletion, record, self._rules())
+            return deletion
+
+        try:
+            return self._carry_out(self._following, make_request, judge_deletion)
+        except SessionNotFound:
+            return Deletion(state=DeletionState.NOT_THERE, billing=FREE_BILLING)
+
+    def receive(
+        self, body: bytes, headers: Mapping[str, str], *, tests: bool = False
+    ) -> tuple[SessionHint, ...]:
+        """The sessions that a webhook of the vendor's is about. Read each one: this is no verdict.
+
+        Nothing is sent or kept. A delivery that comes twice gives the same hints twice.
+
+        Args:
+            body: The bytes as they came, for the signature is over them.
+            headers: Those of the delivery.
+            tests: Whether to give those, too, that are about no real session.
+
+        Raises:
+            WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
+            Unsupported: this vendor sends none.
+        """
+        if not self._can.has_webhooks:
+            raise self._unsupported("receive", "sends no webhooks about sessions")
+        if not isinstance(body, bytes):
+            raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
+        try:
+            hints = self._backend.receive_session(body, headers)
+            return tuple(hint for hint in hints if tests or not hint.is_test)
+        except FaceMatchError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it may hold the delivery
+            report_fault(error)
+        raise errors.WebhookRefused("The delivery cannot be read.", http_status=422)
+
+    def close(self) -> None:
+        """Close the verifier. May be called more than once."""
+        self._verifier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("Sessions cannot be pickled: open them in each process.")
+
+    def __repr__(self) -> str:
+        return f"Sessions({self._backend.name})"
+
+    def _rules(self) -> Rules:
+        pipeline = self._starting
+        return Rules(
+            backend=self._backend.name,
+            can=self._can,
+            declared=self._backend.environment,
+            required=pipeline.result_policy.required,
+            thresholds=pipeline.defaults.thresholds,
+            threshold_rule=self._backend.capabilities.threshold_rule,
+        )
+
+    def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
+        return self._starting.unsupported(option, problem)
+
+    def _plan_checks(
+        self, checks: Iterable[Operation] | None, *, with_reference: bool
+    ) -> frozenset[Operation]:
+        can = self._can
+        reported = can.checks if with_reference else can.checks_without_reference
+        if checks is None:
+            return reported
+        words = tuple(checks) if isinstance(checks, Iterable) else ()
+        if not words or any(word not in _CHECKS for word in words) or isinstance(checks, str):
+            raise InvalidRequest("checks must be a list of Operation.MATCH and Operation.LIVENESS.")
+        for word in words:
+            if word not in reported:
+                hint = " without a reference" if word in can.checks else ""
+                raise self._unsupported(word, f"has sessions that report no {word}{hint}")
+        return frozenset(words)
+
+    def _check(self, record: SessionRecord) -> None:
+        """Refuse a record that is not of this backend as it is set now."""
+        self._check_open()
+        if not isinstance(record, SessionRecord):
+            raise InvalidRequest(
+                f"A session is known by the SessionRecord of plan, not by {type(record).__name__}: "
+                "SessionRecord.from_dict reads what was written down."
+            )
+        for noun, theirs, ours in (
+            ("backend", record.backend, self._backend.name),
+            ("profile", record.profile, self._profile),
+        ):
+            if theirs != ours and None not in (theirs, ours):
+                raise InvalidRequest(
+                    f"The session belongs to the {noun} {theirs!r:.60}, and these are sessions of "
+                    f"{ours}: open those of its own {noun}."
+                )
+        self._starting.result_policy.check_environment()
+        check_record(record, self._rules())
+
+    def _check_sought(self, record: SessionRecord) -> None:
+        self._check(record)
+        if record.session_id is None and not self._can.finds_lost:
+            raise InvalidRequest(
+                f"The record has no session_id, and {self._backend.name} cannot find a session by "
+                "anything else: use the record of Session, or start it."
+            )
+
+    def _check_start(self, return_url: Any, language: Any, options: Any) -> None:
+        for name, value, is_taken in (
+            ("return_url", return_url, self._can.takes_return_url),
+            ("language", language, self._can.takes_language),
+        ):
+            if value is not None and not is_taken:
+                raise self._unsupported(name, f"takes no {name} for a session")
+        self._starting.check_own_options(options, self._can.options)
+        if language is not None and not re.fullmatch(_LANGUAGE, str(language)):
+            raise InvalidRequest("language must be a tag such as es or pt-BR.")
+        if return_url is not None:
+            is_text = isinstance(return_url, str) and re.fullmatch(r"[!-~]+", return_url)
+            hosts = getattr(self._backend, "return_hosts", ())
+            if not is_text or find_foreign_host(
+                return_url, "", allowed_hosts=hosts, allow_insecure=False
+            ):
+                raise InvalidRequest(
+                    "return_url must be an https address on one of the hosts that the setting "
+                    "return_hosts names, or on this machine: else whoever can change it sends "
+                    "people to a page of his own."
+                )
+
+    def _hand_over(
+        self, answer: StartedSession | SessionReading, record: SessionRecord, billing: Billing
+    ) -> Session:
+        """The session, whose link leads to no stranger."""
+        backend, link, host = self._backend, answer.link, ""
+        if link is not None:
+            address = ""
+            if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
+                address = backend.address
+            hosts = self._can.link_hosts | {*getattr(backend, "handoff_hosts", ())}
+            host = find_foreign_host(
+                link.reveal(), address, allowed_hosts=hosts, allow_insecure=False
+            )
+        if host or not answer.session_id:
+            problem = f"a link to {host}" if host else "no id"
+            raise errors.UnexpectedResponse(
+                f"{backend.name} answered with a session that has {problem}. The person may go to "
+                "the vendor alone, over https: if that host is the vendor's, add it to "
+                "handoff_hosts.",
+                billing=answer.billing,
+                ids=answer.ids,
+            )
+        record = attrs.evolve(
+            record,
+            session_id=answer.session_id,
+            expires_at=answer.expires_at or record.expires_at,
+            vendor={**record.vendor, **answer.vendor},
+        )
+        return Session(
+            record=record,
+            link=link,
+            token=answer.token,
+            page=answer.page,
+            expires_at=answer.expires_at,
+            billing=billing,
+        )
+
+    def _look(
+        self, record: SessionRecord, deadline: Deadline, *, with_portrait: bool
+    ) -> tuple[SessionReading, SessionResult, Portrait]:
+        """One reading, and what it means."""
+        self._check_sought(record)
+
+        def make_request(**common: Any) -> Request:
+            return ReadRequest(
+                record=record, with_portrait=with_portrait, deadline=deadline, **common
+            )
+
+        def judge_reading(
+            reading: SessionReading,
+        ) -> tuple[SessionReading, SessionResult, Portrait]:
+            reading = self._following.result_policy.new_masker().mask(reading, ())
+            result, portrait = judge(reading, record, self._rules(), self._clock.now())
+            return reading, attrs.evolve(result, clock=self._clock), portrait
+
+        return self._carry_out(self._following, make_request, judge_reading)
+
+    def _carry_out(
+        self,
+        pipeline: Pipeline,
+        make_request: Callable[..., Request],
+        judge_answer: Callable[[Any], T],
+    ) -> T:
+        """What `judge_answer` makes of the answer to one request."""
+        call = CallRecord(
+            id=new_call_id(),
+            operation=Operation.SESSION,
+            backend=self._backend.name,
+            started_at=self._clock.now(),
+            kept=False,
+        )
+
+        def judge_safely(answer: SessionAnswer, **_: float) -> T:
+            try:
+                return judge_answer(answer)
+            except FaceMatchError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+                failure = find_callers_exception(error) or errors.UnexpectedResponse(
+                    f"The answer of {self._backend.name} about a session cannot be used "
+                    f"({report_fault(error)}): report this to its author.",
+                    billing=answer.billing,
+                )
+            raise failure
+
+        return pipeline.carry_out(call, make_request, judge_safely, pipeline.retry)
+
+
+_CHECKS = (Operation.MATCH, Operation.LIVENESS)
+
+
+class Patience:
+    """How long `wait` goes on, and how long it pauses: 2 s at first, growing to 10."""
+
+    def __init__(self, for_s: Any, clock: Clock) -> None:
+        if type(for_s) not in (int, float) or not 0 < for_s < 1e9:
+            raise InvalidRequest("for_s must be a number of seconds above 0.")
+        self._deadline, self._pause_s = Deadline.after(for_s, clock), 2.0
+
+    def left_s(self) -> float:
+        """Seconds for the next reading: a little even where the time is over."""
+        return max(1.0, self._deadline.left_s())
+
+    def pause_s(self, outcome: SessionResult | errors.VendorError) -> float | None:
+        """Seconds until the next reading; None if there is none."""
+        least_s = 0.0
+        if isinstance(outcome, errors.VendorError):
+            least_s = outcome.retry_after_s or 0.0
+        elif outcome.read_again_s is None:
+            return None
+        pause_s = max(least_s, self._pause_s)
+        self._pause_s = min(1.5 * self._pause_s, 10.0)
+        left_s = self._deadline.left_s()
+        # The last reading is at the end of the time, if the vendor may be asked by then.
+        return min(pause_s, left_s) if left_s > least_s else None
+
+
+def settled(outcome: SessionResult | errors.VendorError) -> SessionResult:
+    """The last outcome of a wait: the result, or the error is raised."""
+    if isinstance(outcome, errors.VendorError):
+        raise outcome
+    return outcome

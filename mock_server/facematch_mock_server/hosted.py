@@ -1,0 +1,328 @@
+"""Hosted sessions of every vendor: who finds one, and what a person may do in it.
+
+A vendor says by its `Rules` what becomes of a session; everything else is the same for all.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+
+from facematch_core.kinds import nearest
+
+from .account import CLOSED, Account, World
+from .faults import CONTROL
+from .operations import Extension, Operation
+from .recognition.outcomes import LivenessOutcome, MatchOutcome
+from .services import Hosted, Session
+
+#: What the paths of the page begin with on which somebody plays the person.
+PERSON = f"{CONTROL}/person/"
+
+#: What a person may do, by the word for it.
+ACTS: Mapping[str, str] = {
+    "begin": "open the page",
+    "card": "be looked at",
+    "fail_attempt": "fail an attempt",
+    "abandon": "walk away",
+    "expire": "let the time run out",
+}
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """What is seen when a person is looked at.
+
+    Attributes:
+        face, reference: SHA-256 of the pictures that were compared; the reference is the document
+            where one is shown, and None where there is nothing to compare with.
+        contents: The pictures by SHA-256.
+        liveness, match: What was seen; no match without a reference.
+    """
+
+    face: str
+    reference: str | None
+    contents: Mapping[str, bytes] = attrs.field(repr=False)
+    liveness: LivenessOutcome
+    match: MatchOutcome | None
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """What a vendor makes of what a person does.
+
+    Attributes:
+        waiting: The words for a session that a person may still do something in.
+        begun, abandoned, expired: The words for one in which somebody began, that somebody left,
+            and whose time is over.
+        judge: The session after an attempt.
+        fail: The session after an attempt that failed.
+        changed: Is told of each new status.
+        return_url: Where the person is sent now; None for nowhere.
+    """
+
+    waiting: frozenset[str]
+    begun: str
+    abandoned: str
+    expired: str
+    judge: Callable[[World, Session, Attempt], Session]
+    fail: Callable[[World, Session], Session]
+    changed: Callable[[World, Session], None]
+    return_url: Callable[[Session], str | None]
+
+
+def hosted_of(session: Session) -> Hosted:
+    """What a hosted session has; LookupError for a saved call."""
+    if session.hosted is None:
+        raise LookupError("this session is a saved call: nobody does anything in it")
+    return session.hosted
+
+
+def is_open(world: World, session: Session) -> bool:
+    """Whether a person may still do something in it."""
+    return session.hosted is not None and session.status in world.behaviour.hosted.waiting
+
+
+def current(world: World, session: Session) -> Session:
+    """A session as it is now: its time may be over."""
+    is_late = session.hosted is not None and world.clock.now() >= session.hosted.expires_at
+    if not is_late or not is_open(world, session):
+        return session
+    with world.together():
+        return _replace(
+            world, session, attrs.evolve(session, status=world.behaviour.hosted.expired)
+        )
+
+
+def find(world: World, session_id: str) -> Session:
+    """A hosted session as it is now; LookupError if there is none of that id."""
+    session = world.sessions.find(session_id)
+    if session is None or session.hosted is None:
+        raise LookupError("there is no hosted session of that id")
+    return current(world, session)
+
+
+def open_sessions(world: World) -> tuple[Session, ...]:
+    """Those in which a person may still do something, in order."""
+    sessions = [current(world, session) for session in world.sessions.all()]
+    return tuple(session for session in sessions if is_open(world, session))
+
+
+def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
+    """The hosted session of an account whose page a token opens, as it is now, over or not."""
+    for world in account.worlds:
+        for session in world.sessions.all():
+            if session.hosted is not None and hmac.compare_digest(
+                session.hosted.token.encode(), token.encode(errors="surrogateescape")
+            ):
+                return world, current(world, session)
+    return None
+
+
+def new_token(world: World) -> str:
+    """A token of 12 URL-safe characters for a page; a seed repeats it on the loopback alone."""
+    account = world.account
+    if account.ids.is_seeded and not account.shared.is_open:
+        digest = hashlib.sha256(f"token {account.ids.uuid()}".encode()).digest()
+        return base64.urlsafe_b64encode(digest[:9]).decode()
+    return secrets.token_urlsafe(9)
+
+
+def page_path(world: World, session: Session) -> str:
+    """The path of a session's page: it has the account, the language if one was asked for, and the
+    token."""
+    hosted = hosted_of(session)
+    language = f"{hosted.language}/" if hosted.language else ""
+    return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
+
+
+def return_url(world: World, session: Session) -> str | None:
+    """Where the person is sent now, with what the vendor adds to it; None for nowhere."""
+    address: str | None = world.behaviour.hosted.return_url(session)
+    return address
+
+
+def act(
+    world: World,
+    session_id: str,
+    do: str,
+    *,
+    card: str | bytes | None = None,
+    document: str | bytes | None = None,
+) -> Session:
+    """Do what a person does in a session; the session as it is then.
+
+    Args:
+        do: One of `ACTS`.
+        card: With ``card``: who is looked at, a ready test card by name or a picture; None for p1.
+        document: With ``card`` in a session of the kind ``kyc``: the document, likewise; None for
+            the same picture.
+
+    Raises:
+        LookupError: there is no such hosted session.
+        ValueError: no such act or card, the session is over, or the account is closed.
+    """
+    if do not in ACTS:
+        raise ValueError(f"there is no act {do!r:.40}; {nearest(str(do), ACTS)}")
+    if do != "card" and (card is not None or document is not None):
+        raise ValueError(f"only the act card takes a card or a document, not {do}")
+    if world.account.closed_at is not None:
+        raise ValueError(CLOSED.format(world.account))
+    rules: Rules = world.behaviour.hosted
+    with world.together():
+        while True:
+            session = find(world, session_id)
+            if not is_open(world, session):
+                raise ValueError(f"this session is {session.status}: nobody can do anything in it")
+            if do != "expire" and session.status != rules.begun:
+                _replace(world, session, attrs.evolve(session, status=rules.begun))
+                continue
+            attempt = _look(world, session, card, document) if do == "card" else None
+            changed = _step(world, rules, session, do, attempt)
+            if _replace(world, session, changed) is changed:
+                if attempt is not None:
+                    pictures = world.account.shared.saved_pictures
+                    pictures.keep(world.account, changed.id, attempt.contents)
+                return changed
+
+
+def _step(
+    world: World, rules: Rules, session: Session, do: str, attempt: Attempt | None
+) -> Session:
+    words = {"begin": rules.begun, "abandon": rules.abandoned, "expire": rules.expired}
+    if do in words:
+        return attrs.evolve(session, status=words[do])
+    hosted = hosted_of(session)
+    session = attrs.evolve(session, hosted=attrs.evolve(hosted, attempts=hosted.attempts + 1))
+    return rules.fail(world, session) if attempt is None else rules.judge(world, session, attempt)
+
+
+def _replace(world: World, session: Session, changed: Session) -> Session:
+    """Put `changed` in the place of a session; what is there then, which may be somebody else's."""
+    there = world.sessions.change(session.id, lambda x: changed if x is session else x)
+    if there is changed and changed.status != session.status:
+        world.behaviour.hosted.changed(world, changed)
+    return changed if there is None else there
+
+
+def _look(
+    world: World, session: Session, card: str | bytes | None, document: str | bytes | None
+) -> Attempt:
+    """What is seen of a person, and of the document or the reference beside."""
+    hosted = hosted_of(session)
+    face = _picture_of("p1" if card is None else card)
+    reference = None
+    if hosted.kind == "kyc":
+        reference = face if document is None else _picture_of(document)
+    elif document is not None:
+        raise ValueError("nobody shows a document in a session of the kind biometric")
+    elif hosted.reference is not None:
+        reference = world.account.shared.saved_pictures.find(hosted.reference)
+        if reference is None:
+            raise ValueError("the mock no longer has the reference: it keeps the newest 64 MiB")
+    recognizer = world.recognizer
+    liveness = recognizer.liveness(face, rotate=False, fields=lambda: _fields_of(session))
+    match = None
+    if reference is not None:
+        match = recognizer.match(face, reference, rotate=False, fields=lambda: _fields_of(session))
+    pictures = {"face": face} if reference is None else {"face": face, "reference": reference}
+    digests = {name: hashlib.sha256(picture).hexdigest() for name, picture in pictures.items()}
+    return Attempt(
+        face=digests["face"],
+        reference=digests.get("reference"),
+        contents={digests[name]: picture for name, picture in pictures.items()},
+        liveness=liveness,
+        match=match,
+    )
+
+
+def _fields_of(session: Session) -> dict[str, str]:
+    return {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
+
+
+def _picture_of(card: str | bytes) -> bytes:
+    if isinstance(card, bytes):
+        return card
+    from .recognition.sheet import card_sheet  # not above: it loads Pillow
+
+    sheet = card_sheet()
+    if card not in sheet:
+        raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), sheet)}")
+    return sheet[card].data
+
+
+R = TypeVar("R")
+
+
+class Played(Extension[R]):
+    """The hosted sessions of one world, and the person in front of the camera. Safe across
+    threads."""
+
+    def open(self) -> tuple[Session, ...]:
+        """The hosted sessions in which a person may still do something, in order."""
+        return open_sessions(self._control.world)
+
+    def page(self, session_id: str) -> str:
+        """The address of the page on which somebody plays the person. Whoever has it can do that.
+
+        Raises:
+            LookupError: there is no such hosted session.
+            RuntimeError: the server is not running.
+        """
+        world = self._control.world
+        session, address = find(world, session_id), world.account.shared.address
+        if address is None:
+            raise RuntimeError("there is a page only while the server runs; act by `finish`")
+        return f"{address}{page_path(world, session)}"
+
+    def finish(
+        self,
+        session_id: str,
+        card: str | bytes = "p1",
+        document: str | bytes | None = None,
+    ) -> Session:
+        """Let a person be looked at; the session as it is then.
+
+        Args:
+            session_id: As answers tell it.
+            card: Who it is: a ready test card by name, or a picture. It is compared with the
+                reference, or with the document; a card that is no live face is not live.
+            document: In a session of the kind ``kyc``: the document that is shown, likewise; None
+                for the same picture.
+
+        Raises:
+            LookupError: there is no such hosted session.
+            ValueError: no such card, a document where none is shown, or the session is over.
+        """
+        return act(self._control.open_world, session_id, "card", card=card, document=document)
+
+    def fail_attempt(self, session_id: str) -> Session:
+        """Let an attempt fail: nobody is judged by it. Raises as `finish`."""
+        return act(self._control.open_world, session_id, "fail_attempt")
+
+    def abandon(self, session_id: str) -> Session:
+        """Walk away from a session. Raises as `finish`."""
+        return act(self._control.open_world, session_id, "abandon")
+
+    def expire(self, session_id: str) -> Session:
+        """Let the time of a session run out, without its clock. Raises as `finish`."""
+        return act(self._control.open_world, session_id, "expire")
+
+    def _act(self, session_id: str, do: str, **pictures: Any) -> dict[str, Any]:
+        session = act(self._control.open_world, session_id, do, **pictures)
+        attempts = hosted_of(session).attempts
+        return {"session_id": session.id, "status": session.status, "attempts": attempts}
+
+    OPERATIONS: ClassVar[Sequence[Operation]] = (
+        Operation("GET", "sessions/open", open,  # noqa: A003 - the method
+            "The hosted sessions in which a person may still do something.", gives="sessions"),
+        Operation("POST", "sessions/act", _act,
+            f"Do what a person does in a hosted session: {', '.join(ACTS)}.",
+            {"session_id!": "text", "do!": "text", "card": "text", "document": "text"}),
+    )  # fmt: skip

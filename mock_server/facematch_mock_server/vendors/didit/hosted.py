@@ -1,0 +1,426 @@
+"""Hosted sessions: started, armed in the sandbox, and judged when a person was looked at.
+
+Source of keys and words: Didit OpenAPI, 2026-07-18.
+"""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import hmac
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+
+from facematch_mock_server.account import World
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.hosted import (
+    Attempt,
+    Rules,
+    hosted_of,
+    new_token,
+    open_sessions,
+    page_path,
+)
+from facematch_mock_server.http.forms import Upload
+from facematch_mock_server.messages import Response
+from facematch_mock_server.services import Hosted, Session
+
+from . import framework, webhooks
+from .access import DiditCall, Endpoint, json_route, world_of
+from .decisions import media_type_of
+from .framework import Field, Invalid
+from .pictures import judge_liveness, judge_match
+from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
+from .risks import warnings
+
+_NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
+#: The kinds of picture that `portrait_image` may be.
+_PORTRAITS = ("image/jpeg", "image/png", "image/webp", "image/tiff")
+#: No address to send a person to: a browser runs what it says.
+_UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
+_METHODS = ("initiator", "completer", "both")
+_LANGUAGES = (
+    *("en", "ar", "bg", "bn", "bs", "ca", "cnr", "cs", "da", "de", "el", "es", "et", "fa", "fi"),
+    *("fr", "he", "hi", "hr", "hu", "hy", "id", "it", "ja", "ka", "kk", "ko", "ky", "lt", "lv"),
+    *("mk", "mn", "ms", "nl", "no", "pl", "pt-BR", "pt", "ro", "ru", "sk", "sl", "so", "sq", "sr"),
+    *("sv", "th", "tr", "uk", "uz", "vi", "zh-CN", "zh-TW", "zh"),
+)
+
+
+@attrs.frozen(kw_only=True)
+class _Scenario:
+    """What a session of the sandbox comes to: scores, 0-100, whether an attack was recognised, and
+    whether a person is to look at the comparison; `status` None for what follows from these."""
+
+    match: float = 95.0
+    liveness: float = 97.0
+    attack: bool = False
+    review: bool = False
+    status: str | None = None
+
+
+#: By slug (docs.didit.me, sandbox testing); scores of faces as didit-sdk 0.4.0 simulates them.
+SCENARIOS: Mapping[str, _Scenario] = {
+    "approve": _Scenario(),
+    "decline_face_match_low_similarity": _Scenario(match=15.0),
+    "decline_liveness_attack": _Scenario(liveness=5.0, attack=True),
+    "review_face_match_borderline": _Scenario(match=68.0, review=True),
+    # Of what is no face the status alone tells.
+    **{
+        f"decline_{what}": _Scenario(status=DECLINED)
+        for what in (
+            *("document_expired", "could_not_recognize_document", "mrz_validation", "minimum_age"),
+            *("aml_hit", "ip_blocklist", "poa_address_mismatch", "nfc_chip_not_verified"),
+            *("database_no_match", "kyb_registry_mismatch"),
+        )
+    },
+    "review_aml_possible_match": _Scenario(status=IN_REVIEW),
+    "review_poa_partial_match": _Scenario(status=IN_REVIEW),
+}
+
+
+# POST /v3/session/. Its order is ours: fields, workflow, user, an unfinished session, portrait,
+# credit, quota.
+
+
+def _read_uuid(_: Citations, value: Any) -> str:
+    try:
+        return str(uuid.UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        raise Invalid("Must be a valid UUID.") from None
+
+
+def _one_of(words: tuple[str, ...]) -> Callable[[Citations, Any], str]:
+    def read(_: Citations, value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise Invalid(f'"{value}" is not a valid choice.')
+        return value
+
+    return read
+
+
+def _read_callback(claims: Citations, value: Any) -> str | None:
+    address = framework.text(claims, value)
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):\S", address)
+    if address and (scheme is None or scheme[1].lower() in _UNSAFE_SCHEMES):
+        raise Invalid(claims["start.bad_callback"])
+    return address or None
+
+
+def _read_portrait(claims: Citations, value: Any) -> bytes:
+    try:
+        content = base64.b64decode(value, validate=True)
+    except (ValueError, TypeError):
+        raise Invalid(claims["start.bad_portrait"]) from None
+    if len(content) > claims.get("start.portrait_limit"):
+        claims.cite("start.portrait_limit")
+        raise Invalid("Image size exceeds 2MB.")
+    if media_type_of(content) not in _PORTRAITS:
+        raise Invalid(claims["start.bad_portrait"])
+    return content
+
+
+def _read_scenario(claims: Citations, value: Any) -> str:
+    slug = framework.text(claims, value)
+    if slug not in SCENARIOS:
+        raise Invalid(f"Unknown sandbox scenario: '{slug}'.")
+    return slug
+
+
+_FIELDS = (
+    Field("workflow_id", _read_uuid, required=True),
+    Field("vendor_data", framework.vendor_data, nullable=True),
+    Field("callback", _read_callback, nullable=True),
+    Field("callback_method", _one_of(_METHODS)),
+    Field("metadata", lambda _, value: value, nullable=True),
+    Field("language", _one_of(_LANGUAGES), nullable=True),
+    Field("portrait_image", _read_portrait, nullable=True),
+    Field("sandbox_scenario", _read_scenario, nullable=True),
+)
+
+
+def _start(call: DiditCall) -> Response:
+    """Start a session, or give the unfinished one of the same user once more."""
+    claims, world = call.claims, call.world
+    workflow, portrait = _read_start(call)
+    values = call.values
+    user, metadata = values.get("vendor_data"), values.get("metadata")
+    callback = values.get("callback") or workflow.callback
+    unfinished = _find_unfinished(call, user, workflow)
+    if unfinished is not None:
+        claims.cite("start.reused")
+        hosted = attrs.evolve(hosted_of(unfinished), callback=callback)
+        again = attrs.evolve(unfinished, metadata=metadata, hosted=hosted)
+        if world.sessions.change(again.id, lambda x: again if x is unfinished else x) is not again:
+            # Somebody did something in it, or deleted it, in the meantime.
+            return _start(call)
+        return _answer_start(call, again)
+    if portrait is None and workflow.kind == "biometric":
+        portrait = _find_stored_face(call, user)
+    if call.is_live:
+        _check_credit(call)
+    else:
+        _check_quota(call)
+    session = world.sessions.add(
+        world.account.ids.uuid(),
+        internal_id=world.account.ids.uuid(),
+        status=_NOT_STARTED,
+        created_at=call.now,
+        vendor_data=user,
+        metadata=metadata,
+        pictures={},
+        result={},
+        hosted=Hosted(
+            token=new_token(world),
+            kind=workflow.kind,
+            workflow=workflow.id,
+            version=workflow.version,
+            callback=callback,
+            callback_method=values.get("callback_method", "initiator"),
+            language=values.get("language"),
+            expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
+            is_live=call.is_live,
+            scenario=values.get("sandbox_scenario"),
+            reference=None if portrait is None else portrait.digest,
+        ),
+    )
+    if portrait is not None:
+        contents = {str(portrait.digest): portrait.content}
+        world.account.shared.saved_pictures.keep(world.account, session.id, contents)
+    _charge(world, session, "created")
+    return _answer_start(call, session)
+
+
+def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
+    """The fields of a start, and of these workflow and portrait."""
+    records, portrait = call.world.records, None
+    call.values = values = framework.read_json_fields(call, call.body, _FIELDS)
+    if call.is_live and values.get("sandbox_scenario"):
+        call.refuse("start.scenario_live")
+    if values.get("portrait_image") is not None:
+        portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
+        # For faults that are aimed at it.
+        call.look(portrait)
+    workflow = records.workflows.find(values["workflow_id"])
+    if workflow is None:
+        if records.workflows.all():
+            call.refuse("start.workflow")
+        call.claims.cite("start.any_workflow")
+    if records.blocked.find(values.get("vendor_data") or "") is not None:
+        call.refuse("start.blocked")
+    workflow = workflow or Workflow(id=values["workflow_id"])
+    # Where a document is shown the portrait is ignored.
+    return workflow, portrait if workflow.kind == "biometric" else None
+
+
+def _find_unfinished(call: DiditCall, user: str | None, workflow: Workflow) -> Session | None:
+    """The newest session of this user that is not finished, by the workflow as it is now."""
+    if user is None:
+        return None
+    for session in reversed(open_sessions(call.world)):
+        hosted = hosted_of(session)
+        is_same = (hosted.workflow, hosted.version) == (workflow.id, workflow.version)
+        if is_same and session.vendor_data == user and hosted.is_live == call.is_live:
+            return session
+    return None
+
+
+def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
+    """The face of the user's newest approved session."""
+    if user is None:
+        call.refuse("start.no_portrait")
+    call.claims.cite("start.stored_face")
+    faces = [
+        session.pictures.get("reference_image")
+        for session in reversed(call.world.sessions.all())
+        if session.hosted is not None and session.hosted.is_live == call.is_live
+        if session.vendor_data == user and session.status == APPROVED
+    ]
+    digest = next(filter(None, faces), None)
+    content = call.world.account.shared.saved_pictures.find(digest or "")
+    if digest is None or content is None:
+        call.refuse("start.no_stored_face")
+    return Upload("stored", content, digest)
+
+
+def _check_credit(call: DiditCall) -> None:
+    claims = call.claims
+    price = claims["credit.price.session"]
+    if claims["session.charged"] != "never" and call.ledger.balance < price:
+        call.refuse("start.unpaid")
+
+
+def _check_quota(call: DiditCall) -> None:
+    scope, claims = "sandbox_session", call.claims
+    window_s = claims.get(f"rate.{scope}.window_s")
+    rates, now = call.world.rates, call.now.timestamp()
+    window = rates.take(scope, "application", now=now, window_s=window_s)
+    if window is not None and window.refused:
+        claims.cite(f"rate.{scope}.limit", f"rate.{scope}.window_s")
+        # Without X-RateLimit-*, unlike the others.
+        headers = (("Retry-After", str(window.retry_after)),)
+        words = {"limit": window.limit, "wait": window.retry_after}
+        call.refuse(f"rate.{scope}.refused", headers=headers, **words)
+
+
+def _answer_start(call: DiditCall, session: Session) -> Response:
+    hosted = hosted_of(session)
+    body = {
+        "session_id": session.id,
+        "session_number": session.number,
+        "session_token": hosted.token,
+        "url": f"{call.origin}{page_path(call.world, session)}",
+        "vendor_data": session.vendor_data,
+        "metadata": session.metadata,
+        "status": session.status,
+        "callback": hosted.callback,
+        "workflow_id": hosted.workflow,
+        "workflow_version": hosted.version,
+    }
+    return call.answer("start.answer", body)
+
+
+# The sandbox: an outcome is chosen at the start, or with the token of the session
+
+
+def _arm(call: DiditCall) -> Response:
+    # Nobody shows a key: the session says whose it is.
+    world = world_of(call.world, call.words[0])
+    session = None if world is None else world.sessions.find(call.words[0])
+    token = (call.request.header("session-token") or "").encode()
+    if world is None or session is None or session.hosted is None or session.hosted.is_live:
+        call.refuse("arm.unknown")
+    if not hmac.compare_digest(session.hosted.token.encode(), token):
+        call.refuse("arm.unknown")
+    fields = (Field("scenario", _read_scenario, required=True),)
+    slug = framework.read_json_fields(call, call.body, fields)["scenario"]
+
+    def arm(session: Session) -> Session:
+        if session.status != _NOT_STARTED:
+            return session
+        return attrs.evolve(session, hosted=attrs.evolve(hosted_of(session), scenario=slug))
+
+    armed = world.sessions.change(session.id, arm)
+    if armed is None or armed.status != _NOT_STARTED:
+        call.refuse("arm.started")
+    return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
+
+
+def _list_scenarios(call: DiditCall) -> Response:
+    return call.answer("arm.catalogue", {"scenarios": [{"slug": slug} for slug in SCENARIOS]})
+
+
+# What becomes of it
+
+#: As in a call of its own that sends none of these.
+_OPTIONS = {
+    "save_api_request": True,
+    "rotate_image": False,
+    "face_match_score_decline_threshold": 30,
+    "face_liveness_score_decline_threshold": 30,
+}
+
+
+def _judge(world: World, session: Session, attempt: Attempt) -> Session:
+    """The session after a person was looked at."""
+    hosted, claims = hosted_of(session), world.claims.citations()
+    liveness, match = attempt.liveness, attempt.match
+    scenario = SCENARIOS.get(hosted.scenario or "")
+    if scenario is not None:
+        liveness = attrs.evolve(liveness, score=scenario.liveness, attack=scenario.attack)
+        match = match and attrs.evolve(match, score=scenario.match, review=scenario.review)
+    results: dict[str, Any] = {}
+    results["LIVENESS"] = {**judge_liveness(claims, liveness, _OPTIONS), **_method(world, hosted)}
+    pictures: dict[str, str | None] = {"reference_image": attempt.face}
+    if match is not None:
+        results["FACE_MATCH"] = block = judge_match(claims, match, _OPTIONS)
+        if match.review and block["status"] == APPROVED:
+            block["status"] = IN_REVIEW
+        pictures |= {"source_image": attempt.reference, "target_image": attempt.face}
+    if match is not None and hosted.kind == "kyc":
+        status = APPROVED if match.reference.faces else DECLINED
+        results["ID_VERIFICATION"] = {"status": status, "warnings": []}
+        pictures |= dict.fromkeys(("portrait_image", "front_image"), attempt.reference)
+    statuses = [result["status"] for result in results.values()]
+    status = next(word for word in (DECLINED, IN_REVIEW, APPROVED) if word in statuses)
+    if scenario is not None and scenario.status is not None:
+        status = scenario.status
+    return attrs.evolve(session, status=status, result=results, pictures=pictures)
+
+
+def _fail(world: World, session: Session) -> Session:
+    """The session after an attempt that failed: unfinished, or declined by the last one."""
+    hosted, claims = hosted_of(session), world.claims.citations()
+    is_last = hosted.attempts >= claims["session.attempts"]
+    check: dict[str, Any] = {
+        "status": DECLINED if is_last else "Not Finished",
+        "score": None,
+        **_method(world, hosted),
+        "user_image": {"entities": []},
+        "warnings": warnings(claims, "LIVENESS", ["LOW_LIVENESS_SCORE"] if is_last else [], {}),
+        **dict.fromkeys(("face_quality", "face_luminance")),
+    }
+    result = {**session.result, "LIVENESS": check}
+    return attrs.evolve(session, status=DECLINED if is_last else session.status, result=result)
+
+
+def _method(world: World, hosted: Hosted) -> dict[str, str]:
+    workflow = world.records.workflows.find(hosted.workflow)
+    return {"method": "PASSIVE" if workflow is None else workflow.method}
+
+
+def _charge(world: World, session: Session, when: str) -> None:
+    claims = world.claims.citations()
+    if hosted_of(session).is_live and claims["session.charged"] == when:
+        price, at = claims["credit.price.session"], world.clock.now()
+        world.ledger.charge(price, at=at, what="SESSION", request_id=session.id)
+
+
+def _note_status(world: World, session: Session) -> None:
+    if session.status in (APPROVED, DECLINED, IN_REVIEW):
+        _charge(world, session, "finished")
+    webhooks.announce(world, session)
+
+
+def _return_url(session: Session) -> str | None:
+    callback = hosted_of(session).callback
+    if callback is None:
+        return None
+    address, mark, fragment = callback.partition("#")
+    query = urlencode({"verificationSessionId": session.id, "status": session.status})
+    return f"{address}{'&' if '?' in address else '?'}{query}{mark}{fragment}"
+
+
+RULES = Rules(
+    waiting=frozenset({_NOT_STARTED, _IN_PROGRESS, "Resubmitted", "Awaiting User"}),
+    begun=_IN_PROGRESS,
+    abandoned="Abandoned",
+    expired="Expired",
+    judge=_judge,
+    fail=_fail,
+    changed=_note_status,
+    return_url=_return_url,
+)
+
+ROUTES = (
+    json_route(
+        "/v3/session/",
+        {"POST": _start},
+        endpoint=Endpoint(scope="session"),
+        operation="session_start",
+        shown=("workflow_id", "vendor_data", "callback_method", "language", "sandbox_scenario"),
+        fields=tuple(field.name for field in _FIELDS),
+    ),
+    json_route(
+        "/v3/session/{uuid}/sandbox/arm/",
+        {"POST": _arm},
+        credentials=("session-token",),
+        shown=("scenario",),
+    ),
+    json_route("/v1/sandbox/scenarios/", {"GET": _list_scenarios}),
+)
