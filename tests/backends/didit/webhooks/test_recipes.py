@@ -1,6 +1,5 @@
-"""How the page on sessions and webhooks receives."""
+"""How the page on Didit's account receives."""
 
-import asyncio
 import datetime as dt
 import importlib
 import re
@@ -10,58 +9,27 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[4] / "docs" / "apps" / "didit-sessions-and-webhooks.md"
+PAGE = Path(__file__).parents[4] / "docs" / "reference" / "didit-account.md"
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 SECRET = "an-example-of-a-webhook-secret"
 
 
 @pytest.fixture
 def recipe(tmp_path, monkeypatch):
-    """Imports a module of the page."""
+    """The module of the page."""
     for name, text in BLOCK.findall(PAGE.read_text()):
-        path = tmp_path / name
-        path.write_text(text)
+        (tmp_path / name).write_text(text)
     monkeypatch.setenv("DIDIT_WEBHOOK_SECRET", SECRET)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
-    yield importlib.import_module
-    for name in ("receive", "app_fastapi"):
-        sys.modules.pop(name, None)
-
-
-@pytest.fixture
-def post(recipe):
-    """Posts a delivery to the recipe for FastAPI, through ASGI itself; the status of the answer."""
-    pytest.importorskip("fastapi")
-    app = recipe("app_fastapi").app
-
-    async def posted(body, headers):
-        names = [(name.lower().encode(), text.encode()) for name, text in headers.items()]
-        scope = {"type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1"}
-        scope |= {"method": "POST", "path": "/didit", "query_string": b"", "headers": names}
-        halves = [body[: len(body) // 2], body[len(body) // 2 :]]
-        pieces = [
-            {"type": "http.request", "body": half, "more_body": half is halves[0]}
-            for half in halves
-        ]
-        sent = []
-
-        async def receive():
-            return pieces.pop(0)
-
-        async def send(message):
-            sent.append(message)
-
-        await app(scope, receive, send)
-        return sent[0]["status"]
-
-    return lambda body, headers: asyncio.run(posted(body, headers))
+    yield importlib.import_module("receive")
+    sys.modules.pop("receive", None)
 
 
 @pytest.fixture
 def queue(recipe, monkeypatch):
     events = []
-    monkeypatch.setattr(recipe("receive"), "enqueue", events.append)
+    monkeypatch.setattr(recipe, "enqueue", events.append)
     return events
 
 
@@ -71,14 +39,15 @@ def genuine(delivery):
     return body, delivery.signed(body, secret=SECRET)
 
 
-def test_a_genuine_delivery_is_queued_once(post, queue, genuine):
-    assert post(*genuine) == 204
-    assert post(*genuine) == 200
+def test_a_genuine_delivery_is_queued_once(recipe, queue, genuine):
+    assert recipe.receive(*genuine) == 204
+    assert recipe.receive(*genuine) == 200
     assert [event.vendor_status for event in queue] == ["Declined"]
 
 
-def test_what_is_not_genuine_is_answered_by_its_fault(post, queue, delivery, genuine):
+def test_what_is_not_genuine_is_answered_by_its_fault(recipe, queue, delivery, genuine):
     body, headers = genuine
+    post = recipe.receive
     assert post(body, delivery.signed(body, secret="guessed")) == 401
     assert post(body.replace(b"Declined", b"Approved"), headers) == 401
     assert post(delivery.vector, delivery.signed(delivery.vector, secret=SECRET)) == 401
@@ -89,16 +58,15 @@ def test_what_is_not_genuine_is_answered_by_its_fault(post, queue, delivery, gen
     assert queue == []
 
 
-def test_didit_tries_again_after_a_failure(post, recipe, genuine, monkeypatch):
+def test_didit_tries_again_after_a_failure(recipe, genuine, monkeypatch):
     with pytest.raises(NotImplementedError):  # the server answers it with 500
-        post(*genuine)
-    monkeypatch.setattr(recipe("receive"), "enqueue", lambda event: None)
-    assert post(*genuine) == 204
+        recipe.receive(*genuine)
+    monkeypatch.setattr(recipe, "enqueue", lambda event: None)
+    assert recipe.receive(*genuine) == 204
 
 
 def test_of_many_at_once_one_is_queued(recipe, queue, genuine):
-    receive = recipe("receive").receive
     with ThreadPoolExecutor(8) as pool:
-        statuses = list(pool.map(lambda _: receive(*genuine), range(8)))
+        statuses = list(pool.map(lambda _: recipe.receive(*genuine), range(8)))
     assert sorted(statuses) == [200] * 7 + [204]
     assert len(queue) == 1
