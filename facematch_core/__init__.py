@@ -7,7 +7,7 @@ with open_verifier("local") as verifier:
     result = verifier.verify(Path("selfie.jpg"), Path("id.jpg"))
 print(result.decision, result.score)
 
-Begin with these six; help(facematch_core.NAME) says all of each:
+Begin with these seven; help(facematch_core.NAME) says all of each:
 
 open_verifier(backend, **settings)
     Opens an installed backend by its name, or a profile of a configuration file with `profile=`.
@@ -17,6 +17,10 @@ FaceVerifier, AsyncFaceVerifier
     What it opens. `verify(probe, reference)` asks whether both show one person,
     `check_liveness(image)` whether a face is live, `verify_live` both, `verify_many` about many
     pairs. One verifier serves all threads, or all tasks; close it, or use it in `with`.
+
+open_sessions(backend, **settings)
+    Opens hosted sessions, in which the vendor's own page looks at the person: `plan` a record,
+    `start` it, `read` the verdict later. `is_verified_for(...)` of that is the one yes.
 
 Failover(members)
     The same calls over several verifiers: the next one is asked where the one before certainly was
@@ -43,10 +47,10 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .aio import AsyncFaceVerifier
+    from .aio import AsyncFaceVerifier, AsyncSessions
     from .calibration import Calibration, CalibrationPoint
     from .clock import Clock, SystemClock
-    from .config import open_async_verifier, open_verifier
+    from .config import open_async_sessions, open_async_verifier, open_sessions, open_verifier
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -113,34 +117,44 @@ if TYPE_CHECKING:
     from .plugins import BackendInfo, available_backends
     from .policy import judge
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+    from .session_types import (
+        ComparedWith,
+        Deletion,
+        DeletionState,
+        Session,
+        SessionHint,
+        SessionRecord,
+        SessionResult,
+        SessionState,
+    )
+    from .sessions import Sessions
     from .store import SqlStore
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
 __all__ = [
-    "FATAL", "Advice", "AsyncFaceVerifier", "AuthenticationFailed", "BackendInfo",
+    "FATAL", "Advice", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed", "BackendInfo",
     "BackendUnavailable", "Billing", "Box", "BreakerOpen", "Budget", "BudgetExceeded",
     "Calibration", "CalibrationPoint", "CallEvent", "CallRecord", "Charged", "CircuitBreaker",
-    "Clock", "ConfigurationError", "DeadlineExceeded", "Decision", "Demographics", "Environment",
-    "EnvironmentMismatch", "EventKind", "Face", "FaceMatchError", "FaceVerifier", "FailedAttempt",
-    "Failover", "Ids",
-    "Image", "ImageFormat", "InsufficientCredit", "InvalidImage", "InvalidRequest",
-    "LiveMatchDecision", "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult",
-    "Operation", "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "Picture",
-    "RateLimited", "RateLimiter", "RateWindow", "Reconciled", "Reconciliation", "RequestRejected",
-    "Result", "ResultWarning", "Retention", "Retry", "Route", "ScaleSource",
-    "Score", "Secret", "SessionMismatch", "SessionNotFound", "Severity", "Skipped", "SqlStore",
-    "StoreUnavailable", "SystemClock",
-    "Threshold", "ThresholdRule", "ThresholdSource", "UnexpectedResponse", "Unsupported",
-    "VendorError", "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused",
-    "available_backends", "judge",
-    "open_async_verifier", "open_verifier",
+    "Clock", "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision", "Deletion",
+    "DeletionState", "Demographics", "Environment", "EnvironmentMismatch", "EventKind", "Face",
+    "FaceMatchError", "FaceVerifier", "FailedAttempt", "Failover", "Ids", "Image", "ImageFormat",
+    "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision", "LiveMatchResult",
+    "LivenessDecision", "LivenessResult", "MatchResult", "Operation", "OutcomeUnknown",
+    "PairOutcome", "Period", "PermissionDenied", "Picture", "RateLimited", "RateLimiter",
+    "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result", "ResultWarning",
+    "Retention", "Retry", "Route", "ScaleSource", "Score", "Secret", "Session", "SessionHint",
+    "SessionMismatch", "SessionNotFound", "SessionRecord", "SessionResult", "SessionState",
+    "Sessions", "Severity", "Skipped", "SqlStore", "StoreUnavailable", "SystemClock", "Threshold",
+    "ThresholdRule", "ThresholdSource", "UnexpectedResponse", "Unsupported", "VendorError",
+    "VendorUnavailable", "Verifier", "WarningCode", "WebhookRefused", "available_backends", "judge",
+    "open_async_sessions", "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: Where the public names live, in the order in which they are looked for. A module is imported when
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
     "models errors clock masking images calibration events policy verifier failover plugins config "
-    "resilience store aio"
+    "resilience store session_types sessions aio"
 )
 
 

@@ -13,12 +13,13 @@ import contextvars
 import functools
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NoReturn, Self, TypeVar, Unpack
+from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
 
 import anyio
 import anyio.lowlevel
 
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
+from .clock import SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import (
     FATAL,
@@ -29,6 +30,8 @@ from .errors import (
     VendorUnavailable,
 )
 from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
+from .session_types import Deletion, Session, SessionRecord, SessionResult
+from .sessions import PASSING, Patience, Sessions, StartOptions, settled
 from .verifier import (
     LiveMatchOptions,
     LivenessOptions,
@@ -41,6 +44,7 @@ from .verifier import (
 )
 
 R = TypeVar("R")
+V = TypeVar("V", bound=Verifier | Sessions)
 
 #: More threads than this in one process cost more than they bring.
 MAX_CONCURRENCY = 1024
@@ -49,7 +53,108 @@ MAX_CONCURRENCY = 1024
 _tasks: set[asyncio.Task[None]] = set()
 
 
-class AsyncFaceVerifier:
+class _Awaited(Generic[V]):
+    """Awaits the methods of something that makes calls: in threads of its own."""
+
+    def __init__(self, verifier: V, *, max_concurrency: int = 64) -> None:
+        if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
+            raise ConfigurationError(
+                f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
+            )
+        self._verifier: V = verifier
+        self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
+        #: Starts threads in place of the loop, which would wait half a second for 64 of them.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
+        #: Calls that have begun and not ended, even if nobody waits for them.
+        self._unfinished: set[Future[Any]] = set()
+        self._keepers: dict[object, AsyncGenerator[None, None]] = {}
+        self._closed = False
+        self._closing: Future[None] | None = None
+
+    async def aclose(self) -> None:
+        """Wait for the calls under way, then close the verifier. May be called more than once.
+
+        It waits to the end even if it is cancelled.
+        """
+        self._closed = True
+        try:
+            await _wait_for_all(self._unfinished)
+        finally:
+            if self._closing is None:
+                closing = ThreadCall(self._verifier.close)
+                self._closing = closing.future
+                if not closing.begin(self._pool):
+                    self._closing = Future()
+                    self._closing.set_result(self._verifier.close())
+                self._starter.shutdown(wait=False)
+                self._pool.shutdown(wait=False)
+            await _wait_for_all([self._closing])
+        if (keeper := self._keepers.get(_running_loop())) is not None:
+            await keeper.aclose()
+        self._closing.result()
+
+    async def __aenter__(self) -> Self:
+        # Import what anyio needs for this loop now, not at the first call.
+        await self._keep_loop()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} cannot be pickled: open it in each process.")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._verifier!r})"
+
+    async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
+        await self._keep_loop()
+        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - of one house
+        make: Callable[[], R] = functools.partial(method, *args, **options)
+        ended = anyio.Event()
+        call = self._begin(make, ended.set, deadline)
+        try:
+            with anyio.move_on_after(deadline.left_s()):
+                await ended.wait()
+            if not ended.is_set():
+                call.refuse(_out_of_time(deadline))
+            # Once a thread has begun it, the verifier keeps its deadline.
+            await ended.wait()
+            return call.future.result()
+        except BaseException:
+            call.take_back()
+            raise
+        finally:
+            # The error's frames would hold the call, the call the error, and both the pictures.
+            del call, make
+
+    def _begin(
+        self,
+        make: Callable[[], R],
+        wake: Callable[[], object],
+        deadline: Deadline = NO_DEADLINE,
+    ) -> _AwaitedCall[R]:
+        """Make a call in the next free thread; then the loop calls `wake`."""
+        if self._closed:
+            raise ConfigurationError("This verifier is closed: open a new one.")
+        call = _AwaitedCall(make, wake, deadline)
+        self._unfinished.add(call.future)
+        call.future.add_done_callback(self._unfinished.discard)
+        call.begin(self._pool, self._starter)
+        return call
+
+    async def _keep_loop(self) -> None:
+        """Keep the running loop from ending before the calls."""
+        loop = _running_loop()
+        if loop not in self._keepers:
+            # A loop that was closed hard has not closed its generator.
+            for closed in [loop for loop in self._keepers if _is_closed(loop)]:
+                del self._keepers[closed]
+            self._keepers[loop] = _keep_open(self._unfinished, self._keepers)
+            await anext(self._keepers[loop])
+
+
+class AsyncFaceVerifier(_Awaited[Verifier]):
     """The methods of a `FaceVerifier` or a `Failover`, to be awaited.
 
     Arguments, results and errors are those of the verifier that it is made of. At most
@@ -78,19 +183,7 @@ class AsyncFaceVerifier:
                 "AsyncFaceVerifier takes a FaceVerifier or a Failover, not "
                 f'{type(verifier).__name__}; with a name, call open_async_verifier("local").'
             )
-        if type(max_concurrency) is not int or not 1 <= max_concurrency <= MAX_CONCURRENCY:
-            raise ConfigurationError(
-                f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
-            )
-        self._verifier = verifier
-        self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
-        #: Starts threads in place of the loop, which would wait half a second for 64 of them.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
-        #: Calls that have begun and not ended, even if nobody waits for them.
-        self._unfinished: set[Future[Any]] = set()
-        self._keepers: dict[object, AsyncGenerator[None, None]] = {}
-        self._closed = False
-        self._closing: Future[None] | None = None
+        super().__init__(verifier, max_concurrency=max_concurrency)
 
     @property
     def verifier(self) -> Verifier:
@@ -150,78 +243,6 @@ class AsyncFaceVerifier:
             )
         return self._many(run, pairs)
 
-    async def aclose(self) -> None:
-        """Wait for the calls under way, then close the verifier. May be called more than once.
-
-        It waits to the end even if it is cancelled.
-        """
-        self._closed = True
-        try:
-            await _wait_for_all(self._unfinished)
-        finally:
-            if self._closing is None:
-                closing = ThreadCall(self._verifier.close)
-                self._closing = closing.future
-                if not closing.begin(self._pool):
-                    self._closing = Future()
-                    self._closing.set_result(self._verifier.close())
-                self._starter.shutdown(wait=False)
-                self._pool.shutdown(wait=False)
-            await _wait_for_all([self._closing])
-        if (keeper := self._keepers.get(_running_loop())) is not None:
-            await keeper.aclose()
-        self._closing.result()
-
-    async def __aenter__(self) -> Self:
-        # Import what anyio needs for this loop now, not at the first call.
-        await self._keep_loop()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("An AsyncFaceVerifier cannot be pickled: open one in each process.")
-
-    def __repr__(self) -> str:
-        return f"AsyncFaceVerifier({self._verifier!r})"
-
-    async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
-        await self._keep_loop()
-        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - a verifier, too
-        make: Callable[[], R] = functools.partial(method, *args, **options)
-        ended = anyio.Event()
-        call = self._begin(make, ended.set, deadline)
-        try:
-            with anyio.move_on_after(deadline.left_s()):
-                await ended.wait()
-            if not ended.is_set():
-                call.refuse(_out_of_time(deadline))
-            # Once a thread has begun it, the verifier keeps its deadline.
-            await ended.wait()
-            return call.future.result()
-        except BaseException:
-            call.take_back()
-            raise
-        finally:
-            # The error's frames would hold the call, the call the error, and both the pictures.
-            del call, make
-
-    def _begin(
-        self,
-        make: Callable[[], R],
-        wake: Callable[[], object],
-        deadline: Deadline = NO_DEADLINE,
-    ) -> _AwaitedCall[R]:
-        """Make a call in the next free thread; then the loop calls `wake`."""
-        if self._closed:
-            raise ConfigurationError("This verifier is closed: open a new one.")
-        call = _AwaitedCall(make, wake, deadline)
-        self._unfinished.add(call.future)
-        call.future.add_done_callback(self._unfinished.discard)
-        call.begin(self._pool, self._starter)
-        return call
-
     async def _many(
         self, run: PairRun, pairs: Iterable[Any] | AsyncIterable[Any]
     ) -> AsyncGenerator[PairOutcome, None]:
@@ -249,15 +270,84 @@ class AsyncFaceVerifier:
         for failure in run.failures:
             raise failure
 
-    async def _keep_loop(self) -> None:
-        """Keep the running loop from ending before the calls."""
-        loop = _running_loop()
-        if loop not in self._keepers:
-            # A loop that was closed hard has not closed its generator.
-            for closed in [loop for loop in self._keepers if _is_closed(loop)]:
-                del self._keepers[closed]
-            self._keepers[loop] = _keep_open(self._unfinished, self._keepers)
-            await anext(self._keepers[loop])
+
+class AsyncSessions(_Awaited[Sessions]):
+    """The methods of `Sessions`, to be awaited; `plan` and `receive` send nothing, and are plain.
+
+    As `AsyncFaceVerifier` says, of which it is one for sessions: a start whose ``await`` is
+    cancelled is not made, unless its first byte has left. Then it is finished in the background,
+    and counted; the same start again finds it where the vendor can.
+
+    Args:
+        sessions: Closed together with this object.
+        max_concurrency: Threads, 1 to 1024; they are started as they are needed.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(self, sessions: Sessions, *, max_concurrency: int = 64) -> None:
+        if not isinstance(sessions, Sessions):
+            raise ConfigurationError(
+                f"AsyncSessions takes Sessions, not {type(sessions).__name__}; with a name, call "
+                'open_async_sessions("didit").'
+            )
+        super().__init__(sessions, max_concurrency=max_concurrency)
+        self.plan, self.receive = sessions.plan, sessions.receive
+
+    @property
+    def sessions(self) -> Sessions:
+        """Those that answer."""
+        return self._verifier
+
+    async def start(self, record: SessionRecord, **options: Unpack[StartOptions]) -> Session:
+        """Make the session that was planned; see `Sessions.start`."""
+        return await self._call(self._verifier.start, record, **options)
+
+    async def resume(self, record: SessionRecord, *, deadline_s: float | None = None) -> Session:
+        """The link or token again; see `Sessions.resume`."""
+        return await self._call(self._verifier.resume, record, deadline_s=deadline_s)
+
+    async def read(
+        self,
+        record: SessionRecord,
+        *,
+        with_portrait: bool = False,
+        deadline_s: float | None = None,
+    ) -> SessionResult:
+        """What the vendor says of a session now; see `Sessions.read`."""
+        read = functools.partial(self._verifier.read, with_portrait=with_portrait)
+        return await self._call(read, record, deadline_s=deadline_s)
+
+    async def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
+        """Have the vendor delete a session; see `Sessions.delete`."""
+        return await self._call(self._verifier.delete, record, deadline_s=deadline_s)
+
+    async def wait(
+        self, record: SessionRecord, *, for_s: float = 120.0, with_portrait: bool = False
+    ) -> SessionResult:
+        """Read a session until nothing more comes by itself; see `Sessions.wait`.
+
+        Between two readings it holds no thread.
+        """
+        clock = self._verifier.clock
+        patience = Patience(for_s, clock)
+        outcome: SessionResult | VendorError
+        while True:
+            try:
+                outcome = await self.read(
+                    record, with_portrait=with_portrait, deadline_s=patience.left_s()
+                )
+            except PASSING as error:
+                outcome = error
+            pause_s = patience.pause_s(outcome)
+            if pause_s is None:
+                return settled(outcome)
+            if isinstance(clock, SystemClock):
+                await anyio.sleep(pause_s)
+            else:  # of a test, which moves it at once
+                clock.sleep(pause_s)
+                await anyio.lowlevel.checkpoint()
 
 
 class _AwaitedCall(ThreadCall[R]):

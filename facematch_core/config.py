@@ -32,7 +32,8 @@ from .store.records import LEASE_S
 from .verifier import FaceVerifier, Verifier
 
 if TYPE_CHECKING:
-    from .aio import AsyncFaceVerifier
+    from .aio import AsyncFaceVerifier, AsyncSessions
+    from .sessions import Sessions
 
 #: The file name in a folder of configuration.
 FILE_NAME: Final = "facematch.toml"
@@ -105,6 +106,61 @@ def open_async_verifier(
     from .aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
+
+
+def open_sessions(
+    backend: str | None = None,
+    *,
+    profile: str | None = None,
+    config: str | os.PathLike[str] | None = None,
+    **keywords: Any,
+) -> Sessions:
+    """Open the hosted sessions of a backend, by its name or by that of a profile.
+
+    Args:
+        backend, profile, config: As for `open_verifier`. The name of a failover is refused: each
+            of its members has sessions of its own.
+        **keywords: As for `open_verifier`. `require_environment` is PRODUCTION if neither they nor
+            the profile say something else; a test says MOCK or SANDBOX.
+
+    Raises:
+        BackendUnavailable, ConfigurationError: as `open_verifier`.
+        Unsupported: the backend has no sessions.
+    """
+    # Late: a program without sessions pays nothing for them.
+    from .sessions import Sessions
+
+    arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    chosen = plan(backend, profile=profile, config=config, settings=keywords)
+    if isinstance(chosen, FailoverPlan):
+        raise ConfigurationError(
+            f"{chosen.profile.where} is a failover, and a session is that of one backend: open "
+            f"those of one of its members: {', '.join(chosen.members)}."
+        )
+    of_profile = chosen.profile
+    if of_profile is None or "require_environment" not in of_profile.verifier:
+        arguments.setdefault("require_environment", Environment.PRODUCTION)
+    verifier = chosen.open(**arguments)
+    try:
+        return Sessions(verifier, profile=None if of_profile is None else of_profile.name)
+    except BaseException:
+        verifier.close()
+        raise
+
+
+def open_async_sessions(
+    backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
+) -> AsyncSessions:
+    """Open hosted sessions for ``async with``; arguments and errors are those of `open_sessions`.
+
+    Args:
+        backend: As for `open_sessions`.
+        max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
+        **arguments: The others of `open_sessions`.
+    """
+    from .aio import AsyncSessions
+
+    return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
 
 
 def plan(

@@ -896,12 +896,30 @@ class Reconciliation(NoTruth):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
 
 
+#: Of a field: it stays out of the JSON form.
+UNWRITTEN = {"is_written": False}
+
+
 @functools.cache
 def _converter() -> Converter:
     # Late: reading and writing documents is not part of `import facematch_core`.
     from cattrs import Converter
+    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
     converter = Converter()
+
+    def unwritten(cls: type) -> dict[str, Any]:
+        fields = attrs.fields(cls) if attrs.has(cls) else ()
+        return {field.name: override(omit=True) for field in fields if field.metadata == UNWRITTEN}
+
+    converter.register_unstructure_hook_factory(
+        lambda kind: bool(unwritten(kind)),
+        lambda cls: make_dict_unstructure_fn(cls, converter, **unwritten(cls)),
+    )
+    converter.register_structure_hook_factory(
+        lambda kind: bool(unwritten(kind)),
+        lambda cls: make_dict_structure_fn(cls, converter, **unwritten(cls)),
+    )
     converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
     converter.register_structure_hook(enum.StrEnum, lambda word, kind: kind(word))
@@ -955,10 +973,10 @@ _MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
 
 def _minimal(document: dict[str, Any]) -> dict[str, Any]:
     if "liveness" in document:
-        return {
-            "decision": document["decision"],
-            "liveness": _minimal(document["liveness"]),
-            "match": None if document["match"] is None else _minimal(document["match"]),
+        kept = ("decision", "record", "state", "compared_with", "environment")
+        answers = {name: document[name] for name in ("liveness", "match")}
+        return {name: document[name] for name in kept if name in document} | {
+            name: None if answer is None else _minimal(answer) for name, answer in answers.items()
         }
     if "decision" not in document:
         return document

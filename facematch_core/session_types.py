@@ -21,6 +21,7 @@ from .errors import InvalidRequest
 from .images import Image, ImageLimits
 from .masking import Secret
 from .models import (
+    UNWRITTEN,
     Billing,
     Document,
     Environment,
@@ -443,7 +444,7 @@ class SessionResult(NoTruth, Document):
     match: MatchResult | None = None
     liveness: LivenessResult | None = None
     compared_with: ComparedWith | None = None
-    portrait: Image | None = attrs.field(default=None, repr=False)
+    portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     warnings: tuple[ResultWarning, ...] = ()
     attempts: int | None = None
     vendor_status: str | None = None
@@ -454,7 +455,7 @@ class SessionResult(NoTruth, Document):
     billing: Billing = attrs.field(factory=Billing)
     read_again_s: float | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
-    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
+    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False, metadata=UNWRITTEN)
 
     @property
     def is_match(self) -> bool:

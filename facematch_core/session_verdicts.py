@@ -8,8 +8,8 @@ round.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import TypeAlias, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -35,14 +35,12 @@ from .session_types import (
     Kept,
     SessionAnswer,
     SessionCapabilities,
-    SessionCheck,
     SessionReading,
     SessionRecord,
     SessionResult,
     SessionState,
 )
 
-R = TypeVar("R", MatchResult, LivenessResult)
 Portrait: TypeAlias = Image | Secret | None
 
 #: How far the vendor's clock may be behind ours.
@@ -123,6 +121,7 @@ def judge(
         SessionMismatch: it is not of the record's session, or the record was changed.
     """
     environment = check_origin(reading, record, rules)
+    reading = attrs.evolve(reading, environment=environment)
     if reading.state is SessionState.GONE:  # it may have lost what it could be known by
         reading = attrs.evolve(reading, checks=())
     else:
@@ -146,13 +145,11 @@ def judge(
         doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
     if (reading.checked_at or now) > valid_until:
         doubts.append(_doubt("too_late", "The verdict came after the session's time was over."))
-    match, _ = _worst(MatchResult, reading.checks, record, rules)
-    liveness, portrait = _worst(LivenessResult, reading.checks, record, rules)
-    liveness = _doubted(liveness, doubts)
+    liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
     if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
         text = "The vendor does not show that the face was compared with the given reference."
         doubts.append(_doubt("not_compared_with_reference", text))
-    match = _doubted(match, doubts)
+    match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = SessionResult(
         record=record,
         state=state,
@@ -218,27 +215,36 @@ def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules
 
 
 def _worst(
-    kind: type[R], checks: tuple[SessionCheck, ...], record: SessionRecord, rules: Rules
-) -> tuple[R | None, Portrait]:
-    """The item of one kind that counts, by the thresholds, and its picture; None for none."""
+    kind: type[models.Answer],
+    reading: SessionReading,
+    record: SessionRecord,
+    rules: Rules,
+    doubts: Sequence[ResultWarning],
+) -> tuple[Any, Portrait]:
+    """The item of one kind that counts, by all rules, and its picture; None for none."""
+    operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
     if kind is MatchResult:
-        passes_at, operation = record.threshold, Operation.MATCH
+        operation, passes_at = Operation.MATCH, record.threshold
         review_at = record.review_threshold
-    else:
-        passes_at, operation, review_at = record.liveness_threshold, Operation.LIVENESS, None
     today, review_today = rules.thresholds.get(operation, (None, None))
     # The stricter one counts, so that what passed only before an incident needs a person.
     requested = _threshold(passes_at, today, rules.threshold_rule)
     review = _threshold(review_at, review_today, models.ThresholdRule.ABOVE)
-    items = [
-        (attrs.evolve(check.result, **judge_fields(check.result, requested, review)), check)
-        for check in checks
-        if isinstance(check.result, kind)
-    ]
+    items = []
+    for check in reading.checks:
+        result: Any = check.result
+        if isinstance(result, kind):
+            fields = judge_fields(result, requested, review)
+            fields |= {"environment": reading.environment, "billing": FREE_BILLING}
+            items.append((attrs.evolve(result, **fields), check.portrait))
     if not items:
         return None, None
-    result, check = max(items, key=lambda item: _badness(item[0]))
-    return result, check.portrait
+    worst: Any
+    worst, portrait = max(items, key=lambda item: _badness(item[0]))
+    if doubts and not _badness(worst)[0]:
+        warnings = (*worst.warnings, *doubts)
+        worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
+    return worst, portrait
 
 
 def _threshold(
@@ -259,16 +265,6 @@ def _doubt(tag: str, text: str) -> ResultWarning:
     return ResultWarning(
         code=models.WarningCode.OTHER, severity=models.Severity.ERROR, tag=tag, text=text
     )
-
-
-def _doubted(result: R | None, doubts: list[ResultWarning]) -> R | None:
-    """A result that needs a person if it was a pass and there is a doubt."""
-    if result is None:
-        return None
-    if not doubts or _badness(result)[0]:
-        return result
-    warnings = (*result.warnings, *doubts)
-    return attrs.evolve(result, decision=type(result.decision).REVIEW, warnings=warnings)
 
 
 def _read_again_s(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, Self, TypedDict, TypeVar
 
 import attrs
 
@@ -25,7 +25,7 @@ from .masking import Secret
 from .models import Billing, CallRecord, Charged, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
 from .refusals import FREE_BILLING
-from .resilience import RateLimiter
+from .resilience import Policy, RateLimiter
 from .session_types import (
     Deletion,
     DeletionState,
@@ -62,6 +62,16 @@ PASSING: tuple[type[errors.VendorError], ...] = (
 )
 
 
+class StartOptions(TypedDict, total=False):
+    """Arguments of `Sessions.start`."""
+
+    reference: Picture | None
+    return_url: str | None
+    language: str | None
+    options: Any
+    deadline_s: float | None
+
+
 class Sessions:
     """Hosted sessions of one backend; open them with `open_sessions`.
 
@@ -96,11 +106,13 @@ class Sessions:
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
         self._starting, self._clock = pipeline, pipeline.clock
-        limits = can.read_windows
+        rates: tuple[Policy, ...] = ()
+        if can.read_windows:
+            name = self._backend.name
+            rates = (RateLimiter(can.read_windows, name=name, clock=self._clock),)
         self._following = attrs.evolve(
             pipeline,
-            policies=(RateLimiter(limits, name=self._backend.name, clock=self._clock),)
-            * any(limits),
+            policies=rates,
             retry=None,
             events=FollowUpEmitter(self._backend, verifier.on_event, self._clock),
         )
@@ -167,7 +179,8 @@ class Sessions:
             "liveness_threshold": (liveness_threshold, usual[Operation.LIVENESS][0]),
         }
         for name, (number, default) in numbers.items():
-            numbers[name] = Threshold(default) if number is None else number
+            is_set = number is not None or default is None
+            numbers[name] = number if is_set else Threshold(default)
         thresholds = Defaults.of_arguments(error_type=InvalidRequest, **numbers).thresholds
         live_from = thresholds[Operation.LIVENESS][0]
         if Operation.LIVENESS in fixed and self._can.needs_liveness_threshold and live_from is None:
@@ -456,9 +469,7 @@ class Sessions:
     def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
         return self._starting.unsupported(option, problem)
 
-    def _plan_checks(
-        self, checks: Iterable[Operation] | None, *, with_reference: bool
-    ) -> frozenset[Operation]:
+    def _plan_checks(self, checks: Any, *, with_reference: bool) -> frozenset[Operation]:
         can = self._can
         reported = can.checks if with_reference else can.checks_without_reference
         if checks is None:
