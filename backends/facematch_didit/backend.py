@@ -142,8 +142,8 @@ class DiditBackend(wire.Connection, HttpBackend):
         webhook_secrets: The ``secret_shared_key`` of the webhook destination; several while it is
             being changed. One may come from ``DIDIT_WEBHOOK_SECRET``.
         media_hosts: Exact names of the hosts from which portraits may be fetched; empty for none.
-        handoff_hosts: Exact names of the hosts to which a link may lead: Didit's, and your own
-            domain if Didit has set one up.
+        handoff_hosts: Exact names of other hosts than Didit's to which a link may lead: a domain of
+            yours, if Didit has set one up.
         return_hosts: Exact names of the hosts to which a person may be sent afterwards.
 
     Raises:
@@ -183,6 +183,7 @@ class DiditBackend(wire.Connection, HttpBackend):
         can_delete=True,
         has_webhooks=True,
         gives_portrait=True,
+        link_hosts=frozenset({"verify.didit.me"}),
         takes_reference=True,
         takes_language=True,
         takes_return_url=True,
@@ -201,7 +202,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
     media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
     handoff_hosts: tuple[str, ...] = attrs.field(
-        default=("verify.didit.me",), converter=_as_several, validator=_HOSTS
+        default=(), converter=_as_several, validator=_HOSTS
     )
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
 

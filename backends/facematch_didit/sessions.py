@@ -64,26 +64,21 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
             "Sessions at Didit need workflow_id: the id of a published workflow, as Didit's "
             "console shows it. Set it, or the environment variable DIDIT_WORKFLOW_ID."
         )
-    scenario, what, problem = options and options.sandbox_scenario, "", ""
     if reference is not None and not backend.workflow_takes_reference:
-        what, problem = (
-            "reference",
-            (
-                "Most workflows of Didit ignore a reference, and compare with the document that the "
-                "person shows: set workflow_takes_reference to true if this one takes it."
-            ),
+        raise errors.Unsupported(
+            "Most workflows of Didit ignore a reference, and compare with the document that the "
+            "person shows: set workflow_takes_reference to true if this one takes it.",
+            backend=NAME,
+            what="reference",
         )
-    unreal = {Environment.SANDBOX, Environment.MOCK}
+    scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
     if scenario and not (backend.environments and backend.environments <= unreal):
-        what, problem = (
-            "sandbox_scenario",
-            (
-                "sandbox_scenario decides how a session ends: it is sent only where the setting "
-                "environment is sandbox or mock."
-            ),
+        raise errors.Unsupported(
+            "sandbox_scenario decides how a session ends: it is sent only where the setting "
+            "environment is sandbox or mock.",
+            backend=NAME,
+            what="sandbox_scenario",
         )
-    if problem:
-        raise errors.Unsupported(f"{problem} Nothing was sent.", backend=NAME, what=what)
     body = {
         "workflow_id": backend.workflow_id,
         "vendor_data": _vendor_data(backend, record),
@@ -191,15 +186,15 @@ def read_reply(
     decision = session_decision(
         {**answer, "metadata": None}, said=Environment.MOCK if is_mock else None
     )
-    if (record.session_id or decision.session_id).lower() != decision.session_id.lower():
+    session_id = record.session_id or decision.session_id
+    if session_id.lower() != decision.session_id.lower():
         raise ValueError("it is another session")
     state = _STATES.get(decision.status, SessionState.UNKNOWN)
     address = answer.get("session_url") if state is SessionState.PENDING else None
-    reviews = read_list(answer.get("reviews") or [], "reviews")
     # What was started without `group_by_subject` has the id there.
     is_subject = backend.group_by_subject and decision.caller_ref != record_id
     return SessionReading(
-        session_id=decision.session_id,
+        session_id=session_id,
         state=state,
         vendor_status=decision.vendor_status,
         approved=decision.status is SessionStatus.APPROVED,
@@ -213,8 +208,7 @@ def read_reply(
         doubts=tuple(_read_doubts(backend, decision)),
         link=read_secret(address, "session_url") if address else None,
         expires_at=decision.expires_at,
-        # Of a person, or of a program in its place; without a new status it is a note.
-        reviewed=any(read_object(review, "a review").get("new_status") for review in reviews),
+        reviewed=_is_reviewed(answer.get("reviews")),
         environment=decision.environment,
         raw=_allow(answer, _RAW),
     )
@@ -250,6 +244,14 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
         # Beside a document it may have been ignored.
         return ComparedWith.UNKNOWN if has_document else ComparedWith.GIVEN
     return ComparedWith.DOCUMENT if has_document else ComparedWith.UNKNOWN
+
+
+def _is_reviewed(reviews: object) -> bool | None:
+    """Whether somebody gave it a status: a person, or a program with a key."""
+    if reviews is None:
+        return None
+    items = [read_object(review, "a review") for review in read_list(reviews, "reviews")]
+    return any(item.get("new_status") for item in items)
 
 
 def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[ResultWarning]:

@@ -1,9 +1,10 @@
 """Sessions of a mock world: steps that find them by number."""
 
+import base64
 import json
 from urllib.parse import urlsplit
 
-from kit.mock_didit import control_request, didit_request
+from kit.mock_didit import STARTS, control_request, didit_request, scene
 
 NO_SESSION = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
@@ -21,6 +22,46 @@ def session_request(path, body=None, *, method="GET", key="mock-live-key", **hea
 def nth(engine, number):
     ids = {session.number: session.id for session in engine.world.sessions.all()}
     return ids.get(number, NO_SESSION)
+
+
+WORKFLOW = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+
+
+def start(key="mock-live-key", **fields):
+    """Starts a hosted session; without a workflow by one that nobody published."""
+    fields.setdefault("workflow_id", WORKFLOW)
+    return session_request("/v3/session/", fields, method="POST", key=key)
+
+
+def portrait(size=0, **facts):
+    """A picture of a scripted world, as `portrait_image` takes it."""
+    return base64.b64encode((STARTS[0] + scene(**facts)).ljust(size, b" ")).decode()
+
+
+def acting(number, do, **pictures):
+    """A step: somebody does that in the session of that number; the session as it is then."""
+
+    def step(engine):
+        sent = {"session_id": nth(engine, number), "do": do, **pictures}
+        return engine.handle(control_request("sessions/act", sent))
+
+    return step
+
+
+def token_of(engine, number):
+    sessions = {session.number: session for session in engine.world.sessions.all()}
+    return sessions[number].hosted.token
+
+
+def arming(number, scenario="approve", token=None):
+    return lambda engine: on(
+        number,
+        "sandbox/arm",
+        {"scenario": scenario},
+        method="POST",
+        key=None,
+        session_token=token or token_of(engine, number),
+    )(engine)
 
 
 def on(number, verb="decision", body=None, query="", **more):

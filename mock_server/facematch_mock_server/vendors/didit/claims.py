@@ -94,10 +94,7 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
     "price_session": ("credit.price.session", "amount"),
-    "session_limit": ("rate.session.limit", "limit"),
-    "sandbox_session_limit": ("rate.sandbox_session.limit", "limit"),
     "session_lifetime_s": ("session.lifetime_s", "seconds"),
-    "session_attempts": ("session.attempts", "count"),
 }
 
 _NOT_FOUND = '\n<!doctype html>\n<html lang="en">\n<head>\n  <title>Not Found</title>\n</head>\n<body>\n  <h1>Not Found</h1><p>The requested resource was not found on this server.</p>\n</body>\n</html>\n'
@@ -138,7 +135,7 @@ CLAIMS = table(
     row("rate.decision.limit", 100, SKILLS, "Decisions may be polled 100 times in a minute, counted by themselves.", when=("get_limit", 300), name="100"),
     row("rate.management.limit", None, OURS, "How often management views (billing) may be asked is not documented: no limit of their own until one is set."),
     row("rate.register.limit", 5, SKILLS, "One address of the network registers 5 times an hour."),
-    row("rate.session.limit", 600, OPENAPI, "600 sessions are started in a minute; that this limit stands in the place of that for writing follows from the only one that is named."),
+    row("rate.session.limit", 600, OPENAPI, "600 sessions are started in a minute; that it replaces the limit for writing follows from the only one that is named."),
     row("rate.session.refused", Reply(429, {"detail": "Session creation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "The words of a refused start."),
     row("rate.sandbox_session.limit", 500, OPENAPI, "A sandbox application starts 500 sessions in 24 hours."),
     row("rate.sandbox_session.window_s", 86400, OPENAPI, "Those 24 hours; that they slide, and that what gives an unfinished session again does not count, is ours."),
@@ -235,13 +232,13 @@ CLAIMS = table(
     row("arm.answer", Reply(200, {"session_id": "{session_id}", "scenario": "{scenario}", "status": "{status}"}), OPENAPI, "A scenario that was armed is 200."),
     row("arm.started", Reply(400, ["Scenario can only be armed before the verification starts."]), OPENAPI, "Once a session has begun, arming it is 400 with a bare array."),
     row("arm.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "A token of another session, or a session of a live application, is 404."),
-    row("arm.catalogue", Reply(200), OURS, "The catalogue is 200, with the slugs that the page lists; what else it tells is not documented."),
+    row("arm.catalogue", Reply(200), OURS, "The catalogue is 200, with the slugs that the page lists; what else it has is not documented."),
     row("session.charged", "finished", OURS, "A session of a live key is charged each time that its check is finished, as far as there is credit: when Didit charges is not documented.", when=("session_charged", "finished"), name="finished"),
     row("session.charged", "created", OURS, "A session of a live key is charged when it is started: a switch.", when=("session_charged", "created"), name="created"),
     row("session.charged", "never", OURS, "A session is not charged: a switch.", when=("session_charged", "never"), name="never"),
     row("credit.price.session", Decimal("0.30"), OURS, "A session costs USD 0.30; ours to set."),
     row("session.lifetime_s", 604800, OURS, "A session that nobody finishes is Expired after 7 days: with Didit the workflow says when. Ours to set."),
-    row("session.attempts", 3, OURS, "The third attempt that fails declines a session; before, its liveness is Not Finished. Ours to set."),
+    row("session.attempts", 3, OURS, "The third attempt that fails declines a session; before, its liveness is Not Finished."),
     row("session.unknown", Reply(404, {"detail": "Not found."}), OPENAPI, "A session that is not known is 404 for everybody, before the key is asked."),
     row("session.out_of_reach", Reply(404, {"detail": "Session not found."}), OPENAPI, "A session that is known and not to be had is 404 in other words; that a key has no session of the other application, live or sandbox, is ours."),
 
@@ -275,7 +272,7 @@ CLAIMS = table(
 
     row("delete.answer", Reply(204), OPENAPI, "A deletion is 204 without a body, as Didit had it until August 2026.", when=("delete_status", 204), name="empty"),
     row("delete.answer", Reply(200), DELETION, "A deletion is 200 with a body since August 2026.", when=("delete_status", 200), name="body"),
-    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none. To be retained it needs a vendor user: a hosted session with vendor_data is told of a template, which nothing uses; there are no businesses with verifications of their own here.", when=("delete_status", 200)),
+    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none. To be retained it needs a vendor user: a hosted session with vendor_data has the id of a template, which nothing uses; there are no businesses with verifications of their own here.", when=("delete_status", 200)),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update is 200 with the id of the session."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in another state is refused before the body is looked at."),

@@ -337,6 +337,7 @@ ROUTES = (
         {"GET": decisions.decision},
         endpoint=Endpoint(session=True, scope="decision"),
         operation="session_read",
+        fields=("include",),
     ),
     json_route("/v3/sessions/", {"GET": _list}),
     json_route(

@@ -1,0 +1,153 @@
+"""Sessions against the mock, from the plan to the deletion, and what its webhooks hint at."""
+
+import attrs
+import pytest
+
+import facematch_core as fm
+from facematch_core.session_types import ComparedWith, DeletionState, SessionState
+from facematch_core.sessions import Sessions
+from facematch_didit import DiditBackend, DiditSessionOptions
+from facematch_mock_server import Fault, Kind, Stage, card_sheet
+
+SECRET, RETURN_URL = "whsec-CANARY", "https://shop.example/back"
+WORKFLOW = "11111111-2222-3333-4444-555555555555"
+REFERENCE = fm.Image.from_bytes(card_sheet()["p1-again"].data)
+PAYOUT = {"purpose": "payout", "about": "payout 8841"}
+
+
+@pytest.fixture
+def mock(didit_server):
+    didit_server.control.reset()
+    return didit_server
+
+
+@pytest.fixture
+def open_sessions(mock, at_end):
+    """Opens sessions on the mock, of a workflow of that kind."""
+
+    def make(kind="biometric", **settings):
+        mock.control.sessions.workflow(WORKFLOW, kind=kind)
+        settings = {"api_key": mock.live_key, "workflow_id": WORKFLOW} | settings
+        settings |= {"webhook_secrets": SECRET, "return_hosts": ["shop.example"]}
+        backend = DiditBackend(base_url=mock.url, workflow_takes_reference=True, **settings)
+        return at_end.enter_context(Sessions(fm.FaceVerifier(backend)))
+
+    return make
+
+
+def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessions):
+    sessions = open_sessions(liveness_method="PASSIVE")
+    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    more = {"return_url": RETURN_URL, "language": "es"}
+    session = sessions.start(record, reference=REFERENCE, **more)
+    assert session.link.reveal().startswith(mock.url)
+    assert sessions.read(record).state is SessionState.PENDING  # found by the id of the record
+    assert sessions.resume(session.record).link == session.link
+    mock.control.sessions.finish(session.record.session_id, card="p1")
+    result = sessions.read(session.record, with_portrait=True)
+    assert result.is_verified_for("customer-17", **PAYOUT)
+    assert (result.compared_with, result.environment) == (ComparedWith.GIVEN, fm.Environment.MOCK)
+    assert result.portrait.width > 0
+    assert sessions.delete(session.record).state is DeletionState.DONE
+    assert sessions.delete(session.record).state is DeletionState.NOT_THERE
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(session.record)
+
+
+@pytest.mark.parametrize("card", ["p2", "p1-attack"])
+def test_another_face_and_one_that_is_not_live_are_not_verified(card, mock, open_sessions):
+    sessions = open_sessions()
+    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    session = sessions.start(record, reference=REFERENCE)
+    mock.control.sessions.finish(session.record.session_id, card=card)
+    result = sessions.read(session.record, with_portrait=True)
+    assert not result.is_verified_for("customer-17", **PAYOUT)
+    assert result.state is SessionState.DECIDED
+    assert (result.is_match and result.is_live, result.portrait is None) == (
+        False,
+        not result.is_live,
+    )
+
+
+def test_a_workflow_that_ignores_the_reference_is_for_a_person(mock, open_sessions):
+    sessions = open_sessions("kyc")
+    for with_reference, compared in ((True, ComparedWith.UNKNOWN), (False, ComparedWith.DOCUMENT)):
+        record = sessions.plan("customer-17", with_reference=with_reference, **PAYOUT)
+        session = sessions.start(record, reference=REFERENCE if with_reference else None)
+        mock.control.sessions.finish(session.record.session_id, card="p1")
+        result = sessions.read(session.record)
+        assert result.compared_with is compared
+        assert result.is_verified_for("customer-17", **PAYOUT) is not with_reference
+
+
+def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_session(
+    mock, open_sessions
+):
+    sessions = open_sessions("kyc")
+    record = sessions.plan("customer-17", **PAYOUT)
+    mock.control.add_fault(Fault(stage=Stage.MID_BODY, kind=Kind.RESET, call="session_start"))
+    with pytest.raises(fm.OutcomeUnknown):
+        sessions.start(record)
+    lost = sessions.read(record)
+    assert lost.state is SessionState.PENDING
+    assert sessions.start(record).record.session_id == lost.record.session_id
+    # The session of another purpose is another one, with a link of its own.
+    login = sessions.start(sessions.plan("customer-17", purpose="login"))
+    assert login.record.session_id != lost.record.session_id
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(attrs.evolve(record, session_id=login.record.session_id))
+
+
+def test_by_subject_an_open_session_is_given_out_again_and_the_older_record_is_none(
+    mock, open_sessions
+):
+    sessions = open_sessions("kyc", group_by_subject=True)
+    login = sessions.start(sessions.plan("customer-17", purpose="login"))
+    payout = sessions.start(sessions.plan("customer-17", **PAYOUT))
+    assert payout.link == login.link
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(login.record)
+
+
+def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_sessions):
+    sessions = open_sessions(api_key=mock.sandbox_key)
+    options = DiditSessionOptions(sandbox_scenario="decline_liveness_attack")
+    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    session = sessions.start(record, reference=REFERENCE, options=options)
+    mock.control.sessions.finish(session.record.session_id, card="p1")
+    assert not sessions.read(session.record).is_live
+
+
+# Webhooks: the delivery of a session's status, and others
+
+
+@pytest.fixture
+def delivered(mock, open_sessions):
+    """A session that was finished, and the last delivery about it."""
+    mock.control.webhooks.add("http://127.0.0.1:9/didit", secret=SECRET)
+    sessions = open_sessions("kyc")
+    session = sessions.start(sessions.plan("customer-17", **PAYOUT))
+    mock.control.sessions.finish(session.record.session_id, card="p1")
+    webhooks = mock.control.webhooks
+    last = webhooks.deliveries(session_id=session.record.session_id)[-1]
+    return sessions, session.record, webhooks.delivery(last.id)
+
+
+def test_a_delivery_hints_at_the_record_and_says_nothing_of_the_verdict(delivered):
+    sessions, record, letter = delivered
+    (hint,) = sessions.receive(letter.body, letter.headers)
+    assert (hint.record_id, hint.session_id) == (record.id, record.session_id)
+    assert (hint.event_id, hint.is_test) == (letter.event_id, False)
+
+
+def test_a_delivery_that_is_not_signed_is_refused_before_it_is_read(delivered):
+    sessions, _, letter = delivered
+    for body, headers in (
+        (letter.body, {}),
+        (letter.body.replace(b"Approved", b"Declined"), letter.headers),
+        (b"\xff", letter.headers),
+        (letter.body, dict(letter.headers) | {"X-Timestamp": "1"}),
+    ):
+        with pytest.raises(fm.WebhookRefused) as caught:
+            sessions.receive(body, headers)
+        assert 400 <= caught.value.http_status < 500

@@ -1,0 +1,218 @@
+"""What a decision says of a session: each word has one meaning, and nothing private is seen."""
+
+import copy
+import datetime as dt
+import json
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.strategies import json_values
+
+import facematch_core as fm
+from facematch_core.calls import ReadRequest
+from facematch_core.http import HttpReply
+from facematch_core.session_types import ComparedWith, SessionReading, SessionState
+from facematch_didit import DiditBackend
+
+PASSED = [fm.Decision.MATCH, fm.LivenessDecision.LIVE]
+
+
+def decisions(reading):
+    return [check.result.decision for check in reading.checks]
+
+
+def test_a_decision_is_read_whole(read, didit):
+    reading = read()
+    assert (reading.session_id, reading.state) == (didit.session_id, SessionState.DECIDED)
+    assert (reading.vendor_status, reading.approved, reading.reviewed) == ("Approved", True, False)
+    assert (reading.record_id, reading.terms) == (didit.record.id, didit.record.terms)
+    assert (reading.subject_ref, reading.link, reading.token) == (None, None, None)
+    assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
+    assert (reading.environment, reading.billing.charged) == (
+        fm.Environment.PRODUCTION,
+        fm.Charged.NO,
+    )
+    assert reading.vendor == {"workflow_id": didit.workflow_id}
+    match, check = reading.checks
+    assert decisions(reading) == PASSED
+    assert (match.result.score.value, match.portrait) == (95.43, None)
+    assert (check.result.method, check.result.luminance) == ("ACTIVE_3D", 46)
+    assert didit.canary in check.portrait.reveal()
+    assert (check.result.metadata, check.result.ids.caller) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        *dict.fromkeys(
+            ["Not Started", "In Progress", "Resubmitted", "Awaiting User"], SessionState.PENDING
+        ).items(),
+        ("In Review", SessionState.PROCESSING),
+        ("Approved", SessionState.DECIDED),
+        ("Declined", SessionState.DECIDED),
+        ("Expired", SessionState.EXPIRED),
+        ("Kyc Expired", SessionState.EXPIRED),
+        ("Abandoned", SessionState.ABANDONED),
+        ("Suspended", SessionState.UNKNOWN),
+    ],
+)
+def test_each_word_is_a_state_and_only_an_open_session_has_a_link(word, state, read):
+    reading = read(status=word)
+    assert (reading.state, reading.vendor_status) == (state, word)
+    assert reading.approved is (word == "Approved")
+    assert (reading.link is not None) is (state is SessionState.PENDING)
+    assert read(status=word, session_url=None).link is None
+    if word != "Approved":
+        assert not set(decisions(reading)) & set(PASSED)
+
+
+def test_an_item_that_never_ran_is_none_and_one_that_is_not_finished_counts(read, didit):
+    assert read(face_matches=None, liveness_checks=[]).checks == ()
+    body = didit.decision()
+    body["face_matches"].append(
+        {"node_id": "feature_face_match_2", "status": "Not Finished", "score": None, "warnings": []}
+    )
+    assert decisions(read(body=body)) == [
+        fm.Decision.MATCH,
+        fm.Decision.INCONCLUSIVE,
+        fm.LivenessDecision.LIVE,
+    ]
+    # An approved session without an item about a face.
+    assert read(face_matches=None).checks[0].result.decision is fm.LivenessDecision.LIVE
+
+
+DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approved"}]}
+CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "edit", "expected"),
+    [
+        ({}, {}, (ComparedWith.GIVEN, ComparedWith.UNKNOWN)),
+        (DOCUMENT, {}, (ComparedWith.UNKNOWN, ComparedWith.DOCUMENT)),
+        (CHIP, {}, (ComparedWith.UNKNOWN, ComparedWith.DOCUMENT)),
+        ({"id_verifications": []}, {}, (ComparedWith.GIVEN, ComparedWith.UNKNOWN)),
+        ({}, {"source_image_session_id": "7d4f"}, (ComparedWith.STORED, ComparedWith.STORED)),
+        (DOCUMENT, {"source_image_session_id": "7d4f"}, (ComparedWith.STORED, ComparedWith.STORED)),
+        ({}, None, (ComparedWith.UNKNOWN, ComparedWith.UNKNOWN)),
+    ],
+)
+def test_the_picture_is_the_reference_only_if_nothing_speaks_against_it(
+    blocks, edit, expected, read, didit
+):
+    body = didit.decision(**blocks)
+    if edit is None:
+        body["face_matches"] *= 2
+    else:
+        body["face_matches"][0] |= edit
+    with_one = attrs.evolve(didit.record, with_reference=True)
+    assert (read(with_one, body=body).compared_with, read(body=body).compared_with) == expected
+
+
+@pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", ""])
+def test_an_unknown_environment_is_refused_whatever_is_set(word, read):
+    for environment in (None, fm.Environment.PRODUCTION, fm.Environment.SANDBOX):
+        with pytest.raises(fm.EnvironmentMismatch):
+            read(environment=word, with_settings={"environment": environment})
+    reading = read(environment=word, headers={"X-Facematch-Mock": "1"})
+    assert reading.environment is fm.Environment.MOCK
+
+
+def test_the_environment_is_the_answers_own_word_and_never_the_setting(read):
+    settings = {"environment": fm.Environment.PRODUCTION}
+    assert read(environment="sandbox", with_settings=settings).environment == "sandbox"
+    assert read(environment=None, with_settings=settings).environment is None
+
+
+@pytest.mark.parametrize("method", ["PASSIVE", "FLASHING", None])
+def test_another_method_than_the_one_that_is_set_is_a_doubt(method, read, didit):
+    body = didit.decision()
+    body["liveness_checks"][0]["method"] = method
+    assert read(body=body).doubts == ()
+    assert len(read(body=body, with_settings={"liveness_method": "ACTIVE_3D"}).doubts) == 1
+    assert read(with_settings={"liveness_method": "ACTIVE_3D"}).doubts == ()
+
+
+@pytest.mark.parametrize(
+    ("reviews", "reviewed"),
+    [
+        (None, None),
+        ([], False),
+        ([{"user": "API Client", "new_status": None, "comment": "a note"}], False),
+        ([{"user": "API Client", "new_status": "Approved", "comment": "Them."}], True),
+    ],
+)
+def test_a_verdict_that_somebody_gave_is_known_as_one(reviews, reviewed, read):
+    reading = read(reviews=reviews)
+    assert reading.reviewed is reviewed
+    assert "Them." not in json.dumps(reading.raw)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, [1], "a text", {"id": "row-7", "terms": "x"}, {"id": 5}, {"terms": "x"}]
+)
+def test_a_session_that_another_program_started_has_no_record(metadata, read, didit):
+    reading = read(metadata=metadata, vendor_data="somebody")
+    assert (reading.record_id, reading.terms, reading.subject_ref) == (None, None, None)
+    by_subject = {"group_by_subject": True}
+    reading = read(metadata=metadata, vendor_data="somebody", with_settings=by_subject)
+    assert reading.subject_ref == "somebody"
+    assert read(with_settings=by_subject).subject_ref is None  # started without the setting
+
+
+def test_another_session_than_the_records_is_none_that_can_be_read(read):
+    with pytest.raises(fm.UnexpectedResponse):
+        read(session_id="3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b36")
+
+
+def test_a_session_that_is_unknown_is_not_found_and_other_refusals_are_no_word_on_it(
+    scripted, didit
+):
+    record = attrs.evolve(didit.record, session_id=didit.session_id)
+    for status, body, error in (
+        (404, {"detail": "Not found."}, fm.SessionNotFound),
+        (404, {"detail": "Session not found."}, fm.SessionNotFound),
+        (404, b"<html>", fm.RequestRejected),
+        (403, {"detail": "No."}, fm.AuthenticationFailed),
+        (429, {"detail": "Slowly."}, fm.RateLimited),
+        (500, {"detail": "Oh."}, fm.VendorUnavailable),
+        (502, b"<html>", fm.VendorUnavailable),
+    ):
+        backend, _ = scripted((status, body))
+        with pytest.raises(error) as caught:
+            backend.read_session(didit.request("read", record))
+        assert type(caught.value) is error
+        assert caught.value.billing.charged is fm.Charged.NO
+    with pytest.raises(fm.InvalidRequest):
+        backend.read_session(didit.request("read", attrs.evolve(record, session_id="no-uuid")))
+
+
+def test_nothing_shows_an_address_a_person_or_a_colleague(read, didit):
+    for word in ("Approved", "In Progress"):
+        reading = read(status=word, reviews=[{"comment": didit.canary, "new_status": "Declined"}])
+        shown = [repr(reading), json.dumps(reading.raw)]
+        for check in reading.checks:
+            shown += [repr(check), json.dumps(check.result.raw), json.dumps(check.result.to_dict())]
+        assert didit.canary not in "".join(shown)
+        assert "24.3" not in "".join(shown)
+
+
+@given(data=st.data())
+def test_any_json_is_a_reading_or_an_error_that_shows_nothing(data, didit):
+    body = didit.decision()
+    block = data.draw(st.sampled_from([None, "face_matches", "liveness_checks"]))
+    target = body if block is None else body[block][0]
+    name = data.draw(st.sampled_from(sorted(target)))
+    target[name] = data.draw(json_values | st.lists(json_values, max_size=2))
+    record = attrs.evolve(didit.record, session_id=didit.session_id)
+    backend = DiditBackend(api_key="k-1")
+    reply = HttpReply(status=200, body=json.dumps(copy.deepcopy(body)).encode())
+    outcome = backend.read_reply(ReadRequest(record=record), reply)
+    if isinstance(outcome, SessionReading):
+        json.dumps(outcome.raw)
+        assert didit.canary not in f"{outcome!r} {outcome.raw}"
+    else:
+        assert isinstance(outcome, fm.UnexpectedResponse | fm.EnvironmentMismatch)
+        assert didit.canary not in f"{outcome!r} {outcome}"

@@ -1,0 +1,499 @@
+"""Hosted sessions: how they are started, what a person does in them, and who hears of it."""
+
+import base64
+import datetime as dt
+import re
+import uuid
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from kit import mock_didit as didit
+from kit.mock_didit import control_request
+from kit.mock_didit_sessions import (
+    NO_SESSION,
+    SANDBOX,
+    WORKFLOW,
+    acting,
+    advance_clock,
+    arming,
+    delete,
+    list_request,
+    on,
+    portrait,
+    start,
+    update,
+)
+from kit.mock_worlds import control_of, handle_with_fault
+
+from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_mock_server.faults import Fault
+from facematch_mock_server.hosted import find_by_page_token, page_path, return_url
+from facematch_mock_server.recognition.recognizer import Recognizer
+
+P1 = portrait()
+HERE = Path(__file__).parent
+
+
+def cards(**settings):
+    """An engine that reads test cards, its Didit's sessions, and what starts one with p1."""
+    engine = didit.new_engine(recognizer=Recognizer(), **settings)
+    content = didit_portrait("p1")
+
+    def begin(key="mock-live-key", **fields):
+        answer = engine.handle(start(key, **{"portrait_image": content, **fields}))
+        assert answer.status == 201, answer.body
+        return answer.json()
+
+    return engine, control_of(engine.world).sessions, begin
+
+
+def didit_portrait(name):
+    return base64.b64encode(card_sheet()[name].data).decode()
+
+
+def decide(engine, session, **more):
+    return on(session["session_number"], **more)(engine).json()
+
+
+# What an answer looks like -----------------------------------------------------------------------
+
+#: By place: type, whether null, form and words, of Didit's OpenAPI of 2026-07-18. Within an item
+#: what a workflow hides is null, but for status, warnings and node.
+DESCRIBED = [
+    (*line.split("\t"), "", "", "", "")[:5]
+    for line in (HERE / "openapi.tsv").read_text().splitlines()
+]
+TYPES = {
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "array": list,
+    "object": dict,
+    "any": object,
+}
+FORMS = {
+    "uuid": uuid.UUID,
+    "date-time": dt.datetime.fromisoformat,
+    "date": dt.date.fromisoformat,
+    "uri": lambda text: urlsplit(text).scheme or uuid.UUID(text),
+}
+
+
+def values_at(body, path):
+    """What stands at a path; ``[]`` is each item of a list that is there."""
+    found = [body]
+    for name in path:
+        key = name.removesuffix("[]")
+        found = [value[key] for value in found]
+        if name.endswith("[]"):
+            found = [item for value in found for item in value or ()]
+    return found
+
+
+def check_described(kind, body):
+    for place, type_name, null, form, words in DESCRIBED:
+        name, *path = place.split(".")
+        for value in values_at(body, path) if name == kind else ():
+            if value is None and (null or type_name == "any"):
+                continue
+            assert isinstance(value, TYPES[type_name]), place
+            assert not words or value in words.split("|"), place
+            if form:
+                FORMS[form](value)
+    known = {
+        place.split(".")[1].removesuffix("[]") for place, *_ in DESCRIBED if place.startswith(kind)
+    }
+    assert set(body) <= known | {"environment", "liveness_checks", "face_matches"}
+
+
+def test_each_answer_is_as_the_description_of_the_vendor_says():
+    engine, played, begin = cards()
+    played.workflow(NO_SESSION, kind="kyc", method="ACTIVE_3D")
+    played.workflow(WORKFLOW)
+    ways = [
+        lambda _: None,
+        played.fail_attempt,
+        played.abandon,
+        played.expire,
+        *(lambda each, card=card: played.finish(each, card) for card in card_sheet()),
+    ]
+    for workflow in (WORKFLOW, NO_SESSION):
+        for way in ways:
+            session = begin(workflow_id=workflow, callback="app://x", metadata={"a": 1})
+            check_described("start", session)
+            way(session["session_id"])
+            check_described("decision", decide(engine, session))
+    armed = begin(SANDBOX)
+    check_described("arm", arming(armed["session_number"])(engine).json())
+
+
+def test_a_start_tells_what_was_sent_and_where_the_page_is():
+    engine, played, begin = cards()
+    sent = {"vendor_data": "u", "metadata": [1, {"a": None}], "callback": "app://back?a=1#end"}
+    session = begin(**sent, language="pt-BR", callback_method="both")
+    assert {name: session[name] for name in sent} == sent
+    assert (session["status"], session["workflow_version"]) == ("Not Started", 1)
+    token, session_id = session["session_token"], session["session_id"]
+    assert re.fullmatch(r"[\w-]{12}", token)
+    path = f"/__mock__/person/main/pt-BR/session/{token}"
+    assert session["url"] == f"http://127.0.0.1:8080{path}"
+    world, kept = find_by_page_token(engine.account, token)
+    assert (world, kept.id, page_path(world, kept)) == (engine.world, session_id, path)
+    assert find_by_page_token(engine.account, "nobody") is None
+    assert decide(engine, session)["session_url"] == session["url"]
+    address = urlsplit(return_url(world, played.finish(session_id)))
+    assert parse_qs(address.query) == {
+        "a": ["1"],
+        "verificationSessionId": [session_id],
+        "status": ["Approved"],
+    }
+    assert address.fragment == "end"
+    assert decide(engine, session)["session_url"] is None
+    assert return_url(world, world.sessions.find(begin()["session_id"])) is None
+
+
+# Refusals ----------------------------------------------------------------------------------------
+
+LARGE = {"portrait_image": ["Image size exceeds 2MB."]}
+UNPAID = "You don't have enough credits to perform this request. Please top up at https://business.didit.me"
+#: What is sent, and the body of the 400; None for words that are ours.
+REFUSED = [
+    ({"workflow_id": None}, {"workflow_id": ["This field may not be null."]}),
+    ({"workflow_id": "x"}, {"workflow_id": ["Must be a valid UUID."]}),
+    ({"portrait_image": portrait(2 * 1024 * 1024 + 1)}, LARGE),
+    ({"portrait_image": "R0lGODlh"}, None),
+    ({"portrait_image": "?"}, None),
+    ({"portrait_image": 7}, None),
+    ({"language": "tlh"}, {"language": ['"tlh" is not a valid choice.']}),
+    ({"callback_method": "x"}, {"callback_method": ['"x" is not a valid choice.']}),
+    *(({"callback": f"{scheme}:x"}, None) for scheme in ("javascript", "DATA", "vbscript")),
+    ({"callback": "shop.example/back"}, None),
+    ({"sandbox_scenario": "approve"}, None),
+    ({"sandbox_scenario": "x"}, {"sandbox_scenario": ["Unknown sandbox scenario: 'x'."]}),
+]
+
+
+@pytest.mark.parametrize(("fields", "body"), REFUSED, ids=range(len(REFUSED)))
+def test_a_start_is_refused_by_field_and_leaves_nothing(ask, fields, body):
+    status, answer, _ = ask(start(**{"portrait_image": P1, **fields}))
+    assert status == 400
+    assert answer == body if body else [*answer] == [*fields]
+    assert all(isinstance(words, list) for words in answer.values())
+
+
+def test_what_fails_beyond_its_fields_is_refused_in_a_text():
+    engine = didit.new_engine()
+    control = control_of(engine.world)
+    for field, fields in (
+        ("portrait_image", {}),
+        ("portrait_image", {"vendor_data": "u"}),
+    ):
+        body = engine.handle(start(**fields)).json()
+        assert isinstance(body[field], str)
+    control.sessions.workflow(WORKFLOW)
+    unknown = engine.handle(start(workflow_id=NO_SESSION, portrait_image=P1))
+    assert (unknown.status, unknown.json()) == (400, {"workflow_id": "Invalid workflow_id."})
+    control.sessions.block("u")
+    assert isinstance(
+        engine.handle(start(vendor_data="u", portrait_image=P1)).json()["vendor_data"], str
+    )
+    control.set_balance("0.29")
+    assert engine.handle(start(portrait_image=P1)).json() == {"detail": UNPAID}
+    assert engine.handle(start(SANDBOX, portrait_image=P1)).status == 201
+    assert engine.handle(start(None)).status == 403
+    assert len(engine.world.sessions.all()) == 1
+
+
+@pytest.mark.parametrize(
+    ("scope", "key"), [("session", "mock-live-key"), ("sandbox_session", SANDBOX)]
+)
+def test_too_many_starts_are_429(scope, key):
+    engine = didit.new_engine()
+    control_of(engine.world).set_limit(scope, 2)
+    answers = [engine.handle(start(key, portrait_image=P1)) for _ in range(3)]
+    assert [answer.status for answer in answers] == [201, 201, 429]
+    wait = int(answers[2].header("Retry-After"))
+    assert (answers[2].header("X-RateLimit-Limit") is None) == (scope == "sandbox_session")
+    assert wait == (60 if scope == "session" else 86400)
+    engine.world.clock.advance(wait)
+    assert engine.handle(start(key, portrait_image=P1)).status == 201
+
+
+# One session after another -----------------------------------------------------------------------
+
+
+def test_only_an_unfinished_session_of_the_same_user_is_given_again():
+    engine, played, begin = cards()
+    played.workflow(WORKFLOW)
+    first = begin(vendor_data="u", metadata={"for": "login"}, callback="app://one")
+    again = begin(vendor_data="u", metadata={"for": "payout"})
+    assert again == {**first, "metadata": {"for": "payout"}, "callback": None}
+    others = (begin(vendor_data="v"), begin(), begin(), begin(SANDBOX, vendor_data="u"))
+    assert len({each["session_id"] for each in (first, *others)}) == 5
+    played.fail_attempt(first["session_id"])
+    assert begin(vendor_data="u")["status"] == "In Progress"
+    played.finish(first["session_id"], "p2")
+    update(first["session_number"], {"new_status": "Resubmitted"})(engine)
+    assert begin(vendor_data="u")["session_id"] == first["session_id"]
+    played.workflow(WORKFLOW)
+    newer = begin(vendor_data="u")
+    assert newer["workflow_version"] == 2
+    for over in (played.abandon, played.expire, played.finish):
+        over(newer["session_id"])
+        former, newer = newer, begin(vendor_data="u")
+        assert former["session_id"] != newer["session_id"]
+
+
+def test_an_approved_face_is_stored_for_its_user():
+    engine, played, begin = cards()
+    for card, status in (("p2", 400), ("spoof", 400), ("p1", 201)):
+        played.finish(begin(vendor_data="u")["session_id"], card)
+        answer = engine.handle(start(vendor_data="u"))
+        assert answer.status == status
+    stored = answer.json()["session_id"]
+    assert engine.handle(start(SANDBOX, vendor_data="u")).status == 400
+    assert played.finish(stored, "p2").status == "Declined"
+
+
+# A person ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("card", "liveness", "match", "status"),
+    [
+        ("p1-again", "Approved", "Approved", "Approved"),
+        ("p2", "Approved", "Declined", "Declined"),
+        ("not-live", "Declined", "Approved", "Declined"),
+        ("attack", "Declined", "Approved", "Declined"),
+        ("no-face", "Declined", "Declined", "Declined"),
+        ("review", "Approved", "In Review", "In Review"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["biometric", "kyc"])
+def test_a_card_is_judged_against_the_reference_or_the_document(
+    kind, card, liveness, match, status
+):
+    engine, played, begin = cards()
+    played.workflow(WORKFLOW, kind=kind, method="FLASHING")
+    # Where a document is shown the portrait is ignored.
+    session = begin(portrait_image=didit_portrait("p1" if kind == "biometric" else "p2"))
+    document = "p1" if kind == "kyc" else None
+    assert played.finish(session["session_id"], card, document).status == status
+    body = decide(engine, session)
+    (check,), (pair,) = body["liveness_checks"], body["face_matches"]
+    assert (check["status"], pair["status"], body["status"]) == (liveness, match, status)
+    assert check["method"] == "FLASHING"
+    own = session["session_id"] if kind == "biometric" else None
+    assert pair["source_image_session_id"] == own
+    assert (body["id_verifications"] is None) == (kind == "biometric")
+    address = urlsplit(pair["source_image"])
+    sent = didit.didit_request(f"{address.path}?{address.query}", method="GET", key=None)
+    assert engine.handle(sent).body == card_sheet()["p1"].data
+
+
+def test_an_outcome_that_was_set_is_what_a_session_finds():
+    engine, played, begin = cards()
+    control_of(engine.world).set_outcome("match", score=12, field={"vendor_data": "u"})
+    assert played.finish(begin(vendor_data="v")["session_id"]).status == "Approved"
+    assert played.finish(begin(vendor_data="u")["session_id"]).status == "Declined"
+
+
+def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
+    engine, played, begin = cards()
+    session = begin()
+    ours = session["session_id"]
+    with pytest.raises(ValueError, match="document"):
+        played.finish(ours, "p1", "p1")
+    with pytest.raises(ValueError, match="did you mean"):
+        played.finish(ours, "spooof")
+    assert (played.fail_attempt(ours).status, played.open()[0].id) == ("In Progress", ours)
+    check = decide(engine, session)["liveness_checks"][0]
+    assert (check["status"], check["score"]) == ("Not Finished", None)
+    declined = [played.fail_attempt(ours) for _ in range(2)][-1]
+    assert (declined.status, declined.hosted.attempts, played.open()) == ("Declined", 3, ())
+    with pytest.raises(ValueError, match="Declined"):
+        played.finish(ours)
+    with pytest.raises(LookupError):
+        played.abandon(NO_SESSION)
+    with pytest.raises(RuntimeError):
+        played.page(ours)
+    assert played.finish(begin()["session_id"], card_sheet()["p1-again"].data).status == "Approved"
+    for do, status in (("card", 400), ("dance", 400), ("begin", 404)):
+        number = 9 if do == "begin" else 2
+        assert acting(number, do)(engine).status == status
+
+
+def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
+    engine, played, begin = cards()
+    control = control_of(engine.world)
+    control.webhooks.add("http://127.0.0.1:9/hook")
+    session, free = begin(), begin(SANDBOX)
+    played.finish(session["session_id"])
+    played.finish(free["session_id"])
+    left = begin()
+    control.advance(604_800)
+    heard = [(each.session_id, each.status) for each in control.webhooks.deliveries()]
+    assert heard == [
+        *((each["session_id"], s) for each in (session, free) for s in ("In Progress", "Approved")),
+        (left["session_id"], "Expired"),
+    ]
+    (charge,) = control.charges()
+    assert (charge.what, charge.request_id) == ("SESSION", session["session_id"])
+    letters = [control.webhooks.delivery(each.id) for each in control.webhooks.deliveries()]
+    assert [b'"environment":"sandbox"' in each.body for each in letters] == [
+        *(False, False, True, True, False)
+    ]
+    assert WORKFLOW.encode() in letters[1].body
+
+
+@pytest.mark.parametrize(("when", "charges"), [("created", 1), ("never", 0)])
+def test_when_a_session_is_charged_is_a_switch(when, charges):
+    engine, played, begin = cards(switches={"session_charged": when})
+    session = begin()
+    assert len(control_of(engine.world).charges()) == charges
+    played.finish(session["session_id"])
+    assert len(control_of(engine.world).charges()) == charges
+
+
+@pytest.mark.parametrize(
+    ("scenario", "session", "match", "liveness"),
+    [
+        ("approve", "Approved", 95.0, 97.0),
+        ("decline_face_match_low_similarity", "Declined", 15.0, 97.0),
+        ("decline_liveness_attack", "Declined", 95.0, 5.0),
+        ("review_face_match_borderline", "In Review", 68.0, 97.0),
+        ("decline_document_expired", "Declined", 95.0, 97.0),
+    ],
+)
+def test_a_scenario_of_the_sandbox_decides(scenario, session, match, liveness):
+    engine, played, begin = cards()
+    for fields, armed in (({"sandbox_scenario": scenario}, None), ({}, scenario)):
+        begun = begin(SANDBOX, **fields)
+        if armed:
+            assert arming(begun["session_number"], armed)(engine).status == 200
+        assert played.finish(begun["session_id"], "p2").status == session
+        body = decide(engine, begun, key=SANDBOX)
+        assert body["face_matches"][0]["score"] == match
+        assert body["liveness_checks"][0]["score"] == liveness
+        assert body["environment"] == "sandbox"
+    slugs = engine.handle(didit.didit_request("/v1/sandbox/scenarios/", method="GET")).json()
+    assert {"slug": scenario} in slugs["scenarios"]
+
+
+def test_a_scenario_is_armed_with_the_sessions_own_token_before_it_begins():
+    engine, _, begin = cards()
+    free, paid = begin(SANDBOX), begin()
+    assert arming(1, "x")(engine).json() == {"scenario": ["Unknown sandbox scenario: 'x'."]}
+    other = arming(1, token=paid["session_token"])(engine)
+    assert (other.status, other.json()) == (404, {"detail": "Not found."})
+    assert arming(2)(engine).status == 404
+    acting(1, "begin")(engine)
+    started = arming(1)(engine)
+    assert (started.status, len(started.json())) == (400, 1)
+    assert decide(engine, free, key=SANDBOX)["status"] == "In Progress"
+
+
+# Who sees it -------------------------------------------------------------------------------------
+
+
+def test_a_session_is_listed_and_read_in_its_own_environment_and_can_be_deleted():
+    engine, played, begin = cards(edition="2026-11")
+    session, free = begin(vendor_data="u"), begin(SANDBOX)
+    for query, numbers in (
+        *(("", [1]), ("session_type=HOSTED", [1]), ("session_type=API", [])),
+        *((f"workflow_id={WORKFLOW}", [1]), (f"workflow_id={NO_SESSION}", [])),
+    ):
+        rows = engine.handle(list_request(query)).json()["results"]
+        assert [row["session_number"] for row in rows] == numbers
+    (row,) = engine.handle(list_request(key=SANDBOX)).json()["results"]
+    assert row["session_url"] == free["url"]
+    assert {each["status"] for each in row["features"]} == {"Not Finished"}
+    assert on(1, key=SANDBOX)(engine).status == on(2)(engine).status == 404
+    body = decide(engine, session, query="?include=events")
+    assert (body["session_type"], body["api_service"]) == ("HOSTED", None)
+    played.finish(session["session_id"])
+    gone = delete(1, {"retain_face_embeddings": True, "face_retention_days": 1})(engine).json()
+    assert gone["face_retention_outcome"] == "retained_with_user"
+    assert gone["biometric_template_uuid"]
+    assert on(1)(engine).status == 404
+
+
+def test_an_expired_session_is_so_whoever_looks_first():
+    for look in (
+        lambda engine: on(1)(engine).json()["status"],
+        lambda engine: engine.handle(list_request()).json()["results"][0]["status"],
+        lambda engine: control_of(engine.world).sessions.all()[0].status,
+    ):
+        engine, _, begin = cards(switches={"session_lifetime_s": 60})
+        begin()
+        advance_clock(59.9)(engine)
+        assert look(engine) == "Not Started"
+        advance_clock(0.1)(engine)
+        assert look(engine) == "Expired"
+
+
+def test_faults_know_the_calls_of_a_session():
+    engine, _, begin = cards()
+    fault = Fault(stage="answer", kind="status", status=503, call="session_start", executed=True)
+    content = didit_portrait("p1")
+    lost = handle_with_fault(engine, fault, start(portrait_image=content, vendor_data="u"))
+    assert lost.status == 503
+    again = begin(vendor_data="u")
+    assert again["session_number"] == 1
+    control = control_of(engine.world)
+    control.add_fault(Fault(stage="answer", kind="status", status=500, call="session_read"))
+    control.add_fault(
+        Fault(stage="answer", kind="status", status=502, call="session_start", card="p2")
+    )
+    assert begin()["session_number"] == 2
+    assert [on(1)(engine).status for _ in range(2)] == [500, 200]
+    assert engine.handle(start(portrait_image=didit_portrait("p2"))).status == 502
+
+
+def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsys):
+    with MockServer(seed=1, clock=VirtualClock(didit.START)) as mock:
+        other = mock.new_account("other")
+        sent = {"workflow_id": WORKFLOW, "portrait_image": didit_portrait("p1")}
+        keys = (mock.live_key, other.live_key)
+        answers = [
+            requests.post(f"{mock.url}/v3/session/", json=sent, headers={"x-api-key": key}).json()
+            for key in keys
+        ]
+        first, second = answers
+        assert (mock.control.sessions.page(first["session_id"]), "/other/" in second["url"]) == (
+            first["url"],
+            True,
+        )
+        assert [len(each.control.sessions.open()) for each in (mock, other)] == [1, 1]
+        with pytest.raises(LookupError):
+            other.control.sessions.finish(first["session_id"])
+        requests.get(first["url"])
+        requests.get(f"{mock.url}/v3/sessions/", headers={"x-api-key": mock.live_key})
+        shown = [repr(mock.control.journal()), repr(mock.control.sessions.all())]
+        base = f"{mock.url}/__mock__"
+        shown += [requests.get(f"{base}/{path}").text for path in ("journal", "sessions", "state")]
+        shown += [requests.get(f"{base}/console/calls/{number}").text for number in (1, 2)]
+        assert [first["session_token"] in text for text in shown] == [False] * len(shown)
+        state = requests.get(f"{base}/console/state/didit/sessions").json()
+        assert mock.url + state["pages"][first["session_id"]] == first["url"]
+        assert not any("person" in entry.path for entry in mock.control.journal())
+        mock.control.sessions.workflow(WORKFLOW, kind="kyc", callback="app://x")
+        state = mock.control.state()
+    with MockServer(state=state) as copy:
+        assert copy.control.sessions.workflows() == mock.control.sessions.workflows()
+        before = copy.clock.monotonic()
+        copy.clock.sleep(5)
+        assert copy.clock.monotonic() == before + 5
+
+
+def test_the_same_seed_gives_the_same_token_on_the_loopback_alone():
+    tokens = []
+    for host in ("127.0.0.1", "127.0.0.1", "0.0.0.0"):
+        mock = MockServer(seed=4, host=host, control=host == "127.0.0.1")
+        answer = mock.app.handle(start(portrait_image=P1))
+        tokens.append(answer.json()["session_token"])
+    assert tokens[0] == tokens[1] != tokens[2]
+    control = control_request("sessions/workflows", {"id": "x"})
+    assert didit.new_engine().handle(control).status == 400
