@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
-    from .services import Charge, Key, KeyKind, Review, Session
+    from .services import Charge, Hosted, Key, KeyKind, Review, Session
     from .state import UNSET
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
     from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
-    from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan
+    from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan, Workflow
 
 __all__ = [
     "UNSET", "Answers", "Card", "Charge", "Checkout", "CheckoutStatus", "Claim", "Control",
-    "Entry", "Fault", "IssuedToken", "Key", "KeyKind", "Kind", "Known", "Mail", "Mailbox",
+    "Entry", "Fault", "Hosted", "IssuedToken", "Key", "KeyKind", "Kind", "Known", "Mail", "Mailbox",
     "MockAccount", "MockServer", "NearMiss", "NewAccount", "Origin", "Payments", "Plan",
     "Review", "SentFile", "Served", "Session", "SetAnswer", "SetOutcome", "SheetCard", "Stage",
     "Tokens", "Verdict", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
-    "card_sheet", "make_card", "read_card",
+    "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
 #: Where each public name lives. It is imported when it is first used: the pytest plug-in lies in
@@ -56,9 +56,9 @@ __getattr__, __dir__ = lazy_names(
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",
         "server": "MockAccount MockServer Served",
         "state": "UNSET",
-        "services": "Charge Key KeyKind Review Session",
+        "services": "Charge Hosted Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
         "vendors.didit.control": "Mailbox Payments WebhookDelivery WebhookLetter Webhooks",
-        "vendors.didit.records": "Checkout CheckoutStatus Mail Plan",
+        "vendors.didit.records": "Checkout CheckoutStatus Mail Plan Workflow",
     },
 )

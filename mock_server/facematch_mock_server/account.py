@@ -15,7 +15,7 @@ import attrs
 
 from .claims import Behaviours
 from .clock import Ids, VirtualClock
-from .faults import Faults
+from .faults import PERSON, Faults
 from .journal import Entry, Journal, shorten
 from .kinds import Chosen, VendorKind
 from .messages import Head
@@ -181,6 +181,9 @@ class World:
 
     def log(self, head: Head, **fields: Any) -> None:
         """Write a request into the journal, with what else an `Entry` says of it."""
+        if head.path.startswith(PERSON):
+            # Its path opens a session.
+            return
         request = {"method": shorten(head.method), "path": shorten(head.path, 200)}
         self.account.journal.add({"at": self.clock.now(), **request, **fields})
 

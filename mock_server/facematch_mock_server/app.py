@@ -13,8 +13,7 @@ from facematch_core.addresses import MOCK_HEADER
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
-from .faults import Fault, is_control, is_for_mock
-from .hosted import PERSON
+from .faults import PERSON, Fault, is_control, is_for_mock
 from .journal import compose_note, presentable, shorten
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed

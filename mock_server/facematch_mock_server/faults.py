@@ -44,6 +44,8 @@ def copy_json(value: Any, depth: int = 0) -> Any:
 
 #: Where the control API begins.
 CONTROL = "/__mock__"
+#: What the paths of the page begin with on which somebody plays the person of a hosted session.
+PERSON = f"{CONTROL}/person/"
 #: What an answer has from the transport, or as the mock's: no fault changes these.
 _NOT_ITS_OWN = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}

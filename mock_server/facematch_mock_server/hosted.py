@@ -1,4 +1,4 @@
-"""Hosted sessions of every vendor: who finds one, and what a person may do in it.
+"""Hosted sessions of every vendor: who finds one, and what a person does in it.
 
 A vendor says by its `Rules` what becomes of a session; everything else is the same for all.
 """
@@ -17,15 +17,14 @@ import attrs
 from facematch_core.kinds import nearest
 
 from .account import CLOSED, Account, World
-from .faults import CONTROL
+from .faults import PERSON
 from .operations import Extension, Operation
 from .recognition.outcomes import LivenessOutcome, MatchOutcome
 from .services import Hosted, Session
 
-#: What the paths of the page begin with on which somebody plays the person.
-PERSON = f"{CONTROL}/person/"
+R = TypeVar("R")
 
-#: What a person may do, by the word for it.
+#: What a person does, by the word for it.
 ACTS: Mapping[str, str] = {
     "begin": "open the page",
     "card": "be looked at",
@@ -58,12 +57,11 @@ class Rules:
     """What a vendor makes of what a person does.
 
     Attributes:
-        waiting: The words for a session that a person may still do something in.
+        waiting: The words for a session in which a person may do something.
         begun, abandoned, expired: The words for one in which somebody began, that somebody left,
             and whose time is over.
-        judge: The session after an attempt.
-        fail: The session after an attempt that failed.
-        changed: Is told of each new status.
+        judge, fail: The session after an attempt, and after one that failed.
+        changed: Is called after each new status.
         return_url: Where the person is sent now; None for nowhere.
     """
 
@@ -85,14 +83,14 @@ def hosted_of(session: Session) -> Hosted:
 
 
 def is_open(world: World, session: Session) -> bool:
-    """Whether a person may still do something in it."""
+    """Whether a person may do something in it."""
     return session.hosted is not None and session.status in world.behaviour.hosted.waiting
 
 
 def current(world: World, session: Session) -> Session:
     """A session as it is now: its time may be over."""
-    is_late = session.hosted is not None and world.clock.now() >= session.hosted.expires_at
-    if not is_late or not is_open(world, session):
+    is_waiting = is_open(world, session)
+    if not is_waiting or world.clock.now() < hosted_of(session).expires_at:
         return session
     with world.together():
         return _replace(
@@ -109,18 +107,18 @@ def find(world: World, session_id: str) -> Session:
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
-    """Those in which a person may still do something, in order."""
+    """Those in which a person may do something, in order."""
     sessions = [current(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """The hosted session of an account whose page a token opens, as it is now, over or not."""
+    """The hosted session whose page a token opens, as it is now, over or not."""
+    shown = token.encode(errors="surrogateescape")
     for world in account.worlds:
         for session in world.sessions.all():
-            if session.hosted is not None and hmac.compare_digest(
-                session.hosted.token.encode(), token.encode(errors="surrogateescape")
-            ):
+            hosted = session.hosted
+            if hosted is not None and hmac.compare_digest(hosted.token.encode(), shown):
                 return world, current(world, session)
     return None
 
@@ -128,15 +126,14 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 def new_token(world: World) -> str:
     """A token of 12 URL-safe characters for a page; a seed repeats it on the loopback alone."""
     account = world.account
+    token = secrets.token_bytes(9)
     if account.ids.is_seeded and not account.shared.is_open:
-        digest = hashlib.sha256(f"token {account.ids.uuid()}".encode()).digest()
-        return base64.urlsafe_b64encode(digest[:9]).decode()
-    return secrets.token_urlsafe(9)
+        token = hashlib.sha256(f"token {account.ids.uuid()}".encode()).digest()[:9]
+    return base64.urlsafe_b64encode(token).decode()
 
 
 def page_path(world: World, session: Session) -> str:
-    """The path of a session's page: it has the account, the language if one was asked for, and the
-    token."""
+    """The path of a session's page: account, the language if one was asked for, token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
@@ -175,32 +172,39 @@ def act(
     if world.account.closed_at is not None:
         raise ValueError(CLOSED.format(world.account))
     rules: Rules = world.behaviour.hosted
+    attempt: Attempt | None = None
     with world.together():
         while True:
             session = find(world, session_id)
             if not is_open(world, session):
                 raise ValueError(f"this session is {session.status}: nobody can do anything in it")
+            if do == "card" and attempt is None:
+                attempt = _look(world, session, "p1" if card is None else card, document)
             if do != "expire" and session.status != rules.begun:
                 _replace(world, session, attrs.evolve(session, status=rules.begun))
                 continue
-            attempt = _look(world, session, card, document) if do == "card" else None
-            changed = _step(world, rules, session, do, attempt)
+            changed = _step(world, session, do, attempt)
+            # Else somebody else was faster: once more, of the session as it is now.
             if _replace(world, session, changed) is changed:
-                if attempt is not None:
-                    pictures = world.account.shared.saved_pictures
-                    pictures.keep(world.account, changed.id, attempt.contents)
+                _keep(world, changed, attempt)
                 return changed
 
 
-def _step(
-    world: World, rules: Rules, session: Session, do: str, attempt: Attempt | None
-) -> Session:
+def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
+    """The session after an act."""
+    rules: Rules = world.behaviour.hosted
     words = {"begin": rules.begun, "abandon": rules.abandoned, "expire": rules.expired}
     if do in words:
         return attrs.evolve(session, status=words[do])
     hosted = hosted_of(session)
     session = attrs.evolve(session, hosted=attrs.evolve(hosted, attempts=hosted.attempts + 1))
     return rules.fail(world, session) if attempt is None else rules.judge(world, session, attempt)
+
+
+def _keep(world: World, session: Session, attempt: Attempt | None) -> None:
+    if attempt is not None:
+        pictures = world.account.shared.saved_pictures
+        pictures.keep(world.account, session.id, attempt.contents)
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
@@ -212,41 +216,39 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
 
 
 def _look(
-    world: World, session: Session, card: str | bytes | None, document: str | bytes | None
+    world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
     """What is seen of a person, and of the document or the reference beside."""
-    hosted = hosted_of(session)
-    face = _picture_of("p1" if card is None else card)
-    reference = None
+    hosted, recognizer = hosted_of(session), world.recognizer
+    face = reference = _read_picture(card)
     if hosted.kind == "kyc":
-        reference = face if document is None else _picture_of(document)
+        reference = face if document is None else _read_picture(document)
     elif document is not None:
         raise ValueError("nobody shows a document in a session of the kind biometric")
     elif hosted.reference is not None:
-        reference = world.account.shared.saved_pictures.find(hosted.reference)
-        if reference is None:
+        kept = world.account.shared.saved_pictures.find(hosted.reference)
+        if kept is None:
             raise ValueError("the mock no longer has the reference: it keeps the newest 64 MiB")
-    recognizer = world.recognizer
-    liveness = recognizer.liveness(face, rotate=False, fields=lambda: _fields_of(session))
-    match = None
-    if reference is not None:
-        match = recognizer.match(face, reference, rotate=False, fields=lambda: _fields_of(session))
-    pictures = {"face": face} if reference is None else {"face": face, "reference": reference}
-    digests = {name: hashlib.sha256(picture).hexdigest() for name, picture in pictures.items()}
+        reference = kept
+    has_reference = hosted.kind == "kyc" or hosted.reference is not None
+    digests = [hashlib.sha256(picture).hexdigest() for picture in (face, reference)]
+
+    def fields() -> dict[str, str]:
+        return {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
+
+    match = (
+        recognizer.match(face, reference, rotate=False, fields=fields) if has_reference else None
+    )
     return Attempt(
-        face=digests["face"],
-        reference=digests.get("reference"),
-        contents={digests[name]: picture for name, picture in pictures.items()},
-        liveness=liveness,
+        face=digests[0],
+        reference=digests[1] if has_reference else None,
+        contents=dict(zip(digests, (face, reference), strict=True)),
+        liveness=recognizer.liveness(face, rotate=False, fields=fields),
         match=match,
     )
 
 
-def _fields_of(session: Session) -> dict[str, str]:
-    return {} if session.vendor_data is None else {"vendor_data": session.vendor_data}
-
-
-def _picture_of(card: str | bytes) -> bytes:
+def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
     from .recognition.sheet import card_sheet  # not above: it loads Pillow
@@ -257,24 +259,17 @@ def _picture_of(card: str | bytes) -> bytes:
     return sheet[card].data
 
 
-R = TypeVar("R")
-
-
 class Played(Extension[R]):
     """The hosted sessions of one world, and the person in front of the camera. Safe across
     threads."""
 
     def open(self) -> tuple[Session, ...]:
-        """The hosted sessions in which a person may still do something, in order."""
+        """The hosted sessions in which a person may do something, in order."""
         return open_sessions(self._control.world)
 
     def page(self, session_id: str) -> str:
-        """The address of the page on which somebody plays the person. Whoever has it can do that.
-
-        Raises:
-            LookupError: there is no such hosted session.
-            RuntimeError: the server is not running.
-        """
+        """The address of the page on which somebody plays the person; whoever has it can do that.
+        LookupError for no such hosted session, RuntimeError while the server is not running."""
         world = self._control.world
         session, address = find(world, session_id), world.account.shared.address
         if address is None:
@@ -282,19 +277,16 @@ class Played(Extension[R]):
         return f"{address}{page_path(world, session)}"
 
     def finish(
-        self,
-        session_id: str,
-        card: str | bytes = "p1",
-        document: str | bytes | None = None,
+        self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
     ) -> Session:
         """Let a person be looked at; the session as it is then.
 
         Args:
-            session_id: As answers tell it.
+            session_id: As answers have it.
             card: Who it is: a ready test card by name, or a picture. It is compared with the
                 reference, or with the document; a card that is no live face is not live.
-            document: In a session of the kind ``kyc``: the document that is shown, likewise; None
-                for the same picture.
+            document: In a session of the kind ``kyc``: the document, likewise; None for the same
+                picture.
 
         Raises:
             LookupError: there is no such hosted session.
@@ -321,7 +313,7 @@ class Played(Extension[R]):
 
     OPERATIONS: ClassVar[Sequence[Operation]] = (
         Operation("GET", "sessions/open", open,  # noqa: A003 - the method
-            "The hosted sessions in which a person may still do something.", gives="sessions"),
+            "The hosted sessions in which a person may do something.", gives="sessions"),
         Operation("POST", "sessions/act", _act,
             f"Do what a person does in a hosted session: {', '.join(ACTS)}.",
             {"session_id!": "text", "do!": "text", "card": "text", "document": "text"}),

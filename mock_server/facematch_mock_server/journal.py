@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .messages import Head, Request
+from .messages import Head, Request, hide_token
 
 #: How many entries are kept.
 MAX_ENTRIES = 10_000
@@ -21,8 +21,6 @@ MAX_ENTRIES = 10_000
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
-#: In an address: what opens the page of a hosted session.
-_HANDOFF = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
 #: What replaces a value that is not shown, by its type.
 _KINDS: Mapping[type, str] = {
     str: "text of {} characters",
@@ -102,7 +100,7 @@ def _show_value(name: str, value: str) -> str:
 def _hide_secrets(value: str) -> str:
     if "://" not in value:
         return value
-    return _HANDOFF.sub(r"\1***", _ADDRESS.sub(r"\g<scheme>\g<rest>", value))
+    return hide_token(_ADDRESS.sub(r"\g<scheme>\g<rest>", value))
 
 
 def _show_plain(value: Any) -> str:

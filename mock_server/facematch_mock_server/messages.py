@@ -26,10 +26,19 @@ def _lower_names(headers: Iterable[tuple[str, str]]) -> Headers:
     return tuple([(name.lower(), value) for name, value in headers])
 
 
+#: In an address: what opens the page of a hosted session.
+_PAGE_TOKEN = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
+
+
+def hide_token(address: str) -> str:
+    """An address without what opens the page of a hosted session."""
+    return _PAGE_TOKEN.sub(r"\1***", address)
+
+
 def _hide_query(target: str) -> str:
     # A query may hold the signature of a picture's address, or a name.
     path, mark, _ = target.partition("?")
-    return repr(path + ("?…" if mark else ""))
+    return repr(hide_token(path) + ("?…" if mark else ""))
 
 
 def _to_tuple(headers: Iterable[tuple[str, str]]) -> Headers:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
-import uuid
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any, ClassVar, TypeVar
@@ -33,8 +32,6 @@ from .records import (
     DECLINED,
     IN_REVIEW,
     KEPT_REVIEWS,
-    KINDS,
-    METHODS,
     STATUSES,
     Checkout,
     CheckoutStatus,
@@ -115,41 +112,15 @@ class Sessions(Played[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
-    def workflow(
-        self,
-        workflow_id: str,
-        *,
-        kind: str | None = None,
-        version: int | None = None,
-        method: str | None = None,
-        callback: str | None = None,
-    ) -> Workflow:
-        """Publish a workflow. From then on only those that were published are known.
-
-        Args:
-            workflow_id: Its UUID.
-            kind: ``biometric`` (None) or ``kyc``, where a document is shown.
-            version: From 1 on; None for one more than it has.
-            method: ``PASSIVE`` (None), ``FLASHING`` or ``ACTIVE_3D``.
-            callback: Where persons are sent whose session has no address of its own.
-
-        Raises:
-            ValueError: a value that does not fit.
-        """
+    def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
+        """Publish a workflow: `facts` are those of `Workflow`, and `version` None is one more than
+        it has. From then on only those that were published are there. ValueError for a value that
+        does not fit."""
         workflows = self._open_records.workflows
-        try:
-            name = str(uuid.UUID(workflow_id))
-        except (ValueError, AttributeError, TypeError):
-            raise ValueError(f"a workflow's id is a UUID, not {workflow_id!r:.40}") from None
-        words = {"kind": (kind or "biometric", KINDS), "method": (method or "PASSIVE", METHODS)}
-        for what, (word, known) in words.items():
-            if word not in known:
-                raise ValueError(f"{what} must be one of {', '.join(known)}, not {word!r:.40}")
-        former = workflows.find(name)
+        workflow = Workflow(id=workflow_id, **facts)
+        former = workflows.find(workflow.id)
         version = version or (former.version + 1 if former else 1)
-        chosen = {what: word for what, (word, _) in words.items()}
-        workflow = Workflow(id=name, version=version, callback=callback, **chosen)
-        return workflows.put(name, workflow)
+        return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows that were published, in order."""

@@ -54,7 +54,7 @@ _BLOCKS = (
 )
 
 
-#: What an item about a document tells beside node, status, two pictures and warnings: nothing
+#: What an item about a document has beside node, status, two pictures and warnings: nothing
 #: here, as where a workflow hides it.
 _HIDDEN_OF_DOCUMENT = (
     *("document_type", "document_subtype", "document_number", "personal_number", "front_video"),

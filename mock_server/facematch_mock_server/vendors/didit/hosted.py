@@ -70,7 +70,7 @@ SCENARIOS: Mapping[str, _Scenario] = {
     "decline_face_match_low_similarity": _Scenario(match=15.0),
     "decline_liveness_attack": _Scenario(liveness=5.0, attack=True),
     "review_face_match_borderline": _Scenario(match=68.0, review=True),
-    # Of what is no face the status alone tells.
+    # Of what is no face there is the status alone.
     **{
         f"decline_{what}": _Scenario(status=DECLINED)
         for what in (

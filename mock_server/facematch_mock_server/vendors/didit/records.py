@@ -6,6 +6,7 @@ import datetime as dt
 import enum
 import hashlib
 import threading
+import uuid
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -65,8 +66,15 @@ def stamp(at: dt.datetime, zone: str = "Z") -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
-#: The kinds of workflow that are here, and how they check that somebody lives.
-KINDS, METHODS = ("biometric", "kyc"), ("PASSIVE", "FLASHING", "ACTIVE_3D")
+def _read_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except (ValueError, AttributeError, TypeError):
+        raise ValueError(f"a workflow's id is a UUID, not {text!r:.40}") from None
+
+
+def _choice(*words: str) -> Any:
+    return attrs.field(default=words[0], validator=attrs.validators.in_(words))
 
 
 @attrs.frozen(kw_only=True)
@@ -75,17 +83,18 @@ class Workflow:
 
     Attributes:
         id: Its UUID.
-        kind: ``biometric`` (a face, compared with one that is known) or ``kyc`` (with a document).
+        kind: ``biometric`` (a face, compared with one that is there before) or ``kyc`` (with a
+            document).
         version: From 1 on; it grows each time that it is published.
         method: How liveness is checked: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
         callback: Where persons are sent whose session has no address of its own; None for nowhere.
     """
 
-    id: str
-    kind: str = "biometric"
-    version: int = 1
-    method: str = "PASSIVE"
-    callback: str | None = None
+    id: str = attrs.field(converter=_read_id)
+    kind: str = _choice("biometric", "kyc")
+    version: int = attrs.field(default=1, validator=attrs.validators.ge(1))
+    method: str = _choice("PASSIVE", "FLASHING", "ACTIVE_3D")
+    callback: str | None = attrs.field(default=None, repr=False)
 
 
 class CheckoutStatus(enum.StrEnum):

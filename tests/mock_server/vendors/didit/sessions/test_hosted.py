@@ -30,6 +30,7 @@ from kit.mock_worlds import control_of, handle_with_fault
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.hosted import find_by_page_token, page_path, return_url
+from facematch_mock_server.messages import Head
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 P1 = portrait()
@@ -82,14 +83,14 @@ FORMS = {
 
 
 def values_at(body, path):
-    """What stands at a path; ``[]`` is each item of a list that is there."""
-    found = [body]
+    """What is at a path; ``[]`` is each item of a list that is there."""
+    values = [body]
     for name in path:
         key = name.removesuffix("[]")
-        found = [value[key] for value in found]
+        values = [value[key] for value in values]
         if name.endswith("[]"):
-            found = [item for value in found for item in value or ()]
-    return found
+            values = [item for value in values for item in value or ()]
+    return values
 
 
 def check_described(kind, body):
@@ -102,10 +103,10 @@ def check_described(kind, body):
             assert not words or value in words.split("|"), place
             if form:
                 FORMS[form](value)
-    known = {
+    fields = {
         place.split(".")[1].removesuffix("[]") for place, *_ in DESCRIBED if place.startswith(kind)
     }
-    assert set(body) <= known | {"environment", "liveness_checks", "face_matches"}
+    assert set(body) <= fields | {"environment", "liveness_checks", "face_matches"}
 
 
 def test_each_answer_is_as_the_description_of_the_vendor_says():
@@ -285,8 +286,8 @@ def test_a_card_is_judged_against_the_reference_or_the_document(
     (check,), (pair,) = body["liveness_checks"], body["face_matches"]
     assert (check["status"], pair["status"], body["status"]) == (liveness, match, status)
     assert check["method"] == "FLASHING"
-    own = session["session_id"] if kind == "biometric" else None
-    assert pair["source_image_session_id"] == own
+    stored_under = session["session_id"] if kind == "biometric" else None
+    assert pair["source_image_session_id"] == stored_under
     assert (body["id_verifications"] is None) == (kind == "biometric")
     address = urlsplit(pair["source_image"])
     sent = didit.didit_request(f"{address.path}?{address.query}", method="GET", key=None)
@@ -308,6 +309,7 @@ def test_a_picture_and_a_failed_attempt_and_what_cannot_be_done():
         played.finish(ours, "p1", "p1")
     with pytest.raises(ValueError, match="did you mean"):
         played.finish(ours, "spooof")
+    assert played.open()[0].status == "Not Started"
     assert (played.fail_attempt(ours).status, played.open()[0].id) == ("In Progress", ours)
     check = decide(engine, session)["liveness_checks"][0]
     assert (check["status"], check["score"]) == ("Not Finished", None)
@@ -332,12 +334,12 @@ def test_each_change_is_announced_and_a_check_is_paid_when_it_is_finished():
     session, free = begin(), begin(SANDBOX)
     played.finish(session["session_id"])
     played.finish(free["session_id"])
-    left = begin()
+    unused = begin()
     control.advance(604_800)
     heard = [(each.session_id, each.status) for each in control.webhooks.deliveries()]
     assert heard == [
         *((each["session_id"], s) for each in (session, free) for s in ("In Progress", "Approved")),
-        (left["session_id"], "Expired"),
+        (unused["session_id"], "Expired"),
     ]
     (charge,) = control.charges()
     assert (charge.what, charge.request_id) == ("SESSION", session["session_id"])
@@ -469,9 +471,12 @@ def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsy
         assert [len(each.control.sessions.open()) for each in (mock, other)] == [1, 1]
         with pytest.raises(LookupError):
             other.control.sessions.finish(first["session_id"])
-        requests.get(first["url"])
+        assert requests.get(first["url"]).status_code == 404
+        too_long = {"Content-Length": str(1 << 40)}
+        assert requests.post(first["url"], headers=too_long, data=b"").status_code == 413
+        shown_head = repr(Head(method="GET", target=first["url"]))
         requests.get(f"{mock.url}/v3/sessions/", headers={"x-api-key": mock.live_key})
-        shown = [repr(mock.control.journal()), repr(mock.control.sessions.all())]
+        shown = [shown_head, repr(mock.control.journal()), repr(mock.control.sessions.all())]
         base = f"{mock.url}/__mock__"
         shown += [requests.get(f"{base}/{path}").text for path in ("journal", "sessions", "state")]
         shown += [requests.get(f"{base}/console/calls/{number}").text for number in (1, 2)]
