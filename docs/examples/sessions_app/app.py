@@ -3,22 +3,20 @@
 import json
 import logging
 import os
-import sqlite3
 import time
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager
 from html import escape
-from secrets import compare_digest
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, FastAPI, Form, HTTPException, Request, Response
+import shop
+from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, RedirectResponse
+from shop import Login, Poster, Text, run
 
 from facematch_core import SessionRecord, SessionResult, SessionState, errors, open_sessions
 
-TABLES = """
-CREATE TABLE IF NOT EXISTS sessions (
+TABLE = """CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,   -- record.id
     session_id TEXT,       -- the vendor's; NULL before an answer has given it
     record TEXT NOT NULL,  -- JSON, written before anything is sent
@@ -26,10 +24,6 @@ CREATE TABLE IF NOT EXISTS sessions (
     result TEXT,           -- JSON of the last reading
     consumed_at REAL,      -- when it let its one payout through
     customer TEXT NOT NULL, about TEXT NOT NULL, consent TEXT NOT NULL, planned_at REAL NOT NULL);
--- Yours:
-CREATE TABLE IF NOT EXISTS logins (token TEXT PRIMARY KEY, customer TEXT, csrf TEXT);
-CREATE TABLE IF NOT EXISTS customers (customer TEXT PRIMARY KEY, picture BLOB);
-CREATE TABLE IF NOT EXISTS payouts (about TEXT PRIMARY KEY, customer TEXT, paid_at REAL);
 """
 NEWEST = "SELECT * FROM sessions WHERE customer = ? AND about = ? ORDER BY planned_at DESC LIMIT 1"
 STARTS = "SELECT COUNT(*) FROM sessions WHERE customer = ? AND planned_at > ?"
@@ -38,8 +32,8 @@ MOST_STARTS, WITHIN_S = 5, 3600
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 FORM = """<form method=post action={}><h2>{}</h2><input type=hidden name=about value="{}">
 <input type=hidden name=csrf value={}>{}</form>"""
-CAMERA = """<input type=checkbox name=consent value=2026-11-23 required> Didit may film my face and
-compare it with my photograph. <button>Show your face</button> Or come to a branch."""
+CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> Didit may film my
+face and compare it with my photograph.</label> <button>Show your face</button> Or call us."""
 STEPS = {
     "new": ("/start", CAMERA),
     "looking": ("/start", f"We are still looking. {CAMERA}"),
@@ -50,9 +44,10 @@ log = logging.getLogger("payouts")
 
 
 def opened():
-    with closing(sqlite3.connect(os.environ["PAYOUTS"])) as database:
-        database.executescript(TABLES)
-    # With DIDIT_API_KEY, DIDIT_WORKFLOW_ID and DIDIT_WEBHOOK_SECRET.
+    """The sessions of this process; with DIDIT_API_KEY, _WORKFLOW_ID and _WEBHOOK_SECRET."""
+    with shop.transaction() as database:
+        for table in (TABLE, *shop.TABLES):
+            database.execute(table)
     return open_sessions(
         "didit",
         workflow_takes_reference=True,
@@ -70,24 +65,13 @@ async def lifespan(app):
 app = FastAPI(lifespan=lifespan)
 
 
-@contextmanager
-def transaction():
-    """One in which nobody else writes: of two clicks at once the second waits."""
-    path = os.environ["PAYOUTS"]
-    with closing(sqlite3.connect(path, timeout=10, isolation_level=None)) as database:
-        database.row_factory = sqlite3.Row
-        database.execute("BEGIN IMMEDIATE")
-        with database:
-            yield database
-
-
-def run(sql, *values):
-    with transaction() as database:
-        return database.execute(sql, values).fetchall()
-
-
 def record_of(row):
     return SessionRecord.from_dict(json.loads(row["record"]))
+
+
+def save(record):
+    change = "UPDATE sessions SET session_id = ?, record = ? WHERE id = ?"
+    run(change, record.session_id, json.dumps(record.to_dict()), record.id)
 
 
 def is_verified(row, customer, about):
@@ -96,25 +80,6 @@ def is_verified(row, customer, about):
         return False
     result = SessionResult.from_dict(json.loads(row["result"]))
     return result.is_verified_for(customer, purpose="payout", about=about)
-
-
-def login_of(request: Request):
-    """Yours: who is logged in, by a cookie that no script reads; never by a form or an address."""
-    logins = run("SELECT * FROM logins WHERE token = ?", request.cookies.get("login"))
-    if not logins:
-        raise HTTPException(401)
-    return logins[0]
-
-
-def poster_of(login: Annotated[sqlite3.Row, Depends(login_of)], csrf: Annotated[str, Form()]):
-    """Who sent a form of ours."""
-    if not compare_digest(csrf.encode(), login["csrf"].encode()):
-        raise HTTPException(403)
-    return login["customer"]
-
-
-Login, Poster = Annotated[sqlite3.Row, Depends(login_of)], Annotated[str, Depends(poster_of)]
-Text = Annotated[str, Form()]
 
 
 @app.get("/", response_class=HTMLResponse)
@@ -134,16 +99,14 @@ def payouts(login: Login, answer: Response):
 def start(request: Request, customer: Poster, about: Text, consent: Text):
     """Send the customer into the session that is open, else into a new one."""
     sessions, now = request.app.state.sessions, time.time()
-    with transaction() as database:
+    with shop.transaction() as database:
         payout = database.execute(PAYOUT, [customer, about]).fetchone()
         row = database.execute(NEWEST, [customer, about]).fetchone()
         starts = database.execute(STARTS, [customer, now - WITHIN_S]).fetchone()[0]
-        is_open = row and row["look_at"]
-        if not payout or payout["paid_at"] or (starts >= MOST_STARTS and not is_open):
+        record = record_of(row) if row and row["look_at"] else None
+        if not payout or payout["paid_at"] or (starts >= MOST_STARTS and not record):
             raise HTTPException(429)
-        if is_open:
-            record = record_of(row)
-        else:
+        if not record:
             record = sessions.plan(customer, purpose="payout", about=about, with_reference=True)
             values = (
                 record.id,
@@ -167,11 +130,6 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
     return RedirectResponse(session.link.reveal(), 303, PRIVATE)
 
 
-def save(record):
-    change = "UPDATE sessions SET session_id = ?, record = ? WHERE id = ?"
-    run(change, record.session_id, json.dumps(record.to_dict()), record.id)
-
-
 @app.exception_handler(errors.FaceMatchError)
 def failed(_request, error):
     """An outage, or a session that is over: the page of payouts says how far each is."""
@@ -183,11 +141,11 @@ def failed(_request, error):
 def back(request: Request):
     """Where the vendor sends a browser. What its address says proves nothing, and is not read."""
     try:
-        login = login_of(request)
+        login = shop.login_of(request)
     except HTTPException:  # a telephone that was only the camera
         return HTMLResponse("<p>Thank you. Go on where you began.", headers=PRIVATE)
-    change = "UPDATE sessions SET look_at = ? WHERE customer = ? AND look_at IS NOT NULL"
-    run(change, time.time(), login["customer"])
+    open_ones = "customer = ? AND look_at IS NOT NULL"
+    run(f"UPDATE sessions SET look_at = ? WHERE {open_ones}", time.time(), login["customer"])
     return RedirectResponse("/", 303, PRIVATE)
 
 
@@ -214,12 +172,12 @@ async def didit(request: Request):
 def pay(customer: Poster, about: Text):
     """A verdict lets one payout through, once."""
     consume = "UPDATE sessions SET consumed_at = ? WHERE id = ? AND consumed_at IS NULL"
-    with transaction() as database:
+    change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
+    with shop.transaction() as database:
         row, now = database.execute(NEWEST, [customer, about]).fetchone(), time.time()
         if not is_verified(row, customer, about):
             raise HTTPException(403)
         if database.execute(consume, [now, row["id"]]).rowcount == 1:
-            change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
             database.execute(change, [now, about])
     return RedirectResponse("/", 303, PRIVATE)
 
@@ -236,8 +194,7 @@ def close(sessions, customer, besides=""):
     pending = "COALESCE(json_extract(result, '$.state'), 'pending') = 'pending'"
     theirs = f"customer = ? AND id != ? AND look_at IS NOT NULL AND {pending}"
     for row in run(f"SELECT * FROM sessions WHERE {theirs}", customer, besides):
-        with suppress(errors.SessionNotFound):
-            sessions.delete(record_of(row))
+        sessions.delete(record_of(row))
         run("UPDATE sessions SET look_at = NULL WHERE id = ?", row["id"])
 
 
@@ -246,8 +203,8 @@ def look(sessions):
     lease = time.time() + 60
     due = "SELECT id FROM sessions WHERE look_at <= ? ORDER BY look_at LIMIT 10"
     take = f"UPDATE sessions SET look_at = ? WHERE id IN ({due}) RETURNING *"
-    # A hint that came meanwhile stays.
-    then = "look_at = CASE look_at WHEN ? THEN ? ELSE look_at END"
+    then = "look_at = CASE look_at WHEN ? THEN ? ELSE look_at END"  # a hint from meanwhile stays
+    change = f"UPDATE sessions SET result = ?, {then} WHERE id = ?"
     for row in run(take, lease, time.time()):
         try:
             result = sessions.read(record_of(row))
@@ -260,7 +217,6 @@ def look(sessions):
         document = row["result"] if result.state is SessionState.GONE else None
         document = document or json.dumps(result.to_dict())
         look_at = result.read_again_s and time.time() + result.read_again_s
-        change = f"UPDATE sessions SET result = ?, {then} WHERE id = ?"
         run(change, document, lease, look_at, row["id"])
         if row["consumed_at"] and not (result.is_match and result.is_live):
             log.critical("%s was paid, and passes no longer", row["id"])
