@@ -263,7 +263,7 @@ class Backend(abc.ABC):
     def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
         """The sessions that a delivery of the vendor's is about: its signature is checked first.
 
-        Nothing is sent, and nothing of a verdict is told.
+        Nothing is sent, and nothing of a verdict is shown.
 
         Raises:
             WebhookRefused: it is not signed by the vendor, too old, or cannot be read.

@@ -112,7 +112,7 @@ class SessionCapabilities:
         finds_lost: Whether a session whose start lost its answer can be found by its record.
         can_resume: Whether link or token can be had again.
         can_delete: Whether a session can be deleted.
-        has_webhooks: Whether the vendor tells of changes.
+        has_webhooks: Whether the vendor reports changes.
         gives_portrait: Whether a picture of the person can be had.
         result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
         takes_reference: Whether a start may bring a picture to compare with.
@@ -470,11 +470,11 @@ class SessionResult(NoTruth, Document):
     def is_verified_for(
         self, subject_ref: str, *, purpose: str, about: str | None = None, max_age_s: float = 3600.0
     ) -> bool:
-        """Whether this verdict may settle this one thing for this person now.
+        """Whether this verdict may decide this one thing for this person now.
 
         True only if the session is decided, every check of its record was reported and passed, it
         was started for this subject, purpose and matter, it came from the required environment,
-        and it was started no longer ago than that. Let it settle one thing only: mark the record
+        and it was started no longer ago than that. Let it decide one thing only: mark the record
         as consumed in the same transaction.
 
         Args:

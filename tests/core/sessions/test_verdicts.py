@@ -1,0 +1,346 @@
+"""What a reading means: whose session it is, from where, and whether a pass is one."""
+
+import datetime as dt
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, match, reading
+
+import facematch_core as fm
+from facematch_core.session_types import Kept
+from facematch_core.session_verdicts import Rules, judge, judge_missing
+from facematch_core.testing import ManualClock
+
+START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
+PRODUCTION, MOCK = fm.Environment.PRODUCTION, fm.Environment.MOCK
+STATE = fm.SessionState
+REVIEW = fm.Decision.REVIEW
+GRAVE = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=fm.Severity.ERROR)
+
+RECORD = fm.SessionRecord(
+    id="5" * 32,
+    backend="acme",
+    environment=PRODUCTION,
+    subject_ref=SUBJECT,
+    purpose=PURPOSE,
+    about=ABOUT,
+    checks=(MATCH, LIVENESS),
+    planned_at=START,
+    started_at=START,
+    session_id="s-1",
+    vendor={"workflow": "w-1"},
+)
+RULES = Rules(
+    backend="acme",
+    can=CAN,
+    declared=PRODUCTION,
+    required=PRODUCTION,
+    thresholds={},
+    threshold_rule=fm.ThresholdRule.AT_LEAST,
+)
+
+
+def after(seconds):
+    return START + dt.timedelta(seconds=seconds)
+
+
+def judged(record=RECORD, rules=None, at=10.0, **more):
+    result, portrait = judge(
+        reading(record, **more), record, attrs.evolve(RULES, **(rules or {})), after(at)
+    )
+    clock = ManualClock(after(at))
+    return attrs.evolve(result, clock=clock, portrait=portrait)
+
+
+def verified(result, subject=SUBJECT, purpose=PURPOSE, about=ABOUT, **more):
+    return result.is_verified_for(subject, purpose=purpose, about=about, **more)
+
+
+def changed(**fields):
+    return attrs.evolve(RECORD, **fields)
+
+
+def test_a_decided_session_with_every_check_passed_is_the_one_yes():
+    result = judged()
+    assert verified(result)
+    assert result.is_match
+    assert result.is_live
+    assert result.compared_with is fm.ComparedWith.GIVEN
+    assert result.match.environment is PRODUCTION
+    assert not result.match.warnings
+    with pytest.raises(TypeError):
+        bool(result)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *({"subject": "another"}, {"purpose": "login"}, {"about": None}, {"about": "another"}),
+        {"max_age_s": 9.0},
+    ],
+    ids=str,
+)
+def test_it_is_a_yes_for_one_person_one_thing_and_one_time_alone(question):
+    assert not verified(judged(), **question)
+
+
+LATE = after(3601)
+DOUBTFUL = {
+    "a reference, and none is shown": (
+        changed(with_reference=True),
+        {"compared_with": fm.ComparedWith.UNKNOWN},
+    ),
+    "a reference, and the document was compared": (
+        changed(with_reference=True),
+        {"compared_with": fm.ComparedWith.DOCUMENT},
+    ),
+    "the vendor did not approve": (RECORD, {"approved": False}),
+    "a weaker method": (RECORD, {"doubts": (GRAVE,)}),
+    "still processing": (RECORD, {"state": STATE.PROCESSING}),
+    "a new word": (RECORD, {"state": STATE.UNKNOWN}),
+    "expired again": (RECORD, {"state": STATE.EXPIRED}),
+    "judged too late": (RECORD, {"checked_at": LATE}),
+    "a stricter record": (changed(threshold=95.0), {}),
+    "a review of the record": (changed(threshold=50.0, review_threshold=95.0), {}),
+    "a grave warning": (RECORD, {"checks": (match(warnings=(GRAVE,)), live())}),
+}
+
+
+@pytest.mark.parametrize("case", DOUBTFUL)
+def test_a_doubt_makes_a_match_a_review(case):
+    record, more = DOUBTFUL[case]
+    result = judged(record, **more)
+    assert result.match.decision is REVIEW
+    assert any(warning.severity.is_grave for warning in result.match.warnings) or (
+        record.review_threshold
+    )
+    assert not verified(result)
+
+
+def test_a_missing_reference_says_nothing_of_the_live_face():
+    assert judged(changed(with_reference=True), compared_with=fm.ComparedWith.STORED).is_live
+
+
+def test_a_pass_that_is_first_seen_too_late_needs_a_person():
+    assert judged(at=3599).is_live
+    assert judged(at=3601).liveness.decision is fm.LivenessDecision.REVIEW
+    assert judged(at=3601, checked_at=after(20)).is_live
+    assert not verified(judged(at=3601, checked_at=after(20)))
+
+
+@pytest.mark.parametrize(("today", "of_record"), [(95.0, 50.0), (50.0, 95.0), (95.0, None)])
+@pytest.mark.parametrize("check", [MATCH, LIVENESS])
+def test_the_stricter_threshold_counts(today, of_record, check):
+    name = "threshold" if check is MATCH else "liveness_threshold"
+    rules = {"thresholds": {check: (today, None)}}
+    result = judged(changed(**{name: of_record}), rules)
+    item = result.match if check is MATCH else result.liveness
+    assert item.decision == REVIEW
+    assert item.threshold.value == 95
+    assert judged(changed(**{name: 50.0}), {"thresholds": {check: (60.0, None)}}).is_match
+
+
+def test_a_review_threshold_of_today_counts():
+    rules = {"thresholds": {MATCH: (50.0, 95.0), LIVENESS: (None, 95.0)}}
+    result = judged(rules=rules)
+    assert (result.match.decision, result.liveness.decision) == (REVIEW, REVIEW)
+
+
+def test_the_worst_item_counts():
+    words = (
+        *(fm.Decision.MATCH, fm.Decision.REVIEW, fm.Decision.INCONCLUSIVE),
+        fm.Decision.NO_MATCH,
+    )
+    for place, worse in enumerate(words):
+        for better in words[: place + 1]:
+            for items in ((match(worse), match(better)), (match(better), match(worse))):
+                assert judged(checks=items).match.decision is worse
+
+
+def test_nothing_is_made_of_what_was_not_reported():
+    result = judged(checks=())
+    assert (result.match, result.liveness, result.compared_with) == (None, None, None)
+    assert (result.is_match, result.is_live, verified(result)) == (False, False, False)
+    assert not verified(judged(checks=(match(),)))
+    assert verified(judged(changed(checks=(LIVENESS,)), checks=(live(),)))
+    assert not verified(judged(changed(checks=())))
+
+
+MISMATCHES = {
+    "session_id": {"session_id": "s-2"},
+    "record_id": {"record_id": "6" * 32},
+    "terms": {"terms": "0" * 64},
+    "subject_ref": {"subject_ref": "another"},
+    "created_at": {"created_at": after(-61)},
+    "vendor": {"vendor": {"workflow": "w-2"}},
+}
+
+
+@pytest.mark.parametrize("field", MISMATCHES)
+def test_a_session_that_is_not_the_records_lets_nobody_in(field):
+    with pytest.raises(fm.SessionMismatch) as caught:
+        judged(**MISMATCHES[field])
+    assert caught.value.field == field
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert "another" not in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["record_id", "terms"])
+def test_what_the_vendor_keeps_must_be_shown(name):
+    with pytest.raises(fm.SessionMismatch):
+        judged(**{name: None})
+    keeps = CAN.keeps - {Kept.ID if name == "record_id" else Kept.TERMS}
+    assert verified(judged(rules={"can": attrs.evolve(CAN, keeps=keeps)}, **{name: None}))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"subject_ref": "another"}, {"purpose": "login"}, {"about": None}, {"threshold": 1.0}),
+        *({"checks": (MATCH,)}, {"with_reference": True}, {"valid_for_s": 9e8}),
+        {"planned_at": after(-100)},
+    ],
+    ids=str,
+)
+def test_a_changed_record_is_a_mismatch(fields):
+    answer = reading(RECORD)
+    with pytest.raises(fm.SessionMismatch):
+        judge(answer, changed(**fields), RULES, START)
+
+
+def test_a_little_earlier_by_the_vendors_clock_is_right():
+    assert verified(judged(created_at=after(-59)))
+
+
+def test_of_an_adopted_session_what_the_vendor_shows_is_compared():
+    record = fm.SessionRecord.adopt(
+        "acme", "s-1", subject_ref=SUBJECT, purpose=PURPOSE, about=ABOUT, started_at=START
+    )
+    assert verified(judged(record, record_id=None, terms=None))
+    assert verified(judged(record, record_id="6" * 32, terms="0" * 64))
+    for more in ({"subject_ref": "another"}, {"session_id": "s-2"}, {"created_at": after(-61)}):
+        with pytest.raises(fm.SessionMismatch):
+            judged(record, **more)
+
+
+def test_a_lost_start_is_as_old_as_its_session():
+    record = changed(started_at=None, session_id=None)
+    result = judged(record, created_at=after(5))
+    assert (result.record.session_id, result.record.started_at) == ("s-1", after(5))
+    assert judged(record).record.started_at == START
+
+
+@pytest.mark.parametrize(
+    ("of_record", "declared", "required", "word"),
+    [
+        *((None, None, None, "staging"), (PRODUCTION, PRODUCTION, PRODUCTION, "staging")),
+        *((None, PRODUCTION, None, MOCK), (PRODUCTION, None, None, MOCK)),
+        *((MOCK, MOCK, PRODUCTION, MOCK), (None, None, PRODUCTION, None)),
+        (None, None, PRODUCTION, MOCK),
+    ],
+)
+def test_every_word_for_the_environment_must_agree(of_record, declared, required, word):
+    rules = {"declared": declared, "required": required}
+    with pytest.raises(fm.EnvironmentMismatch) as caught:
+        judged(changed(environment=of_record), rules, environment=word, session_id="s-2")
+    assert caught.value.environment == (None if word == "staging" else word)
+
+
+def test_gone_comes_before_identity_and_shows_nobody():
+    result = judged(state=STATE.GONE, record_id=None, terms=None, session_id="s-2")
+    assert (result.state, result.match, result.liveness) == (STATE.GONE, None, None)
+    assert result.read_again_s is None
+
+
+def test_what_is_not_there_any_more_is_gone_once_it_may_be():
+    rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
+    assert judge_missing(RECORD, rules, after(180)) is None
+    gone = judge_missing(RECORD, rules, after(181))
+    assert (gone.state, gone.read_again_s, gone.is_live) == (STATE.GONE, None, False)
+    assert judge_missing(RECORD, RULES, after(1e6)) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "at", "state"),
+    [
+        ({"checks": ()}, 3601, STATE.EXPIRED),
+        ({"checks": ()}, 3600, STATE.PENDING),
+        ({"checks": (), "expires_at": after(600)}, 601, STATE.EXPIRED),
+        ({"checks": (), "attempts": 1}, 3601, STATE.PENDING),
+        ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 3601, STATE.PENDING),
+    ],
+)
+def test_nobody_came_only_if_there_was_no_attempt(more, at, state):
+    result = judged(at=at, state=STATE.PENDING, **more)
+    assert result.state is state
+    assert (result.read_again_s is None) is (state is STATE.EXPIRED)
+
+
+def test_the_next_look_is_sooner_in_a_young_session_and_by_the_vendors_wish():
+    def again(state=STATE.PENDING, at=10.0, can=CAN, **more):
+        return judged(state=state, at=at, checks=(), rules={"can": can}, **more).read_again_s
+
+    assert again() == 2
+    assert again(at=600) == 60
+    assert again(at=3598) == 3  # then it is known that nobody came
+    assert again(read_again_s=45.0) == 45
+    assert again(at=600, can=attrs.evolve(CAN, result_lasts_s=180.0)) == 30
+    assert again(STATE.PROCESSING) == again(STATE.UNKNOWN) == 30
+    settled = set(STATE) - {STATE.PENDING, STATE.PROCESSING, STATE.UNKNOWN}
+    assert {again(state) for state in settled} == {None}
+
+
+def test_the_portrait_is_that_of_the_item_that_made_the_verdict():
+    better, worse = (fm.Secret(f"https://media.example/{name}") for name in ("better", "worse"))
+    items = (live(score=99.0, portrait=better), live(score=80.0, portrait=worse))
+    assert judged(checks=items).portrait == worse
+    assert judged(checks=items, approved=False).portrait is None
+    not_live = live(fm.LivenessDecision.NOT_LIVE, portrait=worse)
+    assert judged(checks=(items[0], not_live)).portrait is None
+    assert judged(checks=(match(),)).portrait is None
+
+
+ITEMS = st.one_of(
+    st.builds(match, st.sampled_from(fm.Decision), st.none() | st.floats(0, 100)),
+    st.builds(live, st.sampled_from(fm.LivenessDecision), st.none() | st.floats(0, 100)),
+)
+READINGS = st.fixed_dictionaries(
+    {
+        "state": st.sampled_from(STATE),
+        "approved": st.sampled_from([True, False, None]),
+        "checks": st.lists(ITEMS, max_size=4).map(tuple),
+        "compared_with": st.sampled_from(fm.ComparedWith),
+        "checked_at": st.none() | st.integers(0, 7200).map(after),
+        "doubts": st.sampled_from([(), (GRAVE,)]),
+        "attempts": st.sampled_from([None, 0, 2]),
+    }
+)
+THRESHOLDS = st.none() | st.floats(1, 90)
+
+
+@given(READINGS, THRESHOLDS, THRESHOLDS, st.booleans(), st.integers(0, 7200))
+def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
+    fields, of_record, today, with_reference, at
+):
+    record = changed(threshold=of_record, with_reference=with_reference)
+    rules = {"thresholds": {MATCH: (today, None)}}
+    result = judged(record, rules, at, **fields)
+    matches = [check.result for check in fields["checks"] if hasattr(check.result, "is_match")]
+    lives = [check.result for check in fields["checks"] if hasattr(check.result, "is_live")]
+    least = max((value for value in (of_record, today) if value is not None), default=None)
+    expected = (
+        fields["state"] is STATE.DECIDED
+        and fields["approved"] is not False
+        and not fields["doubts"]
+        and bool(matches and lives)
+        and all(item.is_match for item in matches)
+        and all(item.is_live for item in lives)
+        and (least is None or all(item.score and item.score.value >= least for item in matches))
+        and (not with_reference or fields["compared_with"] is fm.ComparedWith.GIVEN)
+        and (fields["checked_at"] or after(at)) <= after(3600)
+    )
+    assert verified(result, max_age_s=7200) is expected
+    assert result.state in (fields["state"], STATE.EXPIRED)
+    assert fm.SessionResult.from_dict(result.to_dict()) == result

@@ -1,0 +1,147 @@
+"""A vendor of hosted sessions, over HTTP and without, and readings as a plug-in hands them over."""
+
+import attrs
+
+import facematch_core as fm
+from facematch_core import session_types as types
+from facematch_core.backend import Backend
+from facematch_core.clock import RateWindow
+from facematch_core.http import ApiKeyBackend, HttpRequest
+
+MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
+LINK = "https://go.acme.example/s/canary-link-3f51d9a7"
+TOKEN = "canary-token-0c9e44b1f2"
+
+CAN = types.SessionCapabilities(
+    checks=frozenset({MATCH, LIVENESS}),
+    start_is_repeatable=types.StartRepeat.ID,
+    keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
+    link_hosts=frozenset({"go.acme.example"}),
+    **dict.fromkeys(
+        (
+            *("finds_lost", "can_resume", "can_delete", "has_webhooks", "gives_portrait"),
+            *("takes_reference", "takes_language", "takes_return_url"),
+        ),
+        True,
+    ),
+)
+
+
+def match(decision=fm.Decision.MATCH, score=90.0, **more):
+    """An item about a match, by the vendor's verdict."""
+    score = None if score is None else fm.Score(score, "acme")
+    result = fm.MatchResult(decision=decision, score=score, backend="acme", **more)
+    return types.SessionCheck(result=result)
+
+
+def live(decision=fm.LivenessDecision.LIVE, score=90.0, portrait=None, **more):
+    """An item about a live face, by the vendor's verdict."""
+    score = None if score is None else fm.Score(score, "acme")
+    result = fm.LivenessResult(decision=decision, score=score, backend="acme", **more)
+    return types.SessionCheck(result=result, portrait=portrait)
+
+
+def reading(record, **more):
+    """What the vendor shows of the session of a record: both checks passed, unless said."""
+    fields = {
+        "session_id": record.session_id or "s-1",
+        "state": fm.SessionState.DECIDED,
+        "vendor_status": "Done",
+        "checks": (match(), live()),
+        "compared_with": fm.ComparedWith.GIVEN,
+        "record_id": record.id,
+        "terms": record.terms,
+    }
+    return types.SessionReading(**{**fields, **more})
+
+
+class Acme(Backend):
+    """Answers with what `script` holds: fields of a reading, errors, or functions of the request."""
+
+    name = "acme"
+    reports_sent = True
+    session_capabilities = CAN
+    return_hosts = ("shop.example",)
+    environment = fm.Environment.PRODUCTION
+
+    def __init__(self, *script, environment=fm.Environment.PRODUCTION, **can):
+        self.script, self.requests, self.environment = list(script), [], environment
+        self.session_capabilities = attrs.evolve(CAN, **can)
+
+    def match(self, call):
+        raise NotImplementedError
+
+    def answer(self, request, usual):
+        self.requests.append(request)
+        step = self.script.pop(0) if self.script else {}
+        if not isinstance(step, fm.RateLimited):
+            request.on_sent()
+        if isinstance(step, BaseException):
+            raise step
+        return step(request) if callable(step) else usual(**step)
+
+    def start_session(self, request):
+        usual = {"session_id": "s-1", "link": fm.Secret(LINK), "token": fm.Secret(TOKEN)}
+        return self.answer(request, lambda **more: types.StartedSession(**{**usual, **more}))
+
+    def read_session(self, request):
+        return self.answer(request, lambda **more: reading(request.record, **more))
+
+    def delete_session(self, request):
+        done = types.DeletionState.DONE
+        return self.answer(request, lambda **more: types.Deletion(**{"state": done, **more}))
+
+    def receive_session(self, body, headers):
+        if headers.get("signature") != "right":
+            raise fm.WebhookRefused("The delivery is not signed.")
+        ids = body.decode().split()
+        return tuple(
+            types.SessionHint(record_id=None, session_id=name, is_test=name == "test")
+            for name in ids
+        )
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class AcmeHttp(ApiKeyBackend):
+    """The same over HTTP: sessions at /sessions, found by the id of a record, too."""
+
+    name = "acme"
+    session_capabilities = attrs.evolve(CAN, read_windows=(RateWindow(50, 1.0),))
+    media_hosts: tuple[str, ...] = ()
+
+    def request(self, method, path, **more):
+        headers = {"X-Key": self.api_key}
+        return HttpRequest(method=method, url=f"{self.address}{path}", headers=headers, **more)
+
+    def start_steps(self, request):
+        record = request.record
+        body = {"id": record.id, "terms": record.terms, "back": request.return_url}
+        reply = yield self.request("POST", "/sessions", json=body, expects={201})
+        body = reply.json()
+        return types.StartedSession(session_id=body["id"], link=fm.Secret(body["link"]))
+
+    def read_steps(self, request):
+        session_id = request.record.session_id
+        if session_id is None:
+            reply = yield self.request("GET", f"/sessions/of/{request.record.id}")
+            session_id = reply.json()["id"]
+        reply = yield self.request("GET", f"/sessions/{session_id}")
+        body = reply.json()
+        picture = body.get("picture") and fm.Secret(body["picture"])
+        return reading(
+            request.record,
+            session_id=body["id"],
+            checks=(match(), live(portrait=picture)),
+            link=fm.Secret(body["link"]),
+            raw=body,
+        )
+
+    def delete_steps(self, request):
+        yield self.request("DELETE", f"/sessions/{request.record.session_id}", expects={204})
+        return types.Deletion(state=types.DeletionState.DONE)
+
+    def error(self, reply, call):
+        if reply.status == 404:
+            return fm.SessionNotFound("acme has no such session.", status_code=404)
+        return super().error(reply, call)
