@@ -232,18 +232,23 @@ def _read_checks(decision: SessionDecision, answer: dict[str, Any]) -> Iterator[
 
 
 def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWith:
-    """With which picture, as far as the blocks of a decision show it: it has no word for that."""
+    """With which picture, by the session under which Didit keeps it, and by what else was shown.
+
+    Its own session is that of a portrait that was submitted, null that of a document in this one
+    (or hidden by the workflow).
+    """
     matches = answer.get("face_matches") or []
-    if len(matches) != 1:
-        return ComparedWith.UNKNOWN
-    if matches[0].get("source_image_session_id") is not None:
-        return ComparedWith.STORED
+    source = matches[0].get("source_image_session_id") if len(matches) == 1 else None
     documents = (answer.get("id_verifications"), answer.get("nfc_verifications"))
     has_document = any(block not in (None, []) for block in documents)
-    if record.with_reference:
-        # Beside a document it may have been ignored.
-        return ComparedWith.UNKNOWN if has_document else ComparedWith.GIVEN
-    return ComparedWith.DOCUMENT if has_document else ComparedWith.UNKNOWN
+    if source not in (None, answer["session_id"]):
+        return ComparedWith.STORED
+    if source is None:
+        is_document = has_document and len(matches) == 1
+        return ComparedWith.DOCUMENT if is_document else ComparedWith.UNKNOWN
+    if has_document or (record.is_adopted and not record.with_reference):
+        return ComparedWith.UNKNOWN
+    return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
 
 
 def _is_reviewed(reviews: object) -> bool | None:

@@ -87,28 +87,39 @@ DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approve
 CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
 
 
+GIVEN, STORED, DOC, UNKNOWN = (
+    *(ComparedWith.GIVEN, ComparedWith.STORED, ComparedWith.DOCUMENT, ComparedWith.UNKNOWN),
+)
+OTHER = "7d4f1f60-9c2e-4b8a-8f3d-2a1b5c6d7e8f"
+
+
 @pytest.mark.parametrize(
-    ("blocks", "edit", "expected"),
+    ("blocks", "source", "expected"),
     [
-        ({}, {}, (ComparedWith.GIVEN, ComparedWith.UNKNOWN)),
-        (DOCUMENT, {}, (ComparedWith.UNKNOWN, ComparedWith.DOCUMENT)),
-        (CHIP, {}, (ComparedWith.UNKNOWN, ComparedWith.DOCUMENT)),
-        ({"id_verifications": []}, {}, (ComparedWith.GIVEN, ComparedWith.UNKNOWN)),
-        ({}, {"source_image_session_id": "7d4f"}, (ComparedWith.STORED, ComparedWith.STORED)),
-        (DOCUMENT, {"source_image_session_id": "7d4f"}, (ComparedWith.STORED, ComparedWith.STORED)),
-        ({}, None, (ComparedWith.UNKNOWN, ComparedWith.UNKNOWN)),
+        ({}, "own", (GIVEN, STORED, UNKNOWN)),
+        ({"id_verifications": []}, "own", (GIVEN, STORED, UNKNOWN)),
+        ({}, OTHER, (STORED, STORED, STORED)),
+        ({}, None, (UNKNOWN, UNKNOWN, UNKNOWN)),
+        (DOCUMENT, None, (DOC, DOC, DOC)),
+        (CHIP, None, (DOC, DOC, DOC)),
+        (DOCUMENT, "own", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        (CHIP, OTHER, (STORED, STORED, STORED)),
+        ({}, "twice", (UNKNOWN, UNKNOWN, UNKNOWN)),
     ],
 )
 def test_the_picture_is_the_reference_only_if_nothing_speaks_against_it(
-    blocks, edit, expected, read, didit
+    blocks, source, expected, read, didit
 ):
     body = didit.decision(**blocks)
-    if edit is None:
-        body["face_matches"] *= 2
-    else:
-        body["face_matches"][0] |= edit
-    with_one = attrs.evolve(didit.record, with_reference=True)
-    assert (read(with_one, body=body).compared_with, read(body=body).compared_with) == expected
+    source_id = didit.session_id if source in ("own", "twice") else source
+    body["face_matches"][0]["source_image_session_id"] = source_id
+    body["face_matches"] *= 2 if source == "twice" else 1
+    records = [
+        attrs.evolve(didit.record, with_reference=True),
+        didit.record,
+        attrs.evolve(didit.record, is_adopted=True),
+    ]
+    assert tuple(read(record, body=body).compared_with for record in records) == expected
 
 
 @pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", ""])
