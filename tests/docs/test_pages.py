@@ -161,7 +161,10 @@ FLASK = ("faces.py", "flask_app.py", "face_site.py", "settings.py", "cases.py", 
     ("page", "folder", "name"),
     [
         *(("flask-and-django", "flask_and_django", name) for name in FLASK),
-        ("let-the-vendor-look", "sessions_app", "app.py"),
+        *(
+            ("let-the-vendor-look", "sessions_app", f"{name}.py")
+            for name in ("app", "shop", "test_app")
+        ),
     ],
 )
 def test_a_page_shows_the_files_that_are_tested(page, folder, name):

@@ -50,6 +50,7 @@ def opened():
             database.execute(table)
     return open_sessions(
         "didit",
+        base_url=os.environ.get("DIDIT_BASE_URL", "https://verification.didit.me"),
         workflow_takes_reference=True,
         return_hosts=[urlsplit(os.environ["ORIGIN"]).hostname],
         require_environment=os.environ.get("REQUIRE_ENVIRONMENT", "production"),

@@ -1,9 +1,5 @@
 """The service against the mock: no account, no network, nobody pays."""
 
-import os
-import re
-import sqlite3
-
 import app as service
 import pytest
 from fastapi.testclient import TestClient
@@ -15,9 +11,7 @@ CSRF = "a-token-of-the-form"
 SESSION = "/v3/session/"
 
 
-class Shop:
-    """A browser, the service behind it, and the vendor."""
-
+class Shop:  # a browser, the service behind it, and the vendor
     def __init__(self, client, mock):
         self.client, self.mock, self.delivered = client, mock, 0
 
@@ -30,32 +24,36 @@ class Shop:
     def page(self):
         return self.client.get("/").text
 
-    def row(self, about=FIRST):
-        rows = service.run(service.NEWEST, "ada", about)
-        return dict(rows[0])
+    def row(self):
+        return dict(service.run(service.NEWEST, "ada", FIRST)[0])
 
-    def finish(self, card="p1", about=FIRST):
-        self.mock.control.sessions.finish(self.row(about)["session_id"], card=card)
+    def finish(self, card="p1"):
+        self.mock.control.sessions.finish(self.row()["session_id"], card=card)
 
     def deliver(self, change=lambda body: body):
-        """Every webhook that is new; the statuses."""
-        webhooks, statuses = self.mock.control.webhooks, []
-        for listed in webhooks.deliveries()[self.delivered :]:
-            self.delivered += 1
-            delivery = webhooks.delivery(listed.id)
-            body = change(delivery.body)
-            answer = self.client.post("/didit", headers=delivery.headers, content=body)
-            statuses.append(answer.status_code)
-        return statuses
+        """Post every webhook that is new; the statuses."""
+        webhooks, before = self.mock.control.webhooks, self.delivered
+        new = [webhooks.delivery(listed.id) for listed in webhooks.deliveries()[before:]]
+        self.delivered += len(new)
+        bodies = [(delivery.headers, change(delivery.body)) for delivery in new]
+        post = self.client.post
+        return {
+            post("/didit", headers=headers, content=body).status_code for headers, body in bodies
+        }
 
-    def look(self):
+    def hear(self):
+        self.deliver()
         service.look(service.app.state.sessions)
 
     def pass_by(self, card="p1"):
         self.start()
         self.finish(card)
-        self.deliver()
-        self.look()
+        self.hear()
+
+    def come_back(self, query=""):
+        answer = self.client.get(f"/back?{query}")
+        service.look(service.app.state.sessions)
+        return answer.status_code, answer.headers["Location"]
 
 
 @pytest.fixture
@@ -88,21 +86,20 @@ def test_a_customer_who_was_seen_is_paid_once(shop):
     assert answer.headers["Location"].startswith("https://")
     assert "We are still looking" in shop.page()
     shop.finish()
-    assert set(shop.deliver()) == {204}
-    shop.look()
+    shop.hear()
     assert "Verified." in shop.page()
     assert [shop.post("/pay").status_code for _ in range(2)] == [303, 303]
     assert "Paid." in shop.page()
-    consumed_at = shop.row()["consumed_at"]
+    service.run("UPDATE payouts SET paid_at = NULL")  # even so: the verdict is consumed
     shop.post("/pay")
-    assert shop.row()["consumed_at"] == consumed_at > 0
+    assert "Paid." not in shop.page()
 
 
 @pytest.mark.parametrize("card", ["p2", "spoof", "no-face"])
 def test_another_face_and_a_mask_are_not_paid(shop, card):
     shop.pass_by(card)
     assert shop.post("/pay").status_code == 403
-    assert not {"Verified.", "Paid."} & {*re.findall(r"\w+\.", shop.page())}
+    assert "Verified." not in shop.page()
 
 
 def test_a_verdict_is_for_one_payout(shop):
@@ -116,18 +113,14 @@ def test_a_verdict_is_for_one_payout(shop):
 def test_a_return_address_proves_nothing(shop):
     shop.start()
     session_id = shop.row()["session_id"]
-    answer = shop.client.get(f"/back?verificationSessionId={session_id}&status=Approved")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
-    shop.look()
+    assert shop.come_back(f"verificationSessionId={session_id}&status=Approved") == (303, "/")
     assert "We are still looking" in shop.page()
     shop.finish()
-    shop.client.get("/back?status=Declined")  # no webhook has come: this is why we look
-    shop.look()
+    shop.come_back("status=Declined")  # no webhook has come: this is why we look
     assert "Verified." in shop.page()
 
 
 def test_a_telephone_on_which_nobody_is_logged_in(shop):
-    shop.start()
     shop.client.cookies.clear()
     assert shop.client.get("/back?status=Approved").status_code == 200
     assert shop.client.get("/").status_code == 401
@@ -137,21 +130,16 @@ def test_a_forged_webhook_changes_nothing(shop):
     shop.start()
     shop.finish()
     before = shop.row()
-    assert set(shop.deliver(lambda body: body.replace(b'"status"', b'"state"'))) == {401}
+    assert shop.deliver(lambda body: body.replace(b'"status"', b'"state"')) == {401}
     assert shop.row() == before
 
 
-def test_who_comes_back_gets_the_same_session(shop):
-    first, again = shop.start(), shop.start()
-    assert first.headers["Location"] == again.headers["Location"]
-    assert len(shop.mock.control.sessions.all()) == 1
-
-
-def test_a_lost_answer_makes_no_second_session(shop):
+def test_a_lost_answer_and_a_second_click_make_no_second_session(shop):
     shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset", path=SESSION))
     assert shop.start().status_code == 503
     assert shop.row()["session_id"] is None
-    assert shop.start().status_code == 303
+    first, again = shop.start(), shop.start()
+    assert first.headers["Location"] == again.headers["Location"]
     assert len(shop.mock.control.sessions.all()) == 1
 
 
@@ -160,8 +148,7 @@ def test_a_webhook_finds_a_session_whose_start_was_lost(shop):
     shop.start()
     (lost,) = shop.mock.control.sessions.all()
     shop.mock.control.sessions.finish(lost.id, card="p1")
-    shop.deliver()
-    shop.look()
+    shop.hear()
     assert "Verified." in shop.page()
 
 
@@ -169,12 +156,10 @@ def test_an_outage_while_reading_is_waited_out(shop):
     shop.start()
     shop.finish()
     shop.mock.stop()
-    shop.client.get("/back")
-    shop.look()
+    shop.come_back()
     shop.mock.start()
     assert "We are still looking" in shop.page()
-    shop.client.get("/back")
-    shop.look()
+    shop.come_back()
     assert "Verified." in shop.page()
 
 
@@ -190,18 +175,14 @@ def test_starts_are_counted(shop):
     for _ in range(service.MOST_STARTS):
         assert shop.start().status_code == 303
         shop.mock.control.sessions.abandon(shop.row()["session_id"])
-        shop.deliver()
-        shop.look()
+        shop.hear()
     assert shop.start().status_code == 429
 
 
-@pytest.mark.parametrize(
-    ("changes", "status"),
-    [({"csrf": "guessed"}, 403), ({"consent": ""}, 422), ({"about": "payout 3: 9 EUR"}, 429)],
-)
-def test_what_starts_nothing(shop, changes, status):
-    answer = shop.post("/start", **{"consent": "2026-11-23"} | changes)
-    assert answer.status_code == status
+def test_what_starts_nothing(shop):
+    starts = ({"csrf": "guessed"}, {"consent": ""}, {"about": "payout 3: 9 EUR"})
+    forms = [{"consent": "2026-11-23"} | changes for changes in starts]
+    assert [shop.post("/start", **form).status_code for form in forms] == [403, 422, 429]
     assert shop.mock.control.sessions.all() == ()
 
 
@@ -209,12 +190,10 @@ def test_a_verdict_that_is_taken_back_raises_an_alarm(shop, caplog):
     shop.pass_by()
     shop.post("/pay")
     shop.mock.control.sessions.decide(shop.row()["session_id"], "Declined")
-    shop.deliver()
-    shop.look()
+    shop.hear()
     assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
 
 
 def test_no_link_is_in_the_table(shop):
-    link = shop.start().headers["Location"]
-    with sqlite3.connect(os.environ["PAYOUTS"]) as database:
-        assert link.rpartition("/")[2] not in "".join(database.iterdump())
+    token = shop.start().headers["Location"].rpartition("/")[2]
+    assert token not in str(shop.row())
