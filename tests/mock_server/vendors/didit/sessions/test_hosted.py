@@ -170,7 +170,7 @@ REFUSED = [
     ({"language": "tlh"}, {"language": ['"tlh" is not a valid choice.']}),
     ({"callback_method": "x"}, {"callback_method": ['"x" is not a valid choice.']}),
     *(({"callback": f"{scheme}:x"}, None) for scheme in ("javascript", "DATA", "vbscript")),
-    ({"callback": "shop.example/back"}, None),
+    *(({"callback": text}, None) for text in ("shop.example/back", "https://x/\r\nSet-Cookie:a")),
     ({"sandbox_scenario": "approve"}, None),
     ({"sandbox_scenario": "x"}, {"sandbox_scenario": ["Unknown sandbox scenario: 'x'."]}),
 ]
