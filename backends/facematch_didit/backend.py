@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
 
 from facematch_core import (
     CallRecord,
-    ConfigurationError,
     Environment,
     Ids,
     LivenessResult,
@@ -67,31 +65,12 @@ class DiditSessionOptions:
     sandbox_scenario: str | None = None
 
 
-def _be_like(pattern: str, words: str) -> Callable[[Any, attrs.Attribute[Any], Any], None]:
-    """A validator of a setting, or of each of several; None is not looked at."""
-
-    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        for text in value if isinstance(value, tuple) else (value,):
-            if text is not None and not (isinstance(text, str) and re.fullmatch(pattern, text)):
-                raise ConfigurationError(f"{attribute.name} must be {words}.")
-
-    return check
-
-
 def _as_several(value: Any) -> Any:
-    return (value,) if isinstance(value, (str, Secret)) else tuple(value)
+    return (value,) if isinstance(value, (str, Secret)) else tuple(value or ())
 
 
 def _as_secrets(value: Any) -> tuple[Secret, ...]:
     return tuple(as_secret(secret) for secret in _as_several(value))
-
-
-_WORKFLOW = _be_like(
-    r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-    "the UUID of a published workflow, as Didit's console shows it",
-)
-_METHOD = _be_like("PASSIVE|FLASHING|ACTIVE_3D", "PASSIVE, FLASHING or ACTIVE_3D")
-_HOSTS = _be_like("[a-z0-9.-]+", "exact names of hosts in small letters, such as shop.example")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -195,16 +174,14 @@ class DiditBackend(wire.Connection, HttpBackend):
 
     # Not to be left out, unlike that of an account.
     api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
-    workflow_id: str | None = attrs.field(default=None, validator=_WORKFLOW)
+    workflow_id: str | None = None
     workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
-    liveness_method: str | None = attrs.field(default=None, validator=_METHOD)
+    liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
     group_by_subject: bool = attrs.field(default=False, validator=wire.check_flag)
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
-    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
-    handoff_hosts: tuple[str, ...] = attrs.field(
-        default=(), converter=_as_several, validator=_HOSTS
-    )
-    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several, validator=_HOSTS)
+    media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
+    handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
+    return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

@@ -1,14 +1,13 @@
 """Hosted sessions at Didit: what is asked, and what an answer says of a session.
 
 Pure: steps yield a request and get its answer; nothing is sent or repeated here. Sources: Didit
-OpenAPI, 2026-07-18; docs.didit.me, /integration/webhooks, November 2026; a digest of Didit's API of
-September 2026 (what becomes of a face). All were read on 2026-11-23.
+OpenAPI, 2026-07-18; docs.didit.me, /integration/webhooks and /sessions-api/delete-session (what
+becomes of a face), November 2026. All were read on 2026-11-23.
 """
 
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -59,9 +58,9 @@ def _session_request(
 def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps:
     """Make a session of the workflow; what cannot go is refused before anything is sent."""
     record, options, reference = request.record, request.options, request.reference
-    if backend.workflow_id is None:
+    if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
         raise errors.ConfigurationError(
-            "Sessions at Didit need workflow_id: the id of a published workflow, as Didit's "
+            "Sessions at Didit need workflow_id: the UUID of a published workflow, as Didit's "
             "console shows it. Set it, or the environment variable DIDIT_WORKFLOW_ID."
         )
     if reference is not None and not backend.workflow_takes_reference:
@@ -125,9 +124,6 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 #: How many sessions of one `vendor_data` are looked at for a start that lost its answer. Ours.
 MOST_ROWS = 20
 
-#: By how much Didit's clock may be behind this machine's. Ours.
-_SKEW = dt.timedelta(seconds=60)
-
 _FREE = Billing(Charged.NO, "nothing is charged for asking")
 
 
@@ -141,10 +137,8 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
     rows, _ = read_page(reply.json())
     for row in rows[:MOST_ROWS]:
-        is_older = row.created_at is not None and row.created_at < record.planned_at - _SKEW
-        # A filter that nobody heeded would list the sessions of others.
-        if row.caller_ref != vendor_data or is_older:
-            continue
+        if row.caller_ref != vendor_data:
+            continue  # a filter that nobody heeded
         try:
             reply = yield _session_request(backend, row.session_id, "decision")
         except errors.SessionNotFound:
@@ -191,6 +185,9 @@ def read_reply(
         raise ValueError("it is another session")
     state = _STATES.get(decision.status, SessionState.UNKNOWN)
     address = answer.get("session_url") if state is SessionState.PENDING else None
+    reviews = read_list(answer.get("reviews") or [], "reviews")
+    # Of a person, or of a program with a key; without a status it is a note.
+    statuses = [read_object(review, "a review").get("new_status") for review in reviews]
     # What was started without `group_by_subject` has the id there.
     is_subject = backend.group_by_subject and decision.caller_ref != record_id
     return SessionReading(
@@ -208,9 +205,9 @@ def read_reply(
         doubts=tuple(_read_doubts(backend, decision)),
         link=read_secret(address, "session_url") if address else None,
         expires_at=decision.expires_at,
-        reviewed=_is_reviewed(answer.get("reviews")),
+        reviewed=None if answer.get("reviews") is None else any(statuses),
         environment=decision.environment,
-        raw=_allow(answer, _RAW),
+        raw=_allow(answer),
     )
 
 
@@ -226,7 +223,7 @@ def _read_checks(decision: SessionDecision, answer: dict[str, Any]) -> Iterator[
         for result, block in zip(results, answer.get(name) or [], strict=False):
             address = block.get("reference_image") if name == "liveness_checks" else None
             yield SessionCheck(
-                result=attrs.evolve(result, ids=ids, raw=_allow(block, _RAW_ITEM)),
+                result=attrs.evolve(result, ids=ids, raw=_allow(block)),
                 portrait=read_secret(address, "reference_image") if address else None,
             )
 
@@ -251,14 +248,6 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
 
 
-def _is_reviewed(reviews: object) -> bool | None:
-    """Whether somebody gave it a status: a person, or a program with a key."""
-    if reviews is None:
-        return None
-    items = [read_object(review, "a review") for review in read_list(reviews, "reviews")]
-    return any(item.get("new_status") for item in items)
-
-
 def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[ResultWarning]:
     method = backend.liveness_method
     if method and any(check.method != method for check in decision.liveness_checks):
@@ -266,30 +255,26 @@ def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[R
         yield ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
 
 
-# What `raw` has: a word, a number or a flag under each of these names, and lists of such objects.
-# So no media, links, guesses about the person, words of reviewers, and faces of others.
+# What `raw` has: a word, a number or a flag under one of these names, and lists of such objects. So
+# no media, links, guesses about the person, words of reviewers, and faces of others.
 
-_RAW_ITEM: Mapping[str, Any] = {
-    **dict.fromkeys(("node_id", "status", "method", "score", "face_quality", "face_luminance")),
-    "source_image_session_id": None,
-    "warnings": dict.fromkeys(("risk", "feature", "log_type", "short_description", "node_id")),
-}
-_RAW: Mapping[str, Any] = {
-    **dict.fromkeys(("session_id", "session_kind", "session_number", "status", "environment")),
-    **dict.fromkeys(("workflow_id", "created_at", "expires_at")),
-    "face_matches": _RAW_ITEM,
-    "liveness_checks": _RAW_ITEM,
-    "reviews": dict.fromkeys(("new_status", "created_at")),
-}
+_LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
+_WORDS = frozenset(
+    {
+        *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
+        *("created_at", "expires_at", "node_id", "method", "score", "source_image_session_id"),
+        *("face_quality", "face_luminance", "risk", "feature", "log_type", "short_description"),
+        "new_status",
+    }
+)
 
 
-def _allow(body: dict[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+def _allow(body: dict[str, Any]) -> dict[str, Any]:
     allowed: dict[str, Any] = {}
-    for name, inner in names.items():
-        value = body.get(name)
-        if inner and isinstance(value, list):
-            allowed[name] = [_allow(item, inner) for item in value if isinstance(item, dict)]
-        elif name in body and not isinstance(value, (dict, list)):
+    for name, value in body.items():
+        if name in _LISTS and isinstance(value, list):
+            allowed[name] = [_allow(item) for item in value if isinstance(item, dict)]
+        elif name in _WORDS and not isinstance(value, (dict, list)):
             allowed[name] = "(address removed)" if "://" in str(value) else value
     return allowed
 
@@ -306,7 +291,7 @@ def delete_steps(backend: DiditBackend, record: SessionRecord) -> http.DeleteSte
     if session_id is None:
         session_id = (yield from read_steps(backend, record)).session_id
     try:
-        # Documented since September 2026: a policy of the account may keep the face.
+        # Since August 2026; else a policy of the account may keep a template of the face.
         wish = {"retain_face_embeddings": False}
         reply = yield _session_request(
             backend, session_id, "delete", "DELETE", json=wish, expects=range(200, 300)
@@ -359,8 +344,9 @@ def error_row(
     if form == "detail" and status == 400 and is_start:
         # Without a code; what is wrong with a field comes under its name.
         return _NO_CREDIT
-    # No document says whether a fault of Didit's own leaves a session behind.
-    by_calls = wire.error_row if status < 500 else lambda *_: http.default_row(status, shape)
-    row = by_calls(status, form, shape)
+    if status >= 500:
+        # No document says whether a fault of Didit's own leaves a session behind.
+        return http.default_row(status, shape)
+    row = wire.error_row(status, form, shape)
     ground = _REFUSED if is_start else "nothing is charged for asking"
     return attrs.evolve(row, ground=ground) if row.ground == wire.STATED else row
