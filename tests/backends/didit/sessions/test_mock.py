@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 import facematch_core as fm
-from facematch_core.session_types import ComparedWith, DeletionState, SessionState
+from facematch_core.session_types import ComparedWith, DeletionState, SessionState, StartRepeat
 from facematch_core.sessions import Sessions
 from facematch_didit import DiditBackend, DiditSessionOptions
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
@@ -105,6 +105,8 @@ def test_by_subject_an_open_session_is_given_out_again_and_the_older_record_is_n
     login = sessions.start(sessions.plan("customer-17", purpose="login"))
     payout = sessions.start(sessions.plan("customer-17", **PAYOUT))
     assert payout.link == login.link
+    repeatable = sessions.verifier.backend.session_capabilities.start_is_repeatable
+    assert repeatable is StartRepeat.SUBJECT
     with pytest.raises(fm.SessionMismatch):
         sessions.read(login.record)
 
