@@ -17,25 +17,26 @@ import attrs
 from facematch_core import (
     Billing,
     Charged,
+    ComparedWith,
+    Deletion,
+    DeletionState,
     Environment,
     Ids,
     ResultWarning,
+    SessionHint,
+    SessionRecord,
+    SessionState,
     Severity,
     WarningCode,
     errors,
     http,
 )
-from facematch_core.backend import Request, StartRequest
-from facematch_core.session_types import (
-    ComparedWith,
-    Deletion,
-    DeletionState,
+from facematch_core.backend import (
+    Request,
     SessionCheck,
-    SessionHint,
     SessionReading,
-    SessionRecord,
-    SessionState,
     StartedSession,
+    StartRequest,
 )
 
 from . import arguments, wire

@@ -93,7 +93,7 @@ class FaceLivenessOptions:
     Attributes:
         challenges: Which are good enough, the preferred one first; by default AWS's own,
             `Challenge.FACE_MOVEMENT_AND_LIGHT` alone. A pass by another one needs a person, for the
-            component in the browser tells AWS which ones it can do.
+            component in the browser says to AWS which ones it can do.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -126,7 +126,7 @@ def read_start(body: Any, request: StartRequest, region: str) -> StartedSession:
     return StartedSession(
         session_id=session_id,
         page={"session_id": session_id, "region": region},
-        expires_at=_find_end(request.record) or request.clock.now() + _LIFETIME,
+        expires_at=_find_end(request.record),
         vendor={"region": region, "challenges": " ".join(_list_challenges(request))},
     )
 
@@ -153,24 +153,21 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
         # By then AWS has forgotten whoever passed, too.
         state = SessionState.GONE
-    checks: tuple[SessionCheck, ...] = ()
-    warnings: tuple[ResultWarning, ...] = ()
-    if status == "SUCCEEDED":
-        portrait = _read_portrait(body) if request.with_portrait else None
-        checks = (SessionCheck(result=_read_check(body, record, backend), portrait=portrait),)
-        if request.with_portrait and portrait is None:
-            warnings = (_NO_PORTRAIT,)
+    has_run, portrait = status == "SUCCEEDED", None
+    if has_run and request.with_portrait:
+        portrait = _read_portrait(body)
+    result = _read_check(body, record, backend) if has_run else None
     return SessionReading(
         session_id=session_id,
         state=state,
         vendor_status=status,
-        checks=checks,
+        checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         vendor={"region": region},
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
         # A session serves one check: whoever has begun it cannot begin again.
         page={"session_id": session_id, "region": region} if status == "CREATED" else {},
         expires_at=ends_at,
-        warnings=warnings,
+        warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
         raw={name: body[name] for name in _SHOWN if name in body},
     )
 

@@ -2,11 +2,11 @@ import base64
 import json
 
 import attrs
-import boto3
 import pytest
 from botocore.validate import ParamValidator
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.mock_rekognition import boto
 
 import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, open_sessions
@@ -64,10 +64,8 @@ def read(answer, status=200, *, with_portrait=True, record=RECORD):
 
 
 def model(operation):
-    client = boto3.client(
-        "rekognition", "eu-west-1", aws_access_key_id="k", aws_secret_access_key="s"
-    )
-    return client.meta.service_model.operation_model(operation)
+    with boto("http://127.0.0.1:9") as client:
+        return client.meta.service_model.operation_model(operation)
 
 
 @pytest.fixture(scope="module")
@@ -180,18 +178,13 @@ def test_any_other_body_is_one_error_or_no_live_face(body):
         assert (outcome.checks[0].result.score is not None) is is_number
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
+def test_a_session_that_is_not_there_is_not_found_and_another_bad_request_is_no_face():
+    for name, kind in [
         ("SessionNotFoundException", fm.SessionNotFound),
         ("InvalidParameterException", fm.RequestRejected),
-        ("AccessDeniedException", fm.PermissionDenied),
         ("ThrottlingException", fm.RateLimited),
-        ("UnrecognizedClientException", fm.AuthenticationFailed),
-    ],
-)
-def test_errors_about_a_session_are_told_apart_by_their_name(name, kind):
-    assert type(read({"__type": name, "Message": "As AWS says it."}, 400)) is kind
+    ]:
+        assert type(read({"__type": name, "Message": "As AWS says it."}, 400)) is kind
 
 
 @pytest.mark.parametrize(
@@ -299,18 +292,22 @@ def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mo
     with pytest.raises(fm.OutcomeUnknown) as caught:
         sessions.start(record)
     assert not caught.value.retryable
-    (made,) = mock.control.sessions.all()
-    assert sessions.start(record).record.session_id == made.id
+    (session,) = mock.control.sessions.all()
+    assert sessions.start(record).record.session_id == session.id
     assert len(mock.control.sessions.all()) == 1
 
 
-def test_whoever_comes_back_gets_the_same_page_until_it_has_begun(sessions, mock, record):
+@pytest.mark.parametrize(
+    ("act", "state"),
+    [("fail_attempt", SessionState.FAILED), ("expire", SessionState.EXPIRED)],
+)
+def test_whoever_comes_back_gets_the_same_page_until_it_is_over(mock, sessions, record, act, state):
     session = sessions.start(record)
     assert sessions.resume(session.record).page == session.page
-    mock.control.sessions.fail_attempt(session.page["session_id"])
+    getattr(mock.control.sessions, act)(session.page["session_id"])
     with pytest.raises(fm.InvalidRequest):
         sessions.resume(session.record)
-    assert sessions.read(session.record).state is SessionState.FAILED
+    assert sessions.read(session.record).state is state
 
 
 @pytest.mark.parametrize("over", ["not_found", "expired"])
@@ -328,12 +325,6 @@ def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, recor
     assert (result.match, result.liveness, result.read_again_s) == (None, None, None)
 
 
-def test_a_session_that_expired_within_its_time_is_expired(sessions, mock, record):
-    session = sessions.start(record)
-    mock.control.sessions.expire(session.page["session_id"])
-    assert sessions.read(session.record).state is SessionState.EXPIRED
-
-
 def test_what_was_never_there_is_not_found(sessions, mock, record):
     session = sessions.start(record)
     mock.control.reset()
@@ -343,10 +334,21 @@ def test_what_was_never_there_is_not_found(sessions, mock, record):
 
 def test_a_session_of_another_region_is_not_asked_for(sessions, connect, mock, record):
     session = sessions.start(record)
-    asked = len(mock.control.journal())
+    count = len(mock.control.journal())
     with pytest.raises(fm.InvalidRequest, match="eu-west-1"):
         connect(region="us-east-1").read(session.record)
-    assert len(mock.control.journal()) == asked
+    assert len(mock.control.journal()) == count
+
+
+def test_sessions_of_aws_are_of_production_and_say_so():
+    aws = {"region": "eu-west-1", **KEYS}
+    with open_sessions("rekognition", environment="production", **aws) as sessions:
+        record = sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
+    assert record.environment is fm.Environment.PRODUCTION
+    with open_sessions("rekognition", **aws) as sessions, pytest.raises(fm.EnvironmentMismatch):
+        sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
+    with pytest.raises(fm.ConfigurationError):
+        RekognitionBackend(environment="sandbox", **aws)
 
 
 def test_nothing_is_deleted_for_it_vanishes_by_itself(sessions, record):
@@ -356,22 +358,14 @@ def test_nothing_is_deleted_for_it_vanishes_by_itself(sessions, record):
 
 
 def test_one_that_runs_already_is_read_and_needs_a_threshold_to_pass(sessions, mock):
-    own = {"region_name": "eu-west-1", "endpoint_url": mock.url}
-    own |= {"aws_access_key_id": "mock-access-key", "aws_secret_access_key": "mock-live-key"}
-    session_id = boto3.client("rekognition", **own).create_face_liveness_session()["SessionId"]
+    with boto(mock.url) as client:
+        session_id = client.create_face_liveness_session()["SessionId"]
     mock.control.sessions.finish(session_id)
     adopted = {"subject_ref": "c", "purpose": "p", "started_at": mock.clock.now()}
     for threshold, passed in ((None, False), (80.0, True)):
         more = {"checks": ["liveness"], "liveness_threshold": threshold}
         record = SessionRecord.adopt("rekognition", session_id, **adopted, **more)
         assert sessions.read(record).is_verified_for("c", purpose="p") is passed
-
-
-def test_wait_returns_once_somebody_was_looked_at(sessions, mock, record):
-    session = sessions.start(record)
-    assert sessions.wait(session.record, for_s=20).state is SessionState.PENDING
-    mock.control.sessions.finish(session.page["session_id"])
-    assert sessions.wait(session.record, for_s=20).is_live
 
 
 def test_no_key_and_no_picture_is_in_what_is_told_of_a_session(connect, mock, record):
