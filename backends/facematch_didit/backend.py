@@ -109,8 +109,8 @@ class DiditBackend(wire.Connection, HttpBackend):
         workflow_id: Of sessions: the UUID of a published workflow. May come from
             ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether that workflow compares with the `reference` of a start:
-            one of the kind Biometric Authentication with a face match, or one that matches before
-            it reads a document. Others ignore it, so without this a reference is refused.
+            one of the kind Biometric Authentication with a face match. Others ignore it, so without
+            this a reference is refused; and a pass in a session with a document is for a person.
         liveness_method: What the workflow checks a live face with: ``PASSIVE``, ``FLASHING`` or
             ``ACTIVE_3D``. If a session shows another one, a pass is for a person. None if any will
             do.
@@ -182,6 +182,14 @@ class DiditBackend(wire.Connection, HttpBackend):
     media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.group_by_subject:
+            capabilities = attrs.evolve(
+                self.session_capabilities, start_is_repeatable=StartRepeat.SUBJECT
+            )
+            object.__setattr__(self, "session_capabilities", capabilities)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

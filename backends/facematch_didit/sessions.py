@@ -8,7 +8,6 @@ becomes of a face), November 2026. All were read on 2026-11-23.
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -125,9 +124,6 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 #: How many sessions of one `vendor_data` are looked at for a start that lost its answer. Ours.
 MOST_ROWS = 20
 
-#: By how much Didit's clock may be behind this machine's. Ours.
-_SKEW = dt.timedelta(seconds=60)
-
 _FREE = Billing(Charged.NO, "nothing is charged for asking")
 
 
@@ -141,10 +137,8 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
     rows, _ = read_page(reply.json())
     for row in rows[:MOST_ROWS]:
-        is_older = row.created_at is not None and row.created_at < record.planned_at - _SKEW
-        # A filter that nobody heeded would list the sessions of others.
-        if row.caller_ref != vendor_data or is_older:
-            continue
+        if row.caller_ref != vendor_data:
+            continue  # a filter that nobody heeded
         try:
             reply = yield _session_request(backend, row.session_id, "decision")
         except errors.SessionNotFound:
@@ -191,6 +185,9 @@ def read_reply(
         raise ValueError("it is another session")
     state = _STATES.get(decision.status, SessionState.UNKNOWN)
     address = answer.get("session_url") if state is SessionState.PENDING else None
+    reviews = read_list(answer.get("reviews") or [], "reviews")
+    # Of a person, or of a program with a key; without a status it is a note.
+    statuses = [read_object(review, "a review").get("new_status") for review in reviews]
     # What was started without `group_by_subject` has the id there.
     is_subject = backend.group_by_subject and decision.caller_ref != record_id
     return SessionReading(
@@ -208,7 +205,7 @@ def read_reply(
         doubts=tuple(_read_doubts(backend, decision)),
         link=read_secret(address, "session_url") if address else None,
         expires_at=decision.expires_at,
-        reviewed=_is_reviewed(answer.get("reviews")),
+        reviewed=None if answer.get("reviews") is None else any(statuses),
         environment=decision.environment,
         raw=_allow(answer),
     )
@@ -249,14 +246,6 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     if has_document or (record.is_adopted and not record.with_reference):
         return ComparedWith.UNKNOWN
     return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
-
-
-def _is_reviewed(reviews: object) -> bool | None:
-    """Whether somebody gave it a status: a person, or a program with a key."""
-    if reviews is None:
-        return None
-    items = [read_object(review, "a review") for review in read_list(reviews, "reviews")]
-    return any(item.get("new_status") for item in items)
 
 
 def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[ResultWarning]:
@@ -355,8 +344,9 @@ def error_row(
     if form == "detail" and status == 400 and is_start:
         # Without a code; what is wrong with a field comes under its name.
         return _NO_CREDIT
-    # No document says whether a fault of Didit's own leaves a session behind.
-    by_calls = wire.error_row if status < 500 else lambda *_: http.default_row(status, shape)
-    row = by_calls(status, form, shape)
+    if status >= 500:
+        # No document says whether a fault of Didit's own leaves a session behind.
+        return http.default_row(status, shape)
+    row = wire.error_row(status, form, shape)
     ground = _REFUSED if is_start else "nothing is charged for asking"
     return attrs.evolve(row, ground=ground) if row.ground == wire.STATED else row

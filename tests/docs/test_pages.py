@@ -154,15 +154,23 @@ def test_readme_begins_with_the_two_commands_and_what_they_need():
         assert word in beginning
 
 
+FLASK = ("faces.py", "flask_app.py", "face_site.py", "settings.py", "cases.py", "test_flask.py")
+
+
 @pytest.mark.parametrize(
-    "name",
-    ["faces.py", "flask_app.py", "face_site.py", "settings.py", "cases.py", "test_flask.py"],
+    ("page", "folder", "name"),
+    [
+        *(("flask-and-django", "flask_and_django", name) for name in FLASK),
+        *(
+            ("let-the-vendor-look", "sessions_app", f"{name}.py")
+            for name in ("app", "shop", "test_app")
+        ),
+    ],
 )
-def test_the_page_of_flask_and_django_shows_the_files_that_are_tested(name):
+def test_a_page_shows_the_files_that_are_tested(page, folder, name):
     """``UPDATE_DOCS=1`` writes them into the page."""
-    text = (DOCS / "examples" / "flask_and_django" / name).read_text()
-    block = f'```python title="{name}"\n{text}```'
-    check_part("apps/flask-and-django.md", name, block)
+    text = (DOCS / "examples" / folder / name).read_text()
+    check_part(f"apps/{page}.md", name, f'```python title="{name}"\n{text}```')
 
 
 def test_the_mock_of_flask_and_django_is_the_file_beside_them():

@@ -79,17 +79,14 @@ def test_an_item_that_never_ran_is_none_and_one_that_is_not_finished_counts(read
         fm.Decision.INCONCLUSIVE,
         fm.LivenessDecision.LIVE,
     ]
-    # An approved session without an item about a face.
-    assert read(face_matches=None).checks[0].result.decision is fm.LivenessDecision.LIVE
 
 
 DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approved"}]}
 CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
 
 
-REFERENCE, STORED, DOC, UNKNOWN = (
-    *(ComparedWith.GIVEN, ComparedWith.STORED, ComparedWith.DOCUMENT, ComparedWith.UNKNOWN),
-)
+REFERENCE, STORED = ComparedWith.GIVEN, ComparedWith.STORED
+DOC, UNKNOWN = ComparedWith.DOCUMENT, ComparedWith.UNKNOWN
 OTHER = "7d4f1f60-9c2e-4b8a-8f3d-2a1b5c6d7e8f"
 
 
@@ -129,9 +126,6 @@ def test_an_unknown_environment_is_refused_whatever_is_set(word, read):
             read(environment=word, with_settings={"environment": environment})
     reading = read(environment=word, headers={"X-Facematch-Mock": "1"})
     assert reading.environment is fm.Environment.MOCK
-
-
-def test_the_environment_is_the_answers_own_word_and_never_the_setting(read):
     settings = {"environment": fm.Environment.PRODUCTION}
     assert read(environment="sandbox", with_settings=settings).environment == "sandbox"
     assert read(environment=None, with_settings=settings).environment is None

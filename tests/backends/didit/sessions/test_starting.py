@@ -69,28 +69,13 @@ def test_what_cannot_go_is_refused_before_anything_is_sent(settings, more, error
     assert script.seen == []
 
 
-@pytest.mark.parametrize("subject", [" ", "s" * 256])
-def test_a_subject_that_didit_cannot_group_by_is_refused(subject, scripted, didit):
+def test_a_subject_that_didit_cannot_group_by_is_refused(scripted, didit):
     backend, script = scripted(group_by_subject=True)
-    with pytest.raises(fm.Unsupported) as caught:
-        backend.start_session(
-            didit.request("start", attrs.evolve(didit.record, subject_ref=subject))
-        )
-    assert (caught.value.what, script.seen) == ("subject_ref", [])
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"workflow_takes_reference": "yes"},
-        {"liveness_method": "passive"},
-        {"group_by_subject": 1},
-    ],
-)
-def test_a_setting_that_means_nothing_is_refused(settings):
-    with pytest.raises(fm.ConfigurationError) as caught:
-        fm.open_verifier("didit", api_key="k-1", **settings)
-    assert next(iter(settings)) in str(caught.value)
+    for subject in (" ", "s" * 256):
+        with pytest.raises(fm.Unsupported) as caught:
+            record = attrs.evolve(didit.record, subject_ref=subject)
+            backend.start_session(didit.request("start", record))
+        assert (caught.value.what, script.seen) == ("subject_ref", [])
 
 
 def test_settings_may_be_one_or_several_and_come_from_a_file_or_the_environment(
@@ -145,21 +130,14 @@ def test_a_refusal_of_a_start(answer, error, charged, scripted, didit):
     assert set(getattr(caught.value, "field_errors", {})) >= fields
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"metadata": {"id": "f" * 32, "terms": "x"}},
-        {"metadata": None},
-        {"session_id": "no-uuid"},
-        {"url": None},
-        {"session_token": 7},
-    ],
-)
-def test_an_answer_about_something_else_gives_no_link(changes, scripted, didit):
-    backend, _ = scripted((201, didit.started(**changes)))
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        backend.start_session(didit.request("start"))
-    assert didit.canary not in f"{caught.value!r} {caught.value}"
+def test_an_answer_about_something_else_gives_no_link(scripted, didit):
+    foreign = {"id": "f" * 32, "terms": "x"}
+    odd = ({"metadata": foreign}, {"metadata": None}, {"session_id": "no"}, {"url": None})
+    for changes in (*odd, {"session_token": 7}):
+        backend, _ = scripted((201, didit.started(**changes)))
+        with pytest.raises(fm.UnexpectedResponse) as caught:
+            backend.start_session(didit.request("start"))
+        assert didit.canary not in f"{caught.value!r} {caught.value}"
 
 
 # A start that lost its answer is looked for; a session is deleted, and what of the face is left
@@ -187,7 +165,6 @@ def test_a_lost_start_is_found_by_the_id_of_its_record(scripted, didit):
     [
         ([page()], 1),
         ([page({"vendor_data": "somebody"})], 1),  # a filter that was not heeded
-        ([page({"created_at": "2026-07-02T09:13:59Z"})], 1),  # before it was planned
         ([page({}), GONE], 2),
         ([page({}), {"metadata": {"id": "f" * 32, "terms": "x"}}], 2),  # another record's
         ([page(*[{}] * 30), *[{"metadata": None}] * 30], 21),
@@ -238,16 +215,13 @@ def test_a_deletion_says_what_became_of_the_face(answer, state, kept, scripted, 
     assert script.sent[0][2] == {"retain_face_embeddings": False}
 
 
-@pytest.mark.parametrize(
-    ("answer", "error"),
-    [
+def test_a_gateway_deletes_nothing(scripted, didit):
+    record = attrs.evolve(didit.record, session_id=didit.session_id)
+    for answer, error in (
         ((404, b"<html>"), fm.RequestRejected),
         ((200, b"<html>"), fm.UnexpectedResponse),
         ((503, {"detail": "Busy."}), fm.VendorUnavailable),
-    ],
-)
-def test_a_gateway_deletes_nothing(answer, error, scripted, didit):
-    backend, _ = scripted(answer)
-    with pytest.raises(error):
-        record = attrs.evolve(didit.record, session_id=didit.session_id)
-        backend.delete_session(didit.request("delete", record))
+    ):
+        backend, _ = scripted(answer)
+        with pytest.raises(error):
+            backend.delete_session(didit.request("delete", record))

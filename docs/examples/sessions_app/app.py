@@ -1,0 +1,230 @@
+"""Pays whom Didit has seen: `uvicorn app:app`, and `python app.py`, the worker that reads."""
+
+import json
+import logging
+import os
+import time
+from contextlib import asynccontextmanager
+from html import escape
+from urllib.parse import urlsplit
+
+import shop
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import HTMLResponse, RedirectResponse
+from shop import Login, Poster, Text, run
+
+from facematch_core import SessionRecord, SessionResult, SessionState, errors, open_sessions
+
+TABLE = """CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY,   -- record.id
+    session_id TEXT,       -- the vendor's; NULL before an answer has given it
+    record TEXT NOT NULL,  -- JSON, written before anything is sent
+    look_at REAL,          -- when to read it; NULL: nothing more comes by itself
+    result TEXT,           -- JSON of the last reading
+    consumed_at REAL,      -- when it let its one payout through
+    customer TEXT NOT NULL, about TEXT NOT NULL, consent TEXT NOT NULL, planned_at REAL NOT NULL);
+"""
+NEWEST = "SELECT * FROM sessions WHERE customer = ? AND about = ? ORDER BY planned_at DESC LIMIT 1"
+STARTS = "SELECT COUNT(*) FROM sessions WHERE customer = ? AND planned_at > ?"
+PAYOUT = "SELECT * FROM payouts JOIN customers USING (customer) WHERE customer = ? AND about = ?"
+MOST_STARTS, WITHIN_S = 5, 3600
+PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+FORM = """<form method=post action={}><h2>{}</h2><input type=hidden name=about value="{}">
+<input type=hidden name=csrf value={}>{}</form>"""
+CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> Didit may film my
+face and compare it with my photograph.</label> <button>Show your face</button> Or call us."""
+STEPS = {
+    "new": ("/start", CAMERA),
+    "looking": ("/start", f"We are still looking. {CAMERA}"),
+    "verified": ("/pay", "Verified. <button>Pay</button>"),
+    "paid": ("/", "Paid."),
+}
+log = logging.getLogger("payouts")
+
+
+def opened():
+    """The sessions of this process; with DIDIT_API_KEY, _WORKFLOW_ID and _WEBHOOK_SECRET."""
+    with shop.transaction() as database:
+        for table in (TABLE, *shop.TABLES):
+            database.execute(table)
+    return open_sessions(
+        "didit",
+        base_url=os.environ.get("DIDIT_BASE_URL", "https://verification.didit.me"),
+        workflow_takes_reference=True,
+        return_hosts=[urlsplit(os.environ["ORIGIN"]).hostname],
+        require_environment=os.environ.get("REQUIRE_ENVIRONMENT", "production"),
+    )
+
+
+@asynccontextmanager
+async def lifespan(app):
+    with opened() as app.state.sessions:
+        yield
+
+
+app = FastAPI(lifespan=lifespan)
+
+
+def record_of(row):
+    return SessionRecord.from_dict(json.loads(row["record"]))
+
+
+def save(record):
+    change = "UPDATE sessions SET session_id = ?, record = ? WHERE id = ?"
+    run(change, record.session_id, json.dumps(record.to_dict()), record.id)
+
+
+def is_verified(row, customer, about):
+    """The one door: a verdict on this customer, for this payout, of the last hour."""
+    if not row or not row["result"]:
+        return False
+    result = SessionResult.from_dict(json.loads(row["result"]))
+    return result.is_verified_for(customer, purpose="payout", about=about)
+
+
+@app.get("/", response_class=HTMLResponse)
+def payouts(login: Login, answer: Response):
+    answer.headers.update({**PRIVATE, "Refresh": "5"})
+    customer, text = login["customer"], "<!doctype html><title>Payouts</title>"
+    for about, paid_at in run("SELECT about, paid_at FROM payouts WHERE customer = ?", customer):
+        (row,) = run(NEWEST, customer, about) or [None]
+        step = "looking" if row and row["look_at"] else "new"
+        step = "paid" if paid_at else "verified" if is_verified(row, customer, about) else step
+        action, says = STEPS[step]
+        text += FORM.format(action, *[escape(about)] * 2, login["csrf"], says)
+    return text
+
+
+@app.post("/start")
+def start(request: Request, customer: Poster, about: Text, consent: Text):
+    """Send the customer into the session that is open, else into a new one."""
+    sessions, now = request.app.state.sessions, time.time()
+    with shop.transaction() as database:
+        payout = database.execute(PAYOUT, [customer, about]).fetchone()
+        row = database.execute(NEWEST, [customer, about]).fetchone()
+        starts = database.execute(STARTS, [customer, now - WITHIN_S]).fetchone()[0]
+        record = record_of(row) if row and row["look_at"] else None
+        if not payout or payout["paid_at"] or (starts >= MOST_STARTS and not record):
+            raise HTTPException(429)
+        if not record:
+            record = sessions.plan(customer, purpose="payout", about=about, with_reference=True)
+            values = (
+                record.id,
+                json.dumps(record.to_dict()),
+                now + 60,
+                customer,
+                about,
+                consent,
+                now,
+            )
+            insert = "INSERT INTO sessions VALUES (?, NULL, ?, ?, NULL, NULL, ?, ?, ?, ?)"
+            database.execute(insert, values)
+    # The row is written: whatever happens from here on, nothing is lost.
+    close(sessions, customer, besides=record.id)
+    if record.session_id:
+        session = sessions.resume(record)
+    else:  # after a lost answer the same call is the next try of the same start
+        reference, back = payout["picture"], f"{os.environ['ORIGIN']}/back"
+        session = sessions.start(record, reference=reference, return_url=back)
+        save(session.record)
+    return RedirectResponse(session.link.reveal(), 303, PRIVATE)
+
+
+@app.exception_handler(errors.FaceMatchError)
+def failed(_request, error):
+    """An outage, or a session that is over: the page of payouts says how far each is."""
+    log.warning("%s", type(error).__name__)
+    return HTMLResponse("<p>Not now. <a href=/>Back to your payouts</a>", 503, PRIVATE)
+
+
+@app.get("/back")
+def back(request: Request):
+    """Where the vendor sends a browser. What its address says proves nothing, and is not read."""
+    try:
+        login = shop.login_of(request)
+    except HTTPException:  # a telephone that was only the camera
+        return HTMLResponse("<p>Thank you. Go on where you began.", headers=PRIVATE)
+    open_ones = "customer = ? AND look_at IS NOT NULL"
+    run(f"UPDATE sessions SET look_at = ? WHERE {open_ones}", time.time(), login["customer"])
+    return RedirectResponse("/", 303, PRIVATE)
+
+
+@app.post("/didit")
+async def didit(request: Request):
+    """Take a webhook: a hint to look. The queue is a column, which holds each session once."""
+    body = b""
+    async for piece in request.stream():
+        body += piece
+        if len(body) > 262_144:
+            return Response(status_code=413)
+    try:
+        hints = request.app.state.sessions.receive(body, request.headers)
+    except errors.WebhookRefused as refused:
+        log.warning("refused: %s", refused)
+        return Response(status_code=refused.http_status)
+    change = "UPDATE sessions SET look_at = ? WHERE id = ? OR session_id = ?"
+    for hint in hints:  # of a session that is not ours no row changes
+        await run_in_threadpool(run, change, time.time(), hint.record_id, hint.session_id)
+    return Response(status_code=204)
+
+
+@app.post("/pay")
+def pay(customer: Poster, about: Text):
+    """A verdict lets one payout through, once."""
+    consume = "UPDATE sessions SET consumed_at = ? WHERE id = ? AND consumed_at IS NULL"
+    change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
+    with shop.transaction() as database:
+        row, now = database.execute(NEWEST, [customer, about]).fetchone(), time.time()
+        if not is_verified(row, customer, about):
+            raise HTTPException(403)
+        if database.execute(consume, [now, row["id"]]).rowcount == 1:
+            database.execute(change, [now, about])
+    return RedirectResponse("/", 303, PRIVATE)
+
+
+@app.post("/logout")
+def logout(request: Request, login: Login, customer: Poster):
+    run("DELETE FROM logins WHERE token = ?", login["token"])
+    close(request.app.state.sessions, customer)
+    return HTMLResponse("Goodbye.", headers=PRIVATE)
+
+
+def close(sessions, customer, besides=""):
+    """Delete what nobody has gone through, so that its link ends: at log-out, at another start."""
+    pending = "COALESCE(json_extract(result, '$.state'), 'pending') = 'pending'"
+    theirs = f"customer = ? AND id != ? AND look_at IS NOT NULL AND {pending}"
+    for row in run(f"SELECT * FROM sessions WHERE {theirs}", customer, besides):
+        sessions.delete(record_of(row))
+        run("UPDATE sessions SET look_at = NULL WHERE id = ?", row["id"])
+
+
+def look(sessions):
+    """Read what is due. Whoever takes a row has it for a minute."""
+    lease = time.time() + 60
+    due = "SELECT id FROM sessions WHERE look_at <= ? ORDER BY look_at LIMIT 10"
+    take = f"UPDATE sessions SET look_at = ? WHERE id IN ({due}) RETURNING *"
+    then = "look_at = CASE look_at WHEN ? THEN ? ELSE look_at END"  # a hint from meanwhile stays
+    change = f"UPDATE sessions SET result = ?, {then} WHERE id = ?"
+    for row in run(take, lease, time.time()):
+        try:
+            result = sessions.read(record_of(row))
+        except errors.FaceMatchError as error:
+            log.warning("%s: %s", row["id"], type(error).__name__)
+            if isinstance(error, errors.SessionMismatch | errors.SessionNotFound):
+                run("UPDATE sessions SET look_at = NULL WHERE id = ?", row["id"])
+            continue  # anything else: again when the minute is over
+        save(result.record)
+        document = row["result"] if result.state is SessionState.GONE else None
+        document = document or json.dumps(result.to_dict())
+        look_at = result.read_again_s and time.time() + result.read_again_s
+        run(change, document, lease, look_at, row["id"])
+        if row["consumed_at"] and not (result.is_match and result.is_live):
+            log.critical("%s was paid, and passes no longer", row["id"])
+
+
+if __name__ == "__main__":
+    with opened() as sessions:
+        while True:
+            look(sessions)
+            time.sleep(1)
