@@ -10,23 +10,33 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core import Charged, Environment, ResultWarning, Severity, WarningCode, errors, http
-from facematch_core.backend import Request, StartRequest
-from facematch_core.models import Billing, Ids
-from facematch_core.session_types import (
+from facematch_core import (
+    Billing,
+    Charged,
     ComparedWith,
     Deletion,
     DeletionState,
-    SessionCheck,
+    Environment,
+    Ids,
+    ResultWarning,
     SessionHint,
-    SessionReading,
     SessionRecord,
     SessionState,
+    Severity,
+    WarningCode,
+    errors,
+    http,
+)
+from facematch_core.backend import (
+    Request,
+    SessionCheck,
+    SessionReading,
     StartedSession,
+    StartRequest,
 )
 
 from . import arguments, wire
@@ -35,8 +45,8 @@ from .records import FaceResult, SessionDecision, SessionStatus, session_decisio
 from .webhooks import verify_webhook
 from .words import NAME, read_list, read_object, read_secret, read_text, text_or_none
 
-if TYPE_CHECKING:
-    from .backend import DiditBackend
+#: A `DiditBackend`, whose module imports this one.
+DiditBackend: TypeAlias = Any
 
 
 def _request(backend: DiditBackend, path: str, method: str, **more: Any) -> http.HttpRequest:
