@@ -10,7 +10,7 @@ from .options import json_option, option_names
 from .text import format_number, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from facematch_core.backend import Capabilities
+    from facematch_core.backend import Backend
 
 
 @click.command("backends", short_help="List the backends and what each can do.")
@@ -48,17 +48,17 @@ def command(as_json: bool) -> None:
 
 def inspect_backends() -> list[dict[str, Any]]:
     """Every backend that is offered, as JSON; a broken one has a problem and no abilities."""
-    from facematch_core.backend import Capabilities
+    from facematch_core.backend import Backend
     from facematch_core.config import Plan
     from facematch_core.errors import FaceMatchError
     from facematch_core.plugins import available_backends, backend_class
 
     documents = []
     for info in available_backends():
-        abilities, problem = dict.fromkeys(_abilities(Capabilities())), info.problem
+        abilities, problem = dict.fromkeys(_abilities(Backend)), info.problem
         try:
             if problem is None:
-                abilities = _abilities(backend_class(info.name).capabilities)
+                abilities = _abilities(backend_class(info.name))
                 Plan.of(info.name).open_backend().close()
         except FaceMatchError as error:
             problem = error.message
@@ -77,11 +77,13 @@ def inspect_backends() -> list[dict[str, Any]]:
     return documents
 
 
-def _abilities(can: Capabilities) -> dict[str, Any]:
+def _abilities(cls: type[Backend]) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
+    can = cls.capabilities
     return {
         **{operation.value: operation in can.operations for operation in Operation},
+        "session": cls.session_capabilities is not None,
         "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,

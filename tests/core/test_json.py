@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.sessions import Acme
 from kit.strategies import attempts, liveness_results, match_results
 
 import facematch_core as fm
@@ -54,6 +55,21 @@ def test_a_result_is_the_same_after_json_pickle_and_copy(result):
         VALIDATOR.validate(written)
 
 
+def test_a_session_is_the_same_after_json_without_its_picture_and_its_clock():
+    sessions = fm.Sessions(fm.FaceVerifier(Acme()))
+    record = sessions.start(sessions.plan("c-1", purpose="payout")).record
+    result = sessions.read(record)
+    for written in (record, result, sessions.read(record, with_portrait=True)):
+        document = json.loads(json.dumps(written.to_dict(), allow_nan=False))
+        VALIDATOR.validate(document)
+        assert type(written).from_dict(document) == written
+        VALIDATOR.validate(json.loads(json.dumps(written.to_dict(minimal=True))))
+        assert not {"portrait", "clock"} & {*document}
+    minimal = result.to_dict(minimal=True)
+    assert "raw" not in minimal
+    assert set(minimal["match"]) == MINIMAL
+
+
 @given(attempts)
 def test_the_record_of_a_call_outlives_its_program(attempt):
     document = json.loads(json.dumps(attempt.to_dict(), allow_nan=False))
@@ -74,7 +90,9 @@ def test_the_schema_refuses_what_is_no_result():
 
 
 ENUMERATIONS = {
-    "properties/kind": ["match", "liveness", "live_match", "call"],
+    "properties/kind": [
+        *("match", "liveness", "live_match", "call", "session", "session_result"),
+    ],
     "$defs/score/properties/source/anyOf/0": fm.ScaleSource,
     "$defs/threshold/properties/rule": fm.ThresholdRule,
     "$defs/threshold/properties/source": fm.ThresholdSource,
@@ -89,6 +107,12 @@ ENUMERATIONS = {
     "$defs/live_match/properties/decision": fm.LiveMatchDecision,
     "$defs/billing/properties/charged": fm.Charged,
     "$defs/call/properties/operation": fm.Operation,
+    "$defs/session/properties/environment/anyOf/0": fm.Environment,
+    "$defs/session/properties/checks/items": ["match", "liveness"],
+    "$defs/session_result/properties/state": fm.SessionState,
+    "$defs/session_result/properties/compared_with/anyOf/0": fm.ComparedWith,
+    "$defs/session_result/properties/environment/anyOf/0": fm.Environment,
+    "$defs/session_result/properties/required_environment/anyOf/0": fm.Environment,
 }
 
 

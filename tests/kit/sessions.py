@@ -57,7 +57,7 @@ def reading(record, **more):
 
 
 class Acme(Backend):
-    """Answers with what `script` holds: fields of a reading, errors, or functions of the request."""
+    """Answers with what `script` holds: fields of an answer, errors, functions of the request."""
 
     name = "acme"
     reports_sent = True

@@ -244,7 +244,7 @@ CLAIMS = table(
 
     row("decision.answer", Reply(200), OPENAPI, "A session that can be read is 200."),
     fact("decision.saved", OURS, "No source shows the decision of a saved call. What a hosted session has is null; matches is empty, and so are events and reviews of activity; the text of node_id, and age_estimation, which is that of the largest face, are ours."),
-    fact("decision.hosted", OURS, "A hosted session has an address until it is over. An item in review makes it In Review, a declined one Declined; the thresholds are those of calls without one, a card for review is one; what is read of a document, but for its pictures, is null as if the workflow hid it."),
+    fact("decision.hosted", OURS, "A hosted session has an address until it is over; its start sends no webhook, each later status one. An item in review makes it In Review, a declined one Declined; the thresholds are those of calls without one, a card for review is one; what is read of a document, but for its pictures, is null as if the workflow hid it."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "The block of a feature that never ran is an empty array: a switch, for a client that raises on null.", when=("empty_blocks", "list"), name="list"),
     row("decision.features", "strings", OPENAPI, "features is an array of texts, with include=events, too: this is a session of the type API.", when=("features", "strings"), name="strings"),

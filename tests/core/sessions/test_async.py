@@ -1,0 +1,126 @@
+"""Sessions for event loops, and by name and profile."""
+
+import threading
+
+import anyio
+import pytest
+from kit.fakes import open_always
+from kit.sessions import LIVENESS, MATCH, Acme
+
+import facematch_core as fm
+from facematch_core.testing import ManualClock
+
+STATE = fm.SessionState
+PENDING = {"state": STATE.PENDING, "checks": ()}
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+
+def opened(backend, **arguments):
+    return fm.AsyncSessions(fm.Sessions(fm.FaceVerifier(backend, **arguments)), max_concurrency=2)
+
+
+async def test_the_same_methods_are_awaited():
+    waiting = {**PENDING, "token": fm.Secret("canary-token-55")}
+    backend = Acme({}, waiting, {}, {}, {})
+    async with opened(backend, clock=ManualClock()) as sessions:
+        record = sessions.plan("c-1", purpose="payout")
+        record = (await sessions.start(record, language="es")).record
+        assert (await sessions.resume(record)).token
+        assert (await sessions.read(record, with_portrait=True)).is_live
+        assert (await sessions.wait(record)).is_match
+        assert (await sessions.delete(record)).state is fm.DeletionState.DONE
+        assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"
+    with pytest.raises(fm.ConfigurationError):
+        await sessions.read(record)
+
+
+async def test_a_wait_holds_no_thread_and_reads_again():
+    clock = ManualClock()
+    lost = fm.OutcomeUnknown("no answer")
+    async with opened(Acme({}, PENDING, lost, PENDING), clock=clock) as sessions:
+        record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record
+        assert (await sessions.wait(record)).is_live
+    assert clock.slept == [2, 3, 4.5]
+
+
+async def test_many_waits_share_two_threads():
+    async with opened(Acme({}, *[PENDING] * 20)) as sessions:
+        record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record
+        with anyio.move_on_after(30) as scope:
+            async with anyio.create_task_group() as group:
+                for _ in range(20):
+                    group.start_soon(sessions.wait, record)
+    assert not scope.cancelled_caught
+
+
+async def test_a_start_that_nobody_waits_for_any_more_is_finished_and_counted():
+    events, sent, go_on = [], anyio.Event(), threading.Event()
+    token = anyio.lowlevel.current_token()
+
+    def hold(request):
+        anyio.from_thread.run_sync(sent.set, token=token)
+        assert go_on.wait(30)
+        return fm.session_types.StartedSession(session_id="s-1", token=fm.Secret("t-9"))
+
+    async with opened(Acme(hold), on_event=events.append) as sessions:
+        record = sessions.plan("c-1", purpose="payout")
+        async with anyio.create_task_group() as group:
+            group.start_soon(sessions.start, record)
+            await sent.wait()
+            group.cancel_scope.cancel()
+        go_on.set()
+    assert [event.kind.value for event in events] == ["started", "sent", "charged"]
+
+
+PROFILES = """
+[profiles.shop]
+backend = "acme"
+threshold = 70
+budget = { amount = 1, currency = "EUR", price = { session = "0.60" } }
+[profiles.sandbox]
+backend = "acme"
+require_environment = "sandbox"
+[profiles.both]
+members = ["shop"]
+"""
+
+
+def test_a_profile_serves_sessions_too_and_its_budget_counts_starts(monkeypatch, tmp_path):
+    open_always(monkeypatch, Acme())
+    file = tmp_path / "facematch.toml"
+    file.write_text(PROFILES)
+    with fm.open_sessions(profile="shop", config=file) as sessions:
+        record = sessions.plan("c-1", purpose="payout")
+        assert (record.threshold, record.profile) == (70, "shop")
+        assert record.checks == (LIVENESS, MATCH)
+        sessions.start(record)
+        with pytest.raises(fm.BudgetExceeded):
+            sessions.start(sessions.plan("c-1", purpose="payout"))
+    sandbox = fm.open_sessions(profile="sandbox", config=file)
+    with sandbox as sessions, pytest.raises(fm.EnvironmentMismatch):
+        sessions.plan("c-1", purpose="payout")
+    with pytest.raises(fm.ConfigurationError, match="shop"):
+        fm.open_sessions(profile="both", config=file)
+
+
+def test_sessions_are_real_unless_somebody_says_otherwise(monkeypatch):
+    backend = open_always(monkeypatch, Acme(environment=fm.Environment.SANDBOX))
+    with fm.open_sessions("acme") as sessions, pytest.raises(fm.EnvironmentMismatch):
+        sessions.plan("c-1", purpose="payout")
+    sandbox = fm.Environment.SANDBOX
+    with fm.open_sessions("acme", require_environment=sandbox) as sessions:
+        assert sessions.plan("c-1", purpose="payout").environment is sandbox
+    backend.session_capabilities = None
+    with pytest.raises(fm.Unsupported):
+        fm.open_sessions("acme")
+
+
+def test_what_is_no_object_with_sessions_is_refused():
+    with pytest.raises(fm.ConfigurationError):
+        fm.AsyncSessions(fm.FaceVerifier(Acme()))

@@ -1,0 +1,141 @@
+"""Sessions over HTTP: what is sent, what a lost or an odd answer is, and the portrait."""
+
+import json
+import logging
+
+import pytest
+from kit.fakes import picture
+from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, reset, send
+from kit.sessions import LINK, AcmeHttp
+
+import facematch_core as fm
+
+KEY = "canary-key-8d0f7a21"
+PATH = "/canary-face-31c7.jpg?X-Amz-Signature=c4a7d96b"
+BODY = {"id": "s-1", "link": LINK}
+
+
+def json_reply(status, body):
+    return http_reply(status, json.dumps(body).encode(), "Content-Type: application/json")
+
+
+CREATED, SHOWN = json_reply(201, BODY), json_reply(200, BODY)
+
+
+@pytest.fixture
+def ask(at_end):
+    """Opens the sessions of a vendor that gives these answers: with its server."""
+
+    def opened(*answers, server=None, media_hosts=(), **arguments):
+        # All on one connection.
+        script = [step for reply in answers for step in (read_request, send(reply))]
+        server = at_end.enter_context(server or RawServer([script]))
+        settings = {"media_hosts": media_hosts, "keep_idle_s": 60.0}
+        backend = AcmeHttp(base_url=server.url, api_key=KEY, **settings)
+        sessions = at_end.enter_context(fm.Sessions(fm.FaceVerifier(backend, **arguments)))
+        record = sessions.plan("c-1", purpose="payout", checks=[fm.Operation.LIVENESS])
+        return sessions, record, server
+
+    return opened
+
+
+def test_a_session_is_started_read_found_and_deleted(ask):
+    sessions, record, server = ask(CREATED, SHOWN, SHOWN, SHOWN, http_reply(204, b""))
+    session = sessions.start(record)
+    assert session.link.reveal() == LINK
+    result = sessions.read(session.record)
+    assert result.is_live
+    assert result.raw == {"id": "s-1", "link": "***"}
+    assert sessions.read(record).record.session_id == "s-1"
+    assert sessions.delete(session.record).state is fm.DeletionState.DONE
+    lines = [request.split(b" HTTP")[0] for request in server.requests]
+    assert lines[1:] == [
+        b"GET /sessions/s-1",
+        b"GET /sessions/of/" + record.id.encode(),
+        *(b"GET /sessions/s-1", b"DELETE /sessions/s-1"),
+    ]
+
+
+def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
+    events = []
+    server = RawServer([[read_request, reset]])
+    sessions, record, _ = ask(server=server, on_event=events.append)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        sessions.start(record)
+    assert caught.value.billing.charged is fm.Charged.UNKNOWN
+    assert caught.value.reconcilable is False
+    for method in (sessions.read, sessions.delete):
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            method(record)
+        assert caught.value.billing.charged is fm.Charged.NO
+    kinds = [event.kind.value for event in events]
+    assert kinds == ["started", "sent", "unknown", "followed_up", "followed_up"]
+    assert sessions.verifier.reconcile(events[2].call).outcome is fm.Reconciled.CANNOT_KNOW
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 404, 429, 500, 503])
+def test_no_refusal_of_a_reading_counts(ask, status):
+    sessions, record, _ = ask(CREATED, json_reply(status, {"detail": "no"}))
+    record = sessions.start(record).record
+    with pytest.raises(fm.VendorError) as caught:
+        sessions.read(record)
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert isinstance(caught.value, fm.SessionNotFound) is (status == 404)
+
+
+def test_a_success_that_cannot_be_read_is_charged_for_a_start_alone(ask):
+    sessions, record, _ = ask(json_reply(201, {}), json_reply(200, {}))
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        sessions.start(record)
+    assert caught.value.billing.charged is fm.Charged.YES
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        sessions.read(record)
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert "link" not in caught.value.message
+
+
+def test_a_deadline_ends_a_reading(ask):
+    sessions, record, _ = ask(server=RawServer([[read_request, hold]]))
+    with pytest.raises((fm.DeadlineExceeded, fm.VendorUnavailable)) as caught:
+        sessions.read(record, deadline_s=0.3)
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
+def test_the_portrait_comes_from_its_address_without_a_key_and_unlogged(ask, caplog):
+    caplog.set_level(logging.DEBUG)
+    with one_each(http_reply(200, picture().data)) as media:
+        address = media.url.rstrip("/") + PATH
+        shown = json_reply(200, {**BODY, "picture": address})
+        sessions, record, _ = ask(shown, shown)
+        result = sessions.read(record, with_portrait=True)
+        assert result.portrait == picture()
+        assert KEY.encode() not in media.requests[0]
+    assert "canary-face" not in caplog.text
+    assert "canary-face" not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("address", "media_hosts"),
+    [
+        ("https://media.example", ()),
+        ("http://media.example", ("media.example",)),
+        ("https://evil.media.example", ("media.example",)),
+    ],
+)
+def test_a_portrait_elsewhere_is_refused_by_the_name_of_its_host(ask, address, media_hosts):
+    shown = json_reply(200, {**BODY, "picture": f"{address}{PATH}"})
+    sessions, record, _ = ask(shown, shown, media_hosts=media_hosts)
+    with pytest.raises(fm.ConfigurationError) as caught:
+        sessions.read(record, with_portrait=True)
+    assert "canary-face" not in caught.value.message
+
+
+@pytest.mark.parametrize("reply", [http_reply(200, b"no picture"), http_reply(302, b""), b""])
+def test_a_portrait_that_is_not_there_is_no_outage_of_the_verdict(ask, reply):
+    with one_each(reply) as media:
+        shown = json_reply(200, {**BODY, "picture": media.url.rstrip("/") + PATH})
+        sessions, record, _ = ask(*[shown] * 4)
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            sessions.read(record, with_portrait=True)
+        assert "canary-face" not in str(caught.value)
+        assert sessions.read(record).is_live

@@ -1,0 +1,421 @@
+"""What a caller of sessions gets, is refused, pays, and what others hear of it."""
+
+import logging
+import pickle
+
+import attrs
+import pytest
+from kit.fakes import picture
+from kit.sessions import (
+    ABOUT,
+    CAN,
+    LINK,
+    LIVENESS,
+    MATCH,
+    PURPOSE,
+    SUBJECT,
+    TOKEN,
+    Acme,
+    live,
+    match,
+)
+
+import facematch_core as fm
+from facematch_core.clock import RateWindow
+from facematch_core.session_types import SessionRecord, StartRepeat
+from facematch_core.testing import ManualClock
+
+PRODUCTION = fm.Environment.PRODUCTION
+STATE = fm.SessionState
+BACK = "https://shop.example/back?order=7"
+CANARIES = (SUBJECT, PURPOSE, ABOUT, LINK, TOKEN)
+
+
+def opened(backend=None, **arguments):
+    arguments = {"require_environment": PRODUCTION, "clock": ManualClock(), **arguments}
+    return fm.Sessions(fm.FaceVerifier(backend or Acme(), **arguments))
+
+
+def planned(sessions, **more):
+    return sessions.plan(SUBJECT, **{"purpose": PURPOSE, "about": ABOUT, **more})
+
+
+def started(sessions, **more):
+    return sessions.start(planned(sessions), **more).record
+
+
+def test_from_the_plan_to_the_one_yes():
+    waiting = {"state": STATE.PENDING, "token": fm.Secret(TOKEN), "checks": ()}
+    backend = Acme({}, waiting, {"checks": (match(), live(portrait=picture()))})
+    with opened(backend) as sessions:
+        record = SessionRecord.from_dict(planned(sessions, with_reference=True).to_dict())
+        assert not backend.requests
+        session = sessions.start(record, reference=picture(), return_url=BACK, language="es")
+        assert (session.link.reveal(), session.token.reveal()) == (LINK, TOKEN)
+        request = backend.requests[0]
+        assert (request.return_url, request.language) == (BACK, "es")
+        assert request.reference.sent_digest == picture().sent_digest
+        again = sessions.resume(session.record)
+        assert again.billing.charged is fm.Charged.NO
+        assert (again.link, again.token.reveal()) == (None, TOKEN)
+        result = sessions.read(again.record, with_portrait=True)
+        assert result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT)
+        assert result.portrait == picture()
+        assert sessions.read(again.record).portrait is None
+    assert session.billing.charged is fm.Charged.UNKNOWN
+
+
+def test_a_plan_is_that_of_the_verifier_and_of_the_vendor():
+    sessions = opened(threshold=70, review_threshold=80, liveness_threshold=fm.Threshold(0.5))
+    record = planned(sessions)
+    assert (record.threshold, record.review_threshold) == (70, 80)
+    assert record.liveness_threshold == 0.5
+    assert record.checks == (LIVENESS, MATCH)
+    assert planned(sessions, threshold=75).threshold == 75
+    assert len({planned(sessions).id for _ in range(50)}) == 50
+    azure = opened(Acme(checks_without_reference=frozenset({LIVENESS})))
+    assert planned(azure).checks == (LIVENESS,)
+    assert planned(azure, with_reference=True).checks == (LIVENESS, MATCH)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        *({"threshold": 0.9}, {"threshold": 101}, {"liveness_threshold": float("nan")}),
+        *({"threshold": 80, "review_threshold": 70}, {"valid_for_s": 0}, {"valid_for_s": True}),
+        *({"purpose": ""}, {"purpose": None}, {"about": ""}, {"about": 7}, {"with_reference": 1}),
+        *({"checks": "match"}, {"checks": []}, {"checks": [fm.Operation.SESSION]}),
+    ],
+    ids=str,
+)
+def test_a_plan_that_nobody_can_keep_is_refused(wish):
+    with pytest.raises(fm.InvalidRequest):
+        planned(opened(), **wish)
+
+
+def test_a_plan_that_this_vendor_cannot_keep_is_refused():
+    rekognition = opened(
+        Acme(
+            checks=frozenset({LIVENESS}),
+            checks_without_reference=frozenset({LIVENESS}),
+            takes_reference=False,
+            needs_liveness_threshold=True,
+        )
+    )
+    with pytest.raises(fm.InvalidRequest):
+        planned(rekognition)
+    assert planned(rekognition, liveness_threshold=90).liveness_threshold == 90
+    for wish in ({"checks": [MATCH]}, {"with_reference": True}):
+        with pytest.raises(fm.Unsupported):
+            planned(rekognition, liveness_threshold=90, **wish)
+    with pytest.raises(fm.EnvironmentMismatch):
+        planned(opened(Acme(environment=fm.Environment.SANDBOX)))
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        *(({"return_url": url}, fm.InvalidRequest) for url in (
+            *("http://shop.example/back", "https://shop.example.evil.example/", "javascript:a"),
+            *("https://shop.example@evil.example/", "https://evil.example/?shop.example", ""),
+            *("https://evil.example#shop.example/", "https://shop.example\\@evil.example/", 7),
+        )),
+        *(({"language": word}, fm.InvalidRequest) for word in ("", "es;q=1", "español", 7)),
+        ({"reference": picture()}, fm.InvalidRequest),
+        ({"reference": b"no picture"}, fm.InvalidRequest),
+        ({"options": "level"}, fm.Unsupported),
+        ({"deadline_s": 0}, fm.InvalidRequest),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_start_that_must_not_be_is_refused_unsent(more, error):
+    backend = Acme()
+    sessions = opened(backend)
+    with pytest.raises(error):
+        sessions.start(planned(sessions), **more)
+    assert not backend.requests
+
+
+def test_a_start_on_this_machine_may_come_back_here():
+    sessions = opened()
+    for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
+        assert sessions.start(planned(sessions), return_url=url).link
+
+
+def test_what_the_vendor_does_not_take_is_refused():
+    backend = Acme(takes_return_url=False, takes_language=False, can_resume=False, finds_lost=False,
+                   gives_portrait=False, can_delete=False, has_webhooks=False)  # fmt: skip
+    sessions = opened(backend)
+    record = started(sessions)
+    for refused in (
+        lambda: sessions.start(planned(sessions), return_url=BACK),
+        lambda: sessions.start(planned(sessions), language="es"),
+        lambda: sessions.resume(record),
+        lambda: sessions.read(record, with_portrait=True),
+        lambda: sessions.delete(record),
+        lambda: sessions.receive(b"", {}),
+    ):
+        with pytest.raises(fm.Unsupported):
+            refused()
+    for method in (sessions.read, sessions.wait):
+        with pytest.raises(fm.InvalidRequest):
+            method(planned(sessions))
+    assert len(backend.requests) == 1
+
+
+def test_a_record_of_elsewhere_is_refused():
+    sessions = opened()
+    record = started(sessions)
+    for foreign in (attrs.evolve(record, backend="other"), record.id, record.to_dict()):
+        with pytest.raises(fm.InvalidRequest):
+            sessions.read(foreign)
+    with pytest.raises(fm.EnvironmentMismatch):
+        sessions.read(attrs.evolve(record, environment=fm.Environment.MOCK))
+    with pytest.raises(fm.InvalidRequest):
+        sessions.start(record)
+    named = fm.Sessions(sessions.verifier, profile="eu")
+    assert planned(named).profile == "eu"
+    with pytest.raises(fm.InvalidRequest):
+        named.read(attrs.evolve(record, profile="us"))
+    assert named.read(record).is_live
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        *(
+            "http://go.acme.example/s",
+            "https://evil.example/s",
+            "https://go.acme.example@evil.example",
+        ),
+        *(
+            "https://evil.example/?go.acme.example",
+            "https://xgo.acme.example/",
+            "javascript:alert(1)",
+        ),
+    ],
+)
+def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
+    events = []
+    budget = fm.Budget(1, name="starts")
+    sessions = opened(Acme({"link": fm.Secret(link)}), on_event=events.append, policies=[budget])
+    with pytest.raises(fm.UnexpectedResponse):
+        started(sessions)
+    assert [event.kind for event in events][-1] is fm.EventKind.CHARGED
+    with pytest.raises(fm.BudgetExceeded):
+        started(sessions)
+    backend = Acme({"link": fm.Secret("https://own.example/s")})
+    backend.handoff_hosts = ("own.example",)
+    assert started(opened(backend)).session_id == "s-1"
+
+
+def test_a_budget_counts_each_try_of_a_start_and_never_a_reading():
+    lost = fm.OutcomeUnknown("no answer")
+    backend = Acme(lost, {}, {}, {}, {})
+    events = []
+    sessions = opened(backend, on_event=events.append, policies=[fm.Budget(2, name="starts")])
+    record = planned(sessions)
+    with pytest.raises(fm.OutcomeUnknown):
+        sessions.start(record)
+    assert [event.kind.value for event in events] == ["started", "sent", "unknown"]
+    assert events[-1].operation is fm.Operation.SESSION
+    record = sessions.start(record).record
+    for _ in range(20):
+        sessions.read(record)
+    with pytest.raises(fm.BudgetExceeded):
+        started(sessions)
+    sessions.delete(record)
+    about = [event for event in events if event.kind is fm.EventKind.FOLLOWED_UP]
+    assert len(about) == 21
+    assert not any(event.counts for event in about)
+    charged = [event for event in events if event.kind is fm.EventKind.CHARGED]
+    assert [event.ground for event in charged] == ["counted at its start"]
+
+
+@pytest.mark.parametrize("repeatable", StartRepeat)
+def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(repeatable):
+    backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
+    sessions = opened(backend, retry=fm.Retry())
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        started(sessions)
+    assert len(backend.requests) == 1
+    assert ("second session" in caught.value.message) is (repeatable is StartRepeat.NO)
+    assert caught.value.billing.charged is fm.Charged.UNKNOWN
+
+
+def test_a_start_that_was_certainly_not_charged_is_made_again():
+    backend = Acme(fm.RateLimited("too fast"))
+    assert started(opened(backend, retry=fm.Retry())).session_id
+    assert len(backend.requests) == 2
+
+
+def test_a_breaker_stops_starts_and_no_reading():
+    backend = Acme(*[fm.VendorUnavailable("down", status_code=503)] * 5)
+    sessions = opened(backend, policies=[fm.CircuitBreaker(failures=5)])
+    for _ in range(5):
+        with pytest.raises(fm.VendorUnavailable):
+            started(sessions)
+    with pytest.raises(fm.BreakerOpen):
+        started(sessions)
+    backend.script = [fm.VendorUnavailable("down", status_code=503)] * 9
+    lost = planned(sessions)
+    for _ in range(9):
+        with pytest.raises(fm.VendorUnavailable):
+            sessions.read(lost)
+    assert sessions.read(lost).is_live
+
+
+def test_readings_have_a_rate_of_their_own():
+    clock = ManualClock()
+    sessions = opened(Acme(read_windows=(RateWindow(2, 10.0),)), clock=clock)
+    record = started(sessions)
+    for _ in range(3):
+        sessions.read(record)
+    assert sum(clock.slept) == pytest.approx(10, abs=1)
+
+
+def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
+    caplog.set_level(logging.DEBUG)
+    events, seen = [], []
+    raw = {"url": LINK, "deep": [f"Bearer {TOKEN}"]}
+    handoff = {"link": fm.Secret(LINK), "token": fm.Secret(TOKEN), "state": STATE.PENDING}
+    backend = Acme({}, {**handoff, "raw": raw, "vendor_status": TOKEN}, {"session_id": "s-2"})
+    sessions = opened(backend, on_event=events.append)
+    record = started(sessions)
+    seen += [record, sessions.read(record)]
+    with pytest.raises(fm.SessionMismatch) as caught:
+        sessions.read(record)
+    with pytest.raises(fm.InvalidRequest) as refused:
+        sessions.start(record)
+    seen += [
+        events,
+        caplog.text,
+        caught.value.message,
+        refused.value.message,
+        sessions,
+        backend.requests,
+    ]
+    for shown in seen:
+        assert not [canary for canary in CANARIES if canary in repr(shown)]
+    document = str(seen[1].to_dict())
+    assert LINK not in document
+    assert TOKEN not in document
+
+
+def test_a_session_that_is_over_is_not_resumed():
+    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, {}, {"state": STATE.GONE})
+    sessions = opened(backend)
+    record = started(sessions)
+    for error in (fm.InvalidRequest, fm.InvalidRequest, fm.SessionNotFound):
+        with pytest.raises(error):
+            sessions.resume(record)
+    backend.script = [{"state": STATE.PENDING, "link": fm.Secret(LINK), "checks": ()}]
+    assert sessions.resume(record).link.reveal() == LINK
+    backend.script = [
+        {"state": STATE.PENDING, "link": fm.Secret("https://evil.example/"), "checks": ()}
+    ]
+    with pytest.raises(fm.UnexpectedResponse):
+        sessions.resume(record)
+
+
+def test_what_is_not_there_is_an_error_until_it_may_be_gone():
+    clock, missing = ManualClock(), fm.SessionNotFound("none", status_code=404)
+    backend = Acme({}, missing, missing, missing, result_lasts_s=180.0)
+    sessions = opened(backend, clock=clock)
+    record = started(sessions)
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(record)
+    clock.advance(181)
+    assert sessions.read(record).state is STATE.GONE
+    assert sessions.delete(record).state is fm.DeletionState.NOT_THERE
+
+
+def test_delete_says_what_became_of_it():
+    backend = Acme({}, {"state": fm.DeletionState.REQUESTED, "face_kept": True})
+    sessions = opened(backend)
+    deletion = sessions.delete(started(sessions))
+    assert (deletion.state, deletion.face_kept) == (fm.DeletionState.REQUESTED, True)
+    forgetful = opened(Acme(can_delete=False, result_lasts_s=180.0))
+    assert forgetful.delete(started(forgetful)).state is fm.DeletionState.VANISHES
+    elsewhere = opened(Acme({}, {"environment": fm.Environment.MOCK}))
+    with pytest.raises(fm.EnvironmentMismatch):
+        elsewhere.delete(started(elsewhere))
+
+
+def test_a_start_elsewhere_is_a_mismatch_that_counts():
+    events = []
+    sessions = opened(Acme({"environment": fm.Environment.MOCK}), on_event=events.append)
+    with pytest.raises(fm.EnvironmentMismatch) as caught:
+        started(sessions)
+    assert caught.value.billing.charged is fm.Charged.YES
+    assert events[-1].kind is fm.EventKind.CHARGED
+
+
+def test_a_wait_pauses_longer_and_longer_until_there_is_a_verdict():
+    clock = ManualClock()
+    pending, failed = {"state": STATE.PENDING, "checks": ()}, fm.VendorUnavailable("down")
+    backend = Acme(
+        {}, pending, failed, fm.RateLimited("slow", retry_after_s=30.0), pending, pending
+    )
+    sessions = opened(backend, clock=clock)
+    assert sessions.wait(started(sessions)).is_live
+    assert clock.slept == [2, 3, 30, 6.75, 10]
+
+
+def test_a_wait_ends_with_its_time_or_with_what_does_not_pass():
+    clock = ManualClock()
+    backend = Acme({}, *[{"state": STATE.PENDING, "checks": ()}] * 9)
+    sessions = opened(backend, clock=clock)
+    record = started(sessions)
+    assert sessions.wait(record, for_s=10).state is STATE.PENDING
+    assert sum(clock.slept) == 10
+    for error in (fm.AuthenticationFailed("key"), fm.RateLimited("slow", retry_after_s=60.0)):
+        backend.script = [error]
+        with pytest.raises(type(error)):
+            sessions.wait(record, for_s=10)
+    with pytest.raises(fm.InvalidRequest):
+        sessions.wait(record, for_s=0)
+
+
+def test_a_hint_is_signed_and_no_test():
+    sessions, signed = opened(), {"signature": "right"}
+    assert [hint.session_id for hint in sessions.receive(b"s-1 test", signed)] == ["s-1"]
+    assert len(sessions.receive(b"s-1 test", signed, tests=True)) == 2
+    for body, headers in ((b"s-1", {}), (b"\xff", signed)):
+        with pytest.raises(fm.WebhookRefused):
+            sessions.receive(body, headers)
+    with pytest.raises(fm.InvalidRequest):
+        sessions.receive("s-1", signed)
+
+
+def test_a_bug_of_a_plug_in_has_a_name():
+    def broken(request):
+        raise KeyError(TOKEN)
+
+    backend = Acme({}, broken, lambda request: None, {"checks": (1,)})
+    sessions = opened(backend)
+    record = started(sessions)
+    for error in (fm.BackendUnavailable, fm.BackendUnavailable, fm.UnexpectedResponse):
+        with pytest.raises(error) as caught:
+            sessions.read(record)
+        assert TOKEN not in caught.value.message
+
+
+def test_only_a_verifier_of_a_backend_with_sessions_has_them():
+    class Without(Acme):
+        session_capabilities = None
+
+        def __init__(self):
+            self.environment = PRODUCTION
+
+    with pytest.raises(fm.Unsupported):
+        opened(Without())
+    sessions = opened()
+    with pytest.raises(fm.ConfigurationError):
+        fm.Sessions(fm.Failover({"a": sessions.verifier}))
+    with pytest.raises(TypeError):
+        pickle.dumps(sessions)
+    sessions.close()
+    with pytest.raises(fm.ConfigurationError):
+        planned(sessions)
+    assert CAN.finds_lost
