@@ -146,9 +146,10 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     """What AWS shows of a session; any exception means that it is unreadable."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
+    method = None if challenge is None else _read_text(challenge, "Type")
     # Of one that was started elsewhere nobody knows what it asked for.
     enough = record.vendor.get("challenges", " ".join(Challenge)).split()
-    is_other = challenge is not None and challenge["Type"] not in enough
+    is_other = method is not None and method not in enough
     state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
         # By then AWS has forgotten whoever passed, too.
@@ -156,7 +157,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     has_run, portrait = status == "SUCCEEDED", None
     if has_run and request.with_portrait:
         portrait = _read_portrait(body)
-    result = _read_check(body, record, backend) if has_run else None
+    result = _read_check(body, record, method, backend) if has_run else None
     return SessionReading(
         session_id=session_id,
         state=state,
@@ -172,7 +173,9 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     )
 
 
-def _read_check(body: Any, record: SessionRecord, backend: str) -> LivenessResult:
+def _read_check(
+    body: Any, record: SessionRecord, method: str | None, backend: str
+) -> LivenessResult:
     """The one check of a session, by the threshold of its record: AWS has no verdict."""
     confidence, least = body.get("Confidence"), record.liveness_threshold
     threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
@@ -193,7 +196,7 @@ def _read_check(body: Any, record: SessionRecord, backend: str) -> LivenessResul
         threshold=threshold,
         warnings=warnings,
         vendor_status="SUCCEEDED",
-        method=(body.get("Challenge") or {}).get("Type"),
+        method=method,
         backend=backend,
     )
 
