@@ -105,8 +105,11 @@ class Person:
             service.sql("INSERT INTO payouts VALUES (?, ?, NULL)", about, name)
         browser.send(
             "Network.setCookie",
-            **{"name": "login", "value": f"login-{name}", "url": service.origin},
-            **{"httpOnly": True, "sameSite": "Lax"},
+            name="login",
+            value=f"login-{name}",
+            url=service.origin,
+            httpOnly=True,
+            sameSite="Lax",
         )
         self.links = []
 
@@ -148,7 +151,8 @@ class Person:
             expression=f"Promise.all(Array({times}).fill().map(() => fetch({path!r}, {{method: "
             f"'POST', redirect: 'manual', body: new URLSearchParams({sent})}})"
             ".then(x => x.type == 'opaqueredirect' ? 303 : x.status)))",
-            **{"awaitPromise": True, "returnByValue": True},
+            awaitPromise=True,
+            returnByValue=True,
         )
         return ran["result"]["value"]
 
