@@ -34,7 +34,7 @@ from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, muted, quote_text, without_secrets
+from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
@@ -309,26 +309,24 @@ class HttpBackend(JobFollower):
         return self.ask(request, Deletion)
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
-        url, hosts = address.reveal(), getattr(self, "media_hosts", ())
-        host = host_of(url)
+        # In no local: the frame of a function that raises stays alive with the error.
+        host, hosts = host_of(address.reveal()), getattr(self, "media_hosts", ())
         is_of_mock = is_loopback(host) and is_loopback(host_of(f"{self.address}/"))
-        if not is_of_mock and (host not in hosts or not url.startswith("https://")):
+        is_safe = host in hosts and address.reveal().startswith("https://")
+        if not (is_of_mock or is_safe):
             raise ConfigurationError(
                 f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
                 "media_hosts to the exact names of the vendor's hosts for pictures."
             )
         failure: VendorError
         try:
-            picture_request = HttpRequest(method="GET", url=url, charges=0, masked=(address,))
-            # urllib3 logs whole addresses, and whoever has this one has the face.
-            with muted("urllib3"):
-                reply = self.client.send(
-                    picture_request,
-                    backend=self.name,
-                    charges=0,
-                    timeouts_s=request.timeouts_s,
-                    deadline=request.deadline,
-                )
+            reply = self.client.send(
+                HttpRequest(method="GET", url=address.reveal(), charges=0, masked=(address,)),
+                backend=self.name,
+                charges=0,
+                timeouts_s=request.timeouts_s,
+                deadline=request.deadline,
+            )
             if reply.status == 200:
                 return Image.from_bytes(reply.body)
             problem = f"answered {reply.status}"

@@ -5,7 +5,6 @@ Keys are looked for as well. What is the caller's own is in the record, and so i
 """
 
 import logging
-import re
 
 import attrs
 import pytest
@@ -21,16 +20,17 @@ from facematch_mock_server import Fault, card_sheet
 CARD = fm.Image.from_bytes(card_sheet()["p1"].data)
 CALLERS = {"subject": SUBJECT, "purpose": PURPOSE, "about": ABOUT}
 #: What has the caller's own words on purpose, for it has the record.
-WITH_RECORD = ("result, all", "result, JSON", "result, pickled")
+WITH_RECORD = ("result, all", "result, JSON", "result, minimal", "result, pickled")
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=[*BACKENDS, "didit by subject"])
 def world(request, caplog, at_end):
     """A vendor over a socket, by whose mock somebody may go through a session."""
     CARD.prepared(canaries.SENT)
     caplog.set_level(logging.DEBUG)
-    settings = {"return_hosts": ["shop.example"]} if request.param == "didit" else {}
-    opened = SessionWorld(request.param, ("budget",), on_wire=True, **settings)
+    vendor, *by_subject = request.param.split(maxsplit=1)
+    settings = {"group_by_subject": True} if by_subject else {}
+    opened = SessionWorld(vendor, ("budget",), on_wire=True, **settings)
     at_end.callback(opened.close)
     return opened
 
@@ -54,7 +54,9 @@ def leaks_of(world, caplog, capfd):
         page = requests.get(f"{world.mock.url}/", headers={"Accept": "text/html"}, timeout=10)
         texts |= traces.of_text("console", page.text)
         texts |= traces.of_objects(world.sessions, world.sessions.verifier, session, result)
-        texts |= traces.of_result(result) if result is not None else {}
+        if result is not None:
+            # A portrait is there for whoever asks for it; the clock of a mock is the whole mock.
+            texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=fm.SystemClock()))
         texts |= traces.of_error(error) if error is not None else {}
         if session is not None:
             secrets["link"] = session.link and session.link.reveal().rpartition("/")[2]
@@ -76,12 +78,15 @@ def leaks_of(world, caplog, capfd):
 
 def test_a_session_from_its_start_to_its_deletion(world, leaks_of):
     session = start(world)
+    if world.sessions.verifier.backend.session_capabilities.finds_lost:
+        lost = attrs.evolve(session.record, session_id=None)
+        assert leaks_of(session, world.sessions.read(lost)) == {}
     assert leaks_of(session, world.sessions.read(session.record)) == {}
     assert leaks_of(world.sessions.resume(session.record)) == {}
     world.control.sessions.finish(session.record.session_id, card="p1")
     result = world.sessions.read(session.record, with_portrait=True)
     assert result.portrait.width
-    assert leaks_of(session, attrs.evolve(result, portrait=None)) == {}
+    assert leaks_of(session, result) == {}
     world.sessions.delete(session.record)
     assert leaks_of(session) == {}
     with pytest.raises(fm.FaceMatchError) as refused:
@@ -97,8 +102,9 @@ def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
     """Everything, and a link, in every field that it has."""
     session = start(world)
     link = f"https://verify.example/session/canary-{WORKFLOW[:8]}-link"
-    text = f"{canaries.API_KEY} {canaries.CLIENT_SECRET} {canaries.MEDIA} {SUBJECT} {PURPOSE}"
-    text += f" {ABOUT} {link} {session.token.reveal() if session.token else ''}"
+    text = f"{canaries.API_KEY} {canaries.CLIENT_SECRET} {canaries.MEDIA} {link}"
+    if what == "start" and getattr(world.sessions.verifier.backend, "group_by_subject", False):
+        text += f" {SUBJECT}"  # no other request has it
     names = ("detail", "message", "Message", "status", "Status", "session_id", "sessionId", "url")
     body = {**dict.fromkeys(names, text), "url": link, "error": {"code": text, "message": text}}
     for status in STATUSES:
@@ -114,26 +120,23 @@ def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
 def test_a_portrait_that_is_refused_does_not_show_its_address(world, leaks_of, where):
     session = start(world)
     world.control.sessions.finish(session.record.session_id, card="p1")
-    path = "/__media__/"
+    url = f"{world.mock.url}/v3/session/{session.record.session_id}/decision/"
+    decision = requests.get(url, headers={"x-api-key": canaries.API_KEY}, timeout=10).json()
+    (check,) = decision["liveness_checks"]
+    signature = check["reference_image"].rpartition("=")[2]
+    rule = {"stage": "answer", "kind": "json", "status": 200, "path": "/__media__/"}
     if where == "elsewhere":
-        decision = requests.get(
-            f"{world.mock.url}/v3/session/{session.record.session_id}/decision/",
-            headers={"x-api-key": canaries.API_KEY}, timeout=10,
-        ).json()  # fmt: skip
-        decision["liveness_checks"][0]["reference_image"] = canaries.MEDIA
-        body = {"status": 200, "body": decision, "call": "session_read"}
-        world.control.add_fault(Fault(stage="answer", kind="json", **body))
+        check["reference_image"] = canaries.MEDIA
+        rule |= {"body": decision, "path": "/v3/session/"}
+    elif where == "redirect":
+        rule |= {"status": 302, "body": "x", "headers": {"Location": canaries.MEDIA}}
     elif where == "reset":
-        world.control.add_fault(Fault(stage="mid_body", kind="reset", path=path))
+        rule = {"stage": "mid_body", "kind": "reset", "path": "/__media__/"}
     else:
-        status = 302 if where == "redirect" else 200
-        text = "x" * 1_500_000 if where == "too large" else "x"
-        body = {"status": status, "body": text, "headers": {"Location": canaries.MEDIA}}
-        world.control.add_fault(Fault(stage="answer", kind="json", path=path, **body))
+        rule["body"] = "x" * (1_500_000 if where == "too large" else 1)
+    world.control.add_fault(Fault(**rule))
     with pytest.raises((fm.ConfigurationError, fm.VendorUnavailable)) as caught:
         world.sessions.read(session.record, with_portrait=True)
     assert isinstance(caught.value, fm.ConfigurationError) is (where == "elsewhere")
-    paths = re.findall(r"__media__/[^'\"? ]+\?[^'\" ]+", str(world.control.journal()))
-    assert not paths
-    assert leaks_of(session, error=caught.value, media="__media__/") == {}
+    assert leaks_of(session, error=caught.value, signature=signature) == {}
     assert world.sessions.read(session.record).is_live
