@@ -17,26 +17,27 @@ import attrs
 from facematch_core import (
     Billing,
     Charged,
+    ComparedWith,
+    Deletion,
+    DeletionState,
     Environment,
     Ids,
     ResultWarning,
     Secret,
+    SessionHint,
+    SessionRecord,
+    SessionState,
     Severity,
     WarningCode,
     errors,
     http,
 )
-from facematch_core.backend import Request, StartRequest
-from facematch_core.session_types import (
-    ComparedWith,
-    Deletion,
-    DeletionState,
+from facematch_core.backend import (
+    Request,
     SessionCheck,
-    SessionHint,
     SessionReading,
-    SessionRecord,
-    SessionState,
     StartedSession,
+    StartRequest,
 )
 
 from . import arguments, wire
@@ -99,7 +100,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
         "sandbox_scenario": scenario,
     }
     fields = {name: value for name, value in body.items() if value is not None}
-    more = {"expects": {200, 201}, "masked": _hide_subject(backend, record)}
+    more: dict[str, Any] = {"expects": {200, 201}, "masked": _hide_subject(backend, record)}
     reply = yield _request(backend, "/v3/session/", "POST", json=fields, **more)
     answer = read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
@@ -150,7 +151,7 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
         return read_reply(backend, record, reply)
     vendor_data = _vendor_data(backend, record)
     filters = {"vendor_data": vendor_data, "limit": str(MOST_ROWS), "offset": "0"}
-    more = {"charges": 0, "masked": _hide_subject(backend, record)}
+    more: dict[str, Any] = {"charges": 0, "masked": _hide_subject(backend, record)}
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, **more)
     rows, _ = read_page(reply.json())
     for row in rows[:MOST_ROWS]:

@@ -116,3 +116,24 @@ class Storm:
                 mine = (record.subject_ref, record.purpose, record.about)
                 assert mine == (subject, purpose, about)
                 assert result.record.session_id in self.passed
+
+
+def storm(vendor, seed):
+    world = SessionWorld(vendor, ("budget",), cap=1000)
+    try:
+        Storm(world, random.Random(seed)).run()
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("vendor", BACKENDS)
+def test_a_few_storms(vendor):
+    for seed in range(30):
+        storm(vendor, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vendor", BACKENDS)
+def test_two_thousand_storms(vendor):
+    for seed in range(30, 700):
+        storm(vendor, seed)

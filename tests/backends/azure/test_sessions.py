@@ -227,6 +227,8 @@ NOBODY["result"] = None
         ([failed(1)], "Failed", RECORD, "failed"),
         ([failed(2, "Canceled"), attempt(1)], "Running", RECORD, "canceled"),
         ([failed(2, "Running"), attempt(1)], "Succeeded", RECORD, "pending"),
+        ([{**attempt(2), "attemptStatus": "Running"}], "Running", RECORD, "pending"),
+        ([{**attempt(2), "error": failed(2)["error"]}], "Succeeded", RECORD, "unknown"),
         ([failed(2, "Lost"), attempt(1)], "Succeeded", RECORD, "unknown"),
         ([failed(1, "Succeeded")], "Succeeded", RECORD, "unknown"),
         ([NOBODY], "Succeeded", RECORD, "unknown"),

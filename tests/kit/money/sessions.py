@@ -91,9 +91,9 @@ class SessionWorld:
         )
         self.sessions = fm.Sessions(verifier)
 
-    def plan(self, **more):
+    def plan(self, subject=SUBJECT, **more):
         """A record for the canaries, unless said."""
-        return self.sessions.plan(SUBJECT, **{"purpose": PURPOSE, "about": ABOUT, **more})
+        return self.sessions.plan(subject, **{"purpose": PURPOSE, "about": ABOUT, **more})
 
     def counted(self):
         """What the events count, in their order; the budget must say the same."""
