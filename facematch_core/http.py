@@ -34,7 +34,7 @@ from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, muted, quote_text, without_secrets
+from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
