@@ -75,7 +75,8 @@ class MockSessions(SessionSimulator):
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
         body = response.json()
-        case = self._cases.get(str(body.get(self.id_name)))
+        name = body.get(self.id_name) if isinstance(body, dict) else None
+        case = self._cases.get(str(name))
         if case is None or case not in self.changes:
             return response
         self.changes[case](body)

@@ -180,8 +180,8 @@ class MockSimulator(VendorSimulator):
         if not self._port:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
         usual = {**self.keys, "base_url": f"http://{_HOST}:{self._port}"}
-        settings = {**usual, **settings}
-        return open_verifier(self.vendor, **settings).backend
+        backend: Backend = open_verifier(self.vendor, **usual | settings).backend
+        return backend
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
