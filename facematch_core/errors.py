@@ -257,12 +257,12 @@ class SessionMismatch(VendorError):
 
     Attributes:
         field: What differs, as the attribute of `SessionRecord` or of `SessionReading`; never its
-            value. ``vendor`` for one of the vendor's own facts; None if that is not said.
+            value. ``vendor`` for one of the vendor's own facts.
     """
 
     _charged = Charged.NO
 
-    def __init__(self, message: str, *, field: str | None = None, **rest: Any) -> None:
+    def __init__(self, message: str, *, field: str = "session_id", **rest: Any) -> None:
         super().__init__(message, **rest)
         self.field = field
 
