@@ -55,9 +55,17 @@ STATES: Mapping[Case, tuple[fm.SessionState, ...]] = {
     Case.TRY_AGAIN: (State.PENDING,),
     Case.EXPIRED: (State.EXPIRED, State.GONE),
 }
+FAILED = {Case.OTHER_PERSON: fm.Operation.MATCH, Case.SPOOF: fm.Operation.LIVENESS}
 VERDICTS = (
-    *(Case.REFUSED, Case.NO_FACE_ITEM, Case.UNAPPROVED, Case.IN_REVIEW, Case.UNKNOWN_WORD),
-    *(Case.UNFINISHED, Case.LOW_SCORE, Case.TRY_AGAIN, Case.EXPIRED),
+    *(Case.OTHER_PERSON, Case.SPOOF, Case.NO_FACE_ITEM, Case.UNAPPROVED, Case.IN_REVIEW),
+    *(
+        Case.UNKNOWN_WORD,
+        Case.UNKNOWN_ITEM,
+        Case.UNFINISHED,
+        Case.LOW_SCORE,
+        Case.TRY_AGAIN,
+        Case.EXPIRED,
+    ),
 )
 
 
@@ -280,8 +288,8 @@ class SessionRules(Rules):
             assert result.state in STATES.get(case, (result.state,)), where
             items = [item for item in (result.match, result.liveness) if item is not None]
             decisions = [item.decision for item in items]
-            if case is Case.REFUSED:
-                assert set(decisions) & {*FAIL.values()}, f"{where}: nobody learns why"
+            if case in FAILED:
+                assert FAIL[FAILED[case]] in decisions, f"{where}: nobody learns why"
             elif case is Case.NO_FACE_ITEM:
                 assert not items, f"{where}: no face was looked at"
             elif case is Case.UNFINISHED:
@@ -332,7 +340,7 @@ class SessionRules(Rules):
         if not desk.can.has_webhooks:
             benches.does_not_apply(f"{bench.backend.name} sends no webhooks about sessions.")
         session = desk.start()
-        before = words(desk.look(session, Case.REFUSED))
+        before = words(desk.look(session, Case.SPOOF))
         session_id = str(session.record.session_id)
         body, headers = desk.player.deliver(session_id)
         hints, requests, _ = desk.count(desk.sessions.receive, body, headers)
@@ -395,7 +403,7 @@ class SessionRules(Rules):
         desk = Desk(bench)
         if not desk.can.gives_portrait:
             benches.does_not_apply(f"{bench.backend.name} gives no portraits.")
-        for case in desk.cases(Case.PASSED, Case.REFUSED, Case.UNAPPROVED):
+        for case in desk.cases(Case.PASSED, Case.SPOOF, Case.UNAPPROVED):
             session = desk.start()
             result = desk.look(session, case, with_portrait=True)
             portrait, is_live = result.portrait, result.is_live
