@@ -247,6 +247,8 @@ class SessionVendor(HttpReferenceSimulator):
         name = request.path.rpartition("/")[2]
         ids = {f"of-{session['id']}": key for key, session in self.made.items()}
         session = self.made.get(ids.get(name, name))
+        if session and self.sessions.clock.now() > datetime.fromisoformat(session["ends_at"]):
+            session = None
         if session is None:
             return SimulatorReply(body={"error": "none"}, status=404)
         if request.method == "DELETE":
@@ -265,7 +267,8 @@ class SessionVendor(HttpReferenceSimulator):
                 "attempts": 0,
                 "items": [],
                 "world": "live",
-                "made_at": (self.sessions.clock.now() - timedelta(seconds=1)).isoformat(),
+                "made_at": self.sessions.clock.now().isoformat(),
+                "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
             },
         )
         return self.made[session_id]
@@ -517,6 +520,8 @@ ROWS = (
         start_session=guessed_if_late),
     session("R61", "LateIsFree", "A start without an answer is free.", start_session=free_if_late),
     # R62
+    session("R62", "NoSandbox", "That an answer is from the sandbox is not read.",
+        world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),
     session("R62", "OneWorld", "Where an answer comes from is not read.",
         world=lambda me, ok, body: None if body["world"] != "play" else ok(body)),
 )
