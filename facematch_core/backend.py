@@ -42,17 +42,21 @@ from .masking import Secret, muted, without_private
 from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import (
     Deletion,
+    Kept,
     SessionCapabilities,
+    SessionCheck,
     SessionHint,
     SessionReading,
     StartedSession,
+    StartRepeat,
 )
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
-    "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "LivenessCall",
-    "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret", "StartRequest",
-    "decide_by_threshold", "muted", "number", "without_private",
+    "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
+    "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
+    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRepeat", "StartRequest",
+    "StartedSession", "decide_by_threshold", "muted", "number", "without_private",
 ]  # fmt: skip
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which

@@ -34,7 +34,7 @@ from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, muted, quote_text, without_secrets
+from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
@@ -309,41 +309,12 @@ class HttpBackend(JobFollower):
         return self.ask(request, Deletion)
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
-        url, hosts = address.reveal(), getattr(self, "media_hosts", ())
-        host = host_of(url)
-        is_of_mock = is_loopback(host) and is_loopback(host_of(f"{self.address}/"))
-        if not is_of_mock and (host not in hosts or not url.startswith("https://")):
-            raise ConfigurationError(
-                f"The portrait of {self.name} lies on {host[:80]!r}, which may not be asked: set "
-                "media_hosts to the exact names of the vendor's hosts for pictures."
-            )
-        failure: VendorError
-        try:
-            picture_request = HttpRequest(method="GET", url=url, charges=0, masked=(address,))
-            # urllib3 logs whole addresses, and whoever has this one has the face.
-            with muted("urllib3"):
-                reply = self.client.send(
-                    picture_request,
-                    backend=self.name,
-                    charges=0,
-                    timeouts_s=request.timeouts_s,
-                    deadline=request.deadline,
-                )
-            if reply.status == 200:
-                return Image.from_bytes(reply.body)
-            problem = f"answered {reply.status}"
-        except VendorError as error:
-            problem = f"could not be asked ({type(error).__name__})"
-        except errors.FaceMatchError as error:
-            problem = f"gave no picture ({type(error).__name__})"
-        # Without what was behind it: the address is in that.
-        failure = errors.VendorUnavailable(
-            f"The host of the portraits of {self.name} {problem}: read the session again, or "
-            "without the portrait.",
-            backend=self.name,
-            billing=FREE_BILLING,
-        )
-        raise failure
+        outcome = _fetch_portrait(self, address.reveal(), request)
+        # The frame of a function that raises stays alive with the error.
+        del address, request
+        if isinstance(outcome, Image):
+            return outcome
+        raise outcome
 
     def close(self) -> None:
         """Close all connections. A call that is under way, a job as well, goes on to its end."""
@@ -354,8 +325,8 @@ class HttpBackend(JobFollower):
 
     def ask(self, call: Request, kind: type[R]) -> R:
         """The result of one call of this backend; `VendorError` if there is none."""
-        http_call = _HttpCall(self, call, cast(type[Result | SessionAnswer], kind))
-        outcome: R | VendorError = http_call.run()
+        answer_type = cast(type[Result | SessionAnswer], kind)
+        outcome: R | VendorError = _HttpCall(self, call, answer_type).run()
         if not isinstance(outcome, VendorError):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -908,6 +879,40 @@ def _fetch_free(
     error.billing = FREE_BILLING
     mask_error(error, request.secrets)
     return error
+
+
+def _fetch_portrait(
+    backend: HttpBackend, url: str, request: ReadRequest
+) -> Image | errors.FaceMatchError:
+    """The picture at an address, which no error names: whoever has it has the face."""
+    host, hosts = host_of(url), getattr(backend, "media_hosts", ())
+    is_of_mock = is_loopback(host) and is_loopback(host_of(f"{backend.address}/"))
+    if not is_of_mock and (host not in hosts or not url.startswith("https://")):
+        return ConfigurationError(
+            f"The portrait of {backend.name} lies on {host[:80]!r}, which may not be asked: set "
+            "media_hosts to the exact names of the vendor's hosts for pictures."
+        )
+    try:
+        # Without a key. urllib3 logs whole addresses.
+        with muted("urllib3"):
+            reply = backend.client.send(
+                HttpRequest(method="GET", url=url, charges=0),
+                backend=backend.name,
+                charges=0,
+                timeouts_s=request.timeouts_s,
+                deadline=request.deadline,
+            )
+        if reply.status == 200:
+            return Image.from_bytes(reply.body)
+        problem = f"answered {reply.status}"
+    except errors.FaceMatchError as error:
+        problem = f"gave no picture ({type(error).__name__})"
+    return errors.VendorUnavailable(
+        f"The host of the portraits of {backend.name} {problem}: read the session again, or "
+        "without the portrait.",
+        backend=backend.name,
+        billing=FREE_BILLING,
+    )
 
 
 def _find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row | None]:

@@ -18,6 +18,7 @@ from facematch_core import (
     Reconciliation,
     Retention,
     Secret,
+    SessionHint,
     ThresholdRule,
 )
 from facematch_core.backend import (
@@ -25,21 +26,18 @@ from facematch_core.backend import (
     Capabilities,
     DeleteRequest,
     ImageLimits,
+    Kept,
     MatchCall,
     RateWindow,
     ReadRequest,
     Request,
+    SessionCapabilities,
+    StartRepeat,
     StartRequest,
 )
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
-from facematch_core.session_types import (
-    Kept,
-    SessionCapabilities,
-    SessionHint,
-    StartRepeat,
-)
 
 from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME

@@ -77,6 +77,7 @@ ERRORS: tuple[tuple[type[BaseException], Exit], ...] = (
     (errors.InvalidImage, Exit.USAGE),
     (errors.InvalidRequest, Exit.USAGE),
     (errors.Unsupported, Exit.USAGE),
+    (errors.WebhookRefused, Exit.USAGE),
     (errors.ConfigurationError, Exit.CONFIGURATION),
     (errors.EnvironmentMismatch, Exit.CONFIGURATION),
     (errors.OutcomeUnknown, Exit.UNKNOWN),

@@ -33,7 +33,9 @@ def until(there, what):
 
 
 class Browser:
-    """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each.
+    """One Chromium with one tab, or two.
+
+    Speaks the DevTools protocol: a JSON text and a zero byte each.
 
     Args:
         program: Path of Chromium.
@@ -65,11 +67,31 @@ class Browser:
         self._out, self._in = to_read[1], to_write[0]
         self._number, self._rest, self.events = 0, b"", []
         self._session = None
-        tab = self.send("Target.createTarget", url="about:blank")["targetId"]
+        self._add_tab()
+
+    def _add_tab(self, **context):
+        self._session = None
+        tab = self.send("Target.createTarget", url="about:blank", **context)["targetId"]
         attached = self.send("Target.attachToTarget", targetId=tab, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "Accessibility"):
             self.send(f"{domain}.enable")
+        return tab
+
+    @contextlib.contextmanager
+    def tab(self, *, private=False):
+        """A second tab until the end of the block; a private one has no cookie of the first."""
+        first, context = self._session, {}
+        self._session = None
+        if private:
+            context = self.send("Target.createBrowserContext")
+        tab = self._add_tab(**context)
+        try:
+            yield
+        finally:
+            self._session = None
+            self.send("Target.closeTarget", targetId=tab)
+            self._session = first
 
     def close(self):
         """End it and everything that it started."""
@@ -120,7 +142,8 @@ class Browser:
         )
         self.events.clear()
         self.send("Page.navigate", url=path if isinstance(path, str) else path.as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        loaded = {"method": "Page.loadEventFired", "sessionId": self._session}
+        while not any(loaded.items() <= event.items() for event in self.events):
             self.events.append(self._next())
 
     def value(self, expression):

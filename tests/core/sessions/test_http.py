@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from kit.fakes import picture
-from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, reset
+from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, reset, send
 from kit.sessions import LINK, AcmeHttp
 
 import facematch_core as fm
@@ -27,8 +27,11 @@ def ask(at_end):
     """Opens the sessions of a vendor that gives these answers: with its server."""
 
     def opened(*answers, server=None, media_hosts=(), **arguments):
-        server = at_end.enter_context(server or one_each(*answers))
-        backend = AcmeHttp(base_url=server.url, api_key=KEY, media_hosts=media_hosts)
+        # All on one connection.
+        script = [step for reply in answers for step in (read_request, send(reply))]
+        server = at_end.enter_context(server or RawServer([script]))
+        settings = {"media_hosts": media_hosts, "keep_idle_s": 60.0}
+        backend = AcmeHttp(base_url=server.url, api_key=KEY, **settings)
         sessions = at_end.enter_context(fm.Sessions(fm.FaceVerifier(backend, **arguments)))
         record = sessions.plan("c-1", purpose="payout", checks=[fm.Operation.LIVENESS])
         return sessions, record, server

@@ -123,7 +123,7 @@ def test_a_plan_that_this_vendor_cannot_keep_is_refused():
         *(({"language": word}, fm.InvalidRequest) for word in ("", "es;q=1", "español", 7)),
         ({"reference": picture()}, fm.InvalidRequest),
         ({"reference": b"no picture"}, fm.InvalidRequest),
-        ({"options": object()}, fm.Unsupported),
+        ({"options": "level"}, fm.Unsupported),
         ({"deadline_s": 0}, fm.InvalidRequest),
     ],
     ids=str,

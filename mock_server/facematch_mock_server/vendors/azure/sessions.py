@@ -59,7 +59,7 @@ def _read_device(value: Any) -> str:
 def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         number = kind(value)
-        if isinstance(value, bool) or not least <= number <= most:
+        if not least <= number <= most:
             raise ValueError
         return number
 
