@@ -15,8 +15,10 @@ class SessionCase(enum.StrEnum):
 
     #: A live person, who is the right one, went through all of it, and the vendor approved it.
     PASSED = "passed"
-    #: The same, but it was another person, or no live one, and the vendor says so.
-    REFUSED = "refused"
+    #: It was another one, who is live, and the vendor says so of the comparison.
+    OTHER_PERSON = "other_person"
+    #: It was a photograph or a mask, and the vendor says so of the live face.
+    SPOOF = "spoof"
     #: The vendor approved it, and shows no item about a face.
     NO_FACE_ITEM = "no_face_item"
     #: Each item passed, and the vendor did not approve the whole.
@@ -25,6 +27,8 @@ class SessionCase(enum.StrEnum):
     IN_REVIEW = "in_review"
     #: The vendor's word for the whole is `VendorSimulator.unknown_status`, which nobody knows.
     UNKNOWN_WORD = "unknown_word"
+    #: That is its word for each item about a face, with the scores of those that passed.
+    UNKNOWN_ITEM = "unknown_item"
     #: Beside an item that passed is another about the same, later one, that is not finished.
     UNFINISHED = "unfinished"
     #: The vendor's best word, and a score of 50 for a live face: of a vendor without a verdict.

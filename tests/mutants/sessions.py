@@ -127,7 +127,7 @@ class SessionReference(HttpReference):
             yield self.check(item, request)
 
     def check(self, item, request):
-        decision, number = DECISIONS[item["word"]], item["score"]
+        decision, number = self.decision_of(item["word"]), item["score"]
         score = None if number is None else fm.Score(number, f"reference/{item['kind']}")
         fields = {"score": score, "backend": self.name}
         if item["kind"] == "match":
@@ -141,6 +141,9 @@ class SessionReference(HttpReference):
             result=fm.LivenessResult(decision=word, **fields),
             portrait=portrait if request.with_portrait else None,
         )
+
+    def decision_of(self, word):
+        return DECISIONS.get(word, fm.Decision.REVIEW)
 
     def live_from(self, record):
         return record.liveness_threshold
@@ -181,11 +184,13 @@ PASSED = [
 #: What is another thing than usual in what the vendor shows, by case.
 SHOWN = {
     SessionCase.PASSED: {},
-    SessionCase.REFUSED: {"status": "no", "items": [{**PASSED[0], "word": "no"}, PASSED[1]]},
+    SessionCase.OTHER_PERSON: {"status": "no", "items": [{**PASSED[0], "word": "no"}, PASSED[1]]},
+    SessionCase.SPOOF: {"status": "no", "items": [PASSED[0], {**PASSED[1], "score": 3.5}]},
     SessionCase.NO_FACE_ITEM: {"items": []},
     SessionCase.UNAPPROVED: {"status": "no"},
     SessionCase.IN_REVIEW: {"status": "looking"},
     SessionCase.UNKNOWN_WORD: {"status": HttpReferenceSimulator.unknown_status},
+    SessionCase.UNKNOWN_ITEM: {"items": [{**PASSED[0], "word": "perhaps"}, PASSED[1]]},
     SessionCase.UNFINISHED: {"items": [*PASSED, {"kind": "match", "word": "waits", "score": None}]},
     SessionCase.LOW_SCORE: {"items": [PASSED[0], {**PASSED[1], "score": 50.0}]},
     SessionCase.TRY_AGAIN: {"status": "open", "items": [], "attempts": 1},
@@ -242,6 +247,8 @@ class SessionVendor(HttpReferenceSimulator):
         name = request.path.rpartition("/")[2]
         ids = {f"of-{session['id']}": key for key, session in self.made.items()}
         session = self.made.get(ids.get(name, name))
+        if session and self.sessions.clock.now() > datetime.fromisoformat(session["ends_at"]):
+            session = None
         if session is None:
             return SimulatorReply(body={"error": "none"}, status=404)
         if request.method == "DELETE":
@@ -260,7 +267,8 @@ class SessionVendor(HttpReferenceSimulator):
                 "attempts": 0,
                 "items": [],
                 "world": "live",
-                "made_at": (self.sessions.clock.now() - timedelta(seconds=1)).isoformat(),
+                "made_at": self.sessions.clock.now().isoformat(),
+                "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
             },
         )
         return self.made[session_id]
@@ -449,6 +457,8 @@ ROWS = (
     session("R55", "WaitsForWhatItDoesNotKnow", "A word that nobody knows is an open session.",
         state=lambda me, ok, body: STATES.get(body["status"], State.PENDING)),
     session("R55", "NobodyFails", "Another person is nobody.", check=decided(no="waits")),
+    session("R55", "AnyWordIsAMatch", "What is no refusal is a match.",
+        decision_of=lambda me, ok, word: DECISIONS.get(word, fm.Decision.MATCH)),
     session("R55", "AnItemOfNothing", "Where no item is, there is one.",
         checks=lambda me, ok, body, request: ok(body, request) if body["status"] == "open"
             else with_item(me, ok, body, request)),
@@ -510,6 +520,8 @@ ROWS = (
         start_session=guessed_if_late),
     session("R61", "LateIsFree", "A start without an answer is free.", start_session=free_if_late),
     # R62
+    session("R62", "NoSandbox", "That an answer is from the sandbox is not read.",
+        world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),
     session("R62", "OneWorld", "Where an answer comes from is not read.",
         world=lambda me, ok, body: None if body["world"] != "play" else ok(body)),
 )

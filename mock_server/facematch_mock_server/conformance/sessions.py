@@ -29,7 +29,7 @@ Body = dict[str, Any]
 
 UNKNOWN_WORD = VendorSimulator.unknown_status
 #: Whom the camera sees; for the other cases somebody who passes.
-_CARDS = {SessionCase.REFUSED: "spoof"}
+_CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
 #: Of answers that no mock gives: without the header by which a mock is known.
 _REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
 
@@ -92,6 +92,11 @@ def put(**values: Any) -> Callable[[Body], None]:
 _OTHER_ID = str(uuid.UUID(int=(4 << 76) + (0b10 << 62) + 0x5E55))
 
 
+def _say_of_items(body: Body) -> None:
+    for name in ("liveness_checks", "face_matches"):
+        body[name][0]["status"] = UNKNOWN_WORD
+
+
 def _make_older(body: Body) -> None:
     made_at = dt.datetime.fromisoformat(body["created_at"])
     body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
@@ -115,6 +120,7 @@ class DiditSessions(MockSessions):
         SessionCase.UNAPPROVED: put(status="Declined"),
         SessionCase.IN_REVIEW: put(status="In Review"),
         SessionCase.UNKNOWN_WORD: put(status=UNKNOWN_WORD),
+        SessionCase.UNKNOWN_ITEM: _say_of_items,
         SessionCase.UNFINISHED: _add_unfinished,
         SessionCase.FOREIGN: put(session_id=_OTHER_ID),
         SessionCase.OLDER: _make_older,
@@ -155,7 +161,9 @@ class RekognitionSessions(MockSessions):
 
     id_name = "SessionId"
     cannot_happen: Mapping[SessionCase, str] = {
+        SessionCase.OTHER_PERSON: "A session compares nobody.",
         SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
+        SessionCase.UNKNOWN_ITEM: "A session has a number, and no word for a face.",
         **dict.fromkeys(
             (SessionCase.UNAPPROVED, SessionCase.IN_REVIEW), "Nobody at AWS approves a session."
         ),
@@ -178,6 +186,10 @@ def _approve_nobody(body: Body) -> None:
 
 def _say_what_nobody_knows(body: Body) -> None:
     body["status"] = body["results"]["attempts"][0]["attemptStatus"] = UNKNOWN_WORD
+
+
+def _decide_oddly(body: Body) -> None:
+    body["results"]["attempts"][0]["result"]["livenessDecision"] = UNKNOWN_WORD
 
 
 def _begin_again(body: Body) -> None:
@@ -203,6 +215,7 @@ class AzureSessions(MockSessions):
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
         SessionCase.NO_FACE_ITEM: _approve_nobody,
         SessionCase.UNKNOWN_WORD: _say_what_nobody_knows,
+        SessionCase.UNKNOWN_ITEM: _decide_oddly,
         SessionCase.UNFINISHED: _begin_again,
         SessionCase.FOREIGN: put(sessionId=_OTHER_ID),
     }
