@@ -113,6 +113,16 @@ class SessionWorld:
             self.control.add_fault(Fault(stage=case.stage, kind=case.kind, **where, **case.more))
         return self
 
+    def once(self, ask, record):
+        """The result or error, both sides' books after it, and how much was sent for it."""
+        sent = len(self.line.sent)
+        try:
+            ended = ask(record)
+        except fm.VendorError as error:
+            ended = error
+        made = len(self.control.sessions.all())
+        return ended, made, self.counted(), len(self.line.sent) - sent
+
     def close(self):
         self.sessions.close()
         self.mock.stop()
@@ -126,29 +136,17 @@ def session_outcome(vendor, what, setting, case):
         if what == "read":
             record, ask = ask(record).record, world.sessions.read
         world.struck_by(f"session_{what}", case)
-        sent, books = len(world.line.sent), []
-        ended = [_end_of(world, ask, record, sent, books) for _ in range(2)][0]
-        charges, counted, requests = zip(*books, strict=True)
+        ended, *first = world.once(ask, record)
+        again, *second = world.once(ask, record)
+        assert not isinstance(again, Exception), again
         word = type(ended).__name__
         if not isinstance(ended, Exception):
             word = "SESSION" if what == "start" else ended.state.name
-        # What reading again sends is of no interest: it changes no book.
-        requests = requests if what == "start" else (requests[0], 0)
+        charges, counted, requests = zip(first, second, strict=True)
+        requests = requests[0], sum(requests) if what == "start" else 0
         return CallOutcome(word, ended.billing.charged.name, charges, counted, requests)
     finally:
         world.close()
-
-
-def _end_of(world, ask, record, sent, books):
-    """The result or error of one try; it adds sessions, counts and requests to `books`."""
-    try:
-        ended = ask(record)
-    except fm.VendorError as error:
-        assert not books, error  # the second try meets no fault
-        ended = error
-    made = len(world.control.sessions.all())
-    books.append((made, world.counted(), len(world.line.sent) - sent))
-    return ended
 
 
 def expected_session_outcome(vendor, what, setting, case):
