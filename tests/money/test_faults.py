@@ -30,8 +30,8 @@ from kit.money.faults import (
 from kit.money.lines import PAID, TwoVendors
 from kit.money.page import tables
 from kit.money.sessions import (
-    REQUESTS,
     BACKENDS,
+    REQUESTS,
     all_session_outcomes,
     expected_session_outcome,
     session_outcome,

@@ -243,6 +243,14 @@ def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
 
 
+def test_the_next_try_of_a_start_is_no_younger_than_the_first():
+    sessions = opened()
+    record = planned(sessions)
+    record = attrs.evolve(record, started_at=record.planned_at)
+    sessions.clock.advance(60)
+    assert sessions.start(record).record.started_at == record.planned_at
+
+
 def test_a_start_that_was_certainly_not_charged_is_made_again():
     backend = Acme(fm.RateLimited("too fast"))
     assert started(opened(backend, retry=fm.Retry())).session_id
