@@ -126,7 +126,9 @@ def judge(
         reading = attrs.evolve(reading, checks=())
     else:
         _check_identity(reading, record, rules)
-    started_at = record.started_at or reading.created_at or record.planned_at
+    # The terms do not hold when it was started: a later time would make an old verdict young.
+    starts = [time for time in (record.started_at, reading.created_at) if time is not None]
+    started_at = min(starts, default=record.planned_at)
     record = attrs.evolve(
         record,
         session_id=record.session_id or reading.session_id,

@@ -47,6 +47,7 @@ from facematch_core.backend import (
     MatchCall,
     ReadRequest,
     Request,
+    SessionCapabilities,
     StartRequest,
     decide_by_threshold,
     number,
@@ -62,7 +63,6 @@ from facematch_core.http import (
     StartSteps,
     Steps,
 )
-from facematch_core.session_types import SessionCapabilities
 
 from . import sessions
 from .credentials import Chain, sign_request

@@ -25,20 +25,23 @@ from facematch_core import (
     ResultWarning,
     ScaleSource,
     Score,
+    SessionRecord,
+    SessionState,
     Severity,
     Threshold,
     ThresholdRule,
     WarningCode,
 )
-from facematch_core.backend import SCORE_UNAVAILABLE, ReadRequest, StartRequest, number
-from facematch_core.session_types import (
+from facematch_core.backend import (
+    SCORE_UNAVAILABLE,
+    ReadRequest,
     SessionCapabilities,
     SessionCheck,
     SessionReading,
-    SessionRecord,
-    SessionState,
     StartedSession,
     StartRepeat,
+    StartRequest,
+    number,
 )
 
 #: How long after its start AWS has a session, and what was found in it.

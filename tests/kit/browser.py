@@ -33,7 +33,7 @@ def until(there, what):
 
 
 class Browser:
-    """One Chromium with one tab, or two. Speaks the DevTools protocol: a JSON text and a zero byte each.
+    """One Chromium with one tab. Speaks the DevTools protocol: a JSON text and a zero byte each.
 
     Args:
         program: Path of Chromium.

@@ -30,6 +30,8 @@ STARTS = "SELECT COUNT(*) FROM sessions WHERE customer = ? AND planned_at > ?"
 PAYOUT = "SELECT * FROM payouts JOIN customers USING (customer) WHERE customer = ? AND about = ?"
 MOST_STARTS, WITHIN_S = 5, 3600
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+HEAD = """<!doctype html><html lang=en><title>Payouts</title>
+<meta name=viewport content="width=device-width">"""
 FORM = """<form method=post action={}><h2>{}</h2><input type=hidden name=about value="{}">
 <input type=hidden name=csrf value={}>{}</form>"""
 CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> Didit may film my
@@ -71,8 +73,10 @@ def record_of(row):
 
 
 def save(record):
-    change = "UPDATE sessions SET session_id = ?, record = ? WHERE id = ?"
-    run(change, record.session_id, json.dumps(record.to_dict()), record.id)
+    # Another tab may have closed the row before there was a session to delete.
+    columns = "session_id = ?, record = ?, look_at = COALESCE(look_at, ?)"
+    values = (record.session_id, json.dumps(record.to_dict()), time.time() + 60, record.id)
+    run(f"UPDATE sessions SET {columns} WHERE id = ?", *values)
 
 
 def is_verified(row, customer, about):
@@ -85,12 +89,14 @@ def is_verified(row, customer, about):
 
 @app.get("/", response_class=HTMLResponse)
 def payouts(login: Login, answer: Response):
-    answer.headers.update({**PRIVATE, "Refresh": "5"})
-    customer, text = login["customer"], "<!doctype html><title>Payouts</title>"
+    answer.headers.update(PRIVATE)
+    customer, text = login["customer"], HEAD
     for about, paid_at in run("SELECT about, paid_at FROM payouts WHERE customer = ?", customer):
         (row,) = run(NEWEST, customer, about) or [None]
         step = "looking" if row and row["look_at"] else "new"
         step = "paid" if paid_at else "verified" if is_verified(row, customer, about) else step
+        if step == "looking":
+            answer.headers["Refresh"] = "5"
         action, says = STEPS[step]
         text += FORM.format(action, *[escape(about)] * 2, login["csrf"], says)
     return text
@@ -105,7 +111,8 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
         row = database.execute(NEWEST, [customer, about]).fetchone()
         starts = database.execute(STARTS, [customer, now - WITHIN_S]).fetchone()[0]
         record = record_of(row) if row and row["look_at"] else None
-        if not payout or payout["paid_at"] or (starts >= MOST_STARTS and not record):
+        is_over = payout and (payout["paid_at"] or is_verified(row, customer, about))
+        if not payout or is_over or (starts >= MOST_STARTS and not record):
             raise HTTPException(429)
         if not record:
             record = sessions.plan(customer, purpose="payout", about=about, with_reference=True)
@@ -204,23 +211,26 @@ def look(sessions):
     lease = time.time() + 60
     due = "SELECT id FROM sessions WHERE look_at <= ? ORDER BY look_at LIMIT 10"
     take = f"UPDATE sessions SET look_at = ? WHERE id IN ({due}) RETURNING *"
-    then = "look_at = CASE look_at WHEN ? THEN ? ELSE look_at END"  # a hint from meanwhile stays
-    change = f"UPDATE sessions SET result = ?, {then} WHERE id = ?"
+    # A hint from meanwhile has changed look_at, and so has whoever took the row when the minute
+    # was over: then this reading may be older than theirs, and is not written.
+    change = "UPDATE sessions SET result = ?, look_at = ? WHERE id = ? AND look_at = ? RETURNING *"
     for row in run(take, lease, time.time()):
         try:
             result = sessions.read(record_of(row))
-        except errors.FaceMatchError as error:
+        except (errors.FaceMatchError, ValueError) as error:
             log.warning("%s: %s", row["id"], type(error).__name__)
-            if isinstance(error, errors.SessionMismatch | errors.SessionNotFound):
+            if isinstance(error, errors.SessionMismatch):  # nor does an earlier verdict count
+                run("UPDATE sessions SET look_at = NULL, result = NULL WHERE id = ?", row["id"])
+            elif isinstance(error, errors.SessionNotFound):
                 run("UPDATE sessions SET look_at = NULL WHERE id = ?", row["id"])
             continue  # anything else: again when the minute is over
         save(result.record)
         document = row["result"] if result.state is SessionState.GONE else None
         document = document or json.dumps(result.to_dict())
         look_at = result.read_again_s and time.time() + result.read_again_s
-        run(change, document, lease, look_at, row["id"])
-        if row["consumed_at"] and not (result.is_match and result.is_live):
-            log.critical("%s was paid, and passes no longer", row["id"])
+        for now in run(change, document, look_at, row["id"], lease):
+            if now["consumed_at"] and not (result.is_match and result.is_live):
+                log.critical("%s was paid, and passes no longer", row["id"])
 
 
 if __name__ == "__main__":

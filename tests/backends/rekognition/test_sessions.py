@@ -278,6 +278,7 @@ def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mo
     with pytest.raises(fm.OutcomeUnknown) as caught:
         sessions.start(record)
     assert not caught.value.retryable
+    assert RekognitionBackend.session_capabilities.start_is_repeatable == "id"
     (session,) = mock.control.sessions.all()
     assert sessions.start(record).record.session_id == session.id
     assert len(mock.control.sessions.all()) == 1

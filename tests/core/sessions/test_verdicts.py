@@ -260,6 +260,12 @@ def test_a_lost_start_is_as_old_as_its_session():
     assert judged(record).record.started_at == START
 
 
+def test_a_start_that_was_dated_later_makes_no_verdict_younger():
+    result = judged(changed(started_at=after(7000)), at=7010, created_at=START)
+    assert result.record.started_at == START
+    assert not verified(result)
+
+
 @pytest.mark.parametrize(
     ("of_record", "declared", "required", "word"),
     [

@@ -92,13 +92,7 @@ def test_an_answer_with_everything_has_just_the_form_of_the_example(face, kind):
     result, like = (each["results"]["attempts"][0]["result"] for each in (body, example))
     assert set(result) == set(like)
     assert result["livenessDecision"] == "realface"
-    assert {**body, "results": None} == {
-        "sessionId": session_id,
-        "authToken": body["authToken"],
-        "status": "Succeeded",
-        "modelVersion": "2024-11-15",
-        "results": None,
-    }
+    assert (body["sessionId"], body["status"]) == (session_id, "Succeeded")
 
 
 def test_every_read_repeats_the_token_which_opens_the_page_until_the_session_is_deleted(face):
@@ -165,6 +159,7 @@ def test_when_the_tokens_time_is_over_nobody_goes_through_and_after_48_hours_it_
         face.people.finish(session_id)
     assert face.read(session_id)["status"] == "NotStarted"
     assert face.read(abandoned)["status"] == "Canceled"
+    assert refusal(face.ask(f"{WITH_VERIFY}/{session_id}")) == (404, "SessionNotFound")
     face.mock.control.advance(48 * 3600 - 61)
     assert face.read(session_id)["status"] == "NotStarted"
     face.mock.control.advance(1)
@@ -184,10 +179,6 @@ def test_a_picture_is_kept_where_it_was_asked_for_and_goes_with_its_session(face
             assert picture.headers["content-type"] == "application/octet-stream"
             face.ask(f"{LIVENESS}/{session_id}", "DELETE")
             assert face.ask(f"sessionImages/{image_id}").status_code == 404
-
-
-def test_a_session_of_one_kind_is_not_there_for_the_other(face):
-    assert refusal(face.ask(f"{WITH_VERIFY}/{face.make()}")) == (404, "SessionNotFound")
 
 
 @pytest.mark.parametrize(
@@ -267,15 +258,6 @@ def test_a_check_that_ran_is_in_the_ledger_and_nothing_else(face):
     face.people.finish(sessions[0])
     face.read(sessions[1])
     assert [each.request_id for each in face.mock.control.charges()] == sessions[:1]
-
-
-def test_what_is_done_over_http_is_what_is_done_in_python(face):
-    session_id = face.make()
-    act = {"session_id": session_id, "do": "card", "card": "attack"}
-    answer = requests.post(f"{face.mock.url}/__mock__/sessions/act", json=act, timeout=20)
-    assert answer.json() == {"session_id": session_id, "status": "Succeeded", "attempts": 1}
-    (attempt,) = face.read(session_id)["results"]["attempts"]
-    assert attempt["result"]["livenessDecision"] == "spoofface"
 
 
 def test_microsofts_client_for_python_speaks_an_older_form_and_hears_that_the_path_is_not_there(

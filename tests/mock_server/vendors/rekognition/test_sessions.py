@@ -12,7 +12,7 @@ from botocore import xform_name
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.mock_didit import new_engine
-from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request
+from kit.mock_rekognition import SETTINGS, boto, draw_picture, signed_request, signed_start
 from PIL import Image as Pillow
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
@@ -174,16 +174,21 @@ def test_one_token_is_one_session_until_that_is_over(aws):
     assert aws.create(ClientRequestToken="a-token_1") != first
 
 
-def test_two_tries_of_one_start_at_once_are_one_session(mock):
-    barrier = threading.Barrier(4)
+def test_two_tries_of_one_start_at_once_are_one_session(monkeypatch):
+    engine, barrier = new_engine(**SETTINGS[0]), threading.Barrier(2)
+    kept = engine.world.sessions
+    add = kept.add
 
-    def start(_):
-        with boto(mock.url) as client:
-            barrier.wait(timeout=30)
-            return client.create_face_liveness_session(ClientRequestToken="same")["SessionId"]
+    def add_with_the_other(*args, **fields):
+        # Nobody else comes as long as one try after the other is answered.
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(timeout=1)
+        return add(*args, **fields)
 
-    with ThreadPoolExecutor(4) as pool:
-        assert len(set(pool.map(start, range(4)))) == 1
+    monkeypatch.setattr(kept, "add", add_with_the_other)
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(engine.handle, [signed_start(ClientRequestToken="same")] * 2)
+        assert len({answer.json()["SessionId"] for answer in answers}) == 1
 
 
 @pytest.mark.parametrize(("token", "sessions"), [({"ClientRequestToken": "one"}, 1), ({}, 2)])

@@ -1,0 +1,140 @@
+"""The service of the guide to sessions under attack, and in races that nobody can time by hand."""
+
+import base64
+import importlib
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import requests
+
+from facematch_mock_server import make_card
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples" / "sessions_app"))
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of fastapi's, about its client
+    example = importlib.import_module("test_app")
+del sys.path[0]
+service, shop, FIRST, SECOND = example.service, example.shop, example.FIRST, example.SECOND
+
+
+def meanwhile(name, *, before=list, after=list):
+    """Do something just before the service asks the vendor next, or just after."""
+    sessions = service.app.state.sessions
+
+    def ask(record, **more):
+        delattr(sessions, name)
+        before()
+        answer = getattr(sessions, name)(record, **more)
+        after()
+        return answer
+
+    setattr(sessions, name, ask)
+
+
+def look_now():
+    service.run("UPDATE sessions SET look_at = 0")
+    service.look(service.app.state.sessions)
+
+
+def decline(shop):
+    shop.mock.control.sessions.decide(shop.row()["session_id"], "Declined")
+
+
+def test_webhooks_twice_in_any_order_and_long_after_say_what_is_true_now(shop):
+    shop.start()
+    shop.finish()
+    decline(shop)
+    hooks = shop.mock.control.webhooks
+    sent = [hooks.delivery(listed.id) for listed in reversed(hooks.deliveries())]
+    for letter in (*sent, *sent):
+        answer = shop.client.post("/didit", headers=letter.headers, content=letter.body)
+        service.look(service.app.state.sessions)
+        assert (answer.status_code, shop.post("/pay").status_code) == (204, 403)
+
+
+def test_somebody_elses_ids_and_host_change_nothing(shop):
+    shop.pass_by()
+    before = shop.row()
+    service.run("INSERT INTO logins VALUES ('b-login', 'bob', 'b')")
+    service.run("INSERT INTO payouts VALUES ('payout 3', 'bob', NULL)")
+    service.run("INSERT INTO customers SELECT 'bob', picture FROM customers")
+    shop.client.cookies["login"] = "b-login"
+    ids = f"record={before['id']}&verificationSessionId={before['session_id']}&status=Approved"
+    assert shop.come_back(f"{ids}&return_url=//evil.example") == (303, "/")
+    for about in (FIRST, "payout 3"):
+        assert shop.post("/pay", about, csrf="b", record=before["id"]).status_code == 403
+    assert shop.post("/start", csrf="b", consent="yes").status_code == 429
+    form = {"about": "payout 3", "csrf": "b", "consent": "yes", "return_url": "//evil.example"}
+    shop.client.post("/start", data=form, headers={"Host": "evil.example"})
+    backs = [session.hosted.callback for session in shop.mock.control.sessions.all()]
+    assert backs == ["https://shop.example/back"] * 2
+    shop.post("/logout", csrf="b")
+    assert shop.row() == before
+
+
+def test_a_session_of_the_sandbox_that_names_our_record_settles_nothing(shop):
+    """Its webhook is signed: somebody has the sandbox's key, and has read the table."""
+    shop.start()
+    record = service.record_of(shop.row())
+    sent = {"vendor_data": record.id, "metadata": {"id": record.id, "terms": record.terms}}
+    sent |= {"workflow_id": record.vendor["workflow_id"]}
+    sent |= {"portrait_image": base64.b64encode(make_card("p1")).decode()}
+    address = f"https://verification.didit.me{example.SESSION}"
+    key = {"x-api-key": shop.mock.sandbox_key}
+    theirs = requests.post(address, json=sent, headers=key, timeout=20).json()["session_id"]
+    shop.mock.control.sessions.finish(theirs, card="p1")
+    shop.hear()
+    assert (shop.row()["session_id"], shop.post("/pay").status_code) == (record.session_id, 403)
+    service.run("UPDATE sessions SET record = json_set(record, '$.session_id', ?)", theirs)
+    look_now()
+    assert shop.post("/pay").status_code == 403
+
+
+def test_a_row_that_was_closed_while_its_start_was_under_way_is_looked_at(shop):
+    meanwhile("start", before=lambda: shop.start(SECOND))
+    shop.start()
+    assert shop.row()["look_at"] is not None
+    shop.post("/logout")
+    assert shop.mock.control.sessions.open() == ()
+
+
+def test_an_old_reading_never_replaces_a_newer_one(shop):
+    shop.start()
+    shop.finish()
+    # By another worker, after the minute of the first.
+    meanwhile("read", after=lambda: (decline(shop), look_now()))
+    look_now()
+    assert shop.post("/pay").status_code == 403
+
+
+def test_who_is_paid_during_the_reading_that_takes_it_back_raises_an_alarm(shop, caplog):
+    shop.pass_by()
+    decline(shop)
+    meanwhile("read", after=lambda: shop.post("/pay"))
+    look_now()
+    assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
+
+
+def test_a_changed_record_takes_its_verdict_with_it(shop):
+    shop.pass_by()
+    service.run("UPDATE sessions SET record = json_set(record, '$.about', 'payout 9')")
+    look_now()
+    assert shop.post("/pay").status_code == 403
+
+
+def test_who_is_verified_starts_nothing_that_would_hide_it(shop):
+    shop.pass_by()
+    assert (shop.start().status_code, shop.post("/pay").status_code) == (429, 303)
+
+
+@pytest.mark.parametrize("record", ["[", json.dumps({"schema": 99})])
+def test_a_row_that_cannot_be_read_stops_no_other(record, shop):
+    shop.pass_by()
+    decline(shop)
+    poison = "INSERT INTO sessions VALUES ('x', '', ?, 0, NULL, NULL, 'bob', '', '', 0)"
+    service.run(poison, record)
+    look_now()
+    assert shop.post("/pay").status_code == 403
