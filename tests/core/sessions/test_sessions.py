@@ -311,7 +311,8 @@ def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
 
 
 def test_a_session_that_is_over_is_not_resumed():
-    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, {}, {"state": STATE.GONE})
+    over = {"link": fm.Secret(LINK)}
+    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, over, {"state": STATE.GONE})
     sessions = opened(backend)
     record = started(sessions)
     for error in (fm.InvalidRequest, fm.InvalidRequest, fm.SessionNotFound):
