@@ -339,6 +339,15 @@ def test_what_is_not_there_is_an_error_until_it_may_be_gone():
     assert sessions.delete(record).state is fm.DeletionState.NOT_THERE
 
 
+def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
+    first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
+    sessions = opened(Acme(first, first, other))
+    record = started(sessions)
+    assert sessions.read(record).is_live
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(record)
+
+
 def test_delete_says_what_became_of_it():
     backend = Acme({}, {"state": fm.DeletionState.REQUESTED, "face_kept": True})
     sessions = opened(backend)
