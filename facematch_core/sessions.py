@@ -274,8 +274,8 @@ class Sessions:
             return self._carry_out(self._starting, make_request, judge_start)
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
             # What is said of a call that was kept, or was not, is not true of a session.
-            known = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
-            error.message = f"{known} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
+            problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
+            error.message = f"{problem} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
             error.args = (error.message,)
             raise
 
