@@ -92,6 +92,7 @@ class _Awaited(Generic[V]):
             await _wait_for_all([self._closing])
         if (keeper := self._keepers.get(_running_loop())) is not None:
             await keeper.aclose()
+        self._forget_closed_loops()
         self._closing.result()
 
     async def __aenter__(self) -> Self:
@@ -148,11 +149,14 @@ class _Awaited(Generic[V]):
         """Keep the running loop from ending before the calls."""
         loop = _running_loop()
         if loop not in self._keepers:
-            # A loop that was closed hard has not closed its generator.
-            for closed in [loop for loop in self._keepers if _is_closed(loop)]:
-                del self._keepers[closed]
+            self._forget_closed_loops()
             self._keepers[loop] = _keep_open(self._unfinished, self._keepers)
             await anext(self._keepers[loop])
+
+    def _forget_closed_loops(self) -> None:
+        # A loop that was closed hard has not closed its generator.
+        for closed in [loop for loop in self._keepers if _is_closed(loop)]:
+            del self._keepers[closed]
 
 
 class AsyncFaceVerifier(_Awaited[Verifier]):

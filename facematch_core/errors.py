@@ -262,7 +262,7 @@ class SessionMismatch(VendorError):
 
     _charged = Charged.NO
 
-    def __init__(self, message: str, *, field: str, **rest: Any) -> None:
+    def __init__(self, message: str, *, field: str = "session_id", **rest: Any) -> None:
         super().__init__(message, **rest)
         self.field = field
 

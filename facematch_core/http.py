@@ -34,7 +34,7 @@ from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, muted, quote_text, without_secrets
+from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
@@ -893,15 +893,14 @@ def _fetch_portrait(
             "media_hosts to the exact names of the vendor's hosts for pictures."
         )
     try:
-        # Without a key. urllib3 logs whole addresses.
-        with muted("urllib3"):
-            reply = backend.client.send(
-                HttpRequest(method="GET", url=url, charges=0),
-                backend=backend.name,
-                charges=0,
-                timeouts_s=request.timeouts_s,
-                deadline=request.deadline,
-            )
+        # Without a key.
+        reply = backend.client.send(
+            HttpRequest(method="GET", url=url, charges=0, masked=(Secret(url),)),
+            backend=backend.name,
+            charges=0,
+            timeouts_s=request.timeouts_s,
+            deadline=request.deadline,
+        )
         if reply.status == 200:
             return Image.from_bytes(reply.body)
         problem = f"answered {reply.status}"

@@ -59,7 +59,7 @@ class HttpRequest:
         url: Without user and fragment: addresses are logged, so no key belongs there. A query (of
             an address that the vendor gave) is sent as it is; one of your own is `params`.
         headers: Text, or a `Secret` that is revealed only while it is sent.
-        params: The query. It is part of the address, so no secret belongs there.
+        params: The query. It is part of the address, so no key belongs there: servers log it.
         fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
@@ -77,7 +77,8 @@ class HttpRequest:
             when the deadline is over, and when the call may still be looked for
             (`OutcomeUnknown.reconcilable`).
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
-            token alone, where a header holds ``Bearer TOKEN``.
+            token alone, where a header holds ``Bearer TOKEN``. With one of them in the address
+            urllib3 logs nothing of the request.
 
     Raises:
         ConfigurationError: the address is malformed, there are two of form, JSON and body, or a

@@ -24,7 +24,7 @@ from .events import FollowUpEmitter
 from .masking import Secret
 from .models import Billing, CallRecord, Charged, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
-from .refusals import FREE_BILLING
+from .refusals import FREE_BILLING, NOT_KEPT
 from .resilience import Policy, RateLimiter
 from .session_types import (
     Deletion,
@@ -273,7 +273,9 @@ class Sessions:
         try:
             return self._carry_out(self._starting, make_request, judge_start)
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
-            error.message += f" {_REPEATS[self._can.start_is_repeatable]} Both are counted."
+            # What is said of a call that was kept, or was not, is not true of a session.
+            known = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
+            error.message = f"{known} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
             error.args = (error.message,)
             raise
 

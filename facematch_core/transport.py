@@ -57,7 +57,7 @@ from .backend import unreadable_error
 from .calls import ignore
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
-from .masking import Secret
+from .masking import Secret, muted
 from .messages import HttpReply, HttpRequest, encode_request
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, accepted_billing
@@ -214,7 +214,11 @@ class HttpClient:
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        outcome = self._try_send(request, exchange)
+        address = (request.url, *request.params.values())
+        is_secret = any(hidden.reveal() in part for hidden in request.masked for part in address)
+        # urllib3 logs whole addresses.
+        with muted("urllib3") if is_secret else contextlib.nullcontext():
+            outcome = self._try_send(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.

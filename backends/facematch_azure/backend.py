@@ -32,12 +32,12 @@ from facematch_core.backend import (
     ImageFormat,
     ImageLimits,
     MatchCall,
+    SessionCapabilities,
     decide_by_threshold,
     number,
 )
 from facematch_core.errors import PermissionDenied, SessionNotFound, VendorUnavailable
 from facematch_core.http import ErrorRow, HttpReply, HttpRequest, Steps
-from facematch_core.session_types import SessionCapabilities
 
 from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 

@@ -20,7 +20,6 @@ import attrs
 
 import facematch_core as fm
 from facematch_core import backend, http
-from facematch_core import session_types as hosted
 
 #: Seconds from its start for which a session lives, unless it is deleted.
 LASTS_S = 48 * 3600.0
@@ -62,11 +61,11 @@ class AzureSessionOptions:
 
 
 _STATES = {
-    "NotStarted": hosted.SessionState.PENDING,
-    "Running": hosted.SessionState.PENDING,
-    "Succeeded": hosted.SessionState.DECIDED,
-    "Failed": hosted.SessionState.FAILED,
-    "Canceled": hosted.SessionState.CANCELED,
+    "NotStarted": fm.SessionState.PENDING,
+    "Running": fm.SessionState.PENDING,
+    "Succeeded": fm.SessionState.DECIDED,
+    "Failed": fm.SessionState.FAILED,
+    "Canceled": fm.SessionState.CANCELED,
 }
 #: In small letters: Microsoft's examples have realface and realFace.
 _DECISIONS = {
@@ -110,7 +109,7 @@ class SessionBackend(http.ApiKeyBackend):
         headers, sent_at = self.key_headers(request), request.clock.now()
         reply = yield http.HttpRequest(url=f"{self.url}/{kind}-sessions", headers=headers, **body)
         answer = reply.json()
-        return hosted.StartedSession(
+        return backend.StartedSession(
             session_id=_check_id(answer["sessionId"]),
             token=backend.Secret(_text(answer["authToken"])),
             page={"endpoint": self.address},
@@ -136,27 +135,22 @@ class SessionBackend(http.ApiKeyBackend):
         return attrs.evolve(reading, checks=(liveness, *others))
 
     def delete_steps(self, request: backend.DeleteRequest) -> http.DeleteSteps:
-        yield http.HttpRequest(
-            method="DELETE",
-            url=self._url_of(request.record),
-            headers=self.key_headers(request),
-            # The reference says 200; Microsoft's client takes 204 alone.
-            expects={200, 204},
-            charges=0,
-        )
+        delete: dict[str, Any] = {"method": "DELETE", "headers": self.key_headers(request)}
+        # The reference says 200; Microsoft's client takes 204 alone.
+        yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
         # "Successfully deleted session and all correlated data."
-        return hosted.Deletion(state=hosted.DeletionState.DONE, face_kept=False)
+        return fm.Deletion(state=fm.DeletionState.DONE, face_kept=False)
 
-    def _url_of(self, record: hosted.SessionRecord) -> str:
+    def _url_of(self, record: fm.SessionRecord) -> str:
         return f"{self.url}/{_kind_of(record)}-sessions/{_check_id(record.session_id)}"
 
-    def _threshold_of(self, record: hosted.SessionRecord) -> fm.Threshold:
+    def _threshold_of(self, record: fm.SessionRecord) -> fm.Threshold:
         value, usual = record.threshold, self.capabilities.default_threshold
         return fm.Threshold(usual if value is None else value, fm.ThresholdRule.AT_LEAST)
 
     def _read(
-        self, answer: Any, record: hosted.SessionRecord, now: dt.datetime
-    ) -> tuple[hosted.SessionReading, str | None]:
+        self, answer: Any, record: fm.SessionRecord, now: dt.datetime
+    ) -> tuple[backend.SessionReading, str | None]:
         """A session by its attempts, and the id of the picture of who lives.
 
         The attempt with the highest id decides everything. The session's own word decides nothing
@@ -167,29 +161,29 @@ class SessionBackend(http.ApiKeyBackend):
         if len(attempts) < len(results["attempts"]):
             raise ValueError("two attempts of one id")
         is_token_alive = record.expires_at is None or now < record.expires_at
-        state, verdict = _STATES.get(word, hosted.SessionState.UNKNOWN), None
-        checks: tuple[hosted.SessionCheck, ...] = ()
+        state, verdict = _STATES.get(word, fm.SessionState.UNKNOWN), None
+        checks: tuple[backend.SessionCheck, ...] = ()
         if attempts:
-            latest, may_go_on = attempts[max(attempts)], state is hosted.SessionState.PENDING
+            latest, may_go_on = attempts[max(attempts)], state is fm.SessionState.PENDING
             error = latest.get("error")
-            state = _STATES.get(_text(latest["attemptStatus"]), hosted.SessionState.UNKNOWN)
-            if state is hosted.SessionState.DECIDED and error is None:
+            state = _STATES.get(_text(latest["attemptStatus"]), fm.SessionState.UNKNOWN)
+            if state is fm.SessionState.DECIDED and error is None:
                 verdict = latest.get("result")
             checks = _read_checks(error, verdict, self._threshold_of(record))
             # While the token lives, another attempt may follow.
-            if may_go_on and is_token_alive and state is hosted.SessionState.FAILED:
-                state = hosted.SessionState.PENDING
-        if state is hosted.SessionState.DECIDED and verdict is None:
-            state = hosted.SessionState.UNKNOWN
+            if may_go_on and is_token_alive and state is fm.SessionState.FAILED:
+                state = fm.SessionState.PENDING
+        if state is fm.SessionState.DECIDED and verdict is None:
+            state = fm.SessionState.UNKNOWN
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
         image_id = verdict.get("sessionImageId") if is_live and verdict is not None else None
         is_compared = kind == _WITH_VERIFY
-        reading = hosted.SessionReading(
+        reading = backend.SessionReading(
             session_id=_text(answer["sessionId"]),
             state=state,
             vendor_status=word,
             checks=checks if is_compared else checks[:1],
-            compared_with=hosted.ComparedWith("given" if is_compared else "unknown"),
+            compared_with=fm.ComparedWith("given" if is_compared else "unknown"),
             vendor={"kind": kind},
             token=backend.Secret(_text(answer["authToken"])) if is_token_alive else None,
             page={"endpoint": self.address},
@@ -200,7 +194,7 @@ class SessionBackend(http.ApiKeyBackend):
         return reading, None if image_id is None else _check_id(image_id)
 
 
-def _kind_of(record: hosted.SessionRecord) -> str:
+def _kind_of(record: fm.SessionRecord) -> str:
     is_compared = record.with_reference or fm.Operation.MATCH in record.checks
     kind = record.vendor.get("kind", _WITH_VERIFY if is_compared else _LIVENESS)
     if kind not in (_LIVENESS, _WITH_VERIFY):
@@ -222,13 +216,12 @@ def _text(value: Any) -> str:
 
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
-) -> tuple[hosted.SessionCheck, hosted.SessionCheck]:
+) -> tuple[backend.SessionCheck, backend.SessionCheck]:
     """Both items of an attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
-        code, advice = _text(error["code"]), fm.Advice.RETAKE_PHOTO
-        text = _text(error["message"])
-        other = fm.WarningCode.OTHER
+        code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
+        advice = fm.Advice.RETAKE_PHOTO
         warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
     verdict = {} if verdict is None else verdict
     word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")
@@ -251,7 +244,8 @@ def _read_checks(
         common |= {"decision": decision, "score": score, "vendor_status": status}
     elif error is None:
         common["warnings"] = (backend.SCORE_UNAVAILABLE,)
-    return hosted.SessionCheck(result=result), hosted.SessionCheck(result=fm.MatchResult(**common))
+    match = fm.MatchResult(**common)
+    return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 
 
 #: What of an answer may be shown: no token, digest, hash, or place of a face.

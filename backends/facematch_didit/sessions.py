@@ -23,6 +23,7 @@ from facematch_core import (
     Environment,
     Ids,
     ResultWarning,
+    Secret,
     SessionHint,
     SessionRecord,
     SessionState,
@@ -99,7 +100,8 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
         "sandbox_scenario": scenario,
     }
     fields = {name: value for name, value in body.items() if value is not None}
-    reply = yield _request(backend, "/v3/session/", "POST", json=fields, expects={200, 201})
+    more: dict[str, Any] = {"expects": {200, 201}, "masked": _hide_subject(backend, record)}
+    reply = yield _request(backend, "/v3/session/", "POST", json=fields, **more)
     answer = read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
         raise ValueError("metadata does not have the id that was sent")
@@ -118,6 +120,11 @@ def _vendor_data(backend: DiditBackend, record: SessionRecord) -> str:
     if not backend.group_by_subject:
         return record.id
     return wire.check_vendor_data("subject_ref", record.subject_ref)
+
+
+def _hide_subject(backend: DiditBackend, record: SessionRecord) -> tuple[Secret, ...]:
+    """What no log of an address and no error that quotes Didit may show: who it is."""
+    return (Secret(record.subject_ref),) if backend.group_by_subject else ()
 
 
 def _read_terms(metadata: object) -> tuple[str | None, str | None]:
@@ -144,7 +151,8 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
         return read_reply(backend, record, reply)
     vendor_data = _vendor_data(backend, record)
     filters = {"vendor_data": vendor_data, "limit": str(MOST_ROWS), "offset": "0"}
-    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
+    more: dict[str, Any] = {"charges": 0, "masked": _hide_subject(backend, record)}
+    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, **more)
     rows, _ = read_page(reply.json())
     for row in rows[:MOST_ROWS]:
         if row.caller_ref != vendor_data:

@@ -22,6 +22,7 @@ from facematch_core import (
     Charged,
     ConfigurationError,
     Decision,
+    Environment,
     Face,
     MatchResult,
     Operation,
@@ -46,6 +47,7 @@ from facematch_core.backend import (
     MatchCall,
     ReadRequest,
     Request,
+    SessionCapabilities,
     StartRequest,
     decide_by_threshold,
     number,
@@ -61,7 +63,6 @@ from facematch_core.http import (
     StartSteps,
     Steps,
 )
-from facematch_core.session_types import SessionCapabilities
 
 from . import sessions
 from .credentials import Chain, sign_request
@@ -152,6 +153,8 @@ class RekognitionBackend(HttpBackend):
         aws_profile: Of ``~/.aws/config``; None for ``AWS_PROFILE``, or what else the chain finds.
         access_key_id, secret_access_key: In place of the chain; both or neither.
         session_token: Goes with them, if they are temporary.
+        environment: PRODUCTION at AWS, which has no sandbox, or MOCK; None if you do not say.
+            Hosted sessions must be from PRODUCTION, unless they are opened for something else.
         fips: Whether to ask the endpoint with FIPS 140 modules, which some regions have.
         quality_filter: Which faces are compared at all.
         reference_quality: Whether DetectFaces is asked about the reference first: of its face
@@ -193,12 +196,15 @@ class RekognitionBackend(HttpBackend):
     access_key_id: Secret | None = None
     secret_access_key: Secret | None = None
     session_token: Secret | None = None
+    environment: Environment | None = None
     fips: bool = False
     quality_filter: QualityFilter = QualityFilter.NONE
     reference_quality: bool = False
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        if self.environment in (Environment.LOCAL, Environment.SANDBOX):
+            raise ConfigurationError("environment of rekognition must be production or mock.")
         self._chain  # noqa: B018 - a missing region is refused now
 
     def vendor_url(self) -> str:

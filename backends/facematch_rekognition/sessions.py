@@ -25,20 +25,23 @@ from facematch_core import (
     ResultWarning,
     ScaleSource,
     Score,
+    SessionRecord,
+    SessionState,
     Severity,
     Threshold,
     ThresholdRule,
     WarningCode,
 )
-from facematch_core.backend import SCORE_UNAVAILABLE, ReadRequest, StartRequest, number
-from facematch_core.session_types import (
+from facematch_core.backend import (
+    SCORE_UNAVAILABLE,
+    ReadRequest,
     SessionCapabilities,
     SessionCheck,
     SessionReading,
-    SessionRecord,
-    SessionState,
     StartedSession,
     StartRepeat,
+    StartRequest,
+    number,
 )
 
 #: How long after its start AWS has a session, and what was found in it.
@@ -93,7 +96,7 @@ class FaceLivenessOptions:
     Attributes:
         challenges: Which are good enough, the preferred one first; by default AWS's own,
             `Challenge.FACE_MOVEMENT_AND_LIGHT` alone. A pass by another one needs a person, for the
-            component in the browser tells AWS which ones it can do.
+            component in the browser says to AWS which ones it can do.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -126,7 +129,7 @@ def read_start(body: Any, request: StartRequest, region: str) -> StartedSession:
     return StartedSession(
         session_id=session_id,
         page={"session_id": session_id, "region": region},
-        expires_at=_find_end(request.record) or request.clock.now() + _LIFETIME,
+        expires_at=_find_end(request.record),
         vendor={"region": region, "challenges": " ".join(_list_challenges(request))},
     )
 
@@ -146,36 +149,36 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
     """What AWS shows of a session; any exception means that it is unreadable."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
+    method = None if challenge is None else _read_text(challenge, "Type")
     # Of one that was started elsewhere nobody knows what it asked for.
     enough = record.vendor.get("challenges", " ".join(Challenge)).split()
-    is_other = challenge is not None and challenge["Type"] not in enough
+    is_other = method is not None and method not in enough
     state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
         # By then AWS has forgotten whoever passed, too.
         state = SessionState.GONE
-    checks: tuple[SessionCheck, ...] = ()
-    warnings: tuple[ResultWarning, ...] = ()
-    if status == "SUCCEEDED":
-        portrait = _read_portrait(body) if request.with_portrait else None
-        checks = (SessionCheck(result=_read_check(body, record, backend), portrait=portrait),)
-        if request.with_portrait and portrait is None:
-            warnings = (_NO_PORTRAIT,)
+    has_run, portrait = status == "SUCCEEDED", None
+    if has_run and request.with_portrait:
+        portrait = _read_portrait(body)
+    result = _read_check(body, record, method, backend) if has_run else None
     return SessionReading(
         session_id=session_id,
         state=state,
         vendor_status=status,
-        checks=checks,
+        checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         vendor={"region": region},
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
         # A session serves one check: whoever has begun it cannot begin again.
         page={"session_id": session_id, "region": region} if status == "CREATED" else {},
         expires_at=ends_at,
-        warnings=warnings,
+        warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
         raw={name: body[name] for name in _SHOWN if name in body},
     )
 
 
-def _read_check(body: Any, record: SessionRecord, backend: str) -> LivenessResult:
+def _read_check(
+    body: Any, record: SessionRecord, method: str | None, backend: str
+) -> LivenessResult:
     """The one check of a session, by the threshold of its record: AWS has no verdict."""
     confidence, least = body.get("Confidence"), record.liveness_threshold
     threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
@@ -196,7 +199,7 @@ def _read_check(body: Any, record: SessionRecord, backend: str) -> LivenessResul
         threshold=threshold,
         warnings=warnings,
         vendor_status="SUCCEEDED",
-        method=(body.get("Challenge") or {}).get("Type"),
+        method=method,
         backend=backend,
     )
 

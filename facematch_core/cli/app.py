@@ -27,7 +27,7 @@ COMPLETE = "_FACEMATCH_COMPLETE"
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
-    "session": "Let the vendor's own page look at a person, and read its verdict.",
+    "session": "Let the vendor's own page look at a person.",
     "budget": "Show what is spent, reserved and unknown; resolve what is unknown.",
     "backends": "List the backends and what each can do.",
     "doctor": "Show every setting, where it comes from, and what is missing.",

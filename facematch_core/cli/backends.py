@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .options import json_option, option_names
 from .text import format_number, print_json, print_table, say
-
-if TYPE_CHECKING:
-    from facematch_core.backend import Backend
 
 
 @click.command("backends", short_help="List the backends and what each can do.")
@@ -77,7 +74,7 @@ def inspect_backends() -> list[dict[str, Any]]:
     return documents
 
 
-def _abilities(cls: type[Backend]) -> dict[str, Any]:
+def _abilities(cls: Any) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
     can = cls.capabilities

@@ -21,6 +21,7 @@ from .contract import BackendContract, Rule, rules
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond
 from .report import CapabilityLine, ConformanceReport, RuleLine, Status, Verdict
+from .sessions import SessionCase, SessionSimulator
 from .simulator import (
     EngineSimulator,
     HttpSimulator,
@@ -39,6 +40,8 @@ __all__ = [
     "ManualClock",
     "Rule",
     "RuleLine",
+    "SessionCase",
+    "SessionSimulator",
     "SimulatorReply",
     "SimulatorRequest",
     "Situation",

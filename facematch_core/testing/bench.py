@@ -168,6 +168,8 @@ class Bench:
 
     @property
     def operations(self) -> list[Operation]:
+        if not self.can.operations and self.backend.session_capabilities is not None:
+            does_not_apply(f"{self.backend.name} has hosted sessions alone, and takes no pictures.")
         return [operation for operation in GOOD if operation in self.can.operations]
 
     def scale(self, operation: Operation) -> str | None:

@@ -249,6 +249,11 @@ def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityL
         ("faces", "R48", can.reports_faces),
         ("what is charged", "R16 R17 R18 R20", billed),
         ("look into records", "R32", type(backend).reconcile is not Backend.reconcile),
+        (
+            "sessions",
+            "R52 R53 R54 R55 R56 R57 R58 R59 R60 R61 R62",
+            backend.session_capabilities is not None,
+        ),
         # These nobody declares, and calls show them.
         ("clean-ups", "R49", "R49" in applies),
         ("nothing kept in memory", "R28", "R28" in applies),

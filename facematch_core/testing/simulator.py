@@ -26,6 +26,7 @@ from facematch_core import Box, Image, Operation
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 
 from .pictures import noise, pictures_beyond
+from .sessions import SessionSimulator
 
 T = TypeVar("T")
 
@@ -178,6 +179,7 @@ class VendorSimulator(abc.ABC):
         keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
             that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
             ends as the new situation says. Without that nobody knows whether that works.
+        sessions: Who plays its hosted sessions; None if the vendor has none.
         overheard: While it is a list, the requests of calls are added to it.
     """
 
@@ -199,6 +201,7 @@ class VendorSimulator(abc.ABC):
     last_reply: SimulatorReply | None = None
     keeps_records: ClassVar[bool] = True
     overheard: list[SimulatorRequest] | None = None
+    sessions: SessionSimulator | None = None
 
     @property
     @abc.abstractmethod

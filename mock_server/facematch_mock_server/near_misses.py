@@ -105,8 +105,16 @@ def _check_request(entry: Entry, route: Any, rule: SetOutcome | Fault, world: Wo
         yield "path", f"not to {rule.path or 'a path of the vendor'}"
     if rule.method not in (None, entry.method):
         yield "method", f"which is no {rule.method}"
-    if rule.call not in (None, operation):
-        yield "call", f"which is no {rule.call}"
+    if rule.call is not None:
+        # Rekognition has one path for all, and the journal no X-Amz-Target.
+        routes = world.account.world(entry.vendor).behaviour.routes if entry.vendor else ()
+        operations = {each.operation for each in routes if each.pattern == entry.path} or {
+            operation
+        }
+        if rule.call not in operations:
+            yield "call", f"which is no {rule.call}"
+        elif len(operations) > 1:
+            yield "", f"of which it cannot be seen whether it is a {rule.call}"
 
 
 def _check_key(entry: Entry, route: Any, rule: SetOutcome | Fault, world: World) -> _Misses:

@@ -4,6 +4,8 @@ import json
 
 from kit import mock_didit as didit
 
+from facematch_mock_server import hosted
+
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 SETTINGS = ({"vendor": "azure"}, {"vendor": "azure", "switches": {"access": "unapproved"}})
 FACE_ID = "c5c24a82-6845-4031-9d5d-978df9175426"
@@ -15,7 +17,7 @@ def large_scene(*, size=1024, **facts):
     return didit.STARTS[0] + didit.scene(**facts).ljust(size - 3)
 
 
-def azure_request(path, body, kind, *, key="mock-live-key", **more):
+def azure_request(path, body=b"", kind=None, *, key="mock-live-key", **more):
     if key is not None:
         more["ocp_apim_subscription_key"] = key
     return didit.didit_request(path, body, kind, key=None, **more)
@@ -73,3 +75,38 @@ REFUSED = {
         "Invalid argument returnFaceAttributes.",
     ),
 }
+
+
+LIVENESS, WITH_VERIFY, IMAGES = (
+    f"/face/v1.2/{name}"
+    for name in ("detectLiveness-sessions", "detectLivenessWithVerify-sessions", "sessionImages")
+)
+
+
+def start_request(content=None, **fields):
+    """A start; with `content` one that compares, whose picture that is; without one if empty."""
+    sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device", **fields}
+    if content is None:
+        return azure_request(LIVENESS, json.dumps(sent).encode(), JSON)
+    files = [("verifyImage", "id.jpg", content)] if content else []
+    return azure_request(WITH_VERIFY, *didit.multipart(sent.items(), files))
+
+
+def on_newest(path=LIVENESS, method="GET", image=False):
+    """A step about the newest session, or about its picture."""
+
+    def step(engine):
+        session = next(reversed(engine.world.sessions.all()), None)
+        name = "none" if session is None else session.id
+        if image and session is not None:
+            name = next(iter(session.pictures), "none")
+        return engine.handle(azure_request(f"{path}/{name}", method=method))
+
+    return step
+
+
+def finish_and_read(engine):
+    """A step in which somebody goes through the newest session."""
+    for session in hosted.open_sessions(engine.world):
+        hosted.act(engine.world, session.id, "card", card=large_scene(score=88.0))
+    return on_newest(WITH_VERIFY)(engine)

@@ -110,6 +110,20 @@ def signed_detect(picture=None, **more):
     return signed_request(body, "DetectFaces")
 
 
+def signed_start(**body):
+    return signed_request(body, "CreateFaceLivenessSession")
+
+
+def reading(number):
+    """A step that asks for the results of the session of that number."""
+    return lambda engine: engine.handle(
+        signed_request(
+            {"SessionId": engine.world.sessions.all()[number - 1].id},
+            "GetFaceLivenessSessionResults",
+        )
+    )
+
+
 def draw_picture(kind="PNG", size=(200, 200)):
     buffer = io.BytesIO()
     Pillow.new("RGB", size, "grey").save(buffer, kind)

@@ -29,6 +29,13 @@ from kit.money.faults import (
 )
 from kit.money.lines import PAID, TwoVendors
 from kit.money.page import tables
+from kit.money.sessions import (
+    ASKED,
+    BACKENDS,
+    all_session_outcomes,
+    expected_session_outcome,
+    session_outcome,
+)
 from kit.pages import check_part
 from kit.watched import WITH_REF, hits, watch
 
@@ -128,7 +135,20 @@ def test_the_page_of_all_faults_with_all_gates():
     outcomes = all_outcomes()
     for (vendor, version, setting, case), outcome in outcomes.items():
         assert outcome == expected_outcome(vendor, setting, case), (version, setting, case)
-    check_part("evidence/faults-and-money.md", "outcomes", tables(outcomes))
+    about_sessions = all_session_outcomes()
+    for (vendor, _, setting, case), outcome in about_sessions.items():
+        name, what = vendor.split()
+        assert outcome == expected_session_outcome(name, what, setting, case), (vendor, case)
+    check_part("evidence/faults-and-money.md", "outcomes", tables(outcomes | about_sessions))
+
+
+@pytest.mark.parametrize("what", ASKED)
+@pytest.mark.parametrize("vendor", sorted(BACKENDS))
+def test_what_a_fault_at_a_session_ends_in_and_whether_the_same_start_makes_another(vendor, what):
+    """The page, which is slow, is about all settings."""
+    for case in CASES:
+        outcome = session_outcome(vendor, what, "budget", case)
+        assert outcome == expected_session_outcome(vendor, what, "budget", case), case
 
 
 def over_a_socket(vendor, case):

@@ -11,6 +11,7 @@ from mutants.faults import nobody, refuse, remember
 from mutants.making import row
 from mutants.reference import (
     ERRORS,
+    PASS,
     CheckReference,
     CheckSimulator,
     HttpReference,
@@ -172,6 +173,14 @@ class FaceSimulator(HttpReferenceSimulator):
         return status, body
 
 
+class LookSimulator(HttpReferenceSimulator):
+    """The vendor, who wants somebody to look where it sees no face."""
+
+    def answered(self, words, key, situation, score):
+        status, body = super().answered(words, key, situation, score)
+        return status, body | ({"verdict": "look"} if situation is Situation.NO_FACE else {})
+
+
 job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
 polite = functools.partial(row, base=PoliteReference, simulator=PoliteSimulator)
@@ -222,6 +231,10 @@ ROWS = (
         base=HttpReference, simulator=FaceSimulator,
         result=lambda me, ok, call, body: nobody(call) if body["face"] == "none"
             else ok(call, body)),
+    row("R38", "LookingIsPassing", "Whom the vendor wants looked at has passed.",
+        base=HttpReference, simulator=LookSimulator,
+        decision=lambda me, ok, call, body, score: PASS[call.operation]
+            if body["verdict"] == "look" else ok(call, body, score)),
     job("R30", "ClosingEndsItsJobs", "Who is closed asks no more for what was paid for.",
         close=closes, poll=asks_unless_closed),
     job("R38", "TheScoreIsTheEnd", "A job with a score is over, whatever its state.",

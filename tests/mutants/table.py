@@ -22,7 +22,7 @@ import warnings
 from urllib.parse import urlsplit
 
 import attrs
-from mutants import faults, jobs, records, sharing, simulators
+from mutants import faults, jobs, records, sessions, sharing, simulators
 from mutants.faults import (
     A_PASS,
     GLOBALS,
@@ -907,7 +907,5 @@ ROWS = (
 # fmt: on
 
 #: By name.
-MUTANTS = {
-    row.name: row
-    for row in (*ROWS, *jobs.ROWS, *records.ROWS, *sharing.ROWS, *simulators.ROWS, *CLASSES)
-}
+TABLES = (ROWS, jobs.ROWS, records.ROWS, sessions.ROWS, sharing.ROWS, simulators.ROWS, CLASSES)
+MUTANTS = {row.name: row for table in TABLES for row in table}

@@ -18,6 +18,7 @@ from mutants.reference import (
     StepsReference,
     StepsSimulator,
 )
+from mutants.sessions import SessionReference, SessionVendor
 from mutants.sharing import LoginReference, LoginSimulator, ReportReference, ReportSimulator
 from mutants.table import MUTANTS
 
@@ -50,7 +51,7 @@ def in_turn(names, first):
 LONG_RULES = {"R28", "R38", "R39"}
 #: And those that take more than a quarter of a second, or differ in a number only.
 SLOW = {"TakesItsTime", "ItsLibraryHasGlobals", "EachWaitHasTheDeadline", "Sulks", "AllOfNothing"}
-SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram"}
+SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram", "LateStart"}
 SLOW |= {name for name in MUTANTS if name.startswith("SendsAgainAfterA")} - {"SendsAgainAfterA500"}
 SLOW |= {name for name, mutant in MUTANTS.items() if mutant.rule in LONG_RULES}
 SLOW -= {"WarmsUpEachThread", "NoVerdictIsYes", "AwaitsNobody", "TrueIsOne"}
@@ -115,23 +116,29 @@ FORMS = {
     "as a check": (CheckReference, CheckSimulator),
     "behind a login": (LoginReference, LoginSimulator),
     "that only compares": (ReportReference, ReportSimulator),
+    "with sessions": (SessionReference, SessionVendor),
     "refused with a 200": (PoliteReference, PoliteSimulator),
     "refused by hand": (ByHandReference, lambda: PoliteSimulator(ByHandReference)),
 }
 
+#: What is about hosted sessions.
+SESSIONS = frozenset(rule.number for rule in rules() if "R52" in (rule.number, *rule.follows))
+
 #: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read,
 #: clean-ups that nobody sees.
 APART = {
-    **dict.fromkeys(FORMS, frozenset({"R32", "R49"})),
-    "in this process": frozenset({"R38", "R39", "R49"}),
+    **dict.fromkeys(FORMS, SESSIONS | {"R32", "R49"}),
+    "in this process": SESSIONS | {"R38", "R39", "R49"},
     # Of R18 and R21 what a live face does.
-    "that only compares": frozenset({"R18", "R21", "R38", "R39", "R49"}),
-    "as a job": frozenset({"R49"}),
-    "as a check": frozenset(),
+    "that only compares": SESSIONS | {"R18", "R21", "R38", "R39", "R49"},
+    "as a job": SESSIONS | {"R49"},
+    "as a check": SESSIONS,
+    "with sessions": frozenset({"R32", "R49"}),
 }
 
 
-@pytest.mark.parametrize("form", in_turn(FORMS, {"in this process"}))
+# In passing that in this process does, installed, in tests/core/testing/test_conformance.py.
+@pytest.mark.parametrize("form", in_turn(FORMS, ()))
 def test_every_form_conforms(form):
     """To every rule, with nothing open."""
     cases = tuple(each_case(FORMS[form][1]))

@@ -12,6 +12,7 @@ from .mapping import MappingRules
 from .money import MoneyRules
 from .privacy import PrivacyRules
 from .records import RecordRules
+from .sessions import SessionRules
 from .settings import SettingRules
 from .sharing import SharingRules
 
@@ -24,6 +25,7 @@ class BackendContract(
     MappingRules,
     SettingRules,
     SharingRules,
+    SessionRules,
     Rules,
 ):
     """What every backend keeps, as tests that its author runs unchanged.
@@ -65,6 +67,8 @@ CAUSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("R10 R11 R12 R13 R14 R15 R48 R22", _ANSWERED),  # answers that are easily misread
     ("R49 R32 R44", _ANSWERED),  # what is made at the vendor, and its records
     ("R21 R37 R47", _ANSWERED),  # privacy
+    ("R52", ()),  # one good session
+    ("R53 R54 R55 R56 R57 R58 R59 R60 R61 R62", ("R52",)),
     ("R28", _ANSWERED),  # threads and memory
     ("R39 R38", _ANSWERED),  # any answer: the longest, so what a run that is over leaves out
 )

@@ -125,8 +125,9 @@ class AnswerRules(Rules):
 
         0.87 of 100 is a clear mismatch. Read as a fraction it becomes 87, and a match.
         """
+        operations = [*filter(bench.scale, bench.operations)]
         bench.need(Situation.SCORE)
-        for operation in filter(bench.scale, bench.operations):
+        for operation in operations:
             for value in SCORES:
                 score = bench.ask(operation, Situation.SCORE, score=value).answer.score
                 assert score is not None, f"the vendor said {value}, the result says None"

@@ -349,18 +349,18 @@ def _end(reading: Reading) -> object:
 
 def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
     """The good answer, with one value changed at a time; in all ways where the verdict stands."""
-    negatives, (_, verdicts) = dict(places(negative.reply.at())), _decide(reader, good)
+    negatives, (_, verdicts) = [*places(negative.reply.at())], _decide(reader, good)
     # Beside a comparison there may be words for a spoof, or no face, which hold back who matches.
-    for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE)):
-        beside = places(reader.record_good(*case).reply.at()) if case[0] is good.operation else ()
-        verdicts |= {
-            place
-            for place, word in beside
-            if is_word(word)
-            and is_word(value := good.reply.at(*place))
-            and word != value
-            and reader.read_changed(good, place, json.dumps(word)).passed is None
-        }
+    held = [
+        (place, word)
+        for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE))
+        if case[0] is good.operation
+        for place, word in places(reader.record_good(*case).reply.at())
+        if is_word(word) and is_word(value := good.reply.at(*place)) and word != value
+    ]
+    for place, word in held:
+        if reader.read_changed(good, place, json.dumps(word)).passed is None:
+            verdicts.add(place)
     # With what is around a verdict it is gone, too.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()
@@ -370,7 +370,8 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
         same = json.dumps(value)
         texts = [*VALUES, f"[{same}]", f'{{"value": {same}}}', None]
         if place in decisive and isinstance(value, str):
-            words = f"not {value}", f"{value} pending", f"{value}_not", negatives.get(place, value)
+            words = [f"not {value}", f"{value} pending", f"{value}_not"]
+            words += [word for at, word in (*negatives, *held) if at == place]
             texts += map(json.dumps, words)
         for text in texts:
             left_out = place not in decisive and next(turn) % sparing

@@ -19,6 +19,7 @@ from facematch_core import Box, Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
 from facematch_mock_server.app import App
+from facematch_mock_server.conformance.sessions import MockSessions
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.exchange import Handler
@@ -90,6 +91,8 @@ class MockSimulator(VendorSimulator):
         vendor: Name of the backend and of the mock's vendor.
         calls: The paths of the calls.
         last_calls: Those of the last request of a call, where one is several; empty for `calls`.
+        session_paths: What the paths of requests about hosted sessions begin with.
+        session_class: Who plays them; None if there are none.
         pictures: The names of the pictures, by the field of a call's form.
         keys: The settings that a backend signs in with; the first of `secrets` is the key, and
             `client` whose it is.
@@ -104,8 +107,11 @@ class MockSimulator(VendorSimulator):
     vendor: ClassVar[str]
     calls: ClassVar[frozenset[str]]
     last_calls: ClassVar[frozenset[str]] = frozenset()
+    session_paths: ClassVar[tuple[str, ...]] = ()
+    session_class: ClassVar[type[MockSessions] | None] = None
+    sessions: MockSessions | None = None
     pictures: ClassVar[Mapping[str, str]] = {}
-    keys: ClassVar[Mapping[str, str]]
+    keys: ClassVar[Mapping[str, Any]]
     client: ClassVar[str | None] = None
     scope: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
@@ -128,6 +134,8 @@ class MockSimulator(VendorSimulator):
         self._mock.accounts.recognizer = UprightRecognizer()
         self.control: Control = self._mock.control
         self.control.reset()
+        if self.session_class is not None:
+            self.sessions = self.session_class(self)
         self.situation: Situation | None = None
         self.score: float | None = None
         self.last: SimulatorRequest | None = None
@@ -172,7 +180,8 @@ class MockSimulator(VendorSimulator):
         if not self._port:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
         usual = {**self.keys, "base_url": f"http://{_HOST}:{self._port}"}
-        return open_verifier(self.vendor, **usual | settings).backend
+        backend: Backend = open_verifier(self.vendor, **usual | settings).backend
+        return backend
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -218,7 +227,7 @@ class MockSimulator(VendorSimulator):
     def _strike(self, paths: frozenset[str]) -> None:
         fault = {**_FAULTS, **self.faults}.get(self.situation or Situation.SAME_PERSON)
         if fault is not None:
-            for path in sorted(paths):
+            for path in sorted({*paths, *self.session_paths}):
                 self.control.add_fault(attrs.evolve(fault, path=path, times=None))
 
     def remember(self, request: Request) -> None:
@@ -249,6 +258,8 @@ class MockSimulator(VendorSimulator):
 
     def alter_body(self, path: str, response: Response) -> Response:
         """An answer 200 in JSON with the body that `alter` makes of it."""
+        if self.sessions is not None:
+            response = self.sessions.alter(response)
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
         return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
@@ -323,8 +334,9 @@ class ObservedApp:
 
     def refuse_early(self, head: Head) -> Response | None:
         # Called once for each request, before any fault strikes it.
-        if head.path in self._simulator.calls:
-            self._simulator.count()
+        simulator = self._simulator
+        if head.path in simulator.calls or head.path.startswith(simulator.session_paths):
+            simulator.count()
         return self._app.refuse_early(head)
 
     def handle(self, request: Request) -> Response:

@@ -11,10 +11,16 @@ from urllib.parse import urlencode
 from facematch_core import Box, ImageFormat, Retention
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
+from facematch_mock_server.conformance.sessions import (
+    AzureSessions,
+    DiditSessions,
+    RekognitionSessions,
+)
 from facematch_mock_server.conformance.simulator import AGE, GENDER, MockSimulator
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.forms import URLENCODED
 from facematch_mock_server.messages import Request
+from facematch_mock_server.vendors.azure.sessions import LIVENESS, WITH_VERIFY
 from facematch_mock_server.vendors.azure.vendor import DETECT, VERIFY
 from facematch_mock_server.vendors.compreface.vendor import PATH, PICTURES
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
@@ -26,6 +32,8 @@ class AzureSimulator(MockSimulator):
     vendor = "azure"
     calls = frozenset({DETECT, VERIFY})
     last_calls = frozenset({VERIFY})
+    session_paths = (LIVENESS, WITH_VERIFY)
+    session_class = AzureSessions
     steps = 3
     faults: ClassVar[Mapping[Situation, Fault]] = {
         Situation.THROTTLED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=429),
@@ -40,7 +48,7 @@ class AzureSimulator(MockSimulator):
         Situation.DEMOGRAPHICS: "Azure guesses neither age nor gender unless it is asked to.",
     }
     secrets = ("azure-simulator-key-6c1d0be97f",)
-    keys: ClassVar[Mapping[str, str]] = {"api_key": secrets[0]}
+    keys: ClassVar[Mapping[str, Any]] = {"api_key": secrets[0]}
     # Azure/azure-rest-api-specs, Face v1.2, detect, read 2026-11-21.
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP},
@@ -82,7 +90,7 @@ class ComprefaceSimulator(MockSimulator):
         Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
     }
     secrets = ("5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05",)
-    keys: ClassVar[Mapping[str, str]] = {
+    keys: ClassVar[Mapping[str, Any]] = {
         "api_key": secrets[0],
         "plugins": "age,gender,landmarks,mask,pose",
     }
@@ -104,6 +112,7 @@ class RekognitionSimulator(MockSimulator):
 
     vendor = "rekognition"
     calls = frozenset({"/"})
+    session_class = RekognitionSessions
     cannot_happen: Mapping[Situation, str] = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",
@@ -116,7 +125,7 @@ class RekognitionSimulator(MockSimulator):
     price_unknown = frozenset({Situation.NO_FACE})
     client = "rekognition-simulator-key-41c7"
     secrets = ("rekognition-simulator-secret-b20e95", client)
-    keys: ClassVar[Mapping[str, str]] = {
+    keys: ClassVar[Mapping[str, Any]] = {
         "region": "eu-west-1",
         "access_key_id": client,
         "secret_access_key": secrets[0],
@@ -151,7 +160,7 @@ class DeepvueSimulator(MockSimulator):
     calls = frozenset({"/v1/facematch", "/v2/facematch", _LIVENESS})
     pictures: ClassVar[Mapping[str, str]] = {"file_b": "probe", "file_a": "reference"}
     faces: Mapping[str, Sequence[Box]] = {}
-    keys: ClassVar[Mapping[str, str]] = {
+    keys: ClassVar[Mapping[str, Any]] = {
         "client_id": "deepvue-simulator-client-7c1e90",
         "client_secret": "deepvue-simulator-secret-4f7e1c2ab9",
     }
@@ -236,9 +245,11 @@ class DiditSimulator(MockSimulator):
 
     vendor = "didit"
     calls = frozenset(_BLOCKS)
+    session_paths = ("/v3/session/", "/v3/sessions/")
+    session_class = DiditSessions
     pictures: ClassVar[Mapping[str, str]] = {"user_image": "probe", "ref_image": "reference"}
-    secrets = ("didit-simulator-key-9d4b7a31cc",)
-    keys: ClassVar[Mapping[str, str]] = {"api_key": secrets[0]}
+    secrets = ("didit-simulator-key-9d4b7a31cc", str(DiditSessions.settings["webhook_secrets"]))
+    keys: ClassVar[Mapping[str, Any]] = {"api_key": secrets[0], **DiditSessions.settings}
     scope = "write"
     faults: ClassVar[Mapping[Situation, Fault]] = {
         # In words that are documented for this status, unlike most refusals.

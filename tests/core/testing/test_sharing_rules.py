@@ -14,15 +14,19 @@ from facematch_core.testing import Situation, Status
 from facematch_core.testing.conformance import each_case
 from facematch_core.testing.contract.sharing import measure_held
 
-KEPT = []
+#: The plug-in's own module: of a test's, all other tests that are loaded would be measured, too.
+PLUG_IN = types.ModuleType("facematch_keeping")
+PLUG_IN.kept, PLUG_IN.in_a_cache = [], functools.cache(lambda call_id: call_id)
 
 
-@functools.cache
-def in_a_cache(call_id):
-    return call_id
+@pytest.fixture(autouse=True)
+def plug_in(monkeypatch):
+    monkeypatch.setitem(sys.modules, PLUG_IN.__name__, PLUG_IN)
 
 
 class Keeping(ReferenceBackend):
+    __module__ = PLUG_IN.__name__
+
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
         self.replies, self.last = {}, deque(maxlen=100)
@@ -41,18 +45,18 @@ def with_a_bound_of_its_own(me, call):
 @pytest.mark.parametrize(
     ("keep", "where"),
     [
-        (lambda me, call: KEPT.append(call.call_id), f"{__name__}.KEPT"),
+        (lambda me, call: PLUG_IN.kept.append(call.call_id), "facematch_keeping.kept"),
         (lambda me, call: me.last.append(call), None),
         pytest.param(with_a_bound_of_its_own, None, marks=pytest.mark.slow),
         pytest.param(
-            lambda me, call: in_a_cache(call.call_id),
-            f"{__name__}.in_a_cache",
+            lambda me, call: PLUG_IN.in_a_cache(call.call_id),
+            "facematch_keeping.in_a_cache",
             marks=pytest.mark.slow,
         ),
     ],
 )
 def test_what_grows_with_every_call_is_named_and_what_has_an_end_is_no_fault(keep, where):
-    backend = type("Keeps", (Keeping,), {"remember": keep})
+    backend = type("Keeps", (Keeping,), {"remember": keep, "__module__": PLUG_IN.__name__})
     cases = tuple(each_case(lambda: ReferenceSimulator(backend), rules={"R28"}))
     reasons = [case.reason for case in cases if case.status is Status.FAILED]
     assert len(reasons) == (where is not None)
@@ -72,6 +76,8 @@ def test_only_the_plug_ins_own_modules_are_looked_at(monkeypatch):
 
 @attrs.frozen(kw_only=True)
 class Slotted(HttpReference):
+    __module__ = PLUG_IN.__name__
+
     calls: list = attrs.field(factory=list)
 
 

@@ -2,9 +2,12 @@
 
 import collections
 
-from kit.money.faults import CASES, GATES, NO_FAULT, VERSIONS
+from kit.money.faults import NO_FAULT
 
 TITLES = {"didit": "Didit", "deepvue": "Deepvue"}
+for _vendor in ("didit", "rekognition", "azure"):
+    TITLES[f"{_vendor} start"] = f"{_vendor.title()}: the start of a session"
+    TITLES[f"{_vendor} read"] = f"{_vendor.title()}: a reading of a session"
 HEAD = (
     "What breaks",
     "Carried out",
@@ -14,27 +17,27 @@ HEAD = (
     "The client's books",
     "Paid requests",
 )
-COUNTED = {"": "nothing", "spent": "1 spent", "unknown": "1 unknown"}
 
 
 def tables(outcomes):
-    return "\n\n".join(_of_vendor(vendor, outcomes) for vendor in VERSIONS)
+    vendors = dict.fromkeys(vendor for vendor, *_ in outcomes)
+    return "\n\n".join(_of_vendor(vendor, outcomes) for vendor in vendors)
 
 
 def _of_vendor(vendor, outcomes):
+    settings = collections.defaultdict(dict)
+    for (name, version, setting, case), outcome in outcomes.items():
+        if name == vendor:
+            settings[setting][version, case] = outcome
     groups = collections.defaultdict(list)
-    for setting in GATES:
-        ends = {
-            (version, case): outcomes[vendor, version, setting, case]
-            for version in VERSIONS[vendor]
-            for case in CASES
-        }
+    for setting, ends in settings.items():
         groups[tuple(ends.items())].append(setting)
     (plain, alike), *others = ((dict(ends), names) for ends, names in groups.items())
-    parts = [f"## {TITLES[vendor]}", _sentence("With", alike), _table(vendor, plain)]
+    count = len({version for version, _ in plain})
+    parts = [f"## {TITLES[vendor]}", _sentence("With", alike), _table(count, plain)]
     for ends, names in others:
         parts.append(_sentence("Differently with", names))
-        parts.append(_table(vendor, {key: o for key, o in ends.items() if plain[key] != o}))
+        parts.append(_table(count, {key: o for key, o in ends.items() if plain[key] != o}))
     return "\n\n".join(parts)
 
 
@@ -43,7 +46,7 @@ def _sentence(word, names):
     return f"{word} {all_of_them}:"
 
 
-def _table(vendor, ends):
+def _table(count, ends):
     rows = collections.defaultdict(lambda: collections.defaultdict(list))
     for (version, case), outcome in ends.items():
         rows[outcome, _carried_out(case)][case].append(version)
@@ -54,7 +57,7 @@ def _table(vendor, ends):
         cells = ("whatever breaks", "no", _end(outcome), outcome.billed)
         lines.append((*cells, *_numbers(outcome)))
     for (outcome, carried_out), cases in rows.items():
-        cells = (_named(vendor, cases), carried_out, _end(outcome), outcome.billed)
+        cells = (_named(count, cases), carried_out, _end(outcome), outcome.billed)
         lines.append((*cells, *_numbers(outcome)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -70,7 +73,11 @@ def _end(outcome):
 
 
 def _numbers(outcome):
-    counted = [COUNTED[word] for word in outcome.counted]
+    counted = [
+        " and ".join(f"{n} {word}" for word, n in collections.Counter(words.split()).items())
+        or "nothing"
+        for words in outcome.counted
+    ]
     both = zip(map(str, outcome.charges), counted, map(str, outcome.requests), strict=True)
     first, second = both
     if outcome.requests[1] == 0:
@@ -78,12 +85,12 @@ def _numbers(outcome):
     return tuple(f"{number}, then {other}" for number, other in zip(first, second, strict=True))
 
 
-def _named(vendor, cases):
-    """Everything that breaks in this row, by stage and kind."""
+def _named(count, cases):
+    """Everything that breaks in this row, by stage and kind; the vendor has so many versions."""
     stages = collections.defaultdict(lambda: collections.defaultdict(list))
     for case, versions in cases.items():
         kinds = stages[case.stage.replace("_", " ")][case.kind.replace("_", " ")]
-        only = "" if len(versions) == len(VERSIONS[vendor]) else f" ({', '.join(versions)})"
+        only = "" if len(versions) == count else f" ({', '.join(versions)})"
         kinds.append(f"{case.more.get('status', '')}{only}".strip())
     return "; ".join(
         f"{stage}: " + ", ".join(_kind(kind, words) for kind, words in kinds.items())

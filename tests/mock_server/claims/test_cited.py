@@ -422,6 +422,23 @@ OF_AZURE = (
     azure.azure_request(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
     attrs.evolve(azure.verify_request(), method="PUT"),
     didit.fail_with_status(503, azure.verify_request()),
+    azure.start_request(),
+    azure.on_newest(),
+    passing(600),
+    azure.on_newest(),
+    azure.on_newest(azure.WITH_VERIFY),
+    azure.start_request(livenessOperationMode="Active"),
+    azure.start_request(deviceCorrelationId=None),
+    azure.start_request(authTokenTimeToLiveInSeconds=59),
+    azure.start_request(b""),
+    azure.start_request(azure.large_scene(faces=0)),
+    azure.start_request(azure.large_scene(faces=2)),
+    azure.start_request(azure.large_scene(), enableSessionImage="true"),
+    azure.finish_and_read,
+    azure.on_newest(azure.IMAGES, image=True),
+    azure.on_newest(azure.IMAGES),
+    azure.on_newest(azure.WITH_VERIFY, "DELETE"),
+    azure.on_newest(azure.WITH_VERIFY),
     control_request("limits", {"resource": 1}),
     *[azure.verify_request()] * 2,
 )
@@ -458,12 +475,31 @@ OF_REKOGNITION = (
     signed_compare(),
 )
 
+OF_FACE_LIVENESS = (
+    *[rekognition.signed_start(ClientRequestToken="one")] * 2,
+    rekognition.signed_start(KmsKeyId="-"),
+    rekognition.signed_start(Settings={"OutputConfig": {"S3Bucket": "bucket"}}),
+    sessions.acting(1, "card"),
+    rekognition.reading(1),
+    passing(181),
+    rekognition.reading(1),
+)
+IN_FACE_LIVENESS = (
+    {},
+    {"session_over": "expired", "session_charged": "created"},
+    {"session_charged": "never"},
+)
+
 WAYS = (
     *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
     *((settings, steps) for settings in deepvue.SETTINGS for steps in OF_DEEPVUE.values()),
     *((settings, OF_AZURE) for settings in azure.SETTINGS),
     ({"vendor": "compreface"}, OF_COMPREFACE),
     *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
+    *(
+        ({**rekognition.SETTINGS[0], "switches": switches}, OF_FACE_LIVENESS)
+        for switches in IN_FACE_LIVENESS
+    ),
 )
 
 

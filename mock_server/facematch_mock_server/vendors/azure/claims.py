@@ -74,7 +74,7 @@ CLAIMS = table(
     row("session.started", Reply(200), EXAMPLES, "A session is answered with sessionId, authToken, status NotStarted, modelVersion and results: no attempts yet, and of one that compares the references."),
     row("session.read", Reply(200), EXAMPLES, "A read gives the same with what there is of it by then."),
     fact("session.token", EXAMPLES, "Every read repeats authToken. That it is the token of the mock's page is ours."),
-    fact("session.order", EXAMPLES, "Attempts count from 1, and the newest stands first; one has a result or an error."),
+    fact("session.order", EXAMPLES, "Attempts count from 1, and the newest comes first; one has a result or an error."),
     fact("session.made_up", OURS, "digest is the SHA-256 of the picture that was shown; a reference has high quality; an attempt that fails has a mask, and the rectangle of the example."),
     fact("session.judged", OURS, "An attack, or a score below session.live_from, is a spoofface, and no score uncertain; a picture without a face fails the attempt. Each ends the session with Succeeded but the last."),
     row("session.live_from", 50, OURS, "A live face begins at a score of 50."),

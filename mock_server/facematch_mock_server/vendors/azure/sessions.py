@@ -59,7 +59,7 @@ def _read_device(value: Any) -> str:
 def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], float]:
     def read(value: Any) -> float:
         number = kind(value)
-        if isinstance(value, bool) or not least <= number <= most:
+        if not least <= number <= most:
             raise ValueError
         return number
 
@@ -199,7 +199,8 @@ def _read(call: NumberedCall) -> Response:
     session = _find(call)
     call.claims.cite("session.token")
     if session.result["attempts"]:
-        call.claims.cite("session.order", "session.made_up", "session.judged")
+        rules = ("session.judged", "session.live_from", "session.attempts", "session.charge")
+        call.claims.cite("session.order", "session.made_up", *rules)
     elif session.status == _EXPIRED:
         call.claims.cite("session.expired")
     return call.answer("session.read", _show(session))
@@ -235,10 +236,10 @@ def _rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:
     return {"top": top, "left": left, "width": right - left, "height": bottom - top}
 
 
-def _add_attempt(session: Session, status: str, **found: Any) -> Session:
+def _add_attempt(session: Session, status: str, **outcome: Any) -> Session:
     """The session with one attempt more, the newest first."""
     number, results = hosted_of(session).attempts, session.result
-    attempt = {"attemptId": number, "attemptStatus": status, **found}
+    attempt = {"attemptId": number, "attemptStatus": status, **outcome}
     result = {**results, "attempts": [attempt, *results["attempts"]]}
     return attrs.evolve(session, result=result)
 

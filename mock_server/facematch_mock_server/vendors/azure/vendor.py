@@ -310,7 +310,12 @@ class Azure(base.Routed):
             )
         ),
         *(
-            _make_route(*route, fields=sessions.FIELDS, checks={"access.refused": _check_access})
+            _make_route(
+                *route,
+                fields=sessions.FIELDS,
+                own={400: "session.body", 404: "session.unknown"},
+                checks={"access.refused": _check_access},
+            )
             for route in sessions.ROUTES
         ),
     )
@@ -325,6 +330,15 @@ class Azure(base.Routed):
         500: ("service.busy",),
         503: ("service.busy",),
     }
+
+    def owns(self, head: Head) -> bool:
+        # Of other versions, too: Microsoft's older clients hear that the path is not there.
+        return head.path.startswith("/face/v1.") or super().owns(head)
+
+    def _answer_error(self, call: AzureCall, status: int) -> Response | None:
+        if call.route is not None and status in call.route.own:
+            call.refuse(call.route.own[status])
+        return super()._answer_error(call, status)
 
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"

@@ -91,7 +91,7 @@ CLAIMS = table(
     _error("session.unknown", "SessionNotFoundException: Occurs when a given sessionId is not found.", LIVENESS, "A session that is not there is refused; the sentence is the model's description."),
     row("session.results", Reply(200), LIVENESS, "GetFaceLivenessSessionResults has SessionId and Status: CREATED, IN_PROGRESS, SUCCEEDED, FAILED or EXPIRED; Confidence, 0-100, ReferenceImage of at most 204,800 bytes, AuditImages as many as were asked for, and Feedback, which is empty where nothing was noticed."),
     fact("session.played", OURS, "A session serves one check, says the model. That one in which somebody fails, leaves or shows no face is FAILED, with nothing but Challenge and Metadata, is ours."),
-    row("session.attack", 5.0, OURS, "An attack has a Confidence of at most 5: AWS tells no attack, and a number alone is to say it.", name="attack"),
+    row("session.attack", 5.0, OURS, "An attack has a Confidence of at most 5: AWS has no word for one, and a number alone is to say it."),
     row("session.feedback", (30, 15, 90), OURS, "Feedback begins below 30 of quality, below 15 of brightness and above 90; its messages are ours."),
     fact("session.reference", OURS, "The reference image is the picture that was shown, smaller if it is too long, and each audit image is the same."),
     fact("session.made_up", OURS, "The version of a challenge is 1.0.0, and the SDK is the mock."),

@@ -39,6 +39,7 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
     """Make a session, or give the one that was made with the same token."""
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
+    claims.cite("session.charged", "credit.price_session")
     # Two tries of one start may come at once.
     with world.behaviour.starting:
         session = token and _find_by_token(call, token)
@@ -120,7 +121,7 @@ def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
             call.refuse("session.unknown")
         body["Status"] = _EXPIRED
     elif session.status == _SUCCEEDED:
-        claims.cite("session.reference")
+        claims.cite("session.reference", "session.attack", "session.feedback")
         body |= {**session.result, **_show_pictures(world, session)}
     if body["Status"] not in (_CREATED, _EXPIRED):
         claims.cite("session.played", "session.made_up")

@@ -1,0 +1,473 @@
+"""R52-R62: hosted sessions, from the start to the deletion."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import combinations
+from typing import Any
+
+import attrs
+
+import facematch_core as fm
+from facematch_core.http import HttpReply, HttpRequest
+from facematch_core.session_types import (
+    Deletion,
+    DeletionState,
+    Kept,
+    Session,
+    SessionRecord,
+    StartRepeat,
+)
+from facematch_core.sessions import Sessions
+from facematch_core.testing import bench as benches
+from facematch_core.testing import leaks
+from facematch_core.testing.bench import DEADLINE_S, FAIL, INCONCLUSIVE, Bench, run_in_time
+from facematch_core.testing.bodies import Place, places, show_place, write_with
+from facematch_core.testing.sessions import SessionCase as Case
+from facematch_core.testing.simulator import Situation
+
+from ._frame import Rules
+
+State = fm.SessionState
+Answer = Callable[[HttpRequest, HttpReply], HttpReply]
+
+SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
+
+#: Where a live face begins, for a vendor that has no verdict, and where one of LOW_SCORE passes.
+LIVE_FROM, LOW_FROM = 70.0, 30.0
+
+#: Seconds after which an answer that never comes must be given up, machines that stall included.
+ENDS_S = 3.0
+
+#: A text of `raw` with more characters is no word of a vendor's.
+LONGEST = 300
+
+#: What a read may meet that says nothing about the session.
+TROUBLES = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
+
+#: The states of a case, where only some are right.
+STATES: Mapping[Case, tuple[fm.SessionState, ...]] = {
+    Case.IN_REVIEW: (State.PROCESSING,),
+    Case.UNKNOWN_WORD: (State.UNKNOWN,),
+    Case.TRY_AGAIN: (State.PENDING,),
+    Case.EXPIRED: (State.EXPIRED, State.GONE),
+}
+FAILED = {Case.OTHER_PERSON: fm.Operation.MATCH, Case.SPOOF: fm.Operation.LIVENESS}
+VERDICTS = (
+    *(Case.OTHER_PERSON, Case.SPOOF, Case.NO_FACE_ITEM, Case.UNAPPROVED, Case.IN_REVIEW),
+    *(
+        Case.UNKNOWN_WORD,
+        Case.UNKNOWN_ITEM,
+        Case.UNFINISHED,
+        Case.LOW_SCORE,
+        Case.TRY_AGAIN,
+        Case.EXPIRED,
+    ),
+)
+
+
+class Desk:
+    """The sessions of a backend, and whoever plays what becomes of them."""
+
+    def __init__(self, bench: Bench) -> None:
+        can, player = bench.backend.session_capabilities, bench.simulator.sessions
+        if can is None:
+            benches.does_not_apply(f"{bench.backend.name} has no hosted sessions.")
+        if player is None:
+            benches.not_tested(f"{type(bench.simulator).__name__} plays no sessions.")
+        self.bench, self.can, self.player = bench, can, player
+        self.clock = player.clock or bench.clock
+        self.events: list[fm.CallEvent] = []
+        self.sessions = Sessions(
+            fm.FaceVerifier(bench.backend, clock=self.clock, on_event=self.events.append)
+        )
+        self.be_well()
+
+    def be_well(self) -> None:
+        well = self.bench.simulator.situations & {Situation.SAME_PERSON, Situation.LIVE}
+        self.bench.prepare(max(well, key=str))
+
+    def cases(self, *cases: Case) -> Iterator[Case]:
+        """Those that can be played; the rule is left open, or out, for want of the others."""
+        player = self.player
+        yield from (case for case in cases if case in player.cases)
+        missing = [case for case in cases if case not in player.cases]
+        reasons = [player.cannot_happen[case] for case in missing if case in player.cannot_happen]
+        if len(reasons) < len(missing):
+            names = " or ".join(c.name for c in missing if c not in player.cannot_happen)
+            benches.not_tested(f"{type(player).__name__} cannot play {names}.")
+        if len(missing) == len(cases):
+            benches.does_not_apply(" ".join(dict.fromkeys(reasons)))
+
+    def plan(
+        self, *, with_reference: bool | None = None, live_from: float = LIVE_FROM
+    ) -> SessionRecord:
+        if with_reference is None:
+            with_reference = self.player.with_reference[-1]
+        live_at = live_from if self.can.needs_liveness_threshold else None
+        return self.sessions.plan(
+            SUBJECT,
+            purpose=PURPOSE,
+            about=ABOUT,
+            with_reference=with_reference,
+            liveness_threshold=live_at,
+        )
+
+    def start(self, record: SessionRecord | None = None, **how: Any) -> Session:
+        record = record or self.plan()
+        _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
+        how = {"options": self.player.options, **how}
+        return self.sessions.start(
+            record, reference=reference if record.with_reference else None, **how
+        )
+
+    def look(self, session: Session, case: Case, **how: Any) -> fm.SessionResult:
+        self.player.play(str(session.record.session_id), case)
+        return self.sessions.read(session.record, **how)
+
+    def count(self, ask: Callable[..., Any], *values: Any) -> tuple[Any, int, int]:
+        """What it gives or raises, and how much the simulator's counters rose."""
+        simulator = self.bench.simulator
+        requests, charges = simulator.requests_seen, simulator.charges
+        given = outcome(ask, *values)
+        return given, simulator.requests_seen - requests, simulator.charges - charges
+
+
+def _keys_of(session: Session) -> set[str]:
+    """Link and token, and the last part of the link, which says what it is for."""
+    keys = {way.reveal() for way in (session.link, session.token) if way is not None}
+    keys |= {key.rpartition("/")[2] for key in keys}
+    return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
+
+
+def _spoil(name: Place, doors: Collection[Place], hidden: set[str]) -> Answer:
+    """Replies without a value; what is at `doors` in them is hidden, too."""
+
+    def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
+        values = dict(places(reply.at()))
+        hidden.update(str(values[door]) for door in doors if values.get(door))
+        body = reply.body if name not in values else write_with(reply.at(), name, None)
+        return attrs.evolve(reply, body=body)
+
+    return answer
+
+
+def outcome(ask: Callable[..., Any], *values: Any) -> Any:
+    """What it gives, or the error."""
+    try:
+        return run_in_time(functools.partial(ask, *values))
+    except fm.FaceMatchError as error:
+        return error
+
+
+def lets_in(result: fm.SessionResult) -> bool:
+    return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT)
+
+
+def words(given: Any) -> str:
+    """An outcome in a few words, without anything of the vendor's but its word."""
+    if not isinstance(given, fm.SessionResult):
+        return f"{type(given).__name__} ({given})" if isinstance(given, Exception) else f"{given}"
+    items = [f"{item.decision}" for item in (given.match, given.liveness) if item is not None]
+    return f"{given.state} with {' and '.join(items) or 'no item about a face'}"
+
+
+class SessionRules(Rules):
+    """Hosted sessions: a yes is for one person and one thing, and comes from a read alone."""
+
+    def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
+        """A session that was passed lets its person in, by a read that is free.
+
+        Before that it is open, and whoever left can come back to it. A verdict that never comes
+        keeps out whoever is right, and a read that costs is paid by whoever waits.
+        """
+        desk = Desk(bench)
+        for with_reference in desk.player.with_reference:
+            session = desk.start(desk.plan(with_reference=with_reference))
+            ways = [name for name in ("link", "token", "page") if getattr(session, name)]
+            assert ways, "a start gives no link, no token and no page: nobody can go through it"
+            before, _, charges = desk.count(desk.sessions.read, session.record)
+            is_open = isinstance(before, fm.SessionResult) and before.state is State.PENDING
+            assert is_open, f"a session in which nobody was is {words(before)}"
+            items = before.match, before.liveness
+            assert items == (None, None), f"nobody was looked at, and it has {words(before)}"
+            assert not charges, f"a read is charged {charges} times"
+            if desk.can.can_resume:
+                again = outcome(desk.sessions.resume, session.record)
+                back = [name for name in ways if getattr(again, name, None)]
+                assert back, f"who comes back gets {words(again)}, and went by {' and '.join(ways)}"
+            result = desk.look(session, Case.PASSED)
+            assert lets_in(result), f"a session that was passed is {words(result)}"
+
+    def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
+        """A start whose answer is lost is unknown, and not repeated by itself.
+
+        Where its vendor knows it again by its record, the same start gives the same session, and
+        another start another one: else one person goes through the session of somebody else.
+        """
+        desk = Desk(bench)
+        bench.need(Situation.LOST_ANSWER)
+        _, usual, _ = desk.count(desk.start)
+        record = desk.plan()
+        for situation in (Situation.LOST_ANSWER, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200):
+            bench.prepare(situation)
+            error, requests, _ = desk.count(desk.start, record)
+            where = f"a start in {situation.name}"
+            assert isinstance(error, fm.VendorError), f"{where} gives {words(error)}"
+            is_open = error.billing.charged is not fm.Charged.NO
+            assert is_open, f"{where} is reported as free: {words(error)}"
+            assert requests <= usual, f"{where} sends {requests} requests, and {usual} otherwise"
+            desk.be_well()
+            if situation is not Situation.LOST_ANSWER:
+                continue
+            lost = outcome(desk.sessions.read, record) if desk.can.finds_lost else None
+            is_found = lost is None or isinstance(lost, fm.SessionResult)
+            assert is_found, f"declared to be found, a session that was lost is {words(lost)}"
+            if desk.can.start_is_repeatable is StartRepeat.ID:
+                ids = [desk.start(each).record.session_id for each in (record, record, desk.plan())]
+                ids[:1] = ids[:1] if lost is None else [lost.record.session_id]
+                assert ids[0] == ids[1], "the same start again makes a second session"
+                assert ids[1] != ids[2], "two records of one person have one session"
+
+    def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
+        """Link and token are in `Session` alone: in no record, result, event, log or error.
+
+        Whoever has them is the person: a log with links is a heap of open doors.
+        """
+        desk = Desk(bench)
+        seen: list[tuple[str, str | bytes]] = []
+        with leaks.capture_log() as log:
+            with bench.overhear() as steps:
+                session = desk.start()
+                before = desk.sessions.read(session.record)
+            hidden = _keys_of(session) | {*bench.simulator.secrets}
+            bodies = [dict(places(reply.at())) for _, reply in steps]
+            doors = {at for body in bodies for at, value in body.items() if str(value) in hidden}
+            names = {at for body in bodies for at in body if len(at) == 1} - doors
+            asks = desk.start, functools.partial(desk.sessions.read, session.record)
+            for name in sorted(names, key=str):
+                with bench.overhear(_spoil(name, doors, hidden)):
+                    given = [outcome(ask) for ask in asks]
+                errors = [error for error in given if isinstance(error, fm.FaceMatchError)]
+                where = f"the error where `{show_place(name)}` is missing"
+                seen += [(where, leaks.told_by(error)) for error in errors]
+            after = desk.look(session, Case.PASSED)
+        for what, document in {
+            "a record": session.record,
+            "a result": before,
+            "a pass": after,
+        }.items():
+            seen.append((what, f"{document!r} {json.dumps(document.to_dict())}"))
+        seen += [
+            (f"the text of {type(each).__name__}", repr(each)) for each in (session, bench.backend)
+        ]
+        seen += [("an event", repr(desk.events)), ("the log", log.getvalue())]
+        found = [where for where, text in seen for key in hidden if leaks.find_leaks(key, text)]
+        assert not found, f"a link, a token or a key is in {found[0]}"
+        raws = [text for result in (before, after) for _, text in places(result.raw)]
+        odd = [text for text in map(str, raws) if "://" in text or len(text) > LONGEST]
+        assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
+
+    def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
+        """Only an item about a face that passed, in a session that its vendor approved, is a yes.
+
+        "Approved" may speak of a document, "succeeded" of a camera that worked; a word that nobody
+        knows may be a new one for fraud.
+        """
+        desk = Desk(bench)
+        for case in desk.cases(*VERDICTS):
+            session = desk.start()
+            result = desk.look(session, case)
+            where = f"{case.name} is {words(result)}"
+            assert not lets_in(result), f"{where}: that is a yes"
+            assert result.state in STATES.get(case, (result.state,)), where
+            items = [item for item in (result.match, result.liveness) if item is not None]
+            decisions = [item.decision for item in items]
+            if case in FAILED:
+                assert FAIL[FAILED[case]] in decisions, f"{where}: nobody learns why"
+            elif case is Case.NO_FACE_ITEM:
+                assert not items, f"{where}: no face was looked at"
+            elif case is Case.UNFINISHED:
+                assert set(decisions) & {*INCONCLUSIVE.values()}, f"{where}: one is not finished"
+            elif case is Case.LOW_SCORE:
+                session = desk.start(desk.plan(live_from=LOW_FROM))
+                result = desk.look(session, case)
+                assert result.is_live, f"{words(result)} of a record that asks for {LOW_FROM:g}"
+            elif case is Case.UNKNOWN_WORD:
+                word = bench.simulator.unknown_status
+                assert result.vendor_status == word, (
+                    f"the vendor's word {word!r} is told as another"
+                )
+            elif case is Case.TRY_AGAIN:
+                result = desk.look(session, Case.PASSED)
+                assert lets_in(result), f"who passed at the second attempt is {words(result)}"
+
+    def test_r56_another_session_is_refused(self, bench: Bench) -> None:
+        """A session that is not the record's, or older than it, or a changed record, is refused.
+
+        Else the session that somebody passed in order to log in pays out the money of another one.
+        """
+        desk = Desk(bench)
+        first, second = desk.start(), desk.start()
+        desk.look(first, Case.PASSED)
+        changes: list[tuple[Kept, Any, dict[str, Any]]] = [
+            (Kept.ID, second.record, {"session_id": first.record.session_id}),
+            (Kept.TERMS, first.record, {"about": "another one"}),
+            (Kept.SUBJECT, first.record, {"subject_ref": "somebody else"}),
+        ]
+        for kept, record, change in changes:
+            changed = attrs.evolve(record, **change)
+            given = outcome(desk.sessions.read, changed) if kept in desk.can.keeps else None
+            is_refused = given is None or isinstance(given, fm.SessionMismatch)
+            assert is_refused, f"with another {next(iter(change))} the record's is {words(given)}"
+        for case in desk.cases(Case.FOREIGN, Case.OLDER):
+            session = desk.start()
+            given = outcome(desk.look, session, case)
+            kind = fm.SessionMismatch if case is Case.OLDER else fm.VendorError
+            assert isinstance(given, kind), f"{case.name} is {words(given)}"
+
+    def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
+        """A webhook is verified before it is read, hints at a session, and changes nothing.
+
+        Anybody can send one: a body that is read before its signature is a door into the program.
+        """
+        desk = Desk(bench)
+        if not desk.can.has_webhooks:
+            benches.does_not_apply(f"{bench.backend.name} sends no webhooks about sessions.")
+        session = desk.start()
+        case = next(desk.cases(Case.SPOOF, Case.OTHER_PERSON))
+        before = words(desk.look(session, case))
+        session_id = str(session.record.session_id)
+        body, headers = desk.player.deliver(session_id)
+        hints, requests, _ = desk.count(desk.sessions.receive, body, headers)
+        assert isinstance(hints, tuple), f"a webhook that the vendor signed is {words(hints)}"
+        ids = {(hint.session_id, hint.record_id or session.record.id) for hint in hints}
+        assert ids == {(session_id, session.record.id)}, "a webhook hints at another session"
+        assert not requests, "a webhook makes it ask the vendor: a stranger's would, too"
+        forged = [body.replace(text.encode(), text[::-1].encode()) for text in next(iter(ids))]
+        forged += [b"\xff{", b"[" * 50_000, b""]
+        # A stranger leaves out the signatures that do not fit, too.
+        parts = [
+            dict(some) for n in range(len(headers) + 1) for some in combinations(headers.items(), n)
+        ]
+        statuses = set()
+        for content in forged:
+            for some in parts if content != body else ():
+                given = outcome(desk.sessions.receive, content, some)
+                is_refused = isinstance(given, fm.WebhookRefused)
+                assert is_refused, (
+                    f"a forged webhook with {', '.join(some) or 'no header'} is taken"
+                )
+                statuses.add(given.http_status)
+        given = outcome(desk.sessions.receive, body, {})
+        assert isinstance(given, fm.WebhookRefused), "a webhook without a signature is taken"
+        assert 422 not in statuses, "a webhook is read before it is verified: its form is refused"
+        after = words(desk.sessions.read(session.record))
+        assert after == before, f"after a webhook that was refused a session is {after}"
+
+    def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
+        """A session that its vendor has no more is not found, or gone; a fault says nothing of it.
+
+        Whoever takes it for an outage asks for ever; whoever takes an outage, or a lost result, for
+        a refusal turns away who passed.
+        """
+        desk = Desk(bench)
+        for case in desk.cases(Case.VANISHED):
+            session = desk.start()
+            desk.look(session, Case.PASSED)
+            given = outcome(desk.look, session, case)
+            is_missing = isinstance(given, fm.SessionNotFound)
+            assert is_missing, f"a session that is not there is {words(given)}"
+            if desk.can.result_lasts_s is not None:
+                session = desk.start()
+                desk.look(session, Case.PASSED)
+                desk.clock.sleep(desk.can.result_lasts_s + 1)
+                given = outcome(desk.sessions.read, session.record)
+                is_gone = isinstance(given, fm.SessionResult) and given.state is State.GONE
+                assert is_gone, f"after the time that a result lasts it is {words(given)}"
+        for situation in TROUBLES:
+            if situation in bench.simulator.situations:
+                bench.prepare(situation)
+                given = outcome(desk.sessions.read, session.record)
+                is_open = isinstance(given, fm.VendorError)
+                is_open &= not isinstance(given, fm.SessionNotFound)
+                assert is_open, f"a read in {situation.name} is {words(given)}"
+
+    def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
+        """A portrait is of a person who was found live, and of nobody else.
+
+        Else whoever holds up a photograph of somebody gets it compared with the document.
+        """
+        desk = Desk(bench)
+        if not desk.can.gives_portrait:
+            benches.does_not_apply(f"{bench.backend.name} gives no portraits.")
+        for case in desk.cases(Case.PASSED, Case.SPOOF, Case.UNAPPROVED):
+            session = desk.start()
+            result = desk.look(session, case, with_portrait=True)
+            portrait, is_live = result.portrait, result.is_live
+            assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
+
+    def test_r60_delete_says_what_it_did(self, bench: Bench) -> None:
+        """What is said to be deleted is not there any more; what could not be asked is an error.
+
+        Somebody answers for each face that is kept, and tells its owner that it is gone.
+        """
+        desk = Desk(bench)
+        if not desk.can.can_delete:
+            benches.does_not_apply(f"{bench.backend.name} cannot be asked to delete a session.")
+        session, states = desk.start(), DeletionState
+        desk.look(session, Case.PASSED)
+        bench.need(Situation.OUTAGE)
+        done, _, charges = desk.count(desk.sessions.delete, session.record)
+        right = isinstance(done, Deletion) and done.state in (states.DONE, states.REQUESTED)
+        assert right, f"a session that is there is deleted with {words(done)}"
+        assert not charges, "a deletion is charged"
+        rest = outcome(desk.sessions.read, session.record)
+        is_gone = isinstance(rest, fm.SessionNotFound) or done.state is states.REQUESTED
+        assert is_gone, f"a session that was deleted is {words(rest)}"
+        again = outcome(desk.sessions.delete, session.record)
+        right = isinstance(again, Deletion) and again.state is not states.DONE
+        assert right, f"a session that is not there is deleted with {words(again)}"
+        session = desk.start()
+        bench.prepare(Situation.OUTAGE)
+        given = outcome(desk.sessions.delete, session.record)
+        assert isinstance(given, fm.VendorError), f"a delete in OUTAGE gives {words(given)}"
+
+    def test_r61_deadlines_of_sessions_hold(self, bench: Bench) -> None:
+        """Start and read end at their deadline, and a start that may have been made is unknown.
+
+        A page that waits for a vendor stands still for everybody.
+        """
+        desk = Desk(bench)
+        bench.need(Situation.SLOW)
+        session, record = desk.start(), desk.plan()
+        bench.prepare(Situation.SLOW)
+        for what, ask in {
+            "start": lambda: desk.start(record, deadline_s=DEADLINE_S),
+            "read": lambda: desk.sessions.read(session.record, deadline_s=DEADLINE_S),
+        }.items():
+            began = time.monotonic()
+            given = outcome(ask)
+            late_s = time.monotonic() - began
+            assert late_s < ENDS_S, f"a {what} with {DEADLINE_S:g} s to go takes {late_s:.1f} s"
+            assert isinstance(given, fm.VendorError), f"a {what} in SLOW gives {words(given)}"
+            is_open = what == "read" or given.billing.charged is not fm.Charged.NO
+            assert is_open, "a start that may have been made is reported as free"
+
+    def test_r62_another_environment_is_refused(self, bench: Bench) -> None:
+        """A session of another environment is refused, and of one that nobody knows.
+
+        In a sandbox anybody passes.
+        """
+        desk = Desk(bench)
+        for case in desk.cases(Case.SANDBOX, Case.UNKNOWN_ENVIRONMENT):
+            session = desk.start()
+            desk.player.play(str(session.record.session_id), case)
+            # As if it had been started where people are real.
+            real = fm.Environment.PRODUCTION if case is Case.SANDBOX else None
+            given = outcome(desk.sessions.read, attrs.evolve(session.record, environment=real))
+            is_refused = isinstance(given, fm.EnvironmentMismatch)
+            assert is_refused, f"a session in {case.name} is {words(given)}"

@@ -1,0 +1,231 @@
+"""The hosted sessions of mock vendors: a person is played, and answers are altered on their way.
+
+What a mock does by itself is played by its control; what no document of the vendor has, and a
+backend must be ready for all the same, is put into the body of an answer.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import attrs
+
+from facematch_core.addresses import MOCK_HEADER
+from facematch_core.testing import SessionCase, SessionSimulator, VendorSimulator
+from facematch_mock_server.hosted import find
+from facematch_mock_server.messages import Response
+from facematch_mock_server.vendors.didit import webhooks
+from facematch_mock_server.webhooks import Delivery, Destination
+
+if TYPE_CHECKING:
+    from facematch_mock_server.clock import VirtualClock
+    from facematch_mock_server.conformance.simulator import MockSimulator
+
+Body = dict[str, Any]
+
+UNKNOWN_WORD = VendorSimulator.unknown_status
+#: Whom the camera sees; for the other cases somebody who passes.
+_CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
+#: Of answers that no mock gives: without the header by which a mock is known.
+_REAL = frozenset({SessionCase.SANDBOX, SessionCase.UNKNOWN_ENVIRONMENT})
+
+
+class MockSessions(SessionSimulator):
+    """Plays the sessions of a `MockSimulator`.
+
+    Attributes:
+        id_name: Where an answer about a session has its id.
+        changes: What is put into the body of an answer, by case.
+    """
+
+    id_name: ClassVar[str]
+    changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]]
+
+    def __init__(self, simulator: MockSimulator) -> None:
+        self._control = simulator.control
+        #: What is shown of each session.
+        self._cases: dict[str, SessionCase] = {}
+        self.cases = frozenset(SessionCase) - frozenset(self.cannot_happen)
+
+    @property
+    def clock(self) -> VirtualClock:  # type: ignore[override]  # there is nothing to set
+        return self._control.world.clock
+
+    def play(self, session_id: str, case: SessionCase) -> None:
+        sessions: Any = self._control.sessions
+        if case is SessionCase.VANISHED:
+            self._control.open_world.sessions.remove(session_id)
+        elif case is SessionCase.TRY_AGAIN:
+            sessions.fail_attempt(session_id)
+        elif case is SessionCase.EXPIRED:
+            self.expire(session_id)
+        else:
+            sessions.finish(session_id, card=_CARDS.get(case, "p1-again"))
+        self._cases[session_id] = case
+
+    def expire(self, session_id: str) -> None:
+        self._control.sessions.expire(session_id)
+
+    def alter(self, response: Response) -> Response:
+        """What is sent instead of the world's own answer about a session."""
+        if response.status != 200 or "json" not in (response.header("content-type") or ""):
+            return response
+        body = response.json()
+        name = body.get(self.id_name) if isinstance(body, dict) else None
+        case = self._cases.get(str(name))
+        if case is None or case not in self.changes:
+            return response
+        self.changes[case](body)
+        headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
+        return attrs.evolve(response, headers=headers, body=json.dumps(body).encode())
+
+
+def put(**values: Any) -> Callable[[Body], None]:
+    """Puts these into a body."""
+    return lambda body: body.update(values)
+
+
+_OTHER_ID = str(uuid.UUID(int=(4 << 76) + (0b10 << 62) + 0x5E55))
+
+
+def _say_of_items(body: Body) -> None:
+    for name in ("liveness_checks", "face_matches"):
+        body[name][0]["status"] = UNKNOWN_WORD
+
+
+def _make_older(body: Body) -> None:
+    made_at = dt.datetime.fromisoformat(body["created_at"])
+    body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
+
+
+def _add_unfinished(body: Body) -> None:
+    for name in ("liveness_checks", "face_matches"):
+        body[name].append({**body[name][0], "status": "Not Finished", "score": None})
+
+
+class DiditSessions(MockSessions):
+    """Those of Didit, of a workflow that looks at a face and compares it with a portrait."""
+
+    id_name = "session_id"
+    with_reference = (True,)
+    cannot_happen: Mapping[SessionCase, str] = {
+        SessionCase.LOW_SCORE: "Didit has a verdict on each item.",
+    }
+    changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
+        SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
+        SessionCase.UNAPPROVED: put(status="Declined"),
+        SessionCase.IN_REVIEW: put(status="In Review"),
+        SessionCase.UNKNOWN_WORD: put(status=UNKNOWN_WORD),
+        SessionCase.UNKNOWN_ITEM: _say_of_items,
+        SessionCase.UNFINISHED: _add_unfinished,
+        SessionCase.FOREIGN: put(session_id=_OTHER_ID),
+        SessionCase.OLDER: _make_older,
+        SessionCase.SANDBOX: put(environment="sandbox"),
+        SessionCase.UNKNOWN_ENVIRONMENT: put(environment="staging"),
+    }
+    #: What a backend needs besides its key.
+    settings: ClassVar[Mapping[str, Any]] = {
+        "workflow_id": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
+        "workflow_takes_reference": True,
+        "webhook_secrets": "didit-simulator-webhook-b7f2904e",
+    }
+
+    def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
+        world = self._control.world
+        session, secret = find(world, session_id), self.settings["webhook_secrets"]
+        delivery = Delivery(
+            id=_OTHER_ID,
+            destination=_OTHER_ID,
+            event=webhooks.EVENT,
+            event_id=_OTHER_ID,
+            session=session,
+            origin="http://127.0.0.1",
+            created_at=world.clock.now(),
+            timestamp=int(world.clock.timestamp()),
+        )
+        place = Destination(uuid=_OTHER_ID, url="", events=(webhooks.EVENT,), secret=secret)
+        payload = webhooks.compose(world.claims.citations(), world, delivery, place)
+        return payload.body, dict(payload.headers)
+
+
+_NO_TIME = "Its answers do not say when a session was made."
+_NO_ENVIRONMENT = "It has no sandbox, and no answer names an environment."
+
+
+class RekognitionSessions(MockSessions):
+    """Those of Rekognition, which are a score for a live face."""
+
+    id_name = "SessionId"
+    cannot_happen: Mapping[SessionCase, str] = {
+        SessionCase.OTHER_PERSON: "A session compares nobody.",
+        SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
+        SessionCase.UNKNOWN_ITEM: "A session has a number, and no word for a face.",
+        **dict.fromkeys(
+            (SessionCase.UNAPPROVED, SessionCase.IN_REVIEW), "Nobody at AWS approves a session."
+        ),
+        SessionCase.TRY_AGAIN: "A session serves one attempt.",
+        SessionCase.OLDER: _NO_TIME,
+        **dict.fromkeys(_REAL, _NO_ENVIRONMENT),
+    }
+    changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
+        SessionCase.UNKNOWN_WORD: put(Status=UNKNOWN_WORD),
+        SessionCase.UNFINISHED: lambda body: body.pop("Confidence"),
+        SessionCase.LOW_SCORE: put(Confidence=50.0),
+        SessionCase.FOREIGN: put(SessionId=_OTHER_ID),
+    }
+
+
+def _approve_nobody(body: Body) -> None:
+    body |= {"status": "Succeeded"}
+    body["results"]["attempts"] = []
+
+
+def _say_what_nobody_knows(body: Body) -> None:
+    body["status"] = body["results"]["attempts"][0]["attemptStatus"] = UNKNOWN_WORD
+
+
+def _decide_oddly(body: Body) -> None:
+    body["results"]["attempts"][0]["result"]["livenessDecision"] = UNKNOWN_WORD
+
+
+def _begin_again(body: Body) -> None:
+    attempts = body["results"]["attempts"]
+    # At the end, though it is the latest: no document promises an order.
+    attempts.append({"attemptId": attempts[0]["attemptId"] + 1, "attemptStatus": "Running"})
+
+
+class AzureSessions(MockSessions):
+    """Those of Azure: of a live face, and of one that is compared with a picture, too."""
+
+    id_name = "sessionId"
+    with_reference = (False, True)
+    cannot_happen: Mapping[SessionCase, str] = {
+        **dict.fromkeys(
+            (SessionCase.UNAPPROVED, SessionCase.IN_REVIEW),
+            "The attempts decide: nobody at Microsoft approves a session.",
+        ),
+        SessionCase.LOW_SCORE: "Azure has a verdict on the live face.",
+        SessionCase.OLDER: _NO_TIME,
+        **dict.fromkeys(_REAL, _NO_ENVIRONMENT),
+    }
+    changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
+        SessionCase.NO_FACE_ITEM: _approve_nobody,
+        SessionCase.UNKNOWN_WORD: _say_what_nobody_knows,
+        SessionCase.UNKNOWN_ITEM: _decide_oddly,
+        SessionCase.UNFINISHED: _begin_again,
+        SessionCase.FOREIGN: put(sessionId=_OTHER_ID),
+    }
+
+    @property
+    def options(self) -> Any:
+        from facematch_azure import AzureSessionOptions  # not above: it need not be installed
+
+        return AzureSessionOptions(enable_session_image=True)
+
+    def expire(self, session_id: str) -> None:
+        # No word of Azure's says so: the token's time is over.
+        self.clock.sleep(3601)

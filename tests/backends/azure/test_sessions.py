@@ -1,0 +1,420 @@
+"""What Azure's answers about a session mean, by Microsoft's own examples, and against the mock."""
+
+import datetime as dt
+import json
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import azure_liveness as published
+from kit.azure_liveness import attempt, failed, with_attempts
+from kit.fakes import picture
+
+import facematch_core as fm
+from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
+from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.http import HttpReply
+from facematch_core.session_types import DeletionState, SessionRecord, SessionState
+from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
+
+HOME = "https://contoso.cognitiveservices.azure.com"
+BACKEND = AzureBackend(api_key="secret-azure-key", base_url=HOME)
+BOTH = (fm.Operation.MATCH, fm.Operation.LIVENESS)
+NOW = dt.datetime.now(dt.UTC)
+RECORD = SessionRecord(
+    backend="azure",
+    subject_ref="customer-17",
+    purpose="payout",
+    checks=BOTH,
+    with_reference=True,
+    planned_at=NOW,
+    started_at=NOW,
+    expires_at=NOW + dt.timedelta(hours=1),
+    session_id=published.SESSION_ID,
+)
+ALONE = attrs.evolve(RECORD, checks=[fm.Operation.LIVENESS], with_reference=False)
+CARDS = card_sheet()
+
+
+def reply(body, status=200):
+    return HttpReply(
+        status=status, body=body if isinstance(body, bytes) else json.dumps(body).encode()
+    )
+
+
+def read(body, record=RECORD, **more):
+    return BACKEND.read_reply(ReadRequest(record=record), reply(body, **more))
+
+
+def items(reading):
+    return {type(check.result): check.result for check in reading.checks}
+
+
+def verdicts(reading):
+    """Liveness and match, None for what was not reported."""
+    results = items(reading)
+    return tuple(
+        results[kind].decision if kind in results else None
+        for kind in (fm.LivenessResult, fm.MatchResult)
+    )
+
+
+# What is sent
+
+
+def first_request(record, reference=None, options=None):
+    request = StartRequest(record=record, reference=reference, options=options)
+    return next(BACKEND.start_steps(request))
+
+
+@given(st.floats(0.001, 1e9 - 1))
+def test_the_token_lives_as_long_as_the_record_within_microsofts_range(valid_for_s):
+    request = first_request(attrs.evolve(ALONE, valid_for_s=valid_for_s))
+    life_s = request.json["authTokenTimeToLiveInSeconds"]
+    assert 60 <= life_s <= 86400
+    assert valid_for_s <= life_s < valid_for_s + 1 or life_s in (60, 86400)
+
+
+def test_a_start_without_a_reference_is_json_and_names_a_new_device_each_time():
+    first, second = first_request(ALONE), first_request(ALONE)
+    assert first.url == f"{HOME}/face/v1.2/detectLiveness-sessions"
+    assert first.json == {
+        "livenessOperationMode": "Passive",
+        "deviceCorrelationId": first.json["deviceCorrelationId"],
+        "authTokenTimeToLiveInSeconds": 3600,
+        "enableSessionImage": False,
+    }
+    assert first.json["deviceCorrelationId"] != second.json["deviceCorrelationId"]
+    assert "customer-17" not in json.dumps(first.json)
+
+
+@pytest.mark.parametrize(("threshold", "fraction"), [(None, 0.5), (55.3, 0.553), (100, 1.0)])
+def test_a_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction):
+    options = AzureSessionOptions(
+        operation_mode="PassiveActive", model_version="2024-11-15", enable_session_image=True
+    )
+    record = attrs.evolve(RECORD, threshold=threshold)
+    request = first_request(record, picture(), options)
+    assert request.url == f"{HOME}/face/v1.2/detectLivenessWithVerify-sessions"
+    assert float(request.fields["verifyConfidenceThreshold"]) == fraction
+    assert request.fields["livenessOperationMode"] == OperationMode.PASSIVE_ACTIVE
+    assert request.fields["livenessModelVersion"] == "2024-11-15"
+    assert request.fields["enableSessionImage"] == "true"
+    (file,) = request.files
+    assert (file.name, file.filename, file.data) == (
+        "verifyImage", "verifyImage.jpg", picture().data,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("body", "reference"),
+    [(published.START, None), (published.START_WITH_VERIFY, picture())],
+)
+def test_microsofts_example_of_a_start_is_a_session_that_hides_its_token(body, reference):
+    record = attrs.evolve(RECORD if reference else ALONE, session_id=None)
+    clock = VirtualClock()
+    request = StartRequest(record=record, reference=reference, clock=clock)
+    started = BACKEND.read_reply(request, reply(body))
+    assert (started.session_id, started.token.reveal()) == (published.SESSION_ID, published.TOKEN)
+    assert (started.link, started.page) == (None, {"endpoint": HOME})
+    assert (started.expires_at - clock.now()).total_seconds() == 3600
+    kind = "detectLivenessWithVerify" if reference else "detectLiveness"
+    assert started.vendor == {"kind": kind}
+    assert published.TOKEN not in repr(started)
+
+
+@pytest.mark.parametrize("lost", ["authToken", "sessionId"])
+def test_a_start_that_cannot_be_read_is_charged(lost):
+    for body in ({**published.START, lost: None}, {**published.START, lost: 7}):
+        answer = BACKEND.read_reply(StartRequest(record=ALONE), reply(body))
+        assert isinstance(answer, fm.errors.UnexpectedResponse)
+        assert answer.billing.charged is fm.Charged.YES
+
+
+# What is read
+
+
+def test_microsofts_examples_of_a_reading():
+    """Live, by attempt 2 in place of 1; the session's own word, NotStarted, decides nothing."""
+    alone, compared = read(published.READING, ALONE), read(published.READING_WITH_VERIFY)
+    for reading in (alone, compared):
+        assert (reading.state, reading.vendor_status) == (SessionState.DECIDED, "NotStarted")
+        assert reading.attempts == 2
+    assert verdicts(alone) == (fm.LivenessDecision.LIVE, None)
+    assert verdicts(compared) == (fm.LivenessDecision.LIVE, fm.Decision.NO_MATCH)
+    assert items(compared)[fm.MatchResult].score.value == 8.871888
+    assert (alone.compared_with, compared.compared_with) == ("unknown", "given")
+
+
+def test_of_a_reading_nothing_is_shown_that_opens_or_names_a_face():
+    reading = read(published.READING_WITH_VERIFY)
+    assert reading.token.reveal() == published.TOKEN
+    text = json.dumps(reading.raw)
+    result = published.READING_WITH_VERIFY["results"]["attempts"][0]["result"]
+    for hidden in (published.TOKEN, result["digest"], result["verifyImageHash"], "Rectangle"):
+        assert hidden not in text
+        assert hidden not in repr(reading)
+    assert "FaceWithMaskDetected" in text
+
+
+@given(st.permutations([attempt(1), failed(2), attempt(3, "spoofface"), attempt(10, "uncertain")]))
+def test_the_attempt_with_the_highest_id_decides_both_in_any_order(attempts):
+    assert verdicts(read(with_attempts(*attempts[:]))) == ("inconclusive", "match")
+    others = [each for each in attempts if each["attemptId"] != 10]
+    assert verdicts(read(with_attempts(*others))) == ("not_live", "match")
+
+
+@pytest.mark.parametrize(
+    ("word", "decision"),
+    [
+        ("realface", "live"),
+        ("RealFace", "live"),
+        ("spoofface", "not_live"),
+        ("uncertain", "inconclusive"),
+        (None, "inconclusive"),
+        ("maybe", "review"),
+    ],
+)
+def test_a_word_of_liveness(word, decision):
+    reading = read(with_attempts(attempt(1, word)))
+    assert (reading.state, verdicts(reading)) == (SessionState.DECIDED, (decision, "match"))
+
+
+@given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
+def test_a_verdict_against_its_own_confidence_is_for_a_person(confidence, identical, threshold):
+    record = attrs.evolve(RECORD, threshold=threshold)
+    match = items(read(with_attempts(attempt(1, "realface", confidence, identical)), record))[
+        fm.MatchResult
+    ]
+    passes = match.score.value >= (50 if threshold is None else threshold)
+    expected = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
+    assert match.decision is (expected if passes is identical else fm.Decision.REVIEW)
+    assert match.vendor_status == f"isIdentical: {str(identical).lower()}"
+
+
+def test_a_comparison_that_is_missing_is_inconclusive_and_counts():
+    reading = read(with_attempts(attempt(1, verifyResult=None)))
+    assert verdicts(reading) == ("live", "inconclusive")
+
+
+LATE = attrs.evolve(RECORD, expires_at=NOW)
+NOBODY = attempt(3, "realface")
+NOBODY["result"] = None
+
+
+@pytest.mark.parametrize(
+    ("attempts", "word", "record", "state"),
+    [
+        ([], "NotStarted", RECORD, "pending"),
+        ([], "Running", RECORD, "pending"),
+        ([], "Failed", RECORD, "failed"),
+        ([], "Canceled", RECORD, "canceled"),
+        ([], "Succeeded", RECORD, "unknown"),
+        ([], "Paused", RECORD, "unknown"),
+        ([attempt(1)], "Failed", RECORD, "decided"),
+        ([failed(1)], "NotStarted", RECORD, "pending"),
+        ([failed(1)], "NotStarted", LATE, "failed"),
+        ([failed(1)], "Failed", RECORD, "failed"),
+        ([failed(2, "Canceled"), attempt(1)], "Running", RECORD, "canceled"),
+        ([failed(2, "Running"), attempt(1)], "Succeeded", RECORD, "pending"),
+        ([{**attempt(2), "attemptStatus": "Running"}], "Running", RECORD, "pending"),
+        ([{**attempt(2), "error": failed(2)["error"]}], "Succeeded", RECORD, "unknown"),
+        ([failed(2, "Lost"), attempt(1)], "Succeeded", RECORD, "unknown"),
+        ([failed(1, "Succeeded")], "Succeeded", RECORD, "unknown"),
+        ([NOBODY], "Succeeded", RECORD, "unknown"),
+    ],
+)
+def test_a_state_and_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
+    reading = read(with_attempts(*attempts, status=word), record)
+    assert (reading.state, reading.vendor_status) == (state, word)
+    if attempts and state != "decided":
+        assert verdicts(reading) == ("inconclusive", "inconclusive")
+    assert (reading.token is None) is (record is LATE)
+
+
+def test_an_error_in_place_of_a_result_is_a_warning_of_both_by_its_code():
+    for result in items(read(with_attempts(failed(4)))).values():
+        (warning,) = result.warnings
+        assert (warning.tag, warning.advice) == ("FaceWithMaskDetected", fm.Advice.RETAKE_PHOTO)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        [],
+        {**published.READING, "results": None},
+        {**published.READING, "status": None},
+        {**published.READING, "authToken": None},
+        with_attempts(attempt("1")),
+        with_attempts(attempt(1), attempt(1, "spoofface")),
+        with_attempts(attempt(1, identical="true")),
+        with_attempts(attempt(1, confidence=1.01)),
+        with_attempts(attempt(1, confidence=None)),
+        with_attempts(attempt(1, word=7)),
+        with_attempts({**attempt(1), "attemptStatus": None}),
+        with_attempts({**failed(1), "error": {}}),
+    ],
+)
+def test_a_reading_of_another_form_is_an_error_without_its_token(body):
+    answer = read(body)
+    assert isinstance(answer, fm.errors.UnexpectedResponse)
+    assert answer.billing.charged is fm.Charged.NO
+    assert published.TOKEN not in f"{answer!r} {answer}"
+
+
+NAMES = st.sampled_from(
+    [*published.READING, "attempts", "attemptId", "attemptStatus", "result", "error", "code"]
+)
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
+)
+
+
+@given(ODD, st.sampled_from([200, 204, 400, 403, 404, 429, 500]))
+def test_any_answer_is_a_reading_or_one_error(body, status):
+    answer = read(body, status=status)
+    if isinstance(answer, fm.errors.VendorError):
+        assert answer.billing.charged is fm.Charged.NO
+    else:
+        assert answer.state in SessionState
+
+
+@pytest.mark.parametrize("session_id", ["..", "a/b", "", "é", None, "x?y", "x" * 201])
+def test_an_id_that_would_lead_elsewhere_is_not_sent(session_id):
+    for ask in (ReadRequest, DeleteRequest):
+        with pytest.raises(fm.InvalidRequest):
+            BACKEND.read_reply(ask(record=attrs.evolve(RECORD, session_id=session_id)))
+
+
+def test_the_kind_of_a_record_picks_the_path_and_no_other_word_does():
+    kinds = {}
+    for record in (RECORD, ALONE, attrs.evolve(ALONE, vendor={"kind": "detectLivenessWithVerify"})):
+        url = next(BACKEND.read_steps(ReadRequest(record=record))).url
+        kinds[url.split("/")[-2]] = url.split("/")[-1]
+    assert set(kinds) == {"detectLivenessWithVerify-sessions", "detectLiveness-sessions"}
+    assert set(kinds.values()) == {published.SESSION_ID}
+    with pytest.raises(fm.InvalidRequest):
+        read({}, attrs.evolve(RECORD, vendor={"kind": "../persongroups"}))
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_both_words_for_a_deletion_are_read(status):
+    deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), reply(b"", status))
+    assert (deletion.state, deletion.face_kept) == (DeletionState.DONE, False)
+
+
+# Against the mock
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="azure", clock=VirtualClock()) as served:
+        yield served
+
+
+@pytest.fixture
+def sessions(mock):
+    with fm.open_sessions(
+        "azure",
+        api_key=mock.live_key,
+        base_url=mock.url,
+        require_environment="mock",
+        clock=mock.clock,
+    ) as opened:
+        yield opened
+
+
+def start(sessions, reference="p1", **options):
+    is_compared = reference is not None
+    record = sessions.plan("customer-17", purpose="payout", with_reference=is_compared)
+    return sessions.start(
+        record,
+        reference=CARDS[reference].data if is_compared else None,
+        options=AzureSessionOptions(**options) if options else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reference", "card", "is_verified"),
+    [
+        ("p1", "p1-again", True),
+        ("p1", "p2", False),
+        ("p1", "attack", False),
+        (None, "p1", True),
+        (None, "not-live", False),
+        (None, "liveness-none", False),
+    ],
+)
+def test_who_stood_there_after_an_attempt_that_failed(mock, sessions, reference, card, is_verified):
+    session = start(sessions, reference)
+    played = mock.control.sessions
+    played.fail_attempt(session.record.session_id)
+    assert sessions.read(session.record).state == "pending"
+    assert sessions.resume(session.record).token.reveal() == session.token.reveal()
+    played.finish(session.record.session_id, card)
+    result = sessions.read(session.record)
+    assert (result.state, result.attempts) == ("decided", 2)
+    assert result.is_verified_for("customer-17", purpose="payout") is is_verified
+    assert (result.match is None) is (reference is None)
+
+
+def test_a_portrait_is_that_of_a_live_person_whose_start_had_it_kept(mock, sessions):
+    for card, is_kept, has_portrait in (
+        ("p1-again", True, True),
+        ("p1-again", False, False),
+        ("not-live", True, False),
+    ):
+        session = start(sessions, None, enable_session_image=is_kept)
+        mock.control.sessions.finish(session.record.session_id, card)
+        result = sessions.read(session.record, with_portrait=True)
+        assert (result.portrait is not None) is has_portrait
+        if has_portrait:
+            assert result.portrait.data == CARDS[card].data
+    paths = [entry.path for entry in mock.control.journal()]
+    assert sum("sessionImages" in path for path in paths) == 1
+
+
+def test_a_picture_that_is_not_there_leaves_the_verdict(mock, sessions):
+    session = start(sessions, None, enable_session_image=True)
+    mock.control.sessions.finish(session.record.session_id, "p1")
+    rule = {"stage": Stage.ANSWER, "kind": Kind.STATUS, "status": 404}
+    mock.control.add_fault(Fault(path="/face/v1.2/sessionImages", **rule))
+    result = sessions.read(session.record, with_portrait=True)
+    assert (result.is_live, result.portrait) == (True, None)
+
+
+def test_what_is_deleted_is_not_there_and_what_is_old_is_gone(mock, sessions):
+    deleted, old = start(sessions), start(sessions)
+    assert sessions.delete(deleted.record).state is DeletionState.DONE
+    assert sessions.delete(deleted.record).state is DeletionState.NOT_THERE
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(deleted.record)
+    mock.control.advance(3601)
+    assert sessions.read(old.record).state == "expired"
+    with pytest.raises(fm.InvalidRequest):
+        sessions.resume(old.record)
+    mock.control.advance(48 * 3600)
+    assert sessions.read(old.record).state == "gone"
+
+
+def test_a_lost_start_is_not_repeated_and_says_what_another_one_makes(mock, sessions):
+    mock.control.add_fault(Fault(stage=Stage.MID_HEADERS, kind=Kind.RESET, call="session_start"))
+    record = sessions.plan("customer-17", purpose="payout")
+    with pytest.raises(fm.OutcomeUnknown, match="second session"):
+        sessions.start(record)
+    with pytest.raises(fm.InvalidRequest):
+        sessions.read(record)
+    sessions.start(record)
+    devices = [entry.fields["deviceCorrelationId"] for entry in mock.control.journal()]
+    assert len(set(devices)) == len(mock.control.sessions.open()) == 2
+
+
+def test_without_approval_a_start_says_whom_to_ask_and_costs_nothing(mock, sessions):
+    mock.control.reset(switches={"access": "unapproved"})
+    for reference in ("p1", None):
+        with pytest.raises(fm.PermissionDenied, match=r"aka\.ms/facerecognition") as refused:
+            start(sessions, reference)
+        assert refused.value.billing.charged is fm.Charged.NO

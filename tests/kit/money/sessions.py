@@ -1,0 +1,197 @@
+"""Faults at the start and at a reading of a hosted session: what comes of them, and has to come.
+
+In an outcome, what is behind the first number is that after the same start again.
+"""
+
+import itertools
+
+from kit import canaries
+from kit.money.faults import (
+    AGAIN,
+    CASES,
+    NO_FAULT,
+    NOBODY_LISTENS,
+    REFUSALS,
+    UNREADABLE,
+    CallOutcome,
+)
+from kit.money.lines import START, MockLine, WorldClock
+
+import facematch_core as fm
+from facematch_azure import AzureBackend
+from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
+from facematch_core.store import MemoryStore
+from facematch_didit import DiditBackend
+from facematch_mock_server import Fault, MockServer
+from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.http.client import MockAdapter
+from facematch_rekognition import RekognitionBackend
+
+SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
+WORKFLOW = "11111111-2222-3333-4444-555555555555"
+#: By vendor: its backend, on a mock at that address or, with None, at the vendor's own.
+BACKENDS = {
+    "didit": lambda where: DiditBackend(
+        api_key=canaries.API_KEY,
+        workflow_id=WORKFLOW,
+        webhook_secrets=canaries.WEBHOOK_SECRET,
+        **where,
+    ),
+    "rekognition": lambda where: RekognitionBackend(
+        region="eu-west-1",
+        access_key_id=canaries.CLIENT_ID,
+        secret_access_key=canaries.CLIENT_SECRET,
+        **where,
+    ),
+    "azure": lambda where: AzureBackend(
+        api_key=canaries.API_KEY,
+        **{"base_url": "https://contoso.cognitiveservices.azure.com", **where},
+    ),
+}
+
+
+class SessionWorld:
+    """One vendor of sessions, and a client of it with these gates.
+
+    With `on_wire` over a socket; else everything is in this process.
+    """
+
+    def __init__(self, vendor, gates=(), *, on_wire=False, cap=10, **settings):
+        virtual = VirtualClock(START)
+        self.mock, self.clock = (
+            MockServer(vendor=vendor, clock=virtual, seed=1),
+            WorldClock(virtual),
+        )
+        self.control = self.mock.control
+        key, client = canaries.API_KEY, {}
+        if vendor == "rekognition":
+            key, client = canaries.CLIENT_SECRET, {"client": canaries.CLIENT_ID}
+        self.control.add_key(key=key, **client)
+        if vendor == "didit":
+            self.control.sessions.workflow(WORKFLOW, kind="kyc")
+        self.events, self.line = [], MockLine(MockAdapter(self.mock.app, sleep=virtual.advance))
+        where = {"base_url": self.mock.start().url} if on_wire else {}
+        backend = BACKENDS[vendor]({**where, **settings})
+        backend.client.clock = self.clock
+        if not on_wire:
+            backend.client.mount("https://", self.line)
+        self.store = MemoryStore()
+        policies = {
+            "budget": Budget(cap, name=vendor, store=self.store, clock=self.clock),
+            "pacing": RateLimiter([RateWindow(1, 1.0)], clock=self.clock),
+        }
+        verifier = fm.FaceVerifier(
+            backend,
+            policies=[policies[name] for name in gates if name in policies],
+            retry=Retry(times=2) if "retries" in gates else None,
+            # Azure gives no score of a live face; AWS no verdict.
+            liveness_threshold=80 if vendor == "rekognition" else None,
+            on_event=self.events.append,
+            clock=self.clock,
+        )
+        self.sessions = fm.Sessions(verifier)
+
+    def plan(self, subject=SUBJECT, **more):
+        """A record for the canaries, unless said."""
+        return self.sessions.plan(subject, **{"purpose": PURPOSE, "about": ABOUT, **more})
+
+    def counted(self):
+        """What the events count, in their order; the budget must say the same."""
+        words = {fm.EventKind.CHARGED: "spent", fm.EventKind.UNKNOWN: "unknown"}
+        counted = [words[event.kind] for event in self.events if event.kind in words]
+        for budget in self.store.budgets():
+            sums = budget.spent, budget.unknown, budget.reserved
+            assert sums == (counted.count("spent"), counted.count("unknown"), 0)
+        return " ".join(counted)
+
+    def struck_by(self, operation, case):
+        """The same; `case` strikes the next request of that operation of the mock."""
+        if case is NOBODY_LISTENS:
+            self.line.cut[""] = 1
+        elif case is not NO_FAULT:
+            where = {} if case.stage == "connect" else {"call": operation}
+            self.control.add_fault(Fault(stage=case.stage, kind=case.kind, **where, **case.more))
+        return self
+
+    def once(self, ask, record):
+        """The result or error, both sides' books after it, and how much was sent for it."""
+        sent = len(self.line.sent)
+        try:
+            ended = ask(record)
+        except fm.VendorError as error:
+            ended = error
+        made = len(self.control.sessions.all())
+        return ended, made, self.counted(), len(self.line.sent) - sent
+
+    def close(self):
+        self.sessions.close()
+        self.mock.stop()
+
+
+def session_outcome(vendor, what, setting, case):
+    """What comes of a start, or of a reading, that `case` strikes; and of the same start again."""
+    world = SessionWorld(vendor, GATES[setting])
+    try:
+        record, ask = world.plan(), world.sessions.start
+        if what == "read":
+            record, ask = ask(record).record, world.sessions.read
+        world.struck_by(f"session_{what}", case)
+        ended, *first = world.once(ask, record)
+        again, *second = world.once(ask, record)
+        assert not isinstance(again, Exception), again
+        word = type(ended).__name__
+        if not isinstance(ended, Exception):
+            word = "SESSION" if what == "start" else ended.state.name
+        charges, counted, requests = zip(first, second, strict=True)
+        requests = requests[0], sum(requests) if what == "start" else 0
+        return CallOutcome(word, ended.billing.charged.name, charges, counted, requests)
+    finally:
+        world.close()
+
+
+def expected_session_outcome(vendor, what, setting, case):
+    """What has to come of it. Only Azure makes a second session for the same start."""
+    met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
+    is_start, made = what == "start", int(case.executed)
+    end = "OutcomeUnknown" if is_start else "VendorUnavailable"
+    if case is NO_FAULT:
+        end = "SESSION" if is_start else "PENDING"
+    elif case is NOBODY_LISTENS:
+        end = "VendorUnavailable"
+    elif case in UNREADABLE:
+        end = "UnexpectedResponse"
+    elif case.stage == "answer" and met in REFUSALS:
+        end = OWN_WORDS.get((vendor, what, met)) or REFUSALS[met]
+    if not is_start:
+        return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
+    if setting == "retries" and end in AGAIN:
+        end, sent, made = "SESSION", sent + 1, 1
+    counted = COUNTED.get(end, "")
+    billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
+    charges = made, made + 1 if vendor == "azure" else 1
+    both = counted, f"{counted} spent".strip()
+    return CallOutcome(end, billed, charges, both, (sent, sent + 1))
+
+
+def all_session_outcomes():
+    return {
+        (f"{vendor} {what}", "", setting, case): session_outcome(vendor, what, setting, case)
+        for vendor, what, setting, case in itertools.product(BACKENDS, ASKED, GATES, CASES)
+    }
+
+
+ASKED = ("start", "read")
+#: What comes before it.
+GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "retries")}
+#: How a start counts whose session, or whose answer, nobody has seen to be none.
+COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": "unknown"}
+#: Where a refusal ends in another error, as vendors word it in the mock.
+OWN_WORDS = {
+    ("didit", "read", ("status", 404)): "SessionNotFound",
+    **{("azure", what, ("status", 404)): "SessionNotFound" for what in ASKED},
+    **{
+        (vendor, what, ("status", 403)): "PermissionDenied"
+        for vendor in ("rekognition", "azure")
+        for what in ASKED
+    },
+}

@@ -1,0 +1,275 @@
+"""Liveness sessions as the mock's Azure has them, each answer held against Microsoft's examples."""
+
+import json
+
+import pytest
+import requests
+from azure.ai.vision.face import FaceSessionClient
+from azure.ai.vision.face.models import CreateLivenessSessionContent, LivenessOperationMode
+from azure.core.credentials import AzureKeyCredential
+from azure.core.exceptions import ResourceNotFoundError
+from kit import azure_liveness as published
+
+from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
+
+KINDS = {
+    "detectLiveness-sessions": (published.START, published.READING),
+    "detectLivenessWithVerify-sessions": (
+        published.START_WITH_VERIFY,
+        published.READING_WITH_VERIFY,
+    ),
+}
+LIVENESS, WITH_VERIFY = KINDS
+START = {"livenessOperationMode": "Passive", "deviceCorrelationId": "a device"}
+CARDS = {name: card.data for name, card in card_sheet().items()}
+#: What an answer may lack.
+OPTIONAL = {"sessionImageId", "verifyImageHash", "verifyResult"}
+
+
+def check(answer, example, where="answer"):
+    """Fail unless an answer has the form of an example: names, types, and what a list holds."""
+    assert type(answer) is type(example), where
+    if isinstance(answer, dict):
+        assert set(example) - OPTIONAL <= set(answer) <= set(example), where
+        for name, value in answer.items():
+            check(value, example[name], f"{where}.{name}")
+    elif isinstance(answer, list):
+        for item in answer:
+            is_error = "error" in item
+            like = next(each for each in example if ("error" in each) is is_error)
+            check(item, like, f"{where}[]")
+
+
+class Face:
+    """The resource as a client asks for it."""
+
+    def __init__(self, mock):
+        self.mock, self.people = mock, mock.control.sessions
+
+    def ask(self, path, method="GET", **sent):
+        headers = {"Ocp-Apim-Subscription-Key": self.mock.live_key}
+        url = f"{self.mock.url}/face/v1.2/{path}"
+        return requests.request(method, url, headers=headers, timeout=20, **sent)
+
+    def start(self, kind=LIVENESS, reference="p1", name="id.png", **fields):
+        if kind == LIVENESS:
+            return self.ask(kind, "POST", json={**START, **fields})
+        picture = CARDS.get(reference, reference)
+        parts = {each: (None, str(value).lower()) for each, value in {**START, **fields}.items()}
+        return self.ask(kind, "POST", files={**parts, "verifyImage": (name, picture)})
+
+    def make(self, kind=LIVENESS, **fields):
+        body = self.start(kind, **fields).json()
+        check(body, KINDS[kind][0])
+        return body["sessionId"]
+
+    def read(self, session_id, kind=LIVENESS):
+        body = self.ask(f"{kind}/{session_id}").json()
+        check(body, KINDS[kind][1])
+        return body
+
+
+@pytest.fixture
+def face():
+    with MockServer(vendor="azure", clock=VirtualClock()) as mock:
+        yield Face(mock)
+
+
+def refusal(answer):
+    error = answer.json()["error"]
+    assert answer.headers["x-ms-error-code"] == error["code"]
+    return answer.status_code, error["code"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_answer_with_everything_has_just_the_form_of_the_example(face, kind):
+    session_id = face.make(kind, enableSessionImage=True, returnVerifyImageHash=True)
+    face.people.fail_attempt(session_id)
+    face.people.finish(session_id, "p1-again")
+    body, example = face.read(session_id, kind), KINDS[kind][1]
+    assert [each["attemptId"] for each in body["results"]["attempts"]] == [2, 1]
+    assert body["results"]["attempts"][1] == example["results"]["attempts"][1]
+    result, like = (each["results"]["attempts"][0]["result"] for each in (body, example))
+    assert set(result) == set(like)
+    assert result["livenessDecision"] == "realface"
+    assert (body["sessionId"], body["status"]) == (session_id, "Succeeded")
+
+
+def test_every_read_repeats_the_token_which_opens_the_page_until_the_session_is_deleted(face):
+    started = face.start().json()
+    session_id, token = started["sessionId"], started["authToken"]
+    assert face.read(session_id)["authToken"] == token
+    assert token in face.people.page(session_id)
+    assert token not in repr(face.people.open())
+    deleted = face.ask(f"{LIVENESS}/{session_id}", "DELETE")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    for method in ("GET", "DELETE"):
+        gone = face.ask(f"{LIVENESS}/{session_id}", method)
+        assert refusal(gone) == (404, "SessionNotFound")
+    assert face.people.open() == ()
+    with pytest.raises(LookupError):
+        face.people.finish(session_id)
+
+
+@pytest.mark.parametrize(
+    ("card", "word", "is_identical"),
+    [
+        ("p1-again", "realface", True),
+        ("p2", "realface", False),
+        ("attack", "spoofface", True),
+        ("liveness-none", "uncertain", True),
+    ],
+)
+def test_what_is_seen_of_a_person(face, card, word, is_identical):
+    session_id = face.make(WITH_VERIFY)
+    face.people.finish(session_id, card)
+    (attempt,) = face.read(session_id, WITH_VERIFY)["results"]["attempts"]
+    result = attempt["result"]
+    assert result["livenessDecision"] == word
+    assert result["verifyResult"]["isIdentical"] is is_identical
+    assert OPTIONAL & set(result) == {"verifyResult"}
+
+
+def test_the_threshold_of_the_start_decides_what_is_identical(face):
+    for threshold, is_identical in ((0.95466, True), (0.95467, False)):
+        session_id = face.make(WITH_VERIFY, verifyConfidenceThreshold=threshold)
+        face.people.finish(session_id, "p1-again")
+        (attempt,) = face.read(session_id, WITH_VERIFY)["results"]["attempts"]
+        assert attempt["result"]["verifyResult"]["isIdentical"] is is_identical
+
+
+def test_the_third_attempt_that_fails_is_the_last(face):
+    session_id = face.make()
+    statuses = []
+    for act in (face.people.fail_attempt, lambda each: face.people.finish(each, "no-face")) * 2:
+        if face.people.open():
+            act(session_id)
+            statuses.append(face.read(session_id)["status"])
+    assert statuses == ["Running", "Running", "Failed"]
+    with pytest.raises(ValueError, match="Failed"):
+        face.people.finish(session_id)
+
+
+def test_when_the_tokens_time_is_over_nobody_goes_through_and_after_48_hours_it_is_gone(face):
+    session_id = face.make(authTokenTimeToLiveInSeconds=60)
+    abandoned = face.make()
+    face.people.abandon(abandoned)
+    face.mock.control.advance(60)
+    with pytest.raises(ValueError, match="nobody can"):
+        face.people.finish(session_id)
+    assert face.read(session_id)["status"] == "NotStarted"
+    assert face.read(abandoned)["status"] == "Canceled"
+    assert refusal(face.ask(f"{WITH_VERIFY}/{session_id}")) == (404, "SessionNotFound")
+    face.mock.control.advance(48 * 3600 - 61)
+    assert face.read(session_id)["status"] == "NotStarted"
+    face.mock.control.advance(1)
+    assert refusal(face.ask(f"{LIVENESS}/{session_id}")) == (404, "SessionNotFound")
+
+
+def test_a_picture_is_kept_where_it_was_asked_for_and_goes_with_its_session(face):
+    for is_kept in (True, False):
+        session_id = face.make(enableSessionImage=is_kept)
+        face.people.finish(session_id, "p2")
+        (attempt,) = face.read(session_id)["results"]["attempts"]
+        image_id = attempt["result"].get("sessionImageId")
+        assert (image_id is not None) is is_kept
+        if image_id is not None:
+            picture = face.ask(f"sessionImages/{image_id}")
+            assert picture.content == CARDS["p2"]
+            assert picture.headers["content-type"] == "application/octet-stream"
+            face.ask(f"{LIVENESS}/{session_id}", "DELETE")
+            assert face.ask(f"sessionImages/{image_id}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"livenessOperationMode": None}, "InvalidLivenessOperationMode"),
+        ({"livenessOperationMode": "Active"}, "InvalidLivenessOperationMode"),
+        ({"livenessOperationMode": 7}, "InvalidLivenessOperationMode"),
+        ({"deviceCorrelationId": None}, "InvalidDeviceCorrelationId"),
+        ({"deviceCorrelationId": ""}, "InvalidDeviceCorrelationId"),
+        ({"deviceCorrelationId": "x" * 65}, "InvalidDeviceCorrelationId"),
+        *(
+            ({"authTokenTimeToLiveInSeconds": life_s}, "InvalidTokenLifetime")
+            for life_s in (59, 86401, "soon", True, [], 1e400)
+        ),
+        ({"enableSessionImage": "perhaps"}, "InvalidRequestBody"),
+        ({"enableSessionImage": {}}, "InvalidRequestBody"),
+        ({"livenessModelVersion": "2022-10-15"}, "InvalidRequestBody"),
+    ],
+)
+def test_a_start_that_is_wrong_is_refused_in_microsofts_words(face, fields, code):
+    body = json.dumps({**START, **fields})
+    assert refusal(face.ask(LIVENESS, "POST", data=body)) == (400, code)
+    assert face.people.open() == ()
+
+
+def test_a_start_in_the_words_of_microsofts_tutorial_and_a_device_of_the_clients(face):
+    tutorial = {"livenessOperationMode": "passive", "enableSessionImage": "true"}
+    assert face.start(**tutorial).status_code == 200
+    of_client = {"deviceCorrelationId": None, "deviceCorrelationIdSetInClient": True}
+    assert face.start(livenessOperationMode="PassiveActive", **of_client).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ({"reference": b"x" * 100}, "InvalidImageSize"),
+        ({"reference": b"%PDF" * 300}, "InvalidImage"),
+        ({"reference": "no-face"}, "InvalidImage"),
+        ({"reference": "two-faces"}, "InvalidImage"),
+        ({"name": None}, "InvalidRequestBody"),
+        ({"verifyConfidenceThreshold": 1.01}, "InvalidRequestBody"),
+    ],
+)
+def test_a_reference_that_is_wrong_is_refused(face, sent, code):
+    assert refusal(face.start(WITH_VERIFY, **sent)) == (400, code)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"null", b"\xff"])
+def test_a_body_of_another_form_is_refused_by_both(face, body):
+    for kind in KINDS:
+        assert refusal(face.ask(kind, "POST", data=body)) == (400, "InvalidRequestBody")
+
+
+def test_without_access_nothing_is_answered_about_sessions(face):
+    session_id = face.make()
+    face.mock.control.reset(switches={"access": "unapproved"})
+    answers = [face.start(kind) for kind in KINDS]
+    answers.append(face.ask(f"{LIVENESS}/{session_id}"))
+    assert {refusal(answer) for answer in answers} == {(403, "UnsupportedFeature")}
+
+
+def test_faults_know_starts_and_reads(face):
+    for call, status in (("session_start", 503), ("session_read", 404)):
+        face.mock.control.add_fault(
+            Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=status, call=call)
+        )
+    assert face.ask("detect", "POST", data=CARDS["p1"]).status_code != 503
+    assert face.start().status_code == 503
+    session_id = face.make()
+    assert refusal(face.ask(f"{LIVENESS}/{session_id}")) == (404, "SessionNotFound")
+    assert face.read(session_id)["status"] == "NotStarted"
+
+
+def test_a_check_that_ran_is_in_the_ledger_and_nothing_else(face):
+    sessions = [face.make(), face.make()]
+    face.people.finish(sessions[0])
+    face.read(sessions[1])
+    assert [each.request_id for each in face.mock.control.charges()] == sessions[:1]
+
+
+def test_microsofts_client_for_python_speaks_an_older_form_and_hears_that_the_path_is_not_there(
+    face,
+):
+    content = CreateLivenessSessionContent(
+        liveness_operation_mode=LivenessOperationMode.PASSIVE, device_correlation_id="a device"
+    )
+    key = AzureKeyCredential(face.mock.live_key)
+    with (
+        FaceSessionClient(face.mock.url, key) as client,
+        pytest.raises(ResourceNotFoundError) as failed,
+    ):
+        client.create_liveness_session(content)
+    assert failed.value.response.json()["error"]["message"] == "Resource not found"

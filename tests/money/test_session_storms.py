@@ -1,0 +1,133 @@
+"""Sequences of everything that may happen to sessions, drawn at random, with faults in between.
+
+Whatever happens: no more is charged than was counted, and nobody is verified but for whom, and for
+what, somebody went through and passed.
+"""
+
+import itertools
+import random
+
+import attrs
+import pytest
+from kit.money.sessions import BACKENDS, SessionWorld
+
+import facematch_core as fm
+from facematch_mock_server import Fault
+
+STEPS = 15
+#: By card: whether who shows it passes.
+CARDS = {"p1": True, "p1-again": True, "attack": False, "not-live": False}
+SUBJECTS = [f"customer-{number}" for number in range(3)]
+PURPOSES = [("login", None), ("payout", "payout 1"), ("payout", "payout 2")]
+FAULTS = [
+    *(("mid_upload", "reset", {}), ("mid_body", "truncate", {}), ("answer", "html", {})),
+    ("after_upload", "reset", {"executed": True}),
+    *(("answer", "status", {"status": status}) for status in (401, 404, 429, 500, 503)),
+]
+
+
+@attrs.define
+class Storm:
+    """One caller of one vendor, with the records that it has written down."""
+
+    world: SessionWorld
+    luck: random.Random
+    records: list = attrs.field(factory=list)
+    #: Ids of the vendor's sessions in which somebody passed.
+    passed: set = attrs.field(factory=set)
+
+    def run(self):
+        steps = [getattr(self, name) for name in dir(self) if name.startswith("do_")]
+        steps += [self.do_act] * 3 + [self.do_read] * 4
+        self.do_start()
+        for _ in range(STEPS):
+            self.luck.choice(steps)()
+            if self.luck.random() < 0.3:
+                stage, kind, more = self.luck.choice(FAULTS)
+                call = self.luck.choice(["session_start", "session_read"])
+                self.world.control.add_fault(Fault(stage=stage, kind=kind, call=call, **more))
+        counted = self.world.counted().split()
+        assert len(self.world.control.charges()) <= len(counted)
+        assert len(self.world.control.sessions.all()) <= len(counted)
+
+    def ask(self, method, record):
+        try:
+            return getattr(self.world.sessions, method)(record)
+        except (fm.VendorError, fm.InvalidRequest):
+            return None
+
+    def do_start(self):
+        purpose, about = self.luck.choice(PURPOSES)
+        subject = self.luck.choice(SUBJECTS)
+        self.records.append(self.world.plan(subject, purpose=purpose, about=about))
+        self.do_start_again(-1)
+
+    def do_start_again(self, place=None):
+        place = self.luck.randrange(len(self.records)) if place is None else place
+        session = self.ask("start", self.records[place])
+        self.records[place] = session.record if session else self.records[place]
+
+    def do_resume(self):
+        self.ask("resume", self.luck.choice(self.records))
+
+    def do_delete(self):
+        self.ask("delete", self.luck.choice(self.records))
+
+    def do_act(self):
+        """Somebody does something in some open session, whoever it was started for."""
+        control = self.world.control.sessions
+        for session in itertools.islice(control.open(), 1):
+            card = self.luck.choice([*CARDS, None])
+            if card is None:
+                self.luck.choice([control.expire, control.fail_attempt])(session.id)
+                continue
+            control.finish(session.id, card=card)
+            self.passed |= {session.id} if CARDS[card] else set()
+
+    def do_wait(self):
+        self.world.control.advance(self.luck.choice([1, 100, 4000]))
+
+    def do_receive(self):
+        """A forged delivery, and one for an environment of nobody's."""
+        if self.world.sessions.verifier.backend.session_capabilities.has_webhooks:
+            with pytest.raises(fm.WebhookRefused):
+                self.world.sessions.receive(b'{"status": "Approved"}', {"X-Signature": "0" * 64})
+
+    def do_read(self):
+        """One that is read may be a thief's: with the id of somebody else's session."""
+        record, other = self.luck.choice(self.records), self.luck.choice(self.records)
+        if self.luck.random() < 0.3:
+            record = attrs.evolve(record, session_id=other.session_id)
+        result = self.ask("read", record)
+        if result is None:
+            return
+        session_id = result.record.session_id
+        owners = {each.id: each.vendor_data for each in self.world.control.sessions.all()}
+        for subject, (purpose, about) in itertools.product(SUBJECTS, PURPOSES):
+            if result.is_verified_for(subject, purpose=purpose, about=about):
+                mine = (record.subject_ref, record.purpose, record.about)
+                assert mine == (subject, purpose, about)
+                assert session_id in self.passed
+                # Only Didit keeps whose session it is: the others show nothing of it.
+                assert owners[session_id] in (record.id, None)
+
+
+def storm(vendor, seed):
+    world = SessionWorld(vendor, ("budget",), cap=1000)
+    try:
+        Storm(world, random.Random(seed)).run()
+    finally:
+        world.close()
+
+
+@pytest.mark.parametrize("vendor", BACKENDS)
+def test_a_few_storms(vendor):
+    for seed in range(30):
+        storm(vendor, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("vendor", BACKENDS)
+def test_two_thousand_storms(vendor):
+    for seed in range(30, 700):
+        storm(vendor, seed)

@@ -1,0 +1,528 @@
+"""A vendor of hosted sessions, invented: a link, a webhook, another try in the same session.
+
+Its backend conforms. Below are its mutants, as in `table`.
+"""
+
+import base64
+import functools
+import hashlib
+import hmac
+import json
+import logging
+import time
+from datetime import datetime, timedelta
+from typing import ClassVar
+from uuid import uuid4
+
+import attrs
+from mutants.making import row
+from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
+
+import facematch_core as fm
+from facematch_core import session_types as hosted
+from facematch_core.http import HttpRequest
+from facematch_core.testing import (
+    ManualClock,
+    SessionCase,
+    SessionSimulator,
+    SimulatorReply,
+    Situation,
+    noise,
+)
+
+SECRET = "reference-webhook-secret-c20ad4d7"
+MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+State = hosted.SessionState
+STATES = {
+    "open": State.PENDING,
+    "looking": State.PROCESSING,
+    "yes": State.DECIDED,
+    "no": State.DECIDED,
+    "expired": State.EXPIRED,
+}
+WORLDS = {"live": fm.Environment.PRODUCTION, "play": fm.Environment.SANDBOX}
+DECISIONS = {
+    "yes": fm.Decision.MATCH,
+    "no": fm.Decision.NO_MATCH,
+    "waits": fm.Decision.INCONCLUSIVE,
+}
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class SessionReference(HttpReference):
+    """Conforms; its vendor looks at people, and leaves the verdict on a live face to a number."""
+
+    session_capabilities: ClassVar = hosted.SessionCapabilities(
+        checks=frozenset({MATCH, LIVENESS}),
+        start_is_repeatable=hosted.StartRepeat.ID,
+        keeps=frozenset(hosted.Kept),
+        result_lasts_s=86400.0,
+        needs_liveness_threshold=True,
+        **dict.fromkeys(
+            ("finds_lost", "can_resume", "can_delete", "has_webhooks", "gives_portrait"), True
+        ),
+        takes_reference=True,
+    )
+    webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
+
+    def start_steps(self, request):
+        record = request.record
+        words = {
+            "key": self.key_of(record),
+            "id": record.id,
+            "terms": record.terms,
+            "subject": record.subject_ref,
+            "picture": base64.b64encode(request.reference.data).decode(),
+        }
+        reply = yield self.post("sessions", json=words)
+        return self.started(reply.json())
+
+    def key_of(self, record):
+        return record.id
+
+    def started(self, body):
+        return hosted.StartedSession(session_id=body["session"], link=fm.Secret(body["link"]))
+
+    def read_steps(self, request):
+        record = request.record
+        reply = yield self.get(record.session_id or self.find(record))
+        return self.reading(reply.json(), request)
+
+    def get(self, name):
+        return self.poll(f"{self.address}/sessions/{name}")
+
+    def find(self, record):
+        return f"of-{record.id}"
+
+    def poll(self, url):
+        how = {"headers": {"X-Api-Key": self.api_key}, "charges": 0, "on_refusal": "raise"}
+        return HttpRequest(method="GET", url=url, **how)
+
+    def reading(self, body, request):
+        return hosted.SessionReading(
+            session_id=body["session"],
+            state=self.state(body),
+            vendor_status=body["status"],
+            approved=body["status"] == "yes",
+            checks=tuple(self.checks(body, request)),
+            compared_with=hosted.ComparedWith.GIVEN,
+            record_id=body["id"],
+            terms=body["terms"],
+            subject_ref=body["subject"],
+            created_at=datetime.fromisoformat(body["made_at"]),
+            environment=self.world(body),
+            link=fm.Secret(body["link"]) if body["link"] else None,
+            attempts=body["attempts"],
+            raw={name: body[name] for name in ("session", "status", "attempts")},
+        )
+
+    def state(self, body):
+        return STATES.get(body["status"], State.UNKNOWN)
+
+    def world(self, body):
+        return WORLDS.get(body["world"], body["world"])
+
+    def checks(self, body, request):
+        for item in body["items"]:
+            yield self.check(item, request)
+
+    def check(self, item, request):
+        decision, number = self.decision_of(item["word"]), item["score"]
+        score = None if number is None else fm.Score(number, f"reference/{item['kind']}")
+        fields = {"score": score, "backend": self.name}
+        if item["kind"] == "match":
+            return hosted.SessionCheck(result=fm.MatchResult(decision=decision, **fields))
+        word = fm.LivenessDecision.INCONCLUSIVE
+        if number is not None:
+            passed = number > self.live_from(request.record)
+            word = fm.LivenessDecision.LIVE if passed else fm.LivenessDecision.NOT_LIVE
+        portrait = fm.Image.from_bytes(base64.b64decode(item["picture"]))
+        return hosted.SessionCheck(
+            result=fm.LivenessResult(decision=word, **fields),
+            portrait=portrait if request.with_portrait else None,
+        )
+
+    def decision_of(self, word):
+        return DECISIONS.get(word, fm.Decision.REVIEW)
+
+    def live_from(self, record):
+        return record.liveness_threshold
+
+    def delete_steps(self, request):
+        url = f"{self.address}/sessions/{request.record.session_id}"
+        reply = yield attrs.evolve(self.poll(url), method="DELETE")
+        return hosted.Deletion(state=self.deleted(reply.json()))
+
+    def deleted(self, body):
+        return hosted.DeletionState(body["removed"])
+
+    def error(self, reply, call):
+        if reply.status == 404:
+            return self.missing(reply, call)
+        return super().error(reply, call)
+
+    def missing(self, reply, call):
+        return fm.SessionNotFound("There is no such session.", status_code=404)
+
+    def receive_session(self, body, headers):
+        if not hmac.compare_digest(self.sign_body(body), headers.get("X-Signature", "")):
+            raise fm.WebhookRefused("The delivery is not signed.")
+        return (self.hint(json.loads(body)),)
+
+    def sign_body(self, body):
+        return hmac.new(self.webhook_secret.reveal().encode(), body, hashlib.sha256).hexdigest()
+
+    def hint(self, body):
+        return hosted.SessionHint(record_id=body["id"], session_id=body["session"])
+
+
+PICTURE = base64.b64encode(noise(7, (96, 96)).data).decode()
+PASSED = [
+    {"kind": "match", "word": "yes", "score": 91.5},
+    {"kind": "live", "word": "yes", "score": 88.25, "picture": PICTURE},
+]
+#: What is another thing than usual in what the vendor shows, by case.
+SHOWN = {
+    SessionCase.PASSED: {},
+    SessionCase.OTHER_PERSON: {"status": "no", "items": [{**PASSED[0], "word": "no"}, PASSED[1]]},
+    SessionCase.SPOOF: {"status": "no", "items": [PASSED[0], {**PASSED[1], "score": 3.5}]},
+    SessionCase.NO_FACE_ITEM: {"items": []},
+    SessionCase.UNAPPROVED: {"status": "no"},
+    SessionCase.IN_REVIEW: {"status": "looking"},
+    SessionCase.UNKNOWN_WORD: {"status": HttpReferenceSimulator.unknown_status},
+    SessionCase.UNKNOWN_ITEM: {"items": [{**PASSED[0], "word": "perhaps"}, PASSED[1]]},
+    SessionCase.UNFINISHED: {"items": [*PASSED, {"kind": "match", "word": "waits", "score": None}]},
+    SessionCase.LOW_SCORE: {"items": [PASSED[0], {**PASSED[1], "score": 50.0}]},
+    SessionCase.TRY_AGAIN: {"status": "open", "items": [], "attempts": 1},
+    SessionCase.EXPIRED: {"status": "expired", "items": [], "link": None},
+    SessionCase.FOREIGN: {"session": "session-of-somebody"},
+    SessionCase.OLDER: {"made_at": "2019-12-30T12:00:00+00:00"},
+    SessionCase.SANDBOX: {"world": "play"},
+    SessionCase.UNKNOWN_ENVIRONMENT: {"world": "staging"},
+}
+
+
+class Player(SessionSimulator):
+    """Changes what the vendor shows."""
+
+    cases = frozenset(SessionCase)
+    with_reference = (True,)
+
+    def __init__(self, made):
+        self.clock, self.made = ManualClock(), made
+
+    def play(self, session_id, case):
+        if case is SessionCase.VANISHED:
+            del self.made[session_id]
+            return
+        before = self.made[session_id]
+        usual = {"status": "yes", "items": PASSED, "attempts": before["attempts"] + 1}
+        self.made[session_id] = before | usual | SHOWN[case]
+
+    def deliver(self, session_id):
+        body = json.dumps({"session": session_id, "id": self.made[session_id]["id"]}).encode()
+        signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
+        return body, {"Content-Type": "application/json", "X-Signature": signature}
+
+
+class SessionVendor(HttpReferenceSimulator):
+    """The vendor: a session by the key of its start, or by the record's id."""
+
+    secrets = (KEY, SECRET)
+
+    def __init__(self, backend_class=SessionReference):
+        super().__init__(backend_class)
+        #: Sessions by their ids, and ids by the keys of their starts.
+        self.made, self.keys = {}, {}
+        self.sessions = Player(self.made)
+
+    def answer(self, request, situation, score):
+        if not request.path.startswith("/sessions"):
+            return super().answer(request, situation, score)
+        if situation in (Situation.OUTAGE, Situation.UNREADABLE_200):
+            status = 503 if situation is Situation.OUTAGE else 200
+            return SimulatorReply(body={"hello": "world"}, status=status)
+        if request.method == "POST":
+            return SimulatorReply(body=self.begin(request.json()))
+        name = request.path.rpartition("/")[2]
+        ids = {f"of-{session['id']}": key for key, session in self.made.items()}
+        session = self.made.get(ids.get(name, name))
+        if session and self.sessions.clock.now() > datetime.fromisoformat(session["ends_at"]):
+            session = None
+        if session is None:
+            return SimulatorReply(body={"error": "none"}, status=404)
+        if request.method == "DELETE":
+            session = {"removed": "done", **self.made.pop(name)}
+        return SimulatorReply(body=session, charged=False)
+
+    def begin(self, words):
+        session_id = self.keys.setdefault(words["key"], f"session-{next(self._numbers)}")
+        self.made.setdefault(
+            session_id,
+            {
+                **{name: words[name] for name in ("id", "terms", "subject")},
+                "session": session_id,
+                "link": f"{self.url}/go/{uuid4().hex}",
+                "status": "open",
+                "attempts": 0,
+                "items": [],
+                "world": "live",
+                "made_at": self.sessions.clock.now().isoformat(),
+                "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
+            },
+        )
+        return self.made[session_id]
+
+
+evolve = attrs.evolve
+session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
+NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
+
+
+# Replacements that take more than a line
+
+
+def again_if_lost(me, ok, request):
+    try:
+        return ok(request)
+    except fm.OutcomeUnknown:
+        return ok(request)
+
+
+def guessed_if_late(me, ok, request):
+    try:
+        return ok(request)
+    except fm.DeadlineExceeded:
+        return hosted.StartedSession(session_id="soon", link=fm.Secret(f"{me.address}/soon"))
+
+
+def free_if_late(me, ok, request):
+    try:
+        return ok(request)
+    except fm.DeadlineExceeded:
+        raise fm.VendorUnavailable("Late.", billing=NOT_CHARGED) from None
+
+
+def started_anew(me, ok, request):
+    yield me.post("sessions", json={**dict.fromkeys(("id", "terms", "subject"), "-"), "key": "-"})
+    return (yield from ok(request))
+
+
+def not_asked(me, ok, request):
+    yield me.get(request.record.session_id)
+    return hosted.Deletion(state=hosted.DeletionState.DONE)
+
+
+def deleted_whatever_comes(me, ok, request):
+    try:
+        return ok(request)
+    except fm.VendorError:
+        return hosted.Deletion(state=hosted.DeletionState.REQUESTED)
+
+
+def done_if_missing(me, ok, request):
+    try:
+        return ok(request)
+    except fm.SessionNotFound:
+        return hosted.Deletion(state=hosted.DeletionState.DONE)
+
+
+def told(me, ok, body):
+    logging.getLogger("reference").info("Send them to %s", body["link"])
+    return ok(body)
+
+
+def quoted(me, ok, body, request):
+    if "attempts" not in body:
+        raise fm.UnexpectedResponse(f"{body['link']} shows no attempts.")
+    return ok(body, request)
+
+
+def opened(me, ok, body):
+    return evolve(ok(body), vendor={"way": body["link"]})
+
+
+def late(me, ok, request):
+    time.sleep(3.2)
+    return ok(request)
+
+
+def missing_once(me, ok, reply, call):
+    if vars(me).setdefault("missed", False):
+        return fm.VendorUnavailable("Still not there.")
+    me.missed = True
+    return ok(reply, call)
+
+
+def remembers_bodies(me, ok, body, headers):
+    known = vars(me).setdefault("known", set())
+    if body in known:
+        return (me.hint(json.loads(body)),)
+    hints = ok(body, headers)
+    known.add(body)
+    return hints
+
+
+def believes(me, ok, body, headers):
+    me.believed = True
+    return ok(body, headers)
+
+
+def asks(me, ok, body, headers):
+    hints = ok(body, headers)
+    me.fetch(me.get(hints[0].session_id), call=None)
+    return hints
+
+
+def read_first(me, ok, body, headers):
+    return json.loads(body) and ok(body, headers)
+
+
+def shown(**changes):
+    """Replaces `reading`: it shows something else."""
+    return lambda me, ok, body, request: evolve(ok(body, request), **changes)
+
+
+def with_item(me, ok, body, request):
+    items = body["items"] or [{"kind": "match", "word": "waits", "score": None}]
+    return ok({**body, "items": items}, request)
+
+
+def decided(**words):
+    """Replaces `check`: what a word means."""
+    return lambda me, ok, item, request: ok(
+        {**item, "word": words.get(item["word"], item["word"])}, request
+    )
+
+
+def found_live(check):
+    return evolve(check, result=evolve(check.result, score=None))
+
+
+def waits_for_a_person(me, ok, item, request):
+    check = ok(item, request)
+    if item["word"] != "waits":
+        return check
+    return evolve(check, result=evolve(check.result, decision=fm.Decision.REVIEW))
+
+
+# fmt: off
+ROWS = (
+    # R52
+    session("R52", "NoWayIn", "A start gives no link.",
+        started=lambda me, ok, body: evolve(ok(body), link=None)),
+    session("R52", "OpenIsLooked", "A session in which nobody was is looked at by a person.",
+        state=lambda me, ok, body: State.PROCESSING if body["status"] == "open" else ok(body)),
+    session("R52", "ItemsOfNobody", "Before anybody came there is an item.", checks=with_item),
+    session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
+    session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(link=None)),
+    session("R52", "NeverApproved", "What the vendor approved is not approved.",
+        reading=shown(approved=False)),
+    # R53
+    session("R53", "AnySuccessIsASession", "An answer in another form is a session all the same.",
+        started=lambda me, ok, body: ok({"session": "some", "link": me.address, **body})),
+    session("R53", "GatewayIsFree", "A start that met a broken gateway is free.",
+        error=lambda me, ok, reply, call: fm.VendorUnavailable("Down.", billing=NOT_CHARGED)
+            if reply.status == 502 else ok(reply, call)),
+    session("R53", "StartsAgain", "A start whose answer is lost is made again.",
+        start_session=again_if_lost),
+    session("R53", "FindsNothing", "Looks for a lost session by another name.",
+        find=lambda me, ok, record: f"of-{record.subject_ref}"),
+    session("R53", "FreshKeys", "Each try of a start has another key.",
+        key_of=lambda me, ok, record: uuid4().hex),
+    session("R53", "OneKeyAPerson", "The key of a start is whom it is for.",
+        key_of=lambda me, ok, record: record.subject_ref,
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            record_id=request.record.id, terms=request.record.terms),
+        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False)),
+    # R54
+    session("R54", "LinkIsAFact", "The record has the link.", started=opened),
+    session("R54", "LinkInLog", "The link is logged.", started=told),
+    session("R54", "LinkInErrors", "An error quotes the link.", reading=quoted),
+    session("R54", "AddressInRaw", "`raw` has the address of the person's film.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            raw={"film": [f"{me.address}/films/7"]})),
+    # R55
+    session("R55", "ApprovedIsEnough", "An approval without an item is a pass.",
+        checks=lambda me, ok, body, request: ok(
+            {**body, "items": body["items"] or PASSED * (body["status"] == "yes")}, request)),
+    session("R55", "AnyDecisionIsAYes", "Whether the vendor approved is not read.",
+        reading=shown(approved=None)),
+    session("R55", "FinishedOnesCount", "An item that is not finished is passed over.",
+        checks=lambda me, ok, body, request: ok({**body, "items": [item for item in body["items"]
+            if item["word"] != "waits"]}, request)),
+    session("R55", "SucceededIsLive", "A check that ran found a live face, whatever its number.",
+        check=lambda me, ok, item, request: found_live(ok({**item, "score": 99.0}, request))
+            if item["kind"] == "live" else ok(item, request)),
+    session("R55", "WaitsForWhatItDoesNotKnow", "A word that nobody knows is an open session.",
+        state=lambda me, ok, body: STATES.get(body["status"], State.PENDING)),
+    session("R55", "NobodyFails", "Another person is nobody.", check=decided(no="waits")),
+    session("R55", "AnyWordIsAMatch", "What is no refusal is a match.",
+        decision_of=lambda me, ok, word: DECISIONS.get(word, fm.Decision.MATCH)),
+    session("R55", "AnItemOfNothing", "Where no item is, there is one.",
+        checks=lambda me, ok, body, request: ok(body, request) if body["status"] == "open"
+            else with_item(me, ok, body, request)),
+    session("R55", "UnfinishedIsReviewed", "An item that is not finished is for a person.",
+        check=waits_for_a_person),
+    session("R55", "ItsOwnThreshold", "A live face begins where the backend says.",
+        live_from=lambda me, ok, record: 60.0),
+    session("R55", "OwnWords", "The vendor's word is told in ours.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            vendor_status=str(me.state(body)))),
+    session("R55", "OnlyTheFirstAttempt", "Who failed once has failed.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            approved=body["status"] == "yes" and body["attempts"] < 2)),
+    # R56
+    session("R56", "EchoesTheRecord", "What the vendor keeps is not looked at.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            record_id=request.record.id, terms=request.record.terms)),
+    session("R56", "EchoesTheId", "Whose answer it is, is not looked at.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            session_id=request.record.session_id or body["session"])),
+    # R57
+    session("R57", "RefusesAll", "No webhook is taken.", sign_body=lambda me, ok, body: "-"),
+    session("R57", "HintsAtTheDelivery", "The hint has the id of something else.",
+        hint=lambda me, ok, body: evolve(ok(body), session_id=body["id"])),
+    session("R57", "AsksAtOnce", "A webhook makes it ask.", receive_session=asks),
+    session("R57", "UnsignedIsFine", "A webhook without a signature is taken.",
+        receive_session=lambda me, ok, body, headers: ok(body,
+            {"X-Signature": me.sign_body(body), **headers})),
+    session("R57", "RemembersBodies", "What came once signed is taken without.",
+        receive_session=remembers_bodies),
+    session("R57", "ReadsFirst", "A webhook is read before it is verified.",
+        receive_session=read_first),
+    session("R57", "BelievesIt", "After a webhook a session is over, whoever sent it.",
+        receive_session=believes, state=lambda me, ok, body: State.FAILED
+            if vars(me).get("believed") else ok(body)),
+    # R58
+    session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
+        missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
+    session("R58", "MissingIsAnOutage", "A session that is still not there is an outage.",
+        missing=missing_once),
+    session("R58", "OutageIsMissing", "An outage says that a session is not there.",
+        error=lambda me, ok, reply, call: me.missing(reply, call)),
+    # R59
+    session("R59", "NeverAPortrait", "Nobody has a portrait.",
+        check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),
+    # R60
+    session("R60", "NothingToDelete", "What is deleted was not there.",
+        deleted=lambda me, ok, body: hosted.DeletionState.NOT_THERE),
+    session("R60", "PaidDeletion", "A deletion makes a session before.", delete_steps=started_anew),
+    session("R60", "DeletesNothing", "Says that it is deleted, and asks nobody to.",
+        delete_steps=not_asked),
+    session("R60", "DeletesTwice", "What is not there is deleted again.",
+        delete_session=done_if_missing),
+    session("R60", "DeletesInAnOutage", "An outage is a wish that was heard.",
+        delete_session=deleted_whatever_comes),
+    # R61
+    session("R61", "LateStart", "A start takes its time, whatever is left.", start_session=late),
+    session("R61", "GuessedSession", "A start without an answer has a session.",
+        start_session=guessed_if_late),
+    session("R61", "LateIsFree", "A start without an answer is free.", start_session=free_if_late),
+    # R62
+    session("R62", "NoSandbox", "That an answer is from the sandbox is not read.",
+        world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),
+    session("R62", "OneWorld", "Where an answer comes from is not read.",
+        world=lambda me, ok, body: None if body["world"] != "play" else ok(body)),
+)
+# fmt: on

@@ -1,0 +1,142 @@
+"""No link, token, address or piece of a portrait, and not who a session is for, and why, in
+anything that starts, readings and deletions leave behind, however they end.
+
+Keys are looked for as well. What is the caller's own is in the record, and so in `to_dict`.
+"""
+
+import logging
+
+import attrs
+import pytest
+import requests
+from kit import canaries, traces
+from kit.money.sessions import ABOUT, BACKENDS, PURPOSE, SUBJECT, WORKFLOW, SessionWorld
+
+import facematch_core as fm
+from facematch_azure import AzureSessionOptions
+from facematch_core.testing import picture_samples
+from facematch_mock_server import Fault, card_sheet
+
+CARD = fm.Image.from_bytes(card_sheet()["p1"].data)
+CALLERS = {"subject": SUBJECT, "purpose": PURPOSE, "about": ABOUT}
+#: What has the caller's own words on purpose, for it has the record.
+WITH_RECORD = ("result, all", "result, JSON", "result, minimal", "result, pickled")
+
+
+@pytest.fixture(params=[*BACKENDS, "didit by subject"])
+def world(request, caplog, at_end):
+    """A vendor over a socket, by whose mock somebody may go through a session."""
+    CARD.prepared(canaries.SENT)
+    caplog.set_level(logging.DEBUG)
+    vendor, *by_subject = request.param.split(maxsplit=1)
+    settings = {"group_by_subject": True} if by_subject else {}
+    opened = SessionWorld(vendor, ("budget",), on_wire=True, **settings)
+    at_end.callback(opened.close)
+    return opened
+
+
+def start(world):
+    options = AzureSessionOptions(enable_session_image=True)
+    name = world.sessions.verifier.backend.name
+    return world.sessions.start(world.plan(), options=options if name == "azure" else None)
+
+
+@pytest.fixture
+def leaks_of(world, caplog, capfd):
+    """Searches what was left behind: {} if nothing that is secret is there."""
+
+    def look(session=None, result=None, error=None, **secrets):
+        texts = traces.of_log(caplog.records) | traces.of_events(world.events)
+        printed = capfd.readouterr()
+        texts |= traces.of_text("output", printed.out + printed.err)
+        journal = world.control.journal()
+        texts |= traces.of_text("journal", repr([attrs.asdict(entry) for entry in journal]))
+        page = requests.get(f"{world.mock.url}/", headers={"Accept": "text/html"}, timeout=10)
+        texts |= traces.of_text("console", page.text)
+        texts |= traces.of_objects(world.sessions, world.sessions.verifier, session, result)
+        if result is not None:
+            # A portrait is there for whoever asks for it; the clock of a mock is the whole mock.
+            texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=fm.SystemClock()))
+        texts |= traces.of_error(error) if error is not None else {}
+        if session is not None:
+            secrets["link"] = session.link and session.link.reveal().rpartition("/")[2]
+            secrets["token"] = session.token and session.token.reveal()
+            texts["record"] = repr(session.record.to_dict())
+        secrets = {name: (text.encode(),) for name, text in secrets.items() if text}
+        secrets |= canaries.canaries() | {"portrait": picture_samples(CARD)}
+        callers = {name: (text.encode(),) for name, text in CALLERS.items()}
+        strict = {
+            place: text for place, text in texts.items()
+            if not place.startswith((*WITH_RECORD, "record", "journal"))
+        }  # fmt: skip
+        if result is not None:
+            assert canaries.leaks(traces.of_text("all", texts["result, JSON"]), callers)
+        return canaries.leaks(texts, secrets) | canaries.leaks(strict, callers)
+
+    return look
+
+
+def test_a_session_from_its_start_to_its_deletion(world, leaks_of):
+    session = start(world)
+    if world.sessions.verifier.backend.session_capabilities.finds_lost:
+        lost = attrs.evolve(session.record, session_id=None)
+        assert leaks_of(session, world.sessions.read(lost)) == {}
+    assert leaks_of(session, world.sessions.read(session.record)) == {}
+    assert leaks_of(world.sessions.resume(session.record)) == {}
+    world.control.sessions.finish(session.record.session_id, card="p1")
+    result = world.sessions.read(session.record, with_portrait=True)
+    assert result.portrait.width
+    assert leaks_of(session, result) == {}
+    world.sessions.delete(session.record)
+    assert leaks_of(session) == {}
+    with pytest.raises(fm.FaceMatchError) as refused:
+        world.sessions.start(session.record)
+    assert leaks_of(session, error=refused.value) == {}
+
+
+STATUSES = (200, 201, 302, 400, 401, 402, 403, 404, 429, 500)
+
+
+@pytest.mark.parametrize("what", ["start", "read"])
+def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
+    """Everything, and a link, in every field that it has."""
+    session = start(world)
+    link = f"https://verify.example/session/canary-{WORKFLOW[:8]}-link"
+    text = f"{canaries.API_KEY} {canaries.CLIENT_SECRET} {canaries.MEDIA} {link}"
+    if what == "start" and getattr(world.sessions.verifier.backend, "group_by_subject", False):
+        text += f" {SUBJECT}"  # no other request has it
+    names = ("detail", "message", "Message", "status", "Status", "session_id", "sessionId", "url")
+    body = {**dict.fromkeys(names, text), "url": link, "error": {"code": text, "message": text}}
+    for status in STATUSES:
+        echo = {"status": status, "body": body, "call": f"session_{what}"}
+        world.control.add_fault(Fault(stage="answer", kind="json", **echo))
+        with pytest.raises(fm.VendorError) as caught:
+            start(world) if what == "start" else world.sessions.read(session.record)
+        assert leaks_of(session, error=caught.value, link_of_answer=link) == {}, status
+
+
+@pytest.mark.parametrize("world", ["didit"], indirect=True)
+@pytest.mark.parametrize("where", ["elsewhere", "no picture", "too large", "redirect", "reset"])
+def test_a_portrait_that_is_refused_does_not_show_its_address(world, leaks_of, where):
+    session = start(world)
+    world.control.sessions.finish(session.record.session_id, card="p1")
+    url = f"{world.mock.url}/v3/session/{session.record.session_id}/decision/"
+    decision = requests.get(url, headers={"x-api-key": canaries.API_KEY}, timeout=10).json()
+    (check,) = decision["liveness_checks"]
+    signature = check["reference_image"].rpartition("=")[2]
+    rule = {"stage": "answer", "kind": "json", "status": 200, "path": "/__media__/"}
+    if where == "elsewhere":
+        check["reference_image"] = canaries.MEDIA
+        rule |= {"body": decision, "path": "/v3/session/"}
+    elif where == "redirect":
+        rule |= {"status": 302, "body": "x", "headers": {"Location": canaries.MEDIA}}
+    elif where == "reset":
+        rule = {"stage": "mid_body", "kind": "reset", "path": "/__media__/"}
+    else:
+        rule["body"] = "x" * (1_500_000 if where == "too large" else 1)
+    world.control.add_fault(Fault(**rule))
+    with pytest.raises((fm.ConfigurationError, fm.VendorUnavailable)) as caught:
+        world.sessions.read(session.record, with_portrait=True)
+    assert isinstance(caught.value, fm.ConfigurationError) is (where == "elsewhere")
+    assert leaks_of(session, error=caught.value, signature=signature) == {}
+    assert world.sessions.read(session.record).is_live
