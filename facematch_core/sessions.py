@@ -440,7 +440,7 @@ class Sessions:
         if not isinstance(body, bytes):
             raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
         try:
-            hints = self._backend.receive_session(body, headers)
+            hints = self._backend.receive_session(body, headers, self._clock.now())
             return tuple(hint for hint in hints if tests or not hint.is_test)
         except FaceMatchError:
             raise
