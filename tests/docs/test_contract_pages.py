@@ -14,7 +14,10 @@ from facematch_core.testing.contract.money import EXPECTED
 from facematch_core.testing.simulator import FAILURES, Situation
 
 #: Our backends, and the simulators that are installed with them.
-OURS = {"didit": "DiditSimulator", "deepvue": "DeepvueSimulator", "local": "LocalSimulator"}
+OURS = {
+    name: f"{name.capitalize()}Simulator"
+    for name in ("didit", "rekognition", "azure", "deepvue", "local")
+}
 MASKED = {
     "version": None,
     "simulator_version": None,

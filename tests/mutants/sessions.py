@@ -208,19 +208,19 @@ class Player(SessionSimulator):
     cases = frozenset(SessionCase)
     with_reference = (True,)
 
-    def __init__(self, made):
-        self.clock, self.made = ManualClock(), made
+    def __init__(self, store):
+        self.clock, self.store = ManualClock(), store
 
     def play(self, session_id, case):
         if case is SessionCase.VANISHED:
-            del self.made[session_id]
+            del self.store[session_id]
             return
-        before = self.made[session_id]
+        before = self.store[session_id]
         usual = {"status": "yes", "items": PASSED, "attempts": before["attempts"] + 1}
-        self.made[session_id] = before | usual | SHOWN[case]
+        self.store[session_id] = before | usual | SHOWN[case]
 
     def deliver(self, session_id):
-        body = json.dumps({"session": session_id, "id": self.made[session_id]["id"]}).encode()
+        body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
         signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
         return body, {"Content-Type": "application/json", "X-Signature": signature}
 
@@ -233,8 +233,8 @@ class SessionVendor(HttpReferenceSimulator):
     def __init__(self, backend_class=SessionReference):
         super().__init__(backend_class)
         #: Sessions by their ids, and ids by the keys of their starts.
-        self.made, self.keys = {}, {}
-        self.sessions = Player(self.made)
+        self.store, self.keys = {}, {}
+        self.sessions = Player(self.store)
 
     def answer(self, request, situation, score):
         if not request.path.startswith("/sessions"):
@@ -245,19 +245,19 @@ class SessionVendor(HttpReferenceSimulator):
         if request.method == "POST":
             return SimulatorReply(body=self.begin(request.json()))
         name = request.path.rpartition("/")[2]
-        ids = {f"of-{session['id']}": key for key, session in self.made.items()}
-        session = self.made.get(ids.get(name, name))
+        ids = {f"of-{session['id']}": key for key, session in self.store.items()}
+        session = self.store.get(ids.get(name, name))
         if session and self.sessions.clock.now() > datetime.fromisoformat(session["ends_at"]):
             session = None
         if session is None:
             return SimulatorReply(body={"error": "none"}, status=404)
         if request.method == "DELETE":
-            session = {"removed": "done", **self.made.pop(name)}
+            session = {"removed": "done", **self.store.pop(name)}
         return SimulatorReply(body=session, charged=False)
 
     def begin(self, words):
         session_id = self.keys.setdefault(words["key"], f"session-{next(self._numbers)}")
-        self.made.setdefault(
+        self.store.setdefault(
             session_id,
             {
                 **{name: words[name] for name in ("id", "terms", "subject")},
@@ -271,7 +271,7 @@ class SessionVendor(HttpReferenceSimulator):
                 "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
             },
         )
-        return self.made[session_id]
+        return self.store[session_id]
 
 
 evolve = attrs.evolve
@@ -327,7 +327,7 @@ def done_if_missing(me, ok, request):
         return hosted.Deletion(state=hosted.DeletionState.DONE)
 
 
-def told(me, ok, body):
+def logs_the_link(me, ok, body):
     logging.getLogger("reference").info("Send them to %s", body["link"])
     return ok(body)
 
@@ -355,11 +355,11 @@ def missing_once(me, ok, reply, call):
 
 
 def remembers_bodies(me, ok, body, headers):
-    known = vars(me).setdefault("known", set())
-    if body in known:
+    bodies = vars(me).setdefault("known", set())
+    if body in bodies:
         return (me.hint(json.loads(body)),)
     hints = ok(body, headers)
-    known.add(body)
+    bodies.add(body)
     return hints
 
 
@@ -437,7 +437,7 @@ ROWS = (
         session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False)),
     # R54
     session("R54", "LinkIsAFact", "The record has the link.", started=opened),
-    session("R54", "LinkInLog", "The link is logged.", started=told),
+    session("R54", "LinkInLog", "The link is logged.", started=logs_the_link),
     session("R54", "LinkInErrors", "An error quotes the link.", reading=quoted),
     session("R54", "AddressInRaw", "`raw` has the address of the person's film.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
@@ -466,7 +466,7 @@ ROWS = (
         check=waits_for_a_person),
     session("R55", "ItsOwnThreshold", "A live face begins where the backend says.",
         live_from=lambda me, ok, record: 60.0),
-    session("R55", "OwnWords", "The vendor's word is told in ours.",
+    session("R55", "OwnWords", "The vendor's word is given in ours.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             vendor_status=str(me.state(body)))),
     session("R55", "OnlyTheFirstAttempt", "Who failed once has failed.",

@@ -132,8 +132,8 @@ class Desk:
         """What it gives or raises, and how much the simulator's counters rose."""
         simulator = self.bench.simulator
         requests, charges = simulator.requests_seen, simulator.charges
-        given = outcome(ask, *values)
-        return given, simulator.requests_seen - requests, simulator.charges - charges
+        outcome = try_out(ask, *values)
+        return outcome, simulator.requests_seen - requests, simulator.charges - charges
 
 
 def _keys_of(session: Session) -> set[str]:
@@ -155,7 +155,7 @@ def _spoil(name: Place, doors: Collection[Place], hidden: set[str]) -> Answer:
     return answer
 
 
-def outcome(ask: Callable[..., Any], *values: Any) -> Any:
+def try_out(ask: Callable[..., Any], *values: Any) -> Any:
     """What it gives, or the error."""
     try:
         return run_in_time(functools.partial(ask, *values))
@@ -167,12 +167,16 @@ def lets_in(result: fm.SessionResult) -> bool:
     return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT)
 
 
-def words(given: Any) -> str:
+def words(outcome: Any) -> str:
     """An outcome in a few words, without anything of the vendor's but its word."""
-    if not isinstance(given, fm.SessionResult):
-        return f"{type(given).__name__} ({given})" if isinstance(given, Exception) else f"{given}"
-    items = [f"{item.decision}" for item in (given.match, given.liveness) if item is not None]
-    return f"{given.state} with {' and '.join(items) or 'no item about a face'}"
+    if not isinstance(outcome, fm.SessionResult):
+        return (
+            f"{type(outcome).__name__} ({outcome})"
+            if isinstance(outcome, Exception)
+            else f"{outcome}"
+        )
+    items = [f"{item.decision}" for item in (outcome.match, outcome.liveness) if item is not None]
+    return f"{outcome.state} with {' and '.join(items) or 'no item about a face'}"
 
 
 class SessionRules(Rules):
@@ -196,7 +200,7 @@ class SessionRules(Rules):
             assert items == (None, None), f"nobody was looked at, and it has {words(before)}"
             assert not charges, f"a read is charged {charges} times"
             if desk.can.can_resume:
-                again = outcome(desk.sessions.resume, session.record)
+                again = try_out(desk.sessions.resume, session.record)
                 back = [name for name in ways if getattr(again, name, None)]
                 assert back, f"who comes back gets {words(again)}, and went by {' and '.join(ways)}"
             result = desk.look(session, Case.PASSED)
@@ -223,7 +227,7 @@ class SessionRules(Rules):
             desk.be_well()
             if situation is not Situation.LOST_ANSWER:
                 continue
-            lost = outcome(desk.sessions.read, record) if desk.can.finds_lost else None
+            lost = try_out(desk.sessions.read, record) if desk.can.finds_lost else None
             is_found = lost is None or isinstance(lost, fm.SessionResult)
             assert is_found, f"declared to be found, a session that was lost is {words(lost)}"
             if desk.can.start_is_repeatable is StartRepeat.ID:
@@ -250,8 +254,8 @@ class SessionRules(Rules):
             asks = desk.start, functools.partial(desk.sessions.read, session.record)
             for name in sorted(names, key=str):
                 with bench.overhear(_spoil(name, doors, hidden)):
-                    given = [outcome(ask) for ask in asks]
-                errors = [error for error in given if isinstance(error, fm.FaceMatchError)]
+                    outcomes = [try_out(ask) for ask in asks]
+                errors = [error for error in outcomes if isinstance(error, fm.FaceMatchError)]
                 where = f"the error where `{show_place(name)}` is missing"
                 seen += [(where, leaks.told_by(error)) for error in errors]
             after = desk.look(session, Case.PASSED)
@@ -265,8 +269,8 @@ class SessionRules(Rules):
             (f"the text of {type(each).__name__}", repr(each)) for each in (session, bench.backend)
         ]
         seen += [("an event", repr(desk.events)), ("the log", log.getvalue())]
-        found = [where for where, text in seen for key in hidden if leaks.find_leaks(key, text)]
-        assert not found, f"a link, a token or a key is in {found[0]}"
+        leaked = [where for where, text in seen for key in hidden if leaks.find_leaks(key, text)]
+        assert not leaked, f"a link, a token or a key is in {leaked[0]}"
         raws = [text for result in (before, after) for _, text in places(result.raw)]
         odd = [text for text in map(str, raws) if "://" in text or len(text) > LONGEST]
         assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
@@ -299,7 +303,7 @@ class SessionRules(Rules):
             elif case is Case.UNKNOWN_WORD:
                 word = bench.simulator.unknown_status
                 assert result.vendor_status == word, (
-                    f"the vendor's word {word!r} is told as another"
+                    f"the vendor's word {word!r} is reported as another"
                 )
             elif case is Case.TRY_AGAIN:
                 result = desk.look(session, Case.PASSED)
@@ -320,14 +324,14 @@ class SessionRules(Rules):
         ]
         for kept, record, change in changes:
             changed = attrs.evolve(record, **change)
-            given = outcome(desk.sessions.read, changed) if kept in desk.can.keeps else None
-            is_refused = given is None or isinstance(given, fm.SessionMismatch)
-            assert is_refused, f"with another {next(iter(change))} the record's is {words(given)}"
+            outcome = try_out(desk.sessions.read, changed) if kept in desk.can.keeps else None
+            is_refused = outcome is None or isinstance(outcome, fm.SessionMismatch)
+            assert is_refused, f"with another {next(iter(change))} the record's is {words(outcome)}"
         for case in desk.cases(Case.FOREIGN, Case.OLDER):
             session = desk.start()
-            given = outcome(desk.look, session, case)
+            outcome = try_out(desk.look, session, case)
             kind = fm.SessionMismatch if case is Case.OLDER else fm.VendorError
-            assert isinstance(given, kind), f"{case.name} is {words(given)}"
+            assert isinstance(outcome, kind), f"{case.name} is {words(outcome)}"
 
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
         """A webhook is verified before it is read, hints at a session, and changes nothing.
@@ -356,14 +360,14 @@ class SessionRules(Rules):
         statuses = set()
         for content in forged:
             for some in parts if content != body else ():
-                given = outcome(desk.sessions.receive, content, some)
-                is_refused = isinstance(given, fm.WebhookRefused)
+                outcome = try_out(desk.sessions.receive, content, some)
+                is_refused = isinstance(outcome, fm.WebhookRefused)
                 assert is_refused, (
                     f"a forged webhook with {', '.join(some) or 'no header'} is taken"
                 )
-                statuses.add(given.http_status)
-        given = outcome(desk.sessions.receive, body, {})
-        assert isinstance(given, fm.WebhookRefused), "a webhook without a signature is taken"
+                statuses.add(outcome.http_status)
+        outcome = try_out(desk.sessions.receive, body, {})
+        assert isinstance(outcome, fm.WebhookRefused), "a webhook without a signature is taken"
         assert 422 not in statuses, "a webhook is read before it is verified: its form is refused"
         after = words(desk.sessions.read(session.record))
         assert after == before, f"after a webhook that was refused a session is {after}"
@@ -378,23 +382,23 @@ class SessionRules(Rules):
         for case in desk.cases(Case.VANISHED):
             session = desk.start()
             desk.look(session, Case.PASSED)
-            given = outcome(desk.look, session, case)
-            is_missing = isinstance(given, fm.SessionNotFound)
-            assert is_missing, f"a session that is not there is {words(given)}"
+            outcome = try_out(desk.look, session, case)
+            is_missing = isinstance(outcome, fm.SessionNotFound)
+            assert is_missing, f"a session that is not there is {words(outcome)}"
             if desk.can.result_lasts_s is not None:
                 session = desk.start()
                 desk.look(session, Case.PASSED)
                 desk.clock.sleep(desk.can.result_lasts_s + 1)
-                given = outcome(desk.sessions.read, session.record)
-                is_gone = isinstance(given, fm.SessionResult) and given.state is State.GONE
-                assert is_gone, f"after the time that a result lasts it is {words(given)}"
+                outcome = try_out(desk.sessions.read, session.record)
+                is_gone = isinstance(outcome, fm.SessionResult) and outcome.state is State.GONE
+                assert is_gone, f"after the time that a result lasts it is {words(outcome)}"
         for situation in TROUBLES:
             if situation in bench.simulator.situations:
                 bench.prepare(situation)
-                given = outcome(desk.sessions.read, session.record)
-                is_open = isinstance(given, fm.VendorError)
-                is_open &= not isinstance(given, fm.SessionNotFound)
-                assert is_open, f"a read in {situation.name} is {words(given)}"
+                outcome = try_out(desk.sessions.read, session.record)
+                is_open = isinstance(outcome, fm.VendorError)
+                is_open &= not isinstance(outcome, fm.SessionNotFound)
+                assert is_open, f"a read in {situation.name} is {words(outcome)}"
 
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
         """A portrait is of a person who was found live, and of nobody else.
@@ -413,7 +417,7 @@ class SessionRules(Rules):
     def test_r60_delete_says_what_it_did(self, bench: Bench) -> None:
         """What is said to be deleted is not there any more; what could not be asked is an error.
 
-        Somebody answers for each face that is kept, and tells its owner that it is gone.
+        Somebody answers for each face that is kept, and says to its owner that it is gone.
         """
         desk = Desk(bench)
         if not desk.can.can_delete:
@@ -425,16 +429,16 @@ class SessionRules(Rules):
         right = isinstance(done, Deletion) and done.state in (states.DONE, states.REQUESTED)
         assert right, f"a session that is there is deleted with {words(done)}"
         assert not charges, "a deletion is charged"
-        rest = outcome(desk.sessions.read, session.record)
+        rest = try_out(desk.sessions.read, session.record)
         is_gone = isinstance(rest, fm.SessionNotFound) or done.state is states.REQUESTED
         assert is_gone, f"a session that was deleted is {words(rest)}"
-        again = outcome(desk.sessions.delete, session.record)
+        again = try_out(desk.sessions.delete, session.record)
         right = isinstance(again, Deletion) and again.state is not states.DONE
         assert right, f"a session that is not there is deleted with {words(again)}"
         session = desk.start()
         bench.prepare(Situation.OUTAGE)
-        given = outcome(desk.sessions.delete, session.record)
-        assert isinstance(given, fm.VendorError), f"a delete in OUTAGE gives {words(given)}"
+        outcome = try_out(desk.sessions.delete, session.record)
+        assert isinstance(outcome, fm.VendorError), f"a delete in OUTAGE gives {words(outcome)}"
 
     def test_r61_deadlines_of_sessions_hold(self, bench: Bench) -> None:
         """Start and read end at their deadline, and a start that may have been made is unknown.
@@ -450,11 +454,11 @@ class SessionRules(Rules):
             "read": lambda: desk.sessions.read(session.record, deadline_s=DEADLINE_S),
         }.items():
             began = time.monotonic()
-            given = outcome(ask)
+            outcome = try_out(ask)
             late_s = time.monotonic() - began
             assert late_s < ENDS_S, f"a {what} with {DEADLINE_S:g} s to go takes {late_s:.1f} s"
-            assert isinstance(given, fm.VendorError), f"a {what} in SLOW gives {words(given)}"
-            is_open = what == "read" or given.billing.charged is not fm.Charged.NO
+            assert isinstance(outcome, fm.VendorError), f"a {what} in SLOW gives {words(outcome)}"
+            is_open = what == "read" or outcome.billing.charged is not fm.Charged.NO
             assert is_open, "a start that may have been made is reported as free"
 
     def test_r62_another_environment_is_refused(self, bench: Bench) -> None:
@@ -468,6 +472,6 @@ class SessionRules(Rules):
             desk.player.play(str(session.record.session_id), case)
             # As if it had been started where people are real.
             real = fm.Environment.PRODUCTION if case is Case.SANDBOX else None
-            given = outcome(desk.sessions.read, attrs.evolve(session.record, environment=real))
-            is_refused = isinstance(given, fm.EnvironmentMismatch)
-            assert is_refused, f"a session in {case.name} is {words(given)}"
+            outcome = try_out(desk.sessions.read, attrs.evolve(session.record, environment=real))
+            is_refused = isinstance(outcome, fm.EnvironmentMismatch)
+            assert is_refused, f"a session in {case.name} is {words(outcome)}"
