@@ -87,6 +87,7 @@ SAYS_IT_BETTER = (
     "the simulator refuses",
     "for which nobody asks",
     "removed twice",
+    "in which nobody was",
 )
 
 
