@@ -12,6 +12,7 @@ prepared call as data. There are three kinds:
 from __future__ import annotations
 
 import abc
+import datetime as dt
 import enum
 import functools
 import math
@@ -264,10 +265,17 @@ class Backend(abc.ABC):
         """Delete a session; errors as `read_session`."""
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
-    def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
+    def receive_session(
+        self, body: bytes, headers: Mapping[str, str], now: dt.datetime
+    ) -> tuple[SessionHint, ...]:
         """The sessions that a delivery of the vendor's is about: its signature is checked first.
 
         Nothing is sent, and nothing of a verdict is shown.
+
+        Args:
+            body: The bytes that were delivered.
+            headers: Those of the delivery.
+            now: The time of day, UTC, by the verifier's clock: for its age.
 
         Raises:
             WebhookRefused: it is not signed by the vendor, too old, or cannot be read.

@@ -274,8 +274,8 @@ class Sessions:
             return self._carry_out(self._starting, make_request, judge_start)
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
             # What is said of a call that was kept, or was not, is not true of a session.
-            known = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
-            error.message = f"{known} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
+            problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
+            error.message = f"{problem} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
             error.args = (error.message,)
             raise
 
@@ -440,7 +440,7 @@ class Sessions:
         if not isinstance(body, bytes):
             raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
         try:
-            hints = self._backend.receive_session(body, headers)
+            hints = self._backend.receive_session(body, headers, self._clock.now())
             return tuple(hint for hint in hints if tests or not hint.is_test)
         except FaceMatchError:
             raise

@@ -214,8 +214,11 @@ class HttpClient:
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        address = (request.url, *request.params.values())
-        is_secret = any(hidden.reveal() in part for hidden in request.masked for part in address)
+        is_secret = any(
+            hidden.reveal() in part
+            for hidden in request.masked
+            for part in (request.url, *request.params.values())
+        )
         # urllib3 logs whole addresses.
         with muted("urllib3") if is_secret else contextlib.nullcontext():
             outcome = self._try_send(request, exchange)

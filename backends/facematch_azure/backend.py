@@ -16,7 +16,9 @@ import attrs
 from facematch_core import (
     Box,
     Charged,
+    ConfigurationError,
     Decision,
+    Environment,
     Face,
     MatchResult,
     Operation,
@@ -108,6 +110,8 @@ class AzureBackend(SessionBackend):
         base_url: The endpoint of the resource, as the Azure portal shows it:
             ``https://NAME.cognitiveservices.azure.com``, or that of its region,
             ``https://REGION.api.cognitive.microsoft.com``. May come from ``FACE_ENDPOINT``.
+        environment: PRODUCTION at Microsoft, which has no sandbox, or MOCK; None if you do not say.
+            Hosted sessions must be from PRODUCTION, unless they are opened for something else.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -151,6 +155,12 @@ class AzureBackend(SessionBackend):
     )
 
     base_url: str
+    environment: Environment | None = None
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        if self.environment in (Environment.LOCAL, Environment.SANDBOX):
+            raise ConfigurationError("environment of azure must be production or mock.")
 
     def steps(self, call: MatchCall) -> Steps:
         """Detect, detect, verify; less, if a picture shows no face."""

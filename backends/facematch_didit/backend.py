@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import attrs
@@ -230,10 +231,12 @@ class DiditBackend(wire.Connection, HttpBackend):
 
         return delete_steps(self, request.record)
 
-    def receive_session(self, body: bytes, headers: Mapping[str, str]) -> tuple[SessionHint, ...]:
+    def receive_session(
+        self, body: bytes, headers: Mapping[str, str], now: datetime
+    ) -> tuple[SessionHint, ...]:
         from .sessions import read_delivery
 
-        return read_delivery(self, body, headers)
+        return read_delivery(self, body, headers, now)
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether Didit's records can show it later: if it was asked to keep the call, and does."""

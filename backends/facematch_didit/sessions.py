@@ -8,6 +8,7 @@ becomes of a face), November 2026. All were read on 2026-11-23.
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -324,7 +325,7 @@ def delete_steps(backend: DiditBackend, record: SessionRecord) -> http.DeleteSte
 
 
 def read_delivery(
-    backend: DiditBackend, body: bytes, headers: Mapping[str, str]
+    backend: DiditBackend, body: bytes, headers: Mapping[str, str], now: dt.datetime
 ) -> tuple[SessionHint, ...]:
     """The session that a delivery is about; nothing for one about a user or a transaction."""
     if not backend.webhook_secrets:
@@ -332,7 +333,7 @@ def read_delivery(
             "Webhooks of Didit need webhook_secrets: the destination's secret_shared_key, or "
             "several. Set it, or the environment variable DIDIT_WEBHOOK_SECRET."
         )
-    event = verify_webhook(body, headers, backend.webhook_secrets, backend.client.clock.now())
+    event = verify_webhook(body, headers, backend.webhook_secrets, now)
     if event.session_id is None:
         return ()
     metadata = event.metadata or {}

@@ -92,7 +92,7 @@ class Acme(Backend):
         done = types.DeletionState.DONE
         return self.answer(request, lambda **more: types.Deletion(**{"state": done, **more}))
 
-    def receive_session(self, body, headers):
+    def receive_session(self, body, headers, now):
         if headers.get("signature") != "right":
             raise fm.WebhookRefused("The delivery is not signed.")
         ids = body.decode().split()

@@ -30,8 +30,8 @@ from kit.money.faults import (
 from kit.money.lines import PAID, TwoVendors
 from kit.money.page import tables
 from kit.money.sessions import (
-    ASKED,
     BACKENDS,
+    REQUESTS,
     all_session_outcomes,
     expected_session_outcome,
     session_outcome,
@@ -142,7 +142,7 @@ def test_the_page_of_all_faults_with_all_gates():
     check_part("evidence/faults-and-money.md", "outcomes", tables(outcomes | about_sessions))
 
 
-@pytest.mark.parametrize("what", ASKED)
+@pytest.mark.parametrize("what", REQUESTS)
 @pytest.mark.parametrize("vendor", sorted(BACKENDS))
 def test_what_a_fault_at_a_session_ends_in_and_whether_the_same_start_makes_another(vendor, what):
     """The page, which is slow, is about all settings."""

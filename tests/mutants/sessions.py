@@ -164,7 +164,7 @@ class SessionReference(HttpReference):
     def missing(self, reply, call):
         return fm.SessionNotFound("There is no such session.", status_code=404)
 
-    def receive_session(self, body, headers):
+    def receive_session(self, body, headers, now):
         if not hmac.compare_digest(self.sign_body(body), headers.get("X-Signature", "")):
             raise fm.WebhookRefused("The delivery is not signed.")
         return (self.hint(json.loads(body)),)
@@ -357,28 +357,28 @@ def missing_once(me, ok, reply, call):
     return ok(reply, call)
 
 
-def remembers_bodies(me, ok, body, headers):
+def remembers_bodies(me, ok, body, *more):
     bodies = vars(me).setdefault("known", set())
     if body in bodies:
         return (me.hint(json.loads(body)),)
-    hints = ok(body, headers)
+    hints = ok(body, *more)
     bodies.add(body)
     return hints
 
 
-def believes(me, ok, body, headers):
+def believes(me, ok, body, *more):
     me.believed = True
-    return ok(body, headers)
+    return ok(body, *more)
 
 
-def asks(me, ok, body, headers):
-    hints = ok(body, headers)
+def asks(me, ok, body, *more):
+    hints = ok(body, *more)
     me.fetch(me.get(hints[0].session_id), call=None)
     return hints
 
 
-def read_first(me, ok, body, headers):
-    return json.loads(body) and ok(body, headers)
+def read_first(me, ok, body, *more):
+    return json.loads(body) and ok(body, *more)
 
 
 def shown(**changes):
@@ -488,8 +488,8 @@ ROWS = (
         hint=lambda me, ok, body: evolve(ok(body), session_id=body["id"])),
     session("R57", "AsksAtOnce", "A webhook makes it ask.", receive_session=asks),
     session("R57", "UnsignedIsFine", "A webhook without a signature is taken.",
-        receive_session=lambda me, ok, body, headers: ok(body,
-            {"X-Signature": me.sign_body(body), **headers})),
+        receive_session=lambda me, ok, body, headers, now: ok(body,
+            {"X-Signature": me.sign_body(body), **headers}, now)),
     session("R57", "RemembersBodies", "What came once signed is taken without.",
         receive_session=remembers_bodies),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",

@@ -31,7 +31,7 @@ PAYOUT = "SELECT * FROM payouts JOIN customers USING (customer) WHERE customer =
 MOST_STARTS, WITHIN_S = 5, 3600
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 HEAD = """<!doctype html><html lang=en><title>Payouts</title>
-<meta name=viewport content="width=device-width">"""
+<meta name=viewport content="width=device-width"><main><h1>Payouts</h1>"""
 FORM = """<form method=post action={}><h2>{}</h2><input type=hidden name=about value="{}">
 <input type=hidden name=csrf value={}>{}</form>"""
 CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> Didit may film my

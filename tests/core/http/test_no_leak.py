@@ -43,7 +43,7 @@ CANARIES = (ACME_KEY, FIELD, b"canary-of-a-picture-", PIECE)
 def hits(*texts):
     """Which canaries are in texts or bytes, in whatever form."""
     hay = b"\n".join(
-        text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text for text in texts
+        text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text for text in texts
     )
     return [leak for canary in CANARIES if (leak := find_leaks(canary, hay))]
 

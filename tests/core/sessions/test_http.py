@@ -130,6 +130,13 @@ def test_a_portrait_elsewhere_is_refused_by_the_name_of_its_host(ask, address, m
     assert "canary-face" not in caught.value.message
 
 
+def test_no_vendor_elsewhere_has_this_machine_asked_for_a_portrait():
+    backend = AcmeHttp(base_url="https://api.acme.example", allow_base_url=True, api_key=KEY)
+    for address in ("http://127.0.0.1:9", "https://localhost", "http://[::1]:9"):
+        with pytest.raises(fm.ConfigurationError):
+            backend.fetch_portrait(fm.Secret(address + PATH), None)
+
+
 @pytest.mark.parametrize("reply", [http_reply(200, b"no picture"), http_reply(302, b""), b""])
 def test_a_portrait_that_is_not_there_is_no_outage_of_the_verdict(ask, reply):
     with one_each(reply) as media:

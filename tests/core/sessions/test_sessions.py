@@ -243,6 +243,14 @@ def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
 
 
+def test_the_next_try_of_a_start_is_no_younger_than_the_first():
+    sessions = opened()
+    record = planned(sessions)
+    record = attrs.evolve(record, started_at=record.planned_at)
+    sessions.clock.advance(60)
+    assert sessions.start(record).record.started_at == record.planned_at
+
+
 def test_a_start_that_was_certainly_not_charged_is_made_again():
     backend = Acme(fm.RateLimited("too fast"))
     assert started(opened(backend, retry=fm.Retry())).session_id
@@ -303,7 +311,8 @@ def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
 
 
 def test_a_session_that_is_over_is_not_resumed():
-    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, {}, {"state": STATE.GONE})
+    over = {"link": fm.Secret(LINK)}
+    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, over, {"state": STATE.GONE})
     sessions = opened(backend)
     record = started(sessions)
     for error in (fm.InvalidRequest, fm.InvalidRequest, fm.SessionNotFound):
@@ -328,6 +337,15 @@ def test_what_is_not_there_is_an_error_until_it_may_be_gone():
     clock.advance(181)
     assert sessions.read(record).state is STATE.GONE
     assert sessions.delete(record).state is fm.DeletionState.NOT_THERE
+
+
+def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
+    first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
+    sessions = opened(Acme(first, first, other))
+    record = started(sessions)
+    assert sessions.read(record).is_live
+    with pytest.raises(fm.SessionMismatch):
+        sessions.read(record)
 
 
 def test_delete_says_what_became_of_it():

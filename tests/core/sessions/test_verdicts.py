@@ -119,6 +119,33 @@ def test_a_doubt_makes_a_match_a_review(case):
     assert not verified(result)
 
 
+@pytest.mark.parametrize("picture", fm.ComparedWith)
+def test_whoever_gives_no_reference_takes_what_the_vendor_compared_with(picture):
+    result = judged(compared_with=picture)
+    assert (result.compared_with, verified(result)) == (picture, True)
+
+
+def test_a_yes_is_one_where_it_must_come_from_and_not_of_last_year():
+    result = judged()
+    assert result.required_environment is PRODUCTION
+    for elsewhere in (fm.Environment.SANDBOX, MOCK, None):
+        foreign = attrs.evolve(result, environment=elsewhere)
+        assert not verified(foreign)
+        assert verified(attrs.evolve(foreign, required_environment=None))
+    for seconds, is_yes in ((-61, False), (-59, True), (3599, True), (3601, False), (3e7, False)):
+        assert verified(attrs.evolve(result, clock=ManualClock(after(seconds)))) is is_yes
+    assert not verified(attrs.evolve(result, record=changed(started_at=None)))
+    for state in set(STATE) - {STATE.DECIDED}:
+        assert not verified(attrs.evolve(result, state=state))
+
+
+def test_a_doubt_makes_nothing_better():
+    for word in set(fm.Decision) - {fm.Decision.MATCH}:
+        assert judged(checks=(match(word), live()), doubts=(GRAVE,)).match.decision is word
+    for word in set(fm.LivenessDecision) - {fm.LivenessDecision.LIVE}:
+        assert judged(checks=(live(word),), approved=False).liveness.decision is word
+
+
 def test_a_missing_reference_says_nothing_of_the_live_face():
     assert judged(changed(with_reference=True), compared_with=fm.ComparedWith.STORED).is_live
 
@@ -200,6 +227,7 @@ def test_what_the_vendor_keeps_must_be_shown(name):
     [
         *({"subject_ref": "another"}, {"purpose": "login"}, {"about": None}, {"threshold": 1.0}),
         *({"checks": (MATCH,)}, {"with_reference": True}, {"valid_for_s": 9e8}),
+        *({"liveness_threshold": 1.0}, {"review_threshold": 1.0}, {"environment": None}),
         {"planned_at": after(-100)},
     ],
     ids=str,

@@ -120,8 +120,8 @@ class SessionWorld:
             ended = ask(record)
         except fm.VendorError as error:
             ended = error
-        made = len(self.control.sessions.all())
-        return ended, made, self.counted(), len(self.line.sent) - sent
+        count = len(self.control.sessions.all())
+        return ended, count, self.counted(), len(self.line.sent) - sent
 
     def close(self):
         self.sessions.close()
@@ -152,7 +152,7 @@ def session_outcome(vendor, what, setting, case):
 def expected_session_outcome(vendor, what, setting, case):
     """What has to come of it. Only Azure makes a second session for the same start."""
     met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
-    is_start, made = what == "start", int(case.executed)
+    is_start, count = what == "start", int(case.executed)
     end = "OutcomeUnknown" if is_start else "VendorUnavailable"
     if case is NO_FAULT:
         end = "SESSION" if is_start else "PENDING"
@@ -165,10 +165,10 @@ def expected_session_outcome(vendor, what, setting, case):
     if not is_start:
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
     if setting == "retries" and end in AGAIN:
-        end, sent, made = "SESSION", sent + 1, 1
+        end, sent, count = "SESSION", sent + 1, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
-    charges = made, made + 1 if vendor == "azure" else 1
+    charges = count, count + 1 if vendor == "azure" else 1
     both = counted, f"{counted} spent".strip()
     return CallOutcome(end, billed, charges, both, (sent, sent + 1))
 
@@ -176,11 +176,11 @@ def expected_session_outcome(vendor, what, setting, case):
 def all_session_outcomes():
     return {
         (f"{vendor} {what}", "", setting, case): session_outcome(vendor, what, setting, case)
-        for vendor, what, setting, case in itertools.product(BACKENDS, ASKED, GATES, CASES)
+        for vendor, what, setting, case in itertools.product(BACKENDS, REQUESTS, GATES, CASES)
     }
 
 
-ASKED = ("start", "read")
+REQUESTS = ("start", "read")
 #: What comes before it.
 GATES = {"no gate": (), "budget": ("budget",), "retries": ("budget", "pacing", "retries")}
 #: How a start counts whose session, or whose answer, nobody has seen to be none.
@@ -188,10 +188,10 @@ COUNTED = {"SESSION": "spent", "UnexpectedResponse": "spent", "OutcomeUnknown": 
 #: Where a refusal ends in another error, as vendors word it in the mock.
 OWN_WORDS = {
     ("didit", "read", ("status", 404)): "SessionNotFound",
-    **{("azure", what, ("status", 404)): "SessionNotFound" for what in ASKED},
+    **{("azure", what, ("status", 404)): "SessionNotFound" for what in REQUESTS},
     **{
         (vendor, what, ("status", 403)): "PermissionDenied"
         for vendor in ("rekognition", "azure")
-        for what in ASKED
+        for what in REQUESTS
     },
 }

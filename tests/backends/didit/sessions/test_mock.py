@@ -25,12 +25,12 @@ def mock(didit_server):
 def open_sessions(mock, at_end):
     """Opens sessions on the mock, of a workflow of that kind."""
 
-    def make(kind="biometric", **settings):
+    def make(kind="biometric", clock=None, **settings):
         mock.control.sessions.workflow(WORKFLOW, kind=kind)
         settings = {"api_key": mock.live_key, "workflow_id": WORKFLOW} | settings
         settings |= {"webhook_secrets": SECRET, "return_hosts": ["shop.example"]}
         backend = DiditBackend(base_url=mock.url, workflow_takes_reference=True, **settings)
-        return at_end.enter_context(Sessions(fm.FaceVerifier(backend)))
+        return at_end.enter_context(Sessions(fm.FaceVerifier(backend, clock=clock)))
 
     return make
 
@@ -132,3 +132,17 @@ def test_a_delivery_hints_at_the_record_and_says_nothing_of_the_verdict(mock, op
     assert (hint.event_id, hint.is_test) == (letter.event_id, False)
     with pytest.raises(fm.WebhookRefused):
         sessions.receive(letter.body.replace(b"Approved", b"Declined"), letter.headers)
+
+
+def test_a_delivery_is_as_old_as_the_clock_of_the_sessions_says(mock, open_sessions):
+    mock.control.webhooks.add("http://127.0.0.1:9/didit", secret=SECRET)
+    sessions = open_sessions("kyc", clock=mock.clock)
+    mock.control.advance(3600)
+    record = sessions.start(sessions.plan("customer-17", **PAYOUT)).record
+    mock.control.sessions.finish(record.session_id, card="p1")
+    last = mock.control.webhooks.deliveries(session_id=record.session_id)[-1]
+    letter = mock.control.webhooks.delivery(last.id)
+    assert sessions.receive(letter.body, letter.headers)[0].record_id == record.id
+    mock.control.advance(3600)
+    with pytest.raises(fm.WebhookRefused):
+        sessions.receive(letter.body, letter.headers)

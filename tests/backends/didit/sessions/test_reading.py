@@ -2,6 +2,8 @@
 
 import copy
 import datetime as dt
+import hashlib
+import hmac
 import json
 
 import attrs
@@ -30,6 +32,7 @@ def test_a_decision_is_read_whole(read, didit):
     assert (reading.record_id, reading.terms) == (didit.record.id, didit.record.terms)
     assert (reading.subject_ref, reading.link, reading.token) == (None, None, None)
     assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
+    assert read(expires_at="2026-07-09T09:15:27Z").expires_at.day == 9
     assert (reading.environment, reading.billing.charged) == (
         fm.Environment.PRODUCTION,
         fm.Charged.NO,
@@ -138,6 +141,8 @@ def test_another_method_than_the_one_that_is_set_is_a_doubt(method, read, didit)
     assert read(body=body).doubts == ()
     assert len(read(body=body, with_settings={"liveness_method": "ACTIVE_3D"}).doubts) == 1
     assert read(with_settings={"liveness_method": "ACTIVE_3D"}).doubts == ()
+    body["liveness_checks"] += didit.decision()["liveness_checks"]  # one of two is enough
+    assert len(read(body=body, with_settings={"liveness_method": "ACTIVE_3D"}).doubts) == 1
 
 
 @pytest.mark.parametrize(
@@ -192,6 +197,22 @@ def test_a_session_that_is_unknown_is_not_found_and_other_refusals_are_no_word_o
         assert caught.value.billing.charged is fm.Charged.NO
     with pytest.raises(fm.InvalidRequest):
         backend.read_session(didit.request("read", attrs.evolve(record, session_id="no-uuid")))
+
+
+@pytest.mark.parametrize("is_test", [True, False])
+def test_only_the_signed_body_says_that_a_delivery_is_a_test(is_test, didit):
+    now = fm.SystemClock().now()
+    body = {"timestamp": int(now.timestamp()), "webhook_type": "status.updated"}
+    body |= {"session_id": didit.session_id, "metadata": {"test_webhook": is_test}}
+    content = json.dumps(body).encode()
+    headers = {
+        "X-Signature": hmac.new(b"whsec-1", content, hashlib.sha256).hexdigest(),
+        "X-Timestamp": str(body["timestamp"]),
+        "X-Didit-Test-Webhook": str(not is_test).lower(),
+    }
+    backend = DiditBackend(api_key="k-1", webhook_secrets="whsec-1")
+    (hint,) = backend.receive_session(content, headers)
+    assert (hint.session_id, hint.record_id, hint.is_test) == (didit.session_id, None, is_test)
 
 
 def test_nothing_shows_an_address_a_person_or_a_colleague(read, didit):

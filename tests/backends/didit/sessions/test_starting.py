@@ -8,7 +8,7 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core.session_types import DeletionState
-from facematch_didit import DiditSessionOptions
+from facematch_didit import DiditBackend, DiditSessionOptions
 
 SANDBOX = {"environment": fm.Environment.SANDBOX}
 
@@ -67,6 +67,12 @@ def test_what_cannot_go_is_refused_before_anything_is_sent(settings, more, error
     with pytest.raises(error):
         backend.start_session(didit.request("start", **more))
     assert script.seen == []
+
+
+def test_no_scenario_is_sent_where_nobody_says_which_environment_it_is(didit):
+    backend = DiditBackend(api_key="k-1", workflow_id=didit.workflow_id)
+    with pytest.raises(fm.Unsupported):
+        next(backend.start_steps(didit.request("start", **SCENARIO)))
 
 
 def test_a_subject_that_didit_cannot_group_by_is_refused(scripted, didit):

@@ -13,10 +13,11 @@ def receive(delivery):
     """The hints of a delivery of now with these fields."""
 
     def receive(secrets=("new", delivery.secret), headers=(), **fields):
-        at = int(fm.SystemClock().now().timestamp())
+        now = fm.SystemClock().now()
+        at = int(now.timestamp())
         body = delivery.body(timestamp=at, created_at=at, **fields)
         backend = DiditBackend(api_key="k-1", webhook_secrets=secrets)
-        return backend.receive_session(body, {**delivery.signed(body), **dict(headers)})
+        return backend.receive_session(body, {**delivery.signed(body), **dict(headers)}, now)
 
     return receive
 
