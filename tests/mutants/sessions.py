@@ -310,7 +310,10 @@ def started_anew(me, ok, request):
 
 def not_asked(me, ok, request):
     yield me.get(request.record.session_id)
-    return hosted.Deletion(state=hosted.DeletionState.DONE)
+    states = hosted.DeletionState
+    state = states.NOT_THERE if vars(me).get("deleted_one") else states.DONE
+    me.deleted_one = True
+    return hosted.Deletion(state=state)
 
 
 def deleted_whatever_comes(me, ok, request):
@@ -496,6 +499,7 @@ ROWS = (
             if vars(me).get("believed") else ok(body)),
     # R58
     session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
+        session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None),
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
     session("R58", "MissingIsAnOutage", "A session that is still not there is an outage.",
         missing=missing_once),

@@ -51,7 +51,8 @@ def in_turn(names, first):
 LONG_RULES = {"R28", "R38", "R39"}
 #: And those that take more than a quarter of a second, or differ in a number only.
 SLOW = {"TakesItsTime", "ItsLibraryHasGlobals", "EachWaitHasTheDeadline", "Sulks", "AllOfNothing"}
-SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram", "LateStart"}
+SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram", "LateStart", "LateIsFree"}
+SLOW |= {"LinkIsAFact", "LinkInErrors", "AddressInRaw"}
 SLOW |= {name for name in MUTANTS if name.startswith("SendsAgainAfterA")} - {"SendsAgainAfterA500"}
 SLOW |= {name for name, mutant in MUTANTS.items() if mutant.rule in LONG_RULES}
 SLOW -= {"WarmsUpEachThread", "NoVerdictIsYes", "AwaitsNobody", "TrueIsOne"}
@@ -87,6 +88,7 @@ SAYS_IT_BETTER = (
     "the simulator refuses",
     "for which nobody asks",
     "removed twice",
+    "in which nobody was",
 )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from facematch_core.addresses import MOCK_HEADER
+from facematch_core.plugins import backend_class
 from facematch_core.testing import SessionCase, SessionSimulator, VendorSimulator
 from facematch_mock_server.hosted import find
 from facematch_mock_server.messages import Response
@@ -23,7 +24,7 @@ from facematch_mock_server.webhooks import Delivery, Destination
 
 if TYPE_CHECKING:
     from facematch_mock_server.clock import VirtualClock
-    from facematch_mock_server.conformance.simulator import MockSimulator
+    from facematch_mock_server.control import Control
 
 Body = dict[str, Any]
 
@@ -45,8 +46,8 @@ class MockSessions(SessionSimulator):
     id_name: ClassVar[str]
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]]
 
-    def __init__(self, simulator: MockSimulator) -> None:
-        self._control = simulator.control
+    def __init__(self, control: Control) -> None:
+        self._control = control
         #: What is shown of each session.
         self._cases: dict[str, SessionCase] = {}
         self.cases = frozenset(SessionCase) - frozenset(self.cannot_happen)
@@ -222,9 +223,9 @@ class AzureSessions(MockSessions):
 
     @property
     def options(self) -> Any:
-        from facematch_azure import AzureSessionOptions  # not above: it need not be installed
-
-        return AzureSessionOptions(enable_session_image=True)
+        # By the plug-in's name: it need not be installed.
+        can: Any = backend_class("azure").session_capabilities
+        return can.options(enable_session_image=True)
 
     def expire(self, session_id: str) -> None:
         # No word of Azure's says so: the token's time is over.

@@ -135,7 +135,7 @@ class MockSimulator(VendorSimulator):
         self.control: Control = self._mock.control
         self.control.reset()
         if self.session_class is not None:
-            self.sessions = self.session_class(self)
+            self.sessions = self.session_class(self.control)
         self.situation: Situation | None = None
         self.score: float | None = None
         self.last: SimulatorRequest | None = None

@@ -113,6 +113,8 @@ class RekognitionSimulator(MockSimulator):
     vendor = "rekognition"
     calls = frozenset({"/"})
     session_class = RekognitionSessions
+    #: No document says which it is: one that is not found is VANISHED.
+    switches: ClassVar[Mapping[str, Any]] = {"session_over": "expired"}
     cannot_happen: Mapping[Situation, str] = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",
