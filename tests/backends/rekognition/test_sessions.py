@@ -12,8 +12,7 @@ import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, open_sessions
 from facematch_core.calls import ReadRequest, StartRequest
 from facematch_core.http import HttpReply
-from facematch_core.testing import VirtualClock
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
