@@ -17,6 +17,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of fastapi's, about its client
     example = importlib.import_module("test_app")
 del sys.path[0]
+for name in ("app", "shop", "test_app"):  # other examples have files of these names
+    del sys.modules[name]
 service, shop, FIRST, SECOND = example.service, example.shop, example.FIRST, example.SECOND
 
 

@@ -12,6 +12,7 @@ import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, open_sessions
 from facematch_core.calls import ReadRequest, StartRequest
 from facematch_core.http import HttpReply
+from facematch_core.testing import VirtualClock
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
 
@@ -58,7 +59,7 @@ JSON = st.recursive(
 
 
 def read(answer, status=200, *, with_portrait=True, record=RECORD):
-    request = ReadRequest(record=record, with_portrait=with_portrait)
+    request = ReadRequest(record=record, with_portrait=with_portrait, clock=VirtualClock(START))
     body = json.dumps(answer).encode()
     return BACKEND.read_reply(request, HttpReply(status=status, headers={}, body=body))
 

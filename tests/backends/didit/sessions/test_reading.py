@@ -211,7 +211,7 @@ def test_only_the_signed_body_says_that_a_delivery_is_a_test(is_test, didit):
         "X-Didit-Test-Webhook": str(not is_test).lower(),
     }
     backend = DiditBackend(api_key="k-1", webhook_secrets="whsec-1")
-    (hint,) = backend.receive_session(content, headers)
+    (hint,) = backend.receive_session(content, headers, fm.SystemClock().now())
     assert (hint.session_id, hint.record_id, hint.is_test) == (didit.session_id, None, is_test)
 
 
