@@ -63,14 +63,12 @@ class SessionSimulator(abc.ABC):
         clock: The vendor's, by whose `sleep` time passes; None for the one of the kit.
         with_reference: Whether a start brings a picture: each way that can be played. The last one
             is taken where one is enough.
-        options: What else a start needs, so that there is a portrait say; None for nothing.
     """
 
     cases: frozenset[SessionCase]
     cannot_happen: Mapping[SessionCase, str] = {}
     clock: Clock | None = None
     with_reference: ClassVar[tuple[bool, ...]] = (False,)
-    options: Any = None
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:
@@ -78,6 +76,11 @@ class SessionSimulator(abc.ABC):
 
         After TRY_AGAIN another case may follow, and VANISHED after any.
         """
+
+    def options(self, declared: type) -> Any:
+        """Options of a start, of the type that the backend declares: those by which there is a
+        portrait, say."""
+        return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
         """Body and headers of a webhook about a session, signed as the vendor signs it now."""

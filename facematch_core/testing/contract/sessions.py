@@ -113,7 +113,8 @@ class Desk:
     def start(self, record: SessionRecord | None = None, **how: Any) -> Session:
         record = record or self.plan()
         _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
-        how = {"options": self.player.options, **how}
+        if self.can.options is not None:
+            how["options"] = self.player.options(self.can.options)
         return self.sessions.start(
             record, reference=reference if record.with_reference else None, **how
         )

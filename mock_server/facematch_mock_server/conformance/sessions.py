@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from facematch_core.addresses import MOCK_HEADER
-from facematch_core.plugins import backend_class
 from facematch_core.testing import SessionCase, SessionSimulator, VendorSimulator
 from facematch_mock_server.hosted import find
 from facematch_mock_server.messages import Response
@@ -221,11 +220,8 @@ class AzureSessions(MockSessions):
         SessionCase.FOREIGN: put(sessionId=_OTHER_ID),
     }
 
-    @property
-    def options(self) -> Any:
-        # By the plug-in's name: it need not be installed.
-        can: Any = backend_class("azure").session_capabilities
-        return can.options(enable_session_image=True)
+    def options(self, declared: type) -> Any:
+        return declared(enable_session_image=True)
 
     def expire(self, session_id: str) -> None:
         # No word of Azure's says so: the token's time is over.
