@@ -66,8 +66,9 @@ wait_option = click.option(
 link_options = options.join_options(
     options.json_option,
     click.option(
-        "--show-link", is_flag=True,
-        help="Show link and token, which are keys, in --json or a pipe too."
+        "--show-link",
+        is_flag=True,
+        help="Show link and token, which are keys, in --json or a pipe too.",
     ),
 )
 

@@ -130,8 +130,9 @@ def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
 
 
 def test_where_answers_must_come_from_is_told_in_small_letters(run, control):
-    for word, code in (("mock", 0), ("MOCK", 2), ("production", 4), ("elsewhere", 2)):
-        assert run(*START, *RECORD, "--require-environment", word).exit_code == code
+    run(*START, *RECORD)
+    for word, code in (("mock", 3), ("MOCK", 3), ("production", 4), ("elsewhere", 2)):
+        assert run("session", "read", *RECORD, "--require-environment", word).exit_code == code
 
 
 def test_delete_says_what_it_did(run, run_json, control, tmp_path):
