@@ -12,7 +12,7 @@ A mismatch is a result; only what kept us from one is an error.
     ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
     ├── StoreUnavailable                    a budget's store is busy or away; nothing was sent
-    ├── WebhookRefused (ValueError)         a delivery that nothing may be done about
+    ├── WebhookRefused (ValueError)         a delivery that must be ignored
     └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not repeat; .field_errors
         │   └── SessionNotFound (LookupError)   the vendor has no such session
@@ -172,7 +172,7 @@ class StoreUnavailable(FaceMatchError):
 
 
 class WebhookRefused(FaceMatchError, ValueError):
-    """A delivery of a vendor's that nothing may be done about: unsigned, too old, or unreadable.
+    """A delivery of a vendor's that must be ignored: unsigned, too old, or unreadable.
 
     The message holds no secret and nothing of the delivery.
 

@@ -52,7 +52,7 @@ class EventKind(enum.StrEnum):
     REFUSED = "refused"
     #: The call is over, and whether it was charged is not known.
     UNKNOWN = "unknown"
-    #: A session was read, resumed or deleted, or that failed. It is free, and counts as nothing.
+    #: A session was read, resumed or deleted, or that failed. It is free, and is not counted.
     FOLLOWED_UP = "followed_up"
 
 

@@ -225,13 +225,19 @@ class SessionRecord(Document):
     ) -> Self:
         """A record of a session that runs already, started by another library or a phone.
 
+        It does not prove whose session it is. Take the id from a table of yours, where your server
+        wrote it beside the customer, never from the phone, and adopt each id once.
+
         Args:
             backend: Name of the backend.
             session_id: The vendor's.
-            subject_ref, purpose: As in `plan`. What the vendor cannot show of them is not compared.
+            subject_ref: As in `plan`. At Didit another `vendor_data` is a `SessionMismatch`; what
+                the vendor does not show is not compared.
+            purpose: As in `plan`; not compared.
             started_at: When it was started, with a time zone.
             **more: Other fields of a record: `about`, `checks` (by default a live face and a
-                match), thresholds, `environment`.
+                match), thresholds, `environment`; `with_reference=True` if your server gave the
+                picture to compare with: else a match with a picture of unknown origin is REVIEW.
 
         Raises:
             InvalidRequest: a value is of another type or out of range.

@@ -151,6 +151,9 @@ def judge(
     if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
         text = "The vendor does not show that the face was compared with the given reference."
         doubts.append(_doubt("not_compared_with_reference", text))
+    elif record.is_adopted and reading.compared_with is ComparedWith.UNKNOWN:
+        # Another program gave the picture: nobody here says whose it is.
+        doubts.append(_doubt("compared_with_unknown", "Nobody says whose picture was compared."))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = SessionResult(
         record=record,

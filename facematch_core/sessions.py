@@ -79,7 +79,7 @@ class Sessions:
 
     A start passes the verifier's policies and its `retry`, and counts as one call that costs money.
     What is asked about a session later is free: it passes the vendor's rates for readings alone,
-    and counts as nothing.
+    and is not counted.
 
     Args:
         verifier: The verifier whose backend has them; closed together with this object. Its

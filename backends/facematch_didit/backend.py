@@ -109,7 +109,8 @@ class DiditBackend(wire.Connection, HttpBackend):
             ``DIDIT_WORKFLOW_ID``.
         workflow_takes_reference: Whether that workflow compares with the `reference` of a start:
             one of the kind Biometric Authentication with a face match. Others ignore it, so without
-            this a reference is refused; and a pass in a session with a document is for a person.
+            this a reference is refused. When one was sent, a pass compared with a document is for a
+            person.
         liveness_method: What the workflow checks a live face with: ``PASSIVE``, ``FLASHING`` or
             ``ACTIVE_3D``. If a session shows another one, a pass is for a person. None if any will
             do.

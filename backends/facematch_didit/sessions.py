@@ -207,8 +207,9 @@ def read_reply(
     reviews = read_list(answer.get("reviews") or [], "reviews")
     # Of a person, or of a program with a key; without a status it is a note.
     statuses = [read_object(review, "a review").get("new_status") for review in reviews]
-    # What was started without `group_by_subject` has the id there.
-    is_subject = backend.group_by_subject and decision.caller_ref != record_id
+    # What was started without `group_by_subject` has the id there; other programs, their subject.
+    is_grouped = backend.group_by_subject and decision.caller_ref != record_id
+    is_subject = record.is_adopted or is_grouped
     return SessionReading(
         session_id=session_id,
         state=state,

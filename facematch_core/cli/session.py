@@ -30,9 +30,9 @@ MAX_RECORD_BYTES = 1 << 16
 #: What a person is told of each state.
 STATES: dict[str, str] = {
     "pending": "somebody is still to go through it",
-    "processing": "the vendor still looks",
+    "processing": "the vendor is still reviewing it",
     "decided": "decided",
-    "expired": "nobody came in time",
+    "expired": "it expired",
     "abandoned": "the person left",
     "canceled": "it was canceled",
     "failed": "it broke off, and nobody was judged",
@@ -40,16 +40,19 @@ STATES: dict[str, str] = {
     "unknown": "in a state that this version does not know",
 }
 
+#: In which a verdict may still come.
+OPEN = ("pending", "processing", "unknown")
+
 record_option = options.file_option(
     "--record", "The session's record: keep it, everything else needs it.", to="path", required=True
 )
 environment_option = click.option(
     "--require-environment",
-    type=click.Choice([*Environment]),
+    type=click.Choice([word.value for word in Environment], case_sensitive=False),
     help="Where answers must come from; the profile's, or production, if left out.",
 )
 portrait_option = options.file_option(
-    "--portrait", "Write a picture of the person to this file, if the face is live."
+    "--portrait", "Write a picture of the person to this new file, if the face is live."
 )
 wait_option = click.option(
     "--wait",
@@ -63,7 +66,9 @@ wait_option = click.option(
 link_options = options.join_options(
     options.json_option,
     click.option(
-        "--show-link", is_flag=True, help="With --json: show link and token, which are keys."
+        "--show-link",
+        is_flag=True,
+        help="Show link and token, which are keys, in --json or a pipe too.",
     ),
 )
 
@@ -77,7 +82,9 @@ def command() -> None:
     facematch session read --record s.json
 
     The record says who is to be verified, and for what. `read` ends with 0 only if that person was
-    verified for that, 3 while nothing is decided.
+    verified for that; 1 if not, or if the session is over without a verdict (expired, abandoned,
+    canceled, failed, gone); 3 while nothing is decided, and for a review: `state` in --json says
+    which.
     """
 
 
@@ -97,7 +104,8 @@ def command() -> None:
 @click.option("--liveness-threshold", callback=options.parse_percentage, metavar="0-100",
               help="Score at which a live face begins.")  # fmt: skip
 @click.option("-o", "vendor", multiple=True, callback=options.parse_pairs, metavar="NAME=VALUE",
-              help="An option that only this backend has. May be repeated.")  # fmt: skip
+              help="An option of the start that only this backend has, never a setting of the "
+                   "profile (base_url, workflow_id). May be repeated.")  # fmt: skip
 @wait_option
 @link_options
 def start(path: Path, **arguments: Any) -> int:
@@ -112,10 +120,18 @@ def start(path: Path, **arguments: Any) -> int:
             record = _read_record(path)
             ours = (arguments["subject"], arguments["purpose"], arguments["about"])
             if (record.subject_ref, record.purpose, record.about) != ours:
-                raise click.UsageError(f"{path} is the record of something else: name another.")
+                raise click.UsageError(
+                    f"{path} is the record of something else: name another --record."
+                )
             if record.session_id is not None:
                 raise click.UsageError(
                     f"{path} has been started: `facematch session resume` gives its link again."
+                )
+            if record.with_reference is not (arguments["reference"] is not None):
+                brings = "with" if record.with_reference else "without"
+                raise click.UsageError(
+                    f"{path} was planned {brings} --reference: start it like that, name another "
+                    "--record, or delete the file."
                 )
         else:
             check_target("--record", path, force=False)
@@ -261,7 +277,8 @@ def _hand_over(sessions: Sessions, session: Session, arguments: Mapping[str, Any
         document = {"record": session.record.to_dict(), **handoff, "page": {**session.page}}
         print_json({**document, "expires_at": expires})
     elif not os.isatty(1) and not arguments["show_link"]:
-        say("started; link and token are keys, and this is no terminal: --show-link shows them")
+        say("The session is open. Link and token are keys, so only a terminal shows them: "
+            "here `facematch session resume --show-link` does, with this --record.")  # fmt: skip
     else:
         for name, text in {**secrets, **session.page}.items():
             click.echo(f"{clean(name)}: {clean(text)}")
@@ -316,10 +333,13 @@ def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
         of_parts = (part.warnings for part in (result.match, result.liveness) if part is not None)
         for warning in itertools.chain(*of_parts, result.warnings):
             say(f"  {warning_text(warning)}")
-        if arguments.get("portrait") is not None and result.portrait is None:
-            say("  no portrait: the vendor gave none of a live face")
+        if (portrait := arguments.get("portrait")) is not None:
+            written = f"portrait: written to {portrait}, a face: delete it when you are done"
+            say(f"  {written if result.portrait else 'no portrait: none of a live face came'}")
     if is_verified:
         return Exit.OK
+    if result.state != "decided":
+        return Exit.LOOK if result.state in OPEN else Exit.NO
     parts = [part.decision.value for part in (result.match, result.liveness) if part is not None]
     codes = [DECISIONS[decision] for decision in parts]
-    return Exit.NO if Exit.NO in codes and result.state == "decided" else Exit.LOOK
+    return Exit.NO if Exit.NO in codes else Exit.LOOK

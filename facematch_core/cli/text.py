@@ -49,9 +49,9 @@ class Exit(enum.IntEnum):
 #: As `facematch -h` and the reference show it.
 MEANING: dict[Exit, str] = {
     Exit.OK: "match, live, verified; or everything you asked for is done",
-    Exit.NO: "no match, or not live; or a gate fails",
+    Exit.NO: "no match, not live, or a session over without a verdict; or a gate fails",
     Exit.USAGE: "wrong usage, or a file that you named cannot be used",
-    Exit.LOOK: "review, inconclusive, or a rule or gate is left open: a person should look",
+    Exit.LOOK: "review, inconclusive, undecided, or a rule or gate is left open: look at it",
     Exit.CONFIGURATION: "wrong configuration, a missing package, or a write failed (disk full)",
     Exit.VENDOR: "the vendor or the network failed, or the budget is spent or its store away",
     Exit.UNKNOWN: "outcome unknown: the call may have been charged",

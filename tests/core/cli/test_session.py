@@ -85,7 +85,7 @@ def test_wait_tells_of_each_state_once(run, control, tmp_path):
     run(*START, *RECORD)
     control.sessions.abandon(session_id(tmp_path))
     answer = run("session", "read", *RECORD, "--wait")
-    assert answer.exit_code == 3
+    assert answer.exit_code == 1  # it is over
     assert answer.stderr.count("the person left") == 1
     assert run("session", "read", *RECORD, "--wait", "0").exit_code == 2
 
@@ -106,6 +106,12 @@ def test_a_start_does_not_touch_the_record_of_something_else(run, control, tmp_p
     other = [word.replace("17", "18") for word in START]
     assert run(*other, *RECORD).exit_code == 2
     assert run(*START, *RECORD).exit_code == 2  # it was started
+    other = ("--record", "refused.json")
+    assert run(*START[:-2], *other).exit_code == 5  # this workflow needs a reference
+    planned = (tmp_path / "refused.json").read_bytes()
+    refused = run(*START, *other)
+    assert (refused.exit_code, "--record" in refused.stderr) == (2, True)
+    assert (tmp_path / "refused.json").read_bytes() == planned
     assert (tmp_path / "s.json").read_bytes() == before
     assert len(control.sessions.open()) == 1
 
@@ -115,6 +121,18 @@ def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
     control.sessions.finish(session_id(tmp_path), card="spoof")
     assert run("session", "read", *RECORD, "--portrait", "face.png").exit_code == 1
     assert not (tmp_path / "face.png").exists()
+    more = ("--record", "s2.json")
+    run(*START, *more)
+    control.sessions.finish(json.loads((tmp_path / "s2.json").read_text())["session_id"])
+    answer = run("session", "read", *more, "--portrait", "face.png")
+    assert (answer.exit_code, "face.png" in answer.stdout) == (0, True)
+    assert (tmp_path / "face.png").stat().st_size
+
+
+def test_where_answers_must_come_from_is_told_in_small_letters(run, control):
+    run(*START, *RECORD)
+    for word, code in (("mock", 3), ("MOCK", 3), ("production", 4), ("elsewhere", 2)):
+        assert run("session", "read", *RECORD, "--require-environment", word).exit_code == code
 
 
 def test_delete_says_what_it_did(run, run_json, control, tmp_path):

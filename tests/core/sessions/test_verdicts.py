@@ -253,6 +253,18 @@ def test_of_an_adopted_session_what_the_vendor_shows_is_compared():
             judged(record, **more)
 
 
+@pytest.mark.parametrize("of_server", [False, True])
+@pytest.mark.parametrize("compared_with", fm.ComparedWith)
+def test_an_adopted_match_with_a_picture_of_unknown_origin_is_for_a_person(
+    compared_with, of_server
+):
+    record = changed(is_adopted=True, with_reference=of_server)
+    result = judged(record, compared_with=compared_with, terms=None, record_id=None)
+    given, unknown = fm.ComparedWith.GIVEN, fm.ComparedWith.UNKNOWN
+    assert result.is_match is (compared_with is given if of_server else compared_with != unknown)
+    assert result.is_live  # of nobody in particular
+
+
 def test_a_lost_start_is_as_old_as_its_session():
     record = changed(started_at=None, session_id=None)
     result = judged(record, created_at=after(5))

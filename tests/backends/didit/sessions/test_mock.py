@@ -1,6 +1,9 @@
 """Sessions against the mock, from the plan to the deletion, and what its webhooks hint at."""
 
+import base64
+
 import attrs
+import httpx
 import pytest
 
 import facematch_core as fm
@@ -52,6 +55,36 @@ def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessio
     assert sessions.delete(session.record).state is DeletionState.NOT_THERE
     with pytest.raises(fm.SessionNotFound):
         sessions.read(session.record)
+
+
+@pytest.mark.parametrize("vendor_data", ["customer-17", "customer-18", None])
+def test_an_adopted_session_is_of_whom_it_was_made_for(vendor_data, mock, open_sessions):
+    sessions = open_sessions()
+    answer = httpx.post(
+        f"{mock.url}/v3/session/",
+        headers={"x-api-key": mock.live_key},
+        json={
+            "workflow_id": WORKFLOW,
+            "portrait_image": base64.b64encode(REFERENCE.data).decode(),
+            **({"vendor_data": vendor_data} if vendor_data else {}),
+        },
+    )
+    session_id = answer.json()["session_id"]
+    mock.control.sessions.finish(session_id, card="p1")
+    times = {"started_at": mock.clock.now()}
+    who = {"subject_ref": "customer-17", "purpose": "payout", **times}
+    records = [
+        fm.SessionRecord.adopt("didit", session_id, with_reference=of_server, **who)
+        for of_server in (True, False)
+    ]
+    if vendor_data == "customer-18":
+        for record in records:
+            with pytest.raises(fm.SessionMismatch):
+                sessions.read(record)
+    else:
+        given, unknown = map(sessions.read, records)
+        assert given.is_verified_for("customer-17", purpose="payout")
+        assert unknown.match.decision is fm.Decision.REVIEW
 
 
 @pytest.mark.parametrize("card", ["p2", "attack"])

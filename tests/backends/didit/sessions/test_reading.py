@@ -172,6 +172,16 @@ def test_a_session_that_another_program_started_has_no_record(metadata, read, di
     assert read(with_settings=by_subject).subject_ref is None  # started without the setting
 
 
+@pytest.mark.parametrize("by_subject", [False, True])
+def test_the_vendor_data_of_an_adopted_session_is_its_subject(by_subject, read, didit):
+    record = attrs.evolve(didit.record, is_adopted=True)
+    settings = {"with_settings": {"group_by_subject": by_subject}}
+    for vendor_data in ("somebody", didit.record.id, None):
+        reading = read(record, vendor_data=vendor_data, **settings)
+        assert reading.subject_ref == vendor_data
+    assert "somebody" not in repr(read(record, vendor_data="somebody"))
+
+
 def test_another_session_than_the_records_is_none_that_can_be_read(read):
     with pytest.raises(fm.UnexpectedResponse):
         read(session_id="3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b36")
@@ -211,7 +221,7 @@ def test_only_the_signed_body_says_that_a_delivery_is_a_test(is_test, didit):
         "X-Didit-Test-Webhook": str(not is_test).lower(),
     }
     backend = DiditBackend(api_key="k-1", webhook_secrets="whsec-1")
-    (hint,) = backend.receive_session(content, headers, fm.SystemClock().now())
+    (hint,) = backend.receive_session(content, headers, now)
     assert (hint.session_id, hint.record_id, hint.is_test) == (didit.session_id, None, is_test)
 
 
