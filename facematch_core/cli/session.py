@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: Longer than any record.
 MAX_RECORD_BYTES = 1 << 16
 
-#: What a person is told of each state.
+#: The words for each state.
 STATES: dict[str, str] = {
     "pending": "somebody is still to go through it",
     "processing": "the vendor is still reviewing it",
@@ -292,12 +292,12 @@ def _hand_over(sessions: Sessions, session: Session, arguments: Mapping[str, Any
 def _look(sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any]) -> SessionResult:
     """The session as it is, or as it is when the wait is over; its portrait goes to its file."""
     portrait: Path | None = arguments.get("portrait")
-    wanted = {"with_portrait": portrait is not None}
+    more = {"with_portrait": portrait is not None}
     if arguments["wait_s"] is None:
-        result = sessions.read(record, **wanted)
+        result = sessions.read(record, **more)
     else:
         for_s = arguments["wait_s"]
-        result = sessions.wait(record, for_s=for_s, on_read=_teller(), **wanted)
+        result = sessions.wait(record, for_s=for_s, on_read=_teller(), **more)
     if portrait is not None and result.portrait is not None:
         write_bytes(portrait, result.portrait.data, private=True)
     return result

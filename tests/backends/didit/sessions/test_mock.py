@@ -82,8 +82,8 @@ def test_an_adopted_session_is_of_whom_it_was_made_for(vendor_data, mock, open_s
             with pytest.raises(fm.SessionMismatch):
                 sessions.read(record)
     else:
-        given, unknown = map(sessions.read, records)
-        assert given.is_verified_for("customer-17", purpose="payout")
+        with_reference, unknown = map(sessions.read, records)
+        assert with_reference.is_verified_for("customer-17", purpose="payout")
         assert unknown.match.decision is fm.Decision.REVIEW
 
 
