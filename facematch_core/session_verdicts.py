@@ -198,10 +198,11 @@ def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules
         "subject_ref": (reading.subject_ref or record.subject_ref, record.subject_ref),
     }
     ours = {"record_id": (Kept.ID, record.id), "terms": (Kept.TERMS, record.terms)}
-    if not record.is_adopted:  # one that is was started with none of these
-        for name, (kept, value) in ours.items():
-            if getattr(reading, name) is not None or kept in rules.can.keeps:
-                shown[name] = getattr(reading, name), value
+    for name, (kept, value) in ours.items():
+        # One that was adopted was started with none of these, so whatever is shown is another's.
+        is_kept = kept in rules.can.keeps and not record.is_adopted
+        if is_kept or getattr(reading, name) is not None:
+            shown[name] = getattr(reading, name), value
     for name in reading.vendor.keys() & record.vendor.keys():
         shown[f"vendor {name}"] = reading.vendor[name], record.vendor[name]
     different = next((name for name, (here, there) in shown.items() if here != there), None)

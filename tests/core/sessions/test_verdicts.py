@@ -247,8 +247,13 @@ def test_of_an_adopted_session_what_the_vendor_shows_is_compared():
         "acme", "s-1", subject_ref=SUBJECT, purpose=PURPOSE, about=ABOUT, started_at=START
     )
     assert verified(judged(record, record_id=None, terms=None))
-    assert verified(judged(record, record_id="6" * 32, terms="0" * 64))
-    for more in ({"subject_ref": "another"}, {"session_id": "s-2"}, {"created_at": after(-61)}):
+    nothing = {"record_id": None, "terms": None}
+    for more in (
+        {"record_id": "6" * 32, "terms": "0" * 64},  # it was started with another record
+        {**nothing, "subject_ref": "another"},
+        {**nothing, "session_id": "s-2"},
+        {**nothing, "created_at": after(-61)},
+    ):
         with pytest.raises(fm.SessionMismatch):
             judged(record, **more)
 
