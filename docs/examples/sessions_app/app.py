@@ -1,8 +1,12 @@
-"""Pays whom Didit has seen: `uvicorn app:app`, and `python app.py`, the worker that reads."""
+"""Pays the people Didit has seen: `uvicorn app:app`, and `python app.py`, the worker that reads.
+
+Once a day `python app.py forget` deletes what is not needed any more.
+"""
 
 import json
 import logging
 import os
+import sys
 import time
 from contextlib import asynccontextmanager
 from html import escape
@@ -29,6 +33,7 @@ NEWEST = "SELECT * FROM sessions WHERE customer = ? AND about = ? ORDER BY plann
 STARTS = "SELECT COUNT(*) FROM sessions WHERE customer = ? AND planned_at > ?"
 PAYOUT = "SELECT * FROM payouts JOIN customers USING (customer) WHERE customer = ? AND about = ?"
 MOST_STARTS, WITHIN_S = 5, 3600
+KEPT_S = 90 * 86_400  # a payout may be disputed for so long
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 HEAD = """<!doctype html><html lang=en><title>Payouts</title>
 <meta name=viewport content="width=device-width"><main><h1>Payouts</h1>"""
@@ -233,8 +238,24 @@ def look(sessions):
                 log.critical("%s was paid, and passes no longer", row["id"])
 
 
+def forget(sessions):
+    """Delete what no dispute needs any more: the film at the vendor first, the row last."""
+    over = "look_at IS NULL AND planned_at < ?"
+    for row in run(f"SELECT * FROM sessions WHERE {over}", time.time() - KEPT_S):
+        try:
+            sessions.delete(record_of(row))
+        except errors.SessionNotFound:
+            pass  # its start never made one
+        except errors.FaceMatchError as error:  # tomorrow again
+            log.warning("%s: %s", row["id"], type(error).__name__)
+            continue
+        run("DELETE FROM sessions WHERE id = ?", row["id"])
+
+
 if __name__ == "__main__":
     with opened() as sessions:
+        if sys.argv[1:] == ["forget"]:
+            sys.exit(forget(sessions))
         while True:
             look(sessions)
             time.sleep(1)

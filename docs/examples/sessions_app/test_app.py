@@ -194,6 +194,20 @@ def test_a_verdict_that_is_taken_back_raises_an_alarm(shop, caplog):
     assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
 
 
+def test_a_film_that_nobody_needs_is_deleted_before_its_row(shop, monkeypatch):
+    shop.pass_by()
+    sessions, hosted = service.app.state.sessions, shop.mock.control.sessions
+    service.forget(sessions)
+    assert len(hosted.all()) == 1  # too early
+    monkeypatch.setattr(service, "KEPT_S", -1)
+    shop.mock.control.add_fault(Fault(stage="mid_body", kind="reset", path=SESSION))
+    service.forget(sessions)
+    assert shop.row()["id"]
+    service.forget(sessions)
+    assert hosted.all() == ()
+    assert service.run(service.NEWEST, "ada", FIRST) == []
+
+
 def test_no_link_is_in_the_table(shop):
     token = shop.start().headers["Location"].rpartition("/")[2]
     assert token not in str(shop.row())
