@@ -28,7 +28,7 @@ REFERENCE = DOCS / "reference"
 CODE = ("facematch_core", "backends", "comparison", "mock_server")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 #: More than this nobody reads. Output and generated pages do not count.
-MOST_WORDS = 42_000
+MOST_WORDS = 42_400
 #: Folders for those who carry the project on: nobody needs them to use the library.
 OF_MAINTAINERS = {"evidence", "maintain"}
 GENERATED = re.compile(r"(?s)<!-- generated.*?<!-- end -->")
