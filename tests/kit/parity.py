@@ -2,6 +2,7 @@
 
 #: Pictures of the command, and the ready cards that they are.
 CARDS = {"anna-one.png": "p1", "anna-two.png": "p1-again", "berta.png": "p2"}
+WORKFLOW = "11111111-2222-4333-8444-555555555555"
 PICTURES = ("--same", "anna-one.png", "anna-two.png", "--other", "berta.png")
 
 

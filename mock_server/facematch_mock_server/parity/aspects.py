@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from facematch_core import FaceMatchError
+from facematch_core import Deletion, FaceMatchError
+from facematch_core.backend import SessionReading, StartedSession
 from facematch_core.http import HttpReply
 from facematch_core.masking import Secret, masker, quote_text
 
@@ -116,6 +117,10 @@ def reduce_outcome(outcome: Any) -> dict[str, Any]:
     }
     if isinstance(outcome, FaceMatchError):
         return {**aspects, "error": type(outcome).__name__}
+    if isinstance(outcome, StartedSession | SessionReading | Deletion):
+        aspects["state"] = str(getattr(outcome, "state", "started"))
+        ways = [name for name in ("link", "token", "page") if getattr(outcome, name, None)]
+        return {**aspects, "ways": ways}
     model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
     return {
         **aspects,

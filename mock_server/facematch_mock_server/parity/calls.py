@@ -8,7 +8,14 @@ from typing import Any
 
 import attrs
 
-from facematch_core import Operation, Secret
+from facematch_core import Environment, Operation, Secret
+from facematch_core.backend import (
+    DeleteRequest,
+    ReadRequest,
+    Request,
+    SessionCapabilities,
+    StartRequest,
+)
 from facematch_core.http import HttpRequest
 
 Change = Callable[[HttpRequest], HttpRequest]
@@ -29,6 +36,14 @@ class Step:
     operation: Operation = Operation.MATCH
     beyond: int | None = None  # how far the threshold is above the score of the call `scored_by`
     scored_by: str = "same"
+    asks: type[Request] | None = None  # of a hosted session: its start, a reading or its deletion
+    of: str = ""  # the start that made that session; none for one of its own
+    is_unknown: bool = False  # about one that the vendor never made, instead
+
+    @property
+    def may_be_charged(self) -> bool:
+        """Whatever the claims say: a reading and a deletion never are."""
+        return self.asks in (None, StartRequest)
 
 
 @attrs.frozen(kw_only=True)
@@ -43,6 +58,8 @@ class VendorCalls:
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the ending of a file of another kind than the vendor takes
     balance: tuple[str, str, Mapping[str, str]] | None = None  # path, place, settings of headers
+    sessions: tuple[Step, ...] = ()  # beside the usual ones
+    sessions_need: str = ""  # the setting without which there are none
     links: tuple[tuple[str, str, str], ...] = ()  # calls and aspects (patterns), key of the claim
 # fmt: on
 
@@ -80,7 +97,7 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
     return attrs.evolve(request, files=request.files[:-1], body=body, json=fields or None)
 
 
-def _with(part: str, name: str, value: str) -> Change:
+def _with(part: str, name: str, value: object) -> Change:
     evolve: Any = attrs.evolve
     return lambda request: evolve(request, **{part: {**getattr(request, part), name: value}})
 
@@ -110,9 +127,24 @@ _CALLS = (
     Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
     Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
+#: Hosted sessions, through which nobody goes.
+_SESSIONS = (
+    Step("session", "a hosted session", asks=StartRequest),
+    Step("session-again", "the same start again", asks=StartRequest, of="session"),
+    Step("session-read", "how it stands", asks=ReadRequest, of="session", **_FREE),
+    Step("session-unknown", "how one stands that there is not", asks=ReadRequest, of="session", is_unknown=True, **_FREE),
+    Step("session-no-key", "a hosted session without a key", asks=StartRequest, signed=_without_key, **_FREE),
+)
+_DELETIONS = (
+    Step("session-delete", "its deletion", asks=DeleteRequest, of="session", **_FREE),
+    Step("session-delete-again", "the deletion of what the second start gave", asks=DeleteRequest, of="session-again", **_FREE),
+    Step("session-deleted", "what is left of it", asks=ReadRequest, of="session", **_FREE),
+)
 
 
-def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
+def steps_of(
+    vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
+) -> tuple[Step, ...]:
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations
@@ -121,7 +153,10 @@ def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Ste
     )
     # The second shows whether the key is right; the first may need that nobody has logged in.
     first, *rest = vendor.steps
-    return (first, _CALLS[0], *rest, *usual)
+    steps = (first, _CALLS[0], *rest, *usual)
+    if sessions is None:
+        return steps
+    return (*steps, *_SESSIONS, *vendor.sessions, *(_DELETIONS if sessions.can_delete else ()))
 
 
 VENDORS: Mapping[str, VendorCalls] = {
@@ -129,7 +164,13 @@ VENDORS: Mapping[str, VendorCalls] = {
         keys={"api_key": "live_key"}, settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
         balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
         steps=(_WRONG_KEY, Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
+        sessions_need="workflow_id",
+        sessions=(
+            Step("session-bad-field", "a session of a workflow that there is not", asks=StartRequest,
+                 unsigned=_with("json", "workflow_id", "00000000-0000-4000-8000-00000000beef"), **_FREE),
+        ),
         links=(
+            ("^session", "charge|price", "session.charged"),
             ("no-key|order", "status", "auth.missing"),
             ("wrong-key", "status", "auth.wrong"),
             ("", "header .*limit", "rate.write.limit"),
@@ -171,8 +212,13 @@ VENDORS: Mapping[str, VendorCalls] = {
         ),
     ),
     "azure": VendorCalls(
-        keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
+        keys={"api_key": "live_key"}, settings={"environment": Environment.MOCK},
+        charges=3, size_limit=6 * 1024 * 1024, kind="webp",
         steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
+        sessions=(
+            Step("session-bad-field", "a session of a mode that there is not", asks=StartRequest,
+                 unsigned=_with("json", "livenessOperationMode", "Sideways"), **_FREE),
+        ),
         links=(
             ("largest", "status|error|decision|requests|warnings", "image.large"),
             ("^(same|other)$", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer"),
@@ -180,7 +226,7 @@ VENDORS: Mapping[str, VendorCalls] = {
     ),
     "rekognition": VendorCalls(
         keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
-        settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False},
+        settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False, "environment": Environment.MOCK},
         threshold="SimilarityThreshold", size_limit=5_242_880,
         steps=(
             Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Credential=)[^/]+"), **_FREE),
@@ -188,7 +234,12 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
             Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),
+        sessions=(
+            Step("session-bad-field", "a session with a challenge that there is not", asks=StartRequest,
+                 unsigned=_with("json", "Settings", {"ChallengePreferences": [{"Type": "Sideways"}]}), **_FREE),
+        ),
         links=(
+            ("session-again", "again", "session.token"),
             ("largest", "status|error|decision|warnings", "image.size"),
             ("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer"),
         ),

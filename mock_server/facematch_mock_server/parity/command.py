@@ -75,7 +75,9 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         size = vendor.size_limit
         pictures = [image.prepared(rules.limits_for("probe")) for image in images]
         files = make_files(pictures, size if isinstance(size, int) else values[size], vendor.kind)
-        steps = steps_of(vendor, rules.operations)
+        need = vendor.sessions_need
+        sessions = backend.session_capabilities if getattr(backend, need or "name") else None
+        steps = steps_of(vendor, rules.operations, sessions)
         document: dict[str, Any] = {
             "kind": "facematch-parity",
             "schema": 1,
@@ -92,7 +94,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         caller = Caller(backend, vendor, words)
         with closing(CallLog(journal_path, plan)) as journal:
             todo = [step for step, _ in find_open(steps, journal.calls)]
-            budget = journal.count_charges(most) + len(todo) * most
+            budget = journal.count_charges(most) + sum(step.may_be_charged for step in todo) * most
             if todo:
                 _show_plan(document, caller, todo, journal.count_charges(most))
                 for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
@@ -145,13 +147,18 @@ def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"beside its mock: {' '.join(document['behaviour'])}")
-    rows = [(s.name, s.sentence, str(most), "0" if s.is_free else str(most)) for s in todo]
+    billed = [step for step in todo if step.may_be_charged]
+    rows = [
+        (step.name, step.sentence, str(most * (step in billed)), str(most * (not step.is_free)))
+        for step in todo
+    ]
     print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
-    billed = sum(not step.is_free for step in todo)
-    say(f"at most {len(todo) * most} charges, by the claims at most {billed * most}; "
+    claimed = sum(not step.is_free for step in todo)
+    say(f"at most {len(billed) * most} charges, by the claims at most {claimed * most}; "
         f"{counted} count from before.")  # fmt: skip
-    say("The pictures are sent there, nothing is to be kept, and nobody is enrolled. No budget of "
-        "the profile is asked: set one by --budget.")  # fmt: skip
+    say("The pictures are sent there, nothing is to be kept, and nobody is enrolled; a session is "
+        "for nobody, and deleted where the vendor can. No budget of the profile is asked: set one "
+        "by --budget.")  # fmt: skip
 
 
 def _open_twin(caller: Caller, mock: Any) -> Any:

@@ -8,9 +8,11 @@ import functools
 import hashlib
 import io
 import json
+import math
 import os
 import sys
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -20,8 +22,8 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall
-from facematch_core.calls import ignore
+from facematch_core.backend import LivenessCall, MatchCall, Request, StartedSession, StartRequest
+from facematch_core.calls import ignore, way_of
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.files import OWNER_ONLY
@@ -33,7 +35,10 @@ from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
 
 #: Of what a backend makes of a call, what both sides are compared in.
-_COMPARED = ("requests", "decision", "warnings", "error", "charge", "price")
+_COMPARED = (
+    *("requests", "decision", "warnings", "error", "charge", "price"),
+    *("state", "ways", "again"),
+)
 #: What a gateway answers in the vendor's place, or a limit.
 _PUT_OFF = (429, 502, 503, 504)
 
@@ -135,19 +140,22 @@ class Caller:
         backend.client.send, vars(backend)["sign"] = self._overhear, self._change_and_sign
 
     def make(
-        self, step: Step, files: Any, level: float | None, begin: Callable[[], None] = ignore
+        self,
+        step: Step,
+        files: Any,
+        *,
+        calls: Any,
+        level: float | None,
+        begin: Callable[[], None] = ignore,
     ) -> dict[str, Any]:
         """Make a call with a threshold at `level`; `begin` comes before its first byte."""
         self._step, self._level, self._seen = step, level, list[Any]()
-        before, rules, outcome = self._read_balance(), self.backend.capabilities, None
-        number = rules.default_for(step.operation) if level is None else level
-        threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
-        fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
+        started = calls[step.of] if step.of else None
+        ask = self._ask_for_session if step.asks else self._ask_for_verdict
+        request: Any = attrs.evolve(ask(step, started, files), on_sent=begin)
+        before, session, outcome = self._read_balance(), {}, None
         try:
-            if step.operation is fm.Operation.MATCH:
-                outcome = self.backend.match(MatchCall(reference=files[step.reference], **fields))
-            else:
-                outcome = self.backend.check_liveness(LivenessCall(**fields))
+            outcome = getattr(self.backend, way_of(request).method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             is_free = error.billing.charged is fm.Charged.NO
@@ -160,6 +168,17 @@ class Caller:
         price = None if None in (before, after) else round(float(before - after), 4)
         result = {**reduce_outcome(outcome), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
+        if isinstance(outcome, StartedSession):
+            record = attrs.evolve(
+                request.record, session_id=outcome.session_id, vendor=outcome.vendor
+            )
+            # When the vendor has forgotten it, nothing more is seen of it.
+            lasts_s = self.backend.session_capabilities.result_lasts_s
+            session = {"record": record.to_dict(), "until": lasts_s and time.time() + lasts_s}
+            self.secrets[fm.Secret(outcome.session_id)] = None
+            if started:
+                first = started["session"]["record"]["session_id"]
+                result["again"] = "the same" if outcome.session_id == first else "another"
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
         # What is lost on its way, put off or refused for its key shows nothing of the vendor.
@@ -168,7 +187,40 @@ class Caller:
         is_put_off = isinstance(outcome, fm.RateLimited) or self._is_refusal(outcome)
         is_seen = not (is_lost or is_put_off)
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
-        return {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
+        whole = {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
+        return {**whole, "session": session} if session else whole
+
+    def _ask_for_verdict(self, step: Step, _: Any, files: Any) -> Request:
+        rules, level = self.backend.capabilities, self._level
+        number = rules.default_for(step.operation) if level is None else level
+        threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
+        if step.operation is fm.Operation.LIVENESS:
+            return LivenessCall(probe=files[step.probe], threshold=threshold)
+        reference = files[step.reference]
+        return MatchCall(probe=files[step.probe], reference=reference, threshold=threshold)
+
+    def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
+        """About the session that a start made; or a start, of it or of one of its own."""
+        if started:
+            record = fm.SessionRecord.from_dict(started["session"]["record"])
+        else:
+            record = fm.SessionRecord(
+                backend=self.backend.name,
+                subject_ref="parity",
+                purpose="parity",
+                checks=(fm.Operation.LIVENESS,),
+                liveness_threshold=80.0,
+                planned_at=dt.datetime.now(dt.UTC),
+            )
+        if step.is_unknown:
+            record = attrs.evolve(record, session_id=str(uuid.uuid4()))
+        elif step.asks is StartRequest:
+            record = attrs.evolve(record, session_id=None, vendor={})
+        ids = (record.id, record.terms, record.session_id)
+        self.secrets |= {fm.Secret(text): None for text in ids if text}
+        make: Any = step.asks
+        request: Request = make(record=record)
+        return request
 
     def _statuses(self, *roles: str) -> list[int]:
         roles = roles or ("login", "answer")  # a login may be all that a call needs
@@ -217,6 +269,10 @@ class Caller:
 def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
     """The calls still to be made that have room beside the score they need, and thresholds."""
     for step in steps:
+        if step.of in calls:
+            session = (calls[step.of] or {}).get("session")
+            if not session or (session["until"] or math.inf) < time.time():
+                continue
         scored = calls.get(step.scored_by)
         score = scored and scored["result"]["score"]
         level = None if None in (step.beyond, score) else score + step.beyond
@@ -229,26 +285,36 @@ def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float |
 def run_steps(
     caller: Caller, journal: CallLog, steps: Sequence[Step], files: Any, budget: int
 ) -> bool:
-    """Make the calls that were not made yet; False if the next one could cost more than is left."""
-    most = caller.vendor.charges
+    """Make the calls that were not made yet; False if one of them could cost more than is left."""
+    most, is_whole = caller.vendor.charges, True
     for step, level in find_open(steps, journal.calls):
-        if journal.count_charges(most) + most > budget:
-            return False
+        if step.may_be_charged and journal.count_charges(most) + most > budget:
+            is_whole = False
+        # What was started is deleted all the same.
+        if step.of not in ("", *journal.calls) or (step.may_be_charged and not is_whole):
+            continue
         say(f"  {step.name}: {step.sentence}", err=True)
         write = functools.partial(journal.write, step.name)
         try:
-            write(caller.make(step, files, level, begin=write))
+            write(caller.make(step, files, calls=journal.calls, level=level, begin=write))
         except fm.AuthenticationFailed:
             write({"is_seen": False, "result": {"charged": "no", "charge": None}})
             raise
-    return True
+    return is_whole
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
     results = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
+    if "session" in results and caller.vendor.sessions_need:
+        # Nobody's face is stored, so that a workflow that compares with one starts no session. From
+        # then on the mock knows no other workflow.
+        kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
+        control.sessions.workflow(getattr(caller.backend, caller.vendor.sessions_need), kind=kind)
     for step in [step for step in steps if step.name in results]:
+        if step.of and "session" not in ours.get(step.of, {}):
+            continue
         result = results[step.name]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
@@ -269,7 +335,8 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             scores = [each["score"] for each in (result, scored) if each["score"] is not None]
             control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
         control.clear_journal()
-        ours[step.name] = caller.make(step, {**files, **instead}, calls[step.name]["level"])
+        level = calls[step.name]["level"]
+        ours[step.name] = caller.make(step, {**files, **instead}, calls=ours, level=level)
         *seen, whole = ours[step.name]["seen"]
         whole["claims"] = ()
         for each, entry in zip(seen, control.journal(), strict=True):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from kit.commands import _here, run, started, terminal  # noqa: F401 - fixtures
-from kit.parity import CARDS, PICTURES
+from kit.parity import CARDS, PICTURES, WORKFLOW
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.parity.calls import VENDORS
@@ -26,6 +26,9 @@ def rehearse(tmp_path, run):  # noqa: F811
         lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
         lines.append(f'base_url = "{server.url}"')
         lines += ['region = "eu-west-1"'] * (name == "rekognition")
+        if name == "didit":
+            lines.append(f'workflow_id = "{WORKFLOW}"')
+            served.control.sessions.workflow(WORKFLOW, kind="kyc")
         for setting, place in VENDORS[name].keys.items():
             (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
             (tmp_path / f"{setting}.txt").chmod(0o600)

@@ -82,6 +82,24 @@ def _matches(change):
     return each
 
 
+def _only(method, alter):
+    return lambda request, response: (
+        alter(request, response) if request.method == method else response
+    )
+
+
+def _number_sessions():
+    """Another session for each start, which is there for nobody."""
+    starts = []
+
+    def change(body):
+        if [*body] == ["SessionId"]:
+            starts.append(body)
+            body["SessionId"] = f"11111111-2222-4333-8444-{len(starts):012}"
+
+    return change
+
+
 #: Vendor, name, what the server is made with, values of its claims, what is done to its answers,
 #: and what the id of a claim that fails begins with.
 CHANGES = [
@@ -137,6 +155,23 @@ CHANGES = [
     ("rekognition", "sizes", {}, {"image.size": Reply(413, {"__type": "TooLarge"})}, None, "rekognition.image.size"),
     ("rekognition", "no type", {}, {}, _body("", lambda body: _rename(body, "__type", "type")), "rekognition."),
     ("rekognition", "pixels", {}, {}, _body("", lambda body: _rename(body, "BoundingBox", "Box")), "rekognition.compare"),
+    ("didit", "start 200", {}, {"start.answer": Reply(200)}, None, "didit.start.answer"),
+    ("didit", "token of a session", {}, {}, _body("/v3/session/", lambda body: _rename(body, "session_token", "token")), "didit.start.answer"),
+    ("didit", "word of a session", {}, {}, _body("decision", lambda body: body.update(status="Open")), "didit.decision.answer"),
+    ("didit", "no address", {}, {}, _body("decision", lambda body: body.update(session_url=None)), "didit.decision"),
+    ("didit", "workflow", {}, {"start.workflow": Reply(404, {"detail": "No such workflow."})}, None, "didit.start.workflow"),
+    ("didit", "paid at its start", {"switches": {"session_charged": "created"}}, {}, None, "didit.session.charged"),
+    ("didit", "unknown session", {}, {"session.unknown": Reply(410, {"detail": "No."})}, None, "didit.session.unknown"),
+    ("didit", "empty blocks", {"switches": {"empty_blocks": "list"}}, {}, None, "didit.decision"),
+    ("didit", "deletion", {"switches": {"delete_status": 204}}, {}, None, "didit.delete.answer"),
+    ("azure", "token once", {}, {}, _only("GET", _body("essions/", lambda body: body.pop("authToken", None) and None)), "azure.session.read"),
+    ("azure", "word of a session", {}, {}, _body("essions/", lambda body: body.update(status="Waiting") if "status" in body else None), "azure.session.read"),
+    ("azure", "any mode", {}, {"session.mode": Reply(422, {"error": {"code": "Mode", "message": "No."}})}, None, "azure.session.mode"),
+    ("azure", "unknown session", {}, {"session.unknown": Reply(410, {"error": {"code": "Gone", "message": "No."}})}, None, "azure.session.unknown"),
+    ("azure", "deletion", {}, {}, _only("DELETE", _reply(204, status=202)), "azure.session.deleted"),
+    ("rekognition", "new session", {}, {}, _body("", _number_sessions()), "rekognition.session"),
+    ("rekognition", "word of a session", {}, {}, _body("", lambda body: body.update(Status="OPEN") if "Status" in body else None), "rekognition.session.results"),
+    ("rekognition", "no such session", {}, {}, _body("", lambda body: body.update(__type="ResourceNotFoundException") if "SessionNotFound" in body.get("__type", "") else None), "rekognition.session.unknown"),
     ("compreface", "one message", {}, {"key.missing": Reply(401, {"message": "No key", "code": 20})}, None, "compreface.key"),
     ("compreface", "percent", {}, {}, _body("verify", _matches(_scale("similarity", by=100))), "compreface.verify"),
     ("compreface", "many", {}, {"part.missing": Reply(400, {"message": "Missing", "code": 35})}, None, "compreface.part"),
@@ -147,7 +182,10 @@ SAME = [
     ("didit", "order of keys", {}, {}, _body("/v3/", lambda body: dict(reversed(body.items())))),
     ("didit", "ids", {}, {}, _body("/v3/", lambda body: body.update(request_id="req_8HSHSJ2kd") if "request_id" in body else None)),
     ("didit", "header", {}, {}, _reply(200, headers={"server": "cloudflare", "cf-ray": "8d1c-FRA", "x-request-id": "77"})),
-    ("didit", "deletions", {"switches": {"delete_status": 200, "empty_blocks": "list"}}, {}, None),
+    ("didit", "life of a session", {"switches": {"session_lifetime_s": 3600}}, {}, None),
+    ("didit", "session number", {}, {}, _body("/v3/session/", lambda body: body.update(session_number=4711) if "session_number" in body else None)),
+    ("azure", "device", {}, {}, _body("essions", lambda body: body.update(deviceCorrelationId="8d1c") if "deviceCorrelationId" in body else None)),
+    ("rekognition", "paid sessions", {"switches": {"session_charged": "created"}}, {}, None),
     ("deepvue", "slow", {"switches": {"day_limit": 100_000}}, {}, None),
     ("deepvue", "seed", {"seed": 3}, {}, None),
     ("azure", "seed", {"seed": 3}, {}, None),
@@ -298,6 +336,48 @@ def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse
         image = Image.read(tmp_path / name)
         for piece in (*picture_samples(image), *picture_samples(image.prepared())):
             assert find_leaks(piece, texts) == ()
+
+
+@pytest.mark.parametrize("name", ["didit", "azure", "rekognition"])
+def test_neither_key_nor_id_of_a_session_is_in_the_record(rehearse, tmp_path, name):
+    vendor, keys, ids = rehearse(name), set(), set()
+
+    def remember(request, response):
+        body = response.json() if response.body.startswith(b"{") else {}
+        keys.update(body.get(key) for key in ("session_token", "authToken", "url"))
+        ids.update(body.get(key) for key in ("session_id", "sessionId", "SessionId"))
+        return response
+
+    change(vendor, {}, remember)
+    record = vendor.run("--yes", code=0).record.read_bytes()
+    journal = (tmp_path / f"parity-{name}.json.journal").read_bytes()
+    assert len(ids - {None}) >= 1
+    for key in keys - {None}:
+        assert (find_leaks(key, record), find_leaks(key, journal)) == ((), ())
+    for session_id in ids - {None}:
+        assert find_leaks(session_id, record) == ()
+
+
+@pytest.mark.parametrize("name", ["didit", "azure"])
+def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
+    vendor = rehearse(name)
+    whole = vendor.run("--yes", code=0).document["charges"]
+    assert vendor.control.sessions.open() == ()
+    vendor = rehearse(name)
+    vendor.record.unlink()
+    vendor.record.with_name(f"{vendor.record.name}.journal").unlink()
+    # All but what comes after both starts.
+    vendor.run("--yes", "--budget", whole, "--out", "less.json", code=3)
+    assert vendor.control.sessions.open() == ()
+
+
+def test_a_profile_without_a_workflow_is_asked_for_no_session(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    config = tmp_path / "facematch.toml"
+    lines = config.read_text().splitlines()
+    config.write_text("\n".join(line for line in lines if "workflow_id" not in line))
+    assert "session" not in vendor.run("--yes", code=0).document["calls"]
+    assert vendor.control.journal(path="/v3/session/") == ()
 
 
 def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(rehearse, tmp_path):
