@@ -112,6 +112,8 @@ class HttpBackend(JobFollower):
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
         result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
             default none.
+        has_sandbox: Whether this vendor has a sandbox, so that `environment` may be SANDBOX; by
+            default it has. LOCAL is refused for every vendor.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -122,6 +124,7 @@ class HttpBackend(JobFollower):
     codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
     result_headers: ClassVar[frozenset[str]] = frozenset()
+    has_sandbox: ClassVar[bool] = True
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
@@ -132,6 +135,13 @@ class HttpBackend(JobFollower):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
+        sandbox = (Environment.SANDBOX,) if self.has_sandbox else ()
+        known = (Environment.PRODUCTION, *sandbox, Environment.MOCK)
+        if self.environment not in (None, *known):
+            raise ConfigurationError(
+                f"environment of {self.name} must be one of {', '.join(known)}, not "
+                f"{self.environment}."
+            )
         if self.ca_bundle is not None or self.proxy is not None:
             self.client  # noqa: B018 - refused now, and not by the first call
 

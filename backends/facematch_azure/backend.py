@@ -16,7 +16,6 @@ import attrs
 from facematch_core import (
     Box,
     Charged,
-    ConfigurationError,
     Decision,
     Environment,
     Face,
@@ -128,6 +127,7 @@ class AzureBackend(SessionBackend):
     )
     error_codes: ClassVar[Mapping[str, ErrorRow]] = _CODES
     request_id_header = "apim-request-id"
+    has_sandbox = False
     capabilities: ClassVar[Capabilities] = Capabilities(
         default_threshold=50.0,
         score_scale=SCALE,
@@ -156,11 +156,6 @@ class AzureBackend(SessionBackend):
 
     base_url: str
     environment: Environment | None = None
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        if self.environment in (Environment.LOCAL, Environment.SANDBOX):
-            raise ConfigurationError("environment of azure must be production or mock.")
 
     def steps(self, call: MatchCall) -> Steps:
         """Detect, detect, verify; less, if a picture shows no face."""

@@ -155,8 +155,6 @@ class DeepvueBackend(HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if self.environment is Environment.LOCAL:
-            raise ConfigurationError("environment must not be local: Deepvue is not this machine.")
         if self.max_file_bytes < 1:
             raise ConfigurationError("max_file_bytes must be at least 1.")
         scored = self.confidence_scale is not Scale.UNKNOWN

@@ -174,6 +174,7 @@ class RekognitionBackend(HttpBackend):
     )
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"
+    has_sandbox = False
     capabilities: ClassVar[Capabilities] = Capabilities(
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=80.0,
@@ -203,8 +204,6 @@ class RekognitionBackend(HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        if self.environment in (Environment.LOCAL, Environment.SANDBOX):
-            raise ConfigurationError("environment of rekognition must be production or mock.")
         self._chain  # noqa: B018 - a missing region is refused now
 
     def vendor_url(self) -> str:
