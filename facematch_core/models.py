@@ -786,6 +786,11 @@ class LiveMatchResult(NoTruth, Document):
         return self.liveness.ids if self.match is None else self.match.ids
 
     @property
+    def warnings(self) -> tuple[ResultWarning, ...]:
+        """Those of both calls, of the liveness check first."""
+        return self.liveness.warnings + (() if self.match is None else self.match.warnings)
+
+    @property
     def is_verified(self) -> bool:
         """True only for `LiveMatchDecision.VERIFIED`."""
         return self.decision is LiveMatchDecision.VERIFIED

@@ -258,6 +258,16 @@ def test_a_decision_that_does_not_follow_from_its_parts_is_refused():
         fm.LiveMatchResult.from_dict({**document, "decision": "verified"})
 
 
+def test_the_warnings_of_both_are_together_those_of_liveness_first():
+    dark = fm.ResultWarning(code=fm.WarningCode.TOO_DARK)
+    far = fm.ResultWarning(code=fm.WarningCode.LOW_SIMILARITY)
+    liveness = attrs.evolve(liveness_result(fm.LivenessDecision.LIVE), warnings=(dark,))
+    compared = attrs.evolve(match_result(fm.Decision.NO_MATCH), warnings=(far,))
+    assert fm.LiveMatchResult.of(liveness, compared).warnings == (dark, far)
+    ended = attrs.evolve(liveness, decision=fm.LivenessDecision.INCONCLUSIVE)
+    assert fm.LiveMatchResult.of(ended, None).warnings == (dark,)
+
+
 @pytest.mark.parametrize(
     ("live", "match"), list(itertools.product(fm.LivenessDecision, [None, *fm.Decision]))
 )

@@ -7,11 +7,12 @@ from facematch_mock_server import make_card
 
 ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
 CASES = [
-    (ADA_AGAIN, 200, {"next": "continue"}),
-    (BOB, 200, {"next": "wait"}),
-    (make_card("ada", faces=2), 200, {"next": "continue"}),
-    (make_card("ada", faces=0), 200, {"next": "retake", "advice": ["retake_photo"]}),
-    (b"/etc/passwd", 422, {"next": "retake", "picture": "document"}),
+    (ADA, ADA_AGAIN, 200, {"next": "continue"}),
+    (ADA, BOB, 200, {"next": "wait"}),
+    (make_card("ada", attack=True), ADA_AGAIN, 200, {"next": "wait"}),
+    (ADA, make_card("ada", faces=0), 200, {"next": "retake", "advice": ["retake_photo"]}),
+    (make_card("ada", faces=0), ADA, 200, {"next": "retake", "advice": ["retake_photo"]}),
+    (ADA, b"/etc/passwd", 422, {"next": "retake", "picture": "document"}),
 ]
 
 
@@ -23,9 +24,9 @@ def key(didit_mock, monkeypatch):
     faces.opened.cache_clear()
 
 
-@pytest.mark.parametrize(("document", "status", "body"), CASES)
-def test_answers(send, document, status, body):
-    answered, text, _ = send(ADA, document)
+@pytest.mark.parametrize(("selfie", "document", "status", "body"), CASES)
+def test_answers(send, selfie, document, status, body):
+    answered, text, _ = send(selfie, document)
     assert (answered, json.loads(text)) == (status, body)
 
 

@@ -24,8 +24,8 @@ class FaceMiddleware:
 
 
 def case_of(_request):
-    """Yours: from the session of whoever asks. Count its attempts, and raise an error of yours."""
-    return "c1"
+    """Count the attempts of a case, too, and raise an error of yours."""
+    raise NotImplementedError("Replace this: take the case from the login of whoever asks.")
 
 
 @require_POST

@@ -7,8 +7,8 @@ import threading
 from facematch_core import (
     Advice,
     BudgetExceeded,
-    Decision,
     InvalidImage,
+    LiveMatchDecision,
     RateLimited,
     StoreUnavailable,
     VendorError,
@@ -18,10 +18,11 @@ from facematch_core import (
 
 MAX_BODY_BYTES = 12_000_000
 NEXT_STEP = {
-    Decision.MATCH: "continue",
-    Decision.NO_MATCH: "wait",
-    Decision.REVIEW: "wait",
-    Decision.INCONCLUSIVE: "retake",
+    LiveMatchDecision.VERIFIED: "continue",
+    LiveMatchDecision.NOT_LIVE: "wait",
+    LiveMatchDecision.NO_MATCH: "wait",
+    LiveMatchDecision.REVIEW: "wait",
+    LiveMatchDecision.INCONCLUSIVE: "retake",
 }
 #: The advice that is for the user; the rest is yours alone.
 SHOWN = (Advice.RETAKE_PHOTO, Advice.BETTER_LIGHT, Advice.ONE_FACE_ONLY)
@@ -40,10 +41,10 @@ def opened():
 
 
 def verify(selfie: bytes, document: bytes, case: str) -> dict:
-    """Compare; what the browser learns."""
+    """Is it a live face, and one person? What the browser learns."""
     with lock:  # two first requests open one verifier
         verifier = opened()
-    result = verifier.verify(selfie, document, caller_ref=case)
+    result = verifier.verify_live(selfie, document, caller_ref=case)
     log.info("case %s: %s, call %s", case, result.decision, result.ids.call)
     step = NEXT_STEP[result.decision]
     if step != "retake":

@@ -8,11 +8,13 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
 
 
 @pytest.fixture
-def send():
+def send(monkeypatch):
     import django
+    import face_site
     from django.test import Client
 
     django.setup()
+    monkeypatch.setattr(face_site, "case_of", lambda _request: "case-1")
 
     def sending(selfie, document):
         files = {"selfie": io.BytesIO(selfie), "document": io.BytesIO(document)}

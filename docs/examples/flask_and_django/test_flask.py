@@ -1,15 +1,17 @@
 import io
 
+import flask_app
 import pytest
 from cases import *  # noqa: F403
-from flask_app import app
 
 
 @pytest.fixture
-def send():
+def send(monkeypatch):
+    monkeypatch.setattr(flask_app, "case_of", lambda: "case-1")
+
     def sending(selfie, document):
         files = {"selfie": (io.BytesIO(selfie), "a"), "document": (io.BytesIO(document), "b")}
-        answer = app.test_client().post("/verifications", data=files)
+        answer = flask_app.app.test_client().post("/verifications", data=files)
         return answer.status_code, answer.data, answer.headers
 
     return sending
