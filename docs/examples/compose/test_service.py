@@ -42,15 +42,15 @@ def charges(mock: httpx.Client) -> int:
 
 
 def test_the_same_person(app: httpx.Client, mock: httpx.Client) -> None:
-    """Goes on, for the price of one call."""
+    """Goes on, for the price of a liveness check and a comparison."""
     assert send(app, ADA, ADA_AGAIN) == (200, {"next": "continue"})
-    assert charges(mock) == 1
+    assert charges(mock) == 2
 
 
 def test_somebody_else(app: httpx.Client, mock: httpx.Client) -> None:
     """Waits for a person to look."""
     assert send(app, ADA, BOB) == (200, {"next": "wait"})
-    assert charges(mock) == 1
+    assert charges(mock) == 2
 
 
 def test_the_vendor_is_down(app: httpx.Client, mock: httpx.Client) -> None:
@@ -58,4 +58,4 @@ def test_the_vendor_is_down(app: httpx.Client, mock: httpx.Client) -> None:
     fault = {"stage": "mid_body", "kind": "reset", "path": "/v3/face-match/"}
     mock.post("/faults", json=fault).raise_for_status()
     assert send(app, ADA, ADA_AGAIN) == (502, {"next": "wait"})
-    assert charges(mock) == 1
+    assert charges(mock) == 2

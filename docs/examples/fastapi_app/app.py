@@ -1,4 +1,4 @@
-"""A service that compares a selfie with the photograph of a document, by Didit.
+"""A service that asks Didit whether a selfie shows a live face, and the person of a document.
 
 uvicorn --factory app:create_app
 """
@@ -23,9 +23,9 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from facematch_core import (
     AsyncFaceVerifier,
     BudgetExceeded,
-    Decision,
     FaceMatchError,
     InvalidImage,
+    LiveMatchDecision,
     RateLimited,
     Retention,
     Secret,
@@ -102,13 +102,14 @@ async def form() -> str:
     return FORM
 
 
-#: What the browser learns. NO_MATCH and REVIEW look the same from outside, and a score would tell
-#: an attacker whether the last change to a picture was a good one.
+#: What the browser learns. NOT_LIVE, NO_MATCH and REVIEW look the same from outside, and a score
+#: would tell an attacker whether the last change to a picture was a good one.
 NEXT_STEP = {
-    Decision.MATCH: "continue",
-    Decision.NO_MATCH: "wait",
-    Decision.REVIEW: "wait",
-    Decision.INCONCLUSIVE: "retake",
+    LiveMatchDecision.VERIFIED: "continue",
+    LiveMatchDecision.NOT_LIVE: "wait",
+    LiveMatchDecision.NO_MATCH: "wait",
+    LiveMatchDecision.REVIEW: "wait",
+    LiveMatchDecision.INCONCLUSIVE: "retake",
 }
 
 
@@ -118,13 +119,13 @@ async def verify(
     selfie: Annotated[bytes, File()],
     document: Annotated[bytes, File()],
 ) -> dict[str, str]:
-    """Compare the two faces."""
+    """Is the selfie a live face, and the person of the document?"""
     verifier: AsyncFaceVerifier = request.app.state.verifier
-    result = await verifier.verify(
+    result = await verifier.verify_live(
         selfie,
         document,
         caller_ref=case,
-        # So that Didit sends a webhook, and what became of a call can be looked up.
+        # So that Didit sends webhooks, and what became of the two calls can be looked up.
         retention=Retention.KEEP,
         deadline_s=request.app.state.settings.deadline_s,
     )
@@ -161,7 +162,9 @@ def receive(settings: Settings, body: bytes, headers: Mapping[str, str]) -> int:
     """The status for a delivery. That it came and what it said are written both, or neither."""
     with closing(sqlite3.connect(settings.database)) as database, database:
         database.execute("CREATE TABLE IF NOT EXISTS seen (key TEXT PRIMARY KEY, until REAL)")
-        database.execute("CREATE TABLE IF NOT EXISTS verdicts (case_ref TEXT, status TEXT)")
+        # A case has two: of its liveness check and of its comparison.
+        columns = "case_ref TEXT, session_id TEXT, status TEXT"
+        database.execute(f"CREATE TABLE IF NOT EXISTS verdicts ({columns})")
 
         def seen(key: str, until: datetime) -> bool:
             database.execute("DELETE FROM seen WHERE until < ?", [time.time()])
@@ -174,8 +177,8 @@ def receive(settings: Settings, body: bytes, headers: Mapping[str, str]) -> int:
             log.warning("refused: %s", refused)
             return refused.http_status
         if not event.is_test:
-            verdict = (event.caller_ref, event.vendor_status)
-            database.execute("INSERT INTO verdicts VALUES (?, ?)", verdict)
+            verdict = (event.caller_ref, event.session_id, event.vendor_status)
+            database.execute("INSERT INTO verdicts VALUES (?, ?, ?)", verdict)
     return 204
 
 

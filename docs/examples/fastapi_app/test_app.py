@@ -47,12 +47,19 @@ def test_the_form_is_shown(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("document", "word"),
-    [(ADA_AGAIN, "continue"), (BOB, "wait"), (make_card("ada", faces=0), "retake")],
+    ("selfie", "document", "word"),
+    [
+        (ADA, ADA_AGAIN, "continue"),
+        (ADA, BOB, "wait"),
+        (make_card("ada", attack=True), ADA_AGAIN, "wait"),
+        (ADA, make_card("ada", faces=0), "retake"),
+    ],
 )
-def test_what_the_browser_learns(client: TestClient, document: bytes, word: str) -> None:
+def test_what_the_browser_learns(
+    client: TestClient, selfie: bytes, document: bytes, word: str
+) -> None:
     """One word, and nothing that helps an attacker."""
-    answer = send(client, ADA, document)
+    answer = send(client, selfie, document)
     assert (answer.status_code, answer.json()) == (200, {"next": word})
 
 
@@ -87,7 +94,7 @@ def test_an_outcome_that_is_unknown(client: TestClient, didit_mock: MockServer) 
     didit_mock.control.add_fault(Fault(stage="mid_body", kind="reset", path=MATCH))
     answer = send(client, ADA, ADA_AGAIN)
     assert (answer.status_code, answer.json()) == (502, {"next": "wait"})
-    assert len(didit_mock.control.charges()) == 1
+    assert len(didit_mock.control.charges()) == 2
 
 
 def test_a_verdict_comes_by_webhook(
@@ -98,10 +105,12 @@ def test_a_verdict_comes_by_webhook(
     webhooks = didit_mock.control.webhooks
     delivery = webhooks.delivery(webhooks.deliveries()[0].id)
     forged = delivery.body.replace(b"Approved", b"Declined")
+    assert len(webhooks.deliveries()) == 2  # one of each call
     statuses = [
         client.post("/didit", headers=delivery.headers, content=body).status_code
         for body in (forged, delivery.body, delivery.body)
     ]
     assert statuses == [401, 204, 200]
     with closing(sqlite3.connect(settings.database)) as database:
-        assert database.execute("SELECT * FROM verdicts").fetchall() == [("c1", "Approved")]
+        rows = database.execute("SELECT case_ref, status FROM verdicts").fetchall()
+    assert rows == [("c1", "Approved")]
