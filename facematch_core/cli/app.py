@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import difflib
 import importlib
 import os
 import sys
@@ -72,16 +73,13 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, but whoever types an unknown command sees the nearest one."""
-        name, *words = args
-        if name.startswith("-"):
-            return super().resolve_command(ctx, args)
-        command = self.get_command(ctx, name)
-        if command is None:
-            from facematch_core.kinds import nearest
-
-            ctx.fail(f"There is no command {name[:60]!r}; {nearest(name, self.list_commands(ctx))}")
-        return name, command, words
+        """As click does, which knows of no command before it is imported."""
+        name = args[0]
+        if not name.startswith("-") and name not in (names := self.list_commands(ctx)):
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            ctx.fail(f"No such command {name[:60]!r}.{hint}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, lines in self.help_lines().items():

@@ -147,8 +147,8 @@ class MockServer:
             newest 64 MiB of them in memory then.
 
     Attributes:
-        live_key, sandbox_key: Keys that work at once; Deepvue's live key is the client secret of
-            the client ``mock-client``, and it has no sandbox.
+        live_key, sandbox_key, client_id: Those of `Served`, of the first account at the first
+            vendor: Deepvue's live key is a client secret, Rekognition's a secret access key.
         accounts, app: The parts, for transports of your own.
 
     Raises:
@@ -229,6 +229,7 @@ class MockServer:
         self.app.person = PersonPage(self.accounts, is_on=is_on)
         self._main = MockAccount(self, self.accounts.main)
         self.live_key, self.sandbox_key = self._main.live_key, self._main.sandbox_key
+        self.client_id = self._main.client_id
         # Some 30 ms a picture: too long for the loop that all servers share.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port, tls=tls)

@@ -43,10 +43,17 @@ CURRENCY: Final = "USD"
 PAGE, DOCUMENT = ".html", ".json"
 
 
+class _Fraction(click.FloatRange):
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and re.fullmatch(r"\d+(\.\d+)? ?%", value):
+            self.fail(f"{value} is a percentage: write {float(value[:-1]) / 100:g}.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _range(name: str, low: float, high: float | None = None) -> click.FloatRange:
     """A range without its ends if it is one of rates; `name` is what the help calls a number."""
     is_open = name == "rate"
-    numbers = click.FloatRange(low, high, min_open=is_open, max_open=is_open)
+    numbers = _Fraction(low, high, min_open=is_open, max_open=is_open)
     numbers.name = name
     return numbers
 

@@ -94,7 +94,10 @@ def make(out: Path, force: bool, **facts: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(file: Path, as_json: bool) -> int:
     """Show what the card in FILE says; the exit code is 1 if it is not a card."""
-    card = read_card(read_regular(file, _MAX_BYTES))
+    try:
+        card = read_card(read_regular(file, _MAX_BYTES))
+    except OSError as error:
+        raise click.UsageError(f"The file {file} cannot be read: {error.strerror}.") from None
     facts = None if card is None else attrs.asdict(card)
     if as_json:
         click.echo(json.dumps({"card": facts}, indent=2))

@@ -212,3 +212,9 @@ def test_a_paid_vendor_is_not_embedded(refused, scripted, tmp_path, monkeypatch)
     words = "pictures --out e.parquet --backend fake"
     refused("embed", words, f"{words} --dask tcp://127.0.0.1:1")
     assert scripted.calls == []
+
+
+def test_a_percentage_for_a_rate_is_told_as_a_fraction(run):
+    answer = run("compare", "plan", "--fmr", "0.1%")
+    assert answer.exit_code == 2
+    assert "write 0.001" in answer.stderr

@@ -91,10 +91,17 @@ def test_words_that_are_none(run):
         assert (answer.exit_code, answer.stdout) == (2, "")
         assert answer.stderr.count("Usage:") == 1
         assert "error" not in answer.stderr
-    answer = run("verfy")
-    assert answer.exit_code == 2
-    assert "did you mean verify?" in answer.stderr
-    assert "known: backends, " in run("zzzz").stderr
+    for *group, wrong, right in (
+        ("verfy", "verify"),
+        ("mock", "--prt", "--port"),
+        ("cards", "raed", "read"),
+        ("compare", "repotr", "report"),
+        ("didit", "balenec", "balance"),
+        ("session", "strat", "start"),
+    ):
+        answer = run(*group, wrong)
+        assert answer.exit_code == 2
+        assert f"Did you mean '{right}'?" in answer.stderr
     assert run("--bogus").exit_code == run("--debug", "verify").exit_code == 2
 
 

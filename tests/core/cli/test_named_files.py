@@ -18,7 +18,7 @@ PLACES = {
     "config-of-doctor": (4, "doctor", "--config", "{}"),
     "config-of-didit": (4, "didit", "balance", "--config", "{}"),
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
-    "cards-read": (4, "cards", "read", "{}"),
+    "cards-read": (2, "cards", "read", "{}"),
     "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
     "report": (2, "compare", "gate", "--report", "{}", "--requirements", "sp800-63a"),
 }

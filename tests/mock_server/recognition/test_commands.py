@@ -87,12 +87,12 @@ def test_read_json_is_one_document_whether_it_is_a_card_or_not(run, tmp_path):
     assert (answer.exit_code, json.loads(answer.stdout)) == (1, {"card": None})
 
 
-def test_no_card_is_exit_1_and_no_file_exit_4(run, tmp_path):
+def test_no_card_is_exit_1_and_no_file_exit_2(run, tmp_path):
     (tmp_path / "no.png").write_bytes(b"no picture")
     answer = run("read", "no.png")
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr == "This is not a test card.\n"
-    assert run("read", "missing.png").exit_code == 4
+    assert run("read", "missing.png").exit_code == 2
 
 
 def test_sheet_writes_nineteen_cards_and_a_table(run, tmp_path):
