@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import difflib
+import errno
 import importlib
 import os
 import sys
