@@ -25,7 +25,16 @@ from facematch_core.threads import HelperThreads, StillRunning
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
-from .simulator import AIMED, ANSWERS, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
+from .simulator import (
+    AIMED,
+    ANSWERS,
+    GOOD,
+    OPERATION_OF,
+    STALLS,
+    Situation,
+    VendorSimulator,
+    check_declared,
+)
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
@@ -115,6 +124,7 @@ def _place(error: BaseException, author: object) -> str:
 
 class Bench:
     def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
+        check_declared(simulator)
         #: A call without a deadline is given up after so many seconds.
         self.simulator, self.ends_s = simulator, ends_s
         #: Time of every call: it runs, but a wait is over at once; and the waits of the last call.

@@ -295,6 +295,49 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
+def _are(kind: type[Any]) -> Callable[[Any], bool]:
+    return lambda values: (
+        not isinstance(values, str | bytes) and all(isinstance(value, kind) for value in values)
+    )
+
+
+def _maps(keys: type[Any], of_value: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda values: (
+        isinstance(values, Mapping) and _are(keys)(values) and all(map(of_value, values.values()))
+    )
+
+
+#: What an author declares, with what it must be: else a rule would stumble over it and seem wrong.
+_DECLARED: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "situations": ("a set of Situation", _are(Situation)),
+    "cannot_happen": (
+        "a mapping of Situation to a reason",
+        _maps(Situation, lambda reason: isinstance(reason, str)),
+    ),
+    "steps": (
+        "a whole number, or a mapping of Operation to one",
+        lambda steps: (
+            isinstance(steps, int) or _maps(Operation, lambda n: isinstance(n, int))(steps)
+        ),
+    ),
+    "price_unknown": ("a set of Situation", _are(Situation)),
+    "secrets": ("a list of texts", _are(str)),
+    "demographics": ("a mapping of the vendor's keys to values", lambda d: isinstance(d, Mapping)),
+    "faces": ('a mapping of "probe" and "reference" to a list of Box each', _maps(str, _are(Box))),
+    "unknown_warning": ("a tag, and a text or None", lambda pair: len(pair) == 2),
+}
+
+
+def check_declared(simulator: VendorSimulator) -> None:
+    """`TypeError` that names what a simulator declares in another form than it must have."""
+    for name, (form, is_right) in _DECLARED.items():
+        value = getattr(simulator, name, None)
+        with contextlib.suppress(TypeError):
+            if is_right(value):
+                continue
+        raise TypeError(f"{type(simulator).__name__}.{name} must be {form}, not {value!r:.80}")
+
+
 @attrs.frozen(kw_only=True)
 class SimulatorRequest:
     """A request as it arrived.
