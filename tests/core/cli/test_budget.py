@@ -44,12 +44,13 @@ PRICES = {Operation.MATCH: Decimal("0.05")}
 
 class Vendor(FakeBackend):
     outcomes = ()
+    charged = Charged.YES
 
     def reconcile(self, attempt, *, deadline):
         step = self.outcomes.pop(0)
         if isinstance(step, Exception):
             raise step
-        answer = match_result(billing=Billing(Charged.YES), ids=Ids(call=attempt.id))
+        answer = match_result(billing=Billing(self.charged), ids=Ids(call=attempt.id))
         result = answer if step is Reconciled.FOUND else None
         return Reconciliation(outcome=step, call=attempt, reason=f"It is {step}.", result=result)
 
@@ -199,6 +200,24 @@ def test_an_outage_while_looking_leaves_the_others_looked_for(run_json, unknown,
     assert [row["outcome"] for row in document["calls"]] == ["error", "resolved"]
     assert document["calls"][0]["reason"] == "Down."
     assert sums(store) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("charged", "expected"),
+    [
+        (Charged.YES, (0, ["resolved"], (1, 0, 0))),
+        (Charged.NO, (0, ["resolved"], (0, 0, 0))),
+        (Charged.UNKNOWN, (3, ["cannot_know"], (0, 0, 1))),
+    ],
+)
+def test_what_is_found_counts_as_its_bill_says(
+    run_json, unknown, *, vendor, store, charged, expected
+):
+    unknown(Reconciled.FOUND)
+    vendor.charged = charged
+    code, document = run_json("budget", "reconcile")
+    outcomes = [row["outcome"] for row in document["calls"]]
+    assert (code, outcomes, sums(store)) == expected
 
 
 def test_a_wrong_key_while_looking_ends_it(run_json, unknown, store):
