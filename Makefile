@@ -15,7 +15,10 @@ PATIENT := --override-ini faulthandler_timeout=3600
 # One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
-QUICK := -m "not slow and not long and not system and not docs"
+# The folders that it leaves out whole need not be imported.
+QUICK := -m "not slow and not long and not system and not docs" --ignore=tests/system --ignore=tests/examples
+# ALL=1: also what a branch cannot have broken.
+CHANGED = $(if $(ALL),,--changed)
 # What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
 # answers, the sums of money, and the command line.
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
@@ -37,8 +40,8 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK)
+test: $(VENV)/.dev  ## the test suite (no system package needed); on a branch without what it cannot have broken, but for ALL=1
+	@$(PYTEST) $(IN_PARALLEL) --brief $(CHANGED) $(QUICK)
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
 	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK) $(FAST)
@@ -46,6 +49,7 @@ test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answe
 test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "slow and not long and not system and not docs"
 
+test-all: ALL := 1
 test-all: lint types test test-slow test-system docs  ## everything that CI runs for a change
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt

@@ -105,6 +105,7 @@ def test_turned_away_is_who_is_below_the_threshold_or_could_not_be_compared():
     assert (difference.is_real, difference.better) == (False, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
 def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(confidence):
     systems = [refusing(number, name=f"v{number}") for number in (0, 7, 9, 16, 30)]

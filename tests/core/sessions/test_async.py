@@ -49,6 +49,7 @@ async def test_a_wait_holds_no_thread_and_reads_again():
     assert clock.slept == [2, 3, 4.5]
 
 
+@pytest.mark.slow
 async def test_many_waits_share_two_threads():
     async with opened(Acme({}, *[PENDING] * 20)) as sessions:
         record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record

@@ -130,6 +130,7 @@ def test_what_follows_from_a_failure_is_not_judged():
     assert {come[number] for number in rest} == {Status.NOT_JUDGED}
 
 
+@pytest.mark.slow
 def test_two_faults_without_a_common_cause_are_named_in_one_run():
     leak, edge = MUTANTS["KeyInTheLog"].backend, MUTANTS["AtLeastForAbove"].backend
     backend = type("Both", (leak, edge), {"__module__": leak.__module__})

@@ -89,6 +89,7 @@ def test_what_is_in_slots_is_looked_at():
     assert measure_held(backend)["Slotted"] - before == 7
 
 
+@pytest.mark.slow
 def test_pictures_that_arrive_in_an_odd_form_are_not_those_of_another_thread():
     make = MUTANTS["BreaksItsLines"].make
     assert [case.status for case in each_case(make, rules={"R28"})] == [Status.PASSED]

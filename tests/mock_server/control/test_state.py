@@ -157,6 +157,7 @@ keys = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(data=st.data())
 def test_a_state_makes_a_server_of_the_same_state(data):
