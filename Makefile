@@ -31,7 +31,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-long mutation coverage lint types docs dist lock format clean
+.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-long mutation promises coverage lint types docs dist lock format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -70,6 +70,9 @@ mutation: $(VENV)/.dev  ## which small faults in what decides about money and ve
 	@ln -s $(CURDIR)/pyproject.toml $(CURDIR)/tests $(CURDIR)/docs .cache/mutation
 	@ln -s $(CURDIR)/facematch_core $(CURDIR)/*/facematch_* .cache/mutation/src
 	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut results
+
+promises: $(VENV)/.dev  ## break what README and SECURITY promise, each in ten ways, and see that tests notice (half an hour)
+	@$(BIN)/python tests/promises/break_promises.py
 
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
