@@ -34,7 +34,7 @@ OF_MAINTAINERS = {"evidence", "maintain"}
 GENERATED = re.compile(r"(?s)<!-- generated.*?<!-- end -->")
 OUTPUT = re.compile(r"(?ms)^```text\n.*?^```")
 #: A name whose docstring is shown, and how.
-DIRECTIVE = re.compile(r"(?m)^:::.*$(\n {4}options:.*$)?")
+DIRECTIVE = re.compile(r"(?m)^:::.*$(\n {4,}.*$)*")
 CONSOLE = re.compile(r"(?ms)^```console\n(.*?)^```")
 
 
