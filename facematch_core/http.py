@@ -136,10 +136,10 @@ class HttpBackend(JobFollower):
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
         sandbox = (Environment.SANDBOX,) if self.has_sandbox else ()
-        known = (Environment.PRODUCTION, *sandbox, Environment.MOCK)
-        if self.environment not in (None, *known):
+        allowed = (Environment.PRODUCTION, *sandbox, Environment.MOCK)
+        if self.environment not in (None, *allowed):
             raise ConfigurationError(
-                f"environment of {self.name} must be one of {', '.join(known)}, not "
+                f"environment of {self.name} must be one of {', '.join(allowed)}, not "
                 f"{self.environment}."
             )
         if self.ca_bundle is not None or self.proxy is not None:

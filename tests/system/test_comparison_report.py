@@ -1,6 +1,13 @@
-"""The report of a comparison in a real browser, seen, heard, printed, and used by keyboard."""
+"""The report of a comparison in a real browser, seen, heard, printed, and used by keyboard.
+
+``UPDATE_DOCS=1`` writes the picture of the README.
+"""
 
 import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import PIL.Image
 import pytest
@@ -8,6 +15,10 @@ from kit.comparison.samples import EVALUATIONS, two
 
 from facematch_comparison.model import WrongPair
 from facematch_comparison.report import gallery_html, write_report
+
+PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
+#: The two vendors of "Judge a file of scores": simulated, so no true vendor is praised or blamed.
+VENDORS = ("ours:fnmr=0.01,price=0.05", "theirs:fnmr=0.05,fta=0.01,price=0.02")
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +163,27 @@ def test_every_picture_of_a_gallery_is_drawn(browser, reports, width):
     assert drawn == 12
     source = browser.value("document.images[0].src").partition("base64,")[2]
     assert base64.b64decode(source).startswith(b"\xff\xd8")
+
+
+def test_picture_of_the_readme(browser, tmp_path):
+    command = (Path(sys.executable).with_name("facematch"), "compare")
+    vendors = [word for vendor in VENDORS for word in ("--vendor", vendor)]
+    size = ("--people", "400", "--mated", "1200", "--non-mated", "12000")
+    for words in (
+        ("simulate", *vendors, *size, "--out", "scores.csv"),
+        ("report", "--scores", "scores.csv", "--fmr", "1e-3", "--out", "report.html"),
+    ):
+        subprocess.run(
+            [*command, *words], cwd=tmp_path, check=True, capture_output=True, timeout=300
+        )
+    browser.open(tmp_path / "report.html", width=1000, height=1200)
+    end = browser.value("document.querySelector('nav').getBoundingClientRect().top")
+    assert 500 <= end <= 1200, "headline, table and curve, and nothing below them"
+    browser.screenshot(tmp_path / "whole.png", full=False)
+    shown = PIL.Image.open(tmp_path / "whole.png").convert("RGB").crop((0, 0, 1000, round(end)))
+    # It shows when it was made, so it is another picture each time.
+    target = PICTURE if os.environ.get("UPDATE_DOCS") else tmp_path / PICTURE.name
+    shown.save(target, lossless=True, method=6)
+    assert target.stat().st_size <= 150_000
+    with PIL.Image.open(PICTURE) as there:
+        assert (there.format, there.width) == ("WEBP", 1000)
