@@ -1,4 +1,4 @@
-"""What the extras install is under a licence that is known, and NOTICE names those that ask for more than a notice."""
+"""The licence of each package that the extras install is known; NOTICE names the copyleft ones."""
 
 import re
 from collections.abc import Iterator
