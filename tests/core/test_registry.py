@@ -56,6 +56,25 @@ def test_our_names_are_reserved(site):
     assert listed["local", "facematch-core"] is None
 
 
+def test_a_name_with_letters_that_look_like_others_is_refused(site):
+    module = site.add("facematch-made", [(BACKENDS, "l\u043ecal", "Made")])
+    with pytest.raises(fm.BackendUnavailable, match="beyond ASCII"):
+        backend_class("l\u043ecal")
+    assert module not in sys.modules
+
+
+def test_a_class_must_have_the_name_by_which_it_was_opened(site):
+    site.add("facematch-made", [(BACKENDS, "other", "Made")])
+    with pytest.raises(fm.BackendUnavailable, match="calls itself made"):
+        backend_class("other")
+
+
+def test_one_distribution_that_is_there_twice_does_not_block_itself(site):
+    site.add("facematch-made", ENTRY_POINTS)
+    site.add("Facematch_Made", ENTRY_POINTS, version="2.0")
+    assert backend_class("made").name == "made"
+
+
 def test_our_names_are_those_of_our_own_metadata():
     entry_points = metadata.distribution("facematch-core").entry_points
     names = {point.name for point in entry_points.select(group=BACKENDS)}

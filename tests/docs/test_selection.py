@@ -25,8 +25,8 @@ CONTRACTS = {name for name in PARTS if name.startswith("the contract of ")}
     ],
 )
 def test_what_a_change_may_have_broken_is_run(changed, run):
-    left = {part.name for part in unchanged.find_unchanged({changed, "docs/index.md"})}
-    assert left == PARTS - run
+    unchanged_parts = unchanged.find_unchanged({changed, "docs/index.md"})
+    assert {part.name for part in unchanged_parts} == PARTS - run
 
 
 def test_where_nobody_knows_what_changed_all_is_run(monkeypatch, tmp_path):

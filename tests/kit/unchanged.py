@@ -1,6 +1,6 @@
 """`pytest --changed`, as `make test` runs it: leaves out parts that a branch cannot have broken.
 
-A part is left out if nothing of it, and nothing that all parts stand on, differs from where the
+A part is left out if nothing of it, and nothing that all parts use, differs from where the
 branch left `main`: committed, or not yet. All runs in CI, with `make test ALL=1`, without git, and
 where nothing differs at all, as in a fresh clone.
 """
@@ -13,7 +13,7 @@ import attrs
 
 ROOT = Path(__file__).parents[2]
 MOCK = "mock_server/facematch_mock_server"
-#: What any test may stand on.
+#: What any test may use.
 SHARED = ("pyproject.toml", "requirements/", "tests/conftest.py", "tests/kit/")
 KIT = ("facematch_core/testing/", "tests/core/testing/", "tests/mutants/")
 #: What every answer of a vendor goes through.
@@ -25,7 +25,7 @@ TRANSPORT = tuple(
 
 @attrs.frozen
 class Part:
-    """Tests that stand on a few folders."""
+    """Tests of a few folders."""
 
     name: str
     #: Below tests/.
@@ -93,10 +93,10 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     is_on = config.option.changed and not os.environ.get("CI")
     parts = find_unchanged(find_changes()) if is_on else []
-    config.pluginmanager.register(_Left(parts))
+    config.pluginmanager.register(Selection(parts))
 
 
-class _Left:
+class Selection:
     def __init__(self, parts):
         self._parts = parts
         self._places = {ROOT / "tests" / place for part in parts for place in part.tests}

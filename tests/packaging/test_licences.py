@@ -30,11 +30,13 @@ def installed_by(
         return
     yield name
     for line in requires:
-        wanted = Requirement(line)
-        if wanted.marker is None or any(
-            wanted.marker.evaluate({"extra": extra}) for extra in extras | {""}
+        requirement = Requirement(line)
+        if requirement.marker is None or any(
+            requirement.marker.evaluate({"extra": extra}) for extra in extras | {""}
         ):
-            yield from installed_by(canonicalize_name(wanted.name), frozenset(wanted.extras), seen)
+            yield from installed_by(
+                canonicalize_name(requirement.name), frozenset(requirement.extras), seen
+            )
 
 
 def licence_of(name: str) -> str:
@@ -45,13 +47,13 @@ def licence_of(name: str) -> str:
         for each in about.get_all("Classifier") or []
         if each.startswith("License :: ")
     ]
-    said = (
+    licence = (
         texts.get("License-Expression")
         or "; ".join(classified)
         or texts.get("License")
         or "unknown"
     )
-    return " ".join(said.split())
+    return " ".join(licence.split())
 
 
 def copyleft_of(name: str) -> str | None:
@@ -69,5 +71,5 @@ def test_notice_names_each_installed_package_that_is_not_under_a_permissive_lice
     )
     installed = {*installed_by("facematch-core", frozenset({"all"}), set())} - {"facematch-core"}
     assert {"requests", "publicsuffixlist"} <= installed
-    found = {name: licence for name in installed if (licence := copyleft_of(name))}
-    assert {name: noted.get(name) for name in found} == found
+    copyleft = {name: licence for name in installed if (licence := copyleft_of(name))}
+    assert {name: noted.get(name) for name in copyleft} == copyleft

@@ -79,8 +79,8 @@ def main():
             noticed += failure is not None
             print(f"  {number:2} {change['file']}: {failure or 'NOBODY NOTICED'}", flush=True)
         unnoticed += len(promise["break"]) - noticed
-        seconds = time.monotonic() - began
-        print(f"{promise['name']}: broken {len(promise['break'])}, noticed {noticed} ({seconds:.0f} s)")
+        counts = f"broken {len(promise['break'])}, noticed {noticed}"
+        print(f"{promise['name']}: {counts} ({time.monotonic() - began:.0f} s)", flush=True)
     shutil.rmtree(place)
     sys.exit(1 if unnoticed else 0)
 

@@ -94,10 +94,10 @@ def test_words_that_are_none(run):
     for *group, wrong, right in (
         ("verfy", "verify"),
         ("mock", "--prt", "--port"),
-        ("cards", "raed", "read"),
+        ("cards", "sheett", "sheet"),
         ("compare", "repotr", "report"),
         ("didit", "balenec", "balance"),
-        ("session", "strat", "start"),
+        ("session", "startt", "start"),
     ):
         answer = run(*group, wrong)
         assert answer.exit_code == 2

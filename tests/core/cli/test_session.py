@@ -1,6 +1,7 @@
 """`facematch session`, against the mock's Didit over HTTP."""
 
 import json
+import os
 import stat
 import sys
 
@@ -127,6 +128,7 @@ def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
     answer = run("session", "read", *more, "--portrait", "face.png")
     assert (answer.exit_code, "face.png" in answer.stdout) == (0, True)
     assert (tmp_path / "face.png").stat().st_size
+    assert os.name == "nt" or stat.S_IMODE((tmp_path / "face.png").stat().st_mode) == 0o600
 
 
 def test_where_answers_must_come_from_is_told_in_small_letters(run, control):

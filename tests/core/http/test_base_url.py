@@ -52,8 +52,9 @@ def test_a_pattern_that_strangers_can_be_part_of_is_refused(pattern):
 def test_a_star_is_one_label(pattern):
     host = pattern.replace("*", "eu")
     assert check_base_url(f"https://{host}", allowed_hosts={pattern}) == f"https://{host}"
-    with pytest.raises(ConfigurationError):
-        check_base_url(f"https://more.{host}", allowed_hosts={pattern})
+    for foreign in (f"more.{host}", f"{host}.evil.example", host.partition(".")[2]):
+        with pytest.raises(ConfigurationError):
+            check_base_url(f"https://{foreign}", allowed_hosts={pattern})
 
 
 #: What looks like an address, in no form that is read.

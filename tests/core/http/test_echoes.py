@@ -2,6 +2,7 @@
 
 import base64
 import json
+from urllib.parse import quote
 
 import attrs
 import pytest
@@ -88,6 +89,12 @@ def test_a_key_in_base64_is_masked(key, beside):
         assert "***" in shown
         assert core not in shown
         assert core not in without_secrets(text, (fm.Secret(key),))
+
+
+def test_a_key_that_comes_back_as_a_part_of_an_address_is_masked():
+    key = "a key/with+signs?&=4711"
+    for text in (quote(key, safe=""), f"https://vendor.example/?key={quote(key, safe='')}&x=1"):
+        assert quote(key, safe="") not in without_secrets(text, (fm.Secret(key),))
 
 
 def test_what_lies_deeper_than_any_body_is_left_out():

@@ -1,6 +1,7 @@
 """Where pictures come from, what each source refuses, and what an Image never does."""
 
 import base64
+import contextlib
 import copy
 import errno
 import hashlib
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import threading
+import tracemalloc
 from types import SimpleNamespace
 
 import PIL.Image
@@ -45,10 +47,31 @@ def test_bytes_of_any_kind_are_taken_and_copied(kind):
     assert type(image.data) is bytes
 
 
+@contextlib.contextmanager
+def traced():
+    """Gives a list to which the most bytes that were allocated meanwhile are added at the end."""
+    peaks = []
+    tracemalloc.start()
+    try:
+        yield peaks
+        peaks.append(tracemalloc.get_traced_memory()[1])
+    finally:
+        tracemalloc.stop()
+
+
 def test_too_many_bytes_are_refused_before_they_are_copied():
-    assert "more than the 33554432 bytes" in refusal(
-        Image.from_bytes, memoryview(bytearray(MAX_FILE_BYTES + 1))
-    )
+    view = memoryview(bytearray(MAX_FILE_BYTES + 1))
+    with traced() as peaks:
+        assert "more than the 33554432 bytes" in refusal(Image.from_bytes, view)
+    assert peaks[0] < MAX_FILE_BYTES // 2
+
+
+def test_a_file_that_is_far_too_large_is_not_read_whole(tmp_path):
+    with (tmp_path / "large.jpg").open("wb") as file:
+        file.truncate(8 * MAX_FILE_BYTES)
+    with traced() as peaks:
+        assert "more than the 33554432 bytes" in refusal(Image.read, tmp_path / "large.jpg")
+    assert peaks[0] < 4 * MAX_FILE_BYTES
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A simulator that declares something in a wrong form is told which, and no rule is blamed."""
+"""What a simulator declares in a wrong form is named, and no rule is blamed for it."""
 
 import pytest
 from mutants.reference import ReferenceSimulator

@@ -158,6 +158,13 @@ def test_one_signature_that_fits_is_enough(of_vector, signatures, variant):
         ({"X-Signature-Simple": SIMPLE}, Refusal.SIMPLE_ONLY),
         # One key signs all: its message must not pass for another's.
         ({"X-Signature": SIMPLE}, Refusal.WRONG_SIGNATURE),
+        # No less than all of it counts.
+        *(
+            ({"X-Signature": RAW[:place] + digit + RAW[place + 1 :]}, Refusal.WRONG_SIGNATURE)
+            for place in (0, 8, 63)
+            for digit in "01"
+            if RAW[place] != digit
+        ),
         ({"X-Signature-V2": SIMPLE}, Refusal.WRONG_SIGNATURE),
     ],
 )
