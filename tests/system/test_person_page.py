@@ -3,6 +3,7 @@
 import pytest
 import requests
 
+from facematch_core import open_sessions
 from facematch_mock_server import MockServer
 
 KYC = "00000000-0000-4000-8000-000000000002"
@@ -22,6 +23,26 @@ def start(mock, **fields):
         json={"workflow_id": KYC, "vendor_data": "customer-17", **fields},
         timeout=10,
     ).json()["url"]
+
+
+KEYS = {
+    "azure": {"api_key": "live_key"},
+    "rekognition": {"access_key_id": "client_id", "secret_access_key": "live_key"},
+}
+
+
+@pytest.fixture(params=KEYS)
+def other_mock(request):
+    """A mock of a vendor whose sessions have no link: the mock itself gives the page's address."""
+    with MockServer(vendor=request.param) as running:
+        keys = {name: getattr(running, place) for name, place in KEYS[request.param].items()}
+        more = {"base_url": running.url, "environment": "mock", "require_environment": "mock"}
+        if request.param == "rekognition":
+            more["region"] = "eu-west-1"
+        with open_sessions(request.param, **keys, **more) as sessions:
+            record = sessions.plan("customer-17", purpose="signup", liveness_threshold=80)
+            running.session_id = sessions.start(record).record.session_id
+        yield running
 
 
 def play(browser, step):
@@ -74,3 +95,24 @@ def test_everybody_can_use_it(look, browser, mock, axe):
     assert ("button", "Show this face") in tree
     assert tree.count(("radio", "p1")) == 2
     assert axe(browser) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_a_vendor_without_a_link_is_for_everybody_too(scheme, browser, other_mock, axe):
+    page = other_mock.control.sessions.page(other_mock.session_id)
+    browser.open(page, width=400, height=860, scheme=scheme)
+    browser.wait("[...document.images].every(one => one.naturalWidth)")
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert browser.messages() == []
+    assert axe(browser) == []
+    play(browser, "Show this face")
+    browser.wait("!document.body.textContent.includes('Show this face')")
+    assert other_mock.control.sessions.open() == ()
+
+
+def test_the_console_leads_to_the_page_of_an_open_session(browser, other_mock):
+    page = other_mock.control.sessions.page(other_mock.session_id)
+    browser.open(f"{other_mock.url}/#sessions", width=400, height=860)
+    browser.wait(f"document.querySelector('a[href$=\"{page.removeprefix(other_mock.url)}\"]')")
+    assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert browser.messages() == []
