@@ -3,7 +3,7 @@
     python tests/mutation/survivors.py FOLDER [PATTERN]... [--accept REASON]
 
 FOLDER is where mutmut ran, a PATTERN as `mutmut run` takes it: the mutants that were to be tried.
-What is accepted stands in `accepted.toml` beside this file, by its function and what was changed,
+What is accepted is in `accepted.toml` beside this file, by its function and what was changed,
 so that other lines may move. The exit code is 1 if a mutant survived that is not in it, or was not
 tried. `--accept` writes the new ones into it, all with this reason: read each before you keep it.
 """
@@ -33,7 +33,7 @@ SEPARATOR = "ǁ"
 
 @attrs.frozen(order=True)
 class Change:
-    """A change that mutmut makes, wherever it stands in its function."""
+    """A change that mutmut makes, wherever its function has it."""
 
     function: str
     was: str
@@ -143,13 +143,13 @@ def compare(statuses, changes, accepted, *, is_whole=True):
             unread[module] += 1
         else:
             survived[change] += 1
-    known = collections.Counter({change: len(whys) for change, whys in accepted.reasons.items()})
+    allowed = collections.Counter({change: len(whys) for change, whys in accepted.reasons.items()})
     functions = {name_function(mutant) for mutant in statuses}
     return Outcome(
-        new=sorted((survived - known).elements()),
+        new=sorted((survived - allowed).elements()),
         gone=sorted(
             change
-            for change in (known - survived).elements()
+            for change in (allowed - survived).elements()
             if is_whole or change.function in functions
         ),
         not_tried=[mutant for mutant, status in statuses.items() if status in NOT_TRIED],
