@@ -66,12 +66,14 @@ test-newest: $(VENV)/.uv  ## the fast part, with the newest versions there are, 
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
 	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
+# But for the one that reads the sources.
 test-wheel: dist  ## the fast part, against the wheel as it is published, where no source of ours lies
 	@$(BIN)/python -m venv --clear $(VENV)-wheel
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R tests docs pyproject.toml README.md "$$folder" \
-		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
+		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) \
+		$(filter-out tests/core/test_imports.py,$(FAST))
 
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
