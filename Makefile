@@ -31,7 +31,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-long mutation promises coverage lint types docs dist lock format clean
+.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long mutation promises coverage lint types docs dist lock format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -61,24 +61,42 @@ test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproj
 	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
+test-newest: $(VENV)/.uv  ## the fast part, with the newest versions there are, pre-releases among them
+	@$(BIN)/python -m venv $(VENV)-newest
+	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
+	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
+
+# But for the one that reads the sources.
+test-wheel: dist  ## the fast part, against the wheel as it is published, where no source of ours lies
+	@$(BIN)/python -m venv --clear $(VENV)-wheel
+	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
+	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R tests docs pyproject.toml README.md "$$folder" \
+		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) \
+		$(filter-out tests/core/test_imports.py,$(FAST))
+
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
 
-mutation: $(VENV)/.dev  ## which small faults in what decides about money and verdicts no test notices (mutmut; an hour)
+mutation: $(VENV)/.dev  ## fails if a test misses a small fault in what decides about money and verdicts (mutmut; hours)
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/mutation.txt
+	@# Copies: for `make dist` a link to a package would be the package itself.
 	@rm -rf .cache/mutation && mkdir -p .cache/mutation/src
-	@ln -s $(CURDIR)/pyproject.toml $(CURDIR)/tests $(CURDIR)/docs .cache/mutation
-	@ln -s $(CURDIR)/facematch_core $(CURDIR)/*/facematch_* .cache/mutation/src
-	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut results
+	@cp -R pyproject.toml tests docs .cache/mutation
+	@cp -R facematch_core */facematch_* .cache/mutation/src
+	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS)
+	@$(BIN)/python tests/mutation/survivors.py .cache/mutation $(MUTANTS)
 
 promises: $(VENV)/.dev  ## break what README and SECURITY promise, each in ten ways, and see that tests notice (half an hour)
 	@$(BIN)/python tests/promises/break_promises.py
 
-coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches; pages in .cache/coverage
+coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) --brief $(QUICK)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage html --quiet --directory .cache/coverage/html
+	@$(BIN)/coverage xml --quiet -o .cache/coverage/coverage.xml
+	@$(if $(BASE),$(BIN)/diff-cover .cache/coverage/coverage.xml --quiet --compare-branch $(BASE) --format markdown:.cache/coverage/changed.md)
 	@$(BIN)/coverage report --format=total
 
 lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
@@ -125,7 +143,7 @@ format: $(VENV)/.dev  ## put the code into ruff's form
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(VENV)-dist $(VENV)-lowest demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/it" >&2; exit 1; }

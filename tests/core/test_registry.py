@@ -69,10 +69,10 @@ def test_a_class_must_have_the_name_by_which_it_was_opened(site):
         backend_class("other")
 
 
-def test_one_distribution_that_is_there_twice_does_not_block_itself(site):
-    site.add("facematch-made", ENTRY_POINTS)
-    site.add("Facematch_Made", ENTRY_POINTS, version="2.0")
-    assert backend_class("made").name == "made"
+def test_a_distribution_has_one_name_however_its_metadata_write_it(site):
+    site.add("Facematch_Made", ENTRY_POINTS)
+    (info,) = [info for info in fm.available_backends() if info.name == "made"]
+    assert (info.distribution, info.problem) == ("facematch-made", None)
 
 
 def test_our_names_are_those_of_our_own_metadata():

@@ -1,75 +1,93 @@
-"""The licence of each package that the extras install is known; NOTICE names the copyleft ones."""
+"""NOTICE lists the licence of everything that an extra brings, as its own metadata say."""
 
+import importlib.metadata
 import re
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-NOTICE = Path(__file__).parents[2] / "NOTICE"
-COPYLEFT = {
-    "AGPL|Affero": "AGPL",
-    "LGPL|Lesser": "LGPL-3.0",
-    "GPL|General Public": "GPL",
-    "MPL|Mozilla": "MPL-2.0",
+ROOT = Path(__file__).parents[2]
+US = "facematch-core"
+CORE = "the core"
+EXTRAS = importlib.metadata.metadata(US).get_all("Provides-Extra")
+#: What packages write that have no expression of SPDX yet.
+IN_SPDX = {
+    "3-Clause BSD License": "BSD-3-Clause",
+    "Apache 2.0": "Apache-2.0",
+    "BSD": "BSD-3-Clause",
+    "BSD License": "BSD-3-Clause",
+    "Boost Software License": "BSL-1.0",
+    "MIT License": "MIT",
+    "MIT license": "MIT",
+    # python-dateutil and scipy, by the files that they come with.
+    "Dual License": "Apache-2.0 OR BSD-3-Clause",
+    "Copyright (c) 2001-2002 Enthought, Inc. 2003, SciPy Developers.": "BSD-3-Clause",
 }
-PERMISSIVE = re.compile("MIT|BSD|Apache|Boost|PSF|Python Software|ISC|HPND|Historical|Zlib")
 
 
-def installed_by(
-    name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]
-) -> Iterator[str]:
-    if (name, extras) in seen:
-        return
-    seen.add((name, extras))
-    try:
-        requires = distribution(name).requires or []
-    except PackageNotFoundError:  # a marker that this Python meets, but that the lock leaves out
-        return
-    yield name
-    for line in requires:
-        requirement = Requirement(line)
-        if requirement.marker is None or any(
-            requirement.marker.evaluate({"extra": extra}) for extra in extras | {""}
-        ):
-            yield from installed_by(
-                canonicalize_name(requirement.name), frozenset(requirement.extras), seen
-            )
+def listed():
+    """What NOTICE says: the licence of each package, by extra."""
+    table = {}
+    part = (ROOT / "NOTICE").read_text("utf-8").partition("Dependencies.")[2]
+    for extra, lines in re.findall(
+        r"(?m)^With (?:the extra )?`?([a-z ]+?)`?:\n((?:  .+\n)+)", part
+    ):
+        entries = re.findall(r"(?m)^  (\S.*): (.+(?:\n    .+)*)$", lines)
+        table[extra] = {
+            name: licence for licence, names in entries for name in re.split(r",\s+", names)
+        }
+    return table
 
 
-def licence_of(name: str) -> str:
-    about = distribution(name).metadata
-    texts = {key: about[key] for key in ("License-Expression", "License") if key in about}
-    classified = [
-        each.rsplit(" :: ", 1)[1]
-        for each in about.get_all("Classifier") or []
-        if each.startswith("License :: ")
+def licence(name):
+    metadata = importlib.metadata.metadata(name)
+    classifiers = metadata.get_all("Classifier", [])
+    written = [
+        metadata["License-Expression"] or "",
+        (metadata["License"] or "").strip().partition("\n")[0],
+        *(each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")),
     ]
-    licence = (
-        texts.get("License-Expression")
-        or "; ".join(classified)
-        or texts.get("License")
-        or "unknown"
-    )
-    return " ".join(licence.split())
+    words = next(filter(None, written), "")
+    is_spdx = words == written[0] or re.fullmatch(r"MIT|\w+(-\w+)*-\d[\w.-]*", words)
+    return IN_SPDX.get(words, words if words and is_spdx else "unknown")
 
 
-def copyleft_of(name: str) -> str | None:
-    licence = licence_of(name)
-    for family, short in COPYLEFT.items():
-        if re.search(family, licence):
-            return short
-    assert PERMISSIVE.search(licence), f"{name}: the licence {licence!r} is not known here"
-    return None
+def brought(extra):
+    """The packages that an installation with this extra brings; of the core, if it is no extra."""
+    todo = [(US, frozenset({extra}))]
+    done = set()
+    while todo:
+        name, extras = each = todo.pop()
+        if each in done:
+            continue
+        done.add(each)
+        for line in importlib.metadata.requires(name) or ():
+            needed = Requirement(line)
+            if needed.marker is None or any(
+                needed.marker.evaluate({"extra": extra}) for extra in extras | {""}
+            ):
+                todo.append((canonicalize_name(needed.name), frozenset(needed.extras)))
+    return {name for name, _ in done} - {US}
 
 
-def test_notice_names_each_installed_package_that_is_not_under_a_permissive_licence() -> None:
-    noted = dict(
-        re.findall(r"^  ([a-z0-9-]+): (\S+)", NOTICE.read_text(encoding="utf-8"), re.MULTILINE)
-    )
-    installed = {*installed_by("facematch-core", frozenset({"all"}), set())} - {"facematch-core"}
-    assert {"requests", "publicsuffixlist"} <= installed
-    copyleft = {name: licence for name in installed if (licence := copyleft_of(name))}
-    assert {name: noted.get(name) for name in copyleft} == copyleft
+@pytest.mark.parametrize("extra", [CORE, *EXTRAS])
+def test_each_dependency_is_listed_with_the_licence_of_its_metadata(extra):
+    names = brought(extra)
+    assert names
+    licences = {}
+    for part, table in listed().items():
+        if brought(part) <= names:
+            licences |= table
+    actual = {name: licence(name) for name in names}
+    assert "unknown" not in actual.values()
+    assert {name: licences.get(name) for name in names} == actual
+
+
+def test_nothing_is_listed_that_no_lock_file_has():
+    lock = (ROOT / "requirements" / "dev.txt").read_text("utf-8")
+    pinned = set(re.findall(r"(?m)^([a-z0-9-]+)==", lock))
+    table = listed()
+    assert set(table) == {CORE, *EXTRAS} - {"all"}
+    assert pinned >= {name for names in table.values() for name in names}

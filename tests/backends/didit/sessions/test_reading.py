@@ -46,6 +46,17 @@ def test_a_decision_is_read_whole(read, didit):
     assert (check.result.metadata, check.result.ids.caller) == (None, None)
 
 
+def test_only_a_live_face_has_a_portrait_and_no_word_holds_an_address(read, didit):
+    address = f"https://media.example/face.jpg?{didit.canary}"
+    (item,) = didit.decision()["face_matches"]
+    (match,) = read(
+        liveness_checks=None, face_matches=[item | {"reference_image": address, "method": address}]
+    ).checks
+    assert match.portrait is None
+    assert didit.canary not in str(match.result.raw)
+    assert match.result.raw["method"]
+
+
 @pytest.mark.parametrize(
     ("word", "state"),
     [
