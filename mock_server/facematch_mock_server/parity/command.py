@@ -45,8 +45,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     \b
     facematch parity shop --same me.jpg me-again.jpg --other friend.jpg
 
-    It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session, where
-    there is one, is started, read and deleted, and nobody goes through it. After an end of
+    It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
+    where there is one, is started, read and deleted, and nobody goes through it. After an end of
     any kind the same command goes on, and pays for no call twice. The record holds no picture,
     key, id or name. Exit code 1: a claim fails; 3: the budget ended it.
     """
