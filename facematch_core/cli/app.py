@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import os
@@ -76,6 +75,8 @@ class LazyGroup(click.Group):
         """As click does, which knows of no command before it is imported."""
         name = args[0]
         if not name.startswith("-") and name not in (names := self.list_commands(ctx)):
+            import difflib
+
             close = difflib.get_close_matches(name, names, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             ctx.fail(f"No such command {name[:60]!r}.{hint}")
