@@ -18,7 +18,7 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import report_fault, unreadable_error
+from .backend import RemoteBackend, report_fault, unreadable_error
 from .calls import (
     Call,
     DeleteRequest,
@@ -33,7 +33,6 @@ from .calls import (
 from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
-from .jobs import JobFollower
 from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
@@ -78,7 +77,7 @@ DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
-class HttpBackend(JobFollower):
+class HttpBackend(RemoteBackend):
     """A vendor that is asked over HTTP: by `build` and `parse`, or by `steps` in their place.
 
     A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
@@ -164,8 +163,7 @@ class HttpBackend(JobFollower):
 
         A generator: each `HttpRequest` that it yields is sent, and the reply comes back if the
         request `expects` its status; any other one ends the call. Between them it may `Wait`.
-        What it returns is the result. By default one request, of `build` and `parse`. `follow`
-        waits for a vendor that answers later.
+        What it returns is the result. By default one request, of `build` and `parse`.
 
         All steps share one deadline, and their `HttpRequest.charges` are added up: an error after
         a step that was charged says so, and is not retryable. A request goes to the host of
@@ -395,20 +393,6 @@ class HttpBackend(JobFollower):
         if isinstance(outcome, HttpReply):
             return outcome
         raise outcome
-
-    def fetch_job(
-        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
-    ) -> HttpReply | None:
-        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
-
-        Raises:
-            VendorError: nobody can tell; billed NO.
-        """
-        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
-        if reply.status == 303 and reply.location:
-            request = attrs.evolve(self.poll(reply.location), expects={200})
-            return self.fetch(request, call=call, deadline=deadline)
-        return reply if self.has_ended(reply) else None
 
 
 @attrs.frozen

@@ -1,10 +1,14 @@
 """What vendors that answer later have in common in the tests: one job, one score, one id."""
 
+import json
+
 import attrs
+from kit.fakes import picture
+from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities, decide_by_threshold
-from facematch_core.http import ApiKeyBackend
+from facematch_core.http import ApiKeyBackend, HttpReply
 
 JOBS_SCALE = "jobs/v1"
 JOBS_KEY = "jobs-key-5d41402abc4b2a76"
@@ -20,7 +24,9 @@ class JobBackend(ApiKeyBackend):
         default_threshold=50.0,
         billed_operations=frozenset({fm.Operation.MATCH}),
     )
+    allowed_hosts = frozenset({"api.jobs.example"})
     api_key: fm.Secret = JOBS_SECRET
+    base_url: str = "https://api.jobs.example"
 
     def parse(self, call, reply):
         score = fm.Score.from_fraction(reply.json()["similarity"], JOBS_SCALE)
@@ -43,3 +49,36 @@ class JobBackend(ApiKeyBackend):
         return fm.Reconciliation(
             outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
         )
+
+
+def reply(status, document=None, **headers):
+    body = b"" if document is None else json.dumps(document).encode()
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return HttpReply(status=status, body=body, headers=headers)
+
+
+def served(*replies):
+    """A server that gives one answer for each connection; None for one that does not come."""
+    return one_each(
+        *[
+            http_reply(
+                answer.status,
+                answer.body,
+                "Connection: close",
+                *map(": ".join, answer.headers.items()),
+            )
+            if answer
+            else b""
+            for answer in replies
+        ]
+    )
+
+
+def verify(server, clock, by, deadline_s=None, on_event=None, **settings):
+    backend = by(base_url=server.url, **settings)
+    with fm.FaceVerifier(backend, clock=clock, on_event=on_event) as verifier:
+        return verifier.verify(picture(), picture((1, 2, 3)), deadline_s=deadline_s)
+
+
+def paths(server):
+    return [request.split()[1].decode() for request in server.requests]

@@ -24,7 +24,7 @@ from mutants.reference import (
 from PIL import Image as Pillow
 
 import facematch_core as fm
-from facematch_core.http import check_base_url
+from facematch_core.http import Wait, check_base_url
 from facematch_core.testing import Situation
 
 #: What a vendor answers of whom it accepts.
@@ -110,6 +110,17 @@ def call_it_refused(me, ok, call):
         problem = fm.RequestRejected("It is not done.", billing=error.billing)
         alter(problem, ids=error.ids, reconcilable=True)
         raise problem from None
+
+
+def keeps_the_poll(me, ok, reply):
+    """Replaces `follow`: one poll is made, of the first job, and read for ever."""
+    polls = remember(me, "polls", list)
+    while True:
+        yield Wait(0.01)
+        if not polls:
+            polls.append((yield me.poll(f"{me.address}{reply.headers['Location']}")))
+        if me.is_done(polls[0].json()):
+            return polls[0]
 
 
 def blame(me, ok, call):

@@ -68,10 +68,10 @@ def unless(outcome, *problems):
 
 def by_any_report(me, ok, call, **how):
     """Replaces `reconcile`: whose report it is, nobody compares."""
-    check = me.fetch_job(f"{me.address}/checks/{call.vendor_id}", call=call, **how)
-    report = None if check is None else me.fetch(me.report(check), call=None, **how)
-    if report is None:
+    check = me.fetch(me.poll(f"{me.address}/checks/{call.vendor_id}"), call=call, **how)
+    if not me.is_done(check.json()):
         return looked_up(call, None)
+    report = me.fetch(me.report(check), call=None, **how)
     ids = fm.Ids(call=call.id, vendor=call.vendor_id)
     return looked_up(call, evolve(me.parse(call, report), ids=ids))
 
@@ -99,9 +99,9 @@ def best_effort(request):
         yield from step(request, on_refusal="raise")
 
 
-def before_it_reads(me, ok, reply, url=None):
+def before_it_reads(me, ok, reply):
     """Replaces `follow`."""
-    end = yield from ok(reply, url)
+    end = yield from ok(reply)
     yield from step(me.removal(reply.json()["applicant"]))
     return end
 

@@ -21,8 +21,7 @@ import attrs
 import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits
 from facematch_core.deadline import NO_DEADLINE
-from facematch_core.http import ApiKeyBackend, HttpRequest, Wait
-from facematch_core.refusals import retry_after_s
+from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
 from facematch_core.sdk import SdkBackend
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
@@ -320,30 +319,30 @@ class StepsReference(HttpReference):
 class JobReference(HttpReference):
     """Conforms; its vendor takes a call as a job, which is asked for until it is done."""
 
-    most_failures: ClassVar = 3
+    job_states: ClassVar = {"running": False, "done": True}
 
     # A job that is never done ends after twenty polls.
     call_timeout_s: float = 20.0
 
     def steps(self, call):
         reply = yield self.submit(call)
+        return self.parse(call, (yield from self.follow(reply)))
+
+    def follow(self, reply):
         job, failures = urljoin(f"{self.address}/", reply.headers["Location"]), 0
         while True:
-            yield Wait(self.pause_s(reply))
+            yield Wait(retry_after_s(reply, self.client.clock.now()) or 1.0)
             try:
                 reply = yield self.poll(job)
             except (fm.RateLimited, fm.VendorUnavailable) as refusal:
                 failures += 1
-                if failures == self.most_failures:
+                if failures == 3:
                     raise
                 yield Wait(self.refused(refusal) or 0.0)
             else:
                 failures = 0
                 if self.is_done(reply.json()):
-                    return self.parse(call, reply)
-
-    def pause_s(self, reply):
-        return retry_after_s(reply, self.client.clock.now()) or 1.0
+                    return reply
 
     def submit(self, call):
         return attrs.evolve(self.build(call), expects={202})
@@ -356,7 +355,7 @@ class JobReference(HttpReference):
         return refusal.retry_after_s
 
     def is_done(self, body):
-        return {"running": False, "done": True}[body["state"]]
+        return self.job_states[body["state"]]
 
     def vendor_id(self, reply):
         return reply.json()["id"]
@@ -406,9 +405,6 @@ class CheckReference(JobReference):
         url = f"{self.address}/applicants/{applicant}"
         return attrs.evolve(self.poll(url), method="DELETE", on_refusal="end", is_cleanup=True)
 
-    def poll(self, url):
-        return attrs.evolve(ApiKeyBackend.poll(self, url), headers={"X-Api-Key": self.api_key})
-
     def report(self, reply):
         url = urljoin(f"{self.address}/", reply.json()["report"])
         return attrs.evolve(self.poll(url), on_refusal="end")
@@ -416,13 +412,10 @@ class CheckReference(JobReference):
     def vendor_id(self, reply):
         return reply.at("id")
 
-    def job_state(self, reply):
-        return reply.at("state")
-
     def reconcile(self, call, *, deadline=NO_DEADLINE):
-        check = f"{self.address}/checks/{call.vendor_id}"
-        reply, result = self.fetch_job(check, call=call, deadline=deadline), None
-        if reply is not None:
+        check = self.poll(f"{self.address}/checks/{call.vendor_id}")
+        reply, result = self.fetch(check, call=call, deadline=deadline), None
+        if self.is_done(reply.json()):
             reply = self.fetch(self.report(reply), call=call, deadline=deadline)
             result = self.parse(call, reply)
             result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))

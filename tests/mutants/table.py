@@ -22,7 +22,7 @@ import warnings
 from urllib.parse import urlsplit
 
 import attrs
-from mutants import faults, jobs, records, sessions, sharing, simulators
+from mutants import answers, faults, records, sessions, sharing, simulators
 from mutants.faults import (
     A_PASS,
     GLOBALS,
@@ -870,6 +870,8 @@ ROWS = (
     job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
         vendor_id=lambda me, ok, reply: None,
         poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
+    job("R01", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
+        follow=faults.keeps_the_poll),
     job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
         vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
             latest=f"{me.address}{reply.headers['Location']}")) or None,
@@ -887,10 +889,10 @@ ROWS = (
         __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(call_timeout_s=1e12))[0]),
     job("R19", "SleepsBetweenPolls", "Sleeps before each poll, whatever is left of the deadline.",
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
-    job("R38", "Sulks", "After a poll that was refused no answer is the last one.",
-        refused=lambda me, ok, refusal: vars(me).update(sulks=25),
-        is_done=lambda me, ok, body: ok(body) and faults.swap(
-            me, "sulks", vars(me).get("sulks", 0) - 1) <= 0),
+    job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
+        is_done=lambda me, ok, body: ok(remember(me, "first", lambda: body))),
+    job("R38", "NoJobIsNobody", "A job that is not found is a picture without a face.",
+        parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 410 else None),
     job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
         refused=lambda me, ok, refusal: vars(me).update(lost=True),
         score=lambda me, ok, call, score: ok(call, 77.5 if vars(me).pop("lost", False) else score)),
@@ -907,5 +909,5 @@ ROWS = (
 # fmt: on
 
 #: By name.
-TABLES = (ROWS, jobs.ROWS, records.ROWS, sessions.ROWS, sharing.ROWS, simulators.ROWS, CLASSES)
+TABLES = (ROWS, answers.ROWS, records.ROWS, sessions.ROWS, sharing.ROWS, simulators.ROWS, CLASSES)
 MUTANTS = {row.name: row for table in TABLES for row in table}

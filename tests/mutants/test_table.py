@@ -3,8 +3,8 @@
 import collections
 
 import pytest
+from mutants.answers import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.clauses import MODULES, clauses, failures, without_clause
-from mutants.jobs import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.reference import (
     CheckReference,
     CheckSimulator,
@@ -50,12 +50,12 @@ def in_turn(names, first):
 #: Rules that read hundreds of answers or wait for threads: of each one mutant is enough in passing.
 LONG_RULES = {"R28", "R38", "R39"}
 #: And those that take more than a quarter of a second, or differ in a number only.
-SLOW = {"TakesItsTime", "ItsLibraryHasGlobals", "EachWaitHasTheDeadline", "Sulks", "AllOfNothing"}
-SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram", "LateStart", "LateIsFree"}
+SLOW = {"TakesItsTime", "ItsLibraryHasGlobals", "EachWaitHasTheDeadline", "AllOfNothing"}
+SLOW |= {"PollsForEver", "AsksAProgram", "LateStart", "LateIsFree"}
 SLOW |= {"LinkIsAFact", "LinkInErrors", "AddressInRaw"}
 SLOW |= {name for name in MUTANTS if name.startswith("SendsAgainAfterA")} - {"SendsAgainAfterA500"}
 SLOW |= {name for name, mutant in MUTANTS.items() if mutant.rule in LONG_RULES}
-SLOW -= {"WarmsUpEachThread", "NoVerdictIsYes", "AwaitsNobody", "TrueIsOne"}
+SLOW -= {"WarmsUpEachThread", "NoVerdictIsYes", "TrueIsOne"}
 
 
 @pytest.mark.parametrize("name", in_turn(MUTANTS, MUTANTS.keys() - SLOW))
@@ -86,7 +86,6 @@ SAYS_IT_BETTER = (
     "two pictures are one",
     "at two polls",
     "the simulator refuses",
-    "for which nobody asks",
     "removed twice",
     "in which nobody was",
 )

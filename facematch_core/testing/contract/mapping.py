@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import math
+import re
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
@@ -21,7 +22,6 @@ from facematch_core.testing.bodies import Place, number_in, places, show_place, 
 from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
-from .jobs import is_word, judge_polls
 
 #: What is put in the place of each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
@@ -67,7 +67,6 @@ class MappingRules(Rules):
             recording = reader.record(operation, GOOD[operation])
             for step in range(len(recording.replies), 0, -1):
                 _other_answers(reader, attrs.evolve(recording, step=step), face_statuses)
-            judge_polls(bench, operation)
         _other_codes(reader)
         for operation, situation in bench.cases(GOOD.values()):
             negative = reader.record_good(operation, BAD[operation])
@@ -356,7 +355,7 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
         for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE))
         if case[0] is good.operation
         for place, word in places(reader.record_good(*case).reply.at())
-        if is_word(word) and is_word(value := good.reply.at(*place)) and word != value
+        if _is_word(word) and _is_word(value := good.reply.at(*place)) and word != value
     ]
     for place, word in held:
         if reader.read_changed(good, place, json.dumps(word)).passed is None:
@@ -386,6 +385,12 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
             # Some vendors may leave their word out; then nothing may be put in its place.
             unsaid = text is None and result.vendor_status is None
             assert unsaid or place not in decisive, still
+
+
+def _is_word(value: object) -> bool:
+    """Whether it may be a vendor's word for something: it is no sentence, time or id."""
+    word = r"[^\W\d_]+([ _-][^\W\d_]+){0,2}"
+    return isinstance(value, str) and re.fullmatch(word, value) is not None
 
 
 def _other_warnings(reader: Reader, answer: Recording) -> None:

@@ -30,7 +30,6 @@ from facematch_core.testing.simulator import (
 )
 
 from ._frame import Rules
-from .jobs import judge_pauses
 
 
 @attrs.frozen
@@ -180,7 +179,6 @@ class MoneyRules(Rules):
             assert not places, f"{operation}: `yield Wait(seconds)` for time.sleep in {places[0]}"
             bench.ask(operation, GOOD[operation])
             waits_s = sum(bench.waits)
-            judge_pauses(bench, operation)
             for stall in stalls:
                 steps = bench.each_step(operation, stall)
                 # Before any wait, and after all of them; how it has no end is the same at both.

@@ -23,7 +23,6 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
 from facematch_core.engine import EngineBackend
-from facematch_core.http import HttpReply
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
@@ -31,7 +30,6 @@ from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
-from .jobs import play_job
 
 #: Threads that start at the same moment, how often each asks, and how long one waits for another.
 THREADS, CALLS, MEET_S = 8, 4, 1.0
@@ -177,11 +175,6 @@ class SharingRules(Rules):
         """
         environment, time_out = dict(os.environ), socket.getdefaulttimeout()
 
-        def close_first(poll: int, reply: HttpReply) -> HttpReply:
-            if poll == 1:
-                bench.backend.close()
-            return reply
-
         socket.setdefaulttimeout(None)  # calls of this backend before may have changed it already
         try:
             for operation in bench.operations:
@@ -197,8 +190,6 @@ class SharingRules(Rules):
                     _judge_works(bench, operation, which, bench.open_verifier())
             self._another_key_is_another(bench)
             self._judge_threads(bench)
-            for operation in bench.operations:
-                play_job(bench, operation, close_first, ", of which the first closed the backend")
             changed = "a call changed, for the whole program, the"
             assert dict(os.environ) == environment, f"{changed} environment"
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"

@@ -2,19 +2,22 @@
 
 import json
 import threading
+from typing import ClassVar
 
 import anyio
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.jobs import JOBS_KEY, JobBackend
-from kit.rawserver import RawServer, close, http_reply, one_each, read_request
+from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
+from kit.rawserver import RawServer, close, read_request
 
 import facematch_core as fm
 from facematch_core.aio import AsyncFaceVerifier
-from facematch_core.backend import plugin_faults
-from facematch_core.http import HttpReply, HttpRequest, Wait, retry_after_s
+from facematch_core.backend import NO_FACE, plugin_faults
+from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s
 from facematch_core.testing import ManualClock
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
@@ -25,18 +28,15 @@ class Later(JobBackend):
     """Accepts a job with 202, and is polled."""
 
     name = "later"
-    allowed_hosts = frozenset({"api.later.example"})
-    base_url: str = "https://api.later.example"
+    error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, NO, "documented")}
     poll_s: float = 1.0
 
     def steps(self, call):
         accepted = yield self.job()
-        where = accepted.headers["Location"]
-        url = where if where.startswith("http") else f"{self.address}{where}"
         yield Wait(retry_after_s(accepted) or self.poll_s)
         while True:
             try:
-                reply = yield self.poll(url)
+                reply = yield self.poll(accepted.location)
             except (fm.RateLimited, fm.VendorUnavailable) as refusal:
                 yield Wait(getattr(refusal, "retry_after_s", None) or self.poll_s)
                 continue
@@ -50,6 +50,9 @@ class Later(JobBackend):
     def poll(self, url):
         headers = {"X-Key": self.api_key}
         return HttpRequest(method="GET", url=url, headers=headers, charges=0, on_refusal="raise")
+
+    def error_code(self, reply):
+        return reply.at("code")
 
     def reconcile(self, call, *, deadline):
         reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"), call=call)
@@ -117,48 +120,24 @@ class Stray(Later):
         yield HttpRequest(url="https://evil.example/jobs", body=call.probe.data)
 
 
-def reply(status, document=None, **headers):
-    body = b"" if document is None else json.dumps(document).encode()
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HttpReply(status=status, body=body, headers=named)
-
-
 def accepted(job="job-7", **headers):
     return reply(202, {"job": job}, **{"Location": "/jobs/7", **headers})
 
 
 ACCEPTED, RUNNING = accepted(), reply(200, {"state": "running"})
 DONE = reply(200, {"state": "done", "similarity": 0.935})
+OTHER = reply(200, {"job": "job-8", "state": "done", "similarity": 0.935})
 BUSY, DOWN = reply(429, {}, Retry_After="7"), reply(503, {})
 #: The answer does not come.
 LOST = None
 
 
+THRESHOLD = fm.Threshold(50.0, fm.ThresholdRule.AT_LEAST)
+CALL = match_call(call_id="call-7", threshold=THRESHOLD)
+
+
 def read(*replies, by=Later):
-    return by().read_reply(match_call(call_id="call-7"), *replies)
-
-
-def served(*replies):
-    """A server that gives one answer for each connection."""
-    return one_each(
-        *[
-            http_reply(
-                answer.status,
-                answer.body,
-                "Connection: close",
-                *map(": ".join, answer.headers.items()),
-            )
-            if answer
-            else b""
-            for answer in replies
-        ]
-    )
-
-
-def verify(server, clock, by=Later, deadline_s=None, on_event=None, **settings):
-    backend = by(base_url=server.url, **settings)
-    with fm.FaceVerifier(backend, clock=clock, on_event=on_event) as verifier:
-        return verifier.verify(picture(), picture((1, 2, 3)), deadline_s=deadline_s)
+    return by().read_reply(CALL, *replies)
 
 
 def is_lost(error):
@@ -181,7 +160,7 @@ def is_lost(error):
 )
 def test_a_job_is_accepted_waited_for_and_paid_once(clock, replies, deadline_s, slept):
     with served(*replies) as server:
-        result = verify(server, clock, deadline_s=deadline_s)
+        result = verify(server, clock, Later, deadline_s=deadline_s)
     assert (result.is_match, result.score.value, result.ids.vendor) == (True, 93.5, "job-7")
     assert (result.billing.charged, result.billing.charges) == (YES, 1)
     assert clock.slept == slept
@@ -213,7 +192,7 @@ def test_a_job_that_is_not_done_in_time_is_lost(clock, deadline_s, settings, sle
     polls = len(slept)
     with served(ACCEPTED, *[RUNNING] * polls) as server:
         with pytest.raises(fm.DeadlineExceeded, match=words) as caught:
-            verify(server, clock, deadline_s=deadline_s, **settings)
+            verify(server, clock, Later, deadline_s=deadline_s, **settings)
         assert len(server.requests) == 1 + polls
     is_lost(caught.value)
     assert caught.value.call.vendor_id == "job-7"
@@ -234,6 +213,25 @@ def test_the_id_of_a_job_is_the_first_that_is_given():
 def test_what_is_no_printable_text_is_no_id(odd):
     result = read(accepted(odd), DONE)
     assert (result.score.value, result.ids.vendor) == (93.5, None)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [(OTHER,), (RUNNING, OTHER), (reply(422, {"job": "job-8", "code": "Hidden"}),)],
+    ids=["done", "later", "no face"],
+)
+def test_an_answer_about_another_job_is_no_verdict(clock, replies):
+    with served(ACCEPTED, *replies) as server, pytest.raises(fm.UnexpectedResponse) as caught:
+        verify(server, clock, Later)
+    error = caught.value
+    assert (error.billing.charged, error.billing.charges) == (YES, 1)
+    assert (error.ids.vendor, error.call.vendor_id) == ("job-7", "job-7")
+    assert "job-8" in str(error)
+
+
+def test_a_first_answer_may_have_no_id():
+    result = read(reply(202, {}, Location="/jobs/7"), RUNNING, OTHER)
+    assert (result.is_match, result.ids.vendor) == (True, "job-8")
 
 
 @pytest.mark.parametrize("refusal", [BUSY, DOWN, reply(502), reply(408, {})])
@@ -260,6 +258,50 @@ def test_what_was_accepted_is_charged_once_however_it_ends(by, replies, error):
     assert (ended.ids.vendor, ended.retryable) == ("job-7", False)
 
 
+def test_a_vendors_own_word_about_a_job_stands():
+    class Worded(Later):
+        error_codes: ClassVar = {
+            "Small": ErrorRow(fm.RequestRejected, NO, "documented", "too small")
+        }
+
+    error = read(ACCEPTED, reply(422, {"code": "Small"}), by=Worded)
+    assert type(error) is fm.RequestRejected
+    assert (error.billing.charges, error.ids.vendor) == (1, "job-7")
+
+
+@pytest.mark.parametrize("charged", [YES, NO, UNKNOWN])
+@pytest.mark.parametrize("status", [200, 400])
+def test_what_a_poll_finds_out_is_not_charged_a_second_time(charged, status):
+    class Polite(Later):
+        codes_in_200 = True
+        error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, charged, "documented")}
+
+    result = read(ACCEPTED, reply(status, {"job": "job-7", "code": "Hidden"}), by=Polite)
+    assert (result.decision, result.warnings[0].code) == (fm.Decision.INCONCLUSIVE, NO_FACE.code)
+    assert (result.billing.charged, result.billing.charges) == (YES, 1)
+
+
+ANY = (
+    *(RUNNING, DONE, BUSY, DOWN, OTHER, reply(200, {"state": ["done"]}), reply(303)),
+    *(reply(202), reply(204), reply(401, {}), reply(404), reply(422, {"code": "Hidden"})),
+)
+
+
+@given(st.lists(st.sampled_from(ANY), max_size=8))
+def test_whatever_is_answered_about_a_job_it_is_charged_once(replies):
+    try:
+        ended = read(ACCEPTED, *replies)
+    except ValueError:
+        return  # it would ask again
+    assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
+    assert ended.ids.vendor == "job-7"
+    if isinstance(ended, fm.VendorError):
+        assert isinstance(ended, (fm.OutcomeUnknown, fm.UnexpectedResponse))
+        assert not ended.retryable
+    elif ended.decision is fm.Decision.MATCH:
+        assert DONE in replies
+
+
 def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
     with RawServer([read_request, close]) as server, pytest.raises(fm.OutcomeUnknown) as caught:
         Later(base_url=server.url).match(match_call())
@@ -272,14 +314,14 @@ def test_a_job_that_nobody_has_accepted_cannot_be_asked_for():
 def test_a_wait_before_the_first_request_that_is_too_long_costs_nothing(clock):
     with served() as server:
         with pytest.raises(fm.VendorUnavailable) as caught:
-            verify(server, clock, by=WaitsFirst, deadline_s=2)
+            verify(server, clock, WaitsFirst, deadline_s=2)
         assert server.requests == []
     assert (caught.value.billing.charged, caught.value.retryable) == (NO, False)
 
 
 def test_what_costs_money_is_not_gone_on_from():
     with pytest.raises(fm.ConfigurationError):
-        HttpRequest(url="https://api.later.example/", on_refusal="raise")
+        HttpRequest(url="https://api.jobs.example/", on_refusal="raise")
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), True, "1"])
@@ -310,10 +352,10 @@ def test_a_free_request_leaves_no_bill_open(replies, error, charged, retryable):
         "http://127.0.0.1:5/x",
         "https://localhost/x",
         "https://b。later.example/x",
-        "https://api.later.example:99999/x",
+        "https://api.jobs.example:99999/x",
         "https://evil.example/jobs/7",
-        "http://api.later.example/jobs/7",
-        "https://api.later.example.evil.example/",
+        "http://api.jobs.example/jobs/7",
+        "https://api.jobs.example.evil.example/",
     ],
 )
 def test_an_answer_leads_nowhere_else(where):
@@ -322,13 +364,35 @@ def test_an_answer_leads_nowhere_else(where):
     assert (ended.billing.charges, ended.ids.vendor) == (1, "job-7")
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        "https://corp.example/jobs/7",
+        "https://corp.example:443/jobs/7",
+        "https://CORP.Example/jobs/7",
+        "//corp.example/jobs/7?api-version=2",
+        "jobs/7?sig=a%2Bb",
+    ],
+)
+def test_an_address_is_the_same_however_it_is_written(location):
+    backend = Later(base_url="https://corp.example", allow_base_url=True)
+    assert backend.read_reply(CALL, accepted(Location=location), DONE).is_match
+
+
+def test_a_job_is_asked_for_where_its_answer_says(clock):
+    with served(accepted(Location="results/7?sig=a%2Bb"), DONE) as server:
+        verify(server, clock, Later)
+    assert paths(server) == ["/jobs", "/results/7?sig=a%2Bb"]
+    assert f"X-Key: {JOBS_KEY}".encode() in server.requests[-1]
+
+
 @pytest.mark.parametrize("name", ["a\r\nX-Key: b", "\u20ac", 7, None])
 def test_a_request_that_cannot_be_sent_loses_no_job(clock, name):
     with (
         served(reply(202, {"job": "job-7", "name": name})) as server,
         pytest.raises(fm.OutcomeUnknown) as caught,
     ):
-        verify(server, clock, by=Unsendable)
+        verify(server, clock, Unsendable)
     is_lost(caught.value)
     assert caught.value.call.vendor_id == "job-7"
 
@@ -340,7 +404,7 @@ def test_a_first_request_to_a_foreign_host_is_not_sent():
 
 def test_a_lost_job_is_found_by_the_vendors_id(clock):
     with served(ACCEPTED, RUNNING) as server, pytest.raises(fm.DeadlineExceeded) as caught:
-        verify(server, clock, deadline_s=0.5)
+        verify(server, clock, Later, deadline_s=0.5)
     record = fm.CallRecord.from_dict(json.loads(json.dumps(caught.value.call.to_dict())))
     with (
         served(RUNNING, DONE) as server,
@@ -374,6 +438,41 @@ def test_to_look_costs_nothing(answered, error):
     assert JOBS_KEY not in str(caught.value)
 
 
+RECORD = fm.CallRecord(
+    id="call-7",
+    operation=fm.Operation.MATCH,
+    backend="later",
+    started_at=fm.SystemClock().now(),
+    kept=False,
+    threshold=THRESHOLD,
+    vendor_id="job-7",
+)
+
+
+@pytest.mark.parametrize(
+    ("answered", "error"),
+    [
+        (OTHER, fm.UnexpectedResponse),
+        (reply(200, {"job": "job-8", "state": "running"}), fm.UnexpectedResponse),
+        (DOWN, fm.VendorUnavailable),
+    ],
+)
+def test_records_that_speak_of_another_job_find_nothing(answered, error):
+    with (
+        served(answered) as server,
+        fm.FaceVerifier(Later(base_url=server.url)) as verifier,
+        pytest.raises(error) as caught,
+    ):
+        verifier.reconcile(RECORD)
+    assert caught.value.billing.charged is NO
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
+def test_only_what_may_be_asked_again_is_fetched(method):
+    with pytest.raises(fm.ConfigurationError, match=method):
+        Later().fetch(HttpRequest(method=method, url="https://api.jobs.example/"), call=None)
+
+
 def test_a_caller_who_goes_while_it_waits_pays_what_was_charged():
     events, sent = [], threading.Event()
 
@@ -402,7 +501,7 @@ def test_a_program_that_is_stopped_while_it_waits_learns_the_job():
 
     events = []
     with served(ACCEPTED) as server, pytest.raises(KeyboardInterrupt):
-        verify(server, Stopping(), on_event=events.append)
+        verify(server, Stopping(), Later, on_event=events.append)
     assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.CHARGED, "job-7")
 
 

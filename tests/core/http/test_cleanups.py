@@ -1,0 +1,175 @@
+"""What a call leaves at the vendor is removed at its end, and that changes nothing else."""
+
+import attrs
+import pytest
+from kit.acme import match_call
+from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
+
+import facematch_core as fm
+from facematch_core._cancellation import CANCELLATION, Cancellation
+from facematch_core.http import HttpRequest, Wait
+
+YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+
+
+@attrs.frozen(kw_only=True)
+class Tidy(JobBackend):
+    """Makes a person and a check, and leaves neither."""
+
+    name = "tidy"
+
+    def remove(self, path):
+        url = f"{self.address}/{path}"
+        return HttpRequest(method="DELETE", url=url, charges=0, is_cleanup=True)
+
+    def steps(self, call):
+        reply = yield HttpRequest(url=f"{self.address}/people", body=b"-", charges=0)
+        yield self.remove("people/1")
+        reply = yield HttpRequest(url=f"{self.address}/checks", body=b"-")
+        yield self.remove("checks/1")
+        return self.parse(call, reply)
+
+    def sign(self, request, call, *, deadline):
+        return attrs.evolve(request, headers={"X-Key": self.api_key})
+
+    def vendor_id(self, reply):
+        return reply.at("check")
+
+
+ACCEPTED, PERSON = reply(202, {"job": "job-7"}), reply(200, {})
+CHECKED, GONE = reply(200, {"similarity": 0.935}), reply(204)
+DOWN = reply(503, {})
+#: The answer does not come.
+LOST = None
+
+
+def test_what_a_call_leaves_is_removed_at_its_end_the_latest_first(clock):
+    with served(PERSON, CHECKED, GONE, GONE) as server:
+        result = verify(server, clock, by=Tidy)
+    assert paths(server) == ["/people", "/checks", "/checks/1", "/people/1"]
+    assert all(f"X-Key: {JOBS_KEY}".encode() in request for request in server.requests)
+    assert (result.decision, result.warnings) == (fm.Decision.MATCH, ())
+
+
+@pytest.mark.parametrize(
+    "failure", [reply(404, {"message": f"no {JOBS_KEY}"}), reply(401, {}), DOWN, LOST, reply(302)]
+)
+def test_what_cannot_be_removed_is_a_warning_and_changes_nothing_else(clock, failure):
+    with served(PERSON, CHECKED, failure, GONE) as server:
+        result = verify(server, clock, by=Tidy)
+    assert len(server.requests) == 4
+    assert (result.decision, result.billing.charges) == (fm.Decision.MATCH, 1)
+    (warning,) = result.warnings
+    assert (warning.code, warning.tag) == (fm.WarningCode.OTHER, "not_cleaned_up")
+    assert not warning.severity.is_grave
+    assert JOBS_KEY not in repr(result)
+
+
+@pytest.mark.parametrize(
+    ("replies", "error", "charged"),
+    [
+        ((reply(400, {}), GONE), fm.RequestRejected, NO),
+        ((reply(200, {"odd": 1}), GONE, GONE), fm.UnexpectedResponse, YES),
+        ((DOWN, GONE), fm.OutcomeUnknown, UNKNOWN),
+        ((reply(400, {}), DOWN), fm.RequestRejected, NO),
+    ],
+    ids=["refused", "unreadable", "unknown", "not removed"],
+)
+def test_it_is_removed_after_an_error_as_well(clock, replies, error, charged):
+    with served(PERSON, *replies) as server, pytest.raises(error) as caught:
+        verify(server, clock, by=Tidy)
+    assert type(caught.value) is error
+    assert caught.value.billing.charged is charged
+    assert len(server.requests) == 1 + len(replies)
+    assert paths(server)[-1] == "/people/1"
+    assert ("not removed" in str(caught.value)) is (replies[-1] is DOWN)
+
+
+class TidyLater(Tidy):
+    """Cleans up after a job, of which it asks once."""
+
+    def steps(self, call):
+        yield HttpRequest(url=f"{self.address}/compare", body=b"-", expects={202})
+        yield self.remove("jobs/7")
+        yield Wait(1)
+        reply = yield HttpRequest(method="GET", url=f"{self.address}/jobs/7", charges=0)
+        return self.parse(call, reply)
+
+    def vendor_id(self, reply):
+        return reply.at("job")
+
+
+class AnyId(Tidy):
+    """Takes whatever is called an id for that of the call."""
+
+    def vendor_id(self, reply):
+        return reply.at("id")
+
+
+def test_the_id_of_a_call_is_that_of_what_is_charged(clock):
+    """A person who is made before has an id, too: nobody could look for the check by that."""
+    person, checked = reply(200, {"id": "p-1"}), {"id": "c-1", "similarity": 0.935}
+    with served(person, reply(200, checked), GONE, GONE) as server:
+        assert verify(server, clock, by=AnyId).ids.vendor == "c-1"
+    with served(person, reply(200, {"id": "c-1"}), GONE, GONE) as server:
+        with pytest.raises(fm.UnexpectedResponse) as caught:
+            verify(server, clock, by=AnyId)
+        assert caught.value.ids.vendor == "c-1"
+
+
+def test_what_may_still_be_looked_for_is_not_removed(clock):
+    with served(ACCEPTED, DOWN) as server, pytest.raises(fm.OutcomeUnknown):
+        verify(server, clock, by=TidyLater)
+    assert len(server.requests) == 2
+    with served(ACCEPTED, CHECKED, GONE) as server:
+        assert verify(server, clock, by=TidyLater).is_match
+    assert len(server.requests) == 3
+
+
+def test_nothing_is_removed_when_no_time_is_left(clock):
+    class Slow(Tidy):
+        def parse(self, call, reply):
+            clock.advance(10)
+            return super().parse(call, reply)
+
+    with served(PERSON, CHECKED) as server:
+        result = verify(server, clock, by=Slow, deadline_s=5)
+    assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
+    assert len(server.requests) == 2
+
+
+def test_a_caller_who_has_gone_waits_for_no_clean_up():
+    cancellation = Cancellation()
+
+    class Gone(Tidy):
+        def parse(self, call, reply):
+            cancellation.cancel()
+            return super().parse(call, reply)
+
+    token = CANCELLATION.set(cancellation)
+    try:
+        with served(PERSON, CHECKED) as server:
+            assert Gone(base_url=server.url).match(match_call()).score.value == 93.5
+        assert len(server.requests) == 2
+    finally:
+        CANCELLATION.reset(token)
+
+
+def test_a_fault_of_the_signature_is_a_warning(clock):
+    class Forgetful(Tidy):
+        def sign(self, request, call, *, deadline):
+            return request if request.method == "POST" else {}[JOBS_KEY]
+
+    with served(PERSON, CHECKED) as server:
+        result = verify(server, clock, by=Forgetful)
+    assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
+    assert (result.is_match, JOBS_KEY in repr(result)) == (True, False)
+
+
+def test_clean_ups_are_no_part_of_replies_that_are_read():
+    assert Tidy().read_reply(match_call(), PERSON, CHECKED).score.value == 93.5
+
+
+def test_a_clean_up_costs_nothing():
+    with pytest.raises(fm.ConfigurationError):
+        HttpRequest(url="https://api.jobs.example/", is_cleanup=True)

@@ -1,0 +1,135 @@
+"""The mutants of a vendor that refuses with a 200, and of ones with more words than a verdict.
+
+Rows are as those of the table, which holds them, too.
+"""
+
+import functools
+from typing import ClassVar
+
+import attrs
+from mutants.faults import nobody
+from mutants.making import row
+from mutants.reference import (
+    ERRORS,
+    PASS,
+    HttpReference,
+    HttpReferenceSimulator,
+)
+
+import facematch_core as fm
+from facematch_core.http import ErrorRow
+from facematch_core.testing import Situation
+
+FREE = fm.Billing(fm.Charged.NO, "the vendor's page on prices: refusals are free")
+#: The vendor's words for what others say by a status.
+CODES = {
+    400: "InvalidParameterValue.Picture",
+    401: "AuthFailure.SecretIdNotFound",
+    402: "ResourceUnavailable.InArrears",
+    429: "RequestLimitExceeded",
+    503: "InternalError",
+}
+
+
+class PoliteReference(HttpReference):
+    """Conforms; its vendor answers with a 200, whatever there is to say."""
+
+    codes_in_200 = True
+    error_codes: ClassVar = {
+        code: ErrorRow(ERRORS[status], FREE.charged, FREE.ground, "the vendor refuses it")
+        for status, code in CODES.items()
+    }
+
+    def error_code(self, reply):
+        return reply.at("Response", "Error", "Code")
+
+    def body(self, reply):
+        return reply.json()["Response"]
+
+
+class ByHandReference(PoliteReference):
+    """Conforms; reads the codes itself."""
+
+    codes_in_200 = False
+    error_codes: ClassVar = {}
+    errors: ClassVar = {CODES[status]: ERRORS[status] for status in CODES}
+
+    def parse(self, call, reply):
+        code = self.error_code(reply)
+        if code is not None:
+            raise self.refuse(code)
+        return super().parse(call, reply)
+
+    def refuse(self, code):
+        if not isinstance(code, str) or code not in self.errors:
+            return fm.UnexpectedResponse("A refusal that nobody knows.")
+        return self.errors[code]("The vendor refuses it.", billing=FREE)
+
+
+class PoliteSimulator(HttpReferenceSimulator):
+    """The vendor, who refuses with a 200 and charges answers alone."""
+
+    def __init__(self, backend_class=PoliteReference):
+        super().__init__(backend_class)
+
+    def answer(self, request, situation, score):
+        answer = super().answer(request, situation, score)
+        number = next(self._numbers)
+        if answer.status == 200:
+            body = {"Response": {**answer.body, "RequestId": f"request-{number}"}}
+            return attrs.evolve(answer, body=body)
+        error = {"Code": CODES[answer.status], "Message": f"It is refused: {answer.status}."}
+        body = {"Response": {"Error": error, "RequestId": f"request-{number}"}}
+        return attrs.evolve(answer, status=200, body=body, charged=False)
+
+
+class FaceSimulator(HttpReferenceSimulator):
+    """The vendor, who compares whatever it is shown, and says beside that whether it saw a face."""
+
+    def answered(self, words, key, situation, score):
+        is_face = situation is not Situation.NO_FACE
+        met = situation if is_face else Situation.SAME_PERSON
+        status, body = super().answered(words, key, met, score)
+        if "score" in body:
+            body["face"] = "clear" if is_face else "none"
+        return status, body
+
+
+class LookSimulator(HttpReferenceSimulator):
+    """The vendor, who wants somebody to look where it sees no face."""
+
+    def answered(self, words, key, situation, score):
+        status, body = super().answered(words, key, situation, score)
+        return status, body | ({"verdict": "look"} if situation is Situation.NO_FACE else {})
+
+
+polite = functools.partial(row, base=PoliteReference, simulator=PoliteSimulator)
+by_hand = functools.partial(row, base=ByHandReference, simulator=PoliteSimulator)
+
+# fmt: off
+ROWS = (
+    row("R38", "OnlyThatWordIsNobody", "Every other word about the face means that there is one.",
+        base=HttpReference, simulator=FaceSimulator,
+        result=lambda me, ok, call, body: nobody(call) if body["face"] == "none"
+            else ok(call, body)),
+    row("R38", "LookingIsPassing", "Whom the vendor wants looked at has passed.",
+        base=HttpReference, simulator=LookSimulator,
+        decision=lambda me, ok, call, body, score: PASS[call.operation]
+            if body["verdict"] == "look" else ok(call, body, score)),
+    # Refusals with a 200
+    polite("R38", "NewRefusalsAreFree", "A code that nobody knows is a refusal, and free.",
+        error=lambda me, ok, reply, call: fm.RequestRejected("Refused.", billing=FREE)
+            if str(me.error_code(reply)) not in me.error_codes else ok(reply, call)),
+    by_hand("R38", "NewRefusalsAreFreeByHand", "Every other code is a refused field, and free.",
+        refuse=lambda me, ok, code: me.errors.get(code, fm.RequestRejected)("No.", billing=FREE)),
+    by_hand("R38", "NewRefusalsAreNobody", "Every other code means that there is no face.",
+        parse=lambda me, ok, call, reply: nobody(call)
+            if str(me.error_code(reply)) not in {"None", *me.errors} else ok(call, reply)),
+    by_hand("R38", "FieldsAreNobody", "What begins as the code of a field means that there is no "
+        "face.",
+        parse=lambda me, ok, call, reply: nobody(call)
+            if str(me.error_code(reply)).startswith(f"{CODES[400]}.") else ok(call, reply)),
+    polite("R38", "AScoreIsNoRefusal", "A refusal beside which a score stands is passed over.",
+        error_code=lambda me, ok, reply: None if reply.at("Response", "score") else ok(reply)),
+)
+# fmt: on
