@@ -30,7 +30,7 @@ PREFIX = "facematch"
 LONGEST = 24
 
 #: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
-#: would compile what ends in ``.py``. ``jobs`` has those that differ if a vendor answers later.
+#: would compile what ends in ``.py``.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 #: What a repository has.
@@ -49,19 +49,6 @@ FILES: tuple[str, ...] = (
     "tests/test_contract.py",
     "tests/test_package.py",
 )
-
-
-#: What its README says, where that depends on whether its vendor answers later.
-_TEXTS = {
-    False: {
-        "steps": "`build`, what `parse` reads, `error_table`",
-        "keeps": "It keeps nothing, and charges one comparison for each answer 200.",
-    },
-    True: {
-        "steps": "`steps`, `job_states`, `job_result`, `reconcile`",
-        "keeps": "It keeps a job for a day, unless that is deleted, and charges each.",
-    },
-}
 
 
 @attrs.frozen
@@ -84,8 +71,7 @@ class Author:
     metavar="DIR",
     default=Path(),
 )
-@click.option("--jobs", is_flag=True, help="For a vendor that answers later.")
-def command(name: str, into: Path, jobs: bool) -> None:
+def command(name: str, into: Path) -> None:
     """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
 
     NAME is the name that opens your backend: small letters, digits and hyphens.
@@ -93,12 +79,10 @@ def command(name: str, into: Path, jobs: bool) -> None:
     \b
     facematch new-backend my-vendor
     facematch new-backend my-vendor --into ~/src
-    facematch new-backend my-vendor --jobs
 
-    It is for a vendor with an HTTP API, which answers a comparison at once; with --jobs for one
-    that takes it as a job, is asked until that is done, and keeps it until it is deleted. Its
-    vendor is invented: README.md says what to change, in order. Its author is that of `git
-    config`, if there is one. A folder that exists is never overwritten.
+    It is for a vendor with an HTTP API. Its vendor is invented: README.md says what to change, in
+    order. Its author is that of `git config`, if there is one. A folder that exists is never
+    overwritten.
     """
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
@@ -108,7 +92,7 @@ def command(name: str, into: Path, jobs: bool) -> None:
             "written."
         )
     check_target("--into", folder, force=False)
-    files = files_for(name, author(), jobs=jobs)
+    files = files_for(name, author())
     # Written beside its place, and moved there: half a repository is none.
     with named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -141,8 +125,8 @@ def command(name: str, into: Path, jobs: bool) -> None:
         click.echo(f"  {typed(words)}")
 
 
-def files_for(name: str, author: Author = Author(), *, jobs: bool = False) -> dict[str, str]:
-    """Path in the repository, with slashes, to text; `jobs` for a vendor that answers later."""
+def files_for(name: str, author: Author = Author()) -> dict[str, str]:
+    """Path in the repository, with slashes, to text."""
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
     parts = [part.capitalize() for part in module.split("_")]
@@ -160,12 +144,10 @@ def files_for(name: str, author: Author = Author(), *, jobs: bool = False) -> di
         # A text of JSON is one of TOML.
         "author": json.dumps(author.name, ensure_ascii=False),
         "email": json.dumps(author.email, ensure_ascii=False),
-    } | _TEXTS[jobs]
+    }
 
     def fill(file: str) -> str:
-        name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
-        path = TEMPLATES / "jobs" / name
-        path = path if jobs and path.exists() else TEMPLATES / name
+        path = TEMPLATES / f"{file.rpartition('/')[2].removeprefix('.')}.txt"
         return Template(path.read_text(encoding="utf-8")).substitute(words)
 
     return {Template(file).substitute(words): fill(file) for file in FILES}

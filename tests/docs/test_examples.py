@@ -39,10 +39,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 #: What another process imports: the code beside these pages, installed or not.
 OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison"), str(ROOT / "mock_server")]
-#: Written by `facematch new-backend`, and run by its tests.
-WRITTEN = [DOCS / "examples" / f"{name}_backend" for name in ("acme", "latterly")]
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-PAGES = [page for page in PAGES if not any(map(page.is_relative_to, WRITTEN))]
 #: It runs the whole contract twice, which tests/core/cli/test_conformance.py does as well.
 SLOW = DOCS / "extend" / "run-the-contract.md"
 

@@ -31,8 +31,6 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 MOST_WORDS = 40_000
 #: Folders for those who carry the project on: nobody needs them to use the library.
 OF_MAINTAINERS = {"evidence", "maintain"}
-#: Written by `facematch new-backend`: what others find in a new repository.
-WRITTEN = {"acme_backend", "latterly_backend"}
 GENERATED = re.compile(r"(?s)<!-- generated.*?<!-- end -->")
 OUTPUT = re.compile(r"(?ms)^```text\n.*?^```")
 #: A name whose docstring is shown, and how.
@@ -44,8 +42,7 @@ def pages():
     """What people have written for users."""
     for page in [README, *sorted(DOCS.rglob("*.md"))]:
         generated = "this page is generated" in page.read_text(encoding="utf-8").lower()
-        apart = (OF_MAINTAINERS | WRITTEN) & {*page.parts}
-        if not generated and not apart and "LICENSE" not in page.name:
+        if not generated and not OF_MAINTAINERS & {*page.parts} and "LICENSE" not in page.name:
             yield page
 
 

@@ -10,19 +10,16 @@ from pathlib import Path
 import pytest
 
 NAME = "orbital-id"
-#: Each form under a name of its own.
-FORMS = {NAME: [], "orbital-jobs": ["--jobs"]}
 FILE = "_backend.py"
 
 
 class Lab:
     """A clean environment with the wheels of core and plug-in, and nothing of this repository."""
 
-    def __init__(self, environment, folder, run, name):
-        self.environment, self.run, self.folder, self.name = environment, run, folder, name
-        command = (environment.bin / "facematch", "new-backend", name, *FORMS[name])
-        run(*command, "--into", folder)
-        self.repository = folder / f"facematch-{name}"
+    def __init__(self, environment, folder, run):
+        self.environment, self.run, self.folder = environment, run, folder
+        run(environment.bin / "facematch", "new-backend", NAME, "--into", folder)
+        self.repository = folder / f"facematch-{NAME}"
         pip = (environment.bin / "python", "-m", "pip", "wheel", "--quiet", "--no-deps")
         run(*pip, "--wheel-dir", folder / "dist", self.repository)
         package = self.repository.name.replace("-", "_")
@@ -34,7 +31,7 @@ class Lab:
     def card(self):
         """Exit code and card of `facematch conformance`."""
         done = subprocess.run(
-            [self.environment.bin / "facematch", "conformance", self.name, "--json"],
+            [self.environment.bin / "facematch", "conformance", NAME, "--json"],
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -46,42 +43,32 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def labs(lasting_environment, wheel, tmp_path_factory, run_command):
-    """Made once, by name: each test puts back what it breaks."""
+def lab(lasting_environment, wheel, tmp_path_factory, run_command):
+    """Made once: each test puts back what it breaks."""
     environment, folder = lasting_environment("plug-in"), tmp_path_factory.mktemp("lab")
     environment.install(f"{wheel}[testing]")
-    return {name: Lab(environment, folder, run_command, name) for name in FORMS}
+    return Lab(environment, folder, run_command)
 
 
-@pytest.fixture(params=FORMS)
-def form(labs, request):
-    return labs[request.param]
+def test_the_installed_plug_in_is_found_by_its_own_entry_points(lab):
+    assert lab.installed.is_relative_to(lab.environment.bin.parent)
+    listed = json.loads(lab.run(lab.environment.bin / "facematch", "backends", "--json"))
+    (entry,) = (entry for entry in listed["backends"] if entry["name"] == NAME)
+    assert (entry["distribution"], entry["version"]) == (f"facematch-{NAME}", "0.1.0")
+    assert (lab.installed / "py.typed").is_file()
 
 
-@pytest.fixture
-def lab(labs):
-    return labs[NAME]
-
-
-def test_the_installed_plug_in_is_found_by_its_own_entry_points(form):
-    assert form.installed.is_relative_to(form.environment.bin.parent)
-    listed = json.loads(form.run(form.environment.bin / "facematch", "backends", "--json"))
-    (entry,) = (entry for entry in listed["backends"] if entry["name"] == form.name)
-    assert (entry["distribution"], entry["version"]) == (f"facematch-{form.name}", "0.1.0")
-    assert (form.installed / "py.typed").is_file()
-
-
-def test_the_kit_passes_on_it_and_leaves_nothing_open(form):
-    code, card = form.card()
+def test_the_kit_passes_on_it_and_leaves_nothing_open(lab):
+    code, card = lab.card()
     assert (code, card["verdict"]) == (0, "conforms"), card
     assert card["counts"]["failed"] == card["counts"]["open"] == 0
     assert card["counts"]["passed"] > card["counts"]["does_not_apply"]
-    assert card["simulator_distribution"] == f"facematch-{form.name}"
+    assert card["simulator_distribution"] == f"facematch-{NAME}"
 
 
-def test_its_own_tests_pass_from_its_repository(form):
+def test_its_own_tests_pass_from_its_repository(lab):
     tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
-    output = form.run(form.environment.bin / "python", "-P", *tests, cwd=form.repository)
+    output = lab.run(lab.environment.bin / "python", "-P", *tests, cwd=lab.repository)
     assert " passed" in output
     assert "Not tested" not in output
 

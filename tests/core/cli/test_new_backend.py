@@ -11,7 +11,6 @@ import pytest
 from facematch_core.cli.new_backend import LONGEST, Author, files_for
 
 ROOT = Path(__file__).parents[3]
-EXAMPLES = ROOT / "docs" / "examples"
 BIN = Path(sys.executable).parent
 
 #: What tools leave behind.
@@ -181,35 +180,11 @@ def test_the_author_is_that_of_git_or_a_placeholder(run, tmp_path, git, values, 
     assert Author(**named) == (Author() if author is None else Author(**author))
 
 
-@pytest.mark.parametrize(("name", "jobs"), [("acme", False), ("latterly", True)])
-def test_the_example_of_the_documentation_is_what_is_written(name, jobs):
-    files, example = files_for(name, jobs=jobs), EXAMPLES / f"{name}_backend"
-    if os.environ.get("UPDATE_DOCS"):
-        for path, text in files.items():
-            (example / path).parent.mkdir(parents=True, exist_ok=True)
-            (example / path).write_text(text, encoding="utf-8")
-    assert written(example) == files
-
-
-def test_the_two_forms_share_what_does_not_depend_on_when_the_vendor_answers(run, tmp_path):
-    assert run("new-backend", "acme").exit_code == 0
-    assert run("new-backend", "acme", "--jobs", "--into", "later").exit_code == 0
-    forms = [written(folder / "facematch-acme") for folder in (tmp_path, tmp_path / "later")]
-    assert forms[0].keys() == forms[1].keys()
-    assert {name for name, text in forms[0].items() if text != forms[1][name]} == {
-        "README.md",
-        "src/facematch_acme/_backend.py",
-        "src/facematch_acme/_simulator.py",
-        "tests/test_backend.py",
-    }
-
-
-@pytest.mark.parametrize("form", [[], ["--jobs"]], ids=["at once", "later"])
 @pytest.mark.parametrize(
     "typed", ["x9-" + "w" * (LONGEST - 3), pytest.param("m_2", marks=pytest.mark.slow)]
 )
-def test_files_are_clean_whatever_the_name(run, tmp_path, typed, form):
-    run("new-backend", typed, *form)
+def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
+    run("new-backend", typed)
     (repository,) = tmp_path.iterdir()
     files = written(repository)
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -228,13 +203,12 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed, form):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("form", [[], ["--jobs"]], ids=["at once", "later"])
 @pytest.mark.parametrize("words", ["mypy", f"pyright --pythonpath {sys.executable}"])
-def test_type_checkers_agree(run, tmp_path, words, form):
+def test_type_checkers_agree(run, tmp_path, words):
     checker, *how = words.split()
     if not (BIN / checker).exists():
         pytest.skip(f"{checker} is not installed beside this Python")
-    run("new-backend", "my-vendor", *form)
+    run("new-backend", "my-vendor")
     path = os.pathsep.join(["src", str(ROOT)])
     fine, output = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
     assert fine, output
