@@ -223,6 +223,11 @@ class Backend(abc.ABC):
         """Where its answers can come from, as far as that is certain before it is asked."""
         return frozenset() if self.environment is None else frozenset({self.environment})
 
+    @property
+    def session_environments(self) -> frozenset[models.Environment]:
+        """Where answers about sessions can come from, which may say it themselves."""
+        return self.environments
+
     @abc.abstractmethod
     def match(self, call: MatchCall) -> MatchResult:
         """Compare two faces.

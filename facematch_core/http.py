@@ -299,6 +299,16 @@ class HttpBackend(RemoteBackend):
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
 
+    @property
+    def session_environments(self) -> frozenset[Environment]:
+        """As `environments`; of the vendor's own host, set to nothing, whatever answers there."""
+        certain = self.environments
+        host = host_of(f"{self.base_url or self.vendor_url()}/")
+        if certain or not is_among(host, self.allowed_hosts):
+            return certain
+        sandbox = {Environment.SANDBOX} if self.has_sandbox else set()
+        return frozenset({Environment.PRODUCTION, *sandbox})
+
     def match(self, call: MatchCall) -> MatchResult:
         return self.ask(call, MatchResult)
 

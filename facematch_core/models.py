@@ -562,13 +562,15 @@ MYPY = False
 class NoTruth:
     """What is neither yes nor no: `bool` of it is a `TypeError`, and a type checker says so."""
 
+    #: What says yes or no in its place.
+    door: ClassVar[str]
+
     if not MYPY:
 
         def __bool__(self) -> NoReturn:
             raise TypeError(
                 f"A {type(self).__name__} has no truth value: REVIEW, INCONCLUSIVE and CANNOT_KNOW "
-                "are not yes or no. Ask for .is_match, .is_live, .is_verified, .decision or "
-                ".outcome."
+                f"are not yes or no. Ask for .{self.door}."
             )
 
 
@@ -692,6 +694,7 @@ class MatchResult(Result):
     """
 
     kind = "match"
+    door = "is_match or .decision"
 
     decision: Decision
     reference_faces: tuple[Face, ...] | None = attrs.field(
@@ -716,6 +719,7 @@ class LivenessResult(Result):
     """
 
     kind = "liveness"
+    door = "is_live or .decision"
 
     decision: LivenessDecision
     method: str | None = None
@@ -760,6 +764,7 @@ class LiveMatchResult(NoTruth, Document):
     """
 
     kind = "live_match"
+    door = "is_verified or .decision"
 
     decision: LiveMatchDecision
     liveness: LivenessResult
@@ -784,6 +789,11 @@ class LiveMatchResult(NoTruth, Document):
         To find or delete all that the vendor kept, take those of `liveness` and of `match`.
         """
         return self.liveness.ids if self.match is None else self.match.ids
+
+    @property
+    def route(self) -> Route | None:
+        """Who answered the last call and who did not; None outside a failover."""
+        return self.liveness.route if self.match is None else self.match.route
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
@@ -890,6 +900,8 @@ class Reconciliation(NoTruth):
     Raises:
         ValueError: an outcome and a result that do not go together.
     """
+
+    door = "outcome"
 
     outcome: Reconciled
     call: CallRecord

@@ -36,13 +36,13 @@ class ResultPolicy:
     #: Where every answer must come from; None if that does not matter.
     required: models.Environment | None = None
 
-    def check_environment(self) -> None:
+    def check_environment(self, *, of_sessions: bool = False) -> None:
         """Refuse to ask where no answer could come from the environment that is wanted."""
         backend, required, environment = self.backend, self.required, self.backend.environment
         mock = models.Environment.MOCK
         if environment is not mock and required is None:
             return
-        possible = backend.environments
+        possible = backend.session_environments if of_sessions else backend.environments
         if environment is mock and mock not in possible:
             environment = models.Environment.PRODUCTION
             problem = "is set to mock, but its address is the real vendor's"

@@ -23,9 +23,11 @@ from .masking import Secret
 from .models import (
     UNWRITTEN,
     Billing,
+    Decision,
     Document,
     Environment,
     Ids,
+    LivenessDecision,
     LivenessResult,
     MatchResult,
     NoTruth,
@@ -67,6 +69,12 @@ class ComparedWith(enum.StrEnum):
     #: With a face that the vendor had stored before.
     STORED = "stored"
     UNKNOWN = "unknown"
+
+
+#: The tag of the warning in an item that the vendor's session does not have.
+NOT_REPORTED = "not_reported"
+
+_PASSES = (Decision.MATCH, LivenessDecision.LIVE)
 
 
 class DeletionState(enum.StrEnum):
@@ -173,7 +181,7 @@ class SessionRecord(Document):
         threshold, review_threshold: Where a match begins, and up to where it needs a person,
             0-100; None for the vendor's, and for no review.
         liveness_threshold: Where a live face begins, 0-100; None for the vendor's.
-        valid_for_s: Seconds from the start, above 0, after which a pass needs a person.
+        valid_for_s: Seconds from the start, above 0, after which nobody is waited for.
         planned_at: UTC, by this machine's clock.
         started_at: When its first start was sent, UTC; None before.
         session_id: The vendor's; None before an answer has given it.
@@ -334,8 +342,8 @@ class SessionReading(SessionAnswer):
         read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
             does not say.
         attempts: How many the person has made; None if the vendor does not say.
+        is_asked_back: Whether the vendor waits for the person to come once more, however long.
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
-        checked_at: When the person was judged, by the vendor's clock; None if it does not say.
         warnings: About the whole, in the vendor's order.
         raw: An allow-list of the body, without pictures, addresses, secrets and demographics.
     """
@@ -358,8 +366,8 @@ class SessionReading(SessionAnswer):
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     read_again_s: float | None = None
     attempts: int | None = None
+    is_asked_back: bool = False
     reviewed: bool | None = None
-    checked_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     warnings: tuple[ResultWarning, ...] = ()
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
@@ -425,7 +433,8 @@ class SessionResult(NoTruth, Document):
     Attributes:
         record: The session's.
         state: How far it has come.
-        match, liveness: The worst item of each kind; None if none was reported.
+        match, liveness: The worst item of each kind; INCONCLUSIVE with the tag ``not_reported`` if
+            there is none.
         compared_with: With which picture; None without a match.
         portrait: A picture of the person, if it was asked for and the face is live. Not in
             `to_dict` and repr.
@@ -433,7 +442,6 @@ class SessionResult(NoTruth, Document):
         attempts: How many the person has made; None if the vendor does not say.
         vendor_status: The vendor's own word for the session.
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
-        checked_at: When the person was judged, by the vendor's clock; None if it does not say.
         environment: Where it came from.
         required_environment: Where it had to come from; None if that did not matter.
         billing: What the read cost.
@@ -444,18 +452,18 @@ class SessionResult(NoTruth, Document):
     """
 
     kind = "session_result"
+    door = "is_verified_for(subject, purpose=..., about=..., max_age_s=...)"
 
     record: SessionRecord
     state: SessionState
-    match: MatchResult | None = None
-    liveness: LivenessResult | None = None
+    match: MatchResult
+    liveness: LivenessResult
     compared_with: ComparedWith | None = None
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     warnings: tuple[ResultWarning, ...] = ()
     attempts: int | None = None
     vendor_status: str | None = None
     reviewed: bool | None = None
-    checked_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     environment: Environment | None = None
     required_environment: Environment | None = None
     billing: Billing = attrs.field(factory=Billing)
@@ -463,40 +471,55 @@ class SessionResult(NoTruth, Document):
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False, metadata=UNWRITTEN)
 
-    @property
-    def is_match(self) -> bool:
-        """Whether a match was reported and passed. Who was compared, and for what, is not asked."""
-        return self.match is not None and self.match.is_match
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a live face was reported and passed. For whom, and for what, is not asked."""
-        return self.liveness is not None and self.liveness.is_live
-
     def is_verified_for(
-        self, subject_ref: str, *, purpose: str, about: str | None = None, max_age_s: float = 3600.0
+        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
     ) -> bool:
         """Whether this verdict may decide this one thing for this person now.
 
-        True only if the session is decided, every check of its record was reported and passed, it
-        was started for this subject, purpose and matter, it came from the required environment,
-        and it was started no longer ago than that. Let it decide one thing only: mark the record
-        as consumed in the same transaction.
+        True only if the session is decided, every check of its record was reported, nothing that
+        was reported failed, it was started for this subject, purpose and matter, it came from the
+        required environment, and it was started no longer ago than that. Let it decide one thing
+        only: mark the record as consumed in the same transaction.
 
         Args:
             subject_ref, purpose, about: What your program is about to do, and for whom: from the
-                login, never from the record.
-            max_age_s: Seconds since the start, above 0.
+                login, never from the record. `about` is None where that does not matter.
+            max_age_s: Seconds since the start, above 0: 600 for a login, 3,600 for a payout, more
+                where people at the vendor look; `math.inf` for a later look at what was decided.
         """
-        record, passed = self.record, {Operation.MATCH: self.is_match}
-        passed[Operation.LIVENESS] = self.is_live
-        if record.started_at is None or self.state is not SessionState.DECIDED:
-            return False
-        age_s = (self.clock.now() - record.started_at).total_seconds()
-        return (
-            bool(record.checks)
-            and all(passed[check] for check in record.checks)
-            and (record.subject_ref, record.purpose, record.about) == (subject_ref, purpose, about)
-            and self.required_environment in (None, self.environment)
-            and -60 <= age_s <= max_age_s
-        )
+        return not self.why_not(subject_ref, purpose=purpose, about=about, max_age_s=max_age_s)
+
+    def why_not(
+        self, subject_ref: str, *, purpose: str, about: str | None, max_age_s: float
+    ) -> tuple[str, ...]:
+        """Every reason for which `is_verified_for` says no; none if it says yes.
+
+        For logs and for people who help: no reason holds what the arguments or the record say.
+        """
+        record, age_s = self.record, None
+        if record.started_at is not None:
+            age_s = (self.clock.now() - record.started_at).total_seconds()
+        reasons = {
+            f"the session is {self.state}": self.state is not SessionState.DECIDED,
+            "the record asks for no check": not record.checks,
+            "it was started for somebody else": record.subject_ref != subject_ref,
+            "it was started for another purpose": record.purpose != purpose,
+            "it was started about something else": record.about != about,
+            f"it comes from {self.environment or 'an unknown environment'}": (
+                self.required_environment not in (None, self.environment)
+            ),
+            "nobody knows when it was started": age_s is None,
+            f"it was started {age_s or 0:.0f} s ago": (
+                age_s is not None and not -60 <= age_s <= max_age_s
+            ),
+        }
+        items: dict[Operation, MatchResult | LivenessResult] = {
+            Operation.MATCH: self.match,
+            Operation.LIVENESS: self.liveness,
+        }
+        for check, item in items.items():
+            if any(warning.tag == NOT_REPORTED for warning in item.warnings):
+                reasons[f"{check} was not reported"] = check in record.checks
+            else:
+                reasons[f"{check} is {item.decision}"] = item.decision not in _PASSES
+        return tuple(reason for reason, holds in reasons.items() if holds)

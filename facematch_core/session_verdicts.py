@@ -31,6 +31,7 @@ from .models import (
 from .policy import find_mismatch, judge_fields
 from .refusals import FREE_BILLING
 from .session_types import (
+    NOT_REPORTED,
     ComparedWith,
     Kept,
     SessionAnswer,
@@ -45,6 +46,8 @@ Portrait: TypeAlias = Image | Secret | None
 
 #: How far the vendor's clock may be behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
+#: How much longer whoever has begun is waited for. Ours.
+_OVERTIME_S = 900.0
 #: Seconds between two looks: while somebody is expected, and while somebody else looks. They grow
 #: with the age of the session.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
@@ -90,10 +93,17 @@ def check_record(record: SessionRecord, rules: Rules) -> None:
         )
 
 
-def check_origin(answer: SessionAnswer, record: SessionRecord, rules: Rules) -> Environment | None:
-    """Where an answer came from; `EnvironmentMismatch` if that is not where it must come from."""
+def check_origin(
+    answer: SessionAnswer, record: SessionRecord, rules: Rules, *, may_be_silent: bool = False
+) -> Environment | None:
+    """Where an answer came from; `EnvironmentMismatch` if that is not where it must come from.
+
+    Of what nothing declares a reading must say it; the answers to a start and a deletion need not.
+    """
     word, environment = answer.environment, None
     declared = rules.declared or record.environment
+    if may_be_silent and word is None and declared is None:
+        return None
     try:
         environment = None if word is None else Environment(word)
         problem = find_mismatch(environment, declared, rules.required)
@@ -139,14 +149,13 @@ def judge(
     state, lasts_s = reading.state, rules.can.result_lasts_s
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
-    nobody_came = not reading.attempts and not reading.checks
-    if state is SessionState.PENDING and nobody_came and left_s < 0:
+    if reading.attempts or reading.checks:
+        left_s += _OVERTIME_S
+    if state is SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = SessionState.EXPIRED
     doubts = list(reading.doubts)
     if state is not SessionState.DECIDED or reading.approved is False:
         doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
-    if (reading.checked_at or now) > valid_until:
-        doubts.append(_doubt("too_late", "The verdict came after the session's time was over."))
     liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
     if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
         text = "The vendor does not show that the face was compared with the given reference."
@@ -155,17 +164,17 @@ def judge(
         # Another program gave the picture: nobody here says whose it is.
         doubts.append(_doubt("compared_with_unknown", "Nobody says whose picture was compared."))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
+    is_compared = any(isinstance(check.result, MatchResult) for check in reading.checks)
     result = SessionResult(
         record=record,
         state=state,
         match=match,
         liveness=liveness,
-        compared_with=None if match is None else reading.compared_with,
+        compared_with=reading.compared_with if is_compared else None,
         warnings=(*reading.warnings, *reading.doubts),
         attempts=reading.attempts,
         vendor_status=reading.vendor_status,
         reviewed=reading.reviewed,
-        checked_at=reading.checked_at,
         environment=environment,
         required_environment=rules.required,
         billing=FREE_BILLING,
@@ -174,7 +183,7 @@ def judge(
         ),
         raw=reading.raw,
     )
-    return result, portrait if result.is_live else None
+    return result, portrait if liveness.is_live else None
 
 
 def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> SessionResult | None:
@@ -185,6 +194,8 @@ def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> Sess
     return SessionResult(
         record=record,
         state=SessionState.GONE,
+        match=_not_reported(MatchResult, rules.backend),
+        liveness=_not_reported(LivenessResult, rules.backend),
         environment=rules.declared,
         required_environment=rules.required,
         billing=FREE_BILLING,
@@ -227,7 +238,7 @@ def _worst(
     rules: Rules,
     doubts: Sequence[ResultWarning],
 ) -> tuple[Any, Portrait]:
-    """The item of one kind that counts, by all rules, and its picture; None for none."""
+    """The item of one kind that counts, by all rules, and its picture; None for no picture."""
     operation, passes_at, review_at = Operation.LIVENESS, record.liveness_threshold, None
     if kind is MatchResult:
         operation, passes_at = Operation.MATCH, record.threshold
@@ -244,13 +255,26 @@ def _worst(
             fields |= {"environment": reading.environment, "billing": FREE_BILLING}
             items.append((attrs.evolve(result, **fields), check.portrait))
     if not items:
-        return None, None
+        return _not_reported(kind, rules.backend), None
     worst: Any
     worst, portrait = max(items, key=lambda item: _badness(item[0]))
     if doubts and not _badness(worst)[0]:
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
+
+
+def _not_reported(kind: Any, backend: str) -> Any:
+    warning = ResultWarning(
+        code=models.WarningCode.OTHER,
+        severity=models.Severity.INFORMATION,
+        tag=NOT_REPORTED,
+        text="The session has no such item.",
+    )
+    word = models.Decision if kind is MatchResult else models.LivenessDecision
+    return kind(
+        decision=word.INCONCLUSIVE, warnings=(warning,), backend=backend, billing=FREE_BILLING
+    )
 
 
 def _threshold(

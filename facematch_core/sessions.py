@@ -22,7 +22,7 @@ from .deadline import Deadline
 from .errors import FaceMatchError, InvalidRequest, OutcomeUnknown, SessionNotFound
 from .events import FollowUpEmitter
 from .masking import Secret
-from .models import Billing, CallRecord, Charged, Operation, Threshold
+from .models import Billing, CallRecord, Charged, Environment, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
 from .refusals import FREE_BILLING, NOT_KEPT
 from .resilience import Policy, RateLimiter
@@ -152,7 +152,9 @@ class Sessions:
             threshold, review_threshold: Where a match begins, and above it, up to where it needs a
                 person, 0-100; None for the verifier's, else for the vendor's.
             liveness_threshold: Where a live face begins, likewise.
-            valid_for_s: Seconds from the start, above 0, after which a pass needs a person.
+            valid_for_s: Seconds from the start, above 0, after which a session is EXPIRED in which
+                nobody has begun, and 15 minutes later one in which somebody has: delete it before
+                you plan another.
 
         Raises:
             InvalidRequest: a value is of another type or out of range, or this vendor leaves the
@@ -161,7 +163,7 @@ class Sessions:
             EnvironmentMismatch: the backend is set to another environment than the required one.
         """
         self._check_open()
-        self._starting.result_policy.check_environment()
+        self._starting.result_policy.check_environment(of_sessions=True)
         for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
             if text is not None or name != "about":
                 check_text(name, text)
@@ -266,7 +268,7 @@ class Sessions:
             )
 
         def judge_start(answer: StartedSession) -> Session:
-            check_origin(answer, record, self._rules())
+            check_origin(answer, record, self._rules(), may_be_silent=True)
             billing = Billing(Charged.UNKNOWN, answer.billing.ground)
             return self._hand_over(answer, record, billing)
 
@@ -411,7 +413,7 @@ class Sessions:
             return DeleteRequest(record=record, deadline=deadline, **common)
 
         def judge_deletion(deletion: Deletion) -> Deletion:
-            check_origin(deletion, record, self._rules())
+            check_origin(deletion, record, self._rules(), may_be_silent=True)
             return deletion
 
         try:
@@ -465,11 +467,12 @@ class Sessions:
         return f"Sessions({self._backend.name})"
 
     def _rules(self) -> Rules:
-        pipeline = self._starting
+        pipeline, production = self._starting, Environment.PRODUCTION
+        is_production = self._backend.session_environments == {production}
         return Rules(
             backend=self._backend.name,
             can=self._can,
-            declared=self._backend.environment,
+            declared=self._backend.environment or (production if is_production else None),
             required=pipeline.result_policy.required,
             thresholds=pipeline.defaults.thresholds,
             threshold_rule=self._backend.capabilities.threshold_rule,
@@ -509,7 +512,7 @@ class Sessions:
                     f"The session belongs to the {noun} {theirs!r:.60}, and these are sessions of "
                     f"{ours}: open those of its own {noun}."
                 )
-        self._starting.result_policy.check_environment()
+        self._starting.result_policy.check_environment(of_sessions=True)
         check_record(record, self._rules())
 
     def _check_sought(self, record: SessionRecord) -> None:

@@ -222,6 +222,7 @@ def read_reply(
         subject_ref=decision.caller_ref if is_subject else None,
         created_at=decision.created_at,
         vendor={"workflow_id": decision.workflow_id} if decision.workflow_id else {},
+        is_asked_back=decision.status in (SessionStatus.AWAITING_USER, SessionStatus.RESUBMITTED),
         doubts=tuple(_read_doubts(backend, decision)),
         link=read_secret(address, "session_url") if address else None,
         expires_at=decision.expires_at,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,9 @@ from .text import DECISIONS, Exit, clean, print_json, say, warning_text
 if TYPE_CHECKING:
     from facematch_core.session_types import Session, SessionRecord, SessionResult
     from facematch_core.sessions import Sessions
+
+#: Seconds since the start in which a verdict counts, for the exit code.
+MAX_AGE_S = 3600.0
 
 #: Longer than any record.
 MAX_RECORD_BYTES = 1 << 16
@@ -318,20 +320,21 @@ def _teller() -> Callable[[SessionResult], None]:
 def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
     """Print a result; 0 if it verifies whom its record names, for what the record says."""
     record = result.record
-    is_verified = result.is_verified_for(
-        record.subject_ref, purpose=record.purpose, about=record.about
+    reasons = result.why_not(
+        record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=MAX_AGE_S
     )
+    is_verified = not reasons
     if arguments["as_json"]:
         print_json({**result.to_dict(), "is_verified": is_verified})
     else:
         say(f"{'verified' if is_verified else 'not verified'}: {STATES[result.state.value]}")
         for name, part in (("match", result.match), ("live face", result.liveness)):
-            if part is not None:
-                say(f"  {name}: {part}")
+            say(f"  {name}: {part}")
+        for reason in reasons:
+            say(f"  no: {reason}")
         if result.compared_with is not None:
             say(f"  compared with: {result.compared_with}")
-        of_parts = (part.warnings for part in (result.match, result.liveness) if part is not None)
-        for warning in itertools.chain(*of_parts, result.warnings):
+        for warning in (*result.match.warnings, *result.liveness.warnings, *result.warnings):
             say(f"  {warning_text(warning)}")
         if (portrait := arguments.get("portrait")) is not None:
             written = f"portrait: written to {portrait}, a face: delete it when you are done"
@@ -340,6 +343,5 @@ def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
         return Exit.OK
     if result.state != "decided":
         return Exit.LOOK if result.state in OPEN else Exit.NO
-    parts = [part.decision.value for part in (result.match, result.liveness) if part is not None]
-    codes = [DECISIONS[decision] for decision in parts]
+    codes = [DECISIONS[part.decision.value] for part in (result.match, result.liveness)]
     return Exit.NO if Exit.NO in codes else Exit.LOOK

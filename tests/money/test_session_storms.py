@@ -114,7 +114,7 @@ class Storm:
         session_id = result.record.session_id
         owners = {each.id: each.vendor_data for each in self.world.control.sessions.all()}
         for subject, (purpose, about) in itertools.product(SUBJECTS, PURPOSES):
-            if result.is_verified_for(subject, purpose=purpose, about=about):
+            if result.is_verified_for(subject, purpose=purpose, about=about, max_age_s=3600):
                 mine = (record.subject_ref, record.purpose, record.about)
                 assert mine == (subject, purpose, about)
                 assert session_id in self.passed

@@ -139,4 +139,4 @@ def test_a_portrait_that_is_refused_does_not_show_its_address(world, leaks_of, w
         world.sessions.read(session.record, with_portrait=True)
     assert isinstance(caught.value, fm.ConfigurationError) is (where == "elsewhere")
     assert leaks_of(session, error=caught.value, signature=signature) == {}
-    assert world.sessions.read(session.record).is_live
+    assert world.sessions.read(session.record).liveness.is_live

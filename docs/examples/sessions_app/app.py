@@ -5,6 +5,7 @@ Once a day `python app.py forget` deletes what is not needed any more.
 
 import json
 import logging
+import math
 import os
 import sys
 import time
@@ -84,12 +85,17 @@ def save(record):
     run(f"UPDATE sessions SET {columns} WHERE id = ?", *values)
 
 
-def is_verified(row, customer, about):
+def is_verified(result, customer, about, max_age_s=3600):
     """The one door: a verdict on this customer, for this payout, of the last hour."""
-    if not row or not row["result"]:
-        return False
-    result = SessionResult.from_dict(json.loads(row["result"]))
-    return result.is_verified_for(customer, purpose="payout", about=about)
+    question = {"purpose": "payout", "about": about, "max_age_s": max_age_s}
+    return result is not None and result.is_verified_for(customer, **question)
+
+
+def last_result(row):
+    """What the last reading said, to show it; what is paid is read anew."""
+    if row is None or row["result"] is None:
+        return None
+    return SessionResult.from_dict(json.loads(row["result"]))
 
 
 @app.get("/", response_class=HTMLResponse)
@@ -99,7 +105,8 @@ def payouts(login: Login, answer: Response):
     for about, paid_at in run("SELECT about, paid_at FROM payouts WHERE customer = ?", customer):
         (row,) = run(NEWEST, customer, about) or [None]
         step = "looking" if row and row["look_at"] else "new"
-        step = "paid" if paid_at else "verified" if is_verified(row, customer, about) else step
+        step = "verified" if is_verified(last_result(row), customer, about) else step
+        step = "paid" if paid_at else step
         if step == "looking":
             answer.headers["Refresh"] = "5"
         action, says = STEPS[step]
@@ -116,7 +123,7 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
         row = database.execute(NEWEST, [customer, about]).fetchone()
         starts = database.execute(STARTS, [customer, now - WITHIN_S]).fetchone()[0]
         record = record_of(row) if row and row["look_at"] else None
-        is_over = payout and (payout["paid_at"] or is_verified(row, customer, about))
+        is_over = payout and (payout["paid_at"] or is_verified(last_result(row), customer, about))
         if not payout or is_over or (starts >= MOST_STARTS and not record):
             raise HTTPException(429)
         if not record:
@@ -182,16 +189,18 @@ async def didit(request: Request):
 
 
 @app.post("/pay")
-def pay(customer: Poster, about: Text):
-    """A verdict lets one payout through, once."""
+def pay(request: Request, customer: Poster, about: Text):
+    """What Didit says now lets one payout through, once: a webhook may have been lost."""
     consume = "UPDATE sessions SET consumed_at = ? WHERE id = ? AND consumed_at IS NULL"
     change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
+    (row,) = run(NEWEST, customer, about) or [None]
+    # Read outside the transaction, consume inside.
+    result = request.app.state.sessions.read(record_of(row)) if row and row["session_id"] else None
+    if not is_verified(result, customer, about):
+        raise HTTPException(403)
     with shop.transaction() as database:
-        row, now = database.execute(NEWEST, [customer, about]).fetchone(), time.time()
-        if not is_verified(row, customer, about):
-            raise HTTPException(403)
-        if database.execute(consume, [now, row["id"]]).rowcount == 1:
-            database.execute(change, [now, about])
+        if database.execute(consume, [time.time(), row["id"]]).rowcount == 1:
+            database.execute(change, [time.time(), about])
     return RedirectResponse("/", 303, PRIVATE)
 
 
@@ -234,7 +243,8 @@ def look(sessions):
         document = document or json.dumps(result.to_dict())
         look_at = result.read_again_s and time.time() + result.read_again_s
         for now in run(change, document, look_at, row["id"], lease):
-            if now["consumed_at"] and not (result.is_match and result.is_live):
+            still = is_verified(result, now["customer"], now["about"], max_age_s=math.inf)
+            if now["consumed_at"] and not still:
                 log.critical("%s was paid, and passes no longer", row["id"])
 
 

@@ -194,6 +194,13 @@ def test_a_verdict_that_is_taken_back_raises_an_alarm(shop, caplog):
     assert [r.name for r in caplog.records if r.levelname == "CRITICAL"] == ["payouts"]
 
 
+def test_what_the_vendor_takes_back_is_not_paid_though_no_webhook_came(shop):
+    shop.pass_by()
+    shop.mock.control.sessions.decide(shop.row()["session_id"], "Declined")
+    assert shop.post("/pay").status_code == 403
+    assert "Paid." not in shop.page()
+
+
 def test_a_film_that_nobody_needs_is_deleted_before_its_row(shop, monkeypatch):
     shop.pass_by()
     sessions, hosted = service.app.state.sessions, shop.mock.control.sessions

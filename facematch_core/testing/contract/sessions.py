@@ -14,6 +14,7 @@ import attrs
 import facematch_core as fm
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.session_types import (
+    NOT_REPORTED,
     Deletion,
     DeletionState,
     Kept,
@@ -159,7 +160,13 @@ def try_out(ask: Callable[..., Any], *values: Any) -> Any:
 
 
 def lets_in(result: fm.SessionResult) -> bool:
-    return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT)
+    return result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600)
+
+
+def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResult]:
+    """What it reports about a face."""
+    both = result.match, result.liveness
+    return [item for item in both if NOT_REPORTED not in [w.tag for w in item.warnings]]
 
 
 def words(outcome: Any) -> str:
@@ -167,7 +174,7 @@ def words(outcome: Any) -> str:
     if not isinstance(outcome, fm.SessionResult):
         text = f"{type(outcome).__name__} {getattr(outcome, 'state', '')}".rstrip()
         return f"{text} ({outcome})" if isinstance(outcome, Exception) else text
-    items = [f"{item.decision}" for item in (outcome.match, outcome.liveness) if item is not None]
+    items = [f"{item.decision}" for item in items_of(outcome)]
     return f"{outcome.state} with {' and '.join(items) or 'no item about a face'}"
 
 
@@ -188,8 +195,7 @@ class SessionRules(Rules):
             before, _, charges = desk.count(desk.sessions.read, session.record)
             is_open = isinstance(before, fm.SessionResult) and before.state is State.PENDING
             assert is_open, f"a session in which nobody was is {words(before)}"
-            items = before.match, before.liveness
-            assert items == (None, None), f"nobody was looked at, and it has {words(before)}"
+            assert not items_of(before), f"nobody was looked at, and it has {words(before)}"
             assert not charges, f"a read is charged {charges} times"
             if desk.can.can_resume:
                 again = try_out(desk.sessions.resume, session.record)
@@ -276,7 +282,7 @@ class SessionRules(Rules):
             where = f"{case.name} is {words(result)}"
             assert not lets_in(result), f"{where}: that is a yes"
             assert result.state in STATES.get(case, (result.state,)), where
-            items = [item for item in (result.match, result.liveness) if item is not None]
+            items = items_of(result)
             decisions = [item.decision for item in items]
             if case in FAILED:
                 assert FAIL[FAILED[case]] in decisions, f"{where}: nobody learns why"
@@ -287,7 +293,9 @@ class SessionRules(Rules):
             elif case is Case.LOW_SCORE:
                 session = desk.start(desk.plan(live_from=LOW_FROM))
                 result = desk.look(session, case)
-                assert result.is_live, f"{words(result)} of a record that asks for {LOW_FROM:g}"
+                assert result.liveness.is_live, (
+                    f"{words(result)} of a record that asks for {LOW_FROM:g}"
+                )
             elif case is Case.UNKNOWN_WORD:
                 word = bench.simulator.unknown_status
                 assert result.vendor_status == word, (
@@ -398,7 +406,7 @@ class SessionRules(Rules):
         for case in desk.cases(Case.PASSED, Case.SPOOF, Case.UNAPPROVED):
             session = desk.start()
             result = desk.look(session, case, with_portrait=True)
-            portrait, is_live = result.portrait, result.is_live
+            portrait, is_live = result.portrait, result.liveness.is_live
             assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
 
     def test_r60_delete_says_what_it_did(self, bench: Bench) -> None:

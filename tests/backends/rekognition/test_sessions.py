@@ -18,6 +18,8 @@ from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBac
 CARDS = {name: card.data for name, card in card_sheet().items()}
 KEYS = {"access_key_id": "mock-access-key", "secret_access_key": "mock-live-key"}
 BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
+#: What a result is asked.
+PAYOUT = {"purpose": "payout", "about": None, "max_age_s": 3600.0}
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
 START = fm.SystemClock().now()
 RECORD = SessionRecord(
@@ -253,9 +255,9 @@ def test_somebody_is_verified_from_the_threshold_on(sessions, mock, card, thresh
     mock.control.sessions.finish(session.page["session_id"], card)
     result = sessions.read(session.record, with_portrait=True)
     assert result.state is SessionState.DECIDED
-    assert result.is_verified_for("customer-17", purpose="payout") is is_live
+    assert result.is_verified_for("customer-17", **PAYOUT) is is_live
     assert (result.portrait is not None) is is_live
-    assert (result.match, result.compared_with) == (None, None)
+    assert (result.match.decision, result.compared_with) == (fm.Decision.INCONCLUSIVE, None)
     assert result.liveness.decision is not fm.LivenessDecision.REVIEW
 
 
@@ -308,8 +310,9 @@ def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, recor
         mock.control.advance(181)
         result = sessions.read(session.record)
     assert result.state is SessionState.GONE
-    assert not result.is_verified_for("customer-17", purpose="payout")
-    assert (result.match, result.liveness, result.read_again_s) == (None, None, None)
+    assert not result.is_verified_for("customer-17", **PAYOUT)
+    assert {result.match.decision, result.liveness.decision} == {"inconclusive"}
+    assert result.read_again_s is None
 
 
 def test_what_was_never_there_is_not_found(sessions, mock, record):
@@ -352,7 +355,10 @@ def test_one_that_runs_already_is_read_and_needs_a_threshold_to_pass(sessions, m
     for threshold, passed in ((None, False), (80.0, True)):
         more = {"checks": ["liveness"], "liveness_threshold": threshold}
         record = SessionRecord.adopt("rekognition", session_id, **adopted, **more)
-        assert sessions.read(record).is_verified_for("c", purpose="p") is passed
+        assert (
+            sessions.read(record).is_verified_for("c", purpose="p", about=None, max_age_s=3600)
+            is passed
+        )
 
 
 def test_no_key_and_no_picture_is_in_what_is_told_of_a_session(connect, mock, record):

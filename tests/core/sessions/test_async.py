@@ -32,8 +32,8 @@ async def test_the_same_methods_are_awaited():
         record = sessions.plan("c-1", purpose="payout")
         record = (await sessions.start(record, language="es")).record
         assert (await sessions.resume(record)).token
-        assert (await sessions.read(record, with_portrait=True)).is_live
-        assert (await sessions.wait(record)).is_match
+        assert (await sessions.read(record, with_portrait=True)).liveness.is_live
+        assert (await sessions.wait(record)).match.is_match
         assert (await sessions.delete(record)).state is fm.DeletionState.DONE
         assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"
     with pytest.raises(fm.ConfigurationError):
@@ -45,7 +45,7 @@ async def test_a_wait_holds_no_thread_and_reads_again():
     lost = fm.OutcomeUnknown("no answer")
     async with opened(Acme({}, PENDING, lost, PENDING), clock=clock) as sessions:
         record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record
-        assert (await sessions.wait(record)).is_live
+        assert (await sessions.wait(record)).liveness.is_live
     assert clock.slept == [2, 3, 4.5]
 
 

@@ -44,7 +44,7 @@ def test_a_session_is_started_read_found_and_deleted(ask):
     session = sessions.start(record)
     assert session.link.reveal() == LINK
     result = sessions.read(session.record)
-    assert result.is_live
+    assert result.liveness.is_live
     assert result.raw == {"id": "s-1", "link": "***"}
     assert sessions.read(record).record.session_id == "s-1"
     assert sessions.delete(session.record).state is fm.DeletionState.DONE
@@ -145,4 +145,4 @@ def test_a_portrait_that_is_not_there_is_no_outage_of_the_verdict(ask, reply):
         with pytest.raises(fm.VendorUnavailable) as caught:
             sessions.read(record, with_portrait=True)
         assert "canary-face" not in str(caught.value)
-        assert sessions.read(record).is_live
+        assert sessions.read(record).liveness.is_live

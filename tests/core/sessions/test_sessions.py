@@ -59,7 +59,7 @@ def test_from_the_plan_to_the_one_yes():
         assert again.billing.charged is fm.Charged.NO
         assert (again.link, again.token.reveal()) == (None, TOKEN)
         result = sessions.read(again.record, with_portrait=True)
-        assert result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT)
+        assert result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60)
         assert result.portrait == picture()
         assert sessions.read(again.record).portrait is None
     assert session.billing.charged is fm.Charged.UNKNOWN
@@ -177,7 +177,7 @@ def test_a_record_of_elsewhere_is_refused():
     assert planned(named).profile == "eu"
     with pytest.raises(fm.InvalidRequest):
         named.read(attrs.evolve(record, profile="us"))
-    assert named.read(record).is_live
+    assert named.read(record).liveness.is_live
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_a_breaker_stops_starts_and_no_reading():
     for _ in range(9):
         with pytest.raises(fm.VendorUnavailable):
             sessions.read(lost)
-    assert sessions.read(lost).is_live
+    assert sessions.read(lost).liveness.is_live
 
 
 def test_readings_have_a_rate_of_their_own():
@@ -343,7 +343,7 @@ def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
     first, other = ({"vendor": {"workflow": name}} for name in ("w-1", "w-2"))
     sessions = opened(Acme(first, first, other))
     record = started(sessions)
-    assert sessions.read(record).is_live
+    assert sessions.read(record).liveness.is_live
     with pytest.raises(fm.SessionMismatch):
         sessions.read(record)
 
@@ -376,7 +376,7 @@ def test_a_wait_pauses_longer_and_longer_until_there_is_a_verdict():
         {}, pending, failed, fm.RateLimited("slow", retry_after_s=30.0), pending, pending
     )
     sessions = opened(backend, clock=clock)
-    assert sessions.wait(started(sessions)).is_live
+    assert sessions.wait(started(sessions)).liveness.is_live
     assert clock.slept == [2, 3, 30, 6.75, 10]
 
 

@@ -1,6 +1,7 @@
 """What a reading means: whose session it is, from where, and whether a pass is one."""
 
 import datetime as dt
+import math
 
 import attrs
 import pytest
@@ -54,8 +55,11 @@ def judged(record=RECORD, rules=None, at=10.0, **more):
     return attrs.evolve(result, clock=clock, portrait=portrait)
 
 
-def verified(result, subject=SUBJECT, purpose=PURPOSE, about=ABOUT, **more):
-    return result.is_verified_for(subject, purpose=purpose, about=about, **more)
+def verified(result, subject=SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=3600.0):
+    question = {"purpose": purpose, "about": about, "max_age_s": max_age_s}
+    is_verified = result.is_verified_for(subject, **question)
+    assert is_verified is not bool(result.why_not(subject, **question))
+    return is_verified
 
 
 def changed(**fields):
@@ -65,13 +69,14 @@ def changed(**fields):
 def test_a_decided_session_with_every_check_passed_is_the_one_yes():
     result = judged()
     assert verified(result)
-    assert result.is_match
-    assert result.is_live
+    assert result.match.is_match
+    assert result.liveness.is_live
     assert result.compared_with is fm.ComparedWith.GIVEN
     assert result.match.environment is PRODUCTION
     assert not result.match.warnings
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"is_verified_for\(") as caught:
         bool(result)
+    assert ".is_match" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +91,6 @@ def test_it_is_a_yes_for_one_person_one_thing_and_one_time_alone(question):
     assert not verified(judged(), **question)
 
 
-LATE = after(3601)
 DOUBTFUL = {
     "a reference, and none is shown": (
         changed(with_reference=True),
@@ -101,7 +105,6 @@ DOUBTFUL = {
     "still processing": (RECORD, {"state": STATE.PROCESSING}),
     "a new word": (RECORD, {"state": STATE.UNKNOWN}),
     "expired again": (RECORD, {"state": STATE.EXPIRED}),
-    "judged too late": (RECORD, {"checked_at": LATE}),
     "a stricter record": (changed(threshold=95.0), {}),
     "a review of the record": (changed(threshold=50.0, review_threshold=95.0), {}),
     "a grave warning": (RECORD, {"checks": (match(warnings=(GRAVE,)), live())}),
@@ -147,14 +150,38 @@ def test_a_doubt_makes_nothing_better():
 
 
 def test_a_missing_reference_says_nothing_of_the_live_face():
-    assert judged(changed(with_reference=True), compared_with=fm.ComparedWith.STORED).is_live
+    result = judged(changed(with_reference=True), compared_with=fm.ComparedWith.STORED)
+    assert result.liveness.is_live
 
 
-def test_a_pass_that_is_first_seen_too_late_needs_a_person():
-    assert judged(at=3599).is_live
-    assert judged(at=3601).liveness.decision is fm.LivenessDecision.REVIEW
-    assert judged(at=3601, checked_at=after(20)).is_live
-    assert not verified(judged(at=3601, checked_at=after(20)))
+def test_a_verdict_does_not_age_by_being_read():
+    for seconds in (3599, 3601, 30 * 86400):
+        result = judged(at=seconds)
+        assert (result.match.is_match, result.liveness.is_live) == (True, True)
+        assert verified(result, max_age_s=math.inf)
+        assert verified(result) is (seconds < 3600)
+
+
+@pytest.mark.parametrize("check", [MATCH, LIVENESS])
+def test_what_was_reported_and_failed_never_verifies(check):
+    """A mask that matches is a mask, also for who asked for a match alone."""
+    mask = {"checks": (match(), live(fm.LivenessDecision.NOT_LIVE))}
+    stranger = {"checks": (match(fm.Decision.NO_MATCH), live())}
+    result = judged(changed(checks=(check,)), **(mask if check is MATCH else stranger))
+    assert not verified(result)
+    assert verified(
+        judged(changed(checks=(check,)), checks=(match() if check is MATCH else live(),))
+    )
+
+
+def test_every_reason_for_a_no_is_named_and_none_says_whose_it_is():
+    question = {"purpose": "login", "about": None, "max_age_s": 1.0}
+    reasons = judged(state=STATE.PENDING, checks=(match(fm.Decision.NO_MATCH),)).why_not(
+        "canary-other", **question
+    )
+    assert len(reasons) == 7
+    assert {"match is no_match", "liveness was not reported", "the session is pending"} < {*reasons}
+    assert not any(word in " ".join(reasons) for word in (SUBJECT, PURPOSE, ABOUT, "canary"))
 
 
 @pytest.mark.parametrize(("today", "of_record"), [(95.0, 50.0), (50.0, 95.0), (95.0, None)])
@@ -166,7 +193,7 @@ def test_the_stricter_threshold_counts(today, of_record, check):
     item = result.match if check is MATCH else result.liveness
     assert item.decision == REVIEW
     assert item.threshold.value == 95
-    assert judged(changed(**{name: 50.0}), {"thresholds": {check: (60.0, None)}}).is_match
+    assert judged(changed(**{name: 50.0}), {"thresholds": {check: (60.0, None)}}).match.is_match
 
 
 def test_a_review_threshold_of_today_counts():
@@ -188,8 +215,10 @@ def test_the_worst_item_counts():
 
 def test_nothing_is_made_of_what_was_not_reported():
     result = judged(checks=())
-    assert (result.match, result.liveness, result.compared_with) == (None, None, None)
-    assert (result.is_match, result.is_live, verified(result)) == (False, False, False)
+    for item in (result.match, result.liveness):
+        assert item.decision.value == "inconclusive"
+        assert [warning.tag for warning in item.warnings] == ["not_reported"]
+    assert (result.compared_with, verified(result)) == (None, False)
     assert not verified(judged(checks=(match(),)))
     assert verified(judged(changed(checks=(LIVENESS,)), checks=(live(),)))
     assert not verified(judged(changed(checks=())))
@@ -266,8 +295,8 @@ def test_an_adopted_match_with_a_picture_of_unknown_origin_is_for_a_person(
     record = changed(is_adopted=True, with_reference=of_server)
     result = judged(record, compared_with=compared_with, terms=None, record_id=None)
     may_pass = {fm.ComparedWith.GIVEN} if of_server else {*fm.ComparedWith} - {"unknown"}
-    assert result.is_match is (compared_with in may_pass)
-    assert result.is_live  # of nobody in particular
+    assert result.match.is_match is (compared_with in may_pass)
+    assert result.liveness.is_live  # of nobody in particular
 
 
 def test_a_lost_start_is_as_old_as_its_session():
@@ -301,7 +330,8 @@ def test_every_word_for_the_environment_must_agree(of_record, declared, required
 
 def test_gone_comes_before_identity_and_shows_nobody():
     result = judged(state=STATE.GONE, record_id=None, terms=None, session_id="s-2")
-    assert (result.state, result.match, result.liveness) == (STATE.GONE, None, None)
+    assert result.state is STATE.GONE
+    assert (result.match.decision, result.liveness.decision) == ("inconclusive", "inconclusive")
     assert result.read_again_s is None
 
 
@@ -309,7 +339,7 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
     rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
     assert judge_missing(RECORD, rules, after(180)) is None
     gone = judge_missing(RECORD, rules, after(181))
-    assert (gone.state, gone.read_again_s, gone.is_live) == (STATE.GONE, None, False)
+    assert (gone.state, gone.read_again_s, gone.liveness.is_live) == (STATE.GONE, None, False)
     assert judge_missing(RECORD, RULES, after(1e6)) is None
 
 
@@ -319,11 +349,14 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
         ({"checks": ()}, 3601, STATE.EXPIRED),
         ({"checks": ()}, 3600, STATE.PENDING),
         ({"checks": (), "expires_at": after(600)}, 601, STATE.EXPIRED),
-        ({"checks": (), "attempts": 1}, 3601, STATE.PENDING),
-        ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 3601, STATE.PENDING),
+        ({"checks": (), "attempts": 1}, 4500, STATE.PENDING),
+        ({"checks": (), "attempts": 1}, 4501, STATE.EXPIRED),
+        ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 4500, STATE.PENDING),
+        ({"checks": (match(fm.Decision.NO_MATCH),)}, 4501, STATE.EXPIRED),
+        ({"checks": (), "is_asked_back": True}, 30 * 86400, STATE.PENDING),
     ],
 )
-def test_nobody_came_only_if_there_was_no_attempt(more, at, state):
+def test_nobody_is_waited_for_without_end_but_whom_the_vendor_asked_back(more, at, state):
     result = judged(at=at, state=STATE.PENDING, **more)
     assert result.state is state
     assert (result.read_again_s is None) is (state is STATE.EXPIRED)
@@ -363,7 +396,6 @@ READINGS = st.fixed_dictionaries(
         "approved": st.sampled_from([True, False, None]),
         "checks": st.lists(ITEMS, max_size=4).map(tuple),
         "compared_with": st.sampled_from(fm.ComparedWith),
-        "checked_at": st.none() | st.integers(0, 7200).map(after),
         "doubts": st.sampled_from([(), (GRAVE,)]),
         "attempts": st.sampled_from([None, 0, 2]),
     }
@@ -390,7 +422,6 @@ def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
         and all(item.is_live for item in lives)
         and (least is None or all(item.score and item.score.value >= least for item in matches))
         and (not with_reference or fields["compared_with"] is fm.ComparedWith.GIVEN)
-        and (fields["checked_at"] or after(at)) <= after(3600)
     )
     assert verified(result, max_age_s=7200) is expected
     assert result.state in (fields["state"], STATE.EXPIRED)

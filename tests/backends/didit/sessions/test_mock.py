@@ -48,7 +48,7 @@ def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessio
     assert sessions.resume(session.record).link == session.link
     mock.control.sessions.finish(session.record.session_id, card="p1")
     result = sessions.read(session.record, with_portrait=True)
-    assert result.is_verified_for("customer-17", **PAYOUT)
+    assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
     assert (result.compared_with, result.environment) == (ComparedWith.GIVEN, fm.Environment.MOCK)
     assert result.portrait.width > 0
     assert sessions.delete(session.record).state is DeletionState.DONE
@@ -83,7 +83,9 @@ def test_an_adopted_session_is_of_whom_it_was_made_for(vendor_data, mock, open_s
                 sessions.read(record)
     else:
         with_reference, unknown = map(sessions.read, records)
-        assert with_reference.is_verified_for("customer-17", purpose="payout")
+        assert with_reference.is_verified_for(
+            "customer-17", purpose="payout", about=None, max_age_s=3600
+        )
         assert unknown.match.decision is fm.Decision.REVIEW
 
 
@@ -94,11 +96,11 @@ def test_another_face_and_one_that_is_not_live_are_not_verified(card, mock, open
     session = sessions.start(record, reference=REFERENCE)
     mock.control.sessions.finish(session.record.session_id, card=card)
     result = sessions.read(session.record, with_portrait=True)
-    assert not result.is_verified_for("customer-17", **PAYOUT)
+    assert not result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
     assert result.state is SessionState.DECIDED
-    assert (result.is_match and result.is_live, result.portrait is None) == (
+    assert (result.match.is_match and result.liveness.is_live, result.portrait is None) == (
         False,
-        not result.is_live,
+        not result.liveness.is_live,
     )
 
 
@@ -110,7 +112,7 @@ def test_a_workflow_that_ignores_the_reference_is_for_a_person(mock, open_sessio
         mock.control.sessions.finish(session.record.session_id, card="p1")
         result = sessions.read(session.record)
         assert result.compared_with is ComparedWith.DOCUMENT
-        assert result.is_verified_for("customer-17", **PAYOUT) is not with_reference
+        assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600) is not with_reference
 
 
 def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_session(
@@ -150,7 +152,7 @@ def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_session
     record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
     session = sessions.start(record, reference=REFERENCE, options=options)
     mock.control.sessions.finish(session.record.session_id, card="p1")
-    assert not sessions.read(session.record).is_live
+    assert not sessions.read(session.record).liveness.is_live
 
 
 def test_a_delivery_hints_at_the_record_and_says_nothing_of_the_verdict(mock, open_sessions):
