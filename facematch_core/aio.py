@@ -19,8 +19,6 @@ import anyio
 import anyio.lowlevel
 
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
-from .calls import ignore
-from .clock import SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import (
     FATAL,
@@ -32,7 +30,7 @@ from .errors import (
 )
 from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
 from .session_types import Deletion, Session, SessionRecord, SessionResult
-from .sessions import PASSING, Patience, Sessions, StartOptions, settled
+from .sessions import Sessions, StartOptions
 from .verifier import (
     LiveMatchOptions,
     LivenessOptions,
@@ -327,38 +325,6 @@ class AsyncSessions(_Awaited[Sessions]):
     async def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
         """Have the vendor delete a session; see `Sessions.delete`."""
         return await self._call(self._verifier.delete, record, deadline_s=deadline_s)
-
-    async def wait(
-        self,
-        record: SessionRecord,
-        *,
-        for_s: float = 120.0,
-        with_portrait: bool = False,
-        on_read: Callable[[SessionResult], object] = ignore,
-    ) -> SessionResult:
-        """Read a session until nothing more comes by itself; see `Sessions.wait`.
-
-        Between two readings it holds no thread.
-        """
-        clock = self._verifier.clock
-        patience = Patience(for_s, clock)
-        outcome: SessionResult | VendorError
-        while True:
-            try:
-                outcome = await self.read(
-                    record, with_portrait=with_portrait, deadline_s=patience.left_s()
-                )
-                on_read(outcome)
-            except PASSING as error:
-                outcome = error
-            pause_s = patience.pause_s(outcome)
-            if pause_s is None:
-                return settled(outcome)
-            if isinstance(clock, SystemClock):
-                await anyio.sleep(pause_s)
-            else:  # of a test, which moves it at once
-                clock.sleep(pause_s)
-                await anyio.lowlevel.checkpoint()
 
 
 class _AwaitedCall(ThreadCall[R]):

@@ -49,14 +49,13 @@ from .session_types import (
     SessionHint,
     SessionReading,
     StartedSession,
-    StartRepeat,
 )
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
     "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
     "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
-    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRepeat", "StartRequest",
+    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest",
     "StartedSession", "decide_by_threshold", "muted", "number", "without_private",
 ]  # fmt: skip
 

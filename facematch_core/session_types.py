@@ -12,12 +12,11 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
 from .clock import Clock, RateWindow, SystemClock
-from .errors import InvalidRequest
 from .images import Image, ImageLimits
 from .masking import Secret
 from .models import (
@@ -89,17 +88,6 @@ class DeletionState(enum.StrEnum):
     VANISHES = "vanishes"
 
 
-class StartRepeat(enum.StrEnum):
-    """By what a repeated start gives the same session again."""
-
-    #: By the id of the record.
-    ID = "id"
-    #: By the subject, so that two records may get one session.
-    SUBJECT = "subject"
-    #: A repeated start makes a second session.
-    NO = "no"
-
-
 class Kept(enum.StrEnum):
     """What of a record a vendor keeps with its session and shows again."""
 
@@ -115,7 +103,8 @@ class SessionCapabilities:
     Attributes:
         checks: What they report: `MATCH`, `LIVENESS`.
         checks_without_reference: The same of one that is started without a reference.
-        start_is_repeatable: By what a repeated start gives the same session again.
+        start_is_repeatable: Whether a repeated start gives the same session again, by the id of
+            the record; else it makes a second one.
         keeps: What of a record the vendor shows again.
         finds_lost: Whether a session whose start lost its answer can be found by its record.
         can_resume: Whether link or token can be had again.
@@ -138,7 +127,7 @@ class SessionCapabilities:
     checks_without_reference: frozenset[Operation] = attrs.field(
         default=attrs.Factory(lambda self: self.checks, takes_self=True)
     )
-    start_is_repeatable: StartRepeat = StartRepeat.NO
+    start_is_repeatable: bool = False
     keeps: frozenset[Kept] = frozenset()
     finds_lost: bool = False
     can_resume: bool = False
@@ -187,7 +176,6 @@ class SessionRecord(Document):
         session_id: The vendor's; None before an answer has given it.
         expires_at: When link or token end, UTC; None if the vendor does not say.
         vendor: A plug-in's own facts of it: workflow, kind.
-        is_adopted: Whether it was started elsewhere, so that the vendor keeps none of our terms.
     """
 
     kind = "session"
@@ -210,7 +198,6 @@ class SessionRecord(Document):
     session_id: str | None = None
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    is_adopted: bool = False
 
     @property
     def terms(self) -> str:
@@ -219,51 +206,6 @@ class SessionRecord(Document):
         fixed = {name: value for name, value in self.to_dict().items() if name not in later}
         text = json.dumps(fixed, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-    @classmethod
-    def adopt(
-        cls,
-        backend: str,
-        session_id: str,
-        *,
-        subject_ref: str,
-        purpose: str,
-        started_at: dt.datetime,
-        **more: Any,
-    ) -> Self:
-        """A record of a session that runs already, started by another library or a phone.
-
-        It does not prove whose session it is. Take the id from a table of yours, where your server
-        wrote it beside the customer, never from the phone, and adopt each id once.
-
-        Args:
-            backend: Name of the backend.
-            session_id: The vendor's.
-            subject_ref: As in `plan`. At Didit another `vendor_data` is a `SessionMismatch`; what
-                the vendor does not show is not compared.
-            purpose: As in `plan`; not compared.
-            started_at: When it was started, with a time zone.
-            **more: Other fields of a record: `about`, `checks` (by default a live face and a
-                match), thresholds, `environment`; `with_reference=True` if your server gave the
-                picture to compare with: else a match with a picture of unknown origin is REVIEW.
-
-        Raises:
-            InvalidRequest: a value is of another type or out of range.
-        """
-        fields = {"checks": (Operation.MATCH, Operation.LIVENESS), **more}
-        try:
-            return cls(
-                backend=backend,
-                session_id=session_id,
-                subject_ref=subject_ref,
-                purpose=purpose,
-                planned_at=started_at,
-                started_at=started_at,
-                is_adopted=True,
-                **fields,
-            )
-        except (TypeError, ValueError) as error:
-            raise InvalidRequest(f"This session cannot be adopted: {error}") from None
 
 
 @attrs.frozen(kw_only=True)

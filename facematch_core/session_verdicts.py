@@ -160,9 +160,6 @@ def judge(
     if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
         text = "The vendor does not show that the face was compared with the given reference."
         doubts.append(_doubt("not_compared_with_reference", text))
-    elif record.is_adopted and reading.compared_with is ComparedWith.UNKNOWN:
-        # Another program gave the picture: nobody here says whose it is.
-        doubts.append(_doubt("compared_with_unknown", "Nobody says whose picture was compared."))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     is_compared = any(isinstance(check.result, MatchResult) for check in reading.checks)
     result = SessionResult(
@@ -210,9 +207,7 @@ def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules
     }
     ours = {"record_id": (Kept.ID, record.id), "terms": (Kept.TERMS, record.terms)}
     for name, (kept, value) in ours.items():
-        # One that was adopted was started with none of these, so whatever is shown is another's.
-        is_kept = kept in rules.can.keeps and not record.is_adopted
-        if is_kept or getattr(reading, name) is not None:
+        if kept in rules.can.keeps or getattr(reading, name) is not None:
             shown[name] = getattr(reading, name), value
     for name in reading.vendor.keys() & record.vendor.keys():
         shown[f"vendor {name}"] = reading.vendor[name], record.vendor[name]

@@ -16,7 +16,7 @@ from . import errors
 from ._cancellation import find_callers_exception
 from .addresses import find_foreign_host
 from .backend import RemoteBackend, report_fault
-from .calls import DeleteRequest, ReadRequest, Request, StartRequest, ignore, new_call_id
+from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
 from .clock import Clock
 from .deadline import Deadline
 from .errors import FaceMatchError, InvalidRequest, OutcomeUnknown, SessionNotFound
@@ -38,7 +38,6 @@ from .session_types import (
     SessionResult,
     SessionState,
     StartedSession,
-    StartRepeat,
 )
 from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 from .verifier import FaceVerifier, Picture
@@ -46,20 +45,6 @@ from .verifier import FaceVerifier, Picture
 T = TypeVar("T")
 
 _LANGUAGE = r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*"
-
-#: What the same start again would do, for one whose answer was lost.
-_REPEATS = {
-    StartRepeat.ID: "The same start again is its next try, and gives the same session.",
-    StartRepeat.SUBJECT: "The same start again gives the session that is open for this subject.",
-    StartRepeat.NO: "The same start again makes a second session.",
-}
-
-#: What `Sessions.wait` waits out: errors that may be over in a moment.
-PASSING: tuple[type[errors.VendorError], ...] = (
-    errors.RateLimited,
-    errors.VendorUnavailable,
-    OutcomeUnknown,
-)
 
 
 class StartOptions(TypedDict, total=False):
@@ -277,7 +262,10 @@ class Sessions:
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
             # What is said of a call that was kept, or was not, is not true of a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
-            error.message = f"{problem} {_REPEATS[self._can.start_is_repeatable]} Both are counted."
+            again = "makes a second session"
+            if self._can.start_is_repeatable:
+                again = "is its next try, and gives the same session"
+            error.message = f"{problem} The same start again {again}. Both are counted."
             error.args = (error.message,)
             raise
 
@@ -349,46 +337,6 @@ class Sessions:
             )
             portrait = self._backend.fetch_portrait(portrait, request)
         return attrs.evolve(result, portrait=portrait)
-
-    def wait(
-        self,
-        record: SessionRecord,
-        *,
-        for_s: float = 120.0,
-        with_portrait: bool = False,
-        on_read: Callable[[SessionResult], object] = ignore,
-    ) -> SessionResult:
-        """Read a session until nothing more comes by itself, or the time is over.
-
-        For scripts and tests: many sessions are better read when a webhook hints at them, or
-        `SessionResult.read_again_s` says so. Rates, failures and lost answers are waited out.
-
-        Args:
-            record, with_portrait: As in `read`.
-            for_s: Seconds, above 0.
-            on_read: Called with each result, to show what is going on.
-
-        Returns:
-            The last result, in whatever state.
-
-        Raises:
-            VendorError: the last reading failed, or it failed in a way that does not pass.
-            InvalidRequest, Unsupported: as `read`.
-        """
-        patience = Patience(for_s, self._clock)
-        outcome: SessionResult | errors.VendorError
-        while True:
-            try:
-                outcome = self.read(
-                    record, with_portrait=with_portrait, deadline_s=patience.left_s()
-                )
-                on_read(outcome)
-            except PASSING as error:
-                outcome = error
-            pause_s = patience.pause_s(outcome)
-            if pause_s is None:
-                return settled(outcome)
-            self._clock.sleep(pause_s)
 
     def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
         """Have the vendor delete a session, with what it has of the person. It is free.
@@ -634,36 +582,3 @@ class Sessions:
 
 
 _CHECKS = (Operation.MATCH, Operation.LIVENESS)
-
-
-class Patience:
-    """How long `wait` goes on, and how long it pauses: 2 s at first, growing to 10."""
-
-    def __init__(self, for_s: Any, clock: Clock) -> None:
-        if type(for_s) not in (int, float) or not 0 < for_s < 1e9:
-            raise InvalidRequest("for_s must be a number of seconds above 0.")
-        self._deadline, self._pause_s = Deadline.after(for_s, clock), 2.0
-
-    def left_s(self) -> float:
-        """Seconds for the next reading: a little even where the time is over."""
-        return max(1.0, self._deadline.left_s())
-
-    def pause_s(self, outcome: SessionResult | errors.VendorError) -> float | None:
-        """Seconds until the next reading; None if there is none."""
-        least_s = 0.0
-        if isinstance(outcome, errors.VendorError):
-            least_s = outcome.retry_after_s or 0.0
-        elif outcome.read_again_s is None:
-            return None
-        pause_s = max(least_s, self._pause_s)
-        self._pause_s = min(1.5 * self._pause_s, 10.0)
-        left_s = self._deadline.left_s()
-        # The last reading is at the end of the time, if the vendor may be asked by then.
-        return min(pause_s, left_s) if left_s > least_s else None
-
-
-def settled(outcome: SessionResult | errors.VendorError) -> SessionResult:
-    """The last outcome of a wait: the result, or the error is raised."""
-    if isinstance(outcome, errors.VendorError):
-        raise outcome
-    return outcome

@@ -33,7 +33,6 @@ from facematch_core.backend import (
     ReadRequest,
     Request,
     SessionCapabilities,
-    StartRepeat,
     StartRequest,
 )
 from facematch_core.deadline import NO_DEADLINE, Deadline
@@ -114,10 +113,6 @@ class DiditBackend(wire.Connection, HttpBackend):
         liveness_method: What the workflow checks a live face with: ``PASSIVE``, ``FLASHING`` or
             ``ACTIVE_3D``. If a session shows another one, a pass is for a person. None if any will
             do.
-        group_by_subject: Whether `subject_ref` is sent instead of the id of the record. Then Didit
-            compares with a face that it stored for that subject, and does not warn of duplicates of
-            the same person; but it also gives an open session of that subject out again to the next
-            start, whatever that is for.
         webhook_secrets: The ``secret_shared_key`` of the webhook destination; several while it is
             being changed. One may come from ``DIDIT_WEBHOOK_SECRET``.
         media_hosts: Exact names of the hosts from which portraits may be fetched; empty for none.
@@ -155,7 +150,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     )
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_OPERATIONS,
-        start_is_repeatable=StartRepeat.ID,
+        start_is_repeatable=True,
         keeps=frozenset({Kept.ID, Kept.TERMS}),
         finds_lost=True,
         can_resume=True,
@@ -177,19 +172,10 @@ class DiditBackend(wire.Connection, HttpBackend):
     workflow_id: str | None = None
     workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
     liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
-    group_by_subject: bool = attrs.field(default=False, validator=wire.check_flag)
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
     media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        if self.group_by_subject:
-            capabilities = attrs.evolve(
-                self.session_capabilities, start_is_repeatable=StartRepeat.SUBJECT
-            )
-            object.__setattr__(self, "session_capabilities", capabilities)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

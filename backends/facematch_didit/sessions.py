@@ -24,7 +24,6 @@ from facematch_core import (
     Environment,
     Ids,
     ResultWarning,
-    Secret,
     SessionHint,
     SessionRecord,
     SessionState,
@@ -92,7 +91,8 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
         )
     body = {
         "workflow_id": backend.workflow_id,
-        "vendor_data": _vendor_data(backend, record),
+        # By the subject, whoever starts a payout would get the link of an open login.
+        "vendor_data": record.id,
         "metadata": {"id": record.id, "terms": record.terms},
         "callback": request.return_url,
         "callback_method": options and options.callback_method,
@@ -101,8 +101,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
         "sandbox_scenario": scenario,
     }
     fields = {name: value for name, value in body.items() if value is not None}
-    more: dict[str, Any] = {"expects": {200, 201}, "masked": _hide_subject(backend, record)}
-    reply = yield _request(backend, "/v3/session/", "POST", json=fields, **more)
+    reply = yield _request(backend, "/v3/session/", "POST", json=fields, expects={200, 201})
     answer = read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
         raise ValueError("metadata does not have the id that was sent")
@@ -113,19 +112,6 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
         token=read_secret(answer["session_token"], "session_token"),
         vendor={name: str(fact) for name, fact in facts.items() if fact is not None},
     )
-
-
-def _vendor_data(backend: DiditBackend, record: SessionRecord) -> str:
-    """By what Didit groups sessions; for the same one it gives an open session out again."""
-    # By the subject, whoever starts a payout would get the link of an open login.
-    if not backend.group_by_subject:
-        return record.id
-    return wire.check_vendor_data("subject_ref", record.subject_ref)
-
-
-def _hide_subject(backend: DiditBackend, record: SessionRecord) -> tuple[Secret, ...]:
-    """What no log of an address and no error that quotes Didit may show: who it is."""
-    return (Secret(record.subject_ref),) if backend.group_by_subject else ()
 
 
 def _read_terms(metadata: object) -> tuple[str | None, str | None]:
@@ -150,13 +136,11 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
         return read_reply(backend, record, reply)
-    vendor_data = _vendor_data(backend, record)
-    filters = {"vendor_data": vendor_data, "limit": str(MOST_ROWS), "offset": "0"}
-    more: dict[str, Any] = {"charges": 0, "masked": _hide_subject(backend, record)}
-    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, **more)
+    filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
+    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
     rows, _ = read_page(reply.json())
     for row in rows[:MOST_ROWS]:
-        if row.caller_ref != vendor_data:
+        if row.caller_ref != record.id:
             continue  # a filter that nobody heeded
         try:
             reply = yield _session_request(backend, row.session_id, "decision")
@@ -207,9 +191,6 @@ def read_reply(
     reviews = read_list(answer.get("reviews") or [], "reviews")
     # Of a person, or of a program with a key; without a status it is a note.
     statuses = [read_object(review, "a review").get("new_status") for review in reviews]
-    # What was started without `group_by_subject` has the id there; other programs, their subject.
-    is_grouped = backend.group_by_subject and decision.caller_ref != record_id
-    is_subject = record.is_adopted or is_grouped
     return SessionReading(
         session_id=session_id,
         state=state,
@@ -219,7 +200,6 @@ def read_reply(
         compared_with=_compared_with(record, answer),
         record_id=record_id,
         terms=terms,
-        subject_ref=decision.caller_ref if is_subject else None,
         created_at=decision.created_at,
         vendor={"workflow_id": decision.workflow_id} if decision.workflow_id else {},
         is_asked_back=decision.status in (SessionStatus.AWAITING_USER, SessionStatus.RESUBMITTED),
@@ -264,7 +244,7 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
     if source is None:
         is_document = has_document and len(matches) == 1
         return ComparedWith.DOCUMENT if is_document else ComparedWith.UNKNOWN
-    if has_document or (record.is_adopted and not record.with_reference):
+    if has_document:
         return ComparedWith.UNKNOWN
     return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
 

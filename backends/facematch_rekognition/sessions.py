@@ -39,7 +39,6 @@ from facematch_core.backend import (
     SessionCheck,
     SessionReading,
     StartedSession,
-    StartRepeat,
     StartRequest,
     number,
 )
@@ -108,7 +107,7 @@ class FaceLivenessOptions:
 
 CAPABILITIES = SessionCapabilities(
     checks=frozenset({Operation.LIVENESS}),
-    start_is_repeatable=StartRepeat.ID,
+    start_is_repeatable=True,
     can_resume=True,
     gives_portrait=True,
     result_lasts_s=_LIFETIME.total_seconds(),

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.errors import InvalidRequest
+from facematch_core.deadline import Deadline
+from facematch_core.errors import (
+    InvalidRequest,
+    OutcomeUnknown,
+    RateLimited,
+    VendorError,
+    VendorUnavailable,
+)
 from facematch_core.files import read_regular
 from facematch_core.models import Environment
 
@@ -298,23 +305,40 @@ def _look(sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any
     if arguments["wait_s"] is None:
         result = sessions.read(record, **more)
     else:
-        for_s = arguments["wait_s"]
-        result = sessions.wait(record, for_s=for_s, on_read=_teller(), **more)
+        result = _wait(sessions, record, arguments["wait_s"], **more)
     if portrait is not None and result.portrait is not None:
         write_bytes(portrait, result.portrait.data, private=True)
     return result
 
 
-def _teller() -> Callable[[SessionResult], None]:
-    """Says on stderr what is going on, once for each state."""
-    states: list[str] = []
-
-    def tell(result: SessionResult) -> None:
-        if result.state.value not in states[-1:]:
-            states.append(result.state.value)
-            say(f"{STATES[result.state.value]} ...", err=True)
-
-    return tell
+def _wait(
+    sessions: Sessions, record: SessionRecord, for_s: float, *, with_portrait: bool
+) -> SessionResult:
+    """Read until nothing more comes by itself or the time is over, and say each new state."""
+    clock = sessions.clock
+    deadline, pause_s, shown = Deadline.after(for_s, clock), 2.0, ""
+    while True:
+        least_s: float | None = 0.0
+        failure: VendorError | None = None
+        try:
+            result = sessions.read(
+                record, with_portrait=with_portrait, deadline_s=max(1.0, deadline.left_s())
+            )
+        except (RateLimited, VendorUnavailable, OutcomeUnknown) as error:
+            failure, least_s = error, error.retry_after_s or 0.0
+        else:
+            least_s = None if result.read_again_s is None else 0.0
+            if result.state.value != shown:
+                shown = result.state.value
+                say(f"{STATES[shown]} ...", err=True)
+        left_s = deadline.left_s()
+        if least_s is None or left_s <= least_s:
+            if failure is not None:
+                raise failure
+            return result
+        # The last reading is at the end of the time, if the vendor may be asked by then.
+        clock.sleep(min(max(least_s, pause_s), left_s))
+        pause_s = min(1.5 * pause_s, 10.0)
 
 
 def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:

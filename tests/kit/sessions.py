@@ -15,7 +15,7 @@ TOKEN = "canary-token-0c9e44b1f2"
 
 CAN = types.SessionCapabilities(
     checks=frozenset({MATCH, LIVENESS}),
-    start_is_repeatable=types.StartRepeat.ID,
+    start_is_repeatable=True,
     keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(

@@ -54,7 +54,7 @@ class SessionReference(HttpReference):
 
     session_capabilities: ClassVar = hosted.SessionCapabilities(
         checks=frozenset({MATCH, LIVENESS}),
-        start_is_repeatable=hosted.StartRepeat.ID,
+        start_is_repeatable=True,
         keeps=frozenset(hosted.Kept),
         result_lasts_s=86400.0,
         needs_liveness_threshold=True,

@@ -23,14 +23,12 @@ CALLERS = {"subject": SUBJECT, "purpose": PURPOSE, "about": ABOUT}
 WITH_RECORD = ("result, all", "result, JSON", "result, minimal", "result, pickled")
 
 
-@pytest.fixture(params=[*BACKENDS, "didit by subject"])
+@pytest.fixture(params=BACKENDS)
 def world(request, caplog, at_end):
     """A vendor over a socket, by whose mock somebody may go through a session."""
     CARD.prepared(canaries.SENT)
     caplog.set_level(logging.DEBUG)
-    vendor, *by_subject = request.param.split(maxsplit=1)
-    settings = {"group_by_subject": True} if by_subject else {}
-    opened = SessionWorld(vendor, ("budget",), on_wire=True, **settings)
+    opened = SessionWorld(request.param, ("budget",), on_wire=True)
     at_end.callback(opened.close)
     return opened
 
@@ -103,8 +101,6 @@ def test_an_answer_that_repeats_what_was_sent(world, leaks_of, what):
     session = start(world)
     link = f"https://verify.example/session/canary-{WORKFLOW[:8]}-link"
     text = f"{canaries.API_KEY} {canaries.CLIENT_SECRET} {canaries.MEDIA} {link}"
-    if what == "start" and getattr(world.sessions.verifier.backend, "group_by_subject", False):
-        text += f" {SUBJECT}"  # no other request has it
     names = ("detail", "message", "Message", "status", "Status", "session_id", "sessionId", "url")
     body = {**dict.fromkeys(names, text), "url": link, "error": {"code": text, "message": text}}
     for status in STATUSES:

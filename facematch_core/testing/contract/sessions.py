@@ -20,7 +20,6 @@ from facematch_core.session_types import (
     Kept,
     Session,
     SessionRecord,
-    StartRepeat,
 )
 from facematch_core.sessions import Sessions
 from facematch_core.testing import bench as benches
@@ -228,7 +227,7 @@ class SessionRules(Rules):
             lost = try_out(desk.sessions.read, record) if desk.can.finds_lost else None
             is_found = lost is None or isinstance(lost, fm.SessionResult)
             assert is_found, f"declared to be found, a session that was lost is {words(lost)}"
-            if desk.can.start_is_repeatable is StartRepeat.ID:
+            if desk.can.start_is_repeatable:
                 ids = [desk.start(each).record.session_id for each in (record, record, desk.plan())]
                 ids[:1] = ids[:1] if lost is None else [lost.record.session_id]
                 assert ids[0] == ids[1], "the same start again makes a second session"

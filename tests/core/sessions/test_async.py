@@ -27,37 +27,16 @@ def opened(backend, **arguments):
 
 async def test_the_same_methods_are_awaited():
     waiting = {**PENDING, "token": fm.Secret("canary-token-55")}
-    backend = Acme({}, waiting, {}, {}, {})
+    backend = Acme({}, waiting, {}, {})
     async with opened(backend, clock=ManualClock()) as sessions:
         record = sessions.plan("c-1", purpose="payout")
         record = (await sessions.start(record, language="es")).record
         assert (await sessions.resume(record)).token
         assert (await sessions.read(record, with_portrait=True)).liveness.is_live
-        assert (await sessions.wait(record)).match.is_match
         assert (await sessions.delete(record)).state is fm.DeletionState.DONE
         assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"
     with pytest.raises(fm.ConfigurationError):
         await sessions.read(record)
-
-
-async def test_a_wait_holds_no_thread_and_reads_again():
-    clock = ManualClock()
-    lost = fm.OutcomeUnknown("no answer")
-    async with opened(Acme({}, PENDING, lost, PENDING), clock=clock) as sessions:
-        record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record
-        assert (await sessions.wait(record)).liveness.is_live
-    assert clock.slept == [2, 3, 4.5]
-
-
-@pytest.mark.slow
-async def test_many_waits_share_two_threads():
-    async with opened(Acme({}, *[PENDING] * 20)) as sessions:
-        record = (await sessions.start(sessions.plan("c-1", purpose="payout"))).record
-        with anyio.move_on_after(30) as scope:
-            async with anyio.create_task_group() as group:
-                for _ in range(20):
-                    group.start_soon(sessions.wait, record)
-    assert not scope.cancelled_caught
 
 
 async def test_a_start_that_nobody_waits_for_any_more_is_finished_and_counted():

@@ -22,7 +22,7 @@ from kit.sessions import (
 
 import facematch_core as fm
 from facematch_core.clock import RateWindow
-from facematch_core.session_types import SessionRecord, StartRepeat
+from facematch_core.session_types import SessionRecord
 from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION
@@ -157,9 +157,8 @@ def test_what_the_vendor_does_not_take_is_refused():
     ):
         with pytest.raises(fm.Unsupported):
             refused()
-    for method in (sessions.read, sessions.wait):
-        with pytest.raises(fm.InvalidRequest):
-            method(planned(sessions))
+    with pytest.raises(fm.InvalidRequest):
+        sessions.read(planned(sessions))
     assert len(backend.requests) == 1
 
 
@@ -232,14 +231,14 @@ def test_a_budget_counts_each_try_of_a_start_and_never_a_reading():
     assert [event.ground for event in charged] == ["counted at its start"]
 
 
-@pytest.mark.parametrize("repeatable", StartRepeat)
+@pytest.mark.parametrize("repeatable", [True, False])
 def test_a_lost_start_is_not_repeated_by_itself_and_says_what_a_repeat_would_do(repeatable):
     backend = Acme(fm.OutcomeUnknown("no answer"), start_is_repeatable=repeatable)
     sessions = opened(backend, retry=fm.Retry())
     with pytest.raises(fm.OutcomeUnknown) as caught:
         started(sessions)
     assert len(backend.requests) == 1
-    assert ("second session" in caught.value.message) is (repeatable is StartRepeat.NO)
+    assert ("second session" in caught.value.message) is not repeatable
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
 
 
@@ -367,32 +366,6 @@ def test_a_start_elsewhere_is_a_mismatch_that_counts():
         started(sessions)
     assert caught.value.billing.charged is fm.Charged.YES
     assert events[-1].kind is fm.EventKind.CHARGED
-
-
-def test_a_wait_pauses_longer_and_longer_until_there_is_a_verdict():
-    clock = ManualClock()
-    pending, failed = {"state": STATE.PENDING, "checks": ()}, fm.VendorUnavailable("down")
-    backend = Acme(
-        {}, pending, failed, fm.RateLimited("slow", retry_after_s=30.0), pending, pending
-    )
-    sessions = opened(backend, clock=clock)
-    assert sessions.wait(started(sessions)).liveness.is_live
-    assert clock.slept == [2, 3, 30, 6.75, 10]
-
-
-def test_a_wait_ends_with_its_time_or_with_what_does_not_pass():
-    clock = ManualClock()
-    backend = Acme({}, *[{"state": STATE.PENDING, "checks": ()}] * 9)
-    sessions = opened(backend, clock=clock)
-    record = started(sessions)
-    assert sessions.wait(record, for_s=10).state is STATE.PENDING
-    assert sum(clock.slept) == 10
-    for error in (fm.AuthenticationFailed("key"), fm.RateLimited("slow", retry_after_s=60.0)):
-        backend.script = [error]
-        with pytest.raises(type(error)):
-            sessions.wait(record, for_s=10)
-    with pytest.raises(fm.InvalidRequest):
-        sessions.wait(record, for_s=0)
 
 
 def test_a_hint_is_signed_and_no_test():

@@ -271,34 +271,6 @@ def test_a_little_earlier_by_the_vendors_clock_is_right():
     assert verified(judged(created_at=after(-59)))
 
 
-def test_of_an_adopted_session_what_the_vendor_shows_is_compared():
-    record = fm.SessionRecord.adopt(
-        "acme", "s-1", subject_ref=SUBJECT, purpose=PURPOSE, about=ABOUT, started_at=START
-    )
-    assert verified(judged(record, record_id=None, terms=None))
-    nothing = {"record_id": None, "terms": None}
-    for more in (
-        {"record_id": "6" * 32, "terms": "0" * 64},  # it was started with another record
-        {**nothing, "subject_ref": "another"},
-        {**nothing, "session_id": "s-2"},
-        {**nothing, "created_at": after(-61)},
-    ):
-        with pytest.raises(fm.SessionMismatch):
-            judged(record, **more)
-
-
-@pytest.mark.parametrize("of_server", [False, True])
-@pytest.mark.parametrize("compared_with", fm.ComparedWith)
-def test_an_adopted_match_with_a_picture_of_unknown_origin_is_for_a_person(
-    compared_with, of_server
-):
-    record = changed(is_adopted=True, with_reference=of_server)
-    result = judged(record, compared_with=compared_with, terms=None, record_id=None)
-    may_pass = {fm.ComparedWith.GIVEN} if of_server else {*fm.ComparedWith} - {"unknown"}
-    assert result.match.is_match is (compared_with in may_pass)
-    assert result.liveness.is_live  # of nobody in particular
-
-
 def test_a_lost_start_is_as_old_as_its_session():
     record = changed(started_at=None, session_id=None)
     result = judged(record, created_at=after(5))

@@ -1,13 +1,10 @@
 """Sessions against the mock, from the plan to the deletion, and what its webhooks hint at."""
 
-import base64
-
 import attrs
-import httpx
 import pytest
 
 import facematch_core as fm
-from facematch_core.session_types import ComparedWith, DeletionState, SessionState, StartRepeat
+from facematch_core.session_types import ComparedWith, DeletionState, SessionState
 from facematch_core.sessions import Sessions
 from facematch_didit import DiditBackend, DiditSessionOptions
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
@@ -57,38 +54,6 @@ def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessio
         sessions.read(session.record)
 
 
-@pytest.mark.parametrize("vendor_data", ["customer-17", "customer-18", None])
-def test_an_adopted_session_is_of_whom_it_was_made_for(vendor_data, mock, open_sessions):
-    sessions = open_sessions()
-    answer = httpx.post(
-        f"{mock.url}/v3/session/",
-        headers={"x-api-key": mock.live_key},
-        json={
-            "workflow_id": WORKFLOW,
-            "portrait_image": base64.b64encode(REFERENCE.data).decode(),
-            **({"vendor_data": vendor_data} if vendor_data else {}),
-        },
-    )
-    session_id = answer.json()["session_id"]
-    mock.control.sessions.finish(session_id, card="p1")
-    times = {"started_at": mock.clock.now()}
-    who = {"subject_ref": "customer-17", "purpose": "payout", **times}
-    records = [
-        fm.SessionRecord.adopt("didit", session_id, with_reference=of_server, **who)
-        for of_server in (True, False)
-    ]
-    if vendor_data == "customer-18":
-        for record in records:
-            with pytest.raises(fm.SessionMismatch):
-                sessions.read(record)
-    else:
-        with_reference, unknown = map(sessions.read, records)
-        assert with_reference.is_verified_for(
-            "customer-17", purpose="payout", about=None, max_age_s=3600
-        )
-        assert unknown.match.decision is fm.Decision.REVIEW
-
-
 @pytest.mark.parametrize("card", ["p2", "attack"])
 def test_another_face_and_one_that_is_not_live_are_not_verified(card, mock, open_sessions):
     sessions = open_sessions()
@@ -131,19 +96,6 @@ def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_sessio
     assert login.record.session_id != lost.record.session_id
     with pytest.raises(fm.SessionMismatch):
         sessions.read(attrs.evolve(record, session_id=login.record.session_id))
-
-
-def test_by_subject_an_open_session_is_given_out_again_and_the_older_record_is_none(
-    mock, open_sessions
-):
-    sessions = open_sessions("kyc", group_by_subject=True)
-    login = sessions.start(sessions.plan("customer-17", purpose="login"))
-    payout = sessions.start(sessions.plan("customer-17", **PAYOUT))
-    assert payout.link == login.link
-    repeatable = sessions.verifier.backend.session_capabilities.start_is_repeatable
-    assert repeatable is StartRepeat.SUBJECT
-    with pytest.raises(fm.SessionMismatch):
-        sessions.read(login.record)
 
 
 def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_sessions):

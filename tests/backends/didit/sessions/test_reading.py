@@ -107,15 +107,15 @@ OTHER = "7d4f1f60-9c2e-4b8a-8f3d-2a1b5c6d7e8f"
 @pytest.mark.parametrize(
     ("blocks", "source", "expected"),
     [
-        ({}, "own", (REFERENCE, STORED, UNKNOWN)),
-        ({"id_verifications": []}, "own", (REFERENCE, STORED, UNKNOWN)),
-        ({}, OTHER, (STORED, STORED, STORED)),
-        ({}, None, (UNKNOWN, UNKNOWN, UNKNOWN)),
-        (DOCUMENT, None, (DOC, DOC, DOC)),
-        (CHIP, None, (DOC, DOC, DOC)),
-        (DOCUMENT, "own", (UNKNOWN, UNKNOWN, UNKNOWN)),
-        (CHIP, OTHER, (STORED, STORED, STORED)),
-        ({}, "twice", (UNKNOWN, UNKNOWN, UNKNOWN)),
+        ({}, "own", (REFERENCE, STORED)),
+        ({"id_verifications": []}, "own", (REFERENCE, STORED)),
+        ({}, OTHER, (STORED, STORED)),
+        ({}, None, (UNKNOWN, UNKNOWN)),
+        (DOCUMENT, None, (DOC, DOC)),
+        (CHIP, None, (DOC, DOC)),
+        (DOCUMENT, "own", (UNKNOWN, UNKNOWN)),
+        (CHIP, OTHER, (STORED, STORED)),
+        ({}, "twice", (UNKNOWN, UNKNOWN)),
     ],
 )
 def test_the_picture_is_the_reference_only_if_nothing_speaks_against_it(
@@ -128,7 +128,6 @@ def test_the_picture_is_the_reference_only_if_nothing_speaks_against_it(
     records = [
         attrs.evolve(didit.record, with_reference=True),
         didit.record,
-        attrs.evolve(didit.record, is_adopted=True),
     ]
     assert tuple(read(record, body=body).compared_with for record in records) == expected
 
@@ -177,20 +176,6 @@ def test_a_verdict_that_somebody_gave_is_known_as_one(reviews, reviewed, read):
 def test_a_session_that_another_program_started_has_no_record(metadata, read, didit):
     reading = read(metadata=metadata, vendor_data="somebody")
     assert (reading.record_id, reading.terms, reading.subject_ref) == (None, None, None)
-    by_subject = {"group_by_subject": True}
-    reading = read(metadata=metadata, vendor_data="somebody", with_settings=by_subject)
-    assert reading.subject_ref == "somebody"
-    assert read(with_settings=by_subject).subject_ref is None  # started without the setting
-
-
-@pytest.mark.parametrize("by_subject", [False, True])
-def test_the_vendor_data_of_an_adopted_session_is_its_subject(by_subject, read, didit):
-    record = attrs.evolve(didit.record, is_adopted=True)
-    settings = {"with_settings": {"group_by_subject": by_subject}}
-    for vendor_data in ("somebody", didit.record.id, None):
-        reading = read(record, vendor_data=vendor_data, **settings)
-        assert reading.subject_ref == vendor_data
-    assert "somebody" not in repr(read(record, vendor_data="somebody"))
 
 
 def test_another_session_than_the_records_is_none_that_can_be_read(read):

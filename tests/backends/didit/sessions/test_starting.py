@@ -34,7 +34,7 @@ def test_the_record_alone_makes_the_least_body(scripted, didit):
 
 def test_everything_that_can_be_asked_for_is_sent(scripted, didit):
     reference = picture()
-    backend, script = scripted(workflow_takes_reference=True, group_by_subject=True, **SANDBOX)
+    backend, script = scripted(workflow_takes_reference=True, **SANDBOX)
     options = DiditSessionOptions(callback_method="both", sandbox_scenario="approve")
     url = "https://shop.example/back"
     asked_for = {"reference": reference, "return_url": url, "language": "es", "options": options}
@@ -42,7 +42,7 @@ def test_everything_that_can_be_asked_for_is_sent(scripted, didit):
     ((_, _, body),) = script.sent
     assert base64.b64decode(body.pop("portrait_image")) == reference.data
     assert {name: body[name] for name in set(body) - {"metadata", "workflow_id"}} == {
-        "vendor_data": didit.record.subject_ref,
+        "vendor_data": didit.record.id,
         "callback": url,
         "callback_method": "both",
         "language": "es",
@@ -73,15 +73,6 @@ def test_no_scenario_is_sent_where_nobody_says_which_environment_it_is(didit):
     backend = DiditBackend(api_key="k-1", workflow_id=didit.workflow_id)
     with pytest.raises(fm.Unsupported):
         next(backend.start_steps(didit.request("start", **SCENARIO)))
-
-
-def test_a_subject_that_didit_cannot_group_by_is_refused(scripted, didit):
-    backend, script = scripted(group_by_subject=True)
-    for subject in (" ", "s" * 256):
-        with pytest.raises(fm.Unsupported) as caught:
-            record = attrs.evolve(didit.record, subject_ref=subject)
-            backend.start_session(didit.request("start", record))
-        assert (caught.value.what, script.seen) == ("subject_ref", [])
 
 
 def test_settings_may_be_one_or_several_and_come_from_a_file_or_the_environment(
