@@ -45,8 +45,8 @@ def licence(name):
     metadata = importlib.metadata.metadata(name)
     classifiers = metadata.get_all("Classifier", [])
     written = [
-        metadata["License-Expression"] or "",
-        (metadata["License"] or "").strip().partition("\n")[0],
+        metadata.get("License-Expression", ""),
+        metadata.get("License", "").strip().partition("\n")[0],
         *(each.rpartition(" :: ")[2] for each in classifiers if each.startswith("License :: ")),
     ]
     words = next(filter(None, written), "")
