@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from .backend import Backend
 from .errors import ConfigurationError, InvalidRequest
 from .files import read_text
 from .models import Environment, ThresholdRule, check_aware, read_document, written
+from .nesting import load_json
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1
@@ -123,10 +123,10 @@ class Calibration:
         """
         text = read_text(path, "calibration")
         try:
-            return cls.from_dict(json.loads(text))
+            return cls.from_dict(load_json(text))
         except InvalidRequest as error:
             reason = f"cannot be used: {error.message}"
-        except (ValueError, RecursionError):
+        except ValueError:
             reason = "is no JSON."
         raise ConfigurationError(f"The calibration {os.fspath(path)!r} {reason}")
 

@@ -17,6 +17,7 @@ from requests.structures import CaseInsensitiveDict
 
 from . import errors
 from .masking import Secret
+from .nesting import load_json
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
@@ -263,11 +264,12 @@ class HttpReply:
         """The body as JSON; of a key that stands twice the last value counts.
 
         Raises:
-            ValueError: it is not JSON, or holds NaN, an infinity or a number beyond a float.
+            ValueError: it is not JSON, is nested more than 100 deep, or holds NaN, an infinity or a
+                number beyond a float.
         """
         try:
-            return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
+            return load_json(self.body, parse_constant=_finite, parse_float=_finite)
+        except ValueError as error:
             problem = type(error).__name__
         # Not inside the except block: json's own error carries the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")

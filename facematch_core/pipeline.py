@@ -30,6 +30,7 @@ from .events import EventEmitter, EventKind
 from .images import Image, ImageLimits
 from .masking import without_private
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
+from .nesting import load_json
 from .policy import ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 from .session_types import SessionAnswer
@@ -771,7 +772,7 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
-        copy = json.loads(text)
+        copy = load_json(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
     # Keys that JSON turns into text (1, None, True) would come back as something else, and what

@@ -63,6 +63,7 @@ from facematch_core.http import (
     excerpt,
     vendor_error,
 )
+from facematch_core.nesting import load_json
 
 NAME = "deepvue"
 
@@ -531,8 +532,8 @@ def _read_jwt_exp(token: Any) -> float | None:
     try:
         _, payload, _ = token.split(".")
         padded = payload + "=" * (-len(payload) % 4)
-        return _read_finite(json.loads(base64.urlsafe_b64decode(padded))["exp"])
-    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return _read_finite(load_json(base64.urlsafe_b64decode(padded))["exp"])
+    except (AttributeError, LookupError, TypeError, ValueError):
         return None
 
 

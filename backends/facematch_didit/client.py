@@ -230,8 +230,6 @@ def _try_parse(
     except ValueError as error:
         # Sentences of ours, which name places and types.
         return str(error), ()
-    except RecursionError:
-        return "it is nested too deeply", ()
 
 
 # What answers mean: as for a comparison, with that laid over.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import hmac
-import json
 import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
+
+from facematch_core.nesting import load_json
 
 from .account import Account
 from .accounts import ACCOUNT_HEADER, MAIN, Accounts
@@ -144,8 +145,8 @@ def _read_object(request: Request) -> dict[str, Any]:
         raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
     try:
         # Fractions stay as they were written, so that amounts of money are exact.
-        body = json.loads(request.body or b"{}", parse_float=Decimal)
-    except (ValueError, ArithmeticError, RecursionError):
+        body = load_json(request.body or b"{}", parse_float=Decimal)
+    except (ValueError, ArithmeticError):
         raise ValueError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise ValueError("the body is not a JSON object")  # noqa: TRY004 - one error for bad bodies

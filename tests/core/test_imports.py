@@ -18,7 +18,7 @@ PUBLIC = {
     "facematch_core",
     *(f"facematch_core.{name}" for name in ("backend", "config", "deadline", "engine", "errors")),
     *(f"facematch_core.{name}" for name in ("files", "http", "lazy", "resilience", "sdk")),
-    *(f"facematch_core.{name}" for name in ("addresses", "kinds", "threads")),
+    *(f"facematch_core.{name}" for name in ("addresses", "kinds", "nesting", "threads")),
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}

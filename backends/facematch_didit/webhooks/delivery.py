@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Protocol
 from facematch_core import Secret, errors
 from facematch_core.addresses import MOCK_HEADER
 from facematch_core.errors import InvalidRequest
+from facematch_core.nesting import MAX_DEPTH, TooDeep, load_json
 
 
 class Refusal(enum.StrEnum):
@@ -112,9 +113,6 @@ def read_headers(headers: Headers) -> dict[str, str]:
     return {name: text for name, text in texts.items() if text}
 
 
-#: Deeper than this no delivery is: Python's own limit depends on the caller's stack.
-MAX_DEPTH = 100
-
 #: More digits than the greatest float has. Python reads digits in quadratic time.
 MAX_DIGITS = 400
 
@@ -122,7 +120,7 @@ MAX_DIGITS = 400
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`; a `ValueError` says why there is none, and quotes nothing."""
     try:
-        document = json.loads(
+        document = load_json(
             body.decode(),
             object_pairs_hook=_check_keys,
             parse_int=_parse_integer,
@@ -133,15 +131,13 @@ def read_object(body: bytes) -> dict[str, Any]:
         reason = str(problem)
     except UnicodeDecodeError:
         reason = "is not UTF-8"
-    except RecursionError:
+    except TooDeep:
         reason = f"is nested more than {MAX_DEPTH} deep"
     except ValueError:
         reason = "is not JSON"
     else:
         if not isinstance(document, dict):
             reason = f"is a JSON {type(document).__name__}, not an object"
-        elif _is_deep(document):
-            reason = f"is nested more than {MAX_DEPTH} deep"
         else:
             return document
     # Outside of the except clauses: the exceptions of the decoders hold the body.
@@ -174,21 +170,6 @@ def _parse_float(digits: str) -> float:
 
 def _refuse_constant(_: str) -> NoReturn:
     raise _NoObject("has a number that is none")
-
-
-def _is_deep(document: Any) -> bool:
-    # By levels, not by recursion.
-    level = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for item in level
-            for inner in (item.values() if isinstance(item, dict) else item)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
 
 
 # The canonical JSON that the V2 signature signs, as Didit's server, a Python program, writes it:

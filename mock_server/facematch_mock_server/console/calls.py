@@ -16,6 +16,7 @@ from typing import Any
 
 import attrs
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
@@ -206,8 +207,8 @@ def _read_answer(call: LoggedCall) -> Any:
         return None
     try:
         text = response.body if len(response.body) <= _LONGEST else b""
-        return json.loads(text, parse_constant=str, parse_float=_read_float)
-    except (ValueError, RecursionError):
+        return load_json(text, parse_constant=str, parse_float=_read_float)
+    except ValueError:
         return None
 
 

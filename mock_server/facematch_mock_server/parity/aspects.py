@@ -5,7 +5,6 @@ an account: it is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from facematch_core import Deletion, FaceMatchError
 from facematch_core.backend import SessionReading, StartedSession
 from facematch_core.http import HttpReply
 from facematch_core.masking import Secret, masker, quote_text
+from facematch_core.nesting import load_json
 
 #: Headers that say something of the vendor and nothing of the call.
 _HEADERS = re.compile(
@@ -61,8 +61,8 @@ def reduce_reply(
             is_limit = name.lower().endswith("limit") and re.fullmatch(r"\d{1,9}", value)
             aspects[f"header {name.lower()}"] = value if is_limit else reduce_text(value)
     try:
-        shown = [*_look(json.loads(reply.body), "")]
-    except (ValueError, RecursionError):
+        shown = [*_look(load_json(reply.body), "")]
+    except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
         shown = [("words page", page)]
     for aspect, text in shown:

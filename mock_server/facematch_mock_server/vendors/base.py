@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
@@ -269,13 +270,13 @@ class Call:
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
                     # A number stays as it was written.
-                    values = json.loads(
+                    values = load_json(
                         request.body, parse_int=str, parse_float=str, parse_constant=str
                     )
                     for name, value in values.items() if isinstance(values, dict) else ():
                         text = json.dumps(value) if type(value) is bool else value
                         fields |= {name: text} if isinstance(text, str) else {}
-            except (ValueError, RecursionError):
+            except ValueError:
                 pass  # A body that cannot be read has no fields.
             self._fields = fields
         return self._fields

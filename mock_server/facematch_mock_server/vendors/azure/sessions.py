@@ -6,13 +6,13 @@ Names are those of Microsoft's examples of v1.2, and of its client @azure-rest/a
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
 from facematch_mock_server.http.forms import FormError, Upload
@@ -102,8 +102,8 @@ def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any
 
 def _start(call: NumberedCall) -> Response:
     try:
-        fields = json.loads(call.request.body)
-    except (ValueError, RecursionError):
+        fields = load_json(call.request.body)
+    except ValueError:
         fields = None
     if not isinstance(fields, dict):
         call.refuse("session.body")

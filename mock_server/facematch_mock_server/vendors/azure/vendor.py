@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -10,6 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records
@@ -135,8 +135,8 @@ def detect(call: AzureCall) -> Response:
 def verify(call: AzureCall) -> Response:
     _check_access(call)
     try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError):
+        body = load_json(call.request.body)
+    except ValueError:
         call.refuse("body.json")
     body = body if isinstance(body, dict) else {}
     if "personId" in body:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
@@ -128,9 +128,9 @@ def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
 def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     query = _read_query(call)
     try:
-        body = json.loads(call.request.body)
+        body = load_json(call.request.body)
         texts = {name: body[name] for name in PICTURES if body.get(name) is not None}
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, AttributeError):
         _refuse_empty(call)
     for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
         if name not in texts:

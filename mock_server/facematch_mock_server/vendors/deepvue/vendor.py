@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
+from facematch_core.nesting import load_json
 from facematch_mock_server.http import forms
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
@@ -210,10 +211,10 @@ def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
     if kind != "application" or (subtype != "json" and not subtype.endswith("+json")):
         return request.body.decode(errors="replace")
     try:
-        body = json.loads(request.body)
+        body = load_json(request.body)
     except json.JSONDecodeError as error:
         call.deny("body.refused", problems=[no_json(call.claims["body.validation"], error)])
-    except (ValueError, RecursionError):
+    except ValueError:
         call.deny("body.unreadable")
     if body is None and is_old:
         _refuse(call, "missing")

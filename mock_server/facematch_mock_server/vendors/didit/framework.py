@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
+from facematch_core.nesting import TooDeep, load_json
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, Upload, media_type
 from facematch_mock_server.vendors.base import Call
@@ -236,9 +237,6 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     return document
 
 
-_TOO_DEEP = "nested too deeply"
-
-
 def read_json(call: Call) -> Any:
     request = call.request
     if not request.body:
@@ -249,33 +247,20 @@ def read_json(call: Call) -> Any:
     try:
         return _load_json(request.body.decode())
     except ValueError as error:
-        if str(error) == _TOO_DEEP:
+        if isinstance(error, TooDeep):
             call.claims.cite("json.deep")
         call.refuse("json.refused", problem=error)
 
 
 def _load_json(document: str) -> Any:
     """JSON that can be written again; ValueError for other texts."""
-    try:
-        value = json.loads(document, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError(_TOO_DEEP) from None
-    # Python reads deeper ones than it writes.
-    if not _is_within(value, 100):
-        raise ValueError(_TOO_DEEP)
+    value = load_json(document, parse_constant=_refuse_constant)
     json.dumps(value, allow_nan=False)
     return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
-
-
-def _is_within(value: Any, levels: int) -> bool:
-    if not isinstance(value, (dict, list)):
-        return True
-    inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_within(item, levels - 1) for item in inner)
 
 
 def allow_of(methods: Iterable[str]) -> tuple[str, str]:

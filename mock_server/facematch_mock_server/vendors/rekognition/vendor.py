@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import json
 import operator
 import threading
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_core.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
@@ -131,8 +131,8 @@ def perform(call: RekognitionCall) -> Response:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
     try:
-        body = json.loads(call.request.body)
-    except (ValueError, RecursionError):
+        body = load_json(call.request.body)
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         call.refuse("body.malformed")
