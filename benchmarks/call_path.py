@@ -24,15 +24,16 @@ from typing import Any
 
 import requests
 
+import facematch_core
+import facematch_didit
+import facematch_mock_server
 from facematch_core import FaceVerifier, open_verifier
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer, make_card
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {
-    "facematch_core": ROOT / "facematch_core",
-    "facematch_didit": ROOT / "backends" / "facematch_didit",
-    "facematch_mock_server": ROOT / "mock_server" / "facematch_mock_server",
+    package.__name__: Path(package.__file__).resolve().parent
+    for package in (facematch_core, facematch_didit, facematch_mock_server)
 }
 #: Of the core, what no call comes through.
 BESIDE = ("comparison", "testing")
@@ -158,8 +159,8 @@ def main() -> None:
     report("one warm mocked call", mocked)
     if arguments.list:
         for file, name in sorted(functions | mocked):
-            if package_of(file) != "others":
-                print(f"  {Path(file).relative_to(ROOT)}  {name}")
+            if (package := package_of(file)) != "others":
+                print(f"  {package}/{Path(file).resolve().relative_to(PACKAGES[package])}  {name}")
 
 
 if __name__ == "__main__":

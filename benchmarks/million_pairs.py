@@ -150,15 +150,15 @@ def main() -> None:
                 [measured(job, path, options.page) for job in (ours, peers)]
                 for _ in range(options.rounds)
             ]
-        ours, others = (
+        mine, theirs = (
             [statistics.median(numbers) for numbers in zip(*side, strict=True)]
             for side in zip(*rounds, strict=True)
         )
         print(
-            f"facematch             {ours[0]:6.1f} s CPU (reading {ours[2]:.1f}) {ours[1]:6.0f} MB"
+            f"facematch             {mine[0]:6.1f} s CPU (reading {mine[2]:.1f}) {mine[1]:6.0f} MB"
         )
-        print(f"pandas + scikit-learn {others[0]:6.1f} s CPU {others[1]:20.0f} MB")
-        print(f"ratio {ours[0] / others[0]:.1f} (at most {case.most:g})", flush=True)
+        print(f"pandas + scikit-learn {theirs[0]:6.1f} s CPU {theirs[1]:20.0f} MB")
+        print(f"ratio {mine[0] / theirs[0]:.1f} (at most {case.most:g})", flush=True)
 
 
 if __name__ == "__main__":
