@@ -166,7 +166,7 @@ def request_of(pair: Pair) -> Request:
 def app(pairs: list[Pair], rounds: int) -> dict[str, float]:
     """Seconds of `App.handle` and of its parts, for two pictures."""
     bare, full, unseen = app_of(SameForAll()), app_of(), app_of()
-    bare.world.digest = lambda _: "0" * 64
+    bare.world.digest = lambda body, start, end: ("0" * 64, bytes(body[start:end]))
     for engine in (bare, full, unseen):
         lasting(engine.world)
     sent = [(pair, request_of(pair)) for pair in pairs]

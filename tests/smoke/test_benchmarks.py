@@ -1,0 +1,41 @@
+"""The benchmarks run, at the smallest size that each takes; what they measure is not looked at."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+SMALLEST = {
+    "aio": ("--rounds", "1", "--calls", "20", "--small"),
+    "call_path": (),
+    "client_overhead": ("--rounds", "1", "--calls", "10"),
+    "coverage": ("--studies", "2"),
+    "coverage_choice": ("--studies", "2", "--processes", "1"),
+    "deadlines": ("--rounds", "1"),
+    "import_time": ("1",),
+    "local_engine": ("--rounds", "1"),
+    "many_systems": ("--rounds", "1"),
+    "metrics": ("--scores", "20000", "--rounds", "1"),
+    "million_pairs": ("--rounds", "1", "--only", "2"),
+    "mock_server": ("--rounds", "1", "--seconds", "0.1"),
+    "pytest_plugin": ("--rounds", "1"),
+    "quality_limits": (),
+    "verdicts": ("--studies", "2", "--processes", "1"),
+}
+
+
+def test_each_benchmark_is_listed():
+    assert set(SMALLEST) == {path.stem for path in FOLDER.glob("[!_]*.py")}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_benchmark_runs_to_its_end(name):
+    command = [sys.executable, FOLDER / f"{name}.py", *SMALLEST[name]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
+    # 1 is also the status of a benchmark that missed its target.
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+    assert done.stdout
