@@ -18,7 +18,7 @@ class TooDeep(ValueError):
         super().__init__("nested too deeply")
 
 
-def load_json(text: str | bytes, **hooks: Any) -> Any:
+def load_json(text: str | bytes | bytearray, **hooks: Any) -> Any:
     """What `json.loads` reads, with its arguments.
 
     Raises:
