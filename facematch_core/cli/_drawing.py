@@ -5,15 +5,14 @@ Pure: pictures and a result in, a picture out. Nothing depends on colour alone.
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageFont
 
-from facematch_core.models import Box, Face, LiveMatchResult, LivenessResult, MatchResult
+from facematch_core.models import Box, Face, MatchResult
 
-from ._results import VERDICTS, Answer, limits, score_words
+from ._results import VERDICTS, limits, score_words
 from .text import clean
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
@@ -26,15 +25,11 @@ Stroke = tuple[tuple[float, float], tuple[float, float]]
 
 _EQUAL = (((0.24, 0.41), (0.76, 0.41)), ((0.24, 0.61), (0.76, 0.61)))
 _SLASH = ((0.63, 0.22), (0.37, 0.80))
-_MINUS = ((0.24, 0.51), (0.76, 0.51))
 
 #: Decision to its colour and the strokes of its sign.
 SIGNS: dict[str, tuple[str, tuple[Stroke, ...]]] = {
     "match": (YES, _EQUAL),
-    "verified": (YES, _EQUAL),
     "no_match": (NO, (*_EQUAL, _SLASH)),
-    "live": (YES, (_MINUS, ((0.5, 0.25), (0.5, 0.77)))),
-    "not_live": (NO, (_MINUS,)),
 }
 
 #: The box of the face that was compared, and those of the others, which are thinner too; around
@@ -54,19 +49,12 @@ _CLOCKWISE = {
 }
 
 
-def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = None) -> Image.Image:
-    """Draw a result; the photographs are upright, and a liveness check has no reference."""
-    parts: list[tuple[str, MatchResult | LivenessResult]]
-    if not isinstance(result, LiveMatchResult):
-        parts = [("", result)]
-    else:
-        parts = [("liveness: ", result.liveness)]
-        parts += [] if result.match is None else [("match: ", result.match)]
-    photos = [("probe", probe, parts[0][1].probe_faces)]
-    if reference is not None:
-        last = parts[-1][1]
-        faces = last.reference_faces if isinstance(last, MatchResult) else None
-        photos.append(("reference", reference, faces))
+def draw(result: MatchResult, probe: Image.Image, reference: Image.Image) -> Image.Image:
+    """Draw a result; the photographs are upright."""
+    photos = [
+        ("probe", probe, result.probe_faces),
+        ("reference", reference, result.reference_faces),
+    ]
     # The photographs in a row, equally high, each under its title and wide enough for it.
     turned = [turn_as_found(picture, faces) for _, picture, faces in photos]
     fitting = (PHOTO_WIDTH * picture.height // picture.width for picture, _ in turned)
@@ -84,9 +72,7 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
         _write(top, (at, MARGIN - 8), title, TEXT, FAINT)
         top.paste(picture, (at, 2 * MARGIN + 4))
         left += cell + MARGIN
-    sheet = Image.new(
-        "RGB", (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * len(parts)), PAPER
-    )
+    sheet = Image.new("RGB", (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT), PAPER)
     sheet.paste(top, (0, 0))
     decision = result.decision.value
     verdict = VERDICTS[decision]
@@ -94,16 +80,8 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
     colour, _ = sign(decision)
     end = _write(sheet, (MARGIN + 62, top.height + 1), verdict.word, HEADLINE, colour, bold=1)
     _write(sheet, (end + 20, top.height + 13), verdict.says, TEXT, INK)
-    for index, (title, part) in enumerate(parts):
-        _bar(sheet, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * index, title, part)
+    _bar(sheet, top.height + HEADLINE_HEIGHT, result)
     return sheet
-
-
-def png(picture: Image.Image) -> bytes:
-    """A drawing as a PNG file without any metadata."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def turn_as_found(
@@ -217,10 +195,10 @@ def _mark(sheet: Image.Image, at: tuple[int, int], size: int, decision: str) -> 
     sheet.paste(disc.resize((size, size), Image.Resampling.LANCZOS), at)
 
 
-def _bar(sheet: Image.Image, top: int, title: str, result: MatchResult | LivenessResult) -> None:
+def _bar(sheet: Image.Image, top: int, result: MatchResult) -> None:
     """Score and threshold on a line from 0 to 100, with the words above it."""
     scale = "" if result.score is None else f", {result.score.scale}"
-    words = f"{title}{score_words(result)}, {limits(result)}{scale}"
+    words = f"{score_words(result)}, {limits(result)}{scale}"
     _write(sheet, (MARGIN, top), words, TEXT, INK)
     draw = ImageDraw.Draw(sheet)
     left, right, upper, lower = MARGIN, sheet.width - MARGIN, top + 42, top + 58

@@ -41,7 +41,7 @@ CONSOLE = "http://127.0.0.1:8080/"
 
 #: What a newcomer wants next: words after the command, and what they are for.
 NEXT = {
-    "verify selfie.jpg id.jpg --picture drawn.png": "your own selfie.jpg and id.jpg",
+    "verify selfie.jpg id.jpg": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
     "mock --port 8080": f"a mock vendor; its console: {CONSOLE}",
     "doctor": "what is set up, what is missing",

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import call_options, parse_picture, picture_option, target_options
+from .options import call_options, parse_picture, target_options
 from .verify import ask
 
 
@@ -15,8 +15,6 @@ from .verify import ask
 @click.argument("image", type=click.Path(), callback=parse_picture)
 @target_options
 @call_options
-@picture_option
-@click.option("--force", is_flag=True, help="Overwrite the file of --picture.")
 def command(image: Path, **options: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 

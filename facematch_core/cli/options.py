@@ -141,11 +141,6 @@ config_option = click.option(
     is_eager=True,
     help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
 )
-picture_option = file_option(
-    "--picture",
-    "Draw the faces, the score, the threshold and the decision into a PNG.",
-    metavar="OUT.png",
-)
 
 #: Who is asked: the arguments of `Target`.
 target_options = join_options(

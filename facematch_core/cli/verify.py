@@ -22,7 +22,7 @@ from facematch_core.files import is_stream, named
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import options
-from .files import check_target, csv_cell, form_of, read_csv, refuse_file, write_bytes, write_error
+from .files import check_target, csv_cell, form_of, read_csv, refuse_file, write_error
 from .text import (
     DECISIONS,
     Exit,
@@ -73,14 +73,13 @@ WORKERS = 4
 )
 @options.target_options
 @options.call_options
-@options.picture_option
 @options.file_option(
     "--pairs",
     "Compare every pair in this file; its columns are probe,reference[,key].",
     metavar="CSV",
 )
 @options.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
-@click.option("--force", is_flag=True, help="Overwrite the file of --picture or --out.")
+@click.option("--force", is_flag=True, help="Overwrite the file of --out.")
 @click.option(
     "--workers",
     callback=options.parse_workers,
@@ -98,7 +97,7 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
     A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
     """
     if arguments["pairs"] is not None:
-        names = ("live", "liveness_threshold", "liveness_review_threshold", "picture")
+        names = ("live", "liveness_threshold", "liveness_review_threshold")
         alone = {f"--{name.replace('_', '-')}": arguments[name] for name in names}
         for name, value in {"PROBE and REFERENCE": probe, **alone}.items():
             if value:
@@ -106,7 +105,7 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
         if arguments["out"] is None:
             raise click.UsageError("--pairs needs --out: the file for the results.")
         return _compare_pairs(arguments)
-    for name in ("out", "workers"):
+    for name in ("out", "force", "workers"):
         if arguments[name]:
             raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
@@ -118,20 +117,10 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
 
 
 def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
-    """Make one call of the verifier, print its result, draw it if asked to."""
+    """Make one call of the verifier, and print its result."""
     from facematch_core._imaging import BASE64_ADVICE
     from facematch_core.images import Image
 
-    target: Path | None = arguments["picture"]
-    if target is not None:
-        # Before anything is sent: what was paid for is also to be drawn.
-        if target.suffix.lower() != ".png":
-            raise click.UsageError(f"--picture writes PNG: name it {target.stem}.png.")
-        check_target("--picture", target, force=arguments["force"])
-        if any(target.exists() and path.exists() and target.samefile(path) for path in pictures):
-            raise click.UsageError("--picture would overwrite one of the two photographs.")
-    elif arguments["force"]:
-        raise click.UsageError("--force overwrites a file: name one with --picture.")
     token = BASE64_ADVICE.set("decode it first")
     try:
         images = [Image.read(path) for path in pictures]
@@ -151,11 +140,6 @@ def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> in
         from ._results import show
 
         show(result, may_rotate=may_rotate)
-    if target is not None:
-        from ._drawing import draw, png
-
-        drawn = png(draw(result, *(image.to_pil() for image in images)))
-        write_bytes(target, drawn, private=True)
     return DECISIONS[result.decision.value]
 
 

@@ -1,11 +1,9 @@
 """What a call leaves behind, as texts to be searched: each place by its name."""
 
-import io
 import json
 import logging
 import pickle
 import sqlite3
-import zlib
 from pathlib import Path
 
 import attrs
@@ -78,26 +76,3 @@ def of_sqlite(path):
     finally:
         database.close()
     return {"store, bytes": raw, "store, rows": rows.encode(errors="surrogateescape")}
-
-
-def of_png(data):
-    """Every chunk that is not pixels, the compressed texts among them unpacked."""
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    stream, texts = io.BytesIO(data[8:]), []
-    while head := stream.read(8):
-        content = stream.read(int.from_bytes(head[:4], "big"))
-        stream.read(4)
-        if head[4:] == b"IDAT":
-            continue
-        texts.append(content)
-        if head[4:] in (b"zTXt", b"iTXt", b"iCCP"):
-            # Behind a name, a zero and up to four more fields; not all of them are compressed.
-            texts += [_unpacked(content[at:]) for at, byte in enumerate(content) if byte == 0x78]
-    return {"PNG, metadata": b"\n".join(texts)}
-
-
-def _unpacked(data):
-    try:
-        return zlib.decompressobj().decompress(data)
-    except zlib.error:
-        return b""

@@ -12,7 +12,6 @@ import sqlite3
 import sys
 import tempfile
 import urllib.parse
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -124,12 +123,6 @@ def row(value):
         return traces.of_sqlite(path)
 
 
-def chunk(kind, content):
-    """A PNG with one chunk of text."""
-    whole = len(content).to_bytes(4, "big") + kind + content + b"crc."
-    return traces.of_png(b"\x89PNG\r\n\x1a\n" + whole)
-
-
 PLACES = {
     "message of an error": lambda t: traces.of_error(RequestRejected(t)),
     "vendor's words by field": (
@@ -151,8 +144,6 @@ PLACES = {
     "bytes of a file": lambda t: traces.of_text("file", as_bytes(t)),
     "text in a database": row,
     "bytes in a database": lambda t: row(as_bytes(t)),
-    "text of a PNG": lambda t: chunk(b"tEXt", t.encode()),
-    "packed text of a PNG": lambda t: chunk(b"zTXt", b"Comment\0\0" + zlib.compress(t.encode())),
 }
 
 

@@ -1,17 +1,13 @@
-import io
 import math
 
 import pytest
-from kit.fakes import liveness_result, match_result
+from kit.fakes import match_result
 from PIL import Image
 
 from facematch_core import (
     Box,
     Decision,
     Face,
-    LiveMatchDecision,
-    LiveMatchResult,
-    LivenessDecision,
     Score,
     Threshold,
     ThresholdRule,
@@ -125,21 +121,3 @@ def test_the_bar_ends_at_the_score_and_the_threshold_stands_on_it():
     colour = rgb(drawing.SIGNS["match"][0])
     assert (at(70), at(50)) == (colour, (27, 27, 27))
     assert at(80) != colour
-
-
-def test_each_part_of_a_live_match_has_its_bar():
-    liveness = liveness_result(score=Score(90, "l"), threshold=AT_50)
-    match = match_result(score=Score(90, "m"), threshold=AT_50)
-    both = LiveMatchResult(decision=LiveMatchDecision.VERIFIED, liveness=liveness, match=match)
-    spoof = liveness_result(LivenessDecision.NOT_LIVE)
-    lone = LiveMatchResult(decision=LiveMatchDecision.NOT_LIVE, liveness=spoof)
-    assert drawn(both).height > drawn(lone).height
-
-
-def test_the_file_holds_pixels_alone_whatever_the_photographs_carried():
-    source = photo()
-    source.info = {"exif": b"secret", "comment": "secret", "icc_profile": b"secret", "dpi": (1, 1)}
-    data = drawing.png(drawing.draw(match_result(threshold=AT_50), source, source))
-    with Image.open(io.BytesIO(data)) as read:
-        read.load()
-        assert read.info == {}

@@ -114,10 +114,6 @@ selfie.jpg id.jpg -o a=1 -o a=2
 selfie.jpg id.jpg -o levl=1
 selfie.jpg id.jpg --backend a --profile b
 selfie.jpg id.jpg --backend a --config b
-selfie.jpg id.jpg --picture x.jpg
-selfie.jpg id.jpg --picture id.jpg/x.png
-selfie.png id.jpg --picture selfie.png --force
-selfie.jpg id.jpg --picture there.png
 --pairs p.csv
 --pairs p.csv --out o --live
 a.jpg --pairs p.csv --out o
@@ -132,8 +128,6 @@ selfie.jpg data:image/png;base64,AA==
 
 
 def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scripted):
-    (tmp_path / "selfie.png").write_bytes((tmp_path / "selfie.jpg").read_bytes())
-    (tmp_path / "there.png").write_text("precious")
     (tmp_path / "text.jpg").write_text("/9j/4AAQSkZJRgABAQ")
     with screens("verify-wrong-usage") as show:
         show("no picture", "verify", code=2)
@@ -143,8 +137,6 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
             assert "u:p" not in answer.output
             code, document = run_json("verify", *words.split())
             assert code == document["error"]["exit_code"] == 2
-        show("", "liveness", "selfie.jpg", "--picture", "there.png", code=2)
-    assert (tmp_path / "there.png").read_text() == "precious"
     assert not scripted.calls
 
 
@@ -262,29 +254,6 @@ def test_who_else_gets_the_faces_is_said(profile, says, *, run, plugin, photos, 
     configured(f'default_profile = "p"\n[profiles.p]\n{profile}\n')
     assert run("verify", *photos).stderr == says
     assert says.removeprefix("note: ") in run("doctor").stdout
-
-
-def test_one_picture_is_written_and_nothing_else(run, tmp_path, photos, scripted):
-    before = set(tmp_path.iterdir())
-    words = ("--picture", "out.png", "--force")
-    assert run("verify", *photos, *words[:2]).exit_code == 0
-    assert run("liveness", photos[0], *words).exit_code == 0
-    assert run("verify", *photos, "--live", *words).exit_code == 0
-    assert set(tmp_path.iterdir()) - before == {tmp_path / "out.png"}
-    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
-    run, photos, scripted, monkeypatch
-):
-    def full(*_args, **_more):
-        raise OSError(28, "No space left on device", "out.png")
-
-    monkeypatch.setattr(verify, "write_bytes", full)
-    answer = run("verify", *photos, "--picture", "out.png")
-    assert answer.exit_code == 4
-    assert answer.stdout.startswith("MATCH")
-    assert answer.stderr == "error: No space left on device: out.png.\n"
 
 
 def test_a_review_threshold_of_liveness_holds_for_the_check(run_json, photos, scripted):
