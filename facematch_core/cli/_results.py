@@ -23,8 +23,8 @@ from .text import format_number, say, warning_text
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
-def show(result: Answer, *, may_rotate: bool = False) -> None:
-    """Print a result to stdout: one line that says it, then what else people should know."""
+def show(result: Answer, *, may_rotate: bool) -> None:
+    """Print a result to stdout, as the module says."""
     if not isinstance(result, LiveMatchResult):
         _show_call("", result, may_rotate=may_rotate)
         return

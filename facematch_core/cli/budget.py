@@ -52,10 +52,9 @@ _place = join_options(
     short_help="Show what is spent, reserved and unknown; resolve what is unknown.",
 )
 @_place
-@click.option("--all", "everything", is_flag=True, help="Also show days that are over.")
 @json_option
 @click.pass_context
-def command(context: click.Context, /, everything: bool, as_json: bool, **place: Any) -> int | None:
+def command(context: click.Context, /, as_json: bool, **place: Any) -> int | None:
     """Show what is spent, reserved and unknown of each budget, and what is free.
 
     Unknown is what may have been charged: calls whose answer was lost, and those that nobody
@@ -65,19 +64,20 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
     context.obj = place
     if context.invoked_subcommand is not None:
         return None
-    with _open_stores(place) as (stores, charges, now):
+    with _open_stores(place) as (stores, charges, now, _):
+        # Of days that are over only those with something left to find out.
         sums = [
             _sum(state)
             for store in stores
             for state in store.budgets()
-            if everything
-            or state.reserved
+            if state.reserved
             or state.unknown
             or state.key.ends_at is None
             or now < state.key.ends_at
         ]
+    calls = [_call(charge) for _, charge in charges]
     if as_json:
-        print_json({"budgets": sums, "open": [_call(charge) for _, charge in charges]})
+        print_json({"budgets": sums, "open": calls})
     elif not sums:
         say("no budget has been used yet")
     else:
@@ -87,9 +87,22 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
             for row in sums
         ]
         print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-        if charges:
-            say()
-            _print_open(charges)
+    if calls and not as_json:
+        say()
+        header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
+        open_rows = [
+            (
+                row["call_id"],
+                row["state"],
+                f"{row['amount']} {row['unit']}",
+                row["backend"],
+                row["operation"],
+                row["started_at"][:19].replace("T", " "),
+                "kept" if row["kept"] else "not kept",
+            )
+            for row in calls
+        ]
+        print_table(header, open_rows)
     return Exit.OK
 
 
@@ -103,11 +116,7 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     Only calls that the vendor was asked to keep can be found. Looking charges nothing. The exit
     code is 3 if something stays unknown.
     """
-    place = _merge(context, place)
-    target = Target.of(place)
-    if place["store"] is None:
-        check_stores(target)
-    with target.open() as verifier, _open_stores(place, verifier) as (_, charges, now):
+    with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         searches = search(charges, verifier, now)
     if as_json:
         documents = [
@@ -133,9 +142,10 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
 @click.option("--not-charged", "free", is_flag=True, help="It is not on the vendor's invoice.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
-@json_option
 @click.pass_context
-def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **options: Any) -> int:
+def resolve(
+    context: click.Context, /, call_id: str, *, charged: bool, free: bool, yes: bool, **place: Any
+) -> int:
     """Record whether an unknown call was charged, as the vendor's invoice or support says.
 
     It asks for a confirmation, because the answer is final.
@@ -143,11 +153,10 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **options
     from facematch_core.models import Charged
     from facematch_core.store import State
 
-    charged, free, yes = (options.pop(name) for name in ("charged", "free", "yes"))
     if charged is free:
         raise click.UsageError("Choose --charged or --not-charged.")
     word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
-    with _open_stores(_merge(context, options)) as (_, charges, now):
+    with _open_stores(_merge(context, place)) as (_, charges, now, _):
         of_call = [(store, charge) for store, charge in charges if charge.call.id == call_id]
         if not of_call:
             raise InvalidRequest(
@@ -163,11 +172,7 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **options
         confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
         for store, charge in unknown:
             store.finalize(charge, outcome, at=now)
-    if as_json:
-        documents = [_call(charge) | {"charged": charged} for _, charge in unknown]
-        print_json({"calls": documents})
-    else:
-        say(f"{call_id}: {word}")
+    say(f"{call_id}: {word}")
     return Exit.OK
 
 
@@ -179,25 +184,33 @@ def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _open_stores(
-    place: dict[str, Any], verifier: Verifier | None = None
-) -> Iterator[tuple[Sequence[CallStore], Charges, datetime]]:
-    """Stores by --store, or those of a profile's budgets; what is open in them now."""
+    place: dict[str, Any], *, asks: bool = False
+) -> Iterator[tuple[Sequence[CallStore], Charges, datetime, Any]]:
+    """Stores by --store, or those of a profile's budgets; what is open in them now.
+
+    The last is the verifier of the profile, None if neither its stores nor its vendor is needed.
+    """
     from facematch_core.clock import SystemClock
     from facematch_core.store.records import LEASE_S
 
-    now = SystemClock().now()
+    now, target, address = SystemClock().now(), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
-        if place["store"] is not None:
-            store = store_at(place["store"])
+        if address is None:
+            # Before a backend is opened, which may need packages that would not help.
+            profiles = [single.profile for single in single_plans(target.plan())]
+            if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
+                raise ConfigurationError(
+                    "There is no budget with a store (without one, each process remembers for "
+                    "itself): name a profile that has one with --profile, or a store with --store."
+                )
+        verifier = stack.enter_context(target.open()) if asks or address is None else None
+        if address is None:
+            stores = stores_of(verifier)
+        else:
+            store = _store_at(address)
             stack.callback(store.close)
             stores = {store: LEASE_S}
-        else:
-            if verifier is None:
-                target = Target.of(place)
-                check_stores(target)
-                verifier = stack.enter_context(target.open())
-            stores = stores_of(verifier)
-        yield list(stores), open_charges(stores, now), now
+        yield list(stores), open_charges(stores, now), now, verifier
 
 
 def open_charges(stores: Mapping[CallStore, float], now: datetime) -> Charges:
@@ -209,7 +222,7 @@ def open_charges(stores: Mapping[CallStore, float], now: datetime) -> Charges:
     return [(store, charge) for store in stores for charge in store.open_reservations()]
 
 
-def store_at(address: str) -> CallStore:
+def _store_at(address: str) -> CallStore:
     """A store that is there already: an address as SQLAlchemy reads it, or the name of a file."""
     from facematch_core.store import SqlStore
 
@@ -220,17 +233,7 @@ def store_at(address: str) -> CallStore:
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def check_stores(target: Target) -> None:
-    """Refuse profiles without a budget's store, before a backend is opened that needs packages."""
-    profiles = [single.profile for single in single_plans(target.plan())]
-    if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
-        raise ConfigurationError(
-            "There is no budget with a store (without one, each process remembers for itself): "
-            "name a profile that has one with --profile, or a store with --store."
-        )
-
-
-def stores_of(verifier: Verifier) -> dict[CallStore, float]:
+def stores_of(verifier: Any) -> dict[CallStore, float]:
     """The stores of the budgets of a verifier, or of a failover's members; the longest lease_s."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
@@ -332,14 +335,3 @@ def _call(charge: Reservation) -> dict[str, Any]:
         "kept": charge.call.kept,
         "error": charge.error,
     }
-
-
-def _print_open(charges: Charges) -> None:
-    header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
-    rows = []
-    for _, charge in charges:
-        amount = f"{_amount(charge.amount, charge.key)} {charge.key.unit}"
-        call, kept = charge.call, "kept" if charge.call.kept else "not kept"
-        began = f"{call.started_at:%Y-%m-%d %H:%M:%S}"
-        rows.append((call.id, charge.state, amount, call.backend, call.operation, began, kept))
-    print_table(header, rows)

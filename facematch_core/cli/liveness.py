@@ -7,13 +7,12 @@ from typing import Any
 
 import click
 
-from .options import call_options, parse_picture, target_options
+from .options import call_options, parse_picture
 from .verify import ask
 
 
 @click.command("liveness", short_help="Check one photograph for a live face.")
 @click.argument("image", type=click.Path(), callback=parse_picture)
-@target_options
 @call_options
 def command(image: Path, **options: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?

@@ -24,6 +24,7 @@ from facematch_core.models import Operation
 from .text import format_number, say
 
 if TYPE_CHECKING:
+    from facematch_core.backend import Backend
     from facematch_core.config import Config, FailoverPlan, Plan
     from facematch_core.verifier import Verifier
 
@@ -142,50 +143,36 @@ config_option = click.option(
     help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
 )
 
-#: Who is asked: the arguments of `Target`.
-target_options = join_options(
-    click.option(
-        "--backend",
-        metavar="NAME",
-        shell_complete=complete_backend,
-        help="Backend to use, instead of a profile; `local` if there is neither.",
-    ),
-    profile_option,
-    config_option,
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    shell_complete=complete_backend,
+    help="Backend to use, instead of a profile; `local` if there is neither.",
+)
+vendor_option = click.option(
+    "-o",
+    "vendor",
+    multiple=True,
+    callback=parse_pairs,
+    metavar="NAME=VALUE",
+    help="An option that only this backend has. May be repeated.",
 )
 
-#: What is asked for, whichever call it is.
+#: Who is asked: the arguments of `Target`.
+target_options = join_options(backend_option, profile_option, config_option)
+
+#: Who is asked for what, whichever call it is.
 call_options = join_options(
+    target_options,
     click.option(
         "--threshold",
         callback=parse_percentage,
         metavar="0-100",
         help="Score at which a pass begins, on the scale of this backend.",
     ),
-    click.option(
-        "--review-threshold",
-        callback=parse_percentage,
-        metavar="0-100",
-        help="A pass with a score up to this one becomes REVIEW.",
-    ),
     click.option("--rotate", is_flag=True, help="Also try each picture turned by quarter turns."),
     click.option("--keep", is_flag=True, help="Ask the vendor to keep a record of the call."),
-    click.option("--caller-ref", metavar="TEXT", help="Your own reference for the call."),
-    click.option(
-        "--metadata",
-        multiple=True,
-        callback=parse_pairs,
-        metavar="NAME=VALUE",
-        help="Your own data, kept with the result. May be repeated.",
-    ),
-    click.option(
-        "-o",
-        "vendor",
-        multiple=True,
-        callback=parse_pairs,
-        metavar="NAME=VALUE",
-        help="An option that only this backend has. May be repeated.",
-    ),
+    vendor_option,
     json_option,
 )
 
@@ -346,3 +333,32 @@ def option_names(cls: type | None) -> tuple[str, ...]:
     if cls is None:
         return ()
     return tuple(field.alias or field.name for field in attrs.fields(cls) if field.init)
+
+
+def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, str]) -> Any:
+    """The options of one backend, which are of a class `cls` if it has any, from text."""
+    import typing
+
+    from facematch_core.kinds import nearest
+    from facematch_core.settings import from_text
+
+    if not texts or cls is None:
+        return texts or None
+    names, hints = option_names(cls), typing.get_type_hints(cls)
+    for name in texts:
+        if name not in names:
+            raise errors.Unsupported(
+                f"The backend {backend.name} has no option {name[:60]!r}; {nearest(name, names)}",
+                backend=backend.name,
+                what=name,
+            )
+    try:
+        return cls(
+            **{name: from_text(text, hints[name], f"-o {name}") for name, text in texts.items()}
+        )
+    except ConfigurationError as error:
+        raise errors.InvalidRequest(error.message) from None
+    except (TypeError, ValueError) as error:
+        # The first argument only: validators of attrs add the field and the class to it.
+        reason = next(iter(error.args), error)
+        raise errors.InvalidRequest(f"The options do not fit: {reason}") from None

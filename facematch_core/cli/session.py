@@ -20,7 +20,6 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.files import read_regular
-from facematch_core.models import Environment
 
 from . import options
 from .files import check_target, write_bytes
@@ -52,27 +51,18 @@ STATES: dict[str, str] = {
 #: In which a verdict may still come.
 OPEN = ("pending", "processing", "unknown")
 
-record_option = options.file_option(
-    "--record", "The session's record: keep it, everything else needs it.", to="path", required=True
+#: How a session is found again: the arguments of `_open_record`.
+_record_options = options.join_options(
+    options.profile_option,
+    options.config_option,
+    options.file_option(
+        "--record",
+        "The session's record: keep it, everything else needs it.",
+        to="path",
+        required=True,
+    ),
 )
-environment_option = click.option(
-    "--require-environment",
-    type=click.Choice([word.value for word in Environment], case_sensitive=False),
-    help="Where answers must come from; the profile's, or production, if left out.",
-)
-portrait_option = options.file_option(
-    "--portrait", "Write a picture of the person to this new file, if the face is live."
-)
-wait_option = click.option(
-    "--wait",
-    "wait_s",
-    type=click.FloatRange(min=0, min_open=True),
-    is_flag=False,
-    flag_value=600.0,
-    metavar="[SECONDS]",
-    help="Then wait for the verdict; 600 seconds if no number follows.",
-)
-link_options = options.join_options(
+_link_options = options.join_options(
     options.json_option,
     click.option(
         "--show-link",
@@ -98,37 +88,32 @@ def command() -> None:
 
 
 @command.command("start")
-@options.target_options
-@environment_option
+@options.backend_option
+@_record_options
 @click.option("--subject", required=True, metavar="TEXT", help="Who is to be verified: your id.")
 @click.option("--purpose", required=True, metavar="TEXT", help="What for, such as payout.")
-@click.option("--about", metavar="TEXT", help="Which one, such as the number of the payout.")
-@record_option
-@click.option("--reference", type=click.Path(), callback=options.parse_picture, metavar="IMAGE",
-              help="The face to compare with, where the vendor takes one.")  # fmt: skip
-@click.option("--return-url", metavar="URL", help="Where the person comes back to.")
-@click.option("--language", metavar="CODE", help="Of the vendor's page, such as es.")
-@click.option("--threshold", callback=options.parse_percentage, metavar="0-100",
-              help="Score at which a match begins.")  # fmt: skip
-@click.option("--liveness-threshold", callback=options.parse_percentage, metavar="0-100",
-              help="Score at which a live face begins.")  # fmt: skip
-@click.option("-o", "vendor", multiple=True, callback=options.parse_pairs, metavar="NAME=VALUE",
-              help="An option of the start that only this backend has, never a setting of the "
-                   "profile (base_url, workflow_id). May be repeated.")  # fmt: skip
-@wait_option
-@link_options
-def start(path: Path, **arguments: Any) -> int:
+@click.option(
+    "--reference",
+    type=click.Path(),
+    callback=options.parse_picture,
+    metavar="IMAGE",
+    help="The face to compare with, where the vendor takes one.",
+)
+@options.vendor_option
+@_link_options
+def start(path: Path, subject: str, purpose: str, reference: Path | None, **arguments: Any) -> int:
     """Start a session, and print where the person goes.
 
     The record is written before anything is sent. Run it again with the same --record if the answer
     was lost.
     """
-    target = options.Target.of(arguments)
-    with _open(target, arguments) as sessions:
+    from facematch_core.images import Image
+
+    with _open(options.Target.of(arguments)) as sessions:
+        with_reference = reference is not None
         if path.exists():
             record = _read_record(path)
-            ours = (arguments["subject"], arguments["purpose"], arguments["about"])
-            if (record.subject_ref, record.purpose, record.about) != ours:
+            if (record.subject_ref, record.purpose, record.about) != (subject, purpose, None):
                 raise click.UsageError(
                     f"{path} is the record of something else: name another --record."
                 )
@@ -136,7 +121,7 @@ def start(path: Path, **arguments: Any) -> int:
                 raise click.UsageError(
                     f"{path} has been started: `facematch session resume` gives its link again."
                 )
-            if record.with_reference is not (arguments["reference"] is not None):
+            if record.with_reference is not with_reference:
                 brings = "with" if record.with_reference else "without"
                 raise click.UsageError(
                     f"{path} was planned {brings} --reference: start it like that, name another "
@@ -144,63 +129,114 @@ def start(path: Path, **arguments: Any) -> int:
                 )
         else:
             check_target("--record", path, force=False)
-            names = ("purpose", "about", "threshold", "liveness_threshold")
-            terms = {name: arguments[name] for name in names if arguments[name] is not None}
-            record = sessions.plan(
-                arguments["subject"], with_reference=arguments["reference"] is not None, **terms
-            )
+            record = sessions.plan(subject, purpose=purpose, with_reference=with_reference)
             _write_record(path, record)
-        from facematch_core.images import Image
-
-        reference = arguments["reference"]
+        backend = sessions.verifier.backend
+        can = backend.session_capabilities
         session = sessions.start(
             record,
             reference=None if reference is None else Image.read(reference),
-            return_url=arguments["return_url"],
-            language=arguments["language"],
-            options=_start_options(sessions, arguments["vendor"]),
+            options=options.read_vendor_options(
+                backend, None if can is None else can.options, arguments["vendor"]
+            ),
         )
-        _write_record(path, session.record)
-        return _hand_over(sessions, session, arguments)
+        return _hand_over(path, session, arguments)
 
 
 @command.command("resume")
-@options.profile_option
-@options.config_option
-@environment_option
-@record_option
-@wait_option
-@link_options
+@_record_options
+@_link_options
 def resume(path: Path, **arguments: Any) -> int:
     """Print the link of a session again, for a person who comes back. Charges nothing."""
     with _open_record(path, arguments) as (sessions, record):
-        session = sessions.resume(record)
-        _write_record(path, session.record)
-        return _hand_over(sessions, session, arguments)
+        return _hand_over(path, sessions.resume(record), arguments)
+
+
+def _hand_over(path: Path, session: Session, arguments: Mapping[str, Any]) -> int:
+    """Write the record of a session, and print the way to it for the person."""
+    _write_record(path, session.record)
+    secrets = {
+        name: secret.reveal()
+        for name, secret in (("link", session.link), ("token", session.token))
+        if secret is not None
+    }
+    if arguments["as_json"]:
+        handoff = secrets if arguments["show_link"] else dict.fromkeys(secrets)
+        expires = session.expires_at and session.expires_at.isoformat()
+        document = {"record": session.record.to_dict(), **handoff, "page": {**session.page}}
+        print_json({**document, "expires_at": expires})
+    elif not os.isatty(1) and not arguments["show_link"]:
+        say(
+            "The session is open. Link and token are keys, so only a terminal shows them: "
+            "here `facematch session resume --show-link` does, with this --record."
+        )
+    else:
+        for name, text in {**secrets, **session.page}.items():
+            click.echo(f"{clean(name)}: {clean(text)}")
+        if session.expires_at is not None:
+            say(f"until {session.expires_at:%Y-%m-%d %H:%M} UTC")
+    return Exit.OK
 
 
 @command.command("read")
-@options.profile_option
-@options.config_option
-@environment_option
-@record_option
-@portrait_option
-@wait_option
+@_record_options
+@options.file_option(
+    "--portrait", "Write a picture of the person to this new file, if the face is live."
+)
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0, min_open=True),
+    is_flag=False,
+    flag_value=600.0,
+    metavar="[SECONDS]",
+    help="Read until there is a verdict; for 600 seconds if no number follows.",
+)
 @options.json_option
-def read(path: Path, **arguments: Any) -> int:
+def read(path: Path, portrait: Path | None, wait_s: float | None, **arguments: Any) -> int:
     """Read how far a session has come, and its verdict. Charges nothing."""
-    portrait: Path | None = arguments["portrait"]
     if portrait is not None:
         check_target("--portrait", portrait, force=False)
     with _open_record(path, arguments) as (sessions, record):
-        return _show_result(_look(sessions, record, arguments), arguments)
+        if wait_s is None:
+            result = sessions.read(record, with_portrait=portrait is not None)
+        else:
+            result = _wait(sessions, record, wait_s, with_portrait=portrait is not None)
+    if portrait is not None and result.portrait is not None:
+        write_bytes(portrait, result.portrait.data, private=True)
+    reasons = result.why_not(
+        record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=MAX_AGE_S
+    )
+    is_verified = not reasons
+    if arguments["as_json"]:
+        print_json({**result.to_dict(), "is_verified": is_verified})
+    else:
+        _show_result(result, reasons, portrait)
+    if is_verified:
+        return Exit.OK
+    if result.state != "decided":
+        return Exit.LOOK if result.state in OPEN else Exit.NO
+    codes = {DECISIONS[part.decision.value] for part in (result.match, result.liveness)}
+    return Exit.NO if Exit.NO in codes else Exit.LOOK
+
+
+def _show_result(result: SessionResult, reasons: tuple[str, ...], portrait: Path | None) -> None:
+    say(f"{'not verified' if reasons else 'verified'}: {STATES[result.state.value]}")
+    for name, part in (("match", result.match), ("live face", result.liveness)):
+        say(f"  {name}: {part}")
+    for reason in reasons:
+        say(f"  no: {reason}")
+    if result.compared_with is not None:
+        say(f"  compared with: {result.compared_with}")
+    for warning in (*result.match.warnings, *result.liveness.warnings, *result.warnings):
+        say(f"  {warning_text(warning)}")
+    if portrait is not None:
+        written = f"portrait: written to {portrait}, a face: delete it when you are done"
+        say(f"  {written if result.portrait else 'no portrait: none of a live face came'}")
 
 
 @command.command("delete")
-@options.profile_option
-@options.config_option
-@environment_option
-@record_option
+@_record_options
 @options.json_option
 def delete(path: Path, **arguments: Any) -> int:
     """Delete a session at the vendor. The record stays: it says what was deleted."""
@@ -210,27 +246,27 @@ def delete(path: Path, **arguments: Any) -> int:
         print_json({"state": deletion.state, "face_kept": deletion.face_kept})
         return Exit.OK
     say(deletion.state.value.replace("_", " "))
-    faces = {None: "whether it keeps the face is not known", True: "it keeps the face",
-             False: "it keeps no face"}  # fmt: skip
+    faces = {
+        None: "whether it keeps the face is not known",
+        True: "it keeps the face",
+        False: "it keeps no face",
+    }
     say(f"  {record.backend}: {faces[deletion.face_kept]}")
     return Exit.OK
 
 
 @contextmanager
-def _open(target: options.Target, arguments: Mapping[str, Any]) -> Iterator[Sessions]:
+def _open(target: options.Target) -> Iterator[Sessions]:
     """What starts and reads sessions, after stderr has shown who else gets the faces."""
     from facematch_core.config import open_sessions
 
     target.announce_plan()
-    more: dict[str, Any] = {}
-    if arguments["require_environment"] is not None:
-        more["require_environment"] = Environment(arguments["require_environment"])
     profile = target.profile_name()
-    if profile is None:
-        sessions = open_sessions(target.backend or options.FALLBACK, **more)
-    else:
-        sessions = open_sessions(profile=profile, config=target.config, **more)
-    with sessions:
+    with (
+        open_sessions(target.backend or options.FALLBACK)
+        if profile is None
+        else open_sessions(profile=profile, config=target.config)
+    ) as sessions:
         yield sessions
 
 
@@ -242,7 +278,7 @@ def _open_record(
     record = _read_record(path)
     profile = arguments["profile"] or record.profile
     backend = record.backend if profile is None and arguments["config"] is None else None
-    with _open(options.Target(backend, profile, arguments["config"]), arguments) as sessions:
+    with _open(options.Target(backend, profile, arguments["config"])) as sessions:
         yield sessions, record
 
 
@@ -263,52 +299,6 @@ def _read_record(path: Path) -> SessionRecord:
 def _write_record(path: Path, record: SessionRecord) -> None:
     content = json.dumps(record.to_dict(), indent=2) + "\n"
     write_bytes(path, content.encode(), private=True)
-
-
-def _start_options(sessions: Sessions, texts: Mapping[str, str]) -> Any:
-    from .verify import read_vendor_options
-
-    backend = sessions.verifier.backend
-    can = backend.session_capabilities
-    return read_vendor_options(backend, None if can is None else can.options, texts)
-
-
-def _hand_over(sessions: Sessions, session: Session, arguments: Mapping[str, Any]) -> int:
-    """Print the way to the person, then wait if asked to."""
-    secrets = {
-        name: secret.reveal()
-        for name, secret in (("link", session.link), ("token", session.token))
-        if secret is not None
-    }
-    if arguments["as_json"]:
-        handoff = secrets if arguments["show_link"] else dict.fromkeys(secrets)
-        expires = session.expires_at and session.expires_at.isoformat()
-        document = {"record": session.record.to_dict(), **handoff, "page": {**session.page}}
-        print_json({**document, "expires_at": expires})
-    elif not os.isatty(1) and not arguments["show_link"]:
-        say("The session is open. Link and token are keys, so only a terminal shows them: "
-            "here `facematch session resume --show-link` does, with this --record.")  # fmt: skip
-    else:
-        for name, text in {**secrets, **session.page}.items():
-            click.echo(f"{clean(name)}: {clean(text)}")
-        if session.expires_at is not None:
-            say(f"until {session.expires_at:%Y-%m-%d %H:%M} UTC")
-    if arguments["wait_s"] is None:
-        return Exit.OK
-    return _show_result(_look(sessions, session.record, arguments), arguments)
-
-
-def _look(sessions: Sessions, record: SessionRecord, arguments: Mapping[str, Any]) -> SessionResult:
-    """The session as it is, or as it is when the wait is over; its portrait goes to its file."""
-    portrait: Path | None = arguments.get("portrait")
-    more = {"with_portrait": portrait is not None}
-    if arguments["wait_s"] is None:
-        result = sessions.read(record, **more)
-    else:
-        result = _wait(sessions, record, arguments["wait_s"], **more)
-    if portrait is not None and result.portrait is not None:
-        write_bytes(portrait, result.portrait.data, private=True)
-    return result
 
 
 def _wait(
@@ -339,33 +329,3 @@ def _wait(
         # The last reading is at the end of the time, if the vendor may be asked by then.
         clock.sleep(min(max(least_s, pause_s), left_s))
         pause_s = min(1.5 * pause_s, 10.0)
-
-
-def _show_result(result: SessionResult, arguments: Mapping[str, Any]) -> int:
-    """Print a result; 0 if it verifies whom its record names, for what the record says."""
-    record = result.record
-    reasons = result.why_not(
-        record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=MAX_AGE_S
-    )
-    is_verified = not reasons
-    if arguments["as_json"]:
-        print_json({**result.to_dict(), "is_verified": is_verified})
-    else:
-        say(f"{'verified' if is_verified else 'not verified'}: {STATES[result.state.value]}")
-        for name, part in (("match", result.match), ("live face", result.liveness)):
-            say(f"  {name}: {part}")
-        for reason in reasons:
-            say(f"  no: {reason}")
-        if result.compared_with is not None:
-            say(f"  compared with: {result.compared_with}")
-        for warning in (*result.match.warnings, *result.liveness.warnings, *result.warnings):
-            say(f"  {warning_text(warning)}")
-        if (portrait := arguments.get("portrait")) is not None:
-            written = f"portrait: written to {portrait}, a face: delete it when you are done"
-            say(f"  {written if result.portrait else 'no portrait: none of a live face came'}")
-    if is_verified:
-        return Exit.OK
-    if result.state != "decided":
-        return Exit.LOOK if result.state in OPEN else Exit.NO
-    codes = [DECISIONS[part.decision.value] for part in (result.match, result.liveness)]
-    return Exit.NO if Exit.NO in codes else Exit.LOOK

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import attrs
 import click
 
-from facematch_core.errors import (
-    FATAL,
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    Unsupported,
-)
+from facematch_core.errors import FATAL, FaceMatchError
 from facematch_core.files import is_stream, named
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import options
-from .files import check_target, csv_cell, form_of, read_csv, refuse_file, write_error
+from .files import (
+    check_target,
+    csv_cell,
+    form_of,
+    make_folder,
+    read_csv,
+    refuse_file,
+    write_error,
+)
 from .text import (
     DECISIONS,
     Exit,
@@ -39,7 +42,6 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from facematch_core.backend import Backend
     from facematch_core.verifier import PairOutcome, Verifier
 
     from ._results import Answer
@@ -59,19 +61,12 @@ WORKERS = 4
     help="With --live: score where a live face begins.",
 )
 @click.option(
-    "--liveness-review-threshold",
-    callback=options.parse_percentage,
-    metavar="0-100",
-    help="With --live: a live face with a score up to this one becomes REVIEW.",
-)
-@click.option(
     "--max-fmr",
     callback=options.parse_rate,
     metavar="RATE",
     help="Instead of --threshold: the highest false match rate to accept, such as 1e-3. The "
     "profile must name a calibration.",
 )
-@options.target_options
 @options.call_options
 @options.file_option(
     "--pairs",
@@ -79,7 +74,7 @@ WORKERS = 4
     metavar="CSV",
 )
 @options.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
-@click.option("--force", is_flag=True, help="Overwrite the file of --out.")
+@click.option("--force", is_flag=True, help="With --pairs: overwrite the file of --out.")
 @click.option(
     "--workers",
     callback=options.parse_workers,
@@ -97,9 +92,11 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
     A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
     """
     if arguments["pairs"] is not None:
-        names = ("live", "liveness_threshold", "liveness_review_threshold")
-        alone = {f"--{name.replace('_', '-')}": arguments[name] for name in names}
-        for name, value in {"PROBE and REFERENCE": probe, **alone}.items():
+        values = {"PROBE and REFERENCE": probe, "--live": arguments["live"]}
+        for name, value in {
+            **values,
+            "--liveness-threshold": arguments["liveness_threshold"],
+        }.items():
             if value:
                 raise click.UsageError(f"{name} cannot go with --pairs.")
         if arguments["out"] is None:
@@ -110,9 +107,8 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
             raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
-    for name in ("liveness_threshold", "liveness_review_threshold"):
-        if arguments[name] is not None and not arguments["live"]:
-            raise click.UsageError(f"--{name.replace('_', '-')} goes with --live.")
+    if arguments["liveness_threshold"] is not None and not arguments["live"]:
+        raise click.UsageError("--liveness-threshold goes with --live.")
     return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
 
 
@@ -145,21 +141,26 @@ def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> in
 
 def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for a call of `verifier`; what nobody typed is left out."""
-    names = ("threshold", "review_threshold")
-    passed = (*names, *(f"liveness_{name}" for name in names), "max_fmr", "caller_ref")
+    backend, words = getattr(verifier, "backend", None), arguments["vendor"]
+    if words and backend is None:
+        raise click.UsageError(
+            "-o is an option of one backend, and this profile is a failover: name the profile "
+            "of one of its members."
+        )
     call = {
         # As a Threshold: the command line has warned of a fraction in its own words.
-        name: Threshold(arguments[name]) if name.endswith("threshold") else arguments[name]
-        for name in passed
+        name: Threshold(arguments[name])
+        for name in ("threshold", "liveness_threshold")
         if arguments.get(name) is not None
     }
-    if arguments["keep"]:
-        call["retention"] = Retention.KEEP
     return {
         **call,
+        **({"max_fmr": arguments["max_fmr"]} if arguments.get("max_fmr") is not None else {}),
+        "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL,
         "rotate": arguments["rotate"],
-        "metadata": arguments["metadata"] or None,
-        "options": _vendor_options(verifier, arguments),
+        "options": options.read_vendor_options(backend, backend.capabilities.options, words)
+        if backend is not None
+        else None,
     }
 
 
@@ -181,53 +182,6 @@ def _warn_of_calibration(verifier: Verifier, arguments: Mapping[str, Any]) -> No
         )
 
 
-def _vendor_options(verifier: Verifier, arguments: Mapping[str, Any]) -> Any:
-    """What only one backend takes, or refuses in the words of a shell."""
-    backend = getattr(verifier, "backend", None)
-    if backend is None:
-        if arguments["vendor"]:
-            raise click.UsageError(
-                "-o is an option of one backend, and this profile is a failover: name the profile "
-                "of one of its members."
-            )
-        return None
-    if arguments["keep"] and Retention.KEEP not in backend.capabilities.retention:
-        raise Unsupported(
-            f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
-            backend=backend.name,
-            what="retention",
-        )
-    return read_vendor_options(backend, backend.capabilities.options, arguments["vendor"])
-
-
-def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, str]) -> Any:
-    """Options of one backend, which are of a class `cls` or not there, from text."""
-    import typing
-
-    from facematch_core.kinds import nearest
-    from facematch_core.settings import from_text
-
-    if not texts or cls is None:
-        return texts or None
-    names, hints = options.option_names(cls), typing.get_type_hints(cls)
-    for name in texts:
-        if name not in names:
-            raise Unsupported(
-                f"The backend {backend.name} has no option {name[:60]!r}; {nearest(name, names)}",
-                backend=backend.name,
-                what=name,
-            )
-    try:
-        return cls(
-            **{name: from_text(text, hints[name], f"-o {name}") for name, text in texts.items()}
-        )
-    except ConfigurationError as error:
-        raise InvalidRequest(error.message) from None
-    except (TypeError, ValueError) as error:
-        # The first argument only: validators of attrs add the field and the class to it.
-        raise InvalidRequest(f"The options do not fit: {next(iter(error.args), error)}") from None
-
-
 #: What a line of .csv holds of a result, and of an error.
 _COLUMNS = (
     *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
@@ -245,6 +199,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
     pairs = _read_pairs(source)
+    summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(verifier, arguments)
         # Before the file is created: what every comparison would refuse leaves nothing behind.
@@ -255,14 +210,27 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
             max_workers=arguments["workers"] or WORKERS,
             **call,
         )
-        with named(target), _create_file(target, force=arguments["force"]) as file:
-            summary = _write_outcomes(outcomes, pairs, file, form)
-        summary.signal = stopping.signal
+        try:
+            make_folder(target)
+            mode = "w" if arguments["force"] or is_stream(target) else "x"
+            file = target.open(mode, encoding="utf-8", newline="")
+        except OSError as error:
+            raise write_error("--out", target, error) from None
+        with named(target), file:
+            for pair, outcome in _write_outcomes(outcomes, pairs, file, form):
+                summary.add(pair.line, outcome)
+    document = {**summary.to_dict(len(pairs), stopping.signal), "out": str(target)}
     if arguments["as_json"]:
-        print_json({**summary.to_dict(), "out": str(target)})
+        print_json(document)
     else:
-        summary.show(target)
-    summary.show_errors(target)
+        _show_summary(document)
+    for kind, (line, problem) in summary.first.items():
+        others = summary.errors[kind] - 1
+        again = f" (and {others} more {kind}: see {target})" if others else ""
+        say(f"error: line {line}: {error_sentence(problem)}{again}", err=True)
+    if summary.fatal is not None:
+        kind = type(summary.fatal).__name__
+        say(f"stopped early: every further pair would fail with {kind}", err=True)
     return 128 + stopping.signal if stopping.signal else summary.code
 
 
@@ -289,45 +257,29 @@ def _read_pairs(path: Path) -> list[Pair]:
         key = row.cells.get("key") or None
         pairs.append(Pair(line=row.line, probe=names[0], reference=names[1], key=key, paths=paths))
         for side, name, picture in zip(sides, names, paths, strict=True):
-            if not _is_file(picture):
+            if not os.path.isfile(picture):  # noqa: PTH113 - a name that is too long is no error here
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
     refuse_file(path, problems)
     return pairs
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or no name at all
-        return False
-
-
-def _create_file(target: Path, *, force: bool) -> IO[str]:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return target.open("w" if force or is_stream(target) else "x", encoding="utf-8", newline="")
-    except OSError as error:
-        raise write_error("--out", target, error) from None
-
-
 def _write_outcomes(
-    outcomes: Iterator[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
-) -> Summary:
+    outcomes: Iterable[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
+) -> Iterator[tuple[Pair, PairOutcome]]:
+    """Each outcome once it is written, with its pair."""
     import csv
 
-    summary = Summary(pairs=len(pairs))
     table = csv.DictWriter(file, _COLUMNS) if form == ".csv" else None
     if table is not None:
         table.writeheader()
     with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
-            pair = pairs[outcome.index]
+            pair, result, error = pairs[outcome.index], outcome.result, outcome.error
             if table is not None:
-                row = _cells(pair, outcome)
-                table.writerow({name: csv_cell(value) for name, value in row.items()})
+                cells = pair.to_dict() | _cells(outcome)
+                table.writerow({name: csv_cell(value) for name, value in cells.items()})
             else:
-                result, error = outcome.result, outcome.error
                 line = {
                     "index": outcome.index,
                     **pair.to_dict(),
@@ -337,42 +289,38 @@ def _write_outcomes(
                 file.write(json.dumps(line) + "\n")
             # Line by line: whatever ends this process, what was paid for is on disk.
             file.flush()
-            summary.add(pair.line, outcome)
             progress.advance(task)
-    return summary
+            yield pair, outcome
 
 
-def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
-    row, result, error = pair.to_dict(), outcome.result, outcome.error
-    if result is not None:
-        score, threshold = result.score, result.threshold
-        row |= {
-            "decision": result.decision.value,
-            "score": None if score is None else score.value,
-            "scale": None if score is None else score.scale,
-            "threshold": None if threshold is None else threshold.value,
-            "charged": result.billing.charged.value,
-            "warnings": "; ".join(warning.code.value for warning in result.warnings),
-        }
+def _cells(outcome: PairOutcome) -> dict[str, object]:
+    result, error = outcome.result, outcome.error
     if error is not None:
-        row |= {"charged": charge_of(error).value, "error": type(error).__name__}
-        row |= {"message": clean(error.message)}
-    return row
+        charged = charge_of(error).value
+        return {"charged": charged, "error": type(error).__name__, "message": clean(error.message)}
+    if result is None:
+        return {}
+    score, threshold = result.score, result.threshold
+    return {
+        "decision": result.decision.value,
+        "score": None if score is None else score.value,
+        "scale": None if score is None else score.scale,
+        "threshold": None if threshold is None else threshold.value,
+        "charged": result.billing.charged.value,
+        "warnings": "; ".join(warning.code.value for warning in result.warnings),
+    }
 
 
-@attrs.define(kw_only=True)
+@attrs.define
 class Summary:
-    """Counts over the outcomes of a batch of so many pairs."""
+    """Counts over the outcomes of a batch."""
 
-    pairs: int
     decisions: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
     charged: Counter[Charged] = attrs.field(factory=Counter)
     seconds: list[float] = attrs.field(factory=list)
     #: Class of error to the line and the error where it came first.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
-    fatal: FaceMatchError | None = None
-    signal: int = 0
     code: Exit = Exit.OK
 
     def add(self, line: int, outcome: PairOutcome) -> None:
@@ -387,56 +335,43 @@ class Summary:
             self.charged[charge_of(outcome.error)] += 1
             self.first.setdefault(kind, (line, outcome.error))
             self.code = max(self.code, code_of(outcome.error))
-            if isinstance(outcome.error, FATAL):
-                self.fatal = self.fatal or outcome.error
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def fatal(self) -> FaceMatchError | None:
+        """The error that every further pair would have met, too."""
+        return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
+
+    def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
+        """The summary of so many pairs, ended by the signal of this number, 0 if by none."""
         import signal
+        import statistics
 
         stopped: Any = None if self.fatal is None else error_document(self.fatal)
         return {
-            "pairs": self.pairs,
+            "pairs": pairs,
             "answered": self.decisions.total(),
-            "not_asked": self._not_asked,
-            "decisions": dict(self.decisions),
-            "errors": dict(self.errors),
+            "not_asked": pairs - self.decisions.total() - self.errors.total(),
+            "decisions": dict(self.decisions.most_common()),
+            "errors": dict(self.errors.most_common()),
             "charged": self.charged[Charged.YES],
             "charge_unknown": self.charged[Charged.UNKNOWN],
-            "median_s": self._median,
-            "stopped_by": signal.Signals(self.signal).name if self.signal else stopped,
+            "median_s": statistics.median(self.seconds) if self.seconds else None,
+            "stopped_by": signal.Signals(number).name if number else stopped,
         }
 
-    @property
-    def _not_asked(self) -> int:
-        return self.pairs - self.decisions.total() - self.errors.total()
 
-    @property
-    def _median(self) -> float | None:
-        import statistics
-
-        return statistics.median(self.seconds) if self.seconds else None
-
-    def show(self, target: Path) -> None:
-        answered, failed = self.decisions.total(), self.errors.total()
-        rest = f", {self._not_asked} not compared" if self._not_asked else ""
-        say(f"{quantity(self.pairs, 'pair')}: {answered} answered, {failed} failed{rest}")
-        charges = Counter({"charged": self.charged[Charged.YES]})
-        if self.charged[Charged.UNKNOWN]:
-            charges["perhaps charged"] = self.charged[Charged.UNKNOWN]
-        for counts in (self.decisions.most_common(), self.errors.most_common(), charges.items()):
-            if counts:
-                words = (f"{name.replace('_', ' ')} {count}" for name, count in counts)
-                say(f"  {', '.join(words)}")
-        if self._median is not None:
-            say(f"  {self._median:.3f} s in the median")
-        say(f"  written to {target}")
-
-    def show_errors(self, target: Path) -> None:
-        """Print to stderr what went wrong: each class of error where it came first."""
-        for kind, (line, error) in self.first.items():
-            others = self.errors[kind] - 1
-            again = f" (and {others} more {kind}: see {target})" if others else ""
-            say(f"error: line {line}: {error_sentence(error)}{again}", err=True)
-        if self.fatal is not None:
-            kind = type(self.fatal).__name__
-            say(f"stopped early: every further pair would fail with {kind}", err=True)
+def _show_summary(document: Mapping[str, Any]) -> None:
+    failed = sum(document["errors"].values())
+    rest = f", {document['not_asked']} not compared" if document["not_asked"] else ""
+    pairs = quantity(document["pairs"], "pair")
+    say(f"{pairs}: {document['answered']} answered, {failed} failed{rest}")
+    charges = {"charged": document["charged"]}
+    if document["charge_unknown"]:
+        charges["perhaps charged"] = document["charge_unknown"]
+    for counts in (document["decisions"], document["errors"], charges):
+        if counts:
+            words = (f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
+            say(f"  {', '.join(words)}")
+    if document["median_s"] is not None:
+        say(f"  {document['median_s']:.3f} s in the median")
+    say(f"  written to {document['out']}")

@@ -50,7 +50,7 @@ def test_screens(screens, pairs, scripted):
 
 
 def test_one_line_for_each_pair_in_order(run, pairs, scripted):
-    answer = batch(run, "--threshold", 90, "--caller-ref", "night run", out="new/out.jsonl")
+    answer = batch(run, "--threshold", 90, out="new/out.jsonl")
     assert (answer.exit_code, answer.stderr) == (0, "")
     rows = lines("new/out.jsonl")
     assert [(line["index"], line["line"], line["key"]) for line in rows] == [
@@ -60,7 +60,6 @@ def test_one_line_for_each_pair_in_order(run, pairs, scripted):
     ]
     result = MatchResult.from_dict(rows[0]["result"])
     assert result.decision.value == "no_match"
-    assert result.ids.caller == "night run"
     assert all(line["error"] is None for line in rows)
 
 
@@ -124,9 +123,7 @@ FAULTY = {
 WRONG = """
 --threshold 101
 --workers 300
---review-threshold 40
 -o levl=1
---profile p --review-threshold 55
 --out out.xlsx
 --out selfie.jpg/out.jsonl
 --out pairs.csv --force
@@ -134,12 +131,12 @@ WRONG = """
 """
 
 
-def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, configured, scripted):
-    configured('[profiles.p]\nbackend = "fake"\nthreshold = 60\nliveness_threshold = 5\n')
+def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, scripted):
     Path("there.jsonl").write_text("precious")
     with screens("verify-pairs-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
             show("", *WORDS, *words.split(), code=2)
+        show("what each comparison would refuse", *WORDS, "--max-fmr", "1e-3", code=4)
         for title, text in FAULTY.items():
             pairs(text)
             show(title, *WORDS, code=2)

@@ -44,7 +44,6 @@ def control(server, configured, monkeypatch, tmp_path):
         environment = "mock"
         workflow_id = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
         workflow_takes_reference = true
-        return_hosts = ["shop.example"]
     """)
     (tmp_path / "id.png").write_bytes(card_sheet()["p1"].data)
     yield server.control
@@ -69,7 +68,7 @@ def test_a_session_from_its_start_to_its_verdict(run, control, tmp_path, card, c
 
 
 def test_link_and_token_are_shown_only_where_that_is_wanted(run, run_json, control, tmp_path):
-    code, hidden = run_json(*START, *RECORD, "--return-url", "https://shop.example/back")
+    code, hidden = run_json(*START, *RECORD)
     assert (code, hidden["link"], hidden["token"]) == (0, None, None)
     token = json.loads(run("session", "resume", *RECORD, "--show-link", "--json").stdout)["link"]
     page = control.sessions.page(session_id(tmp_path))
@@ -129,12 +128,6 @@ def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
     assert (answer.exit_code, "face.png" in answer.stdout) == (0, True)
     assert (tmp_path / "face.png").stat().st_size
     assert os.name == "nt" or stat.S_IMODE((tmp_path / "face.png").stat().st_mode) == 0o600
-
-
-def test_where_answers_must_come_from_is_told_in_small_letters(run, control):
-    run(*START, *RECORD)
-    for word, code in (("mock", 3), ("MOCK", 3), ("production", 4), ("elsewhere", 2)):
-        assert run("session", "read", *RECORD, "--require-environment", word).exit_code == code
 
 
 def test_delete_says_what_it_did(run, run_json, control, tmp_path):
