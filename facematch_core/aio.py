@@ -32,6 +32,7 @@ from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Re
 from .session_types import Deletion, Session, SessionRecord, SessionResult
 from .sessions import Sessions, StartOptions
 from .verifier import (
+    AnyThreshold,
     LiveMatchOptions,
     LivenessOptions,
     MatchOptions,
@@ -40,6 +41,7 @@ from .verifier import (
     Picture,
     ThreadCall,
     Verifier,
+    show_options,
 )
 
 R = TypeVar("R")
@@ -193,20 +195,23 @@ class AsyncFaceVerifier(_Awaited[Verifier]):
         """The verifier that answers."""
         return self._verifier
 
+    @show_options(MatchOptions)
     async def verify(
-        self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions]
+        self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[AnyThreshold]]
     ) -> MatchResult:
         """Compare two faces; see `FaceVerifier.verify`."""
         return await self._call(self._verifier.verify, probe, reference, **options)
 
+    @show_options(LivenessOptions)
     async def check_liveness(
-        self, probe: Picture, **options: Unpack[LivenessOptions]
+        self, probe: Picture, **options: Unpack[LivenessOptions[AnyThreshold]]
     ) -> LivenessResult:
         """Check one picture for a live face; see `FaceVerifier.check_liveness`."""
         return await self._call(self._verifier.check_liveness, probe, **options)
 
+    @show_options(LiveMatchOptions)
     async def verify_live(
-        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions]
+        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[AnyThreshold]]
     ) -> LiveMatchResult:
         """Check the probe for a live face, then compare it; see `FaceVerifier.verify_live`.
 
@@ -220,13 +225,14 @@ class AsyncFaceVerifier(_Awaited[Verifier]):
         """Look for a call in the vendor's records; see `FaceVerifier.reconcile`."""
         return await self._call(self._verifier.reconcile, call, deadline_s=deadline_s)
 
+    @show_options(MatchOptions)
     def verify_many(
         self,
         pairs: Iterable[Any] | AsyncIterable[Any],
         *,
         max_workers: int = 4,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions],
+        **options: Unpack[MatchOptions[AnyThreshold]],
     ) -> AsyncGenerator[PairOutcome, None]:
         """Compare many pairs, in bounded memory; see `FaceVerifier.verify_many`.
 

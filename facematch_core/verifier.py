@@ -56,6 +56,7 @@ from .resilience import Policy, Retry
 from .threads import HelperThreads
 
 R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: The types of a picture. Plain text is none: `Image.read` and `Image.from_base64` say what it is.
 Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
@@ -72,11 +73,11 @@ else:
     T_contra = TypeVar("T_contra", contravariant=True)
 
 
-class LivenessOptions(TypedDict, total=False):
+class LivenessOptions(TypedDict, Generic[T_contra], total=False):
     """Arguments of `check_liveness`."""
 
-    threshold: AnyThreshold | None
-    review_threshold: AnyThreshold | None
+    threshold: T_contra | None
+    review_threshold: T_contra | None
     rotate: bool
     retention: Retention
     caller_ref: str | None
@@ -87,17 +88,39 @@ class LivenessOptions(TypedDict, total=False):
     retry: Retry | Literal[False] | None
 
 
-class MatchOptions(LivenessOptions, total=False):
+class MatchOptions(LivenessOptions[T_contra], total=False):
     """Arguments of `verify`."""
 
     max_fmr: float | None
 
 
-class LiveMatchOptions(MatchOptions, total=False):
+class LiveMatchOptions(MatchOptions[T_contra], total=False):
     """Arguments of `verify_live`."""
 
-    liveness_threshold: AnyThreshold | None
-    liveness_review_threshold: AnyThreshold | None
+    liveness_threshold: T_contra | None
+    liveness_review_threshold: T_contra | None
+
+
+def show_options(kind: type[LivenessOptions[Any]]) -> Callable[[F], F]:
+    """Let `help` write out the arguments of `kind` in place of ``**options``."""
+    defaults = {field.name: field.default for field in attrs.fields(CallOptions)}
+
+    def set_signature(method: F) -> F:
+        signature = inspect.signature(method)
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=defaults.get(name),
+                annotation=annotation.__forward_arg__,
+            )
+            for name, annotation in kind.__annotations__.items()
+        ]
+        parameters = [*signature.parameters.values()][:-1] + options
+        vars(method)["__signature__"] = signature.replace(parameters=parameters)
+        return method
+
+    return set_signature
 
 
 @attrs.frozen(kw_only=True)
@@ -142,22 +165,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def deadline_s(self) -> float | None:
         """Seconds, above 0, for a call that sets none of its own; None if there is no limit."""
 
+    @show_options(MatchOptions)
     def verify(
-        self,
-        probe: Picture,
-        reference: Picture,
-        *,
-        threshold: T_contra | None = None,
-        review_threshold: T_contra | None = None,
-        max_fmr: float | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-        timeouts_s: tuple[float, float] | None = None,
-        retry: Retry | Literal[False] | None = None,
+        self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
     ) -> MatchResult:
         """Compare two faces.
 
@@ -189,82 +199,31 @@ class Verifier(abc.ABC, Generic[T_contra]):
             BudgetExceeded: there is no room for it in a budget; nothing was sent.
             VendorError: no result; `billing` says whether it was charged.
         """
-        call_options = CallOptions(
-            operation=Operation.MATCH,
-            threshold=threshold,
-            review_threshold=review_threshold,
-            max_fmr=max_fmr,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline=self._deadline(deadline_s),
-            timeouts_s=timeouts_s,
-            retry=retry,
-        )
+        call_options = self._read_options("verify", MatchOptions, options)
         images, refusal = load_images(probe, reference)
         del probe, reference
         if refusal is not None:
             raise refusal
         return cast(MatchResult, self._call(images, call_options))
 
+    @show_options(LivenessOptions)
     def check_liveness(
-        self,
-        probe: Picture,
-        *,
-        threshold: T_contra | None = None,
-        review_threshold: T_contra | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-        timeouts_s: tuple[float, float] | None = None,
-        retry: Retry | Literal[False] | None = None,
+        self, probe: Picture, **options: Unpack[LivenessOptions[T_contra]]
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
         Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
         """
-        call_options = CallOptions(
-            operation=Operation.LIVENESS,
-            threshold=threshold,
-            review_threshold=review_threshold,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline=self._deadline(deadline_s),
-            timeouts_s=timeouts_s,
-            retry=retry,
-        )
+        call_options = self._read_options("check_liveness", LivenessOptions, options)
         images, refusal = load_images(probe)
         del probe
         if refusal is not None:
             raise refusal
         return cast(LivenessResult, self._call(images, call_options))
 
+    @show_options(LiveMatchOptions)
     def verify_live(
-        self,
-        probe: Picture,
-        reference: Picture,
-        *,
-        threshold: T_contra | None = None,
-        review_threshold: T_contra | None = None,
-        max_fmr: float | None = None,
-        liveness_threshold: T_contra | None = None,
-        liveness_review_threshold: T_contra | None = None,
-        rotate: bool = False,
-        retention: Retention = Retention.MINIMAL,
-        caller_ref: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        options: Any = None,
-        deadline_s: float | None = None,
-        timeouts_s: tuple[float, float] | None = None,
-        retry: Retry | Literal[False] | None = None,
+        self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
     ) -> LiveMatchResult:
         """Check the probe for a live face and, unless that ends it, compare it with the reference.
 
@@ -282,20 +241,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         The other arguments and the errors are those of `verify`.
         """
-        match_options = CallOptions(
-            operation=Operation.MATCH,
-            threshold=threshold,
-            review_threshold=review_threshold,
-            max_fmr=max_fmr,
-            rotate=rotate,
-            retention=retention,
-            caller_ref=caller_ref,
-            metadata=metadata,
-            options=options,
-            deadline=self._deadline(deadline_s),
-            timeouts_s=timeouts_s,
-            retry=retry,
-        )
+        liveness_thresholds: dict[str, Any] = {
+            "threshold": options.pop("liveness_threshold", None),
+            "review_threshold": options.pop("liveness_review_threshold", None),
+        }
+        match_options = self._read_options("verify_live", MatchOptions, options)
         images, refusal = load_images(probe, reference)
         del probe, reference
         if refusal is not None:
@@ -303,10 +253,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
         liveness_options = attrs.evolve(
             match_options,
             operation=Operation.LIVENESS,
-            threshold=liveness_threshold,
-            review_threshold=liveness_review_threshold,
             max_fmr=None,
             prefix="liveness_",
+            **liveness_thresholds,
         )
         images = self._refuse(images, match_options, after=(Operation.LIVENESS,))
         liveness = cast(LivenessResult, self._call(images[:1], liveness_options))
@@ -319,13 +268,14 @@ class Verifier(abc.ABC, Generic[T_contra]):
             raise
         return LiveMatchResult.of(liveness, match)
 
+    @show_options(MatchOptions)
     def verify_many(
         self,
         pairs: Iterable[Any],
         *,
         max_workers: int = 4,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
-        **options: Unpack[MatchOptions],
+        **options: Unpack[MatchOptions[T_contra]],
     ) -> PairOutcomes:
         """Compare many pairs, in bounded memory, and yield the outcomes in order.
 
@@ -388,6 +338,19 @@ class Verifier(abc.ABC, Generic[T_contra]):
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """The pictures to use; raises what `_call` would raise before it sends anything."""
+
+    def _read_options(
+        self, method: str, kind: type[LivenessOptions[Any]], arguments: Mapping[str, Any]
+    ) -> CallOptions:
+        """The arguments of a call as one value; `TypeError` for one that `kind` does not have."""
+        for name in arguments.keys() - kind.__annotations__.keys():
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}")
+        options = dict(arguments)
+        return CallOptions(
+            operation=Operation.MATCH if kind is MatchOptions else Operation.LIVENESS,
+            deadline=self._deadline(options.pop("deadline_s", None)),
+            **options,
+        )
 
     def _deadline(self, deadline_s: Any) -> Deadline:
         """The deadline of a call that sets `deadline_s`; `InvalidRequest` if it is no number."""
@@ -720,7 +683,7 @@ class PairRun:
         classes = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in classes):
             raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
-        unknown = sorted(set(options) - set(inspect.signature(verify).parameters))
+        unknown = sorted(options.keys() - MatchOptions.__optional_keys__)
         if unknown:
             raise InvalidRequest(f"verify has no option {unknown[0]}.")
         self._verify, self._stop_on, self._options = verify, classes, options
