@@ -21,7 +21,7 @@ from .contract import BackendContract, Rule, rules
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond
 from .report import CapabilityLine, ConformanceReport, RuleLine, Status, Verdict
-from .sessions import SessionCase, SessionSimulator
+from .sessions import SessionCase, SessionSimulator, SessionWord
 from .simulator import (
     EngineSimulator,
     HttpSimulator,
@@ -42,6 +42,7 @@ __all__ = [
     "RuleLine",
     "SessionCase",
     "SessionSimulator",
+    "SessionWord",
     "SimulatorReply",
     "SimulatorRequest",
     "Situation",

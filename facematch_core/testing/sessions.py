@@ -7,7 +7,11 @@ import enum
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import attrs
+
 from facematch_core.clock import Clock
+from facematch_core.models import Decision, LivenessDecision
+from facematch_core.session_types import ComparedWith, SessionState
 
 
 class SessionCase(enum.StrEnum):
@@ -21,22 +25,15 @@ class SessionCase(enum.StrEnum):
     SPOOF = "spoof"
     #: The vendor approved it, and shows no item about a face.
     NO_FACE_ITEM = "no_face_item"
-    #: Each item passed, and the vendor did not approve the whole.
-    UNAPPROVED = "unapproved"
-    #: Each item passed, and somebody at the vendor still looks.
-    IN_REVIEW = "in_review"
-    #: The vendor's word for the whole is `VendorSimulator.unknown_status`, which nobody knows.
-    UNKNOWN_WORD = "unknown_word"
-    #: That is its word for each item about a face, with the scores of those that passed.
-    UNKNOWN_ITEM = "unknown_item"
+    #: It was compared with another picture than the one that the start brought: one that the vendor
+    #: had stored, or a document.
+    OTHER_PICTURE = "other_picture"
     #: Beside an item that passed is another about the same, later one, that is not finished.
     UNFINISHED = "unfinished"
     #: The vendor's best word, and a score of 50 for a live face: of a vendor without a verdict.
     LOW_SCORE = "low_score"
     #: An attempt failed, and the person may try again in the same session.
     TRY_AGAIN = "try_again"
-    #: Nobody came, and its time is over, as the vendor says.
-    EXPIRED = "expired"
     #: The answer is about a session of another id.
     FOREIGN = "foreign"
     #: It was made a day before it was planned.
@@ -49,6 +46,29 @@ class SessionCase(enum.StrEnum):
     VANISHED = "vanished"
 
 
+@attrs.frozen
+class SessionWord:
+    """What a documented word of the vendor's means, beside everything that PASSED shows.
+
+    Written by the vendor's pages, and not by the code that reads them: what is misread there is
+    noticed only if it is not misread here.
+
+    Attributes:
+        place: Where the word stands in an answer about a session: ``("status",)``.
+        word: The vendor's word there, or another value; None for null.
+        means: What a reading has to say by it: of the session, of the match or of the live face, or
+            with which picture the face was compared.
+        source: The page that says so, and when it was read.
+        is_yes: Whether who passed is verified all the same; of one word at each place, as a rule.
+    """
+
+    place: tuple[str | int, ...]
+    word: Any
+    means: SessionState | Decision | LivenessDecision | ComparedWith
+    source: str
+    is_yes: bool = False
+
+
 class SessionSimulator(abc.ABC):
     """Plays the sessions of a `VendorSimulator`, which has it as its `sessions`.
 
@@ -58,6 +78,8 @@ class SessionSimulator(abc.ABC):
 
     Attributes:
         cases: What it can play.
+        words: Every word that the vendor's pages name for a session, and for what was found out
+            about a face in it. Of each place a word that nobody knows is played as well.
         cannot_happen: Cases that cannot be met at this vendor at all, each with the reason. What is
             in neither has not been tested, and the report says so.
         clock: The vendor's, by whose `sleep` time passes; None for the one of the kit.
@@ -66,6 +88,7 @@ class SessionSimulator(abc.ABC):
     """
 
     cases: frozenset[SessionCase]
+    words: tuple[SessionWord, ...] = ()
     cannot_happen: Mapping[SessionCase, str] = {}
     clock: Clock | None = None
     with_reference: ClassVar[tuple[bool, ...]] = (False,)
@@ -76,6 +99,10 @@ class SessionSimulator(abc.ABC):
 
         After TRY_AGAIN another case may follow, and VANISHED after any.
         """
+
+    @abc.abstractmethod
+    def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
+        """Let the vendor show a session as in PASSED, but for `word` at `place`."""
 
     def options(self, declared: type) -> Any:
         """Options of a start, of the type that the backend declares: those by which there is a

@@ -25,10 +25,12 @@ from facematch_core.testing import (
     ManualClock,
     SessionCase,
     SessionSimulator,
+    SessionWord,
     SimulatorReply,
     Situation,
     noise,
 )
+from facematch_core.testing.bodies import replace
 
 SECRET = "reference-webhook-secret-c20ad4d7"
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -39,7 +41,9 @@ STATES = {
     "yes": State.DECIDED,
     "no": State.DECIDED,
     "expired": State.EXPIRED,
+    "broken": State.FAILED,
 }
+PICTURES = {"given": hosted.ComparedWith.GIVEN, "stored": hosted.ComparedWith.STORED}
 WORLDS = {"live": fm.Environment.PRODUCTION, "play": fm.Environment.SANDBOX}
 DECISIONS = {
     "yes": fm.Decision.MATCH,
@@ -105,7 +109,7 @@ class SessionReference(HttpReference):
             vendor_status=body["status"],
             approved=body["status"] == "yes",
             checks=tuple(self.checks(body, request)),
-            compared_with=hosted.ComparedWith.GIVEN,
+            compared_with=PICTURES.get(body["picture"], hosted.ComparedWith.UNKNOWN),
             record_id=body["id"],
             terms=body["terms"],
             subject_ref=body["subject"],
@@ -187,18 +191,37 @@ SHOWN = {
     SessionCase.OTHER_PERSON: {"status": "no", "items": [{**PASSED[0], "word": "no"}, PASSED[1]]},
     SessionCase.SPOOF: {"status": "no", "items": [PASSED[0], {**PASSED[1], "score": 3.5}]},
     SessionCase.NO_FACE_ITEM: {"items": []},
-    SessionCase.UNAPPROVED: {"status": "no"},
-    SessionCase.IN_REVIEW: {"status": "looking"},
-    SessionCase.UNKNOWN_WORD: {"status": HttpReferenceSimulator.unknown_status},
-    SessionCase.UNKNOWN_ITEM: {"items": [{**PASSED[0], "word": "perhaps"}, PASSED[1]]},
+    SessionCase.OTHER_PICTURE: {"picture": "stored"},
     SessionCase.UNFINISHED: {"items": [*PASSED, {"kind": "match", "word": "waits", "score": None}]},
     SessionCase.LOW_SCORE: {"items": [PASSED[0], {**PASSED[1], "score": 50.0}]},
     SessionCase.TRY_AGAIN: {"status": "open", "items": [], "attempts": 1},
-    SessionCase.EXPIRED: {"status": "expired", "items": [], "link": None},
     SessionCase.FOREIGN: {"session": "session-of-somebody"},
     SessionCase.OLDER: {"made_at": "2019-12-30T12:00:00+00:00"},
     SessionCase.SANDBOX: {"world": "play"},
     SessionCase.UNKNOWN_ENVIRONMENT: {"world": "staging"},
+}
+
+
+#: The vendor's page.
+WORDS = {
+    ("status",): {
+        "open": State.PENDING,
+        "looking": State.PROCESSING,
+        "yes": State.DECIDED,
+        "no": State.DECIDED,
+        "expired": State.EXPIRED,
+        "broken": State.FAILED,
+    },
+    ("items", 0, "word"): {
+        "yes": fm.Decision.MATCH,
+        "no": fm.Decision.NO_MATCH,
+        "waits": fm.Decision.INCONCLUSIVE,
+    },
+    ("picture",): {
+        "given": fm.ComparedWith.GIVEN,
+        "stored": fm.ComparedWith.STORED,
+        None: fm.ComparedWith.UNKNOWN,
+    },
 }
 
 
@@ -207,6 +230,11 @@ class Player(SessionSimulator):
 
     cases = frozenset(SessionCase)
     with_reference = (True,)
+    words = tuple(
+        SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
+        for place, table in WORDS.items()
+        for word, means in table.items()
+    )
 
     def __init__(self, store):
         self.clock, self.store = ManualClock(), store
@@ -218,6 +246,10 @@ class Player(SessionSimulator):
         before = self.store[session_id]
         usual = {"status": "yes", "items": PASSED, "attempts": before["attempts"] + 1}
         self.store[session_id] = before | usual | SHOWN[case]
+
+    def say(self, session_id, place, word):
+        self.play(session_id, SessionCase.PASSED)
+        self.store[session_id] = replace(self.store[session_id], place, word)
 
     def deliver(self, session_id):
         body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
@@ -266,6 +298,7 @@ class SessionVendor(HttpReferenceSimulator):
                 "status": "open",
                 "attempts": 0,
                 "items": [],
+                "picture": "given",
                 "world": "live",
                 "made_at": self.sessions.clock.now().isoformat(),
                 "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
@@ -343,6 +376,15 @@ def quoted(me, ok, body, request):
 
 def opened(me, ok, body):
     return evolve(ok(body), vendor={"way": body["link"]})
+
+
+def tells_the_purpose(me, ok, request):
+    steps = ok(request)
+    reply = yield evolve(next(steps), params={"why": request.record.purpose})
+    try:
+        steps.send(reply)
+    except StopIteration as end:
+        return end.value
 
 
 def late(me, ok, request):
@@ -475,6 +517,22 @@ ROWS = (
     session("R55", "OnlyTheFirstAttempt", "Who failed once has failed.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             approved=body["status"] == "yes" and body["attempts"] < 2)),
+    session("R55", "WaitingIsAMatch", "An item that is not finished has passed.",
+        check=decided(waits="yes")),
+    session("R55", "ExpiredIsDecided", "A session whose time is over is decided.",
+        state=lambda me, ok, body: State.DECIDED if body["status"] == "expired" else ok(body)),
+    session("R55", "BrokenIsOpen", "A session that broke off is waited for.",
+        state=lambda me, ok, body: State.PENDING if body["status"] == "broken" else ok(body)),
+    session("R55", "OpenIsDecided", "Who still stands before the camera is decided upon.",
+        state=lambda me, ok, body: State.DECIDED if body["status"] == "open" and body["items"]
+            else ok(body)),
+    session("R55", "FailedOnceIsOver", "Who failed once cannot try again.",
+        state=lambda me, ok, body: State.FAILED if body["status"] == "open" and body["attempts"]
+            and not body["items"] else ok(body)),
+    session("R55", "AnyPictureIsOurs", "What a face was compared with is not read.",
+        reading=shown(compared_with=hosted.ComparedWith.GIVEN)),
+    session("R54", "TellsThePurpose", "The vendor learns what a session is for.",
+        start_steps=tells_the_purpose),
     # R56
     session("R56", "EchoesTheRecord", "What the vendor keeps is not looked at.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
+from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.addresses import MOCK_HEADER
-from facematch_core.testing import SessionCase, SessionSimulator, VendorSimulator
+from facematch_core.testing import SessionCase, SessionSimulator, SessionWord
+from facematch_core.testing.bodies import Place, replace
 from facematch_mock_server.hosted import find
 from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.didit import webhooks
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 Body = dict[str, Any]
 
-UNKNOWN_WORD = VendorSimulator.unknown_status
 #: Whom the camera sees; for the other cases somebody who passes.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
 #: Of answers that no mock gives: without the header by which a mock is known.
@@ -40,6 +41,7 @@ class MockSessions(SessionSimulator):
     Attributes:
         id_name: Where an answer about a session has its id.
         changes: What is put into the body of an answer, by case.
+        said: What stands where, in place of the usual, in the answers about a session.
     """
 
     id_name: ClassVar[str]
@@ -49,6 +51,7 @@ class MockSessions(SessionSimulator):
         self._control = control
         #: What is shown of each session.
         self._cases: dict[str, SessionCase] = {}
+        self._said: dict[str, tuple[Place, Any]] = {}
         self.cases = frozenset(SessionCase) - frozenset(self.cannot_happen)
 
     @property
@@ -61,14 +64,13 @@ class MockSessions(SessionSimulator):
             self._control.open_world.sessions.remove(session_id)
         elif case is SessionCase.TRY_AGAIN:
             sessions.fail_attempt(session_id)
-        elif case is SessionCase.EXPIRED:
-            self.expire(session_id)
         else:
             sessions.finish(session_id, card=_CARDS.get(case, "p1-again"))
         self._cases[session_id] = case
 
-    def expire(self, session_id: str) -> None:
-        self._control.sessions.expire(session_id)
+    def say(self, session_id: str, place: Place, word: Any) -> None:
+        self.play(session_id, SessionCase.PASSED)
+        self._said[session_id] = place, word
 
     def alter(self, response: Response) -> Response:
         """What is sent instead of the world's own answer about a session."""
@@ -76,10 +78,13 @@ class MockSessions(SessionSimulator):
             return response
         body = response.json()
         name = body.get(self.id_name) if isinstance(body, dict) else None
-        case = self._cases.get(str(name))
-        if case is None or case not in self.changes:
+        case, said = self._cases.get(str(name)), self._said.get(str(name))
+        if said is not None:
+            body = replace(body, *said)
+        elif case is None or case not in self.changes:
             return response
-        self.changes[case](body)
+        else:
+            self.changes[case](body)
         headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
         return attrs.evolve(response, headers=headers, body=json.dumps(body).encode())
 
@@ -92,11 +97,6 @@ def put(**values: Any) -> Callable[[Body], None]:
 _OTHER_ID = str(uuid.UUID(int=(4 << 76) + (0b10 << 62) + 0x5E55))
 
 
-def _say_of_items(body: Body) -> None:
-    for name in ("liveness_checks", "face_matches"):
-        body[name][0]["status"] = UNKNOWN_WORD
-
-
 def _make_older(body: Body) -> None:
     made_at = dt.datetime.fromisoformat(body["created_at"])
     body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
@@ -105,6 +105,27 @@ def _make_older(body: Body) -> None:
 def _add_unfinished(body: Body) -> None:
     for name in ("liveness_checks", "face_matches"):
         body[name].append({**body[name][0], "status": "Not Finished", "score": None})
+
+
+def _compare_with_a_document(body: Body) -> None:
+    body["id_verifications"] = [{"node_id": "feature_ocr_1", "status": "Approved"}]
+    body["face_matches"][0]["source_image_session_id"] = None
+
+
+def _mean(
+    place: Place, source: str, means: Mapping[str, Any], *, yes: str | None = None
+) -> tuple[SessionWord, ...]:
+    """The words at one place, as a page has them; by `yes` who passed is verified."""
+    return tuple(
+        SessionWord(place, word, kind, source, word == yes) for word, kind in means.items()
+    )
+
+
+#: Didit's page on the statuses of a session and its OpenAPI, 2026-07-18; read on 2026-11-23.
+_DIDIT_PAGE = "docs.didit.me, /integration/verification-statuses"
+_DIDIT_API = "Didit's OpenAPI, 2026-07-18"
+#: Where Didit says under which session the picture lies that a face was compared with.
+_SOURCE: Place = ("face_matches", 0, "source_image_session_id")
 
 
 class DiditSessions(MockSessions):
@@ -117,16 +138,56 @@ class DiditSessions(MockSessions):
     }
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
         SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
-        SessionCase.UNAPPROVED: put(status="Declined"),
-        SessionCase.IN_REVIEW: put(status="In Review"),
-        SessionCase.UNKNOWN_WORD: put(status=UNKNOWN_WORD),
-        SessionCase.UNKNOWN_ITEM: _say_of_items,
+        SessionCase.OTHER_PICTURE: _compare_with_a_document,
         SessionCase.UNFINISHED: _add_unfinished,
         SessionCase.FOREIGN: put(session_id=_OTHER_ID),
         SessionCase.OLDER: _make_older,
         SessionCase.SANDBOX: put(environment="sandbox"),
         SessionCase.UNKNOWN_ENVIRONMENT: put(environment="staging"),
     }
+    words = (
+        *_mean(
+            ("status",),
+            _DIDIT_PAGE,
+            {
+                "Approved": SessionState.DECIDED,
+                "Declined": SessionState.DECIDED,
+                "In Review": SessionState.PROCESSING,
+                "Not Started": SessionState.PENDING,
+                "In Progress": SessionState.PENDING,
+                "Awaiting User": SessionState.PENDING,
+                "Resubmitted": SessionState.PENDING,
+                "Expired": SessionState.EXPIRED,
+                "Kyc Expired": SessionState.EXPIRED,
+                "Abandoned": SessionState.ABANDONED,
+            },
+            yes="Approved",
+        ),
+        *_mean(
+            ("face_matches", 0, "status"),
+            _DIDIT_API,
+            {
+                "Approved": Decision.MATCH,
+                "Declined": Decision.NO_MATCH,
+                "In Review": Decision.REVIEW,
+                "Not Finished": Decision.INCONCLUSIVE,
+            },
+            yes="Approved",
+        ),
+        *_mean(
+            ("liveness_checks", 0, "status"),
+            _DIDIT_API,
+            {
+                "Approved": LivenessDecision.LIVE,
+                "Declined": LivenessDecision.NOT_LIVE,
+                "In Review": LivenessDecision.REVIEW,
+                "Not Finished": LivenessDecision.INCONCLUSIVE,
+            },
+            yes="Approved",
+        ),
+        SessionWord(_SOURCE, _OTHER_ID, ComparedWith.STORED, _DIDIT_API),
+        SessionWord(_SOURCE, None, ComparedWith.UNKNOWN, _DIDIT_API),
+    )
     #: What a backend needs besides its key.
     settings: ClassVar[Mapping[str, Any]] = {
         "workflow_id": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
@@ -162,34 +223,37 @@ class RekognitionSessions(MockSessions):
     id_name = "SessionId"
     cannot_happen: Mapping[SessionCase, str] = {
         SessionCase.OTHER_PERSON: "A session compares nobody.",
+        SessionCase.OTHER_PICTURE: "A session compares nobody.",
         SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
-        SessionCase.UNKNOWN_ITEM: "A session has a number, and no word for a face.",
-        **dict.fromkeys(
-            (SessionCase.UNAPPROVED, SessionCase.IN_REVIEW), "Nobody at AWS approves a session."
-        ),
         SessionCase.TRY_AGAIN: "A session serves one attempt.",
         SessionCase.OLDER: _NO_TIME,
         **dict.fromkeys(_REAL, _NO_ENVIRONMENT),
     }
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
-        SessionCase.UNKNOWN_WORD: put(Status=UNKNOWN_WORD),
         SessionCase.UNFINISHED: lambda body: body.pop("Confidence"),
         SessionCase.LOW_SCORE: put(Confidence=50.0),
         SessionCase.FOREIGN: put(SessionId=_OTHER_ID),
     }
+    words = _mean(
+        ("Status",),
+        "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23",
+        {
+            "CREATED": SessionState.PENDING,
+            "IN_PROGRESS": SessionState.PENDING,
+            "SUCCEEDED": SessionState.DECIDED,
+            "FAILED": SessionState.FAILED,
+            "EXPIRED": SessionState.EXPIRED,
+        },
+        yes="SUCCEEDED",
+    )
+
+
+_AZURE_API = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
 
 
 def _approve_nobody(body: Body) -> None:
     body |= {"status": "Succeeded"}
     body["results"]["attempts"] = []
-
-
-def _say_what_nobody_knows(body: Body) -> None:
-    body["status"] = body["results"]["attempts"][0]["attemptStatus"] = UNKNOWN_WORD
-
-
-def _decide_oddly(body: Body) -> None:
-    body["results"]["attempts"][0]["result"]["livenessDecision"] = UNKNOWN_WORD
 
 
 def _begin_again(body: Body) -> None:
@@ -204,25 +268,41 @@ class AzureSessions(MockSessions):
     id_name = "sessionId"
     with_reference = (False, True)
     cannot_happen: Mapping[SessionCase, str] = {
-        **dict.fromkeys(
-            (SessionCase.UNAPPROVED, SessionCase.IN_REVIEW),
-            "The attempts decide: nobody at Microsoft approves a session.",
-        ),
+        SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",
         SessionCase.LOW_SCORE: "Azure has a verdict on the live face.",
         SessionCase.OLDER: _NO_TIME,
         **dict.fromkeys(_REAL, _NO_ENVIRONMENT),
     }
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
         SessionCase.NO_FACE_ITEM: _approve_nobody,
-        SessionCase.UNKNOWN_WORD: _say_what_nobody_knows,
-        SessionCase.UNKNOWN_ITEM: _decide_oddly,
         SessionCase.UNFINISHED: _begin_again,
         SessionCase.FOREIGN: put(sessionId=_OTHER_ID),
     }
 
+    words = (
+        *_mean(
+            ("results", "attempts", 0, "attemptStatus"),
+            _AZURE_API,
+            {
+                "NotStarted": SessionState.PENDING,
+                "Running": SessionState.PENDING,
+                "Succeeded": SessionState.DECIDED,
+                "Failed": SessionState.FAILED,
+                "Canceled": SessionState.CANCELED,
+            },
+            yes="Succeeded",
+        ),
+        *_mean(
+            ("results", "attempts", 0, "result", "livenessDecision"),
+            _AZURE_API,
+            {
+                "realface": LivenessDecision.LIVE,
+                "spoofface": LivenessDecision.NOT_LIVE,
+                "uncertain": LivenessDecision.INCONCLUSIVE,
+            },
+            yes="realface",
+        ),
+    )
+
     def options(self, declared: type) -> Any:
         return declared(enable_session_image=True)
-
-    def expire(self, session_id: str) -> None:
-        # No word of Azure's says so: the token's time is over.
-        self.clock.sleep(3601)
