@@ -17,8 +17,6 @@ WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() o
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
 # The folders that it leaves out whole need not be imported.
 QUICK := -m "not slow and not long and not system and not docs" --ignore=tests/system --ignore=tests/examples
-# ALL=1: also what a branch cannot have broken.
-CHANGED = $(if $(ALL),,--changed)
 # What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
 # answers, the sums of money, and the command line.
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
@@ -31,7 +29,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long mutation promises coverage lint types docs dist lock format clean
+.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long mutation coverage lint types docs dist lock format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -40,8 +38,8 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
-test: $(VENV)/.dev  ## the test suite (no system package needed); on a branch without what it cannot have broken, but for ALL=1
-	@$(PYTEST) $(IN_PARALLEL) --brief $(CHANGED) $(QUICK)
+test: $(VENV)/.dev  ## the test suite (no system package needed)
+	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK)
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
 	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK) $(FAST)
@@ -49,7 +47,6 @@ test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answe
 test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "slow and not long and not system and not docs"
 
-test-all: ALL := 1
 test-all: lint types test test-slow test-system docs  ## everything that CI runs for a change
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
@@ -86,9 +83,6 @@ mutation: $(VENV)/.dev  ## fails if a test misses a small fault in what decides 
 	@cp -R facematch_core */facematch_* .cache/mutation/src
 	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS)
 	@$(BIN)/python tests/mutation/survivors.py .cache/mutation $(MUTANTS)
-
-promises: $(VENV)/.dev  ## break what README and SECURITY promise, each in ten ways, and see that tests notice (half an hour)
-	@$(BIN)/python tests/promises/break_promises.py
 
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage

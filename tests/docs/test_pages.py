@@ -310,3 +310,16 @@ def test_the_site_builds_without_a_word_and_asks_no_other_host(tmp_path):
         "grace-hopper.jpg",
         "no-face-cat.jpg",
     }
+
+
+def test_each_promise_of_the_readme_has_its_tests_and_they_are_there():
+    page = (DOCS / "maintain" / "promises.md").read_text(encoding="utf-8")
+    reasons = README.read_text(encoding="utf-8").partition("## Why not call the vendor directly?")[
+        2
+    ]
+    bold = re.findall(r"(?m)^- \*\*(.+?)\.\*\*", reasons.partition("\n## ")[0])
+    assert len(bold) >= 6
+    assert {*bold} <= {*re.findall(r"(?m)^## (.+)$", page)}
+    places = re.findall(r"`((?:tests|facematch_core|backends|mock_server)/[^`]+)`", page)
+    assert len(places) > 40
+    assert [place for place in places if not (ROOT / place).exists()] == []
