@@ -40,7 +40,6 @@ COMMANDS: dict[str, str] = {
 BUNDLED: dict[str, str] = {
     "cards": "Make and read test cards for the mock server.",
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
-    "didit": "An account at Didit: credit, and the sessions that it keeps.",
     "mock": "Serve mock vendors until Ctrl-C, all on one port.",
     "parity": "Compare a vendor with its mock, by claim.",
 }

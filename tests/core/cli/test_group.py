@@ -86,7 +86,7 @@ def test_words_that_are_none(run):
     answer = run()
     assert answer.exit_code == 2
     assert "Usage:" in answer.stdout
-    for group in ("cards", "didit"):
+    for group in ("cards", "session"):
         answer = run(group)
         assert (answer.exit_code, answer.stdout) == (2, "")
         assert answer.stderr.count("Usage:") == 1
@@ -96,7 +96,6 @@ def test_words_that_are_none(run):
         ("mock", "--prt", "--port"),
         ("cards", "sheett", "sheet"),
         ("compare", "repotr", "report"),
-        ("didit", "balenec", "balance"),
         ("session", "startt", "start"),
     ):
         answer = run(*group, wrong)
@@ -203,7 +202,7 @@ def test_a_shell_that_is_none_is_wrong_usage(run):
 def test_commands_and_options_are_completed_beside_a_broken_plug_in(complete, commands):
     assert complete("facematch ver") == ["verify"]
     assert complete("facematch ")[:2] == ["verify", "liveness"]
-    assert {"cards", "compare", "didit", "mock"} <= set(complete("facematch "))
+    assert {"cards", "compare", "mock", "parity"} <= set(complete("facematch "))
     assert "--threshold" in complete("facematch verify --thr")
     assert complete("facematch compare thr") == ["threshold"]
     assert complete("facematch h") == ["hello"]

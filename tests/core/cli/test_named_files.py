@@ -16,7 +16,6 @@ PLACES = {
     "verify-pairs": (2, "verify", "--pairs", "{}", "--out", "out.jsonl"),
     "config": (4, "verify", "selfie.jpg", "id.jpg", "--config", "{}"),
     "config-of-doctor": (4, "doctor", "--config", "{}"),
-    "config-of-didit": (4, "didit", "balance", "--config", "{}"),
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
     "cards-read": (2, "cards", "read", "{}"),
     "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
