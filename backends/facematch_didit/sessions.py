@@ -251,7 +251,9 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
 
 def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[ResultWarning]:
     method = backend.liveness_method
-    if method and any(check.method != method for check in decision.liveness_checks):
+    # Didit's own pages write it in capitals and in small letters.
+    methods = {(check.method or "").upper() for check in decision.liveness_checks}
+    if method and methods - {method}:
         text = f"The live face was to be checked by {method}: has the workflow been changed?"
         yield ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
 

@@ -12,7 +12,7 @@ import click
 
 from facematch_core.files import is_stream, read_regular, write_file
 
-from .cards import GENDERS, LOSSES, TURNS, read_card
+from .cards import GENDERS, LOSSES, read_card
 from .sheet import FileKind, make_card, sheet_files, write_sheet
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -20,7 +20,6 @@ _FILE = click.Path(path_type=Path)
 #: Of a file that may be a card.
 _MAX_BYTES = 1 << 25
 _PERCENT = click.IntRange(0, 100)
-_TURN = click.Choice([str(turn) for turn in TURNS])
 
 #: What an ending says of the kind of file.
 _KINDS: dict[str, FileKind] = {f".{kind.lower()}": kind for kind in get_args(FileKind)}
@@ -60,25 +59,18 @@ def command() -> None:
 @click.option("--delay", type=float, metavar="SECONDS", help="Answer its calls so much later.")
 @click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
     help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.")
-@_shown("--turned", _TURN, None, "0", "Turn it in the picture, degrees clockwise.")
-@_shown("--size", str, "WxH", "480x640", "Width and height, upright.")
 @click.option("--out", type=_FILE, required=True, help="The file; its suffix sets the format.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def make(out: Path, force: bool, **facts: Any) -> None:
+def make(out: Path, force: bool, liveness: str, **facts: Any) -> None:
     """Make one card."""
     kind = _KINDS.get(out.suffix.lower())
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
-    facts["turned"] = int(facts["turned"])
-    for name, takes, parse in (
-        ("size", "WIDTHxHEIGHT in pixels", lambda text: tuple(map(int, text.split("x")))),
-        ("liveness", "0-100 or none", lambda text: None if text == "none" else int(text)),
-    ):
-        try:
-            facts[name] = parse(facts[name])
-        except ValueError:
-            problem = f"--{name} must be {takes}, not {facts[name][:60]!r}."
-            raise click.UsageError(problem) from None
+    try:
+        facts["liveness"] = None if liveness == "none" else int(liveness)
+    except ValueError:
+        problem = f"--liveness must be 0-100 or none, not {liveness[:60]!r}."
+        raise click.UsageError(problem) from None
     _refuse_present([out], force=force)
     try:
         data = make_card(**facts, kind=kind)

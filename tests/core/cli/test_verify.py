@@ -60,15 +60,6 @@ def test_every_argument_of_a_call_is_an_option_of_its_command(call, command):
     assert missing == set()
 
 
-REVIEWED = """
-default_profile = "p"
-[profiles.p]
-backend = "fake"
-review_threshold = 85
-liveness_review_threshold = 85
-"""
-
-
 def test_screens(screens, photos, scripted, *, monkeypatch, configured):
     no_face = ResultWarning(code=WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO)
     warnings = (
@@ -85,12 +76,11 @@ def test_screens(screens, photos, scripted, *, monkeypatch, configured):
     )
     of_vendor = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
     words = ("verify", *photos)
+    configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
     with screens("verify") as show:
         show("a match", *words)
         show("a threshold of the caller", *words, "--threshold", 90, "--rotate", code=1)
-        configured(REVIEWED)
-        show("a review threshold", *words, code=3)
-        monkeypatch.delenv("FACEMATCH_CONFIG")
+        show("a review threshold", *words, "--profile", "p", code=3)
         show("with liveness", *words, "--live", "--liveness-threshold", 20)
         scripted.score = 49.999999
         show("a score that does not round up", *words, code=1)

@@ -34,7 +34,7 @@ def test_make_writes_the_kind_that_the_ending_says(run, tmp_path, name):
 
 def test_each_fact_has_an_option(run, tmp_path):
     words = "--person p9 --faces 2 --quality 1 --luminance 2 --liveness none --attack --age 7"
-    more = "--gender male --review --score 12.34 --turned 90 --size 240x320 --out p9.png"
+    more = "--gender male --review --score 12.34 --out p9.png"
     assert run("make", *words.split(), *more.split()).exit_code == 0
     assert (tmp_path / "p9.png").read_bytes() == make_card(
         "p9",
@@ -47,8 +47,6 @@ def test_each_fact_has_an_option(run, tmp_path):
         gender="male",
         review=True,
         score=12.34,
-        turned=90,
-        size=(240, 320),
     )
 
 
@@ -67,7 +65,6 @@ def test_make_overwrites_only_by_force(run, tmp_path):
     [
         ("--person p1 --score 101", "score of a card must be between 0 and 100"),
         ("--person p1 --liveness low", "--liveness must be 0-100 or none, not 'low'."),
-        ("--person p1 --size large", "--size must be WIDTHxHEIGHT in pixels, not 'large'."),
         ("--person p1 --status 503 --delay 1", "a card fails by one of status, delay and lost"),
     ],
 )

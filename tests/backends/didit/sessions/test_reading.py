@@ -151,6 +151,9 @@ def test_another_method_than_the_one_that_is_set_is_a_doubt(method, read, didit)
     assert read(body=body).doubts == ()
     assert len(read(body=body, with_settings={"liveness_method": "ACTIVE_3D"}).doubts) == 1
     assert read(with_settings={"liveness_method": "ACTIVE_3D"}).doubts == ()
+    small = didit.decision()
+    small["liveness_checks"][0]["method"] = "active_3d"
+    assert read(body=small, with_settings={"liveness_method": "ACTIVE_3D"}).doubts == ()
     body["liveness_checks"] += didit.decision()["liveness_checks"]  # one of two is enough
     assert len(read(body=body, with_settings={"liveness_method": "ACTIVE_3D"}).doubts) == 1
 
