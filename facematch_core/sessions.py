@@ -203,6 +203,10 @@ class Sessions:
     ) -> Session:
         """Make the session that was planned. It counts as charged, whatever comes of it.
 
+        Where this vendor can find a session by its record (`SessionCapabilities.finds_lost`), it is
+        looked for first, which is free: one that an earlier start has made is given, with its link
+        if the person can still go on, and without if it is over.
+
         If its answer is lost, that is `OutcomeUnknown`, and it is not repeated by itself. Whether
         the same start again gives the same session depends on the vendor: the message says it, and
         `SessionCapabilities.start_is_repeatable`.
@@ -238,6 +242,8 @@ class Sessions:
         if refusal is not None:
             raise refusal
         deadline = self._deadline(deadline_s)
+        if (session := self._find(record, deadline)) is not None:
+            return session
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
         def make_request(**common: Any) -> Request:
@@ -492,6 +498,16 @@ class Sessions:
                     "return_hosts names, or on this machine: else whoever can change it sends "
                     "people to a page of his own."
                 )
+
+    def _find(self, record: SessionRecord, deadline: Deadline) -> Session | None:
+        """The session that an earlier start of this record has made, where that can be asked."""
+        if not self._can.finds_lost:
+            return None
+        try:
+            reading, result, _ = self._look(record, deadline, with_portrait=False)
+        except SessionNotFound:
+            return None
+        return self._hand_over(reading, result.record, FREE_BILLING)
 
     def _hand_over(
         self, answer: StartedSession | SessionReading, record: SessionRecord, billing: Billing

@@ -132,13 +132,17 @@ _FREE = Billing(Charged.NO, "nothing is charged for asking")
 
 
 def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
-    """The decision; without a `session_id` that of the newest session that carries our id."""
+    """The decision; without a `session_id` of the session that carries our id.
+
+    Of several that of one that was judged, else of the oldest: nobody goes through a second one.
+    """
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
         return read_reply(backend, record, reply)
     filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
     reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
     rows, _ = read_page(reply.json())
+    oldest: SessionReading | None = None
     for row in rows[:MOST_ROWS]:
         if row.caller_ref != record.id:
             continue  # a filter that nobody heeded
@@ -147,8 +151,13 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
         except errors.SessionNotFound:
             continue  # deleted since it was listed
         reading = read_reply(backend, record, reply)
-        if reading.record_id == record.id:
+        if reading.record_id != record.id:
+            continue
+        if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
+        oldest = reading
+    if oldest is not None:
+        return oldest
     problem = "Didit lists no session that carries the id of this record: none was made, or it was "
     raise errors.SessionNotFound(problem + "deleted.", backend=NAME, billing=_FREE)
 

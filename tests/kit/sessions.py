@@ -20,7 +20,7 @@ CAN = types.SessionCapabilities(
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(
         (
-            *("finds_lost", "can_resume", "can_delete", "has_webhooks", "gives_portrait"),
+            *("can_resume", "can_delete", "has_webhooks", "gives_portrait"),
             *("takes_reference", "takes_language", "takes_return_url"),
         ),
         True,
@@ -107,7 +107,7 @@ class AcmeHttp(ApiKeyBackend):
     """The same over HTTP: sessions at /sessions, found by the id of a record, too."""
 
     name = "acme"
-    session_capabilities = attrs.evolve(CAN, read_windows=(RateWindow(50, 1.0),))
+    session_capabilities = attrs.evolve(CAN, finds_lost=True, read_windows=(RateWindow(50, 1.0),))
     media_hosts: tuple[str, ...] = ()
 
     def request(self, method, path, **more):

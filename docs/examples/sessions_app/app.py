@@ -147,14 +147,16 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
         reference, back = payout["picture"], f"{os.environ['ORIGIN']}/back"
         session = sessions.start(record, reference=reference, return_url=back)
         save(session.record)
-    return RedirectResponse(session.link.reveal(), 303, PRIVATE)
+    # Without a link it is over: the page says how it ended.
+    return RedirectResponse(session.link.reveal() if session.link else "/", 303, PRIVATE)
 
 
 @app.exception_handler(errors.FaceMatchError)
 def failed(_request, error):
     """An outage, or a session that is over: the page of payouts says how far each is."""
     log.warning("%s", type(error).__name__)
-    return HTMLResponse("<p>Not now. <a href=/>Back to your payouts</a>", 503, PRIVATE)
+    status = 403 if isinstance(error, errors.SessionMismatch) else 503
+    return HTMLResponse("<p>Not now. <a href=/>Back to your payouts</a>", status, PRIVATE)
 
 
 @app.get("/back")
@@ -191,7 +193,9 @@ async def didit(request: Request):
 @app.post("/pay")
 def pay(request: Request, customer: Poster, about: Text):
     """What Didit says now lets one payout through, once: a webhook may have been lost."""
-    consume = "UPDATE sessions SET consumed_at = ? WHERE id = ? AND consumed_at IS NULL"
+    consume = (
+        "UPDATE sessions SET consumed_at = ?, look_at = ? WHERE id = ? AND consumed_at IS NULL"
+    )
     change = "UPDATE payouts SET paid_at = ? WHERE about = ? AND paid_at IS NULL"
     (row,) = run(NEWEST, customer, about) or [None]
     # Read outside the transaction, consume inside.
@@ -199,7 +203,8 @@ def pay(request: Request, customer: Poster, about: Text):
     if not is_verified(result, customer, about):
         raise HTTPException(403)
     with shop.transaction() as database:
-        if database.execute(consume, [time.time(), row["id"]]).rowcount == 1:
+        # Looked at once more: the verdict may have been taken back since it was read.
+        if database.execute(consume, [time.time(), time.time(), row["id"]]).rowcount == 1:
             database.execute(change, [time.time(), about])
     return RedirectResponse("/", 303, PRIVATE)
 

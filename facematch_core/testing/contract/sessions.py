@@ -112,6 +112,22 @@ class Desk:
             record, reference=reference if record.with_reference else None, **how
         )
 
+    def start_in(
+        self, situation: Situation, record: SessionRecord | None = None, **how: Any
+    ) -> Session:
+        """A start that meets a situation itself, and not the look that goes before it."""
+        if not self.can.finds_lost:
+            self.bench.prepare(situation)
+            return self.start(record, **how)
+
+        def hear(request: HttpRequest, send: Callable[[], HttpReply], _: bool) -> HttpReply:
+            if request.charges:
+                self.bench.prepare(situation)
+            return send()
+
+        with self.bench.line(hear):
+            return self.start(record, **how)
+
     def look(self, session: Session, case: Case, **how: Any) -> fm.SessionResult:
         self.player.play(str(session.record.session_id), case)
         return self.sessions.read(session.record, **how)
@@ -123,7 +139,7 @@ class Desk:
             benches.not_tested(f"{type(player).__name__} has no `words` of the vendor's pages.")
         passed = self.look(self.start(), Case.PASSED).vendor_status
         unknown = self.bench.simulator.unknown_status
-        nobody_knows = {
+        nobody_knows: dict[type, Any] = {
             fm.SessionState: State.UNKNOWN,
             fm.Decision: fm.Decision.REVIEW,
             fm.LivenessDecision: fm.LivenessDecision.REVIEW,
@@ -245,11 +261,10 @@ class SessionRules(Rules):
         desk = Desk(bench)
         bench.need(Situation.LOST_ANSWER)
         _, usual, _ = desk.count(desk.start)
-        record = desk.plan()
         losses = (Situation.LOST_ANSWER, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
         for situation in filter(bench.simulator.situations.__contains__, losses):
-            bench.prepare(situation)
-            error, requests, _ = desk.count(desk.start, record)
+            record = desk.plan()
+            error, requests, _ = desk.count(desk.start_in, situation, record)
             where = f"a start in {situation.name}"
             assert isinstance(error, fm.VendorError), f"{where} gives {words(error)}"
             is_open = error.billing.charged is not fm.Charged.NO
@@ -479,9 +494,8 @@ class SessionRules(Rules):
         desk = Desk(bench)
         bench.need(Situation.SLOW)
         session, record = desk.start(), desk.plan()
-        bench.prepare(Situation.SLOW)
         for what, ask in {
-            "start": lambda: desk.start(record, deadline_s=DEADLINE_S),
+            "start": lambda: desk.start_in(Situation.SLOW, record, deadline_s=DEADLINE_S),
             "read": lambda: desk.sessions.read(session.record, deadline_s=DEADLINE_S),
         }.items():
             began = time.monotonic()

@@ -20,6 +20,8 @@ def json_reply(status, body):
 
 
 CREATED, SHOWN = json_reply(201, BODY), json_reply(200, BODY)
+#: To the look before each start.
+NONE = json_reply(404, {})
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def ask(at_end):
 
 
 def test_a_session_is_started_read_found_and_deleted(ask):
-    sessions, record, server = ask(CREATED, SHOWN, SHOWN, SHOWN, http_reply(204, b""))
+    sessions, record, server = ask(NONE, CREATED, SHOWN, SHOWN, SHOWN, http_reply(204, b""))
     session = sessions.start(record)
     assert session.link.reveal() == LINK
     result = sessions.read(session.record)
@@ -49,7 +51,8 @@ def test_a_session_is_started_read_found_and_deleted(ask):
     assert sessions.read(record).record.session_id == "s-1"
     assert sessions.delete(session.record).state is fm.DeletionState.DONE
     lines = [request.split(b" HTTP")[0] for request in server.requests]
-    assert lines[1:] == [
+    assert lines[0] == lines[3] == b"GET /sessions/of/" + record.id.encode()
+    assert lines[2:] == [
         b"GET /sessions/s-1",
         b"GET /sessions/of/" + record.id.encode(),
         *(b"GET /sessions/s-1", b"DELETE /sessions/s-1"),
@@ -58,7 +61,7 @@ def test_a_session_is_started_read_found_and_deleted(ask):
 
 def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
     events = []
-    server = RawServer([[read_request, reset]])
+    server = RawServer([[read_request, send(NONE), read_request, reset], [read_request, reset]])
     sessions, record, _ = ask(server=server, on_event=events.append)
     with pytest.raises(fm.OutcomeUnknown) as caught:
         sessions.start(record)
@@ -69,13 +72,13 @@ def test_a_lost_start_is_unknown_and_a_lost_reading_is_free(ask):
             method(record)
         assert caught.value.billing.charged is fm.Charged.NO
     kinds = [event.kind.value for event in events]
-    assert kinds == ["started", "sent", "unknown", "followed_up", "followed_up"]
-    assert sessions.verifier.reconcile(events[2].call).outcome is fm.Reconciled.CANNOT_KNOW
+    assert kinds == ["followed_up", "started", "sent", "unknown", "followed_up", "followed_up"]
+    assert sessions.verifier.reconcile(events[3].call).outcome is fm.Reconciled.CANNOT_KNOW
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 404, 429, 500, 503])
 def test_no_refusal_of_a_reading_counts(ask, status):
-    sessions, record, _ = ask(CREATED, json_reply(status, {"detail": "no"}))
+    sessions, record, _ = ask(NONE, CREATED, json_reply(status, {"detail": "no"}))
     record = sessions.start(record).record
     with pytest.raises(fm.VendorError) as caught:
         sessions.read(record)
@@ -84,7 +87,7 @@ def test_no_refusal_of_a_reading_counts(ask, status):
 
 
 def test_a_success_that_cannot_be_read_is_charged_for_a_start_alone(ask):
-    sessions, record, _ = ask(json_reply(201, {}), json_reply(200, {}))
+    sessions, record, _ = ask(NONE, json_reply(201, {}), json_reply(200, {}))
     with pytest.raises(fm.UnexpectedResponse) as caught:
         sessions.start(record)
     assert caught.value.billing.charged is fm.Charged.YES

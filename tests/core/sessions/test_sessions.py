@@ -8,7 +8,6 @@ import pytest
 from kit.fakes import picture
 from kit.sessions import (
     ABOUT,
-    CAN,
     LINK,
     LIVENESS,
     MATCH,
@@ -256,6 +255,26 @@ def test_a_start_that_was_certainly_not_charged_is_made_again():
     assert len(backend.requests) == 2
 
 
+def test_every_start_looks_first_where_the_vendor_can_find_it():
+    """Who has gone through a session whose start was lost is not sent into a second one."""
+    still_open = {"state": STATE.PENDING, "checks": (), "link": fm.Secret(LINK)}
+    backend = Acme(fm.SessionNotFound("none"), {}, still_open, {}, finds_lost=True)
+    sessions = opened(backend)
+    record = planned(sessions)
+    first, again, over = (sessions.start(record) for _ in range(3))
+    assert first.billing.charged is fm.Charged.UNKNOWN
+    for session, link in ((again, LINK), (over, None)):
+        assert session.billing.charged is fm.Charged.NO
+        assert session.record.session_id == "s-1"
+        assert (session.link and session.link.reveal()) == link
+    kinds = [type(request).__name__ for request in backend.requests]
+    assert kinds == ["ReadRequest", "StartRequest", "ReadRequest", "ReadRequest"]
+    backend.script = [fm.VendorUnavailable("down")]
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        sessions.start(planned(sessions))
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
 def test_a_breaker_stops_starts_and_no_reading():
     backend = Acme(*[fm.VendorUnavailable("down", status_code=503)] * 5)
     sessions = opened(backend, policies=[fm.CircuitBreaker(failures=5)])
@@ -265,7 +284,7 @@ def test_a_breaker_stops_starts_and_no_reading():
     with pytest.raises(fm.BreakerOpen):
         started(sessions)
     backend.script = [fm.VendorUnavailable("down", status_code=503)] * 9
-    lost = planned(sessions)
+    lost = attrs.evolve(planned(sessions), session_id="s-1")
     for _ in range(9):
         with pytest.raises(fm.VendorUnavailable):
             sessions.read(lost)
@@ -409,4 +428,3 @@ def test_only_a_verifier_of_a_backend_with_sessions_has_them():
     sessions.close()
     with pytest.raises(fm.ConfigurationError):
         planned(sessions)
-    assert CAN.finds_lost
