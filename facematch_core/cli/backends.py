@@ -28,7 +28,8 @@ def command(as_json: bool) -> None:
     for row in documents:
         can, threshold, scale = "?", "?", "?"
         if row["match"] is not None:
-            can = ", ".join(word for word in ("match", "liveness", "rotate", "keep") if row[word])
+            abilities = ("match", "liveness", "session", "rotate", "keep")
+            can = ", ".join(word for word in abilities if row[word])
             default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
             threshold = "no default" if default is None else f"{rule} {format_number(default)}"
             scale = row["score_scale"] or "-"

@@ -240,7 +240,8 @@ def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityL
         (
             "threshold rule",
             "R07 R08",
-            decides != ThresholdRule.VENDOR and decides.replace("_", " "),
+            # Of a plug-in that compares no pictures it is a default that nobody wrote.
+            bool(can.operations) and decides != ThresholdRule.VENDOR and decides.replace("_", " "),
         ),
         ("default threshold", "R07", defaults),
         ("scale of scores", "R02 R03", can.score_scale),

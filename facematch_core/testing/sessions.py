@@ -54,7 +54,7 @@ class SessionWord:
     noticed only if it is not misread here.
 
     Attributes:
-        place: Where the word stands in an answer about a session: ``("status",)``.
+        place: Where the word is in an answer about a session: ``("status",)``.
         word: The vendor's word there, or another value; None for null.
         means: What a reading has to say by it: of the session, of the match or of the live face, or
             with which picture the face was compared.

@@ -524,7 +524,7 @@ ROWS = (
         state=lambda me, ok, body: State.DECIDED if body["status"] == "expired" else ok(body)),
     session("R55", "BrokenIsOpen", "A session that broke off is waited for.",
         state=lambda me, ok, body: State.PENDING if body["status"] == "broken" else ok(body)),
-    session("R55", "OpenIsDecided", "Who still stands before the camera is decided upon.",
+    session("R55", "OpenIsDecided", "Who is still before the camera is decided upon.",
         state=lambda me, ok, body: State.DECIDED if body["status"] == "open" and body["items"]
             else ok(body)),
     session("R55", "FailedOnceIsOver", "Who failed once cannot try again.",

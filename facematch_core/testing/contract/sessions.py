@@ -164,8 +164,8 @@ class Desk:
                 f"{where}: that is a {'no' if row.is_yes else 'yes'}"
             )
             assert shown is row.means, f"{where}, and by {row.source} it is {row.means}"
-            own = {passed, row.word}
-            assert result.vendor_status in own, f"{where}: `vendor_status` is another word"
+            expected = {passed, row.word}
+            assert result.vendor_status in expected, f"{where}: `vendor_status` is another word"
 
     def count(self, ask: Callable[..., Any], *values: Any) -> tuple[Any, int, int]:
         """What it gives or raises, and how much the simulator's counters rose."""
@@ -182,8 +182,8 @@ def _keys_of(session: Session) -> set[str]:
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
 
 
-def _told(request: HttpRequest) -> str:
-    """All that a request tells the vendor, but for its files."""
+def _text_of(request: HttpRequest) -> str:
+    """All that a request says to the vendor, but for its files."""
     fields = {**request.params, **request.fields}
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
@@ -296,8 +296,8 @@ class SessionRules(Rules):
                 before = desk.sessions.read(session.record)
             hidden = _keys_of(session) | {*bench.simulator.secrets}
             for word in {SUBJECT, PURPOSE, ABOUT} - may_know:
-                told = [request for request, _ in steps if word in _told(request)]
-                assert not told, "a start tells the vendor who it is, what for or about what"
+                is_named = any(word in _text_of(request) for request, _ in steps)
+                assert not is_named, "a start says to the vendor who it is, what for or about what"
             bodies = [dict(places(reply.at())) for _, reply in steps]
             doors = {at for body in bodies for at, value in body.items() if str(value) in hidden}
             names = {at for body in bodies for at in body if len(at) == 1} - doors

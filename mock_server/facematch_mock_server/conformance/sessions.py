@@ -41,7 +41,6 @@ class MockSessions(SessionSimulator):
     Attributes:
         id_name: Where an answer about a session has its id.
         changes: What is put into the body of an answer, by case.
-        said: What stands where, in place of the usual, in the answers about a session.
     """
 
     id_name: ClassVar[str]
@@ -51,7 +50,8 @@ class MockSessions(SessionSimulator):
         self._control = control
         #: What is shown of each session.
         self._cases: dict[str, SessionCase] = {}
-        self._said: dict[str, tuple[Place, Any]] = {}
+        #: The word that stands somewhere else than usual, and where.
+        self._words: dict[str, tuple[Place, Any]] = {}
         self.cases = frozenset(SessionCase) - frozenset(self.cannot_happen)
 
     @property
@@ -70,7 +70,7 @@ class MockSessions(SessionSimulator):
 
     def say(self, session_id: str, place: Place, word: Any) -> None:
         self.play(session_id, SessionCase.PASSED)
-        self._said[session_id] = place, word
+        self._words[session_id] = place, word
 
     def alter(self, response: Response) -> Response:
         """What is sent instead of the world's own answer about a session."""
@@ -78,9 +78,9 @@ class MockSessions(SessionSimulator):
             return response
         body = response.json()
         name = body.get(self.id_name) if isinstance(body, dict) else None
-        case, said = self._cases.get(str(name)), self._said.get(str(name))
-        if said is not None:
-            body = replace(body, *said)
+        case, word = self._cases.get(str(name)), self._words.get(str(name))
+        if word is not None:
+            body = replace(body, *word)
         elif case is None or case not in self.changes:
             return response
         else:
