@@ -558,7 +558,8 @@ ROWS = (
             if vars(me).get("believed") else ok(body)),
     # R58
     session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
-        session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None),
+        session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None,
+            finds_lost=False),
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
     session("R58", "MissingIsAnOutage", "A session that is still not there is an outage.",
         missing=missing_once),

@@ -17,7 +17,6 @@ import attrs
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionSimulator, SessionWord
-from facematch_core.testing.bodies import Place, replace
 from facematch_mock_server.hosted import find
 from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.didit import webhooks
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from facematch_mock_server.control import Control
 
 Body = dict[str, Any]
+Place = tuple[str | int, ...]
 
 #: Whom the camera sees; for the other cases somebody who passes.
 _CARDS = {SessionCase.OTHER_PERSON: "p2", SessionCase.SPOOF: "spoof"}
@@ -80,13 +80,20 @@ class MockSessions(SessionSimulator):
         name = body.get(self.id_name) if isinstance(body, dict) else None
         case, word = self._cases.get(str(name)), self._words.get(str(name))
         if word is not None:
-            body = replace(body, *word)
+            _put_at(body, *word)
         elif case is None or case not in self.changes:
             return response
         else:
             self.changes[case](body)
         headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
         return attrs.evolve(response, headers=headers, body=json.dumps(body).encode())
+
+
+def _put_at(body: Any, place: Place, word: Any) -> None:
+    *path, last = place
+    for step in path:
+        body = body[step]
+    body[last] = word
 
 
 def put(**values: Any) -> Callable[[Body], None]:

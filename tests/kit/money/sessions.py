@@ -150,7 +150,10 @@ def session_outcome(vendor, what, setting, case):
 
 
 def expected_session_outcome(vendor, what, setting, case):
-    """What has to come of it. Only Azure makes a second session for the same start."""
+    """What has to come of it. Only Azure makes a second session for the same start.
+
+    At Didit each start looks first, for nothing, and a session that is there is not counted again.
+    """
     met, sent = (case.kind, case.more.get("status")), int(case is not NOBODY_LISTENS)
     is_start, count = what == "start", int(case.executed)
     end = "OutcomeUnknown" if is_start else "VendorUnavailable"
@@ -164,13 +167,17 @@ def expected_session_outcome(vendor, what, setting, case):
         end = OWN_WORDS.get((vendor, what, met)) or REFUSALS[met]
     if not is_start:
         return CallOutcome(end, "NO", (1, 1), ("spent", "spent"), (sent, 0))
+    is_look = vendor == "didit"
+    if is_look and (case is NOBODY_LISTENS or case.stage == "connect"):  # it strikes the look
+        return CallOutcome("VendorUnavailable", "NO", (0, 1), ("", "spent"), (sent, sent + 2))
     if setting == "retries" and end in AGAIN:
         end, sent, count = "SESSION", sent + 1, 1
     counted = COUNTED.get(end, "")
     billed = {"UnexpectedResponse": "YES"}.get(end, "UNKNOWN" if counted else "NO")
     charges = count, count + 1 if vendor == "azure" else 1
-    both = counted, f"{counted} spent".strip()
-    return CallOutcome(end, billed, charges, both, (sent, sent + 1))
+    both = counted, counted if is_look and count else f"{counted} spent".strip()
+    requests = (sent + 1, sent + 3) if is_look else (sent, sent + 1)
+    return CallOutcome(end, billed, charges, both, requests)
 
 
 def all_session_outcomes():
