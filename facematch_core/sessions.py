@@ -268,10 +268,12 @@ class Sessions:
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
             # What is said of a call that was kept, or was not, is not true of a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
-            again = "makes a second session"
-            if self._can.start_is_repeatable:
-                again = "is its next try, and gives the same session"
-            error.message = f"{problem} The same start again {again}. Both are counted."
+            again = "makes a second session, and both are counted"
+            if self._can.finds_lost:
+                again = "looks for it first, and counts only if it makes one"
+            elif self._can.start_is_repeatable:
+                again = "is its next try, and gives the same session; both are counted"
+            error.message = f"{problem} The same start again {again}."
             error.args = (error.message,)
             raise
 
