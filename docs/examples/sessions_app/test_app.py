@@ -215,6 +215,14 @@ def test_a_film_that_nobody_needs_is_deleted_before_its_row(shop, monkeypatch):
     assert service.run(service.NEWEST, "ada", FIRST) == []
 
 
+def test_a_film_of_a_session_that_never_ended_is_forgotten_too(shop, monkeypatch):
+    shop.start()
+    assert shop.row()["look_at"] is not None
+    monkeypatch.setattr(service, "KEPT_S", -1)
+    service.forget(service.app.state.sessions)
+    assert shop.mock.control.sessions.all() == ()
+
+
 def test_no_link_is_in_the_table(shop):
     token = shop.start().headers["Location"].rpartition("/")[2]
     assert token not in str(shop.row())
