@@ -343,7 +343,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         self, method: str, kind: type[LivenessOptions[Any]], arguments: Mapping[str, Any]
     ) -> CallOptions:
         """The arguments of a call as one value; `TypeError` for one that `kind` does not have."""
-        for name in arguments.keys() - kind.__annotations__.keys():
+        for name in sorted(arguments.keys() - kind.__annotations__.keys()):
             raise TypeError(f"{method}() got an unexpected keyword argument {name!r}")
         options = dict(arguments)
         return CallOptions(

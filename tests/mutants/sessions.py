@@ -562,6 +562,7 @@ ROWS = (
             finds_lost=False),
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
     session("R58", "MissingIsAnOutage", "A session that is still not there is an outage.",
+        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False),
         missing=missing_once),
     session("R58", "OutageIsMissing", "An outage says that a session is not there.",
         error=lambda me, ok, reply, call: me.missing(reply, call)),
