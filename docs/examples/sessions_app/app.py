@@ -155,7 +155,9 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
 def failed(_request, error):
     """An outage, or a session that is over: the page of payouts says how far each is."""
     log.warning("%s", type(error).__name__)
-    status = 403 if isinstance(error, errors.SessionMismatch) else 503
+    # No session of this customer's says yes, and waiting helps nobody.
+    is_no = isinstance(error, (errors.SessionMismatch, errors.SessionNotFound))
+    status = 403 if is_no else 503
     return HTMLResponse("<p>Not now. <a href=/>Back to your payouts</a>", status, PRIVATE)
 
 
