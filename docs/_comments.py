@@ -1,12 +1,17 @@
 """For mkdocstrings: habits of this code that griffe does not know.
 
 `#:` comments stand for the docstring of the name below them, a list of exceptions may be broken
-into lines, several names may share one description, and `::` begins a block of code.
+into lines, several names may share one description, `::` begins a block of code, and a method may
+say by itself what its ``**options`` are.
 """
 
 from __future__ import annotations
 
 import ast
+import enum
+import importlib
+import inspect
+import operator
 import re
 from typing import Any
 
@@ -54,3 +59,28 @@ class Comments(griffe.Extension):
             attr.docstring = griffe.Docstring(
                 " ".join(lines_above), parent=attr, lineno=attr.lineno
             )
+
+    def on_function(self, *, func: griffe.Function, **_: Any) -> None:
+        """Write out the options of a method whose signature names them, as `help` does."""
+        variadic = [p for p in func.parameters if p.kind is griffe.ParameterKind.var_keyword]
+        if not variadic or not str(variadic[0].annotation).startswith("Unpack["):
+            return
+        module = importlib.import_module(func.module.canonical_path)
+        path = func.canonical_path.removeprefix(f"{module.__name__}.")
+        method = operator.attrgetter(path)(module)
+        if "__signature__" not in vars(method):
+            return
+        del func.parameters[variadic[0].name]
+        for name, parameter in inspect.signature(method).parameters.items():
+            if name not in func.parameters:
+                default = parameter.default
+                func.parameters.add(
+                    griffe.Parameter(
+                        name,
+                        annotation=parameter.annotation,
+                        kind=griffe.ParameterKind.keyword_only,
+                        default=f"{type(default).__name__}.{default.name}"
+                        if isinstance(default, enum.Enum)
+                        else repr(default),
+                    )
+                )
