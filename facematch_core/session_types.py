@@ -76,6 +76,12 @@ NOT_REPORTED = "not_reported"
 _PASSES = (Decision.MATCH, LivenessDecision.LIVE)
 
 
+def is_reported(item: MatchResult | LivenessResult) -> bool:
+    """Whether the vendor's session had it; what failed was reported, whatever its tags."""
+    is_open = item.decision in (Decision.INCONCLUSIVE, LivenessDecision.INCONCLUSIVE)
+    return not (is_open and any(warning.tag == NOT_REPORTED for warning in item.warnings))
+
+
 class DeletionState(enum.StrEnum):
     """What became of a session that was to be deleted."""
 
@@ -460,8 +466,8 @@ class SessionResult(NoTruth, Document):
             Operation.LIVENESS: self.liveness,
         }
         for check, item in items.items():
-            if any(warning.tag == NOT_REPORTED for warning in item.warnings):
-                reasons[f"{check} was not reported"] = check in record.checks
-            else:
+            if is_reported(item):
                 reasons[f"{check} is {item.decision}"] = item.decision not in _PASSES
+            else:
+                reasons[f"{check} was not reported"] = check in record.checks
         return tuple(reason for reason, holds in reasons.items() if holds)

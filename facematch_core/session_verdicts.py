@@ -40,6 +40,7 @@ from .session_types import (
     SessionRecord,
     SessionResult,
     SessionState,
+    is_reported,
 )
 
 Portrait: TypeAlias = Image | Secret | None
@@ -161,13 +162,12 @@ def judge(
         text = "The vendor does not show that the face was compared with the given reference."
         doubts.append(_doubt("not_compared_with_reference", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
-    is_compared = any(isinstance(check.result, MatchResult) for check in reading.checks)
     result = SessionResult(
         record=record,
         state=state,
         match=match,
         liveness=liveness,
-        compared_with=reading.compared_with if is_compared else None,
+        compared_with=reading.compared_with if is_reported(match) else None,
         warnings=(*reading.warnings, *reading.doubts),
         attempts=reading.attempts,
         vendor_status=reading.vendor_status,

@@ -209,7 +209,7 @@ def _face_request(
         "save_api_request": "true" if call.retention is Retention.KEEP else "false",
     }
     if call.caller_ref:
-        fields["vendor_data"] = check_vendor_data("caller_ref", call.caller_ref)
+        fields["vendor_data"] = _check_caller_ref(call.caller_ref)
     metadata = dict(call.metadata or {})
     if call.retention is Retention.KEEP:
         # In the metadata, because vendor_data is the caller's, and has a meaning for Didit's index.
@@ -224,8 +224,8 @@ def _face_request(
     )
 
 
-def check_vendor_data(name: str, text: str) -> str:
-    """`text`, if it can go as ``vendor_data``; `Unsupported` names the argument."""
+def _check_caller_ref(text: str) -> str:
+    """`text`, if it can go as ``vendor_data``."""
     problem = ""
     if not text.strip():
         # Didit's lists cannot be asked for it, and a framework may drop it.
@@ -236,7 +236,9 @@ def check_vendor_data(name: str, text: str) -> str:
             "vendor_data): shorten it"
         )
     if problem:
-        raise Unsupported(f"{name} {problem}. Nothing was sent.", backend=NAME, what=name)
+        raise Unsupported(
+            f"caller_ref {problem}. Nothing was sent.", backend=NAME, what="caller_ref"
+        )
     return text
 
 

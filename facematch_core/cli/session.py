@@ -308,8 +308,8 @@ def _wait(
     clock = sessions.clock
     deadline, pause_s, shown = Deadline.after(for_s, clock), 2.0, ""
     while True:
-        least_s: float | None = 0.0
         failure: VendorError | None = None
+        least_s = 0.0
         try:
             result = sessions.read(
                 record, with_portrait=with_portrait, deadline_s=max(1.0, deadline.left_s())
@@ -317,12 +317,13 @@ def _wait(
         except (RateLimited, VendorUnavailable, OutcomeUnknown) as error:
             failure, least_s = error, error.retry_after_s or 0.0
         else:
-            least_s = None if result.read_again_s is None else 0.0
             if result.state.value != shown:
                 shown = result.state.value
                 say(f"{STATES[shown]} ...", err=True)
+            if result.read_again_s is None:
+                return result
         left_s = deadline.left_s()
-        if least_s is None or left_s <= least_s:
+        if left_s <= least_s:
             if failure is not None:
                 raise failure
             return result

@@ -40,16 +40,6 @@ class JobBackend(ApiKeyBackend):
     def reconcilable(self, call):
         return call.vendor_id is not None
 
-    def reconciliation(self, call, reply):
-        """What a reply about the job of a record means; None for one that runs."""
-        if reply is None:
-            return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
-        ids = fm.Ids(call=call.id, vendor=call.vendor_id)
-        result = attrs.evolve(self.parse(call, reply), ids=ids)
-        return fm.Reconciliation(
-            outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
-        )
-
 
 def reply(status, document=None, **headers):
     body = b"" if document is None else json.dumps(document).encode()

@@ -14,12 +14,12 @@ import attrs
 import facematch_core as fm
 from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.session_types import (
-    NOT_REPORTED,
     Deletion,
     DeletionState,
     Kept,
     Session,
     SessionRecord,
+    is_reported,
 )
 from facematch_core.sessions import Sessions
 from facematch_core.testing import bench as benches
@@ -214,8 +214,7 @@ def lets_in(result: fm.SessionResult) -> bool:
 
 def items_of(result: fm.SessionResult) -> list[fm.MatchResult | fm.LivenessResult]:
     """What it reports about a face."""
-    both = result.match, result.liveness
-    return [item for item in both if NOT_REPORTED not in [w.tag for w in item.warnings]]
+    return [item for item in (result.match, result.liveness) if is_reported(item)]
 
 
 def words(outcome: Any) -> str:

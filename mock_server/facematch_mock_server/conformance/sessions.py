@@ -50,7 +50,7 @@ class MockSessions(SessionSimulator):
         self._control = control
         #: What is shown of each session.
         self._cases: dict[str, SessionCase] = {}
-        #: The word that stands somewhere else than usual, and where.
+        #: Of each, one word that is another than usual, and its place.
         self._words: dict[str, tuple[Place, Any]] = {}
         self.cases = frozenset(SessionCase) - frozenset(self.cannot_happen)
 
@@ -120,7 +120,7 @@ def _compare_with_a_document(body: Body) -> None:
 
 
 def _mean(
-    place: Place, source: str, means: Mapping[str, Any], *, yes: str | None = None
+    place: Place, source: str, means: Mapping[str, Any], *, yes: str
 ) -> tuple[SessionWord, ...]:
     """The words at one place, as a page has them; by `yes` who passed is verified."""
     return tuple(

@@ -56,8 +56,13 @@ class Later(JobBackend):
 
     def reconcile(self, call, *, deadline):
         reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"), call=call)
-        is_running = reply.json()["state"] == "running"
-        return self.reconciliation(call, None if is_running else reply)
+        if reply.json()["state"] == "running":
+            return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
+        ids = fm.Ids(call=call.id, vendor=call.vendor_id)
+        result = attrs.evolve(self.parse(call, reply), ids=ids)
+        return fm.Reconciliation(
+            outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
+        )
 
 
 class GivesUp(Later):

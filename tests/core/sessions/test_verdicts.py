@@ -174,6 +174,12 @@ def test_what_was_reported_and_failed_never_verifies(check):
     )
 
 
+def test_what_failed_was_reported_whatever_the_vendor_calls_it():
+    tagged = fm.ResultWarning(code=fm.WarningCode.OTHER, tag="not_reported")
+    mask = live(fm.LivenessDecision.NOT_LIVE, warnings=(tagged,))
+    assert not verified(judged(changed(checks=(MATCH,)), checks=(match(), mask)))
+
+
 def test_every_reason_for_a_no_is_named_and_none_says_whose_it_is():
     question = {"purpose": "login", "about": None, "max_age_s": 1.0}
     reasons = judged(state=STATE.PENDING, checks=(match(fm.Decision.NO_MATCH),)).why_not(
