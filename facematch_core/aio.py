@@ -29,8 +29,8 @@ from .errors import (
     VendorUnavailable,
 )
 from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
-from .session_types import Deletion, Session, SessionRecord, SessionResult
-from .sessions import Sessions, StartOptions
+from .session_types import Deletion, SessionRecord, SessionResult
+from .sessions import ReadOptions, Sessions, StartOptions
 from .verifier import (
     AnyThreshold,
     LiveMatchOptions,
@@ -309,24 +309,13 @@ class AsyncSessions(_Awaited[Sessions]):
         """Those that answer."""
         return self._verifier
 
-    async def start(self, record: SessionRecord, **options: Unpack[StartOptions]) -> Session:
+    async def start(self, record: SessionRecord, **options: Unpack[StartOptions]) -> SessionResult:
         """Make the session that was planned; see `Sessions.start`."""
         return await self._call(self._verifier.start, record, **options)
 
-    async def resume(self, record: SessionRecord, *, deadline_s: float | None = None) -> Session:
-        """The link or token again; see `Sessions.resume`."""
-        return await self._call(self._verifier.resume, record, deadline_s=deadline_s)
-
-    async def read(
-        self,
-        record: SessionRecord,
-        *,
-        with_portrait: bool = False,
-        deadline_s: float | None = None,
-    ) -> SessionResult:
+    async def read(self, record: SessionRecord, **options: Unpack[ReadOptions]) -> SessionResult:
         """What the vendor says of a session now; see `Sessions.read`."""
-        read = functools.partial(self._verifier.read, with_portrait=with_portrait)
-        return await self._call(read, record, deadline_s=deadline_s)
+        return await self._call(self._verifier.read, record, **options)
 
     async def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:
         """Have the vendor delete a session; see `Sessions.delete`."""

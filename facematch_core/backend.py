@@ -48,15 +48,15 @@ from .session_types import (
     SessionCheck,
     SessionHint,
     SessionReading,
-    StartedSession,
+    WayIn,
 )
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
     "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
     "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
-    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest",
-    "StartedSession", "decide_by_threshold", "muted", "number", "without_private",
+    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
+    "decide_by_threshold", "muted", "number", "without_private",
 ]  # fmt: skip
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
@@ -248,7 +248,15 @@ class Backend(abc.ABC):
             what=models.Operation.LIVENESS,
         )
 
-    def start_session(self, request: StartRequest) -> StartedSession:
+    @property
+    def session_facts(self) -> Mapping[str, str]:
+        """The settings on which the verdict of a session depends, in one spelling: `workflow`, say.
+
+        They are fixed in a record when it is planned: a start by other ones is refused.
+        """
+        return {}
+
+    def start_session(self, request: StartRequest) -> SessionReading:
         """Make a session. The core has checked the arguments, and checks the link.
 
         Raises:

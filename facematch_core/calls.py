@@ -17,7 +17,7 @@ from .deadline import NO_DEADLINE, Deadline
 from .images import Image
 from .masking import ResultMasker
 from .models import Billing
-from .session_types import Deletion, SessionReading, SessionRecord, StartedSession
+from .session_types import Deletion, SessionReading, SessionRecord
 
 __all__ = [
     "Call", "DeleteRequest", "LivenessCall", "MatchCall", "ReadRequest", "Request", "StartRequest",
@@ -140,10 +140,12 @@ class ReadRequest(Request):
     Attributes:
         record: The session's. Without `session_id` only if the vendor can find it by the record.
         with_portrait: Whether a picture of the person is wanted.
+        with_way_in: Whether the person's way in is wanted.
     """
 
     record: SessionRecord
     with_portrait: bool = False
+    with_way_in: bool = False
 
     operation = models.Operation.SESSION
     is_billed = False
@@ -176,7 +178,7 @@ class Way:
 WAYS: dict[type[Request], Way] = {
     MatchCall: Way("match", "steps", models.MatchResult),
     LivenessCall: Way("check_liveness", "steps", models.LivenessResult),
-    StartRequest: Way("start_session", "start_steps", StartedSession),
+    StartRequest: Way("start_session", "start_steps", SessionReading),
     ReadRequest: Way("read_session", "read_steps", SessionReading),
     DeleteRequest: Way("delete_session", "delete_steps", Deletion),
 }

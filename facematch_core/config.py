@@ -7,7 +7,7 @@ import os
 import re
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -26,6 +26,7 @@ from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
+from .session_types import USUAL_CHECKS, ComparedWith
 from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .store.records import LEASE_S
@@ -113,6 +114,8 @@ def open_sessions(
     *,
     profile: str | None = None,
     config: str | os.PathLike[str] | None = None,
+    expects: Iterable[Operation | str] = USUAL_CHECKS,
+    compared_with: ComparedWith | str = ComparedWith.GIVEN,
     **keywords: Any,
 ) -> Sessions:
     """Open the hosted sessions of a backend, by its name or by that of a profile.
@@ -120,11 +123,17 @@ def open_sessions(
     Args:
         backend, profile, config: As for `open_verifier`. The name of a failover is refused: each
             of its members has sessions of its own.
+        expects: What must be reported and passed: `Operation.MATCH`, `Operation.LIVENESS`, or both.
+        compared_with: With which picture a face must have been compared, if a match is expected:
+            ``given``, the reference of each start; ``document``, the one that the person showed,
+            which is anybody's until you compare the name on it; ``stored``, a face that the vendor
+            had before.
         **keywords: As for `open_verifier`. `require_environment` is PRODUCTION if neither they nor
             the profile say something else; a test says MOCK or SANDBOX.
 
     Raises:
-        BackendUnavailable, ConfigurationError: as `open_verifier`.
+        BackendUnavailable, ConfigurationError: as `open_verifier`, and where this vendor's sessions
+            cannot report what is expected: the message says what to write.
         Unsupported: the backend has no sessions.
     """
     # Late: a program without sessions pays nothing for them.
@@ -142,7 +151,12 @@ def open_sessions(
         arguments.setdefault("require_environment", Environment.PRODUCTION)
     verifier = chosen.open(**arguments)
     try:
-        return Sessions(verifier, profile=None if of_profile is None else of_profile.name)
+        return Sessions(
+            verifier,
+            profile=None if of_profile is None else of_profile.name,
+            expects=expects,
+            compared_with=compared_with,
+        )
     except BaseException:
         verifier.close()
         raise

@@ -48,7 +48,7 @@ from .refusals import (
     rows,
     vendor_error,
 )
-from .session_types import Deletion, SessionAnswer, SessionReading, StartedSession
+from .session_types import Deletion, SessionAnswer, SessionReading
 from .transport import HttpClient, host_of
 
 __all__ = [
@@ -71,8 +71,7 @@ def picture(name: str, image: Image) -> FilePart:
 #: The requests of one call, each answered by its reply, waits between them, and at last the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
 #: The same of what is asked about a session.
-StartSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, StartedSession]
-ReadSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
+SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
 DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 
@@ -172,14 +171,14 @@ class HttpBackend(RemoteBackend):
         reply = yield self.build(call)
         return self.parse(call, reply)
 
-    def start_steps(self, request: StartRequest) -> StartSteps:
+    def start_steps(self, request: StartRequest) -> SessionSteps:
         """As `steps`, for a start: the one request, or both, and the session that was made.
 
         What an answer says of a link or a token is a `Secret` from the first moment on.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
 
-    def read_steps(self, request: ReadRequest) -> ReadSteps:
+    def read_steps(self, request: ReadRequest) -> SessionSteps:
         """As `steps`, for a reading. All of its requests are free, whatever their `charges` say.
 
         For a record without `session_id` its first request looks for the session.
@@ -317,8 +316,8 @@ class HttpBackend(RemoteBackend):
             return super().check_liveness(call)
         return self.ask(call, LivenessResult)
 
-    def start_session(self, request: StartRequest) -> StartedSession:
-        return self.ask(request, StartedSession)
+    def start_session(self, request: StartRequest) -> SessionReading:
+        return self.ask(request, SessionReading)
 
     def read_session(self, request: ReadRequest) -> SessionReading:
         return self.ask(request, SessionReading)

@@ -197,7 +197,8 @@ class ResultMasker:
         secrets, too, and the results of its checks are parts of it.
         """
         if secrets is not None:
-            handoff = (getattr(result, "link", None), getattr(result, "token", None))
+            way_in = getattr(result, "way_in", None)
+            handoff = (getattr(way_in, "link", None), getattr(way_in, "token", None))
             secrets = (*secrets, *(secret for secret in handoff if secret is not None))
         mask = None if secrets is None else masker(secrets, hides_pieces=True)
         if checks := getattr(result, "checks", ()):

@@ -12,7 +12,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -63,12 +63,15 @@ class ComparedWith(enum.StrEnum):
 
     #: With the reference that the start brought.
     GIVEN = "given"
-    #: With the document that the person showed.
+    #: With the document that the person showed: anybody's, unless you compare the name on it.
     DOCUMENT = "document"
     #: With a face that the vendor had stored before.
     STORED = "stored"
     UNKNOWN = "unknown"
 
+
+#: What a session is relied on for, unless its caller says something else.
+USUAL_CHECKS: Final = (Operation.MATCH, Operation.LIVENESS)
 
 #: The tag of the warning in an item that the vendor's session does not have.
 NOT_REPORTED = "not_reported"
@@ -108,40 +111,38 @@ class SessionCapabilities:
 
     Attributes:
         checks: What they report: `MATCH`, `LIVENESS`.
-        checks_without_reference: The same of one that is started without a reference.
+        scored: Of which of them they give a score, so that a threshold can hold.
+        compares_with: With which pictures they can compare a face; empty if with none.
         start_is_repeatable: Whether a repeated start gives the same session again, by the id of
             the record; else it makes a second one.
         keeps: What of a record the vendor shows again.
         finds_lost: Whether a session whose start lost its answer can be found by its record.
-        can_resume: Whether link or token can be had again.
         can_delete: Whether a session can be deleted.
         has_webhooks: Whether the vendor reports changes.
         gives_portrait: Whether a picture of the person can be had.
         result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
-        takes_reference: Whether a start may bring a picture to compare with.
         link_hosts: The vendor's own hosts for links besides that of `address`, in small letters.
         needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
             threshold of the caller's.
         takes_language, takes_return_url: Whether a start may bring one.
         reference_limits: What the vendor takes as a reference.
         options: The attrs class of the options of a start; None if it has none.
-        read_windows: How many reads, resumptions and deletions the vendor takes; starts count in
+        read_windows: How many reads and deletions the vendor takes; starts count in
             `Capabilities.rate_windows`. Empty if nothing is published.
     """
 
     checks: frozenset[Operation]
-    checks_without_reference: frozenset[Operation] = attrs.field(
+    scored: frozenset[Operation] = attrs.field(
         default=attrs.Factory(lambda self: self.checks, takes_self=True)
     )
+    compares_with: frozenset[ComparedWith] = frozenset()
     start_is_repeatable: bool = False
     keeps: frozenset[Kept] = frozenset()
     finds_lost: bool = False
-    can_resume: bool = False
     can_delete: bool = False
     has_webhooks: bool = False
     gives_portrait: bool = False
     result_lasts_s: float | None = None
-    takes_reference: bool = False
     link_hosts: frozenset[str] = frozenset()
     needs_liveness_threshold: bool = False
     takes_language: bool = False
@@ -150,9 +151,13 @@ class SessionCapabilities:
     options: type | None = None
     read_windows: tuple[RateWindow, ...] = ()
 
+    def __attrs_post_init__(self) -> None:
+        if (Operation.MATCH in self.checks) is not bool(self.compares_with):
+            raise ValueError("compares_with says with which pictures, just where checks has MATCH.")
 
-def _as_checks(checks: Iterable[Operation | str]) -> tuple[Operation, ...]:
-    return tuple(sorted(Operation(check) for check in checks))
+
+def _as_operations(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
+    return tuple(sorted(map(Operation, operations)))
 
 
 @attrs.frozen(kw_only=True)
@@ -171,17 +176,19 @@ class SessionRecord(Document):
         subject_ref: Who is to be verified, in the caller's words.
         purpose: What for: ``payout``.
         about: Which one: ``payout 8841``; None if that does not matter.
-        checks: What must be reported and passed.
-        with_reference: Whether `start` brings a picture to compare with.
+        expects: What must be reported and passed.
+        compared_with: With which picture a face must have been compared, of which GIVEN comes with
+            `start`; None if no match is expected.
         threshold, review_threshold: Where a match begins, and up to where it needs a person,
             0-100; None for the vendor's, and for no review.
         liveness_threshold: Where a live face begins, 0-100; None for the vendor's.
         valid_for_s: Seconds from the start, above 0, after which nobody is waited for.
+        facts: The plug-in's settings on which the verdict depends: workflow, region.
         planned_at: UTC, by this machine's clock.
         started_at: When its first start was sent, UTC; None before.
         session_id: The vendor's; None before an answer has given it.
         expires_at: When link or token end, UTC; None if the vendor does not say.
-        vendor: A plug-in's own facts of it: workflow, kind.
+        vendor: What the vendor said of it at its start: version of the workflow, kind.
     """
 
     kind = "session"
@@ -193,12 +200,15 @@ class SessionRecord(Document):
     subject_ref: str = attrs.field(repr=False)
     purpose: str = attrs.field(repr=False)
     about: str | None = attrs.field(default=None, repr=False)
-    checks: tuple[Operation, ...] = attrs.field(converter=_as_checks)
-    with_reference: bool = False
+    expects: tuple[Operation, ...] = attrs.field(converter=_as_operations)
+    compared_with: ComparedWith | None = attrs.field(
+        default=None, converter=attrs.converters.optional(ComparedWith)
+    )
     threshold: float | None = None
     review_threshold: float | None = None
     liveness_threshold: float | None = None
     valid_for_s: float = 3600.0
+    facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     planned_at: dt.datetime = attrs.field(validator=check_aware)
     started_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     session_id: str | None = None
@@ -233,24 +243,20 @@ class SessionAnswer:
 
 
 @attrs.frozen(kw_only=True)
-class StartedSession(SessionAnswer):
-    """For plug-ins: a session that the vendor made.
+class WayIn:
+    """How a person gets into a session. Link and token are keys: whoever has them is the person.
 
     Attributes:
-        session_id: The vendor's.
-        link: Where the person goes; None if there is no page.
-        token: What the vendor's component needs; None if there is none.
-        page: Public facts for a component: session id, region, endpoint.
+        link: Where the person goes; None for a vendor without a page.
+        token: What the vendor's own component needs; None if there is none.
+        page: Public facts for that component: session id, region, endpoint.
         expires_at: When link or token end, UTC; None if the vendor does not say.
-        vendor: Facts for `SessionRecord.vendor`, which every later reading is compared with.
     """
 
-    session_id: str
     link: Secret | None = None
     token: Secret | None = None
     page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
-    vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -272,10 +278,13 @@ class SessionCheck:
 class SessionReading(SessionAnswer):
     """For plug-ins: a session as its vendor shows it now. The core compares and judges it.
 
+    The answer to a start is one, too: of a session that nobody has been in.
+
     Attributes:
         session_id: The vendor's.
         state: In our word.
-        vendor_status: The vendor's own word, untouched.
+        vendor_status: The vendor's own word, untouched; None if it has none.
+        way_in: For the person; None if the answer has none.
         approved: Whether the vendor approved the session as a whole, without which no pass counts;
             None if it has no such word.
         checks: The items that count, all of them; where there were several attempts, those of the
@@ -284,9 +293,9 @@ class SessionReading(SessionAnswer):
         record_id, terms, subject_ref: What the vendor shows of them; None if nothing, which is a
             mismatch for what `SessionCapabilities.keeps` names, but for the subject.
         created_at: When the vendor made it, by its clock; None if it does not say.
-        vendor: Facts that must be those of `SessionRecord.vendor`, where both have them.
+        facts: What it shows of `SessionRecord.facts`, which must be the same.
+        vendor: For `SessionRecord.vendor`; must be the same there, where both have it.
         doubts: Why a pass needs a person: a weaker method than the one that was asked for.
-        link, token, page, expires_at: As in `StartedSession`, if the session can be resumed.
         read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
             does not say.
         attempts: How many the person has made; None if the vendor does not say.
@@ -298,7 +307,8 @@ class SessionReading(SessionAnswer):
 
     session_id: str
     state: SessionState
-    vendor_status: str
+    vendor_status: str | None = None
+    way_in: WayIn | None = None
     approved: bool | None = None
     checks: tuple[SessionCheck, ...] = ()
     compared_with: ComparedWith = ComparedWith.UNKNOWN
@@ -306,12 +316,9 @@ class SessionReading(SessionAnswer):
     terms: str | None = None
     subject_ref: str | None = attrs.field(default=None, repr=False)
     created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     doubts: tuple[ResultWarning, ...] = ()
-    link: Secret | None = None
-    token: Secret | None = None
-    page: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     read_again_s: float | None = None
     attempts: int | None = None
     is_asked_back: bool = False
@@ -336,28 +343,6 @@ class Deletion(SessionAnswer):
 
 
 @attrs.frozen(kw_only=True)
-class Session:
-    """A session that somebody can go through. Its link and token are keys: whoever has them is
-    the person.
-
-    Attributes:
-        record: To be written down: it has the vendor's `session_id` now.
-        link: Where the person goes; None for a vendor without a page.
-        token: What the vendor's own component needs; None if there is none.
-        page: Public facts for that component: session id, region, endpoint.
-        expires_at: When link or token end, UTC; None if the vendor does not say.
-        billing: What the start cost: UNKNOWN, because vendors do not say when they charge.
-    """
-
-    record: SessionRecord
-    link: Secret | None
-    token: Secret | None
-    page: Mapping[str, str] = attrs.field(hash=False)
-    expires_at: dt.datetime | None
-    billing: Billing
-
-
-@attrs.frozen(kw_only=True)
 class SessionHint:
     """What a webhook says: look at this session. It has no verdict.
 
@@ -379,8 +364,10 @@ class SessionResult(NoTruth, Document):
     """What the vendor says of a session now, by the rules of its record.
 
     Attributes:
-        record: The session's.
+        record: To be written down: it has the vendor's `session_id`.
         state: How far it has come.
+        way_in: For the person, from `start` or if it was asked for; None if there is none now: the
+            session is over. Not in `to_dict` and repr.
         match, liveness: The worst item of each kind; INCONCLUSIVE with the tag ``not_reported`` if
             there is none.
         compared_with: With which picture; None without a match.
@@ -392,7 +379,7 @@ class SessionResult(NoTruth, Document):
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
         environment: Where it came from.
         required_environment: Where it had to come from; None if that did not matter.
-        billing: What the read cost.
+        billing: What it cost: of a start UNKNOWN, because vendors do not say when they charge.
         read_again_s: Seconds, above 0, after which another look is worth it; None if nothing more
             comes by itself.
         raw: A part of the body, without pictures, addresses, secrets and demographics; not in
@@ -404,6 +391,7 @@ class SessionResult(NoTruth, Document):
 
     record: SessionRecord
     state: SessionState
+    way_in: WayIn | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     match: MatchResult
     liveness: LivenessResult
     compared_with: ComparedWith | None = None
@@ -424,7 +412,7 @@ class SessionResult(NoTruth, Document):
     ) -> bool:
         """Whether this verdict may decide this one thing for this person now.
 
-        True only if the session is decided, every check of its record was reported, nothing that
+        True only if the session is decided, what its record expects was reported, nothing that
         was reported failed, it was started for this subject, purpose and matter, it came from the
         required environment, and it was started no longer ago than that. Let it decide one thing
         only: mark the record as consumed in the same transaction.
@@ -449,7 +437,7 @@ class SessionResult(NoTruth, Document):
             age_s = (self.clock.now() - record.started_at).total_seconds()
         reasons = {
             f"the session is {self.state}": self.state is not SessionState.DECIDED,
-            "the record asks for no check": not record.checks,
+            "the record expects nothing": not record.expects,
             "it was started for somebody else": record.subject_ref != subject_ref,
             "it was started for another purpose": record.purpose != purpose,
             "it was started about something else": record.about != about,
@@ -469,5 +457,5 @@ class SessionResult(NoTruth, Document):
             if is_reported(item):
                 reasons[f"{check} is {item.decision}"] = item.decision not in _PASSES
             else:
-                reasons[f"{check} was not reported"] = check in record.checks
+                reasons[f"{check} was not reported"] = check in record.expects
         return tuple(reason for reason, holds in reasons.items() if holds)

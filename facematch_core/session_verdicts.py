@@ -40,11 +40,18 @@ from .session_types import (
     SessionRecord,
     SessionResult,
     SessionState,
+    WayIn,
     is_reported,
 )
 
 Portrait: TypeAlias = Image | Secret | None
 
+#: With which picture, in words.
+_PICTURES = {
+    ComparedWith.GIVEN: "the given reference",
+    ComparedWith.DOCUMENT: "a document that the person showed",
+    ComparedWith.STORED: "a stored face",
+}
 #: How far the vendor's clock may be behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
 #: How much longer whoever has begun is waited for. Ours.
@@ -121,22 +128,29 @@ def check_origin(
 
 
 def judge(
-    reading: SessionReading, record: SessionRecord, rules: Rules, now: dt.datetime
+    reading: SessionReading,
+    record: SessionRecord,
+    rules: Rules,
+    now: dt.datetime,
+    *,
+    is_start: bool = False,
 ) -> tuple[SessionResult, Portrait]:
     """The result of a reading, and the picture of the person in the item that made it.
 
-    The picture is None unless a live face was reported and passed.
+    The picture is None unless a live face was reported and passed. The answer to a start costs, and
+    may be silent about its environment and about what the vendor keeps.
 
     Raises:
         EnvironmentMismatch: it is from another environment, or from one that nobody knows.
         SessionMismatch: it is not of the record's session, or the record was changed.
     """
-    environment = check_origin(reading, record, rules)
+    environment = check_origin(reading, record, rules, may_be_silent=is_start)
+    billing = Billing(Charged.UNKNOWN, reading.billing.ground) if is_start else FREE_BILLING
     reading = attrs.evolve(reading, environment=environment)
     if reading.state is SessionState.GONE:  # it may have lost what it could be known by
         reading = attrs.evolve(reading, checks=())
     else:
-        _check_identity(reading, record, rules)
+        _check_identity(reading, record, rules, is_start=is_start)
     # The terms do not hold when it was started: a later time would make an old verdict young.
     starts = [time for time in (record.started_at, reading.created_at) if time is not None]
     started_at = min(starts, default=record.planned_at)
@@ -144,7 +158,7 @@ def judge(
         record,
         session_id=record.session_id or reading.session_id,
         started_at=started_at,
-        expires_at=record.expires_at or reading.expires_at,
+        expires_at=record.expires_at or (reading.way_in or WayIn()).expires_at,
         vendor={**reading.vendor, **record.vendor},
     )
     state, lasts_s = reading.state, rules.can.result_lasts_s
@@ -158,13 +172,15 @@ def judge(
     if state is not SessionState.DECIDED or reading.approved is False:
         doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
     liveness, portrait = _worst(LivenessResult, reading, record, rules, doubts)
-    if record.with_reference and reading.compared_with is not ComparedWith.GIVEN:
-        text = "The vendor does not show that the face was compared with the given reference."
-        doubts.append(_doubt("not_compared_with_reference", text))
+    if record.compared_with not in (None, reading.compared_with):
+        picture = _PICTURES[record.compared_with]
+        text = f"The vendor does not show that the face was compared with {picture}."
+        doubts.append(_doubt("compared_with_another_picture", text))
     match, _ = _worst(MatchResult, reading, record, rules, doubts)
     result = SessionResult(
         record=record,
         state=state,
+        way_in=_usable(reading.way_in),
         match=match,
         liveness=liveness,
         compared_with=reading.compared_with if is_reported(match) else None,
@@ -174,7 +190,7 @@ def judge(
         reviewed=reading.reviewed,
         environment=environment,
         required_environment=rules.required,
-        billing=FREE_BILLING,
+        billing=billing,
         read_again_s=_read_again_s(
             state, reading, age_s=(now - started_at).total_seconds(), left_s=left_s, lasts_s=lasts_s
         ),
@@ -199,7 +215,9 @@ def judge_missing(record: SessionRecord, rules: Rules, now: dt.datetime) -> Sess
     )
 
 
-def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules) -> None:
+def _check_identity(
+    reading: SessionReading, record: SessionRecord, rules: Rules, *, is_start: bool
+) -> None:
     """Whether the session is the one of the record, as far as the vendor shows what it was for."""
     shown = {
         "session_id": (reading.session_id, record.session_id or reading.session_id),
@@ -207,21 +225,30 @@ def _check_identity(reading: SessionReading, record: SessionRecord, rules: Rules
     }
     ours = {"record_id": (Kept.ID, record.id), "terms": (Kept.TERMS, record.terms)}
     for name, (kept, value) in ours.items():
-        if kept in rules.can.keeps or getattr(reading, name) is not None:
+        is_due = kept in rules.can.keeps and not is_start
+        if is_due or getattr(reading, name) is not None:
             shown[name] = getattr(reading, name), value
-    for name in reading.vendor.keys() & record.vendor.keys():
-        shown[f"vendor {name}"] = reading.vendor[name], record.vendor[name]
-    different = next((name for name, (here, there) in shown.items() if here != there), None)
-    created_at = reading.created_at
-    if different is None and created_at and created_at < record.planned_at - CLOCK_MARGIN:
-        different = "created_at"
-    if different is not None:
+    for noun in ("facts", "vendor"):
+        here, there = getattr(reading, noun), getattr(record, noun)
+        shown |= {
+            f"{noun} {name}": (here[name], there[name]) for name in here.keys() & there.keys()
+        }
+    field = next((name for name, (here, there) in shown.items() if here != there), "")
+    problem, created_at = field, reading.created_at
+    if not field and created_at and created_at < record.planned_at - CLOCK_MARGIN:
+        early_s = (record.planned_at - created_at).total_seconds()
+        field = "created_at"
+        problem = (
+            f"created_at: {created_at:%Y-%m-%d %H:%M:%S} UTC by the vendor's clock, {early_s:.0f} "
+            "s before it was planned by this machine's: is that one right?"
+        )
+    if field:
         raise SessionMismatch(
             f"The session at {rules.backend} is not the one of this record, or the record was "
-            f"changed ({different}): let nobody in by it, and find out why.",
-            field=different.partition(" ")[0],
+            f"changed ({problem}): let nobody in by it, and find out why.",
+            field=field.partition(" ")[0],
             backend=rules.backend,
-            billing=FREE_BILLING,
+            billing=reading.billing if is_start else FREE_BILLING,
             ids=reading.ids,
         )
 
@@ -257,6 +284,10 @@ def _worst(
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
+
+
+def _usable(way_in: WayIn | None) -> WayIn | None:
+    return way_in if way_in and (way_in.link or way_in.token or way_in.page) else None
 
 
 def _not_reported(kind: Any, backend: str) -> Any:

@@ -19,17 +19,24 @@ from .backend import RemoteBackend, report_fault
 from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
 from .clock import Clock
 from .deadline import Deadline
-from .errors import FaceMatchError, InvalidRequest, OutcomeUnknown, SessionNotFound
+from .errors import (
+    ConfigurationError,
+    FaceMatchError,
+    InvalidRequest,
+    OutcomeUnknown,
+    SessionNotFound,
+)
 from .events import FollowUpEmitter
 from .masking import Secret
-from .models import Billing, CallRecord, Charged, Environment, Operation, Threshold
+from .models import CallRecord, Environment, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
 from .refusals import FREE_BILLING, NOT_KEPT
 from .resilience import Policy, RateLimiter
 from .session_types import (
+    USUAL_CHECKS,
+    ComparedWith,
     Deletion,
     DeletionState,
-    Session,
     SessionAnswer,
     SessionCapabilities,
     SessionHint,
@@ -37,7 +44,7 @@ from .session_types import (
     SessionRecord,
     SessionResult,
     SessionState,
-    StartedSession,
+    WayIn,
 )
 from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 from .verifier import FaceVerifier, Picture
@@ -57,6 +64,14 @@ class StartOptions(TypedDict, total=False):
     deadline_s: float | None
 
 
+class ReadOptions(TypedDict, total=False):
+    """Arguments of `Sessions.read`."""
+
+    with_way_in: bool
+    with_portrait: bool
+    deadline_s: float | None
+
+
 class Sessions:
     """Hosted sessions of one backend; open them with `open_sessions`.
 
@@ -71,15 +86,28 @@ class Sessions:
             thresholds are those of records that are planned without, and its
             `require_environment` counts for every answer.
         profile: Name of the profile that it was opened by; None for none.
+        expects: What must be reported and passed: `MATCH`, `LIVENESS`, or both.
+        compared_with: With which picture a face must have been compared, if a match is expected:
+            GIVEN with the reference of each start; DOCUMENT with the one that the person showed,
+            which is anybody's until you compare the name on it; STORED with a face that the vendor
+            had before.
 
     Raises:
-        ConfigurationError: it is no `FaceVerifier`: a failover's members start their own.
+        ConfigurationError: it is no `FaceVerifier` (a failover's members start their own), or this
+            vendor's sessions do not report that, or give no score for a threshold that is set.
         Unsupported: its backend has no sessions.
     """
 
-    def __init__(self, verifier: FaceVerifier, *, profile: str | None = None) -> None:
+    def __init__(
+        self,
+        verifier: FaceVerifier,
+        *,
+        profile: str | None = None,
+        expects: Iterable[Operation | str] = USUAL_CHECKS,
+        compared_with: ComparedWith | str = ComparedWith.GIVEN,
+    ) -> None:
         if not isinstance(verifier, FaceVerifier):
-            raise errors.ConfigurationError(
+            raise ConfigurationError(
                 f"Sessions are those of one backend, and this is a {type(verifier).__name__}: open "
                 "them for one of its members."
             )
@@ -91,6 +119,10 @@ class Sessions:
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
         self._starting, self._clock = pipeline, pipeline.clock
+        self._relied_on = self._read_expectation(expects, compared_with)
+        for operation, places in pipeline.defaults.thresholds.items():
+            if any(place is not None for place in places):
+                self._check_scored(operation, ConfigurationError)
         rates: tuple[Policy, ...] = ()
         if can.read_windows:
             name = self._backend.name
@@ -101,6 +133,44 @@ class Sessions:
             retry=None,
             events=FollowUpEmitter(self._backend, verifier.on_event, self._clock),
         )
+
+    def _read_expectation(
+        self, expects: Any, compared_with: Any
+    ) -> tuple[tuple[Operation, ...], ComparedWith | None]:
+        """Both, if this vendor's sessions can report them; else what to write instead."""
+        can, name = self._can, self._backend.name
+        words = (expects,) if isinstance(expects, str) else expects
+        try:
+            checks = frozenset(map(Operation, words))
+            picture = ComparedWith(compared_with)
+        except (TypeError, ValueError):
+            checks, picture = frozenset(), ComparedWith.UNKNOWN
+        if not checks or not checks <= {*USUAL_CHECKS} or picture is ComparedWith.UNKNOWN:
+            raise ConfigurationError(
+                'expects must list "match", "liveness" or both, and compared_with be "given", '
+                '"document" or "stored".'
+            )
+        if missing := checks - can.checks:
+            raise ConfigurationError(
+                f"Sessions of {name} report no {min(missing)}: open them with "
+                f"expects={[str(check) for check in sorted(can.checks)]}."
+            )
+        if Operation.MATCH not in checks:
+            return (*sorted(checks),), None
+        if picture not in can.compares_with:
+            possible = " or ".join(f'compared_with="{word}"' for word in sorted(can.compares_with))
+            raise ConfigurationError(
+                f"Sessions of {name} compare with no {picture} picture: open them with {possible}."
+            )
+        return (*sorted(checks),), picture
+
+    def _check_scored(self, operation: Operation, kind: type[FaceMatchError]) -> None:
+        """Refuse a threshold for what this vendor reports without a score: it could not hold."""
+        if operation in self._can.checks - self._can.scored:
+            raise kind(
+                f"Sessions of {self._backend.name} report {operation} without a score, so a "
+                "threshold for it cannot hold: leave it out."
+            )
 
     @property
     def verifier(self) -> FaceVerifier:
@@ -118,8 +188,6 @@ class Sessions:
         *,
         purpose: str,
         about: str | None = None,
-        checks: Iterable[Operation] | None = None,
-        with_reference: bool = False,
         threshold: float | Threshold | None = None,
         review_threshold: float | Threshold | None = None,
         liveness_threshold: float | Threshold | None = None,
@@ -131,9 +199,6 @@ class Sessions:
             subject_ref: Who is to be verified, in your words: the key of a customer, say.
             purpose: What for: ``payout``.
             about: Which one: ``payout 8841``; None if that does not matter.
-            checks: What must be reported and passed, `MATCH` or `LIVENESS` or both; None for all
-                that this vendor's sessions report.
-            with_reference: Whether `start` brings a picture to compare with.
             threshold, review_threshold: Where a match begins, and above it, up to where it needs a
                 person, 0-100; None for the verifier's, else for the vendor's.
             liveness_threshold: Where a live face begins, likewise.
@@ -143,8 +208,8 @@ class Sessions:
 
         Raises:
             InvalidRequest: a value is of another type or out of range, or this vendor leaves the
-                verdict on a live face to a `liveness_threshold`, and there is none.
-            Unsupported: this vendor's sessions do not report a check, or take no reference.
+                verdict on a live face to a `liveness_threshold`, and there is none, or gives no
+                score for a threshold.
             EnvironmentMismatch: the backend is set to another environment than the required one.
         """
         self._check_open()
@@ -152,13 +217,12 @@ class Sessions:
         for name, text in (("subject_ref", subject_ref), ("purpose", purpose), ("about", about)):
             if text is not None or name != "about":
                 check_text(name, text)
-        if not isinstance(with_reference, bool):
-            raise InvalidRequest("with_reference must be True or False.")
-        if with_reference and not self._can.takes_reference:
-            raise self._unsupported("with_reference", "takes no reference for a session")
         if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
             raise InvalidRequest("valid_for_s must be a number of seconds above 0.")
-        fixed = self._plan_checks(checks, with_reference=with_reference)
+        if threshold is not None or review_threshold is not None:
+            self._check_scored(Operation.MATCH, InvalidRequest)
+        if liveness_threshold is not None:
+            self._check_scored(Operation.LIVENESS, InvalidRequest)
         usual = self._starting.defaults.thresholds
         numbers: dict[str, Any] = {
             "threshold": (threshold, usual[Operation.MATCH][0]),
@@ -170,7 +234,9 @@ class Sessions:
             numbers[name] = number if is_set else Threshold(default)
         thresholds = Defaults.of_arguments(error_type=InvalidRequest, **numbers).thresholds
         live_from = thresholds[Operation.LIVENESS][0]
-        if Operation.LIVENESS in fixed and self._can.needs_liveness_threshold and live_from is None:
+        expects, compared_with = self._relied_on
+        is_needed = Operation.LIVENESS in expects and self._can.needs_liveness_threshold
+        if is_needed and live_from is None:
             raise InvalidRequest(
                 f"{self._backend.name} gives a score for a live face and no verdict: set "
                 "liveness_threshold, 0-100."
@@ -182,12 +248,13 @@ class Sessions:
             subject_ref=subject_ref,
             purpose=purpose,
             about=about,
-            checks=fixed,
-            with_reference=with_reference,
+            expects=expects,
+            compared_with=compared_with,
             threshold=thresholds[Operation.MATCH][0],
             review_threshold=thresholds[Operation.MATCH][1],
             liveness_threshold=live_from,
             valid_for_s=float(valid_for_s),
+            facts={**self._backend.session_facts},
             planned_at=self._clock.now(),
         )
 
@@ -200,12 +267,12 @@ class Sessions:
         language: str | None = None,
         options: Any = None,
         deadline_s: float | None = None,
-    ) -> Session:
+    ) -> SessionResult:
         """Make the session that was planned. It counts as charged, whatever comes of it.
 
         Where this vendor can find a session by its record (`SessionCapabilities.finds_lost`), it is
-        looked for first, which is free: one that an earlier start has made is given, with its link
-        if the person can still go on, and without if it is over.
+        looked for first, which is free: one that an earlier start has made is given, with its way
+        in if the person can still go on, and without if it is over.
 
         If its answer is lost, that is `OutcomeUnknown`, and it is not repeated by itself. Whether
         the same start again gives the same session depends on the vendor: the message says it, and
@@ -214,7 +281,7 @@ class Sessions:
         Args:
             record: Of `plan`, and written down.
             reference: The face to compare with, as for `FaceVerifier.verify`: just where the
-                record says `with_reference`.
+                record's `compared_with` is GIVEN.
             return_url: Where the vendor's page sends the person afterwards: https, on one of the
                 backend's `return_hosts` or on this machine.
             language: Of the vendor's page: ``es``, ``pt-BR``; None for the vendor's choice.
@@ -222,28 +289,27 @@ class Sessions:
             deadline_s: Seconds for the whole start, above 0; None for the verifier's `deadline_s`.
 
         Returns:
-            The session, whose `record` is to be written down again.
+            The session with its `way_in`; its `record` is to be written down again.
 
         Raises:
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
             BudgetExceeded: there is no room for it in a budget; nothing was sent.
+            SessionMismatch: the vendor made another one than was planned.
             UnexpectedResponse: the link leads to a stranger's host.
             VendorError: there is none, or nobody knows; `billing` says whether it was charged.
         """
         self._check(record)
-        if record.session_id is not None:
-            raise InvalidRequest("This session was started before: resume it, or plan another one.")
-        if record.with_reference is not (reference is not None):
-            must = "needs the reference" if record.with_reference else "takes no reference"
-            raise InvalidRequest(f"By its record (with_reference) this start {must}.")
-        self._check_start(return_url, language, options)
+        self._check_start(record, reference, return_url, language, options)
         images, refusal = load_images(reference, names=["reference"]) if reference else ([], None)
         del reference
         if refusal is not None:
             raise refusal
         deadline = self._deadline(deadline_s)
-        if (session := self._find(record, deadline)) is not None:
-            return session
+        if self._can.finds_lost:
+            try:
+                return self._look(record, deadline, with_way_in=True)[0]
+            except SessionNotFound:
+                pass
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
         def make_request(**common: Any) -> Request:
@@ -258,10 +324,16 @@ class Sessions:
                 **common,
             )
 
-        def judge_start(answer: StartedSession) -> Session:
-            check_origin(answer, record, self._rules(), may_be_silent=True)
-            billing = Billing(Charged.UNKNOWN, answer.billing.ground)
-            return self._hand_over(answer, record, billing)
+        def judge_start(reading: SessionReading) -> SessionResult:
+            result, _ = judge(reading, record, self._rules(), self._clock.now(), is_start=True)
+            if result.state is not SessionState.PENDING or not reading.session_id:
+                problem = f"is {result.state}" if reading.session_id else "has no id"
+                raise errors.UnexpectedResponse(
+                    f"{self._backend.name} answered the start with a session that {problem}.",
+                    billing=reading.billing,
+                    ids=reading.ids,
+                )
+            return self._hand_over(result, reading)
 
         try:
             return self._carry_out(self._starting, make_request, judge_start)
@@ -277,35 +349,11 @@ class Sessions:
             error.args = (error.message,)
             raise
 
-    def resume(self, record: SessionRecord, *, deadline_s: float | None = None) -> Session:
-        """The link or token again, for a person who comes back. It is free.
-
-        Raises:
-            InvalidRequest: the session is over, or has nothing to go on with.
-            SessionNotFound: the vendor has none, or none any more.
-            SessionMismatch, VendorError, Unsupported: as `read`.
-        """
-        if not self._can.can_resume:
-            raise self._unsupported("resume", "cannot give a link or a token again")
-        reading, result, _ = self._look(record, self._deadline(deadline_s), with_portrait=False)
-        if result.state is SessionState.GONE:
-            raise SessionNotFound(
-                "The vendor has this session no more: plan and start another one.",
-                billing=FREE_BILLING,
-            )
-        is_open = result.state in (SessionState.PENDING, SessionState.ABANDONED)
-        has_way = reading.link is not None or reading.token is not None or bool(reading.page)
-        if not is_open or not has_way:
-            raise InvalidRequest(
-                f"This session is {result.state}, and there is nothing to go on with: read it, or "
-                "plan and start another one."
-            )
-        return self._hand_over(reading, result.record, FREE_BILLING)
-
     def read(
         self,
         record: SessionRecord,
         *,
+        with_way_in: bool = False,
         with_portrait: bool = False,
         deadline_s: float | None = None,
     ) -> SessionResult:
@@ -314,6 +362,8 @@ class Sessions:
         Args:
             record: The session's, found by who is logged in. Without `session_id` (a start whose
                 answer was lost) only if this vendor can find it by the record.
+            with_way_in: Whether to give the person's way in, for one who comes back: where the
+                vendor still gives one.
             with_portrait: Whether to give a picture of the person, if the face is live.
             deadline_s: Seconds, above 0, for everything; None for the verifier's `deadline_s`.
 
@@ -325,13 +375,15 @@ class Sessions:
             EnvironmentMismatch: it is from another environment, or from one that nobody knows.
             SessionNotFound: the vendor has no such session, though it should.
             InvalidRequest, Unsupported: the record or an argument; nothing was sent.
+            UnexpectedResponse: the link leads to a stranger's host.
             VendorError: the vendor could not be asked.
         """
         if with_portrait and not self._can.gives_portrait:
             raise self._unsupported("with_portrait", "gives no portrait")
         deadline = self._deadline(deadline_s)
+        wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
         try:
-            _, result, portrait = self._look(record, deadline, with_portrait=with_portrait)
+            result, portrait = self._look(record, deadline, **wishes)
         except SessionNotFound:
             gone = judge_missing(record, self._rules(), self._clock.now())
             if gone is None:
@@ -437,20 +489,6 @@ class Sessions:
     def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
         return self._starting.unsupported(option, problem)
 
-    def _plan_checks(self, checks: Any, *, with_reference: bool) -> frozenset[Operation]:
-        can = self._can
-        reported = can.checks if with_reference else can.checks_without_reference
-        if checks is None:
-            return reported
-        words = tuple(checks) if isinstance(checks, Iterable) else ()
-        if not words or any(word not in _CHECKS for word in words) or isinstance(checks, str):
-            raise InvalidRequest("checks must be a list of Operation.MATCH and Operation.LIVENESS.")
-        for word in words:
-            if word not in reported:
-                hint = " without a reference" if word in can.checks else ""
-                raise self._unsupported(word, f"has sessions that report no {word}{hint}")
-        return frozenset(words)
-
     def _check(self, record: SessionRecord) -> None:
         """Refuse a record that is not of this backend as it is set now."""
         self._check_open()
@@ -476,10 +514,29 @@ class Sessions:
         if record.session_id is None and not self._can.finds_lost:
             raise InvalidRequest(
                 f"The record has no session_id, and {self._backend.name} cannot find a session by "
-                "anything else: use the record of Session, or start it."
+                "anything else: use the record that start gave, or start it."
             )
 
-    def _check_start(self, return_url: Any, language: Any, options: Any) -> None:
+    def _check_start(
+        self, record: SessionRecord, reference: Any, return_url: Any, language: Any, options: Any
+    ) -> None:
+        if record.session_id is not None:
+            raise InvalidRequest(
+                "This session was started before: read(record, with_way_in=True) gives its link, "
+                "or plan another one."
+            )
+        relied_on = ("expects", "compared_with")
+        ours = {**self._backend.session_facts, **dict(zip(relied_on, self._relied_on, strict=True))}
+        theirs = {**record.facts, **{name: getattr(record, name) for name in relied_on}}
+        for name in sorted(ours.keys() | theirs.keys()):
+            if ours.get(name) != theirs.get(name):
+                raise InvalidRequest(
+                    f"The session was planned with another {name} than these are opened with: "
+                    "start it by the settings by which it was planned."
+                )
+        if (record.compared_with is ComparedWith.GIVEN) is not (reference is not None):
+            must = "takes no reference" if reference is not None else "needs the reference"
+            raise InvalidRequest(f"By its record (compared_with) this start {must}.")
         for name, value, is_taken in (
             ("return_url", return_url, self._can.takes_return_url),
             ("language", language, self._can.takes_language),
@@ -501,70 +558,53 @@ class Sessions:
                     "people to a page of his own."
                 )
 
-    def _find(self, record: SessionRecord, deadline: Deadline) -> Session | None:
-        """The session that an earlier start of this record has made, where that can be asked."""
-        if not self._can.finds_lost:
-            return None
-        try:
-            reading, result, _ = self._look(record, deadline, with_portrait=False)
-        except SessionNotFound:
-            return None
-        return self._hand_over(reading, result.record, FREE_BILLING)
-
-    def _hand_over(
-        self, answer: StartedSession | SessionReading, record: SessionRecord, billing: Billing
-    ) -> Session:
-        """The session, whose link leads to no stranger."""
-        backend, link, host = self._backend, answer.link, ""
-        if link is not None:
-            address = ""
-            if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
-                address = backend.address
-            hosts = self._can.link_hosts | {*getattr(backend, "handoff_hosts", ())}
-            host = find_foreign_host(
-                link.reveal(), address, allowed_hosts=hosts, allow_insecure=False
-            )
-        if host or not answer.session_id:
-            problem = f"a link to {host}" if host else "no id"
+    def _hand_over(self, result: SessionResult, reading: SessionReading) -> SessionResult:
+        """The result, whose link leads to no stranger."""
+        backend, link = self._backend, (result.way_in or WayIn()).link
+        if link is None:
+            return result
+        address = ""
+        if isinstance(backend, RemoteBackend) and (backend.base_url or backend.vendor_url()):
+            address = backend.address
+        hosts = self._can.link_hosts | {*getattr(backend, "handoff_hosts", ())}
+        host = find_foreign_host(link.reveal(), address, allowed_hosts=hosts, allow_insecure=False)
+        if host:
             raise errors.UnexpectedResponse(
-                f"{backend.name} answered with a session that has {problem}. The person may go to "
-                "the vendor alone, over https: if that host is the vendor's, add it to "
+                f"{backend.name} answered with a session that has a link to {host}. The person may "
+                "go to the vendor alone, over https: if that host is the vendor's, add it to "
                 "handoff_hosts.",
-                billing=answer.billing,
-                ids=answer.ids,
+                billing=reading.billing,
+                ids=reading.ids,
             )
-        record = attrs.evolve(
-            record,
-            session_id=answer.session_id,
-            expires_at=answer.expires_at or record.expires_at,
-            vendor={**record.vendor, **answer.vendor},
-        )
-        return Session(
-            record=record,
-            link=link,
-            token=answer.token,
-            page=answer.page,
-            expires_at=answer.expires_at,
-            billing=billing,
-        )
+        return result
 
     def _look(
-        self, record: SessionRecord, deadline: Deadline, *, with_portrait: bool
-    ) -> tuple[SessionReading, SessionResult, Portrait]:
-        """One reading, and what it means."""
+        self,
+        record: SessionRecord,
+        deadline: Deadline,
+        *,
+        with_way_in: bool = False,
+        with_portrait: bool = False,
+    ) -> tuple[SessionResult, Portrait]:
+        """What one reading means, and the picture of the person in it."""
         self._check_sought(record)
 
         def make_request(**common: Any) -> Request:
             return ReadRequest(
-                record=record, with_portrait=with_portrait, deadline=deadline, **common
+                record=record,
+                with_way_in=with_way_in,
+                with_portrait=with_portrait,
+                deadline=deadline,
+                **common,
             )
 
-        def judge_reading(
-            reading: SessionReading,
-        ) -> tuple[SessionReading, SessionResult, Portrait]:
+        def judge_reading(reading: SessionReading) -> tuple[SessionResult, Portrait]:
             reading = self._following.result_policy.new_masker().mask(reading, ())
             result, portrait = judge(reading, record, self._rules(), self._clock.now())
-            return reading, attrs.evolve(result, clock=self._clock), portrait
+            result = attrs.evolve(result, clock=self._clock)
+            if not with_way_in:
+                return attrs.evolve(result, way_in=None), portrait
+            return self._hand_over(result, reading), portrait
 
         return self._carry_out(self._following, make_request, judge_reading)
 
@@ -597,6 +637,3 @@ class Sessions:
             raise failure
 
         return pipeline.carry_out(call, make_request, judge_safely, pipeline.retry)
-
-
-_CHECKS = (Operation.MATCH, Operation.LIVENESS)

@@ -16,6 +16,7 @@ import attrs
 from facematch_core import (
     Box,
     Charged,
+    ComparedWith,
     Decision,
     Environment,
     Face,
@@ -144,12 +145,12 @@ class AzureBackend(SessionBackend):
 
     session_capabilities: ClassVar[SessionCapabilities | None] = SessionCapabilities(
         checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
-        checks_without_reference=frozenset({Operation.LIVENESS}),
-        can_resume=True,
+        # A live face has a word alone.
+        scored=frozenset({Operation.MATCH}),
+        compares_with=frozenset({ComparedWith.GIVEN}),
         can_delete=True,
         gives_portrait=True,
         result_lasts_s=LASTS_S,
-        takes_reference=True,
         reference_limits=capabilities.image_limits,
         options=AzureSessionOptions,
     )

@@ -25,7 +25,7 @@ from facematch_core import backend, http
 LASTS_S = 48 * 3600.0
 #: The least and the most seconds that a token may live.
 _SHORTEST_S, _LONGEST_S = 60, 86400
-#: The two kinds of session: what `SessionRecord.vendor` has as ``kind``, and a path begins with.
+#: The two kinds of session, as a path begins.
 _LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
 #: Ours: Microsoft does not name the model that compares in a session.
 SCALE = "azure/liveness_with_verify"
@@ -87,7 +87,7 @@ class SessionBackend(http.ApiKeyBackend):
         """The key, and the id by which Microsoft's support finds a request, as it asks for."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
-    def start_steps(self, request: backend.StartRequest) -> http.StartSteps:
+    def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
         options, record = request.options or AzureSessionOptions(), request.record
         life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
         fields: dict[str, Any] = {
@@ -105,20 +105,22 @@ class SessionBackend(http.ApiKeyBackend):
             fields["verifyConfidenceThreshold"] = float(threshold.scaleb(-2))
             texts = {name: x if isinstance(x, str) else json.dumps(x) for name, x in fields.items()}
             body = {"fields": texts, "files": (http.picture("verifyImage", request.reference),)}
-        kind = _LIVENESS if request.reference is None else _WITH_VERIFY
         headers, sent_at = self.key_headers(request), request.clock.now()
-        reply = yield http.HttpRequest(url=f"{self.url}/{kind}-sessions", headers=headers, **body)
+        url = f"{self.url}/{_kind_of(record)}-sessions"
+        reply = yield http.HttpRequest(url=url, headers=headers, **body)
         answer = reply.json()
-        return backend.StartedSession(
+        return backend.SessionReading(
             session_id=_check_id(answer["sessionId"]),
-            token=backend.Secret(_text(answer["authToken"])),
-            page={"endpoint": self.address},
-            # No answer says when.
-            expires_at=sent_at + dt.timedelta(seconds=life_s),
-            vendor={"kind": kind},
+            state=fm.SessionState.PENDING,
+            way_in=backend.WayIn(
+                token=backend.Secret(_text(answer["authToken"])),
+                page={"endpoint": self.address},
+                # No answer says when.
+                expires_at=sent_at + dt.timedelta(seconds=life_s),
+            ),
         )
 
-    def read_steps(self, request: backend.ReadRequest) -> http.ReadSteps:
+    def read_steps(self, request: backend.ReadRequest) -> http.SessionSteps:
         record = request.record
         get: dict[str, Any] = {"method": "GET", "headers": self.key_headers(request), "charges": 0}
         reply = yield http.HttpRequest(url=self._url_of(record), **get)
@@ -156,7 +158,7 @@ class SessionBackend(http.ApiKeyBackend):
         The attempt with the highest id decides everything. The session's own word decides nothing
         where there is one: in Microsoft's example it is NotStarted beside a result.
         """
-        results, word, kind = answer["results"], _text(answer["status"]), _kind_of(record)
+        results, word = answer["results"], _text(answer["status"])
         attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}
         if len(attempts) < len(results["attempts"]):
             raise ValueError("two attempts of one id")
@@ -177,17 +179,19 @@ class SessionBackend(http.ApiKeyBackend):
             state = fm.SessionState.UNKNOWN
         is_live = any(check.result.decision == fm.LivenessDecision.LIVE for check in checks)
         image_id = verdict.get("sessionImageId") if is_live and verdict is not None else None
-        is_compared = kind == _WITH_VERIFY
+        is_compared = _kind_of(record) == _WITH_VERIFY
+        token = backend.Secret(_text(answer["authToken"])) if is_token_alive else None
         reading = backend.SessionReading(
             session_id=_text(answer["sessionId"]),
             state=state,
             vendor_status=word,
             checks=checks if is_compared else checks[:1],
             compared_with=fm.ComparedWith("given" if is_compared else "unknown"),
-            vendor={"kind": kind},
-            token=backend.Secret(_text(answer["authToken"])) if is_token_alive else None,
-            page={"endpoint": self.address},
-            expires_at=record.expires_at,
+            way_in=backend.WayIn(
+                token=token,
+                page={"endpoint": self.address} if token else {},
+                expires_at=record.expires_at,
+            ),
             attempts=len(attempts),
             raw=_pick(answer),
         )
@@ -195,11 +199,7 @@ class SessionBackend(http.ApiKeyBackend):
 
 
 def _kind_of(record: fm.SessionRecord) -> str:
-    is_compared = record.with_reference or fm.Operation.MATCH in record.checks
-    kind = record.vendor.get("kind", _WITH_VERIFY if is_compared else _LIVENESS)
-    if kind not in (_LIVENESS, _WITH_VERIFY):
-        raise fm.InvalidRequest(f"Azure has no sessions of the kind {kind!r:.40}.")
-    return kind
+    return _LIVENESS if record.compared_with is None else _WITH_VERIFY
 
 
 def _check_id(vendor_id: object) -> str:

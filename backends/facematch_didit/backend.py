@@ -11,6 +11,7 @@ import attrs
 
 from facematch_core import (
     CallRecord,
+    ComparedWith,
     Environment,
     Ids,
     LivenessResult,
@@ -43,7 +44,7 @@ from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
 
 if TYPE_CHECKING:
-    from facematch_core.http import DeleteSteps, ReadSteps, StartSteps
+    from facematch_core.http import DeleteSteps, SessionSteps
 
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
 
@@ -150,15 +151,14 @@ class DiditBackend(wire.Connection, HttpBackend):
     )
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_OPERATIONS,
+        compares_with=frozenset({ComparedWith.GIVEN, ComparedWith.DOCUMENT, ComparedWith.STORED}),
         start_is_repeatable=True,
         keeps=frozenset({Kept.ID, Kept.TERMS}),
         finds_lost=True,
-        can_resume=True,
         can_delete=True,
         has_webhooks=True,
         gives_portrait=True,
         link_hosts=frozenset({"verify.didit.me"}),
-        takes_reference=True,
         takes_language=True,
         takes_return_url=True,
         # "2 MB" may be those of the picture or of its base64, which is a third longer.
@@ -201,14 +201,19 @@ class DiditBackend(wire.Connection, HttpBackend):
 
         return wire.error_of(reply, find_row=functools.partial(error_row, call), **about)
 
+    @property
+    def session_facts(self) -> Mapping[str, str]:
+        """The workflow, in small letters."""
+        return {"workflow_id": (self.workflow_id or "").lower()}
+
     # Not above: a comparison needs neither sessions nor webhooks.
 
-    def start_steps(self, request: StartRequest) -> StartSteps:
+    def start_steps(self, request: StartRequest) -> SessionSteps:
         from .sessions import start_steps
 
         return start_steps(self, request)
 
-    def read_steps(self, request: ReadRequest) -> ReadSteps:
+    def read_steps(self, request: ReadRequest) -> SessionSteps:
         from .sessions import read_steps
 
         return read_steps(self, request.record)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import attrs
@@ -36,8 +36,8 @@ from facematch_core.backend import (
     Request,
     SessionCheck,
     SessionReading,
-    StartedSession,
     StartRequest,
+    WayIn,
 )
 
 from . import arguments, wire
@@ -66,7 +66,7 @@ def _session_request(
 # --- start ---
 
 
-def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps:
+def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSteps:
     """Make a session of the workflow; what cannot go is refused before anything is sent."""
     record, options, reference = request.record, request.options, request.reference
     if not re.fullmatch(r"[0-9a-fA-F-]{36}", backend.workflow_id or ""):
@@ -105,12 +105,17 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.StartSteps
     answer = read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
         raise ValueError("metadata does not have the id that was sent")
-    facts = {name: answer.get(name) for name in ("workflow_id", "workflow_version")}
-    return StartedSession(
+    version, workflow = answer.get("workflow_version"), answer.get("workflow_id")
+    return SessionReading(
         session_id=arguments.check_id("session_id", read_text(answer["session_id"], "session_id")),
-        link=read_secret(answer["url"], "url"),
-        token=read_secret(answer["session_token"], "session_token"),
-        vendor={name: str(fact) for name, fact in facts.items() if fact is not None},
+        state=_STATES[SessionStatus.NOT_STARTED],
+        way_in=WayIn(
+            link=read_secret(answer["url"], "url"),
+            token=read_secret(answer["session_token"], "session_token"),
+        ),
+        record_id=text_or_none(answer.get("vendor_data"), "vendor_data"),
+        facts={} if workflow is None else {"workflow_id": str(workflow).lower()},
+        vendor={} if version is None else {"workflow_version": str(version)},
     )
 
 
@@ -125,13 +130,15 @@ def _read_terms(metadata: object) -> tuple[str | None, str | None]:
 
 # --- read ---
 
+_Listing: TypeAlias = Generator[http.HttpRequest | http.Wait, http.HttpReply, list[str]]
+
 #: How many sessions of one `vendor_data` are looked at for a start that lost its answer. Ours.
 MOST_ROWS = 20
 
 _FREE = Billing(Charged.NO, "nothing is charged for asking")
 
 
-def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
+def read_steps(backend: DiditBackend, record: SessionRecord) -> http.SessionSteps:
     """The decision; without a `session_id` of the session that carries our id.
 
     Of several that of one that was judged, else of the oldest: nobody goes through a second one.
@@ -139,15 +146,10 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
     if record.session_id is not None:
         reply = yield _session_request(backend, record.session_id, "decision")
         return read_reply(backend, record, reply)
-    filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
-    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
-    rows, _ = read_page(reply.json())
     oldest: SessionReading | None = None
-    for row in rows[:MOST_ROWS]:
-        if row.caller_ref != record.id:
-            continue  # a filter that nobody heeded
+    for session_id in (yield from _list_sessions(backend, record)):
         try:
-            reply = yield _session_request(backend, row.session_id, "decision")
+            reply = yield _session_request(backend, session_id, "decision")
         except errors.SessionNotFound:
             continue  # deleted since it was listed
         reading = read_reply(backend, record, reply)
@@ -156,10 +158,27 @@ def read_steps(backend: DiditBackend, record: SessionRecord) -> http.ReadSteps:
         if reading.state in (SessionState.DECIDED, SessionState.PROCESSING):
             return reading
         oldest = reading
-    if oldest is not None:
-        return oldest
-    problem = "Didit lists no session that carries the id of this record: none was made, or it was "
-    raise errors.SessionNotFound(problem + "deleted.", backend=NAME, billing=_FREE)
+    if oldest is None:
+        raise _not_listed()
+    return oldest
+
+
+def _list_sessions(backend: DiditBackend, record: SessionRecord) -> _Listing:
+    """Ids of the sessions that were started with this record, the newest first."""
+    filters = {"vendor_data": record.id, "limit": str(MOST_ROWS), "offset": "0"}
+    reply = yield _request(backend, "/v3/sessions/", "GET", params=filters, charges=0)
+    rows, _ = read_page(reply.json())
+    # A filter may be one that nobody heeded.
+    return [row.session_id for row in rows[:MOST_ROWS] if row.caller_ref == record.id]
+
+
+def _not_listed() -> errors.SessionNotFound:
+    return errors.SessionNotFound(
+        "Didit lists no session that carries the id of this record: none was made, or it was "
+        "deleted.",
+        backend=NAME,
+        billing=_FREE,
+    )
 
 
 _STATES: Mapping[SessionStatus, SessionState] = {
@@ -197,6 +216,9 @@ def read_reply(
         raise ValueError("it is another session")
     state = _STATES.get(decision.status, SessionState.UNKNOWN)
     address = answer.get("session_url") if state is SessionState.PENDING else None
+    # What is decided says by which workflow.
+    is_due = decision.workflow_id or state is SessionState.DECIDED
+    facts = {"workflow_id": (decision.workflow_id or "").lower()} if is_due else {}
     reviews = read_list(answer.get("reviews") or [], "reviews")
     # Of a person, or of a program with a key; without a status it is a note.
     statuses = [read_object(review, "a review").get("new_status") for review in reviews]
@@ -210,11 +232,13 @@ def read_reply(
         record_id=record_id,
         terms=terms,
         created_at=decision.created_at,
-        vendor={"workflow_id": decision.workflow_id} if decision.workflow_id else {},
+        facts=facts,
         is_asked_back=decision.status in (SessionStatus.AWAITING_USER, SessionStatus.RESUBMITTED),
         doubts=tuple(_read_doubts(backend, decision)),
-        link=read_secret(address, "session_url") if address else None,
-        expires_at=decision.expires_at,
+        way_in=WayIn(
+            link=read_secret(address, "session_url") if address else None,
+            expires_at=decision.expires_at,
+        ),
         reviewed=None if answer.get("reviews") is None else any(statuses),
         environment=decision.environment,
         raw=_allow(answer),
@@ -255,7 +279,8 @@ def _compared_with(record: SessionRecord, answer: dict[str, Any]) -> ComparedWit
         return ComparedWith.DOCUMENT if is_document else ComparedWith.UNKNOWN
     if has_document:
         return ComparedWith.UNKNOWN
-    return ComparedWith.GIVEN if record.with_reference else ComparedWith.STORED
+    is_given = record.compared_with is ComparedWith.GIVEN
+    return ComparedWith.GIVEN if is_given else ComparedWith.STORED
 
 
 def _read_doubts(backend: DiditBackend, decision: SessionDecision) -> Iterator[ResultWarning]:
@@ -298,10 +323,21 @@ _FACE_KEPT = {"retained_with_user": True, "deleted": False, "none": False}
 
 
 def delete_steps(backend: DiditBackend, record: SessionRecord) -> http.DeleteSteps:
-    """Delete a session; without a `session_id` after a look for it."""
-    session_id = record.session_id
-    if session_id is None:
-        session_id = (yield from read_steps(backend, record)).session_id
+    """Delete a session; without a `session_id` each that was started with the record.
+
+    None is read before: a film must not stay because its verdict cannot be understood.
+    """
+    if record.session_id is not None:
+        return (yield from _delete(backend, record.session_id))
+    session_ids = yield from _list_sessions(backend, record)
+    if not session_ids:
+        raise _not_listed()
+    for session_id in session_ids:
+        deletion = yield from _delete(backend, session_id)
+    return deletion
+
+
+def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
     try:
         # Since August 2026; else a policy of the account may keep a template of the face.
         wish = {"retain_face_embeddings": False}

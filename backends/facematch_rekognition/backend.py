@@ -59,8 +59,7 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
-    ReadSteps,
-    StartSteps,
+    SessionSteps,
     Steps,
 )
 
@@ -247,13 +246,18 @@ class RekognitionBackend(HttpBackend):
         reply = yield self._request("CompareFaces", {**pictures, **limits})
         return _build_result(reply.json(), call.threshold, details)
 
-    def start_steps(self, request: StartRequest) -> StartSteps:
+    @property
+    def session_facts(self) -> Mapping[str, str]:
+        """The region, which has its own sessions."""
+        return {"region": self._chain.region}
+
+    def start_steps(self, request: StartRequest) -> SessionSteps:
         """CreateFaceLivenessSession, without audit images and S3."""
         body = sessions.build_start(request)
         reply = yield self._request("CreateFaceLivenessSession", body)
         return sessions.read_start(reply.json(), request, self._chain.region)
 
-    def read_steps(self, request: ReadRequest) -> ReadSteps:
+    def read_steps(self, request: ReadRequest) -> SessionSteps:
         """GetFaceLivenessSessionResults."""
         region = self._chain.region
         body = sessions.build_read(request, region)

@@ -38,8 +38,8 @@ from facematch_core.backend import (
     SessionCapabilities,
     SessionCheck,
     SessionReading,
-    StartedSession,
     StartRequest,
+    WayIn,
     number,
 )
 
@@ -108,7 +108,6 @@ class FaceLivenessOptions:
 CAPABILITIES = SessionCapabilities(
     checks=frozenset({Operation.LIVENESS}),
     start_is_repeatable=True,
-    can_resume=True,
     gives_portrait=True,
     result_lasts_s=_LIFETIME.total_seconds(),
     needs_liveness_threshold=True,
@@ -123,19 +122,20 @@ def build_start(request: StartRequest) -> dict[str, Any]:
     return {"ClientRequestToken": request.record.id, "Settings": settings}
 
 
-def read_start(body: Any, request: StartRequest, region: str) -> StartedSession:
+def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
     session_id = _read_text(body, "SessionId")
-    return StartedSession(
+    page = {"session_id": session_id, "region": region}
+    return SessionReading(
         session_id=session_id,
-        page={"session_id": session_id, "region": region},
-        expires_at=_find_end(request.record),
-        vendor={"region": region, "challenges": " ".join(_list_challenges(request))},
+        state=SessionState.PENDING,
+        way_in=WayIn(page=page, expires_at=_find_end(request.record)),
+        vendor={"challenges": " ".join(_list_challenges(request))},
     )
 
 
 def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
     """The body of GetFaceLivenessSessionResults; `InvalidRequest` for one of another region."""
-    started_in = request.record.vendor.get("region", region)
+    started_in = request.record.facts.get("region", region)
     if started_in != region:
         raise InvalidRequest(
             f"The session was started in the region {started_in:.40}, and {region} has none of its "
@@ -165,11 +165,12 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         state=state,
         vendor_status=status,
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
-        vendor={"region": region},
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
         # A session serves one check: whoever has begun it cannot begin again.
-        page={"session_id": session_id, "region": region} if status == "CREATED" else {},
-        expires_at=ends_at,
+        way_in=WayIn(
+            page={"session_id": session_id, "region": region} if status == "CREATED" else {},
+            expires_at=ends_at,
+        ),
         warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
         raw={name: body[name] for name in _SHOWN if name in body},
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ from .files import check_target, write_bytes
 from .text import DECISIONS, Exit, clean, print_json, say, warning_text
 
 if TYPE_CHECKING:
-    from facematch_core.session_types import Session, SessionRecord, SessionResult
+    from facematch_core.clock import Clock
+    from facematch_core.session_types import SessionRecord, SessionResult
     from facematch_core.sessions import Sessions
 
 #: Seconds since the start in which a verdict counts, for the exit code.
@@ -62,13 +64,10 @@ _record_options = options.join_options(
         required=True,
     ),
 )
-_link_options = options.join_options(
-    options.json_option,
-    click.option(
-        "--show-link",
-        is_flag=True,
-        help="Show link and token, which are keys, in --json or a pipe too.",
-    ),
+_show_option = click.option(
+    "--show-link",
+    is_flag=True,
+    help="Show link and token, which are keys, in --json or a pipe too.",
 )
 
 
@@ -79,6 +78,7 @@ def command() -> None:
     \b
     facematch session start --profile mine --subject customer-17 --purpose signup --record s.json
     facematch session read --record s.json
+    facematch session read --record s.json --way-in   the link again
 
     The record says who is to be verified, and for what. `read` ends with 0 only if that person was
     verified for that; 1 if not, or if the session is over without a verdict (expired, abandoned,
@@ -93,14 +93,28 @@ def command() -> None:
 @click.option("--subject", required=True, metavar="TEXT", help="Who is to be verified: your id.")
 @click.option("--purpose", required=True, metavar="TEXT", help="What for, such as payout.")
 @click.option(
+    "--expects",
+    multiple=True,
+    type=click.Choice(["match", "liveness"]),
+    default=("match", "liveness"),
+    help="What must be reported and passed; both if left out. May be repeated.",
+)
+@click.option(
+    "--compared-with",
+    type=click.Choice(["given", "document", "stored"]),
+    default="given",
+    help="With which picture the face must be compared: that of --reference if left out.",
+)
+@click.option(
     "--reference",
     type=click.Path(),
     callback=options.parse_picture,
     metavar="IMAGE",
-    help="The face to compare with, where the vendor takes one.",
+    help="The face to compare with.",
 )
 @options.vendor_option
-@_link_options
+@options.json_option
+@_show_option
 def start(path: Path, subject: str, purpose: str, reference: Path | None, **arguments: Any) -> int:
     """Start a session, and print where the person goes.
 
@@ -109,8 +123,8 @@ def start(path: Path, subject: str, purpose: str, reference: Path | None, **argu
     """
     from facematch_core.images import Image
 
-    with _open(options.Target.of(arguments)) as sessions:
-        with_reference = reference is not None
+    expected = {"expects": arguments["expects"], "compared_with": arguments["compared_with"]}
+    with _open(options.Target.of(arguments), **expected) as sessions:
         if path.exists():
             record = _read_record(path)
             if (record.subject_ref, record.purpose, record.about) != (subject, purpose, None):
@@ -119,63 +133,51 @@ def start(path: Path, subject: str, purpose: str, reference: Path | None, **argu
                 )
             if record.session_id is not None:
                 raise click.UsageError(
-                    f"{path} has been started: `facematch session resume` gives its link again."
-                )
-            if record.with_reference is not with_reference:
-                brings = "with" if record.with_reference else "without"
-                raise click.UsageError(
-                    f"{path} was planned {brings} --reference: start it like that, name another "
-                    "--record, or delete the file."
+                    f"{path} has been started: `facematch session read --way-in` gives its link "
+                    "again."
                 )
         else:
             check_target("--record", path, force=False)
-            record = sessions.plan(subject, purpose=purpose, with_reference=with_reference)
+            record = sessions.plan(subject, purpose=purpose)
             _write_record(path, record)
         backend = sessions.verifier.backend
         can = backend.session_capabilities
-        session = sessions.start(
+        result = sessions.start(
             record,
             reference=None if reference is None else Image.read(reference),
             options=options.read_vendor_options(
                 backend, None if can is None else can.options, arguments["vendor"]
             ),
         )
-        return _hand_over(path, session, arguments)
-
-
-@command.command("resume")
-@_record_options
-@_link_options
-def resume(path: Path, **arguments: Any) -> int:
-    """Print the link of a session again, for a person who comes back. Charges nothing."""
-    with _open_record(path, arguments) as (sessions, record):
-        return _hand_over(path, sessions.resume(record), arguments)
-
-
-def _hand_over(path: Path, session: Session, arguments: Mapping[str, Any]) -> int:
-    """Write the record of a session, and print the way to it for the person."""
-    _write_record(path, session.record)
-    secrets = {
-        name: secret.reveal()
-        for name, secret in (("link", session.link), ("token", session.token))
-        if secret is not None
-    }
-    if arguments["as_json"]:
-        handoff = secrets if arguments["show_link"] else dict.fromkeys(secrets)
-        expires = session.expires_at and session.expires_at.isoformat()
-        document = {"record": session.record.to_dict(), **handoff, "page": {**session.page}}
-        print_json({**document, "expires_at": expires})
-    elif not os.isatty(1) and not arguments["show_link"]:
-        say(
-            "The session is open. Link and token are keys, so only a terminal shows them: "
-            "here `facematch session resume --show-link` does, with this --record."
-        )
-    else:
-        for name, text in {**secrets, **session.page}.items():
-            click.echo(f"{clean(name)}: {clean(text)}")
-        if session.expires_at is not None:
-            say(f"until {session.expires_at:%Y-%m-%d %H:%M} UTC")
+        _write_record(path, result.record)
+        way_in = _lay_open(result, arguments)
+        if arguments["as_json"]:
+            print_json({**result.to_dict(), "way_in": way_in})
     return Exit.OK
+
+
+def _lay_open(result: SessionResult, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The way in as JSON, without the keys unless they were asked for; people are shown it."""
+    way_in, may_show, as_json = result.way_in, arguments["show_link"], arguments["as_json"]
+    if way_in is None:
+        if not as_json:
+            say(f"{STATES[result.state.value]}, and nobody can go into it: read it.")
+        return None
+    keys = {"link": way_in.link, "token": way_in.token}
+    texts = {name: secret.reveal() for name, secret in keys.items() if secret is not None}
+    if not as_json and (may_show or os.isatty(1)):
+        for name, text in {**texts, **way_in.page}.items():
+            click.echo(f"{clean(name)}: {clean(text)}")
+        if way_in.expires_at is not None:
+            say(f"until {way_in.expires_at:%Y-%m-%d %H:%M} UTC")
+    elif not as_json:
+        say(
+            "The session is open. Link and token are keys, so only a terminal shows them: here "
+            "`facematch session read --way-in --show-link` does, with this --record."
+        )
+    shown = texts if may_show else dict.fromkeys(texts)
+    expires = way_in.expires_at and way_in.expires_at.isoformat()
+    return {**shown, "page": {**way_in.page}, "expires_at": expires}
 
 
 @command.command("read")
@@ -183,6 +185,7 @@ def _hand_over(path: Path, session: Session, arguments: Mapping[str, Any]) -> in
 @options.file_option(
     "--portrait", "Write a picture of the person to this new file, if the face is live."
 )
+@click.option("--way-in", is_flag=True, help="Show where the person goes, for one who comes back.")
 @click.option(
     "--wait",
     "wait_s",
@@ -193,25 +196,29 @@ def _hand_over(path: Path, session: Session, arguments: Mapping[str, Any]) -> in
     help="Read until there is a verdict; for 600 seconds if no number follows.",
 )
 @options.json_option
-def read(path: Path, portrait: Path | None, wait_s: float | None, **arguments: Any) -> int:
+@_show_option
+def read(
+    path: Path, portrait: Path | None, way_in: bool, wait_s: float | None, **arguments: Any
+) -> int:
     """Read how far a session has come, and its verdict. Charges nothing."""
     if portrait is not None:
         check_target("--portrait", portrait, force=False)
     with _open_record(path, arguments) as (sessions, record):
-        if wait_s is None:
-            result = sessions.read(record, with_portrait=portrait is not None)
-        else:
-            result = _wait(sessions, record, wait_s, with_portrait=portrait is not None)
+        look = functools.partial(
+            sessions.read, record, with_portrait=portrait is not None, with_way_in=way_in
+        )
+        result = look() if wait_s is None else _wait(look, sessions.clock, wait_s)
     if portrait is not None and result.portrait is not None:
         write_bytes(portrait, result.portrait.data, private=True)
     reasons = result.why_not(
         record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=MAX_AGE_S
     )
     is_verified = not reasons
-    if arguments["as_json"]:
-        print_json({**result.to_dict(), "is_verified": is_verified})
-    else:
+    if not arguments["as_json"]:
         _show_result(result, reasons, portrait)
+    way = {"way_in": _lay_open(result, arguments)} if way_in else {}
+    if arguments["as_json"]:
+        print_json({**result.to_dict(), "is_verified": is_verified, **way})
     if is_verified:
         return Exit.OK
     if result.state != "decided":
@@ -256,16 +263,16 @@ def delete(path: Path, **arguments: Any) -> int:
 
 
 @contextmanager
-def _open(target: options.Target) -> Iterator[Sessions]:
+def _open(target: options.Target, **expected: Any) -> Iterator[Sessions]:
     """What starts and reads sessions, after stderr has shown who else gets the faces."""
     from facematch_core.config import open_sessions
 
     target.announce_plan()
     profile = target.profile_name()
     with (
-        open_sessions(target.backend or options.FALLBACK)
+        open_sessions(target.backend or options.FALLBACK, **expected)
         if profile is None
-        else open_sessions(profile=profile, config=target.config)
+        else open_sessions(profile=profile, config=target.config, **expected)
     ) as sessions:
         yield sessions
 
@@ -278,7 +285,9 @@ def _open_record(
     record = _read_record(path)
     profile = arguments["profile"] or record.profile
     backend = record.backend if profile is None and arguments["config"] is None else None
-    with _open(options.Target(backend, profile, arguments["config"])) as sessions:
+    target = options.Target(backend, profile, arguments["config"])
+    compared_with = record.compared_with or "given"
+    with _open(target, expects=record.expects, compared_with=compared_with) as sessions:
         yield sessions, record
 
 
@@ -301,19 +310,14 @@ def _write_record(path: Path, record: SessionRecord) -> None:
     write_bytes(path, content.encode(), private=True)
 
 
-def _wait(
-    sessions: Sessions, record: SessionRecord, for_s: float, *, with_portrait: bool
-) -> SessionResult:
+def _wait(look: Callable[..., SessionResult], clock: Clock, for_s: float) -> SessionResult:
     """Read until nothing more comes by itself or the time is over, and say each new state."""
-    clock = sessions.clock
     deadline, pause_s, shown = Deadline.after(for_s, clock), 2.0, ""
     while True:
         failure: VendorError | None = None
         least_s = 0.0
         try:
-            result = sessions.read(
-                record, with_portrait=with_portrait, deadline_s=max(1.0, deadline.left_s())
-            )
+            result = look(deadline_s=max(1.0, deadline.left_s()))
         except (RateLimited, VendorUnavailable, OutcomeUnknown) as error:
             failure, least_s = error, error.retry_after_s or 0.0
         else:

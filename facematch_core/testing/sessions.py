@@ -83,15 +83,15 @@ class SessionSimulator(abc.ABC):
         cannot_happen: Cases that cannot be met at this vendor at all, each with the reason. What is
             in neither has not been tested, and the report says so.
         clock: The vendor's, by whose `sleep` time passes; None for the one of the kit.
-        with_reference: Whether a start brings a picture: each way that can be played. The last one
-            is taken where one is enough.
+        compared_with: With which picture the face is compared, None for none: each way that can be
+            played. The last one is taken where one is enough.
     """
 
     cases: frozenset[SessionCase]
     words: tuple[SessionWord, ...] = ()
     cannot_happen: Mapping[SessionCase, str] = {}
     clock: Clock | None = None
-    with_reference: ClassVar[tuple[bool, ...]] = (False,)
+    compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:

@@ -56,7 +56,7 @@ def test_a_result_is_the_same_after_json_pickle_and_copy(result):
 
 
 def test_a_session_is_the_same_after_json_without_its_picture_and_its_clock():
-    sessions = fm.Sessions(fm.FaceVerifier(Acme()))
+    sessions = fm.Sessions(fm.FaceVerifier(Acme()), compared_with="document")
     record = sessions.start(sessions.plan("c-1", purpose="payout")).record
     result = sessions.read(record)
     for written in (record, result, sessions.read(record, with_portrait=True)):
@@ -108,7 +108,8 @@ ENUMERATIONS = {
     "$defs/billing/properties/charged": fm.Charged,
     "$defs/call/properties/operation": fm.Operation,
     "$defs/session/properties/environment/anyOf/0": fm.Environment,
-    "$defs/session/properties/checks/items": ["match", "liveness"],
+    "$defs/session/properties/expects/items": ["match", "liveness"],
+    "$defs/session/properties/compared_with/anyOf/0": fm.ComparedWith,
     "$defs/session_result/properties/state": fm.SessionState,
     "$defs/session_result/properties/compared_with/anyOf/0": fm.ComparedWith,
     "$defs/session_result/properties/environment/anyOf/0": fm.Environment,

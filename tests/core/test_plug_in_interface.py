@@ -33,7 +33,7 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 PLUG_IN_DATA = (
     *("CallRecord", "Box", "Capabilities", "Demographics", "SimulatorReply"),
     *("Deletion", "SessionAnswer", "SessionCapabilities", "SessionCheck", "SessionHint"),
-    *("SessionReading", "StartedSession"),
+    *("SessionReading", "WayIn"),
     *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
     *("Reconciliation", "ResultWarning", "Score", "Threshold"),

@@ -82,7 +82,7 @@ def test_a_session_of_the_sandbox_that_names_our_record_settles_nothing(shop):
     shop.start()
     record = service.record_of(shop.row())
     sent = {"vendor_data": record.id, "metadata": {"id": record.id, "terms": record.terms}}
-    sent |= {"workflow_id": record.vendor["workflow_id"]}
+    sent |= dict(record.facts)
     sent |= {"portrait_image": base64.b64encode(make_card("p1")).decode()}
     address = f"https://verification.didit.me{example.SESSION}"
     key = {"x-api-key": shop.mock.sandbox_key}

@@ -12,16 +12,18 @@ MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"
 LINK = "https://go.acme.example/s/canary-link-3f51d9a7"
 TOKEN = "canary-token-0c9e44b1f2"
+WAY_IN = types.WayIn(link=fm.Secret(LINK), token=fm.Secret(TOKEN))
 
 CAN = types.SessionCapabilities(
     checks=frozenset({MATCH, LIVENESS}),
+    compares_with=frozenset({fm.ComparedWith.GIVEN, fm.ComparedWith.DOCUMENT}),
     start_is_repeatable=True,
     keeps=frozenset({types.Kept.ID, types.Kept.TERMS}),
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(
         (
-            *("can_resume", "can_delete", "has_webhooks", "gives_portrait"),
-            *("takes_reference", "takes_language", "takes_return_url"),
+            *("can_delete", "has_webhooks", "gives_portrait", "takes_language"),
+            "takes_return_url",
         ),
         True,
     ),
@@ -49,7 +51,7 @@ def reading(record, **more):
         "state": fm.SessionState.DECIDED,
         "vendor_status": "Done",
         "checks": (match(), live()),
-        "compared_with": fm.ComparedWith.GIVEN,
+        "compared_with": record.compared_with or fm.ComparedWith.UNKNOWN,
         "record_id": record.id,
         "terms": record.terms,
     }
@@ -82,8 +84,8 @@ class Acme(Backend):
         return step(request) if callable(step) else usual(**step)
 
     def start_session(self, request):
-        usual = {"session_id": "s-1", "link": fm.Secret(LINK), "token": fm.Secret(TOKEN)}
-        return self.answer(request, lambda **more: types.StartedSession(**{**usual, **more}))
+        usual = {"session_id": "s-1", "state": fm.SessionState.PENDING, "way_in": WAY_IN}
+        return self.answer(request, lambda **more: types.SessionReading(**{**usual, **more}))
 
     def read_session(self, request):
         return self.answer(request, lambda **more: reading(request.record, **more))
@@ -119,7 +121,9 @@ class AcmeHttp(ApiKeyBackend):
         body = {"id": record.id, "terms": record.terms, "back": request.return_url}
         reply = yield self.request("POST", "/sessions", json=body, expects={201})
         body = reply.json()
-        return types.StartedSession(session_id=body["id"], link=fm.Secret(body["link"]))
+        way_in = types.WayIn(link=fm.Secret(body["link"]))
+        state = fm.SessionState.PENDING
+        return types.SessionReading(session_id=body["id"], state=state, way_in=way_in)
 
     def read_steps(self, request):
         session_id = request.record.session_id
@@ -133,7 +137,7 @@ class AcmeHttp(ApiKeyBackend):
             request.record,
             session_id=body["id"],
             checks=(match(), live(portrait=picture)),
-            link=fm.Secret(body["link"]),
+            way_in=types.WayIn(link=fm.Secret(body["link"])),
             raw=body,
         )
 

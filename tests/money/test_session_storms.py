@@ -52,9 +52,9 @@ class Storm:
         assert len(self.world.control.charges()) <= len(counted)
         assert len(self.world.control.sessions.all()) <= len(counted)
 
-    def ask(self, method, record):
+    def ask(self, method, record, **more):
         try:
-            return getattr(self.world.sessions, method)(record)
+            return getattr(self.world.sessions, method)(record, **more)
         except (fm.VendorError, fm.InvalidRequest):
             return None
 
@@ -67,10 +67,10 @@ class Storm:
     def do_start_again(self, place=None):
         place = self.luck.randrange(len(self.records)) if place is None else place
         session = self.ask("start", self.records[place])
-        self.records[place] = session.record if session else self.records[place]
+        self.records[place] = self.records[place] if session is None else session.record
 
-    def do_resume(self):
-        self.ask("resume", self.luck.choice(self.records))
+    def do_come_back(self):
+        self.ask("read", self.luck.choice(self.records), with_way_in=True)
 
     def do_delete(self):
         self.ask("delete", self.luck.choice(self.records))

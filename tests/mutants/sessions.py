@@ -62,10 +62,8 @@ class SessionReference(HttpReference):
         keeps=frozenset(hosted.Kept),
         result_lasts_s=86400.0,
         needs_liveness_threshold=True,
-        **dict.fromkeys(
-            ("finds_lost", "can_resume", "can_delete", "has_webhooks", "gives_portrait"), True
-        ),
-        takes_reference=True,
+        compares_with=frozenset({hosted.ComparedWith.GIVEN}),
+        **dict.fromkeys(("finds_lost", "can_delete", "has_webhooks", "gives_portrait"), True),
     )
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
 
@@ -85,7 +83,8 @@ class SessionReference(HttpReference):
         return record.id
 
     def started(self, body):
-        return hosted.StartedSession(session_id=body["session"], link=fm.Secret(body["link"]))
+        way_in = hosted.WayIn(link=fm.Secret(body["link"]))
+        return hosted.SessionReading(session_id=body["session"], state=State.PENDING, way_in=way_in)
 
     def read_steps(self, request):
         record = request.record
@@ -115,7 +114,7 @@ class SessionReference(HttpReference):
             subject_ref=body["subject"],
             created_at=datetime.fromisoformat(body["made_at"]),
             environment=self.world(body),
-            link=fm.Secret(body["link"]) if body["link"] else None,
+            way_in=hosted.WayIn(link=fm.Secret(body["link"])) if body["link"] else None,
             attempts=body["attempts"],
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
@@ -229,7 +228,7 @@ class Player(SessionSimulator):
     """Changes what the vendor shows."""
 
     cases = frozenset(SessionCase)
-    with_reference = (True,)
+    compared_with = (fm.ComparedWith.GIVEN,)
     words = tuple(
         SessionWord(place, word, means, "its invented page", word in ("yes", "given"))
         for place, table in WORDS.items()
@@ -326,7 +325,8 @@ def guessed_if_late(me, ok, request):
     try:
         return ok(request)
     except fm.DeadlineExceeded:
-        return hosted.StartedSession(session_id="soon", link=fm.Secret(f"{me.address}/soon"))
+        way_in = hosted.WayIn(link=fm.Secret(f"{me.address}/soon"))
+        return hosted.SessionReading(session_id="soon", state=State.PENDING, way_in=way_in)
 
 
 def free_if_late(me, ok, request):
@@ -455,12 +455,12 @@ def waits_for_a_person(me, ok, item, request):
 ROWS = (
     # R52
     session("R52", "NoWayIn", "A start gives no link.",
-        started=lambda me, ok, body: evolve(ok(body), link=None)),
+        started=lambda me, ok, body: evolve(ok(body), way_in=None)),
     session("R52", "OpenIsLooked", "A session in which nobody was is looked at by a person.",
         state=lambda me, ok, body: State.PROCESSING if body["status"] == "open" else ok(body)),
     session("R52", "ItemsOfNobody", "Before anybody came there is an item.", checks=with_item),
     session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
-    session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(link=None)),
+    session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
     # R53

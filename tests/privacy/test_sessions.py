@@ -57,8 +57,9 @@ def leaks_of(world, caplog, capfd):
             texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=fm.SystemClock()))
         texts |= traces.of_error(error) if error is not None else {}
         if session is not None:
-            secrets["link"] = session.link and session.link.reveal().rpartition("/")[2]
-            secrets["token"] = session.token and session.token.reveal()
+            link, token = session.way_in.link, session.way_in.token
+            secrets["link"] = link and link.reveal().rpartition("/")[2]
+            secrets["token"] = token and token.reveal()
             texts["record"] = repr(session.record.to_dict())
         secrets = {name: (text.encode(),) for name, text in secrets.items() if text}
         secrets |= canaries.canaries() | {"portrait": picture_samples(CARD)}
@@ -80,7 +81,7 @@ def test_a_session_from_its_start_to_its_deletion(world, leaks_of):
         lost = attrs.evolve(session.record, session_id=None)
         assert leaks_of(session, world.sessions.read(lost)) == {}
     assert leaks_of(session, world.sessions.read(session.record)) == {}
-    assert leaks_of(world.sessions.resume(session.record)) == {}
+    assert leaks_of(world.sessions.read(session.record, with_way_in=True)) == {}
     world.control.sessions.finish(session.record.session_id, card="p1")
     result = world.sessions.read(session.record, with_portrait=True)
     assert result.portrait.width

@@ -39,8 +39,9 @@ def other_mock(request):
         more = {"base_url": running.url, "environment": "mock", "require_environment": "mock"}
         if request.param == "rekognition":
             more["region"] = "eu-west-1"
-        with open_sessions(request.param, **keys, **more) as sessions:
-            record = sessions.plan("customer-17", purpose="signup", liveness_threshold=80)
+            more["liveness_threshold"] = 80
+        with open_sessions(request.param, expects=["liveness"], **keys, **more) as sessions:
+            record = sessions.plan("customer-17", purpose="signup")
             running.session_id = sessions.start(record).record.session_id
         yield running
 

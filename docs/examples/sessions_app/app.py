@@ -127,7 +127,7 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
         if not payout or is_over or (starts >= MOST_STARTS and not record):
             raise HTTPException(429)
         if not record:
-            record = sessions.plan(customer, purpose="payout", about=about, with_reference=True)
+            record = sessions.plan(customer, purpose="payout", about=about)
             values = (
                 record.id,
                 json.dumps(record.to_dict()),
@@ -142,13 +142,14 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
     # The row is written: whatever happens from here on, nothing is lost.
     close(sessions, customer, besides=record.id)
     if record.session_id:
-        session = sessions.resume(record)
+        result = sessions.read(record, with_way_in=True)
     else:  # after a lost answer the same call is the next try of the same start
         reference, back = payout["picture"], f"{os.environ['ORIGIN']}/back"
-        session = sessions.start(record, reference=reference, return_url=back)
-        save(session.record)
-    # Without a link it is over: the page says how it ended.
-    return RedirectResponse(session.link.reveal() if session.link else "/", 303, PRIVATE)
+        result = sessions.start(record, reference=reference, return_url=back)
+        save(result.record)
+    # Without a way in it is over: the page says how it ended.
+    place = result.way_in.link.reveal() if result.way_in else "/"
+    return RedirectResponse(place, 303, PRIVATE)
 
 
 @app.exception_handler(errors.FaceMatchError)

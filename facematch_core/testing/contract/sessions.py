@@ -17,8 +17,8 @@ from facematch_core.session_types import (
     Deletion,
     DeletionState,
     Kept,
-    Session,
     SessionRecord,
+    WayIn,
     is_reported,
 )
 from facematch_core.sessions import Sessions
@@ -68,10 +68,17 @@ class Desk:
         self.bench, self.can, self.player = bench, can, player
         self.clock = player.clock or bench.clock
         self.events: list[fm.CallEvent] = []
-        self.sessions = Sessions(
-            fm.FaceVerifier(bench.backend, clock=self.clock, on_event=self.events.append)
-        )
+        self.open(player.compared_with[-1])
         self.be_well()
+
+    def open(self, compared_with: fm.ComparedWith | None) -> None:
+        """The sessions in which a face is compared with such a picture; None for no match."""
+        match = frozenset({fm.Operation.MATCH})
+        self.sessions = Sessions(
+            fm.FaceVerifier(self.bench.backend, clock=self.clock, on_event=self.events.append),
+            expects=self.can.checks - match if compared_with is None else self.can.checks,
+            compared_with=compared_with or fm.ComparedWith.GIVEN,
+        )
 
     def be_well(self) -> None:
         well = self.bench.simulator.situations & {Situation.SAME_PERSON, Situation.LIVE}
@@ -89,32 +96,26 @@ class Desk:
         if len(missing) == len(cases):
             benches.does_not_apply(" ".join(dict.fromkeys(reasons)))
 
-    def plan(
-        self, *, with_reference: bool | None = None, live_from: float = LIVE_FROM
-    ) -> SessionRecord:
-        if with_reference is None:
-            with_reference = self.player.with_reference[-1]
+    def plan(self, *, live_from: float = LIVE_FROM) -> SessionRecord:
         live_at = live_from if self.can.needs_liveness_threshold else None
         return self.sessions.plan(
             SUBJECT,
             purpose=PURPOSE,
             about=ABOUT,
-            with_reference=with_reference,
             liveness_threshold=live_at,
         )
 
-    def start(self, record: SessionRecord | None = None, **how: Any) -> Session:
+    def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
         record = record or self.plan()
         _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
         if self.can.options is not None:
             how["options"] = self.player.options(self.can.options)
-        return self.sessions.start(
-            record, reference=reference if record.with_reference else None, **how
-        )
+        is_given = record.compared_with is fm.ComparedWith.GIVEN
+        return self.sessions.start(record, reference=reference if is_given else None, **how)
 
     def start_in(
         self, situation: Situation, record: SessionRecord | None = None, **how: Any
-    ) -> Session:
+    ) -> fm.SessionResult:
         """A start that meets a situation itself, and not the look that goes before it."""
         if not self.can.finds_lost:
             self.bench.prepare(situation)
@@ -128,7 +129,7 @@ class Desk:
         with self.bench.line(hear):
             return self.start(record, **how)
 
-    def look(self, session: Session, case: Case, **how: Any) -> fm.SessionResult:
+    def look(self, session: fm.SessionResult, case: Case, **how: Any) -> fm.SessionResult:
         self.player.play(str(session.record.session_id), case)
         return self.sessions.read(session.record, **how)
 
@@ -175,9 +176,10 @@ class Desk:
         return outcome, simulator.requests_seen - requests, simulator.charges - charges
 
 
-def _keys_of(session: Session) -> set[str]:
+def _keys_of(session: fm.SessionResult) -> set[str]:
     """Link and token, and the last part of the link, which says what it is for."""
-    keys = {way.reveal() for way in (session.link, session.token) if way is not None}
+    way_in = session.way_in or WayIn()
+    keys = {way.reveal() for way in (way_in.link, way_in.token) if way is not None}
     keys |= {key.rpartition("/")[2] for key in keys}
     return {key for key in keys if len(key) >= 6 and key != session.record.session_id}
 
@@ -236,18 +238,20 @@ class SessionRules(Rules):
         keeps out whoever is right, and a read that costs is paid by whoever waits.
         """
         desk = Desk(bench)
-        for with_reference in desk.player.with_reference:
-            session = desk.start(desk.plan(with_reference=with_reference))
-            ways = session.link or session.token or session.page
-            assert ways, "a start gives no link, no token and no page: nobody can go through it"
-            before, _, charges = desk.count(desk.sessions.read, session.record)
+        for compared_with in desk.player.compared_with:
+            desk.open(compared_with)
+            session = desk.start()
+            assert session.way_in, "a start gives no link, token or page: nobody can go through it"
+            read = functools.partial(desk.sessions.read, session.record, with_way_in=True)
+            with bench.overhear() as steps:
+                before, _, charges = desk.count(read)
             is_open = isinstance(before, fm.SessionResult) and before.state is State.PENDING
             assert is_open, f"a session in which nobody was is {words(before)}"
             assert not items_of(before), f"nobody was looked at, and it has {words(before)}"
             assert not charges, f"a read is charged {charges} times"
-            if desk.can.can_resume:
-                again = try_out(desk.sessions.resume, session.record)
-                assert isinstance(again, Session), f"who comes back gets {words(again)}"
+            bodies = "".join(f"{reply.at()}" for _, reply in steps)
+            is_shown = any(key in bodies for key in _keys_of(session))
+            assert before.way_in or not is_shown, "who comes back gets no link or token"
             result = desk.look(session, Case.PASSED)
             assert lets_in(result), f"a session that was passed is {words(result)}"
 

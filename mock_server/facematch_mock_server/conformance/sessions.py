@@ -139,7 +139,7 @@ class DiditSessions(MockSessions):
     """Those of Didit, of a workflow that looks at a face and compares it with a portrait."""
 
     id_name = "session_id"
-    with_reference = (True,)
+    compared_with = (ComparedWith.GIVEN,)
     cannot_happen: Mapping[SessionCase, str] = {
         SessionCase.LOW_SCORE: "Didit has a verdict on each item.",
     }
@@ -273,7 +273,7 @@ class AzureSessions(MockSessions):
     """Those of Azure: of a live face, and of one that is compared with a picture, too."""
 
     id_name = "sessionId"
-    with_reference = (False, True)
+    compared_with = (None, ComparedWith.GIVEN)
     cannot_happen: Mapping[SessionCase, str] = {
         SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",
         SessionCase.LOW_SCORE: "Azure has a verdict on the live face.",

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from facematch_core import Deletion, FaceMatchError
-from facematch_core.backend import SessionReading, StartedSession
+from facematch_core.backend import SessionReading, WayIn
 from facematch_core.http import HttpReply
 from facematch_core.masking import Secret, masker, quote_text
 from facematch_core.nesting import load_json
@@ -117,9 +117,10 @@ def reduce_outcome(outcome: Any) -> dict[str, Any]:
     }
     if isinstance(outcome, FaceMatchError):
         return {**aspects, "error": type(outcome).__name__}
-    if isinstance(outcome, StartedSession | SessionReading | Deletion):
-        aspects["state"] = str(getattr(outcome, "state", "started"))
-        ways = [name for name in ("link", "token", "page") if getattr(outcome, name, None)]
+    if isinstance(outcome, SessionReading | Deletion):
+        aspects["state"] = str(outcome.state)
+        way_in = getattr(outcome, "way_in", None) or WayIn()
+        ways = [name for name in ("link", "token", "page") if getattr(way_in, name)]
         return {**aspects, "ways": ways}
     model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
     return {

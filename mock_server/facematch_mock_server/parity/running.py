@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall, Request, StartedSession, StartRequest
+from facematch_core.backend import LivenessCall, MatchCall, Request, SessionReading, StartRequest
 from facematch_core.calls import ignore, way_of
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
@@ -168,7 +168,7 @@ class Caller:
         price = None if None in (before, after) else round(float(before - after), 4)
         result = {**reduce_outcome(outcome), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
-        if isinstance(outcome, StartedSession):
+        if isinstance(outcome, SessionReading) and step.asks is StartRequest:
             record = attrs.evolve(
                 request.record, session_id=outcome.session_id, vendor=outcome.vendor
             )
@@ -208,7 +208,7 @@ class Caller:
                 backend=self.backend.name,
                 subject_ref="parity",
                 purpose="parity",
-                checks=(fm.Operation.LIVENESS,),
+                expects=(fm.Operation.LIVENESS,),
                 liveness_threshold=80.0,
                 planned_at=dt.datetime.now(dt.UTC),
             )

@@ -26,12 +26,13 @@ RECORD = SessionRecord(
     backend="rekognition",
     subject_ref="customer-17",
     purpose="payout",
-    checks=("liveness",),
+    expects=("liveness",),
+    facts={"region": "eu-west-1"},
     liveness_threshold=80.0,
     planned_at=START,
     started_at=START,
     session_id=SESSION_ID,
-    vendor={"region": "eu-west-1", "challenges": "FaceMovementAndLightChallenge"},
+    vendor={"challenges": "FaceMovementAndLightChallenge"},
 )
 PICTURE = {"Bytes": base64.b64encode(CARDS["p1"]).decode()}
 SUCCEEDED = {
@@ -78,8 +79,8 @@ def test_of_a_session_without_a_result_nobody_is_judged(status, state):
     reading = read({**SUCCEEDED, "Status": status})
     assert (reading.state, reading.vendor_status, reading.checks) == (state, status, ())
     page = {"session_id": SESSION_ID, "region": "eu-west-1"}
-    assert reading.page == (page if status == "CREATED" else {})
-    assert (reading.expires_at - START).total_seconds() == 180
+    assert reading.way_in.page == (page if status == "CREATED" else {})
+    assert (reading.way_in.expires_at - START).total_seconds() == 180
 
 
 def test_every_word_of_the_model_is_known():
@@ -215,7 +216,7 @@ def connect(mock):
 
     def connect(**settings):
         aws = {"base_url": mock.url, "region": "eu-west-1", **KEYS}
-        more = {"clock": mock.clock, "require_environment": "mock"}
+        more = {"clock": mock.clock, "require_environment": "mock", "expects": ["liveness"]}
         opened.append(open_sessions("rekognition", **{**aws, **more, **settings}))
         return opened[-1]
 
@@ -234,13 +235,12 @@ def record(sessions):
     return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
 
 
-def test_a_threshold_must_be_set_and_a_reference_cannot_be_given(sessions, connect):
+def test_a_threshold_must_be_set_and_nobody_is_compared(sessions, connect):
     with pytest.raises(fm.InvalidRequest):
         sessions.plan("customer-17", purpose="payout")
-    with pytest.raises(fm.Unsupported):
-        sessions.plan("c", purpose="p", liveness_threshold=80, with_reference=True)
-    with pytest.raises(fm.Unsupported):
-        sessions.plan("c", purpose="p", liveness_threshold=80, checks=["match"])
+    for expects in (["match"], ["match", "liveness"]):
+        with pytest.raises(fm.ConfigurationError, match="liveness"):
+            connect(expects=expects)
     assert connect(liveness_threshold=90).plan("c", purpose="p").liveness_threshold == 90
 
 
@@ -251,8 +251,8 @@ def test_a_threshold_must_be_set_and_a_reference_cannot_be_given(sessions, conne
 def test_somebody_is_verified_from_the_threshold_on(sessions, mock, card, threshold, is_live):
     record = sessions.plan("customer-17", purpose="payout", liveness_threshold=threshold)
     session = sessions.start(record)
-    assert (session.link, session.token) == (None, None)
-    mock.control.sessions.finish(session.page["session_id"], card)
+    assert (session.way_in.link, session.way_in.token) == (None, None)
+    mock.control.sessions.finish(session.record.session_id, card)
     result = sessions.read(session.record, with_portrait=True)
     assert result.state is SessionState.DECIDED
     assert result.is_verified_for("customer-17", **PAYOUT) is is_live
@@ -265,7 +265,7 @@ def test_the_portrait_is_then_compared_with_the_document_and_both_are_billed(
     sessions, mock, record
 ):
     session = sessions.start(record)
-    mock.control.sessions.finish(session.page["session_id"], "p1-again")
+    mock.control.sessions.finish(session.record.session_id, "p1-again")
     portrait = sessions.read(session.record, with_portrait=True).portrait
     assert sessions.verifier.verify(portrait, CARDS["p1"]).is_match
     assert not sessions.verifier.verify(portrait, CARDS["p2"]).is_match
@@ -292,11 +292,12 @@ def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mo
 )
 def test_whoever_comes_back_gets_the_same_page_until_it_is_over(mock, sessions, record, act, state):
     session = sessions.start(record)
-    assert sessions.resume(session.record).page == session.page
-    getattr(mock.control.sessions, act)(session.page["session_id"])
-    with pytest.raises(fm.InvalidRequest):
-        sessions.resume(session.record)
-    assert sessions.read(session.record).state is state
+    page = {"session_id": session.record.session_id, "region": "eu-west-1"}
+    again = sessions.read(session.record, with_way_in=True)
+    assert session.way_in.page == again.way_in.page == page
+    getattr(mock.control.sessions, act)(session.record.session_id)
+    over = sessions.read(session.record, with_way_in=True)
+    assert (over.way_in, over.state) == (None, state)
 
 
 @pytest.mark.parametrize("over", ["not_found", "expired"])
@@ -306,7 +307,7 @@ def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, recor
         sessions = connect(base_url=mock.url, clock=mock.clock)
         session = sessions.start(record)
         if is_finished:
-            mock.control.sessions.finish(session.page["session_id"])
+            mock.control.sessions.finish(session.record.session_id)
         mock.control.advance(181)
         result = sessions.read(session.record)
     assert result.state is SessionState.GONE
@@ -331,7 +332,7 @@ def test_a_session_of_another_region_is_not_asked_for(sessions, connect, mock, r
 
 
 def test_sessions_of_aws_are_of_production_and_say_so():
-    aws = {"region": "eu-west-1", **KEYS}
+    aws = {"region": "eu-west-1", "expects": ["liveness"], **KEYS}
     with open_sessions("rekognition", environment="production", **aws) as sessions:
         record = sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
     assert record.environment is fm.Environment.PRODUCTION
@@ -342,7 +343,7 @@ def test_sessions_of_aws_are_of_production_and_say_so():
     with open_sessions("rekognition", **elsewhere) as sessions, refused:
         sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
     with pytest.raises(fm.ConfigurationError):
-        RekognitionBackend(environment="sandbox", **aws)
+        RekognitionBackend(environment="sandbox", region="eu-west-1", **KEYS)
 
 
 def test_nothing_is_deleted_for_it_vanishes_by_itself(sessions, record):
@@ -355,7 +356,7 @@ def test_no_key_and_no_picture_is_in_what_is_told_of_a_session(connect, mock, re
     events = []
     sessions = connect(on_event=events.append)
     session = sessions.start(record)
-    mock.control.sessions.finish(session.page["session_id"])
+    mock.control.sessions.finish(session.record.session_id)
     result = sessions.read(session.record, with_portrait=True)
     shown = f"{events} {result!r} {result.to_dict()} {session!r}"
     assert "mock-live-key" not in shown

@@ -69,13 +69,15 @@ def test_a_session_from_its_start_to_its_verdict(run, control, tmp_path, card, c
 
 def test_link_and_token_are_shown_only_where_that_is_wanted(run, run_json, control, tmp_path):
     code, hidden = run_json(*START, *RECORD)
-    assert (code, hidden["link"], hidden["token"]) == (0, None, None)
-    token = json.loads(run("session", "resume", *RECORD, "--show-link", "--json").stdout)["link"]
+    assert (code, hidden["way_in"]["link"], hidden["way_in"]["token"]) == (0, None, None)
+    again = ("session", "read", *RECORD, "--way-in")
+    link = json.loads(run(*again, "--show-link", "--json").stdout)["way_in"]["link"]
     page = control.sessions.page(session_id(tmp_path))
-    assert token == page
+    assert link == page
+    assert page in run(*again, "--show-link").stdout
     secret = page.rsplit("/", 1)[1]
     assert secret not in (tmp_path / "s.json").read_text()
-    for words in (("session", "resume", *RECORD), ("session", "read", *RECORD, "--json")):
+    for words in (again, (*again, "--json"), ("session", "read", *RECORD, "--json")):
         answer = run(*words)
         assert answer.exit_code in (0, 3)
         assert secret not in answer.output
@@ -106,14 +108,18 @@ def test_a_start_does_not_touch_the_record_of_something_else(run, control, tmp_p
     other = [word.replace("17", "18") for word in START]
     assert run(*other, *RECORD).exit_code == 2
     assert run(*START, *RECORD).exit_code == 2  # it was started
-    other = ("--record", "refused.json")
-    assert run(*START[:-2], *other).exit_code == 5  # this workflow needs a reference
-    planned = (tmp_path / "refused.json").read_bytes()
-    refused = run(*START, *other)
-    assert (refused.exit_code, "--record" in refused.stderr) == (2, True)
-    assert (tmp_path / "refused.json").read_bytes() == planned
     assert (tmp_path / "s.json").read_bytes() == before
     assert len(control.sessions.open()) == 1
+
+
+def test_what_the_vendor_must_compare_with_is_fixed_by_the_plan(run, control, tmp_path):
+    assert run(*START[:-2], *RECORD).exit_code == 2  # there is no picture to compare with
+    other = run(*START[:-2], *RECORD, "--compared-with", "document")
+    assert (other.exit_code, "compared_with" in other.stderr) == (2, True)
+    assert control.sessions.open() == ()
+    assert run(*START, *RECORD).exit_code == 0
+    more = ("--record", "live.json", "--expects", "liveness")
+    assert run(*START[:-2], *more).exit_code == 5  # this workflow of the mock needs a picture
 
 
 def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
@@ -141,7 +147,7 @@ def test_delete_says_what_it_did(run, run_json, control, tmp_path):
 def test_what_is_no_record_is_refused_in_a_sentence(run, control, tmp_path, content):
     if content is not None:
         (tmp_path / "s.json").write_text(content)
-    for word in ("read", "resume", "delete"):
+    for word in ("read", "delete"):
         answer = run("session", word, *RECORD)
         assert (answer.exit_code, "s.json" in answer.stderr) == (2, True)
 

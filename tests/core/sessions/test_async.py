@@ -5,7 +5,7 @@ import threading
 import anyio
 import pytest
 from kit.fakes import open_always
-from kit.sessions import LIVENESS, MATCH, Acme
+from kit.sessions import LIVENESS, MATCH, WAY_IN, Acme
 
 import facematch_core as fm
 from facematch_core.testing import ManualClock
@@ -22,16 +22,17 @@ def anyio_backend(request):
 
 
 def opened(backend, **arguments):
-    return fm.AsyncSessions(fm.Sessions(fm.FaceVerifier(backend, **arguments)), max_concurrency=2)
+    sessions = fm.Sessions(fm.FaceVerifier(backend, **arguments), compared_with="document")
+    return fm.AsyncSessions(sessions, max_concurrency=2)
 
 
 async def test_the_same_methods_are_awaited():
-    waiting = {**PENDING, "token": fm.Secret("canary-token-55")}
+    waiting = {**PENDING, "way_in": WAY_IN}
     backend = Acme({}, waiting, {}, {})
     async with opened(backend, clock=ManualClock()) as sessions:
         record = sessions.plan("c-1", purpose="payout")
         record = (await sessions.start(record, language="es")).record
-        assert (await sessions.resume(record)).token
+        assert (await sessions.read(record, with_way_in=True)).way_in == WAY_IN
         assert (await sessions.read(record, with_portrait=True)).liveness.is_live
         assert (await sessions.delete(record)).state is fm.DeletionState.DONE
         assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"
@@ -46,7 +47,7 @@ async def test_a_start_that_nobody_waits_for_any_more_is_finished_and_counted():
     def hold(request):
         anyio.from_thread.run_sync(sent.set, token=token)
         assert go_on.wait(30)
-        return fm.session_types.StartedSession(session_id="s-1", token=fm.Secret("t-9"))
+        return fm.session_types.SessionReading(session_id="s-1", state=STATE.PENDING)
 
     async with opened(Acme(hold), on_event=events.append) as sessions:
         record = sessions.plan("c-1", purpose="payout")
@@ -75,10 +76,10 @@ def test_a_profile_serves_sessions_too_and_its_budget_counts_starts(monkeypatch,
     open_always(monkeypatch, Acme())
     file = tmp_path / "facematch.toml"
     file.write_text(PROFILES)
-    with fm.open_sessions(profile="shop", config=file) as sessions:
+    with fm.open_sessions(profile="shop", config=file, compared_with="document") as sessions:
         record = sessions.plan("c-1", purpose="payout")
         assert (record.threshold, record.profile) == (70, "shop")
-        assert record.checks == (LIVENESS, MATCH)
+        assert record.expects == (LIVENESS, MATCH)
         sessions.start(record)
         with pytest.raises(fm.BudgetExceeded):
             sessions.start(sessions.plan("c-1", purpose="payout"))

@@ -34,8 +34,9 @@ def ask(at_end):
         server = at_end.enter_context(server or RawServer([script]))
         settings = {"media_hosts": media_hosts, "keep_idle_s": 60.0}
         backend = AcmeHttp(base_url=server.url, api_key=KEY, **settings)
-        sessions = at_end.enter_context(fm.Sessions(fm.FaceVerifier(backend, **arguments)))
-        record = sessions.plan("c-1", purpose="payout", checks=[fm.Operation.LIVENESS])
+        verifier = fm.FaceVerifier(backend, **arguments)
+        sessions = at_end.enter_context(fm.Sessions(verifier, expects=["liveness"]))
+        record = sessions.plan("c-1", purpose="payout")
         return sessions, record, server
 
     return opened
@@ -44,7 +45,7 @@ def ask(at_end):
 def test_a_session_is_started_read_found_and_deleted(ask):
     sessions, record, server = ask(NONE, CREATED, SHOWN, SHOWN, SHOWN, http_reply(204, b""))
     session = sessions.start(record)
-    assert session.link.reveal() == LINK
+    assert session.way_in.link.reveal() == LINK
     result = sessions.read(session.record)
     assert result.liveness.is_live
     assert result.raw == {"id": "s-1", "link": "***"}

@@ -14,6 +14,7 @@ from kit.sessions import (
     PURPOSE,
     SUBJECT,
     TOKEN,
+    WAY_IN,
     Acme,
     live,
     match,
@@ -21,7 +22,7 @@ from kit.sessions import (
 
 import facematch_core as fm
 from facematch_core.clock import RateWindow
-from facematch_core.session_types import SessionRecord
+from facematch_core.session_types import SessionRecord, WayIn
 from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION
@@ -32,7 +33,11 @@ CANARIES = (SUBJECT, PURPOSE, ABOUT, LINK, TOKEN)
 
 def opened(backend=None, **arguments):
     arguments = {"require_environment": PRODUCTION, "clock": ManualClock(), **arguments}
-    return fm.Sessions(fm.FaceVerifier(backend or Acme(), **arguments))
+    relied_on = {"compared_with": "document"}
+    for name in ("expects", "compared_with"):
+        if name in arguments:
+            relied_on[name] = arguments.pop(name)
+    return fm.Sessions(fm.FaceVerifier(backend or Acme(), **arguments), **relied_on)
 
 
 def planned(sessions, **more):
@@ -44,19 +49,20 @@ def started(sessions, **more):
 
 
 def test_from_the_plan_to_the_one_yes():
-    waiting = {"state": STATE.PENDING, "token": fm.Secret(TOKEN), "checks": ()}
-    backend = Acme({}, waiting, {"checks": (match(), live(portrait=picture()))})
-    with opened(backend) as sessions:
-        record = SessionRecord.from_dict(planned(sessions, with_reference=True).to_dict())
+    waiting = {"state": STATE.PENDING, "way_in": WayIn(token=fm.Secret(TOKEN)), "checks": ()}
+    backend = Acme({}, waiting, waiting, {"checks": (match(), live(portrait=picture()))})
+    with opened(backend, compared_with="given") as sessions:
+        record = SessionRecord.from_dict(planned(sessions).to_dict())
         assert not backend.requests
         session = sessions.start(record, reference=picture(), return_url=BACK, language="es")
-        assert (session.link.reveal(), session.token.reveal()) == (LINK, TOKEN)
+        assert session.way_in == WAY_IN
         request = backend.requests[0]
         assert (request.return_url, request.language) == (BACK, "es")
         assert request.reference.sent_digest == picture().sent_digest
-        again = sessions.resume(session.record)
+        assert sessions.read(session.record).way_in is None
+        again = sessions.read(session.record, with_way_in=True)
         assert again.billing.charged is fm.Charged.NO
-        assert (again.link, again.token.reveal()) == (None, TOKEN)
+        assert (again.way_in.link, again.way_in.token.reveal()) == (None, TOKEN)
         result = sessions.read(again.record, with_portrait=True)
         assert result.is_verified_for(SUBJECT, purpose=PURPOSE, about=ABOUT, max_age_s=60)
         assert result.portrait == picture()
@@ -69,12 +75,73 @@ def test_a_plan_is_that_of_the_verifier_and_of_the_vendor():
     record = planned(sessions)
     assert (record.threshold, record.review_threshold) == (70, 80)
     assert record.liveness_threshold == 0.5
-    assert record.checks == (LIVENESS, MATCH)
+    assert (record.expects, record.compared_with) == ((LIVENESS, MATCH), "document")
     assert planned(sessions, threshold=75).threshold == 75
     assert len({planned(sessions).id for _ in range(50)}) == 50
-    azure = opened(Acme(checks_without_reference=frozenset({LIVENESS})))
-    assert planned(azure).checks == (LIVENESS,)
-    assert planned(azure, with_reference=True).checks == (LIVENESS, MATCH)
+    alone = planned(opened(expects=["liveness"]))
+    assert (alone.expects, alone.compared_with) == ((LIVENESS,), None)
+
+
+def test_sessions_rely_on_both_and_on_the_given_picture_unless_somebody_says_otherwise():
+    """Else any living face, or a thief's own passport, would pass for the customer."""
+    record = planned(fm.Sessions(fm.FaceVerifier(Acme())))
+    assert (record.expects, record.compared_with) == ((LIVENESS, MATCH), "given")
+
+
+@pytest.mark.parametrize(
+    ("can", "wish", "hint"),
+    [
+        ({"checks": frozenset({LIVENESS}), "compares_with": frozenset()}, {}, "liveness"),
+        (
+            {"compares_with": frozenset({fm.ComparedWith.DOCUMENT})},
+            {"compared_with": "given"},
+            "document",
+        ),
+        ({"scored": frozenset({MATCH})}, {"liveness_threshold": 70}, "liveness"),
+        *(({}, {"expects": wish}, "expects") for wish in ([], "session", ["face"], 7, None)),
+        *(({}, {"compared_with": wish}, "compared_with") for wish in ("unknown", "x", None)),
+    ],
+    ids=str,
+)
+def test_what_nobody_can_report_is_refused_when_sessions_are_opened(can, wish, hint):
+    with pytest.raises(fm.ConfigurationError, match=hint):
+        opened(Acme(**can), **wish)
+
+
+def test_a_threshold_for_what_has_no_score_is_refused_before_it_is_paid():
+    azure = opened(Acme(scored=frozenset({MATCH})))
+    with pytest.raises(fm.InvalidRequest):
+        planned(azure, liveness_threshold=70)
+    assert planned(azure, threshold=70).threshold == 70
+
+
+def test_a_session_planned_at_one_workflow_is_not_started_at_another():
+    class Workflow(Acme):
+        workflow = "w-1"
+
+        @property
+        def session_facts(self):
+            return {"workflow": self.workflow}
+
+    backend = Workflow({"facts": {"workflow": "w-2"}}, {"facts": {"workflow": "w-1"}})
+    sessions = opened(backend)
+    record = planned(sessions)
+    assert record.facts == {"workflow": "w-1"}
+    with pytest.raises(fm.SessionMismatch) as caught:
+        sessions.start(record)
+    assert caught.value.billing.charged is fm.Charged.YES
+    assert sessions.start(record).way_in
+    backend.workflow = "w-2"
+    with pytest.raises(fm.InvalidRequest, match="workflow"):
+        sessions.start(record)
+    assert len(backend.requests) == 2
+
+
+@pytest.mark.parametrize("answer", [{"state": STATE.DECIDED}, {"session_id": ""}], ids=str)
+def test_a_start_that_gives_what_is_judged_already_is_none(answer):
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        started(opened(Acme(answer)))
+    assert caught.value.billing.charged is fm.Charged.YES
 
 
 @pytest.mark.parametrize(
@@ -82,8 +149,7 @@ def test_a_plan_is_that_of_the_verifier_and_of_the_vendor():
     [
         *({"threshold": 0.9}, {"threshold": 101}, {"liveness_threshold": float("nan")}),
         *({"threshold": 80, "review_threshold": 70}, {"valid_for_s": 0}, {"valid_for_s": True}),
-        *({"purpose": ""}, {"purpose": None}, {"about": ""}, {"about": 7}, {"with_reference": 1}),
-        *({"checks": "match"}, {"checks": []}, {"checks": [fm.Operation.SESSION]}),
+        *({"purpose": ""}, {"purpose": None}, {"about": ""}, {"about": 7}),
     ],
     ids=str,
 )
@@ -93,20 +159,12 @@ def test_a_plan_that_nobody_can_keep_is_refused(wish):
 
 
 def test_a_plan_that_this_vendor_cannot_keep_is_refused():
-    rekognition = opened(
-        Acme(
-            checks=frozenset({LIVENESS}),
-            checks_without_reference=frozenset({LIVENESS}),
-            takes_reference=False,
-            needs_liveness_threshold=True,
-        )
-    )
+    alone = {"checks": frozenset({LIVENESS}), "compares_with": frozenset()}
+    backend = Acme(needs_liveness_threshold=True, **alone)
+    rekognition = opened(backend, expects=[LIVENESS])
     with pytest.raises(fm.InvalidRequest):
         planned(rekognition)
     assert planned(rekognition, liveness_threshold=90).liveness_threshold == 90
-    for wish in ({"checks": [MATCH]}, {"with_reference": True}):
-        with pytest.raises(fm.Unsupported):
-            planned(rekognition, liveness_threshold=90, **wish)
     with pytest.raises(fm.EnvironmentMismatch):
         planned(opened(Acme(environment=fm.Environment.SANDBOX)))
 
@@ -138,18 +196,17 @@ def test_a_start_that_must_not_be_is_refused_unsent(more, error):
 def test_a_start_on_this_machine_may_come_back_here():
     sessions = opened()
     for url in ("http://127.0.0.1:8000/back", "http://localhost/back", BACK):
-        assert sessions.start(planned(sessions), return_url=url).link
+        assert sessions.start(planned(sessions), return_url=url).way_in.link
 
 
 def test_what_the_vendor_does_not_take_is_refused():
-    backend = Acme(takes_return_url=False, takes_language=False, can_resume=False, finds_lost=False,
+    backend = Acme(takes_return_url=False, takes_language=False, finds_lost=False,
                    gives_portrait=False, can_delete=False, has_webhooks=False)  # fmt: skip
     sessions = opened(backend)
     record = started(sessions)
     for refused in (
         lambda: sessions.start(planned(sessions), return_url=BACK),
         lambda: sessions.start(planned(sessions), language="es"),
-        lambda: sessions.resume(record),
         lambda: sessions.read(record, with_portrait=True),
         lambda: sessions.delete(record),
         lambda: sessions.receive(b"", {}),
@@ -196,13 +253,15 @@ def test_a_record_of_elsewhere_is_refused():
 def test_a_link_to_a_stranger_is_handed_to_nobody_and_stays_counted(link):
     events = []
     budget = fm.Budget(1, name="starts")
-    sessions = opened(Acme({"link": fm.Secret(link)}), on_event=events.append, policies=[budget])
+    sessions = opened(
+        Acme({"way_in": WayIn(link=fm.Secret(link))}), on_event=events.append, policies=[budget]
+    )
     with pytest.raises(fm.UnexpectedResponse):
         started(sessions)
     assert [event.kind for event in events][-1] is fm.EventKind.CHARGED
     with pytest.raises(fm.BudgetExceeded):
         started(sessions)
-    backend = Acme({"link": fm.Secret("https://own.example/s")})
+    backend = Acme({"way_in": WayIn(link=fm.Secret("https://own.example/s"))})
     backend.handoff_hosts = ("own.example",)
     assert started(opened(backend)).session_id == "s-1"
 
@@ -257,16 +316,16 @@ def test_a_start_that_was_certainly_not_charged_is_made_again():
 
 def test_every_start_looks_first_where_the_vendor_can_find_it():
     """Who has gone through a session whose start was lost is not sent into a second one."""
-    still_open = {"state": STATE.PENDING, "checks": (), "link": fm.Secret(LINK)}
+    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
     backend = Acme(fm.SessionNotFound("none"), {}, still_open, {}, finds_lost=True)
     sessions = opened(backend)
     record = planned(sessions)
     first, again, over = (sessions.start(record) for _ in range(3))
     assert first.billing.charged is fm.Charged.UNKNOWN
-    for session, link in ((again, LINK), (over, None)):
+    for session, way_in in ((again, WAY_IN), (over, None)):
         assert session.billing.charged is fm.Charged.NO
         assert session.record.session_id == "s-1"
-        assert (session.link and session.link.reveal()) == link
+        assert session.way_in == way_in
     kinds = [type(request).__name__ for request in backend.requests]
     assert kinds == ["ReadRequest", "StartRequest", "ReadRequest", "ReadRequest"]
     backend.script = [fm.VendorUnavailable("down")]
@@ -304,11 +363,11 @@ def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
     caplog.set_level(logging.DEBUG)
     events, seen = [], []
     raw = {"url": LINK, "deep": [f"Bearer {TOKEN}"]}
-    handoff = {"link": fm.Secret(LINK), "token": fm.Secret(TOKEN), "state": STATE.PENDING}
+    handoff = {"way_in": WAY_IN, "state": STATE.PENDING}
     backend = Acme({}, {**handoff, "raw": raw, "vendor_status": TOKEN}, {"session_id": "s-2"})
     sessions = opened(backend, on_event=events.append)
     record = started(sessions)
-    seen += [record, sessions.read(record)]
+    seen += [record, sessions.read(record, with_way_in=True)]
     with pytest.raises(fm.SessionMismatch) as caught:
         sessions.read(record)
     with pytest.raises(fm.InvalidRequest) as refused:
@@ -328,21 +387,17 @@ def test_nothing_of_who_and_why_and_of_the_handoff_is_seen(caplog):
     assert TOKEN not in document
 
 
-def test_a_session_that_is_over_is_not_resumed():
-    over = {"link": fm.Secret(LINK)}
-    backend = Acme({}, {"state": STATE.PENDING, "checks": ()}, over, {"state": STATE.GONE})
+def test_who_comes_back_is_let_in_again_while_the_vendor_does():
+    still_open = {"state": STATE.PENDING, "checks": (), "way_in": WAY_IN}
+    evil = {**still_open, "way_in": WayIn(link=fm.Secret("https://evil.example/"))}
+    backend = Acme({}, still_open, {}, evil)
     sessions = opened(backend)
     record = started(sessions)
-    for error in (fm.InvalidRequest, fm.InvalidRequest, fm.SessionNotFound):
-        with pytest.raises(error):
-            sessions.resume(record)
-    backend.script = [{"state": STATE.PENDING, "link": fm.Secret(LINK), "checks": ()}]
-    assert sessions.resume(record).link.reveal() == LINK
-    backend.script = [
-        {"state": STATE.PENDING, "link": fm.Secret("https://evil.example/"), "checks": ()}
-    ]
+    for way_in in (WAY_IN, None):
+        assert sessions.read(record, with_way_in=True).way_in == way_in
     with pytest.raises(fm.UnexpectedResponse):
-        sessions.resume(record)
+        sessions.read(record, with_way_in=True)
+    assert [request.with_way_in for request in backend.requests[1:]] == [True] * 3
 
 
 def test_what_is_not_there_is_an_error_until_it_may_be_gone():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, match, reading
 
 import facematch_core as fm
-from facematch_core.session_types import Kept
+from facematch_core.session_types import Kept, WayIn
 from facematch_core.session_verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
 
@@ -27,7 +27,9 @@ RECORD = fm.SessionRecord(
     subject_ref=SUBJECT,
     purpose=PURPOSE,
     about=ABOUT,
-    checks=(MATCH, LIVENESS),
+    expects=(MATCH, LIVENESS),
+    compared_with="given",
+    facts={"region": "r-1"},
     planned_at=START,
     started_at=START,
     session_id="s-1",
@@ -92,13 +94,14 @@ def test_it_is_a_yes_for_one_person_one_thing_and_one_time_alone(question):
 
 
 DOUBTFUL = {
-    "a reference, and none is shown": (
-        changed(with_reference=True),
-        {"compared_with": fm.ComparedWith.UNKNOWN},
-    ),
+    "a reference, and none is shown": (RECORD, {"compared_with": fm.ComparedWith.UNKNOWN}),
     "a reference, and the document was compared": (
-        changed(with_reference=True),
+        RECORD,
         {"compared_with": fm.ComparedWith.DOCUMENT},
+    ),
+    "a document, and a stored face was compared": (
+        changed(compared_with="document"),
+        {"compared_with": fm.ComparedWith.STORED},
     ),
     "the vendor did not approve": (RECORD, {"approved": False}),
     "a weaker method": (RECORD, {"doubts": (GRAVE,)}),
@@ -123,8 +126,8 @@ def test_a_doubt_makes_a_match_a_review(case):
 
 
 @pytest.mark.parametrize("picture", fm.ComparedWith)
-def test_whoever_gives_no_reference_takes_what_the_vendor_compared_with(picture):
-    result = judged(compared_with=picture)
+def test_with_whom_a_face_was_compared_matters_to_who_expects_a_match(picture):
+    result = judged(changed(expects=(LIVENESS,), compared_with=None), compared_with=picture)
     assert (result.compared_with, verified(result)) == (picture, True)
 
 
@@ -150,7 +153,7 @@ def test_a_doubt_makes_nothing_better():
 
 
 def test_a_missing_reference_says_nothing_of_the_live_face():
-    result = judged(changed(with_reference=True), compared_with=fm.ComparedWith.STORED)
+    result = judged(compared_with=fm.ComparedWith.STORED)
     assert result.liveness.is_live
 
 
@@ -167,17 +170,17 @@ def test_what_was_reported_and_failed_never_verifies(check):
     """A mask that matches is a mask, also for who asked for a match alone."""
     mask = {"checks": (match(), live(fm.LivenessDecision.NOT_LIVE))}
     stranger = {"checks": (match(fm.Decision.NO_MATCH), live())}
-    result = judged(changed(checks=(check,)), **(mask if check is MATCH else stranger))
+    result = judged(changed(expects=(check,)), **(mask if check is MATCH else stranger))
     assert not verified(result)
     assert verified(
-        judged(changed(checks=(check,)), checks=(match() if check is MATCH else live(),))
+        judged(changed(expects=(check,)), checks=(match() if check is MATCH else live(),))
     )
 
 
 def test_what_failed_was_reported_whatever_the_vendor_calls_it():
     tagged = fm.ResultWarning(code=fm.WarningCode.OTHER, tag="not_reported")
     mask = live(fm.LivenessDecision.NOT_LIVE, warnings=(tagged,))
-    assert not verified(judged(changed(checks=(MATCH,)), checks=(match(), mask)))
+    assert not verified(judged(changed(expects=(MATCH,)), checks=(match(), mask)))
 
 
 def test_every_reason_for_a_no_is_named_and_none_says_whose_it_is():
@@ -226,8 +229,8 @@ def test_nothing_is_made_of_what_was_not_reported():
         assert [warning.tag for warning in item.warnings] == ["not_reported"]
     assert (result.compared_with, verified(result)) == (None, False)
     assert not verified(judged(checks=(match(),)))
-    assert verified(judged(changed(checks=(LIVENESS,)), checks=(live(),)))
-    assert not verified(judged(changed(checks=())))
+    assert verified(judged(changed(expects=(LIVENESS,)), checks=(live(),)))
+    assert not verified(judged(changed(expects=())))
 
 
 MISMATCHES = {
@@ -237,6 +240,7 @@ MISMATCHES = {
     "subject_ref": {"subject_ref": "another"},
     "created_at": {"created_at": after(-61)},
     "vendor": {"vendor": {"workflow": "w-2"}},
+    "facts": {"facts": {"region": "r-2"}},
 }
 
 
@@ -261,7 +265,8 @@ def test_what_the_vendor_keeps_must_be_shown(name):
     "fields",
     [
         *({"subject_ref": "another"}, {"purpose": "login"}, {"about": None}, {"threshold": 1.0}),
-        *({"checks": (MATCH,)}, {"with_reference": True}, {"valid_for_s": 9e8}),
+        *({"expects": (MATCH,)}, {"compared_with": "document"}, {"valid_for_s": 9e8}),
+        {"facts": {}},
         *({"liveness_threshold": 1.0}, {"review_threshold": 1.0}, {"environment": None}),
         {"planned_at": after(-100)},
     ],
@@ -326,7 +331,7 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
     [
         ({"checks": ()}, 3601, STATE.EXPIRED),
         ({"checks": ()}, 3600, STATE.PENDING),
-        ({"checks": (), "expires_at": after(600)}, 601, STATE.EXPIRED),
+        ({"checks": (), "way_in": WayIn(expires_at=after(600))}, 601, STATE.EXPIRED),
         ({"checks": (), "attempts": 1}, 4500, STATE.PENDING),
         ({"checks": (), "attempts": 1}, 4501, STATE.EXPIRED),
         ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 4500, STATE.PENDING),
@@ -381,11 +386,14 @@ READINGS = st.fixed_dictionaries(
 THRESHOLDS = st.none() | st.floats(1, 90)
 
 
-@given(READINGS, THRESHOLDS, THRESHOLDS, st.booleans(), st.integers(0, 7200))
+PICTURES = st.sampled_from([None, "given", "document", "stored"])
+
+
+@given(READINGS, THRESHOLDS, THRESHOLDS, PICTURES, st.integers(0, 7200))
 def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
-    fields, of_record, today, with_reference, at
+    fields, of_record, today, picture, at
 ):
-    record = changed(threshold=of_record, with_reference=with_reference)
+    record = changed(threshold=of_record, compared_with=picture)
     rules = {"thresholds": {MATCH: (today, None)}}
     result = judged(record, rules, at, **fields)
     matches = [check.result for check in fields["checks"] if hasattr(check.result, "is_match")]
@@ -399,7 +407,7 @@ def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
         and all(item.is_match for item in matches)
         and all(item.is_live for item in lives)
         and (least is None or all(item.score and item.score.value >= least for item in matches))
-        and (not with_reference or fields["compared_with"] is fm.ComparedWith.GIVEN)
+        and picture in (None, fields["compared_with"])
     )
     assert verified(result, max_age_s=7200) is expected
     assert result.state in (fields["state"], STATE.EXPIRED)

@@ -49,6 +49,12 @@ BACKENDS = {
     ),
 }
 
+#: On what: no start brings a picture.
+RELIED_ON = {
+    "didit": {"compared_with": "document"},
+    **{vendor: {"expects": ["liveness"]} for vendor in ("azure", "rekognition")},
+}
+
 
 class SessionWorld:
     """One vendor of sessions, and a client of it with these gates.
@@ -89,7 +95,7 @@ class SessionWorld:
             on_event=self.events.append,
             clock=self.clock,
         )
-        self.sessions = fm.Sessions(verifier)
+        self.sessions = fm.Sessions(verifier, **RELIED_ON[vendor])
 
     def plan(self, subject=SUBJECT, **more):
         """A record for the canaries, unless said."""

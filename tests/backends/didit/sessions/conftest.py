@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from kit.scripted import ScriptedAdapter
 
-import facematch_core as fm
 from facematch_core.calls import DeleteRequest, ReadRequest, StartRequest
 from facematch_core.session_types import SessionRecord
 from facematch_didit import DiditBackend
@@ -24,7 +23,9 @@ RECORD = SessionRecord(
     backend="didit",
     subject_ref=f"subject-{CANARY}",
     purpose="payout",
-    checks=tuple(fm.Operation(check) for check in ("match", "liveness")),
+    expects=("match", "liveness"),
+    compared_with="document",
+    facts={"workflow_id": WORKFLOW},
     planned_at=PLANNED,
 )
 

@@ -25,24 +25,28 @@ def mock(didit_server):
 def open_sessions(mock, at_end):
     """Opens sessions on the mock, of a workflow of that kind."""
 
-    def make(kind="biometric", clock=None, **settings):
+    def make(kind="biometric", clock=None, compared=None, **settings):
         mock.control.sessions.workflow(WORKFLOW, kind=kind)
         settings = {"api_key": mock.live_key, "workflow_id": WORKFLOW} | settings
         settings |= {"webhook_secrets": SECRET, "return_hosts": ["shop.example"]}
         backend = DiditBackend(base_url=mock.url, workflow_takes_reference=True, **settings)
-        return at_end.enter_context(Sessions(fm.FaceVerifier(backend, clock=clock)))
+        # Most workflows compare with the document that is shown.
+        picture = {"kyc": "document", "biometric": "given"}[compared or kind]
+        verifier = fm.FaceVerifier(backend, clock=clock)
+        return at_end.enter_context(Sessions(verifier, compared_with=picture))
 
     return make
 
 
 def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessions):
     sessions = open_sessions(liveness_method="PASSIVE")
-    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    record = sessions.plan("customer-17", **PAYOUT)
     more = {"return_url": RETURN_URL, "language": "es"}
     session = sessions.start(record, reference=REFERENCE, **more)
-    assert session.link.reveal().startswith(mock.url)
+    assert session.way_in.link.reveal().startswith(mock.url)
     assert sessions.read(record).state is SessionState.PENDING  # found by the id of the record
-    assert sessions.resume(session.record).link == session.link
+    again = sessions.read(session.record, with_way_in=True)
+    assert again.way_in.link == session.way_in.link
     mock.control.sessions.finish(session.record.session_id, card="p1")
     result = sessions.read(session.record, with_portrait=True)
     assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
@@ -57,7 +61,7 @@ def test_a_face_like_the_reference_verifies_for_that_one_thing(mock, open_sessio
 @pytest.mark.parametrize("card", ["p2", "attack"])
 def test_another_face_and_one_that_is_not_live_are_not_verified(card, mock, open_sessions):
     sessions = open_sessions()
-    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    record = sessions.plan("customer-17", **PAYOUT)
     session = sessions.start(record, reference=REFERENCE)
     mock.control.sessions.finish(session.record.session_id, card=card)
     result = sessions.read(session.record, with_portrait=True)
@@ -70,14 +74,15 @@ def test_another_face_and_one_that_is_not_live_are_not_verified(card, mock, open
 
 
 def test_a_workflow_that_ignores_the_reference_is_for_a_person(mock, open_sessions):
-    sessions = open_sessions("kyc")
-    for with_reference in (True, False):
-        record = sessions.plan("customer-17", with_reference=with_reference, **PAYOUT)
-        session = sessions.start(record, reference=REFERENCE if with_reference else None)
+    for compared in ("biometric", "kyc"):
+        sessions = open_sessions("kyc", compared=compared)
+        record = sessions.plan("customer-17", **PAYOUT)
+        is_given = record.compared_with is ComparedWith.GIVEN
+        session = sessions.start(record, reference=REFERENCE if is_given else None)
         mock.control.sessions.finish(session.record.session_id, card="p1")
         result = sessions.read(session.record)
         assert result.compared_with is ComparedWith.DOCUMENT
-        assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600) is not with_reference
+        assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600) is not is_given
 
 
 def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_session(
@@ -101,7 +106,7 @@ def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_sessio
 def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_sessions):
     sessions = open_sessions(api_key=mock.sandbox_key)
     options = DiditSessionOptions(sandbox_scenario="decline_liveness_attack")
-    record = sessions.plan("customer-17", with_reference=True, **PAYOUT)
+    record = sessions.plan("customer-17", **PAYOUT)
     session = sessions.start(record, reference=REFERENCE, options=options)
     mock.control.sessions.finish(session.record.session_id, card="p1")
     assert not sessions.read(session.record).liveness.is_live

@@ -30,14 +30,15 @@ def test_a_decision_is_read_whole(read, didit):
     assert (reading.session_id, reading.state) == (didit.session_id, SessionState.DECIDED)
     assert (reading.vendor_status, reading.approved, reading.reviewed) == ("Approved", True, False)
     assert (reading.record_id, reading.terms) == (didit.record.id, didit.record.terms)
-    assert (reading.subject_ref, reading.link, reading.token) == (None, None, None)
+    assert (reading.subject_ref, reading.way_in.link, reading.way_in.token) == (None, None, None)
     assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
-    assert read(expires_at="2026-07-09T09:15:27Z").expires_at.day == 9
+    assert read(expires_at="2026-07-09T09:15:27Z").way_in.expires_at.day == 9
     assert (reading.environment, reading.billing.charged) == (
         fm.Environment.PRODUCTION,
         fm.Charged.NO,
     )
-    assert reading.vendor == {"workflow_id": didit.workflow_id}
+    assert reading.facts == {"workflow_id": didit.workflow_id}
+    assert read(workflow_id=None).facts == {"workflow_id": ""}  # hidden from a yes
     match, check = reading.checks
     assert decisions(reading) == PASSED
     assert (match.result.score.value, match.portrait) == (95.43, None)
@@ -76,8 +77,8 @@ def test_each_word_is_a_state_and_only_an_open_session_has_a_link(word, state, r
     reading = read(status=word)
     assert (reading.state, reading.vendor_status) == (state, word)
     assert reading.approved is (word == "Approved")
-    assert (reading.link is not None) is (state is SessionState.PENDING)
-    assert read(status=word, session_url=None).link is None
+    assert (reading.way_in.link is not None) is (state is SessionState.PENDING)
+    assert read(status=word, session_url=None).way_in.link is None
     if word != "Approved":
         assert not set(decisions(reading)) & set(PASSED)
 
@@ -126,7 +127,7 @@ def test_the_picture_is_the_reference_only_if_nothing_speaks_against_it(
     body["face_matches"][0]["source_image_session_id"] = source_id
     body["face_matches"] *= 2 if source == "twice" else 1
     records = [
-        attrs.evolve(didit.record, with_reference=True),
+        attrs.evolve(didit.record, compared_with="given"),
         didit.record,
     ]
     assert tuple(read(record, body=body).compared_with for record in records) == expected

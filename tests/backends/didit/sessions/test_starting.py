@@ -26,9 +26,10 @@ def test_the_record_alone_makes_the_least_body(scripted, didit):
     }
     assert didit.canary not in script.seen[0].body.decode()  # the subject stays here
     assert session.session_id == didit.session_id
-    assert session.link.reveal() == didit.started()["url"]
-    assert session.token.reveal() == didit.started()["session_token"]
-    assert session.vendor == {"workflow_id": didit.workflow_id, "workflow_version": "3"}
+    assert session.way_in.link.reveal() == didit.started()["url"]
+    assert session.way_in.token.reveal() == didit.started()["session_token"]
+    assert session.facts == {"workflow_id": didit.workflow_id}
+    assert session.vendor == {"workflow_version": "3"}
     assert didit.canary not in repr(session)
 
 
@@ -176,12 +177,27 @@ def test_what_is_not_the_records_is_not_found(answers, requests, scripted, didit
         return page(*[didit.row(**changes) for changes in answer[1]["results"]])
 
     backend, script = scripted(*[spell(answer) for answer in answers])
-    for kind, ask in (("read", backend.read_session), ("delete", backend.delete_session)):
-        script.answers = [spell(answer) for answer in answers]
-        with pytest.raises(fm.SessionNotFound) as caught:
-            ask(didit.request(kind))
-        assert caught.value.billing.charged is fm.Charged.NO
-    assert len(script.seen) == 2 * requests
+    with pytest.raises(fm.SessionNotFound) as caught:
+        backend.read_session(didit.request("read"))
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert len(script.seen) == requests
+
+
+@pytest.mark.parametrize("rows", [(), ({"vendor_data": "somebody"},)])
+def test_nothing_is_deleted_that_is_not_the_records(rows, scripted, didit):
+    backend, script = scripted(page(*[didit.row(**changes) for changes in rows]))
+    with pytest.raises(fm.SessionNotFound) as caught:
+        backend.delete_session(didit.request("delete"))
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert [method for method, _, _ in script.sent] == ["GET"]
+
+
+def test_a_film_is_deleted_unread_and_so_is_that_of_a_second_start(scripted, didit):
+    rows = page(didit.row(session_id=OTHER), didit.row(), didit.row(vendor_data="somebody"))
+    backend, script = scripted(rows, (204, b""), (204, b""))
+    assert backend.delete_session(didit.request("delete")).state is DeletionState.DONE
+    requests = [(method, url.rpartition("/session/")[2]) for method, url, _ in script.sent[1:]]
+    assert requests == [("DELETE", f"{name}/delete/") for name in (OTHER, didit.session_id)]
 
 
 def test_a_session_that_is_deleted_meanwhile_hides_no_older_one(scripted, didit):
