@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -51,6 +52,8 @@ from .refusals import (
 from .session_types import Deletion, SessionAnswer, SessionReading
 from .transport import HttpClient, host_of
 
+_log = logging.getLogger(__name__)
+
 __all__ = [
     "MOCK_HEADER", "ApiKeyBackend", "BodyShape", "ErrorRow", "ErrorTable", "FilePart",
     "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow", "Steps", "Wait",
@@ -59,6 +62,8 @@ __all__ = [
 ]  # fmt: skip
 
 R = TypeVar("R", bound=Result | SessionAnswer)
+#: How long a verdict waits for what removes the pictures behind it, in seconds.
+_REMOVAL_S = 2.0
 _Row: TypeAlias = ErrorRow | InconclusiveRow
 
 
@@ -214,12 +219,21 @@ class HttpBackend(RemoteBackend):
 
         Asked of every reply. It is `ids.vendor` of the result and of every later error, and the
         `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is answered,
-        a later id takes the place of the one before; from then on an answer with another one is
-        about somebody else, and ends the call as an `UnexpectedResponse`. So give None for a reply
-        that has only an id of its request, or of something else (a person, a report). A text of
-        more than 200 characters, or that cannot be printed, is none.
+        a later id takes the place of the one before. From then on each answer with which the call
+        goes on must have the same: without it, or with another one, it may be about somebody else,
+        and is an `UnexpectedResponse`. Where the body has none, `reply.url` may. Give None for what
+        is only an id of a request, or of something else (a person, a report). A text of more than
+        200 characters, or that cannot be printed, is none.
         """
         return None
+
+    def echoes(self, reply: HttpReply) -> Mapping[str, object]:
+        """What an answer repeats of what was sent: `call_id`, `caller_ref`; by default nothing.
+
+        An answer that repeats another one than was sent is about somebody else's call, and an
+        `UnexpectedResponse`. None counts as not repeated.
+        """
+        return {}
 
     def error_code(self, reply: HttpReply) -> object:
         """The vendor's own code in a reply of a status that was not expected, for `error_codes`.
@@ -385,8 +399,8 @@ class HttpBackend(RemoteBackend):
 
         Args:
             request: Something that changes nothing at the vendor.
-            call: What is looked for, so that an answer with another `vendor_id` is an error; None
-                if it is about no call.
+            call: What is looked for, so that an answer about another one is an error, by
+                `vendor_id` and `echoes`; None if it is about no call, or about many.
             deadline: When it must be over.
 
         Raises:
@@ -472,12 +486,14 @@ class _HttpCall:
                     next_input = None
                 else:
                     next_input = self._send(step)
+        except BaseException as error:
+            self._leave(error)
+            raise
         finally:
             # An error may hold this frame for long, and what the steps hold with it: a lock, say.
             with contextlib.suppress(Exception):
                 steps.close()
-        outcome = self._finish(next_input)
-        return self._clean_up(outcome) if self.cleanups else outcome
+        return self._clean_up(self._finish(next_input))
 
     def _advance(
         self, steps: Steps, next_input: HttpReply | VendorError | None
@@ -632,8 +648,10 @@ class _HttpCall:
             outcome = self._read_refusal(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
-        if vendor_id not in (None, self.call.vendor_id):
-            return self._end_unreadable(f"it is about {vendor_id}, not {self.call.vendor_id}")
+        if self.is_accepted and vendor_id not in (None, self.call.vendor_id):
+            return self._end_unreadable(_about_another(vendor_id, self.call))
+        if isinstance(call, Call) and (name := _find_other_echo(backend, reply, call)):
+            return self._end_unreadable(f"it repeats another {name} than was sent")
         if isinstance(outcome, Result):
             billing = outcome.billing
             if self.is_last_free and self.ledger.paid_charges and billing.charged is not Charged.NO:
@@ -793,25 +811,9 @@ class _HttpCall:
         self, outcome: Result | SessionAnswer | VendorError
     ) -> Result | SessionAnswer | VendorError:
         """The outcome, once what the steps have left for the end is sent; it says what failed."""
-        may_be_sought = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
+        billing = outcome.billing if isinstance(outcome, VendorError) else None
         is_untrusted = isinstance(outcome, EnvironmentMismatch)
-        is_unsent = self.canned_replies is not None or not self.is_sent
-        if may_be_sought or is_untrusted or is_unsent or self.is_cancelled:
-            return outcome
-        text = ""
-        for request in reversed(self.cleanups):
-            secrets = self.secrets
-            try:
-                signed = self.backend.sign(request, self.call, deadline=self.deadline)
-                secrets += signed.secrets
-                signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
-                reply = _fetch_free(self.backend, signed, self.deadline)
-                reason = reply.message if isinstance(reply, VendorError) else ""
-            except Exception as error:
-                if find_callers_exception(error) is error:
-                    raise
-                reason = _report(error)
-            text += f" {quote_text(reason, masker(secrets))}" if reason else ""
+        text = "" if is_untrusted or not self._is_to_be_tidied(billing) else self._remove()
         if not text:
             return outcome
         text = f"What the call left at {self.backend.name} was not removed:{text}"
@@ -828,6 +830,44 @@ class _HttpCall:
             text=text,
         )
         return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+
+    def _leave(self, error: BaseException) -> None:
+        """Remove what a call has left at the vendor for which nobody waits any more, or say so."""
+        if isinstance(error, CallCancelled):
+            if self._is_to_be_tidied(error.billing):
+                self._remove()
+        elif not isinstance(error, Exception) and self.cleanups:
+            # Ctrl-C: nobody knows how long the program still has.
+            name, call_id = self.backend.name, self.call.call_id
+            _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
+
+    def _is_to_be_tidied(self, billing: Billing | None) -> bool:
+        """Whether something was left that nobody needs, by the bill of a call without a result."""
+        is_unsent = self.canned_replies is not None or not self.is_sent
+        may_be_sought = (
+            billing is not None
+            and billing.charged is not Charged.NO
+            and _is_reconcilable(self.backend, self.call)
+        )
+        return bool(self.cleanups) and not is_unsent and not may_be_sought
+
+    def _remove(self) -> str:
+        """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
+        text, deadline = "", self.deadline.within(_REMOVAL_S)
+        for request in reversed(self.cleanups):
+            secrets = self.secrets
+            try:
+                signed = self.backend.sign(request, self.call, deadline=deadline)
+                secrets += signed.secrets
+                signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
+                reply = _fetch_free(self.backend, signed, deadline, timeouts_s=self.call.timeouts_s)
+                reason = reply.message if isinstance(reply, VendorError) else ""
+            except Exception as error:
+                if find_callers_exception(error) is error:
+                    raise
+                reason = _report(error)
+            text += f" {quote_text(reason, masker(secrets))}" if reason else ""
+        return text
 
 
 def as_secret(key: Secret | str) -> Secret:
@@ -854,14 +894,24 @@ class ApiKeyBackend(HttpBackend):
 
 
 def _fetch_free(
-    backend: HttpBackend, request: HttpRequest, deadline: Deadline, call: CallRecord | None = None
+    backend: HttpBackend,
+    request: HttpRequest,
+    deadline: Deadline,
+    call: CallRecord | None = None,
+    timeouts_s: tuple[float, float] | None = None,
 ) -> HttpReply | VendorError:
     """The answer, about `call`, that a free request outside of a call expects; else the error."""
     if host := _find_foreign_host(backend, request.url):
         raise ConfigurationError(f"{backend.name} would send its key to {host}.")
     error: VendorError
     try:
-        reply = backend.client.send(request, backend=backend.name, charges=0, deadline=deadline)
+        reply = backend.client.send(
+            request,
+            backend=backend.name,
+            charges=0,
+            timeouts_s=timeouts_s,
+            deadline=deadline,
+        )
     except OutcomeUnknown as unknown:
         error = errors.VendorUnavailable(unknown.message, status_code=unknown.status_code)
     except VendorError as refusal:
@@ -872,13 +922,16 @@ def _fetch_free(
             error = _mismatch_error(backend, reply)
         elif reply.status not in request.expects:
             error = _error_by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
-        elif call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
-            return reply
         else:
-            problem = f"it is about {vendor_id}, not {call.vendor_id}"
-            error = unreadable_error(
-                f"{backend.name} answered {reply.status}", problem, FREE_BILLING
-            )
+            problem = ""
+            if call and None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
+                problem = _about_another(vendor_id, call)
+            elif call and (name := _find_other_echo(backend, reply, call)):
+                problem = f"it repeats another {name} than was sent"
+            if not problem:
+                return reply
+            answered = f"{backend.name} answered {reply.status}"
+            error = unreadable_error(answered, problem, FREE_BILLING)
     error.billing = FREE_BILLING
     mask_error(error, request.secrets)
     return error
@@ -939,14 +992,34 @@ def _is_reconcilable(backend: HttpBackend, call: Request) -> bool:
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
+    """The vendor's id of the call in a reply; empty for what cannot be one, None for none."""
     try:
         vendor_id: object = backend.vendor_id(reply)
     except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
         report_fault(error)
-        return None
+        return ""
     # Nobody's id has a line break, or the length of a page.
     is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
-    return cast(str, vendor_id) if is_id else None
+    return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
+
+
+def _about_another(vendor_id: str | None, call: Request | CallRecord) -> str:
+    return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
+
+
+def _find_other_echo(backend: HttpBackend, reply: HttpReply, call: Call | CallRecord) -> str:
+    """The name of what a reply repeats and the call did not send; empty if there is none."""
+    call_id = call.id if isinstance(call, CallRecord) else call.call_id
+    sent = {"call_id": call_id, "caller_ref": call.caller_ref}
+    try:
+        for name, shown in backend.echoes(reply).items():
+            # Forms trim white space, and a vendor may make a number of digits.
+            if None not in (shown, sent[name]) and f"{shown}".strip() != f"{sent[name]}".strip():
+                return name
+    except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
+        report_fault(error)
+        return "text"
+    return ""
 
 
 def _is_trusted(backend: HttpBackend, reply: HttpReply) -> bool:

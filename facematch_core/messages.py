@@ -74,9 +74,10 @@ class HttpRequest:
         is_cleanup: Whether it only removes what the call has left at the vendor. It is sent once
             the call is over, with a result or with an error, the latest one first. Any 2xx answer
             will do; another one, or none, is a warning (``not_cleaned_up``) or a sentence in the
-            error, and changes neither result nor bill. It is not sent when the caller has gone,
-            when the deadline is over, and when the call may still be looked for
-            (`OutcomeUnknown.reconcilable`).
+            error, and changes neither result nor bill. The verdict waits two seconds for all of
+            them at most. It is not sent when the deadline is over, and after an error when the call
+            may have been charged and can still be looked for (`Backend.reconcilable`). When the
+            program is stopped by Ctrl-C, the log says what is left.
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
             token alone, where a header holds ``Bearer TOKEN``. With one of them in the address
             urllib3 logs nothing of the request.

@@ -556,7 +556,7 @@ class Pipeline:
                 progress.on_sent(SendState.MAYBE_SENT)
             return ask(call)
 
-        if not backend.reports_sent:
+        if paid and not backend.reports_sent:
             send_by = deadline  # what never says when it sends could not be stopped before that
         send_by = deadline.earlier(send_by)
         if backend.keeps_deadline or not send_by.is_limited:

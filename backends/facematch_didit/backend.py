@@ -24,6 +24,7 @@ from facematch_core import (
     ThresholdRule,
 )
 from facematch_core.backend import (
+    CALL_ID_KEY,
     Call,
     Capabilities,
     DeleteRequest,
@@ -41,7 +42,14 @@ from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
 
 from . import wire
-from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
+from .words import (
+    DEFAULT_THRESHOLD,
+    HOST,
+    LIVENESS_SCALE,
+    MATCH_SCALE,
+    MEDIA_KEYS,
+    NAME,
+)
 
 if TYPE_CHECKING:
     from facematch_core.http import DeleteSteps, SessionSteps
@@ -191,6 +199,11 @@ class DiditBackend(wire.Connection, HttpBackend):
         if isinstance(call, MatchCall):
             return wire.match_result(call, reply.json(), self.environment)
         return wire.liveness_result(call, reply.json(), self.environment)
+
+    def echoes(self, reply: HttpReply) -> Mapping[str, object]:
+        """Both that are kept with a call; None where the edition or the account shows none."""
+        call_id = reply.at("metadata", CALL_ID_KEY)
+        return {"caller_ref": reply.at("vendor_data"), "call_id": call_id}
 
     def error(self, reply: HttpReply, call: Request) -> VendorError:
         """The error for any other answer."""

@@ -259,6 +259,32 @@ class Engine(EngineBackend):
         return Compared(score=60.0)
 
 
+def test_an_engine_that_hangs_leaves_time_for_the_vendor_after_it():
+    """`local` first, a vendor second is what a newcomer writes."""
+    engine, spare = Engine(), FakeBackend()
+    both = failover(fm.SystemClock(), engine, spare)
+    for _ in range(9):  # the last one finds no thread that is free
+        result = both.verify(A, B, deadline_s=0.6)
+        assert result.route.answered_by == "b"
+    engine.release.set()
+    assert (engine.most, len(spare.calls)) == (8, 9)
+
+
+def test_nothing_is_sent_after_the_share(clock):
+    """A policy has waited through it: the time that is left is the next member's."""
+
+    class Waits(Policy):
+        def enter(self, context):
+            clock.advance(5)
+            return lambda _outcome: None
+
+    first, spare = Keeping(clock), Keeping(clock)
+    waiting = fm.FaceVerifier(first, policies=[Waits()], clock=clock)
+    members = {"a": waiting, "b": fm.FaceVerifier(spare, clock=clock)}
+    result = fm.Failover(members, clock=clock).verify(A, B, deadline_s=8)
+    assert (result.route.answered_by, first.calls, len(spare.calls)) == ("b", [], 1)
+
+
 def test_at_most_8_comparisons_are_left_behind_and_the_next_call_waits_for_one_of_them():
     engine = Engine()
     verifier = fm.FaceVerifier(engine)

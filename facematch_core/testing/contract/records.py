@@ -90,7 +90,7 @@ class RecordRules(Rules):
                 trace = _trace(bench, operation, situation, **options)
                 count, error = len(trace.cleanups), trace.outcome.error
                 where = f"{operation}, {situation.name} {options or ''}"
-                if isinstance(error, fm.OutcomeUnknown) and error.reconcilable:
+                if _may_be_sought(bench, error):
                     assert not count, f"{where}: what `reconcile` would look for is removed"
                     continue
                 # Whether the last request made something, a refusal of it does not say.
@@ -108,6 +108,13 @@ class RecordRules(Rules):
                 assert "not_cleaned_up" in tags or not refused, f"{how}: no warning says so"
         if not removes:
             benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
+
+
+def _may_be_sought(bench: Bench, error: fm.FaceMatchError | None) -> bool:
+    """Whether a call that ended in an error may have been charged, and can be looked for."""
+    is_open = isinstance(error, fm.VendorError) and error.billing.charged is not fm.Charged.NO
+    call = error.call if is_open and isinstance(error, fm.VendorError) else None
+    return call is not None and bench.backend.reconcilable(call)
 
 
 #: A call that is in the vendor's records, in which situation it ends there, and what it answers.

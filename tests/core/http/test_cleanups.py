@@ -1,12 +1,16 @@
 """What a call leaves at the vendor is removed at its end, and that changes nothing else."""
 
+import contextlib
+import time
+
 import attrs
 import pytest
 from kit.acme import match_call
 from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
+from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
-from facematch_core._cancellation import CANCELLATION, Cancellation
+from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.http import HttpRequest, Wait
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
@@ -41,6 +45,10 @@ CHECKED, GONE = reply(200, {"similarity": 0.935}), reply(204)
 DOWN = reply(503, {})
 #: The answer does not come.
 LOST = None
+
+
+def raw(answer):
+    return http_reply(answer.status, answer.body, "Connection: close")
 
 
 def test_what_a_call_leaves_is_removed_at_its_end_the_latest_first(clock):
@@ -126,6 +134,29 @@ def test_what_may_still_be_looked_for_is_not_removed(clock):
     assert len(server.requests) == 3
 
 
+@pytest.mark.parametrize(
+    "odd", [reply(200, {"similarity": 1.7}), reply(200, {"job": 7}), reply(200)]
+)
+def test_a_paid_verdict_that_nobody_could_read_is_not_removed(clock, odd):
+    """`reconcile` may still find it: a worse answer is treated no better."""
+    with served(ACCEPTED, odd) as server, pytest.raises(fm.UnexpectedResponse) as caught:
+        verify(server, clock, by=TidyLater)
+    assert len(server.requests) == 2
+    assert caught.value.billing.charged is YES
+
+
+def test_a_verdict_waits_two_seconds_for_all_clean_ups():
+    began = time.monotonic()
+    held = [
+        *[[read_request, send(raw(each))] for each in (PERSON, CHECKED)],
+        *[[read_request, hold]] * 2,
+    ]
+    with RawServer(held) as server:
+        result = verify(server, fm.SystemClock(), by=Tidy)
+    assert time.monotonic() - began < 10
+    assert (result.is_match, [each.tag for each in result.warnings]) == (True, ["not_cleaned_up"])
+
+
 def test_nothing_is_removed_when_no_time_is_left(clock):
     class Slow(Tidy):
         def parse(self, call, reply):
@@ -138,21 +169,40 @@ def test_nothing_is_removed_when_no_time_is_left(clock):
     assert len(server.requests) == 2
 
 
-def test_a_caller_who_has_gone_waits_for_no_clean_up():
+@pytest.mark.parametrize("by", [Tidy, TidyLater])
+def test_a_caller_who_has_gone_leaves_no_picture_at_the_vendor(by):
     cancellation = Cancellation()
 
-    class Gone(Tidy):
-        def parse(self, call, reply):
-            cancellation.cancel()
-            return super().parse(call, reply)
+    class Gone(by):
+        def sign(self, request, call, *, deadline):
+            if request.url.endswith(("/checks", "/compare")):
+                cancellation.cancel()
+            return super().sign(request, call, deadline=deadline)
+
+        def reconcilable(self, call):
+            return False
 
     token = CANCELLATION.set(cancellation)
     try:
-        with served(PERSON, CHECKED) as server:
-            assert Gone(base_url=server.url).match(match_call()).score.value == 93.5
-        assert len(server.requests) == 2
+        server = served(*[PERSON] * (by is Tidy), reply(202, {}), GONE, GONE)
+        with server, contextlib.suppress(CallCancelled, fm.UnexpectedResponse):
+            Gone(base_url=server.url).match(match_call())
+        assert paths(server)[-1] == ("/people/1" if by is Tidy else "/jobs/7")
     finally:
         CANCELLATION.reset(token)
+
+
+def test_after_ctrl_c_the_log_says_what_is_left(clock, caplog):
+    class Stopped(Tidy):
+        def parse(self, call, reply):
+            raise KeyboardInterrupt
+
+    with served(PERSON, CHECKED) as server, pytest.raises(KeyboardInterrupt):
+        verify(server, clock, by=Stopped)
+    assert len(server.requests) == 2
+    (record,) = [each for each in caplog.records if each.name == "facematch_core.http"]
+    assert "tidy" in record.getMessage()
+    assert JOBS_KEY not in record.getMessage()
 
 
 def test_a_fault_of_the_signature_is_a_warning(clock):

@@ -234,6 +234,31 @@ def test_an_answer_about_another_job_is_no_verdict(clock, replies):
     assert "job-8" in str(error)
 
 
+class Strict(Later):
+    """Of a vendor that has the id in every answer about a job."""
+
+    def vendor_id(self, reply):
+        return reply.json()["job"]
+
+
+@pytest.mark.parametrize(
+    "odd", [{}, *({"job": job} for job in (777, ["job-8"], "", "j" * 201, "job-8"))]
+)
+def test_an_answer_that_does_not_say_whose_it_is_is_no_verdict(clock, odd):
+    """A cache, or a vendor that mixes its answers up, shows somebody else's face."""
+    done = reply(200, {"state": "done", "similarity": 0.99, **odd})
+    by = Later if odd else Strict
+    with served(ACCEPTED, done) as server, pytest.raises(fm.UnexpectedResponse) as caught:
+        verify(server, clock, by)
+    assert (caught.value.billing.charged, caught.value.ids.vendor) == (YES, "job-7")
+    with (
+        served(done) as server,
+        fm.FaceVerifier(by(base_url=server.url)) as verifier,
+        pytest.raises(fm.UnexpectedResponse),
+    ):
+        verifier.reconcile(RECORD)
+
+
 def test_a_first_answer_may_have_no_id():
     result = read(reply(202, {}, Location="/jobs/7"), RUNNING, OTHER)
     assert (result.is_match, result.ids.vendor) == (True, "job-8")
