@@ -205,13 +205,13 @@ class CellTable:
             yield Problem(f"{name} is {cell!r}; {advice}", places)
 
     def is_numeric(self, name: str) -> bool:
-        """Whether at least half of the cells that are not empty are numbers, in any form."""
+        """Whether at least a tenth of the cells that are not empty are numbers, in any form."""
         numbers, bad = self._number(name)
         some = [self.cell(name, row) for row in np.flatnonzero(bad)[:100].tolist()]
         if some and all(_COMMA.fullmatch(cell) or _FOREIGN_NUMBER.fullmatch(cell) for cell in some):
             return True
         good = np.count_nonzero(~np.isnan(numbers))
-        return bool(good and good >= np.count_nonzero(bad))
+        return bool(good and 10 * good >= np.count_nonzero(bad))
 
     def cell(self, name: str, row: int) -> str:
         """One cell as text, without spaces around it."""
@@ -518,6 +518,12 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
         numbers = np.full(len(column), np.nan)
         return numbers, pc.is_valid(column).to_numpy(zero_copy_only=False)
     text = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
+    # A percent sign on each number is the unit of all; on some it would be one of two.
+    percent = pc.ends_with(text, "%")
+    if pc.any(percent).as_py():
+        no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
+        if pc.all(pc.or_(percent, no_number)).as_py():
+            text = pc.replace_substring_regex(text, r"\s*%$", "")
     if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
         text = pc.replace_substring(text, ",", ".")
     bad = np.zeros(len(text), np.bool_)

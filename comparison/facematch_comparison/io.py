@@ -31,7 +31,18 @@ from .answers import (
     ScoreTable,
 )
 from .cells import MAX_ROWS, CellTable, Problem, WordColumn, problems_at, read_cells
-from .columns import LONG, PEOPLE, PERSON, PICTURES, WIDE, ColumnRoles, recognise, scale_of
+from .columns import (
+    LONG,
+    PEOPLE,
+    PERSON,
+    PICTURES,
+    TRUTH,
+    WIDE,
+    ColumnRoles,
+    ColumnsNotRecognised,
+    recognise,
+    scale_of,
+)
 from .numbers import join_names
 from .study.drawing import components
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
@@ -49,6 +60,9 @@ _OF_SYSTEM: Final = (
 #: More systems than this are a mistake in the file.
 MOST: Final = 100
 
+#: Where so many mated pairs all score above so many others, the labels may be the answers.
+ENOUGH_APART: Final = 20
+
 #: Different numbers below 0 that may each stand for no score.
 _MOST_MARKS: Final = 3
 
@@ -61,7 +75,13 @@ _MISSING: Final = "\0"
 _SO: Final = "nothing was judged"
 _CURRENCY: Final = re.compile("[A-Z]{3}")
 _YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
-_DECIDED: Final = {decision.value: at for at, decision in enumerate(DECISIONS)}
+_DECIDED: Final = {
+    **{
+        word: DECISIONS.index(Decision.MATCH if mated else Decision.NO_MATCH)
+        for word, mated in MATED.items()
+    },
+    **{decision.value: at for at, decision in enumerate(DECISIONS)},
+}
 _INCONCLUSIVE: Final = DECISIONS.index(Decision.INCONCLUSIVE)
 _BILLED: Final = {billed.value: at for at, billed in enumerate(BILLED)}
 _PRIVACY: Final = str(attrs.fields_dict(Answers)["privacy"].default)
@@ -90,9 +110,11 @@ def read_scores(
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
     Wide: a line for each pair, and each further column is the scores of the system of that name.
-    Higher is more alike. An answer without score and decision is a failure to acquire, and counts
-    against a mated pair; one with an ``error`` counts in no rate. All systems have the same pairs,
-    in any order. Two models are two systems; an error without a model counts with the first.
+    Higher is more alike, but in columns of distances (``distance``, ``l2``). What a system answered
+    (``match``, ``verified``) is its decision, and never the truth. An answer without score and
+    decision is a failure to acquire, and counts against a mated pair; one with an ``error`` counts
+    in no rate. All systems have the same pairs, in any order. Two models are two systems; an error
+    without a model counts with the first.
 
     Args:
         source: A CSV file (commas, or semicolons or tabs and decimal commas), the first sheet of an
@@ -100,12 +122,13 @@ def read_scores(
             pyarrow Table.
         columns: What a column is that is called otherwise: our name, or another that is recognised,
             to its name; ``group_sex`` and the like too.
-        systems: The columns of a wide table that are scores; no other column is one then.
+        systems: The columns of a table that are scores; no other column is one then.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold where the file does not say; AT_LEAST by
             default.
-        distance: Whether the scores are distances, of which less is more alike. A score, and every
-            threshold, is then minus the distance: -0.4 passes distances up to 0.4.
+        distance: Whether the scores are distances, of which less is more alike, whatever their
+            columns are called. A score, and every threshold, is then minus the distance: -0.4
+            passes distances up to 0.4.
         no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
             stands out as such a mark is refused; NaN says that there is no such number.
         independent_pairs: Whether every pair is one of people of its own, because nothing says who
@@ -119,7 +142,8 @@ def read_scores(
         Of each system, in the order of the file; pairs in that of their first lines.
 
     Raises:
-        ColumnsNotRecognised: a column is missing or unknown; with a guess which is which.
+        ColumnsNotRecognised: a column is missing or unknown; or nobody named the one that says
+            which pairs are mated, and the scores of a system are apart exactly as it says.
         InvalidRequest: it cannot be read, or something is wrong with a line; every place is named.
     """
     example = f"{WIDE} or {LONG}"
@@ -138,10 +162,34 @@ def read_scores(
     else:
         problems += _problems_between(table, models)
     cells.refuse(problems, so=_SO)
+    answers = [_answers(table, model, ThresholdRule(rule or "at_least")) for model in models]
+    if not {*usual.of.values()} & {recognised.of.get(name) for name in TRUTH}:
+        _ask_whose_labels(table, answers)
     if note is not None:
-        for text in _notes(table, systems):
+        for text in _notes(table):
             note(text)
-    return [_answers(table, model, ThresholdRule(rule or "at_least")) for model in models]
+    return answers
+
+
+def _ask_whose_labels(table: _ScoreCells, answers: Sequence[Answers]) -> None:
+    """Refuse labels that nobody named, that no name of a person confirms, and that scores follow.
+
+    A log of answers has a column for them that may be called anything. Judged by it, a system never
+    errs; and no test of its scores can find that out.
+    """
+    truth = [(ours, table.of[ours]) for ours in TRUTH if ours in table.of]
+    for each in answers if truth and not table.people_named else ():
+        (column, name), scored = truth[0], each.table.scored
+        mated, others = (
+            each.table.scores[scored & kind] for kind in (each.table.mated, ~each.table.mated)
+        )
+        if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
+            what = (
+                f"{table.cells.name}: {name[:60]!r} follows the scores of {each.name} exactly, all "
+                f"{len(mated):,} mated pairs above all {len(others):,} others; {_SO}. Does it say "
+                f"who is in the pictures, and not what {each.name} answered?"
+            )
+            raise ColumnsNotRecognised(what, columns={column: name})
 
 
 @attrs.define
@@ -174,7 +222,7 @@ class _ScoreCells:
         scores = self.cells.numbers(column)
         if self.no_scores:
             scores = np.where(np.isin(scores, self.no_scores), np.nan, scores)
-        return -scores if self.columns.distance else scores
+        return -scores if self.columns.is_distance(column) else scores
 
     @property
     def has_pictures(self) -> bool:
@@ -189,6 +237,8 @@ class _ScoreCells:
         """bool, (N,)."""
         if "mated" in self.of:
             return self.words("mated").map(lambda word: MATED.get(word.lower(), False), np.bool_)
+        if "non_mated" in self.of:
+            return self.words("non_mated").map(lambda word: _yes_no(word) == 0, np.bool_)
         probe, reference = self.alike(*PEOPLE)
         return np.equal(probe.codes, reference.codes)
 
@@ -262,14 +312,16 @@ class _ScoreCells:
         return f"{self.cells.unit} {self.cells.places[int(row)]}"
 
 
-def _notes(table: _ScoreCells, systems: Sequence[str]) -> Iterator[str]:
+def _notes(table: _ScoreCells) -> Iterator[str]:
     yield from table.cells.notes
-    if table.columns.systems and not systems:
-        names = [repr(name[:60]) for name in table.columns.systems]
-        yield f"taken as scores of systems: {join_names(names)}"
-    if table.columns.distance:
+    yield from table.columns.notes
+    if not {*TRUTH} & table.of.keys():
+        yield "a pair is mated where both people have one name, for no column says which pairs are"
+    scores = table.columns.systems or filter(None, [table.of.get("score")])
+    if distances := [repr(name[:60]) for name in scores if table.columns.is_distance(name)]:
         yield (
-            "scores are minus the distances: a threshold of -0.4 passes distances of 0.4 and less"
+            f"scores of {join_names(distances)} are minus the distances: a threshold of -0.4 "
+            "passes distances of 0.4 and less"
         )
     if table.columns.people == (PERSON,):
         yield (
@@ -288,7 +340,8 @@ def _among(kind: Any) -> tuple[Callable[[str], bool], str]:
 #: What a cell of words may hold, and what is said of another one.
 _ALLOWED: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "mated": (lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"),
-    "decision": _among(Decision),
+    "non_mated": (lambda word: word.lower() in _YES_NO, "write 1 for two people and 0 for one"),
+    "decision": (lambda word: word.lower() in _DECIDED, _among(Decision)[1]),
     "acquired": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
     "people_known": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
     "billed": _among(Charged),
@@ -310,7 +363,7 @@ def _other_models(word: str) -> dict[str, int] | None:
 
 def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
     cells, of = table.cells, table.of
-    needed = [(name,) for name in ("system", "pair", "mated", "transaction", "attempt")]
+    needed = [(name,) for name in ("system", "pair", *TRUTH, "transaction", "attempt")]
     for names in (*needed, table.columns.people):
         for name, words in zip(names, table.alike(*names), strict=True) if names else ():
             if name in of:
@@ -327,7 +380,7 @@ def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
     for column in scores:
         yield from _marks(table, column)
     yield from _problems_of_people(table)
-    if table.columns.systems:
+    if table.columns.is_wide:
         return
     has_score = ~np.isnan(table.scores(of.get("score", _MISSING)))
     acquired = table.words("acquired").map(_yes_no, np.int8)
@@ -373,11 +426,12 @@ def _yes_no(word: str) -> int:
 def _problems_of_people(table: _ScoreCells) -> Iterator[Problem]:
     """Lines that say of two people that they are one, or the reverse; a picture with itself."""
     people = table.columns.people
-    label = table.words("mated")
+    ours = next((name for name in TRUTH if name in table.of), "mated")
+    label = table.words(ours)
     if {"0", "-1"} <= {*label.words}:
         rows = np.flatnonzero(label.codes == label.words.index("-1"))
-        yield Problem(f"{table.of['mated']} is -1, and 0 on other lines; write 1 or 0", rows)
-    if "mated" in table.of and people in (PEOPLE, PICTURES):
+        yield Problem(f"{table.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
+    if ours in table.of and people in (PEOPLE, PICTURES):
         right = label.map(lambda word: word.lower() in MATED, np.bool_)
         probe, reference = table.people
         words = table.alike(*people)
@@ -462,10 +516,6 @@ def _models_of(
 def _problems_between(table: _ScoreCells, models: Sequence[_SystemRows]) -> Iterator[Problem]:
     pair, name_of = table.pairs
     first = table.first
-    is_wide = bool(table.columns.systems)
-    if "pair" not in table.of and not table.has_pictures and len(models) > 1 and not is_wide:
-        yield Problem("the column pair is missing: several systems have lines for the same pairs")
-        return
     for model in models:
         yield from _problems_of_pairs(table, model, models)
     for name, rows in {model.system: model.of_system for model in models}.items():
@@ -530,7 +580,7 @@ def _problems_of_pairs(
     unit = table.cells.unit
     at = _first_rows(pair, model.rows)
     # In a wide table a line is of all systems.
-    of = "" if table.columns.systems else f" of {model.name[:60]!r}"
+    of = "" if table.columns.is_wide else f" of {model.name[:60]!r}"
     yield from problems_at(
         model.rows[at[pair[model.rows]] != model.rows],
         lambda row: (
@@ -634,7 +684,8 @@ def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Ans
     acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
     is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
     price, threshold = (_number(table, name, model.of_system) for name in ("price", "threshold"))
-    if threshold is not None and table.columns.distance:
+    is_distance = table.columns.is_distance(model.score)
+    if threshold is not None and is_distance:
         threshold = -threshold
     charged = np.where(answered & (price is not None), _BILLED["yes"], _BILLED["no"])
     billed = table.words("billed").map(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
@@ -665,9 +716,7 @@ def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Ans
             probe_subjects=probe_subjects,
             reference_subjects=reference_subjects,
             groups={column: _grouping(table, column, first) for column in table.columns.groups},
-            scale=MINUS_DISTANCE
-            if table.columns.distance
-            else of_system["scale"] or scale_of(model.score),
+            scale=MINUS_DISTANCE if is_distance else of_system["scale"] or scale_of(model.score),
             threshold=threshold,
             transactions=transactions,
             attempts=attempts,

@@ -413,7 +413,7 @@ def _evidence(file: str, sha256: str) -> Evidence:
 
 
 def _advice(error: ColumnsNotRecognised, options: Mapping[str, Any]) -> str:
-    """The command as it was called, with what its file of scores seems to hold: to be pasted."""
+    """The command as it was called, with what it takes to go on: to be pasted."""
     words, columns = [], options["columns"]
     for what, column in error.columns.items():
         if what not in columns and column not in columns.values():
@@ -423,10 +423,8 @@ def _advice(error: ColumnsNotRecognised, options: Mapping[str, Any]) -> str:
             words += ["--ignore", column]
     if error.independent_pairs and not options["independent_pairs"]:
         words.append("--independent-pairs")
-    if not words:
-        return "Name a column with --column, such as mated=same_guy, or skip it with --ignore."
     called = click.get_current_context().meta[_WORDS]
-    return f"If this guess is right, run:\n  {typed([*called, *words])}"
+    return f"{error.advice}, run:\n  {typed([*called, *words])}"
 
 
 def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[RunDatabase]:

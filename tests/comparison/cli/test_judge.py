@@ -194,7 +194,7 @@ def test_columns_that_are_not_recognised_come_with_a_line_to_paste(run, tmp_path
 
 
 def test_more_rows_than_the_limit_are_refused_with_the_option(run, tmp_path):
-    lines = ["image1,image2,same,a", *(f"{n}a,{n}b,1,{n}" for n in range(40))]
+    lines = ["image1,image2,same,score", *(f"{n}a,{n}b,1,{n}" for n in range(40))]
     (tmp_path / "s.csv").write_text("\n".join(lines))
     answer = run(*REPORT, "--max-rows", "1")
     assert (answer.exit_code, answer.stdout) == (2, "")

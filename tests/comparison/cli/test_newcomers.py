@@ -1,4 +1,7 @@
-"""Files of people who read no page: a report at the first try, or at the pasted second."""
+"""Files of people who read no page: a report at the first try, or at the pasted second.
+
+A line to paste may have `COLUMN` where only the user knows the name of a column.
+"""
 
 import re
 import shlex
@@ -20,17 +23,19 @@ def scores():
     """Of forty mated and forty non-mated pairs, with two decimals."""
     chance = np.random.default_rng(5)
     mated = np.arange(2 * PAIRS) < PAIRS
-    return mated, chance.normal(np.where(mated, 80, 20), 8).clip(1, 99).round(2)
+    return mated, chance.normal(np.where(mated, 70, 30), 20).clip(1, 99).round(2)
 
 
 @pytest.fixture
 def report(run):
     """The answers to a command, and to the one that it gave to paste, if it did."""
 
-    def ask(*words):
+    def ask(*words, columns=()):
         answers = [run(*REPORT, *words)]
         if answers[0].exit_code:
             (pasted,) = re.findall(r"^  facematch (.*)$", answers[0].stderr, re.MULTILINE)
+            for name in columns:
+                pasted = pasted.replace("COLUMN", name, 1)
             answers.append(run(*shlex.split(pasted)))
         assert answers[-1].exit_code == 0, answers[-1].output
         return answers
@@ -47,13 +52,11 @@ def test_a_log_with_one_user_a_line(report, scores, tmp_path):
             of_user = f"{'DE' if at % 20 < 10 else 'FR'},{100 + at + less},u{at % 20}"
             lines.append(f"{time},{at},{vendor},{value - less:.2f},{int(is_mated)},{of_user}")
     (tmp_path / "log.csv").write_text("\n".join(lines))
-    first, second = report("log.csv")
-    assert "--column person=user_id" in first.stderr
+    first, second = report("log.csv", columns=["case_no"])
+    assert "the column 'country' is unknown: 'DE', 'FR'" in first.stderr
     assert "each line is of one person, 'user_id'" in second.stderr
-    columns = {"person": "user_id", "pair": "case_no", "probe_group_country": "country"}
-    acme, bolt = read_scores(
-        tmp_path / "log.csv", columns=columns, ignore=["timestamp", "latency_ms"]
-    )
+    columns = {"pair": "case_no", "probe_group_country": "country"}
+    acme, bolt = read_scores(tmp_path / "log.csv", columns=columns, ignore=["latency_ms"])
     assert (acme.name, bolt.name, acme.people_known) == ("Acme", "Bolt", False)
     assert acme.table.scores.tolist() == values.tolist()
     table = acme.table
@@ -74,7 +77,8 @@ def test_a_german_spreadsheet(report, scores, tmp_path):
     text = "\r\n".join(lines)
     for encoding, notes in (("cp1252", 1), ("utf-8-sig", 0), ("utf-16", 0)):
         (tmp_path / "werte.csv").write_bytes(text.encode(encoding))
-        _, second = report("werte.csv")
+        words = ("--column", "probe=Prüfbild", "--column", "reference=Referenz")
+        _, second = report("werte.csv", *words, columns=["Gleich"])
         assert second.stderr.count("Windows-1252") == notes
         assert "Äpfel AG" in second.stdout
     columns = {"probe": "Prüfbild", "reference": "Referenz", "mated": "Gleich"}
@@ -83,21 +87,22 @@ def test_a_german_spreadsheet(report, scores, tmp_path):
     assert answers.names.pictures[0] == "ü0.jpg"
 
 
-def test_distances(run, scores, tmp_path):
-    _, values = scores
-    lines = ["image1,image2,label,distance"]
+def test_distances(report, scores, tmp_path):
+    mated, values = scores
+    lines = ["img1_path,img2_path,verified,distance,threshold,model,time,label"]
     lines += [
-        f"a{at},b{at},{int(m)},{100 - v:.2f}" for at, (m, v) in enumerate(zip(*scores, strict=True))
+        f"a{at},b{at},{100 - v < 50},{100 - v:.2f},50,VGG-Face,{at}.5,{int(m)}"
+        for at, (m, v) in enumerate(zip(mated, values, strict=True))
     ]
     path = tmp_path / "far.csv"
     path.write_text("\n".join(lines))
-    first = run(*REPORT, "far.csv")
-    assert (first.exit_code, "--distance" in first.stderr) == (2, True)
-    second = run(*REPORT, "far.csv", "--distance")
-    assert (second.exit_code, "minus the distances" in second.stderr) == (0, True)
-    (answers,) = read_scores(path, distance=True)
+    (first,) = report("far.csv", "--column", "mated=label")
+    assert "minus the distances" in first.stderr
+    (answers,) = read_scores(path, columns={"mated": "label"})
     assert answers.table.scores.tolist() == (values - 100).round(2).tolist()
-    assert answers.table.scale == MINUS_DISTANCE
+    assert (answers.table.scale, answers.table.threshold) == (MINUS_DISTANCE, -50)
+    path.write_text("\n".join(lines).replace("distance", "how_far"))
+    report("far.csv", "--column", "mated=label", "--column", "score=how_far", "--distance")
 
 
 def test_a_workbook(report, scores, tmp_path, monkeypatch):
