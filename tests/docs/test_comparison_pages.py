@@ -57,7 +57,7 @@ def test_quoted_figures_are_those_of_the_tables():
         f"in {span(share(row[5]) for row in below if row[2] == '0')} of studies. From five",
         f"it was {share(real).strip('%')} % of {studies.strip('| ')}, and",
         f"was named in {share(dearer).strip('%')} %.",
-        f"such people, {span(share(row[8]) for row in wolves if row[3] == '100')} (",
+        f"like many others, it is {span(share(row[8]) for row in wolves[:-1])} (",
         f"in simulations {span([cell for row in heavy for cell in row[5:7]])} of the time",
         f"held the truth in {span(row[3] for row in money if 'again' not in row[0])} of studies",
         f"it was said in {span(row[3] for row in alike)} of simulated studies",

@@ -202,7 +202,7 @@ def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float)
     if not clusters.trials:
         raise InvalidRequest("There is no pair: a rate needs one at least.")
     effective, freedom, method = _design(errors, rarer, clusters)
-    trials = _adjusted(effective, freedom, confidence)
+    trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
     return Interval(
         low=low,
@@ -240,7 +240,7 @@ def effective_size(rate: Rate, confidence: float = 0.95) -> float:
         raise InvalidRequest(
             f"A one-sided confidence lies between 0.5 and 1; {confidence} was given."
         )
-    return _adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
+    return adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
 
 
 def allowed_errors(rate: float, trials: int) -> int:
@@ -313,7 +313,7 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
     ), freedom
 
 
-def _adjusted(effective: float, freedom: float | None, confidence: float) -> float:
+def adjusted(effective: float, freedom: float | None, confidence: float) -> float:
     """How many independent pairs count: fewer where the variance itself is only estimated."""
     if freedom is None:
         return effective

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import crowd, table_of
+from scipy.stats import norm, t
 
 from facematch_comparison.model import Method
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
@@ -72,7 +73,10 @@ def plain(table, fmr, drawn):
         both = frozenset((int(person), int(second_person)))
         twos[both] = twos.get(both, 0.0) + part
     by_drawing = (at_people**2).sum() + sum(part**2 for part in twos.values())
-    variance = rate * (1 - rate) / interval(errors, Clusters(first, second)).effective
+    ends = interval(errors, Clusters(first, second))
+    # Less is known where the variance hangs on few people: Student's t at 80 %.
+    sureness = 1.0 if ends.freedom is None else (norm.ppf(0.1) / t.ppf(0.1, ends.freedom)) ** 2
+    variance = rate * (1 - rate) / (ends.effective * sureness)
     scale = 1.0
     if rate < 1 and by_drawing > 0:
         scale = min(1.0, np.sqrt(variance / by_drawing) * count)
