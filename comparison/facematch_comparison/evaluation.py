@@ -28,6 +28,7 @@ from .model import (
     Costs,
     Evaluation,
     Evidence,
+    Interval,
     OperatingPoint,
     PointAt,
     Rate,
@@ -130,6 +131,23 @@ def evaluate(
         side, system = judging.system(each, part)
         sides.append(side)
         systems.append(system)
+    chosen_for = {
+        (place, each.fmr): each.point
+        for place, system in enumerate(systems)
+        for each in (*system.at_fmrs, PointAt(fmr=required_fmr, point=system.at_required))
+        if each.point is not None and each.point.chosen_on != FIXED
+    }
+    differences, resampled = stats.judge_systems(
+        sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence, costs=costs
+    )
+    at_fmr = {
+        at: attrs.evolve(
+            point,
+            frr_at_fmr=_wider(point.frr, resampled.get((*at, "frr"))),
+            fnmr_at_fmr=_wider(point.fnmr, resampled.get((*at, "fnmr"))),
+        )
+        for at, point in chosen_for.items()
+    }
     # Their p-values allow for all columns, rates and systems.
     gaps = iter(
         stats.finish_group_differences(
@@ -157,18 +175,24 @@ def evaluate(
         confidence=confidence,
         systems=tuple(
             attrs.evolve(
-                system, group_differences=tuple(next(gaps) for _ in system.group_differences)
+                system,
+                at_required=system.at_required
+                if sides[place].is_fixed
+                else at_fmr.get((place, required_fmr)),
+                at_fmrs=tuple(
+                    attrs.evolve(each, point=at_fmr.get((place, each.fmr)))
+                    for each in system.at_fmrs
+                ),
+                group_differences=tuple(next(gaps) for _ in system.group_differences),
             )
-            for system in systems
+            for place, system in enumerate(systems)
         ),
         differences=tuple(
             attrs.evolve(
                 two,
                 sentence=two.sentence or sentences.of_difference(two, required_fmr, at_thresholds),
             )
-            for two in stats.compare_systems(
-                sides, required_fmr=required_fmr, confidence=confidence, costs=costs
-            )
+            for two in differences
         ),
         costs=costs,
         caveats=(),
@@ -202,6 +226,16 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
     """What the true FMR at an operating point lies above, and below, each one-sided."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
+
+
+def _wider(rate: Rate, resampled: Interval | None) -> Interval | None:
+    """No narrower than the interval at the threshold: resamples see only the errors there are."""
+    ends = rate.interval
+    if ends is None or resampled is None:
+        return None
+    return attrs.evolve(
+        resampled, low=min(ends.low, resampled.low), high=max(ends.high, resampled.high)
+    )
 
 
 def check_direction(table: ScoreTable) -> None:
@@ -252,7 +286,7 @@ class _SystemJudge:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_rate = self._point_at(self.required_fmr, chosen_from, rates)
-            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
+            at_fmrs = [self._point_at_common(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
         fixed = None if why_reversed else self.at_thresholds.get(answers.name)
         if fixed is not None:
             at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
@@ -339,6 +373,14 @@ class _SystemJudge:
             seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
         return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
+    def _point_at_common(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
+        """The same, where systems can be compared."""
+        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
+        if reason := stats.why_not_comparable(fmr, trials):
+            needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
+            return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
+        return self._point_at(fmr, chosen_from, rates)
+
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where it is judged: at no threshold of ours, by its decisions."""
         table, at = side.table, side.threshold
@@ -396,7 +438,10 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
         threshold=threshold,
         rule=rates.table.rule,
         chosen_on=chosen_on,
-        **{name: rates.at(name, threshold) for name in ("fmr", "fnmr", "far", "frr")},
+        fmr=rates.at("fmr", threshold),
+        fnmr=rates.at("fnmr", threshold),
+        far=rates.at("far", threshold),
+        frr=rates.at("frr", threshold),
     )
 
 

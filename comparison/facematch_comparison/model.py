@@ -226,6 +226,10 @@ class OperatingPoint:
             error of a mated pair, and as a rightful rejection of a non-mated one. `frr` is the
             number to decide by.
         calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for the others.
+        frr_at_fmr, fnmr_at_fmr: Where the true FRR and FNMR lie at the FMR that the threshold was
+            chosen for, whatever threshold that takes: people drawn again, and thresholds chosen
+            anew. No narrower than the intervals of `frr` and `fnmr`, which hold at this threshold
+            alone. None where no threshold was chosen, and below five expected false matches.
     """
 
     threshold: float | None
@@ -236,6 +240,14 @@ class OperatingPoint:
     far: Rate
     frr: Rate
     calibration_fmr: Rate | None = None
+    frr_at_fmr: Interval | None = None
+    fnmr_at_fmr: Interval | None = None
+
+    def shown(self, rate: str) -> Rate:
+        """A rate by its name, with the interval at the FMR where there is one: as pages show it."""
+        at_threshold: Rate = getattr(self, rate)
+        at_fmr = getattr(self, f"{rate}_at_fmr", None)
+        return attrs.evolve(at_threshold, interval=at_fmr) if at_fmr else at_threshold
 
 
 @attrs.frozen(kw_only=True)
@@ -318,7 +330,7 @@ class PointAt:
     Attributes:
         fmr: The false match rate that is asked for: 0.01, 0.001 or 0.0001.
         point: At the threshold for it, chosen as that of `System.at_required`; None if it cannot be
-            had, or would let not even one of the non-mated pairs pass.
+            had, or fewer than five false matches are expected.
         why_not: Why there is no `point`, in a sentence.
         pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
     """
@@ -658,7 +670,8 @@ class Evaluation:
         Columns: ``system``; ``at`` (``required``, ``default`` for the threshold of the run, or
         ``fmr 0.01`` and so on for the rates that reports have in common); ``threshold``, NaN for
         the vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate
-        (0-1), the ends of its interval (``fmr_low``, ``fmr_high``), its errors and trials
+        (0-1), the ends of its interval (``fmr_low``, ``fmr_high``; of FRR and FNMR those at the
+        FMR, where there are), its errors and trials
         (``fmr_errors``, ``fmr_trials``), NaN where there is none; and ``cost``, ``cost_low``,
         ``cost_high``: of an attempt, where costs were given.
         """
@@ -673,7 +686,7 @@ class Evaluation:
                     continue
                 row: dict[str, Any] = {"system": system.name, "at": name, "threshold": at.threshold}
                 for kind in ("fmr", "fnmr", "far", "frr"):
-                    rate: Rate = getattr(at, kind)
+                    rate = at.shown(kind)
                     row |= _in_columns(kind, rate)
                     row |= {f"{kind}_errors": rate.errors, f"{kind}_trials": rate.trials}
                 cost = getattr(system.cost, f"at_{name}", None)

@@ -47,7 +47,12 @@ def headline(
     judged = [system for system in systems if system.at_required is not None]
     at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
     if is_default and not at_thresholds:
-        at += f", the strictest rate that {trials:,} non-mated pairs bear"
+        bears = in_words(1 / (trials // ENOUGH_FALSE_MATCHES))
+        at += (
+            f", the strictest rate that {trials:,} non-mated pairs bear"
+            if bears == at
+            else f" ({trials:,} non-mated pairs bear {bears})"
+        )
     if not judged:
         why_not = systems[0].why_not or "no scores."
         decides = any(system.at_default for system in systems)
@@ -109,11 +114,14 @@ def of_difference(
 
 
 def _describe_one(system: System, at: str, confidence: float) -> str:
-    frr, point = _frr(system), system.at_required
-    if not frr.trials or point is None or point.threshold is None:
+    point = system.at_required
+    if point is None or point.threshold is None or not point.frr.trials:
         return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
-    if point.chosen_on != "fixed":
-        at = f"the threshold {score(point.threshold)}, chosen for {at}"
+    frr, threshold = point.shown("frr"), f"the threshold {score(point.threshold)}"
+    if point.frr_at_fmr:
+        at = f"{at}, by {threshold}"
+    elif point.chosen_on != "fixed":
+        at = f"{threshold}, chosen for {at}"
     sentence = (
         f"At {at}, {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     )
@@ -178,12 +186,13 @@ def limit(evaluation: Evaluation) -> str | None:
         seen = "placed" if count and worst.chosen_on == "evaluation" else seen
         most = one_in_at_least(high)
         return f"{matches} {seen} the threshold{of}; the true FMR may be up to {most}."
-    frrs = [(at.frr.errors, at.frr.interval.high, of, at) for of, at in points if at.frr.interval]
+    rates = [(at.shown("frr"), of) for of, at in points]
+    frrs = [(rate.errors, rate.interval.high, of, rate) for rate, of in rates if rate.interval]
     if not frrs:
         return None
     errors, high, of, fewest = min(frrs, key=lambda each: each[0])
     return (
-        f"{errors:,} of {fewest.frr.trials:,} genuine attempts{of} were turned away; the true FRR "
+        f"{errors:,} of {fewest.trials:,} genuine attempts{of} were turned away; the true FRR "
         f"may be up to {upper_percent(high)} %."
     )
 

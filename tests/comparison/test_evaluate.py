@@ -201,7 +201,7 @@ def test_a_data_frame_has_a_row_for_each_operating_point():
     assert (frame["system"] + " " + frame["at"]).tolist() == points
     row, at = frame.iloc[0], evaluation.systems[0].at_required
     assert (row.threshold, row.frr, row.fmr_errors) == (at.threshold, at.frr.value, at.fmr.errors)
-    assert (row.fnmr_low, row.far_high) == (at.fnmr.interval.low, at.far.interval.high)
+    assert (row.fnmr_low, row.far_high) == (at.fnmr_at_fmr.low, at.far.interval.high)
     assert row.cost == evaluation.systems[0].cost.at_required.expected.value
     # A notebook shows a line and not every number.
     assert len(repr(evaluation)) < 300
@@ -523,7 +523,10 @@ def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     assert evaluation.required_fmr == pytest.approx(fmr)
     assert all((each.at_required is None) is (pairs < 10) for each in evaluation.systems)
     assert (evaluation.differences[0].frr is None) is (pairs < 10)
-    assert (f" {pairs:,} non-mated pairs bear" in evaluation.headline) is (pairs >= 10)
+    assert (f"{pairs:,} non-mated pairs bear" in evaluation.headline) is (pairs >= 10)
+    # It is no stricter rate than they do bear.
+    strictest = f"1 false match in {pairs // 5:,}"
+    assert pairs < 10 or strictest in evaluation.headline
     alone = evaluate([both[0], as_decisions(both[1])])
     assert alone.required_fmr == evaluation.required_fmr
 
@@ -620,3 +623,24 @@ def test_decisions_have_transactions_at_their_one_threshold():
     (system,) = evaluate([answers]).systems
     assert (system.transactions.at_required, system.transactions.curve) == (None, None)
     assert system.transactions.at_default.frr.errors < system.at_default.frr.errors
+
+
+@pytest.mark.parametrize("fmr", [1e-2, 1e-3])
+def test_a_rate_at_an_fmr_allows_for_the_threshold_and_is_no_narrower_than_at_it(fmr):
+    answers = crowd(others=60, mean=62, failures=0.05)
+    (system,) = evaluate([answers], required_fmr=fmr).systems
+    at = system.at_required
+    for rate, ends in ((at.frr, at.frr_at_fmr), (at.fnmr, at.fnmr_at_fmr)):
+        assert (ends.confidence, ends.method) == (0.95, Method.BOOTSTRAP)
+        low, high = rate.interval.low, rate.interval.high
+        assert ends.low <= low < rate.value < high <= ends.high
+        assert (low - ends.low, ends.high - high) > (0, 0)
+    # The same wherever that rate is said, and nowhere below five expected false matches.
+    assert [each.point for each in system.at_fmrs if each.fmr == fmr] == [at]
+    assert [each.point is None for each in system.at_fmrs] == [False, False, True]
+    assert system.at_fmrs[2].pairs_needed == 50_000
+    # Whatever threshold would be fixed or was that of the run is what it is.
+    fixed = evaluate([answers], required_fmr=fmr, at_thresholds={"a": 50.0}).systems[0]
+    for point in (fixed.at_required, fixed.at_default):
+        assert (point.frr_at_fmr, point.fnmr_at_fmr) == (None, None)
+    assert fixed.at_fmrs == system.at_fmrs

@@ -236,7 +236,7 @@ def _show_evaluation(evaluation: Evaluation) -> None:
         "threshold": ["-" if value is None else format_number(value) for value in thresholds],
     }
     for name in ("FMR", "FRR"):
-        shares = [_shares(getattr(point, name.lower(), None)) for point in points]
+        shares = [_shares(point.shown(name.lower()) if point else None) for point in points]
         table[name] = [value for value, _ in shares]
         table[f"{name}, {sure}"] = [interval for _, interval in shares]
     if any(service.acquisition.errors for service in services):

@@ -118,7 +118,7 @@ class Tables:
             "System": self._name(system["name"]),
             "Threshold": self._threshold(at, why_not) if at else why_not,
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
-            "FRR: turned away": values.rate(at["frr"]) if at else "",
+            "FRR: turned away": values.rate(at["frr"], at["frr_at_fmr"]) if at else "",
             "FTA: failure to acquire": _if_any(service["acquisition"]),
             "Cost of an attempt": self._money(cost["expected"]) if cost else "",
             "Price of a call": values.money(service["price"], service["currency"]),
@@ -135,8 +135,10 @@ class Tables:
             for title, each in zip(titles, system["at_fmrs"], strict=False):
                 at = each["point"]
                 row["Threshold " + title] = values.score(at["threshold"]) if at else ""
-                row["FNMR " + title] = values.rate(at["fnmr"]) if at else ""
-                row["FRR " + title] = values.rate(at["frr"]) if at else _why_empty(each)
+                row["FNMR " + title] = values.rate(at["fnmr"], at["fnmr_at_fmr"]) if at else ""
+                row["FRR " + title] = (
+                    values.rate(at["frr"], at["frr_at_fmr"]) if at else _why_empty(each)
+                )
             rows.append(row)
         words = "Each system at its thresholds for other false match rates, with {} intervals"
         return self._table("fmrs-table", words, rows)

@@ -153,13 +153,13 @@ def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
     return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, interval)
 
 
-def rate(node: Node) -> Markup:
-    value = percent(node["value"], width_of(node["interval"]))
+def rate(node: Node, at_fmr: Node | None = None) -> Markup:
+    """A rate with its interval: at a threshold, or at an FMR if there is one for it."""
+    of = at_fmr or node["interval"]
+    value = percent(node["value"], width_of(of))
     if not value:
         return Markup('<span class="none">no such pair</span>')
-    interval = ends(
-        node["interval"], lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
-    )
+    interval = ends(of, lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%")
     under = Markup(", ").join(part for part in (interval, counts(node)) if part)
     return Markup("<b>{}</b> <small>{}</small>").format(value, under)
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, adjusted, allowed_errors, interval
-from .rates import Rates
+from .rates import Rates, Side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -208,6 +208,101 @@ class Urn:
                 parts.append(np.bincount(person, minlength=count * single).reshape(count, single))
                 parts += pooled_draws
             yield np.concatenate(parts, axis=1).astype(np.float64)
+
+
+class Wanted(NamedTuple):
+    """The FRR of one of several systems on some mated pairs, in each resample.
+
+    `fmr` is what its threshold is chosen for, each time anew; of a threshold that is fixed, None.
+    `resamples` are how many are wanted.
+    """
+
+    place: int
+    fmr: float | None
+    rows: NDArray[np.bool_]
+    resamples: int
+
+
+def redraw(
+    sides: Sequence[Side], wanted: Sequence[Wanted], *, seed: int
+) -> list[NDArray[np.float64]]:
+    """float64, (B,), for each that is wanted; NaN where no pair of it was drawn. All share draws.
+
+    A threshold hangs on the few non-mated pairs above it: if they do not suffice, more are kept.
+    """
+    margin = SPARE
+    while wanted:
+        try:
+            return _redraw(sides, wanted, margin=margin, seed=seed)
+        except TooFewScores:
+            margin *= 8
+    return []
+
+
+def _redraw(
+    sides: Sequence[Side], wanted: Sequence[Wanted], *, margin: int, seed: int
+) -> list[NDArray[np.float64]]:
+    involved = [sides[place] for place in sorted({each.place for each in wanted})]
+    judged_numbers = _person_numbers([side.table for side in involved])
+    numbers = np.union1d(judged_numbers, _person_numbers([side.chosen_on for side in involved]))
+    # Those who are judged, and apart from them those whom only thresholds were chosen on.
+    is_judged = np.isin(numbers, judged_numbers)
+    strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
+    # Most often all answered all pairs: errors are counted once for each set of pairs.
+    keys = [each.rows.tobytes() for each in wanted]
+    samples = {key: each.rows for key, each in zip(keys, wanted, strict=True)}
+    pairs = {
+        key: np.bincount(
+            np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
+        ).astype(np.float64)
+        for key, rows in samples.items()
+    }
+    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {}
+    errors: dict[tuple[int, float | None, bytes], RedrawnErrors] = {}
+    resamples: dict[tuple[int, float | None], int] = {}
+    for (place, fmr, rows, count), key in zip(wanted, keys, strict=True):
+        side, at = sides[place], (place, fmr)
+        if at not in thresholds:
+            thresholds[at] = (
+                FixedThreshold(side.table, side.threshold or 0.0, numbers)
+                if fmr is None
+                else RedrawnThreshold(side.chosen_on, fmr, numbers, margin)
+            )
+        if (*at, key) not in errors:
+            errors[*at, key] = RedrawnErrors(side.table, rows, numbers, thresholds[at])
+        resamples[at] = max(count, resamples.get(at, 0))
+    parts = (*thresholds.values(), *errors.values())
+    is_single = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
+    for part in parts:
+        is_single[part.persons] = True
+    urn = Urn(strata, is_single, [*pairs.values(), *(part.person_totals for part in parts)])
+    for part in parts:
+        part.draw_from(urn)
+    weights = {key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()}
+    values: dict[tuple[int, float | None, bytes], list[NDArray[np.float64]]] = {
+        name: [] for name in errors
+    }
+    length, done = max(part.persons.shape[-1] for part in parts), 0
+    for draws in urn.draws(max(resamples.values()), seed, length=length):
+        pair_counts = {key: draws @ weight for key, weight in weights.items()}
+        refused = {
+            at: threshold.highest_refused(draws)
+            for at, threshold in thresholds.items()
+            if done < resamples[at]
+        }
+        done += len(draws)
+        for (place, fmr, key), part in errors.items():
+            if (place, fmr) in refused:
+                counts = np.where(pair_counts[key] > 0, pair_counts[key], np.nan)
+                values[place, fmr, key].append(part.count(draws, refused[place, fmr]) / counts)
+    return [
+        np.concatenate(values[each.place, each.fmr, key])[: each.resamples]
+        for each, key in zip(wanted, keys, strict=True)
+    ]
+
+
+def _person_numbers(tables: Sequence[ScoreTable]) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:

@@ -10,7 +10,7 @@ compared: drawing again shows only the few scores that there are, and calls luck
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,20 +18,11 @@ import attrs
 import numpy as np
 from scipy.special import bdtr, chdtrc, stdtr, stdtrit
 
+from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Costs, Difference, Estimate, Interval, Method
 from facematch_core.errors import InvalidRequest
 
-from .bootstrap import (
-    MANY_PEOPLE,
-    SPARE,
-    FixedThreshold,
-    RedrawnErrors,
-    RedrawnThreshold,
-    TooFewScores,
-    Urn,
-    bootstrap_p_value,
-    percentile_interval,
-)
+from .bootstrap import Wanted, bootstrap_p_value, percentile_interval, redraw
 from .cost import false_match_costs
 from .rates import Side
 from .threshold import ENOUGH_FALSE_MATCHES, why_not_comparable
@@ -39,8 +30,9 @@ from .threshold import ENOUGH_FALSE_MATCHES, why_not_comparable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: With fewer resamples there is no end of an interval to be seen.
+#: With fewer resamples there is no end of an interval to be seen; so many show one well.
 _FEWEST: Final = 20
+_USUAL: Final = 2_000
 
 _NOT_COMPARED: Final[dict[str, Any]] = {
     **dict.fromkeys(("errors_first", "errors_second", "only_first", "only_second"), 0),
@@ -58,6 +50,21 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[Difference, ...]:
+    """The differences of `judge_systems`."""
+    more: dict[str, Any] = {"costs": costs, "resamples": resamples, "seed": seed}
+    return judge_systems(sides, required_fmr=required_fmr, confidence=confidence, **more)[0]
+
+
+def judge_systems(
+    sides: Sequence[Side],
+    *,
+    required_fmr: float,
+    at_fmrs: Collection[tuple[int, float]] = (),
+    confidence: float = 0.95,
+    costs: Costs | None = None,
+    resamples: int | None = None,
+    seed: int = 0,
+) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
     """Every two systems: the FRR of one less that of the other, and the verdict over all of them.
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
@@ -67,11 +74,16 @@ def compare_systems(
     Args:
         sides: The systems, all asked about the same pairs.
         required_fmr: The FMR that their thresholds were chosen for.
+        at_fmrs: Places of systems, each with an FMR at which its own rates are wanted.
         confidence: Of each interval, two-sided.
         costs: What errors cost; None to leave costs out.
         resamples: How often people are drawn, at least 20; None for 2,000, or as many as Holm's
             correction needs to find a difference real.
         seed: The same seed gives the same numbers.
+
+    Returns:
+        The differences; and of each of `at_fmrs` at which systems can be compared, with ``frr`` or
+        ``fnmr``: where resamples have that rate at that FMR, whatever threshold it takes.
 
     Raises:
         InvalidRequest: they did not answer the same pairs, a number is out of range, or prices and
@@ -80,7 +92,7 @@ def compare_systems(
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:
         # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
-        resamples = max(2_000, int(np.ceil(8 * len(matchups) / (1 - confidence))))
+        resamples = max(_USUAL, int(np.ceil(8 * len(matchups) / (1 - confidence))))
     if resamples < _FEWEST:
         raise InvalidRequest(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
@@ -100,8 +112,20 @@ def compare_systems(
     reasons = {
         matchup: _why_not(sides, matchup, rows, required_fmr) for matchup, rows in in_common.items()
     }
-    compared = {matchup: rows for matchup, rows in in_common.items() if reasons[matchup] is None}
-    values = _redraw(sides, compared, required_fmr, resamples=resamples, seed=seed)
+    wanted = [
+        Wanted(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
+        for matchup, rows in in_common.items()
+        if reasons[matchup] is None
+        for place in matchup
+    ]
+    of_system = {
+        (place, fmr, name): Wanted(place, fmr, rows, min(resamples, _USUAL))
+        for place, fmr in at_fmrs
+        if not why_not_comparable(fmr, _scored_others(sides[place].chosen_on))
+        for name in ("frr", "fnmr")
+        if (rows := _mated_rows(sides[place].table, name)).any()
+    }
+    drawn = iter(redraw(sides, [*wanted, *of_system.values()], seed=seed))
     differences, cost_p_values = [], []
     for matchup, rows in in_common.items():
         first, second = (sides[index] for index in matchup)
@@ -114,19 +138,33 @@ def compare_systems(
             sentence=reasons[matchup] or "",
         )
         difference, cost_p_value = blank, None
-        if matchup in compared:
+        if reasons[matchup] is None:
+            values = next(drawn) - next(drawn)
             difference, cost_p_value = _judge(
                 blank,
                 (first, second),
                 rows,
-                values[matchup],
+                values[~np.isnan(values)],
                 required_fmr,
                 confidence,
                 costs,
             )
         differences.append(difference)
         cost_p_values.append(cost_p_value)
-    return _correct(differences, cost_p_values, 1 - confidence)
+    rates = {
+        at: percentile_interval(values[~np.isnan(values)], confidence)
+        for at, values in zip(of_system, drawn, strict=True)
+    }
+    return _correct(differences, cost_p_values, 1 - confidence), rates
+
+
+def _mated_rows(table: ScoreTable, rate: str) -> NDArray[np.bool_]:
+    """The mated pairs that FRR or FNMR is of."""
+    return table.mated & (table.answered if rate == "frr" else table.scored)
+
+
+def _scored_others(table: ScoreTable) -> int:
+    return int(np.count_nonzero(table.scored & ~table.mated))
 
 
 class McNemar(NamedTuple):
@@ -200,7 +238,7 @@ def _why_not(
     names = f"{both_sides[0].name} and {both_sides[1].name}"
     missing = [side.name for side in both_sides if side.threshold is None]
     chosen = [side.chosen_on for side in both_sides if not side.is_fixed]
-    trials = min((int(np.count_nonzero(t.scored & ~t.mated)) for t in chosen), default=None)
+    trials = min(map(_scored_others, chosen), default=None)
     if trials is not None and (reason := why_not_comparable(required_fmr, trials)):
         return f"{names} are not compared: {reason}"
     if missing:
@@ -210,89 +248,6 @@ def _why_not(
             "are not compared."
         )
     return None if rows.any() else f"No mated pair was answered by both {names}."
-
-
-def _redraw(
-    sides: Sequence[Side],
-    compared: Mapping[tuple[int, int], NDArray[np.bool_]],
-    required_fmr: float,
-    *,
-    resamples: int,
-    seed: int,
-) -> dict[tuple[int, int], NDArray[np.float64]]:
-    """The difference of the FRR of every two systems in each resample; all share the draws."""
-    if not compared:
-        return {}
-    indices = sorted({index for matchup in compared for index in matchup})
-    # Most often all answered all pairs: errors are counted once for each set of pairs.
-    keys = {matchup: rows.tobytes() for matchup, rows in compared.items()}
-    samples = {keys[matchup]: rows for matchup, rows in compared.items()}
-    judged_numbers = _person_numbers(sides[index].table for index in indices)
-    numbers = np.union1d(
-        judged_numbers, _person_numbers(sides[index].chosen_on for index in indices)
-    )
-    # Those who are judged, and apart from them those whom only thresholds were chosen on.
-    is_judged = np.isin(numbers, judged_numbers)
-    strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    pairs = {
-        key: np.bincount(
-            np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
-        ).astype(np.float64)
-        for key, rows in samples.items()
-    }
-    error_keys = {(index, key) for matchup, key in keys.items() for index in matchup}
-
-    def redraw(margin: int) -> dict[tuple[int, int], NDArray[np.float64]]:
-        thresholds = {
-            index: FixedThreshold(side.table, side.threshold or 0.0, numbers)
-            if (side := sides[index]).is_fixed
-            else RedrawnThreshold(side.chosen_on, required_fmr, numbers, margin)
-            for index in indices
-        }
-        errors = {
-            (index, key): RedrawnErrors(
-                sides[index].table, samples[key], numbers, thresholds[index]
-            )
-            for index, key in error_keys
-        }
-        parts = (*thresholds.values(), *errors.values())
-        is_single = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
-        for part in parts:
-            is_single[part.persons] = True
-        person_totals = [*pairs.values(), *(part.person_totals for part in parts)]
-        urn = Urn(strata, is_single, person_totals)
-        for part in parts:
-            part.draw_from(urn)
-        weights = {
-            key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()
-        }
-        values: dict[tuple[int, int], list[NDArray[np.float64]]] = {
-            matchup: [] for matchup in compared
-        }
-        length = max(part.persons.shape[-1] for part in parts)
-        for draws in urn.draws(resamples, seed, length=length):
-            refused_scores = {
-                index: part.highest_refused(draws) for index, part in thresholds.items()
-            }
-            pair_counts = {key: draws @ weight for key, weight in weights.items()}
-            error_counts = {
-                (index, key): part.count(draws, refused_scores[index])
-                for (index, key), part in errors.items()
-            }
-            for (first_index, second_index), key in keys.items():
-                has_pairs = pair_counts[key] > 0
-                differences = (error_counts[first_index, key] - error_counts[second_index, key])[
-                    has_pairs
-                ]
-                values[first_index, second_index].append(differences / pair_counts[key][has_pairs])
-        return {matchup: np.concatenate(blocks) for matchup, blocks in values.items()}
-
-    margin = SPARE
-    while True:
-        try:
-            return redraw(margin)
-        except TooFewScores:
-            margin *= 8
 
 
 def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
@@ -396,10 +351,6 @@ def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
     """`holm` of the p-values that there are."""
     adjusted = iter(holm([p_value for p_value in p_values if p_value is not None]))
     return [None if p_value is None else next(adjusted) for p_value in p_values]
-
-
-def _person_numbers(tables: Any) -> NDArray[np.int64]:
-    return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
 class _Paired(NamedTuple):

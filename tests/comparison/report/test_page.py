@@ -281,7 +281,7 @@ def test_the_file_is_the_page_or_it_stays_as_it_was(tmp_path):
 
 
 def test_a_cell_that_cannot_be_filled_says_what_it_takes():
-    assert "takes 10,000 non-mated pairs" in words(page("two"))
+    assert "takes 50,000 non-mated pairs" in words(page("two"))
     blind = words(page("blind"))
     assert (
         document("blind")["systems"][0]["why_not"] in blind.partition("this comparison cannot")[0]

@@ -177,7 +177,7 @@ def test_the_rate_that_the_data_bear_can_be_compared_at(trials):
 def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
     systems = [crowd("a", mean=62), crowd("b", mean=58, seed=1), crowd("c", mean=58, seed=2)]
     alone = compared(*systems, fmr=0.01, resamples=2_000)
-    monkeypatch.setattr("facematch_comparison.stats.compare.MANY_PEOPLE", 0)
+    monkeypatch.setattr("facematch_comparison.stats.bootstrap.MANY_PEOPLE", 0)
     together = compared(*systems, fmr=0.01, resamples=2_000)
     for one_by_one, other in zip(alone, together, strict=True):
         ends, theirs = one_by_one.frr.interval, other.frr.interval

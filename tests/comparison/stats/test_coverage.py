@@ -127,11 +127,11 @@ def test_equal_vendors_are_seldom_called_different_or_dearer(row, studies):
 
 @pytest.mark.parametrize(
     ("row", "studies"),
-    [(verdicts.HEADLINE[0], FEW)]
+    [(verdicts.HEADLINE[0], FEW), pytest.param(verdicts.HEADLINE[2], FEW, marks=pytest.mark.slow)]
     + [pytest.param(row, MANY, marks=LONG) for row in verdicts.HEADLINE],
 )
-def test_the_interval_of_the_headline_and_that_of_the_cost_hold(row, studies):
-    for name in ("frr", "cost"):
+def test_intervals_at_the_fmr_at_the_threshold_and_of_the_cost_hold(row, studies):
+    for name in ("frr", "cost", *(["at_fmr"] if row.expected >= 5 else [])):
         assert judge(row, studies, name) >= HELD - by_chance(HELD, studies), name
 
 
