@@ -41,7 +41,7 @@ BUNDLED: dict[str, str] = {
     "cards": "Make and read test cards for the mock server.",
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
     "mock": "Serve mock vendors until Ctrl-C, all on one port.",
-    "parity": "Compare a vendor with its mock, by claim.",
+    "parity": "Compare a vendor with its mock, by call.",
 }
 
 

@@ -1,9 +1,13 @@
 """A vendor of another distribution: one folder and one entry point."""
 
+import json
 import textwrap
 
+import attrs
 import pytest
 import requests
+from kit.commands import invoke_facematch
+from kit.parity import CARDS, PICTURES
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_named, vendor_names
@@ -16,6 +20,7 @@ from facematch_mock_server.vendors.base import Route, Routed, Vendor, read_or_em
 CLAIMS = table(
     "acme",
     row("key", Reply(401, {"error": "no key"}), OURS, "A key is wanted."),
+    row("missing", Reply(400, {"error": "a picture is missing"}), OURS, "Both are wanted."),
     row("same", Reply(200), OURS, "An answer says whether they are the same."),
     row("path", Reply(404, {"error": "nothing here"}), OURS, "Other paths are 404."),
 )
@@ -28,8 +33,11 @@ def check_key(call):
 
 def compare(call):
     form = read_or_empty(call)
+    for name in ("one", "other"):
+        if name not in form.files:
+            call.refuse("missing")
     one, other = form.files["one"][0], form.files["other"][0]
-    return call.answer("same", {"same": call.compare(one, other).score > 50})
+    return call.answer("same", {"same": (call.compare(one, other).score or 0) > 50})
 
 
 class Acme(Routed):
@@ -60,6 +68,28 @@ VENDOR = Vendor(
 )
 WRONG = "no vendor"
 """
+BACKEND = """
+import facematch_core as fm
+from facematch_core.backend import Capabilities
+from facematch_core.http import ApiKeyBackend, HttpRequest, picture
+
+
+class AcmeBackend(ApiKeyBackend):
+    name = "acme"
+    capabilities = Capabilities()
+    base_url: str = "http://127.0.0.1:1"
+
+    def build(self, call):
+        return HttpRequest(
+            url=f"{self.address}/compare",
+            headers={"X-Api-Key": self.api_key},
+            files=[picture("one", call.probe), picture("other", call.reference)],
+        )
+
+    def parse(self, call, reply):
+        decision = fm.Decision.MATCH if reply.json()["same"] else fm.Decision.NO_MATCH
+        return fm.MatchResult(decision=decision, backend=self.name)
+"""
 
 
 @pytest.fixture
@@ -71,7 +101,9 @@ def acme(tmp_path, monkeypatch):
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-mock\nVersion: 1\n")
     (info / "entry_points.txt").write_text(
         "[facematch.mock_vendors]\nacme = mock_acme:VENDOR\nwrong = mock_acme:WRONG\n"
+        "[facematch.backends]\nacme = acme_backend:AcmeBackend\n"
     )
+    (tmp_path / "acme_backend.py").write_text(textwrap.dedent(BACKEND))
     monkeypatch.syspath_prepend(tmp_path)
     for cached in (vendor_named, vendor_names):
         cached.cache_clear()
@@ -102,3 +134,27 @@ def test_it_is_served_beside_the_others():
 def test_an_entry_point_that_names_no_vendor_is_refused():
     with pytest.raises(ValueError, match=r"wrong = mock_acme:WRONG of facematch\.mock_vendors"):
         MockServer(vendor="wrong")
+
+
+@pytest.mark.usefixtures("acme")
+@pytest.mark.parametrize(("answer", "code"), [(None, 0), (b'{"same": 1}', 1)])
+def test_its_real_vendor_is_compared_with_it_though_no_table_has_it(
+    monkeypatch, tmp_path, answer, code
+):
+    monkeypatch.chdir(tmp_path)
+    for name in CARDS:
+        (tmp_path / name).write_bytes(card_sheet()[CARDS[name]].data)
+    with MockServer(vendor="acme") as mock:
+        if answer:
+            app, handle = mock.app, mock.app.handle
+            app.handle = lambda request: attrs.evolve(handle(request), body=answer)
+        (tmp_path / "key.txt").write_text(mock.live_key)
+        (tmp_path / "key.txt").chmod(0o600)
+        (tmp_path / "facematch.toml").write_text(
+            f'[profiles.shop]\nbackend = "acme"\n[profiles.shop.settings]\n'
+            f'base_url = "{mock.url}"\napi_key = {{ file = "key.txt" }}\n'
+        )
+        words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
+        assert invoke_facematch(*words).exit_code == code
+    document = json.loads((tmp_path / "parity-acme.json").read_text())
+    assert document["calls"]["same"]["decision"] == "match"

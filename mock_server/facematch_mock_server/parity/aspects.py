@@ -1,25 +1,32 @@
-"""One answer reduced to aspects: what it shows at each place, as far as that may be kept.
+"""What an answer shows, place by place, as far as it may be kept; and where two sides differ.
 
 Kept are structure, kinds of numbers and times, and public words. The rest may be about a person or
 an account: it is dropped here, before anything is written or compared."""
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
+import itertools
+import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
-from facematch_core import Deletion, FaceMatchError
+from facematch_core import Deletion, FaceMatchError, Image, Secret
 from facematch_core.backend import SessionReading, WayIn
 from facematch_core.http import HttpReply
-from facematch_core.masking import Secret, masker, quote_text
+from facematch_core.masking import masker, quote_text
 from facematch_core.nesting import load_json
 
 #: Headers that say something of the vendor and nothing of the call.
 _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
-# By their keys: texts that are others in each call, times, and numbers that are scores.
+_ID_HEADERS = re.compile(r".*request-?id")
+# By their keys: ids, texts that are others in each call, times, and numbers that are scores.
+_IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
 _SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
@@ -30,6 +37,9 @@ _NUMBER = re.compile(r"\d+(\.\d+)?(?!\d|\s?([MK]?B|bytes|px|pixels|characters|mi
 _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
+#: What need not be there on both sides to be the same, for its shape says so.
+_OPTIONAL = ("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes")
+_LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
 
 def find_words(texts: Iterable[object]) -> frozenset[str]:
@@ -41,9 +51,14 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 
 
 def reduce_reply(
-    reply: HttpReply, secrets: tuple[Secret, ...], private: Collection[str], words: Collection[str]
+    reply: HttpReply,
+    secrets: Iterable[Secret],
+    private: Collection[str],
+    words: Collection[str],
+    salt: str = "",
 ) -> dict[str, Any]:
-    """By aspect what an answer shows: at `private` keys its type alone; `words` are public."""
+    """By aspect what an answer shows: at `private` keys its type alone; `words` are public, and
+    of an id there is a digest with `salt`."""
     mask = masker((*reply.secrets, *secrets))
 
     def keep_public(word: re.Match[str]) -> str:
@@ -60,55 +75,90 @@ def reduce_reply(
         if _HEADERS.fullmatch(name.lower()):
             is_limit = name.lower().endswith("limit") and re.fullmatch(r"\d{1,9}", value)
             aspects[f"header {name.lower()}"] = value if is_limit else reduce_text(value)
+        elif _ID_HEADERS.fullmatch(name.lower()):
+            aspects[f"numbered {name.lower()}"] = "there"
     try:
-        shown = [*_look(load_json(reply.body), "")]
+        shown = [*_look(load_json(reply.body), "", _read_date(reply))]
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
         shown = [("words page", page)]
     for aspect, text in shown:
-        if aspect.startswith("shape") or _key_of(aspect) not in private:
-            value = reduce_text(text) if aspect.startswith("words") else text
-            aspects[aspect] = sorted({*aspects.get(aspect, ()), value})
+        kind, _, path = aspect.partition(" ")
+        if kind == "shape" or _key_of(path) not in private:
+            digest = hashlib.sha256(f"{salt} {text}".encode()).hexdigest()[:12]
+            kept = {"words": reduce_text(text), "id": digest}.get(kind, text)
+            aspects[aspect] = sorted({*aspects.get(aspect, ()), kept})
     return aspects
+
+
+def _read_date(reply: HttpReply) -> float | None:
+    try:
+        return parsedate_to_datetime(reply.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return None
 
 
 def _key_of(path: str) -> str:
     return re.split(r"[. ]", path)[-1].replace("[]", "")
 
 
-def _look(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _look(value: Any, path: str, sent_at: float | None) -> Iterator[tuple[str, str]]:
     """What each place of a body shows, the places of a list as one."""
-    kind = _KINDS.get(type(value), "number")
+    kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
-        for key, inner in value.items():
-            yield from _look(inner, f"{path}.{key if _KEY.fullmatch(key) else '*'}".lstrip("."))
+        for name, inner in value.items():
+            place = f"{path}.{name if _KEY.fullmatch(name) else '*'}".lstrip(".")
+            yield from _look(inner, place, sent_at)
     elif kind == "list":
         for inner in value:
-            yield from _look(inner, f"{path}[]")
+            yield from _look(inner, f"{path}[]", sent_at)
     elif kind == "flag":
         yield f"words {path}", str(value).lower()
-    elif kind == "text" and _TIME.search(_key_of(path)):
-        yield f"time {path}", re.sub(r"[^\W\dTZ]+", "a", re.sub(r"\d+", "9", value))[:40]
-    elif kind == "text" and not _OF_CALL.search(_key_of(path)):
-        yield f"words {path}", value
+    elif kind in ("text", "number") and _TIME.search(key):
+        yield f"time {path}", _reduce_time(value)
+        yield f"life {path}", _find_life(value, sent_at)
+    elif kind == "text":
+        what = "id" if _IDS.search(key) else "" if _OF_CALL.search(key) else "words"
+        yield from [(f"{what} {path}", value)] if what else ()
     elif kind == "number":
-        yield from _look_at_number(value, path, _key_of(path))
+        yield from _look_at_number(value, path, key)
 
 
 def _look_at_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
-    if _TIME.search(key):
-        yield f"time {path}", "milliseconds" if value > 1e11 else "seconds"
-    elif key in ("code", "status", "statusCode"):
+    if key in ("code", "status", "statusCode"):
         yield f"code {path}", str(value) if abs(value) < 1000 else "#"
-    else:
-        yield f"digits {path}", "fraction" if isinstance(value, float) else "whole"
-        if _SCORE.search(key):
-            yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
+        return
+    yield f"digits {path}", "fraction" if isinstance(value, float) else "whole"
+    if _SCORE.search(key):
+        yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
 
 
-def reduce_outcome(outcome: Any) -> dict[str, Any]:
-    """What the backend made of a call, as JSON: of a result, or of an error of ours."""
+def _reduce_time(value: Any) -> str:
+    if not isinstance(value, str):
+        return "milliseconds" if value > 1e11 else "seconds"
+    zone = re.search(r"(Z|[+-]\d\d:?\d\d)?$", value[:40])
+    rest = value[: zone.start()] if zone else value
+    return re.sub(r"[^\W\dT]+", "a", re.sub(r"\d+", "9", rest)) + (zone[0] if zone else "")
+
+
+def _find_life(value: Any, sent_at: float | None) -> str:
+    """How far a time is from that of the answer, or how long something lasts."""
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(h(?:rs?|ours?)?)?", str(value))
+    try:
+        seconds = float(number[1]) if number else dt.datetime.fromisoformat(value).timestamp()
+    except (TypeError, ValueError):
+        return "unknown"
+    seconds *= 3600 if number and number[2] else 1e-3 if seconds > 1e11 else 1
+    if seconds > 1e9:
+        seconds -= sent_at or seconds
+    minutes = round(abs(seconds) / 60)
+    text = "now" if minutes < 2 else f"{minutes} min" if minutes < 100 else f"{minutes // 60} h"
+    return text if seconds > 0 or text == "now" else f"{text} before"
+
+
+def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
+    """What the backend made of a call of these pictures: of a result, or of an error of ours."""
     aspects = {
         "charged": str(outcome.billing.charged),
         "charges": outcome.billing.charges,
@@ -123,6 +173,12 @@ def reduce_outcome(outcome: Any) -> dict[str, Any]:
         ways = [name for name in ("link", "token", "page") if getattr(way_in, name)]
         return {**aspects, "ways": ways}
     model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
+    places = [
+        _is_inside(face.box, pictures.get(picture))
+        for picture in ("probe", "reference")
+        for face in getattr(outcome, f"{picture}_faces", None) or ()
+        if face.box is not None
+    ]
     return {
         **aspects,
         "decision": str(outcome.decision),
@@ -130,5 +186,107 @@ def reduce_outcome(outcome: Any) -> dict[str, Any]:
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
+        "boxes": ("inside" if all(places) else "outside") if places else None,
         "model": model and model[0],
     }
+
+
+def _is_inside(box: Any, picture: Any) -> bool:
+    size = getattr(picture, "upright_size", (box.of_width, box.of_height))
+    width, height = (1, 1) if box.unit == "ratio" else size
+    # A face may be cut off by the edge of the picture.
+    is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
+    return bool(is_right and box.right > 0 and box.bottom > 0)
+
+
+def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where they differ: an aspect with both values, the calls that show it, and the claims that
+    the mock's answers there rest on."""
+    rows: dict[str, dict[str, Any]] = {}
+    of_run: dict[str, list[Any]] = {}
+    for _, aspect, *pair, claims in _compare_calls(theirs, ours):
+        if aspect.partition(" ")[0] in ("digits", "id"):
+            of_run.setdefault(aspect, []).append((*pair, claims))
+    summed = (
+        ("all", aspect, *(_sum_up(aspect, side) for side in sides), claims[-1])
+        for aspect, seen in of_run.items()
+        for *sides, claims in [[*zip(*seen, strict=True)]]
+        # The only number says nothing.
+        if len(seen) > 1
+    )
+    single = (row for row in _compare_calls(theirs, ours) if row[1] not in of_run)
+    for call, aspect, expected, value, claims in itertools.chain(single, summed):
+        if expected != value:
+            new = {"calls": [], "aspect": aspect, "mock": expected, "vendor": value}
+            row = rows.setdefault(json.dumps([aspect, expected, value]), new)
+            row["calls"] += [call] * (call not in row["calls"])
+            row["claims"] = [each for each in claims if each in row.get("claims", claims)]
+    return [*rows.values()]
+
+
+def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """Call, aspect, what mock and vendor show, and the claims that the mock's answer rests on."""
+    for call in ours:
+        is_other = False
+        for role in ("login", "balance", "answer", "call"):
+            sides = [
+                [reply for reply in side[call]["seen"] if reply["role"] == role]
+                for side in (ours, theirs)
+            ]
+            for mine, seen in zip(*sides, strict=False):
+                for aspect, *pair in _compare_answers(mine["aspects"], seen["aspects"]):
+                    is_other = is_other or (aspect == "status" and pair[0] != pair[1])
+                    # What is made of another status than the mock's, follows from it.
+                    if role != "call" or not is_other or aspect in ("charge", "price"):
+                        place = role if role in ("login", "balance") else call
+                        yield place, aspect, *pair, mine["claims"]
+
+
+def _sum_up(aspect: str, values: Any) -> str:
+    """What a place shows in all calls."""
+    texts = [text for value in values for text in value or ()]
+    if aspect.startswith("id "):
+        return "unique" if len(texts) == len({*texts}) else "repeated"
+    return "fraction" if "fraction" in texts else "whole"
+
+
+def _compare_answers(
+    expected: Mapping[str, Any], seen: Mapping[str, Any]
+) -> Iterator[tuple[str, Any, Any]]:
+    """Aspect, the mock's and the vendor's; of answers of different status only that."""
+    is_same = expected.get("status") == seen.get("status")
+    for aspect in sorted({*expected, *seen}) if is_same else ("status",):
+        kind, _, path = aspect.partition(" ")
+        pair = expected.get(aspect), seen.get(aspect)
+        # Of an empty list nobody knows what would be in it.
+        lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
+        is_open = any(place not in side for place in lists for side in (expected, seen))
+        is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
+        # A gateway may give ids of its own.
+        is_more = kind == "numbered" and pair[0] is None
+        if not (is_open or is_more or (kind in (*_OPTIONAL, "id") and is_unknown)):
+            yield aspect, *pair
+
+
+def describe(call: Any) -> dict[str, Any]:
+    """One call for the record; of one that was not made, or begun and not ended, only that."""
+    if call is None:
+        return {"state": "not made, or begun and not ended"}
+    numbers = {"score": call["result"]["score"], "threshold": call["level"]}
+    rounded = {name: number and round(number) for name, number in numbers.items()}
+    answers = [
+        {name: value for name, value in reply["aspects"].items() if name[:3] != "id "}
+        for reply in call["seen"]
+        if reply["role"] == "answer"
+    ]
+    return {**call["result"], **rounded, "answers": answers}
+
+
+def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
+    """Whether a key, a piece of a picture or an id is in what is to be written."""
+    from facematch_core.testing import find_leaks, picture_samples
+
+    text = json.dumps(document, ensure_ascii=False)
+    keys: list[Any] = [secret.reveal() for secret in secrets if len(secret.reveal()) > 5]
+    pieces = [piece for image in images for piece in picture_samples(image)]
+    return bool(_LEAK.search(text)) or any(find_leaks(each, text) for each in (*keys, *pieces))

@@ -1,4 +1,4 @@
-"""The tables: the calls that show claims, and what each vendor has of its own."""
+"""The tables: the calls that show what a vendor does, and what each vendor has of its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Step:
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
-    is_free: bool = False  # by the claims
+    is_free: bool = False  # by the mock's claims
     unsigned: Change = lambda request: request  # what happens to a request before it is signed
     signed: Change | None = None  # and after
     probe: str = "same"  # names of `caller.make_files`
@@ -39,28 +39,30 @@ class Step:
     asks: type[Request] | None = None  # of a hosted session: its start, a reading or its deletion
     of: str = ""  # the start that made that session; none for one of its own
     is_unknown: bool = False  # about one that the vendor never made, instead
+    is_list: bool = False  # of what the vendor keeps, instead of all that
 
     @property
     def may_be_charged(self) -> bool:
         """Whatever the claims say: a reading and a deletion never are."""
-        return self.asks in (None, StartRequest)
+        return self.asks in (None, StartRequest) and not self.is_list
 
 
 @attrs.frozen(kw_only=True)
 class VendorCalls:
-    """What a vendor has of its own."""
+    """What a vendor has of its own; one of another distribution has nothing."""
 
-    keys: Mapping[str, str]  # settings that sign in, each with the attribute of the mock for it
+    keys: Mapping[str, str] = attrs.field(factory=dict)  # to the mock's attribute; empty: by `Secret`
     settings: Mapping[str, Any] = attrs.field(factory=dict)  # for the mock, beside them
     charges: int = 1  # the most that one call can cost
-    steps: tuple[Step, ...] = ()  # beside the usual ones
+    steps: tuple[Step, ...] = ()  # beside the usual ones, in the place of the wrong key
     threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the ending of a file of another kind than the vendor takes
-    balance: tuple[str, str, Mapping[str, str]] | None = None  # path, place, settings of headers
+    headers: Mapping[str, str] = attrs.field(factory=dict)  # of what follows, with their settings
+    balance: tuple[str, str] | None = None  # path, and the place in its answer
+    kept: str | None = None  # path of the list of what the vendor keeps
     sessions: tuple[Step, ...] = ()  # beside the usual ones
     sessions_need: str = ""  # the setting without which there are none
-    links: tuple[tuple[str, str, str], ...] = ()  # calls and aspects (patterns), key of the claim
 # fmt: on
 
 
@@ -144,7 +146,8 @@ _DELETIONS = (
 
 def steps_of(
     vendor: VendorCalls, operations: frozenset[Operation], sessions: SessionCapabilities | None
-) -> tuple[Step, ...]:
+) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The calls, and those by which a run ends, however it ends."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations
@@ -152,76 +155,41 @@ def steps_of(
         and (vendor.size_limit or step.probe not in ("largest", "too-large"))
     )
     # The second shows whether the key is right; the first may need that nobody has logged in.
-    first, *rest = vendor.steps
+    first, *rest = vendor.steps or (attrs.evolve(_WRONG_KEY, signed=_scramble(".+")),)
     steps = (first, _CALLS[0], *rest, *usual)
-    if sessions is None:
-        return steps
-    return (*steps, *_SESSIONS, *vendor.sessions, *(_DELETIONS if sessions.can_delete else ()))
+    hosted = () if sessions is None else (*_SESSIONS, *vendor.sessions)
+    last = (Step("kept", "what is kept of all that", is_list=True, **_FREE),) if vendor.kept else ()
+    ends = _DELETIONS if sessions is not None and sessions.can_delete else ()
+    return (*steps, *hosted, *last), ends
 
 
+#: By the name of a backend; of another nothing is needed.
 VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
-        keys={"api_key": "live_key"}, settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
-        balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
+        settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
+        headers={"x-api-key": "api_key"}, balance=("/v3/billing/balance/", "balance"), kept="/v3/sessions/",
         steps=(_WRONG_KEY, Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
         sessions_need="workflow_id",
         sessions=(
             Step("session-bad-field", "a session of a workflow that there is not", asks=StartRequest,
                  unsigned=_with("json", "workflow_id", "00000000-0000-4000-8000-00000000beef"), **_FREE),
         ),
-        links=(
-            ("^session", "charge|price", "session.charged"),
-            ("no-key|order", "status", "auth.missing"),
-            ("wrong-key", "status", "auth.wrong"),
-            ("", "header .*limit", "rate.write.limit"),
-            ("", "shape (vendor_data|metadata)", "answer.echo"),
-            ("", "time created_at", "answer.created_at"),
-            ("^no-face", r"words .*warnings\[\]\.risk", "match.no_face_risk"),
-            ("", r"shape .*warnings\[\]\.", "warning.keys"),
-            ("", r"shape .*entities\[\]\.", "entity.keys"),
-            ("", "digits .*(score|threshold)", "score.type"),
-            ("^no-face", "shape .*score", "match.no_pair_score"),
-            ("live.*-score", "words|decision|warnings", "liveness.boundary"),
-            ("-score", "words|decision|warnings", "match.boundary"),
-            ("largest|too-large", "status|error", "file.size_limit"),
-            ("live", "charge|price", "credit.price.liveness"),
-            ("", "charge|price", "credit.price.match"),
-        ),
     ),
     "deepvue": VendorCalls(
         keys={"client_id": "client_id", "client_secret": "live_key"}, settings={"environment": None},
-        balance=("/v1/internal/wallet-balance", "current_balance", {"x-api-key": "client_secret", "client-id": "client_id"}),
+        headers={"x-api-key": "client_secret", "client-id": "client_id"}, balance=("/v1/internal/wallet-balance", "current_balance"),
         steps=(
             Step("wrong-pair", "a login with a wrong secret", signed=_scramble("client_secret"), **_FREE),
             _WRONG_KEY,
             Step("wrong-token", "a wrong token", signed=_scramble("Authorization", r"(?<=Bearer )\S+"), **_FREE),
         ),
-        links=(
-            ("login", "(time|words|shape) (expiry|expires_in)", "token.expiry"),
-            ("login", "words token_type", "token.type"),
-            ("wrong-token", "status", "auth.token"),
-            ("", "(shape|code) code", "answer.code"),
-            ("live", "(shape|side) data.score", "liveness.score"),
-            ("", "(shape|side) data.confidence", "match.confidence"),
-            ("^(same|other)$", "decision|words data.match", "match.from"),
-            ("live$", "decision|words data.is_live", "liveness.from"),
-            ("no-face", "", "face.missing"),
-            ("missing", "shape|words", "body.validation"),
-            ("live", "charge|price", "credit.price.liveness"),
-            ("", "charge|price", "credit.price.match"),
-        ),
     ),
     "azure": VendorCalls(
-        keys={"api_key": "live_key"}, settings={"environment": Environment.MOCK},
-        charges=3, size_limit=6 * 1024 * 1024, kind="webp",
+        settings={"environment": Environment.MOCK}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
         steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
         sessions=(
             Step("session-bad-field", "a session of a mode that there is not", asks=StartRequest,
                  unsigned=_with("json", "livenessOperationMode", "Sideways"), **_FREE),
-        ),
-        links=(
-            ("largest", "status|error|decision|requests|warnings", "image.large"),
-            ("^(same|other)$", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer"),
         ),
     ),
     "rekognition": VendorCalls(
@@ -238,22 +206,13 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("session-bad-field", "a session with a challenge that there is not", asks=StartRequest,
                  unsigned=_with("json", "Settings", {"ChallengePreferences": [{"Type": "Sideways"}]}), **_FREE),
         ),
-        links=(
-            ("session-again", "again", "session.token"),
-            ("largest", "status|error|decision|warnings", "image.size"),
-            ("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer"),
-        ),
     ),
     "compreface": VendorCalls(
-        keys={"api_key": "live_key"}, charges=0, size_limit=5 * 1024 * 1024, kind="txt",
+        charges=0, size_limit=5 * 1024 * 1024, kind="txt",
         steps=(
             _WRONG_KEY,
             Step("malformed-key", "a key of another form", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
-        ),
-        links=(
-            ("largest", "status|error|decision|warnings", "file.too_large"),
-            ("order", "status|words", "key.first"), ("", "digits", "verify.answer"),
         ),
     ),
 }

@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Sequence
-from contextlib import closing
-from importlib import resources
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
-from facematch_core import ConfigurationError, Environment, Image, __version__
+from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
 from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
+from facematch_core.errors import VendorError
 from facematch_core.transport import host_of
 from facematch_mock_server.cli import read_switches
 from facematch_mock_server.server import MockServer
-from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
-from .aspects import find_words
-from .calls import VENDORS, Step, steps_of
-from .judge import describe, is_private, judge
-from .running import Caller, CallLog, ask_mock, find_open, make_files, run_steps
+from .aspects import compare, describe, find_words, is_private
+from .calls import VENDORS, Step, VendorCalls, steps_of
+from .running import (
+    Caller,
+    CallLog,
+    ask_mock,
+    end_sessions,
+    explain_unseen,
+    find_open,
+    make_files,
+    run_steps,
+)
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: Aspects whose place says enough without their kind.
+_PLACED = ("shape", "words", "time", "life", "digits", "side", "code", "id", "numbered")
 
 
-@click.command("parity", short_help="Compare a vendor with its mock, by claim.")
+@click.command("parity", short_help="Compare a vendor with its mock, by call.")
 @click.argument("profile")
 @click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
@@ -40,22 +51,23 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
 def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
-    """Does the vendor of PROFILE behave as its mock does, claim by claim?
+    """Does the vendor of PROFILE answer as its mock does, call by call?
 
     \b
     facematch parity shop --same me.jpg me-again.jpg --other friend.jpg
 
     It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
     where there is one, is started, read and deleted, and nobody goes through it. After an end of
-    any kind the same command goes on, and pays for no call twice. The record holds no picture,
-    key, id or name. Exit code 1: a claim fails; 3: the budget ended it.
+    any kind the record is written, and the same command goes on and pays for no call twice. The
+    record holds no picture, key, id or name. Exit code 1: something differs; 3: of a call nothing
+    was seen.
     """
     planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
-    if name not in VENDORS:
+    if name not in vendor_names():
         raise ConfigurationError(
             f"{name} has no mock of a vendor to compare with: name a profile of one backend, "
-            f"{', '.join(VENDORS)}."
+            f"{', '.join(vendor_names())}."
         )
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError('parity needs more: pip install -e ".[testing]" in the checkout.')
@@ -68,20 +80,20 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
     with mock, closing(planned.open_backend()) as backend:
+        listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
-        most = VENDORS[name].charges + bool(getattr(backend, "reference_quality", False))
-        vendor = attrs.evolve(VENDORS[name], charges=most)
-        rules, values = backend.capabilities, mock.world.claims
-        claims = [claim for claim in values.claims if claim.vendor == name]
+        most = listed.charges + bool(getattr(backend, "reference_quality", False))
+        vendor, values = attrs.evolve(listed, charges=most), mock.world.claims
+        pictures = [image.prepared(backend.capabilities.limits_for("probe")) for image in images]
         size = vendor.size_limit
-        pictures = [image.prepared(rules.limits_for("probe")) for image in images]
         files = make_files(pictures, size if isinstance(size, int) else values[size], vendor.kind)
-        need = vendor.sessions_need
-        sessions = backend.session_capabilities if getattr(backend, need or "name") else None
-        steps = steps_of(vendor, rules.operations, sessions)
+        is_hosted = getattr(backend, vendor.sessions_need or "name")
+        sessions = backend.session_capabilities if is_hosted else None
+        steps, ends = steps_of(vendor, backend.capabilities.operations, sessions)
+        every = (*steps, *ends)
         document: dict[str, Any] = {
             "kind": "facematch-parity",
-            "schema": 1,
+            "schema": 2,
             "facematch": __version__,
             "vendor": name,
             "environment": next(iter(backend.environments), None),
@@ -89,12 +101,10 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         }
         digests = [image.digest for image in images]
         plan = (profile, name, backend.address, document["behaviour"], digests)
-        # Nobody's name is in the source of a mock.
-        source = resources.files(f"{vendor_named.__module__}.{name}").iterdir()
-        words = find_words(each.read_text("utf-8") for each in source if each.name[-3:] == ".py")
-        caller = Caller(backend, vendor, words)
         with closing(CallLog(journal_path, plan)) as journal:
-            todo = [step for step, _ in find_open(steps, journal.calls)]
+            words = _find_public_words(name)
+            caller, calls = Caller(backend, vendor, words, journal.salt), journal.calls
+            todo = [step for step, _ in find_open(every, calls)]
             budget = journal.count_charges(most) + sum(step.may_be_charged for step in todo) * most
             if todo:
                 _show_plan(document, caller, todo, journal.count_charges(most))
@@ -104,35 +114,73 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 confirm("Make these calls?", yes=options["yes"])
             if options["budget"] is not None:
                 budget = min(budget, options["budget"])
-            is_whole = False
             try:
-                is_whole = run_steps(caller, journal, steps, files, budget)
+                run_steps(caller, journal, steps, files, budget)
             finally:
-                calls, charges = journal.calls, journal.count_charges(most)
-                end = "." if is_whole else ": the same command goes on from here."
-                say(f"{len(calls)} calls are made, at most {charges} charges{end}", err=True)
-        twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
-        ours = ask_mock(twin, mock.of(name).control, steps, calls, files)
-        twin.backend.close()
-    rows = judge(vendor, claims, calls, ours)
-    environments = {call["result"]["environment"] for call in calls.values() if call}
-    document["rehearsal"] = Environment.MOCK in {*environments, document["environment"]}
-    document["charges"] = charges
-    document["calls"] = {step.name: describe(calls.get(step.name)) for step in steps}
-    document["claims"] = rows
-    if is_private(document, caller.secrets, pictures):
-        raise ConfigurationError(
-            "The record would hold a key, an id or a piece of a picture, so it was not written: "
-            "report this."
-        )
-    write_json(out, document)
-    columns = ("result", "claim", "source", "read")
-    shown = [[row[column] for column in columns] for row in rows if row["result"] != "not seen"]
-    print_table(columns, shown)
-    say(f"not seen: {len(rows) - len(shown)} more claims")
+                with suppress(VendorError):
+                    run_steps(caller, journal, ends, files, budget)
+                remaining = end_sessions(caller, ends, calls) if ends else []
+                unseen, charges = explain_unseen(every, calls), journal.count_charges(most)
+                twin = Caller(_open_twin(caller, mock.of(name)), vendor, words, journal.salt)
+                ours = ask_mock(twin, mock.of(name).control, every, calls, files)
+                twin.backend.close()
+                answers = [reply for call in ours.values() for reply in call["seen"]]
+                cited = sorted({claim for reply in answers for claim in reply["claims"]})
+                where = {call["result"]["environment"] for call in calls.values() if call}
+                document |= {
+                    "rehearsal": Environment.MOCK in {*where, document["environment"]},
+                    "charges": charges,
+                    "differences": compare(calls, ours),
+                    "nothing_seen": unseen,
+                    "claims": [each for each in cited if each.startswith(f"{name}.")],
+                    "calls": {step.name: describe(calls.get(step.name)) for step in every},
+                }
+                if calls:
+                    if is_private(document, caller.secrets, pictures):
+                        raise ConfigurationError(
+                            "The record would hold a key, an id or a piece of a picture, so it was "
+                            "not written: report this."
+                        )
+                    write_json(out, document)
+                _show_end(document, values, remaining)
+                rest = ": the same command goes on from here." if unseen else "."
+                say(f"{len(calls)} calls are made, at most {charges} charges{rest}", err=True)
     say(f"The record is {out}: read it before you give it away.")
-    is_failed = any(row["result"] == "fails" for row in rows)
-    return Exit.NO if is_failed else Exit.OK if is_whole else Exit.LOOK
+    return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
+
+
+def _find_public_words(name: str) -> frozenset[str]:
+    """Those of the source of a mock: nobody's name is in it."""
+    module: Any = sys.modules[vendor_named(name).behaviour.__module__]
+    file = Path(module.__file__)
+    files = file.parent.glob("*.py") if module.__package__ else (file,)
+    return find_words(each.read_text("utf-8") for each in files)
+
+
+def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
+    for row in document["differences"]:
+        kind, _, place = row["aspect"].partition(" ")
+        aspect = (place or "body") if kind in _PLACED else row["aspect"]
+        sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
+        first, *rest = row["calls"]
+        calls = f"{first} and {len(rest)} more" if len(rest) > 2 else ", ".join(row["calls"])
+        hint = f" ({', '.join(row['claims'][-3:])})" if row["claims"] else ""
+        say(f"{calls}: {aspect} {sides}{hint}")
+    if document["nothing_seen"]:
+        reasons = (f"{call} ({reason})" for call, reason in document["nothing_seen"].items())
+        say(f"nothing was seen of: {', '.join(reasons)}")
+    for start in remaining:
+        say(f"The session of the call {start} may be left at the vendor: delete it there.")
+    of_vendor = [claim for claim in values.claims if claim.vendor == document["vendor"]]
+    say(
+        f"{len(document['claims'])} of the mock's {len(of_vendor)} claims lie behind these answers."
+    )
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, list):
+        return " or ".join(map(str, value)) or "nothing"
+    return "nothing" if value is None else str(value)
 
 
 def _make_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> MockServer:
@@ -165,7 +213,9 @@ def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int
 def _open_twin(caller: Caller, mock: Any) -> Any:
     """The same backend, which asks the mock by the mock's keys."""
     backend, vendor = caller.backend, caller.vendor
-    keys = {name: getattr(mock, place) for name, place in vendor.keys.items()}
+    settings = attrs.asdict(backend, recurse=False).items()
+    places = vendor.keys or {n: "live_key" for n, value in settings if isinstance(value, Secret)}
+    keys = {name: getattr(mock, place) for name, place in places.items()}
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
     more = {**vendor.settings, **keys, "base_url": mock.url, "proxy": None, "ca_bundle": None}

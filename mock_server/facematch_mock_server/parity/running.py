@@ -22,7 +22,14 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall, Request, SessionReading, StartRequest
+from facematch_core.backend import (
+    DeleteRequest,
+    LivenessCall,
+    MatchCall,
+    Request,
+    SessionReading,
+    StartRequest,
+)
 from facematch_core.calls import ignore, way_of
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
@@ -36,7 +43,7 @@ from .calls import Step, VendorCalls
 
 #: Of what a backend makes of a call, what both sides are compared in.
 _COMPARED = (
-    *("requests", "decision", "warnings", "error", "charge", "price"),
+    *("requests", "decision", "warnings", "error", "boxes", "charge", "price"),
     *("state", "ways", "again"),
 )
 #: What a gateway answers in the vendor's place, or a limit.
@@ -81,7 +88,7 @@ class CallLog:
             # The last line may have been cut off.
             lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
             # Salted: nobody can look for a picture by it.
-            salt = lines[0][0] if lines else os.urandom(16).hex()
+            self.salt = salt = lines[0][0] if lines else os.urandom(16).hex()
             first = [salt, hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()]
             # One with no call in it binds nobody.
             if not lines[1:] or lines[0] == first:
@@ -100,7 +107,7 @@ class CallLog:
             self._append(first)
         # By name what `Caller.make` returned; None of a call that was begun and not ended, which
         # may be paid for and is not made again. What was free and showed nothing is tried again.
-        self.calls = {n: c for n, c in calls.items() if _is_billed(c) or c["is_seen"]}
+        self.calls = {n: c for n, c in calls.items() if _is_billed(c) or not c["lost"]}
 
     def write(self, name: str, call: Any = None) -> None:
         """Write that a call begins, or what was seen of it."""
@@ -120,6 +127,12 @@ class CallLog:
         os.close(self._file)
 
 
+def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
+    """What is known of a call: `lost` is why nothing was seen of the vendor, empty if it was."""
+    free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
+    return {"result": free | result, "lost": lost, "seen": seen, "level": None, "accepted": False}
+
+
 def _is_billed(call: Any) -> bool:
     return call is None or call["result"]["charged"] != "no" or bool(call["result"]["charge"])
 
@@ -127,8 +140,10 @@ def _is_billed(call: Any) -> bool:
 class Caller:
     """A backend that makes calls as a `Step` says, and whose answers are overheard."""
 
-    def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
-        self.backend, self.vendor, self._words = backend, vendor, words
+    def __init__(
+        self, backend: Any, vendor: VendorCalls, words: Collection[str], salt: str = ""
+    ) -> None:
+        self.backend, self.vendor, self._words, self._salt = backend, vendor, words, salt
         settings = attrs.asdict(backend, recurse=False).values()
         #: All that it has or has sent.
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
@@ -150,6 +165,9 @@ class Caller:
     ) -> dict[str, Any]:
         """Make a call with a threshold at `level`; `begin` comes before its first byte."""
         self._step, self._level, self._seen = step, level, list[Any]()
+        self._is_cut_off = False
+        if step.is_list:
+            return self._find_kept(calls)
         started = calls[step.of] if step.of else None
         ask = self._ask_for_session if step.asks else self._ask_for_verdict
         request: Any = attrs.evolve(ask(step, started, files), on_sent=begin)
@@ -158,15 +176,19 @@ class Caller:
             outcome = getattr(self.backend, way_of(request).method)(request)
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
+            # Of a key that was once accepted a refusal is an answer like any.
+            is_wrong = isinstance(error, fm.AuthenticationFailed) and not step.signed
+            is_over = is_unsent or (
+                is_wrong and not any(c and c["accepted"] for c in calls.values())
+            )
             is_free = error.billing.charged is fm.Charged.NO
-            # Nothing was sent, or a key is refused that nobody made wrong.
-            is_void = is_free and (is_unsent or self._is_refusal(error))
-            if is_void or isinstance(error, EnvironmentMismatch):
+            if (is_over and is_free) or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
-        after = self._read_balance()
+        is_cut_off, after = self._is_cut_off, self._read_balance()
         price = None if None in (before, after) else round(float(before - after), 4)
-        result = {**reduce_outcome(outcome), "requests": len(self._statuses("answer"))}
+        pictures = {place: getattr(request, place, None) for place in ("probe", "reference")}
+        result = {**reduce_outcome(outcome, pictures), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
         if isinstance(outcome, SessionReading) and step.asks is StartRequest:
             record = attrs.evolve(
@@ -174,21 +196,35 @@ class Caller:
             )
             # When the vendor has forgotten it, nothing more is seen of it.
             lasts_s = self.backend.session_capabilities.result_lasts_s
-            session = {"record": record.to_dict(), "until": lasts_s and time.time() + lasts_s}
+            until = lasts_s and time.time() + lasts_s
+            session = {"session": {"record": record.to_dict(), "until": until}}
             self.secrets[fm.Secret(outcome.session_id)] = None
             if started:
                 first = started["session"]["record"]["session_id"]
                 result["again"] = "the same" if outcome.session_id == first else "another"
-        result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
-        # What is lost on its way, put off or refused for its key shows nothing of the vendor.
-        last = [502, *self._statuses()][-1]
-        is_lost = last in _PUT_OFF or (isinstance(outcome, fm.OutcomeUnknown) and last < 300)
-        is_put_off = isinstance(outcome, fm.RateLimited) or self._is_refusal(outcome)
-        is_seen = not (is_lost or is_put_off)
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
-        whole = {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
-        return {**whole, "session": session} if session else whole
+        last = [502, *self._statuses()][-1]
+        is_refused = isinstance(outcome, fm.AuthenticationFailed)
+        is_accepted = not step.signed and last < 500 and last != 429 and not is_refused
+        about = {"level": level, "accepted": is_accepted, **session}
+        result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        # What a gateway or a limit answers, shows nothing of the vendor.
+        is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
+        lost = "no answer" if is_cut_off else str(max(last, 429)) if is_limited else ""
+        return _make_record(lost, seen, **result) | about
+
+    def _find_kept(self, calls: Any) -> dict[str, Any]:
+        """Whether the vendor lists what a call made of which nothing was to be kept."""
+        reply = self._ask_beside("answer", self.vendor.kept or "")
+        (listed,) = self._seen
+        once = [call for name, call in calls.items() if call and not name.startswith("session")]
+        ids = _find_ids(seen for call in once for seen in call["seen"])
+        is_listed = bool(ids & _find_ids([listed]))
+        listed["aspects"] = {"status": reply.status}
+        kept = {"role": "call", "aspects": {"kept": "yes" if is_listed else "no"}}
+        lost = str(reply.status) if reply.status in _PUT_OFF else ""
+        return _make_record(lost, [listed, kept])
 
     def _ask_for_verdict(self, step: Step, _: Any, files: Any) -> Request:
         rules, level = self.backend.capabilities, self._level
@@ -226,10 +262,6 @@ class Caller:
         roles = roles or ("login", "answer")  # a login may be all that a call needs
         return [each["aspects"]["status"] for each in self._seen if each["role"] in roles]
 
-    def _is_refusal(self, outcome: Any) -> bool:
-        """Whether a key is refused that nobody made wrong."""
-        return isinstance(outcome, fm.AuthenticationFailed) and not self._step.signed
-
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
         if self._level is not None and self.vendor.threshold != "sent":
             fields = {**request.json, self.vendor.threshold: self._level}
@@ -244,21 +276,30 @@ class Caller:
     def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
         time.sleep(self.pause_s)
         self.secrets |= dict.fromkeys(request.secrets)
+        self._is_cut_off = True
         reply: HttpReply = self._send(request, **how)
+        self._is_cut_off = False
         private = self.backend.capabilities.demographic_keys
-        aspects = reduce_reply(reply, tuple(self.secrets), private, self._words)
+        aspects = reduce_reply(reply, self.secrets, private, self._words, self._salt)
+        if self._step.of:
+            # How long ago a session was made, is seen of this run alone.
+            aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
+
+    def _ask_beside(self, role: str, path: str) -> HttpReply:
+        names = self.vendor.headers.items()
+        headers = {name: getattr(self.backend, setting) for name, setting in names}
+        request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
+        return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
         """What is left at the vendor; None where nobody says."""
         if self.vendor.balance is None:
             return None
-        path, place, names = self.vendor.balance
-        headers = {name: getattr(self.backend, setting) for name, setting in names.items()}
-        request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
+        path, place = self.vendor.balance
         with contextlib.suppress(VendorError, ArithmeticError):
-            reply = self._exchange("balance", request, backend=self.backend.name, charges=0)
+            reply = self._ask_beside("balance", path)
             if reply.status == 200:
                 return Decimal(str(reply.at(place)))
             if reply.status in (401, 403, *_PUT_OFF):
@@ -266,52 +307,93 @@ class Caller:
         return None
 
 
+def _find_ids(replies: Iterable[Any]) -> set[str]:
+    """The digests of ids that answers show."""
+    aspects = (each for reply in replies for each in reply["aspects"].items())
+    return {text for aspect, texts in aspects if aspect[:3] == "id " for text in texts}
+
+
 def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
     """The calls still to be made that have room beside the score they need, and thresholds."""
     for step in steps:
-        if step.of in calls:
-            session = (calls[step.of] or {}).get("session")
-            if not session or (session["until"] or math.inf) < time.time():
-                continue
-        scored = calls.get(step.scored_by)
-        score = scored and scored["result"]["score"]
-        level = None if None in (step.beyond, score) else score + step.beyond
-        is_known = step.beyond is not None and step.scored_by in calls
-        has_room = not is_known or (level is not None and 0 < level < 100)
-        if step.name not in calls and has_room:
-            yield step, level
+        if step.name not in calls and not _find_obstacle(step, calls):
+            scored = calls.get(step.scored_by)
+            score = scored and scored["result"]["score"]
+            yield step, None if None in (step.beyond, score) else score + step.beyond
+
+
+def _find_obstacle(step: Step, calls: Any) -> str:
+    """Why a call cannot be made, by what others showed; empty if it can, or may be."""
+    if step.of in calls:
+        session = (calls[step.of] or {}).get("session")
+        if not session:
+            return "no session was started"
+        if (session["until"] or math.inf) < time.time():
+            return "the vendor has forgotten the session"
+        if "session-delete" in calls and not step.name.startswith("session-delete"):
+            return "the session is deleted"
+    if step.beyond is not None and step.scored_by in calls:
+        score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
+        if score is None or not 0 < score + step.beyond < 100:
+            return "no such threshold"
+    return ""
+
+
+def explain_unseen(steps: Iterable[Step], calls: Any) -> dict[str, str]:
+    """The calls of which nothing was seen, and why."""
+    begun = {"lost": "begun and not ended"}
+    unmade = {each.name: _find_obstacle(each, calls) or "not made" for each in steps}
+    lost = {name: (call or begun)["lost"] for name, call in calls.items()}
+    return {name: reason for name, reason in (unmade | lost).items() if reason}
 
 
 def run_steps(
     caller: Caller, journal: CallLog, steps: Sequence[Step], files: Any, budget: int
-) -> bool:
-    """Make the calls that were not made yet; False if one of them could cost more than is left."""
-    most, is_whole = caller.vendor.charges, True
+) -> None:
+    """Make the calls that were not made yet, but for those that could cost more than is left."""
+    most, is_over = caller.vendor.charges, False
     for step, level in find_open(steps, journal.calls):
-        if step.may_be_charged and journal.count_charges(most) + most > budget:
-            is_whole = False
+        is_over = is_over or journal.count_charges(most) + most > budget
         # What was started is deleted all the same.
-        if step.of not in ("", *journal.calls) or (step.may_be_charged and not is_whole):
+        is_dear = step.may_be_charged or step.is_list
+        if step.of not in ("", *journal.calls) or (is_dear and is_over):
             continue
         say(f"  {step.name}: {step.sentence}", err=True)
         write = functools.partial(journal.write, step.name)
         try:
             write(caller.make(step, files, calls=journal.calls, level=level, begin=write))
-        except fm.AuthenticationFailed:
-            write({"is_seen": False, "result": {"charged": "no", "charge": None}})
+        except VendorError as error:
+            if step.name in journal.calls and error.billing.charged is fm.Charged.NO:
+                write(_make_record(type(error).__name__))
             raise
-    return is_whole
+
+
+def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:
+    """Delete what no call has deleted; the starts of which a session may be left."""
+    started = {name: call["session"]["record"]["session_id"] for name, call in calls.items()
+        if call and "session" in call}  # fmt: skip
+    over = {started[step.of] for step in steps if step.asks is DeleteRequest
+        and "state" in (calls.get(step.name) or {"result": ()})["result"]}  # fmt: skip
+    for name, session_id in started.items():
+        if session_id not in over:
+            step = Step(name, "", asks=DeleteRequest, of=name)
+            with contextlib.suppress(VendorError):
+                result = caller.make(step, {}, calls=calls, level=None)["result"]
+                over |= {session_id} if "state" in result else set()
+    return [name for name, session_id in started.items() if session_id not in over]
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
-    results = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
-    if "session" in results and caller.vendor.sessions_need:
+    results = {name: call["result"] for name, call in calls.items() if call and not call["lost"]}
+    need, first = caller.vendor.sessions_need, _find_answers(calls.get("session"))
+    # One that the vendor answers as a workflow that there is not, the mock does not know either.
+    if need and first != _find_answers(calls.get("session-bad-field")) and "session" in results:
         # Nobody's face is stored, so that a workflow that compares with one starts no session. From
         # then on the mock knows no other workflow.
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
-        control.sessions.workflow(getattr(caller.backend, caller.vendor.sessions_need), kind=kind)
+        control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
         if step.of and "session" not in ours.get(step.of, {}):
             continue
@@ -328,14 +410,12 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
         elif is_pair and is_shown and "no_face" in warnings and result["score"] is None:
             places = (step.reference,) if result["faces"] else ("same", "largest")
             is_pair, instead = False, dict.fromkeys(places, files["no-face"])
-        if "decision" in result and is_pair:
-            # A threshold can hide the score; where there is none, the verdict alone is known.
-            scored = results.get(step.scored_by, result) if step.beyond is not None else result
-            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
-            scores = [each["score"] for each in (result, scored) if each["score"] is not None]
-            control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
-        control.clear_journal()
         level = calls[step.name]["level"]
+        if "decision" in result and is_pair:
+            scored = results.get(step.scored_by, result) if step.beyond is not None else result
+            score = choose_score(step, result, scored)
+            control.set_outcome(step.operation.value, score=score, times=None)
+        control.clear_journal()
         ours[step.name] = caller.make(step, {**files, **instead}, calls=ours, level=level)
         *seen, whole = ours[step.name]["seen"]
         whole["claims"] = ()
@@ -344,3 +424,19 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             if each["role"] == "answer":
                 whole["claims"] = entry.claims
     return ours
+
+
+def _find_answers(call: Any) -> list[Any]:
+    return [each["aspects"] for each in (call or {"seen": ()})["seen"] if each["role"] == "answer"]
+
+
+def choose_score(step: Step, result: Any, scored: Any) -> float:
+    """The score by which the mock finds what the vendor has found.
+
+    The vendor's own, which a threshold can hide; but two pictures of one person are never so unlike
+    as a score of another scale looks.
+    """
+    verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
+    scores = [each["score"] for each in (result, scored) if each["score"] is not None]
+    score = float([*scores, verdict][0])
+    return 95.0 if step.reference == "again" and 0 < score <= 1 else score
