@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from .claims import Behaviours
 from .clock import Ids, VirtualClock
 from .faults import PERSON, Faults
 from .journal import Entry, Journal, shorten
@@ -121,15 +120,6 @@ class Latency:
         return 0.0 if span is None else self._random.uniform(*span)
 
 
-def start_credit(claims: Behaviours) -> Decimal:
-    """What a vendor gives at the start; of one that knows no credit nothing is charged either."""
-    return claims["credit.start"] if "credit.start" in claims else Decimal(0)
-
-
-def start_limits(kind: VendorKind, claims: Behaviours) -> dict[str, int | None]:
-    return {scope: claims[key] for scope, key in kind.rate_limits.items()}
-
-
 class World:
     """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads."""
 
@@ -140,8 +130,9 @@ class World:
         self.clock, self.digest = account.clock, account.digest
         self.recognizer = shared.recognizer.copy_for_world()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
-        self.ledger = Ledger(start_credit(claims))
-        self.rates = Rates(start_limits(kind, claims))
+        # Of one that knows no credit nothing is charged either.
+        self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
+        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
         #: What the vendor remembers beyond that, and what answers for it.
         self.records: Any = kind.records()

@@ -127,9 +127,6 @@ class _MockCommand(click.Group):
     "and printed if you give none. An argument shows in the list of processes; a file does not.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that holds the token.")
-@click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
-    help="JSON with accounts, keys, outcomes, faults and receivers of webhooks to begin with, as "
-    "GET /__mock__/state shows them.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",

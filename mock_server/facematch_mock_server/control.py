@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -23,8 +22,7 @@ from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
-from .services import Charge, Key, KeyKind, Rates, amount, usable_keys
-from .snapshot import state_of
+from .services import Charge, Key, KeyKind, Rates, amount, name_keys
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
@@ -86,8 +84,7 @@ class Control:
         `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
         account = self._accounts.open(name)
-        first, now = account.first_keys, account.clock.now()
-        keys = {vendor: usable_keys(texts, now) for vendor, texts in first.items()}
+        keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
         return NewAccount(account=account.name, keys=keys)
 
     def close_account(self, account: str) -> None:
@@ -137,25 +134,20 @@ class Control:
                 that the call has not, or a review in an edition without one.
         """
         arguments = {name: value for name, value in locals().items() if name != "self"}
-        outcome = self.open_world.recognizer.make_outcome(**arguments)
-        self.add_outcome(outcome)
-        return outcome
-
-    def add_outcome(self, outcome: SetOutcome) -> None:
-        """Set an outcome after the others; ValueError as for `set_outcome`."""
         world = self.open_world
-        kind = world.kind
+        vendor, outcome = world.kind, world.recognizer.make_outcome(**arguments)
         if outcome.review and not _has_review(world.claims):
             # Nobody would see it.
-            editions = kind.editions.items()
-            able = [name for name, value in editions if _has_review(Behaviours(kind.claims, value))]
+            able = [name for name, values in vendor.editions.items()
+                if _has_review(Behaviours(vendor.claims, values))]  # fmt: skip
             hint = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
-            if "in_review" in kind.switches:
+            if "in_review" in vendor.switches:
                 hint += "; or set the switch in_review"
             raise ValueError(f'the edition {world.edition} has no "In Review" for a match; {hint}')
         routes = world.behaviour.routes
         _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
         world.recognizer.waiting.add(outcome)
+        return outcome
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
@@ -348,11 +340,6 @@ class Control:
             "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
             "operations": list(kind.operations),
         }
-
-    def state(self) -> dict[str, Any]:
-        """What all accounts of the server have of what a test sets, keys and secrets of webhooks
-        among it, as ``MockServer(state=...)`` takes it."""
-        return state_of(self._accounts, functools.partial(Control, self._accounts))
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
@@ -555,8 +542,6 @@ OPERATIONS = (
         lambda control, **filters: len(_read_journal(control, **filters)),
         "How many calls fit.", {**_FILTERS, "since": "count"}, gives="count"),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
-    Operation("GET", "state", Control.state,
-        "What all accounts have of what a test sets, with their keys: a file for --state."),
     Operation("POST", "reset", Control.reset, "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"}, then=Control.behaviours),
     Operation("GET", "claims", lambda control: [*map(_show_claim, control.claims())],

@@ -98,8 +98,6 @@ class Extension(Generic[R]):
     """What `Control` has for one vendor and not for every one. Safe across threads."""
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
-    #: By name of a list in a server's state, the path that lists (GET) and adds (POST) records.
-    STATE: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, control: Any) -> None:
         self._control = control

@@ -19,7 +19,7 @@ from .http.server import HttpServer
 from .kinds import check_operation
 from .person import PersonPage
 from .recognition.recognizer import Recognizer
-from .services import LIVE_KEY, SANDBOX_KEY, usable_keys
+from .services import LIVE_KEY, SANDBOX_KEY, name_keys
 from .vendors import choose_each, vendor_named
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class _Access:
 
     def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
         self._server, self._place, self._vendor = server, account.place, vendor
-        keys = usable_keys(account.first_keys.get(vendor, {}), account.clock.now())
+        keys = name_keys(account.first_keys.get(vendor, {}))
         self.live_key = keys.get("live", "")
         self.sandbox_key, self.client_id = keys.get("sandbox"), keys.get("client")
 
@@ -56,7 +56,7 @@ class Served(_Access):
     Attributes:
         name: Of the vendor.
         account: Name of the account.
-        live_key: A key that works at once; empty if a state gave the account none.
+        live_key: A key that works at once.
         sandbox_key: Likewise; None without one, or of a vendor without a sandbox.
         client_id: What belongs to the key; None of a vendor whose keys are enough.
         url: That of the server; RuntimeError if it is not running.
@@ -136,9 +136,6 @@ class MockServer:
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
-        state: What its accounts begin with, as `control.state()` gives it: a mapping, or a file of
-            JSON. Keys, credit, limits, outcomes, faults, receivers of webhooks; what is left out is
-            as without it.
         tls_certificate, tls_key: PEM files by which the server speaks HTTPS, which some vendors'
             clients insist on; without a key it is in the file of the certificate. None for HTTP.
         person_page: Whether hosted sessions have their page, where whoever has a session's address
@@ -154,7 +151,6 @@ class MockServer:
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, a
             value that does not fit, or a file that is no certificate or not its key.
-        InvalidRequest: the file of a state cannot be read.
     """
 
     live_key = LIVE_KEY
@@ -175,7 +171,6 @@ class MockServer:
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
-        state: Mapping[str, Any] | str | PathLike[str] | None = None,
         tls_certificate: str | PathLike[str] | None = None,
         tls_key: str | PathLike[str] | None = None,
         show_pictures: bool = False,
@@ -217,11 +212,6 @@ class MockServer:
             has_workers=True,
         )
         self.accounts.is_open = is_open
-        if state is not None:
-            from .control import Control  # not above: few servers begin with one
-            from .snapshot import restore
-
-            restore(self.accounts, functools.partial(Control, self.accounts), state)
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)

@@ -153,14 +153,11 @@ FIRST_KEYS: Mapping[str, Key] = {
 }
 
 
-def usable_keys(keys: Mapping[str, Key], now: dt.datetime) -> dict[str, str]:
-    """The first key of each kind that works now; ``client`` is the client id of the live one."""
-    texts: dict[str, str] = {}
-    for text, key in keys.items():
-        if key.allowed and not key.revoked and not key.expired(now):
-            texts.setdefault(str(key.kind), text)
-    live = keys.get(texts.get(KeyKind.LIVE, ""))
-    return texts if live is None or live.client is None else {**texts, "client": live.client}
+def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
+    """The texts of an account's first keys by kind; ``client`` is their client id."""
+    texts = {str(key.kind): text for text, key in keys.items()}
+    client = next((key.client for key in keys.values()), None)
+    return texts if client is None else {**texts, "client": client}
 
 
 def check_key(text: str) -> None:

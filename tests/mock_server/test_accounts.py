@@ -570,36 +570,25 @@ def test_an_account_that_was_registered_is_closed_with_its_parent(server):
 # What leads to an account
 
 
-def state_with(**keys):
-    """A state of accounts by name, each with one key of Didit's."""
-    records = {name: {"vendors": {"didit": {"keys": [{"key": key}]}}} for name, key in keys.items()}
-    return {"format": 1, "accounts": records}
-
-
 @pytest.mark.parametrize(
     "keys", [("mobile-api", "mobile-api-key"), ("mobile-api-key", "mobile-api")]
 )
 def test_a_key_that_begins_as_another_ones_is_its_own(keys):
-    with MockServer(state=state_with(shop=keys[0], bank=keys[1])) as mock:
-        for name, key in zip(("shop", "bank"), keys, strict=True):
-            account = mock.account(key)
-            assert (account.name, ask(mock, key)) == (name, 200)
-            account.control.reset()
-            assert ask(mock, key) == 200
-            assert len(mock.account(name).control.charges()) == 1
-        assert mock.new_account("mobile-ap").name == "mobile-ap"
-
-
-def test_a_key_of_the_first_account_is_nobody_elses():
-    with MockServer(state=state_with(main="mobile-api", bank="mobile-api-key")) as mock:
-        assert ask(mock, "mobile-api") == 200
-        assert len(mock.control.charges()) == 1
+    with MockServer() as server:
+        accounts = {keys[0]: server.new_account("shop"), keys[1]: server.account("main")}
+        for key, account in accounts.items():
+            account.control.add_key(key=key)
+        for key, account in accounts.items():
+            assert (server.account(key).name, ask(server, key)) == (account.name, 200)
+            assert len(account.control.charges()) == 1
+        assert server.new_account("mobile-ap").name == "mobile-ap"
 
 
 def test_who_holds_a_closed_account_reaches_no_other():
     """Whoever has its name and its keys by now."""
-    with MockServer(state=state_with(shop="shop-key-12345")) as mock:
-        old = mock.account("shop")
+    with MockServer() as mock:
+        old = mock.new_account("shop")
+        old.control.add_key(key="shop-key-12345")
         served, control = old.of("didit"), old.control
         old.close()
         new = mock.new_account("shop")
@@ -623,24 +612,13 @@ def test_no_key_is_repeated(server):
         assert key[:30] not in str(raised.value)
 
 
-def test_a_live_key_of_a_state_works_and_stays_over_a_reset():
-    main = {"keys": [{"key": "my-main-key"}, {"key": "mock-live-key", "revoked": True}]}
-    records = {
-        "main": main,
-        "sandbox": {"keys": [{"key": "only-a-sandbox", "kind": "sandbox"}]},
-        "revoked": {"keys": [{"key": "an-old-key", "revoked": True}, {"key": "a-good-key"}]},
-    }
-    accounts = {name: {"vendors": {"didit": record}} for name, record in records.items()}
-    with MockServer(state={"format": 1, "accounts": accounts}) as mock:
-        assert mock.live_key == "my-main-key"
-        for account in (mock.account("sandbox"), mock.account("sandbox").of("didit")):
-            assert (account.live_key, account.sandbox_key) == ("", "only-a-sandbox")
-        assert mock.account("revoked").live_key == "a-good-key"
-        for _ in range(2):
-            keys = ("my-main-key", "mock-live-key", "a-good-key", "an-old-key")
-            assert [ask(mock, key) for key in keys] == [200, 403, 200, 403]
-            for name in ("main", "revoked"):
-                mock.account(name).control.reset()
+def test_a_key_that_is_taken_back_works_again_after_a_reset(server):
+    account = server.new_account()
+    account.control.add_key(key="added")
+    account.control.revoke_key(account.live_key)
+    assert [ask(server, key) for key in (account.live_key, "added")] == [403, 200]
+    account.control.reset()
+    assert [ask(server, key) for key in (account.live_key, "added")] == [200, 403]
 
 
 def test_a_key_that_is_added_beside_a_reset_leads_to_no_account_of_before(server):

@@ -1,7 +1,6 @@
 """`facematch mock`: what it prints, what it serves, and how it ends."""
 
 import contextlib
-import json
 import os
 import re
 import shlex
@@ -215,7 +214,6 @@ SETTINGS = {
     "FACEMATCH_MOCK_KEY": "my-own-key-1 my-own-key-2",
     "FACEMATCH_MOCK_CONTROL_TOKEN": "a-long-token-1",
     "FACEMATCH_MOCK_CONTROL_TOKEN_FILE": "",
-    "FACEMATCH_MOCK_STATE": "",
     "FACEMATCH_MOCK_SEED": "7",
     "FACEMATCH_MOCK_DELIVER_TO": "web other",
     "FACEMATCH_MOCK_SHOW_PICTURES": "1",
@@ -251,29 +249,6 @@ def test_every_option_can_be_set_in_the_environment(serve):
         assert about["show_pictures"] is True
 
     serve(during, **SETTINGS)
-
-
-def test_a_state_is_read_before_the_port_is_bound(serve, invoke, tmp_path):
-    outcome = {"kind": "match", "score": 12.5, "times": None}
-    part = {"keys": [{"key": "shop-key-1"}], "outcomes": [outcome]}
-    state = {"format": 1, "accounts": {"shop": {"vendors": {"didit": part}}}}
-    (tmp_path / "state.json").write_text(json.dumps(state))
-
-    def during(url, _printed):
-        assert post(url, "shop-key-1").json()["face_match"]["score"] == 12.5
-        assert post(url, "mock-live-key").json()["face_match"]["score"] != 12.5
-        shown = get(url, "state").json()["accounts"]["shop"]
-        assert shown["vendors"]["didit"]["outcomes"][0]["score"] == 12.5
-
-    serve(during, "--state", tmp_path / "state.json")
-    serve(during, FACEMATCH_MOCK_STATE=str(tmp_path / "state.json"))
-    part["outcomes"][0]["kind"] = "macth"
-    (tmp_path / "state.json").write_text(json.dumps(state))
-    with MockServer() as other:
-        done = invoke("--state", str(tmp_path / "state.json"), "--port", str(other.port))
-    assert (done.exit_code, done.stdout) == (USAGE, "")
-    assert "accounts.shop.vendors.didit.outcomes[0]: kind" in done.stderr
-    assert invoke("--state", str(tmp_path / "none.json")).exit_code == USAGE
 
 
 @pytest.mark.parametrize(

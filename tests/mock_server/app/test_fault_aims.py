@@ -537,13 +537,11 @@ def test_pictures_that_are_not_noted_are_not_others(asking):
     assert "digest" not in near_miss(asking)[1]
 
 
-def test_no_rule_shows_a_secret_but_in_the_state(asking):
+def test_no_rule_shows_a_secret(asking):
     secret = {"client_secret": "s3cret"}
     asking.control.add_fault(Fault(**DOWN, field=secret))
     for name in ("unused", "faults"):
         assert "s3cret" not in asking.get(f"/__mock__/{name}").text
-    (kept,) = asking.control.state()["accounts"]["main"]["faults"]
-    assert kept["field"] == secret
     assert "s3cret" not in repr((asking.control.unused(), asking.control.near_misses()))
     more = {"headers": {"X-Api-Key": "s3cret"}, "body": {"token": "s3cret"}}
     assert "s3cret" not in repr(Fault(**{**DOWN, "kind": "json"}, **more))

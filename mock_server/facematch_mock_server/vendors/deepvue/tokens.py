@@ -229,7 +229,6 @@ class Answers(Extension["DeepvueRecords"]):
         """Drop all."""
         self._open_records.answers.clear()
 
-    STATE: ClassVar = {"answers": "answers"}
     OPERATIONS: ClassVar = (
         Operation("GET", "answers", all,  # noqa: A003 - the method
             "The made-up answers that have not been used yet.", gives="answers"),

@@ -131,7 +131,6 @@ class Sessions(Played[DiditRecords]):
         check_text("vendor_data", vendor_data)
         self._open_records.blocked.put(vendor_data, vendor_data)
 
-    STATE: ClassVar = {"workflows": "sessions/workflows"}
     OPERATIONS: ClassVar = (
         *Played.OPERATIONS,
         Operation("GET", "sessions/workflows", workflows, "The workflows.", gives="workflows"),
@@ -427,7 +426,6 @@ class Webhooks(Extension[DiditRecords]):
             raise LookupError("the destination of this delivery is gone")
         return webhooks.compose(world.claims.citations(), world, delivery, destination)
 
-    STATE: ClassVar = {"destinations": "webhooks/destinations"}
     OPERATIONS: ClassVar = (
         Operation("GET", "webhooks/destinations", destinations,
             "Where webhooks go, with their secrets.", gives="destinations"),
