@@ -263,18 +263,10 @@ class Played(Extension[R]):
     """The hosted sessions of one world, and the person in front of the camera. Safe across
     threads."""
 
-    #: What somebody at the vendor may decide of a session, in the vendor's words; by default
-    #: nothing.
-    CHOICES: tuple[str, ...] = ()
-
     def all(self) -> tuple[Session, ...]:
         """The sessions, in order."""
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
-
-    def waiting(self) -> tuple[Session, ...]:
-        """Those that somebody at the vendor is to decide."""
-        return ()
 
     def open(self) -> tuple[Session, ...]:
         """The hosted sessions in which a person may do something, in order."""

@@ -1,4 +1,4 @@
-"""The console: a page at ``/`` on which people watch a running mock and drive it.
+"""The console: a page at ``/`` on which people watch a running mock.
 
 The page holds no data: the control API, and the paths here, guarded like it, give what it shows."""
 
@@ -19,11 +19,10 @@ from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, Place, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.faults import POSSIBLE, is_for_mock
+from facematch_mock_server.faults import is_for_mock
 from facematch_mock_server.hosted import is_open, page_path
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import Request, Response
-from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named
 
 from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, list_rows, show_call
@@ -53,8 +52,6 @@ HEADERS = (
     *GUARDS,
     (MOCK_HEADER, __version__),
 )
-#: With the number of a call: the page asks for the same once more, and sends only method and path.
-_AGAIN = "x-facematch-again"
 #: An event stream without news says that it is alive after so many looks, some 15 seconds.
 _QUIET = 150
 #: Accounts, sessions and deliveries that the page shows at once.
@@ -82,12 +79,6 @@ class Console:
         if is_for_mock(request):
             response = self._answer(request)
             return answer(request) if response is None else response
-        number = request.header(_AGAIN)
-        if number is not None:
-            again = self._run_guarded(request, lambda: self._repeat(request, number))
-            if isinstance(again, Response):
-                return again
-            request = again
         handling, executed, entries = self._handling, None, list[tuple[Place, Entry]]()
         handling.entries, start = entries, time.perf_counter()
         try:
@@ -123,16 +114,7 @@ class Console:
 
     def _find_account(self, request: Request) -> tuple[Account, Feed]:
         account = self._guard.account(request)
-        if request.method == "POST" and account.closed_at is not None:
-            raise ValueError(f"the account {account.name} is closed: it can only be looked at")
         return account, self._feed_of(account.place)
-
-    def _repeat(self, request: Request, number: str) -> Request:
-        """The request of an earlier call, with the key and the pictures that the page has not."""
-        call = self._find_account(request)[1].find(_read_number(number))
-        if call.body is None or not call.headers:
-            raise LookupError("the bytes of this call are not kept any more: make a new one")
-        return attrs.evolve(request, target=call.target, headers=call.headers, body=call.body)
 
     def _answer(self, request: Request) -> Response | None:
         """The answer of a path of the console; None for other paths."""
@@ -178,10 +160,6 @@ class Console:
         about = {
             "version": __version__,
             "show_pictures": self._shows_pictures,
-            "faults": {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()},
-            "outcome": [
-                {**attrs.asdict(row), "values": row.values} for row in OUTCOME_FIELDS.values()
-            ],
             "account": self._account_row(account),
             "vendors": [_vendor_facts(world) for world in account.worlds],
         }
@@ -263,7 +241,7 @@ class Console:
         account = self._find_account(request)[0]
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
-        if view != "control" and view not in vendor_named(vendor).extensions:
+        if view not in vendor_named(vendor).extensions:
             raise LookupError(f"this vendor has no {view}")
         return account, Control(self._accounts, account, vendor), view
 
@@ -307,34 +285,14 @@ class Console:
         return _reply_page("image/png", make_card(**facts))
 
 
-def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
-    from facematch_mock_server.operations import plain  # not above: as `Control`
-
-    # One that only came too early for a rule is no news while the rule waits.
-    closest = {id(miss.rule): miss.says for miss in control.near_misses() if miss.missed}
-    rules = {"outcomes": control.outcomes(), "faults": control.faults()}
-    return {
-        **{
-            name: [{**plain(rule), "closest": closest.get(id(rule))} for rule in those]
-            for name, those in rules.items()
-        },
-        "balance": control.balance(),
-        "charges": control.charges()[-6:],
-        "limits": control.limits(),
-        "latency": control.latency(),
-        "reviews": bool(control.behaviours()["chosen"].get("in_review")),
-    }
-
-
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    sessions = control.sessions
-    fitting = [session for session in sessions.all() if _has_words(words, _OF_SESSION(session))]
-    newest, waiting = fitting[-_ROWS:], sessions.waiting()[-_ROWS:]
-    rows = {"total": len(fitting), "waiting": waiting, "newest": newest}
-    world = control.world
+    fitting = [
+        session for session in control.sessions.all() if _has_words(words, _OF_SESSION(session))
+    ]
+    newest, world = fitting[-_ROWS:], control.world
     # Where somebody plays the person; whoever reads this may do so by the control API, too.
     pages = {each.id: page_path(world, each) for each in newest if is_open(world, each)}
-    return {**rows, "pages": pages, "choices": sessions.CHOICES}
+    return {"total": len(fitting), "newest": newest, "pages": pages}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
@@ -361,33 +319,13 @@ _OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
 #: What is said of the calls of an account, and what of one without any.
 _COUNTS = (("calls", 0), ("failures", 0), ("last", None))
 #: By view: what it shows.
-_STATES = {"control": _control_state, "sessions": _sessions_state, "webhooks": _webhooks_state}
+_STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
 def _vendor_facts(world: World) -> dict[str, Any]:
-    """A vendor as the page needs it, with the first key of the account."""
     kind = vendor_named(world.vendor)
-    # A registered organization has a key of its vendor alone.
-    keys = world.account.first_keys.get(kind.name, {})
-    key, first = next(iter(keys.items()), ("", None))
-    return {
-        "name": kind.name,
-        "title": kind.title,
-        "edition": world.edition,
-        "extensions": sorted(kind.extensions),
-        "operations": list(kind.operations),
-        "limited": {scope: _window_s(world, scope) for scope in kind.rate_limits},
-        "key": key,
-        "client": None if first is None else first.client,
-        # Of a vendor without examples: a browser cannot sign, whoever pastes this can.
-        "paste": kind.greeting[1].format(url="{url}"),
-        "examples": [attrs.asdict(example) for example in kind.examples],
-    }
-
-
-def _window_s(world: World, scope: str) -> int | None:
-    keys = (f"rate.{scope}.window_s", "rate.window_s")
-    return next((world.claims[key] for key in keys if key in world.claims), None)
+    names = {"name": kind.name, "title": kind.title, "edition": world.edition}
+    return {**names, "extensions": sorted(kind.extensions)}
 
 
 def _is_of_another_page(request: Request) -> bool:

@@ -1,14 +1,14 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, authHeaders, cardWords, clean, curl, dollars, each, ending, fillFields, findNext, fits, hashOf, hue, kind, parseEvent, parseJson, parseSearch, perWindow, readForm, readToken, requestText, searchText, seconds, secondsWords, tokens, tone, trouble, verb, webhookCurl, whenDue } from "./pure.mjs";
+import { address, authHeaders, cardWords, clean, curl, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, requestText, searchText, tokens, tone, trouble, webhookCurl, whenDue } from "./pure.mjs";
 
 const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
 const $ = (selector) => document.querySelector(selector);
 
 let about, vendor;  // what there is to imitate, and whom the views are about
-let account = "main";  // whose calls and state are shown
+let account = "main";  // whose calls, sessions and webhooks are shown
 const access = readToken(location.hash, sessionStorage.getItem("token"));
 let token = access.token;
 if (access.hash !== location.hash) history.replaceState(null, "", `/${access.hash}`);
@@ -62,38 +62,6 @@ const row = (...cells) => h("tr", {}, cells.map((cell) => h("td", {}, cell)));
 const list = (object) => h("dl", {}, Object.entries(object).flatMap(([name, value]) => (value == null ? [] : [h("dt", {}, name), h("dd", {}, value)])));
 const lines = (headers) => Object.entries(headers).map(([name, value]) => `${name}: ${value}\n`).join("");
 
-function field(name, words, kind = "text", more = {}) {
-  const properties = { name, ...more }, label = words.replaceAll("_", "_\u200b");  // where a line may end
-  if (kind === "check") return h("label.field.check", {}, h("input", { type: "checkbox", ...properties }), h("span", {}, label));
-  const input = Array.isArray(kind)
-    ? h("select", properties, kind.map((option) => h("option", { value: option }, option === "" ? "as else" : option)))
-    : kind === "area" ? h("textarea", { rows: 4, ...properties })
-    : h("input", { type: kind, autocomplete: "off", ...(kind === "number" && { step: "any" }), ...properties });
-  return h("label.field", {}, h("span", {}, label), input);
-}
-
-function form(fields, words, send) {
-  const submit = (event) => { event.preventDefault(); attempt(() => send(values(event.target), event.target)); };
-  return h("form", { submit }, h("div.fields", {}, fields), h("button.main", {}, words));
-}
-
-// What a form shows follows the server, but for what was typed into it; that alone is saved.
-function follow(form, now) {
-  for (const input of form.elements) if (input.name in now && !input.dataset.touched && input !== document.activeElement) input.value = now[input.name];
-}
-
-function takeTouched(form, entries, nothing) {
-  const names = [...form.elements].filter((input) => input.dataset.touched).map((input) => input.name);
-  if (!names.length) throw new Error("Nothing was changed.");
-  for (const input of form.elements) delete input.dataset.touched;
-  return Object.fromEntries(names.map((name) => [name, entries[name] ?? nothing]));
-}
-
-function values(form) {
-  const filledIn = [...form.elements].filter(({ name, type, value, checked }) => name && value !== "" && (type !== "checkbox" || checked));
-  return Object.fromEntries(filledIn.map(({ name, type, value }) => [name, type === "checkbox" || (type === "number" ? Number(value) : value)]));
-}
-
 const time = (iso) => new Date(iso).toLocaleTimeString([], { hour12: false });
 const moment = (iso) => new Date(iso).toLocaleString([], { dateStyle: "short", timeStyle: "medium", hour12: false });
 const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
@@ -123,20 +91,15 @@ const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}
 
 // Asking the mock ---------------------------------------------------------------------------------
 const pageHeaders = () => authHeaders(token, account);
-let isHushed = false;  // nothing is asked unless by a click: a fault waits for the next connection
 
-async function ask(path, body) {
-  const change = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-  const headers = { ...pageHeaders(), ...(body !== undefined && { "Content-Type": "application/json" }) };
-  isHushed = false;
-  const reply = await fetch(API + path, { ...change, headers });
+async function ask(path) {
+  const reply = await fetch(API + path, { headers: pageHeaders() });
   const isJson = reply.headers.get("Content-Type")?.startsWith("application/json");
   if (reply.ok) return isJson ? reply.json() : reply.blob();
   const sentence = isJson ? (await reply.json()).mock : null;
   throw Object.assign(new Error(sentence ?? `The mock answered ${reply.status}.`), { status: reply.status });
 }
 
-const its = (path) => `${vendor.name}/${path}`;
 const place = () => `${account}/${vendor.name}`;
 const saveJson = (value, name) => save(new Blob([JSON.stringify(value, null, 2)], { type: "application/json" }), name);
 function save(blob, name) {
@@ -247,7 +210,6 @@ function addCalls(rows) {
   countTiles();
   draw();
   announce(rows.filter((call) => call.place > lastSeen).length);
-  isHushed = false;
   refreshSoon();
 }
 
@@ -348,8 +310,7 @@ async function open(number) {
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
     h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Close", close, ".quiet")),
-    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), command && changing(button("Send again", () => again(record))),
-      button("Download", () => saveJson(record, `call-${record.number}.json`))),
+    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), button("Download", () => saveJson(record, `call-${record.number}.json`))),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
     part("Answer", record.answered ? [json(record.answer), more("Its headers", "got", block("Headers of the answer", lines(record.answered)))] : "Not kept: there was none, or it is too old."),
@@ -379,32 +340,6 @@ function claim(id) {
 }
 
 const copy = (text) => navigator.clipboard.writeText(text).then(() => say("Copied. What is secret, and each picture, is a placeholder."));
-
-// The mock puts in what the page has not: the key, and the pictures.
-async function again({ number, method, path }) {
-  const before = calls.at(-1)?.place ?? lastSeen, headers = { ...pageHeaders(), "X-Facematch-Again": number, "Content-Type": "application/json" };
-  await fetch(encodeURI(path), { method, headers, body: /GET|HEAD/.test(method) ? undefined : "{}" }).catch(() => say("The connection broke.", true));
-  await goTo(await awaitCall(before, method, path));
-}
-
-// The call that was just made, as soon as the mock has it in its list.
-async function awaitCall(before, method, path) {
-  for (let tries = 0; tries < 60; tries += 1) {
-    const call = findNext(calls, before, method, path);
-    if (call) return call;
-    await pause(50);
-  }
-  throw new Error("The mock has no such call in its list.");
-}
-
-async function goTo(call) {
-  if (!isShown()(call)) {
-    tileName = "all";
-    only = $("#search").value = "";
-    choose();
-  }
-  await visit("calls", call.number);
-}
 
 // In a narrow window the chosen call lies over all else, which cannot be reached then.
 function coverRest() {
@@ -442,7 +377,6 @@ function startCalls() {
   const tile = (name) => h("button", { type: "button", "data-key": name, click: () => { tileName = name; choose(); } }, TILES[name], h("b", {}, "0"));
   $("#tiles").append(...Object.keys(TILES).map(tile));
   $("#search").addEventListener("input", choose);
-  $("#forget").addEventListener("click", () => attempt(() => ask("journal/clear", {})));
   $("#export").addEventListener("click", () => attempt(async () => saveJson(await ask("journal?limit=10000"), "facematch-calls.json")));
   scroller.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
   scroller.addEventListener("keydown", byKey);
@@ -451,323 +385,57 @@ function startCalls() {
   countTiles();
 }
 
-// Try a call --------------------------------------------------------------------------------------
-const slots = [null, null], typed = {};  // the pictures: {name, blob}; what was typed into each form
-let sheet;
-
-const cardList = async () => (sheet ??= (await ask(`${CONSOLE}cards`)).cards);
-const cardNamed = async (name) => ({ name: `${name}.png`, blob: await ask(`${CONSOLE}cards/${name}.png`) });
-
-async function trial() {
-  const cards = await cardList(), example = vendor.examples[trial.at ?? 0] ?? vendor.examples[0];
-  if (!example) {
-    const command = vendor.paste.replace("{url}", location.origin);
-    return put($("#trial"), h("p", {}, `Calls of ${vendor.title} are signed with the secret key, which no page in a browser does. This one is for a terminal, beside a folder “cards” with the test cards:`),
-      block("A call", command), navigator.clipboard && button("Copy", () => copy(command)));
-  }
-  const change = (event) => { trial.at = event.target.selectedIndex; attempt(trial); };
-  const operation = h("select", { "aria-label": "Operation", "data-key": "operation", change }, vendor.examples.map((choice) => h("option", { selected: choice === example }, choice.title)));
-  const palette = cards.map((card) => h("button", {
-    type: "button", draggable: "true", title: `${card.name}: ${card.says}`, "aria-label": `Use the test card ${card.name}: ${card.says}`,
-    dragstart: (event) => event.dataTransfer.setData("text/plain", card.name),
-    click: () => attempt(async () => fillSlot(slots.slice(0, example.pictures.length).findIndex((picture) => !picture), await cardNamed(card.name))),
-  }, thumb({ digest: card.name, field: "card", card }), card.name));
-  const pictures = example.pictures.length > 0 && [
-    h("div.slots", {}, example.pictures.map(slot)),
-    Object.assign(more("Test cards", "palette", h("div.palette", {}, palette)), { open: true }),
-  ];
-  // What was typed stays, whatever is drawn anew.
-  const kept = typed[`${place()}/${example.title}`] ??= {}, input = ({ target }) => { kept[target.name] = target.value; };
-  const fields = Object.entries({ ...example.fields, key: vendor.key }).map(([name, value]) => field(name, name, "text", { value: kept[name] ?? value, input }));
-  put($("#trial"), h("label.field", {}, h("span", {}, "Operation"), operation), h("p.mono", {}, `${example.method} ${example.path}`),
-    pictures, form(fields, "Send", (texts) => send(example, texts)));
-}
-
-function slot(name, at) {
-  const taken = slots[at], take = (file) => fillSlot(at, { name: file.name, blob: file });
-  const drop = async ({ dataTransfer }) => {
-    const [file] = dataTransfer.files, card = dataTransfer.getData("text/plain");
-    if (file) take(file);
-    else if (sheet.some((ready) => ready.name === card)) fillSlot(at, await cardNamed(card));
-  };
-  const node = h("div.slot", {
-    dragover: (event) => { event.preventDefault(); node.classList.add("over"); },
-    dragleave: () => node.classList.remove("over"),
-    drop: (event) => { event.preventDefault(); attempt(() => drop(event)); },
-  }, h("b", {}, name), taken
-    ? [h("img", { src: URL.createObjectURL(taken.blob), alt: `chosen for ${name}: ${clean(taken.name, 80)}` }), h("span", {}, taken.name), button("Remove", () => fillSlot(at, null), ".quiet")]
-    : h("label", {}, h("span", {}, "Drop a picture or a card here, or choose a file"), h("input", { type: "file", accept: "image/*", change: (event) => take(event.target.files[0]) })));
-  return node;
-}
-
-function fillSlot(at, picture) {
-  if (at < 0) throw new Error("There is no free place: remove a picture first.");
-  slots[at] = picture;
-  return attempt(trial);
-}
-
-async function base64(blob) {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
-  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-}
-
-// Makes a call as its example says, as any client would. Values of JSON may be JSON themselves.
-async function call(example, fields, words) {
-  if (example.token) {
-    const body = new URLSearchParams(each(example.token_fields, (value) => fillFields(value, words)));
-    words.token = (await (await fetch(example.token, { method: "POST", body })).json()).access_token ?? "";
-  }
-  const headers = each(example.headers, (value) => fillFields(value, words));
-  let pictures = example.pictures.map((name, at) => [name, slots[at]]).filter(([, picture]) => picture);
-  if (example.ids_from) {
-    const [path, id] = example.ids_from, asBytes = { ...headers, "Content-Type": "application/octet-stream" };
-    for (const [name, { blob }] of pictures) fields[name] = (await (await fetch(path, { method: "POST", headers: asBytes, body: blob })).json())[0]?.[id] ?? "";
-    pictures = [];
-  }
-  let body = new FormData();
-  if (example.as_json) {
-    const typed = each(fields, (value) => { try { return JSON.parse(value); } catch { return value; } });
-    for (const [name, picture] of pictures) typed[name] = await base64(picture.blob);
-    body = JSON.stringify(typed);
-    headers["Content-Type"] = "application/json";
-  } else if (example.as_bytes) {
-    body = pictures[0]?.[1].blob;
-    headers["Content-Type"] = "application/octet-stream";
-  } else {
-    for (const [name, value] of Object.entries(fields)) body.append(name, value);
-    for (const [name, picture] of pictures) body.append(name, picture.blob, picture.name);
-  }
-  const began = performance.now();
-  const reply = await fetch(fillFields(example.path, words), { method: example.method, headers, body });
-  let answer = await reply.text();
-  const ms = Math.round(performance.now() - began);
-  try { answer = JSON.parse(answer); } catch { /* shown as it is */ }
-  const claims = (reply.headers.get("X-Facematch-Claims") ?? "").split(", ").filter(Boolean);
-  return { status: reply.status, answer, claims, ms };
-}
-
-async function send(example, { key, ...fields }) {
-  const before = calls.at(-1)?.place ?? lastSeen, [path] = example.path.split("?");
-  const see = async () => goTo(await awaitCall(before, example.method, path));
-  try {
-    const { status, answer, claims, ms } = await call(example, fields, { key: key ?? "", client: vendor.client ?? "" });
-    put($("#answer"), h("h2", {}, "Answer ", pill(String(status), status < 300 ? "good" : "fail"), ` in ${ms} ms`), json(answer),
-      h("p.bar", {}, `Based on ${claims.length} claims. `, button("See the call", see)));
-  } catch {
-    const lost = await awaitCall(before, example.method, path).catch(() => null);
-    put($("#answer"), h("h2", {}, "No answer"), h("p", {}, `No answer: the connection ${ending(lost?.note)}. Did you set a fault?`),
-      lost?.charged && h("p", {}, `The call was charged all the same: ${dollars(lost.charged)}.`), lost && button("See the call", see));
-  }
-}
-
 // Cards -------------------------------------------------------------------------------------------
 async function cards() {
   if ($("#ready").childElementCount) return;
-  const use = (name, picture) => changing(h("div.acts", {}, [0, 1].map((at) => h("button", {
-    type: "button", "aria-label": `Use ${name} as picture ${at + 1}`,
-    click: () => attempt(async () => { slots[at] = await picture(); location.hash = "#try"; }),
-  }, `Use as ${at + 1}`))));
-  put($("#ready"), (await cardList()).map((card) => {
-    const image = h("img", { alt: `Test card ${card.name}` }), picture = cardNamed(card.name);
-    picture.then(({ blob }) => { image.src = URL.createObjectURL(blob); }, (error) => say(error.message, true));
-    const download = button("Download", async () => { const { blob, name } = await picture; save(blob, name); }, ".quiet");
-    return h("li", {}, image, h("b", {}, card.name), h("span", {}, card.says), use(card.name, () => picture), download);
+  put($("#ready"), (await ask(`${CONSOLE}cards`)).cards.map((card) => {
+    const image = h("img", { alt: `Test card ${card.name}` }), picture = ask(`${CONSOLE}cards/${card.name}.png`);
+    picture.then((blob) => { image.src = URL.createObjectURL(blob); }, (error) => say(error.message, true));
+    return h("li", {}, image, h("b", {}, card.name), h("span", {}, card.says), button("Download", async () => save(await picture, `${card.name}.png`), ".quiet"));
   }));
   $("#sheet").addEventListener("click", () => attempt(async () => save(await ask(`${CONSOLE}cards/sheet.zip`), "facematch-cards.zip")));
-  const percent = (name, value) => field(name, name, "number", { min: 0, max: 100, value });
-  const fields = [
-    field("person", "person", "text", { value: "p1", required: true, maxlength: 12, pattern: "[A-Za-z0-9_\\-]+" }),
-    field("faces", "faces", ["1", "0", "2", "3", "4"]), percent("score"), percent("liveness", 97), percent("quality", 85),
-    percent("luminance", 55), field("age", "age", "number", { min: 0, max: 120 }), field("gender", "gender", ["", "female", "male"]),
-    field("status", "answered with status", "number", { min: 400, max: 599 }), field("retry_after", "Retry-After: seconds", "number", { min: 0 }), field("delay", "answered late: seconds", "number", { min: 0, max: 3600 }),
-    field("lost", "the connection breaks", ["", "before_charge", "after_charge"]), field("turned", "turned by", ["0", "90", "180", "270"]), field("attack", "an attack", "check"), field("review", "a person is to look", "check"),
-  ];
-  const preview = h("div", { "aria-live": "polite" });
-  $("#compose").append(form(fields, "Make the card", async (facts) => {
-    const name = `${facts.person}.png`;
-    const blob = await ask(`${CONSOLE}cards`, { ...facts, faces: Number(facts.faces), turned: Number(facts.turned) });
-    put(preview, h("img.preview", { src: URL.createObjectURL(blob), alt: `Test card of ${facts.person}` }),
-      use("the new card", async () => ({ name, blob })), button("Download", () => save(blob, name), ".quiet"));
-  }), preview);
-}
-
-// Control -----------------------------------------------------------------------------------------
-const OUTCOMES = [
-  ["Match, 99.5", { kind: "match", score: 99.5 }], ["No match, 12", { kind: "match", score: 12 }],
-  ["Match: no face", { kind: "match", score: null }], ["Match: to review", { kind: "match", review: true }],
-  ["Live, 97", { kind: "liveness", score: 97 }], ["Not live, 9", { kind: "liveness", score: 9 }],
-  ["An attack", { kind: "liveness", attack: true }], ["Liveness: no face", { kind: "liveness", faces: 0 }],
-  ["On the blocklist", { kind: "liveness", blocklist: "certain" }],
-];
-const FAULTS = [
-  ...[500, 503, 429].map((status) => [String(status), { stage: "answer", kind: "status", status }]),
-  ["5 s late", { stage: "after_upload", kind: "delay", seconds: 5 }], ["Connection reset", { stage: "after_upload", kind: "reset" }],
-  ["Charged, then lost", { stage: "after_upload", kind: "reset", executed: true }], ["Half an answer", { stage: "mid_body", kind: "truncate" }],
-  ["A page of HTML", { stage: "answer", kind: "html", status: 502 }], ["Wrong JSON", { stage: "answer", kind: "wrong_json", status: 200 }],
-];
-const FIELD = "vendor_data=case-7";
-const LATER = [["+1 minute", { seconds: 60 }], ["+1 hour", { seconds: 3600 }], ["+1 day", { seconds: 86_400 }]];
-const CREDIT = ["0", "0.05", "100"].map((balance) => [`$${balance}`, { balance }]);
-
-async function done(path, body, words) {
-  await ask(path, body);
-  say(words);
-  await VIEWS[view]();
-}
-
-async function control() {
-  const state = await ask(`${CONSOLE}state/${vendor.name}/control`), stateKey = `${place()} ${state.reviews}`;
-  if (control.for !== stateKey) control.forms = panels(state);
-  control.for = stateKey;
-  follow(control.forms.limits, state.limits);
-  follow(control.forms.latency, each(operations(), (_, name) => secondsWords(state.latency[name])));
-  const isSet = ([, value]) => value != null && value.length !== 0 && JSON.stringify(value) !== "{}";
-  const showRule = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
-  const waiting = (rules, word, clear) => (rules.length
-    ? [h("h3", {}, `${rules.length} waiting`), h("ul.waiting", {}, rules.map((rule) => h("li", {}, showRule(rule)))), button("Clear", clear)]
-    : [h("p.lead", {}, `No ${word} is set.`)]);
-  put($("#outcomes"), waiting(state.outcomes, "outcome", () => done(its("outcomes/clear"), {}, "The outcomes are cleared.")));
-  put($("#faults"), waiting(state.faults, "fault", () => done("faults/clear", {}, "The faults are cleared.")));
-  $("#now").textContent = moment(state.now) + (state.stands ? ", and stands still" : "");
-  $("#balance").textContent = dollars(state.balance);
-  put($("#charges"), state.charges.reverse().map((charge) => h("li", {}, `${time(charge.at)} ${charge.what} ${dollars(charge.amount)}`)));
-}
-
-// What can be late, with the vendors that it is late with: the same operation of all of them.
-function operations() {
-  const titles = {};
-  for (const { operations: its, title } of about.vendors) for (const name of its) (titles[name] ??= []).push(title);
-  return titles;
-}
-
-// The panels of one vendor; what changes in them is filled in by `control`.
-function panels({ limits, reviews }) {
-  const panel = (title, ...inner) => h("section.panel", { "aria-label": title }, h("h2", {}, title), inner);
-  const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
-    list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
-  const number = (name, label, max, min = 0) => field(name, label, "number", { min, max });
-  const isLive = vendor.operations.includes("liveness");
-  const offered = OUTCOMES.filter(([, preset]) => (preset.kind === "match" || isLive) && (reviews || !preset.review));
-  // The server's own table, so that none of its fields is missing here.
-  const types = { number: "number", count: "number", flag: "check", fields: "area" };
-  const outcome = form(about.outcome.filter(({ name, of }) => (of !== "liveness" || isLive) && (name !== "review" || reviews))
-    .map(({ name, of, takes, words, says, values, least: min, most: max, null: none }) => [
-      field(name, of ? `${name} (${of})` : name, takes !== "words" ? types[takes] : name === "kind" ? words.slice(0, isLive ? 2 : 1) : ["", ...words],
-        { title: `${says} It takes ${values}.`, ...(types[takes] === "number" && { min, ...(max && { max }) }), ...(takes === "fields" && { rows: 1, placeholder: FIELD }) }),
-      none && field(`null ${name}`, none, "check")]),
-  "Set the outcome", (fields) => done(its("outcomes"), readForm(fields), "The outcome is set."));
-
-  const stage = field("stage", "stage", Object.keys(about.faults)), kinds = field("kind", "kind", []), body = field("body", "body, as JSON", "area");
-  const fitTo = (changed) => {
-    if (changed === stage.lastChild) put(kinds.lastChild, about.faults[changed.value].map((word) => h("option", { value: word }, word)));
-    body.hidden = kinds.lastChild.value !== "json";
-  };
-  const fault = form([
-    stage, kinds, number("status", "status", 599, 200), number("seconds", "seconds", 3600), number("chance", "chance", 1),
-    field("method", "method"), field("path", "path begins"), field("call", "call", ["", ...Object.keys(operations())]), field("card", "card, by name"), field("person", "cards of person"),
-    field("field", "fields of the call", "area", { rows: 1, placeholder: FIELD }), field("retry", "Retry-After"), field("executed", "carried out all the same", "check"),
-    field("times", "for calls", "number", { min: 1, value: 1 }), field("null times", "for every call", "check"), body,
-  ], "Set the fault", async ({ body: text, retry, ...fields }) => {
-    const sent = { ...readForm(fields), ...(retry && { headers: { "Retry-After": retry } }), ...(fields.kind === "json" && { body: parseJson(text ?? "") }) };
-    if (fields.stage !== "connect") return done("faults", sent, "The fault is set.");
-    await ask("faults", sent);
-    isHushed = true;
-    return say("The fault is set. It strikes the next connection; this page makes none before you click.");
-  });
-  fault.addEventListener("change", ({ target }) => fitTo(target));
-  fitTo(stage.lastChild);
-
-  const scopes = Object.keys(limits).map((scope) => field(scope, perWindow(scope, vendor.limited[scope]), "number", { min: 0, placeholder: "no limit" }));
-  const limited = form(scopes, "Set the limits", (fields, node) => done(its("limits"), takeTouched(node, fields, null), "The limits are set."));
-  const late = form(Object.entries(operations()).map(([name, titles]) => field(name, `${name} of ${titles.join(", ")}: seconds`, "text", { placeholder: "at once" })),
-    "Set the latency", async (fields, node) => {
-      for (const [operation, text] of Object.entries(each(takeTouched(node, fields, ""), seconds))) {
-        const owner = about.vendors.find((candidate) => candidate.operations.includes(operation));
-        await ask(`${owner.name}/latency`, { operation, seconds: text });
-      }
-      say("The latency is set.");
-      await control();
-    });
-  const advance = form([number("seconds", "seconds")], "Advance", (fields) => done("clock/advance", fields, "The clock is advanced."));
-  const balance = form([field("balance", "USD", "text", { inputmode: "decimal" })], "Set the credit", (fields) => done(its("ledger/balance"), fields, "The credit is set."));
-
-  put($("#panels"),
-    panel("The next outcome", quick(offered, its("outcomes"), "The next call"), more("More settings", "outcome", outcome), h("div", { id: "outcomes" })),
-    panel("A fault", quick(FAULTS, "faults", "The next request"), more("More settings", "fault", fault), h("div", { id: "faults" })),
-    panel("The clock", h("p.mono", { id: "now" }), quick(LATER, "clock/advance", "The clock"), advance),
-    panel(`Credit with ${vendor.title}`, h("p", {}, "Left: ", h("b", { id: "balance" })), quick(CREDIT, its("ledger/balance"), "Credit"), balance,
-      h("h3", {}, "Newest charges"), h("ul.waiting", { id: "charges" })),
-    panel(`Rate limits of ${vendor.title}`, scopes.length ? limited : h("p.lead", {}, "This vendor has none.")),
-    panel("Latency", h("p.lead", {}, "One number, or two as in 0.1 to 2."), late),
-    panel("Start over", h("p", {}, "Deletes the sessions, charges, faults, outcomes and journal of this account. The clock goes on."),
-      button("Start over", () => confirm("Delete all of this?") && done("reset", {}, "Started over."))));
-  return { limits: limited, latency: late };
 }
 
 // Sessions ----------------------------------------------------------------------------------------
-const SESSION = ["Number", "Pictures", "Status", "Decide", "Score", "Service", "Vendor data", "Kept", "Reviews"];
+const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Vendor data", "Kept", "Reviews"];
 async function sessions() {
-  if (lacks("sessions", "keeps no sessions", "#queue", "#kept")) return;
-  const state = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
-  if (!changed("sessions", [state.total, state.waiting, state.newest])) return;
-  const rows = (list) => list.reverse().map((session) => sessionRow(session, state.choices, state.pages[session.id]));
-  const comment = $("#comment")?.parentElement ?? h("label.field.narrow", { "data-changes": true },
-    h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
-  put($("#queue"), state.waiting.length > 0 && comment, table("Sessions that wait for a person", SESSION, rows(state.waiting)));
-  put($("#kept"), table("Kept sessions", SESSION, rows(state.newest)),
-    state.total > state.newest.length && h("p.lead", {}, `The newest ${state.newest.length} of ${state.total.toLocaleString()}.`));
+  if (lacks("sessions", "keeps no sessions", "#kept")) return;
+  const { newest, pages, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
+  if (!changed("sessions", [total, newest])) return;
+  put($("#kept"), table("Kept sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id]))),
+    total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
-function sessionRow(session, words, page) {
-  const choices = words.filter((status) => status !== session.status);
+function sessionRow(session, page) {
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
     // In the order of the call: the target is what was sent first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
-    pill(session.status),
-    h("div.acts", { "data-changes": true }, choices.map((status) => h("button", {
-      type: "button", "data-key": session.id + status, "aria-label": `${verb(status)} session ${session.number}`,
-      click: () => attempt(() => done(its("sessions/decide"), { session_id: session.id, status, comment: $("#comment")?.value || null }, `Session ${session.number} is ${status} now.`)),
-    }, verb(status))), page && h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person")),
+    pill(session.status), page ? h("a", { href: page, target: "_blank", rel: "noopener" }, "Play the person") : "",
     session.result.score ?? session.result.FACE_MATCH?.score ?? "", session.service ?? "HOSTED", session.vendor_data ?? "", moment(session.created_at),
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, notes.length), notes));
 }
 
 // Webhooks ----------------------------------------------------------------------------------------
-const TRICKS = [
-  ["Corrupt the next", "corrupt", { times: 1 }, "A byte of the next one changes after it is signed."],
-  ["Sign the next wrongly", "sign-wrong", { times: 1 }, "The next one is signed with another secret."],
-  ["Lose the next", "drop", { times: 1 }, "The next one is lost."],
-];
 async function webhooks() {
-  if (lacks("webhooks", "sends no webhooks", "#destinations", "#tricks", "#listen", "#deliveries")) return;
+  if (lacks("webhooks", "sends no webhooks", "#destinations", "#due", "#deliveries")) return;
   const state = await ask(`${CONSOLE}state/${vendor.name}/webhooks?search=${encodeURIComponent($("#search-webhooks").value)}`), { destinations, due, newest, total } = state;
-  if (listener.for !== place()) listener();
   if (!changed("webhooks", [destinations, due, newest, newest.map((delivery) => whenDue(delivery, state, time))])) return;
-  const act = (words, verb, body, toast, more) => h("button", {
-    type: "button", "data-key": verb + Object.values(body), "data-changes": true, ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, toast)),
-  }, words);
-  put($("#tricks"), TRICKS.map((trick) => act(...trick)), h("span.lead", {}, `${due} due`));
-  const that = (destination) => ({ destination: destination.uuid });
+  put($("#due"), `${due} due`);
   const places = destinations.map((destination) => row(h("code", {}, destination.url), destination.enabled ? pill("on", "good") : pill("off"), destination.events.join(", "),
-    h("details", { "data-key": destination.uuid }, h("summary", {}, "show"), h("code", {}, destination.secret)),
-    h("div.acts", {}, changing(button("Edit", () => listener(destination))), act("Send a test", "test", that(destination), "A test was sent."),
-      act(destination.enabled ? "Switch off" : "Switch on", "destinations/change", { ...that(destination), enabled: !destination.enabled }, "It is changed."),
-      act("Remove", "destinations/remove", that(destination), "Nothing is sent there any more."))));
-  put($("#destinations"), table("Destinations", ["Address", "Enabled", "Events", "Secret", "Change"], places));
+    h("details", { "data-key": destination.uuid }, h("summary", {}, "show"), h("code", {}, destination.secret))));
+  put($("#destinations"), table("Destinations", ["Address", "Enabled", "Events", "Secret"], places));
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((delivery) => row(
     [delivery.event, delivery.is_test && " (a test)", h("br"), h("small", {}, moment(delivery.created_at))],
     [pill(delivery.state), " ", h("small", {}, about.account.closed ? "" : whenDue(delivery, state, time))],
-    h("div.acts", {}, act("Resend", "resend", { delivery: delivery.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
-      delivery.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${delivery.id}`, click: () => attempt(async () => copy(webhookCurl(delivery.url, await letter(delivery)))) }, "Copy as curl")),
     [pill(delivery.status), " ", h("code", {}, delivery.session_id.slice(0, 8))],
     delivery.url ?? "gone",
     delivery.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${delivery.id}` },
       h("summary", {}, `${delivery.attempts.length}, last ${delivery.attempts.at(-1).status ?? delivery.attempts.at(-1).problem}`),
       h("ul.waiting", {}, delivery.attempts.map(tried))),
-    request(delivery)));
-  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows),
+    [request(delivery), delivery.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${delivery.id}`, click: () => attempt(async () => copy(webhookCurl(delivery.url, await letter(delivery)))) }, "Copy as curl")]));
+  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Session", "To", "Attempts", "Request"], rows),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
@@ -784,23 +452,10 @@ function request(delivery) {
   return node;
 }
 
-// The form that adds a destination, or changes the one that is given; it stays while the lists change.
-function listener(destination) {
-  listener.for = place();
-  const events = field("events", "events", "text", { required: true, value: (destination?.events ?? ["status.updated"]).join(", ") });
-  const address = field("url", "address", "url", { required: true, value: destination?.url, placeholder: "http://127.0.0.1:8000/webhook" });
-  put($("#listen"), form([address, events], destination ? "Save the destination" : "Send webhooks there", async ({ url, events: words }) => {
-    const sent = { url, events: words.split(",").map((word) => word.trim()), ...(destination && { destination: destination.uuid }) };
-    await done(its(destination ? "webhooks/destinations/change" : "webhooks/destinations"), sent, "Webhooks are sent there from now on.");
-    listener();
-  }), destination && button("Cancel", () => listener(), ".quiet"));
-  if (destination) address.lastChild.focus();
-}
-
 // Whether the vendor has nothing of a view, which says so then.
 function lacks(name, words, first, ...others) {
   if (vendor.extensions.includes(name)) return false;
-  listener.for = changed[name] = null;
+  changed[name] = null;
   for (const other of others) put($(other));
   put($(first), h("p.empty", {}, `${vendor.title} ${words}, as far as its documents say.`));
   return true;
@@ -809,49 +464,25 @@ function lacks(name, words, first, ...others) {
 // Whether there is something else to show in a view than before: what is looked at stays alone.
 const changed = (name, state) => changed[name] !== (changed[name] = JSON.stringify([place(), state]));
 
-// Edition -----------------------------------------------------------------------------------------
-// What a behaviour is now, and a form that begins again with another one.
-async function edition() {
-  const { edition: now, editions, switches: set, chosen, known: choices } = await ask(its("behaviours"));
-  if (edition.for !== place()) {
-    const fields = each(choices, (options, name) => (Array.isArray(options) ? field(name, name, ["", ...options.map(String)])
-      : field(name, name, options === "amount" ? "text" : "number", { placeholder: "default of the edition" })));
-    const typed = (value, name) => (Array.isArray(choices[name]) ? choices[name].find((option) => String(option) === value) : value);
-    edition.form = form([field("edition", "edition", editions), ...Object.values(fields)], "Start over with these", async ({ edition: picked, ...switches }) => {
-      await ask(its("reset"), { edition: picked, switches: each(switches, typed) });
-      edition.for = null;
-      await lookAgain();
-      say("Started over with these settings.");
-      await edition();
-    });
-    put($("#switches"), edition.form);
-    edition.for = place();
-  }
-  follow(edition.form, { ...each(choices, (_, name) => String(set[name] ?? "")), edition: now });
-  for (const [name, options] of Object.entries(choices)) if (Array.isArray(options)) edition.form.elements[name].options[0].textContent = name in set ? "default of the edition" : `default: ${chosen[name]}`;
-}
-
 // Views -------------------------------------------------------------------------------------------
-const VIEWS = { calls: draw, try: trial, cards, control, sessions, webhooks, edition, accounts };
-const LIVE = ["control", "sessions", "webhooks", "accounts"], OF_CLOSED = ["calls", "sessions", "webhooks", "accounts", "cards"];
+const VIEWS = { calls: draw, cards, sessions, webhooks, accounts };
+const LIVE = ["sessions", "webhooks", "accounts"];
 let view = "calls";
 // Shows what the address of the page names.
 async function show(focus = true) {
   const named = address(location.hash), before = `${account} ${view}`;
   if (named.account && named.account !== account && !(await chooseAccount(named.account))) return;
   const isClosed = about.account.closed !== null;
-  view = Object.hasOwn(VIEWS, named.view) && !(isClosed && !OF_CLOSED.includes(named.view)) ? named.view : "calls";
+  view = Object.hasOwn(VIEWS, named.view) ? named.view : "calls";
   const number = view === "calls" ? named.number : null;
   history.replaceState(null, "", `/${hashOf(account, view, number)}`);
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;
   for (const link of document.querySelectorAll("nav a")) {
     const name = link.dataset.view;
     fill(link, { href: hashOf(account, name), "aria-current": name === view ? "page" : "false" }, []);
-    link.parentElement.hidden = isClosed && !OF_CLOSED.includes(name);
   }
   $("#vendor").value = view === "calls" && about.vendors.length > 1 ? only : vendor.name;
   $("#account").textContent = account;
-  document.body.classList.toggle("closed", isClosed);
   put($("#closed"), isClosed && `The account ${account} was closed on ${moment(about.account.closed)}. What it did can be looked at for an hour.`);
   document.title = `${$(`#${view} h1`).textContent} – facematch mock`;
   coverRest();
@@ -866,21 +497,17 @@ function visit(name, number) {
   return show(false);
 }
 
-// What changes something is not there for an account that is closed.
-const changing = (node) => fill(node, { "data-changes": true }, []);
-
 function refreshSoon() {
-  if (isHushed || document.hidden || !LIVE.includes(view)) return;
+  if (document.hidden || !LIVE.includes(view)) return;
   refreshSoon.timer ??= setTimeout(() => { refreshSoon.timer = null; attempt(VIEWS[view]); }, 300);
 }
 
 function chooseVendor(name) {
   vendor = about.vendors.find((candidate) => candidate.name === name) ?? about.vendors[0];
   $("#about-it").textContent = `edition ${vendor.edition}`;
-  trial.at = 0;
 }
 
-// What the mock has may be another than before: after a change of the edition, or of the account.
+// What the mock has may be another than before.
 async function lookAgain() {
   about = await ask(`${CONSOLE}about`);
   chooseVendor(vendor?.name);
@@ -932,11 +559,9 @@ async function start() {
   sessionStorage.setItem("token", token);
   put($("#vendor"), about.vendors.length > 1 && h("option", { value: "" }, "All vendors"), about.vendors.map((offered) => h("option", { value: offered.name }, offered.title)));
   startCalls();
-  await cardList();
   $("#vendor").addEventListener("change", ({ target }) => { only = target.value; chooseVendor(only || vendor.name); choose(); show(false); });
   for (const search of document.querySelectorAll("[type=search]:not(#search)")) search.addEventListener("input", refreshSoon);
   addEventListener("hashchange", () => attempt(show));
-  document.addEventListener("input", ({ target }) => { target.dataset.touched = "yes"; });
   document.addEventListener("visibilitychange", () => document.hidden && listen.stop?.abort());
   $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
   // What goes on beside calls: a delivery that is tried again, a client that moves the clock.

@@ -54,17 +54,6 @@ export function parseEvent(event) {
 
 export const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")}`);
 export const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0) * 137) % 3600, 7) % 360;
-export const fillFields = (template, words) => template.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
-export const each = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));
-// What a person does, for the status that comes of it.
-export const verb = (status) => ({ Approved: "Approve", Declined: "Decline" }[status] ?? `Set to ${status}`);
-
-// A rate limit with its unit, for a label; without one where its window is not known.
-export function perWindow(scope, seconds) {
-  const units = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" }, unit = units[seconds];
-  return Object.values(units).includes(scope) ? `requests per ${scope}` : unit ? `${scope} per ${unit}` : scope;
-}
-
 // How a word of a vendor looks; nothing is decided by it.
 export function tone(word) {
   if (/^(true|approved|match|live|delivered)$/i.test(word)) return "good";
@@ -80,12 +69,6 @@ export function trouble({ status, note }) {
 }
 
 export const kind = (call) => (trouble(call) ? "fail" : tone(String(call.verdict)));
-
-// How a connection ended on which no answer came, as the note of its call has it.
-export function ending(note = "") {
-  const [, word] = /^fault: \S+ (\w+)/.exec(note ?? "") ?? [];
-  return { reset: "was reset", truncate: "ended too early", garbage: "brought what is no HTTP" }[word] ?? "broke";
-}
 
 // All that a call is found by, but for filters.
 export function searchText(call) {
@@ -114,18 +97,6 @@ export function fits(call, { tile, vendor, words, filters = [] }) {
     && words.every((word) => call.words.includes(word)) && filters.every(([name, text]) => FILTERS[name](call, text));
 }
 
-// What was typed into a form as JSON.
-export function parseJson(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`The body must be JSON, such as {"detail": "Down."}, not ${clean(text || "nothing", 60)}`);
-  }
-}
-
-// The call that was made first after another one, with that method and path; none is known of a connection that was refused.
-export const findNext = (calls, place, method, path) => calls.find((call) => call.place > place && (call.path === "" || (call.method === method && call.path === path)));
-
 // What is special about a card, in words.
 export function cardWords(card) {
   if (!card) return null;
@@ -135,32 +106,11 @@ export function cardWords(card) {
   return special.map((name) => (card[name] === true ? name : `${name} ${card[name]}`)).join(", ");
 }
 
-// Seconds, or the least and the most of them: "0.5", "0.1 to 2"; nothing is 0.
-export function seconds(text) {
-  const numbers = text.trim() === "" ? [0] : text.split(/to|[–-]/).map((part) => (part.trim() === "" ? NaN : Number(part)));
-  if (numbers.length > 2 || numbers.some(Number.isNaN)) throw new Error(`Seconds are a number, or two as in "0.1 to 2", not "${clean(text, 40)}".`);
-  return numbers.length === 1 ? numbers[0] : numbers;
-}
-
-export const secondsWords = ([least, most] = []) => (least === undefined ? "" : least === most ? String(least) : `${least} to ${most}`);
-
 // When a delivery leaves: the clock of the mock decides, and one that stands still never comes to it.
 export function whenDue(delivery, { now, stands }, time) {
   if (delivery.state !== "pending" || !delivery.due) return "";
   if (new Date(delivery.due) <= new Date(now)) return "due now";
   return stands ? `paused until the clock is advanced to ${time(delivery.due)}` : `due ${time(delivery.due)}`;
-}
-
-// What a form of rules means: a check "null NAME" is null, and `field` has a line NAME=VALUE for each.
-export function readForm(fields) {
-  const sent = Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith("null ")));
-  for (const name of Object.keys(fields)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
-  if (sent.field) {
-    const lines = sent.field.split("\n").filter((line) => line.trim()), wrong = lines.find((line) => !/^[^=]+=/.test(line));
-    if (wrong !== undefined) throw new Error(`Fields are lines NAME=VALUE, such as vendor_data=case-7, not "${clean(wrong, 60)}".`);
-    sent.field = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
-  }
-  return sent;
 }
 
 // A word of bash; what could steer the terminal that it is pasted into is escaped.
@@ -173,7 +123,7 @@ export function quote(text) {
 }
 
 // Headers that the next client writes itself, or that are the page's own.
-const OF_THE_CLIENT = /^(host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer|sec-.*|transfer-encoding|cache-control|pragma|x-facematch-again|x-mock-token)$/;
+const OF_THE_CLIENT = /^(host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer|sec-.*|transfer-encoding|cache-control|pragma|x-mock-token)$/;
 
 // A call as a command for bash: all that was sent, below lines that say what is not in it.
 export function curl({ method, sent }, origin) {

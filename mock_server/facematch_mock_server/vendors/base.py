@@ -45,34 +45,6 @@ STANDS_STILL = (
 )
 
 
-@attrs.frozen(kw_only=True)
-class Example:
-    """A call that the console offers to make. ``{key}`` in it stands for the key, ``{client}`` for
-    the client id and ``{token}`` for what `token` gives, the path of a call that is made first with
-    `token_fields` as a form and answers ``access_token``.
-
-    Attributes:
-        pictures: The fields that hold a picture, in order.
-        fields: The other fields, each with a value to begin with; an empty one is not sent.
-        as_json: Whether the body is JSON, pictures in base64; else it is a multipart form.
-        as_bytes: Whether the body is the one picture, as it is.
-        ids_from: Path of a call that is made first with each picture as its body, and the name of
-            the id that it answers for the first face: the picture's field holds that id.
-    """
-
-    title: str
-    method: str = "POST"
-    path: str
-    headers: Mapping[str, str] = attrs.field(factory=lambda: {"x-api-key": "{key}"})
-    pictures: tuple[str, ...] = ()
-    fields: Mapping[str, str] = attrs.field(factory=dict)
-    as_json: bool = False
-    as_bytes: bool = False
-    token: str | None = None
-    token_fields: Mapping[str, str] = attrs.field(factory=dict)
-    ids_from: tuple[str, str] | None = None
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class Vendor(VendorKind):
     """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
@@ -80,11 +52,9 @@ class Vendor(VendorKind):
     Attributes:
         greeting: What the command line says of it once it runs: a line of keys, and one to paste;
             with ``{url}``.
-        examples: Calls that the console offers to make.
     """
 
     greeting: tuple[str, str]
-    examples: tuple[Example, ...] = ()
 
 
 #: The claim that answers in the place of a vendor, by the kind of a fault.

@@ -30,23 +30,11 @@ test("a token comes from the address, which forgets it, and goes along with each
   assert.deepEqual(pure.readToken("#token=a%20b%26c", null), { token: "a b&c", hash: "#calls" });
   assert.deepEqual(pure.readToken("#token=new", "old"), { token: "new", hash: "#calls" });
   assert.deepEqual(pure.readToken("#token=", "old"), { token: "", hash: "#calls" });
-  assert.deepEqual(pure.readToken("#control", "kept"), { token: "kept", hash: "#control" });
+  assert.deepEqual(pure.readToken("#cards", "kept"), { token: "kept", hash: "#cards" });
   assert.deepEqual(pure.readToken("", null), { token: "", hash: "" });
   assert.deepEqual(pure.authHeaders("a token", ""), { "X-Mock-Token": "a token" });
   assert.deepEqual(pure.authHeaders("", "team-b"), { "X-Facematch-Account": "team-b" });
   assert.deepEqual(pure.authHeaders("", ""), {});
-});
-
-test("seconds are one number or two", () => {
-  assert.equal(pure.seconds(""), 0);
-  assert.equal(pure.seconds(" 0.5 "), 0.5);
-  for (const words of ["0.1 to 2", "0.1-2", "0.1 – 2"]) assert.deepEqual(pure.seconds(words), [0.1, 2]);
-  for (const wrong of ["soon", "1 to", "1 to 2 to 3", "-1"]) assert.throws(() => pure.seconds(wrong));
-  for (const span of [[0.1, 2], [0.3, 0.3]]) {
-    const read = pure.seconds(pure.secondsWords(span));
-    assert.deepEqual(Array.isArray(read) ? read : [read, read], span);
-  }
-  assert.equal(pure.secondsWords(undefined), "");
 });
 
 test("what went wrong has a word", () => {
@@ -64,13 +52,6 @@ test("a call has the kind of its verdict, or of its trouble", () => {
   assert.equal(pure.kind({ status: 200, note: null, verdict: false }), "bad");
   assert.equal(pure.kind({ status: 200, note: null, verdict: "In Review" }), "wait");
   assert.equal(pure.kind({ status: 403, note: null, verdict: null }), "fail");
-});
-
-test("a connection ends as its fault says", () => {
-  assert.equal(pure.ending("fault: after_upload reset"), "was reset");
-  assert.equal(pure.ending("fault: mid_body truncate"), "ended too early");
-  assert.equal(pure.ending("fault: mid_headers garbage"), "brought what is no HTTP");
-  assert.equal(pure.ending(undefined), "broke");
 });
 
 const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, fields: { vendor_data: "a", long: `${"x".repeat(79)}…` }, pictures: [{ card: { person: "p7" } }] };
@@ -95,17 +76,12 @@ test("a search has filters and free words", () => {
 
 test("an address names an account, a view and a call", () => {
   for (const [hash, account, view, number] of [
-    ["", null, "calls", null], ["#control", null, "control", null], ["#/accounts", null, "accounts", null], ["#/accounts/a-1", "a-1", "calls", null],
+    ["", null, "calls", null], ["#cards", null, "cards", null], ["#/accounts", null, "accounts", null], ["#/accounts/a-1", "a-1", "calls", null],
     ["#/accounts/a-1/sessions", "a-1", "sessions", null], ["#/accounts/a-1/calls/12", "a-1", "calls", 12], ["#/accounts/a-1/calls/x", "a-1", "calls", null],
   ]) assert.deepEqual(pure.address(hash), { account, view, number });
   assert.equal(pure.hashOf("a-1", "calls", 12), "#/accounts/a-1/calls/12");
-  assert.equal(pure.hashOf("a-1", "control"), "#/accounts/a-1/control");
+  assert.equal(pure.hashOf("a-1", "cards"), "#/accounts/a-1/cards");
   assert.equal(pure.hashOf("a-1", "accounts"), "#/accounts");
-});
-
-test("what is typed as JSON is refused in words", () => {
-  assert.deepEqual(pure.parseJson('{"a": 1}'), { a: 1 });
-  for (const text of ["", "{oops"]) assert.throws(() => pure.parseJson(text), /must be JSON/);
 });
 
 test("a command names no file that a client chose", () => {
@@ -131,13 +107,6 @@ test("a webhook is copied as it was sent", () => {
     `curl 'http://127.0.0.1:9/hook?a=1' -H 'X-Signature-V2: ab' --data-raw '{"it'"'"'s": 1}'`);
 });
 
-test("the call that was made is the next of its method and path, or the connection that was refused", () => {
-  const calls = [call, { ...call, place: 4, path: "/other" }, { ...call, place: 5 }, { ...call, place: 6 }];
-  assert.equal(pure.findNext(calls, 3, "POST", "/v3/x/").place, 5);
-  assert.equal(pure.findNext(calls, 6, "POST", "/v3/x/"), undefined);
-  assert.equal(pure.findNext([...calls, { place: 7, method: "", path: "" }], 6, "POST", "/v3/x/").place, 7);
-});
-
 test("a card is what is special about it", () => {
   const card = { person: "p1", faces: 1, turned: 0, attack: false, review: false, score: null, liveness: 97 };
   assert.equal(pure.cardWords(card), "person p1, liveness 97");
@@ -153,33 +122,12 @@ test("a delivery waits for a clock", () => {
   assert.equal(pure.whenDue({ state: "delivered", due: null }, { now: one.due, stands: true }, time), "");
 });
 
-test("words are what they are for people", () => {
-  assert.equal(pure.verb("Approved"), "Approve");
-  assert.equal(pure.verb("Declined"), "Decline");
-  assert.equal(pure.verb("In Review"), "Set to In Review");
+test("amounts are what they are for people", () => {
   assert.equal(pure.dollars("0.0500"), "$0.05");
   assert.equal(pure.dollars("0.0525"), "$0.0525");
   assert.equal(pure.dollars(null), "");
 });
 
-test("a rate limit has its unit", () => {
-  assert.equal(pure.perWindow("write", 60), "write per minute");
-  assert.equal(pure.perWindow("second", null), "requests per second");
-  assert.equal(pure.perWindow("write", 7), "write");
-});
-
-test("templates keep what is not known", () => {
-  assert.equal(pure.fillFields("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
-});
-
 test("an event is its fields", () => {
   assert.deepEqual(pure.parseEvent("event: calls\nid: ab:3\ndata: [1, 2]"), { event: "calls", id: "ab:3", data: "[1, 2]" });
-});
-
-test("a form of rules sends null and fields", () => {
-  const sent = pure.readForm({ kind: "match", score: 3, "null times": true, times: 1, field: "vendor_data=a=b\nnote=" });
-  assert.deepEqual(sent, { kind: "match", score: 3, times: null, field: { vendor_data: "a=b", note: "" } });
-  assert.deepEqual(pure.readForm({ "null score": true }), { score: null });
-  assert.deepEqual(pure.readForm({ field: "\na=1\n\n" }), { field: { a: "1" } });
-  for (const field of ["case-7", "a=1\ncase-7", "=case-7"]) assert.throws(() => pure.readForm({ field }), /NAME=VALUE.*case-7/);
 });

@@ -342,7 +342,6 @@ class Azure(base.Routed):
 
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
-_KEY = {KEY_HEADER: "{key}"}
 
 VENDOR = base.Vendor(
     name="azure",
@@ -360,15 +359,4 @@ VENDOR = base.Vendor(
     extensions={"sessions": "facematch_mock_server.hosted:Played"},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
-    examples=(
-        base.Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
-        base.Example(
-            title="Verify",
-            path=VERIFY,
-            headers=_KEY,
-            pictures=_IDS,
-            as_json=True,
-            ids_from=(DETECT, "faceId"),
-        ),
-    ),
 )

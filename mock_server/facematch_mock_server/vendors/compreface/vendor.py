@@ -231,5 +231,4 @@ VENDOR = base.Vendor(
             "-F source_image=@cards/p1.png -F target_image=@cards/p1-again.png"
         ),
     ),
-    examples=(base.Example(title="Verification", path=PATH, pictures=PICTURES),),
 )

@@ -446,13 +446,6 @@ _CURL = (
     "-d client_secret=mock-live-key {url}/v1/authorize | cut -d '\"' -f 4)\" "
     "-F file_a=@cards/p1.png -F file_b=@cards/p1-again.png {url}/v1/facematch"
 )
-_CALL: dict[str, Any] = {
-    "headers": {"x-api-key": "{key}", "Authorization": "Bearer {token}"},
-    "token": LOGIN,
-    "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
-}
-_FILES_CALL = {"pictures": ("file_a", "file_b"), **_CALL}
-_IMAGE_CALL = {"pictures": ("image",), "as_json": True, **_CALL}
 
 VENDOR = base.Vendor(
     name="deepvue",
@@ -474,9 +467,4 @@ VENDOR = base.Vendor(
         name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
     },
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
-    examples=(
-        base.Example(title="Face match", path="/v1/facematch", **_FILES_CALL),
-        base.Example(title="Face match, v2", path="/v2/facematch", **_FILES_CALL),
-        base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE_CALL),
-    ),
 )

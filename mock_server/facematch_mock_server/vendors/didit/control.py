@@ -28,8 +28,6 @@ from facematch_mock_server.webhooks import (
 from . import webhooks
 from .pictures import sandbox_match
 from .records import (
-    APPROVED,
-    DECLINED,
     IN_REVIEW,
     KEPT_REVIEWS,
     STATUSES,
@@ -54,9 +52,6 @@ class Sessions(Played[DiditRecords]):
     """The sessions of one world, the person who decides them, and the person in front of the
     camera. Safe across threads."""
 
-    #: What a person decides, in the vendor's words; `decide` takes its other words, too.
-    CHOICES = (APPROVED, DECLINED)
-
     def all(
         self,
         *,
@@ -76,10 +71,6 @@ class Sessions(Played[DiditRecords]):
         open_sessions(world)
         sessions = world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
-
-    def waiting(self) -> tuple[Session, ...]:
-        """Those that wait for a person, in order."""
-        return self.all(status=IN_REVIEW)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
         """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.

@@ -133,21 +133,6 @@ _CURL = (
     "curl -H 'x-api-key: mock-live-key' "
     "-F user_image=@cards/p1.png -F ref_image=@cards/p1-again.png {url}/v3/face-match/"
 )
-_SHARED = {"rotate_image": "", "save_api_request": "true", "vendor_data": ""}
-_EXAMPLES = (
-    base.Example(
-        title="Face match",
-        path="/v3/face-match/",
-        pictures=("user_image", "ref_image"),
-        fields={"face_match_score_decline_threshold": "30", **_SHARED},
-    ),
-    base.Example(
-        title="Passive liveness",
-        path="/v3/passive-liveness/",
-        pictures=("user_image",),
-        fields={"face_liveness_score_decline_threshold": "", **_SHARED},
-    ),
-)
 VENDOR = base.Vendor(
     name="didit",
     title="Didit",
@@ -172,6 +157,5 @@ VENDOR = base.Vendor(
         for name in ("sessions", "webhooks", "mailbox", "payments")
     },
     greeting=(_KEYS, _CURL),
-    examples=_EXAMPLES,
     worker=lambda world: WebhookWorker(world, webhooks.compose),
 )
