@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         SessionStatus,
     )
     from .backend import DiditBackend, DiditSessionOptions
-    from .webhooks import Refusal, SignatureVariant, WebhookEvent, WebhookRefused, verify_webhook
+    from .webhooks import Refusal, WebhookEvent, WebhookRefused, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
     "SessionDecision",
     "SessionNotFound",
     "SessionStatus",
-    "SignatureVariant",
     "WebhookEvent",
     "WebhookRefused",
     "verify_webhook",
@@ -52,6 +51,6 @@ __getattr__, __dir__ = lazy_names(
         "backend": "DiditBackend DiditSessionOptions",
         "words": "LIVENESS_SCALE MATCH_SCALE",
         "account": "ApiService DiditAccount Node SessionDecision SessionNotFound SessionStatus",
-        "webhooks": "Refusal SignatureVariant WebhookEvent WebhookRefused verify_webhook",
+        "webhooks": "Refusal WebhookEvent WebhookRefused verify_webhook",
     },
 )

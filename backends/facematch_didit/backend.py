@@ -49,6 +49,7 @@ from .words import (
     MATCH_SCALE,
     MEDIA_KEYS,
     NAME,
+    read_webhook_secrets,
 )
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def _as_several(value: Any) -> Any:
     return (value,) if isinstance(value, (str, Secret)) else tuple(value or ())
 
 
-def _as_secrets(value: Any) -> tuple[Secret, ...]:
-    return tuple(as_secret(secret) for secret in _as_several(value))
+def _as_keys(value: Any) -> tuple[Secret, ...]:
+    return read_webhook_secrets(() if value is None else value)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -180,7 +181,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     workflow_id: str | None = None
     workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
     liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
-    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_secrets)
+    webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_keys)
     media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     handoff_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)
     return_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)

@@ -11,7 +11,7 @@ import functools
 import math
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import attrs
 
-from facematch_core import Environment, Secret, Severity, WarningCode
+from facematch_core import ConfigurationError, Environment, Secret, Severity, WarningCode
 
 T = TypeVar("T")
 R = TypeVar("R", bound=attrs.AttrsInstance)
@@ -96,6 +96,24 @@ MEDIA_KEYS = frozenset(
 #: Keys of what Didit says of other people whose faces it found: names and documents. It is never
 #: kept (Didit OpenAPI, 2026-07-18).
 PERSONAL_KEYS = frozenset({"user_details"})
+
+
+_VISIBLE = re.compile(r"[!-~]+")
+
+
+def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
+    """Each ``secret_shared_key`` as a secret; `ConfigurationError` for what cannot be one."""
+    each = (secrets,) if isinstance(secrets, (str, Secret)) else secrets
+    try:
+        keys = tuple(Secret.of(secret) for secret in each)
+    except TypeError:
+        raise ConfigurationError("A webhook secret must be a text, or several.") from None
+    if not all(_VISIBLE.fullmatch(key.reveal()) for key in keys):
+        raise ConfigurationError(
+            "A webhook secret is empty, or holds a space, a line break or a letter that no key of "
+            "Didit's has: give the destination's secret_shared_key alone."
+        )
+    return keys
 
 
 # Values out of a decoded JSON body; `place` is where each of them is.

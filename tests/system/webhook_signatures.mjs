@@ -1,6 +1,6 @@
 // Didit's webhook signatures once more, in another language, from the documents.
 //
-// Reads lines of JSON {secret, body (base64)}; writes for each {raw, v2, prefixed, simple}.
+// Reads lines of JSON {secret, body (base64)}; writes for each {raw, v2, simple}.
 // JSON.parse would lose what whole numbers beyond 2^53 say, so numbers are read here.
 
 import { createHmac } from "node:crypto";
@@ -12,11 +12,11 @@ class Written {
   }
 }
 
-/** A number as Python writes it, whole floats up to 1e22 as integers: no text says so of more. */
+/** A number as Python writes it, whole floats as integers. */
 function number(token) {
   if (/^-?\d+$/.test(token)) return BigInt(token).toString();
   const value = Number(token);
-  if (Number.isInteger(value) && Math.abs(value) <= 1e22) return BigInt(value).toString();
+  if (Number.isInteger(value)) return BigInt(value).toString();
   const [digits, exponent] = value.toExponential().split("e");
   if (Number(exponent) >= -4) return String(value);
   return `${digits}e-${exponent.slice(1).padStart(2, "0")}`;
@@ -114,7 +114,6 @@ for await (const line of lines) {
     JSON.stringify({
       raw: sign(bytes),
       v2: sign(form),
-      prefixed: sign(`${said("timestamp")}:${form}`),
       simple: sign(simple),
     }),
   );

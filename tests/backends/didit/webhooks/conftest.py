@@ -22,17 +22,15 @@ VECTOR = (
 )
 
 
-def signed(body, *, secret=SECRET, only=("raw", "v2", "simple"), at=None):
+def signed(body, *, secret=SECRET, only=("raw", "v2", "simple")):
     """The headers of a delivery of these bytes; V2 is missing where the body has no such form."""
-    at = json.loads(body).get("timestamp") if at is None else at
     messages = {
         "raw": ("X-Signature", body),
         "v2": ("X-Signature-V2", v2_message(body)),
-        "prefixed": ("X-Signature-V2", v2_message(body, prefix=at)),
         "simple": ("X-Signature-Simple", simple_message(body)),
     }
     chosen = [messages[name] for name in only if messages[name][1] is not None]
-    headers = {"X-Timestamp": str(at), "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"}
     return headers | {header: signature(secret, message) for header, message in chosen}
 
 

@@ -29,7 +29,7 @@ def test_the_record_is_that_of_the_signed_metadata(receive):
 
 
 @pytest.mark.parametrize(
-    "metadata", [None, {}, {"id": "row-7"}, {"id": OURS["id"]}, {"terms": "x"}]
+    "metadata", [None, {}, {"id": "row-7"}, {"id": OURS["id"]}, {"terms": "x"}, "x", [OURS], 7]
 )
 def test_a_session_of_another_program_has_no_record(metadata, receive):
     (hint,) = receive(metadata=metadata)
@@ -53,3 +53,11 @@ def test_a_secret_is_needed_and_the_right_one(receive):
     with pytest.raises(fm.WebhookRefused) as caught:
         receive(secrets="another")
     assert caught.value.http_status == 401
+
+
+@pytest.mark.parametrize("secret", ["whsec\n", "", "a b", "\ud800"])
+def test_a_secret_that_no_delivery_can_fit_is_refused_when_opened(secret):
+    """As that of a file which ends with a line feed."""
+    for secrets in (secret, ("whsec", secret), [fm.Secret(secret)]):
+        with pytest.raises(fm.ConfigurationError):
+            DiditBackend(api_key="k-1", webhook_secrets=secrets)

@@ -10,21 +10,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from facematch_didit.webhooks import Refusal, SignatureVariant, WebhookRefused
-from facematch_didit.webhooks.delivery import canonical, signature
-from facematch_didit.webhooks.verify import MAX_BYTES
-from facematch_mock_server.vendors.didit.webhooks import v2_message
+from facematch_didit.webhooks import MAX_BYTES, Refusal, WebhookRefused
 from facematch_mock_server.vendors.didit.webhooks import write_json as as_the_mock
 
-UNSIGNED = {"X-Timestamp": "1783000006", "X-Signature": "0" * 64, "X-Signature-V2": "0" * 64}
+UNSIGNED = {"X-Signature": "0" * 64, "X-Signature-V2": "0" * 64}
 
 texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=8)
 numbers = (
     st.integers(-(10**40), 10**40)
-    | st.floats(-1e22, 1e22, allow_nan=False)
+    | st.floats(allow_nan=False, allow_infinity=False)
     | st.floats(-1e-3, 1e-3, allow_nan=False)
     | st.integers(-(2**60), 2**60).map(float)
-    | st.sampled_from([0.0, -0.0, 1e15, 1e16, 1e22, -1e22, 5e-324])
+    | st.sampled_from([0.0, -0.0, 1e15, 1e16, 1e22, 1.18e38, -1e300, 5e-324])
 )
 values = st.recursive(
     st.none() | st.booleans() | numbers | texts | st.just({}) | st.just([]),
@@ -42,8 +39,8 @@ documents = st.fixed_dictionaries(
 )
 #: Whether a writer sorts keys, escapes what is not ASCII, and writes whole floats as integers.
 styles = st.tuples(st.booleans(), st.booleans(), st.booleans())
-secrets = texts.filter(bool)
-variants = st.sampled_from(["raw", "v2", "prefixed"])
+secrets = st.from_regex("[!-~]{1,8}", fullmatch=True)
+variants = st.sampled_from(["raw", "v2"])
 #: Enough for what must hold of every byte, key and second, at the price of signing twice.
 MANY = settings(max_examples=60)
 
@@ -62,30 +59,24 @@ def write_json(document, style):
 
 @MANY
 @given(documents, styles, secrets, variants)
-def test_each_signature_alone_verifies_and_the_event_says_what_was_signed(
-    delivery, document, style, secret, name
-):
+def test_each_signature_alone_verifies_in_any_style(delivery, document, style, secret, name):
     body = write_json(document, style)
-    headers = delivery.signed(body, secret=secret, only=[name])
-    event = delivery.verify(body, headers, secret, accept_prefixed_v2=name == "prefixed")
-    assert event.signature.value == {"prefixed": "v2_prefixed"}.get(name, name)
+    event = delivery.verify(body, delivery.signed(body, secret=secret, only=[name]), secret)
     assert event.raw == document
-    assert canonical(event.raw) == v2_message(body)
 
 
 @MANY
 @given(documents, styles, secrets, st.data())
 def test_another_byte_secret_or_second_is_refused(delivery, document, style, secret, data):
     body, other = write_json(document, style), data.draw(secrets)
-    # HMAC fills a key up with zeros, so these two are one key.
-    assume(secret.rstrip("\0") != other.rstrip("\0"))
+    assume(secret != other)
     at = data.draw(st.integers(0, len(body) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda byte: byte != body[at]))
     changed = body[:at] + bytes([byte]) + body[at + 1 :]
     for name in ("raw", "v2"):
         headers = delivery.signed(body, secret=secret, only=[name])
         delivered = {"body": body, "headers": headers, "secrets": secret}
-        assert delivery.verify(**delivered | {"secrets": [other, secret]}).secret_index == 1
+        assert delivery.verify(**delivered | {"secrets": [other, secret]})
         for wrong in ({"secrets": other}, {"now": delivery.now.replace(year=2027)}):
             with pytest.raises(WebhookRefused):
                 delivery.verify(**delivered | wrong)
@@ -113,7 +104,8 @@ def test_whatever_a_stranger_sends_is_refused(delivery, body, headers):
     names = ("x-signature", "X-SIGNATURE-V2", "X-Signature-Simple")
     headers |= dict(zip(names, headers.values(), strict=False))
     with pytest.raises(WebhookRefused) as refused:
-        delivery.verify(body, headers | {"X-Timestamp": str(delivery.sent)})
+        delivery.verify(body, headers)
+    assert refused.value.reason is Refusal.UNSIGNED
     assert refused.value.__cause__ is refused.value.__context__ is None
 
 
@@ -149,29 +141,21 @@ def test_a_body_as_long_as_allowed_takes_a_hundred_times_its_bytes(delivery, ite
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert refused.value.reason is Refusal.WRONG_SIGNATURE
+    assert refused.value.reason is Refusal.UNSIGNED
     assert peak < 100 * MAX_BYTES
 
 
-@pytest.mark.parametrize("number", ["1e23", "1.0e300", "-1e23", "10000000000000000000000001.0"])
-def test_a_whole_float_that_writers_disagree_about_stays_a_float(delivery, number):
-    """V2 fits if it was signed so, else the raw signature decides."""
-    body = delivery.vector.replace(b'"b":2', b'"b":' + number.encode())
-    raw = delivery.signed(body, only=["raw"])
-    as_float = signature(delivery.secret, canonical(json.loads(body)))
-    for headers, variant in (
-        (raw, SignatureVariant.RAW),
-        (raw | {"X-Signature-V2": as_float}, SignatureVariant.V2),
-        # As an integer, as the mock signs it.
-        (delivery.signed(body, only=["raw", "v2"]), SignatureVariant.RAW),
-    ):
-        event = delivery.verify(body, headers)
-        assert event.signature is variant
-        assert type(event.metadata["b"]) is float
-        assert event.metadata["b"] == float(number)
-    with pytest.raises(WebhookRefused) as refused:
-        delivery.verify(body, delivery.signed(body, only=["v2"]))
-    assert refused.value.reason is Refusal.WRONG_SIGNATURE
+@pytest.mark.parametrize("number", ["1e16", "1.18e38", "1.0e300", "-1e23", "100000000000000001.0"])
+def test_a_whole_number_of_any_size_fits_after_a_proxy_wrote_it_as_a_float(delivery, number):
+    """The integer is what Didit signs and sends: of a certificate's number, in a real delivery."""
+    whole = int(float(number))
+    headers = delivery.signed(delivery.body(metadata={"serial_number": whole}))
+    anew = delivery.vector.replace(
+        b'{"a":[1.5,true],"b":2}', b'{"serial_number":%b}' % number.encode()
+    )
+    event = delivery.verify(anew, headers)
+    assert event.metadata == {"serial_number": whole}
+    assert type(event.metadata["serial_number"]) is int
 
 
 def test_half_of_a_surrogate_pair_can_only_be_signed_raw(delivery):

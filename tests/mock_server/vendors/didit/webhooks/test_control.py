@@ -72,7 +72,7 @@ def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
     world.call(2)
     corrupt, whole = world.letters(401, 200)
     json.loads(corrupt.body)
-    assert world.refusal(corrupt) is Refusal.WRONG_SIGNATURE
+    assert world.refusal(corrupt) is Refusal.UNSIGNED
     world.accept(whole)
     tricks = [delivery.attempts[0].fault for delivery in world.webhooks.deliveries()]
     assert tricks == ["corrupt", None]
@@ -82,7 +82,7 @@ def test_another_secret_signs_as_many_as_were_asked_for_and_no_retry(world):
     world.webhooks.sign_wrong(2)
     world.call(2)
     for letter in world.letters(500, 401):
-        assert world.refusal(letter) is Refusal.WRONG_SIGNATURE
+        assert world.refusal(letter) is Refusal.UNSIGNED
     world.advance(60)
     (retry,) = world.letters()
     world.accept(retry)

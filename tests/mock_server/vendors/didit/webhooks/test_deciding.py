@@ -69,7 +69,7 @@ def test_a_review_changes_the_status_and_is_announced_and_free(
     ((_, letter, _),) = carry(engine)
     event = verify_webhook(letter.body, dict(letter.headers), secret, verbs.now())
     assert (event.session_id, event.caller_ref) == (name, "emp-0042")
-    assert (event.vendor_status, event.decision["reviews"]) == ("Approved", [row])
+    assert (event.vendor_status, event.raw["decision"]["reviews"]) == ("Approved", [row])
     delivery = letters_of(engine.world)[-1]
     assert (delivery.state, delivery.status, delivery.body) == (
         *("delivered", "Approved"),
@@ -94,10 +94,10 @@ def test_a_call_in_review_is_announced_as_that_and_again_once_it_is_decided(
     )
     assert (first.vendor_status, second.vendor_status) == ("In Review", "Declined")
     assert first.session_id == second.session_id == name
-    (block,) = first.decision["face_matches"]
+    (block,) = first.raw["decision"]["face_matches"]
     assert block["status"] == "In Review"
-    assert first.decision["reviews"] == []
-    assert second.decision["reviews"][0]["comment"] == "another person"
+    assert first.raw["decision"]["reviews"] == []
+    assert second.raw["decision"]["reviews"][0]["comment"] == "another person"
 
 
 #: body of the control API -> status, words
