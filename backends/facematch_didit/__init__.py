@@ -4,9 +4,8 @@ Its answers mean what Didit's documents of three editions say (early 2026, July 
 2026); which one the vendor speaks is not asked and need not be known.
 
 The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
-(calls about faces), `records` (what an account answers), `client` (calls of an account),
-`arguments`, `account`, `reconcile`, `sessions`. `backend` needs `wire` alone, and `webhooks` are
-beside them.
+(calls about faces), `backend`, `records` (what Didit keeps), `arguments`, `client` (reads what is
+kept), `reconcile`, `account`. `webhooks` and `sessions` are beside them.
 """
 
 from typing import TYPE_CHECKING
@@ -14,14 +13,7 @@ from typing import TYPE_CHECKING
 from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .account import (
-        ApiService,
-        DiditAccount,
-        Node,
-        SessionDecision,
-        SessionNotFound,
-        SessionStatus,
-    )
+    from .account import DiditAccount, SessionDecision, SessionNotFound, SessionStatus
     from .backend import DiditBackend, DiditSessionOptions
     from .webhooks import Refusal, WebhookEvent, WebhookRefused, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
@@ -29,11 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "LIVENESS_SCALE",
     "MATCH_SCALE",
-    "ApiService",
     "DiditAccount",
     "DiditBackend",
     "DiditSessionOptions",
-    "Node",
     "Refusal",
     "SessionDecision",
     "SessionNotFound",
@@ -50,7 +40,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "backend": "DiditBackend DiditSessionOptions",
         "words": "LIVENESS_SCALE MATCH_SCALE",
-        "account": "ApiService DiditAccount Node SessionDecision SessionNotFound SessionStatus",
+        "account": "DiditAccount SessionDecision SessionNotFound SessionStatus",
         "webhooks": "Refusal WebhookEvent WebhookRefused verify_webhook",
     },
 )

@@ -4,66 +4,68 @@
 
     with DiditAccount(api_key=key) as account:
         print(account.balance().amount)
-        for row in account.sessions(api_service=ApiService.FACE_MATCH):
+        for row in account.sessions(operation=Operation.MATCH):
             print(row.session_id, account.decision(row.session_id).results)
 
-What is asked: Didit face-match skill page, early 2026 (registration); Didit OpenAPI, 2026-07-18
-(the rest). Both were read on 2026-11-20. What answers are is in `records`, how they are sent in
-`client`.
+Sources: Didit face-match skill page, early 2026 (registration); Didit OpenAPI, 2026-07-18 (the
+rest). Both were read on 2026-11-20.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core import CallRecord, Clock, ConfigurationError, InvalidRequest, Secret
+from facematch_core import (
+    Billing,
+    CallRecord,
+    Charged,
+    ConfigurationError,
+    Deletion,
+    Environment,
+    InvalidRequest,
+    Operation,
+    Secret,
+    SessionRecord,
+    judge,
+)
+from facematch_core.backend import CALL_ID_KEY, DeleteRequest
 from facematch_core.deadline import Deadline
-from facematch_core.errors import SessionNotFound
-from facematch_core.http import HttpBackend, HttpClient
+from facematch_core.errors import (
+    AuthenticationFailed,
+    EnvironmentMismatch,
+    OutcomeUnknown,
+    SessionNotFound,
+    VendorError,
+)
+from facematch_core.http import BodyShape, ErrorRow, HttpRequest
 
-from . import arguments, records, wire
-from .arguments import Id
-from .client import (
-    AUTH_HOST,
-    PAGE_SIZE,
-    AccountClient,
-    AccountRequest,
-    session_rows,
+from . import client, wire
+from .arguments import Id, check_dollars, check_id, check_secret, check_text, hide
+from .backend import DiditBackend
+from .records import SessionDecision, SessionRow, SessionStatus
+from .words import (
+    HOST,
+    NAME,
+    amount_or_none,
+    flag_or_none,
+    number_or_none,
+    read_amount,
+    read_full_text,
+    read_object,
+    read_secret,
+    text_or_none,
 )
-from .records import (
-    NEW_STATUSES,
-    STATUS_WORDS,
-    ApiService,
-    Balance,
-    Deleted,
-    Media,
-    Node,
-    Registration,
-    SessionDecision,
-    SessionRow,
-    SessionStatus,
-    Tokens,
-    TopUp,
-    VerifiedAccount,
-    session_decision,
-)
-from .words import HOST, read_record
 
 __all__ = [
-    "ApiService",
     "Balance",
-    "Deleted",
     "DiditAccount",
-    "Media",
-    "Node",
-    "Registration",
     "SessionDecision",
     "SessionNotFound",
     "SessionRow",
@@ -71,129 +73,128 @@ __all__ = [
     "Tokens",
     "TopUp",
     "VerifiedAccount",
-    "session_decision",
 ]
 
-T = TypeVar("T", bound=attrs.AttrsInstance)
+T = TypeVar("T")
 
-#: What the calls that register accounts have before their path (Didit face-match skill page, early
-#: 2026).
+#: The host that registers accounts, and what its calls have before their path (Didit face-match
+#: skill page, early 2026).
+AUTH_HOST = "apx.didit.me"
 AUTH_PATH = "/auth/v2"
 
-#: Pauses before asking again for a session that was kept a moment ago, in seconds: nothing
-#: documents that it can be read at once. Ours.
-JUST_KEPT_PAUSES_S = (0.5, 1.5)
+
+@attrs.frozen(kw_only=True)
+class Tokens:
+    """What a person's login gives. The calls of this library need the key, not these.
+
+    Attributes:
+        access_token, refresh_token: Secrets.
+        expires_in_s: Seconds that the access token holds from the answer on; None if not given
+            (Didit documents 86,400).
+    """
+
+    access_token: Secret
+    refresh_token: Secret
+    expires_in_s: float | None = None
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class DiditAccount(wire.Connection):
-    """An account at Didit: registration, credit, kept sessions.
+@attrs.frozen(kw_only=True)
+class VerifiedAccount:
+    """An account that may be used.
 
-    No call has a price. None is repeated by itself, but for reading where that is said. Safe to
-    share between threads; not to be pickled; a context manager.
+    Attributes:
+        api_key: The application's key: what a backend needs. Didit shows it here and in its
+            console.
+        tokens: Of the person who registered.
+        organization_id: Who pays; None if not given.
+        application_id: Whose key it is; None if not given.
+    """
+
+    api_key: Secret
+    tokens: Tokens
+    organization_id: str | None = None
+    application_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Balance:
+    """The credit of the whole organization, in US dollars, exactly as given.
+
+    Attributes:
+        amount: May be negative, as far as is known.
+        auto_refill: Whether Didit tops it up by itself; None if not given.
+        auto_refill_amount, auto_refill_threshold: By how much, and below what; None if not set.
+    """
+
+    amount: Decimal
+    auto_refill: bool | None = None
+    auto_refill_amount: Decimal | None = None
+    auto_refill_threshold: Decimal | None = None
+
+
+@attrs.frozen(kw_only=True)
+class TopUp:
+    """A payment page. The balance stays as it is until somebody has paid there.
+
+    Attributes:
+        checkout_id: The payment provider's id of it.
+        page: Its address, for a person. Whoever has it can only pay, but sees for whom: so it is
+            a secret, which no log shows.
+    """
+
+    checkout_id: str
+    page: Secret
+
+
+class DiditAccount:
+    """An account at Didit: registration, credit, kept calls.
+
+    No call has a price, and none is repeated by itself. Safe to share between threads; not to be
+    pickled; a context manager.
 
     Every call raises, of `facematch_core.errors`: `AuthenticationFailed` (401, 403),
-    `RequestRejected` (with Didit's words by field; `SessionNotFound` for a session's 404),
-    `RateLimited` (not executed), `VendorUnavailable` (nothing was sent; or, if the call only reads,
-    no usable answer came: ask again), `UnexpectedResponse`; and if it changes something,
-    `OutcomeUnknown`, whose message says what to look at. A key that is missing is a
-    `ConfigurationError`, a wrong argument an `InvalidRequest`: nothing was sent then.
+    `RequestRejected` (with Didit's words; `SessionNotFound` for a session's 404), `RateLimited`
+    (not executed), `VendorUnavailable` (nothing was sent; or, if the call only reads or deletes, no
+    usable answer came: ask again), `UnexpectedResponse`; and `register`, `verify_email`, `login`
+    and `top_up` also `OutcomeUnknown`, whose message says what to look at. A key that is missing is
+    a `ConfigurationError`, a wrong argument an `InvalidRequest`: nothing was sent then.
 
     Args:
         api_key: The application's key; None to register, which gives one.
-        base_url: Where to ask.
-        auth_url: Where to register; None for Didit's own host beside Didit's own `base_url`, else
-            for ``/auth/v2`` below `base_url`.
-        allow_base_url: Whether another host than Didit's and this machine may receive the key.
-        allow_insecure: Whether it may travel without TLS beyond this machine.
-        environment: What kind of key it is, as for `DiditBackend`; sessions say it themselves.
-        connect_timeout_s, read_timeout_s: Longest waits, above 0. Their sum bounds each call.
-        ca_bundle: File or folder of certificates to trust instead of the usual ones; None for what
-            the environment names, else the usual ones.
-        proxy: ``http://host:port`` to go through, without a login, to all but this machine; None
-            for what the environment names.
-        clock: Time, for pauses; None for the machine's.
-        client: What sends, instead of one of its own: time-outs, certificates, proxy and clock are
-            then its, and `close` leaves it open.
+        **settings: As of `DiditBackend`. With another `base_url` than Didit's, accounts are
+            registered below it, at ``/auth/v2``.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
-    auth_url: str | None = None
-    clock: Clock | None = attrs.field(default=None, repr=False)
-    _shared_client: HttpClient | None = attrs.field(default=None, alias="client", repr=False)
-    client: HttpClient = attrs.field(init=False, repr=False)
-    _api: AccountClient = attrs.field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        # Not as defaults: those are made before the validators have looked.
-        http = self._shared_client or HttpClient(
-            connect_timeout_s=self.connect_timeout_s,
-            read_timeout_s=self.read_timeout_s,
-            ca_bundle=self.ca_bundle,
-            proxy=self.proxy,
-            clock=self.clock,
-        )
-        base_url = self.checked(self.base_url)
-        api = AccountClient(
-            base_url=base_url,
-            auth_url=self._find_auth_url(base_url),
-            api_key=self.api_key,
-            environment=self.environment,
-            http=http,
-            deadline_s=self.connect_timeout_s + self.read_timeout_s,
-        )
-        object.__setattr__(self, "client", http)
-        object.__setattr__(self, "_api", api)
-
-    def _find_auth_url(self, base_url: str) -> str:
-        if self.auth_url is None:
-            is_didit = urlsplit(base_url).hostname == HOST
-            return f"https://{AUTH_HOST}{AUTH_PATH}" if is_didit else base_url + AUTH_PATH
-        try:
-            return self.checked(self.auth_url, AUTH_HOST)
-        except ConfigurationError as error:
-            problem = re.sub(r"\bbase_url\b", "auth_url", error.message)
-        raise ConfigurationError(problem)
+    def __init__(self, *, api_key: Secret | str | None = None, **settings: Any) -> None:
+        self._has_key = api_key is not None
+        # Only registering does without a key, and sends none.
+        key = Secret("none") if api_key is None else api_key
+        self._backend, self._is_own = DiditBackend(api_key=key, **settings), True
 
     @classmethod
-    def of(cls, backend: HttpBackend, *, auth_url: str | None = None) -> Self:
+    def of(cls, backend: object) -> Self:
         """The account of a `DiditBackend`'s key, with its settings and over its connections.
 
         For a profile: ``DiditAccount.of(verifier.backend)``, of what `open_verifier` gives.
 
         Raises:
-            ConfigurationError: it is no `DiditBackend`, or `auth_url` is wrong.
+            ConfigurationError: it is no `DiditBackend`.
         """
-        if not isinstance(backend, wire.Connection) or not isinstance(backend, HttpBackend):
+        if not isinstance(backend, DiditBackend):
             raise ConfigurationError(
                 f"DiditAccount.of takes a DiditBackend, not {type(backend).__name__}."
             )
-        return cls(**backend.settings(), auth_url=auth_url, client=backend.client)
-
-    def within(self, seconds: float) -> Self:
-        """The same account over the same connections, all of whose calls end in so many seconds.
-
-        What does not begin before that is `VendorUnavailable`. Closing it leaves the connections
-        open.
-
-        Raises:
-            InvalidRequest: it is no number of at least 0.
-        """
-        return self.until(Deadline.after(arguments.check_seconds(seconds), self.client.clock))
-
-    def until(self, deadline: Deadline) -> Self:
-        """The same, until that deadline."""
-        api = attrs.evolve(self._api, deadline=deadline)
-        account = attrs.evolve(self, client=self.client)
-        object.__setattr__(account, "_api", api)
+        account = cls.__new__(cls)
+        vars(account).update(_backend=backend, _is_own=False, _has_key=True)
         return account
 
     def close(self) -> None:
         """Close the connections, unless they are those of a backend. May be called again."""
-        if self._shared_client is None:
-            self.client.close()
+        if self._is_own:
+            self._backend.close()
 
     def __enter__(self) -> Self:
         return self
@@ -206,7 +207,7 @@ class DiditAccount(wire.Connection):
 
     # --- opening an account ---
 
-    def register(self, email: str, password: Secret | str) -> Registration:
+    def register(self, email: str, password: Secret | str) -> None:
         """Open an account; Didit sends a code to `email`.
 
         At most five an hour from one address of the network.
@@ -216,15 +217,15 @@ class DiditAccount(wire.Connection):
             password: At least eight characters: a small and a capital letter, a digit and a
                 special character among them. Didit reports one broken rule at a time.
         """
-        password = arguments.hide(password)
-        request = _registration_request(
+        password = hide(password)
+        self._register(
             "register",
-            "Look for a code in the mailbox, or ask resend_code(). For reserved test domains "
-            "(example.com) Didit is reported to answer 500.",
+            lambda body, _: read_object(body, "the body"),
+            "Look for a code in the mailbox. For reserved test domains (example.com) Didit is "
+            "reported to answer 500.",
             email=email,
             password=password,
         )
-        return self._api.read(request, lambda body, _: records.read_registration(body, email=email))
 
     def verify_email(self, email: str, code: Secret | str) -> VerifiedAccount:
         """Prove the mailbox; the answer has the application's key.
@@ -234,233 +235,309 @@ class DiditAccount(wire.Connection):
             code: Six letters and digits from the mailbox; good for 15 minutes, by some of Didit's
                 pages 10.
         """
-        code = arguments.hide(code)
-        request = _registration_request(
+        code = hide(code)
+        return self._register(
             "verify-email",
+            _read_verified,
             "The address may be verified by now: log in with login(), or take the key from Didit's "
             "console.",
             email=email,
             code=code,
         )
-        return self._api.read(request, lambda body, _: records.read_verified_account(body))
 
     def login(self, email: str, password: Secret | str) -> Tokens:
         """New tokens of a person; five failures close the account for 15 minutes."""
-        password = arguments.hide(password)
-        advice = "Log in again; five failures close the account for 15 minutes."
-        request = _registration_request("login", advice, email=email, password=password)
-        return self._read(Tokens, request)
-
-    def resend_code(self, email: str) -> None:
-        """Have another code sent; a minute must pass between two."""
-        advice = "Look into the mailbox; a minute must pass between two codes."
-        self._api.send(_registration_request("resend-otp", advice, email=email))
+        password = hide(password)
+        return self._register(
+            "login",
+            lambda body, _: _read_tokens(body),
+            "Log in again; five failures close the account for 15 minutes.",
+            email=email,
+            password=password,
+        )
 
     # --- credit ---
 
     def balance(self) -> Balance:
         """The credit of the organization that the key belongs to."""
-        return self._read(Balance, AccountRequest(path="/v3/billing/balance/"))
+        return client.fetch(self._with_key(), "/v3/billing/balance/", _read_balance)
 
-    def top_up(
-        self,
-        amount: Decimal | int,
-        *,
-        success_url: Secret | str | None = None,
-        cancel_url: Secret | str | None = None,
-    ) -> TopUp:
+    def top_up(self, amount: Decimal | int) -> TopUp:
         """Have a payment page made. Nothing is paid, and the balance stays, until somebody pays.
 
         Args:
             amount: US dollars, at least 50; no float.
-            success_url, cancel_url: Where the page leads afterwards; None for Didit's console.
         """
-        success_url, cancel_url = arguments.hide(success_url), arguments.hide(cancel_url)
-        body: dict[str, Any] = {"amount_in_dollars": arguments.check_dollars(amount)}
-        for name, url in (("success_url", success_url), ("cancel_url", cancel_url)):
-            if url is not None:
-                body[name] = arguments.check_web_address(name, url)
-        request = AccountRequest(
-            method="POST",
-            path="/v3/billing/top-up/",
-            json=body,
+        backend = self._with_key()
+        return self._post(
+            f"{backend.address}/v3/billing/top-up/",
+            backend.api_key,
+            {"amount_in_dollars": check_dollars(amount)},
+            read=_read_top_up,
             advice="A payment page may have been made; nothing is charged until somebody pays "
             "there. Look for it in Didit's console, and at balance(), before asking for another.",
         )
-        return self._read(TopUp, request)
 
-    # --- sessions ---
+    # --- kept calls ---
 
     def sessions(
         self,
         *,
-        status: SessionStatus | Iterable[SessionStatus] | None = None,
+        operation: Operation | None = None,
         caller_ref: str | None = None,
-        api_service: ApiService | None = None,
         date_from: dt.date | None = None,
         date_to: dt.date | None = None,
-        page_size: int = PAGE_SIZE,
     ) -> Iterator[SessionRow]:
         """The sessions that fit, newest first, each once; pages are asked for as they are needed.
 
         A session that is deleted during the reading can make another one be left out.
 
         Args:
-            status: One or several.
+            operation: Of kept calls alone: `Operation.MATCH` or `Operation.LIVENESS`.
             caller_ref: Exactly what a call sent as `caller_ref`.
-            api_service: Which call was kept.
             date_from, date_to: Days of creation in UTC, both included.
-            page_size: Rows to ask for at once, at least 1.
 
         Raises:
             InvalidRequest: an argument; at once, not when the first row is wanted.
         """
-        query = arguments.write_filters(
-            status=status,
+        return client.fetch_rows(
+            self._with_key(),
+            operation=operation,
             caller_ref=caller_ref,
-            api_service=api_service,
             date_from=date_from,
             date_to=date_to,
         )
-        if api_service is not None:
-            # A call that was kept is a session of this type.
-            query["session_type"] = "API"
-        query["limit"] = str(arguments.check_page_size(page_size))
-        request = AccountRequest(path="/v3/sessions/", params={**query, "offset": "0"})
-        return session_rows(self._api, request)
 
-    def decision(
-        self, session_id: Id, *, call: CallRecord | None = None, just_kept: bool = False
-    ) -> SessionDecision:
+    def decision(self, session_id: Id, *, call: CallRecord | None = None) -> SessionDecision:
         """A session as it is now, with the results of its calls.
 
         **Without `call` the results are Didit's verdict alone.** Didit's record knows nothing of a
         `review_threshold`, so what the call answered as REVIEW because of it is a pass here. With
-        `call` the rules of the call hold, as in `FaceVerifier.reconcile`.
+        `call` the rules of the call hold, as in `FaceVerifier.reconcile`: its thresholds are filled
+        in, and a pass that they or its `review_threshold` do not support is REVIEW.
 
         Args:
             session_id: That of a result that was kept.
-            call: The record of the call that made the session; None for Didit's verdict.
-            just_kept: Whether that was a moment ago: a 404 is then asked again twice, within two
-                seconds.
+            call: The record of the call that made the session, as the event STARTED or an error
+                carries it; None for Didit's verdict.
 
         Raises:
-            SessionNotFound: it is unknown, deleted, or out of the key's scope.
+            SessionNotFound: it is unknown, deleted, or out of the key's scope; or it was kept a
+                moment ago, for nothing documents that it can be read at once.
             EnvironmentMismatch: the session names an environment that is not known.
             InvalidRequest: an argument; or the session is not that of `call`.
         """
-        request = AccountRequest(path=_session_path(session_id, "decision"), of_session=True)
         if call is not None and not isinstance(call, CallRecord):
             raise InvalidRequest(f"call must be a CallRecord, not {type(call).__name__}.")
-        for pause_s in JUST_KEPT_PAUSES_S if arguments.check_flag("just_kept", just_kept) else ():
-            try:
-                return self._read_decision(request, call)
-            except SessionNotFound:
-                self.client.clock.sleep(pause_s)
-        return self._read_decision(request, call)
+        decision = client.fetch_decision(self._with_key(), session_id)
+        if call is None:
+            return decision
+        if call.backend != NAME or (decision.metadata or {}).get(CALL_ID_KEY) != call.id:
+            raise InvalidRequest(
+                f"The session {decision.session_id} does not carry the id of this call: it is the "
+                "record of another call."
+            )
+        return attrs.evolve(decision, results=tuple(judge(r, call) for r in decision.results))
 
-    def _read_decision(self, request: AccountRequest, call: CallRecord | None) -> SessionDecision:
-        decision = self._api.read(
-            request,
-            lambda body, source: session_decision(body, declared=self.environment, said=source),
-        )
-        return decision if call is None else decision.judged_by(call)
-
-    def delete(self, session_id: Id) -> Deleted:
+    def delete(self, session_id: Id) -> Deletion:
         """Delete a session, its pictures and its faces. No undo; the credit is not given back.
 
-        Raises:
-            SessionNotFound: it is unknown or deleted already, or out of the key's scope.
+        Returns:
+            What became of it, and whether Didit kept the face all the same. One that is not there
+            any more is no error.
         """
-        request = AccountRequest(
-            method="DELETE",
-            path=_session_path(session_id, "delete"),
-            of_session=True,
-            advice="Ask decision() or delete() again: SessionNotFound then means that it was done.",
+        backend = self._with_key()
+        self._check_environment(backend.address)
+        record = SessionRecord(
+            backend=NAME,
+            subject_ref="",
+            purpose="",
+            checks=(Operation.MATCH,),
+            planned_at=backend.client.clock.now(),
+            session_id=check_id("session_id", session_id),
         )
-        reply = self._api.send(request)
-        return records.read_deletion(reply, session_id=arguments.check_id("session_id", session_id))
+        return backend.delete_session(DeleteRequest(record=record, clock=backend.client.clock))
 
-    def update_status(
-        self,
-        session_id: Id,
-        new_status: SessionStatus,
-        *,
-        comment: str | None = None,
-        nodes_to_resubmit: Iterable[Node] = (),
-        send_email: bool = False,
-        email_address: str | None = None,
-        email_language: str | None = None,
-    ) -> None:
-        """Decide about a session, as a person would in Didit's console; Didit notes it as a review.
+    # --- sending ---
 
-        Args:
-            session_id: As for `decision`.
-            new_status: APPROVED, DECLINED or RESUBMITTED.
-            comment: Kept with the review.
-            nodes_to_resubmit: What is to be done again, for RESUBMITTED.
-            send_email: Whether Didit writes to `email_address`, in `email_language` if given.
-            email_address, email_language: See `send_email`.
-
-        Raises:
-            SessionNotFound: there is no such session.
-            RequestRejected: among others, it has that status already, or one that cannot be
-                changed.
-        """
-        if new_status not in NEW_STATUSES:
-            raise InvalidRequest(
-                "new_status must be SessionStatus.APPROVED, SessionStatus.DECLINED or "
-                "SessionStatus.RESUBMITTED: Didit sets no other."
+    def _with_key(self) -> DiditBackend:
+        if not self._has_key:
+            raise ConfigurationError(
+                "This call needs the application's key: DiditAccount(api_key=...). register() and "
+                "verify_email() give one."
             )
-        if arguments.check_flag("send_email", send_email) and email_address is None:
-            raise InvalidRequest("send_email needs an email_address to send to.")
-        body: dict[str, Any] = {"new_status": STATUS_WORDS[SessionStatus(new_status)]}
-        nodes = arguments.check_list("nodes_to_resubmit", nodes_to_resubmit, "nodes")
-        if nodes:
-            body["nodes_to_resubmit"] = []
-        for node in nodes:
-            if not isinstance(node, Node):
-                raise InvalidRequest(
-                    f"Each of nodes_to_resubmit must be a Node, not {type(node).__name__}."
-                )
-            node_id = arguments.check_text("node_id", node.node_id)
-            feature = arguments.check_text("feature", node.feature)
-            body["nodes_to_resubmit"].append({"node_id": node_id, "feature": feature})
-        if send_email:
-            body["send_email"] = True
-        for name, text in (
-            ("comment", comment),
-            ("email_address", email_address),
-            ("email_language", email_language),
-        ):
-            if text is not None:
-                body[name] = arguments.check_text(name, text)
-        request = AccountRequest(
-            method="PATCH",
-            path=_session_path(session_id, "update-status"),
-            json=body,
-            of_session=True,
-            advice="Look at decision(): with the new status it was done, and asking again would be "
-            "refused with 400.",
-            # Documented, and the one thing that distinguishes this answer from a gateway's.
-            confirmed={"session_id": arguments.check_id("session_id", session_id)},
+        return self._backend
+
+    def _register(
+        self,
+        name: str,
+        read: Callable[[Any, Environment | None], T],
+        advice: str,
+        *,
+        email: str,
+        **secrets: Any,
+    ) -> T:
+        """A call to the host that registers accounts, without a key."""
+        body: dict[str, Any] = {"email": check_text("email", email)}
+        body |= {what: check_secret(what, value) for what, value in secrets.items()}
+        address = self._backend.address
+        if urlsplit(address).hostname == HOST:
+            address = f"https://{AUTH_HOST}"
+        url = f"{address}{AUTH_PATH}/programmatic/{name}/"
+        return self._post(url, None, body, read=read, advice=advice)
+
+    def _post(
+        self,
+        url: str,
+        key: Secret | None,
+        body: Mapping[str, Any],
+        *,
+        read: Callable[[Any, Any], T],
+        advice: str,
+    ) -> T:
+        """What `read` makes of the answer 2xx to a call that changes something.
+
+        A `Secret` in `body` is revealed only while it is sent. `advice` is what to look at if no
+        answer says whether it was done.
+        """
+        self._check_environment(url)
+        outcome = self._try_post(url, key, body, read=read, advice=advice)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _try_post(
+        self,
+        url: str,
+        key: Secret | None,
+        body: Mapping[str, Any],
+        *,
+        read: Callable[[Any, Any], T],
+        advice: str,
+    ) -> T | BaseException:
+        """The same, or the error to raise, which holds no frames: they have the password."""
+        backend, clock = self._backend, self._backend.client.clock
+        longest_s = backend.connect_timeout_s + backend.read_timeout_s
+        hidden = tuple(part for part in body.values() if isinstance(part, Secret))
+        try:
+            reply = backend.client.send(
+                HttpRequest(
+                    url=url,
+                    headers={} if key is None else {"x-api-key": key},
+                    json={k: v.reveal() if isinstance(v, Secret) else v for k, v in body.items()},
+                    masked=hidden,
+                ),
+                backend=NAME,
+                charges=0,
+                deadline=Deadline.after(longest_s, clock),
+            )
+        except OutcomeUnknown as error:
+            return OutcomeUnknown(f"{error.message} {advice}", backend=NAME, billing=_NO_PRICE)
+        except BaseException as error:  # noqa: BLE001 - raised again by the caller
+            if isinstance(error, VendorError):
+                error.billing = _NO_PRICE
+            return error.with_traceback(None)
+        environment = client.environment_of(reply)
+        if backend.environment is Environment.MOCK and environment is None:
+            return EnvironmentMismatch(
+                f"The account is set to mock, but what answered ({reply.status}) does not say that "
+                "it is a mock, and may be the real vendor: check the address and the environment.",
+                environment=Environment.PRODUCTION,
+                billing=_NO_PRICE,
+            )
+        if 200 <= reply.status < 300:
+            if reply.shape is BodyShape.JSON_OBJECT:
+                note = " It was carried out."
+                return client.read_answer(reply, read, billing=_NO_PRICE, note=note)
+            # A gateway may answer so, with a page of markup.
+            problem = f"{NAME} answered {reply.status}, but not in its own form."
+        else:
+            find_row = functools.partial(_find_row, key is None)
+            refusal = wire.error_of(reply, now=clock.now(), find_row=find_row)
+            refusal.environment = environment
+            if type(refusal) is not VendorError:
+                return refusal
+            problem = refusal.message
+        return OutcomeUnknown(
+            f"{problem} Whether it was carried out is not known. {advice}",
+            backend=NAME,
+            billing=_NO_PRICE,
+            status_code=reply.status,
+            environment=environment,
         )
-        self._api.send(request)
 
-    def _read(self, kind: type[T], request: AccountRequest) -> T:
-        """The record that the whole body of an answer is."""
-        return self._api.read(request, lambda body, _: read_record(kind, body))
-
-
-def _registration_request(
-    name: str, advice: str, *, email: str, **secrets: object
-) -> AccountRequest:
-    """A call to the host that registers accounts; secrets come as `arguments.hide` gives them."""
-    body: dict[str, Any] = {"email": arguments.check_text("email", email)}
-    body |= {name: arguments.check_secret(name, value) for name, value in secrets.items()}
-    path = f"/programmatic/{name}/"
-    return AccountRequest(method="POST", path=path, json=body, advice=advice, registers=True)
+    def _check_environment(self, url: str) -> None:
+        backend = self._backend
+        is_mock_alone = backend.environment is Environment.MOCK
+        is_real = urlsplit(url).hostname in (HOST, AUTH_HOST)
+        if is_mock_alone and is_real and not backend.client.is_doubled(url):
+            raise EnvironmentMismatch(
+                "The account is set to mock, but its address is the real vendor's: nothing was "
+                "sent. Set base_url to the address of the mock.",
+                environment=Environment.PRODUCTION,
+                billing=Billing(Charged.NO, "nothing was sent"),
+            )
 
 
-def _session_path(session_id: Id, what: str) -> str:
-    return f"/v3/session/{arguments.check_id('session_id', session_id)}/{what}/"
+# What answers mean: as for a comparison, with that laid over.
+
+_GROUND = "Didit names no price for this call"
+_NO_PRICE = Billing(Charged.NO, _GROUND)
+
+_NOT_ACCEPTED = ErrorRow(
+    AuthenticationFailed,
+    Charged.NO,
+    _GROUND,
+    "email, password or code is not accepted",
+)
+#: `VendorError` itself stands for "not known".
+_UNKNOWN = ErrorRow(VendorError, Charged.NO, _GROUND, "it gave no answer to this")
+
+
+def _find_row(registers: bool, status: int, form: wire.Form, shape: BodyShape) -> ErrorRow:
+    if registers:
+        if status in (401, 403):
+            return _NOT_ACCEPTED
+        # No page shows a body of that host, so the status alone decides.
+        form, shape = "other", BodyShape.JSON_OBJECT
+    row = wire.error_row(status, form, shape)
+    return _UNKNOWN if row.charged is Charged.UNKNOWN or status >= 500 else row
+
+
+def _read_tokens(body: object) -> Tokens:
+    answer = read_object(body, "the body")
+    return Tokens(
+        access_token=read_secret(answer.get("access_token"), "access_token"),
+        refresh_token=read_secret(answer.get("refresh_token"), "refresh_token"),
+        expires_in_s=number_or_none(answer.get("expires_in"), "expires_in"),
+    )
+
+
+def _read_verified(body: object, _: object) -> VerifiedAccount:
+    answer = read_object(body, "the body")
+    application = read_object(answer.get("application"), "application")
+    organization = read_object(answer.get("organization") or {}, "organization")
+    return VerifiedAccount(
+        api_key=read_secret(application.get("api_key"), "api_key"),
+        tokens=_read_tokens(answer),
+        organization_id=text_or_none(organization.get("uuid"), "uuid"),
+        application_id=text_or_none(application.get("uuid"), "uuid"),
+    )
+
+
+def _read_balance(body: object, _: object) -> Balance:
+    answer = read_object(body, "the body")
+    names = ("auto_refill_amount", "auto_refill_threshold")
+    return Balance(
+        amount=read_amount(answer.get("balance"), "balance"),
+        auto_refill=flag_or_none(answer.get("auto_refill_enabled"), "auto_refill_enabled"),
+        **{name: amount_or_none(answer.get(name), name) for name in names},
+    )
+
+
+def _read_top_up(body: object, _: object) -> TopUp:
+    answer = read_object(body, "the body")
+    return TopUp(
+        checkout_id=read_full_text(answer.get("checkout_session_id"), "checkout_session_id"),
+        page=read_secret(answer.get("checkout_session_url"), "checkout_session_url"),
+    )

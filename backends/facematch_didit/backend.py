@@ -39,7 +39,7 @@ from facematch_core.backend import (
 )
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
-from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
+from facematch_core.http import ApiKeyBackend, HttpReply, HttpRequest
 
 from . import wire
 from .words import (
@@ -82,7 +82,7 @@ def _as_keys(value: Any) -> tuple[Secret, ...]:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class DiditBackend(wire.Connection, HttpBackend):
+class DiditBackend(ApiKeyBackend):
     """Compares faces at Didit, and checks that one is live.
 
     Matches and live faces pass above the threshold, 30 unless the caller sets another, which Didit
@@ -176,10 +176,10 @@ class DiditBackend(wire.Connection, HttpBackend):
         read_windows=(RateWindow(600, 60.0),),
     )
 
-    # Not to be left out, unlike that of an account.
-    api_key: Secret = attrs.field(converter=as_secret, validator=wire.check_key)
+    base_url: str = f"https://{HOST}"
+    environment: Environment | None = None
     workflow_id: str | None = None
-    workflow_takes_reference: bool = attrs.field(default=False, validator=wire.check_flag)
+    workflow_takes_reference: bool = False
     liveness_method: Literal["PASSIVE", "FLASHING", "ACTIVE_3D"] | None = None
     webhook_secrets: Secret | tuple[Secret, ...] = attrs.field(default=(), converter=_as_keys)
     media_hosts: tuple[str, ...] = attrs.field(default=(), converter=_as_several)

@@ -1,248 +1,45 @@
-"""How an account asks: one call as data, sending it, what each answer means, a list in pages.
+"""What Didit keeps of calls: a session as it is now, and the list of them. Reading is free.
 
-There are two kinds of calls. One only reads: nothing is charged for asking, so without an answer it
-may simply be asked again. The other changes something: without an answer it is not known whether it
-did, and the sentence says what to look at.
+Sources: Didit OpenAPI, 2026-07-18; for the other way of counting pages Didit's skills, early 2026.
+Both were read on 2026-11-20.
 """
 
 from __future__ import annotations
 
-import functools
+import datetime as dt
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
-import attrs
-
-from facematch_core import Billing, Charged, ConfigurationError, Environment, Secret
+from facematch_core import Billing, Charged, Clock, Environment, InvalidRequest, Operation
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
-    AuthenticationFailed,
     EnvironmentMismatch,
-    OutcomeUnknown,
-    RequestRejected,
     SessionNotFound,
     UnexpectedResponse,
     VendorError,
-    VendorUnavailable,
 )
 from facematch_core.http import (
     MOCK_HEADER,
+    ApiKeyBackend,
     BodyShape,
     ErrorRow,
-    HttpClient,
     HttpReply,
     HttpRequest,
     without_secrets,
 )
 
 from . import wire
-from .records import SessionRow, read_session_row
-from .wire import Form
-from .words import HOST, NAME, map_texts, read_list, read_object, text_or_none
+from .arguments import Id, check_id, check_text
+from .records import SessionDecision, SessionRow, read_session_row, session_decision
+from .words import NAME, map_texts, read_list, read_object, text_or_none
 
 T = TypeVar("T")
 
-#: The host that registers accounts (Didit face-match skill page, early 2026).
-AUTH_HOST = "apx.didit.me"
+_GROUND = "nothing is charged for asking"
+FREE = Billing(Charged.NO, _GROUND)
 
-
-@attrs.frozen(kw_only=True)
-class AccountRequest:
-    """A call of an account."""
-
-    method: str = "GET"
-    #: Below the address of its host, with a slash at both ends: Didit redirects others.
-    path: str
-    params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    #: A `Secret` in it is revealed only while it is sent.
-    json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
-    #: What to look at if no answer says whether it changed something; empty if it only reads.
-    advice: str = ""
-    #: Whether a 404 in Didit's words says that there is no such session.
-    of_session: bool = False
-    #: Whether it goes to the host that registers accounts, without a key.
-    registers: bool = False
-    #: What the answer to a change has to say; empty if its status is enough, even without a body.
-    confirmed: Mapping[str, str] = attrs.field(factory=dict)
-
-    @property
-    def only_reads(self) -> bool:
-        """Whether it only reads."""
-        return not self.advice
-
-    @property
-    def billing(self) -> Billing:
-        """That it costs nothing, whatever becomes of it."""
-        return Billing(Charged.NO, _FREE_TO_ASK if self.only_reads else _NO_PRICE)
-
-    def is_confirmed_by(self, reply: HttpReply) -> bool:
-        """Whether an answer 2xx is Didit's own: a gateway may answer so with a page of markup."""
-        if self.only_reads:
-            return True
-        if reply.shape is BodyShape.EMPTY:
-            return not self.confirmed
-        return reply.shape is BodyShape.JSON_OBJECT and all(
-            reply.at(name) == value for name, value in self.confirmed.items()
-        )
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class AccountClient:
-    """Sends the calls of an account, and reads their answers."""
-
-    base_url: str
-    auth_url: str
-    #: None for an account that is only being opened.
-    api_key: Secret | None
-    environment: Environment | None
-    http: HttpClient
-    #: Longest time of one call, dribbling answers included.
-    deadline_s: float
-    #: When all calls together must be over.
-    deadline: Deadline = NO_DEADLINE
-
-    def send(self, request: AccountRequest) -> HttpReply:
-        """The answer 2xx to `request`; any other, or none, is an error of the tree."""
-        outcome = self._try_send(request)
-        # The frame of a function that raises stays alive with the error.
-        del request
-        if isinstance(outcome, HttpReply):
-            return outcome
-        try:
-            raise outcome from None
-        finally:
-            outcome.__context__ = None
-            del outcome
-
-    def read(self, request: AccountRequest, parse: Callable[[Any, Environment | None], T]) -> T:
-        """What `parse`, which raises `ValueError`, makes of the answer to `request`."""
-        reply = self.send(request)
-        billing, done = request.billing, "" if request.only_reads else " It was carried out."
-        del request
-        status, environment = reply.status, _environment_of(reply)
-        problem, value = _try_parse(reply, parse)
-        del reply, parse
-        if value:
-            return value[0]
-        if isinstance(problem, EnvironmentMismatch):
-            problem.billing, problem.status_code = billing, status
-            raise problem
-        raise UnexpectedResponse(
-            f"{NAME} answered {status} in a form that cannot be read ({problem}).{done} Please "
-            "report it.",
-            backend=NAME,
-            billing=billing,
-            status_code=status,
-            environment=environment,
-        )
-
-    def _try_send(self, request: AccountRequest) -> HttpReply | BaseException:
-        """The answer 2xx that is Didit's own, or the error to raise, which holds no frames."""
-        try:
-            deadline = self.deadline.earlier(Deadline.after(self.deadline_s, self.http.clock))
-            reply = self.http.send(
-                self._encode(request), backend=NAME, charges=0, deadline=deadline
-            )
-        except VendorError as error:
-            return _explain_failure(error.with_traceback(None), request)
-        except BaseException as error:  # noqa: BLE001 - raised again by send(); the frames behind it hold the password
-            return error.with_traceback(None)
-        about: dict[str, Any] = {"billing": request.billing, "environment": _environment_of(reply)}
-        if self.environment is Environment.MOCK and about["environment"] is None:
-            return EnvironmentMismatch(
-                f"The account is set to mock, but what answered ({reply.status}) does not say "
-                "that it is a mock, and may be the real vendor: check the address and the "
-                "environment.",
-                environment=Environment.PRODUCTION,
-                billing=request.billing,
-            )
-        if not 200 <= reply.status < 300:
-            refusal = wire.error_of(
-                reply, now=self.http.clock.now(), find_row=functools.partial(error_row, request)
-            )
-            refusal.environment = about["environment"]
-            if type(refusal) is not VendorError:
-                return refusal
-            problem = refusal.message
-        elif request.is_confirmed_by(reply):
-            return reply
-        else:
-            problem = (
-                f"{NAME} answered {reply.status}, but not in its own form, so whether it was "
-                "carried out is not known."
-            )
-        return OutcomeUnknown(
-            f"{problem} {request.advice}", backend=NAME, status_code=reply.status, **about
-        )
-
-    def _encode(self, request: AccountRequest) -> HttpRequest:
-        base_url = self.auth_url if request.registers else self.base_url
-        host = urlsplit(base_url).hostname
-        is_mock_alone = self.environment is Environment.MOCK
-        if is_mock_alone and host in (HOST, AUTH_HOST) and not self.http.is_doubled(f"{base_url}/"):
-            raise EnvironmentMismatch(
-                f"The account is set to mock, but its address ({host}) is the real vendor's: "
-                "nothing was sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
-        headers: dict[str, str | Secret] = {}
-        if not request.registers:
-            if self.api_key is None:
-                raise ConfigurationError(
-                    "This call needs the application's key: DiditAccount(api_key=...). register() "
-                    "and verify_email() give one."
-                )
-            headers["x-api-key"] = self.api_key
-        parts = request.json or {}
-        body = {
-            name: part.reveal() if isinstance(part, Secret) else part
-            for name, part in parts.items()
-        }
-        return HttpRequest(
-            method=request.method,
-            url=base_url + request.path,
-            headers=headers,
-            params=request.params,
-            json=None if request.json is None else body,
-            masked=tuple(part for part in parts.values() if isinstance(part, Secret)),
-        )
-
-
-def _environment_of(reply: HttpReply) -> Environment | None:
-    """MOCK, if the answer says that it comes from a mock; else None."""
-    return Environment.MOCK if MOCK_HEADER in reply.headers else None
-
-
-def _try_parse(
-    reply: HttpReply, parse: Callable[[Any, Environment | None], T]
-) -> tuple[str | EnvironmentMismatch, tuple[T, ...]]:
-    """What is wrong, and nothing; or nothing, and the value."""
-    try:
-        # A good answer may repeat the key or a password, in a sentence.
-        body = map_texts(reply.json(), lambda text: without_secrets(text, reply.secrets))
-        return "", (parse(body, _environment_of(reply)),)
-    except EnvironmentMismatch as error:
-        # Without the frames, which hold the answer.
-        return error.with_traceback(None), ()
-    except ValueError as error:
-        # Sentences of ours, which name places and types.
-        return str(error), ()
-
-
-# What answers mean: as for a comparison, with that laid over.
-
-_FREE_TO_ASK = "nothing is charged for asking"
-_NO_PRICE = "Didit names no price for this call"
-
-_NOT_ACCEPTED = ErrorRow(
-    AuthenticationFailed, Charged.NO, _NO_PRICE, "email, password or code is not accepted"
-)
-_NOWHERE = ErrorRow(
-    RequestRejected, Charged.NO, _NO_PRICE, "there is nothing of this kind; check auth_url"
-)
 NO_SESSION = ErrorRow(
     SessionNotFound,
     Charged.NO,
@@ -250,56 +47,93 @@ NO_SESSION = ErrorRow(
     "there is no such session: its id is unknown, it was deleted, or the key may not see it",
 )
 
-#: Statuses of a server or gateway that gave up half way, below 500.
-_GAVE_UP = frozenset({408, 460, 499})
 
-
-def error_row(  # noqa: PLR0911 - a ladder
-    request: AccountRequest, status: int, form: Form, shape: BodyShape
-) -> ErrorRow:
-    """What an answer other than 2xx means; `VendorError` itself stands for "not known"."""
-    if request.registers:
-        if status in (401, 403):
-            return _NOT_ACCEPTED
-        if status == 404:
-            return _NOWHERE
-        # No page shows a body of that host, so the status alone decides.
-        form, shape = "other", BodyShape.JSON_OBJECT
-    elif status == 404 and form == "detail" and request.of_session:
-        return NO_SESSION
-    row = wire.error_row(status, form, shape)
-    if row.charged is not Charged.UNKNOWN and (request.only_reads or status < 500):
-        return row
-    if not request.only_reads:
-        text = "whether it was carried out is not known"
-        return ErrorRow(VendorError, Charged.NO, _NO_PRICE, text, retryable=False)
-    if status in _GAVE_UP or not 300 <= status < 500:
-        text = "no answer that can be used; nothing is charged for asking, so ask again"
-        return ErrorRow(VendorUnavailable, Charged.NO, _FREE_TO_ASK, text, retryable=True)
-    text = row.text if status < 400 else "this is not the vendor's own form; check the address"
-    return ErrorRow(RequestRejected, Charged.NO, _FREE_TO_ASK, text)
-
-
-def _explain_failure(error: VendorError, request: AccountRequest) -> VendorError:
-    """What a failure of the client means for a call of an account."""
-    kind: type[VendorError] = type(error)
-    if isinstance(error, UnexpectedResponse):
-        kind, message = UnexpectedResponse, error.message
-    elif not isinstance(error, OutcomeUnknown):
-        return error
-    elif request.only_reads:
-        kind = VendorUnavailable
-        message = f"{error.message} Nothing is charged for asking, so ask again."
-    else:
-        message = f"{error.message} {request.advice}"
-    # Not reconcilable: `FaceVerifier.reconcile` looks for calls of a verifier, and this is none.
-    return kind(
-        message,
-        backend=error.backend,
-        billing=request.billing,
-        status_code=error.status_code,
-        environment=error.environment,
+def fetch(
+    backend: ApiKeyBackend,
+    path: str,
+    parse: Callable[[Any, Environment | None], T],
+    *,
+    deadline: Deadline = NO_DEADLINE,
+    params: Mapping[str, str] | None = None,
+) -> T:
+    """What `parse` makes of the answer to a GET; as `read_answer`."""
+    clock = backend.client.clock
+    longest = Deadline.after(backend.connect_timeout_s + backend.read_timeout_s, clock)
+    request = HttpRequest(
+        method="GET",
+        url=backend.address + path,
+        headers={"x-api-key": backend.api_key},
+        params=params or {},
+        # What any other means is Didit's own matter.
+        expects=range(100, 600),
+        charges=0,
     )
+    reply = backend.fetch(request, call=None, deadline=deadline.earlier(longest))
+    outcome = read_answer(reply, parse) if reply.status == 200 else _read_refusal(reply, clock)
+    # The frame of a function that raises stays alive with the error, and the answer has faces.
+    del reply
+    if isinstance(outcome, VendorError):
+        raise outcome
+    return outcome
+
+
+def _read_refusal(reply: HttpReply, clock: Clock) -> VendorError:
+    def find_row(status: int, form: wire.Form, shape: BodyShape) -> ErrorRow:
+        is_missing = status == 404 and form == "detail"
+        return NO_SESSION if is_missing else wire.error_row(status, form, shape)
+
+    error = wire.error_of(reply, now=clock.now(), find_row=find_row, is_free=True)
+    error.billing, error.environment = FREE, environment_of(reply)
+    return error
+
+
+def environment_of(reply: HttpReply) -> Environment | None:
+    """MOCK, if the answer says that it comes from a mock; else None."""
+    return Environment.MOCK if MOCK_HEADER in reply.headers else None
+
+
+def read_answer(
+    reply: HttpReply,
+    parse: Callable[[Any, Environment | None], T],
+    *,
+    billing: Billing = FREE,
+    note: str = "",
+) -> T | VendorError:
+    """What `parse` makes of a good answer, or the error, which holds no frames, to be raised.
+
+    `parse` gets the decoded body, and MOCK if it comes from one; it may raise `ValueError`.
+    """
+    environment = environment_of(reply)
+    try:
+        # A good answer may repeat the key or a password, in a sentence.
+        body = map_texts(reply.json(), lambda text: without_secrets(text, reply.secrets))
+        return parse(body, environment)
+    except EnvironmentMismatch as error:
+        error.billing, error.status_code = billing, reply.status
+        return error.with_traceback(None)
+    except ValueError as error:
+        # A sentence of ours, which names places and types.
+        problem = str(error)
+    return UnexpectedResponse(
+        f"{NAME} answered {reply.status} in a form that cannot be read ({problem}).{note} Please "
+        "report it.",
+        backend=NAME,
+        billing=billing,
+        status_code=reply.status,
+        environment=environment,
+    )
+
+
+def fetch_decision(
+    backend: ApiKeyBackend, session_id: Id, *, deadline: Deadline = NO_DEADLINE
+) -> SessionDecision:
+    """A session as it is now."""
+
+    def parse(body: Any, origin: Environment | None) -> SessionDecision:
+        return session_decision(body, declared=backend.environment, said=origin)
+
+    path = f"/v3/session/{check_id('session_id', session_id)}/decision/"
+    return fetch(backend, path, parse, deadline=deadline)
 
 
 # The list of sessions. Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI,
@@ -318,36 +152,70 @@ PAGE_SIZE = 50
 MAX_PAGES = 20_000
 MAX_STALE_PAGES = 20
 
+_SERVICES = {Operation.MATCH: "FACE_MATCH", Operation.LIVENESS: "PASSIVE_LIVENESS"}
 
-def session_rows(client: AccountClient, request: AccountRequest) -> Iterator[SessionRow]:
-    """Every row of the list from the page of `request` on, once; pages are asked for as needed."""
-    filters = {name: value for name, value in request.params.items() if name not in _COUNTERS}
+
+def fetch_rows(
+    backend: ApiKeyBackend,
+    *,
+    operation: Operation | None = None,
+    caller_ref: str | None = None,
+    date_from: dt.date | None = None,
+    date_to: dt.date | None = None,
+    deadline: Deadline = NO_DEADLINE,
+) -> Iterator[SessionRow]:
+    """The sessions that fit, newest first; `InvalidRequest` at once, not with the first row."""
+    filters: dict[str, str] = {}
+    if caller_ref is not None:
+        filters["vendor_data"] = check_text("caller_ref", caller_ref)
+    if operation is not None:
+        if operation not in _SERVICES:
+            raise InvalidRequest("operation must be Operation.MATCH or Operation.LIVENESS.")
+        # A call that was kept is a session of this type.
+        filters |= {"api_service": _SERVICES[operation], "session_type": "API"}
+    days: dict[str, Any] = {"date_from": date_from, "date_to": date_to}
+    for name, day in days.items():
+        if day is not None:
+            # Didit's filters count whole days.
+            if not isinstance(day, dt.date) or isinstance(day, dt.datetime):
+                raise InvalidRequest(f"{name} must be a datetime.date, not {type(day).__name__}.")
+            filters[name] = day.isoformat()
+    return _walk(backend, filters, deadline)
+
+
+def _walk(
+    backend: ApiKeyBackend, filters: Mapping[str, str], deadline: Deadline
+) -> Iterator[SessionRow]:
+    """Every row of the list, once; pages are asked for as they are needed."""
     queries, session_ids = set[frozenset[tuple[str, str]]](), set[str]()
-    stale = 0
-    while True:
-        queries.add(frozenset(request.params.items()))
-        rows, following = client.read(request, lambda body, _: read_page(body))
+    stale, counters = 0, {"limit": str(PAGE_SIZE), "offset": "0"}
+    while counters:
+        queries.add(frozenset(counters.items()))
+        rows, counters = fetch(
+            backend,
+            "/v3/sessions/",
+            lambda body, _: read_page(body),
+            deadline=deadline,
+            params={**filters, **counters},
+        )
         before = len(session_ids)
         for row in rows:
             # When a session is added meanwhile, the last rows of a page come again on the next.
             if row.session_id not in session_ids:
                 session_ids.add(row.session_id)
                 yield row
-        if not following:
-            return
         stale = 0 if len(session_ids) > before else stale + 1
-        request = attrs.evolve(request, params={**filters, **following})
         problem = ""
-        if frozenset(request.params.items()) in queries:
+        if frozenset(counters.items()) in queries:
             problem = "next leads back to a page that was read"
         elif stale == MAX_STALE_PAGES or len(queries) == MAX_PAGES:
             problem = f"after {len(queries)} pages there is no end of it, and nothing new"
-        if problem:
+        if counters and problem:
             raise UnexpectedResponse(
                 f"{NAME} answered with a list that cannot be read to its end ({problem}). Please "
                 "report it.",
                 backend=NAME,
-                billing=request.billing,
+                billing=FREE,
             )
 
 

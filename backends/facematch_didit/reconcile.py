@@ -27,10 +27,10 @@ from facematch_core import (
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.deadline import Deadline
 from facematch_core.errors import EnvironmentMismatch, SessionNotFound, UnexpectedResponse
-from facematch_core.http import HttpBackend
+from facematch_core.http import ApiKeyBackend
 
-from .account import DiditAccount
-from .records import ApiService, SessionDecision, SessionRow
+from .client import fetch_decision, fetch_rows
+from .records import SessionDecision, SessionRow
 
 #: How far the two clocks are apart at most, as a rule, and how long Didit may work on a call that
 #: was given up: what is opened first.
@@ -45,24 +45,17 @@ MAX_CANDIDATES = 300
 #: may read takes a minute under Didit's limits.
 DEADLINE_S = 300.0
 
-_SERVICES = {
-    Operation.MATCH: ApiService.FACE_MATCH,
-    Operation.LIVENESS: ApiService.PASSIVE_LIVENESS,
-}
-
 Window: TypeAlias = tuple[datetime, datetime]
 
 
-def reconcile(backend: HttpBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
-    """Look for `call` of a `DiditBackend`; see `Backend.reconcile`."""
-    account = DiditAccount.of(backend)
-    if account.environment is Environment.SANDBOX:
+def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
+    """Look for `call`; see `Backend.reconcile`."""
+    if backend.environment is Environment.SANDBOX:
         return _cannot_know(call, "Didit keeps nothing of a call with a sandbox key.")
     if not deadline.is_limited:
-        deadline = Deadline.after(DEADLINE_S, account.client.clock)
-    account = account.until(deadline)
-    window = find_window(call, account.connect_timeout_s + account.read_timeout_s)
-    search = _Search(account, call, window)
+        deadline = Deadline.after(DEADLINE_S, backend.client.clock)
+    window = find_window(call, backend.connect_timeout_s + backend.read_timeout_s)
+    search = _Search(backend, deadline, call, window)
     # A reference of white space alone is none to Didit's filter.
     ref = call.caller_ref
     search.look(window, caller_ref=ref if ref and ref.strip() else None)
@@ -85,7 +78,9 @@ def find_window(call: CallRecord, longest_s: float) -> Window:
 class _Search:
     """A search through the sessions of some days."""
 
-    account: DiditAccount
+    backend: ApiKeyBackend
+    #: When it must be over.
+    deadline: Deadline
     call: CallRecord
     #: Its whole days, in UTC, are listed.
     days: Window
@@ -101,11 +96,13 @@ class _Search:
     def look(self, window: Window | None, *, caller_ref: str | None) -> None:
         """Open what was not opened yet: of a window or of the whole days, nearest in time first."""
         started, (first, last) = self.call.started_at, self.days
-        rows: Iterator[SessionRow | None] = self.account.sessions(
-            api_service=_SERVICES[self.call.operation],
+        rows: Iterator[SessionRow | None] = fetch_rows(
+            self.backend,
+            operation=self.call.operation,
             caller_ref=caller_ref,
             date_from=first.date(),
             date_to=last.date(),
+            deadline=self.deadline,
         )
         if window is not None:
             rows = _filter_window(rows, window)
@@ -120,7 +117,7 @@ class _Search:
         for row in new[:most_sessions]:
             self.opened.add(row.session_id)
             try:
-                decision = self.account.decision(row.session_id)
+                decision = fetch_decision(self.backend, row.session_id, deadline=self.deadline)
             except SessionNotFound:
                 continue  # deleted since it was listed
             except (EnvironmentMismatch, UnexpectedResponse):

@@ -342,7 +342,7 @@ def _is_signed(body: bytes, texts: Mapping[str, Sequence[str]], keys: Sequence[S
 
     def fits(header: str, message: bytes) -> bool:
         hashes = [hmac.digest(key.reveal().encode(), message, "sha256").hex() for key in keys]
-        return any(hmac.compare_digest(one, other) for one in hashes for other in texts[header])
+        return any(hmac.compare_digest(a, b) for a in hashes for b in texts[header])
 
     if texts[SIGNATURE] and fits(SIGNATURE, body):
         return True

@@ -1,4 +1,4 @@
-"""Didit's calls about faces on the wire: settings, forms, answers, verdicts, errors.
+"""Didit's calls about faces on the wire: forms, answers, verdicts, errors.
 
 Answers are read as the documents of three editions have them: whole numbers for floats, warnings
 of four or six keys, with and without echoes, times that end in ``Z`` or ``+00:00``. Sources: Didit
@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import enum
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Generic, Literal, TypeVar
 
 import attrs
@@ -24,7 +22,6 @@ from facematch_core import (
     Billing,
     Box,
     Charged,
-    ConfigurationError,
     Decision,
     Demographics,
     Environment,
@@ -68,8 +65,6 @@ from facematch_core.http import (
     ErrorRow,
     HttpReply,
     HttpRequest,
-    as_secret,
-    check_base_url,
     default_row,
     picture,
     vendor_error,
@@ -82,7 +77,6 @@ from .words import (
     DECLINED,
     DEFAULT_THRESHOLD,
     FREE_IN_SANDBOX,
-    HOST,
     LIVENESS_SCALE,
     MATCH_SCALE,
     MEDIA_KEYS,
@@ -112,71 +106,6 @@ LIMITS = ImageLimits(
 #: POST, PATCH and DELETE of one key together, so also what a `DiditAccount` writes (Didit OpenAPI,
 #: 2026-07-18).
 RATES = (RateWindow(300, 60.0),)
-
-
-# Where to ask, and with what key: the settings that a backend and an account have in common.
-
-
-def check_key(_: object, __: object, key: Secret) -> None:
-    """Refuse a key without a character."""
-    if not key.reveal():
-        raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
-
-
-def check_flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
-    """Refuse what is not True or False."""
-    # What merely counts as true could be the text "false".
-    if not isinstance(value, bool):
-        raise ConfigurationError(f"{attribute.name} must be True or False.")
-
-
-def _check_environment(value: Environment | str | None) -> Environment | None:
-    # The two kinds of keys that Didit gives out, and no Didit at all.
-    for environment in (None, Environment.PRODUCTION, Environment.SANDBOX, Environment.MOCK):
-        if value == environment:
-            return environment
-    raise ConfigurationError(
-        "environment must be Environment.PRODUCTION or Environment.SANDBOX, which says what kind "
-        "of key api_key is, Environment.MOCK, if base_url leads to a mock, or None."
-    )
-
-
-def _check_seconds(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-        raise ConfigurationError(f"{attribute.name} must be a number of seconds above 0.")
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Connection:
-    """Settings of a `DiditBackend` and of a `DiditAccount`, which say what they mean."""
-
-    #: None for an account that is only to be opened.
-    api_key: Secret | None = attrs.field(
-        default=None,
-        converter=attrs.converters.optional(as_secret),
-        validator=attrs.validators.optional(check_key),
-    )
-    base_url: str = f"https://{HOST}"
-    allow_base_url: bool = attrs.field(default=False, validator=check_flag)
-    allow_insecure: bool = attrs.field(default=False, validator=check_flag)
-    environment: Environment | None = attrs.field(default=None, converter=_check_environment)
-    connect_timeout_s: float = attrs.field(default=10.0, validator=_check_seconds)
-    read_timeout_s: float = attrs.field(default=60.0, validator=_check_seconds)
-    ca_bundle: Path | None = None
-    proxy: str | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """The settings of this class, by name, for another object over the same connection."""
-        return {field.name: getattr(self, field.name) for field in attrs.fields(Connection)}
-
-    def checked(self, url: str, host: str = HOST) -> str:
-        """`url` without a slash at its end; `ConfigurationError` if nothing may go there."""
-        return check_base_url(
-            url,
-            allowed_hosts={host},
-            allow_base_url=self.allow_base_url,
-            allow_insecure=self.allow_insecure,
-        )
 
 
 #: Longest `caller_ref` in characters. Didit documents no limit for `vendor_data`; this one is ours.

@@ -7,23 +7,17 @@ value. Nothing here loads an HTTP client: whoever only receives webhooks needs n
 
 from __future__ import annotations
 
-import functools
 import math
 import re
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, TypeAlias, TypeVar
-
-import attrs
+from typing import Any, TypeVar
 
 from facematch_core import ConfigurationError, Environment, Secret, Severity, WarningCode
 
 T = TypeVar("T")
-R = TypeVar("R", bound=attrs.AttrsInstance)
-Reader: TypeAlias = Callable[[object, str], Any]
 
 NAME = "didit"
 
@@ -134,7 +128,6 @@ read_object = _reader(dict, "an object")
 read_list = _reader(list, "an array")
 read_text = _reader(str, "a text")
 read_whole_number = _reader(int, "a whole number")
-_read_flag = _reader(bool, "true or false")
 
 
 def read_number(value: object, place: str) -> float:
@@ -173,12 +166,10 @@ def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | N
     return lambda value, place: None if value is None else read(value, place)
 
 
-object_or_none = _optional(read_object)
 text_or_none = _optional(read_text)
 number_or_none = _optional(read_number)
 percentage_or_none = _optional(read_percentage)
-whole_or_none = _optional(read_whole_number)
-flag_or_none = _optional(_read_flag)
+flag_or_none = _optional(_reader(bool, "true or false"))
 time_or_none = _optional(read_time)
 
 
@@ -193,42 +184,8 @@ def map_texts(value: Any, change: Callable[[str], str]) -> Any:
     return value
 
 
-# Records out of such values: the class of a record says how it is read.
-
-
-def didit_name(name: str) -> dict[str, str]:
-    """The `metadata` of a field of a record that Didit has under another name."""
-    return {"didit": name}
-
-
-def read_record(kind: type[R], body: object, **fields: Any) -> R:
-    """An attrs record in a JSON object: each field by its type, but for the `fields` given."""
-    answer = read_object(body, "the body")
-    for field, name, read in _fields_of(kind):
-        if field not in fields:
-            fields[field] = read(answer.get(name), name)
-    return kind(**fields)
-
-
-@functools.cache
-def _fields_of(kind: type[attrs.AttrsInstance]) -> tuple[tuple[str, str, Reader], ...]:
-    """Name of each field, Didit's name for it, and what reads it."""
-    types = typing.get_type_hints(kind)
-    return tuple(
-        (
-            field.name,
-            field.metadata.get("didit", field.name),
-            _READERS.get(types[field.name], _fail),
-        )
-        for field in attrs.fields(kind)
-    )
-
-
-def _fail(_: object, place: str) -> typing.NoReturn:
-    raise TypeError(f"{place} needs a reader of its own")
-
-
-def _read_needed_text(value: object, place: str) -> str:
+def read_full_text(value: object, place: str) -> str:
+    """A text that is not empty."""
     text = read_text(value, place)
     if not text:
         raise ValueError(f"{place} is empty")
@@ -237,28 +194,18 @@ def _read_needed_text(value: object, place: str) -> str:
 
 def read_secret(value: object, place: str) -> Secret:
     """A text that is not empty, as a secret."""
-    return Secret(_read_needed_text(value, place), origin="Didit")
+    return Secret(read_full_text(value, place), origin="Didit")
 
 
 _DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
 
 
-def _read_amount(value: object, place: str) -> Decimal:
-    # Documented as text. A JSON number is taken by the digits that it shows.
+def read_amount(value: object, place: str) -> Decimal:
+    """An amount of money; documented as text, and a JSON number by the digits that it shows."""
     text = str(value) if type(value) in (int, float) else value
     if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
         raise ValueError(f"{place} is not an amount")
     return Decimal(text)
 
 
-_READERS: Mapping[Any, Reader] = {
-    str: _read_needed_text,
-    str | None: text_or_none,
-    int | None: whole_or_none,
-    float | None: number_or_none,
-    bool | None: flag_or_none,
-    datetime | None: time_or_none,
-    Secret: read_secret,
-    Decimal: _read_amount,
-    Decimal | None: _optional(_read_amount),
-}
+amount_or_none = _optional(read_amount)

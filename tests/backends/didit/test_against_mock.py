@@ -8,8 +8,7 @@ import pytest
 
 import facematch_core as fm
 from facematch_core.errors import EnvironmentMismatch, InsufficientCredit
-from facematch_didit import DiditAccount, DiditBackend
-from facematch_didit.account import SessionStatus
+from facematch_didit import DiditAccount, DiditBackend, SessionNotFound, SessionStatus
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
 
 OLD, NEW = EDITIONS = ("2026-03", "2026-07")
@@ -167,25 +166,35 @@ def test_a_decision_is_field_by_field_the_result_of_the_call(world):
     live = verifier.check_liveness(REFERENCE, **KEEP, metadata={"gate": "south"})
     not_in_it = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
     for called in (kept(verifier, "emp-0042"), live):
-        decision = account.decision(called.ids.session, just_kept=True)
+        decision = account.decision(called.ids.session)
         (result,) = decision.results
         assert type(result) is type(called)
         for field in attrs.fields(type(called)):
             if field.name not in not_in_it:
                 assert getattr(result, field.name) == getattr(called, field.name), field.name
-        assert decision.media
 
 
-def test_what_a_person_declines_is_held_back_not_turned(world):
+def test_what_a_person_declines_is_held_back_not_turned(world, mock):
     verifier, account = world
     called = kept(verifier)
-    account.update_status(called.ids.session, SessionStatus.DECLINED, comment="Not them.")
+    mock.control.sessions.decide(called.ids.session, "Declined", comment="Not them.")
     decision = account.decision(called.ids.session)
     assert decision.status is SessionStatus.DECLINED
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
-    (review,) = decision.raw["reviews"]
-    assert (review["user"], review["comment"]) == ("API Client", "Not them.")
+    assert decision.raw["reviews"][0]["comment"] == "Not them."
+
+
+def test_a_kept_call_is_deleted_and_the_list_no_longer_has_it(world):
+    verifier, account = world
+    first, second = kept(verifier, "emp-0042"), kept(verifier)
+    (row,) = account.sessions(caller_ref="emp-0042", operation=fm.Operation.MATCH)
+    assert row.session_id == first.ids.session
+    assert account.delete(row.session_id).state is fm.DeletionState.DONE
+    assert account.delete(row.session_id).state is fm.DeletionState.NOT_THERE
+    with pytest.raises(SessionNotFound):
+        account.decision(row.session_id)
+    assert [row.session_id for row in account.sessions()] == [second.ids.session]
 
 
 LOST = Fault(stage=Stage.MID_BODY, kind=Kind.RESET)
@@ -253,7 +262,7 @@ def test_nothing_is_claimed_of_a_call_without_a_record(  # noqa: PLR0917 - fixtu
 def test_from_a_registration_to_a_key_that_pays_for_calls(mock):
     email, password = "me@firm.io", "Abcdefg1!"
     with DiditAccount(base_url=mock.url) as account:
-        assert account.register(email, password).email == email
+        account.register(email, password)
         with pytest.raises(fm.RequestRejected):
             account.verify_email(email, "nope00")
         verified = account.verify_email(email, mock.control.mailbox.code(email))

@@ -21,7 +21,7 @@ READERS = {
     "read_number": ([(1, 1.0), (-0.5, -0.5)], [True, "1", None, math.nan, -math.inf, 10**400]),
     "number_or_none": ([(0, 0.0), (None, None)], [False]),
     "percentage_or_none": ([(0, 0.0), (100, 100.0), (None, None)], [-0.01, 100.01, "50"]),
-    "whole_or_none": ([(7, 7), (0, 0), (None, None)], [True, 7.0]),
+    "read_whole_number": ([(7, 7), (0, 0)], [True, 7.0, None]),
     "flag_or_none": ([(True, True), (False, False), (None, None)], [1, "yes"]),
     "time_or_none": (
         [

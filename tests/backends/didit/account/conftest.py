@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kit.scripted import ScriptedAdapter
 
-from facematch_didit.account import DiditAccount
+from facematch_didit import DiditAccount, DiditBackend
 
 FOLDER = Path(__file__).parent / "answers"
 ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
@@ -25,14 +25,13 @@ def answers():
 
 
 @pytest.fixture
-def scripted_account(key, clock, at_end):
+def scripted_account(key, at_end):
     """Opens an account whose calls are answered as `kit.scripted` says."""
 
     def open_account(*answers, **settings):
-        account = DiditAccount(**{"api_key": key, "clock": clock} | settings)
-        script = ScriptedAdapter(*answers)
-        account.client.mount("https://", script)
-        at_end.callback(account.close)
-        return account, script
+        backend, script = DiditBackend(api_key=key, **settings), ScriptedAdapter(*answers)
+        backend.client.mount("https://", script)
+        at_end.callback(backend.close)
+        return DiditAccount.of(backend), script
 
     return open_account

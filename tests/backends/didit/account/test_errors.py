@@ -8,12 +8,13 @@ import requests
 
 import facematch_core as fm
 from facematch_core.http import MOCK_HEADER
-from facematch_didit import DiditBackend
-from facematch_didit.account import SessionNotFound, SessionStatus
+from facematch_didit import DiditBackend, SessionNotFound
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 
+#: What may simply be asked again; of a deletion the second is that it is not there.
 READS = {
+    "delete": lambda a: a.delete(ID),
     "balance": lambda a: a.balance(),
     "sessions": lambda a: list(a.sessions()),
     "decision": lambda a: a.decision(ID),
@@ -21,12 +22,9 @@ READS = {
 #: Calls that change something, and a word of the advice.
 CHANGES = {
     "top_up": (lambda a: a.top_up(50), "payment page"),
-    "update_status": (lambda a: a.update_status(ID, SessionStatus.DECLINED), "decision"),
-    "delete": (lambda a: a.delete(ID), "SessionNotFound"),
     "register": (lambda a: a.register("a@b.example", "Secret-123"), "mailbox"),
     "verify_email": (lambda a: a.verify_email("a@b.example", "A1B2C3"), "login"),
     "login": (lambda a: a.login("a@b.example", "Secret-123"), "five failures"),
-    "resend_code": (lambda a: a.resend_code("a@b.example"), "mailbox"),
 }
 #: No usable answer: after the first byte, and from a gateway.
 SILENCE = {
@@ -105,38 +103,22 @@ def test_a_success_in_strange_words_is_unknown(name, answer, scripted_account):
     assert len(script.seen) == 1
 
 
-@pytest.mark.parametrize(
-    "answer", [(204, b""), (200, {}), (200, {"session_id": ID[::-1]}), (200, {"session_id": 7})]
-)
-def test_an_update_is_confirmed_by_its_session(answer, scripted_account):
-    call, advice = CHANGES["update_status"]
-    account, _ = scripted_account(answer)
-    error = caught(call, account)
-    assert type(error) is fm.OutcomeUnknown
-    assert advice in error.message
-    account, _ = scripted_account((200, {"session_id": ID}))
-    account.update_status(ID.upper(), SessionStatus.DECLINED)
-
-
-NEW_STATUS = {"new_status": ["It is so."]}
+EMAIL = {"email": ["Enter a valid email address."]}
 #: What Didit says, by call.
 SPOKEN = [
-    ("update_status", 400, NEW_STATUS, fm.RequestRejected),
     ("balance", 401, {"detail": "Invalid API Key."}, fm.AuthenticationFailed),
     ("balance", 403, {"detail": "You may not."}, fm.AuthenticationFailed),
-    ("balance", 403, {"error": "You don't have enough credits"}, fm.InsufficientCredit),
     ("balance", 429, {"detail": "Request was throttled."}, fm.RateLimited),
-    ("balance", 400, b"<html>", fm.RequestRejected),
     ("register", 404, b"", fm.RequestRejected),
     ("balance", 500, {"detail": "A server error occurred."}, fm.VendorUnavailable),
     ("decision", 404, {"detail": "Session not found."}, SessionNotFound),
     ("decision", 404, b"<html>Not Found</html>", fm.RequestRejected),
-    ("update_status", 404, {"detail": "Not found."}, SessionNotFound),
     ("top_up", 400, ["Amount must be at least $50."], fm.RequestRejected),
     ("top_up", 500, {"detail": "A server error occurred."}, fm.OutcomeUnknown),
-    ("delete", 503, {"detail": "Try again."}, fm.OutcomeUnknown),
+    ("top_up", 403, {"error": "You don't have enough credits"}, fm.InsufficientCredit),
+    ("delete", 503, {"detail": "Try again."}, fm.VendorUnavailable),
     ("top_up", 429, {"detail": "Request was throttled."}, fm.RateLimited),
-    ("register", 400, {"email": ["Enter a valid email address."]}, fm.RequestRejected),
+    ("register", 400, EMAIL, fm.RequestRejected),
     ("register", 500, {"detail": "A server error occurred."}, fm.OutcomeUnknown),
     ("login", 401, b"", fm.AuthenticationFailed),
     ("login", 403, {"error": "Account locked."}, fm.AuthenticationFailed),
@@ -158,8 +140,8 @@ def test_each_documented_answer_is_its_error_and_free(
     )
     if expected is SessionNotFound:
         assert isinstance(error, LookupError)
-    if body == NEW_STATUS:
-        assert error.field_errors == {"new_status": ("It is so.",)}
+    if body == EMAIL:
+        assert error.field_errors == {"email": tuple(EMAIL["email"])}
     if expected is not fm.OutcomeUnknown:
         assert error.retryable is (expected in (fm.RateLimited, fm.VendorUnavailable))
 

@@ -43,9 +43,9 @@ def test_counters_are_taken_from_next_and_filters_and_host_are_ours(scripted_acc
     account, script = scripted_account(
         page([1, 2], f"{ELSEWHERE}?limit=2&offset=2&vendor_data=theirs"), page([3])
     )
-    assert ids(account, caller_ref="ours", page_size=2) == ["s-1", "s-2", "s-3"]
-    whole = "https://verification.didit.me/v3/sessions/?vendor_data=ours&limit=2&offset="
-    assert [request.url for request in script.seen] == [f"{whole}0", f"{whole}2"]
+    assert ids(account, caller_ref="ours") == ["s-1", "s-2", "s-3"]
+    whole = "https://verification.didit.me/v3/sessions/?vendor_data=ours&limit="
+    assert [request.url for request in script.seen] == [f"{whole}50&offset=0", f"{whole}2&offset=2"]
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core import InvalidRequest, Secret
+from facematch_core import InvalidRequest, Operation, Secret
 from facematch_didit import arguments
-from facematch_didit.account import ApiService, Node, SessionStatus
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
 BASE = "https://verification.didit.me"
 AUTH = "https://apx.didit.me/auth/v2"
 TOKENS = {"access_token": "a", "refresh_token": "r"}
 PAGE = {"count": 0, "next": None, "previous": None, "results": []}
-UPDATE = "/v3/session/{}/update-status/"
 
 #: Call, answer, and what stood on the wire: method, address, body.
 CALLS = {
@@ -38,12 +36,6 @@ CALLS = {
         ("POST", f"{AUTH}/programmatic/login/"),
         {"email": "a@b.example", "password": "Secret-123"},
     ),
-    "resend_code": (
-        lambda a: a.resend_code("a@b.example"),
-        {},
-        ("POST", f"{AUTH}/programmatic/resend-otp/"),
-        {"email": "a@b.example"},
-    ),
     "balance": (
         lambda a: a.balance(),
         {"balance": "1.0000"},
@@ -51,10 +43,10 @@ CALLS = {
         None,
     ),
     "top_up": (
-        lambda a: a.top_up(Decimal("50.10"), success_url="https://shop.example/ok"),
+        lambda a: a.top_up(Decimal("50.10")),
         {"checkout_session_id": "c", "checkout_session_url": "https://pay.example"},
         ("POST", f"{BASE}/v3/billing/top-up/"),
-        {"amount_in_dollars": 50.1, "success_url": "https://shop.example/ok"},
+        {"amount_in_dollars": 50.1},
     ),
     "sessions": (
         lambda a: list(a.sessions()),
@@ -68,25 +60,11 @@ CALLS = {
         ("GET", f"{BASE}/v3/session/{ID}/decision/"),
         None,
     ),
-    "delete": (lambda a: a.delete(ID), b"", ("DELETE", f"{BASE}/v3/session/{ID}/delete/"), None),
-    "update_status": (
-        lambda a: a.update_status(
-            ID,
-            SessionStatus.RESUBMITTED,
-            nodes_to_resubmit=[Node(node_id="n1", feature="LIVENESS")],
-            send_email=True,
-            email_address="c@d.example",
-            email_language="de",
-        ),
-        {"session_id": ID},
-        ("PATCH", BASE + UPDATE.format(ID)),
-        {
-            "new_status": "Resubmitted",
-            "nodes_to_resubmit": [{"node_id": "n1", "feature": "LIVENESS"}],
-            "send_email": True,
-            "email_address": "c@d.example",
-            "email_language": "de",
-        },
+    "delete": (
+        lambda a: a.delete(ID),
+        b"",
+        ("DELETE", f"{BASE}/v3/session/{ID}/delete/"),
+        {"retain_face_embeddings": False},
     ),
 }
 
@@ -106,24 +84,21 @@ def test_method_address_and_body_are_as_documented_and_the_key_goes_to_its_host(
 def test_each_filter_has_its_documented_name_and_form(scripted_account):
     account, script = scripted_account((200, PAGE))
     rows = account.sessions(
-        status=[SessionStatus.APPROVED, SessionStatus.IN_REVIEW],
+        operation=Operation.MATCH,
         caller_ref="emp 42&x",
-        api_service=ApiService.FACE_MATCH,
         date_from=dt.date(2026, 7, 1),
         date_to=dt.date(2026, 7, 2),
-        page_size=7,
     )
     assert script.seen == []
     assert list(rows) == []
     query = script.seen[0].url.partition("?")[2]
     assert query.split("&") == [
-        "status=Approved%2CIn+Review",
         "vendor_data=emp+42%26x",
         "api_service=FACE_MATCH",
+        "session_type=API",
         "date_from=2026-07-01",
         "date_to=2026-07-02",
-        "session_type=API",
-        "limit=7",
+        "limit=50",
         "offset=0",
     ]
 
@@ -141,32 +116,11 @@ REFUSED = {
     "no number of money": (lambda a: a.top_up(Decimal("NaN")), "at least 50"),
     "all the money": (lambda a: a.top_up(Decimal("Infinity")), "at least 50"),
     "too exact": (lambda a: a.top_up(Decimal("50.00000000000000000001")), "digits"),
-    "no address": (lambda a: a.top_up(50, success_url="shop"), "success_url"),
-    "a mapping for a node": (
-        lambda a: a.update_status(ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=[{"n": 1}]),
-        "nodes_to_resubmit",
-    ),
     "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref"),
     "an id for an attempt": (lambda a: a.decision(ID, call="a-1"), "call"),
-    "a status that none may set": (
-        lambda a: a.update_status(ID, SessionStatus.IN_REVIEW),
-        "new_status",
-    ),
-    "an email to nobody": (
-        lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email=True),
-        "email_address",
-    ),
-    "one text for several": (lambda a: a.sessions(status="Approved,Declined"), "status"),
-    "text for a flag": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
-    "True for rows": (lambda a: a.sessions(page_size=True), "page_size"),
-    "an unknown service": (lambda a: a.sessions(api_service="FACE"), "api_service"),
+    "an unknown operation": (lambda a: a.sessions(operation="FACE"), "operation"),
+    "sessions of sessions": (lambda a: a.sessions(operation=Operation.SESSION), "operation"),
     "a time for a day": (lambda a: a.sessions(date_from=dt.datetime(2026, 7, 1)), "date_from"),
-    "no status": (lambda a: a.sessions(status=[]), "status"),
-    "days the wrong way": (
-        lambda a: a.sessions(date_from=dt.date(2026, 7, 2), date_to=dt.date(2026, 7, 1)),
-        "date_from",
-    ),
-    "no number of seconds": (lambda a: a.within(float("nan")), "seconds"),
 }
 
 
@@ -177,13 +131,6 @@ def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted_account)
     with pytest.raises(InvalidRequest, match=words):
         call(account)
     assert script.seen == []
-
-
-def test_one_day_may_be_both_ends_of_a_list(scripted_account):
-    account, script = scripted_account((200, {"results": [], "count": 0}))
-    day = dt.date(2026, 7, 1)
-    assert [*account.sessions(date_from=day, date_to=day)] == []
-    assert script.seen[-1].url.count("2026-07-01") == 2
 
 
 @given(st.decimals(min_value=50, max_value=10**9, places=2))
