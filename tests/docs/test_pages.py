@@ -290,6 +290,17 @@ def test_a_warning_ends_the_build_and_the_search_leaves_out_maintainers(tmp_path
     assert searched(tmp_path / "site") == {"index.html"}
 
 
+def test_no_table_of_a_page_is_shown_as_a_paragraph():
+    """As a blank line or a missing rule makes of it."""
+    markdown = pytest.importorskip("markdown")
+    extensions = ["admonition", "attr_list", "tables", "pymdownx.superfences"]
+    reader = markdown.Markdown(extensions=extensions)
+    for page in [README, *DOCS.rglob("*.md")]:
+        shown = reader.reset().convert(page.read_text(encoding="utf-8"))
+        text = re.sub(r"(?s)<(pre|code)\b.*?</\1>", "", shown)
+        assert not re.findall(r"(?m)^\s*(?:<[^>]*>)*\|.*", text), page
+
+
 @pytest.mark.long
 def test_the_site_builds_without_a_word_and_asks_no_other_host(tmp_path):
     ran = built(ROOT, "--site-dir", tmp_path)
