@@ -352,7 +352,7 @@ class DiditAccount:
             backend=NAME,
             subject_ref="",
             purpose="",
-            checks=(Operation.MATCH,),
+            expects=(Operation.MATCH,),
             planned_at=backend.client.clock.now(),
             session_id=check_id("session_id", session_id),
         )

@@ -28,7 +28,6 @@ from facematch_mock_server.webhooks import (
 from . import webhooks
 from .pictures import sandbox_match
 from .records import (
-    IN_REVIEW,
     KEPT_REVIEWS,
     STATUSES,
     Checkout,
