@@ -64,6 +64,20 @@ __all__ = [
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
+def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
+    """Whether `reconcile` of a backend can find a call. A session is read, which is more."""
+    if (
+        not isinstance(call, Call | models.CallRecord)
+        or type(backend).reconcile is Backend.reconcile
+    ):
+        return False
+    try:
+        return bool(backend.reconcilable(call))
+    except Exception as error:  # noqa: BLE001 - a plug-in's bug takes the place of no other error
+        report_fault(error)
+        return False
+
+
 def report_fault(error: BaseException) -> str:
     """Let whoever tests a plug-in see what its code raised; gives what may be said of it."""
     for listen in tuple(plugin_faults):

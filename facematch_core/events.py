@@ -22,7 +22,7 @@ from typing import Any
 import attrs
 
 from ._cancellation import find_callers_exception
-from .backend import Backend
+from .backend import Backend, can_be_sought
 from .clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from .models import Answer, Billing, CallRecord, Charged, Environment, Operation
@@ -169,7 +169,7 @@ class EventEmitter:
         if isinstance(error, FaceMatchError):
             kept = isinstance(error, OutcomeUnknown) and error.reconcilable
         else:  # ended from outside: Ctrl-C, say
-            kept = billing.charged is Charged.UNKNOWN and self._can_reconcile(call)
+            kept = billing.charged is Charged.UNKNOWN and can_be_sought(self.backend, call)
         environment = status_code = None
         if isinstance(error, VendorError):
             environment, status_code = error.environment, error.status_code
@@ -202,14 +202,6 @@ class EventEmitter:
             self.emit(EventKind.UNKNOWN, call, environment, **about)
         else:
             self.emit(EventKind.REFUSED, call, environment, **about)
-
-    def _can_reconcile(self, call: CallRecord) -> bool:
-        if type(self.backend).reconcile is Backend.reconcile:
-            return False
-        try:
-            return bool(self.backend.reconcilable(call))
-        except Exception:  # noqa: BLE001 - a plug-in's bug must not take the place of a Ctrl-C
-            return False
 
 
 @attrs.frozen

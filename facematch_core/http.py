@@ -19,7 +19,7 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import RemoteBackend, report_fault, unreadable_error
+from .backend import RemoteBackend, can_be_sought, report_fault, unreadable_error
 from .calls import (
     Call,
     DeleteRequest,
@@ -277,7 +277,7 @@ class HttpBackend(RemoteBackend):
         `call` is the `Request` that it answers: the same status may mean another thing for each.
         """
         row = _find_row(self, reply)[1]
-        return _error_by_table(self, reply, row, reconcilable=_is_reconcilable(self, call))
+        return _error_by_table(self, reply, row, reconcilable=can_be_sought(self, call))
 
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
@@ -619,7 +619,7 @@ class _HttpCall:
                 deadline=self.deadline,
                 send_by=send_by,
                 on_sent=on_sent,
-                reconcilable=_is_reconcilable(backend, call),
+                reconcilable=can_be_sought(backend, call),
                 call_id=call.call_id,
             )
             # A server that should be a mock and is none gets no second picture.
@@ -694,7 +694,7 @@ class _HttpCall:
             if self.is_last_free and isinstance(refusal, OutcomeUnknown):
                 refusal = _error_by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            is_reconcilable = _is_reconcilable(backend, call)
+            is_reconcilable = can_be_sought(backend, call)
             details = {"reconcilable": is_reconcilable, "is_free": self.is_last_free}
             fault, refusal = error, _error_by_table(backend, reply, row, **details)
         if fault is not None:
@@ -756,7 +756,7 @@ class _HttpCall:
             kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
-        reconcilable = _is_reconcilable(backend, call)
+        reconcilable = can_be_sought(backend, call)
         advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
         error_about_call = kind(
             f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
@@ -791,7 +791,7 @@ class _HttpCall:
             and not error.reconcilable
             and isinstance(call, Call)
             and models.Retention.KEEP in backend.capabilities.retention
-            and backend.reconcilable(attrs.evolve(call, retention=models.Retention.KEEP))
+            and can_be_sought(backend, attrs.evolve(call, retention=models.Retention.KEEP))
         ):
             error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
         if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
@@ -847,7 +847,7 @@ class _HttpCall:
         may_be_sought = (
             billing is not None
             and billing.charged is not Charged.NO
-            and _is_reconcilable(self.backend, self.call)
+            and can_be_sought(self.backend, self.call)
         )
         return bool(self.cleanups) and not is_unsent and not may_be_sought
 
@@ -984,11 +984,6 @@ def _error_by_table(
     details["row"] = row if isinstance(row, ErrorRow) else None
     now = backend.client.clock.now()
     return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
-
-
-def _is_reconcilable(backend: HttpBackend, call: Request) -> bool:
-    """Whether `reconcile` can find a call. A session is read, which is more."""
-    return isinstance(call, Call) and backend.reconcilable(call)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:

@@ -20,7 +20,7 @@ import attrs
 
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .backend import CALL_ID_KEY, Backend, report_fault
+from .backend import CALL_ID_KEY, Backend, can_be_sought, report_fault
 from .calibration import Calibration
 from .calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
 from .clock import Clock
@@ -530,7 +530,7 @@ class Pipeline:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {problem}, and the call may have been charged: report "
                 "this to its author.",
-                reconcilable=_is_kept(call),
+                reconcilable=can_be_sought(backend, call),
             )
         unsent = ", and nothing was sent" if paid else ""
         raise errors.BackendUnavailable(
@@ -594,7 +594,7 @@ class Pipeline:
             f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
             "before it answered. The call may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-            reconcilable=_is_kept(call),
+            reconcilable=can_be_sought(self.backend, call),
         )
 
 
@@ -603,10 +603,6 @@ _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
     False: Billing(Charged.NO, "asking about a session charges nothing"),
 }
-
-
-def _is_kept(call: Request) -> bool:
-    return isinstance(call, Call) and call.retention is Retention.KEEP
 
 
 def _known_environment(end: object) -> models.Environment | None:

@@ -270,6 +270,32 @@ def test_an_engine_that_hangs_leaves_time_for_the_vendor_after_it():
     assert (engine.most, len(spare.calls)) == (8, 9)
 
 
+def test_what_a_deadline_cuts_off_can_be_sought_if_its_backend_says_so():
+    """Not by what it was asked to keep: a vendor may know it all the same, or have no records."""
+
+    class Records(Engine):
+        reports_sent = True
+
+        def match(self, call):
+            call.on_sent()
+            self.release.wait(20)
+
+        def reconcilable(self, call):
+            return True
+
+        def reconcile(self, call, *, deadline):
+            raise AssertionError("nobody has asked")
+
+    class NoRecords(Records):
+        reconcile = spi.Backend.reconcile
+
+    for backend, expected in ((Records(), True), (NoRecords(), False)):
+        with pytest.raises(fm.DeadlineExceeded) as caught:
+            fm.FaceVerifier(backend).verify(A, B, deadline_s=0.2)
+        backend.release.set()
+        assert caught.value.reconcilable is expected
+
+
 def test_nothing_is_sent_after_the_share(clock):
     """A policy has waited through it: the time that is left is the next member's."""
 
