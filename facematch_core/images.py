@@ -7,7 +7,8 @@ import binascii
 import hashlib
 import os
 import re
-from typing import IO, TYPE_CHECKING, Any, NoReturn, final
+import sys
+from typing import IO, TYPE_CHECKING, Any, NoReturn, cast, final
 
 import attrs
 
@@ -20,7 +21,7 @@ from .errors import InvalidImage
 if TYPE_CHECKING:
     import PIL.Image
 
-__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits", "load_images"]
+__all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits"]
 
 
 _ANY_VENDOR = ImageLimits()
@@ -171,7 +172,7 @@ class Image:
         data = bytearray()
         while len(data) <= MAX_FILE_BYTES:
             try:
-                piece = file.read(MAX_FILE_BYTES + 1 - len(data))
+                piece: Any = file.read(MAX_FILE_BYTES + 1 - len(data))
             # A damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
             except Exception as error:
                 if find_callers_exception(error) is error:
@@ -180,6 +181,9 @@ class Image:
                     f"cannot be read from its file object ({type(error).__name__}); "
                     "check that it is open for reading, and complete"
                 )
+            if hasattr(piece, "__await__"):
+                piece.close()
+                refuse("is read with await; give the bytes of `await file.read()`")
             if not isinstance(piece, bytes):
                 refuse(
                     f"comes from a file object that gave {type(piece).__name__} instead of bytes; "
@@ -204,10 +208,11 @@ class Image:
 
     @classmethod
     def of(cls, value: object) -> Image:
-        """Take what a caller gave as a picture: an `Image`, bytes, or an `os.PathLike`.
+        """Take what a caller gave as a picture.
 
-        A plain `str` is refused, whatever it holds: the text of a web form must become neither a
-        file name nor an address.
+        That is an `Image`, bytes, an `os.PathLike`, a file that is open for reading bytes
+        (`from_file`), or a picture of Pillow (`from_pil`). A plain `str` is refused, whatever it
+        holds: the text of a web form must become neither a file name nor an address.
 
         Raises:
             InvalidImage: another type, or no picture that can be used.
@@ -220,10 +225,18 @@ class Image:
             refuse(_PLAIN_TEXT)
         if isinstance(value, os.PathLike):
             return cls.read(value)
-        return refuse(
-            f"cannot be made from {type(value).__name__}; give an Image, bytes or a pathlib.Path, "
-            "or use Image.from_file or Image.from_pil"
-        )
+        if hasattr(value, "read"):
+            return cls.from_file(cast("IO[bytes]", value))
+        # Whoever has such a picture has imported Pillow.
+        if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
+            return cls.from_pil(value)
+        advice = "give an Image, bytes, a pathlib.Path, an open binary file or a picture of Pillow"
+        if hasattr(value, "__array_interface__"):
+            advice = (
+                'encode it: cv2.imencode(".png", frame)[1].tobytes() for a frame of OpenCV, '
+                "Image.from_pil(PIL.Image.fromarray(pixels)) for pixels in RGB"
+            )
+        return refuse(f"cannot be made from {type(value).__name__}; {advice}")
 
     @property
     def data(self) -> bytes:
@@ -412,27 +425,6 @@ class Image:
             "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
             "pass its data on purpose and use Image.from_bytes on the other side."
         )
-
-
-def load_images(**pictures: object) -> list[Image]:
-    """Take the pictures that a caller handed over: ``load_images(probe=..., reference=...)``.
-
-    Args:
-        pictures: What `Image.of` takes, under the names that the caller knows them by.
-
-    Returns:
-        The pictures in their order.
-
-    Raises:
-        InvalidImage: one of them cannot be used; its message and its `picture` say which.
-    """
-    images = []
-    for name, value in pictures.items():
-        try:
-            images.append(Image.of(value))
-        except InvalidImage as error:
-            raise error.of(name) from None
-    return images
 
 
 #: About plain text in place of a picture. It is not repeated: it may be the picture in base64, or

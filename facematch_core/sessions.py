@@ -300,8 +300,9 @@ class Sessions:
         """
         self._check(record)
         self._check_start(record, reference, return_url, language, options)
-        images, refusal = load_images(reference, names=["reference"]) if reference else ([], None)
-        del reference
+        pictures = [] if reference is None else [reference]
+        images, refusal = load_images(*pictures, names=["reference"])
+        del reference, pictures
         if refusal is not None:
             raise refusal
         deadline = self._deadline(deadline_s)

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import (
+    IO,
     TYPE_CHECKING,
     Any,
     Generic,
@@ -55,11 +56,16 @@ from .policy import RESULT_TYPES, ResultPolicy
 from .resilience import Policy, Retry
 from .threads import HelperThreads
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: The types of a picture. Plain text is none: `Image.read` and `Image.from_base64` say what it is.
-Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
+Picture: TypeAlias = (
+    Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
+)
 
 #: One threshold, 0-100, or for a failover one per member by its name.
 AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
@@ -172,7 +178,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Compare two faces.
 
         Args:
-            probe: The live or candidate face: `Image`, bytes or a path object.
+            probe: The live or candidate face: `Image`, bytes, a path object, an open binary file or
+                a picture of Pillow.
             reference: The face to compare with, for example from an identity document.
             threshold: Where a match begins, 0-100 on this backend's scale.
             review_threshold: Above `threshold`, up to 100: a match whose score is not above it

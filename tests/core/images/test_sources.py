@@ -16,6 +16,7 @@ import threading
 import tracemalloc
 from types import SimpleNamespace
 
+import numpy as np
 import PIL.Image
 import pytest
 from kit.strategies_images import CANARY, PHOTOGRAPHS, SMALL_FILES, jpeg_with_secrets, quartered
@@ -117,12 +118,26 @@ def test_plain_text_is_refused_with_what_to_write_instead(take, text):
     assert "9j" not in message
 
 
-@pytest.mark.parametrize("value", [None, 3.5, [JPEG], io.BytesIO(JPEG), quartered()], ids=type)
+@pytest.mark.parametrize("value", [None, 3.5, [JPEG], np.zeros((4, 4, 3))], ids=type)
 def test_any_other_type_is_named(value):
     message = refusal(Image.of, value)
     assert f"cannot be made from {type(value).__name__}; " in message
-    assert "Image.from_file" in message
+    assert ("cv2.imencode" in message) is hasattr(value, "shape")
     assert f"bytes, not {type(value).__name__}" in refusal(Image.from_bytes, value)
+
+
+def test_an_open_file_and_a_picture_of_pillow_are_pictures():
+    assert Image.of(io.BytesIO(JPEG)) == Image.from_bytes(JPEG)
+    assert Image.of(quartered()) == Image.from_pil(quartered())
+    assert "bytes" in refusal(Image.of, io.StringIO("/9j/"))
+
+
+def test_a_file_that_is_read_with_await_is_named():
+    class Upload:
+        async def read(self, size=-1):
+            return JPEG
+
+    assert "await file.read()" in refusal(Image.of, Upload())
 
 
 # --- File objects ---
