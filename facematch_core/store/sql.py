@@ -470,8 +470,13 @@ def _create_engine(address: str, silence_s: float) -> Engine:
         settings = {
             "pysqlite": {"timeout": LOCK_S},
             "psycopg2": libpq,
-            # Without this, psycopg returns bytes for text from a database in SQL_ASCII.
-            "psycopg": {**libpq, "client_encoding": "utf8"},
+            "psycopg": {
+                **libpq,
+                # Without this, psycopg returns bytes for text from a database in SQL_ASCII.
+                "client_encoding": "utf8",
+                # A pooler may give each transaction another connection, which has prepared nothing.
+                "prepare_threshold": None,
+            },
         }.get(engine.driver, {})
         # Options in the address override these.
         event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
@@ -509,8 +514,9 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
 
 #: SQLSTATEs and SQLite's error names that mean a lock.
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
-#: Those that pass: a restart, no free connection, another transaction was first, we were silent.
-_PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...")
+#: Those that pass: a restart, no free connection, another transaction was first, we were silent, or
+#: a pooler's connection has what it should not have prepared, or has not what it should.
+_PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
 
 
 def _read_state(error: Exception) -> str:

@@ -6,6 +6,7 @@ missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 # Debian keeps the programs of a server off the path.
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing+=(postgresql)
+command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 command -v node >/dev/null || missing+=(nodejs npm)
 command -v strace >/dev/null || missing+=(strace)
 command -v unshare >/dev/null || missing+=(util-linux)

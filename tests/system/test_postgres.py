@@ -497,3 +497,60 @@ def test_any_order_of_steps_is_as_in_the_model(postgres):
     case = PostgresMachine.TestCase
     case.settings = settings(max_examples=20, stateful_step_count=25)
     case().runTest()
+
+
+BOUNCER = """
+[databases]
+* = host={server} user=facematch
+[pgbouncer]
+listen_addr =
+unix_socket_dir = {folder}
+listen_port = 6432
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+ignore_startup_parameters = extra_float_digits
+logfile = {folder}/log
+pidfile = {folder}/pid
+"""
+
+
+@pytest.fixture
+def bounced(postgres, missing_program):
+    """The address of a new database behind PgBouncer, whose connections serve one transaction."""
+    program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+    if not Path(program).exists():
+        missing_program("pgbouncer")
+    folder = postgres.folder / "b"
+    folder.mkdir(exist_ok=True)
+    settings_file = folder / "pgbouncer.ini"
+    settings_file.write_text(BOUNCER.format(server=postgres.folder, folder=folder))
+    owner = _other_user()
+    words = {}
+    if owner is not None:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        words = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    direct = postgres.new_database()
+    process = subprocess.Popen([program, "-q", str(settings_file)], cwd=folder, **words)
+    address = direct.replace(f"host={postgres.folder}", f"host={folder}&port=6432")
+    try:
+        for _ in range(100):
+            with contextlib.suppress(psycopg.OperationalError), connected(address):
+                break
+            time.sleep(0.1)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_a_pooler_by_transaction_loses_no_call_and_no_outcome(bounced):
+    """Each transaction may be on another connection, where nothing of before is prepared."""
+    calls = 90
+    with contextlib.closing(SqlStore(bounced)) as store:
+        verifier = FaceVerifier(FakeBackend(), policies=[Budget(calls, name="shop", store=store)])
+        with ThreadPoolExecutor(8) as pool:
+            made = [pool.submit(verifier.verify, picture(), picture()) for _ in range(calls)]
+            assert all(call.result(60).is_match for call in made)
+        (budget,) = store.budgets()
+        assert (budget.spent, budget.reserved, budget.unknown) == (calls, 0, 0)
