@@ -97,17 +97,25 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
+#: From so many characters on a secret is masked wherever it stands in a text.
+_SHORTEST = 8
+
+
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
     """Masks secrets in a text, with `hides_pieces` also what may be a piece of a picture."""
     # The longer first: one may hold another.
     forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
     shortest = min(map(len, forms), default=0)
+    # What is short is part of many a word of the vendor's, and secret only by itself.
+    short = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
+    alone = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
 
     def mask(text: str) -> str:
         if len(text) >= shortest:
-            for form in ordered:
+            for form in ordered[: len(ordered) - len(short)]:
                 text = text.replace(form, "***")
+            text = text if alone is None else alone.sub("***", text)
         if hides_pieces and len(text) >= _PIECE_CHARS:
             # One letter many times is what a caller makes up, and nothing of a picture.
             return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
@@ -120,7 +128,7 @@ def _forms(value: str) -> Iterator[str]:
     """The texts as which a secret may come back."""
     yield value
     # Of what is shorter, base64 would be letters that are in many a word.
-    if len(value) < 8:
+    if len(value) < _SHORTEST:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
