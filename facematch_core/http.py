@@ -404,8 +404,9 @@ class HttpBackend(RemoteBackend):
             deadline: When it must be over.
 
         Raises:
-            VendorError: it is none that `request` expects; billed NO.
-            ConfigurationError: `request` has another method, or leads to a foreign host.
+            VendorError: it is none that `request` expects, or `request` leads to a foreign host;
+                billed NO.
+            ConfigurationError: `request` has another method.
         """
         if request.method not in ("GET", "HEAD"):
             raise ConfigurationError(
@@ -902,7 +903,9 @@ def _fetch_free(
 ) -> HttpReply | VendorError:
     """The answer, about `call`, that a free request outside of a call expects; else the error."""
     if host := _find_foreign_host(backend, request.url):
-        raise ConfigurationError(f"{backend.name} would send its key to {host}.")
+        # A vendor's answer leads there: what the plug-in has by itself is the backend's address.
+        problem = f"it leads to another host, {host}"
+        return unreadable_error(f"{backend.name} answered", problem, FREE_BILLING)
     error: VendorError
     try:
         reply = backend.client.send(

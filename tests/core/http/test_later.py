@@ -497,6 +497,13 @@ def test_records_that_speak_of_another_job_find_nothing(answered, error):
     assert caught.value.billing.charged is NO
 
 
+def test_a_look_that_is_led_away_is_no_fault_of_the_settings():
+    backend = Later()
+    with pytest.raises(fm.UnexpectedResponse, match=r"evil\.example") as caught:
+        backend.fetch(backend.poll("https://evil.example/jobs/7"), call=None)
+    assert (caught.value.billing.charged, isinstance(caught.value, fm.FATAL)) == (NO, False)
+
+
 @pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH"])
 def test_only_what_may_be_asked_again_is_fetched(method):
     with pytest.raises(fm.ConfigurationError, match=method):
