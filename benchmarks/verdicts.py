@@ -32,9 +32,10 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import simulate
 from _vendors import Vendors, table_head
 
-from facematch_comparison import Answers, Costs, evaluate, simulate
+from facematch_comparison import Answers, Costs, evaluate
 from facematch_comparison.model import Interval
 from facematch_comparison.stats import allowed_errors, comparable_fmr, exact_interval, holm
 from facematch_comparison.stats import threshold as choosing
@@ -59,7 +60,7 @@ class Row:
         required_fmr: As of `evaluate`.
         studies: How many there are of this kind, as a part of the number that is asked for.
         is_ruled: Whether nothing is compared below the constant; else as if there were none.
-        is_simulated: Whether `facematch compare simulate` makes the scores.
+        is_simulated: Whether `simulate` makes the scores.
     """
 
     vendors: Vendors
@@ -121,14 +122,11 @@ def _holds(ends: Interval | None, truth: float) -> float:
 
 
 def _simulate(vendors: Vendors, number: int) -> list[Answers]:
-    words = {
-        **{name: str(getattr(vendors, name)) for name in ("fmr", "common", "goats", "wolves")},
-        "decimals": "none" if vendors.decimals is None else str(vendors.decimals),
-        "fnmr": str(vendors.frr[0]),
-        "price": str(PRICE),
-    }
-    pairs = simulate.draw(vendors.people, vendors.mated, vendors.non_mated, groups={}, seed=number)
-    return [simulate.answer(name, words, pairs, seed=number)[0] for name in ("north", "south")]
+    names = ("fmr", "common", "goats", "wolves", "decimals")
+    facts = {name: getattr(vendors, name) for name in names}
+    vendor = simulate.Vendor(**facts, fnmr=vendors.frr[0], price=PRICE)
+    pairs = simulate.draw(vendors.people, vendors.mated, vendors.non_mated, seed=number)
+    return [simulate.answer(name, vendor, pairs, seed=number) for name in ("north", "south")]
 
 
 # --- The kinds of studies -------------------------------------------------------------------------

@@ -62,9 +62,9 @@ def _points(points: Iterable[CalibrationPoint]) -> tuple[CalibrationPoint, ...]:
 class Calibration:
     """Thresholds of one vendor by false match rate (FMR).
 
-    ``facematch compare threshold`` writes one. With it, ``verify(max_fmr=1e-3)`` means the same for
-    every vendor, which no threshold does. It holds for people and pictures like those of the test
-    set that it is from.
+    ``facematch compare report --calibration`` writes one. With it, ``verify(max_fmr=1e-3)`` means
+    the same for every vendor, which no threshold does. It holds for people and pictures like those
+    of the test set that it is from.
 
     Attributes:
         backend: Name of the backend that answered.
@@ -135,7 +135,9 @@ class Calibration:
         """Read what `to_dict` wrote; `InvalidRequest` if it is something else."""
         value: Any = document
         if not isinstance(value, Mapping) or value.get("kind") != KIND:
-            raise InvalidRequest("It is no calibration: `facematch compare threshold` writes one.")
+            raise InvalidRequest(
+                "It is no calibration: `facematch compare report --calibration` writes one."
+            )
         if value.get("schema") not in (0, SCHEMA):
             raise InvalidRequest(
                 f"It has the schema {value.get('schema')!r:.40}, and this facematch reads "

@@ -371,8 +371,8 @@ class Pipeline:
         if calibration is None:
             raise errors.ConfigurationError(
                 f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
-                "`facematch compare threshold` writes one, and calibration= or the profile names "
-                "it."
+                "`facematch compare report --calibration` writes one, and calibration= or the "
+                "profile names it."
             )
         # It fitted when the verifier was opened, which may be long ago.
         calibration.check(self.backend, self.clock.now())

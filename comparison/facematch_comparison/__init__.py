@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from .calibration import calibrate, calibration_of
     from .columns import ColumnsNotRecognised
     from .evaluation import evaluate
-    from .gate import Requirements, Verdict, judge, read_requirements
+    from .gate import Verdict, judge
     from .io import read_scores
     from .model import Costs, Evaluation, Evidence, WrongPair
     from .plan import DifferencePlan, StudyPlan, plan_study
-    from .report import gallery_html, report_html, write_report
+    from .report import report_html, write_report
+    from .requirements import Requirements, read_requirements
     from .run import (
         PairState,
         Price,
@@ -44,11 +45,12 @@ __getattr__, __dir__ = lazy_names(
         "columns": "ColumnsNotRecognised",
         # Not from the model: with this module comes what a notebook shows of it.
         "evaluation": "Evaluation evaluate",
-        "gate": "Requirements Verdict judge read_requirements",
+        "gate": "Verdict judge",
         "io": "read_scores",
         "model": "Costs Evidence WrongPair",
         "plan": "DifferencePlan StudyPlan plan_study",
-        "report": "gallery_html report_html write_report",
+        "report": "report_html write_report",
+        "requirements": "Requirements read_requirements",
         "run": (
             "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge embed "
             "read_answers run_study"
@@ -91,7 +93,6 @@ __all__ = [
     "embed",
     "evaluate",
     "export",
-    "gallery_html",
     "judge",
     "photographs",
     "plan_study",

@@ -4,29 +4,21 @@ PASS (met) only where bounds on the right side prove all rates at one threshold;
 where a bound on the wrong side proves it and no other threshold would do; in between (it cannot be
 shown with these data) it says how many more pairs would decide, and at what price. Limits by group
 are held at the threshold that is judged, for groups are known at no other one: a group beyond them
-there is a FAIL. Requirements are a TOML file, ours or your own::
-
-    title = "Our door"
-    max_fmr = 1e-3
-    max_frr = 0.02
+there is a FAIL.
 """
 
 from __future__ import annotations
 
 import enum
 import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import attrs
-from scipy.special import ndtri
 
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import read_toml
-from facematch_core.kinds import argument, describe, nearest
+from facematch_core.kinds import argument, nearest
 from facematch_core.models import Environment
 
 from .evaluation import CALIBRATION, EVALUATION, fmr_bounds
@@ -42,40 +34,16 @@ from .model import (
     as_json,
 )
 from .numbers import lower_percent, percent, setting, upper_percent
-from .stats import bounds, effective_size, exact_upper
+from .plan import MOST_PAIRS, pairs_for_ratio, pairs_to_show
+from .requirements import JudgedAt, Requirements
+from .stats import bounds, effective_size
 from .stats.groups import FEW_PEOPLE
-from .stats.intervals import fewest
-
-_FOLDER: Final = Path(__file__).parent / "requirements"
-
-#: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
-#: limit lies beyond it as often as not; at a fifth of it, half as many pairs again as the floor are
-#: enough on average.
-_SHARE: Final = 5
-
-_MOST: Final = 10**9
-
-#: Limits by group: of a rate of each, or of its ratio to that of all groups together.
-_BY_GROUP: Final = {
-    "max_fmr_group": "fmr",
-    "max_frr_group": "frr",
-    "max_fta_group": "fta",
-    "max_ratio_fmr": "fmr_ratio",
-    "max_ratio_frr": "frr_ratio",
-}
 
 #: Where a threshold was chosen for the required FMR.
 _CHOSEN: Final = (CALIBRATION, EVALUATION)
 
 #: Groups that a sentence names; the others are in the JSON.
 _NAMED: Final = 3
-
-
-class JudgedAt(enum.StrEnum):
-    #: The one that was chosen for `Requirements.required_fmr`.
-    REQUIRED_FMR = "required_fmr"
-    #: The one that it was asked with: the vendor's default, or that of the profile.
-    DEFAULT = "default"
 
 
 class Conclusion(enum.StrEnum):
@@ -87,66 +55,6 @@ class Conclusion(enum.StrEnum):
     FAIL = "fail"
     #: Neither: the test set is too small, or the rates too close to the limits.
     INCONCLUSIVE = "inconclusive"
-
-
-@attrs.frozen(kw_only=True)
-class Requirements:
-    """What a system must show.
-
-    Attributes:
-        name: Ours, or the name of the file.
-        title: For people.
-        max_fmr: Highest FMR, above 0, below 1.
-        max_frr: Highest FRR, failures to acquire among the errors; above 0, below 1.
-        required_fmr: The FMR that thresholds are chosen for; at most `max_fmr`, and lower, for one
-            that is chosen right at the limit lies beyond it as often as not.
-        at: Which threshold is judged.
-        confidence: Of each bound, one-sided; above 0.5, below 1.
-        counts: What `max_fmr` and `max_frr` are of: each pair (``attempts``), or the best of
-            several attempts of one person (``transactions``); all else is of attempts.
-        attempts: Of a transaction, at most; None for the most in the data.
-        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
-            0, below 1; None for no limit.
-        max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
-        source: Where the limits come from; None if nobody says.
-        leaves_out: What else would be asked that two rates do not show; None if nobody says.
-    """
-
-    name: str
-    title: str
-    max_fmr: float
-    max_frr: float
-    required_fmr: float
-    at: JudgedAt = attrs.field(default=JudgedAt.REQUIRED_FMR, converter=JudgedAt)
-    confidence: float = 0.95
-    source: str | None = None
-    leaves_out: str | None = None
-    counts: Literal["attempts", "transactions"] = "attempts"
-    attempts: int | None = None
-    max_fmr_group: float | None = None
-    max_frr_group: float | None = None
-    max_fta_group: float | None = None
-    max_ratio_fmr: float | None = None
-    max_ratio_frr: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.by_group and self.at is JudgedAt.DEFAULT:
-            raise InvalidRequest(
-                f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
-                '"default".'
-            )
-
-    @property
-    def by_group(self) -> dict[str, float]:
-        """The limits by group that there are: by the field of `GroupCell` that each is of."""
-        limits = {name: getattr(self, key) for key, name in _BY_GROUP.items()}
-        return {name: limit for name, limit in limits.items() if limit is not None}
-
-    @property
-    def evaluation_confidence(self) -> float:
-        """Two-sided, for `evaluate`: its intervals then end at the bounds of these requirements."""
-        # 0.9, and not 0.8999999999999999.
-        return round(2 * self.confidence - 1, 12)
 
 
 @attrs.frozen(kw_only=True)
@@ -376,7 +284,7 @@ def _rates(
                 # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
                 expected = chosen_for
                 high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
-            more = more_needed(rate, limit, confidence, whole, expected=expected)
+            more = _more_for_rate(rate, limit, confidence, whole, expected=expected)
         else:
             ratio = getattr(of, name)
             if ratio is not None:
@@ -421,7 +329,7 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
     )
 
 
-def more_needed(
+def _more_for_rate(
     rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
 ) -> int | None:
     """How many more pairs, beside the `whole`, would show that the true rate is at most `limit`.
@@ -429,37 +337,33 @@ def more_needed(
     They are expected to share people, or not to be judged, as before, and to err as often as was
     seen, or as `expected` if that is higher. At least 1; None if no number will do.
     """
+    worth = effective_size(rate, confidence) / max(whole, rate.trials) if rate.trials else 1.0
     likely = max(rate.value or 0.0, expected)
-    if likely >= limit:
-        return None
-    independent = fewest(
-        lambda trials: exact_upper(likely * trials, trials, confidence) <= limit, most=_MOST
-    )
-    if independent is None or not rate.trials:
-        return independent
-    each = effective_size(rate, confidence) / max(whole, rate.trials)
-    return max(1, math.ceil(independent / each) - whole)
+    needed = pairs_to_show(limit, likely, confidence=confidence, worth=worth)
+    # What was not judged shows nothing.
+    return None if needed is None else max(1, needed - (whole if rate.trials else 0))
 
 
 def _more_for_ratio(
     ratio: Estimate | None, limit: float, rate: Rate, *, share: float, likely: float, tail: float
 ) -> int | None:
     """How many more pairs a group takes that has a `share` of all, if all groups grow alike."""
-    # By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
-    # be, if all groups err as often as is `likely` at most.
     value = ratio.value if ratio else 1.0
-    if share * limit >= 1 or value >= limit:
-        return None
     if ratio and not value:
-        needed = rate.trials * ratio.interval.high / limit
+        needed: float | None = rate.trials * ratio.interval.high / limit
     else:
-        most, seen = (to_all * (1 - share) / (1 - share * to_all) for to_all in (limit, value))
-        errors = (ndtri(tail) / math.log(most / seen)) ** 2 * (1 + seen * share / (1 - share))
-        each = effective_size(rate) / rate.trials if rate.trials else 1.0
-        needed = errors / (rate.value or likely) / each
+        needed = pairs_for_ratio(
+            limit,
+            value,
+            share=share,
+            rate=rate.value or likely,
+            tail=tail,
+            worth=effective_size(rate) / rate.trials if rate.trials else 1.0,
+        )
+    if needed is None:
+        return None
     # What is left to show takes at least a tenth more pairs.
-    few = math.ceil(rate.trials / 10) or 1
-    return max(few, math.ceil(needed - rate.trials)) if needed < _MOST else None
+    return max(math.ceil(rate.trials / 10) or 1, math.ceil(needed - rate.trials))
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
@@ -492,7 +396,7 @@ def _pairs_to_choose(
         ("mated", requirements.max_frr, 0.0),
     ):
         nothing = Rate(errors=0, trials=0)
-        needed = more_needed(nothing, limit, requirements.confidence, 0, expected=likely)
+        needed = _more_for_rate(nothing, limit, requirements.confidence, 0, expected=likely)
         if needed is None:
             return {}
         if name == "non_mated":
@@ -518,7 +422,7 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
     if not verdict.groups:
         return f"{words} The data name no groups, and there are limits by group."
     rest = [rate for rate in verdict.groups if rate.outcome is not Conclusion.PASS]
-    rest.sort(key=lambda rate: (rate.outcome is not Conclusion.FAIL, rate.more or _MOST))
+    rest.sort(key=lambda rate: (rate.outcome is not Conclusion.FAIL, rate.more or MOST_PAIRS))
     every = len(verdict.groups)
     words += f" {every - len(rest)} of {every} limits by group are met."
     for rate in rest[:_NAMED]:
@@ -576,63 +480,3 @@ def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Req
         f"({setting(requirements.confidence)} % confidence). Half of such tests will see more "
         "errors, so plan for half as many again."
     )
-
-
-def built_in() -> tuple[str, ...]:
-    """The names of the requirements that come with facematch."""
-    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
-
-
-_TEXT: Final = ("text", (str,), str.strip)
-_RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
-_RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
-
-_CONFIDENCE: Final = "a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1
-_COUNTS: Final = ("attempts", "transactions")
-
-#: What a file may say: as what, of which types, and whether a value fits.
-_KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
-    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
-    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
-    **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
-    "at": ('"required_fmr" or "default"', (str,), [*JudgedAt].__contains__),
-    "counts": ('"attempts" or "transactions"', (str,), _COUNTS.__contains__),
-    "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
-    "confidence": _CONFIDENCE,
-}
-
-
-def read_requirements(name_or_path: str | Path) -> Requirements:
-    """Read requirements.
-
-    Args:
-        name_or_path: A name that `built_in` lists, or your own file (``.toml``).
-
-    Raises:
-        InvalidRequest: there are none, or the file says something that is not known.
-    """
-    text = str(name_or_path)
-    if text in built_in():
-        path = _FOLDER / f"{text}.toml"
-    elif isinstance(name_or_path, str) and re.fullmatch(r"[a-z0-9-]+", text):
-        raise InvalidRequest(
-            f"There are no requirements called {text[:60]!r}; {nearest(text, built_in())} For "
-            "your own, name the file, which ends in .toml."
-        )
-    else:
-        path = Path(name_or_path)
-    table = read_toml(path, "requirements", InvalidRequest)
-    for key in ("title", "max_fmr", "max_frr"):
-        if key not in table:
-            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
-    for key, value in table.items():
-        if key not in _KEYS:
-            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
-        words, types, fits = _KEYS[key]
-        if type(value) not in types or not fits(value):
-            shown = str(value)[:40] if type(value) in (int, float) else describe(value)
-            raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
-    table.setdefault("required_fmr", table["max_fmr"] / _SHARE)
-    if table["required_fmr"] > table["max_fmr"]:
-        raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
-    return Requirements(name=path.stem, **table)

@@ -70,12 +70,12 @@ def export(
     """Write answers, or pairs that a system got wrong, to a file; its ending says the form.
 
     Args:
-        what: Answers, as of `to_frame`, or what `wrong_pairs` found.
+        what: Answers, as of `to_frame`, or what `wrong_pairs` found, if only that nothing is wrong.
         path: Ends with ``.csv`` or ``.parquet``; a file that is there is replaced.
         study: As of `to_frame`.
 
     Raises:
-        InvalidRequest: another ending, or an empty list; else as of `to_frame`.
+        InvalidRequest: another ending; else as of `to_frame`.
         OSError: it cannot be written.
     """
     from pyarrow import parquet
@@ -83,12 +83,7 @@ def export(
     suffix = path.suffix.lower()
     if suffix not in (".csv", ".parquet"):
         raise InvalidRequest(f"{path} is no file to write scores to: end it .csv or .parquet.")
-    if not what:
-        raise InvalidRequest(
-            "The list is empty, and nothing says whether of answers or of wrong pairs: there is no "
-            "table to write."
-        )
-    if isinstance(what[0], WrongPair):
+    if not what or isinstance(what[0], WrongPair):
         numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
         names = [field.name for field in attrs.fields(WrongPair)]
         schema = pa.schema([(name, numbers.get(name, pa.string())) for name in names])

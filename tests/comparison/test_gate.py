@@ -16,18 +16,16 @@ from kit.comparison.tables import (
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.evaluation import evaluate
-from facematch_comparison.gate import (
-    Conclusion,
+from facematch_comparison.gate import Conclusion, judge
+from facematch_comparison.numbers import upper_percent
+from facematch_comparison.plan import pairs_to_show
+from facematch_comparison.requirements import (
     JudgedAt,
     Requirements,
     built_in,
-    judge,
-    more_needed,
     read_requirements,
 )
-from facematch_comparison.model import Rate
-from facematch_comparison.numbers import upper_percent
-from facematch_comparison.stats import bounds, exact_interval, exact_upper, trials_for
+from facematch_comparison.stats import bounds, exact_upper, trials_for
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
@@ -325,47 +323,19 @@ def test_no_verdict_against_the_truth(seed):
     assert verdict_of(bad).outcome is Conclusion.FAIL
 
 
-def rate(errors, trials, effective=None):
-    interval = exact_interval(errors, trials)
-    interval = attrs.evolve(interval, effective=float(effective or trials))
-    return Rate(errors=errors, trials=trials, subjects=trials, interval=interval)
-
-
 @given(st.integers(0, 20), st.integers(1, 20), st.floats(1.2, 1.6))
 def test_the_first_that_shows_it(errors, hundreds, times):
     trials = 100 * hundreds
-    seen = rate(min(errors, trials // 10), trials)
-    bound = exact_upper(seen.errors, trials)
-    limit = max(bound / times, 1.05 * seen.value)
+    errors = min(errors, trials // 10)
+    likely, bound = errors / trials, exact_upper(errors, trials)
+    limit = max(bound / times, 1.05 * likely)
     assume(limit < bound)
-    count = trials + more_needed(seen, limit, 0.95, trials)
-    assert exact_upper(seen.value * count, count) <= limit
-    assert exact_upper(seen.value * (count - 1), count - 1) > limit
-
-
-@pytest.mark.parametrize(
-    ("seen", "whole", "more"),
-    [
-        # A thousand of the 2,995 that it takes.
-        (rate(0, 1000), 1000, 1995),
-        # Where a quarter of the pairs is judged, four times as many are needed.
-        (rate(0, 1000), 4000, 4 * 1995),
-        # Two for one, and their own variance is not known.
-        (rate(0, 1000, effective=500), 1000, 2 * 2995 - 1000),
-        (rate(0, 2994), 2994, 1),
-        (rate(0, 4000), 4000, 1),
-        # Nothing was judged: the floor. The rate itself is at the limit: no number.
-        (Rate(errors=0, trials=0), 700, 2995),
-        (rate(1, 1000), 1000, None),
-    ],
-)
-def test_how_many_more_pairs_show_one_in_a_thousand(seen, whole, more):
-    assert more_needed(seen, 1e-3, 0.95, whole) == more
-
-
-def test_a_threshold_that_is_chosen_anew():
-    usual = 1000 + more_needed(rate(0, 1000), 1e-3, 0.95, 1000, expected=2e-4)
-    assert exact_upper(2e-4 * usual, usual) <= 1e-3 < exact_upper(2e-4 * (usual - 1), usual - 1)
+    count = pairs_to_show(limit, likely)
+    assert exact_upper(likely * count, count) <= limit
+    assert exact_upper(likely * (count - 1), count - 1) > limit
+    # Where each is worth a half, twice as many; at the limit itself no number.
+    assert pairs_to_show(limit, likely, worth=0.5) == 2 * count
+    assert pairs_to_show(limit, limit) is None
 
 
 def in_groups(*of_each, mated_errors, accepted=(0, 0), lost=(0, 0)):

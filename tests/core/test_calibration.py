@@ -65,7 +65,7 @@ def test_odd_rates_are_refused_before_anything_is_sent(verifier, options):
 
 def test_without_a_calibration_a_rate_is_refused_with_the_command_that_makes_one():
     verifier = fm.FaceVerifier(FakeBackend())
-    with pytest.raises(fm.ConfigurationError, match="`facematch compare threshold` writes one"):
+    with pytest.raises(fm.ConfigurationError, match="`facematch compare report --calibration`"):
         verifier.verify(A, B, max_fmr=1e-3)
     assert verifier.backend.calls == []
 

@@ -5,7 +5,7 @@ from kit.pages import DOCS
 
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.columns import SYNONYMS
-from facematch_comparison.gate import built_in
+from facematch_comparison.requirements import built_in
 
 
 def rows(page, heading=""):

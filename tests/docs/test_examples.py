@@ -5,8 +5,8 @@ In README.md and docs/:
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
 - ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
-  ``python FILE``, ``python -m pytest``, ``python -m pip install ...`` of a folder, ``sed`` and
-  ``echo $?``. A line ``...`` stands for any lines.
+  ``python FILE``, ``python -m pytest``, ``python -m pip install ...`` of a folder, ``sed``, ``cp``
+  and ``echo $?``. A line ``...`` stands for any lines; ``PATH_OF_THE_CHECKOUT`` is this one.
 - ``toml`` blocks with profiles are read as a configuration file.
 - A block with a title is written to a file of that name.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
@@ -116,6 +116,7 @@ COMMANDS = {
     ("python", "-m", "pip", "install"): pip_install,
     ("python",): functools.partial(process, sys.executable),
     ("sed",): functools.partial(process, "sed"),
+    ("cp",): functools.partial(process, "cp"),
 }
 
 
@@ -124,7 +125,7 @@ def console(text):
     written, code = [], 0
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
         command, _, shown = step.partition("\n")
-        words = shlex.split(command.removeprefix("$ "))
+        words = shlex.split(command.removeprefix("$ ").replace("PATH_OF_THE_CHECKOUT", str(ROOT)))
         begins = [start for start in COMMANDS if tuple(words[: len(start)]) == start]
         if begins:
             printed, code = COMMANDS[begins[0]](*words[len(begins[0]) :])

@@ -17,20 +17,16 @@ COMMANDS: Final = {
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
     "embed": "Compute the embeddings of many pictures, on one machine or a cluster.",
     "run": "Ask every system about every pair, once; stop and resume at any time.",
-    "unresolved": "List calls that may be charged without an answer; resolve them.",
-    "report": "Judge the answers: the verdict, as a page or as JSON.",
-    "wrong": "List the pairs that a system got wrong, with their pictures if asked.",
+    "report": "Judge the answers: verdict, page, JSON; what went wrong; a threshold to use.",
     "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
-    "threshold": "Write the threshold for a required FMR to a file that verifiers read.",
-    "export": "Write all answers to a Parquet or CSV file.",
-    "simulate": "Make up scores with known error rates, to try all this.",
+    "unresolved": "List calls that may be charged without an answer; resolve them.",
 }
 
 #: Module to its commands, each of which is there under its own name.
 _MODULES: Final = {
-    "data": ("draw", "embed", "wrong", "export", "simulate"),
+    "data": ("draw", "embed"),
     "run": ("run", "unresolved"),
-    "judge": ("plan", "report", "gate", "threshold"),
+    "judge": ("plan", "report", "gate"),
 }
 
 #: What the commands need beyond the core: names of modules that the extra `compare` installs.

@@ -96,8 +96,8 @@ def _currency(_context: click.Context, _option: click.Parameter, word: str | Non
 _SECTIONS: Final = {
     "Input": "store study scores columns ignore rule distance no_scores independent_pairs max_rows "
     "written pairs",
-    "Judging": "requirements fmr fmrs at_thresholds confidence attempts threshold bounded split "
-    "seed system systems most allow_mock",
+    "Judging": "requirements fmr at_thresholds confidence attempts split seed system systems "
+    "allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
 
@@ -459,31 +459,19 @@ def study_of(source: Source, file: Path | None) -> Study | None:
     return study
 
 
-def wrong_pairs(
-    source: Source,
-    answers: Answers,
-    threshold: float | None,
-    study: Study | None,
-    *,
-    pictures: bool,
+def gallery_of(
+    source: Source, pairs: Sequence[WrongPair], most: int, *, are_whole: bool
 ) -> list[WrongPair]:
-    """What a system got wrong, the worst first, with its pictures if they are to be shown."""
-    from facematch_comparison.writing import wrong_pairs as find
-
-    pairs = find(answers, threshold, study)
-    for index, pair in enumerate(pairs if pictures else ()):
-        if pair.probe is None or pair.reference is None:
-            raise click.UsageError("Nothing says which pictures these are: add --pairs FILE.")
-        if study is None:
-            probe, reference = source.folder / pair.probe, source.folder / pair.reference
-            pairs[index] = attrs.evolve(pair, probe=str(probe), reference=str(reference))
-    return pairs
-
-
-def worst(pairs: Sequence[WrongPair], most: int | None) -> list[WrongPair]:
-    """At most so many of each kind, the first ones."""
-    kinds = itertools.groupby(pairs, key=lambda pair: pair.kind)
-    return [pair for _, same in kinds for pair in itertools.islice(same, most)]
+    """The first wrong pairs of each system and kind, with the places of their pictures."""
+    shown = []
+    for _, same in itertools.groupby(pairs, key=lambda pair: (pair.system, pair.kind)):
+        for pair in itertools.islice(same, most):
+            if pair.probe is None or pair.reference is None:
+                raise click.UsageError("Nothing says which pictures these are: add --pairs FILE.")
+            folder = Path() if are_whole else source.folder
+            probe, reference = folder / pair.probe, folder / pair.reference
+            shown.append(attrs.evolve(pair, probe=str(probe), reference=str(reference)))
+    return shown
 
 
 def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
@@ -534,17 +522,3 @@ def write_outs(outs: Sequence[Path], evaluation: Evaluation, **page: Any) -> Non
 
             content = report_html(evaluation, **page).encode()
             write_bytes(path, content, private=bool(page.get("gallery")))
-
-
-def is_page(path: Path) -> bool:
-    """Whether --out writes HTML to it."""
-    return path.suffix.lower() in ("", PAGE)
-
-
-def warn_of_faces(outs: Iterable[Path]) -> None:
-    """Say on stderr which of the files hold faces."""
-    files = " and ".join(str(path) for path in outs if is_page(path))
-    say(
-        f"warning: {files} holds photographs of people: give it to nobody who may not see them",
-        err=True,
-    )

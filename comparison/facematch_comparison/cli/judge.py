@@ -1,4 +1,4 @@
-"""`facematch compare plan`, `report`, `gate`, `threshold`: from answers to decisions."""
+"""`facematch compare plan`, `report`, `gate`: from answers to decisions."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from facematch_core.cli.files import check_target, write_json
+from facematch_core.cli.files import check_target, form_of, make_folder, write_json
 from facematch_core.cli.options import file_option, json_option
 from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
-from facematch_core.files import read_regular
+from facematch_core.files import named, read_regular
 
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.gate import Requirements, Verdict
-    from facematch_comparison.model import Evaluation, Rate
+    from facematch_comparison.gate import Verdict
+    from facematch_comparison.model import Evaluation, Rate, WrongPair
     from facematch_comparison.plan import PairCounts
-    from facematch_core.calibration import Calibration
+    from facematch_comparison.requirements import Requirements
 
 #: The largest report that is read, in bytes.
 MAX_REPORT_BYTES: Final = 1 << 26
@@ -159,7 +159,7 @@ def _money(value: Decimal) -> str:
 
 @click.command("report", cls=common.SourceCommand)
 @common.source
-@common.pairs("pictures")
+@common.pairs("names of people and pictures")
 @common.aims
 @common.at_threshold
 @common.attempts
@@ -174,6 +174,12 @@ def _money(value: Decimal) -> str:
     metavar="N",
     help="Put up to N wrong pairs of each system and kind into the page: it then holds faces.",
 )
+@file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
+@file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
+@file_option("--calibration", "Write the threshold for --fmr of --system, for verifiers.")
+@click.option("--system", metavar="NAME", help="With --calibration: whose, of several.")
+@common.valid_days
+@common.allow_mock
 @common.force
 @json_option
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
@@ -186,39 +192,98 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --cost-false-match 500 --cost-false-reject 2 \\
       --impostors 0.01
+    facematch compare report --pairs pairs.csv --gallery 20 --out report.html
+    facematch compare report --fmr 1e-3 --system didit --calibration didit.json
 
     Prints the verdict in one sentence, one table, and what cannot be concluded. The page loads
     nothing, and holds no picture unless --gallery asks for it. The exit code is 3 if no system can
     be judged.
+
+    Look at what went wrong before you believe a rate: a wrong label in the test set counts as an
+    error too. In --wrong and --answers, pairs are numbered from 0, and people and pictures are
+    numbers unless a file of scores or --pairs names them; --scores reads --answers again. A profile
+    that names the file of --calibration takes a false match rate in place of a threshold.
     """
-    common.check_outs(outs, overwrite=options["force"])
-    if options["gallery"] and not any(map(common.is_page, outs)):
-        raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
+    _check_files(outs, options)
     costs = common.costs_of(options)
     source = common.answers_from(options)
     evaluation = source.evaluated(options, costs)
     gallery = None
-    if options["gallery"]:
-        study = common.study_of(source, options["pairs"])
-        gallery = [
-            pair
-            for answers, system in zip(source.answers, evaluation.systems, strict=True)
-            if system.point is not None
-            for pair in common.worst(
-                common.wrong_pairs(source, answers, system.point.threshold, study, pictures=True),
-                options["gallery"],
-            )
-        ]
+    if options["gallery"] or options["wrong"] or options["answers"]:
+        gallery = _write_pairs(source, evaluation, options)
+    calibration: Path | None = options["calibration"]
+    if calibration is not None:
+        name = source.system(options["system"]).name
+        _write_calibration(calibration, evaluation, name, options)
     common.write_outs(outs, evaluation, gallery=gallery)
     if as_json:
         print_json(evaluation.to_dict())
     else:
         _show_evaluation(evaluation)
-        for path in outs:
-            say(f"written to {path}")
+    for path in (*outs, options["wrong"], options["answers"], calibration):
+        if path is not None:
+            say(f"written to {path}", err=as_json)
     if gallery:
-        common.warn_of_faces(outs)
+        files = " and ".join(str(path) for path in outs if _is_page(path))
+        holds = "holds photographs of people: give it to nobody who may not see them"
+        say(f"warning: {files} {holds}", err=True)
     return Exit.OK if any(system.point for system in evaluation.systems) else Exit.LOOK
+
+
+def _write_pairs(
+    source: common.Source, evaluation: Evaluation, options: Mapping[str, Any]
+) -> list[WrongPair] | None:
+    """Write answers and wrong pairs; those with pictures for the page, if it shows any."""
+    from facematch_comparison import writing
+
+    study = common.study_of(source, options["pairs"])
+    wrong = [
+        pair
+        for answers, system in zip(source.answers, evaluation.systems, strict=True)
+        if system.point is not None and (options["gallery"] or options["wrong"])
+        for pair in writing.wrong_pairs(answers, system.point.threshold, study)
+    ]
+    for path, content in ((options["wrong"], wrong), (options["answers"], source.answers)):
+        if path is not None and path.suffix.lower() == ".json":
+            pairs = [attrs.asdict(pair) for pair in wrong]
+            write_json(path, {"schema": 0, "kind": "wrong pairs", "pairs": pairs})
+        elif path is not None:
+            make_folder(path)
+            with named(path):
+                writing.export(content, path, study)
+    if not options["gallery"]:
+        return None
+    return common.gallery_of(source, wrong, options["gallery"], are_whole=study is not None)
+
+
+def _is_page(path: Path) -> bool:
+    """Whether --out writes HTML to it."""
+    return path.suffix.lower() in ("", common.PAGE)
+
+
+def _check_files(outs: Sequence[Path], options: Mapping[str, Any]) -> None:
+    """Refuse what could not be written, before anything is read."""
+    common.check_outs(outs, overwrite=options["force"])
+    for name, forms in (
+        ("wrong", (".csv", ".json")),
+        ("answers", (".parquet", ".csv")),
+        ("calibration", ()),
+    ):
+        if options[name] is not None:
+            if forms:
+                form_of(f"--{name}", options[name], *forms)
+            check_target(f"--{name}", options[name], force=options["force"])
+    if options["gallery"] and not any(map(_is_page, outs)):
+        raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
+
+
+def _write_calibration(
+    path: Path, evaluation: Evaluation, system: str, options: Mapping[str, Any], **more: Any
+) -> None:
+    from facematch_comparison.calibration import calibration_of
+
+    limits = {name: options[name] for name in ("valid_days", "allow_mock")}
+    write_json(path, calibration_of(evaluation, system, **limits, **more).to_dict())
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:
@@ -324,12 +389,15 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
     comparisons would, at what price. Failures to acquire count as errors.
     """
-    from facematch_comparison.gate import Conclusion, judge, read_requirements
+    from facematch_comparison.requirements import read_requirements
 
     calibration: Path | None = options["calibration"]
     if calibration is not None:
         check_target("--calibration", calibration, force=options["force"])
+    # A name that is wrong is said before the statistics are loaded.
     rules = read_requirements(requirements)
+    from facematch_comparison.gate import Conclusion, judge
+
     evaluation = _evaluate(options, rules)
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
@@ -344,12 +412,11 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         for text in filter(None, (rules.source, rules.leaves_out)):
             say(text, err=True)
     if calibration is not None:
-        passed = _calibrate(evaluation, verdict, options)
-        if passed is None:
-            say(f"{calibration} was not written: nothing passed.", err=True)
-        else:
-            write_json(calibration, passed.to_dict())
-            say(f"written to {calibration}", err=as_json)
+        _calibrate(calibration, evaluation, verdict, options)
+        passed = verdict.outcome is Conclusion.PASS
+        words = f"written to {calibration}"
+        words = words if passed else f"{calibration} was not written: nothing passed."
+        say(words, err=as_json or not passed)
     codes = {Conclusion.PASS: Exit.OK, Conclusion.FAIL: Exit.NO}
     return codes.get(verdict.outcome, Exit.LOOK)
 
@@ -385,11 +452,10 @@ def _evaluate(options: Mapping[str, Any], requirements: Requirements) -> Evaluat
 
 
 def _calibrate(
-    evaluation: Evaluation, verdict: Verdict, options: Mapping[str, Any]
-) -> Calibration | None:
-    """The threshold that was judged, as a calibration; None unless its system passes."""
-    from facematch_comparison.calibration import calibration_of
-    from facematch_comparison.gate import Conclusion, JudgedAt
+    path: Path, evaluation: Evaluation, verdict: Verdict, options: Mapping[str, Any]
+) -> None:
+    """Write the threshold that was judged, as a calibration, if its system passes."""
+    from facematch_comparison.requirements import JudgedAt
 
     requirements = verdict.requirements
     if len(verdict.systems) > 1:
@@ -402,65 +468,6 @@ def _calibrate(
             f"{requirements.name} judges the threshold that systems were asked with: there is "
             "none of ours to write with --calibration."
         )
-    if verdict.outcome is not Conclusion.PASS:
-        return None
-    return calibration_of(
-        evaluation,
-        verdict.systems[0].system,
-        max_fmr=requirements.max_fmr,
-        confidence=requirements.confidence,
-        valid_days=options["valid_days"],
-        allow_mock=options["allow_mock"],
-    )
-
-
-@click.command("threshold", cls=common.SourceCommand)
-@common.source
-@click.option("--system", metavar="NAME", help="The system; needed if there are several.")
-@common.repeated("--fmr", "fmrs", "The highest false match rate.", type=common.RATE, required=True)
-@common.flag("--bounded", "Stricter: the upper bound of the FMR must be within it, too.")
-@common.allow_mock
-@file_option("--out", "The file to write.", required=True)
-@common.valid_days
-@common.force
-@json_option
-def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
-    """Choose the threshold of a system for a false match rate, and write it to a file.
-
-    \b
-    facematch compare threshold --store study.sqlite3 --system didit \\
-      --fmr 1e-3 --out didit.json
-
-    A profile names the file (calibration = "didit.json"); then
-    `verifier.verify(..., max_fmr=1e-3)` and `facematch verify --max-fmr 1e-3` mean the same for
-    every vendor. It is bound to the backend, the scale and the model that answered. The threshold
-    is chosen on all people of the test set, as `compare report` does unless it splits them.
-    """
-    from facematch_comparison.calibration import calibrate
-    from facematch_comparison.numbers import setting, upper_percent
-
-    check_target("--out", out, force=options["force"])
-    source = common.answers_from(options)
-    calibration = calibrate(
-        source.system(options["system"]),
-        options["fmrs"],
-        name=source.name,
-        digest=source.digest,
-        bounded=options["bounded"],
-        valid_days=options["valid_days"],
-        allow_mock=options["allow_mock"],
-    )
-    write_json(out, calibration.to_dict())
-    if as_json:
-        print_json(calibration.to_dict())
-        return Exit.OK
-    for point in calibration.points:
-        say(
-            f"FMR {setting(point.max_fmr)} %: threshold {format_number(point.threshold)} "
-            f"({calibration.scale}); {point.errors:,} of {point.trials:,} pairs of different "
-            "people pass, so the true FMR is below "
-            f"{upper_percent(point.upper, point.max_fmr)} % with "
-            f"{setting(calibration.confidence)} % confidence"
-        )
-    say(f"written to {out}")
-    return Exit.OK
+    if verdict.outcome == "pass":
+        limits = {"max_fmr": requirements.max_fmr, "confidence": requirements.confidence}
+        _write_calibration(path, evaluation, verdict.systems[0].system, options, **limits)

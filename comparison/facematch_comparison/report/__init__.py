@@ -1,9 +1,8 @@
 """The report: one page that a buyer understands, in one file without a request.
 
-`report_html` gives it, `write_report` writes it, `fragment` is its beginning for a notebook, and
-`gallery_html` shows pairs that a system got wrong, with their pictures.
+`report_html` gives it, `write_report` writes it, and `fragment` is its beginning for a notebook.
 """
 
-from .page import fragment, gallery_html, report_html, write_report
+from .page import fragment, report_html, write_report
 
-__all__ = ["fragment", "gallery_html", "report_html", "write_report"]
+__all__ = ["fragment", "report_html", "write_report"]

@@ -41,7 +41,11 @@ def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None =
     Raises:
         InvalidImage: a picture of `gallery` cannot be read.
     """
-    return _page("page.html", **_content(evaluation, "", read_pairs(gallery or ())))
+    style = _style("style.css") + _style("page.css")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    content = _content(evaluation, "", read_pairs(gallery or ()))
+    template = _templates().get_template("page.html")
+    return template.render(**content, style=style, style_digest=digest)
 
 
 def write_report(
@@ -70,19 +74,6 @@ def fragment(evaluation: Evaluation) -> str:
     ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
     template = _templates().get_template("fragment.html")
     return template.render(**_content(evaluation, ids), style=_style("style.css"))
-
-
-def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> str:
-    """Pairs that systems got wrong as a page of their own, with their pictures in it.
-
-    Args:
-        pairs: As `wrong_pairs` gives them; in this order.
-        title: Of the page.
-
-    Raises:
-        InvalidImage: a picture cannot be read.
-    """
-    return _page("gallery.html", title=title, pairs=read_pairs(pairs))
 
 
 def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
@@ -129,12 +120,6 @@ def _sections(
     ):
         if is_there:
             yield name, title, folded
-
-
-def _page(template: str, **content: Any) -> str:
-    style = _style("style.css") + _style("page.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _templates().get_template(template).render(**content, style=style, style_digest=digest)
 
 
 def _style(name: str) -> Markup:

@@ -210,11 +210,11 @@ class Urn:
             yield np.concatenate(parts, axis=1).astype(np.float64)
 
 
-class Wanted(NamedTuple):
+class Resampling(NamedTuple):
     """The FRR of one of several systems on some mated pairs, in each resample.
 
     `fmr` is what its threshold is chosen for, each time anew; of a threshold that is fixed, None.
-    `resamples` are how many are wanted.
+    `resamples` are how many are made.
     """
 
     place: int
@@ -224,33 +224,33 @@ class Wanted(NamedTuple):
 
 
 def redraw(
-    sides: Sequence[Side], wanted: Sequence[Wanted], *, seed: int
+    sides: Sequence[Side], series: Sequence[Resampling], *, seed: int
 ) -> list[NDArray[np.float64]]:
-    """float64, (B,), for each that is wanted; NaN where no pair of it was drawn. All share draws.
+    """float64, (B,), for each of the series; NaN where no pair of it was drawn. All share draws.
 
     A threshold hangs on the few non-mated pairs above it: if they do not suffice, more are kept.
     """
     margin = SPARE
-    while wanted:
+    while series:
         try:
-            return _redraw(sides, wanted, margin=margin, seed=seed)
+            return _redraw(sides, series, margin=margin, seed=seed)
         except TooFewScores:
             margin *= 8
     return []
 
 
 def _redraw(
-    sides: Sequence[Side], wanted: Sequence[Wanted], *, margin: int, seed: int
+    sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
 ) -> list[NDArray[np.float64]]:
-    involved = [sides[place] for place in sorted({each.place for each in wanted})]
+    involved = [sides[place] for place in sorted({each.place for each in series})]
     judged_numbers = _person_numbers([side.table for side in involved])
     numbers = np.union1d(judged_numbers, _person_numbers([side.chosen_on for side in involved]))
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
     is_judged = np.isin(numbers, judged_numbers)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
     # Most often all answered all pairs: errors are counted once for each set of pairs.
-    keys = [each.rows.tobytes() for each in wanted]
-    samples = {key: each.rows for key, each in zip(keys, wanted, strict=True)}
+    keys = [each.rows.tobytes() for each in series]
+    samples = {key: each.rows for key, each in zip(keys, series, strict=True)}
     pairs = {
         key: np.bincount(
             np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
@@ -260,7 +260,7 @@ def _redraw(
     thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {}
     errors: dict[tuple[int, float | None, bytes], RedrawnErrors] = {}
     resamples: dict[tuple[int, float | None], int] = {}
-    for (place, fmr, rows, count), key in zip(wanted, keys, strict=True):
+    for (place, fmr, rows, count), key in zip(series, keys, strict=True):
         side, at = sides[place], (place, fmr)
         if at not in thresholds:
             thresholds[at] = (
@@ -297,7 +297,7 @@ def _redraw(
                 values[place, fmr, key].append(part.count(draws, refused[place, fmr]) / counts)
     return [
         np.concatenate(values[each.place, each.fmr, key])[: each.resamples]
-        for each, key in zip(wanted, keys, strict=True)
+        for each, key in zip(series, keys, strict=True)
     ]
 
 

@@ -22,7 +22,7 @@ from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Costs, Difference, Estimate, Interval, Method
 from facematch_core.errors import InvalidRequest
 
-from .bootstrap import Wanted, bootstrap_p_value, percentile_interval, redraw
+from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
 from .cost import false_match_costs
 from .rates import Side
 from .threshold import ENOUGH_FALSE_MATCHES, why_not_comparable
@@ -74,7 +74,7 @@ def judge_systems(
     Args:
         sides: The systems, all asked about the same pairs.
         required_fmr: The FMR that their thresholds were chosen for.
-        at_fmrs: Places of systems, each with an FMR at which its own rates are wanted.
+        at_fmrs: Places of systems, each with an FMR at which it is judged alone.
         confidence: Of each interval, two-sided.
         costs: What errors cost; None to leave costs out.
         resamples: How often people are drawn, at least 20; None for 2,000, or as many as Holm's
@@ -112,20 +112,20 @@ def judge_systems(
     reasons = {
         matchup: _why_not(sides, matchup, rows, required_fmr) for matchup, rows in in_common.items()
     }
-    wanted = [
-        Wanted(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
+    series = [
+        Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
         for matchup, rows in in_common.items()
         if reasons[matchup] is None
         for place in matchup
     ]
     of_system = {
-        (place, fmr, name): Wanted(place, fmr, rows, min(resamples, _USUAL))
+        (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _USUAL))
         for place, fmr in at_fmrs
         if not why_not_comparable(fmr, _scored_others(sides[place].chosen_on))
         for name in ("frr", "fnmr")
         if (rows := _mated_rows(sides[place].table, name)).any()
     }
-    drawn = iter(redraw(sides, [*wanted, *of_system.values()], seed=seed))
+    drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
     differences, cost_p_values = [], []
     for matchup, rows in in_common.items():
         first, second = (sides[index] for index in matchup)

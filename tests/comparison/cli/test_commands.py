@@ -1,14 +1,11 @@
-"""`facematch compare`: its commands and what they import; `plan` and `simulate`."""
+"""`facematch compare`: its commands and what they import; `plan`."""
 
-import math
 import subprocess
 import sys
 
 import pytest
 
-from facematch_comparison import read_scores
 from facematch_comparison.cli import COMMANDS
-from facematch_comparison.stats import rates_at
 
 #: What no help text needs, and what costs most of the time of those who load it.
 HEAVY = {"numpy", "scipy", "sqlalchemy", "pandas", "pyarrow", "jinja2", "rich"}
@@ -35,6 +32,25 @@ def test_no_help_waits_for_the_statistics_and_the_core_knows_none_of_it():
     by_the_core, *loaded = done.stderr.split("\n")
     assert by_the_core == ""
     assert not {*loaded} & (HEAVY | LATER)
+
+
+WRONG_NAME = """
+import sys
+from facematch_core.cli.app import facematch
+try:
+    facematch(["compare", "gate", "--requirements", sys.argv[1]])
+except SystemExit as end:
+    assert end.code == 2, end.code
+print(*sys.modules, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("name", ["nope.toml", "nope"])
+def test_a_gate_without_its_file_says_so_before_the_statistics_are_loaded(name):
+    code = [sys.executable, "-c", WRONG_NAME, name]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True)
+    assert "nope" in done.stderr
+    assert not {*done.stdout.split("\n")} & {"scipy", "pandas", "numpy", "pyarrow"}
 
 
 def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
@@ -79,33 +95,3 @@ def test_wrong_words_of_plan(refused):
     rates = "--fmr 1e-3 --frr 0.01"
     lines = ["--price didit", "--price didit=-1", "--budget 0 --price a=1", "--budget 5"]
     refused("plan", "--fmr 0 --frr 0.01", "--fmr much --frr 0.01", *(f"{rates} {x}" for x in lines))
-
-
-@pytest.fixture
-def simulate(run):
-    return lambda *words: run("compare", "simulate", *map(str, words))
-
-
-def test_simulated_scores_have_the_rates_that_were_asked_for(simulate, tmp_path):
-    answer = simulate(
-        *("--vendor", "good:fmr=0.01,fnmr=0.02"),
-        *("--vendor", "poor:fmr=0.05,fnmr=0.1,fta=0.02,price=0.05"),
-        *("--people", 150, "--mated", 900, "--non-mated", 4000, "--group", "sex:f=1,m=1"),
-        *("--seed", 3, "--out", "new/scores.csv"),
-    )
-    assert answer.exit_code == 0, answer.output
-    _, good, poor, _ = (line.split() for line in answer.stdout.splitlines())
-    assert good == ["good", "50", "0.01", "0.02", "0.01", "0.02"]
-    assert poor == ["poor", "50", "0.05", "0.1", "0.04802", "0.1356"]
-    good, poor = read_scores(tmp_path / "new" / "scores.csv")
-    assert (len(good.table), good.table.name, poor.currency) == (4900, "good", "USD")
-    assert good.table.groups["sex"].labels == ("f", "m")
-    for answers, true in ((good, 0.01), (poor, 0.05)):
-        rate = rates_at(answers.table, 50.0).fmr
-        assert abs(rate.value - true) < 4 * math.sqrt(true * (1 - true) / rate.trials)
-
-
-def test_wrong_words_of_simulate(refused):
-    lines = ["--vendor a: --vendor a:", "--vendor a:fmr", "--vendor a:far=1"]
-    lines += ["--vendor a:fmr=.1,fmr=.2", "--vendor a:x.y.fmr=.1", "--vendor a: --group sex:f=x"]
-    refused("simulate", *(f"--out a.csv {words}" for words in lines))

@@ -1,5 +1,6 @@
-"""`facematch compare report`, `gate` and `threshold`: what answers come to."""
+"""`facematch compare report` and `gate`: what answers come to."""
 
+import csv
 import hashlib
 import json
 import os
@@ -12,14 +13,16 @@ import pytest
 from kit.comparison.studies import charged_answer as answered
 from kit.comparison.studies import opener, run_once, write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, system_answers, with_columns
+from kit.fakes import picture
 
-from facematch_comparison import write_scores
+from facematch_comparison import read_scores, write_scores
 from facematch_comparison.cli.common import Source
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Evaluation
 from facematch_comparison.report import report_html
-from facematch_comparison.run import RunDatabase
+from facematch_comparison.run import RunDatabase, read_answers
 from facematch_comparison.stats import threshold_for_fmr
+from facematch_comparison.study import write_pairs_csv
 from facematch_core import Calibration, Decision, Environment, ThresholdRule
 
 REPORT = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01")
@@ -114,6 +117,71 @@ def test_faces_are_in_a_page_only_if_asked_for_and_with_a_warning(run, tmp_path)
     assert "warning: r.html holds photographs of people" in answer.stderr
 
 
+def test_answers_are_read_again_to_the_last_digit(run, scores, tmp_path):
+    scores(crowd("a", people=30), crowd("b", people=30, seed=1))
+    words = (*REPORT, "--answers", "new/all.parquet")
+    answer = run(*words)
+    assert answer.exit_code == 0, answer.output
+    first, again = read_scores(tmp_path / "s.csv"), read_scores(tmp_path / "new/all.parquet")
+    for drawn, repeated in zip(first, again, strict=True):
+        assert drawn.name == repeated.name
+        assert drawn.table.scores.tolist() == repeated.table.scores.tolist()
+    assert run(*words).exit_code == 2, "the file exists"
+
+
+SCORES = """image1,image2,same,probe_subject,reference_subject,score
+=1.png,2.png,1,anna,anna,20
+3.png,4.png,1,bert,bert,90
+1.png,3.png,0,anna,bert,70
+2.png,4.png,0,anna,bert,60
+2.png,3.png,0,anna,bert,10
+"""
+
+
+def test_wrong_pairs_are_the_same_in_both_files_and_no_cell_is_a_formula(run, tmp_path):
+    (tmp_path / "mine.csv").write_text(SCORES)
+    words = ("compare", "report", "--scores", "mine.csv", "--at-threshold", "mine=50")
+    answer = run(*words, "--wrong", "w.csv")
+    assert answer.exit_code == 0, answer.output
+    assert run(*words, "--wrong", "w.json").exit_code == 0
+    document = json.loads((tmp_path / "w.json").read_text())
+    assert document["kind"] == "wrong pairs"
+    assert [(row["pair"], row["score"]) for row in document["pairs"]] == [(2, 70), (3, 60), (0, 20)]
+    with (tmp_path / "w.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["pair"] for row in rows] == ["2", "3", "0"]
+    assert rows[-1]["probe"] == "'=1.png"
+    assert run(*words, "--wrong", "w.csv").exit_code == 2, "the file exists"
+    # Nothing wrong is a table without a line.
+    (tmp_path / "mine.csv").write_text(SCORES.replace(",20", ",80"))
+    assert run(*words[:-1], "mine=75", "--wrong", "none.csv").exit_code == 0
+    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+
+
+def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp_path):
+    write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
+    assert run("compare", "run", "pairs.csv", "--backend", "fake", "--yes").exit_code == 0
+    report = ("compare", "report", "--fmr", "0.4")
+    run(*report, "--answers", "bare.csv", "--wrong", "bare-wrong.csv")
+    assert "Anna" not in (tmp_path / "bare.csv").read_text()
+    assert "Anna" not in (tmp_path / "bare-wrong.csv").read_text()
+    run(*report, "--pairs", "pairs.csv", "--answers", "named.csv", "--wrong", "w.csv")
+    assert "Anna 0" in (tmp_path / "named.csv").read_text()
+    (stored,) = read_answers(database := RunDatabase("sqlite:///study.sqlite3"), database.study())
+    database.close()
+    (read,) = read_scores(tmp_path / "named.csv")
+    assert read.table.scores.tolist() == stored.table.scores.tolist()
+    page = (*report, "--gallery", "9", "--out", "w.html")
+    nothing = run(*page)
+    assert (nothing.exit_code, "add --pairs FILE" in nothing.stderr) == (2, True)
+    run(*page, "--pairs", "pairs.csv")
+    assert (tmp_path / "w.html").read_text().count("data:image/jpeg") == 6
+    # Other pictures under the same names would show the wrong people.
+    (tmp_path / "pictures" / "Anna-1-a.jpg").write_bytes(picture((1, 2, 3)).data)
+    other = run(*page, "--pairs", "pairs.csv", "--force")
+    assert (other.exit_code, "is not what was run" in other.stderr) == (2, True)
+
+
 @pytest.mark.usefixtures("three")
 def test_what_the_page_cannot_show_is_in_the_terminal(run):
     answer = run(*REPORT, "--out", "report.json")
@@ -152,11 +220,12 @@ def test_a_report_says_of_which_file_it_is_and_how_to_make_it_again(run_json, tm
 
 
 @pytest.mark.usefixtures("in_file_order")
-def test_a_run_is_proved_by_the_file_that_export_writes(run, run_json, tmp_path):
+def test_a_run_is_proved_by_the_answers_that_are_written(run, run_json, tmp_path):
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
     run_once(database, write_study(tmp_path / "pictures", pairs=20), opener())
     database.close()
-    assert run("compare", "export", "--out", "answers.csv").exit_code == 0
+    words = ("--fmr", "0.1", "--answers", "answers.csv")
+    assert run("compare", "report", *words).exit_code == 0
     _, document = run_json("compare", "report", "--price", "fake=0.05", "--fmr", "0.1")
     digest = hashlib.sha256((tmp_path / "answers.csv").read_bytes()).hexdigest()
     assert document["evidence"]["sha256"] == digest
@@ -169,7 +238,7 @@ def test_wrong_words_of_report(refused, tmp_path):
     (tmp_path / "there.html").write_text("mine")
     lines = ["--out x.pdf", "--out there.html", "--confidence 0.5", "--out x --store s"]
     lines += ["--impostors 0.1", "--cost-review -1", "--gallery 3", "--price c=1"]
-    lines += ["--at-threshold one=high", "--at-threshold c=1"]
+    lines += ["--at-threshold one=high", "--at-threshold c=1", "--wrong w.html", "--answers a.json"]
     refused("report", "", "--rule above", *(f"--scores s.csv {words}" for words in lines))
 
 
@@ -335,47 +404,29 @@ def test_the_calibration_of_a_pass_has_the_threshold_that_was_judged(run, gate, 
         assert not (tmp_path / "c.json").exists()
 
 
-THRESHOLD = ("compare", "threshold", "--scores", "s.csv", "--out", "t.json")
+THRESHOLD = ("compare", "report", "--scores", "s.csv", "--calibration", "t.json")
 
 
 def test_a_threshold_is_written_for_verifiers(run, scores, tmp_path):
     answers = as_real(crowd(others=60, rule=ThresholdRule.ABOVE))
     scores(answers)
-    answer = run(*THRESHOLD, "--fmr", "1e-2", "--fmr", "1e-3")
-    assert answer.exit_code == 0
+    answer = run(*THRESHOLD, "--fmr", "1e-2", "--valid-days", 90)
+    assert answer.exit_code == 0, answer.output
     calibration = Calibration.read(tmp_path / "t.json")
     assert (calibration.backend, calibration.model, calibration.scale) == ("fake", "m1", "fake/v1")
     assert (calibration.rule, calibration.environment) == (
         ThresholdRule.ABOVE,
         Environment.PRODUCTION,
     )
-    assert (calibration.study, calibration.study_digest, calibration.expires_at) == (
-        "s",
-        None,
-        None,
-    )
-    lines = answer.stdout.splitlines()
-    for point, line in zip(calibration.points, lines, strict=False):
-        choice = threshold_for_fmr(answers.table, point.max_fmr)
-        assert (point.threshold, point.upper) == (choice.threshold, choice.upper)
-        assert (point.errors, point.trials) == (choice.fmr.errors, 12_000)
-        assert not point.is_bounded
-        assert f"threshold {point.threshold:g} (fake/v1)" in line
-    assert (len(calibration.points), lines[2:]) == (2, ["written to t.json"])
-
-
-def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, scores, tmp_path):
-    scores(as_real(crowd(others=60)))
-    code, document = run_json(*THRESHOLD, "--fmr", "1e-2", "--bounded", "--valid-days", 90)
-    calibration = Calibration.read(tmp_path / "t.json")
-    assert (code, Calibration.from_dict(document)) == (0, calibration)
+    assert (calibration.study, calibration.study_digest) == ("s", None)
     assert (calibration.expires_at - calibration.made_at).days == 90
     (point,) = calibration.points
-    assert point.is_bounded
-    assert point.upper <= 1e-2
-    for words in (("--fmr", "1e-4", "--bounded", "--force"), ("--fmr", "1e-2")):
-        assert run(*THRESHOLD, *words).exit_code == 2
-        assert Calibration.read(tmp_path / "t.json") == calibration
+    choice = threshold_for_fmr(answers.table, 1e-2)
+    assert (point.max_fmr, point.threshold, point.upper) == (1e-2, choice.threshold, choice.upper)
+    assert (point.errors, point.trials, point.is_bounded) == (choice.fmr.errors, 12_000, False)
+    # It stays as it was unless it may be overwritten.
+    assert run(*THRESHOLD, "--fmr", "1e-3").exit_code == 2
+    assert Calibration.read(tmp_path / "t.json") == calibration
     scores(attrs.evolve(as_real(crowd()), environment=Environment.SANDBOX))
     assert run(*THRESHOLD, "--fmr", "0.1", "--allow-mock", "--force").exit_code == 0
     assert Calibration.read(tmp_path / "t.json").environment is Environment.SANDBOX
@@ -398,11 +449,10 @@ def test_what_has_no_threshold_gets_no_file(run, scores, tmp_path, answers, fmr)
     assert not (tmp_path / "t.json").exists()
 
 
-def test_wrong_words_of_threshold(run, refused, scores):
+def test_a_threshold_is_of_one_system(run, scores):
     scores(as_real(crowd("a")), as_real(crowd("b", seed=1)))
-    lines = ["", "--fmr 2", "--fmr 0.1 --valid-days 0", "--fmr 0.1", "--fmr 0.1 --system aa"]
-    refused("threshold", *(f"--scores s.csv --out t.json {words}" for words in lines))
-    assert run(*THRESHOLD, "--fmr", "0.1", "--system", "b").exit_code == 0
+    for words, code in (((), 2), (("--system", "aa"), 2), (("--system", "b"), 0)):
+        assert run(*THRESHOLD, "--fmr", "0.1", *words).exit_code == code
 
 
 def test_the_way_from_a_study_to_a_decision(run, photos, scripted, configured, scores, tmp_path):  # noqa: PLR0917

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from facematch_comparison.stats import rates_at
+
 
 def program(name):
     """A program of `benchmarks`, which writes a page of evidence."""
@@ -165,3 +167,13 @@ PROMISED = [row for row in choice.ROWS if row.limits != choice.ANY]
 def test_estimators_for_a_choice_are_right_as_often_as_the_page_says(row, studies, off):
     low, high = row.limits
     assert low - off <= choice.share_of(row, studies, seed=7) <= high + off
+
+
+def test_simulated_vendors_err_as_often_as_is_said_of_them():
+    simulate = program("simulate")
+    pairs = simulate.draw(300, 3_000, 30_000, seed=1)
+    vendor = simulate.Vendor(fmr=0.01, fnmr=0.05, fta=0.02, common=0.5)
+    rates = rates_at(simulate.answer("a", vendor, pairs).table, vendor.threshold)
+    for rate, truth in ((rates.fmr, 0.01), (rates.fnmr, 0.05), (rates.frr, vendor.frr)):
+        # A picture without a face takes all of its pairs with it.
+        assert abs(rate.value - truth) <= 6 * np.sqrt(truth * (1 - truth) / rate.trials)

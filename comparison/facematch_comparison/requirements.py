@@ -1,0 +1,166 @@
+"""What a system must show: a TOML file of ours or of the user's.
+
+Nothing here loads the statistics: a name that is wrong is said at once. A file::
+
+    title = "Our door"
+    max_fmr = 1e-3
+    max_frr = 0.02
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import read_toml
+from facematch_core.kinds import describe, nearest
+
+_FOLDER: Final = Path(__file__).parent / "requirements"
+
+#: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
+#: limit lies beyond it as often as not; at a fifth of it, half as many pairs again as the floor are
+#: enough on average.
+_SHARE: Final = 5
+
+#: Limits by group: of a rate of each, or of its ratio to that of all groups together.
+_BY_GROUP: Final = {
+    "max_fmr_group": "fmr",
+    "max_frr_group": "frr",
+    "max_fta_group": "fta",
+    "max_ratio_fmr": "fmr_ratio",
+    "max_ratio_frr": "frr_ratio",
+}
+
+
+class JudgedAt(enum.StrEnum):
+    #: The one that was chosen for `Requirements.required_fmr`.
+    REQUIRED_FMR = "required_fmr"
+    #: The one that it was asked with: the vendor's default, or that of the profile.
+    DEFAULT = "default"
+
+
+@attrs.frozen(kw_only=True)
+class Requirements:
+    """What a system must show.
+
+    Attributes:
+        name: Ours, or the name of the file.
+        title: For people.
+        max_fmr: Highest FMR, above 0, below 1.
+        max_frr: Highest FRR, failures to acquire among the errors; above 0, below 1.
+        required_fmr: The FMR that thresholds are chosen for; at most `max_fmr`, and lower, for one
+            that is chosen right at the limit lies beyond it as often as not.
+        at: Which threshold is judged.
+        confidence: Of each bound, one-sided; above 0.5, below 1.
+        counts: What `max_fmr` and `max_frr` are of: each pair (``attempts``), or the best of
+            several attempts of one person (``transactions``); all else is of attempts.
+        attempts: Of a transaction, at most; None for the most in the data.
+        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
+            0, below 1; None for no limit.
+        max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
+        source: Where the limits come from; None if nobody says.
+        leaves_out: What else would be asked that two rates do not show; None if nobody says.
+    """
+
+    name: str
+    title: str
+    max_fmr: float
+    max_frr: float
+    required_fmr: float
+    at: JudgedAt = attrs.field(default=JudgedAt.REQUIRED_FMR, converter=JudgedAt)
+    confidence: float = 0.95
+    source: str | None = None
+    leaves_out: str | None = None
+    counts: Literal["attempts", "transactions"] = "attempts"
+    attempts: int | None = None
+    max_fmr_group: float | None = None
+    max_frr_group: float | None = None
+    max_fta_group: float | None = None
+    max_ratio_fmr: float | None = None
+    max_ratio_frr: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.by_group and self.at is JudgedAt.DEFAULT:
+            raise InvalidRequest(
+                f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
+                '"default".'
+            )
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """The limits by group that there are: by the field of `GroupCell` that each is of."""
+        limits = {name: getattr(self, key) for key, name in _BY_GROUP.items()}
+        return {name: limit for name, limit in limits.items() if limit is not None}
+
+    @property
+    def evaluation_confidence(self) -> float:
+        """Two-sided, for `evaluate`: its intervals then end at the bounds of these requirements."""
+        # 0.9, and not 0.8999999999999999.
+        return round(2 * self.confidence - 1, 12)
+
+
+def built_in() -> tuple[str, ...]:
+    """The names of the requirements that come with facematch."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+_TEXT: Final = ("text", (str,), str.strip)
+_RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
+_RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
+
+_CONFIDENCE: Final = "a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1
+_COUNTS: Final = ("attempts", "transactions")
+
+#: What a file may say: as what, of which types, and whether a value fits.
+_KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
+    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
+    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
+    **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
+    "at": ('"required_fmr" or "default"', (str,), [*JudgedAt].__contains__),
+    "counts": ('"attempts" or "transactions"', (str,), _COUNTS.__contains__),
+    "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
+    "confidence": _CONFIDENCE,
+}
+
+
+def read_requirements(name_or_path: str | Path) -> Requirements:
+    """Read requirements.
+
+    Args:
+        name_or_path: A name that `built_in` lists, or your own file (``.toml``).
+
+    Raises:
+        InvalidRequest: there are none, or the file says something that is not known.
+    """
+    text = str(name_or_path)
+    if text in built_in():
+        path = _FOLDER / f"{text}.toml"
+    elif isinstance(name_or_path, str) and re.fullmatch(r"[a-z0-9-]+", text):
+        raise InvalidRequest(
+            f"There are no requirements called {text[:60]!r}; {nearest(text, built_in())} For "
+            "your own, name the file, which ends in .toml."
+        )
+    else:
+        path = Path(name_or_path)
+    table = read_toml(path, "requirements", InvalidRequest)
+    for key in ("title", "max_fmr", "max_frr"):
+        if key not in table:
+            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
+        words, types, fits = _KEYS[key]
+        if type(value) not in types or not fits(value):
+            shown = str(value)[:40] if type(value) in (int, float) else describe(value)
+            raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
+    table.setdefault("required_fmr", table["max_fmr"] / _SHARE)
+    if table["required_fmr"] > table["max_fmr"]:
+        raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
+    return Requirements(name=path.stem, **table)
