@@ -7,6 +7,7 @@ words; what pyarrow refuses is read again line by line, which finds what is wron
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import zipfile
@@ -49,13 +50,23 @@ ROW_BYTES: Final = 200
 #: More problems of one kind than this are one problem with many places.
 OF_ONE_KIND: Final = 3
 
+#: How many columns bob writes, and which, without a header and with spaces between them.
+_BOB: Final = {4: "claimed_id,real_id,note,score", 5: "claimed_id,comment,real_id,note,score"}
+
 #: What programs write into a cell of numbers that has none.
 NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+_DECIMAL: Final = re.compile(r"[-+]?\d*\.\d+")
 _COMMA: Final = re.compile(r"[-+]?\d*,\d+")
 
-#: A number in a form that is not read: ``81.5 %``, ``12.345,6``.
+#: Signs between thousands, where a sign of decimals beside them says which is which.
+_THOUSANDS: Final = {
+    ",": r"^[-+]?\d{1,3}(,\d{3})+\.\d+$",
+    ".": r"^[-+]?\d{1,3}(\.\d{3})+,\d+$",
+}
+
+#: A number in a form that may not be read: ``81.5 %`` beside ``0.8``, ``12.345,6``.
 _FOREIGN_NUMBER: Final = re.compile(r"[-+]?\d{1,3}(?:[.,' ]?\d{3})*(?:[.,]\d+)?\s*%?")
 
 _T = TypeVar("_T")
@@ -299,6 +310,7 @@ def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_R
     """Read any table; `what` a row is, and a header as an `example`, are for messages."""
     if isinstance(source, (str, Path)):
         readers = {".parquet": _parquet, ".pq": _parquet, ".xlsx": _excel, ".xlsm": _excel}
+        readers |= dict.fromkeys((".json", ".jsonl", ".ndjson"), _json)
         cells = readers.get(Path(source).suffix.lower(), _csv)(Path(source), max_rows)
     elif hasattr(source, "schema") and type(source).__module__.partition(".")[0] == "pyarrow":
         cells = _of_arrow("The table", source)
@@ -306,8 +318,13 @@ def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_R
         cells = _of_pandas(source)
     else:
         raise InvalidRequest(
-            f"This {type(source).__name__} is no table: give the path of a CSV, Excel or Parquet "
-            "file, a pandas DataFrame or a pyarrow Table."
+            f"This {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
+            "Parquet file, a pandas DataFrame or a pyarrow Table."
+        )
+    if any(_DECIMAL.fullmatch(name) for name in cells.header):
+        raise InvalidRequest(
+            f"{cells.name} has no header, for there are numbers in its first line: write the names "
+            f"of the columns above it, such as {example}."
         )
     if not len(cells):
         raise InvalidRequest(
@@ -355,9 +372,11 @@ def _csv(path: Path, max_rows: int) -> CellTable:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
         raw = file.read()
     try:
-        text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
+        raw, notes, added = _as_table(raw)
+        text, more = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
         data = raw if raw.isascii() else text.encode()
-        separator, header = read_header(text)
+        notes += more
+        separator, header = read_header(text.lstrip("\r\n"))
         # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
         if header and data.count(b'"') % 2 == 0:
             table = csv.read_csv(
@@ -373,7 +392,7 @@ def _csv(path: Path, max_rows: int) -> CellTable:
                 name,
                 header,
                 _drop_blank_rows(table.columns),
-                lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
+                lambda: [line - added for line, _ in read_lines(data.decode(), separator)][1:],
                 unit="line",
                 decimal_commas=separator != ",",
                 notes=[f"{name} {note}" for note in notes],
@@ -405,6 +424,43 @@ def of_text(name: str, table: TextTable, unit: str) -> CellTable:
     )
 
 
+def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
+    """Without comments above the header, and bob's columns with one; notes, and lines added."""
+    comments = re.match(rb"(?:\xef\xbb\xbf)?(?:#[^\n]*\n)*", raw)
+    start = comments.end() if comments else 0
+    if above := raw[:start].count(b"\n"):
+        raw = b"\n" * above + raw[start:]
+    first = raw.lstrip(b"\r\n").split(b"\n", 1)[0].decode("ascii", "replace")
+    words = first.split()
+    if len(words) not in _BOB or re.search('[,;"]', first) or not _DECIMAL.fullmatch(words[-1]):
+        return raw, [], 0
+    names = _BOB[len(words)]
+    note = f"has no header and was read as bob writes it: {names.replace(',', ', ')}"
+    return names.encode() + b"\n" + re.sub(rb"[ \t]+", b",", raw), [note], 1
+
+
+def _json(path: Path, max_rows: int) -> CellTable:
+    """Records, in a list or one on each line; what is nested has a name with a dot."""
+    import pandas as pd
+
+    with open_file(path) as file:
+        _check_size(path, 0, os.fstat(file.fileno()).st_size, 2 * max_rows)
+        raw = file.read()
+    try:
+        text = decode(raw)[0]
+        try:
+            records = json.loads(text)
+        except ValueError:
+            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        if isinstance(records, dict):  # the list may have a name, or there is one record
+            records = next((each for each in records.values() if isinstance(each, list)), [records])
+        frame = pd.json_normalize(records)
+    except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
+        what = f"The file {path} is no JSON of records: a list of them, or one on each line."
+        raise InvalidRequest(what) from None
+    return _of_pandas(frame, f"The file {path}")
+
+
 def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
@@ -415,7 +471,7 @@ def _drop_blank_rows(columns: list[Any]) -> list[Any]:
 
 
 def _excel(path: Path, max_rows: int) -> CellTable:
-    """The first sheet of a workbook, as text."""
+    """The first sheet of a workbook that is a table and no cover, as text."""
     try:
         import openpyxl
     except ModuleNotFoundError:
@@ -429,18 +485,22 @@ def _excel(path: Path, max_rows: int) -> CellTable:
             with zipfile.ZipFile(file) as parts:
                 _check_size(path, 0, sum(part.file_size for part in parts.filelist), 2 * max_rows)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
-                texts = [_short(value) for value in cells]
-                if any(texts):
-                    rows.append(texts)
-                    lines.append(line)
+            sheets = book.sheetnames
+            for name in sheets:
+                rows, lines = [], []
+                for line, cells in enumerate(book[name].iter_rows(values_only=True), 1):
+                    texts = [_short(value) for value in cells]
+                    if any(texts):
+                        rows.append(texts)
+                        lines.append(line)
+                if any(len([*filter(None, texts)]) > 2 for texts in rows):
+                    break
         except InvalidRequest:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a damaged workbook makes of openpyxl
             why = f"The file {path} is no Excel workbook, or is damaged: {type(error).__name__}."
             raise InvalidRequest(why) from None
-    sheets = book.sheetnames
-    notes = [f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read"] if len(sheets) > 1 else []
+    notes = [f"has {len(sheets)} sheets: {name[:60]!r} was read"] if len(sheets) > 1 else []
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
     columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
     header, *rest = map(list, zip(*columns, strict=True)) if columns else [[]]
@@ -470,7 +530,7 @@ def _of_arrow(name: str, table: Any) -> CellTable:
     return CellTable(name, [*named.values()], [table.column(at) for at in named])
 
 
-def _of_pandas(frame: Any) -> CellTable:
+def _of_pandas(frame: Any, called: str = "The frame") -> CellTable:
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
@@ -486,7 +546,7 @@ def _of_pandas(frame: Any) -> CellTable:
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
-    return CellTable("The frame", list(frame.columns), columns)
+    return CellTable(called, list(frame.columns), columns)
 
 
 def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
@@ -524,6 +584,9 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
         no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
         if pc.all(pc.or_(percent, no_number)).as_py():
             text = pc.replace_substring_regex(text, r"\s*%$", "")
+    for sign, form in _THOUSANDS.items():
+        if pc.any(pc.match_substring_regex(text, form)).as_py():
+            text = pc.replace_substring(pc.replace_substring(text, sign, ""), ",", ".")
     if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
         text = pc.replace_substring(text, ",", ".")
     bad = np.zeros(len(text), np.bool_)

@@ -1,4 +1,4 @@
-"""Scores in: CSV wide and long, Excel, Parquet, pandas and Arrow.
+"""Scores in: CSV wide and long, JSON, Excel, Parquet, pandas and Arrow.
 
 ``long``: a line for each pair and system, with a column of scores, decisions or both. ``wide``: a
 line for each pair, with a column of scores for each system.
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
+import pyarrow as pa
 
 from facematch_core.kinds import argument
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
@@ -117,9 +118,9 @@ def read_scores(
     without a model counts with the first.
 
     Args:
-        source: A CSV file (commas, or semicolons or tabs and decimal commas), the first sheet of an
-            Excel workbook, a Parquet file, a pandas DataFrame with its named index levels, or a
-            pyarrow Table.
+        source: A CSV file (commas, or semicolons or tabs and decimal commas), records of JSON, the
+            first sheet of an Excel workbook that is no cover, a Parquet file, a pandas DataFrame
+            with its named index levels, or a pyarrow Table.
         columns: What a column is that is called otherwise: our name, or another that is recognised,
             to its name; ``group_sex`` and the like too.
         systems: The columns of a table that are scores; no other column is one then.
@@ -147,7 +148,7 @@ def read_scores(
         InvalidRequest: it cannot be read, or something is wrong with a line; every place is named.
     """
     example = f"{WIDE} or {LONG}"
-    cells = read_cells(source, what="comparison", example=example, max_rows=max_rows)
+    cells = _in_lines(read_cells(source, what="comparison", example=example, max_rows=max_rows))
     usual = ColumnRoles(dict(columns or {}), list(systems))
     usual.independent_pairs, usual.distance = independent_pairs, distance
     recognised = recognise(cells, usual, ignore)
@@ -169,6 +170,25 @@ def read_scores(
         for text in _notes(table):
             note(text)
     return answers
+
+
+def _in_lines(cells: CellTable) -> CellTable:
+    """A column of mated scores beside one of all others, as a line for each score."""
+    both = [
+        name for kind in ("genuine", "impostor") for name in cells.header if kind in name.lower()
+    ]
+    if len(cells.header) != 2 or len(both) != 2 or not all(map(cells.is_numeric, both)):
+        return cells
+    cells.refuse([each for name in both for each in cells.not_numbers(name)], so=_SO)
+    columns = [numbers[~np.isnan(numbers)] for numbers in map(cells.numbers, both)]
+    label = np.repeat([1, 0], [len(column) for column in columns])
+    if len({*np.concatenate(columns).tolist()}) <= 2:
+        return cells  # flags, of which each says something of the same line
+    notes = [*cells.notes, f"{cells.name} has a column of mated scores, and one of all others"]
+    header = ["genuine", "score"]
+    return CellTable(
+        cells.name, header, [pa.array(label), pa.array(np.concatenate(columns))], notes=notes
+    )
 
 
 def _ask_whose_labels(table: _ScoreCells, answers: Sequence[Answers]) -> None:

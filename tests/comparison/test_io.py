@@ -602,7 +602,7 @@ def test_what_is_missing_at_the_end_of_a_line_is_empty_and_said(read, tmp_path):
     assert [text for text in heard if "too few cells in line 3" in text]
 
 
-@pytest.mark.parametrize("form", ['"{},5"', '"1.{:03},5"'])
+@pytest.mark.parametrize("form", ['"{},5"', '"1.{:03}.5"'])
 def test_no_column_of_numbers_in_another_form_is_skipped(read, form):
     lines = (f"a{n},b{n},{n % 2},{form.format(n)},{n * 1.5}\n" for n in range(30))
     (line,) = refusals(read, NUMBERS + "".join(lines))
@@ -874,3 +874,25 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(asked_study, tmp_path, mon
         )
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["scores.csv"]
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "null\nnull"]
+)
+def test_what_is_no_json_of_records_is_refused(tmp_path, text):
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(InvalidRequest):
+        read_scores(tmp_path / "scores.json")
+
+
+def test_lines_are_counted_with_the_comments_above_them(read):
+    text = "# one\n# two\nimage1,image2,label,ours\na,b,1,high\nc,d,0,5\ne,f,1,7\n"
+    assert places(read, text) == [("4", "ours is")]
+    assert places(read, "A A x 0.9\nA B y 0.5\nA C z low\n") == [("3", "score is")]
+
+
+def test_columns_of_two_flags_stay_what_they_are(read):
+    (answers,) = read("person1,person2,genuine,score\nA,A,1,5\nA,B,0,3\n")
+    assert answers.table.mated.tolist() == [True, False]
+    with pytest.raises(ColumnsNotRecognised):
+        read("genuine,impostor\n1,0\n0,1\n")

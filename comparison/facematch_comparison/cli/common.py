@@ -152,7 +152,7 @@ store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
 source = join_options(
     click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
     click.option("--study", metavar="NAME", help="Its test set, if it has several."),
-    file_option("--scores", "Instead: a file of scores (.csv, .xlsx or .parquet)."),
+    file_option("--scores", "Instead: a file of scores (.csv, .json, .xlsx or .parquet)."),
     repeated(
         "--column",
         "columns",

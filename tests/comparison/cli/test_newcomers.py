@@ -3,6 +3,7 @@
 A line to paste may have `COLUMN` where only the user knows the name of a column.
 """
 
+import json
 import re
 import shlex
 import sys
@@ -169,3 +170,89 @@ def test_folders_of_kinds_of_pictures(run, scripted, tmp_path, kinds):
     assert (len(study.pairs), int(study.mated.sum()), len(study.subjects)) == (20, 5, 5)
     assert {pair.probe.parent.name for pair in study.pairs} == {kinds[0]}
     assert all(pair.mated is (pair.probe.stem == pair.reference.stem) for pair in study.pairs)
+
+
+def records_of(scores):
+    """What deepface says of each pair, with the truth beside it."""
+    return [
+        {
+            "img1_path": f"a{at}.jpg",
+            "img2_path": f"b{at}.jpg",
+            "verified": bool(value > 50),
+            "distance": round(100 - value, 2),
+            "threshold": 50,
+            "model": "VGG-Face",
+            "detector_backend": "opencv",
+            "facial_areas": {"img1": {"x": 5, "left_eye": [at, 2]}, "img2": {"x": 5}},
+            "time": at + 0.5,
+            "expected": bool(mated),
+        }
+        for at, (mated, value) in enumerate(zip(*scores, strict=True))
+    ]
+
+
+def rekognition(scores):
+    head = "SourceImage,TargetImage,Similarity,Confidence,same_person"
+    pairs = enumerate(zip(*scores, strict=True))
+    return "\n".join([head, *(f"a{n}.jpg,b{n}.jpg,{v},99.9,{int(m)}" for n, (m, v) in pairs)])
+
+
+def two_columns(scores):
+    mated, values = scores
+    both = zip(values[mated].tolist(), [*values[~mated].tolist()[1:], ""], strict=True)
+    return "\n".join(["genuine,impostor", *(f"{one},{other}" for one, other in both)])
+
+
+def bob(scores):
+    pairs = enumerate(zip(*scores, strict=True))
+    lines = (f"p{n % 40} p{n % 40 if m else (n + 1) % 40} img{n} {v:.2f}" for n, (m, v) in pairs)
+    return "\n".join(lines)
+
+
+def lines_of(scores, form="{v}", above="", head="image1,image2,label,ours"):
+    pairs = enumerate(zip(*scores, strict=True))
+    lines = [f"a{n},b{n},{int(m)}," + form.format(v=v) for n, (m, v) in pairs]
+    return "\n".join([*filter(None, [above]), head, *lines])
+
+
+def german(scores):
+    head, *lines = lines_of(scores, "7.{v:06.2f}").split("\n")
+    swapped = (line.replace(",", ";").replace(".", "\0").replace("\0", ",") for line in lines)
+    return "\n".join([head.replace(",", ";"), *(line.replace("7,", "7.", 1) for line in swapped)])
+
+
+FORMS = {
+    "deepface.json": (lambda scores: json.dumps(records_of(scores)), 1),
+    "named.json": (lambda scores: json.dumps({"results": records_of(scores)}), 1),
+    "deepface.jsonl": (lambda scores: "\n".join(map(json.dumps, records_of(scores))), 1),
+    "rekognition.csv": (rekognition, 2),
+    "percent.csv": (lambda scores: lines_of(scores, "{v} %"), 1),
+    "thousands.csv": (lambda scores: lines_of(scores, '"7,{v:06.2f}"'), 1),
+    "german.csv": (german, 1),
+    "comments.csv": (lambda scores: lines_of(scores, above="# made by hand\n# in May, twice"), 1),
+    "columns.csv": (two_columns, 2),
+    "bob.txt": (bob, 1),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_other_tools_write(report, scores, tmp_path, name):
+    text, tries = FORMS[name]
+    (tmp_path / name).write_text(text(scores))
+    answers = report(name)
+    assert len(answers) == tries
+    assert re.search(r"turns away \d+ of (40|39) genuine attempts", answers[-1].stdout)
+
+
+def test_a_cover_sheet_is_no_table_and_numbers_are_no_header(run, report, scores, tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["Our test", "of May"])
+    sheet = book.create_sheet("Scores")
+    for line in lines_of(scores).split("\n"):
+        sheet.append([float(cell) if cell[0].isdigit() else cell for cell in line.split(",")])
+    book.save(tmp_path / "scores.xlsx")
+    (first,) = report("scores.xlsx")
+    assert "'Scores' was read" in first.stderr
+    (tmp_path / "bare.csv").write_text(lines_of(scores).partition("\n")[2])
+    answer = run(*REPORT, "bare.csv")
+    assert (answer.exit_code, "has no header" in answer.stderr) == (2, True)
