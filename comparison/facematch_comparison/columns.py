@@ -233,12 +233,10 @@ def recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> Co
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
-    for both, text in (
-        ((PERSON, *PEOPLE[:1]), "a line names one person, or both: not person beside a subject"),
-        ((PERSON, *PEOPLE[1:]), "a line names one person, or both: not person beside a subject"),
-        (TRUTH, "mated and non_mated say the same: name one of them"),
-    ):
-        problems += [Problem(text)] * ({*both} <= of.keys())
+    if PERSON in of and {*PEOPLE} & of.keys():
+        problems.append(Problem("a line names one person, or both: not person beside a subject"))
+    if {*TRUTH} <= of.keys():
+        problems.append(Problem("mated and non_mated say the same: name one of them"))
     cells.refuse(problems, so=so)
     return _Recognition(cells, attrs.evolve(usual, of=of), ignore).roles()
 
@@ -277,6 +275,8 @@ class _Recognition:
                 both = join_names([repr(name[:60]) for name in same])
                 self.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
                 self.more[ours], self.skipped = first, [*self.skipped, *others]
+        if {*TRUTH} <= self.of.keys():
+            self.rest.append(self.of.pop("non_mated"))
 
     def roles(self) -> ColumnRoles:
         result, of = self.result, self.of

@@ -199,15 +199,16 @@ def _ask_whose_labels(table: _ScoreCells, answers: Sequence[Answers]) -> None:
     """
     truth = [(ours, table.of[ours]) for ours in TRUTH if ours in table.of]
     for each in answers if truth and not table.people_named else ():
-        (column, name), scored = truth[0], each.table.scored
-        mated, others = (
-            each.table.scores[scored & kind] for kind in (each.table.mated, ~each.table.mated)
-        )
+        (column, name), is_there, scores = truth[0], each.table.scored, each.table.scores
+        if not is_there.any():
+            decisions = each.table.decisions
+            is_there, scores = decisions >= 0, decisions == DECISIONS.index(Decision.MATCH)
+        mated, others = (scores[is_there & kind] for kind in (each.table.mated, ~each.table.mated))
         if min(len(mated), len(others)) >= ENOUGH_APART and mated.min() > others.max():
             what = (
-                f"{table.cells.name}: {name[:60]!r} follows the scores of {each.name} exactly, all "
-                f"{len(mated):,} mated pairs above all {len(others):,} others; {_SO}. Does it say "
-                f"who is in the pictures, and not what {each.name} answered?"
+                f"{table.cells.name}: {name[:60]!r} follows the answers of {each.name} exactly, "
+                f"all {len(mated):,} mated pairs above all {len(others):,} others; {_SO}. Does it "
+                f"say who is in the pictures, and not what {each.name} answered?"
             )
             raise ColumnsNotRecognised(what, columns={column: name})
 

@@ -343,6 +343,9 @@ def test_labels_that_follow_the_scores_exactly_are_asked_for(read, tmp_path, our
     assert (caught.value.columns, caught.value.ignore) == ({ours: name}, ())
     (answers,) = read_scores(tmp_path / "scores.csv", columns={ours: name})
     assert answers.table.mated.tolist() == [n % 2 == 1 for n in range(60)]
+    # Nor are decisions alone a second opinion.
+    with pytest.raises(ColumnsNotRecognised):
+        read(log_of({**PAIR, name: cell, "decision": "{m}"}))
     # Too few, not apart, or confirmed by the names of people.
     people = {"person1": "p{n}", "person2": "p{n}x{o}", name: cell, "score": "{s}"}
     text = log_of(people, noise=3).replace("x0", "")
@@ -363,6 +366,8 @@ def test_labels_that_follow_the_scores_exactly_are_asked_for(read, tmp_path, our
         ("tool,person1,person2,score", ["x,A,A,9", "y,A,A,8"], {}, ["tool"]),
         ("vendor,case,label,user,score", ["x,7,1,A,9", "y,7,1,A,8"], {"pair": "COLUMN"}, ["case"]),
         ("image1,image2,label,distance,sim", ["a,b,1,3,5"], {"score": "sim"}, ["distance"]),
+        ("image1,image2,label,is_impostor,sim", ["a,b,1,0,5"], {}, ["is_impostor"]),
+        ("image1,image2,label,expected_x,sim", ["a,b,1,1,5"], {"mated": "expected_x"}, ["label"]),
     ],
 )
 def test_what_is_unknown_is_shown_and_what_it_takes_to_go_on(read, head, lines, columns, ignore):
@@ -376,7 +381,7 @@ def test_what_is_unknown_is_shown_and_what_it_takes_to_go_on(read, head, lines, 
     of_column = dict(zip(head.split(","), lines[0].split(","), strict=True))
     for name in ignore:
         assert repr(name) in error.what
-        assert name in ("decision", "distance") or repr(of_column[name]) in error.what
+        assert name in ("decision", "distance", "label") or repr(of_column[name]) in error.what
 
 
 def test_several_columns_of_numbers_are_systems_whatever_else_is_there(read, tmp_path):

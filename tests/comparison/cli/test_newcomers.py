@@ -198,9 +198,9 @@ def rekognition(scores):
 
 
 def two_columns(scores):
-    mated, values = scores
-    both = zip(values[mated].tolist(), [*values[~mated].tolist()[1:], ""], strict=True)
-    return "\n".join(["genuine,impostor", *(f"{one},{other}" for one, other in both)])
+    is_mated, values = scores
+    both = zip(values[is_mated].tolist(), [*values[~is_mated].tolist()[1:], ""], strict=True)
+    return "\n".join(["genuine,impostor", *(f"{mated},{other}" for mated, other in both)])
 
 
 def bob(scores):
