@@ -245,7 +245,7 @@ def of_differences(
             sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
         scale = drawing.scale_of if rescaled else lambda *_: 1.0
         with mock.patch.object(drawing, "scale_of", scale):
-            (difference,) = compare_systems(
+            ((difference,), _) = compare_systems(
                 sides, required_fmr=vendors.fmr, resamples=resamples, seed=number
             )
         if difference.frr is None:

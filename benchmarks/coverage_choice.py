@@ -112,7 +112,7 @@ def cost_by_bootstrap(chance, world, threshold, costs, resamples=400):
 def difference_of_cost(chance, world):
     first, second = world.study(chance)
     sides = [Side(table=each.table, threshold=2.5, is_fixed=True) for each in (first, second)]
-    (difference,) = compare_systems(sides, required_fmr=0.01, costs=COSTS, resamples=400)
+    ((difference,), _) = compare_systems(sides, required_fmr=0.01, costs=COSTS, resamples=400)
     truth = true_cost(world, 2.5, COSTS, 0) - true_cost(world, 2.5, COSTS, 1)
     return holds(difference.cost.interval, truth)
 
@@ -171,7 +171,7 @@ def planned(chance, of, fmr):
         Side(table=answers.table, threshold=threshold_for_fmr(answers.table, fmr).threshold)
         for answers in world.study(chance)
     ]
-    (difference,) = compare_systems(sides, required_fmr=fmr, resamples=400)
+    ((difference,), _) = compare_systems(sides, required_fmr=fmr, resamples=400)
     return difference.p_value < need.alpha
 
 

@@ -148,7 +148,7 @@ def differences() -> None:
         Side(table=table, threshold=threshold_for_fmr(table, 1e-3).threshold) for table in tables
     ]
     chosen = time.perf_counter()
-    (apart,) = compare_systems(sides, required_fmr=1e-3, resamples=resamples)
+    ((apart,), _) = compare_systems(sides, required_fmr=1e-3, resamples=resamples)
     drawn = time.perf_counter()
     curve_of(Rates(tables[0]))
     drew = time.perf_counter()

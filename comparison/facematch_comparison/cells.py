@@ -371,6 +371,8 @@ def _csv(path: Path, max_rows: int) -> CellTable:
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
         raw = file.read()
+    if raw.lstrip()[:1] in (b"{", b"["):
+        return _json(path, max_rows)
     try:
         raw, notes, added = _as_table(raw)
         text, more = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)

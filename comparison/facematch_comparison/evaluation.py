@@ -137,7 +137,7 @@ def evaluate(
         for each in (*system.at_fmrs, PointAt(fmr=required_fmr, point=system.at_required))
         if each.point is not None and each.point.chosen_on != FIXED
     }
-    differences, resampled = stats.judge_systems(
+    differences, resampled = stats.compare_systems(
         sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence, costs=costs
     )
     at_fmr = {

@@ -1,6 +1,6 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
-from .compare import compare_systems, holm, judge_systems, mcnemar, paired_difference
+from .compare import compare_systems, holm, mcnemar, paired_difference
 from .cost import expected_cost, latency_percentiles
 from .det import curve_of, det_curve, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
@@ -51,7 +51,6 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
-    "judge_systems",
     "latency_percentiles",
     "mcnemar",
     "paired_difference",

@@ -45,20 +45,6 @@ def compare_systems(
     sides: Sequence[Side],
     *,
     required_fmr: float,
-    confidence: float = 0.95,
-    costs: Costs | None = None,
-    resamples: int | None = None,
-    seed: int = 0,
-) -> tuple[Difference, ...]:
-    """The differences of `judge_systems`."""
-    more: dict[str, Any] = {"costs": costs, "resamples": resamples, "seed": seed}
-    return judge_systems(sides, required_fmr=required_fmr, confidence=confidence, **more)[0]
-
-
-def judge_systems(
-    sides: Sequence[Side],
-    *,
-    required_fmr: float,
     at_fmrs: Collection[tuple[int, float]] = (),
     confidence: float = 0.95,
     costs: Costs | None = None,

@@ -226,6 +226,7 @@ FORMS = {
     "named.json": (lambda scores: json.dumps({"results": records_of(scores)}), 1),
     "deepface.jsonl": (lambda scores: "\n".join(map(json.dumps, records_of(scores))), 1),
     "rekognition.csv": (rekognition, 2),
+    "lines.txt": (lambda scores: "\n".join(map(json.dumps, records_of(scores))), 1),
     "percent.csv": (lambda scores: lines_of(scores, "{v} %"), 1),
     "thousands.csv": (lambda scores: lines_of(scores, '"7,{v:06.2f}"'), 1),
     "german.csv": (german, 1),

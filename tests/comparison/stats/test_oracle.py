@@ -170,7 +170,7 @@ def test_differences_by_statsmodels_and_by_hand():
         at = threshold_for_fmr(table, 1e-2).threshold
         sides.append(Side(table=table, threshold=at))
         refused.append(frame.assign(wrong=~passes(frame, at, name)))
-    (difference,) = compare_systems(sides, required_fmr=1e-2, resamples=300)
+    ((difference,), _) = compare_systems(sides, required_fmr=1e-2, resamples=300)
     rows = refused[0].mated & refused[0].answered & refused[1].answered
     first, second = (frame.wrong[rows] for frame in refused)
     both = pd.crosstab(first, second)
@@ -181,7 +181,7 @@ def test_differences_by_statsmodels_and_by_hand():
     clustered = chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
     assert difference.p_exact == pytest.approx(max(exact, clustered))
     assert difference.frr.value == pytest.approx(first.mean() - second.mean())
-    several = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)
+    several, _ = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)
     theirs = multipletests([each.p_value for each in several], method="holm")[1]
     assert [each.p_adjusted for each in several] == pytest.approx(list(theirs))
 
@@ -205,7 +205,7 @@ def test_the_bootstrap_by_the_plainest_hand():
         table, frame = simulated_answers(name, seed, decimals=6)
         sides.append(Side(table=table, threshold=threshold_for_fmr(table, 1e-2).threshold))
         frames.append(frame)
-    (difference,) = compare_systems(sides, required_fmr=1e-2, resamples=600)
+    ((difference,), _) = compare_systems(sides, required_fmr=1e-2, resamples=600)
     chance, values = np.random.default_rng(9), []
     for _ in range(150):
         drawn = np.bincount(chance.integers(0, PEOPLE, PEOPLE), minlength=PEOPLE)
