@@ -103,6 +103,8 @@ class Tables:
         """One row for each system: all that a choice needs first."""
         rows = [self._verdict(system) for system in self.systems]
         words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
+        if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
+            words += "; that of the FRR is at the required FMR"
         return self._table(f"{self.ids}verdict", words, rows)
 
     def _verdict(self, system: Node) -> Row:
