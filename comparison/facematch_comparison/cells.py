@@ -580,23 +580,20 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
         numbers = np.full(len(column), np.nan)
         return numbers, pc.is_valid(column).to_numpy(zero_copy_only=False)
     text = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
-    # A percent sign on each number is the unit of all; on some it would be one of two.
-    percent = pc.ends_with(text, "%")
-    if pc.any(percent).as_py():
-        no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
-        if pc.all(pc.or_(percent, no_number)).as_py():
-            text = pc.replace_substring_regex(text, r"\s*%$", "")
-    for sign, form in _THOUSANDS.items():
-        if pc.any(pc.match_substring_regex(text, form)).as_py():
-            text = pc.replace_substring(pc.replace_substring(text, sign, ""), ",", ".")
-    if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
-        text = pc.replace_substring(text, ",", ".")
     bad = np.zeros(len(text), np.bool_)
     try:
         cast = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
     except pa.ArrowException:
-        is_number = pc.match_substring_regex(text, _NUMBER)
         no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
+        # A percent sign on each number is the unit of all; on some it would be one of two.
+        if pc.all(pc.or_(pc.ends_with(text, "%"), no_number)).as_py():
+            text = pc.replace_substring_regex(text, r"\s*%$", "")
+        for sign, form in _THOUSANDS.items():
+            if pc.any(pc.match_substring_regex(text, form)).as_py():
+                text = pc.replace_substring(pc.replace_substring(text, sign, ""), ",", ".")
+        if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
+            text = pc.replace_substring(text, ",", ".")
+        is_number = pc.match_substring_regex(text, _NUMBER)
         bad = pc.invert(pc.or_(is_number, no_number)).to_numpy(zero_copy_only=False)
         bare = pc.utf8_ltrim(text, "+")
         cast = pc.cast(pc.if_else(is_number, bare, None), pa.float64())
