@@ -161,6 +161,13 @@ def test_frames_of_a_refusal_hold_no_secret(name, scripted_account):
     assert script.seen == []
 
 
+def test_frames_of_what_only_reads_hold_no_answer(scripted_account):
+    account, _ = scripted_account((200, {"session_id": ID, "status": 7, "odd": "body-token-91"}))
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        account.decision(ID)
+    assert "body-token-91" not in "\n".join(kept_by(caught.value))
+
+
 def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted_account):
     account, script = scripted_account(BALANCE, environment="mock")
     with pytest.raises(fm.EnvironmentMismatch):

@@ -162,6 +162,14 @@ def test_the_environment_is_the_mocks_then_the_sessions_then_the_settings(
     assert decision.environment is decision.results[0].environment is expected
 
 
+def test_a_session_that_does_not_say_it_is_of_the_environment_of_the_key(answers, scripted_account):
+    body = answers["decision_match"] | {"environment": None}
+    account, _ = scripted_account((200, body), environment="sandbox")
+    (result,) = account.decision(ID).results
+    assert result.environment is fm.Environment.SANDBOX
+    assert result.billing.charged is fm.Charged.NO
+
+
 @pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", "production", ""])
 @pytest.mark.parametrize("declared", [*fm.Environment, None])
 def test_an_unknown_environment_is_refused_whatever_was_declared(
