@@ -5,7 +5,6 @@ import json
 from kit.mock_didit import control_request, didit_request
 
 AUTH = "/auth/v2/programmatic/"
-ME = "/auth/v2/organizations/me/"
 BALANCE = "/v3/billing/balance/"
 TOP_UP = "/v3/billing/top-up/"
 ANNA = "anna@mailbox.dev"
@@ -47,26 +46,9 @@ def verify_email(email=ANNA, change=str):
     return step
 
 
-def opened(engine, email=ANNA):
-    """What was opened for that address, or None."""
-    account = engine.world.records.accounts.find(email)
-    return None if account is None else account.organization
-
-
-def with_access_token(path=ME):
-    def step(engine):
-        token = engine.handle(login_request()).json().get("access_token", "none")
-        return engine.handle(account_request(path, key=None, Authorization=f"Bearer {token}"))
-
-    return step
-
-
 def top_up_request(amount=75, **more):
     return account_request(TOP_UP, {"amount_in_dollars": amount, **more})
 
 
 def advance_request(seconds):
     return control_request("clock/advance", {"seconds": seconds})
-
-
-FAILED_LOGIN = login_request(password="wrong")

@@ -23,7 +23,7 @@ from kit.mock_didit import (
     match_request,
     scene,
 )
-from kit.mock_didit_accounts import ANNA, ME, login_request, register_request, with_access_token
+from kit.mock_didit_accounts import ANNA, login_request, register_request
 from kit.mock_didit_accounts import advance_request as passing
 from kit.mock_didit_sessions import (
     advance_clock,
@@ -104,19 +104,6 @@ def refused(path):
     """The answer to a length that is declared too high."""
     head = Head(method="POST", target=path, headers=(("Content-Length", "99999999"),))
     return lambda engine: engine.refuse_early(head)
-
-
-def an_application(of):
-    """A step that asks for an application of an organization, or for one that there is not."""
-
-    def step(engine):
-        organization = accounts.opened(engine)
-        if organization is None:
-            return engine.handle(login_request())
-        path = f"{ME}{organization.uuid}/applications/{getattr(organization, of)}/"
-        return with_access_token(path)(engine)
-
-    return step
 
 
 def of_anothers_session(engine):
@@ -285,12 +272,8 @@ OF_DIDIT = {
     "logging in": (
         register_request(),
         accounts.verify_email(),
-        with_access_token(),
-        accounts.account_request(ME, key=None),
-        an_application("application"),
-        an_application("uuid"),
         login_request(),
-        *[accounts.FAILED_LOGIN] * 5,
+        login_request(password="wrong"),
         login_request(),
     ),
     "webhooks": (

@@ -1,8 +1,7 @@
-"""Accounts: registration by a program, a mailbox proved, logging in, and the organization."""
+"""Accounts: registration by a program, a mailbox proved, and logging in."""
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import hmac
 import math
@@ -21,7 +20,8 @@ from facematch_mock_server.vendors import base
 from . import framework
 from .access import DiditCall, Endpoint, check_rate, json_route
 from .framework import Field, Invalid
-from .records import Account, Mail, Organization
+from .records import Account, Mail
+from .webhooks import application_id
 
 
 def _hash_secret(call: DiditCall, text: str) -> str:
@@ -94,7 +94,10 @@ def _new_code(call: DiditCall) -> str:
 
 
 def _verify(call: DiditCall) -> Response:
-    """Open an organization, an application and its key, for whoever has the code."""
+    """Open an organization, an application and its key, for whoever has the code.
+
+    No source shows their bodies, nor the names: these are ours.
+    """
     accounts, ids = call.world.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
@@ -102,25 +105,28 @@ def _verify(call: DiditCall) -> Response:
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
-    organization = Organization(
-        uuid=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_new_secret(call)
-    )
+    organization, client_id, key = ids.uuid(), ids.uuid(), _new_secret(call)
     verified = attrs.evolve(account, organization=organization, code=None)
     # Of two who show the code at once, the first gets in.
     if accounts.change(account.email, lambda x: verified if x is account else x) is not verified:
         call.refuse("verify.wrong")
     # A full-access key.
-    keys = {call.world.vendor: {organization.key: Key(kind=KeyKind.LIVE)}}
+    keys = {call.world.vendor: {key: Key(kind=KeyKind.LIVE)}}
     try:
-        call.world.account.shared.open(organization.uuid, keys=keys, parent=call.world.account)
+        call.world.account.shared.open(organization, keys=keys, parent=call.world.account)
     except ValueError as error:
         # There are too many accounts: the code is good for later.
         accounts.change(account.email, lambda _: account)
         call.refuse("auth.words.403", headers=((base.HINT_HEADER, str(error)),))
     body = {
-        **_new_tokens(call, verified),
-        "organization": _organization_body(organization),
-        "application": _application_body(organization),
+        **_new_tokens(call),
+        "organization": {"uuid": organization, "name": "My organization"},
+        "application": {
+            "uuid": application_id(organization),
+            "name": "My application",
+            "client_id": client_id,
+            "api_key": key,
+        },
     }
     return call.answer("verify.answer", body)
 
@@ -133,7 +139,8 @@ def _resend(call: DiditCall) -> Response:
     if account is not None and account.organization is None:
         wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
         if wait > 0:
-            _refuse_for_a_while(wait, call, "resend.throttled")
+            seconds = str(max(1, math.ceil(wait)))
+            call.refuse("resend.throttled", headers=(("Retry-After", seconds),), wait=seconds)
         code = _new_code(call)
         changed = attrs.evolve(account, code_at=call.now, code=_hash_secret(call, code))
         if accounts.change(account.email, lambda x: changed if x is account else x) is changed:
@@ -141,91 +148,24 @@ def _resend(call: DiditCall) -> Response:
     return call.answer("resend.answer")
 
 
-def _refuse_for_a_while(seconds: float, call: DiditCall, key: str) -> None:
-    wait = str(max(1, math.ceil(seconds)))
-    call.refuse(key, headers=(("Retry-After", wait),), wait=wait)
-
-
 def _login(call: DiditCall) -> Response:
-    accounts = call.world.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
-    account = accounts.find(values["email"])
-    if account is None:
-        call.refuse("login.wrong")
-    if account.locked_until is not None and call.now < account.locked_until:
-        wait = (account.locked_until - call.now).total_seconds()
-        _refuse_for_a_while(wait, call, "login.locked")
-    if not _matches_digest(call, values["password"], account.password):
-
-        def count(account: Account) -> Account:
-            failures = account.failures + 1
-            seconds, until = lock_seconds(failures), account.locked_until
-            until = call.now + dt.timedelta(seconds=seconds) if seconds else until
-            return attrs.evolve(account, failures=failures, locked_until=until)
-
-        accounts.change(account.email, count)
+    account = call.world.records.accounts.find(values["email"])
+    if account is None or not _matches_digest(call, values["password"], account.password):
         call.refuse("login.wrong")
     if account.organization is None:
         call.refuse("login.unverified")
-    accounts.change(account.email, lambda x: attrs.evolve(x, failures=0, locked_until=None))
-    return call.answer("login.answer", _new_tokens(call, account))
+    return call.answer("login.answer", _new_tokens(call))
 
 
-def lock_seconds(failures: int) -> int:
-    """For how many seconds an account is locked by its nth failure in a row; 0 for not."""
-    # Didit skills repository, 2026; each failure beyond the last row locks as that does.
-    return {5: 900, 10: 3600, 20: 86_400}.get(min(failures, 20), 0)
-
-
-def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
-    life: int = call.claims["token.lifetime_s"]
-    access, refresh = _new_secret(call), _new_secret(call)
-    call.world.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
-    return {"access_token": access, "refresh_token": refresh, "expires_in": life}
+def _new_tokens(call: DiditCall) -> dict[str, Any]:
+    tokens = {"access_token": _new_secret(call), "refresh_token": _new_secret(call)}
+    return {**tokens, "expires_in": call.claims["token.lifetime_s"]}
 
 
 def _new_secret(call: DiditCall) -> str:
     """A token or a key; the same seed repeats it."""
     return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
-
-
-# The organization: no source shows a body, nor the names, so these are ours
-
-
-def _organization_body(organization: Organization) -> dict[str, str]:
-    return {"uuid": organization.uuid, "name": "My organization"}
-
-
-def _application_body(organization: Organization) -> dict[str, str]:
-    return {
-        "uuid": organization.application,
-        "name": "My application",
-        "client_id": organization.client_id,
-        "api_key": organization.key,
-    }
-
-
-def _read_token(call: DiditCall) -> tuple[Account, Organization]:
-    token = base.bearer_token(call.request)
-    account: Account | None = None
-    if token is not None:
-        account = call.world.records.accounts.find_by_token(token, call.now)
-    if account is None or account.organization is None:
-        call.refuse("bearer.wrong")
-    return account, account.organization
-
-
-def _list_organizations(call: DiditCall) -> Response:
-    account, organization = _read_token(call)
-    rows = [{**_organization_body(organization), "contact_email": account.email}]
-    return call.answer("organizations.answer", rows)
-
-
-def _show_application(call: DiditCall) -> Response:
-    _, organization = _read_token(call)
-    if call.words != (organization.uuid, organization.application):
-        call.refuse("application.unknown")
-    return call.answer("application.answer", _application_body(organization))
 
 
 _route = partial(json_route, credentials=())
@@ -244,17 +184,5 @@ ROUTES = (
         {"POST": _login},
         shown=("email",),
         own={401: "login.wrong", 403: "login.unverified"},
-    ),
-    _route(
-        "/auth/v2/organizations/me/",
-        {"GET": _list_organizations},
-        credentials=("authorization",),
-        own={401: "bearer.wrong"},
-    ),
-    _route(
-        "/auth/v2/organizations/me/{organization}/applications/{application}/",
-        {"GET": _show_application},
-        credentials=("authorization",),
-        own={401: "bearer.wrong", 404: "application.unknown"},
     ),
 )

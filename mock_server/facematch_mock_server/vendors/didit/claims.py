@@ -321,10 +321,5 @@ CLAIMS = table(
     row("token.lifetime_s", 86400, SKILL_MANAGEMENT, "An access token is good for a day."),
     row("login.wrong", Reply(401, {"detail": "Invalid email or password."}), SKILLS, "A wrong email or password is 401; the words are ours."),
     row("login.unverified", Reply(403, {"detail": "Verify your email address first."}), OURS, "A login before the mailbox was proved is 403."),
-    row("login.locked", Reply(429, {"detail": "Too many failed logins. Request was throttled. Expected available in {wait} seconds."}), OURS, "A login to a locked account is 429, with the right password as well; a good login forgets the failures before it."),
-    row("bearer.wrong", Reply(401, {"detail": "Invalid or expired token."}), OBSERVED_SKILLS, "Without a good access token the organizations are 401; 403 was taken as well, and the words are ours."),
-    row("organizations.answer", Reply(200), OURS, "The organizations are an array, 200."),
-    row("application.answer", Reply(200), OURS, "An application is 200."),
-    row("application.unknown", Reply(404, {"detail": "Not found."}), OURS, "An application that is not the person's own is 404."),
 )
 # fmt: on

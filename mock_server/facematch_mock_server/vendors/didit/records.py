@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import hashlib
 import threading
 import uuid
 from collections.abc import Callable
@@ -26,7 +25,7 @@ STATUSES = (
 #: How many of the newest reviews of a session are kept: no source names a limit.
 KEPT_REVIEWS = 100
 
-#: Of checkouts, accounts, mails and tokens: how many of the newest are kept.
+#: Of checkouts, accounts and mails: how many of the newest are kept.
 MOST_RECORDS = 10_000
 
 
@@ -144,16 +143,6 @@ class Plan:
 
 
 @attrs.frozen(kw_only=True)
-class Organization:
-    """The organization of a person, which is an account of the server, and its application."""
-
-    uuid: str
-    application: str
-    client_id: str
-    key: str = attrs.field(repr=False)
-
-
-@attrs.frozen(kw_only=True)
 class Account:
     """One person; of password and newest code there is a digest."""
 
@@ -162,11 +151,8 @@ class Account:
     #: None once it was used.
     code: str | None = attrs.field(default=None, repr=False)
     code_at: dt.datetime
-    #: None until the mailbox was proved.
-    organization: Organization | None = None
-    #: Logins with a wrong password since the last good one, and until when nobody may log in.
-    failures: int = 0
-    locked_until: dt.datetime | None = None
+    #: The account of the server that was opened for it; None until the mailbox was proved.
+    organization: str | None = None
 
 
 class Accounts:
@@ -175,13 +161,11 @@ class Accounts:
     def __init__(self) -> None:
         self._accounts: Collection[Account] = Collection(limit=MOST_RECORDS)
         self._lock = threading.Lock()
-        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=MOST_RECORDS)
         self._is_closed = False
 
     def close(self) -> None:
-        """Nobody has an account any more, and no token is good."""
+        """Nobody has an account any more."""
         self._is_closed = True
-        self._tokens.clear()
 
     def all(self) -> tuple[Account, ...]:
         """In the order in which they registered, of a closed world, too."""
@@ -189,10 +173,6 @@ class Accounts:
 
     def find(self, email: str) -> Account | None:
         return None if self._is_closed else self._accounts.find(email.lower())
-
-    def application_of(self, organization: str) -> str | None:
-        organizations = (account.organization for account in self._accounts.all())
-        return next((x.application for x in organizations if x and x.uuid == organization), None)
 
     def add(self, account: Account) -> bool:
         """One more; False, and nothing is done, if the address has one."""
@@ -204,19 +184,6 @@ class Accounts:
 
     def change(self, email: str, change: Callable[[Account], Account]) -> Account | None:
         return self._accounts.change(email.lower(), change)
-
-    def let_in(self, token: str, account: Account, until: dt.datetime) -> None:
-        """Whoever shows `token` is that person, until then."""
-        self._tokens.put(_digest(token), (account.email, until))
-
-    def find_by_token(self, token: str, now: dt.datetime) -> Account | None:
-        """Whose token it is; None for nobody's, or no longer."""
-        email, until = self._tokens.find(_digest(token)) or ("", now)
-        return self.find(email) if now < until else None
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 @attrs.frozen(kw_only=True)

@@ -34,7 +34,7 @@ EVENTS = (
 #: The statuses that a decision comes along with.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
-#: From an account that nobody registered to the id of its application, always the same.
+#: From an account to the id of its application, always the same.
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
@@ -78,7 +78,7 @@ def compose(
         "timestamp": delivery.timestamp,
         # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
         "created_at": delivery.timestamp,
-        "application_id": application_id(world),
+        "application_id": application_id(world.account.name),
         "environment": environment_of(session),
         "session_id": session.id,
         "status": session.status,
@@ -112,13 +112,9 @@ def compose(
     return SignedPayload(headers=tuple(headers), body=body, claims=claims.claims)
 
 
-def application_id(world: World) -> str:
-    """The id of an account's application: the one that its registration showed, or its own."""
-    account, application = world.account, None
-    if account.parent is not None:
-        records = account.parent.world(world.vendor).records
-        application = records.accounts.application_of(account.name)
-    return application or str(uuid.uuid5(_APPLICATION_NAMESPACE, account.name))
+def application_id(account: str) -> str:
+    """The id of an account's application."""
+    return str(uuid.uuid5(_APPLICATION_NAMESPACE, account))
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:

@@ -31,7 +31,6 @@ ROWS = (
     ("POST", didit.MATCH_PATH, 404, "Not found."),
     ("GET", DECISION, 404, "Not found."),
     ("POST", LOGIN, 401, "Invalid email or password."),
-    ("GET", accounts.ME, 401, "Invalid or expired token."),
     ("POST", didit.MATCH_PATH, 401, "Invalid API Key."),
     ("GET", DECISION, 405, 'Method "GET" not allowed.'),
 )
