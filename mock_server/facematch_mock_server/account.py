@@ -170,13 +170,13 @@ class World:
         if self.records.release() and self.worker is not None:
             self.worker.wake()
 
-    def log(self, head: Head, **fields: Any) -> None:
+    def log(self, head: Head, **fields: Any) -> Entry | None:
         """Write a request into the journal, with what else an `Entry` says of it."""
         if head.path.startswith(PERSON):
             # Its path opens a session.
-            return
+            return None
         request = {"method": shorten(head.method), "path": shorten(head.path, 200)}
-        self.account.journal.add({"at": self.clock.now(), **request, **fields})
+        return self.account.journal.add({"at": self.clock.now(), **request, **fields})
 
 
 class Account:

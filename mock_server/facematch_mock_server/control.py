@@ -19,7 +19,7 @@ from .faults import Fault, Stage, require_end
 from .hosted import open_sessions
 from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
-from .near_misses import NearMiss, near_misses
+from .near_misses import NearMiss
 from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount, name_keys
@@ -216,8 +216,10 @@ class Control:
         return (*self.world.recognizer.waiting.unused, *faults)
 
     def near_misses(self) -> tuple[NearMiss, ...]:
-        """Of each of `unused` the call that came closest, among the newest 500 of the journal."""
-        return tuple(near_misses(self.world, self.unused()))
+        """Of each of `unused` the call since then that came closest."""
+        nearest = {**self.world.recognizer.waiting.nearest, **self.account.faults.nearest}
+        unused = ((rule, nearest.get(id(rule))) for rule in self.unused())
+        return tuple(near[1] if near else NearMiss(rule=rule) for rule, near in unused)
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""

@@ -182,7 +182,7 @@ class Journal:
         #: Is called with each entry once it is written, and with None once all are forgotten.
         self.watch: Callable[[Entry | None], None] | None = None
 
-    def add(self, fields: dict[str, Any]) -> None:
+    def add(self, fields: dict[str, Any]) -> Entry:
         """Write one more entry with these fields, under the next number."""
         with self._lock:
             fields["number"] = self._last = self._last + 1
@@ -190,6 +190,7 @@ class Journal:
             self._entries.append(entry)
         if self.watch is not None:
             self.watch(entry)
+        return entry
 
     def clear(self) -> None:
         """Forget all; the numbers go on."""

@@ -177,6 +177,9 @@ class RuleQueue(Generic[T]):
         self._closed: tuple[T, ...] = ()
         #: Those that were used and still wait, by id: equal ones may wait beside them.
         self._used_rules: dict[int, T] = {}
+        #: Of those that were never used, by id: how many conditions the closest call missed, and
+        #: what there is to say of it.
+        self.nearest: dict[int, tuple[int, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -201,17 +204,20 @@ class RuleQueue(Generic[T]):
         with self._lock:
             self._rules.clear()
             self._used_rules.clear()
+            self.nearest.clear()
 
     def close(self) -> None:
         """None waits any more; those that were never used can still be read."""
         with self._lock:
             self._closed = self.unused
-            self.clear()
+            self._rules.clear()
+            self._used_rules.clear()
 
     def _use(self, index: int) -> T:
         """Use that rule once, under the lock; as it was."""
         rule: Any = self._rules[index]
         self._used_rules.pop(id(rule), None)
+        self.nearest.pop(id(rule), None)
         if rule.times == 1:
             del self._rules[index]
         else:

@@ -301,7 +301,7 @@ def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
     assert "SetOutcome(kind='match', score=1" in printed
     assert "control.clear_faults()" in printed
     assert "\n    no call came\n" in printed
-    assert "closest was a POST /v3/face-match/ whose pictures nobody looked at" in printed
+    assert "closest was a POST /v3/face-match/ in which no test card was seen" in printed
 
 
 def test_the_report_of_a_red_test_has_its_newest_calls(printed):

@@ -27,6 +27,7 @@ from facematch_mock_server.http.forms import (
 from facematch_mock_server.journal import SentFile, compose_note, describe_fields, presentable
 from facematch_mock_server.kinds import VendorKind
 from facematch_mock_server.messages import Head, Headers, Request, Response
+from facematch_mock_server.near_misses import note_misses
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
@@ -436,7 +437,7 @@ class Routed:
         """Write a call into the journal, with its answer; None for a call that had none."""
         request = call.request
         query = presentable(request.query) if "?" in request.target else {}
-        call.world.log(
+        entry = call.world.log(
             request,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
@@ -446,6 +447,8 @@ class Routed:
             claims=() if response is None else response.claims,
             note=compose_note(request, call.note),
         )
+        if entry is not None:
+            note_misses(call, self.operation(request), entry)
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
         return self.call(
