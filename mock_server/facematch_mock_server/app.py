@@ -8,14 +8,14 @@ from typing import Any, Protocol
 import attrs
 
 from facematch_core import __version__
-from facematch_core.addresses import MOCK_HEADER
+from facematch_core.addresses import MOCK_HEADER, is_loopback
 
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
 from .faults import PERSON, Fault, is_control, is_for_mock
 from .journal import compose_note, presentable, shorten
-from .messages import CLAIMS_HEADER, Head, Request, Response
+from .messages import CLAIMS_HEADER, Head, Request, Response, host_in
 from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
@@ -82,6 +82,9 @@ class App:
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request; raises nothing but what the recognizer raises."""
+        if not self._has_own_name(request):
+            claims = self.world.claims.citations()
+            return self._mark(claims.sealed(claims.answer("host")))
         if request.path.startswith(PERSON):
             if self.person is None:
                 return self._mark(reply_words(404, "There is no page of a person here."))
@@ -89,6 +92,17 @@ class App:
         if self.console is None:
             return self._handle(request)
         return self.console.handle(request, self._handle)
+
+    def _has_own_name(self, head: Request) -> bool:
+        """Whether a request names this server, or a vendor that it imitates."""
+        # A page in a browser can have its own name point to the loopback; then it asks under that
+        # name. Beyond the loopback, and within the process, a server may have any name.
+        host = host_in(head.header("host") or "127.0.0.1")
+        is_vendors = not is_for_mock(head) and any(
+            kind.has_host(host) for kind in self.accounts.kinds.values()
+        )
+        is_open = self.accounts.is_open or head.is_inside
+        return host is not None and (is_open or is_loopback(host) or is_vendors)
 
     def _handle(self, request: Request) -> Response:
         if is_control(request):

@@ -310,6 +310,7 @@ MOCK_CLAIMS = table(
     "mock",
     row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "A path that no vendor knows is answered with the known path that it resembles."),
     row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint that the vendor has and the mock does not imitate says so, and what it does imitate."),
+    row("host", Reply(403, {"mock": "This mock is asked under a loopback name, such as 127.0.0.1, or one of its vendors' own."}), OURS, "While the mock is bound to the loopback, it answers under no name that is neither a loopback one nor a vendor's own."),
     row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with a page of HTML; proxy limits are not documented."),
     row("limit.control", Reply(413, {"mock": "A change is described in at most 1 MiB."}), OURS, "A change through the control API is described in at most 1 MiB."),
     row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "A page of HTML, when a test asks for one, is that of some gateway."),

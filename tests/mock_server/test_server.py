@@ -84,16 +84,28 @@ def test_beyond_the_loopback_the_control_api_needs_a_token(host):
         assert MockServer(host=host, **settings).world.account.shared.is_open
 
 
-def test_a_rebound_name_reads_no_picture_and_gets_into_no_address(mock):
-    answer = by_requests(mock, {})
-    decision = f"{mock.url}/v3/session/{answer.json()['request_id']}/decision/"
-    key = {"x-api-key": mock.live_key}
-    headers = {**key, "Host": "evil.example:8080"}
-    shown = requests.get(decision, headers=headers, timeout=10).json()
-    address = shown["face_matches"][0]["source_image"]
-    assert address.startswith(f"{mock.url}/__media__/")
-    assert requests.get(address, headers=headers, timeout=10).status_code == 403
-    assert requests.get(address, timeout=10).content == P1
+CLAIMS = "X-Facematch-Claims"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "path", "name"),
+    [
+        ("didit", "/v3/sessions/", "apx.didit.me"),
+        ("didit", "/__media__/x/y", "verification.didit.me"),
+        ("azure", "/face/v1.2/detect", "shop.cognitiveservices.azure.com"),
+        ("deepvue", "/v1/facematch", "production.deepvue.tech"),
+        ("rekognition", "/", "rekognition.eu-west-1.amazonaws.com"),
+        ("compreface", "/api/v1/verification/verify", "localhost"),
+    ],
+)
+def test_a_rebound_name_is_answered_by_no_vendor(vendor, path, name):
+    """A page in a browser can have any name point to the loopback."""
+    with MockServer(vendor=vendor) as mock:
+        claims = [
+            requests.post(mock.url + path, headers={"Host": host}, timeout=10).headers[CLAIMS]
+            for host in ("evil.example:8080", f"{name}.evil.example", name, "127.0.0.1:8080")
+        ]
+    assert ["mock.host" in each for each in claims] == [True, True, False, False]
 
 
 # Its life

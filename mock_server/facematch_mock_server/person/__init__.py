@@ -14,14 +14,13 @@ from importlib import resources
 from string import Template
 from urllib.parse import quote
 
-from facematch_core.addresses import is_loopback
 from facematch_mock_server import console, hosted
 from facematch_mock_server.account import World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES
 from facematch_mock_server.faults import PERSON
 from facematch_mock_server.http.forms import FormError, read_form
-from facematch_mock_server.messages import Request, Response, host_in
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.services import Session
 
 #: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.
@@ -47,7 +46,6 @@ _ADDRESS = re.compile(
 _REFUSALS = {
     "inside": (404, "There is no page here", "Without a port, control.sessions plays the person."),
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
-    "host": (403, "This host name is refused", "Take a loopback one, such as 127.0.0.1."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
     "over": (410, "This session is over", "Ask the application for a new one."),
     "form": (403, "This form is refused", "Open the session's address anew, and press there."),
@@ -79,12 +77,8 @@ class PersonPage:
             return _reply_page(*_REFUSALS[refusal.args[0]])
 
     def _answer(self, request: Request) -> Response:
-        host = host_in(request.header("host") or "")
         if request.is_inside or not self._is_on:
             raise _Refusal("inside" if request.is_inside else "off")
-        # Under a name that points here, it could be a page of somebody else's in the same browser.
-        if host is None or not (self._accounts.is_open or is_loopback(host)):
-            raise _Refusal("host")
         account_name, _, rest = request.path.removeprefix(PERSON).partition("/")
         if not rest:
             return _reply_file(account_name)

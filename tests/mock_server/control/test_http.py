@@ -242,9 +242,12 @@ def test_a_body_that_is_no_json_changes_nothing(engine, body, media, status):
 @pytest.mark.parametrize(
     ("token", "status"), [("abcdefgh", 200), ("abcdefgx", 403), ("", 403), (None, 403)]
 )
-@pytest.mark.parametrize("host", ["127.0.0.1", "mock.internal:8080"])
-def test_a_token_is_asked_for_whatever_the_host(host, token, status):
+@pytest.mark.parametrize(
+    ("host", "is_open"), [("127.0.0.1", False), ("127.0.0.1", True), ("mock.internal:8080", True)]
+)
+def test_a_token_is_asked_for_whatever_the_host(host, is_open, token, status):
     engine = didit.new_engine(control_token="abcdefgh")
+    engine.accounts.is_open = is_open
     more = {} if token is None else {"x_mock_token": token}
     assert ask(engine, "clock", host=host, **more)[0] == status
 

@@ -88,7 +88,7 @@ def test_a_body_in_many_pieces_holds_nobody_up(mock):
     ("path", "more"),
     [
         ("/__mock__/faults", {"Host": "127.0.0.1"}),
-        ("/v3/billing/top-up/", {"Host": "mock", "x-api-key": "mock-live-key"}),
+        ("/v3/billing/top-up/", {"Host": "127.0.0.1", "x-api-key": "mock-live-key"}),
     ],
 )
 def test_json_of_any_depth_is_refused(mock, depth, opening, path, more):

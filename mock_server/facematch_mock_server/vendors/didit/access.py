@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from facematch_core.addresses import is_loopback
 from facematch_mock_server.account import World
 from facematch_mock_server.hosted import current
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
@@ -68,25 +67,14 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Head | None) -> str:
-    # If that is no name of it, its address: what is shown, and sent in webhooks, must not lead
-    # elsewhere.
+    """How addresses of this server begin: under the name by which it was asked."""
     address = world.account.shared.address or "http://127.0.0.1"
-    if head is None or not names_this_server(world, head):
+    host = head and head.header("host")
+    if not host:
         return address
-    host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
     scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
     return f"{scheme}://{host}"
-
-
-def names_this_server(world: World, head: Head) -> bool:
-    """Whether the Host header is a name of this server."""
-    # A page in a browser can have its own name point to the loopback; then it asks under that name.
-    # Beyond the loopback, and within the process, a server may have any name.
-    host = host_in(head.header("host") or "127.0.0.1")
-    if host is None:
-        return False
-    return world.account.shared.is_open or head.is_inside or host in HOSTS or is_loopback(host)
 
 
 # The checks. That the rate limit comes first, then the key, then method, content type and body, is

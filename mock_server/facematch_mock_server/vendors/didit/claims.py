@@ -254,7 +254,6 @@ CLAIMS = table(
 
     row("media.ttl_s", 3600, OPENAPI, "The address of a picture lives 3600 seconds."),
     row("media.picture", Reply(200), OURS, "A picture is served as it was sent, by the mock itself, at an address that carries its signature; it is not to be kept."),
-    row("media.host", Reply(403, {"mock": "Pictures are read under a name of this server: 127.0.0.1, say."}), OURS, "While the mock is bound to the loopback, pictures are not served under a host name that is neither the loopback's nor Didit's."),
     row("media.method", Reply(405, {"mock": "A picture is read with GET."}, (("Allow", "GET, HEAD"),)), OURS, "Another method than GET or HEAD is refused."),
     row("media.unknown", Reply(404, {"mock": "There is no such picture: no such session, or it was deleted."}), OURS, "The address of a picture that there is not, or whose session was deleted, is 404."),
     row("media.unsigned", Reply(403, {"mock": "The signature of this address does not fit. Ask for the decision again."}), OURS, "An address whose signature does not fit is 403."),
