@@ -97,7 +97,7 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: From so many characters on a secret is masked wherever it stands in a text.
+#: From so many characters on a secret is masked wherever it is in a text.
 _SHORTEST = 8
 
 

@@ -28,8 +28,8 @@ def test_of_two_secrets_that_begin_alike_nothing_is_left():
 
 def test_a_short_secret_blacks_out_no_vendors_sentence():
     """The key of a test may be a letter: what has it in a word stays readable."""
-    said = "The security token (key=e, e) expired."
-    assert without_secrets(said, (Secret("e"),)) == "The security token (key=***, ***) expired."
+    sentence = "The security token (key=e, e) expired."
+    assert without_secrets(sentence, (Secret("e"),)) == "The security token (key=***, ***) expired."
     assert without_secrets(f"x{KEY}x", (Secret(KEY), Secret("e"))) == "x***x"
 
 

@@ -550,7 +550,7 @@ def test_a_pooler_by_transaction_loses_no_call_and_no_outcome(bounced):
     with contextlib.closing(SqlStore(bounced)) as store:
         verifier = FaceVerifier(FakeBackend(), policies=[Budget(calls, name="shop", store=store)])
         with ThreadPoolExecutor(8) as pool:
-            made = [pool.submit(verifier.verify, picture(), picture()) for _ in range(calls)]
-            assert all(call.result(60).is_match for call in made)
+            verdicts = [pool.submit(verifier.verify, picture(), picture()) for _ in range(calls)]
+            assert all(verdict.result(60).is_match for verdict in verdicts)
         (budget,) = store.budgets()
         assert (budget.spent, budget.reserved, budget.unknown) == (calls, 0, 0)
