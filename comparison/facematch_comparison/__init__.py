@@ -12,7 +12,7 @@ from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, PairNames, ScoreTable
-    from .calibration import calibrate, calibration_of
+    from .calibration import calibration_of
     from .columns import ColumnsNotRecognised
     from .evaluation import evaluate
     from .gate import Verdict, judge
@@ -41,7 +41,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "answers": "BILLED DECISIONS NO_DECISION Answers Grouping PairNames ScoreTable",
-        "calibration": "calibrate calibration_of",
+        "calibration": "calibration_of",
         "columns": "ColumnsNotRecognised",
         # Not from the model: with this module comes what a notebook shows of it.
         "evaluation": "Evaluation evaluate",
@@ -86,7 +86,6 @@ __all__ = [
     "UnresolvedCharge",
     "Verdict",
     "WrongPair",
-    "calibrate",
     "calibration_of",
     "digest_answers",
     "draw_pairs",

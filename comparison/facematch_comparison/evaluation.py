@@ -238,12 +238,6 @@ def _wider(rate: Rate, resampled: Interval | None) -> Interval | None:
     )
 
 
-def check_direction(table: ScoreTable) -> None:
-    """Refuse a system whose mated pairs score lower than non-mated ones, beyond chance."""
-    if why_not := _why_reversed(table):
-        raise InvalidRequest(f"{why_not} For distances say {argument('distance', True)}.")
-
-
 def _why_reversed(table: ScoreTable) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
@@ -501,8 +495,9 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "to one test set can be compared."
             )
     # One bad column stops only itself.
-    if all(_why_reversed(each.table) for each in answers):
-        check_direction(first)
+    reasons = [_why_reversed(each.table) for each in answers]
+    if all(reasons):
+        raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
 
 
 def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from kit.comparison.tables import as_real, crowd, system_answers, with_columns
 
-from facematch_comparison import calibrate, calibration_of, evaluate
+from facematch_comparison import calibration_of, evaluate
 from facematch_core import InvalidRequest, ThresholdRule
 
 
@@ -11,35 +11,43 @@ def of_shares(system):
     return with_columns(system, scores=(system.table.scores / 100).round(4))
 
 
+def shipped(system, fmr, **more):
+    return calibration_of(evaluate([system], required_fmr=fmr), "a", **more)
+
+
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 def test_shares_become_scores_of_a_verifier(rule):
     system = as_real(crowd(rule=rule))
     shares = of_shares(system)
     for fmr in (0.01, 0.005):
-        (point,) = calibrate(shares, [fmr], name="s").points
-        (of_scores,) = calibrate(system, [fmr], name="s").points
-        assert point.threshold == pytest.approx(of_scores.threshold, abs=1e-3)
-        assert (point.errors, point.upper) == (of_scores.errors, of_scores.upper)
-        passed = with_columns(system, scores=shares.table.scores * 100).table.passed(
-            point.threshold
-        )
-        assert np.count_nonzero(passed & ~system.table.mated) <= point.errors
-    shipped = calibration_of(evaluate([shares], required_fmr=0.01), "a")
-    assert shipped.points[0].threshold == calibrate(shares, [0.01], name="s").points[0].threshold
-    assert "times 100" in shipped.chosen_on
-    assert "times" not in calibrate(system, [0.01], name="s").chosen_on
+        of_scores, of_share = (shipped(each, fmr) for each in (system, shares))
+        for point, scored in zip(of_share.points, of_scores.points, strict=True):
+            assert point.threshold == pytest.approx(scored.threshold, abs=1e-3)
+            assert (point.errors, point.upper) == (scored.errors, scored.upper)
+            passed = with_columns(system, scores=shares.table.scores * 100).table.passed(
+                point.threshold
+            )
+            assert np.count_nonzero(passed & ~system.table.mated) <= point.errors
+    assert ("times 100" in of_share.chosen_on, "times" in of_scores.chosen_on) == (True, False)
+
+
+def test_the_thresholds_that_were_judged_are_shipped_and_of_a_gate_one():
+    evaluation = evaluate([as_real(crowd(others=60))], required_fmr=0.005)
+    (system,) = evaluation.systems
+    judged = {0.005: system.at_required, **{each.fmr: each.point for each in system.at_fmrs[:2]}}
+    points = calibration_of(evaluation, "a").points
+    assert [point.max_fmr for point in points] == sorted(judged, reverse=True)
+    assert all(point.threshold == judged[point.max_fmr].threshold for point in points)
+    assert not any(point.is_bounded for point in points)
+    (point,) = calibration_of(evaluation, "a", max_fmr=0.02).points
+    assert (point.threshold, point.is_bounded) == (system.at_required.threshold, True)
 
 
 @pytest.mark.parametrize("scores", [(-2, 50), (20, 900)])
 def test_other_scores_are_no_verifiers(scores):
     low, high = scores
-    system = as_real(system_answers([high] * 40, [low] * 40))
-    for ship in (
-        lambda: calibrate(system, [0.1], name="s"),
-        lambda: calibration_of(evaluate([system], required_fmr=0.1), "a"),
-    ):
-        with pytest.raises(InvalidRequest, match="between 0 and 100"):
-            ship()
+    with pytest.raises(InvalidRequest, match="between 0 and 100"):
+        shipped(as_real(system_answers([high] * 40, [low] * 40)), 0.1)
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -47,7 +55,7 @@ def test_a_score_that_is_the_threshold(rule):
     shares = np.repeat([0.9, 0.666, 0.665, 0.1], [100, 1, 1, 98])
     system = with_columns(as_real(crowd(rule=rule, people=100, mated=1, others=1)), scores=shares)
     system = with_columns(system, mated=np.arange(200) < 100)
-    (point,) = calibrate(system, [0.01], name="s").points
+    (point,) = shipped(system, 0.01).points
     for scores in (shares * 100, (shares * 100).round(9)):
         passed = with_columns(system, scores=scores).table.passed(point.threshold)
         assert np.count_nonzero(passed) == 101
@@ -63,4 +71,4 @@ def test_what_a_calibration_needs_and_distances_are_refused():
         (attrs.evolve(system, backend=None, environment=None), "backend and environment,"),
     ):
         with pytest.raises(InvalidRequest, match=words):
-            calibrate(wrong, [0.01], name="s")
+            shipped(wrong, 0.01)

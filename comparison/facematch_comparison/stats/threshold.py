@@ -8,7 +8,6 @@ wants a threshold that was judged on other people divides the test set, and pays
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -49,8 +48,8 @@ class ThresholdChoice:
         rule: How a score is compared with it.
         fmr: At it, on the pairs that it was chosen on; None without a threshold. Its interval is
             that of the order statistic, two-sided, so that its upper end is `upper`.
-        upper: The true FMR lies below this with `confidence`; None without a threshold. At a
-            threshold that was chosen by its point estimate it is above `max_fmr`.
+        upper: The true FMR lies below this with `confidence`; None without a threshold. As the
+            threshold was chosen by its point estimate, it is above `max_fmr`.
         confidence: One-sided, 0-1.
         why_not: Why there is no threshold, in a sentence; None if there is one.
         pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
@@ -67,7 +66,7 @@ class ThresholdChoice:
 
 
 def threshold_for_fmr(
-    table: ScoreTable, max_fmr: float, *, confidence: float = 0.95, bounded: bool = False
+    table: ScoreTable, max_fmr: float, *, confidence: float = 0.95
 ) -> ThresholdChoice:
     """The lowest threshold whose FMR is at most `max_fmr` on these pairs.
 
@@ -80,7 +79,6 @@ def threshold_for_fmr(
         table: What a system answered.
         max_fmr: Above 0, at most 1.
         confidence: Of the upper bound, one-sided; above 0.5, below 1.
-        bounded: Ask more: that the upper bound, too, is at most `max_fmr`.
 
     Raises:
         InvalidRequest: a number is out of range, or the system has no scores or no known rule.
@@ -101,43 +99,18 @@ def threshold_for_fmr(
             why_not="No pair of different people was compared.",
             pairs_needed=trials_allowing(1, max_fmr),
         )
-    rates = Rates(table, 2 * confidence - 1)
-
-    def choice_for(allowed: int) -> ThresholdChoice:
-        threshold = _lowest(table, allowed)
-        if threshold is None:
-            return no_choice
-        fmr = at_chosen_threshold(rates.at("fmr", threshold), allowed / len(non_mated))
-        upper = fmr.interval.high if fmr.interval else None
-        return attrs.evolve(no_choice, threshold=threshold, fmr=fmr, upper=upper)
-
-    def is_beyond(allowed: int) -> bool:
-        upper = choice_for(allowed).upper
-        return upper is None or upper > max_fmr
-
-    most_errors = allowed_errors(max_fmr, len(non_mated))
     if reason := why_unseen(max_fmr, len(non_mated)):
         return attrs.evolve(no_choice, why_not=reason, pairs_needed=trials_allowing(1, max_fmr))
-    choice = choice_for(most_errors)
-    if choice.threshold is None:
+    threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
+    if threshold is None:
         return attrs.evolve(
             no_choice,
             why_not=f"Two different people have the highest score of all pairs "
             f"({non_mated[-1]:g}): no threshold keeps them out and lets anybody in.",
         )
-    if not bounded or not is_beyond(most_errors):
-        return choice
-    # The bound rises with their number, apart from how they share people.
-    first_beyond = bisect.bisect_left(range(most_errors), True, key=is_beyond)
-    if first_beyond:
-        return choice_for(first_beyond - 1)
-    least = choice_for(0).upper
-    bound = "" if least is None else f" Without an error, the bound is {least:.2g}."
-    return attrs.evolve(
-        no_choice,
-        why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(non_mated)} non-mated "
-        f"pairs: more of them are needed.{bound}",
-    )
+    fmr = at_chosen_threshold(Rates(table, 2 * confidence - 1).at("fmr", threshold), max_fmr)
+    upper = fmr.interval.high if fmr.interval else None
+    return attrs.evolve(no_choice, threshold=threshold, fmr=fmr, upper=upper)
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
