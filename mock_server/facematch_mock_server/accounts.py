@@ -8,8 +8,8 @@ import re
 import secrets
 import threading
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -74,6 +74,8 @@ class Accounts(Shared):
             for name, seconds in (latency or {}).items()
         }
         self.sent_pictures, self.saved_pictures = Pictures(), Pictures()
+        #: Starts the server.
+        self.start: Callable[[], Any] = lambda: None
         self._seed = seed
         self._chosen = {
             kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, None, {}) for kind in kinds

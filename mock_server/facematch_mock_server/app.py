@@ -51,11 +51,6 @@ class App:
         self.person: Person | None = None
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether nobody reaches the server any more, within the process either."""
-        return self.accounts.is_stopped
-
-    @property
     def account(self) -> Account:
         """The first one, as it is now: a reset puts another in its place."""
         return self.accounts.main
@@ -96,13 +91,12 @@ class App:
     def _has_own_name(self, head: Request) -> bool:
         """Whether a request names this server, or a vendor that it imitates."""
         # A page in a browser can have its own name point to the loopback; then it asks under that
-        # name. Beyond the loopback, and within the process, a server may have any name.
+        # name. Beyond the loopback a server may have any name.
         host = host_in(head.header("host") or "127.0.0.1")
         is_vendors = not is_for_mock(head) and any(
             kind.has_host(host) for kind in self.accounts.kinds.values()
         )
-        is_open = self.accounts.is_open or head.is_inside
-        return host is not None and (is_open or is_loopback(host) or is_vendors)
+        return host is not None and (self.accounts.is_open or is_loopback(host) or is_vendors)
 
     def _handle(self, request: Request) -> Response:
         if is_control(request):

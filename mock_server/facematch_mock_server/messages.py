@@ -55,8 +55,6 @@ class Head:
     #: Names in lower case, in the order sent.
     headers: Headers = attrs.field(default=(), converter=_lower_names, repr=False)
     peer: str = "127.0.0.1"
-    #: Whether it came without a socket, from a program in this process.
-    is_inside: bool = attrs.field(default=False, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
 
     # Worked out once: a request is asked for it ten times.

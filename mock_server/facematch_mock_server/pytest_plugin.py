@@ -151,7 +151,7 @@ def _make_mock_fixture(vendor: str) -> Any:
             # It may still have webhooks to deliver, in a thread of its own.
             server.stop()
 
-    mock.__doc__ = f"""The API of {vendor} without a socket: whatever requests sends to its hosts.
+    mock.__doc__ = f"""The API of {vendor} at its own address: whatever requests sends to its hosts.
 
     For programs that use requests themselves and name the vendor's address, and for this library.
     Another client that asks for the vendor's address fails the test, before anything is sent. What

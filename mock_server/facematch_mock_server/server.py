@@ -24,7 +24,7 @@ from .vendors import choose_each, vendor_named
 
 if TYPE_CHECKING:
     from .control import Control
-    from .http.client import MockAdapter
+    from .http.adapter import MockAdapter
     from .recognition.recognizer import EngineName
 
 
@@ -112,8 +112,8 @@ class MockServer:
     """Mock vendors on this machine. A context manager.
 
     Starting takes about a millisecond, so each test can have its own; tests that share one have an
-    account each. Any HTTP client in any language can ask it; `adapter` gives the same answers
-    without a socket.
+    account each. Any HTTP client in any language can ask it; `adapter` leads requests there from a
+    vendor's own address.
 
     Args:
         vendor: Whom to imitate: ``didit``, ``deepvue``, or several of them on one port, with one
@@ -223,6 +223,7 @@ class MockServer:
         # Some 30 ms a picture: too long for the loop that all servers share.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port, tls=tls)
+        self.accounts.start = self.start
 
     @property
     def world(self) -> World:
@@ -307,10 +308,11 @@ class MockServer:
         return self.url + PREFIX
 
     def adapter(self) -> MockAdapter:
-        """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
-        from .http.client import MockAdapter
+        """For ``session.mount(...)`` of requests: whatever a session asks there, this mock answers.
+        One that was never started starts with the first call."""
+        from .http.adapter import MockAdapter
 
-        return MockAdapter(self.app)
+        return MockAdapter(self.accounts)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -1,9 +1,8 @@
-"""Three servers that are alike and a way into each: socket, adapter, `responses`; and bodies."""
+"""The same request by hand over a socket, and by requests."""
 
 import requests
+from kit import front as prepared
 from kit.rawclient import RawClient, chunked
-
-from facematch_mock_server.http import client as prepared
 
 #: Headers that belong to the connection, not to the answer.
 FRONTS = {"date", "server", "connection", "keep-alive", "transfer-encoding", "content-length"}

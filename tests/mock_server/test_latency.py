@@ -7,9 +7,9 @@ import json
 
 import pytest
 import requests
+from kit.front import MockAdapter
 
 from facematch_mock_server import MockServer, card_sheet
-from facematch_mock_server.http.client import MockAdapter
 
 URL = "http://127.0.0.1:1"
 P1 = card_sheet()["p1"].data

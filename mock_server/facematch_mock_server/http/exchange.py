@@ -1,4 +1,4 @@
-"""What becomes of one request, over a socket or without one: the answer, and where it breaks."""
+"""What becomes of one request: the answer, and where it breaks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import datetime as dt
 import http
 import json
 import logging
-import time
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Protocol, TypeVar
@@ -27,8 +26,6 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it: `App` says what each of these is. Safe across threads."""
 
-    @property
-    def is_stopped(self) -> bool: ...
     def account_of(self, head: Head) -> Account: ...
     def at_connection(self) -> Fault | None: ...
     def at_head(self, head: Head) -> tuple[Account | None, Fault | None]: ...
@@ -92,10 +89,6 @@ def carry_out(handler: Handler, request: Request, fault: Fault | None) -> Answer
         handler.note(request, str(fault))
         return AnswerPlan(fault=fault)
     response = _guard(lambda: handler.handle(request))
-    while request.is_inside and response.until is not None:
-        time.sleep(0.01)
-        again = attrs.evolve(request, until=response.until)
-        response = _guard(lambda: handler.handle(again))  # noqa: B023 - it is called here
     fault = response.fault
     if fault is None:
         seconds = handler.latency_s(request)

@@ -1,29 +1,34 @@
-"""The app behind the package `responses`, for tests that use it already."""
+"""A mock behind the package `responses`, for tests that use it already."""
 
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Protocol
 
 import responses
 from requests import PreparedRequest
 
-from facematch_mock_server.http.client import MockAdapter
-from facematch_mock_server.http.exchange import Handler
+from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.http.adapter import MockAdapter
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
 
-class AppResponse(responses.BaseResponse):
-    """Answers every method and path under some base URLs by an app."""
+class App(Protocol):
+    """That of a `MockServer`."""
 
-    def __init__(self, app: MockAdapter, base_urls: Iterable[str]) -> None:
+    accounts: Accounts
+
+
+class AppResponse(responses.BaseResponse):
+    """Answers every method and path under some base URLs by a mock."""
+
+    def __init__(self, adapter: MockAdapter, base_urls: Iterable[str]) -> None:
         bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
         super().__init__("*", re.compile(f"({bases})([/?#]|$)"))
-        self._app = app
+        self._adapter = adapter
 
     def matches(self, request: PreparedRequest) -> tuple[bool, str]:
         if self._url_matches(self.url, str(request.url)):
@@ -33,21 +38,18 @@ class AppResponse(responses.BaseResponse):
     def get_response(self, request: PreparedRequest) -> HTTPResponse:
         # `responses` leaves the arguments of the call there.
         timeout = getattr(request, "req_kwargs", {}).get("timeout")
-        return self._app.ask(request, timeout)
+        answer: HTTPResponse = self._adapter.send(request, stream=True, timeout=timeout).raw
+        return answer
 
 
-def register(
-    rsps: responses.RequestsMock,
-    handler: Handler,
-    base_urls: Iterable[str],
-    *,
-    sleep: Callable[[float], None] = time.sleep,
-) -> AppResponse:
-    """Let `handler` answer everything under `base_urls` while `rsps` is active.
+def register(rsps: responses.RequestsMock, app: App, base_urls: Iterable[str]) -> AppResponse:
+    """Let the mock of `app` answer everything under `base_urls` while `rsps` is active.
 
     Returns:
         What was registered; its `calls` are those that it answered.
     """
-    answer = AppResponse(MockAdapter(handler, sleep=sleep), base_urls)
+    # The one of requests is in the hands of `responses` meanwhile.
+    really_send = responses._real_send  # noqa: SLF001
+    answer = AppResponse(MockAdapter(app.accounts, really_send), base_urls)
     rsps.add(answer)
     return answer

@@ -44,7 +44,6 @@ _ADDRESS = re.compile(
 )
 #: Why there is no page: status, title, sentence.
 _REFUSALS = {
-    "inside": (404, "There is no page here", "Without a port, control.sessions plays the person."),
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
     "over": (410, "This session is over", "Ask the application for a new one."),
@@ -77,8 +76,8 @@ class PersonPage:
             return _reply_page(*_REFUSALS[refusal.args[0]])
 
     def _answer(self, request: Request) -> Response:
-        if request.is_inside or not self._is_on:
-            raise _Refusal("inside" if request.is_inside else "off")
+        if not self._is_on:
+            raise _Refusal("off")
         account_name, _, rest = request.path.removeprefix(PERSON).partition("/")
         if not rest:
             return _reply_file(account_name)

@@ -12,6 +12,7 @@ import threading
 import attrs
 import requests
 from kit import canaries
+from kit.front import MockAdapter
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
@@ -20,7 +21,6 @@ from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.http.client import MockAdapter
 
 START = dt.datetime(2026, 11, 20, 8, tzinfo=dt.UTC)
 #: The calls that cost money, by vendor; and the one that Deepvue wants first.

@@ -6,6 +6,7 @@ In an outcome, what is behind the first number is that after the same start agai
 import itertools
 
 from kit import canaries
+from kit.front import MockAdapter
 from kit.money.faults import (
     AGAIN,
     CASES,
@@ -24,7 +25,6 @@ from facematch_core.store import MemoryStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.http.client import MockAdapter
 from facematch_rekognition import RekognitionBackend
 
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"

@@ -16,12 +16,10 @@ DOWN = {"stage": "answer", "kind": "status", "status": 503}
 
 
 class Asking:
-    def __init__(self, way, vendor="didit"):
+    def __init__(self, vendor="didit"):
         self.mock = MockServer(vendor=vendor).start()
         self.control = self.mock.control
         self.session = requests.Session()
-        if way == "in process":
-            self.session.mount(self.mock.url, self.mock.adapter())
 
     def close(self):
         self.session.close()
@@ -47,9 +45,9 @@ class Asking:
         return len(self.control.charges())
 
 
-@pytest.fixture(params=["over HTTP", "in process"])
-def asking(request):
-    client = Asking(request.param)
+@pytest.fixture
+def asking():
+    client = Asking()
     yield client
     client.close()
 
@@ -188,7 +186,7 @@ FIELDS = {
 
 @pytest.mark.parametrize("vendor", FIELDS)
 def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(vendor):
-    (path, body, field), way = FIELDS[vendor], Asking("over HTTP", vendor)
+    (path, body, field), way = FIELDS[vendor], Asking(vendor)
     try:
         way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
         for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):

@@ -7,9 +7,9 @@ import httptools
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kit import front as prepared
 
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
-from facematch_mock_server.http import client as prepared
 from facematch_mock_server.http import exchange
 from facematch_mock_server.messages import HEADER_VALUE, Head, Request, Response
 

@@ -1,19 +1,17 @@
-"""Every fault that is possible, over a socket and within the process: the same for requests."""
+"""Every fault that is possible, over a socket and by the front without one: the same."""
 
 import contextlib
 import logging
 
 import pytest
 import requests
-import responses
+from kit.front import MockAdapter
 from urllib3.util import Timeout
 
 from facematch_core.deadline import Deadline
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind
-from facematch_mock_server.http.client import MockAdapter
-from facematch_mock_server.http.in_responses import register
 
 URL = "http://vendor.example"
 IN_TIME_S, TOO_LATE_S = 0, 3600
@@ -74,26 +72,19 @@ def by_adapter(engine, sent, serve):
         return outcome(session, URL, sent)
 
 
-def by_responses(engine, sent, serve):
-    with responses.RequestsMock() as rsps, requests.Session() as session:
-        register(rsps, engine, [URL])
-        return outcome(session, URL, sent)
-
-
 @pytest.mark.parametrize(("place", "seconds", "executed", "name"), FAULTS)
 def test_every_fault_is_the_same_everywhere(  # noqa: PLR0917 - fixtures and parameters
     make_engine, make_fault, serve, caplog, place, seconds, executed, name
 ):
     caplog.set_level(logging.ERROR, "urllib3")
     seen = []
-    for ask in (over_a_socket, by_adapter, by_responses):
+    for ask in (over_a_socket, by_adapter):
         engine = make_engine(make_fault(place, seconds=seconds, executed=executed, status=503))
         sent = {**SENT[name](), "timeout": (30, 0.5 if seconds == TOO_LATE_S else 30)}
         result = ask(engine, sent, serve)
         seen.append((result, len(engine.handled), engine.notes))
         assert engine.faults.all == ()
     assert seen[1] == seen[0]
-    assert seen[2] == seen[0]
 
 
 #: What `facematch_core.http` makes of the faults that leave no answer. GET /x, sent in full.

@@ -1,5 +1,6 @@
-"""The adapter and `responses`: the same status, headers and bytes as over a socket."""
+"""A mock in a vendor's place, by adapter and by `responses`; and the front without a socket."""
 
+import contextlib
 import json
 
 import pytest
@@ -7,11 +8,11 @@ import requests
 import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import front as prepared
+from kit.front import MockAdapter
 from kit.mock_ways import by_requests, on_the_wire
 
-from facematch_mock_server import MockServer
-from facematch_mock_server.http import client as prepared
-from facematch_mock_server.http.client import MockAdapter
+from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.http.in_responses import register
 from facematch_mock_server.http.server import HttpServer
 
@@ -50,23 +51,20 @@ def ways(make_engine):
     engine = make_engine(limit=1000)
     with HttpServer(engine) as front, requests.Session() as pooled, requests.Session() as mounted:
         mounted.mount(front.url, MockAdapter(make_engine(limit=1000)))
-        yield front, pooled, mounted, make_engine(limit=1000)
+        yield front, pooled, mounted
 
 
 def check(ways, sent):
-    front, pooled, mounted, engine = ways
+    front, pooled, mounted = ways
     expected = on_the_wire(sent, front.url, front.port, FRONTS)
     assert by_requests(pooled, sent, front.url, FRONTS) == expected
     assert by_requests(mounted, sent, front.url, FRONTS) == expected
-    with responses.RequestsMock() as rsps, requests.Session() as session:
-        register(rsps, engine, [front.url])
-        assert by_requests(session, sent, front.url, FRONTS) == expected
     return expected
 
 
 @given(sent=requests_sent())
 @settings(max_examples=max(60, settings().max_examples))
-def test_every_way_in_gives_the_same_answer(ways, sent):
+def test_the_front_gives_the_same_answer_as_a_socket(ways, sent):
     check(ways, sent)
 
 
@@ -91,7 +89,7 @@ def test_limits_broken_heads_and_interim_answers_are_the_same(ways, name):
 
 def test_what_requests_adds_is_what_it_sends(ways):
     """The headers that urllib3 and http.client add are added within the process as well."""
-    front, pooled, mounted, _ = ways
+    front, pooled, mounted = ways
     for headers in ({}, {"User-Agent": None, "Accept-Encoding": None, "Accept": None}):
         seen = [
             json.loads(s.post(f"{front.url}/x", data=b"a", headers=headers).content)["headers"]
@@ -129,30 +127,88 @@ def test_a_mounted_session_opens_no_socket_for_the_vendors_address(engine, monke
     assert engine.handled[0].peer == "127.0.0.1"
 
 
-def test_responses_answers_what_is_registered_and_leaves_the_users_own_alone(engine):
-    with responses.RequestsMock() as rsps:
+# A vendor's own address
+
+
+@pytest.fixture(params=["adapter", "responses"])
+def asking(request):
+    """A mock that nobody has started, and a session whose calls of Didit go there."""
+    mock, session = MockServer(), requests.Session()
+    session.headers["x-api-key"] = mock.live_key
+    with contextlib.ExitStack() as stack:
+        stack.callback(mock.stop)
+        stack.enter_context(session)
+        if request.param == "adapter":
+            session.mount(URL, mock.adapter())
+        else:
+            register(stack.enter_context(responses.RequestsMock()), mock.app, [URL])
+        yield mock, session
+
+
+P1 = card_sheet()["p1"].data
+FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+
+
+def test_it_answers_as_the_vendor_from_the_first_call_on(asking):
+    mock, session = asking
+    answer = session.post(f"{URL}/v3/face-match/?q=1", files=FILES, timeout=10)
+    assert (answer.status_code, answer.reason, answer.url) == (
+        *(200, "OK"),
+        f"{URL}/v3/face-match/?q=1",
+    )
+    assert answer.request.url == answer.url
+    decision = f"{URL}/v3/session/{answer.json()['request_id']}/decision/"
+    media = session.get(decision, timeout=10).json()["face_matches"][0]["source_image"]
+    assert media.startswith(f"{URL}/__media__/")
+    assert session.get(media, timeout=10).content == P1
+    assert len(mock.control.charges()) == 1
+
+
+FAULTS = [
+    ({"stage": "answer", "kind": "status", "status": 503}, 503),
+    ({"stage": "connect", "kind": "reset"}, requests.ConnectionError),
+    ({"stage": "mid_upload", "kind": "reset"}, requests.ConnectionError),
+    ({"stage": "after_upload", "kind": "truncate", "executed": True}, requests.ConnectionError),
+    ({"stage": "after_upload", "kind": "delay", "seconds": 9}, requests.ReadTimeout),
+    ({"stage": "mid_body", "kind": "truncate"}, requests.exceptions.ChunkedEncodingError),
+    ({"stage": "mid_body", "kind": "dribble", "seconds": 0}, 200),
+]
+
+
+@pytest.mark.parametrize(("fault", "outcome"), FAULTS, ids=str)
+def test_a_fault_is_met_as_at_the_vendor(asking, fault, outcome):
+    mock, session = asking
+    mock.control.add_fault(Fault(**fault))
+    if isinstance(outcome, int):
+        assert session.post(f"{URL}/v3/face-match/", files=FILES, timeout=10).status_code == outcome
+    else:
+        with pytest.raises(outcome):
+            session.post(f"{URL}/v3/face-match/", files=FILES, timeout=(10, 0.5))
+    charged = fault.get("executed", fault["stage"] == "mid_body")
+    assert len(mock.control.charges()) == charged
+    assert mock.control.faults() == ()
+
+
+def test_after_a_stop_connections_are_refused_until_a_start(asking):
+    mock, session = asking
+    mock.stop()
+    with pytest.raises(requests.ConnectionError, match="refused"):
+        session.post(f"{URL}/v3/face-match/", files=FILES, timeout=10)
+    assert not mock.control.charges()
+    assert not mock.control.journal()
+    with mock:
+        assert session.get(f"{URL}/system/healthcheck", timeout=10).status_code == 200
+
+
+def test_responses_answers_what_is_registered_and_leaves_the_users_own_alone():
+    with MockServer() as mock, responses.RequestsMock() as rsps:
         rsps.get("https://other.example/", body="theirs")
-        answered = register(rsps, engine, [URL, "http://localhost:1/base/"])
+        answered = register(rsps, mock.app, [URL, "http://localhost:1/v3/"])
         assert requests.get("https://other.example/", timeout=1).text == "theirs"
-        assert requests.get(f"{URL}?q=1", timeout=1).status_code == 200
-        assert requests.delete(f"{URL}/v3/x/", timeout=1).status_code == 200
-        assert requests.get("http://localhost:1/base/x", timeout=1).status_code == 200
-        for other in (f"{URL}.example/", "http://localhost:1/other", "http://localhost:12/base/"):
+        assert requests.get(f"{URL}?q=1", timeout=9).status_code == 404
+        assert requests.delete(f"{URL}/v3/x/", timeout=9).status_code == 404
+        assert requests.get("http://localhost:1/v3/sessions/", timeout=9).status_code == 403
+        for other in (f"{URL}.example/", "http://localhost:1/other", "http://localhost:12/v3/"):
             with pytest.raises(requests.ConnectionError):
                 requests.get(other, timeout=1)
-        assert answered.call_count == len(engine.handled) == 3
-
-
-def test_a_server_that_was_stopped_answers_through_responses_no_more():
-    with MockServer() as server:
-        pass
-    with responses.RequestsMock() as rsps:
-        register(rsps, server.app, [URL])
-        headers = {"x-api-key": server.live_key}
-        for _ in range(2):
-            with pytest.raises(requests.ConnectionError, match="refused"):
-                requests.post(f"{URL}/v3/face-match/", headers=headers, timeout=1)
-            assert not server.control.charges()
-            assert not server.control.journal()
-        with server:
-            assert requests.get(f"{URL}/system/healthcheck", timeout=1).status_code == 200
+        assert answered.call_count == len(mock.control.journal()) == 3

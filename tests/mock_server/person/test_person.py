@@ -142,10 +142,6 @@ def test_an_address_finds_one_session_of_its_account(mock):
     other.control.sessions.workflow(KYC, kind="kyc")
     session = start(mock, key=other.live_key)
     assert look(session["url"]).status_code == 200
-    inside = requests.Session()
-    inside.mount("http://", mock.adapter())
-    answer = inside.get(session["url"])
-    assert (answer.status_code, "control.sessions" in answer.text) == (404, True)
     moved = session["url"].replace("/team-b/", "/main/")
     paths = ("main/session/AAAAAAAAAAAA", "main/session/", "nobody/session/x", "x.png", "")
     for url in (moved, *(mock.url + PERSON + path for path in paths)):

@@ -2,9 +2,9 @@
 
 import pytest
 import requests
+from kit.front import MockAdapter
 
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.http.client import MockAdapter
 
 GOOD = make_card("p2")
 DIDIT = "http://127.0.0.1:1"

@@ -72,7 +72,7 @@ def origin_of(world: World, head: Head | None) -> str:
     host = head and head.header("host")
     if not host:
         return address
-    # In process the address is the vendor's own, and that is https.
+    # The vendor's own address is https.
     scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
     return f"{scheme}://{host}"
 

@@ -87,20 +87,6 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     assert len(receiver.came) == 2
 
 
-def test_a_mock_without_a_socket_delivers_as_well(receiver):
-    mock = MockServer(clock=VirtualClock(didit.START))
-    base = "https://verification.didit.me"
-    with requests.Session() as session:
-        session.mount(base, mock.adapter())
-        session.headers["x-api-key"] = mock.live_key
-        listen(mock, receiver.url)
-        assert session.post(base + "/v3/face-match/", files=FILES).status_code == 200
-    mock.control.webhooks.wait()
-    assert states(mock) == ["delivered"]
-    mock.stop()
-    assert is_quiet()
-
-
 def test_a_clock_that_runs_has_a_timer(receiver):
     with MockServer(clock=VirtualClock(running=True)) as mock:
         listen(mock, receiver.url)

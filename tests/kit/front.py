@@ -1,4 +1,4 @@
-"""The mock without a socket: an adapter of requests, and a response of `responses`."""
+"""The mock without a socket, whose time passes where somebody sleeps: an adapter of requests."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout
@@ -54,7 +55,7 @@ class MockAdapter(HTTPAdapter):
 
     def ask(self, sent: requests.PreparedRequest, timeout: Any = None) -> HTTPResponse:
         """The answer to `sent`, as urllib3 would give it to requests; a fault is raised."""
-        if self._handler.is_stopped:
+        if self._is_stopped():
             pool = connection_from_url(str(sent.url))
             error = NewConnectionError(HTTPConnection(pool.host), "[Errno 111] Connection refused")
             cause = MaxRetryError(pool, sent.path_url, error)
@@ -76,6 +77,10 @@ class MockAdapter(HTTPAdapter):
         if refusal is not None:
             return call.answer(request.method, AnswerPlan(response=refusal))
         plan = exchange.carry_out(self._handler, request, fault)
+        while plan.response is not None and plan.response.until is not None:
+            time.sleep(0.01)
+            again = attrs.evolve(request, until=plan.response.until)
+            plan = exchange.carry_out(self._handler, again, None)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:
@@ -85,6 +90,10 @@ class MockAdapter(HTTPAdapter):
                 raise
             plan = exchange.carry_out(self._handler, late, None)
         return call.answer(request.method, plan)
+
+    def _is_stopped(self):
+        accounts = getattr(self._handler, "accounts", None)
+        return accounts is not None and accounts.is_stopped
 
 
 class _Call:
@@ -231,7 +240,6 @@ def read_request(prepared: requests.PreparedRequest) -> Request:
         target=prepared.path_url,
         headers=_list_headers(prepared),
         body=_read_body(prepared.body),
-        is_inside=True,
     )
 
 
