@@ -44,7 +44,7 @@ from facematch_core.errors import (
     SessionNotFound,
     VendorError,
 )
-from facematch_core.http import BodyShape, ErrorRow, HttpRequest
+from facematch_core.http import BodyShape, ErrorRow, HttpReply, HttpRequest
 
 from . import client, wire
 from .arguments import Id, check_dollars, check_id, check_secret, check_text, hide
@@ -401,44 +401,40 @@ class DiditAccount:
         answer says whether it was done.
         """
         self._check_environment(url)
-        outcome = self._try_post(url, key, body, read=read, advice=advice)
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def _try_post(
-        self,
-        url: str,
-        key: Secret | None,
-        body: Mapping[str, Any],
-        *,
-        read: Callable[[Any, Any], T],
-        advice: str,
-    ) -> T | BaseException:
-        """The same, or the error to raise, which holds no frames: they have the password."""
         backend, clock = self._backend, self._backend.client.clock
         longest_s = backend.connect_timeout_s + backend.read_timeout_s
-        hidden = tuple(part for part in body.values() if isinstance(part, Secret))
+        outcome: T | VendorError
         try:
+            # Made in an argument, so that no frame that lives on holds it.
             reply = backend.client.send(
                 HttpRequest(
                     url=url,
                     headers={} if key is None else {"x-api-key": key},
                     json={k: v.reveal() if isinstance(v, Secret) else v for k, v in body.items()},
-                    masked=hidden,
+                    masked=tuple(part for part in body.values() if isinstance(part, Secret)),
                 ),
                 backend=NAME,
                 charges=0,
                 deadline=Deadline.after(longest_s, clock),
             )
         except OutcomeUnknown as error:
-            return OutcomeUnknown(f"{error.message} {advice}", backend=NAME, billing=_NO_PRICE)
-        except BaseException as error:  # noqa: BLE001 - raised again by the caller
-            if isinstance(error, VendorError):
-                error.billing = _NO_PRICE
-            return error.with_traceback(None)
+            outcome = OutcomeUnknown(f"{error.message} {advice}", backend=NAME, billing=_NO_PRICE)
+        except VendorError as error:
+            error.billing, outcome = _NO_PRICE, error.with_traceback(None)
+        else:
+            outcome = self._read_reply(reply, read, advice, registers=key is None)
+            # The frame of a function that raises stays alive with the error.
+            del reply
+        if isinstance(outcome, VendorError):
+            raise outcome
+        return outcome
+
+    def _read_reply(
+        self, reply: HttpReply, read: Callable[[Any, Any], T], advice: str, *, registers: bool
+    ) -> T | VendorError:
+        """What an answer to such a call says, or the error to raise."""
         environment = client.environment_of(reply)
-        if backend.environment is Environment.MOCK and environment is None:
+        if self._backend.environment is Environment.MOCK and environment is None:
             return EnvironmentMismatch(
                 f"The account is set to mock, but what answered ({reply.status}) does not say that "
                 "it is a mock, and may be the real vendor: check the address and the environment.",
@@ -452,8 +448,9 @@ class DiditAccount:
             # A gateway may answer so, with a page of markup.
             problem = f"{NAME} answered {reply.status}, but not in its own form."
         else:
-            find_row = functools.partial(_find_row, key is None)
-            refusal = wire.error_of(reply, now=clock.now(), find_row=find_row)
+            now = self._backend.client.clock.now()
+            find_row = functools.partial(_find_row, registers)
+            refusal = wire.error_of(reply, now=now, find_row=find_row)
             refusal.environment = environment
             if type(refusal) is not VendorError:
                 return refusal

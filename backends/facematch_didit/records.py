@@ -33,9 +33,7 @@ from facematch_core.backend import CALL_ID_KEY, without_private
 from . import wire
 from .wire import D, Verdicts
 from .words import (
-    APPROVED,
     CHARGED,
-    DECLINED,
     ENVIRONMENTS,
     LIVENESS_SCALE,
     MATCH_SCALE,
@@ -307,10 +305,9 @@ def _read_verdict(
     decision = fields["decision"]
     # In a session that is declined, expired or open no program may take the person as verified, and
     # an approved one makes no match of a comparison that failed: a person approved the session.
-    may_pass = block["status"] in (APPROVED, DECLINED) and session is SessionStatus.APPROVED
     if block["status"] == "Not Finished":
         decision = verdicts.inconclusive
-    elif decision is verdicts.passed and not may_pass:
+    elif decision is verdicts.passed and session is not SessionStatus.APPROVED:
         decision = verdicts.review
         text = (
             "It passed, but the session that it belongs to is not approved, so the pass does not "

@@ -246,6 +246,28 @@ def test_a_refusal_of_the_records_is_raised_and_free(refusal, error):
     assert caught.value.ids.call == ID
 
 
+class Slow(Records):
+    """Each answer takes a second."""
+
+    def __init__(self, clock, *sessions):
+        super().__init__(*sessions)
+        self.clock = clock
+
+    def _answer(self, path, query):
+        self.clock.advance(1)
+        return super()._answer(path, query)
+
+
+def test_the_deadline_ends_the_search_also_among_decisions(monkeypatch):
+    clock = ManualClock()
+    monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
+    began, records = clock.monotonic(), Slow(clock, *(session(n, "other") for n in range(1, 21)))
+    with pytest.raises(fm.VendorUnavailable):
+        look(records, deadline_s=15, clock=clock)
+    assert records.decisions
+    assert clock.monotonic() - began < 17
+
+
 class Endless(Records):
     """Every page of the list is the first, with a larger offset; each answer takes a while."""
 

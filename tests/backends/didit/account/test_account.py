@@ -170,9 +170,10 @@ def test_frames_of_what_only_reads_hold_no_answer(scripted_account):
 
 def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted_account):
     account, script = scripted_account(BALANCE, environment="mock")
-    with pytest.raises(fm.EnvironmentMismatch):
-        account.balance()
-    assert len(script.seen) == 1
+    for call in (DiditAccount.balance, CONFIDING["register"], lambda a: a.delete(ID)):
+        with pytest.raises(fm.EnvironmentMismatch):
+            call(account)
+    assert len(script.seen) == 3
     account, _ = scripted_account((*BALANCE, {MOCK_HEADER: "1"}), environment="mock")
     assert str(account.balance().amount) == "1.0000"
     with DiditAccount(api_key="k", environment="mock") as real:
@@ -182,9 +183,10 @@ def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted_account):
             assert caught.value.billing.ground == "nothing was sent"
 
 
-def test_the_account_of_a_backend_has_its_key_and_connections(key):
+def test_the_account_of_a_backend_has_its_key_and_connections(key, monkeypatch):
     backend, script = DiditBackend(api_key=key, read_timeout_s=7), ScriptedAdapter(BALANCE)
     backend.client.mount("https://", script)
+    monkeypatch.setattr(backend.client, "close", pytest.fail)
     with DiditAccount.of(backend) as account:
         account.balance()
     account.balance()
