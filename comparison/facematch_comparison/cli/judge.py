@@ -176,7 +176,9 @@ def _money(value: Decimal) -> str:
 )
 @file_option("--wrong", "Write every pair that a system got wrong (.csv or .json).")
 @file_option("--answers", "Write every answer to every pair (.csv or .parquet).")
-@file_option("--calibration", "Write the thresholds of --system, for verifiers: for --fmr and usual rates.")
+@file_option(
+    "--calibration", "Write the thresholds of --system, for verifiers: for --fmr and usual rates."
+)
 @click.option("--system", metavar="NAME", help="With --calibration: whose, of several.")
 @common.valid_days
 @common.allow_mock
