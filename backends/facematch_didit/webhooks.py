@@ -261,8 +261,8 @@ def _verify(body: bytes, headers: Headers, expected: Expected, seen: Seen | None
     texts = _read_headers(headers)
     if not _is_signed(body, texts, keys):
         raise WebhookRefused(
-            f"No X-Signature or X-Signature-V2 fits the body with any of {len(keys)} secrets: "
-            "compare them with the destination's, and hand over the body as it came. "
+            "No X-Signature or X-Signature-V2 fits the body with a secret that is set "
+            f"({len(keys)}): compare with the destination's, and hand over the body as it came. "
             "X-Signature-Simple is not enough: it does not cover the decision.",
             reason=Refusal.UNSIGNED,
         )
