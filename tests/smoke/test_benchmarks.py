@@ -22,6 +22,7 @@ SMALLEST = {
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
     "pytest_plugin": ("--rounds", "1"),
     "quality_limits": (),
+    "simulate": (),
     "verdicts": ("--studies", "2", "--processes", "1"),
 }
 

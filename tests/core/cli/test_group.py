@@ -204,7 +204,7 @@ def test_commands_and_options_are_completed_beside_a_broken_plug_in(complete, co
     assert complete("facematch ")[:2] == ["verify", "liveness"]
     assert {"cards", "compare", "mock", "parity"} <= set(complete("facematch "))
     assert "--threshold" in complete("facematch verify --thr")
-    assert complete("facematch compare thr") == ["threshold"]
+    assert complete("facematch compare unr") == ["unresolved"]
     assert complete("facematch h") == ["hello"]
     assert complete("facematch compare run --backend loc") == ["local"]
 
