@@ -60,6 +60,8 @@ _OVERTIME_S = 900.0
 #: with the age of the session.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
+#: In which a person may still go on.
+_OPEN = (SessionState.PENDING, SessionState.ABANDONED)
 #: In which nothing more comes by itself. A person may revise what is decided: a webhook says so.
 _SETTLED = frozenset(SessionState) - {
     SessionState.PENDING,
@@ -180,7 +182,8 @@ def judge(
     result = SessionResult(
         record=record,
         state=state,
-        way_in=_usable(reading.way_in),
+        # Whoever goes on in one that is over is filmed for nothing, and it may cost.
+        way_in=_usable(reading.way_in) if state in _OPEN else None,
         match=match,
         liveness=liveness,
         compared_with=reading.compared_with if is_reported(match) else None,

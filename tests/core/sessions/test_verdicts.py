@@ -340,8 +340,11 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
     ],
 )
 def test_nobody_is_waited_for_without_end_but_whom_the_vendor_asked_back(more, at, state):
-    result = judged(at=at, state=STATE.PENDING, **more)
+    way_in = more.pop("way_in", WayIn())
+    way_in = attrs.evolve(way_in, link=fm.Secret("https://go.acme.example/s"))
+    result = judged(at=at, state=STATE.PENDING, **{**more, "way_in": way_in})
     assert result.state is state
+    assert (result.way_in is None) is (state is STATE.EXPIRED)
     assert (result.read_again_s is None) is (state is STATE.EXPIRED)
 
 
