@@ -98,7 +98,7 @@ class Secret:
 
 
 #: From so many characters on a secret is masked wherever it is in a text.
-_SHORTEST = 8
+_SHORTEST = 4
 
 
 def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
@@ -128,7 +128,7 @@ def _forms(value: str) -> Iterator[str]:
     """The texts as which a secret may come back."""
     yield value
     # Of what is shorter, base64 would be letters that are in many a word.
-    if len(value) < _SHORTEST:
+    if len(value) < 8:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
