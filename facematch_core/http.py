@@ -649,10 +649,10 @@ class _HttpCall:
             outcome = self._read_refusal(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
-        if self.is_accepted and vendor_id not in (None, self.call.vendor_id):
-            return self._end_unreadable(_about_another(vendor_id, self.call))
-        if isinstance(call, Call) and (name := _find_other_echo(backend, reply, call)):
-            return self._end_unreadable(f"it repeats another {name} than was sent")
+        if problem := _find_stranger(
+            backend, reply, self.call, vendor_id if self.is_accepted else None
+        ):
+            return self._end_unreadable(problem)
         if isinstance(outcome, Result):
             billing = outcome.billing
             if self.is_last_free and self.ledger.paid_charges and billing.charged is not Charged.NO:
@@ -925,14 +925,9 @@ def _fetch_free(
             error = _mismatch_error(backend, reply)
         elif reply.status not in request.expects:
             error = _error_by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
+        elif call is None or not (problem := _find_stranger(backend, reply, call, vendor_id)):
+            return reply
         else:
-            problem = ""
-            if call and None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
-                problem = _about_another(vendor_id, call)
-            elif call and (name := _find_other_echo(backend, reply, call)):
-                problem = f"it repeats another {name} than was sent"
-            if not problem:
-                return reply
             answered = f"{backend.name} answered {reply.status}"
             error = unreadable_error(answered, problem, FREE_BILLING)
     error.billing = FREE_BILLING
@@ -1001,22 +996,23 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
     return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
 
 
-def _about_another(vendor_id: str | None, call: Request | CallRecord) -> str:
-    return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
-
-
-def _find_other_echo(backend: HttpBackend, reply: HttpReply, call: Call | CallRecord) -> str:
-    """The name of what a reply repeats and the call did not send; empty if there is none."""
+def _find_stranger(
+    backend: HttpBackend, reply: HttpReply, call: Request | CallRecord, vendor_id: str | None
+) -> str:
+    """Why a reply, which has this `vendor_id`, is about another call; empty if nothing says so."""
+    if None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
+        return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
+    if not isinstance(call, Call | CallRecord):
+        return ""  # the core compares what an answer about a session shows
     call_id = call.id if isinstance(call, CallRecord) else call.call_id
     sent = {"call_id": call_id, "caller_ref": call.caller_ref}
     try:
         for name, shown in backend.echoes(reply).items():
             # Forms trim white space, and a vendor may make a number of digits.
             if None not in (shown, sent[name]) and f"{shown}".strip() != f"{sent[name]}".strip():
-                return name
+                return f"it repeats another {name} than was sent"
     except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
-        report_fault(error)
-        return "text"
+        return f"what it repeats cannot be read: {report_fault(error)}"
     return ""
 
 
