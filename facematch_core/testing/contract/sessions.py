@@ -286,7 +286,7 @@ class SessionRules(Rules):
                 assert ids[1] != ids[2], "two records of one person have one session"
 
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Link and token are in `Session` alone: in no record, result, event, log or error.
+        """Link and token are in `way_in` alone: in no record, result, event, log or error.
 
         Whoever has them is the person: a log with links is a heap of open doors.
         """
