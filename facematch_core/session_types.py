@@ -17,6 +17,7 @@ from typing import Any, Final
 import attrs
 
 from .clock import Clock, RateWindow, SystemClock
+from .errors import InvalidRequest
 from .images import Image, ImageLimits
 from .masking import Secret
 from .models import (
@@ -298,6 +299,7 @@ class SessionReading(SessionAnswer):
         doubts: Why a pass needs a person: a weaker method than the one that was asked for.
         read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
             does not say.
+        has_begun: Whether its word is that the person is in it; checks and attempts say so, too.
         attempts: How many the person has made; None if the vendor does not say.
         is_asked_back: Whether the vendor waits for the person to come once more, however long.
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
@@ -320,6 +322,7 @@ class SessionReading(SessionAnswer):
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     doubts: tuple[ResultWarning, ...] = ()
     read_again_s: float | None = None
+    has_begun: bool = False
     attempts: int | None = None
     is_asked_back: bool = False
     reviewed: bool | None = None
@@ -422,6 +425,9 @@ class SessionResult(NoTruth, Document):
                 login, never from the record. `about` is None where that does not matter.
             max_age_s: Seconds since the start, above 0: 600 for a login, 3,600 for a payout, more
                 where people at the vendor look; `math.inf` for a later look at what was decided.
+
+        Raises:
+            InvalidRequest: `max_age_s` is no number above 0.
         """
         return not self.why_not(subject_ref, purpose=purpose, about=about, max_age_s=max_age_s)
 
@@ -431,7 +437,16 @@ class SessionResult(NoTruth, Document):
         """Every reason for which `is_verified_for` says no; none if it says yes.
 
         For logs and for people who help: no reason holds what the arguments or the record say.
+
+        Raises:
+            InvalidRequest: `max_age_s` is no number above 0.
         """
+        is_number = type(max_age_s) in (int, float)
+        if not is_number or not max_age_s > 0:
+            problem = f"{max_age_s:g}" if is_number else f"a {type(max_age_s).__name__}"
+            raise InvalidRequest(
+                f"max_age_s must be seconds above 0, not {problem}: math.inf for any age."
+            )
         record, age_s = self.record, None
         if record.started_at is not None:
             age_s = (self.clock.now() - record.started_at).total_seconds()

@@ -166,7 +166,7 @@ def judge(
     state, lasts_s = reading.state, rules.can.result_lasts_s
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
-    if reading.attempts or reading.checks:
+    if reading.has_begun or reading.attempts or reading.checks:
         left_s += _OVERTIME_S
     if state is SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = SessionState.EXPIRED

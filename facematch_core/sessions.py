@@ -218,7 +218,7 @@ class Sessions:
             if text is not None or name != "about":
                 check_text(name, text)
         if type(valid_for_s) not in (int, float) or not 0 < valid_for_s < 1e9:
-            raise InvalidRequest("valid_for_s must be a number of seconds above 0.")
+            raise InvalidRequest("valid_for_s must be a number of seconds above 0 and below 1e9.")
         if threshold is not None or review_threshold is not None:
             self._check_scored(Operation.MATCH, InvalidRequest)
         if liveness_threshold is not None:

@@ -192,6 +192,7 @@ class SessionBackend(http.ApiKeyBackend):
                 page={"endpoint": self.address} if token else {},
                 expires_at=record.expires_at,
             ),
+            has_begun=word == "Running",
             attempts=len(attempts),
             raw=_pick(answer),
         )

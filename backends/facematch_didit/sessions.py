@@ -233,6 +233,7 @@ def read_reply(
         terms=terms,
         created_at=decision.created_at,
         facts=facts,
+        has_begun=decision.status is SessionStatus.IN_PROGRESS,
         is_asked_back=decision.status in (SessionStatus.AWAITING_USER, SessionStatus.RESUBMITTED),
         doubts=tuple(_read_doubts(backend, decision)),
         way_in=WayIn(

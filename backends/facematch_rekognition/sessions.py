@@ -165,6 +165,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         state=state,
         vendor_status=status,
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
+        has_begun=status == "IN_PROGRESS",
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
         # A session serves one check: whoever has begun it cannot begin again.
         way_in=WayIn(

@@ -229,6 +229,7 @@ NOBODY["result"] = None
 def test_a_state_and_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
     reading = read(with_attempts(*attempts, status=word), record)
     assert (reading.state, reading.vendor_status) == (state, word)
+    assert reading.has_begun is (word == "Running")
     if attempts and state != "decided":
         assert verdicts(reading) == ("inconclusive", "inconclusive")
     assert (reading.way_in.token is None) is (record is LATE)

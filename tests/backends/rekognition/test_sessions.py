@@ -79,6 +79,7 @@ def test_of_a_session_without_a_result_nobody_is_judged(status, state):
     reading = read({**SUCCEEDED, "Status": status})
     assert (reading.state, reading.vendor_status, reading.checks) == (state, status, ())
     page = {"session_id": SESSION_ID, "region": "eu-west-1"}
+    assert reading.has_begun is (status == "IN_PROGRESS")
     assert reading.way_in.page == (page if status == "CREATED" else {})
     assert (reading.way_in.expires_at - START).total_seconds() == 180
 

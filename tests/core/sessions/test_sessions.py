@@ -1,6 +1,7 @@
 """What a caller of sessions gets, is refused, pays, and what others hear of it."""
 
 import logging
+import math
 import pickle
 
 import attrs
@@ -149,6 +150,7 @@ def test_a_start_that_gives_what_is_judged_already_is_none(answer):
     [
         *({"threshold": 0.9}, {"threshold": 101}, {"liveness_threshold": float("nan")}),
         *({"threshold": 80, "review_threshold": 70}, {"valid_for_s": 0}, {"valid_for_s": True}),
+        {"valid_for_s": math.inf},
         *({"purpose": ""}, {"purpose": None}, {"about": ""}, {"about": 7}),
     ],
     ids=str,

@@ -193,6 +193,12 @@ def test_every_reason_for_a_no_is_named_and_none_says_whose_it_is():
     assert not any(word in " ".join(reasons) for word in (SUBJECT, PURPOSE, ABOUT, "canary"))
 
 
+@pytest.mark.parametrize("max_age_s", [0, -1.0, math.nan, True, None, "600"], ids=str)
+def test_an_age_that_nobody_means_is_refused(max_age_s):
+    with pytest.raises(fm.InvalidRequest):
+        verified(judged(), max_age_s=max_age_s)
+
+
 @pytest.mark.parametrize(("today", "of_record"), [(95.0, 50.0), (50.0, 95.0), (95.0, None)])
 @pytest.mark.parametrize("check", [MATCH, LIVENESS])
 def test_the_stricter_threshold_counts(today, of_record, check):
@@ -332,6 +338,8 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
         ({"checks": ()}, 3601, STATE.EXPIRED),
         ({"checks": ()}, 3600, STATE.PENDING),
         ({"checks": (), "way_in": WayIn(expires_at=after(600))}, 601, STATE.EXPIRED),
+        ({"checks": (), "has_begun": True}, 4500, STATE.PENDING),
+        ({"checks": (), "has_begun": True}, 4501, STATE.EXPIRED),
         ({"checks": (), "attempts": 1}, 4500, STATE.PENDING),
         ({"checks": (), "attempts": 1}, 4501, STATE.EXPIRED),
         ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 4500, STATE.PENDING),

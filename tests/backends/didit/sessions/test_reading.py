@@ -77,6 +77,7 @@ def test_each_word_is_a_state_and_only_an_open_session_has_a_link(word, state, r
     reading = read(status=word)
     assert (reading.state, reading.vendor_status) == (state, word)
     assert reading.approved is (word == "Approved")
+    assert reading.has_begun is (word == "In Progress")
     assert (reading.way_in.link is not None) is (state is SessionState.PENDING)
     assert read(status=word, session_url=None).way_in.link is None
     if word != "Approved":
