@@ -48,8 +48,9 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .aio import AsyncFaceVerifier, AsyncSessions
+    from .base.clock import Clock, SystemClock
+    from .base.masking import Secret
     from .calibration import Calibration, CalibrationPoint
-    from .clock import Clock, SystemClock
     from .config import open_async_sessions, open_async_verifier, open_sessions, open_verifier
     from .errors import (
         FATAL,
@@ -80,7 +81,6 @@ if TYPE_CHECKING:
     from .events import CallEvent, EventKind
     from .failover import Failover
     from .images import Image, ImageFormat
-    from .masking import Secret
     from .models import (
         Advice,
         Billing,
@@ -231,8 +231,8 @@ __all__ = [
 #: Where the public names live, in the order in which they are looked for. A module is imported when
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
-    "models errors clock masking images calibration events policy verifier failover plugins config "
-    "resilience store session_types sessions aio"
+    "models errors base.clock base.masking images calibration events policy verifier failover "
+    "plugins config resilience store session_types sessions aio"
 )
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from . import _containers
-from ._cancellation import find_callers_exception
 from ._containers import Damaged, Header, ImageFormat, refuse, strip_profile
+from .base.cancellation import find_callers_exception
 from .errors import InvalidImage, InvalidRequest
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
 import anyio
 import anyio.lowlevel
 
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation
-from .deadline import NO_DEADLINE, Deadline
+from .base.cancellation import CANCELLATION, CallCancelled, Cancellation
+from .base.deadline import NO_DEADLINE, Deadline
 from .errors import (
     FATAL,
     ConfigurationError,

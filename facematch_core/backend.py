@@ -25,7 +25,10 @@ from typing import Any, ClassVar
 import attrs
 
 from . import errors, models
-from .addresses import check_base_url
+from .base.addresses import check_base_url
+from .base.clock import RateWindow
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import Secret, muted, without_private
 from .calls import (
     Call,
     DeleteRequest,
@@ -35,11 +38,8 @@ from .calls import (
     Request,
     StartRequest,
 )
-from .clock import RateWindow
-from .deadline import NO_DEADLINE, Deadline
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import describe, is_union, kind_words, kinds_of, type_hints
-from .masking import Secret, muted, without_private
 from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import (
     Deletion,

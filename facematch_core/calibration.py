@@ -11,10 +11,10 @@ from typing import Any, Final
 import attrs
 
 from .backend import Backend
+from .base.files import read_text
+from .base.nesting import load_json
 from .errors import ConfigurationError, InvalidRequest
-from .files import read_text
 from .models import Environment, ThresholdRule, check_aware, read_document, written
-from .nesting import load_json
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 import attrs
 
 from . import models
-from .clock import Clock, SystemClock
-from .deadline import NO_DEADLINE, Deadline
+from .base.clock import Clock, SystemClock
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import ResultMasker
 from .images import Image
-from .masking import ResultMasker
 from .models import Billing
 from .session_types import Deletion, SessionReading, SessionRecord
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import attrs
 import platformdirs
 
-from ._forks import fork_safe_lock
 from .backend import Backend
+from .base.files import read_toml
+from .base.forks import fork_safe_lock
+from .base.masking import Secret
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
-from .files import read_toml
 from .kinds import describe, nearest
-from .masking import Secret
 from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments

@@ -21,9 +21,9 @@ from typing import Any
 
 import attrs
 
-from ._cancellation import find_callers_exception
 from .backend import Backend, can_be_sought
-from .clock import Clock
+from .base.cancellation import find_callers_exception
+from .base.clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from .models import Answer, Billing, CallRecord, Charged, Environment, Operation
 

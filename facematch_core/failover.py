@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from . import errors
-from .clock import Clock, SystemClock
+from .base.clock import Clock, SystemClock
 from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from .images import Image
 from .kinds import nearest

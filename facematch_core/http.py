@@ -17,9 +17,11 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 import attrs
 
 from . import errors, models
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
 from .backend import RemoteBackend, can_be_sought, report_fault, unreadable_error
+from .base.addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
+from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import Secret, mask_error, masker, quote_text, without_secrets
 from .calls import (
     Call,
     DeleteRequest,
@@ -31,10 +33,8 @@ from .calls import (
     ignore,
     way_of,
 )
-from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
-from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (

@@ -16,8 +16,8 @@ import attrs
 from requests.structures import CaseInsensitiveDict
 
 from . import errors
-from .masking import Secret
-from .nesting import load_json
+from .base.masking import Secret
+from .base.nesting import load_json
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"

@@ -19,22 +19,22 @@ from typing import Any, TypeAlias, TypeVar, cast
 import attrs
 
 from . import errors, models
-from ._cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .backend import CALL_ID_KEY, Backend, can_be_sought, report_fault
+from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
+from .base.clock import Clock
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import without_private
+from .base.nesting import load_json
+from .base.threads import HelperThreads, NoThread, StillRunning
 from .calibration import Calibration
 from .calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
-from .clock import Clock
-from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images import Image, ImageLimits
-from .masking import without_private
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
-from .nesting import load_json
 from .policy import ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 from .session_types import SessionAnswer
-from .threads import HelperThreads, NoThread, StillRunning
 
 R = TypeVar("R")
 

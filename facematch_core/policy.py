@@ -11,11 +11,11 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from . import models
-from ._cancellation import find_callers_exception
 from .backend import Backend
+from .base.cancellation import find_callers_exception
+from .base.masking import ResultMasker
 from .calibration import Calibration
 from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
-from .masking import ResultMasker
 
 R = TypeVar("R", bound=models.Result)
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from . import errors
-from .masking import masker, quote_text
+from .base.masking import masker, quote_text
 from .messages import BodyShape, HttpReply
 from .models import Billing, Charged, ResultWarning
 

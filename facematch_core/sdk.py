@@ -11,10 +11,10 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import attrs
 
 from . import errors, models
-from ._cancellation import find_callers_exception
 from .backend import RemoteBackend, describe_fault, report_fault, unreadable_error
+from .base.cancellation import find_callers_exception
+from .base.masking import Secret, mask_error, muted
 from .calls import Call, LivenessCall, MatchCall, Request
-from .masking import Secret, mask_error, muted
 from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import SessionAnswer
 

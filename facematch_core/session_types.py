@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import attrs
 
-from .clock import Clock, RateWindow, SystemClock
+from .base.clock import Clock, RateWindow, SystemClock
+from .base.masking import Secret
 from .errors import InvalidRequest
 from .images import Image, ImageLimits
-from .masking import Secret
 from .models import (
     UNWRITTEN,
     Billing,

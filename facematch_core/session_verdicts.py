@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 import attrs
 
 from . import models
+from .base.masking import Secret
 from .errors import EnvironmentMismatch, SessionMismatch
 from .images import Image
-from .masking import Secret
 from .models import (
     Billing,
     Charged,

@@ -13,12 +13,13 @@ from typing import Any, NoReturn, Self, TypedDict, TypeVar
 import attrs
 
 from . import errors
-from ._cancellation import find_callers_exception
-from .addresses import find_foreign_host
 from .backend import RemoteBackend, report_fault
+from .base.addresses import find_foreign_host
+from .base.cancellation import find_callers_exception
+from .base.clock import Clock
+from .base.deadline import Deadline
+from .base.masking import Secret
 from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
-from .clock import Clock
-from .deadline import Deadline
 from .errors import (
     ConfigurationError,
     FaceMatchError,
@@ -27,7 +28,6 @@ from .errors import (
     SessionNotFound,
 )
 from .events import FollowUpEmitter
-from .masking import Secret
 from .models import CallRecord, Environment, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
 from .refusals import FREE_BILLING, NOT_KEPT

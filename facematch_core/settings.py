@@ -14,8 +14,8 @@ import attrs
 
 from . import kinds
 from .backend import Backend
+from .base.masking import Secret
 from .errors import ConfigurationError
-from .masking import Secret
 from .plugins import verifier_arguments
 
 if TYPE_CHECKING:

@@ -50,18 +50,18 @@ from urllib3.exceptions import (
 from urllib3.util import parse_url
 
 from . import errors
-from ._cancellation import find_callers_exception
 from ._version import __version__
-from .addresses import is_loopback
 from .backend import unreadable_error
+from .base.addresses import is_loopback
+from .base.cancellation import find_callers_exception
+from .base.clock import Clock, SystemClock
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import Secret, muted
+from .base.threads import HelperThreads, NoThread, StillRunning
 from .calls import ignore
-from .clock import Clock, SystemClock
-from .deadline import NO_DEADLINE, Deadline
-from .masking import Secret, muted
 from .messages import HttpReply, HttpRequest, encode_request
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, accepted_billing
-from .threads import HelperThreads, NoThread, StillRunning
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
 MOST_IDLE_S = 30.0

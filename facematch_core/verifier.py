@@ -28,11 +28,12 @@ from typing import (
 import attrs
 
 from . import errors
-from ._cancellation import CANCELLATION, find_callers_exception
 from .backend import Backend
+from .base.cancellation import CANCELLATION, find_callers_exception
+from .base.clock import Clock, SystemClock
+from .base.deadline import Deadline
+from .base.threads import HelperThreads
 from .calibration import Calibration, as_calibration
-from .clock import Clock, SystemClock
-from .deadline import Deadline
 from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
 from .events import CallEvent, EventEmitter
 from .images import Image
@@ -54,7 +55,6 @@ from .models import (
 from .pipeline import CallOptions, Defaults, Pipeline, check_deadline_s, load_images
 from .policy import RESULT_TYPES, ResultPolicy
 from .resilience import Policy, Retry
-from .threads import HelperThreads
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -34,7 +34,7 @@ from facematch_core.backend import (
     LivenessCall,
     MatchCall,
 )
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse, VendorError
 from facematch_core.http import (
     MOCK_HEADER,

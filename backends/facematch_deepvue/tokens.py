@@ -15,7 +15,7 @@ from collections.abc import Callable
 import attrs
 
 from facematch_core import Billing, Charged, Clock, FaceMatchError, Secret, VendorUnavailable
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 
 from .wire import NAME
 

@@ -47,6 +47,7 @@ from facematch_core.backend import (
     RateWindow,
     number,
 )
+from facematch_core.base.nesting import load_json
 from facematch_core.errors import (
     DeadlineExceeded,
     RequestRejected,
@@ -63,7 +64,6 @@ from facematch_core.http import (
     excerpt,
     vendor_error,
 )
-from facematch_core.nesting import load_json
 
 NAME = "deepvue"
 

@@ -10,7 +10,7 @@ kept), `reconcile`, `account`. `webhooks` and `sessions` are beside them.
 
 from typing import TYPE_CHECKING
 
-from facematch_core.lazy import lazy_names
+from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .account import DiditAccount, SessionDecision, SessionNotFound, SessionStatus

@@ -36,7 +36,7 @@ from facematch_core import (
     judge,
 )
 from facematch_core.backend import CALL_ID_KEY, DeleteRequest
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import (
     AuthenticationFailed,
     EnvironmentMismatch,

@@ -37,7 +37,7 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
 )
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import ApiKeyBackend, HttpReply, HttpRequest
 

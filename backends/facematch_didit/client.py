@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from facematch_core import Billing, Charged, Clock, Environment, InvalidRequest, Operation
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
     EnvironmentMismatch,
     SessionNotFound,

@@ -25,7 +25,7 @@ from facematch_core import (
     Reconciliation,
 )
 from facematch_core.backend import CALL_ID_KEY
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import EnvironmentMismatch, SessionNotFound, UnexpectedResponse
 from facematch_core.http import ApiKeyBackend
 

@@ -29,9 +29,9 @@ from facematch_core import (
     SystemClock,
     errors,
 )
-from facematch_core.addresses import MOCK_HEADER
 from facematch_core.backend import CALL_ID_KEY
-from facematch_core.nesting import load_json
+from facematch_core.base.addresses import MOCK_HEADER
+from facematch_core.base.nesting import load_json
 
 from .words import (
     ENVIRONMENTS,

@@ -52,7 +52,7 @@ from facematch_core.backend import (
     decide_by_threshold,
     number,
 )
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     ErrorRow,
     HttpBackend,

@@ -15,10 +15,10 @@ import attrs
 
 from facematch_core import AuthenticationFailed, Billing, Charged, ConfigurationError, Secret
 from facematch_core.backend import muted
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.errors import VendorUnavailable
 from facematch_core.http import HttpRequest
-from facematch_core.threads import HelperThreads, NoThread, StillRunning
 
 _MISSING = (
     "rekognition finds no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the "

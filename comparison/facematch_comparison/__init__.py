@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from facematch_core.lazy import lazy_names
+from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, PairNames, ScoreTable

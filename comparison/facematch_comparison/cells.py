@@ -1,7 +1,7 @@
 """Tables of cells, from a file or a frame: the one place where the comparison reads a table.
 
-What CSV is, `facematch_core.tables` says. pyarrow reads it several times as fast as pandas reads
-words; what pyarrow refuses is read again line by line, which finds what is wrong where.
+What CSV is, `facematch_core.base.tables` says. pyarrow reads it several times as fast as pandas
+reads words; what pyarrow refuses is read again line by line, which finds what is wrong where.
 """
 
 from __future__ import annotations
@@ -23,10 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
-from facematch_core.errors import InvalidRequest
-from facematch_core.files import open_regular
-from facematch_core.kinds import argument
-from facematch_core.tables import (
+from facematch_core.base.files import open_regular
+from facematch_core.base.tables import (
     PLACES,
     TextTable,
     decode,
@@ -37,6 +35,8 @@ from facematch_core.tables import (
     refuse,
     unescaped,
 )
+from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import argument
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

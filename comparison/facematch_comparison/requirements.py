@@ -18,8 +18,8 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from facematch_core.base.files import read_toml
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import read_toml
 from facematch_core.kinds import describe, nearest
 
 _FOLDER: Final = Path(__file__).parent / "requirements"

@@ -18,9 +18,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from facematch_core.base.files import replacing
+from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import replacing
-from facematch_core.tables import escaped
 
 from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
 from .model import WrongPair

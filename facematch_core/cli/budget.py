@@ -190,7 +190,7 @@ def _open_stores(
 
     The last is the verifier of the profile, None if neither its stores nor its vendor is needed.
     """
-    from facematch_core.clock import SystemClock
+    from facematch_core.base.clock import SystemClock
     from facematch_core.store.records import LEASE_S
 
     now, target, address = SystemClock().now(), Target.of(place), place["store"]

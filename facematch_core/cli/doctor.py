@@ -19,8 +19,8 @@ from typing import Any
 import click
 
 from facematch_core import __version__
+from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
-from facematch_core.masking import Secret
 from facematch_core.models import Threshold
 
 from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-from facematch_core import tables
+from facematch_core.base import tables
+from facematch_core.base.files import is_stream, named, read_regular, write_file
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import is_stream, named, read_regular, write_file
 
 from .text import clean, say
 

@@ -16,7 +16,7 @@ import attrs
 import click
 
 from facematch_core import __version__
-from facematch_core.files import named
+from facematch_core.base.files import named
 from facematch_core.kinds import typed
 
 from .files import check_target

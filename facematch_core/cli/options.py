@@ -17,7 +17,7 @@ import attrs
 import click
 
 from facematch_core import errors
-from facematch_core.addresses import is_among
+from facematch_core.base.addresses import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError
 from facematch_core.models import Operation
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.files import read_regular
 from facematch_core.errors import (
     InvalidRequest,
     OutcomeUnknown,
@@ -20,14 +21,13 @@ from facematch_core.errors import (
     VendorError,
     VendorUnavailable,
 )
-from facematch_core.files import read_regular
 
 from . import options
 from .files import check_target, write_bytes
 from .text import DECISIONS, Exit, clean, print_json, say, warning_text
 
 if TYPE_CHECKING:
-    from facematch_core.clock import Clock
+    from facematch_core.base.clock import Clock
     from facematch_core.session_types import SessionRecord, SessionResult
     from facematch_core.sessions import Sessions
 

@@ -12,8 +12,8 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 import attrs
 import click
 
+from facematch_core.base.files import is_stream, named
 from facematch_core.errors import FATAL, FaceMatchError
-from facematch_core.files import is_stream, named
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
 from . import options

@@ -1,6 +1,6 @@
 """Policies: what limits, delays and counts the calls of one verifier, and makes them again."""
 
-from facematch_core.clock import RateWindow
+from facematch_core.base.clock import RateWindow
 from facematch_core.store import Period
 
 from .budget import Budget

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_core import errors
-from facematch_core.clock import Clock, SystemClock
-from facematch_core.deadline import Deadline
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Deadline
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, LEASE_S, expire_reservations

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import attrs
 
 from facematch_core import errors
-from facematch_core.clock import Clock
+from facematch_core.base.clock import Clock
 from facematch_core.models import Billing, Charged
 
 from . import policy

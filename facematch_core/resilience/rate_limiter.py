@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import attrs
 
-from facematch_core.clock import Clock, RateWindow
+from facematch_core.base.clock import Clock, RateWindow
 from facematch_core.errors import ConfigurationError, RateLimited
 from facematch_core.models import Billing, Charged
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from facematch_core._forks import fork_safe_lock
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.forks import fork_safe_lock
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import attrs
 
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.models import CallRecord, Charged, Environment
 
 #: For sums: a program may have set its own context to round early.

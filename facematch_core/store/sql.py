@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from facematch_core._cancellation import find_callers_exception
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
-from facematch_core.threads import HelperThreads, NoThread
 
 from .records import BudgetKey, BudgetState, CallStore, Reservation, State
 

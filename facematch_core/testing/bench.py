@@ -18,10 +18,10 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, Call, MatchCall
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.pipeline import PICTURES
-from facematch_core.threads import HelperThreads, StillRunning
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED

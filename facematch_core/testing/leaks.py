@@ -14,7 +14,7 @@ from unittest import mock
 from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
-from facematch_core.masking import base64_parts
+from facematch_core.base.masking import base64_parts
 
 #: What Python and JSON write for one character, and a URL for one byte.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")

@@ -12,7 +12,7 @@ with MockServer(vendor=["didit", "deepvue"]) as mock:
 
 from typing import TYPE_CHECKING
 
-from facematch_core.lazy import lazy_names
+from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
     from .claims import Claim, Known, Origin

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import attrs
 
 from facematch_core import __version__
-from facematch_core.addresses import MOCK_HEADER, is_loopback
+from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts

@@ -17,9 +17,9 @@ from urllib.parse import quote
 
 import click
 
-from facematch_core.addresses import is_loopback
+from facematch_core.base.addresses import is_loopback
+from facematch_core.base.files import read_text
 from facematch_core.errors import ConfigurationError, InvalidRequest
-from facematch_core.files import read_text
 from facematch_mock_server.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:

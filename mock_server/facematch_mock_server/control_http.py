@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 
 from .account import Account
 from .accounts import ACCOUNT_HEADER, MAIN, Accounts

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
-from facematch_core.addresses import is_loopback
+from facematch_core.base.addresses import is_loopback
 
 from .account import Account, World
 from .accounts import Accounts

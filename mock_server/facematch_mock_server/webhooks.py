@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
-from facematch_core.addresses import is_loopback
+from facematch_core.base.addresses import is_loopback
 
 from .account import World
 from .claims import Citations
@@ -35,7 +35,7 @@ from .services import Session
 from .state import Collection
 
 if TYPE_CHECKING:
-    from facematch_core.threads import HelperThreads
+    from facematch_core.base.threads import HelperThreads
 
 T = TypeVar("T")
 _log = logging.getLogger("facematch_mock_server")
@@ -499,8 +499,8 @@ def _make_context(trusted: Hashable) -> ssl.SSLContext:
 
 async def _run_aside(work: Callable[[], T], *, key: Hashable) -> T:
     """What `work` returns, by a thread that nobody waits for: nobody can end a look-up."""
-    from facematch_core.deadline import Deadline
-    from facematch_core.threads import NoThread  # most worlds send to this machine alone
+    from facematch_core.base.deadline import Deadline
+    from facematch_core.base.threads import NoThread  # most worlds send to this machine alone
 
     loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
 
@@ -520,7 +520,7 @@ async def _run_aside(work: Callable[[], T], *, key: Hashable) -> T:
 
 @functools.cache
 def _helper_threads() -> HelperThreads:
-    from facematch_core.threads import HelperThreads
+    from facematch_core.base.threads import HelperThreads
 
     return HelperThreads(32, "facematch-mock-look-up")
 

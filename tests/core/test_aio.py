@@ -780,7 +780,7 @@ def test_a_loop_that_is_closed_hard_finishes_what_is_sent_and_sends_no_more():
 
 
 def test_of_cancel_and_first_byte_whichever_comes_first_wins():
-    from facematch_core._cancellation import CallCancelled, Cancellation
+    from facematch_core.base.cancellation import CallCancelled, Cancellation
 
     early, late = Cancellation(), Cancellation()
     assert early.cancel() is True

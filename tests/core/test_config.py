@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
-from facematch_core.files import MAX_TOML_BYTES
+from facematch_core.base.files import MAX_TOML_BYTES
 
 CANARY = "sk-canary-9d2e"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.files import replacing, write_file
+from facematch_core.base.files import replacing, write_file
 
 posix = pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from facematch_core.deadline import Deadline
-from facematch_core.threads import HelperThreads, NoThread, StillRunning
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
 LIMIT_S = 30
 VARIABLE = contextvars.ContextVar("of_a_test", default=None)

@@ -5,7 +5,7 @@ from kit.attempts import sums
 from kit.fakes import FakeBackend, match_result, picture
 
 import facematch_core as fm
-from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.resilience import Budget, Policy
 from facematch_core.store import MemoryStore
 

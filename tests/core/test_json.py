@@ -16,7 +16,7 @@ from kit.strategies import attempts, liveness_results, match_results
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import without_private
-from facematch_core.masking import MAX_DEPTH
+from facematch_core.base.masking import MAX_DEPTH
 
 #: A check, and a match where the check did not end it.
 live_match_results = st.builds(

@@ -8,7 +8,7 @@ import pytest
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 
 A, B = picture(), picture((10, 20, 30))
 LIMIT_S = 30

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from facematch_core.base.nesting import MAX_DEPTH, TooDeep, load_json
 from facematch_core.http import HttpReply
-from facematch_core.nesting import MAX_DEPTH, TooDeep, load_json
 
 SHAPES = pytest.mark.parametrize(
     ("opened", "closed"), [('{"a":', "}"), ("[", "]")], ids=["objects", "lists"]

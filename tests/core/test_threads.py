@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_core.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.testing import ManualClock
-from facematch_core.threads import HelperThreads, NoThread, StillRunning
 
 LIMIT_S = 20
 SOON = 0.05

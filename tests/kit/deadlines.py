@@ -1,7 +1,7 @@
 """Deadlines of calls and requests that tests make without a verifier."""
 
-from facematch_core.clock import SystemClock
-from facematch_core.deadline import Deadline
+from facematch_core.base.clock import SystemClock
+from facematch_core.base.deadline import Deadline
 
 
 def as_deadlines(options, clock=None):

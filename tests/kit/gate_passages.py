@@ -6,7 +6,7 @@ import attrs
 from kit.fakes import match_result
 
 from facematch_core import CallRecord, Charged, Environment, Operation, errors
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.resilience import AttemptContext, Outcome
 
 GATE_CALL = CallRecord(

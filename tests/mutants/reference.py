@@ -20,7 +20,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
 from facematch_core.sdk import SdkBackend
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise

@@ -27,7 +27,7 @@ from mutants.reference import (
 
 import facematch_core as fm
 from facematch_core.backend import Backend
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.testing import SimulatorReply, Situation
 
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS

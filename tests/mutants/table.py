@@ -53,7 +53,7 @@ from mutants.simulators import asked_for
 
 import facematch_core as fm
 from facematch_core.backend import ImageLimits
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import check_base_url
 
 evolve = attrs.evolve

@@ -37,7 +37,7 @@ from facematch_core import (
     FaceVerifier,
     StoreUnavailable,
 )
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore, expire_reservations
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from facematch_core.base.files import named, replacing
 from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes
 from facematch_core.cli.options import FILE, complete_backend, file_option, json_option
 from facematch_core.cli.text import Exit, print_json, quantity, say
-from facematch_core.files import named, replacing
 
 from . import common
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
+from facematch_core.base.files import named, read_regular
 from facematch_core.cli.files import check_target, form_of, make_folder, write_json
 from facematch_core.cli.options import file_option, json_option
 from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
-from facematch_core.files import named, read_regular
 
 from . import common
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from facematch_core.base.clock import SystemClock
 from facematch_core.cli.options import (
     FILE,
     Target,
@@ -37,7 +38,6 @@ from facematch_core.cli.text import (
     quantity,
     say,
 )
-from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
 from facematch_core.resilience.budget import format_amount

@@ -18,7 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from facematch_comparison.model import Evaluation, WrongPair
-from facematch_core.files import write_file
+from facematch_core.base.files import write_file
 
 from . import plots, values
 from .gallery import GalleryPair, read_pairs

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
-from facematch_core.clock import Clock, SystemClock
+from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.errors import ConfigurationError, InvalidRequest, StoreUnavailable
 from facematch_core.store import SqlStore
 from facematch_core.store.sql import Database

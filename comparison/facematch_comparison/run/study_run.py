@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core.clock import Clock, SystemClock
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
 from facematch_core.models import Operation, Retention
-from facematch_core.tables import refuse
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded

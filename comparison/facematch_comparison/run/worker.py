@@ -15,7 +15,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core.clock import Clock
+from facematch_core.base.clock import Clock
+from facematch_core.base.files import read_regular
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
@@ -26,7 +27,6 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.events import CallEvent, EventKind
-from facematch_core.files import read_regular
 from facematch_core.images import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget

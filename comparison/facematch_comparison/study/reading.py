@@ -32,9 +32,9 @@ from facematch_comparison.cells import (
     read_cells,
 )
 from facematch_comparison.numbers import join_names
+from facematch_core.base.files import write_file
+from facematch_core.base.tables import TextTable, escaped, place, refuse
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import write_file
-from facematch_core.tables import TextTable, escaped, place, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from facematch_core import Billing, Charged, FaceVerifier, Operation, errors
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.sdk import SdkBackend
 from facematch_core.settings import declared_settings

@@ -14,7 +14,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import Bench, Outcome, Result, Send

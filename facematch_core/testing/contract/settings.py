@@ -16,7 +16,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend, Secret
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpBackend
 from facematch_core.kinds import choices_of
 from facematch_core.pipeline import PICTURES

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import attrs
 
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
-from facematch_core.addresses import MOCK_HEADER
+from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionSimulator, SessionWord
 from facematch_mock_server.hosted import find
 from facematch_mock_server.messages import Response

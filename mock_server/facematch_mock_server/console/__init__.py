@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from facematch_core import __version__
-from facematch_core.addresses import MOCK_HEADER
+from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, Place, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake

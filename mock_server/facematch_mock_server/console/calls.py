@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from facematch_core.addresses import MOCK_HEADER
+from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock

@@ -16,9 +16,9 @@ from typing import Any
 
 from facematch_core import Deletion, FaceMatchError, Image, Secret
 from facematch_core.backend import SessionReading, WayIn
+from facematch_core.base.masking import masker, quote_text
+from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply
-from facematch_core.masking import masker, quote_text
-from facematch_core.nesting import load_json
 
 #: Headers that say something of the vendor and nothing of the call.
 _HEADERS = re.compile(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import attrs
 import click
 
-from facematch_core.files import is_stream, read_regular, write_file
+from facematch_core.base.files import is_stream, read_regular, write_file
 
 from .cards import GENDERS, LOSSES, read_card
 from .sheet import FileKind, make_card, sheet_files, write_sheet

@@ -10,7 +10,7 @@ from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
-from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.http import HttpRequest, Wait
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN

@@ -8,7 +8,7 @@ from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 from facematch_core import Charged, Environment, Secret, VendorUnavailable
-from facematch_core.deadline import NO_DEADLINE
+from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import MOCK_HEADER
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")

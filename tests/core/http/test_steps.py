@@ -181,7 +181,7 @@ def test_an_answer_that_is_too_long_costs_what_its_request_does(members, charged
 
 @pytest.mark.parametrize("answered", [1, 2])
 def test_a_cancelled_call_sends_no_further_request(answered):
-    from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
+    from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
 
     cancellation = Cancellation()
     scripts = [[read_request, send(SOMEBODY), close] for _ in range(3)]

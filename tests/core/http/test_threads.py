@@ -13,7 +13,7 @@ import pytest
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
 OK = [read_request, send(http_reply(200))]
@@ -144,7 +144,7 @@ LIBRARIES = ("facematch_core.transport", "requests", "urllib3", "http.client", "
 LOCKING = ("queue", "threading")
 #: These have the look-up of a name, in a thread. What starts one is `threading`, which has locks
 #: that this way of striking leaves taken: it strikes also where no signal can.
-OF_NAMES = ("facematch_core.transport", "facematch_core.threads")
+OF_NAMES = ("facematch_core.transport", "facematch_core.base.threads")
 
 
 class Alarm(BaseException):
@@ -197,7 +197,7 @@ def not_hung(work):
     ("host", "modules", "every"),
     [
         ("127.0.0.1", LIBRARIES + LOCKING, LOCKING),
-        ("localhost", OF_NAMES, ("facematch_core.threads",)),
+        ("localhost", OF_NAMES, ("facematch_core.base.threads",)),
     ],
 )
 def test_a_client_works_after_an_interruption_anywhere(host, modules, every):

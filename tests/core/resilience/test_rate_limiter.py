@@ -17,7 +17,7 @@ from kit.gate_passages import (
 )
 
 from facematch_core import Charged, FaceVerifier
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, RequestRejected
 from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_core.resilience.rate_limiter import MARGIN_S

@@ -9,7 +9,7 @@ from kit.fakes import FakeBackend, picture
 from kit.gate_passages import ANSWERED, DOWN, IMPATIENT, NO_EVIDENCE, UP, gate_attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import (
     BreakerOpen,
     BudgetExceeded,

@@ -12,7 +12,7 @@ from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 

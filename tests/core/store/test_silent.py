@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import ConfigurationError, StoreUnavailable
 from facematch_core.store import SqlStore
 from facematch_core.store.sql import AGAIN_S, CONNECTIONS, Database

@@ -8,7 +8,7 @@ import requests
 from kit.front import MockAdapter
 from urllib3.util import Timeout
 
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind

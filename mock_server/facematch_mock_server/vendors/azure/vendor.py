@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.http import forms
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response

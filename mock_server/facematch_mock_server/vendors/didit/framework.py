@@ -15,7 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 import attrs
 
-from facematch_core.nesting import TooDeep, load_json
+from facematch_core.base.nesting import TooDeep, load_json
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, Upload, media_type
 from facematch_mock_server.vendors.base import Call

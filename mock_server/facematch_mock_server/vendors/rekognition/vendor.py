@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
-from facematch_core.nesting import load_json
+from facematch_core.base.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable

@@ -7,9 +7,10 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
+from facematch_core.models import Billing
+
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
-from .models import Billing
 
 
 class CallCancelled(BaseException):

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import attrs
 
-from .errors import ConfigurationError
+from facematch_core.errors import ConfigurationError
 
 
 class Clock(Protocol):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from .errors import ConfigurationError
+from facematch_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from publicsuffixlist import PublicSuffixList

@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 import attrs
 
-from .errors import ConfigurationError, RequestRejected, VendorError
-from .models import Face
+from facematch_core.errors import ConfigurationError, RequestRejected, VendorError
+from facematch_core.models import Face
 
 R = TypeVar("R")
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import attrs
 
-from .errors import InvalidRequest
+from facematch_core.errors import InvalidRequest
 
 #: More problems than this are counted, not listed.
 LISTED: Final = 50

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from .errors import ConfigurationError, FaceMatchError
+from facematch_core.errors import ConfigurationError, FaceMatchError
 
 __all__ = ["replacing", "write_file"]
 
