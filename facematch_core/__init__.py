@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     )
     from .events import CallEvent, EventKind
     from .failover import Failover
-    from .images import Image, ImageFormat
+    from .images.image import Image, ImageFormat
     from .models import (
         Advice,
         Billing,
@@ -231,8 +231,8 @@ __all__ = [
 #: Where the public names live, in the order in which they are looked for. A module is imported when
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
-    "models errors base.clock base.masking images calibration events policy verifier failover "
-    "plugins config resilience store session_types sessions aio"
+    "models errors base.clock base.masking images.image calibration events policy verifier "
+    "failover plugins config resilience store session_types sessions aio"
 )
 
 

@@ -38,7 +38,7 @@ from .calls import (
     Request,
     StartRequest,
 )
-from .images import Image, ImageFormat, ImageLimits
+from .images.image import Image, ImageFormat, ImageLimits
 from .kinds import describe, is_union, kind_words, kinds_of, type_hints
 from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import (

@@ -15,7 +15,7 @@ from . import models
 from .base.clock import Clock, SystemClock
 from .base.deadline import NO_DEADLINE, Deadline
 from .base.masking import ResultMasker
-from .images import Image
+from .images.image import Image
 from .models import Billing
 from .session_types import Deletion, SessionReading, SessionRecord
 

@@ -13,7 +13,7 @@ import attrs
 from . import errors
 from .base.clock import Clock, SystemClock
 from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
-from .images import Image
+from .images.image import Image
 from .kinds import nearest
 from .models import (
     Answer,

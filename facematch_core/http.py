@@ -34,7 +34,7 @@ from .calls import (
     way_of,
 )
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
-from .images import Image
+from .images.image import Image
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (

@@ -30,7 +30,7 @@ from .calibration import Calibration
 from .calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
-from .images import Image, ImageLimits
+from .images.image import Image, ImageLimits
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
 from .policy import ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all

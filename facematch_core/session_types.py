@@ -19,7 +19,7 @@ import attrs
 from .base.clock import Clock, RateWindow, SystemClock
 from .base.masking import Secret
 from .errors import InvalidRequest
-from .images import Image, ImageLimits
+from .images.image import Image, ImageLimits
 from .models import (
     UNWRITTEN,
     Billing,

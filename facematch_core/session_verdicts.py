@@ -16,7 +16,7 @@ import attrs
 from . import models
 from .base.masking import Secret
 from .errors import EnvironmentMismatch, SessionMismatch
-from .images import Image
+from .images.image import Image
 from .models import (
     Billing,
     Charged,

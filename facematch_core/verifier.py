@@ -36,7 +36,7 @@ from .base.threads import HelperThreads
 from .calibration import Calibration, as_calibration
 from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
 from .events import CallEvent, EventEmitter
-from .images import Image
+from .images.image import Image
 from .models import (
     Answer,
     CallRecord,

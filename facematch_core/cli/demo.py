@@ -28,7 +28,7 @@ from .text import Exit, clean, format_number, print_table, quantity, say
 if TYPE_CHECKING:
     import PIL.Image
 
-    from facematch_core.images import Image
+    from facematch_core.images.image import Image
     from facematch_core.models import Face, MatchResult
 
 #: The photographs that come with every installation: public domain and CC0.
@@ -164,7 +164,7 @@ class Case(NamedTuple):
 
 def _compare(folder: Path) -> list[Case]:
     from facematch_core.config import Plan
-    from facematch_core.images import Image
+    from facematch_core.images.image import Image
     from facematch_core.verifier import FaceVerifier
 
     backend = Plan.of("local", {"cached_pictures": 0}).open_backend()

@@ -121,7 +121,7 @@ def start(path: Path, subject: str, purpose: str, reference: Path | None, **argu
     The record is written before anything is sent. Run it again with the same --record if the answer
     was lost.
     """
-    from facematch_core.images import Image
+    from facematch_core.images.image import Image
 
     expected = {"expects": arguments["expects"], "compared_with": arguments["compared_with"]}
     with _open(options.Target.of(arguments), **expected) as sessions:

@@ -114,8 +114,8 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
 
 def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
     """Make one call of the verifier, and print its result."""
-    from facematch_core._imaging import BASE64_ADVICE
-    from facematch_core.images import Image
+    from facematch_core.images.image import Image
+    from facematch_core.images.imaging import BASE64_ADVICE
 
     token = BASE64_ADVICE.set("decode it first")
     try:

@@ -444,7 +444,7 @@ def study_of(source: Source, file: Path | None) -> Study | None:
     if file is None:
         return None
     from facematch_comparison.study import read_study
-    from facematch_core.images import MAX_FILE_BYTES
+    from facematch_core.images.image import MAX_FILE_BYTES
 
     study = read_study(file, note=note)
     of_picture = {

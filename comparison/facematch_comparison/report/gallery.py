@@ -13,7 +13,7 @@ import attrs
 from PIL import Image as Pillow
 
 from facematch_comparison.model import WrongPair, as_json
-from facematch_core.images import Image
+from facematch_core.images.image import Image
 
 from .values import Node
 

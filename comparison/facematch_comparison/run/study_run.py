@@ -17,7 +17,7 @@ from facematch_comparison.study import Study
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
-from facematch_core.images import Image
+from facematch_core.images.image import Image
 from facematch_core.models import Operation, Retention
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 

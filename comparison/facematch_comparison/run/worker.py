@@ -27,7 +27,7 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.events import CallEvent, EventKind
-from facematch_core.images import MAX_FILE_BYTES, Image
+from facematch_core.images.image import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore

@@ -25,7 +25,7 @@ from kit.strategies_images import (
 )
 
 from facematch_core.errors import InvalidImage, InvalidRequest
-from facematch_core.images import MAX_FILE_BYTES, MAX_PIXELS, Image, ImageFormat, ImageLimits
+from facematch_core.images.image import MAX_FILE_BYTES, MAX_PIXELS, Image, ImageFormat, ImageLimits
 
 #: 512 x 600 pixels in 70,295 bytes.
 FACE = Image.read(next(path for path in PHOTOGRAPHS if path.stem == "grace-hopper"))

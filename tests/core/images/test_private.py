@@ -28,7 +28,7 @@ from kit.strategies_images import (
 )
 
 from facematch_core import Image, ImageFormat, InvalidImage
-from facematch_core.images import ImageLimits
+from facematch_core.images.image import ImageLimits
 
 
 def png_with_secrets(picture, orientation=1, **options):

@@ -19,7 +19,7 @@ from kit.strategies_images import (
 )
 
 from facematch_core.errors import InvalidImage
-from facematch_core.images import MAX_PIXELS, Image, ImageFormat, ImageLimits
+from facematch_core.images.image import MAX_PIXELS, Image, ImageFormat, ImageLimits
 
 #: First bytes that name a format.
 MAGICS = (

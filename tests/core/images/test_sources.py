@@ -22,7 +22,7 @@ import pytest
 from kit.strategies_images import CANARY, PHOTOGRAPHS, SMALL_FILES, jpeg_with_secrets, quartered
 
 from facematch_core.errors import InvalidImage
-from facematch_core.images import MAX_FILE_BYTES, Image, ImageFormat
+from facematch_core.images.image import MAX_FILE_BYTES, Image, ImageFormat
 
 JPEG = SMALL_FILES["jpeg"]
 TEXT = base64.encodebytes(JPEG).decode()
@@ -316,7 +316,7 @@ def test_equal_are_the_same_bytes_as_given_and_as_sent():
 def test_describing_and_stripping_need_no_pillow():
     code = f"""
 import base64, sys
-from facematch_core.images import Image
+from facematch_core import Image
 image = Image.from_base64({base64.b64encode(jpeg_with_secrets(quartered())).decode()!r})
 assert image.prepared().size_bytes < image.size_bytes
 heavy = {{"PIL", "numpy", "pillow_heif"}} & sys.modules.keys()

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from . import _containers
-from ._containers import Damaged, Header, ImageFormat, refuse, strip_profile
-from .base.cancellation import find_callers_exception
-from .errors import InvalidImage, InvalidRequest
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.errors import InvalidImage, InvalidRequest
+
+from . import containers as _containers
+from .containers import Damaged, Header, ImageFormat, refuse, strip_profile
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -18,7 +18,7 @@ from typing import Literal, NoReturn, TypeAlias
 
 import attrs
 
-from .errors import InvalidImage
+from facematch_core.errors import InvalidImage
 
 #: Bytes of a file, or new ones.
 Piece: TypeAlias = bytes | memoryview

@@ -12,11 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast, final
 
 import attrs
 
-from . import _imaging
-from ._containers import Header, ImageFormat, refuse
-from ._imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
-from .base.cancellation import find_callers_exception
-from .errors import InvalidImage
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.errors import InvalidImage
+
+from . import imaging as _imaging
+from .containers import Header, ImageFormat, refuse
+from .imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -91,7 +92,7 @@ class Image:
             # Not repeated: it is the picture.
             refuse(f"is named by what looks like base64; {_imaging.BASE64_ADVICE.get()}")
         # Not above: this needs `pathlib`, which costs 4 ms of every import.
-        from .base.files import NotRegular, open_regular
+        from facematch_core.base.files import NotRegular, open_regular
 
         try:
             with open_regular(name) as file:

@@ -1,0 +1,1 @@
+"""Pictures: read, limited, and freed of what they say beside the picture."""
