@@ -25,9 +25,9 @@ import requests
 
 from facematch_core import FaceMatchError, FaceVerifier, Image, MatchResult
 from facematch_core.backend import Backend, Capabilities, MatchCall
-from facematch_core.engine import Compared, EngineBackend
+from facematch_core.backend.engine import Compared, EngineBackend
+from facematch_core.backend.sdk import guarded_call
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
-from facematch_core.sdk import guarded_call
 from facematch_core.testing import noise
 
 DEADLINE_S, GOAL_S, LONG_S = 1.0, 1.5, 7.0

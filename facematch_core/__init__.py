@@ -48,6 +48,16 @@ from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .aio import AsyncFaceVerifier, AsyncSessions
+    from .backend.session_types import (
+        ComparedWith,
+        Deletion,
+        DeletionState,
+        SessionHint,
+        SessionRecord,
+        SessionResult,
+        SessionState,
+        WayIn,
+    )
     from .base.clock import Clock, SystemClock
     from .base.masking import Secret
     from .calibration import Calibration, CalibrationPoint
@@ -117,16 +127,6 @@ if TYPE_CHECKING:
     from .plugins import BackendInfo, available_backends
     from .policy import judge
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .session_types import (
-        ComparedWith,
-        Deletion,
-        DeletionState,
-        SessionHint,
-        SessionRecord,
-        SessionResult,
-        SessionState,
-        WayIn,
-    )
     from .sessions import Sessions
     from .store import SqlStore
     from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
@@ -232,7 +232,7 @@ __all__ = [
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
     "models errors base.clock base.masking images.image calibration events policy verifier "
-    "failover plugins config resilience store session_types sessions aio"
+    "failover plugins config resilience store backend.session_types sessions aio"
 )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
 import anyio
 import anyio.lowlevel
 
+from .backend.session_types import Deletion, SessionRecord, SessionResult
 from .base.cancellation import CANCELLATION, CallCancelled, Cancellation
 from .base.deadline import NO_DEADLINE, Deadline
 from .errors import (
@@ -29,7 +30,6 @@ from .errors import (
     VendorUnavailable,
 )
 from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
-from .session_types import Deletion, SessionRecord, SessionResult
 from .sessions import ReadOptions, Sessions, StartOptions
 from .verifier import (
     AnyThreshold,

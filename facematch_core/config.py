@@ -16,17 +16,17 @@ import attrs
 import platformdirs
 
 from .backend import Backend
+from .backend.kinds import describe, nearest
+from .backend.session_types import USUAL_CHECKS, ComparedWith
 from .base.files import read_toml
 from .base.forks import fork_safe_lock
 from .base.masking import Secret
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
-from .kinds import describe, nearest
 from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
-from .session_types import USUAL_CHECKS, ComparedWith
 from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .store.records import LEASE_S

@@ -21,7 +21,8 @@ from typing import Any
 
 import attrs
 
-from .backend import Backend, can_be_sought
+from .backend import Backend
+from .backend.base import can_be_sought
 from .base.cancellation import find_callers_exception
 from .base.clock import Clock
 from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError

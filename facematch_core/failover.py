@@ -11,10 +11,10 @@ from typing import Any
 import attrs
 
 from . import errors
+from .backend.kinds import nearest
 from .base.clock import Clock, SystemClock
 from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from .images.image import Image
-from .kinds import nearest
 from .models import (
     Answer,
     CallRecord,

@@ -17,12 +17,9 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 import attrs
 
 from . import errors, models
-from .backend import RemoteBackend, can_be_sought, report_fault, unreadable_error
-from .base.addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import Secret, mask_error, masker, quote_text, without_secrets
-from .calls import (
+from .backend import RemoteBackend
+from .backend.base import can_be_sought, report_fault, unreadable_error
+from .backend.calls import (
     Call,
     DeleteRequest,
     LivenessCall,
@@ -33,6 +30,11 @@ from .calls import (
     ignore,
     way_of,
 )
+from .backend.session_types import Deletion, SessionAnswer, SessionReading
+from .base.addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
+from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
+from .base.deadline import NO_DEADLINE, Deadline
+from .base.masking import Secret, mask_error, masker, quote_text, without_secrets
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images.image import Image
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
@@ -49,7 +51,6 @@ from .refusals import (
     rows,
     vendor_error,
 )
-from .session_types import Deletion, SessionAnswer, SessionReading
 from .transport import HttpClient, host_of
 
 _log = logging.getLogger(__name__)

@@ -19,7 +19,10 @@ from typing import Any, TypeAlias, TypeVar, cast
 import attrs
 
 from . import errors, models
-from .backend import CALL_ID_KEY, Backend, can_be_sought, report_fault
+from .backend import CALL_ID_KEY, Backend
+from .backend.base import can_be_sought, report_fault
+from .backend.calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
+from .backend.session_types import SessionAnswer
 from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
 from .base.clock import Clock
 from .base.deadline import NO_DEADLINE, Deadline
@@ -27,14 +30,12 @@ from .base.masking import without_private
 from .base.nesting import load_json
 from .base.threads import HelperThreads, NoThread, StillRunning
 from .calibration import Calibration
-from .calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images.image import Image, ImageLimits
 from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
 from .policy import ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
-from .session_types import SessionAnswer
 
 R = TypeVar("R")
 

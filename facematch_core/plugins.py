@@ -62,8 +62,8 @@ def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
     # Not above: lists and completion need none of these.
     from .backend import API_VERSION, Backend
+    from .backend.kinds import nearest
     from .errors import BackendUnavailable
-    from .kinds import nearest
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:

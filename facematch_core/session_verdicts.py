@@ -14,6 +14,19 @@ from typing import Any, TypeAlias
 import attrs
 
 from . import models
+from .backend.session_types import (
+    NOT_REPORTED,
+    ComparedWith,
+    Kept,
+    SessionAnswer,
+    SessionCapabilities,
+    SessionReading,
+    SessionRecord,
+    SessionResult,
+    SessionState,
+    WayIn,
+    is_reported,
+)
 from .base.masking import Secret
 from .errors import EnvironmentMismatch, SessionMismatch
 from .images.image import Image
@@ -30,19 +43,6 @@ from .models import (
 )
 from .policy import find_mismatch, judge_fields
 from .refusals import FREE_BILLING
-from .session_types import (
-    NOT_REPORTED,
-    ComparedWith,
-    Kept,
-    SessionAnswer,
-    SessionCapabilities,
-    SessionReading,
-    SessionRecord,
-    SessionResult,
-    SessionState,
-    WayIn,
-    is_reported,
-)
 
 Portrait: TypeAlias = Image | Secret | None
 

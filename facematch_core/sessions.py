@@ -13,26 +13,10 @@ from typing import Any, NoReturn, Self, TypedDict, TypeVar
 import attrs
 
 from . import errors
-from .backend import RemoteBackend, report_fault
-from .base.addresses import find_foreign_host
-from .base.cancellation import find_callers_exception
-from .base.clock import Clock
-from .base.deadline import Deadline
-from .base.masking import Secret
-from .calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
-from .errors import (
-    ConfigurationError,
-    FaceMatchError,
-    InvalidRequest,
-    OutcomeUnknown,
-    SessionNotFound,
-)
-from .events import FollowUpEmitter
-from .models import CallRecord, Environment, Operation, Threshold
-from .pipeline import Defaults, Pipeline, check_text, load_images
-from .refusals import FREE_BILLING, NOT_KEPT
-from .resilience import Policy, RateLimiter
-from .session_types import (
+from .backend import RemoteBackend
+from .backend.base import report_fault
+from .backend.calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
+from .backend.session_types import (
     USUAL_CHECKS,
     ComparedWith,
     Deletion,
@@ -46,6 +30,23 @@ from .session_types import (
     SessionState,
     WayIn,
 )
+from .base.addresses import find_foreign_host
+from .base.cancellation import find_callers_exception
+from .base.clock import Clock
+from .base.deadline import Deadline
+from .base.masking import Secret
+from .errors import (
+    ConfigurationError,
+    FaceMatchError,
+    InvalidRequest,
+    OutcomeUnknown,
+    SessionNotFound,
+)
+from .events import FollowUpEmitter
+from .models import CallRecord, Environment, Operation, Threshold
+from .pipeline import Defaults, Pipeline, check_text, load_images
+from .refusals import FREE_BILLING, NOT_KEPT
+from .resilience import Policy, RateLimiter
 from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 from .verifier import FaceVerifier, Picture
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from . import kinds
-from .backend import Backend
+from .backend import Backend, kinds
 from .base.masking import Secret
 from .errors import ConfigurationError
 from .plugins import verifier_arguments

@@ -51,14 +51,14 @@ from urllib3.util import parse_url
 
 from . import errors
 from ._version import __version__
-from .backend import unreadable_error
+from .backend.base import unreadable_error
+from .backend.calls import ignore
 from .base.addresses import is_loopback
 from .base.cancellation import find_callers_exception
 from .base.clock import Clock, SystemClock
 from .base.deadline import NO_DEADLINE, Deadline
 from .base.masking import Secret, muted
 from .base.threads import HelperThreads, NoThread, StillRunning
-from .calls import ignore
 from .messages import HttpReply, HttpRequest, encode_request
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, accepted_billing

@@ -25,7 +25,7 @@ from facematch_core import (
     __version__,
 )
 from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
-from facematch_core.engine import Compared, EngineBackend
+from facematch_core.backend.engine import Compared, EngineBackend
 
 from . import _mapping, _models
 from ._cache import FaceCache

@@ -8,7 +8,7 @@ import attrs
 
 from facematch_core import Box, Face, ResultWarning, WarningCode
 from facematch_core.backend import NO_FACE
-from facematch_core.engine import Compared
+from facematch_core.backend.engine import Compared
 
 from ._faces import PictureFaces
 from ._score import score_from_distance

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from facematch_core.backend.kinds import argument, nearest
 from facematch_core.base.clock import SystemClock
 from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import argument, nearest
 from facematch_core.models import Environment, ThresholdRule
 
 from .evaluation import FIXED, fmr_bounds

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from facematch_core.backend.kinds import argument
 from facematch_core.base.files import open_regular
 from facematch_core.base.tables import (
     PLACES,
@@ -36,7 +37,6 @@ from facematch_core.base.tables import (
     unescaped,
 )
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import argument
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import attrs
 import numpy as np
 
+from facematch_core.backend.kinds import argument, nearest
 from facematch_core.base.tables import refusal
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import argument, nearest
 
 from .cells import NO_NUMBER, CellTable, Problem, near_prefix
 from .numbers import join_names

@@ -17,9 +17,9 @@ import attrs
 import numpy as np
 
 from facematch_core import __version__
+from facematch_core.backend.kinds import argument, nearest
 from facematch_core.base.clock import SystemClock
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import argument, nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import attrs
 
+from facematch_core.backend.kinds import argument, nearest
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import argument, nearest
 from facematch_core.models import Environment
 
 from .evaluation import CALIBRATION, EVALUATION, fmr_bounds

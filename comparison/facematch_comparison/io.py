@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 import pyarrow as pa
 
-from facematch_core.kinds import argument
+from facematch_core.backend.kinds import argument
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from .answers import (

@@ -18,9 +18,9 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from facematch_core.backend.kinds import describe, nearest
 from facematch_core.base.files import read_toml
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import describe, nearest
 
 _FOLDER: Final = Path(__file__).parent / "requirements"
 

@@ -16,8 +16,8 @@ import attrs
 import click
 
 from facematch_core import __version__
+from facematch_core.backend.kinds import typed
 from facematch_core.base.files import named
-from facematch_core.kinds import typed
 
 from .files import check_target
 from .options import file_option

@@ -339,7 +339,7 @@ def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, 
     """The options of one backend, which are of a class `cls` if it has any, from text."""
     import typing
 
-    from facematch_core.kinds import nearest
+    from facematch_core.backend.kinds import nearest
     from facematch_core.settings import from_text
 
     if not texts or cls is None:

@@ -27,8 +27,8 @@ from .files import check_target, write_bytes
 from .text import DECISIONS, Exit, clean, print_json, say, warning_text
 
 if TYPE_CHECKING:
+    from facematch_core.backend.session_types import SessionRecord, SessionResult
     from facematch_core.base.clock import Clock
-    from facematch_core.session_types import SessionRecord, SessionResult
     from facematch_core.sessions import Sessions
 
 #: Seconds since the start in which a verdict counts, for the exit code.
@@ -292,7 +292,7 @@ def _open_record(
 
 
 def _read_record(path: Path) -> SessionRecord:
-    from facematch_core.session_types import SessionRecord
+    from facematch_core.backend.session_types import SessionRecord
 
     try:
         return SessionRecord.from_dict(json.loads(read_regular(path, MAX_RECORD_BYTES)))

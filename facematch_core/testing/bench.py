@@ -18,6 +18,7 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, Call, MatchCall
+from facematch_core.backend.base import describe_fault, plugin_faults
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
@@ -134,8 +135,8 @@ class Bench:
         self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self._stack = contextlib.ExitStack()
-        self._stack.callback(backends.plugin_faults.remove, self._note_fault)
-        backends.plugin_faults.append(self._note_fault)
+        self._stack.callback(plugin_faults.remove, self._note_fault)
+        plugin_faults.append(self._note_fault)
 
     @functools.cached_property
     def backend(self) -> Backend:
@@ -152,7 +153,7 @@ class Bench:
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
         for fault in (
-            backends.describe_fault(error),
+            describe_fault(error),
             f"{type(error).__name__} in {_place(error, author)}",
         ):
             self.faults.setdefault(fault, describe(error, author))

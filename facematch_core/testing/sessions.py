@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 
 import attrs
 
+from facematch_core.backend.session_types import ComparedWith, SessionState
 from facematch_core.base.clock import Clock
 from facematch_core.models import Decision, LivenessDecision
-from facematch_core.session_types import ComparedWith, SessionState
 
 
 class SessionCase(enum.StrEnum):

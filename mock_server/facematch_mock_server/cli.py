@@ -364,7 +364,7 @@ def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
                 return values[text]
         raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
     if name not in kind.settings:
-        from facematch_core.kinds import nearest  # not above: a mistake is rare
+        from facematch_core.backend.kinds import nearest  # not above: a mistake is rare
 
         hint = nearest(name, (*kind.switches, *kind.settings))
         raise ValueError(f"there is no switch {name:.60}; {hint}")

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core.kinds import nearest
+from facematch_core.backend.kinds import nearest
 
 from .account import Account, World
 from .accounts import MAIN, Accounts

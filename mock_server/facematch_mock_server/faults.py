@@ -253,7 +253,9 @@ class Fault:
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in ready_cards():
-            from facematch_core.kinds import nearest  # not above: it brings the errors along
+            from facematch_core.backend.kinds import (
+                nearest,  # not above: it brings the errors along
+            )
 
             hint = nearest(self.card, ready_cards())
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_core.kinds import nearest
+from facematch_core.backend.kinds import nearest
 
 from .account import CLOSED, Account, World
 from .faults import PERSON

@@ -7,8 +7,8 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core import backend as spi
-from facematch_core.engine import Compared, EngineBackend
-from facematch_core.sdk import SdkBackend
+from facematch_core.backend.engine import Compared, EngineBackend
+from facematch_core.backend.sdk import SdkBackend
 from facematch_core.testing import told_by
 
 KEY = "key-of-a-library-7d10"

@@ -3,8 +3,8 @@
 import attrs
 
 import facematch_core as fm
-from facematch_core import session_types as types
 from facematch_core.backend import Backend
+from facematch_core.backend import session_types as types
 from facematch_core.base.clock import RateWindow
 from facematch_core.http import ApiKeyBackend, HttpRequest
 

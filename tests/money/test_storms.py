@@ -17,9 +17,9 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core.backend import Capabilities
+from facematch_core.backend.sdk import SdkBackend
 from facematch_core.errors import FaceMatchError, VendorError
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
-from facematch_core.sdk import SdkBackend
 from facematch_core.store import MemoryStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer

@@ -20,9 +20,9 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
-from facematch_core.sdk import SdkBackend
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
 KEY = "reference-key-5d41402abc4b2a76"

@@ -19,7 +19,7 @@ from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
-from facematch_core import session_types as hosted
+from facematch_core.backend import session_types as hosted
 from facematch_core.http import HttpRequest
 from facematch_core.testing import (
     ManualClock,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import available_backends
-from facematch_core.engine import EngineBackend
+from facematch_core.backend.engine import EngineBackend
 from facematch_core.plugins import backend_class
 
 PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "photographs" / "grace-hopper.jpg"

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 import click
 
+from facematch_core.backend.kinds import speak_to_shell
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
-from facematch_core.kinds import speak_to_shell
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {

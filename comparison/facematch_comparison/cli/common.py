@@ -18,12 +18,12 @@ import attrs
 import click
 from click.core import ParameterSource
 
+from facematch_core.backend.kinds import nearest, typed
 from facematch_core.base.files import read_regular
 from facematch_core.cli.files import check_target, form_of, write_bytes, write_json
 from facematch_core.cli.options import file_option, join_options, parse_pairs
 from facematch_core.cli.text import quantity, say
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import nearest, typed
 
 if TYPE_CHECKING:
     from facematch_comparison.answers import Answers

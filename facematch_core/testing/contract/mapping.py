@@ -14,8 +14,8 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Call, Secret
+from facematch_core.backend.sdk import SdkBackend
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply, HttpRequest
-from facematch_core.sdk import SdkBackend
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
 from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with

@@ -12,8 +12,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.http import HttpReply, HttpRequest
-from facematch_core.session_types import (
+from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
     Kept,
@@ -21,6 +20,7 @@ from facematch_core.session_types import (
     WayIn,
     is_reported,
 )
+from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks

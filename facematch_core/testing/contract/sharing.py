@@ -22,7 +22,7 @@ from unittest import mock
 import facematch_core as fm
 from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
-from facematch_core.engine import EngineBackend
+from facematch_core.backend.engine import EngineBackend
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call

@@ -30,8 +30,8 @@ from facematch_core.backend import (
     SessionReading,
     StartRequest,
 )
+from facematch_core.backend.calls import ignore, way_of
 from facematch_core.base.files import OWNER_ONLY
-from facematch_core.calls import ignore, way_of
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback

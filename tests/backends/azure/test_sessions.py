@@ -14,8 +14,8 @@ from kit.fakes import picture
 import facematch_core as fm
 from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
 from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.backend.session_types import DeletionState, SessionRecord, SessionState
 from facematch_core.http import HttpReply
-from facematch_core.session_types import DeletionState, SessionRecord, SessionState
 from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"

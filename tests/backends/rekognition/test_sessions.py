@@ -10,7 +10,7 @@ from kit.mock_rekognition import boto
 
 import facematch_core as fm
 from facematch_core import SessionRecord, SessionState, open_sessions
-from facematch_core.calls import ReadRequest, StartRequest
+from facematch_core.backend.calls import ReadRequest, StartRequest
 from facematch_core.http import HttpReply
 from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend

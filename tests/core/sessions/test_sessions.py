@@ -22,8 +22,8 @@ from kit.sessions import (
 )
 
 import facematch_core as fm
+from facematch_core.backend.session_types import SessionRecord, WayIn
 from facematch_core.base.clock import RateWindow
-from facematch_core.session_types import SessionRecord, WayIn
 from facematch_core.testing import ManualClock
 
 PRODUCTION = fm.Environment.PRODUCTION

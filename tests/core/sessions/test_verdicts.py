@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, match, reading
 
 import facematch_core as fm
-from facematch_core.session_types import Kept, WayIn
+from facematch_core.backend.session_types import Kept, WayIn
 from facematch_core.session_verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
 

@@ -9,7 +9,7 @@ from PIL import ImageStat
 
 from facematch_core import Decision, Face, FaceVerifier, Image, VendorUnavailable
 from facematch_core.backend import Capabilities
-from facematch_core.engine import Compared, EngineBackend
+from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.testing import EngineSimulator, Situation, Status, conformance, noise
 from facematch_core.testing.conformance import each_case
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mutants.reference import ReferenceBackend, ReferenceSimulator
 from mutants.table import MUTANTS
 
-from facematch_core.backend import plugin_faults
+from facematch_core.backend.base import plugin_faults
 from facematch_core.testing import Situation, rules
 from facematch_core.testing.bench import NEVER_ENDS
 from facematch_core.testing.conformance import (

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from kit.scripted import ScriptedAdapter
 
-from facematch_core.calls import DeleteRequest, ReadRequest, StartRequest
-from facematch_core.session_types import SessionRecord
+from facematch_core.backend.calls import DeleteRequest, ReadRequest, StartRequest
+from facematch_core.backend.session_types import SessionRecord
 from facematch_didit import DiditBackend
 
 FOLDER = Path(__file__).parent / "answers"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from kit.strategies import json_values
 
 import facematch_core as fm
-from facematch_core.calls import ReadRequest
+from facematch_core.backend.calls import ReadRequest
+from facematch_core.backend.session_types import ComparedWith, SessionReading, SessionState
 from facematch_core.http import HttpReply
-from facematch_core.session_types import ComparedWith, SessionReading, SessionState
 from facematch_didit import DiditBackend
 
 PASSED = [fm.Decision.MATCH, fm.LivenessDecision.LIVE]

@@ -7,7 +7,7 @@ import pytest
 from kit.fakes import picture
 
 import facematch_core as fm
-from facematch_core.session_types import DeletionState
+from facematch_core.backend.session_types import DeletionState
 from facematch_didit import DiditBackend, DiditSessionOptions
 
 SANDBOX = {"environment": fm.Environment.SANDBOX}

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
-from . import errors, models
-from .backend import RemoteBackend, describe_fault, report_fault, unreadable_error
-from .base.cancellation import find_callers_exception
-from .base.masking import Secret, mask_error, muted
+from facematch_core import errors, models
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.masking import Secret, mask_error, muted
+from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
+
+from .base import RemoteBackend, describe_fault, report_fault, unreadable_error
 from .calls import Call, LivenessCall, MatchCall, Request
-from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import SessionAnswer
 
 __all__ = ["SdkBackend", "guarded_call"]

@@ -8,9 +8,11 @@ from typing import Any
 
 import attrs
 
-from . import models
-from .backend import MULTIPLE_FACES, NO_FACE, Backend, MatchCall, decide_by_threshold
-from .models import Billing, Charged, MatchResult
+from facematch_core import models
+from facematch_core.models import Billing, Charged, MatchResult
+
+from .base import MULTIPLE_FACES, NO_FACE, Backend, decide_by_threshold
+from .calls import MatchCall
 
 __all__ = ["Compared", "EngineBackend"]
 

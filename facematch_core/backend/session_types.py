@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import attrs
 
-from .base.clock import Clock, RateWindow, SystemClock
-from .base.masking import Secret
-from .errors import InvalidRequest
-from .images.image import Image, ImageLimits
-from .models import (
+from facematch_core.base.clock import Clock, RateWindow, SystemClock
+from facematch_core.base.masking import Secret
+from facematch_core.errors import InvalidRequest
+from facematch_core.images.image import Image, ImageLimits
+from facematch_core.models import (
     UNWRITTEN,
     Billing,
     Decision,

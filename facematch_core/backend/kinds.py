@@ -15,7 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .base.masking import Secret
+from facematch_core.base.masking import Secret
 
 if TYPE_CHECKING:
     from cattrs import Converter

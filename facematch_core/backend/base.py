@@ -1,13 +1,4 @@
-"""For plug-in authors: what a backend is, and what it declares.
-
-A backend only translates. The rules that are the same for every vendor (thresholds, review,
-limits, options, money, deadlines, events) live once in `FaceVerifier`, which hands over one
-prepared call as data. There are three kinds:
-
-- a vendor over HTTP: `facematch_core.http.HttpBackend`;
-- a vendor whose own library does the sending: `facematch_core.sdk.SdkBackend`;
-- an engine on this machine: `facematch_core.engine.EngineBackend`.
-"""
+"""The class that every backend is, what it declares, and how a score becomes a decision."""
 
 from __future__ import annotations
 
@@ -24,11 +15,14 @@ from typing import Any, ClassVar
 
 import attrs
 
-from . import errors, models
-from .base.addresses import check_base_url
-from .base.clock import RateWindow
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import Secret, muted, without_private
+from facematch_core import errors, models
+from facematch_core.base.addresses import check_base_url
+from facematch_core.base.clock import RateWindow
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import Secret
+from facematch_core.images.image import Image, ImageLimits
+from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
+
 from .calls import (
     Call,
     DeleteRequest,
@@ -38,26 +32,13 @@ from .calls import (
     Request,
     StartRequest,
 )
-from .images.image import Image, ImageFormat, ImageLimits
 from .kinds import describe, is_union, kind_words, kinds_of, type_hints
-from .models import Billing, Charged, LivenessResult, MatchResult
 from .session_types import (
     Deletion,
-    Kept,
     SessionCapabilities,
-    SessionCheck,
     SessionHint,
     SessionReading,
-    WayIn,
 )
-
-__all__ = [
-    "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
-    "Call", "Capabilities", "DeleteRequest", "Image", "ImageFormat", "ImageLimits", "Kept",
-    "LivenessCall", "MatchCall", "RateWindow", "ReadRequest", "RemoteBackend", "Request", "Secret",
-    "SessionCapabilities", "SessionCheck", "SessionReading", "StartRequest", "WayIn",
-    "decide_by_threshold", "muted", "number", "without_private",
-]  # fmt: skip
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
 #: may hold a key: for tests, whose keys are invented.

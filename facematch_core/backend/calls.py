@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 
 import attrs
 
-from . import models
-from .base.clock import Clock, SystemClock
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import ResultMasker
-from .images.image import Image
-from .models import Billing
+from facematch_core import models
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import ResultMasker
+from facematch_core.images.image import Image
+from facematch_core.models import Billing
+
 from .session_types import Deletion, SessionReading, SessionRecord
 
 __all__ = [
