@@ -29,6 +29,7 @@ from .backend.session_types import (
 )
 from .base.masking import Secret
 from .errors import EnvironmentMismatch, SessionMismatch
+from .http.refusals import FREE_BILLING
 from .images.image import Image
 from .models import (
     Billing,
@@ -42,7 +43,6 @@ from .models import (
     Threshold,
 )
 from .policy import find_mismatch, judge_fields
-from .refusals import FREE_BILLING
 
 Portrait: TypeAlias = Image | Secret | None
 

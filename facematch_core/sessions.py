@@ -43,9 +43,9 @@ from .errors import (
     SessionNotFound,
 )
 from .events import FollowUpEmitter
+from .http.refusals import FREE_BILLING, NOT_KEPT
 from .models import CallRecord, Environment, Operation, Threshold
 from .pipeline import Defaults, Pipeline, check_text, load_images
-from .refusals import FREE_BILLING, NOT_KEPT
 from .resilience import Policy, RateLimiter
 from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 from .verifier import FaceVerifier, Picture

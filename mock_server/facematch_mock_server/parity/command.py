@@ -17,7 +17,7 @@ from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.errors import VendorError
-from facematch_core.transport import host_of
+from facematch_core.http.transport import host_of
 from facematch_mock_server.cli import read_switches
 from facematch_mock_server.server import MockServer
 from facematch_mock_server.vendors import vendor_named, vendor_names

@@ -35,7 +35,7 @@ from facematch_core.base.files import OWNER_ONLY
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
-from facematch_core.transport import host_of
+from facematch_core.http.transport import host_of
 from facematch_mock_server.recognition.sheet import card_sheet
 
 from .aspects import reduce_outcome, reduce_reply

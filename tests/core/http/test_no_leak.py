@@ -28,10 +28,10 @@ from kit.rawserver import (
 from requests import Session
 from urllib3.connection import HTTPConnection
 
-from facematch_core import FaceVerifier, Image, OutcomeUnknown, Secret, transport
+from facematch_core import FaceVerifier, Image, OutcomeUnknown, Secret
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import FaceMatchError
-from facematch_core.http import FilePart, HttpRequest
+from facematch_core.http import FilePart, HttpRequest, transport
 from facematch_core.testing import find_leaks
 
 FIELD = "canary-of-a-caller-0123456789"

@@ -139,12 +139,12 @@ def test_after_a_fork_each_process_has_its_own_connection():
 
 
 #: Where a signal handler may raise: between any two steps of the code that sends.
-LIBRARIES = ("facematch_core.transport", "requests", "urllib3", "http.client", "socket")
+LIBRARIES = ("facematch_core.http.transport", "requests", "urllib3", "http.client", "socket")
 #: Every step of these counts, for a lock that is held here and not given back is held for ever.
 LOCKING = ("queue", "threading")
 #: These have the look-up of a name, in a thread. What starts one is `threading`, which has locks
 #: that this way of striking leaves taken: it strikes also where no signal can.
-OF_NAMES = ("facematch_core.transport", "facematch_core.base.threads")
+OF_NAMES = ("facematch_core.http.transport", "facematch_core.base.threads")
 
 
 class Alarm(BaseException):

@@ -16,7 +16,7 @@ from kit.front import MockAdapter
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
-from facematch_core.transport import CURRENT
+from facematch_core.http.transport import CURRENT
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer

@@ -1,8 +1,4 @@
-"""For plug-in authors: backends that talk to a vendor over HTTP.
-
-A backend writes `build` and `parse`, or `steps` where a call is several requests or the vendor
-answers later. Here is how such a call goes from its first request to its end.
-"""
+"""A backend whose vendor is asked over HTTP: a call from its first request to its end."""
 
 from __future__ import annotations
 
@@ -16,10 +12,10 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import attrs
 
-from . import errors, models
-from .backend import RemoteBackend
-from .backend.base import can_be_sought, report_fault, unreadable_error
-from .backend.calls import (
+from facematch_core import errors, models
+from facematch_core.backend import RemoteBackend
+from facematch_core.backend.base import can_be_sought, report_fault, unreadable_error
+from facematch_core.backend.calls import (
     Call,
     DeleteRequest,
     LivenessCall,
@@ -30,15 +26,39 @@ from .backend.calls import (
     ignore,
     way_of,
 )
-from .backend.session_types import Deletion, SessionAnswer, SessionReading
-from .base.addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import Secret, mask_error, masker, quote_text, without_secrets
-from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
-from .images.image import Image
+from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
+from facematch_core.base.addresses import (
+    MOCK_HEADER,
+    find_foreign_host,
+    is_among,
+    is_loopback,
+)
+from facematch_core.base.cancellation import (
+    CANCELLATION,
+    CallCancelled,
+    Cancellation,
+    find_callers_exception,
+)
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import Secret, mask_error, masker, quote_text
+from facematch_core.errors import (
+    ConfigurationError,
+    EnvironmentMismatch,
+    OutcomeUnknown,
+    VendorError,
+)
+from facematch_core.images.image import Image
+from facematch_core.models import (
+    Billing,
+    CallRecord,
+    Charged,
+    Environment,
+    LivenessResult,
+    MatchResult,
+    Result,
+)
+
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
-from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
     FREE_BILLING,
     ErrorRow,
@@ -46,21 +66,12 @@ from .refusals import (
     InconclusiveRow,
     Ledger,
     default_row,
-    excerpt,
-    retry_after_s,
-    rows,
     vendor_error,
 )
 from .transport import HttpClient, host_of
 
 _log = logging.getLogger(__name__)
 
-__all__ = [
-    "MOCK_HEADER", "ApiKeyBackend", "BodyShape", "ErrorRow", "ErrorTable", "FilePart",
-    "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow", "Steps", "Wait",
-    "as_secret", "check_base_url", "default_row", "excerpt", "is_loopback", "picture",
-    "retry_after_s", "rows", "vendor_error", "without_secrets",
-]  # fmt: skip
 
 R = TypeVar("R", bound=Result | SessionAnswer)
 #: How long a verdict waits for what removes the pictures behind it, in seconds.

@@ -10,10 +10,11 @@ from typing import Any
 
 import attrs
 
-from . import errors
-from .base.masking import masker, quote_text
+from facematch_core import errors
+from facematch_core.base.masking import masker, quote_text
+from facematch_core.models import Billing, Charged, ResultWarning
+
 from .messages import BodyShape, HttpReply
-from .models import Billing, Charged, ResultWarning
 
 #: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"

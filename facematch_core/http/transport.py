@@ -49,18 +49,19 @@ from urllib3.exceptions import (
 )
 from urllib3.util import parse_url
 
-from . import errors
-from ._version import __version__
-from .backend.base import unreadable_error
-from .backend.calls import ignore
-from .base.addresses import is_loopback
-from .base.cancellation import find_callers_exception
-from .base.clock import Clock, SystemClock
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import Secret, muted
-from .base.threads import HelperThreads, NoThread, StillRunning
+from facematch_core import errors
+from facematch_core._version import __version__
+from facematch_core.backend.base import unreadable_error
+from facematch_core.backend.calls import ignore
+from facematch_core.base.addresses import is_loopback
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import Secret, muted
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
+from facematch_core.models import Billing, Charged, Ids
+
 from .messages import HttpReply, HttpRequest, encode_request
-from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, accepted_billing
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.

@@ -15,9 +15,9 @@ from urllib.parse import urldefrag, urlencode, urljoin
 import attrs
 from requests.structures import CaseInsensitiveDict
 
-from . import errors
-from .base.masking import Secret
-from .base.nesting import load_json
+from facematch_core import errors
+from facematch_core.base.masking import Secret
+from facematch_core.base.nesting import load_json
 
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
