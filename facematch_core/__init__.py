@@ -60,7 +60,6 @@ if TYPE_CHECKING:
     )
     from .base.clock import Clock, SystemClock
     from .base.masking import Secret
-    from .calibration import Calibration, CalibrationPoint
     from .config import open_async_sessions, open_async_verifier, open_sessions, open_verifier
     from .errors import (
         FATAL,
@@ -88,8 +87,6 @@ if TYPE_CHECKING:
         VendorUnavailable,
         WebhookRefused,
     )
-    from .events import CallEvent, EventKind
-    from .failover import Failover
     from .images.image import Image, ImageFormat
     from .models import (
         Advice,
@@ -125,11 +122,14 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .plugins import BackendInfo, available_backends
-    from .policy import judge
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
     from .sessions import Sessions
     from .store import SqlStore
-    from .verifier import FaceVerifier, PairOutcome, Picture, Verifier
+    from .verifier.calibration import Calibration, CalibrationPoint
+    from .verifier.events import CallEvent, EventKind
+    from .verifier.failover import Failover
+    from .verifier.policy import judge
+    from .verifier.verifier import FaceVerifier, PairOutcome, Picture, Verifier
 
 __all__ = [
     "FATAL",
@@ -231,8 +231,9 @@ __all__ = [
 #: Where the public names live, in the order in which they are looked for. A module is imported when
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
-    "models errors base.clock base.masking images.image calibration events policy verifier "
-    "failover plugins config resilience store backend.session_types sessions aio"
+    "models errors base.clock base.masking images.image verifier.calibration verifier.events "
+    "verifier.policy verifier.verifier verifier.failover plugins config resilience store "
+    "backend.session_types sessions aio"
 )
 
 

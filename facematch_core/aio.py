@@ -31,7 +31,7 @@ from .errors import (
 )
 from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
 from .sessions import ReadOptions, Sessions, StartOptions
-from .verifier import (
+from .verifier.verifier import (
     AnyThreshold,
     LiveMatchOptions,
     LivenessOptions,

@@ -22,15 +22,15 @@ from .base.files import read_toml
 from .base.forks import fork_safe_lock
 from .base.masking import Secret
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
-from .failover import Failover
 from .models import Environment, Operation, Threshold
-from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
 from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .store.records import LEASE_S
-from .verifier import FaceVerifier, Verifier
+from .verifier.failover import Failover
+from .verifier.pipeline import Defaults
+from .verifier.verifier import FaceVerifier, Verifier
 
 if TYPE_CHECKING:
     from .aio import AsyncFaceVerifier, AsyncSessions

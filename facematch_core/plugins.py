@@ -103,7 +103,7 @@ def verifier_arguments() -> frozenset[str]:
     """The keywords of `open_verifier` that belong to `FaceVerifier`; all others are settings."""
     import inspect
 
-    from .verifier import FaceVerifier
+    from .verifier.verifier import FaceVerifier
 
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 

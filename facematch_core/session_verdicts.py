@@ -42,7 +42,7 @@ from .models import (
     ResultWarning,
     Threshold,
 )
-from .policy import find_mismatch, judge_fields
+from .verifier.policy import find_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 

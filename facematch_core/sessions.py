@@ -42,13 +42,13 @@ from .errors import (
     OutcomeUnknown,
     SessionNotFound,
 )
-from .events import FollowUpEmitter
 from .http.refusals import FREE_BILLING, NOT_KEPT
 from .models import CallRecord, Environment, Operation, Threshold
-from .pipeline import Defaults, Pipeline, check_text, load_images
 from .resilience import Policy, RateLimiter
 from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
-from .verifier import FaceVerifier, Picture
+from .verifier.events import FollowUpEmitter
+from .verifier.pipeline import Defaults, Pipeline, check_text, load_images
+from .verifier.verifier import FaceVerifier, Picture
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from facematch_core.backend.kinds import argument, nearest
 from facematch_core.base.clock import SystemClock
-from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, ThresholdRule
+from facematch_core.verifier.calibration import Calibration, CalibrationPoint
 
 from .evaluation import FIXED, fmr_bounds
 from .model import Evaluation, OperatingPoint, System

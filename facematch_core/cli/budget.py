@@ -27,7 +27,7 @@ from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
-    from facematch_core.verifier import Verifier
+    from facematch_core.verifier.verifier import Verifier
 
     #: What is reserved or unknown, each with the store that it is in.
     Charges: TypeAlias = list[tuple[CallStore, Reservation]]

@@ -165,7 +165,7 @@ class Case(NamedTuple):
 def _compare(folder: Path) -> list[Case]:
     from facematch_core.config import Plan
     from facematch_core.images.image import Image
-    from facematch_core.verifier import FaceVerifier
+    from facematch_core.verifier.verifier import FaceVerifier
 
     backend = Plan.of("local", {"cached_pictures": 0}).open_backend()
     with FaceVerifier(backend) as verifier:

@@ -26,7 +26,7 @@ from .text import format_number, say
 if TYPE_CHECKING:
     from facematch_core.backend import Backend
     from facematch_core.config import Config, FailoverPlan, Plan
-    from facematch_core.verifier import Verifier
+    from facematch_core.verifier.verifier import Verifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

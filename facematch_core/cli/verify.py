@@ -42,7 +42,7 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from facematch_core.verifier import PairOutcome, Verifier
+    from facematch_core.verifier.verifier import PairOutcome, Verifier
 
     from ._results import Answer
 
@@ -191,7 +191,7 @@ _COLUMNS = (
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair of a file; the highest code among the errors of single pairs."""
-    from facematch_core.pipeline import CallOptions
+    from facematch_core.verifier.pipeline import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
     form = form_of("--out", target, ".jsonl", ".ndjson", ".csv")

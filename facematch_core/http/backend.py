@@ -70,7 +70,7 @@ from .refusals import (
 )
 from .transport import HttpClient, host_of
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("facematch")
 
 
 R = TypeVar("R", bound=Result | SessionAnswer)

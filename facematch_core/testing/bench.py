@@ -22,7 +22,7 @@ from facematch_core.backend.base import describe_fault, plugin_faults
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
-from facematch_core.pipeline import PICTURES
+from facematch_core.verifier.pipeline import PICTURES
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED

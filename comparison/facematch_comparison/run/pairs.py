@@ -42,8 +42,8 @@ from facematch_core.errors import (
     StoreUnavailable,
     VendorError,
 )
-from facematch_core.events import CallEvent, EventKind
 from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
+from facematch_core.verifier.events import CallEvent, EventKind
 
 from . import stored
 from .file import RunFile, change, select, text_of, time_of

@@ -17,7 +17,7 @@ from facematch_core.errors import FATAL, EnvironmentMismatch, FaceMatchError, Ve
 from facematch_core.models import CallRecord, Charged, MatchResult, Reconciled
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
-from facematch_core.verifier import FaceVerifier
+from facematch_core.verifier.verifier import FaceVerifier
 
 from .pairs import PairOutcome, PairState, RunDatabase, UnresolvedCharge
 from .stored import StoredSystem

@@ -19,7 +19,7 @@ from facematch_core.base.tables import refuse
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images.image import Image
 from facematch_core.models import Operation, Retention
-from facematch_core.verifier import MAX_WORKERS, FaceVerifier
+from facematch_core.verifier.verifier import MAX_WORKERS, FaceVerifier
 
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
 from .pairs import Progress, RunDatabase

@@ -26,12 +26,12 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from facematch_core.events import CallEvent, EventKind
 from facematch_core.images.image import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
-from facematch_core.verifier import FaceVerifier
+from facematch_core.verifier.events import CallEvent, EventKind
+from facematch_core.verifier.verifier import FaceVerifier
 
 from .pairs import HeldBack, PairOutcome, PairState, RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, stores_of

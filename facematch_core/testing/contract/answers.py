@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import facematch_core as fm
-from facematch_core.pipeline import PICTURES
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
 from facematch_core.testing.bodies import places
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
+from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules
 

@@ -26,10 +26,10 @@ import pytest
 import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.http import is_loopback
-from facematch_core.pipeline import PICTURES
 from facematch_core.testing import leaks, pictures, simulator
 from facematch_core.testing.bench import MIDDLE, PASS, Bench, Outcome, not_tested
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
+from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules
 from .records import find, record_of

@@ -200,7 +200,7 @@ def test_after_ctrl_c_the_log_says_what_is_left(clock, caplog):
     with served(PERSON, CHECKED) as server, pytest.raises(KeyboardInterrupt):
         verify(server, clock, by=Stopped)
     assert len(server.requests) == 2
-    (record,) = [each for each in caplog.records if each.name == "facematch_core.http"]
+    (record,) = [each for each in caplog.records if each.name == "facematch"]
     assert "tidy" in record.getMessage()
     assert JOBS_KEY not in record.getMessage()
 

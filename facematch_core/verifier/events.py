@@ -21,12 +21,12 @@ from typing import Any
 
 import attrs
 
-from .backend import Backend
-from .backend.base import can_be_sought
-from .base.cancellation import find_callers_exception
-from .base.clock import Clock
-from .errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
-from .models import Answer, Billing, CallRecord, Charged, Environment, Operation
+from facematch_core.backend import Backend
+from facematch_core.backend.base import can_be_sought
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.clock import Clock
+from facematch_core.errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
+from facematch_core.models import Answer, Billing, CallRecord, Charged, Environment, Operation
 
 __all__ = ["CallEvent", "EventKind"]
 

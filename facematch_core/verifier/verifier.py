@@ -27,17 +27,21 @@ from typing import (
 
 import attrs
 
-from . import errors
-from .backend import Backend
-from .base.cancellation import CANCELLATION, find_callers_exception
-from .base.clock import Clock, SystemClock
-from .base.deadline import Deadline
-from .base.threads import HelperThreads
-from .calibration import Calibration, as_calibration
-from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
-from .events import CallEvent, EventEmitter
-from .images.image import Image
-from .models import (
+from facematch_core import errors
+from facematch_core.backend import Backend
+from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import HelperThreads
+from facematch_core.errors import (
+    FATAL,
+    FaceMatchError,
+    InvalidRequest,
+    VendorError,
+    VendorUnavailable,
+)
+from facematch_core.images.image import Image
+from facematch_core.models import (
     Answer,
     CallRecord,
     Decision,
@@ -52,9 +56,12 @@ from .models import (
     Threshold,
     ends_early,
 )
+from facematch_core.resilience import Policy, Retry
+
+from .calibration import Calibration, as_calibration
+from .events import CallEvent, EventEmitter
 from .pipeline import CallOptions, Defaults, Pipeline, check_deadline_s, load_images
 from .policy import RESULT_TYPES, ResultPolicy
-from .resilience import Policy, Retry
 
 if TYPE_CHECKING:
     import PIL.Image

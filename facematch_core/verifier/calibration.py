@@ -10,11 +10,11 @@ from typing import Any, Final
 
 import attrs
 
-from .backend import Backend
-from .base.files import read_text
-from .base.nesting import load_json
-from .errors import ConfigurationError, InvalidRequest
-from .models import Environment, ThresholdRule, check_aware, read_document, written
+from facematch_core.backend import Backend
+from facematch_core.base.files import read_text
+from facematch_core.base.nesting import load_json
+from facematch_core.errors import ConfigurationError, InvalidRequest
+from facematch_core.models import Environment, ThresholdRule, check_aware, read_document, written
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1

@@ -10,12 +10,13 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from . import models
-from .backend import Backend
-from .base.cancellation import find_callers_exception
-from .base.masking import ResultMasker
+from facematch_core import models
+from facematch_core.backend import Backend
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.masking import ResultMasker
+from facematch_core.errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
+
 from .calibration import Calibration
-from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
 
 R = TypeVar("R", bound=models.Result)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import attrs
 
-from . import errors
-from .backend.kinds import nearest
-from .base.clock import Clock, SystemClock
-from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
-from .images.image import Image
-from .models import (
+from facematch_core import errors
+from facematch_core.backend.kinds import nearest
+from facematch_core.base.clock import Clock, SystemClock
+from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
+from facematch_core.images.image import Image
+from facematch_core.models import (
     Answer,
     CallRecord,
     Charged,
@@ -27,6 +27,7 @@ from .models import (
     Skipped,
     Threshold,
 )
+
 from .pipeline import CallOptions, check_deadline_s
 from .verifier import FaceVerifier, Verifier
 

@@ -18,24 +18,38 @@ from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
 
-from . import errors, models
-from .backend import CALL_ID_KEY, Backend
-from .backend.base import can_be_sought, report_fault
-from .backend.calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
-from .backend.session_types import SessionAnswer
-from .base.cancellation import CANCELLATION, CallCancelled, Cancellation, find_callers_exception
-from .base.clock import Clock
-from .base.deadline import NO_DEADLINE, Deadline
-from .base.masking import without_private
-from .base.nesting import load_json
-from .base.threads import HelperThreads, NoThread, StillRunning
+from facematch_core import errors, models
+from facematch_core.backend import CALL_ID_KEY, Backend
+from facematch_core.backend.base import can_be_sought, report_fault
+from facematch_core.backend.calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
+from facematch_core.backend.session_types import SessionAnswer
+from facematch_core.base.cancellation import (
+    CANCELLATION,
+    CallCancelled,
+    Cancellation,
+    find_callers_exception,
+)
+from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import without_private
+from facematch_core.base.nesting import load_json
+from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
+from facematch_core.errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
+from facematch_core.images.image import Image, ImageLimits
+from facematch_core.models import (
+    Answer,
+    Billing,
+    CallRecord,
+    Charged,
+    Operation,
+    Retention,
+    Threshold,
+)
+from facematch_core.resilience import AttemptContext, Outcome, Policy, Retry, enter_all
+
 from .calibration import Calibration
-from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
-from .images.image import Image, ImageLimits
-from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
 from .policy import ResultPolicy
-from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 
 R = TypeVar("R")
 
