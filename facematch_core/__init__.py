@@ -47,7 +47,6 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .aio import AsyncFaceVerifier, AsyncSessions
     from .backend.session_types import (
         ComparedWith,
         Deletion,
@@ -123,7 +122,8 @@ if TYPE_CHECKING:
     )
     from .plugins import BackendInfo, available_backends
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .sessions import Sessions
+    from .sessions.aio import AsyncFaceVerifier, AsyncSessions
+    from .sessions.sessions import Sessions
     from .store import SqlStore
     from .verifier.calibration import Calibration, CalibrationPoint
     from .verifier.events import CallEvent, EventKind
@@ -233,7 +233,7 @@ __all__ = [
 _MODULES = (
     "models errors base.clock base.masking images.image verifier.calibration verifier.events "
     "verifier.policy verifier.verifier verifier.failover plugins config resilience store "
-    "backend.session_types sessions aio"
+    "backend.session_types sessions.sessions sessions.aio"
 )
 
 

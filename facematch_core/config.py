@@ -33,8 +33,8 @@ from .verifier.pipeline import Defaults
 from .verifier.verifier import FaceVerifier, Verifier
 
 if TYPE_CHECKING:
-    from .aio import AsyncFaceVerifier, AsyncSessions
-    from .sessions import Sessions
+    from .sessions.aio import AsyncFaceVerifier, AsyncSessions
+    from .sessions.sessions import Sessions
 
 #: The file name in a folder of configuration.
 FILE_NAME: Final = "facematch.toml"
@@ -104,7 +104,7 @@ def open_async_verifier(
         BackendUnavailable, ConfigurationError: as `open_verifier`.
     """
     # Late: a program without an event loop pays nothing for it.
-    from .aio import AsyncFaceVerifier
+    from .sessions.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
 
@@ -137,7 +137,7 @@ def open_sessions(
         Unsupported: the backend has no sessions.
     """
     # Late: a program without sessions pays nothing for them.
-    from .sessions import Sessions
+    from .sessions.sessions import Sessions
 
     arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
     chosen = plan(backend, profile=profile, config=config, settings=keywords)
@@ -172,7 +172,7 @@ def open_async_sessions(
         max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
         **arguments: The others of `open_sessions`.
     """
-    from .aio import AsyncSessions
+    from .sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
 

@@ -29,7 +29,7 @@ from .text import DECISIONS, Exit, clean, print_json, say, warning_text
 if TYPE_CHECKING:
     from facematch_core.backend.session_types import SessionRecord, SessionResult
     from facematch_core.base.clock import Clock
-    from facematch_core.sessions import Sessions
+    from facematch_core.sessions.sessions import Sessions
 
 #: Seconds since the start in which a verdict counts, for the exit code.
 MAX_AGE_S = 3600.0

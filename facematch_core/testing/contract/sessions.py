@@ -21,7 +21,7 @@ from facematch_core.backend.session_types import (
     is_reported,
 )
 from facematch_core.http import HttpReply, HttpRequest
-from facematch_core.sessions import Sessions
+from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import DEADLINE_S, FAIL, INCONCLUSIVE, Bench, run_in_time

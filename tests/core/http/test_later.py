@@ -15,10 +15,10 @@ from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from kit.rawserver import RawServer, close, read_request
 
 import facematch_core as fm
-from facematch_core.aio import AsyncFaceVerifier
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s
+from facematch_core.sessions.aio import AsyncFaceVerifier
 from facematch_core.testing import ManualClock
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN

@@ -11,7 +11,7 @@ from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, ma
 
 import facematch_core as fm
 from facematch_core.backend.session_types import Kept, WayIn
-from facematch_core.session_verdicts import Rules, judge, judge_missing
+from facematch_core.sessions.verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
 
 START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)

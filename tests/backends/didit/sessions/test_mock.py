@@ -5,7 +5,7 @@ import pytest
 
 import facematch_core as fm
 from facematch_core.backend.session_types import ComparedWith, DeletionState, SessionState
-from facematch_core.sessions import Sessions
+from facematch_core.sessions.sessions import Sessions
 from facematch_didit import DiditBackend, DiditSessionOptions
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from . import models
-from .backend.session_types import (
+from facematch_core import models
+from facematch_core.backend.session_types import (
     NOT_REPORTED,
     ComparedWith,
     Kept,
@@ -27,11 +27,11 @@ from .backend.session_types import (
     WayIn,
     is_reported,
 )
-from .base.masking import Secret
-from .errors import EnvironmentMismatch, SessionMismatch
-from .http.refusals import FREE_BILLING
-from .images.image import Image
-from .models import (
+from facematch_core.base.masking import Secret
+from facematch_core.errors import EnvironmentMismatch, SessionMismatch
+from facematch_core.http.refusals import FREE_BILLING
+from facematch_core.images.image import Image
+from facematch_core.models import (
     Billing,
     Charged,
     Environment,
@@ -42,7 +42,7 @@ from .models import (
     ResultWarning,
     Threshold,
 )
-from .verifier.policy import find_mismatch, judge_fields
+from facematch_core.verifier.policy import find_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 

@@ -18,10 +18,10 @@ from typing import Any, Generic, NoReturn, Self, TypeVar, Unpack
 import anyio
 import anyio.lowlevel
 
-from .backend.session_types import Deletion, SessionRecord, SessionResult
-from .base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from .base.deadline import NO_DEADLINE, Deadline
-from .errors import (
+from facematch_core.backend.session_types import Deletion, SessionRecord, SessionResult
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.errors import (
     FATAL,
     ConfigurationError,
     FaceMatchError,
@@ -29,9 +29,14 @@ from .errors import (
     VendorError,
     VendorUnavailable,
 )
-from .models import CallRecord, LiveMatchResult, LivenessResult, MatchResult, Reconciliation
-from .sessions import ReadOptions, Sessions, StartOptions
-from .verifier.verifier import (
+from facematch_core.models import (
+    CallRecord,
+    LiveMatchResult,
+    LivenessResult,
+    MatchResult,
+    Reconciliation,
+)
+from facematch_core.verifier.verifier import (
     AnyThreshold,
     LiveMatchOptions,
     LivenessOptions,
@@ -43,6 +48,8 @@ from .verifier.verifier import (
     Verifier,
     show_options,
 )
+
+from .sessions import ReadOptions, Sessions, StartOptions
 
 R = TypeVar("R")
 V = TypeVar("V", bound=Verifier | Sessions)

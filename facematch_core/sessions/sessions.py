@@ -12,11 +12,17 @@ from typing import Any, NoReturn, Self, TypedDict, TypeVar
 
 import attrs
 
-from . import errors
-from .backend import RemoteBackend
-from .backend.base import report_fault
-from .backend.calls import DeleteRequest, ReadRequest, Request, StartRequest, new_call_id
-from .backend.session_types import (
+from facematch_core import errors
+from facematch_core.backend import RemoteBackend
+from facematch_core.backend.base import report_fault
+from facematch_core.backend.calls import (
+    DeleteRequest,
+    ReadRequest,
+    Request,
+    StartRequest,
+    new_call_id,
+)
+from facematch_core.backend.session_types import (
     USUAL_CHECKS,
     ComparedWith,
     Deletion,
@@ -30,25 +36,26 @@ from .backend.session_types import (
     SessionState,
     WayIn,
 )
-from .base.addresses import find_foreign_host
-from .base.cancellation import find_callers_exception
-from .base.clock import Clock
-from .base.deadline import Deadline
-from .base.masking import Secret
-from .errors import (
+from facematch_core.base.addresses import find_foreign_host
+from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import Deadline
+from facematch_core.base.masking import Secret
+from facematch_core.errors import (
     ConfigurationError,
     FaceMatchError,
     InvalidRequest,
     OutcomeUnknown,
     SessionNotFound,
 )
-from .http.refusals import FREE_BILLING, NOT_KEPT
-from .models import CallRecord, Environment, Operation, Threshold
-from .resilience import Policy, RateLimiter
-from .session_verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
-from .verifier.events import FollowUpEmitter
-from .verifier.pipeline import Defaults, Pipeline, check_text, load_images
-from .verifier.verifier import FaceVerifier, Picture
+from facematch_core.http.refusals import FREE_BILLING, NOT_KEPT
+from facematch_core.models import CallRecord, Environment, Operation, Threshold
+from facematch_core.resilience import Policy, RateLimiter
+from facematch_core.verifier.events import FollowUpEmitter
+from facematch_core.verifier.pipeline import Defaults, Pipeline, check_text, load_images
+from facematch_core.verifier.verifier import FaceVerifier, Picture
+
+from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
 
 T = TypeVar("T")
 
