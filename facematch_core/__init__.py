@@ -59,7 +59,13 @@ if TYPE_CHECKING:
     )
     from .base.clock import Clock, SystemClock
     from .base.masking import Secret
-    from .config import open_async_sessions, open_async_verifier, open_sessions, open_verifier
+    from .config.opening import (
+        open_async_sessions,
+        open_async_verifier,
+        open_sessions,
+        open_verifier,
+    )
+    from .config.plugins import BackendInfo, available_backends
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -120,7 +126,6 @@ if TYPE_CHECKING:
         ThresholdSource,
         WarningCode,
     )
-    from .plugins import BackendInfo, available_backends
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
     from .sessions.aio import AsyncFaceVerifier, AsyncSessions
     from .sessions.sessions import Sessions
@@ -232,8 +237,8 @@ __all__ = [
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
     "models errors base.clock base.masking images.image verifier.calibration verifier.events "
-    "verifier.policy verifier.verifier verifier.failover plugins config resilience store "
-    "backend.session_types sessions.sessions sessions.aio"
+    "verifier.policy verifier.verifier verifier.failover config.plugins config.opening "
+    "resilience store backend.session_types sessions.sessions sessions.aio"
 )
 
 

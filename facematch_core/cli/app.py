@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core import __version__, plugins
+from facematch_core import __version__
+from facematch_core.config import plugins
 from facematch_core.errors import ConfigurationError
 
 from .text import MEANING, Exit, clean, code_of, error_document, error_sentence, print_json, say

@@ -21,7 +21,7 @@ def command(as_json: bool) -> None:
     if as_json:
         print_json({"backends": documents})
         return
-    from facematch_core.plugins import CORE_DISTRIBUTION
+    from facematch_core.config.plugins import CORE_DISTRIBUTION
 
     header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
     rows: list[tuple[str, ...]] = []
@@ -47,9 +47,9 @@ def command(as_json: bool) -> None:
 def inspect_backends() -> list[dict[str, Any]]:
     """Every backend that is offered, as JSON; a broken one has a problem and no abilities."""
     from facematch_core.backend import Backend
-    from facematch_core.config import Plan
+    from facematch_core.config.opening import Plan
+    from facematch_core.config.plugins import available_backends, backend_class
     from facematch_core.errors import FaceMatchError
-    from facematch_core.plugins import available_backends, backend_class
 
     documents = []
     for info in available_backends():

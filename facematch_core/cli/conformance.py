@@ -72,8 +72,8 @@ def command(
             "facematch conformance needs pytest, which is not installed: "
             '`pip install -e ".[testing]"` in the checkout brings it.'
         )
-    from facematch_core.plugins import backend_class
-    from facematch_core.settings import settings_from_text
+    from facematch_core.config.plugins import backend_class
+    from facematch_core.config.settings import settings_from_text
     from facematch_core.testing import conformance
 
     if out is not None:

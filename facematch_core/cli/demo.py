@@ -163,7 +163,7 @@ class Case(NamedTuple):
 
 
 def _compare(folder: Path) -> list[Case]:
-    from facematch_core.config import Plan
+    from facematch_core.config.opening import Plan
     from facematch_core.images.image import Image
     from facematch_core.verifier.verifier import FaceVerifier
 

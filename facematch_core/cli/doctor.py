@@ -96,7 +96,7 @@ def command(as_json: bool, **options: Any) -> int:
 
 def _examine(target: Target) -> dict[str, Any]:
     """Everything that a call would use, as JSON; a failover has members and no backend."""
-    from facematch_core.plugins import backend_class
+    from facematch_core.config.plugins import backend_class
 
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
@@ -195,7 +195,7 @@ def _hide(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def _configuration(target: Target) -> str:
-    from facematch_core.config import VARIABLE, find_config, unread_file, user_file
+    from facematch_core.config.opening import VARIABLE, find_config, unread_file, user_file
 
     if target.backend is not None:
         return "not read, because a backend is named"

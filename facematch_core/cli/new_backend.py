@@ -187,7 +187,7 @@ def _check(typed: str) -> None:
     if name.startswith(f"{PREFIX}_"):
         alone = typed[len(PREFIX) + 1 :]
         raise click.UsageError(f"NAME is only the vendor's: {alone}, not {typed!r}.")
-    from facematch_core.plugins import available_backends
+    from facematch_core.config.plugins import available_backends
 
     problem = ""
     if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:

@@ -25,7 +25,7 @@ from .text import format_number, say
 
 if TYPE_CHECKING:
     from facematch_core.backend import Backend
-    from facematch_core.config import Config, FailoverPlan, Plan
+    from facematch_core.config.opening import Config, FailoverPlan, Plan
     from facematch_core.verifier.verifier import Verifier
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -99,7 +99,7 @@ def complete_backend(_context: click.Context, _option: click.Parameter, typed: s
     """Completes --backend, from metadata: no plug-in is imported."""
     from click.shell_completion import CompletionItem
 
-    from facematch_core.plugins import available_backends
+    from facematch_core.config.plugins import available_backends
 
     infos = {info.name: info for info in available_backends() if info.problem is None}
     return [
@@ -235,7 +235,7 @@ class Target:
     @functools.cached_property
     def file(self) -> Config | None:
         """The configuration file, read once; None if there is none, or a backend is named."""
-        from facematch_core.config import load
+        from facematch_core.config.opening import load
 
         return None if self.backend is not None else load(self.config)
 
@@ -257,7 +257,7 @@ class Target:
 
     def plan(self) -> Plan | FailoverPlan:
         """What would be opened, before anything is."""
-        from facematch_core.config import VARIABLE, Plan, unread_file, user_file
+        from facematch_core.config.opening import VARIABLE, Plan, unread_file, user_file
 
         profile = self.profile_name()
         if profile is None and self.config is None:
@@ -282,7 +282,7 @@ class Target:
 
     def tell_of_unread(self) -> None:
         """Say on stderr that a file lies in the current folder and is not read, if so."""
-        from facematch_core.config import unread_file
+        from facematch_core.config.opening import unread_file
 
         note = "" if self.config else unread_file(self.file.path if self.file else None)
         if note:
@@ -340,7 +340,7 @@ def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, 
     import typing
 
     from facematch_core.backend.kinds import nearest
-    from facematch_core.settings import from_text
+    from facematch_core.config.settings import from_text
 
     if not texts or cls is None:
         return texts or None

@@ -265,7 +265,7 @@ def delete(path: Path, **arguments: Any) -> int:
 @contextmanager
 def _open(target: options.Target, **expected: Any) -> Iterator[Sessions]:
     """What starts and reads sessions, after stderr has shown who else gets the faces."""
-    from facematch_core.config import open_sessions
+    from facematch_core.config.opening import open_sessions
 
     target.announce_plan()
     profile = target.profile_name()

@@ -20,16 +20,17 @@ from typing import Any, NamedTuple
 import attrs
 import pytest
 
-from facematch_core import __version__, plugins
+from facematch_core import __version__
 from facematch_core.backend import Backend, Secret
 from facematch_core.backend.kinds import choices_of
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
-from facematch_core.config import Plan
+from facematch_core.config import plugins
+from facematch_core.config.opening import Plan
+from facematch_core.config.plugins import BACKENDS, backend_class
+from facematch_core.config.settings import declared_settings, resolve_settings
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
-from facematch_core.plugins import BACKENDS, backend_class
-from facematch_core.settings import declared_settings, resolve_settings
 
 from . import report as reports
 from .bench import ENDS_S, NEVER_ENDS, Bench, describe

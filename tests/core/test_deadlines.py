@@ -6,9 +6,9 @@ from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
 from facematch_core import backend as spi
-from facematch_core import config
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.base.clock import RateWindow
+from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
 from facematch_core.testing import ManualClock
 

@@ -17,7 +17,7 @@ from kit.fakes import FakeBackend, FakeOptions
 from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
-from facematch_core.plugins import BACKENDS, backend_class
+from facematch_core.config.plugins import BACKENDS, backend_class
 from facematch_core.testing.simulator import required
 
 OF_PICTURES = (fm.Operation.MATCH, fm.Operation.LIVENESS)

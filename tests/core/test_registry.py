@@ -6,7 +6,7 @@ import pytest
 from kit.plugins import BACKEND, Site
 
 import facematch_core as fm
-from facematch_core.plugins import BACKENDS, backend_class
+from facematch_core.config.plugins import BACKENDS, backend_class
 
 #: A setting may not have the name of an argument.
 WITH_DEADLINE = BACKEND.replace("class Made", "import attrs\n\n    @attrs.define\n    class Made")

@@ -75,7 +75,7 @@ from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_mock_server import MockServer, make_card
 import facematch_core.cli.options, facematch_core.cli.text
-import facematch_core.config, facematch_core.verifier.verifier
+import facematch_core.config.opening, facematch_core.verifier.verifier
 import facematch_didit.backend
 sys.platform = "win32"
 calls, ends = [], []

@@ -29,8 +29,8 @@ import pytest
 from click.testing import CliRunner
 from kit.pages import how_to_update
 
-from facematch_core import config
 from facematch_core.cli.app import facematch
+from facematch_core.config import opening as config
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 pytestmark = pytest.mark.docs

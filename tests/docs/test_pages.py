@@ -17,9 +17,10 @@ import facematch_deepvue
 import facematch_didit
 import facematch_mock_server
 import facematch_rekognition
-from facematch_core import backend, config, http, resilience, testing
+from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.cli.text import MEANING
+from facematch_core.config import opening as config
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

@@ -10,8 +10,8 @@ import tomli_w
 from PIL import Image as PillowImage
 
 import facematch_core as fm
-from facematch_core import config
 from facematch_core.backend import Backend, Capabilities
+from facematch_core.config import opening as config
 
 SCALE = "fake/v1"
 

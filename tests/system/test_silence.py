@@ -14,7 +14,7 @@ import pytest
 
 from facematch_core import available_backends
 from facematch_core.backend.engine import EngineBackend
-from facematch_core.plugins import backend_class
+from facematch_core.config.plugins import backend_class
 
 PHOTOGRAPH = Path(__file__).parents[2] / "docs" / "photographs" / "grace-hopper.jpg"
 UNSET = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")

@@ -18,11 +18,11 @@ import attrs
 import numpy as np
 
 from facematch_core.backend import Backend, decide_by_threshold
-from facematch_core.config import Plan
+from facematch_core.config.opening import Plan
+from facematch_core.config.plugins import backend_class
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
-from facematch_core.plugins import backend_class
 
 from .pairs import PairOutcome, PairState
 from .worker import Worker

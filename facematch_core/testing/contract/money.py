@@ -16,8 +16,8 @@ import pytest
 from facematch_core import Billing, Charged, FaceVerifier, Operation, errors
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.config.settings import declared_settings
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
-from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import FAIL, PASS, Bench, Outcome
 from facematch_core.testing.simulator import (
     ANSWERS,

@@ -18,8 +18,8 @@ import facematch_core as fm
 from facematch_core.backend import Backend, Secret
 from facematch_core.backend.kinds import choices_of
 from facematch_core.base.deadline import Deadline
+from facematch_core.config.settings import declared_settings
 from facematch_core.http import HttpBackend
-from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import DEADLINE_S, PASS, Bench, does_not_apply, not_tested
 from facematch_core.testing.leaks import capture_log, find_leaks
 from facematch_core.testing.pictures import pictures_beyond

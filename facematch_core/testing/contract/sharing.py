@@ -23,7 +23,7 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
 from facematch_core.backend.engine import EngineBackend
-from facematch_core.settings import declared_settings
+from facematch_core.config.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
 from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from facematch_core import config
 from facematch_core.cli import doctor
+from facematch_core.config import opening as config
 
 SECRET = "sk-planted-9f31"
 

@@ -4,17 +4,11 @@ import attrs
 import pytest
 from kit.fakes import FakeBackend, liveness_result, match_result
 
-from facematch_core import (
-    ConfigurationError,
-    Decision,
-    ImageFormat,
-    LivenessDecision,
-    config,
-    errors,
-    plugins,
-)
+from facematch_core import ConfigurationError, Decision, ImageFormat, LivenessDecision, errors
 from facematch_core.backend import ImageLimits
 from facematch_core.cli import doctor
+from facematch_core.config import opening as config
+from facematch_core.config import plugins
 
 CONFIG = """
     [profiles.shop]

@@ -9,8 +9,8 @@ import pytest
 
 import facematch_core
 from facematch_core.cli.text import MEANING
-from facematch_core.plugins import COMMANDS as GROUP
-from facematch_core.plugins import CORE_DISTRIBUTION
+from facematch_core.config.plugins import COMMANDS as GROUP
+from facematch_core.config.plugins import CORE_DISTRIBUTION
 
 
 def command():

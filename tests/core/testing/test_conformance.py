@@ -10,7 +10,7 @@ from mutants.table import MUTANTS
 
 from facematch_core import BackendUnavailable, ConfigurationError, Secret, __version__
 from facematch_core.backend import Backend
-from facematch_core.plugins import BACKENDS
+from facematch_core.config.plugins import BACKENDS
 from facematch_core.testing import ManualClock, Situation, conformance, rules
 from facematch_core.testing.conformance import GROUP, NO_SIMULATOR, Alone, simulator_of
 from facematch_core.testing.contract import answers

@@ -37,8 +37,8 @@ from facematch_core import (
     ThresholdRule,
     WarningCode,
 )
+from facematch_core.config.plugins import backend_class
 from facematch_core.http import Wait
-from facematch_core.plugins import backend_class
 from facematch_core.testing import Situation, Status, find_leaks, picture_samples, rules
 from facematch_core.testing.conformance import Alone, each_case
 from facematch_core.testing.contract import money

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 if TYPE_CHECKING:
-    from .backend import Backend
+    from facematch_core.backend import Backend
 
 #: The distribution that this package is part of.
 CORE_DISTRIBUTION: Final = "facematch-core"
@@ -61,9 +61,9 @@ def available_backends() -> tuple[BackendInfo, ...]:
 def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
     # Not above: lists and completion need none of these.
-    from .backend import API_VERSION, Backend
-    from .backend.kinds import nearest
-    from .errors import BackendUnavailable
+    from facematch_core.backend import API_VERSION, Backend
+    from facematch_core.backend.kinds import nearest
+    from facematch_core.errors import BackendUnavailable
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:
@@ -103,7 +103,7 @@ def verifier_arguments() -> frozenset[str]:
     """The keywords of `open_verifier` that belong to `FaceVerifier`; all others are settings."""
     import inspect
 
-    from .verifier.verifier import FaceVerifier
+    from facematch_core.verifier.verifier import FaceVerifier
 
     return frozenset(inspect.signature(FaceVerifier).parameters) - {"backend"}
 
@@ -138,7 +138,7 @@ def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
 
 def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     """What a name stands for, imported now, and its entry point; None if there is none."""
-    from .errors import BackendUnavailable
+    from facematch_core.errors import BackendUnavailable
 
     points = installed(group).get(name)
     if points is None:

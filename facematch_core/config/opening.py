@@ -15,26 +15,35 @@ from typing import TYPE_CHECKING, Any, Final, Literal, overload
 import attrs
 import platformdirs
 
-from .backend import Backend
-from .backend.kinds import describe, nearest
-from .backend.session_types import USUAL_CHECKS, ComparedWith
-from .base.files import read_toml
-from .base.forks import fork_safe_lock
-from .base.masking import Secret
-from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
-from .models import Environment, Operation, Threshold
+from facematch_core.backend import Backend
+from facematch_core.backend.kinds import describe, nearest
+from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
+from facematch_core.base.files import read_toml
+from facematch_core.base.forks import fork_safe_lock
+from facematch_core.base.masking import Secret
+from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
+from facematch_core.models import Environment, Operation, Threshold
+from facematch_core.resilience import (
+    Budget,
+    CircuitBreaker,
+    Period,
+    Policy,
+    RateLimiter,
+    RateWindow,
+    Retry,
+)
+from facematch_core.store import CallStore, MemoryStore, SqlStore
+from facematch_core.store.records import LEASE_S
+from facematch_core.verifier.failover import Failover
+from facematch_core.verifier.pipeline import Defaults
+from facematch_core.verifier.verifier import FaceVerifier, Verifier
+
 from .plugins import backend_class, verifier_arguments
-from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
 from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
-from .store import CallStore, MemoryStore, SqlStore
-from .store.records import LEASE_S
-from .verifier.failover import Failover
-from .verifier.pipeline import Defaults
-from .verifier.verifier import FaceVerifier, Verifier
 
 if TYPE_CHECKING:
-    from .sessions.aio import AsyncFaceVerifier, AsyncSessions
-    from .sessions.sessions import Sessions
+    from facematch_core.sessions.aio import AsyncFaceVerifier, AsyncSessions
+    from facematch_core.sessions.sessions import Sessions
 
 #: The file name in a folder of configuration.
 FILE_NAME: Final = "facematch.toml"
@@ -104,7 +113,7 @@ def open_async_verifier(
         BackendUnavailable, ConfigurationError: as `open_verifier`.
     """
     # Late: a program without an event loop pays nothing for it.
-    from .sessions.aio import AsyncFaceVerifier
+    from facematch_core.sessions.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
 
@@ -137,7 +146,7 @@ def open_sessions(
         Unsupported: the backend has no sessions.
     """
     # Late: a program without sessions pays nothing for them.
-    from .sessions.sessions import Sessions
+    from facematch_core.sessions.sessions import Sessions
 
     arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
     chosen = plan(backend, profile=profile, config=config, settings=keywords)
@@ -172,7 +181,7 @@ def open_async_sessions(
         max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
         **arguments: The others of `open_sessions`.
     """
-    from .sessions.aio import AsyncSessions
+    from facematch_core.sessions.aio import AsyncSessions
 
     return AsyncSessions(open_sessions(backend, **arguments), max_concurrency=max_concurrency)
 

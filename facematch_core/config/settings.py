@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from .backend import Backend, kinds
-from .base.masking import Secret
-from .errors import ConfigurationError
+from facematch_core.backend import Backend, kinds
+from facematch_core.base.masking import Secret
+from facematch_core.errors import ConfigurationError
+
 from .plugins import verifier_arguments
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What is installed and set, and opening it."""
