@@ -127,9 +127,10 @@ if TYPE_CHECKING:
         WarningCode,
     )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-    from .sessions.aio import AsyncFaceVerifier, AsyncSessions
+    from .sessions.aio import AsyncSessions
     from .sessions.sessions import Sessions
     from .store import SqlStore
+    from .verifier.aio import AsyncFaceVerifier
     from .verifier.calibration import Calibration, CalibrationPoint
     from .verifier.events import CallEvent, EventKind
     from .verifier.failover import Failover
@@ -237,8 +238,8 @@ __all__ = [
 #: a name is first asked for: the command line, asked for its help, does not pay for all of them.
 _MODULES = (
     "models errors base.clock base.masking images.image verifier.calibration verifier.events "
-    "verifier.policy verifier.verifier verifier.failover config.plugins config.opening "
-    "resilience store backend.session_types sessions.sessions sessions.aio"
+    "verifier.policy verifier.verifier verifier.failover verifier.aio config.plugins "
+    "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
 )
 
 

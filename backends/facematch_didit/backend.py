@@ -53,7 +53,7 @@ from .words import (
 )
 
 if TYPE_CHECKING:
-    from facematch_core.http.backend import DeleteSteps, SessionSteps
+    from facematch_core.http import DeleteSteps, SessionSteps
 
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
 

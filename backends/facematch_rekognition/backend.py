@@ -59,9 +59,9 @@ from facematch_core.http import (
     HttpReply,
     HttpRequest,
     InconclusiveRow,
+    SessionSteps,
     Steps,
 )
-from facematch_core.http.backend import SessionSteps
 
 from . import sessions
 from .credentials import Chain, sign_request

@@ -42,8 +42,9 @@ from .plugins import backend_class, verifier_arguments
 from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
 
 if TYPE_CHECKING:
-    from facematch_core.sessions.aio import AsyncFaceVerifier, AsyncSessions
+    from facematch_core.sessions.aio import AsyncSessions
     from facematch_core.sessions.sessions import Sessions
+    from facematch_core.verifier.aio import AsyncFaceVerifier
 
 #: The file name in a folder of configuration.
 FILE_NAME: Final = "facematch.toml"
@@ -113,7 +114,7 @@ def open_async_verifier(
         BackendUnavailable, ConfigurationError: as `open_verifier`.
     """
     # Late: a program without an event loop pays nothing for it.
-    from facematch_core.sessions.aio import AsyncFaceVerifier
+    from facematch_core.verifier.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
 

@@ -16,8 +16,8 @@ from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
 from facematch_core.resilience import Budget, Period, RateLimiter, RateWindow, Retry
-from facematch_core.sessions import aio
 from facematch_core.store import BudgetKey
+from facematch_core.verifier import aio
 from facematch_core.verifier.verifier import ThreadCall
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card

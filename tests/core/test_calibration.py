@@ -193,7 +193,7 @@ def test_a_failover_refuses_a_rate_that_one_member_has_not_before_anybody_is_ask
 @pytest.fixture
 def opened(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        fm.config, "backend_class", lambda name: {"fake": FakeBackend, "other": Other}[name]
+        fm.config.opening, "backend_class", lambda name: {"fake": FakeBackend, "other": Other}[name]
     )
 
     def make(says, name="p", more=None, **arguments):

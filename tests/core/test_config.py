@@ -43,7 +43,7 @@ class Configured(FakeBackend):
 
 @pytest.fixture(autouse=True)
 def _configured(monkeypatch):
-    monkeypatch.setattr(fm.config, "backend_class", lambda name: Configured)
+    monkeypatch.setattr(fm.config.opening, "backend_class", lambda name: Configured)
     monkeypatch.setenv("CONFIGURED_KEY", CANARY)
 
 
@@ -73,7 +73,7 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
     monkeypatch.setenv("CONFIGURED_LEVEL", "7")
     monkeypatch.setenv("CONFIGURED_STRICT", "true")
     path = written(tmp_path, profile(level=3))
-    planned = fm.config.plan(profile="p", config=path, settings={"ratio": 0.9})
+    planned = fm.config.opening.plan(profile="p", config=path, settings={"ratio": 0.9})
     origins = {s.name: (s.value, s.origin) for s in planned.settings}
     assert origins["level"][0] == 3
     assert origins["strict"] == (True, "$CONFIGURED_STRICT")
@@ -85,14 +85,14 @@ def test_arguments_go_before_the_file_and_the_file_before_the_environment(tmp_pa
 def test_the_named_file_is_read_then_that_of_the_variable_then_the_users_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     written(tmp_path, profile())
-    assert fm.config.find_config() is None
-    user_file = fm.config.user_file()
+    assert fm.config.opening.find_config() is None
+    user_file = fm.config.opening.user_file()
     user_file.parent.mkdir(parents=True)
     user_file.write_text("")
-    assert fm.config.find_config() == user_file
+    assert fm.config.opening.find_config() == user_file
     monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
-    assert fm.config.find_config() == tmp_path / "other.toml"
-    assert fm.config.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
+    assert fm.config.opening.find_config() == tmp_path / "other.toml"
+    assert fm.config.opening.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
 
 
 def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeypatch):

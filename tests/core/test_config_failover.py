@@ -46,8 +46,8 @@ def _backends(monkeypatch):
             raise fm.BackendUnavailable(f"No backend is called {name!r}")
         return classes[name]
 
-    monkeypatch.setattr(fm.config, "backend_class", find_class)
-    monkeypatch.setattr(fm.config, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(fm.config.opening, "backend_class", find_class)
+    monkeypatch.setattr(fm.config.opening, "_MEMORY", MemoryStore())
 
 
 @pytest.fixture

@@ -38,8 +38,8 @@ class Plain(FakeBackend):
 @pytest.fixture(autouse=True)
 def _backends(monkeypatch):
     classes = {"keyed": Keyed, "plain": Plain}
-    monkeypatch.setattr(fm.config, "backend_class", classes.__getitem__)
-    monkeypatch.setattr(fm.config, "_MEMORY", MemoryStore())
+    monkeypatch.setattr(fm.config.opening, "backend_class", classes.__getitem__)
+    monkeypatch.setattr(fm.config.opening, "_MEMORY", MemoryStore())
     monkeypatch.setenv("FIRST_KEY", CANARY)
     monkeypatch.setenv("SECOND_KEY", "another")
 

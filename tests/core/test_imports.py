@@ -16,9 +16,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
     "facematch_core",
-    *(f"facematch_core.{name}" for name in ("backend", "config", "deadline", "engine", "errors")),
-    *(f"facematch_core.{name}" for name in ("files", "http", "lazy", "resilience", "sdk")),
-    *(f"facematch_core.{name}" for name in ("addresses", "kinds", "nesting", "threads")),
+    *(f"facematch_core.{name}" for name in ("backend", "errors", "http", "resilience")),
+    *(f"facematch_core.backend.{name}" for name in ("engine", "kinds", "sdk", "session_types")),
+    *(f"facematch_core.base.{name}" for name in ("addresses", "deadline", "files", "lazy")),
+    *(f"facematch_core.base.{name}" for name in ("nesting", "threads")),
+    "facematch_core.config.opening",
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}

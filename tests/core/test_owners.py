@@ -120,7 +120,7 @@ def test_the_file_of_the_variable_is_held_to_the_same(path, monkeypatch):
 
 
 def test_the_users_own_file_is_held_to_the_same(path, monkeypatch):
-    file = fm.config.user_file()
+    file = fm.config.opening.user_file()
     file.parent.mkdir(parents=True)
     file.write_bytes(path.read_bytes())
     file.chmod(0o644)

@@ -79,7 +79,10 @@ def test_our_names_are_those_of_our_own_metadata():
     entry_points = metadata.distribution("facematch-core").entry_points
     names = {point.name for point in entry_points.select(group=BACKENDS)}
     assert names == {info.name for info in fm.available_backends() if info.problem is None}
-    sources = (Path(fm.plugins.__file__).read_text(), Path(fm.config.__file__).read_text())
+    sources = (
+        Path(fm.config.plugins.__file__).read_text(),
+        Path(fm.config.opening.__file__).read_text(),
+    )
     assert not any(f'"{name}"' in source for name in names - {"local"} for source in sources)
 
 

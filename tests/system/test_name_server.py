@@ -29,7 +29,7 @@ exec "$@"
 CALLS = """
 import asyncio, json, pathlib, socket, sys, threading, time
 import facematch_core as fm
-from facematch_core.aio import AsyncFaceVerifier
+from facematch_core.verifier.aio import AsyncFaceVerifier
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer
 

@@ -18,8 +18,8 @@ import facematch_core as fm
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s
-from facematch_core.sessions.aio import AsyncFaceVerifier
 from facematch_core.testing import ManualClock
+from facematch_core.verifier.aio import AsyncFaceVerifier
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 

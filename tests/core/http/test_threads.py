@@ -104,7 +104,7 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
 
 FORKING = """
 import os, sys
-from facematch_core.deadline import Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
 client = HttpClient(connect_timeout_s=60, read_timeout_s=60, keep_idle_s=600)

@@ -47,7 +47,7 @@ async def test_a_start_that_nobody_waits_for_any_more_is_finished_and_counted():
     def hold(request):
         anyio.from_thread.run_sync(sent.set, token=token)
         assert go_on.wait(30)
-        return fm.session_types.SessionReading(session_id="s-1", state=STATE.PENDING)
+        return fm.backend.session_types.SessionReading(session_id="s-1", state=STATE.PENDING)
 
     async with opened(Acme(hold), on_event=events.append) as sessions:
         record = sessions.plan("c-1", purpose="payout")
