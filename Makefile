@@ -75,14 +75,15 @@ test-wheel: dist  ## the fast part, against the wheel as it is published, where 
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
 
-mutation: $(VENV)/.dev  ## fails if a test misses a small fault in what decides about money and verdicts (mutmut; hours)
+mutation: $(VENV)/.dev  ## breaks what decides about money and verdicts in many places; fails if too much is not noticed (mutmut; hours)
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/mutation.txt
 	@# Copies: for `make dist` a link to a package would be the package itself.
 	@rm -rf .cache/mutation && mkdir -p .cache/mutation/src
 	@cp -R pyproject.toml tests docs .cache/mutation
 	@cp -R facematch_core */facematch_* .cache/mutation/src
-	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS)
-	@$(BIN)/python tests/mutation/survivors.py .cache/mutation $(MUTANTS)
+	@cd .cache/mutation && PATH="$(CURDIR)/$(BIN):$$PATH" \
+		&& mutmut run $(MUTANTS) && mutmut results >survivors.txt && mutmut export-cicd-stats
+	@$(BIN)/python tests/mutation/share.py .cache/mutation/mutants/mutmut-cicd-stats.json
 
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
