@@ -12,6 +12,8 @@ PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
 # Where a test may take many minutes; else tests/kit/limits.py ends what takes eight.
 PATIENT := --override-ini faulthandler_timeout=3600
+# What fails in full; of what is skipped the number.
+BRIEF := -q -r fE
 # One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
@@ -39,13 +41,13 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
-	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK) $(FAST)
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
 test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "slow and not long and not system and not docs"
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "slow and not long and not system and not docs"
 
 test-all: lint types test test-slow test-system docs  ## everything that CI runs for a change
 
@@ -56,12 +58,12 @@ test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish o
 test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m venv $(VENV)-lowest
 	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
-	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
+	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
 test-newest: $(VENV)/.uv  ## the fast part, with the newest versions there are, pre-releases among them
 	@$(BIN)/python -m venv $(VENV)-newest
 	@$(INSTALL) $(VENV)-newest/bin/python --upgrade --pre --editable ".[all]" --group tests
-	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
+	@$(VENV)-newest/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) $(FAST)
 
 # But for the one that reads the sources.
 test-wheel: dist  ## the fast part, against the wheel as it is published, where no source of ours lies
@@ -69,11 +71,11 @@ test-wheel: dist  ## the fast part, against the wheel as it is published, where 
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R tests docs pyproject.toml README.md "$$folder" \
-		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) \
+		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
 		$(filter-out tests/core/test_imports.py,$(FAST))
 
 test-long: $(VENV)/.dev  ## what takes many minutes
-	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) $(BRIEF) -m "not system"
 
 mutation: $(VENV)/.dev  ## breaks what decides about money and verdicts in many places; fails if too much is not noticed (mutmut; hours)
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/mutation.txt
@@ -87,7 +89,7 @@ mutation: $(VENV)/.dev  ## breaks what decides about money and verdicts in many 
 
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
-	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) --brief $(QUICK)
+	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage html --quiet --directory .cache/coverage/html
 	@$(BIN)/coverage xml --quiet -o .cache/coverage/coverage.xml
@@ -115,7 +117,7 @@ types: $(VENV)/.dev  ## mypy, strict, for this system and for Windows
 	@$(BIN)/mypy --platform win32
 
 docs: $(VENV)/.dev  ## every example of the documentation is run; then it is a site in site/, without warnings
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "docs and not long" tests/docs tests/examples
+	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
 dist: $(VENV)/.uv  ## sdist and wheel of a release in dist/, checked

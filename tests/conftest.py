@@ -26,7 +26,7 @@ from kit.fakes import FakeBackend
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
 
-pytest_plugins = ["kit.brief", "kit.limits"]
+pytest_plugins = ["kit.limits"]
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
 hypothesis.settings.register_profile(
