@@ -1,18 +1,13 @@
-"""Install the wheel alone, with every extra, on every Python there is, and try what it brings.
+"""Install a wheel alone, and with each extra in an environment of its own, and try what it brings.
 
-Run it anywhere: ``python tests/kit/extras.py [--python PATH]... [--extra NAME]... [--wheel FILE]``.
-It builds the wheel of this tree unless it gets one, makes a virtual environment for each pair, and
-prints a table in Markdown. The packages come from the registry that pip is set up with. uv installs
-them where it is on the path, which is faster; ``--pip`` leaves it out. The exit code is 1 if one
-installation does not work.
+Run it anywhere: ``python tests/kit/extras.py WHEEL [--python PATH]``. The packages come from the
+registry that pip is set up with. The exit code is 1 if one installation does not work.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +16,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "docs" / "photographs"
-MINORS = (11, 12, 13, 14)
 
 #: What each extra brings, tried; "" is the wheel without any.
 EXTRAS = {
@@ -95,8 +89,8 @@ class Failed(Exception):
     """A command that did not end well; the text says which one and how."""
 
 
-def ended(*command, **options):
-    """Run a command to its end; its code and what it printed."""
+def run(*command, code=0, **options):
+    """What a command prints that has to end with this code."""
     done = subprocess.run(
         [str(part) for part in command],
         stdout=subprocess.PIPE,
@@ -107,15 +101,9 @@ def ended(*command, **options):
         timeout=1200,
         **options,
     )
-    return done.returncode, done.stdout
-
-
-def run(*command, code=0, **options):
-    """What a command prints that has to end with this code."""
-    ended_with, printed = ended(*command, **options)
-    if ended_with != code:
-        raise Failed(f"{command} ended with {ended_with}\n{printed}")
-    return printed
+    if done.returncode != code:
+        raise Failed(f"{command} ended with {done.returncode}\n{done.stdout}")
+    return done.stdout
 
 
 def program(environment, name):
@@ -158,35 +146,8 @@ def smoke(environment, extra, folder):
             raise Failed(f"facematch verify: {output}")
 
 
-def pythons():
-    """Every CPython from 3.11 on that is here, by "3.N"; the newest patch of each."""
-    names = [shutil.which(f"python3.{minor}") for minor in MINORS]
-    names += Path.home().glob(".pyenv/versions/3.*/bin/python3")
-    names += Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3")
-    newest = {}
-    for name in (sys.executable, *(name for name in names if name and Path(name).exists())):
-        version = re.fullmatch(r"Python 3\.(\d+)\.(\d+)\s*", ended(name, "--version")[1])
-        if version:
-            minor, patch = int(version[1]), int(version[2])
-            if minor in MINORS and newest.get(minor, (-1,))[0] < patch:
-                newest[minor] = (patch, name)
-    return {f"3.{minor}": path for minor, (_, path) in sorted(newest.items())}
-
-
-def build(folder):
-    """The wheel of this tree."""
-    run(sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
-
-
-def install(python, environment, what, *, uv):
-    """Install the wheel into a new virtual environment; how many packages are there then."""
-    if uv:
-        run(uv, "venv", "--quiet", "--python", python, environment)
-        target = ("--quiet", "--python", program(environment, "python"))
-        run(uv, "pip", "install", *target, what)
-        return len(run(uv, "pip", "list", *target, "--format=freeze").splitlines())
+def install(python, environment, what):
+    """Install something into a new virtual environment; how many packages are there then."""
     run(python, "-m", "venv", environment)
     pip = (program(environment, "python"), "-m", "pip", "--disable-pip-version-check")
     run(*pip, "install", "--quiet", what)
@@ -195,48 +156,26 @@ def install(python, environment, what, *, uv):
     return len(listed.splitlines())
 
 
-def try_extra(python, wheel, extra, *, uv):
-    """Install and try one pair: a cell of the table, and what went wrong; None if nothing did."""
-    with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
-        environment, work = Path(name) / "venv", Path(name) / "work"
-        work.mkdir()
-        try:
-            what = f"{wheel}[{extra}]" if extra else wheel
-            packages = install(python, environment, what, uv=uv)
-            smoke(environment, extra, work)
-        except Failed as error:
-            return "**fails**", str(error)
-    return f"works, {packages} packages", None
-
-
 def main():
-    """Read the command line, try everything, print the table."""
+    """Try every extra, and say of each how it went."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--python", action="append", help="a Python to try; all by default")
-    parser.add_argument("--extra", action="append", choices=EXTRAS, help="all by default")
-    parser.add_argument("--wheel", type=Path, help="a wheel that is built already")
-    parser.add_argument("--pip", action="store_true", help="install with pip, not with uv")
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("--python", default=sys.executable, help="the Python to try it with")
     options = parser.parse_args()
-    uv = None if options.pip else shutil.which("uv")
-    paths = pythons()
-    if options.python:
-        paths = {run(path, "--version").split()[1]: path for path in options.python}
-    rows = {extra: [extra or "(none)"] for extra in options.extra or EXTRAS}
-    failures = []
-    with tempfile.TemporaryDirectory(prefix="facematch-wheel-") as folder:
-        wheel = options.wheel.resolve() if options.wheel else build(Path(folder))
-        print(f"{wheel.name} on {platform.system()} {platform.machine()}\n")
-        for version, path in paths.items():
-            for extra, row in rows.items():
-                cell, problem = try_extra(path, wheel, extra, uv=uv)
-                print(f"{version} {row[0]}: {cell}", file=sys.stderr, flush=True)
-                row.append(cell)
-                if problem:
-                    failures.append(f"{version}, {row[0]}:\n{problem}")
-    print(f"| extra | {' | '.join(paths)} |\n{'|---' * (len(paths) + 1)}|")
-    for row in rows.values():
-        print(f"| {' | '.join(row)} |")
-    print(*failures, sep="\n\n", file=sys.stderr)
+    failures = 0
+    for extra in EXTRAS:
+        with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
+            environment, work = Path(name) / "venv", Path(name) / "work"
+            work.mkdir()
+            what = f"{options.wheel.resolve()}" + (f"[{extra}]" if extra else "")
+            try:
+                packages = install(options.python, environment, what)
+                smoke(environment, extra, work)
+            except Failed as error:
+                failures += 1
+                print(f"{extra or '(none)'}: fails\n{error}", flush=True)
+            else:
+                print(f"{extra or '(none)'}: works, {packages} packages", flush=True)
     return 1 if failures else 0
 
 

@@ -1,9 +1,5 @@
-"""The site opened from the disk in a real Chromium: its search works and it asks no other host.
+"""The site opened from the disk in a real Chromium: its search works and it asks no other host."""
 
-What the search answers is asked of the theme's own worker, in node.
-"""
-
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -11,46 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEARCH = Path(__file__).with_name("site_search.mjs")
-
-#: What people type, by the page that has to come first.
-ANSWERS = {
-    "apps/answer-a-web-form": ("429", "FastAPI", "selfie"),
-    "apps/flask-and-django": ("Django", "Flask"),
-    "apps/handle-errors": ("errors", "error", "idempotency", "timeout", "timeouts"),
-    "apps/let-the-vendor-look": ("hosted session", "hosted sessions", "portrait", "session link"),
-    "apps/limit-spending": ("budget", "budgets", "price", "currency"),
-    "apps/migrate": ("boto3",),
-    "apps/observe": ("logging", "metrics", "OpenTelemetry"),
-    "apps/read-a-result": ("liveness", "verify_live"),
-    "apps/survive-outages": (
-        *("circuit breaker", "failover", "outage", "outages"),
-        *("rate limit", "RateLimiter", "retry", "retries"),
-    ),
-    "apps/test-offline": (
-        *("pytest fixture", "sandbox", "webhook", "webhooks"),
-        *("webhook signature", "webhook signatures"),
-    ),
-    "apps/troubleshooting": ("key", "API key"),
-    "apps/tutorial": ("async", "asyncio", "install", "trio"),
-    "choose/embed-many-pictures": ("embedding",),
-    "choose/judge-a-score-file": ("CSV", "own CSV"),
-    "choose/tutorial": ("calibrate", "calibration", "threshold", "thresholds"),
-    "explanation/comparison": (
-        *("confidence interval", "EER", "false positive rate", "ISO 19795", "ROC"),
-    ),
-    "explanation/pictures": ("HEIC", "EXIF"),
-    "explanation/privacy": ("BIPA", "consent", "GDPR", "mask", "redact", "retention"),
-    "explanation/scores": ("siblings",),
-    "extend/add-a-mock-vendor": ("entry point",),
-    "extend/run-the-mock-as-a-service": ("docker",),
-    "extend/tutorial": ("plug-in",),
-    "extend/use-the-mock": ("Java", "node"),
-    "reference/exit-codes": ("exit code", "exit codes"),
-    "reference/glossary": ("glossary",),
-    "vendors/azure": ("Azure",),
-    "vendors/rekognition": ("Rekognition",),
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +19,6 @@ def site(tmp_path_factory):
         timeout=300,
     )
     return folder
-
-
-def test_what_people_type_leads_to_the_page_that_answers(site, find_program, run_command):
-    (worker,) = site.glob("assets/javascripts/workers/search.*.min.js")
-    expected = {query: f"{page}.html" for page, queries in ANSWERS.items() for query in queries}
-    index = site / "search" / "search_index.json"
-    answers = json.loads(
-        run_command(find_program("node"), SEARCH, worker, index, input=json.dumps([*expected]))
-    )
-    first = [places[0].partition("#")[0] if places else "nothing" for places in answers]
-    assert dict(zip(expected, first, strict=True)) == expected
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light")])
