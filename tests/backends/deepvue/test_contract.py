@@ -19,6 +19,7 @@ class ScaledSimulator(DeepvueSimulator):
         return super().backend(**everything | settings)
 
 
+@pytest.mark.slow
 class TestContractWithEverySetting(BackendContract):
     @pytest.fixture
     def simulator(self):
