@@ -4,6 +4,7 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -17,13 +18,20 @@ from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.messages import Response
 from facematch_mock_server.parity.aspects import compare, reduce_reply
-from facematch_mock_server.parity.calls import VENDORS, steps_of
-from facematch_mock_server.parity.running import Caller, CallLog, choose_score, explain_unseen
+from facematch_mock_server.parity.calls import VENDORS, Step, steps_of
+from facematch_mock_server.parity.running import (
+    Caller,
+    CallLog,
+    choose_score,
+    explain_unseen,
+    run_steps,
+)
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
 SENT = "Wed, 25 Nov 2026 10:00:00 GMT"
 SESSIONS = Sessions(checks=frozenset({Operation.LIVENESS}), can_delete=True)
+SLOW = pytest.mark.slow
 
 
 # What is seen of two answers
@@ -90,6 +98,14 @@ def test_one_difference_of_two_bodies_is_seen_at_its_place(mock, vendor, aspect)
     sides = [{"same": _call(_reply(body))} for body in (mock, vendor)]
     aspects = {each[0] for each in _differences(*sides)}
     assert (aspect in aspects) if aspect else not aspects
+
+
+def test_at_private_keys_the_type_alone_is_kept():
+    body = {"age": 31.5, "person": {"gender": "male"}, "kind": "male"}
+    aspects = reduce_reply(_reply(body), (), ("age", "gender"), ("male",))
+    shown = {aspect for aspect in aspects if aspect.endswith(("age", "gender"))}
+    assert shown == {"shape age", "shape person.gender"}
+    assert aspects["words kind"] == ["male"]
 
 
 @pytest.mark.parametrize(
@@ -184,6 +200,51 @@ def test_of_each_call_of_which_nothing_was_seen_it_is_known_why():
     assert (unseen["other"], unseen["session"]) == ("429", "503")
 
 
+# What a run may cost
+
+
+def _ended(charged, charges=0, charge=None):
+    """A call of which the vendor's word about money is known."""
+    return {"result": {"charged": charged, "charges": charges, "charge": charge}, "lost": ""}
+
+
+@pytest.mark.parametrize(
+    ("call", "charges"),
+    [
+        # Begun and not ended: nobody knows what it cost.
+        (None, 2),
+        (_ended("unknown"), 2),
+        (_ended("yes", 1), 1),
+        (_ended("no", 0, charge=True), 2),
+        (_ended("no"), 0),
+    ],
+)
+def test_a_call_counts_what_it_may_have_cost_in_the_next_run_too(tmp_path, call, charges):
+    for _ in range(2):
+        with closing(CallLog(tmp_path / "journal", ())) as log:
+            log.write("same", call)
+            assert log.count_charges(2) == charges
+    with closing(CallLog(tmp_path / "journal", ())) as log:
+        assert log.count_charges(2) == charges
+
+
+@pytest.mark.parametrize("budget", range(8))
+def test_calls_are_made_until_the_next_one_could_cost_more_than_is_left(tmp_path, budget):
+    steps = [Step(name, "") for name in ("first", "second", "third")]
+    made = []
+
+    def make(step, *_, begin, **__):
+        begin()
+        made.append(step.name)
+        return _ended("yes", 2)
+
+    caller = SimpleNamespace(vendor=SimpleNamespace(charges=2), make=make)
+    for _ in range(2):
+        with closing(CallLog(tmp_path / "journal", ())) as log:
+            run_steps(caller, log, steps, {}, budget)
+    assert made == ["first", "second", "third"][: budget // 2]
+
+
 # Whole runs
 
 
@@ -269,7 +330,10 @@ CHANGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in ("azure", "compreface") else SLOW) for name in CHANGES],
+)
 def test_what_a_vendor_does_otherwise_is_seen_by_call_and_aspect(rehearse, name):
     vendor = rehearse(name)
     for alter, values, *_ in CHANGES[name]:
@@ -279,26 +343,17 @@ def test_what_a_vendor_does_otherwise_is_seen_by_call_and_aspect(rehearse, name)
         (call, row["aspect"]) for row in result.document["differences"] for call in row["calls"]
     }
     assert {tuple(row[2:]) for row in CHANGES[name]} <= shown
+    # One line each on the screen.
+    lines = result.answer.output.splitlines()
+    assert sum(" -> " in line for line in lines) == len(result.document["differences"])
 
 
-def test_a_difference_is_one_line_on_the_screen(rehearse):
-    vendor = rehearse("rekognition")
-    change(vendor, {}, _body("", _in_each("FaceMatches", change=_scale("Similarity", 0.01))))
-    output = vendor.run("--yes", code=1).answer.output
-    assert "same and 3 more: FaceMatches[].Similarity high -> low (" in output
-
-
-SLOW = [
-    pytest.param(name, pictures, marks=pytest.mark.slow)
-    for name in VENDORS
-    for pictures in ("photographs", "score 0", "score 50", "score 100", "several", "none")
-    # It refuses such a picture in no words of its own, so nobody knows it.
-    if (name, pictures) not in [("didit", "photographs"), ("deepvue", "none")]
-]
-
-
-@pytest.mark.parametrize(("name", "pictures"), [("didit", "photographs"), *SLOW])
+@SLOW
+@pytest.mark.parametrize("pictures", ["photographs", "score 0", "score 50", "several", "none"])
+@pytest.mark.parametrize("name", VENDORS)
 def test_whatever_pictures_show_differs_in_nothing(rehearse, tmp_path, name, pictures):
+    if (name, pictures) == ("deepvue", "none"):
+        pytest.skip("it refuses such a picture in no words of its own, so nobody knows it")
     vendor = rehearse(name)
     same, two, other = (tmp_path / file for file in CARDS)
     if pictures == "photographs":
@@ -335,9 +390,7 @@ def _strike(vendor, number, answer):
     app.handle = alter
 
 
-@pytest.mark.parametrize(
-    "number", [2, 22, 33, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 12, 23, 30, 32))]
-)
+@pytest.mark.parametrize("number", [2, *(pytest.param(n, marks=SLOW) for n in (4, 22, 30, 33))])
 def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, number):
     vendor = rehearse("didit")
     _strike(vendor, number, REFUSAL)
@@ -349,7 +402,10 @@ def test_a_403_at_any_call_leaves_a_record_and_nothing_at_the_vendor(rehearse, n
     assert (result.answer.exit_code == 5) == (number == 2)
 
 
-@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == "compreface" else SLOW) for name in VENDORS],
+)
 def test_a_wrong_key_ends_it_and_the_right_one_goes_on(rehearse, tmp_path, name):
     vendor = rehearse(name)
     setting = [*(VENDORS[name].keys or {"api_key": ""})][-1]
@@ -362,7 +418,8 @@ def test_a_wrong_key_ends_it_and_the_right_one_goes_on(rehearse, tmp_path, name)
 
 
 @pytest.mark.parametrize(
-    ("name", "path", "status"), [("deepvue", "facematch", 429), ("compreface", "verify", 503)]
+    ("name", "path", "status"),
+    [pytest.param("deepvue", "facematch", 429, marks=SLOW), ("compreface", "verify", 503)],
 )
 def test_what_is_put_off_is_named_and_seen_the_next_time(rehearse, name, path, status):
     vendor = rehearse(name)
@@ -376,6 +433,7 @@ def test_what_is_put_off_is_named_and_seen_the_next_time(rehearse, name, path, s
     assert vendor.run("--yes", code=0).document["nothing_seen"] == {}
 
 
+@SLOW
 def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
     vendor = rehearse("didit")
     handle = vendor.server.app.handle
@@ -389,6 +447,7 @@ def test_what_was_not_to_be_kept_and_is_kept_is_seen(rehearse):
     assert [row["vendor"] for row in rows if row["calls"] == ["kept"]] == ["yes"]
 
 
+@SLOW
 def test_a_workflow_that_was_never_published_is_no_alarm(rehearse):
     vendor = rehearse("didit")
     vendor.control.reset()
@@ -429,11 +488,10 @@ def test_without_a_terminal_nothing_is_sent(rehearse):
     assert vendor.control.journal() == ()
 
 
-@pytest.mark.parametrize("budget", [0, 1, 3])
-def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse, budget):
+def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse):
     vendor = rehearse("didit")
-    vendor.run("--yes", "--budget", budget, code=3)
-    assert len(vendor.control.charges()) == budget
+    vendor.run("--yes", "--budget", 3, code=3)
+    assert len(vendor.control.charges()) == 3
     vendor.run("--yes", code=0)
     assert len(vendor.control.charges()) == 13
 
@@ -461,6 +519,7 @@ def test_a_vendor_that_is_not_there_ends_it_and_it_goes_on_later(rehearse):
     assert not vendor.record.exists()
 
 
+@SLOW
 def test_an_answer_that_is_lost_counts_and_is_not_asked_for_again(rehearse):
     vendor = rehearse("didit")
     fault = Fault(stage="after_upload", kind="truncate", executed=True, path="/v3/face-match/")
@@ -501,7 +560,9 @@ def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse
             assert find_leaks(piece, texts) == ()
 
 
-@pytest.mark.parametrize("name", ["didit", "azure", "rekognition"])
+@pytest.mark.parametrize(
+    "name", ["azure", *(pytest.param(name, marks=SLOW) for name in ("didit", "rekognition"))]
+)
 def test_neither_key_nor_id_of_a_session_is_in_the_record(rehearse, tmp_path, name):
     vendor, keys, ids = rehearse(name), set(), set()
 
@@ -521,7 +582,7 @@ def test_neither_key_nor_id_of_a_session_is_in_the_record(rehearse, tmp_path, na
         assert find_leaks(session_id, record) == ()
 
 
-@pytest.mark.parametrize("name", ["didit", "azure"])
+@pytest.mark.parametrize("name", ["azure", pytest.param("didit", marks=SLOW)])
 def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
     vendor = rehearse(name)
     whole = vendor.run("--yes", code=0).document["charges"]
@@ -534,6 +595,7 @@ def test_what_was_started_is_deleted_even_when_the_budget_ends(rehearse, name):
     assert vendor.control.sessions.open() == ()
 
 
+@SLOW
 def test_a_profile_without_a_workflow_is_asked_for_no_session(rehearse, tmp_path):
     vendor = rehearse("didit")
     config = tmp_path / "facematch.toml"
@@ -585,8 +647,8 @@ def _remember_ids(ids):
     return alter
 
 
-@pytest.mark.slow
-def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
+@SLOW
+def test_eight_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     vendor = rehearse("didit")
     random, processes, kills = Random(20), [], []
     app = vendor.server.app
@@ -595,14 +657,14 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     def answer(request):
         is_late = random.random() < 0.5
         response = handle(request) if is_late else None
-        if len(kills) < 20 and random.random() < 0.5:
+        if len(kills) < 8 and random.random() < 0.5:
             kills.append(request.path)
             processes[-1].kill()
         return response or handle(request)
 
     app.handle = answer
     words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
-    for _ in range(40):
+    for _ in range(20):
         path = [str(ROOT / "mock_server")]
         process = started(
             *words, path=path, run=subprocess.Popen, cwd=tmp_path, stderr=subprocess.PIPE, text=True
@@ -611,7 +673,7 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
         _, errors = process.communicate(timeout=60)
         if process.returncode in (0, 1, 3):
             break
-    assert (len(kills), vendor.record.exists()) == (20, True), errors
+    assert (len(kills), vendor.record.exists()) == (8, True), errors
     document = json.loads(vendor.record.read_text())
     assert len(vendor.control.charges()) <= document["charges"] <= 24
     sent = [
@@ -661,13 +723,3 @@ def test_a_vendor_is_asked_no_faster_than_it_publishes():
         assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 2.0
     with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
         assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 0
-
-
-def test_where_a_score_is_lost_no_threshold_is_tried(rehearse):
-    vendor = rehearse("didit")
-    fault = Fault(
-        stage="after_upload", kind="truncate", executed=True, path="/v3/passive-liveness/"
-    )
-    vendor.control.add_fault(fault)
-    unseen = vendor.run("--yes", code=3).document["nothing_seen"]
-    assert unseen.keys() == {"live", "live-at-score", "live-above-score"}
