@@ -165,6 +165,7 @@ def searched(site):
     return {entry["location"].partition("#")[0] for entry in index["docs"]}
 
 
+@pytest.mark.docs
 def test_a_warning_ends_the_build_and_the_search_leaves_out_maintainers(tmp_path):
     """`--strict --quiet` alone would not even count a warning. The hooks are those of the site."""
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
@@ -180,6 +181,7 @@ def test_a_warning_ends_the_build_and_the_search_leaves_out_maintainers(tmp_path
     assert searched(tmp_path / "site") == {"index.html"}
 
 
+@pytest.mark.docs
 def test_no_table_of_a_page_is_shown_as_a_paragraph():
     """As a blank line or a missing rule makes of it."""
     markdown = pytest.importorskip("markdown")

@@ -1,12 +1,9 @@
-"""What several processes do to one store, for the tests over SQLite and over PostgreSQL.
+"""What several processes do to one store, for the tests over SQLite and over PostgreSQL."""
 
-Also a program: ``python store_processes.py ADDRESS VERB NUMBER``.
-"""
-
+import contextlib
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import uuid
 
 from facematch_core import BudgetExceeded, CallRecord, Charged, Environment, Operation
@@ -14,7 +11,9 @@ from facematch_core.resilience import AttemptContext, Budget, Outcome
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 
-CAP = 100
+CAP = 20
+#: Children that have everything that a test has imported.
+FORK = multiprocessing.get_context("fork")
 WAYS = [Charged.YES, Charged.UNKNOWN, Charged.NO]
 
 
@@ -45,37 +44,46 @@ def spend(budget, tries):
     return passed, refused
 
 
-def start(address, verb, number=0):
-    """A process that does something to a store."""
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", __file__, address, verb, str(number)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+def _spend_beside(address, all_open, counts):
+    """Open the store, which makes its tables, and spend with the others."""
+    with contextlib.closing(SqlStore(address)) as store:
+        budget = Budget(CAP, name="shop", store=store)
+        all_open.wait(60)
+        counts.put(spend(budget, CAP))
 
 
 def side_by_side(address, count=2):
-    """Some at once, which also make the tables at once; what may have been charged in all."""
-    started = [start(address, "spend", 80) for _ in range(count)]
-    for process in started:
-        assert process.stdout.readline() == "ready\n"
-    for process in started:
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    counts = [process.communicate(timeout=120)[0].split() for process in started]
-    assert [process.returncode for process in started] == [0] * count
-    return sum(int(passed) for passed, _ in counts), sum(int(refused) for _, refused in counts)
+    """Some children at once; what may have been charged in all, and what was refused."""
+    all_open, counts = FORK.Barrier(count), FORK.SimpleQueue()
+    children = [
+        FORK.Process(target=_spend_beside, args=(address, all_open, counts)) for _ in range(count)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(120)
+    assert [child.exitcode for child in children] == [0] * count
+    passed, refused = zip(*(counts.get() for _ in children), strict=True)
+    return sum(passed), sum(refused)
+
+
+def _hold(address, number, pipe):
+    budget = Budget(CAP, name="shop", store=SqlStore(address))
+    for _ in range(number):
+        budget.enter(passage())
+    pipe.send("they are under way")
+    pipe.recv()
 
 
 def killed(address):
-    """A process that is killed in the middle of its calls; how many they were."""
-    process = start(address, "hold", 7)
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGKILL
+    """A child that is killed in the middle of its calls; how many they were."""
+    ours, theirs = FORK.Pipe()
+    child = FORK.Process(target=_hold, args=(address, 7, theirs))
+    child.start()
+    assert ours.poll(60)
+    child.kill()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
     return 7
 
 
@@ -87,30 +95,12 @@ def forked(store):
     if pid == 0:
         code = 1
         try:
-            code = 0 if spend(budget, 30) == (20, 0) else 1
+            code = 0 if spend(budget, 9) == (6, 0) else 1
         finally:
             os._exit(code)
-    mine = spend(budget, 30)
+    mine = spend(budget, 9)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert mine == (20, 0)
+    assert mine == (6, 0)
     # And once more, when the child is gone and has taken nothing with it.
     assert spend(budget, 3) == (2, 0)
-    return 44
-
-
-def main(address, verb, number):
-    """What a process does."""
-    store = SqlStore(address)
-    budget = Budget(CAP, name="shop", store=store)
-    if verb == "hold":
-        for _ in range(number):
-            budget.enter(passage())
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    sys.stdout.write("{} {}".format(*spend(budget, number)))
-    store.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    return 16

@@ -1,5 +1,6 @@
 """NOTICE lists the licence of everything that an extra brings, as its own metadata say."""
 
+import functools
 import importlib.metadata
 import re
 from pathlib import Path
@@ -41,6 +42,7 @@ def listed():
     return table
 
 
+@functools.cache
 def licence(name):
     metadata = importlib.metadata.metadata(name)
     classifiers = metadata.get_all("Classifier", [])
@@ -54,6 +56,7 @@ def licence(name):
     return IN_SPDX.get(words, words if words and is_spdx else "unknown")
 
 
+@functools.cache
 def brought(extra):
     """The packages that an installation with this extra brings; of the core, if it is no extra."""
     todo = [(US, frozenset({extra}))]

@@ -13,7 +13,10 @@ from facematch_core.store import MemoryStore, SqlStore, expire_reservations
 
 MANY = Decimal(10**6)
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
+]
 
 
 def in_child(act):
