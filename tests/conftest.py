@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import tempfile
-from pathlib import Path
 
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
@@ -29,29 +28,14 @@ from facematch_core.testing import ManualClock
 pytest_plugins = ["kit.limits"]
 
 QUIET = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]
+#: Most faults show in the first examples, and `make test-long` tries two thousand.
 hypothesis.settings.register_profile(
-    "default", derandomize=True, deadline=None, suppress_health_check=QUIET
+    "default", derandomize=True, deadline=None, max_examples=50, suppress_health_check=QUIET
 )
 hypothesis.settings.register_profile(
     "long", max_examples=2000, deadline=None, suppress_health_check=QUIET
 )
-#: For what is about neither money nor faces nor keys: most faults show in the first examples, and
-#: `make test-long` tries two thousand.
-hypothesis.settings.register_profile(
-    "fewer", derandomize=True, deadline=None, max_examples=40, suppress_health_check=QUIET
-)
-FEWER = (
-    "comparison/",
-    "core/cli/",
-    "core/test_config",
-    "core/test_json",
-    "backends/local/",
-    "mock_server/",
-)
-#: Of the mock, what reads requests and writes decisions keeps all examples.
-ALL = ("mock_server/vendors/didit/",)
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
-hypothesis.settings.load_profile(PROFILE)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 #: What every test of a folder is marked with.
@@ -93,14 +77,6 @@ def clock():
 def address(tmp_path):
     """Where a store may be made."""
     return f"sqlite:///{tmp_path}/attempts.sqlite3"
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _as_many_examples_as_it_takes(request):
-    """How often a property is tried depends on what it is about."""
-    place = request.path.relative_to(Path(__file__).parent).as_posix()
-    fewer = place.startswith(FEWER) and not place.startswith(ALL)
-    hypothesis.settings.load_profile("fewer" if fewer and PROFILE == "default" else PROFILE)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -526,9 +526,9 @@ def times(number, steps=40, long=None):
 
 
 TestInMemory = Machine.TestCase
-TestInMemory.settings = times(25, long=200)
+TestInMemory.settings = times(50, long=200)
 TestOnDisk = OnDisk.TestCase
-TestOnDisk.settings = times(4, long=25)
+TestOnDisk.settings = times(8, long=25)
 
 
 def standing(books, vendor="didit"):
