@@ -1,9 +1,7 @@
 """Pages about the mock; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated ones."""
 
-from itertools import groupby
-
 import pytest
-from kit.pages import DOCS, check_page, check_part
+from kit.pages import DOCS, check_part
 
 from facematch_core import (
     Charged,
@@ -14,39 +12,10 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
-from facematch_mock_server.claims import in_force
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
-from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
-
-_HEAD = """\
-# What the mock imitates of {title}, and how we know
-
-An answer of the mock names those of the claims below that decided it in the header
-`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
-of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
-that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
-says: no client may depend on it.
-
-{counts}
-"""
-
-
-def claims_page(vendor):
-    kind, claims = vendor_named(vendor), all_claims(vendor)
-    origins = [claim.origin.known for claim in claims]
-    counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
-    lines = [_HEAD.format(title=kind.title, counts=f"{len(claims)} claims: {counts}.")]
-    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
-        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
-        lines.append("|---|---|---|---|---|")
-        for claim in group:
-            origin = claim.origin.known, claim.origin.where("; ")
-            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, kind.switches)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
+from facematch_mock_server.vendors import vendor_named, vendor_names
 
 
 def cells(*values):
@@ -302,12 +271,6 @@ def table_of_failover():
 )
 def test_the_table_between_its_marks_is_generated(page, name, table):
     check_part(page, name, table())
-
-
-@pytest.mark.parametrize("vendor", vendor_names())
-def test_the_page_of_claims_is_generated(vendor):
-    suffix = "" if vendor == "didit" else f"-{vendor}"
-    check_page(f"evidence/mock-claims{suffix}.md", claims_page(vendor))
 
 
 def test_every_vendor_is_on_the_page_of_the_mock():
