@@ -17,7 +17,7 @@ from .clock import Ids, VirtualClock
 from .faults import PERSON, Faults
 from .journal import Entry, Journal, shorten
 from .kinds import Chosen, VendorKind
-from .messages import Head
+from .messages import Request
 from .pictures import Pictures
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
 from .state import size_of
@@ -52,7 +52,7 @@ class Shared(Protocol):
     @property
     def closed(self) -> tuple[Account, ...]: ...
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None: ...
-    def is_stranger(self, kind: VendorKind, head: Head) -> bool: ...
+    def is_stranger(self, kind: VendorKind, head: Request) -> bool: ...
     def forget_closed(self) -> None: ...
     def open(
         self, name: str, *, keys: Mapping[str, Mapping[str, Key]], parent: Account
@@ -170,7 +170,7 @@ class World:
         if self.records.release() and self.worker is not None:
             self.worker.wake()
 
-    def log(self, head: Head, **fields: Any) -> Entry | None:
+    def log(self, head: Request, **fields: Any) -> Entry | None:
         """Write a request into the journal, with what else an `Entry` says of it."""
         if head.path.startswith(PERSON):
             # Its path opens a session.

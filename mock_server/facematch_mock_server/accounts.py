@@ -16,7 +16,7 @@ import attrs
 from .account import CLOSED, NO_ACCOUNT, Account, Place, Shared
 from .clock import VirtualClock
 from .kinds import Chosen, VendorKind
-from .messages import Head
+from .messages import Request
 from .pictures import Pictures
 from .services import Key
 
@@ -131,7 +131,7 @@ class Accounts(Shared):
             raise LookupError(NO_ACCOUNT)
         return account
 
-    def owner_of(self, kind: VendorKind, head: Head) -> Account | None:
+    def owner_of(self, kind: VendorKind, head: Request) -> Account | None:
         """Whose a request is: by its key, the header, or a key of the mock's that it resembles."""
         text = kind.key_of(head) or ""
         account = self._keys.get((kind.name, text))
@@ -144,7 +144,7 @@ class Accounts(Shared):
         stems = ((kind.name, text[:length]) for length in self._lengths)
         return next(filter(None, map(self._stems.get, stems)), None)
 
-    def is_stranger(self, kind: VendorKind, head: Head) -> bool:
+    def is_stranger(self, kind: VendorKind, head: Request) -> bool:
         """Whether nobody knows whose request this is, and there are others than the first one."""
         are_others = len(self._all) > 1 or bool(self._closed)
         return are_others and self.owner_of(kind, head) is None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import attrs
-
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 
@@ -15,7 +13,7 @@ from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
 from .faults import PERSON, Fault, is_control, is_for_mock
 from .journal import compose_note, presentable, shorten
-from .messages import CLAIMS_HEADER, Head, Request, Response, host_in
+from .messages import CLAIMS_HEADER, Request, Response, host_in
 from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
@@ -60,14 +58,14 @@ class App:
         """The first vendor's in the first account."""
         return self.account.world(next(iter(self.accounts.kinds)))
 
-    def account_of(self, head: Head) -> Account:
+    def account_of(self, head: Request) -> Account:
         return self._world_of(head).account
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just made, counted; None for none."""
         return self.account.faults.at_connection()
 
-    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
+    def at_head(self, head: Request) -> tuple[Account | None, Fault | None]:
         """Whose request it is, None if only its body says so; the fault of its upload, counted."""
         vendor = None if is_control(head) else self._find_vendor(head)
         if vendor is None or vendor.is_keyless(head):
@@ -93,10 +91,10 @@ class App:
         # A page in a browser can have its own name point to the loopback; then it asks under that
         # name. Beyond the loopback a server may have any name.
         host = host_in(head.header("host") or "127.0.0.1")
-        is_vendors = not is_for_mock(head) and any(
-            kind.has_host(host) for kind in self.accounts.kinds.values()
-        )
-        return host is not None and (self.accounts.is_open or is_loopback(host) or is_vendors)
+        if host is None or self.accounts.is_open or is_loopback(host):
+            return host is not None
+        kinds = self.accounts.kinds.values()
+        return not is_for_mock(head) and any(kind.has_host(host) for kind in kinds)
 
     def _handle(self, request: Request) -> Response:
         if is_control(request):
@@ -119,15 +117,15 @@ class App:
         # A list or a reset of ours may be long, a large picture takes long to decode.
         return self.has_engine or len(request.body) > LONG_BODY_BYTES or is_for_mock(request)
 
-    def latency_s(self, head: Head) -> float:
+    def latency_s(self, head: Request) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        account = head.account if isinstance(head, Request) else None
-        vendor = self._find_vendor(head) if account is None or account.latency.spans else None
+        is_late = head.account is None or head.account.latency.spans
+        vendor = self._find_vendor(head) if is_late else None
         if vendor is None:
             return 0.0
         return vendor.world.account.latency.draw(vendor.operation(head))
 
-    def refuse_early(self, head: Head) -> Response | None:
+    def refuse_early(self, head: Request) -> Response | None:
         """404 for an account that is none, 413 for a declared length over the limit, or None."""
         name = head.header(ACCOUNT_HEADER.lower())
         if name is not None and self.accounts.find(name) is None:
@@ -140,21 +138,21 @@ class App:
             return None
         return self.too_large(head)
 
-    def max_body_bytes(self, head: Head) -> int:
+    def max_body_bytes(self, head: Request) -> int:
         # The page of a person takes pictures.
         is_small = is_control(head) and not head.path.startswith(PERSON)
         return MAX_CONTROL_BYTES if is_small else MAX_BODY_BYTES
 
-    def too_large(self, head: Head) -> Response:
+    def too_large(self, head: Request) -> Response:
         """The 413 for a body over the limit, noted in the journal."""
         key = "limit.control" if self.max_body_bytes(head) == MAX_CONTROL_BYTES else "limit.body"
         return self._answer(head, key, "the body is too large")
 
-    def note(self, head: Head, what: str) -> None:
+    def note(self, head: Request, what: str) -> None:
         """Write into the journal what a transport did by itself."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
-    def _find_vendor(self, head: Head) -> Routed | None:
+    def _find_vendor(self, head: Request) -> Routed | None:
         """The vendor that answers, by its own host, else by the path; in the key's account."""
         # The paths are the same in every account.
         worlds, host = self.account.worlds, head.header("host")
@@ -163,16 +161,15 @@ class App:
         world = next(by_host, None) or next(by_path, None)
         if world is None:
             return None
-        account = head.account if isinstance(head, Request) else None
-        account = account or self.accounts.owner_of(world.kind, head) or world.account
+        account = head.account or self.accounts.owner_of(world.kind, head) or world.account
         behaviour: Routed = account.world(world.vendor).behaviour
         return behaviour
 
-    def _world_of(self, head: Head) -> World:
+    def _world_of(self, head: Request) -> World:
         vendor = self._find_vendor(head)
         return self.world if vendor is None else vendor.world
 
-    def _answer(self, head: Head, key: str, note: str, **filled: Any) -> Response:
+    def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:
         """An answer in the mock's own words, noted in the journal."""
         claims = self.world.claims.citations()
         response = claims.sealed(claims.answer(key, **filled))
@@ -187,5 +184,6 @@ class App:
 
     def _mark(self, response: Response, world: World | None = None) -> Response:
         claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-        headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
-        return attrs.evolve(response, headers=headers, date=(world or self.world).clock.now())
+        response.headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
+        response.date = (world or self.world).clock.now()
+        return response

@@ -226,7 +226,8 @@ class Citations:
 
     def sealed(self, answer: Response) -> Response:
         """`answer` with the claims that it rests on."""
-        return attrs.evolve(answer, claims=self.claims)
+        answer.claims = tuple(self._cited)
+        return answer
 
 
 def response(

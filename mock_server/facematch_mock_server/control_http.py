@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
 from facematch_core.base.nesting import load_json
 
 from .account import Account
@@ -81,7 +79,8 @@ class ControlApi:
         except MISTAKES as error:
             reply, now = reply_mistake(error), time.monotonic()
             until = request.until or now + getattr(error, "timeout_s", 0)
-            return attrs.evolve(reply, until=until) if until > now else reply
+            reply.until = until if until > now else None
+            return reply
 
     def refuse(self, request: Request) -> Response | None:
         """The refusal of whoever may not drive the mock; None for whoever may."""

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from facematch_mock_server.journal import show_rule
-from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
+from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
 from facematch_mock_server.state import RuleQueue, check_times
@@ -108,14 +108,14 @@ CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
 CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
 
-def is_for_mock(head: Head) -> bool:
+def is_for_mock(head: Request) -> bool:
     """Whether a request is for the control API or the console, and so for no vendor."""
     if head.path == "/":
         return "text/html" in (head.header("accept") or "")
     return is_control(head)
 
 
-def is_control(head: Head) -> bool:
+def is_control(head: Request) -> bool:
     """Whether a request is for a path of the control API, or for one of the console below it."""
     return head.path == CONTROL or head.path.startswith(f"{CONTROL}/")
 
@@ -285,7 +285,7 @@ class Fault:
 
     def fits(
         self,
-        head: Head,
+        head: Request,
         operation: str | None = None,
         *,
         is_call: bool = True,

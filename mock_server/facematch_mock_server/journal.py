@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .messages import Head, Request, hide_token
+from .messages import Request, hide_token
 
 #: How many entries are kept.
 MAX_ENTRIES = 10_000
@@ -42,9 +42,9 @@ def shorten(text: str, length: int = SHORT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def compose_note(head: Head, note: str | None) -> str | None:
+def compose_note(head: Request, note: str | None) -> str | None:
     """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
-    fault = str(head.fault) if isinstance(head, Request) and head.fault else None
+    fault = str(head.fault) if head.fault else None
     return "; ".join(filter(None, (fault, note))) or None
 
 

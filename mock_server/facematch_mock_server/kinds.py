@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from .claims import MOCK_CLAIMS, Behaviours, Claim
-from .messages import Head
+from .messages import Request
 from .services import Key, amount
 
 
@@ -67,7 +67,7 @@ class VendorKind:
     records: Callable[[], Records] = Records
     behaviour: Callable[[Any], Any]
     worker: Callable[[Any], Any] | None = None
-    key_of: Callable[[Head], str | None] = lambda head: head.header("x-api-key")
+    key_of: Callable[[Request], str | None] = lambda head: head.header("x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, str] = attrs.field(factory=dict)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -20,10 +21,6 @@ HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?"
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 #: The claims that an answer rests on.
 CLAIMS_HEADER = "X-Facematch-Claims"
-
-
-def _lower_names(headers: Iterable[tuple[str, str]]) -> Headers:
-    return tuple([(name.lower(), value) for name, value in headers])
 
 
 #: In an address: what opens the page of a hosted session.
@@ -41,26 +38,31 @@ def _hide_query(target: str) -> str:
     return repr(hide_token(path) + ("?…" if mark else ""))
 
 
-def _to_tuple(headers: Iterable[tuple[str, str]]) -> Headers:
-    return tuple(headers)
-
-
-@attrs.frozen(kw_only=True)
-class Head:
-    """What is known of a request before its body: enough to choose a fault, or to refuse it."""
+@attrs.define(kw_only=True)
+class Request:
+    """A request on its way. The head is all of it until `body` is set, and never changes: it is
+    enough to choose a fault, or to refuse the request.
+    """
 
     method: str
     #: Path and query, as sent; the query is not in `repr`.
     target: str = attrs.field(repr=_hide_query)
     #: Names in lower case, in the order sent.
-    headers: Headers = attrs.field(default=(), converter=_lower_names, repr=False)
+    headers: Headers = attrs.field(default=(), repr=False)
     peer: str = "127.0.0.1"
+    #: After the transfer coding was taken off; nobody changes it.
+    body: bytes | bytearray = attrs.field(default=b"", repr=False)
+    #: The `Fault` that strikes this call, if it is known already.
+    fault: Any = attrs.field(default=None, eq=False, repr=False)
+    #: In whose world the call began; None for that of its key.
+    account: Any = attrs.field(default=None, eq=False, repr=False)
+    until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
 
-    # Worked out once: a request is asked for it ten times.
-    @path.default
-    def _decode_path(self) -> str:
-        return unquote(self.target.partition("?")[0])
+    def __attrs_post_init__(self) -> None:
+        # Worked out once: a request is asked for these ten times.
+        self.headers = tuple([(name.lower(), value) for name, value in self.headers])
+        self.path = unquote(self.target.partition("?")[0])
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -75,26 +77,13 @@ class Head:
         return None
 
 
-@attrs.frozen(kw_only=True)
-class Request(Head):
-    """A whole request."""
-
-    #: After the transfer coding was taken off; nobody changes it.
-    body: bytes | bytearray = attrs.field(default=b"", repr=False)
-    #: The `Fault` that strikes this call, if it is known already.
-    fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: In whose world the call began; None for that of its key.
-    account: Any = attrs.field(default=None, eq=False, repr=False)
-    until: float | None = attrs.field(default=None, eq=False, repr=False)
-
-
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True)
 class Response:
-    """A whole answer. Every front sends the same status, headers and bytes."""
+    """A whole answer, made for one request; every front sends the same of it."""
 
     status: int
     #: Without those of the front: Date, Server, Connection, Content-Length, Transfer-Encoding.
-    headers: Headers = attrs.field(default=(), converter=_to_tuple)
+    headers: Headers = ()
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
     #: None for the machine's time when the answer is sent.
@@ -121,6 +110,7 @@ class Response:
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
+@lru_cache(maxsize=256)
 def host_in(header: str) -> str | None:
     """The host that a Host header names, in lower case, without port; None for what is no host."""
     host = _HOST.fullmatch(header)

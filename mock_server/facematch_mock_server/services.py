@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+import functools
 import math
 import threading
 from collections import OrderedDict, deque
@@ -64,7 +65,7 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._balance = start
-        self._charges: Collection[Charge] = Collection(limit=MAX_CHARGES, numbered=True)
+        self._charges: Collection[Charge] = Collection(limit=MAX_CHARGES)
 
     @property
     def balance(self) -> Decimal:
@@ -93,9 +94,8 @@ class Ledger:
             if self._balance < price:
                 return False
             self._balance -= price
-            self._charges.append(
-                Charge(at=at, what=what, amount=price, request_id=request_id, balance=self._balance)
-            )
+            make = functools.partial(Charge, at=at, what=what, amount=price, request_id=request_id)
+            self._charges.append(lambda number: make(number=number, balance=self._balance))
         return True
 
     def refund(self, request_id: str) -> None:
@@ -202,11 +202,9 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """Where a client is after one request; `reset` is when the oldest one leaves the window."""
+    """What a refused client hears; `reset` is when its oldest request leaves the window."""
 
-    refused: bool
     limit: int
-    remaining: int
     reset: int
     retry_after: int
 
@@ -234,18 +232,18 @@ class Rates:
             self._limits[scope] = limit
 
     def take(self, scope: str, client: str, *, now: float, window_s: float) -> Window | None:
-        """Count one request of a client, unless it is refused; None if the scope has no limit."""
+        """Count one request of a client; or, if the limit of the scope refuses it, its window."""
         with self._lock:
             limit = self._limits[scope]
             if limit is None:
                 return None
             times = self._times_of(scope, client, now - window_s)
-            refused = len(times) >= limit
-            if not refused:
+            if len(times) < limit:
                 times.append(now)
+                return None
             while len(times) > max(limit, 1):
                 times.popleft()
-            return _make_window(times, limit, now, window_s, refused=refused)
+            return _make_window(times, limit, now, window_s)
 
     def take_all(
         self, windows: Mapping[str, float], client: str, *, now: float
@@ -259,7 +257,7 @@ class Rates:
             }
             for scope, each in times.items():
                 if len(each) >= (limit := self._limits[scope] or 0):
-                    return scope, _make_window(each, limit, now, windows[scope], refused=True)
+                    return scope, _make_window(each, limit, now, windows[scope])
             for each in times.values():
                 each.append(now)
             return None
@@ -275,12 +273,9 @@ class Rates:
         return times
 
 
-def _make_window(
-    times: deque[float], limit: int, now: float, window_s: float, *, refused: bool
-) -> Window:
+def _make_window(times: deque[float], limit: int, now: float, window_s: float) -> Window:
     reset = (times[0] if times else now) + window_s
-    remaining, wait_s = max(0, limit - len(times)), max(1, math.ceil(reset - now))
-    return Window(refused, limit, remaining, math.ceil(reset), wait_s)
+    return Window(limit, math.ceil(reset), max(1, math.ceil(reset - now)))
 
 
 #: How many of the newest sessions are kept.
@@ -374,8 +369,8 @@ class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=MAX_SESSIONS, numbered=True)
+        super().__init__(limit=MAX_SESSIONS)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
-        return self.put(session_id, Session(id=session_id, **fields))
+        return self.append(lambda n: Session(id=session_id, number=n, **fields), session_id)

@@ -75,12 +75,10 @@ class Collection(Generic[T]):
         self,
         *,
         limit: int | None = None,
-        numbered: bool = False,
         forget: Callable[[T], None] = lambda _: None,
     ) -> None:
-        #: Only the newest are kept: `forget` is called with each that goes. `numbered` ones get a
-        #: `number` that no other gets.
-        self._limit, self._numbered, self._forget = limit, numbered, forget
+        #: Only the newest are kept: `forget` is called with each that goes.
+        self._limit, self._forget = limit, forget
         self._last = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
@@ -104,19 +102,18 @@ class Collection(Generic[T]):
     def put(self, key: str, record: T) -> T:
         """Add a record, or replace that of the key in its place; as it is kept."""
         with self._lock:
-            if self._numbered and key not in self._all:
-                self._last += 1
-                record = attrs.evolve(record, number=self._last)  # type: ignore[misc]  # one of attrs
             self._all[key] = record
             while self._limit is not None and len(self._all) > self._limit:
                 _, forgotten = self._all.popitem(last=False)
                 self._forget(forgotten)
             return record
 
-    def append(self, record: T) -> T:
-        """As `put`, of a record without a key of its own."""
+    def append(self, make: Callable[[int], T], key: str | None = None) -> T:
+        """Add the record that `make` gives for a number that no other gets; by itself it is the
+        key."""
         with self._lock:
-            return self.put(str(self._last + 1), record)
+            self._last += 1
+            return self.put(str(self._last) if key is None else key, make(self._last))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Replace a record by what `change` makes of it, with nobody between; None without one."""

@@ -164,7 +164,7 @@ class Outbox:
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[Delivery] = Collection(
-            limit=MAX_DELIVERIES, numbered=True, forget=self._unqueue
+            limit=MAX_DELIVERIES, forget=self._unqueue
         )
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
@@ -202,7 +202,7 @@ class Outbox:
             return attrs.evolve(fresh, attempts=current.attempts)
 
         if self.deliveries.change(fresh.id, begin_again) is None:
-            self.deliveries.put(fresh.id, fresh)
+            self.deliveries.append(lambda number: attrs.evolve(fresh, number=number), fresh.id)
         self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
         self._queue(fresh)
 

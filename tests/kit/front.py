@@ -11,7 +11,6 @@ from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout
@@ -23,7 +22,7 @@ from urllib3.util import SKIP_HEADER, Timeout
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.exchange import AnswerPlan, Handler
-from facematch_mock_server.messages import Head, Request
+from facematch_mock_server.messages import Request
 
 _PEER = "127.0.0.1"
 
@@ -79,8 +78,8 @@ class MockAdapter(HTTPAdapter):
         plan = exchange.carry_out(self._handler, request, fault)
         while plan.response is not None and plan.response.until is not None:
             time.sleep(0.01)
-            again = attrs.evolve(request, until=plan.response.until)
-            plan = exchange.carry_out(self._handler, again, None)
+            request.until = plan.response.until
+            plan = exchange.carry_out(self._handler, request, None)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:
@@ -221,7 +220,7 @@ _TEXT = "latin-1"
 _USER_AGENT = f"python-urllib3/{version('urllib3')}"
 
 
-def refusal_status(head: Head) -> int | None:
+def refusal_status(head: Request) -> int | None:
     """The status with which the HTTP server refuses this head; None if it takes it."""
     lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in head.headers]

@@ -14,8 +14,8 @@ import pytest
 import requests
 from kit.browser import until
 
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
-from facematch_mock_server.messages import Head
+from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
+from facematch_mock_server.messages import Request
 
 PICTURE = Path(__file__).parents[2] / "docs/pictures/console.png"
 VIEWS = ("calls", "cards", "sessions", "webhooks", "accounts")
@@ -161,7 +161,7 @@ def test_hostile_text_stays_text_and_is_short(browser, mock):
 
 def test_of_ten_thousand_calls_only_those_in_sight_are_drawn(browser, mock):
     for number in range(10_000):
-        head = Head(method="GET", target=f"/v3/number/{number}")
+        head = Request(method="GET", target=f"/v3/number/{number}")
         mock.world.log(head, status=200, vendor="didit")
     show(browser, mock)
     browser.wait("document.querySelector('.call .what').textContent == 'GET/v3/number/9999'")
@@ -213,7 +213,76 @@ def test_an_account_is_chosen_and_stays_to_be_looked_at_when_it_is_closed(browse
     browser.wait("document.querySelector('#every').textContent.includes('closed')")
 
 
-def test_a_link_to_a_call_asks_for_the_token_once_and_goes_on(browser):
+def test_each_call_of_each_account_has_an_address(browser, mock):
+    other = mock.new_account("case-7")
+    for number in range(40):
+        head = Request(method="GET", target=f"/v3/number/{number}")
+        other.control.world.log(head, status=200, vendor="didit")
+    other.close()
+    there = f"{mock.url}/#/accounts/case-7/calls/12"
+    heading = "document.querySelector('#detail h2')?.textContent"
+    browser.open(there)
+    browser.wait(f"{heading} == 'GET /v3/number/11'")
+    browser.wait("document.querySelector('.call[aria-selected=true]')?.checkVisibility()")
+    browser.value("document.querySelector('.call[aria-selected=true]').previousSibling.click()")
+    browser.wait(f"{heading} == 'GET /v3/number/12'")
+    browser.wait("location.hash == '#/accounts/case-7/calls/13'")
+    browser.value("history.back()")
+    browser.wait(f"{heading} == 'GET /v3/number/11'")
+    browser.value("history.forward()")
+    browser.wait(f"{heading} == 'GET /v3/number/12'")
+    browser.open("about:blank")
+    browser.open(f"{mock.url}/#/accounts/case-8/calls/12")
+    browser.wait("document.querySelector('#toast').textContent.includes('no account case-8')")
+    browser.wait("document.querySelectorAll('#every tbody tr').length == 2")
+
+
+def test_an_address_of_nothing_shows_no_other_call(browser, mock):
+    match(mock)
+    show(browser, mock, "constructor")
+    browser.wait("!document.querySelector('main > #calls').hidden")
+    assert not text_of(browser, "#toast")
+    open_call(browser)
+    go(browser, "/accounts/main/calls/999")
+    browser.wait("document.querySelector('#detail').hidden")
+
+
+def test_calls_are_searched_by_what_they_had(browser, mock):
+    match(mock, vendor_data="case-503")
+    match(mock, P2, P2, vendor_data="case-7")
+    mock.control.add_fault(Fault(stage="answer", kind="status", status=503))
+    match(mock, vendor_data="case-7")
+    show(browser, mock)
+    for search, count in (
+        ("", 3),
+        ("503", 2),
+        ("status:503", 1),
+        ("path:/v3/ person:p2", 1),
+        ("field:vendor_data=case-7", 2),
+        ("field:vendor_data=case-7 status:200 approved", 1),
+        ("path:/v4", 0),
+    ):
+        type_in(browser, "#search", search)
+        rows = "document.querySelector('#grid').getAttribute('aria-rowcount')"
+        browser.wait(f"{rows} == {count + 1}")
+    quiet(browser, mock)
+
+
+def test_with_a_token_the_page_asks_for_it_once_and_the_address_forgets_it(browser):
+    with MockServer(control_token="a-token-of-tests") as mock:
+        browser.open(f"{mock.url}/", width=1000)
+        browser.wait("!document.querySelector('#token').hidden")
+        browser.value("document.querySelector('#unlock [name=token]').value = 'a-token-of-tests'")
+        click(browser, "Open")
+        match(mock)
+        browser.wait("document.querySelector('.call')")
+        browser.open("about:blank")
+        browser.open(f"{mock.url}/?again#token=a-token-of-tests", width=1000)
+        browser.wait("document.querySelector('.call')")
+        assert browser.value("location.href") == f"{mock.url}/#/accounts/main/calls"
+
+
+def test_a_link_to_a_call_asks_for_the_token_and_goes_on(browser):
     with MockServer(control_token="a-token-of-tests") as mock:
         account = mock.new_account("case-7")
         match(account)

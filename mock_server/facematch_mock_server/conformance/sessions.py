@@ -86,7 +86,7 @@ class MockSessions(SessionSimulator):
         else:
             self.changes[case](body)
         headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
-        return attrs.evolve(response, headers=headers, body=json.dumps(body).encode())
+        return attrs.evolve(response, headers=tuple(headers), body=json.dumps(body).encode())
 
 
 def _put_at(body: Any, place: Place, word: Any) -> None:

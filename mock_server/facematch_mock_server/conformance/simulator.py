@@ -24,7 +24,7 @@ from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
-from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -248,7 +248,7 @@ class MockSimulator(VendorSimulator):
         if is_struck and self._reply is not None:
             headers = {"Content-Type": "application/json", **self._reply.headers}
             return Response(
-                status=self._reply.status, headers=headers.items(), body=self._reply.content
+                status=self._reply.status, headers=(*headers.items(),), body=self._reply.content
             )
         response = self.alter_body(path, response)
         piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
@@ -332,7 +332,7 @@ class ObservedApp:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._app, name)
 
-    def refuse_early(self, head: Head) -> Response | None:
+    def refuse_early(self, head: Request) -> Response | None:
         # Called once for each request, before any fault strikes it.
         simulator = self._simulator
         if head.path in simulator.calls or head.path.startswith(simulator.session_paths):

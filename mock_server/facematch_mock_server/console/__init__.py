@@ -153,7 +153,8 @@ class Console:
             except MISTAKES as error:
                 refusal = reply_mistake(error)
         kept = [(name, text) for name, text in refusal.headers if name not in dict(HEADERS)]
-        return attrs.evolve(refusal, headers=(*kept, *HEADERS))
+        refusal.headers = (*kept, *HEADERS)
+        return refusal
 
     def _get_about(self, request: Request, _: str) -> Response:
         account = self._find_account(request)[0]

@@ -20,7 +20,7 @@ import httptools
 from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
-from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.messages import Request, Response
 
 if TYPE_CHECKING:
     import ssl
@@ -262,22 +262,15 @@ class Connection(asyncio.BufferedProtocol):
         body = yield from self._read_body(beginning, limit, within=within)
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
-        request = Request(
-            method=head.method,
-            target=head.target,
-            headers=head.headers,
-            peer=head.peer,
-            body=body,
-            account=account,
-        )
+        head.body, head.account = body, account
         self._deadline, self._quiet_s = math.inf, 0.0
-        plan, pause_s = (yield from self._carry_out(handler, request, fault)), 0.005
+        plan, pause_s = (yield from self._carry_out(handler, head, fault)), 0.005
         while plan.response is not None and plan.response.until is not None:
             # It takes no thread meanwhile, and ends with its client.
             yield from self._pause(_WaitFor.MOMENT, pause_s)
             pause_s = min(2 * pause_s, _EVERY_S)
-            again = attrs.evolve(request, until=plan.response.until)
-            plan = yield from self._carry_out(handler, again, None)
+            head.until = plan.response.until
+            plan = yield from self._carry_out(handler, head, None)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:
@@ -457,7 +450,7 @@ class Connection(asyncio.BufferedProtocol):
 
 @attrs.frozen(kw_only=True)
 class _ParsedHead:
-    head: Head
+    head: Request
     #: Of the body; None for a chunked one.
     length: int | None
     closes: bool
@@ -488,7 +481,7 @@ def _parse_head(text: bytes, peer: str) -> _ParsedHead:
         headers = [("host", host), *(line for line in headers if line[0] != "host")]
     options = ",".join(values.get("connection", ())).lower().split(",")
     return _ParsedHead(
-        head=Head(method=line[1].decode(), target=target, headers=headers, peer=peer),
+        head=Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
         length=None if codings else int(values.get("content-length", "0")[0]),
         # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
         closes=is_old

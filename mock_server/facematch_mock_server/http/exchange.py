@@ -16,7 +16,7 @@ from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
-from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head, Request, Response
+from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Request, Response
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -26,16 +26,16 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it: `App` says what each of these is. Safe across threads."""
 
-    def account_of(self, head: Head) -> Account: ...
+    def account_of(self, head: Request) -> Account: ...
     def at_connection(self) -> Fault | None: ...
-    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]: ...
-    def refuse_early(self, head: Head) -> Response | None: ...
-    def max_body_bytes(self, head: Head) -> int: ...
+    def at_head(self, head: Request) -> tuple[Account | None, Fault | None]: ...
+    def refuse_early(self, head: Request) -> Response | None: ...
+    def max_body_bytes(self, head: Request) -> int: ...
     def handle(self, request: Request) -> Response: ...
-    def too_large(self, head: Head) -> Response: ...
+    def too_large(self, head: Request) -> Response: ...
     def is_slow(self, request: Request) -> bool: ...
-    def latency_s(self, head: Head) -> float: ...
-    def note(self, head: Head, what: str) -> None: ...
+    def latency_s(self, head: Request) -> float: ...
+    def note(self, head: Request, what: str) -> None: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +52,7 @@ class AnswerPlan:
     postponed: Request | None = None
 
 
-def is_by_page(head: Head) -> bool:
+def is_by_page(head: Request) -> bool:
     """Whether the console in a browser asks, or anybody the control API."""
     # Those connections are closed after each answer: when a kept one dies, a browser sends its POST
     # again by itself, and the fault that was set would charge twice and never be seen.
@@ -71,7 +71,7 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
 
 
 def judge_head(
-    handler: Handler, head: Head
+    handler: Handler, head: Request
 ) -> tuple[Response | None, Account | None, Fault | None]:
     """What a head decides: an answer without the body, or the account and the upload's fault."""
     # It belongs to the account as it is now. One that is refused meets no fault and uses none up.
@@ -79,7 +79,7 @@ def judge_head(
     return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
-def too_large(handler: Handler, head: Head) -> Response:
+def too_large(handler: Handler, head: Request) -> Response:
     return _guard(lambda: handler.too_large(head))
 
 
@@ -162,9 +162,9 @@ def make_answer(status: int, sentence: str | None = None) -> Response:
     )
 
 
-def empty_head(peer: str) -> Head:
+def empty_head(peer: str) -> Request:
     """A head for the journal where there was none, or none that could be read."""
-    return Head(method="", target="", peer=peer)
+    return Request(method="", target="", peer=peer)
 
 
 #: What the transport writes itself; in an app's answer they are dropped.

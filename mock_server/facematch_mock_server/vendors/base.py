@@ -26,7 +26,7 @@ from facematch_mock_server.http.forms import (
 )
 from facematch_mock_server.journal import SentFile, compose_note, describe_fields, presentable
 from facematch_mock_server.kinds import VendorKind
-from facematch_mock_server.messages import Head, Headers, Request, Response
+from facematch_mock_server.messages import Headers, Request, Response
 from facematch_mock_server.near_misses import note_misses
 from facematch_mock_server.recognition.outcomes import (
     Fields,
@@ -34,7 +34,7 @@ from facematch_mock_server.recognition.outcomes import (
     MatchOutcome,
     SeenPicture,
 )
-from facematch_mock_server.services import Key, Ledger
+from facematch_mock_server.services import Key
 
 HINT_HEADER = "X-Facematch-Hint"
 #: Beside a score that says nothing of the faces.
@@ -64,8 +64,6 @@ _FAULTS = {
     Kind.WRONG_JSON: "fault.wrong_json",
     Kind.JSON: "fault.own",
 }
-#: In the place of an answer that nobody is sent.
-UNANSWERED = Response(status=500)
 
 
 class Refused(Exception):
@@ -114,7 +112,7 @@ class Route:
         return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern)))
 
 
-def bearer_token(head: Head) -> str | None:
+def bearer_token(head: Request) -> str | None:
     """The token of the Authorization header; None for none, and for another scheme."""
     scheme, _, token = (head.header("authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
@@ -163,11 +161,6 @@ class Call:
     ) -> Response:
         """The answer that the claim of `key` gives, with the headers of this call."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
-
-    @property
-    def ledger(self) -> Ledger:
-        """The credit of whoever asks."""
-        return self.world.ledger
 
     def refuse(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -274,7 +267,7 @@ class Call:
         if fault is not None:
             self.strike(fault)
             if not fault.is_carried_out:
-                raise Refused(UNANSWERED)
+                raise Refused(_unanswered())
 
 
 @attrs.define(kw_only=True)
@@ -320,7 +313,7 @@ class Routed:
         cls._by_path = {route.pattern: route for route in cls.routes if "{" not in route.pattern}
         cls._patterns = [route for route in cls.routes if "{" in route.pattern]
 
-    def owns(self, head: Head) -> bool:
+    def owns(self, head: Request) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
         return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
 
@@ -328,7 +321,7 @@ class Routed:
         """The paths that the vendor has, to say which one was probably meant."""
         return tuple(route.pattern for route in self.routes)
 
-    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+    def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """As `route_of`, of a request."""
         return self.route_of(head.path)
 
@@ -366,17 +359,17 @@ class Routed:
             self.log(call, response)
             return response
 
-    def is_keyless(self, head: Head) -> bool:
+    def is_keyless(self, head: Request) -> bool:
         """Whether the head of this request shows no key: its body may."""
         route, _ = self.find(head)
         return route is not None and not route.credentials
 
-    def fault_at_head(self, head: Head) -> Fault | None:
+    def fault_at_head(self, head: Request) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
         return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
 
     def _aim(
-        self, head: Head, route: Route | None, fields: Fields = dict
+        self, head: Request, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
         kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
         needs_key = not self.is_keyless(head) or kind.key_of(head) is not None
@@ -397,7 +390,7 @@ class Routed:
             # For whoever wonders why two photographs of one person are not alike.
             hint = BY_BYTES if seen.by == "bytes" and seen.score is not None else None
         if hint is not None:
-            response = attrs.evolve(response, headers=(*response.headers, (HINT_HEADER, hint)))
+            response.headers = (*response.headers, (HINT_HEADER, hint))
         return call.claims.sealed(self.finished(call, response))
 
     def _note_request(self, call: Call) -> Response:
@@ -409,16 +402,19 @@ class Routed:
         if route is not None and route.is_form:
             fields = read_or_empty(call).fields.items()
             call.shown = describe_fields(((name, texts[-1]) for name, texts in fields), route.shown)
-        return UNANSWERED
+        return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
         """What is sent of a call that a fault strikes; `response` if it was carried out."""
         if fault.is_postponed:
-            return attrs.evolve(UNANSWERED, fault=fault)
+            response = _unanswered()
+            response.fault = fault
+            return response
         done = response if fault.is_carried_out else None
         if fault.stage is not Stage.ANSWER:
             self.log(call, done)
-            return attrs.evolve(response, fault=fault)
+            response.fault = fault
+            return response
         claims, status = self.world.claims.citations(), fault.status
         key, instead = _FAULTS.get(fault.kind), None
         if key is None:
@@ -429,15 +425,17 @@ class Routed:
         names = {name.lower() for name in fault.headers}
         headers = [line for line in instead.headers if line[0].lower() not in names]
         headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
-        instead = attrs.evolve(instead, status=status, headers=headers)
+        instead.status, instead.headers = status, tuple(headers)
         self.log(call, done or instead)
-        return attrs.evolve(instead, instead_of=done)
+        instead.instead_of = done
+        return instead
 
     def log(self, call: Call, response: Response | None) -> None:
         """Write a call into the journal, with its answer; None for a call that had none."""
         request = call.request
         query = presentable(request.query) if "?" in request.target else {}
-        entry = call.world.log(
+        world = call.world
+        entry = world.log(
             request,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
@@ -447,7 +445,7 @@ class Routed:
             claims=() if response is None else response.claims,
             note=compose_note(request, call.note),
         )
-        if entry is not None:
+        if entry is not None and (world.recognizer.waiting or world.account.faults):
             note_misses(call, self.operation(request), entry)
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
@@ -491,7 +489,7 @@ class Routed:
         """What is done with an answer before it is sent, a refusal too."""
         return response
 
-    def operation(self, head: Head) -> str | None:
+    def operation(self, head: Request) -> str | None:
         """What the request is called where latency is set; None for what is never late."""
         route, _ = self.find(head)
         return None if route is None else route.operation
@@ -506,7 +504,8 @@ class Routed:
         if response is None:
             return None
         # A switch may have given the claim another status; the words are the same.
-        return call.claims.sealed(attrs.evolve(response, status=status))
+        response.status = status
+        return call.claims.sealed(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
         """The answer in the words of `errors` for that status; None where there are none."""
@@ -516,6 +515,11 @@ class Routed:
         call.claims.cite(*facts)
         key = call.request.header(self.routes[0].credentials[0]) or ""
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
+
+
+def _unanswered() -> Response:
+    """In the place of an answer that nobody is sent."""
+    return Response(status=500)
 
 
 def begins_so(pattern: str, path: str) -> bool:

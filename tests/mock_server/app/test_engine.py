@@ -16,7 +16,7 @@ import facematch_core
 from facematch_core.http import MOCK_HEADER
 from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors import all_claims
 
 LIMIT = 64 * 1024 * 1024
@@ -57,7 +57,7 @@ def test_a_path_outside_names_the_one_that_was_meant(path, meant):
 
 
 def head(path, length):
-    return Head(method="POST", target=path, headers=(("Content-Length", length),))
+    return Request(method="POST", target=path, headers=(("Content-Length", length),))
 
 
 @pytest.mark.parametrize(

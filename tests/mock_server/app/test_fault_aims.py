@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.faults import Faults, Kind, Stage
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import SetOutcome
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
@@ -247,7 +247,7 @@ def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
     calls=st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))),
 )
 def test_of_rules_for_fields_each_call_takes_the_first_whose_pairs_it_has(aims, calls):
-    faults, head = Faults(), Head(method="POST", target="/v3/face-match/")
+    faults, head = Faults(), Request(method="POST", target="/v3/face-match/")
     waiting = [
         Fault(**{**DOWN, "status": 500 + number, "field": aim})
         for number, aim in enumerate(aims[:99])
@@ -285,7 +285,7 @@ def test_each_call_takes_the_first_rule_that_is_aimed_at_it(names):
         "429": Fault(stage="answer", kind="status", status=429),
         "p1": Fault(**DOWN, person="p1"),
     }
-    faults, head = Faults(), Head(method="POST", target="/v3/face-match/")
+    faults, head = Faults(), Request(method="POST", target="/v3/face-match/")
     for name in names:
         faults.add(rules[name])
     taken = []

@@ -37,7 +37,7 @@ from kit.mock_rekognition import card, pair, signed_compare, signed_request, wit
 from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors import all_claims
 
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
@@ -102,7 +102,7 @@ def answer_with_fault(status, kind="status", request=json(MATCH_PATH, b"{}"), **
 
 def refused(path):
     """The answer to a length that is declared too high."""
-    head = Head(method="POST", target=path, headers=(("Content-Length", "99999999"),))
+    head = Request(method="POST", target=path, headers=(("Content-Length", "99999999"),))
     return lambda engine: engine.refuse_early(head)
 
 

@@ -203,11 +203,14 @@ class Numbered:
 @given(colors=st.text("rgb", max_size=12), limit=st.integers(1, 4))
 def test_a_record_keeps_the_number_that_it_was_added_with(colors, limit):
     """Also if another is put in its place, or older ones are dropped."""
-    records, numbers = Collection(limit=limit, numbered=True), {}
+    records, numbers = Collection(limit=limit), {}
     for color in colors:
         there = records.find(color)
         numbers[color] = there.number if there else max(numbers.values(), default=0) + 1
-        records.put(color, there or Numbered(color))
+        if there is None:
+            records.append(lambda number, color=color: Numbered(color, number), color)
+        else:
+            records.put(color, there)
         records.change(color, lambda record: attrs.evolve(record, color=record.color))
     shown = [record.number for record in records.all()]
     assert shown == sorted(shown) == [numbers[record.color] for record in records.all()]

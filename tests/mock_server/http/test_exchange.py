@@ -11,7 +11,7 @@ from kit import front as prepared
 
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.http import exchange
-from facematch_mock_server.messages import HEADER_VALUE, Head, Request, Response
+from facematch_mock_server.messages import HEADER_VALUE, Request, Response
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
 REQUEST = Request(method="POST", target="/x", body=b"abc")
@@ -125,7 +125,7 @@ def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
 def test_a_request_has_the_values_that_the_server_takes(value):
     """In process a head is refused exactly where the server's parser refuses its value."""
     for sent in (value, *EDGES):
-        head = Head(method="GET", target="/", headers=(("x", sent),))
+        head = Request(method="GET", target="/", headers=(("x", sent),))
         # A line may be folded, and then begins another header; in a process there are no lines.
         lines = b"GET / HTTP/1.1\r\nx: " + sent.encode("latin-1") + b"\r\n\r\n"
         try:

@@ -13,7 +13,7 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.messages import Head, Response
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
@@ -167,11 +167,11 @@ def verify(call: AzureCall) -> Response:
 def _charge(call: AzureCall, claim: str, body: Any) -> Response:
     call.claims.cite("charge")
     what = claim.partition(".")[0].upper()
-    call.ledger.charge(Decimal(0), at=call.now, what=what, request_id=call.request_id)
+    call.world.ledger.charge(Decimal(0), at=call.now, what=what, request_id=call.request_id)
     return call.answer(claim, body)
 
 
-def _key_of(head: Head) -> str | None:
+def _key_of(head: Request) -> str | None:
     key = head.header(KEY_HEADER.lower())
     return base.bearer_token(head) if key is None else key
 
@@ -191,7 +191,7 @@ def _check_key(call: AzureCall) -> None:
 def _check_rate(call: AzureCall) -> None:
     now = call.now.timestamp()
     window = call.world.rates.take("resource", "", now=now, window_s=1)
-    if window is not None and window.refused:
+    if window is not None:
         call.claims.cite("rate.limit", "rate.retry_after")
         call.refuse("rate.exceeded")
 
@@ -331,7 +331,7 @@ class Azure(base.Routed):
         503: ("service.busy",),
     }
 
-    def owns(self, head: Head) -> bool:
+    def owns(self, head: Request) -> bool:
         # Of other versions, too: Microsoft's older clients hear that the path is not there.
         return head.path.startswith("/face/v1.") or super().owns(head)
 

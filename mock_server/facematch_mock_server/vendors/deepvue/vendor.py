@@ -18,7 +18,7 @@ import attrs
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.http import forms
 from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Head, Headers, Request, Response
+from facematch_mock_server.messages import Headers, Request, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 
@@ -136,7 +136,7 @@ def _check_rate(call: DeepvueCall) -> None:
 
 
 def _check_credit(call: DeepvueCall) -> None:
-    if call.ledger.balance < call.claims.get(f"credit.price.{call.paid_path.name}"):
+    if call.world.ledger.balance < call.claims.get(f"credit.price.{call.paid_path.name}"):
         _refuse_unpaid(call)
 
 
@@ -256,9 +256,9 @@ def _refuse(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> NoR
     call.deny("body.refused", problems=[_problem(call, kind, *place, value=value)])
 
 
-def _key_of(head: Head) -> str | None:
+def _key_of(head: Request) -> str | None:
     """The client secret, or the client id of whoever asks for a token."""
-    if head.path == LOGIN and isinstance(head, Request):
+    if head.path == LOGIN:
         with contextlib.suppress(forms.FormError):
             form = forms.read_form(head.header("content-type") or "", head.body, digest=None)
             return form.fields.get("client_id", [None])[-1]
@@ -320,7 +320,7 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
         return call.answer(f"{call.paid_path.name}.answer", body)
     except BaseException:
         # What is not answered costs nothing.
-        call.ledger.refund(call.transaction_id)
+        call.world.ledger.refund(call.transaction_id)
         raise
 
 
@@ -342,7 +342,9 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 def _charge(call: DeepvueCall) -> None:
     # Another call may have taken the last credit.
     price, number = call.claims[f"credit.price.{call.paid_path.name}"], call.transaction_id
-    if not call.ledger.charge(price, at=call.now, what=call.paid_path.what, request_id=number):
+    if not call.world.ledger.charge(
+        price, at=call.now, what=call.paid_path.what, request_id=number
+    ):
         _refuse_unpaid(call)
 
 
@@ -352,7 +354,7 @@ def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
 
 
 def _show_balance(call: DeepvueCall) -> Response:
-    balance = call.ledger.balance
+    balance = call.world.ledger.balance
     call.claims.cite("credit.start")
     number = int(balance) if balance == int(balance) else float(balance)
     return call.answer("wallet.answer", {"current_balance": number, "success": True})
@@ -423,7 +425,7 @@ class Deepvue(base.Routed):
         503: ("error.503",),
     }
 
-    def owns(self, head: Head) -> bool:
+    def owns(self, head: Request) -> bool:
         is_path = head.path.startswith(("/v1/", "/v2/"))
         return is_path or self.world.kind.has_host(head.header("host"))
 

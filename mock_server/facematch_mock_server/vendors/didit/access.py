@@ -11,7 +11,7 @@ from facematch_mock_server.account import World
 from facematch_mock_server.hosted import current
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import describe_fields
-from facematch_mock_server.messages import Head, Response, host_in
+from facematch_mock_server.messages import Request, Response, host_in
 from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
 
@@ -66,7 +66,7 @@ class DiditCall(Call):
         return origin_of(self.world, self.request)
 
 
-def origin_of(world: World, head: Head | None) -> str:
+def origin_of(world: World, head: Request | None) -> str:
     """How addresses of this server begin: under the name by which it was asked."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
@@ -98,7 +98,7 @@ def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = 
         now=call.now.timestamp(),
         window_s=call.claims.get(window_of(scope)),
     )
-    if window is not None and window.refused:
+    if window is not None:
         refuse_rate(call, scope, window)
 
 
@@ -115,7 +115,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
     headers = (
         ("X-RateLimit-Limit", str(window.limit)),
-        ("X-RateLimit-Remaining", str(window.remaining)),
+        ("X-RateLimit-Remaining", "0"),
         ("X-RateLimit-Reset", str(window.reset)),
         ("Retry-After", str(window.retry_after)),
     )

@@ -82,7 +82,7 @@ def _register(call: DiditCall) -> Response:
     )
     if not call.world.records.accounts.add(account):
         call.refuse("register.taken")
-    call.world.records.mails.append(Mail(at=call.now, to=email, code=code))
+    call.world.records.mails.append(lambda n: Mail(at=call.now, to=email, code=code, number=n))
     return call.answer("register.answer", email=email)
 
 
@@ -144,7 +144,8 @@ def _resend(call: DiditCall) -> Response:
         code = _new_code(call)
         changed = attrs.evolve(account, code_at=call.now, code=_hash_secret(call, code))
         if accounts.change(account.email, lambda x: changed if x is account else x) is changed:
-            call.world.records.mails.append(Mail(at=call.now, to=account.email, code=code))
+            mail = Mail(at=call.now, to=account.email, code=code)
+            call.world.records.mails.append(lambda number: attrs.evolve(mail, number=number))
     return call.answer("resend.answer")
 
 

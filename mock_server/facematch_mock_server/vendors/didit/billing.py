@@ -23,7 +23,7 @@ def _show_balance(call: DiditCall) -> Response:
     plan = call.world.records.plan
     # Four places of a balance, two of a refill, as in the OpenAPI's example.
     balance = {
-        "balance": _write_money(call.ledger.balance, 4),
+        "balance": _write_money(call.world.ledger.balance, 4),
         "auto_refill_enabled": plan.refill_amount is not None,
         "auto_refill_amount": _write_money(plan.refill_amount, 2),
         "auto_refill_threshold": _write_money(plan.refill_threshold, 2),

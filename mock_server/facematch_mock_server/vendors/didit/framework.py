@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 import attrs
@@ -263,7 +264,8 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
 
 
-def allow_of(methods: Iterable[str]) -> tuple[str, str]:
+@lru_cache(maxsize=64)
+def allow_of(methods: tuple[str, ...]) -> tuple[str, str]:
     """The header that names the methods of an endpoint; whoever answers GET answers HEAD."""
     heads = ["HEAD"] if "GET" in methods else []
     return "Allow", ", ".join([*methods, *heads, "OPTIONS"])
@@ -273,4 +275,4 @@ def refuse_method(call: Call, methods: Iterable[str]) -> NoReturn:
     """The answer to OPTIONS, and to a method that an endpoint does not have."""
     if call.request.method == "OPTIONS":
         call.refuse("method.options")
-    call.refuse("method.refused", headers=(allow_of(methods),), method=call.request.method)
+    call.refuse("method.refused", headers=(allow_of((*methods,)),), method=call.request.method)

@@ -249,7 +249,7 @@ def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
 def _check_credit(call: DiditCall) -> None:
     claims = call.claims
     price = claims["credit.price.session"]
-    if claims["session.charged"] != "never" and call.ledger.balance < price:
+    if claims["session.charged"] != "never" and call.world.ledger.balance < price:
         call.refuse("start.unpaid")
 
 
@@ -258,7 +258,7 @@ def _check_quota(call: DiditCall) -> None:
     window_s = claims.get(f"rate.{scope}.window_s")
     rates, now = call.world.rates, call.now.timestamp()
     window = rates.take(scope, "application", now=now, window_s=window_s)
-    if window is not None and window.refused:
+    if window is not None:
         claims.cite(f"rate.{scope}.limit", f"rate.{scope}.window_s")
         # Without X-RateLimit-*, unlike the others.
         headers = (("Retry-After", str(window.retry_after)),)

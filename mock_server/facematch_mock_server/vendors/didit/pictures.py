@@ -111,7 +111,7 @@ def _answer_sandbox(call: DiditCall) -> None:
 
 def _check_credit(call: DiditCall) -> None:
     price = call.claims.get(f"credit.price.{call.endpoint.name}")
-    if call.is_live and call.ledger.balance < price:
+    if call.is_live and call.world.ledger.balance < price:
         call.claims.cite("order.credit")
         _refuse_unpaid(call)
 
@@ -141,7 +141,7 @@ def _finish(call: DiditCall) -> Response:
     request_id = account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
-    if not call.ledger.charge(price, at=call.now, what=what, request_id=request_id):
+    if not call.world.ledger.charge(price, at=call.now, what=what, request_id=request_id):
         # Another call took the last credit in the meantime.
         _refuse_unpaid(call)
     try:

@@ -37,7 +37,7 @@ class DiditRecords(Records):
         self.checkouts: Collection[Checkout] = Collection(limit=MOST_RECORDS)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS, numbered=True)
+        self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS)
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
         #: The `vendor_data` of users that may start no session.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)

@@ -6,9 +6,7 @@ import math
 import re
 from typing import Any
 
-import attrs
-
-from facematch_mock_server.messages import Head, Response
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
@@ -46,30 +44,27 @@ class Didit(base.Routed):
     )
     hosted = hosted.RULES
 
-    def owns(self, head: Head) -> bool:
+    def owns(self, head: Request) -> bool:
         is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
-    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        return self._find(head.path)
-
-    def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        route, words = self.route_of(path)
+    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
+        route, words = super().route_of(path)
         # The framework's router takes UUIDs in lower case alone.
-        has_uuid = route is not None and "{uuid}" in route.pattern
-        return (None, ()) if has_uuid and not _PATH_UUID.fullmatch(words[0]) else (route, words)
+        is_other = words and route and "{uuid}" in route.pattern
+        return (None, ()) if is_other and not _PATH_UUID.fullmatch(words[0]) else (route, words)
 
     def finished(self, call: base.Call, response: Response) -> Response:
         """Whatever a view answers names its methods; a page of Django's own does not."""
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
-        if call.route is None or is_page or "Allow" in headers:
-            return response
-        allow = framework.allow_of(call.route.answers)
-        return attrs.evolve(response, headers=(*response.headers, allow))
+        if call.route is not None and not is_page and "Allow" not in headers:
+            allow = framework.allow_of((*call.route.answers,))
+            response.headers = (*response.headers, allow)
+        return response
 
     def elsewhere(self, call: base.Call) -> Response:
         """The health check, a picture, or the answer to a path that Didit has not, or not here."""
@@ -81,12 +76,12 @@ class Didit(base.Routed):
             session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
             call.words = (session_id, name)
             return decisions.picture(call)
-        if not path.endswith("/") and self._find(f"{path}/")[0] is not None:
+        if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
             # Django redirects before any view is asked.
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
-        if self.route_of(path)[0] is not None:
+        if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
             covers = (
@@ -124,7 +119,7 @@ class Didit(base.Routed):
                 scope = "get" if method == "GET" else "write"
             wait, limit = claims.get(window_of(scope)), claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
-            refuse_rate(call, scope, Window(True, limit, 0, reset, wait))
+            refuse_rate(call, scope, Window(limit, reset, wait))
         return None
 
 

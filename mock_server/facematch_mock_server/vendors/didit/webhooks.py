@@ -16,7 +16,7 @@ from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import Request
 from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 
@@ -38,7 +38,7 @@ _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
-def announce(world: World, session: Session, head: Head | None = None) -> None:
+def announce(world: World, session: Session, head: Request | None = None) -> None:
     """Queue a delivery for each destination of the account; `head` is None for a person's doing."""
     outbox: Outbox = world.records.outbox
     for destination in outbox.destinations.all():

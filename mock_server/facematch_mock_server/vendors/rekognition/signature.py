@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import attrs
 
-from facematch_mock_server.messages import Head, Request
+from facematch_mock_server.messages import Request
 
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/"
@@ -26,7 +26,7 @@ _ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
-def access_key(head: Head) -> str | None:
+def access_key(head: Request) -> str | None:
     """The id of the access key that a request names, whether or not it is signed well."""
     match = _ACCESS_KEY.match(head.header("authorization") or "")
     return match and match[1]

@@ -17,7 +17,7 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Head, Headers, Response
+from facematch_mock_server.messages import Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
@@ -72,7 +72,8 @@ class RekognitionCall(base.NumberedCall):
         logref = self.world.account.ids.uuid()
         response = super().answer(key, body, headers, logref=logref, **filled)
         kind = ("Content-Type", "application/x-amz-json-1.1")
-        return attrs.evolve(response, headers=(kind, *response.headers[1:]))
+        response.headers = (kind, *response.headers[1:])
+        return response
 
 
 def check_signature(call: RekognitionCall) -> None:
@@ -127,7 +128,7 @@ def perform(call: RekognitionCall) -> Response:
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
         window = call.world.rates.take(scope, "", now=now, window_s=1.0)
-        if window is not None and window.refused:
+        if window is not None:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
     try:
@@ -275,10 +276,10 @@ def _describe(
 def _charge(call: RekognitionCall, what: str) -> None:
     call.claims.cite("credit.images", "credit.start")
     price = Decimal(call.claims["credit.price"])
-    call.ledger.charge(price, at=call.now, what=what, request_id=call.request_id)
+    call.world.ledger.charge(price, at=call.now, what=what, request_id=call.request_id)
 
 
-def _operation_of(head: Head) -> str:
+def _operation_of(head: Request) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
@@ -323,7 +324,7 @@ class Rekognition(base.Routed):
         #: Is held while a session is made.
         self.starting = threading.Lock()
 
-    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
+    def find(self, head: Request) -> tuple[base.Route | None, tuple[str, ...]]:
         target = head.header("x-amz-target")
         is_rekognition = head.method == "POST" and (target is None or target.startswith(_TARGET))
         if not is_rekognition:

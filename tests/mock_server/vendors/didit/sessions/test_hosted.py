@@ -30,7 +30,7 @@ from kit.mock_worlds import control_of, handle_with_fault
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.hosted import find_by_page_token, page_path, return_url
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 P1 = portrait()
@@ -475,7 +475,7 @@ def test_accounts_and_a_server_keep_sessions_and_their_links_to_themselves(capsy
         assert requests.get(first["url"].replace("/main/", "/other/")).status_code == 404
         too_long = {"Content-Length": str(1 << 40)}
         assert requests.post(first["url"], headers=too_long, data=b"").status_code == 413
-        shown_head = repr(Head(method="GET", target=first["url"]))
+        shown_head = repr(Request(method="GET", target=first["url"]))
         requests.get(f"{mock.url}/v3/sessions/", headers={"x-api-key": mock.live_key})
         shown = [shown_head, repr(mock.control.journal()), repr(mock.control.sessions.all())]
         base = f"{mock.url}/__mock__"
