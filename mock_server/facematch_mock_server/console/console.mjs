@@ -50,8 +50,8 @@ function say(words, wrong = false) {
   say.timer = setTimeout(() => { $("#toast").textContent = ""; }, wrong ? 9000 : 4000);
 }
 
-function table(label, titles, rows) {
-  if (!rows.length) return h("p.empty", {}, "None.");
+function table(label, titles, rows, none = "None.") {
+  if (!rows.length) return h("p.empty", {}, none);
   const head = h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)));
   for (const tableRow of rows) for (const [at, cell] of [...tableRow.cells].entries()) cell.dataset.title = titles[at];  // where there is no room for a head
   return h("div.table", { tabindex: "0", role: "region", "aria-label": label },
@@ -402,7 +402,8 @@ async function sessions() {
   if (lacks("sessions", "keeps no sessions", "#kept")) return;
   const { newest, pages, total } = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [total, newest])) return;
-  put($("#kept"), table("Kept sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id]))),
+  put($("#kept"), table("Kept sessions", SESSION, newest.reverse().map((session) => sessionRow(session, pages[session.id])),
+    $("#search-sessions").value ? "No matching session." : "No session yet: a client begins one by a call that the vendor keeps, or by starting a hosted session."),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 

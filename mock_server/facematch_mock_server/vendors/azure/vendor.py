@@ -25,6 +25,11 @@ from .claims import CLAIMS
 VERSIONS = ("v1.2", "v1.2-preview.1")
 DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect", "verify"))
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
+#: For whoever asks by another version, by an older client, or for something else.
+_IMITATED = (
+    f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, and of {VERSIONS[0]} "
+    f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}"
+)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: Where a point is made up, in hundredths of the face's rectangle from its left and top.
@@ -334,6 +339,9 @@ class Azure(base.Routed):
     def owns(self, head: Request) -> bool:
         # Of other versions, too: Microsoft's older clients hear that the path is not there.
         return head.path.startswith("/face/v1.") or super().owns(head)
+
+    def elsewhere(self, call: base.Call) -> Response:
+        return call.answer(self.nowhere, headers=((base.HINT_HEADER, _IMITATED),))
 
     def _answer_error(self, call: AzureCall, status: int) -> Response | None:
         if call.route is not None and status in call.route.own:

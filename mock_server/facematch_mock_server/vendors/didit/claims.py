@@ -27,6 +27,7 @@ LIVENESS_SKILL = Origin(
     "/standalone-apis/passive-liveness, /core-technology/liveness/overview)",
 )
 SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-07-09")
+TEXT_2026 = Origin(Known.DOCUMENTED, "Didit's integration text for developers, 2026", "2026-11-25")
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
@@ -305,9 +306,9 @@ CLAIMS = table(
 
     row("register.answer", Reply(201, {"message": "Registration successful. Check your email for the verification code.", "email": "{email}"}), SKILL_MANAGEMENT, "A registration is 201, and says so beside the address."),
     row("register.taken", Reply(400, {"email": ["This email address has an account."]}), OURS, "An address that is registered, in any case, is 400."),
-    row("register.reserved", ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost"), OURS, "Addresses in domains that are reserved for tests cannot register: which Didit means is not documented.", when=("reserved_domains", "refused"), name="refused"),
+    row("register.reserved", ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost"), TEXT_2026, "Addresses in domains that are reserved for tests, such as example.com and .test, cannot register; which others Didit means is not documented.", when=("reserved_domains", "refused"), name="refused"),
     row("register.reserved", (), OURS, "Addresses in domains that are reserved for tests can register: a switch, for tests.", when=("reserved_domains", "accepted"), name="accepted"),
-    row("register.broken", Reply(500, "<html><body><h1>Server Error (500)</h1></body></html>\n"), OURS, "They are reported to make the server fail with 500; what that says is not known."),
+    row("register.broken", Reply(500, "<html><body><h1>Server Error (500)</h1></body></html>\n"), TEXT_2026, "Its mail service refuses such an address, and the call is 500; what that says is not known."),
     row("register.password", {"short": "This password must contain at least 8 characters.", "upper": "This password must contain an uppercase letter.", "lower": "This password must contain a lowercase letter.", "digit": "This password must contain a digit.", "special": "This password must contain a special character."}, OURS, "Of the rules that a password breaks the first of these is reported, in these words; the order is ours, too."),
     row("code.lifetime_s", 900, OURS, "A code is good for 15 minutes; other pages say 10. Ours to set."),
     row("verify.wrong", Reply(400, {"code": ["This code is not right."]}), OURS, "A wrong code, or one that was used, is 400; upper and lower case are different characters."),

@@ -27,8 +27,9 @@ from facematch_mock_server.hosted import (
     page_path,
 )
 from facematch_mock_server.http.forms import Upload
-from facematch_mock_server.messages import Response
+from facematch_mock_server.messages import Headers, Response
 from facematch_mock_server.services import Hosted, Session
+from facematch_mock_server.vendors.base import HINT_HEADER
 
 from . import framework, webhooks
 from .access import DiditCall, Endpoint, json_route, world_of
@@ -41,6 +42,11 @@ from .risks import warnings
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 #: No address to send a person to: a browser runs what it says.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
+#: What a workflow is that nobody published, for whoever means one with a document.
+_NOT_PUBLISHED = (
+    "this workflow was never published here, and so compares with a face that is there before; one "
+    'with a document: control.sessions.workflow("{}", kind="kyc")'
+)
 _METHODS = ("initiator", "completer", "both")
 _LANGUAGES = (
     *("en", "ar", "bg", "bn", "bs", "ca", "cnr", "cs", "da", "de", "el", "es", "et", "fa", "fi"),
@@ -206,8 +212,10 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
         call.look(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
-        if records.workflows.all():
-            call.refuse("start.workflow")
+        published = ", ".join(each.id for each in records.workflows.all()[:20])
+        if published:
+            words = f"published here: {published}; control.sessions.workflow(id) publishes another"
+            call.refuse("start.workflow", headers=((HINT_HEADER, words),))
         call.claims.cite("start.any_workflow")
     if records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
@@ -230,8 +238,12 @@ def _find_unfinished(call: DiditCall, user: str | None, workflow: Workflow) -> S
 
 def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
     """The face of the user's newest approved session."""
+    hints: Headers = ()
+    workflow_id = call.values["workflow_id"]
+    if call.world.records.workflows.find(workflow_id) is None:
+        hints = ((HINT_HEADER, _NOT_PUBLISHED.format(workflow_id)),)
     if user is None:
-        call.refuse("start.no_portrait")
+        call.refuse("start.no_portrait", headers=hints)
     call.claims.cite("start.stored_face")
     faces = [
         session.pictures.get("reference_image")
@@ -242,7 +254,7 @@ def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
     digest = next(filter(None, faces), None)
     content = call.world.account.shared.saved_pictures.find(digest or "")
     if digest is None or content is None:
-        call.refuse("start.no_stored_face")
+        call.refuse("start.no_stored_face", headers=hints)
     return Upload("stored", content, digest)
 
 

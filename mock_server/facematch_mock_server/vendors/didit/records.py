@@ -72,8 +72,12 @@ def _read_id(text: str) -> str:
         raise ValueError(f"a workflow's id is a UUID, not {text!r:.40}") from None
 
 
-def _choice(*words: str) -> Any:
-    return attrs.field(default=words[0], validator=attrs.validators.in_(words))
+def _choice(*words: str, **others: str) -> Any:
+    return attrs.field(
+        default=words[0],
+        converter=lambda word: others.get(word, word),
+        validator=attrs.validators.in_(words),
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -82,15 +86,15 @@ class Workflow:
 
     Attributes:
         id: Its UUID.
-        kind: ``biometric`` (a face, compared with one that is there before) or ``kyc`` (with a
-            document).
+        kind: ``biometric`` (a face, compared with one that is there before), which is Didit's
+            ``biometric_authentication``, or ``kyc`` (with a document).
         version: From 1 on; it grows each time that it is published.
         method: How liveness is checked: ``PASSIVE``, ``FLASHING`` or ``ACTIVE_3D``.
         callback: Where persons are sent whose session has no address of its own; None for nowhere.
     """
 
     id: str = attrs.field(converter=_read_id)
-    kind: str = _choice("biometric", "kyc")
+    kind: str = _choice("biometric", "kyc", biometric_authentication="biometric")
     version: int = attrs.field(default=1, validator=attrs.validators.ge(1))
     method: str = _choice("PASSIVE", "FLASHING", "ACTIVE_3D")
     callback: str | None = attrs.field(default=None, repr=False)

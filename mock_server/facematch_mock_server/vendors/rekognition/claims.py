@@ -82,7 +82,7 @@ CLAIMS = table(
     fact("detect.made_up", OURS, "Other attributes are made up: age and gender are those of the test card, and everybody is calm, with open eyes and nothing in the face."),
     fact("face.made_up", OURS, "Landmarks and pose are made up from the box; quality is that of a test card, or made up."),
     row("session.created", Reply(200), LIVENESS, "CreateFaceLivenessSession answers a SessionId, a UUID."),
-    fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions three numbers; AuditImagesLimit below 0 is 0 and above 4 is 4; a SessionId is a UUID. What does not fit is an invalid parameter."),
+    fact("session.ranges", LIVENESS, "ClientRequestToken has 1 to 64 letters, digits, hyphens and underscores; a challenge is FaceMovementAndLightChallenge (the default) or FaceMovementChallenge, its versions three numbers; AuditImagesLimit is 0 to 4; a SessionId is a UUID. What does not fit is an invalid parameter."),
     fact("session.token", LIVENESS, "The same ClientRequestToken gives the same session. That another body with it changes nothing, and that it gives a new session once the old one is over, is ours."),
     fact("session.s3", OURS, "The mock has no S3: OutputConfig is an invalid parameter."),
     row("session.lifetime_s", 180, LIVENESS, "3 minutes after it was made a session has expired, with all that was found in it."),

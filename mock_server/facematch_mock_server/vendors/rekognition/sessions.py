@@ -74,14 +74,15 @@ def _read_start(call: NumberedCall, sent: Mapping[str, Any]) -> tuple[str | None
     fits = isinstance(settings, dict) and _fits(token, _TOKEN) and _fits(key, _KMS_KEY)
     number = (settings.get("AuditImagesLimit") or 0) if fits else 0
     preferences = (settings.get("ChallengePreferences") or []) if fits else []
-    if not fits or type(number) is not int or not _are_preferences(preferences):
+    is_limit = type(number) is int and 0 <= number <= 4
+    if not fits or not is_limit or not _are_preferences(preferences):
         call.claims.cite("session.ranges")
         call.refuse("parameters.wrong")
     if settings.get("OutputConfig") is not None:
         call.claims.cite("session.s3")
         call.refuse("parameters.wrong")
     challenge = preferences[0]["Type"] if preferences else _CHALLENGES[0]
-    return token, challenge, min(max(number, 0), 4)
+    return token, challenge, number
 
 
 def _fits(text: Any, pattern: re.Pattern[str]) -> bool:

@@ -326,3 +326,13 @@ def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, er
         mock.control.advance(61)
         client.verify_face_to_face(face_id1=first.face_id, face_id2=second.face_id)
     assert failed.value.error.code == code
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/face/v1.0/detect", "/face/v1.2-preview.1/detectLiveness/singleModal/sessions"],
+)
+def test_another_path_of_azures_is_404_in_its_form_and_says_what_is_imitated(engine, path):
+    answer = engine.handle(didit.didit_request(path, key=None))
+    assert refusal_of(answer) == (404, "404", "Resource not found")
+    assert "detectLiveness-sessions" in answer.header("X-Facematch-Hint")

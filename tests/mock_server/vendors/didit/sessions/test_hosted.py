@@ -32,6 +32,7 @@ from facematch_mock_server.faults import Fault
 from facematch_mock_server.hosted import find_by_page_token, page_path, return_url
 from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.vendors.base import HINT_HEADER
 
 P1 = portrait()
 HERE = Path(__file__).parent
@@ -191,11 +192,14 @@ def test_what_fails_beyond_its_fields_is_refused_in_a_text():
         ("portrait_image", {}),
         ("portrait_image", {"vendor_data": "u"}),
     ):
-        body = engine.handle(start(**fields)).json()
-        assert isinstance(body[field], str)
-    control.sessions.workflow(WORKFLOW)
+        answer = engine.handle(start(**fields))
+        assert isinstance(answer.json()[field], str)
+        assert f'workflow("{WORKFLOW}", kind="kyc")' in answer.header(HINT_HEADER)
+    control.sessions.workflow(WORKFLOW, kind="biometric_authentication")
+    assert engine.handle(start()).header(HINT_HEADER) is None
     unknown = engine.handle(start(workflow_id=NO_SESSION, portrait_image=P1))
     assert (unknown.status, unknown.json()) == (400, {"workflow_id": "Invalid workflow_id."})
+    assert f"published here: {WORKFLOW};" in unknown.header(HINT_HEADER)
     control.sessions.block("u")
     assert isinstance(
         engine.handle(start(vendor_data="u", portrait_image=P1)).json()["vendor_data"], str
