@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from facematch_mock_server.state import Collection
+from facematch_mock_server.state import Collection, size_of
 
 #: How many of the newest entries are kept.
 MAX_CHARGES = 10_000
@@ -365,11 +365,16 @@ class Session:
     hosted: Hosted | None = None
 
 
+def weigh_texts(session: Session) -> int:
+    """How many bytes what was sent with it takes in memory, pictures aside."""
+    return size_of(session.vendor_data, session.metadata)
+
+
 class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=MAX_SESSIONS)
+        super().__init__(limit=MAX_SESSIONS, weigh=weigh_texts)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""

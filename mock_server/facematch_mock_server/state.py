@@ -68,6 +68,10 @@ def select(
     return selection
 
 
+#: How many bytes of what clients sent beside pictures one list keeps, the newest.
+MAX_TEXTS = 16 * 1024 * 1024
+
+
 class Collection(Generic[T]):
     """Records in the order they were added. Safe across threads."""
 
@@ -75,11 +79,13 @@ class Collection(Generic[T]):
         self,
         *,
         limit: int | None = None,
+        weigh: Callable[[T], int] | None = None,
         forget: Callable[[T], None] = lambda _: None,
     ) -> None:
-        #: Only the newest are kept: `forget` is called with each that goes.
-        self._limit, self._forget = limit, forget
-        self._last = 0
+        #: Only the newest are kept, and of those that are weighed in bytes `MAX_TEXTS`: `forget` is
+        #: called with each that goes.
+        self._limit, self._weigh, self._forget = limit, weigh, forget
+        self._last = self._bytes = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
 
@@ -102,10 +108,14 @@ class Collection(Generic[T]):
     def put(self, key: str, record: T) -> T:
         """Add a record, or replace that of the key in its place; as it is kept."""
         with self._lock:
+            if self._weigh is not None:
+                former = self._all.get(key)
+                self._bytes += self._weigh(record) - (self._weigh(former) if former else 0)
             self._all[key] = record
-            while self._limit is not None and len(self._all) > self._limit:
-                _, forgotten = self._all.popitem(last=False)
-                self._forget(forgotten)
+            limit = len(self._all) if self._limit is None else self._limit
+            while len(self._all) > limit or self._bytes > MAX_TEXTS:
+                oldest = next(iter(self._all))
+                self._forget(self._pop(oldest))
             return record
 
     def append(self, make: Callable[[int], T], key: str | None = None) -> T:
@@ -126,11 +136,17 @@ class Collection(Generic[T]):
 
     def remove(self, key: str) -> T | None:
         with self._lock:
-            return self._all.pop(key, None)
+            return self._pop(key) if key in self._all else None
+
+    def _pop(self, key: str) -> T:
+        record = self._all.pop(key)
+        self._bytes -= 0 if self._weigh is None else self._weigh(record)
+        return record
 
     def clear(self) -> None:
         with self._lock:
             self._all.clear()
+            self._bytes = 0
 
 
 def size_of(*values: Any) -> int:

@@ -31,7 +31,7 @@ from facematch_core.base.addresses import is_loopback
 
 from .account import World
 from .claims import Citations
-from .services import Session
+from .services import Session, weigh_texts
 from .state import Collection
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ class Outbox:
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[Delivery] = Collection(
-            limit=MAX_DELIVERIES, forget=self._unqueue
+            limit=MAX_DELIVERIES,
+            weigh=lambda delivery: weigh_texts(delivery.session),
+            forget=self._unqueue,
         )
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
@@ -173,7 +175,9 @@ class Outbox:
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         #: By id and turn.
-        self._payloads: Collection[SignedPayload] = Collection(limit=MAX_PAYLOADS)
+        self._payloads: Collection[SignedPayload] = Collection(
+            limit=MAX_PAYLOADS, weigh=lambda payload: len(payload.body)
+        )
         self._turns = itertools.count(1)
         #: By destination: those that wait, sorted, and the fault of the one that was taken.
         self._waiting: dict[str, list[_Place]] = {}

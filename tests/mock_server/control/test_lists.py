@@ -237,3 +237,13 @@ def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
     with pytest.raises(ValueError) as refused:
         select_by(listing.control)
     assert "is not a valid" not in str(refused.value)
+
+
+def test_of_long_metadata_the_newest_are_kept(listing):
+    """Whatever is sent with calls takes 16 MiB of an account's memory, and no more."""
+    metadata = json.dumps({"long": "x" * 49_000})
+    for _ in range(400):
+        assert listing.engine.handle(match_request(metadata=metadata)).status == 200
+    sessions = listing.control.sessions.all()
+    assert 300 < len(sessions) < 16 * 2**20 / 49_000
+    assert sessions[-1].number == 403
