@@ -61,9 +61,14 @@ def in_a_generator():
         while True:
             calls.append((yield))
 
-    collector = collect()
+    collector, lock = collect(), threading.Lock()
     next(collector)
-    return lambda me, call: collector.send(call)
+
+    def keep(me, call):
+        with lock:
+            collector.send(call)
+
+    return keep
 
 
 def in_a_default(me, call, calls=[]):  # noqa: B006 - the mistake that is meant

@@ -424,7 +424,8 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
     inside = json.dumps(value)
     spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
     near = (f'"{value}%"', f'"{value} of 100"', f"[{inside}]", f'{{"value": {inside}}}')
-    for text in (None, "true", spelt, "NaN", "-1", "1e999", "[]", "{}", *near):
+    beyond = _beyond_the_scale(reader.bench, good.operation, place)
+    for text in (None, "true", spelt, "NaN", "1e999", "[]", "{}", *beyond, *near):
         where, result, error = reading = reader.read_changed(good, place, text)
         if isinstance(error, fm.OutcomeUnknown) and isinstance(reader.backend, SdkBackend):
             continue  # Its own library fell over the answer, and does not hand it on.
@@ -442,6 +443,21 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
             assert held, f"{where}: the decision is {result.decision}"
 
 
+def _beyond_the_scale(bench: Bench, operation: fm.Operation, place: Place) -> list[str]:
+    """What the simulator shows there as a number that its vendor's scale does not have."""
+    if Situation.IMPOSSIBLE_SCORE not in bench.simulator.situations:
+        return []
+    bench.prepare(Situation.IMPOSSIBLE_SCORE)
+    with bench.overhear() as exchanges:
+        bench.make_call(bench.call(operation, Situation.IMPOSSIBLE_SCORE))
+    last = bench.simulator.last_reply
+    if exchanges:
+        body = exchanges[-1][1].at()
+    else:
+        body = None if last is None else HttpReply(status=200, body=last.content).at()
+    return [json.dumps(value) for at, value in places(body) if at == place]
+
+
 def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[Place]]:
     """Where in an answer the score is, and as what; where a yes and the vendor's word are."""
 
@@ -457,7 +473,12 @@ def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[P
         is_status = isinstance(value, str) and value == word
         if not is_score and not is_status and not isinstance(value, bool):
             continue
-        another = (number or 0) / 2 if is_score else "another word" if is_status else not value
+        another: object = not value
+        if is_score:
+            half = (number or 0) / 2
+            another = str(half) if isinstance(value, str) else half
+        elif is_status:
+            another = "another word"
         other = reader.read_changed(good, place, json.dumps(another)).result
         follows = other is not None and facts(other) != facts(good.result)
         if is_score and follows:

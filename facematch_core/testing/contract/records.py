@@ -54,7 +54,9 @@ class RecordRules(Rules):
                 bench.need(Situation.NEVER_DONE)
                 ends = (Situation.SPOOF, Situation.NO_FACE, Situation.UNKNOWN_STATUS)
                 for end in (end for each, end in bench.cases(ends) if each is operation):
-                    answers[end] = bench.ask(operation, end, **options).answer
+                    result = bench.ask(operation, end, **options).answer
+                    # What is refused before there is a job is the end of none.
+                    answers |= {end: result} if bench.waits else {}
             for how, calls in _lose_calls(bench, operation, answers, sum(waits), options):
                 is_checked |= _find_each(bench, how, calls)
         if not is_checked:

@@ -131,7 +131,10 @@ class SharingRules(Rules):
         bench.prepare(GOOD[operation])
         # An engine looks at each of them: they are small there.
         side = 24 if isinstance(bench.backend, EngineBackend) else 96
-        side = max(side, *(bench.can.limits_for(picture).min_side_px for picture in PICTURES))
+        limits = [bench.can.limits_for(picture) for picture in PICTURES]
+        side = max(side, *(limit.min_side_px for limit in limits))
+        while len(noise(0, (side, side)).data) < max(limit.min_bytes for limit in limits):
+            side *= 2
         # Copies, which the cache of `noise` does not hold.
         files = (bytearray(noise(n, (side, side)).data) for n in itertools.count(100))
         people = (fm.Image.from_bytes(bytes(file)) for file in files)
