@@ -63,6 +63,8 @@ _FEEDBACK = {
 }
 #: Of an answer: neither pictures nor where AWS puts them.
 _SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
+#: And of what is inside of these.
+_SHOWN_INSIDE = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,
     tag="no_reference_image",
@@ -173,8 +175,16 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
             expires_at=ends_at,
         ),
         warnings=(_NO_PORTRAIT,) if has_run and request.with_portrait and not portrait else (),
-        raw={name: body[name] for name in _SHOWN if name in body},
+        raw={name: _pick(body[name]) for name in _SHOWN if name in body},
     )
+
+
+def _pick(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_pick(item) for item in value]
+    if isinstance(value, dict):
+        return {name: value[name] for name in _SHOWN_INSIDE if name in value}
+    return value
 
 
 def _read_check(

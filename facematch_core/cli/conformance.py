@@ -28,6 +28,7 @@ VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
     "conforms": ("CONFORMS", "green", "meets every rule that applies to it", Exit.OK),
     "open": ("OPEN", "yellow", "breaks no rule, but not every rule was tested", Exit.LOOK),
     "fails": ("FAILS", "red", "breaks", Exit.BROKEN),
+    "unchecked": ("UNCHECKED", "red", "could not be checked", Exit.BROKEN),
 }
 
 #: How many rules there are of each status, in words.
@@ -65,7 +66,8 @@ def command(
     """Run every rule of the contract over the backend NAME, and print its report.
 
     No vendor is called: the simulator that comes with the backend stands in for it. The exit code
-    is 0 if every rule that applies passed, 3 if some were not tested, 7 if one failed.
+    is 0 if every rule that applies passed, 3 if some were not tested, 7 if one failed, or its
+    simulator did.
     """
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(
@@ -157,6 +159,8 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     _show_reasons("Not judged", "", report.of("not_judged"))
     _show_reasons("Not tested", "yellow", report.of("open"))
     _show_reasons("Do not apply", "", report.of("does_not_apply"))
+    in_part = [rule for rule in report.of("passed") if rule.reasons]
+    _show_reasons("Do not apply in part", "", in_part)
     if not everything:
         return
     say()
@@ -186,8 +190,6 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     word, colour, says, _ = VERDICTS[report.verdict.value]
     if failed:
         says += f" {quantity(len(failed), 'rule')}: {numbers(failed)}"
-    elif unknown:
-        says = "could not be checked"
     say(f"  {report.backend} {says}.", word=word, colour=colour)
     for reason, group in _by_reason(unknown).items():
         say(f"  {numbers(group)}: {reason}.")

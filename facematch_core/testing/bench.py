@@ -25,7 +25,8 @@ from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.verifier.pipeline import PICTURES
 
 from .clock import RunningClock
-from .report import DOES_NOT_APPLY, NOT_TESTED
+from .report import DOES_NOT_APPLY, KIT_FAILED, NOT_TESTED, SIMULATOR_FAILED
+from .sessions import SessionSimulator
 from .simulator import (
     AIMED,
     ANSWERS,
@@ -102,10 +103,22 @@ class Outcome:
         return self.result
 
 
-def describe(error: BaseException, author: object) -> str:
-    """Type, text and place of an exception, for the author of this backend or simulator."""
+def tell_fault(error: BaseException) -> str:
+    """What was raised that no rule expects, where, and whose it is: an author is to find it."""
+    owner, function = None, ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        code = frame.f_code
+        first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        # Not isinstance: it asks the object, which may be somebody's proxy.
+        if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)):
+            owner, function = first, code.co_name
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
-    return f"{text} ({_place(error, author)})"
+    text = f"{text} ({_place(error, owner)})"
+    if owner is None:
+        return f"{KIT_FAILED}{text}"
+    if issubclass(type(owner), Backend):
+        return f"the backend's own code raised {text}"
+    return f"{SIMULATOR_FAILED}{text} in {type(owner).__name__}.{function}"
 
 
 def _place(error: BaseException, author: object) -> str:
@@ -132,6 +145,8 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: What the plug-in's own code raised, by how the core's errors speak of it.
         self.faults: dict[str, str] = {}
+        #: Why parts of a rule do not apply, each reason once.
+        self.left_out: dict[str, None] = {}
         self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self._stack = contextlib.ExitStack()
@@ -156,18 +171,20 @@ class Bench:
             describe_fault(error),
             f"{type(error).__name__} in {_place(error, author)}",
         ):
-            self.faults.setdefault(fault, describe(error, author))
+            self.faults.setdefault(fault, tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
         """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
-        text = str(error)
+        text, fault = str(error), tell_fault(error)
+        if fault.startswith(SIMULATOR_FAILED):
+            return fault
         if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
             reason = text.partition("\n")[0]
         elif isinstance(error, fm.FaceMatchError):
             reason = f"{type(error).__name__}: {text}"
         else:
-            return describe(error, vars(self).get("backend"))
-        return next((fault for place, fault in self.faults.items() if place in reason), reason)
+            return fault
+        return next((text for place, text in self.faults.items() if place in reason), reason)
 
     def open_backend(self) -> Backend:
         """A further one; closed at the end of the test, as the verifiers are."""

@@ -33,11 +33,11 @@ from facematch_core.config.settings import declared_settings, resolve_settings
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 
 from . import report as reports
-from .bench import ENDS_S, NEVER_ENDS, Bench, describe
+from .bench import ENDS_S, NEVER_ENDS, Bench, tell_fault
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
 from .report import DOES_NOT_APPLY, NOT_TESTED, Case, ConformanceReport, RuleLine, Status
-from .simulator import Situation, VendorSimulator
+from .simulator import Situation, VendorSimulator, check_declared
 
 #: The entry-point group that simulators join: name of the backend to a subclass of
 #: `VendorSimulator`, which is called without arguments.
@@ -49,9 +49,6 @@ NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
 #: Seconds of a run, which with the end of its process is a minute; and of one in which no rule has
 #: failed, which may be that of an honest engine on a slow machine.
 RUN_S, HONEST_RUN_S = 55.0, 180.0
-
-#: How a reason begins of what failed outside of a rule.
-BEFORE, AFTER = "before the rule: ", "after the rule: "
 
 #: Seconds after which a call is given up when another one has not ended: a good call takes one.
 AGAIN_S = 2.0
@@ -175,6 +172,7 @@ def _open_once(
 
     def open_and_close() -> Backend:
         with make() as simulator, contextlib.closing(simulator.backend()) as backend:
+            check_declared(simulator)
             return backend
 
     try:
@@ -193,7 +191,9 @@ def _open_once(
     if player is not None:
         of = f" of {player.distribution}" if player.distribution else ""
         who = f"The simulator {player.cls.__name__}{of}"
-    raise BackendUnavailable(f"{who} cannot be used ({reason}).")
+    raise BackendUnavailable(
+        f"{who} cannot be used, so that {cls.name} could not be checked ({reason})."
+    )
 
 
 def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
@@ -291,8 +291,7 @@ class _Run:
                     limit = Deadline.after(rest_s)
                     status, reason = HelperThreads(1, "facematch-kit").run(work, limit)
             if status is Status.FAILED:
-                fault = reason.removeprefix(BEFORE).removeprefix(AFTER)
-                cause = self._failed.setdefault(fault, rule.number)
+                cause = self._failed.setdefault(reason, rule.number)
         if cause not in (None, rule.number):
             status, reason = Status.NOT_JUDGED, f"because of {cause}"
         return Case(rule.number, "" if situation is None else situation.value, status, reason)
@@ -302,29 +301,23 @@ class _Run:
         ends_s = AGAIN_S if NEVER_ENDS in self._failed else ENDS_S
         simulator: VendorSimulator | None = None
         bench: Bench | None = None
-        phase = BEFORE
         try:
             with (
                 _quiet(),
                 self._make() as simulator,
                 contextlib.closing(Bench(simulator, ends_s=ends_s)) as bench,
             ):
-                phase = ""
                 test(bench) if situation is None else test(bench, situation)
-                phase = AFTER
         except pytest.skip.Exception as skipped:
             text = str(skipped)
             if text.startswith(DOES_NOT_APPLY):
                 return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
             return Status.OPEN, text.removeprefix(NOT_TESTED)
         except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
-            reason = phase + (describe(error, simulator) if bench is None else bench.reason(error))
-            if getattr(simulator, "_problem", None) is error:
-                where = f"in {type(simulator).__name__}.answer"
-                reason = f"{reports.SIMULATOR_FAILED}{describe(error, simulator)} {where}"
+            reason = tell_fault(error) if bench is None else bench.reason(error)
             secrets = (*self._secrets, *getattr(simulator, "secrets", ()))
             return Status.FAILED, in_one_line(reason, secrets)
-        return Status.PASSED, ""
+        return Status.PASSED, " ".join(bench.left_out)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ KIND = "conformance_report"
 NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
 
 #: How a reason begins that says nothing of the backend.
-SIMULATOR_FAILED = "the simulator failed: "
+SIMULATOR_FAILED, KIT_FAILED = "the simulator failed: ", "the kit failed: "
 
 
 class Status(enum.StrEnum):
@@ -49,6 +49,8 @@ class Verdict(enum.StrEnum):
     OPEN = "open"
     #: A rule is broken.
     FAILS = "fails"
+    #: The simulator failed: nothing is known of the backend.
+    UNCHECKED = "unchecked"
 
 
 @attrs.frozen
@@ -69,7 +71,8 @@ class RuleLine:
         number, title: Of the rule.
         status: FAILED if any of its cases failed; else NOT_JUDGED if any was not judged; else OPEN
             if any was not tested; else PASSED if any passed; else DOES_NOT_APPLY.
-        reasons: Why it is not PASSED, each reason once; a failure with the cases that met it.
+        reasons: Why it is not PASSED, or what of it does not apply, each reason once; a failure
+            with the cases that met it.
         cases: How many cases it has: one, or one for each of several situations.
         passed: How many of them passed.
     """
@@ -96,7 +99,7 @@ class RuleLine:
         for reason, some in names.items():
             # Else it holds for every case, or speaks of none of those that met it.
             is_of_some = status is Status.FAILED and len(some) < len(cases)
-            is_of_some &= not reason.startswith(SIMULATOR_FAILED)
+            is_of_some &= not reason.startswith((SIMULATOR_FAILED, KIT_FAILED))
             reasons.append(f"{', '.join(some)}: {reason}" if is_of_some else reason)
         return cls(
             number=number,
@@ -110,8 +113,8 @@ class RuleLine:
     @property
     def is_of_the_backend(self) -> bool:
         """Whether the reasons speak of the backend: not where its simulator failed."""
-        faults = [reason for reason in self.reasons if not reason.startswith(SIMULATOR_FAILED)]
-        return bool(faults) or not self.reasons
+        apart = (SIMULATOR_FAILED, KIT_FAILED)
+        return not self.reasons or not all(reason.startswith(apart) for reason in self.reasons)
 
 
 @attrs.frozen(kw_only=True)
@@ -164,12 +167,13 @@ class ConformanceReport:
 
     @property
     def verdict(self) -> Verdict:
-        """FAILS if a rule failed; OPEN if one was not tested or judged, or a capability is not
-        proved; else CONFORMS.
+        """FAILS if a rule failed, but UNCHECKED if none by a fault of the backend; OPEN if one was
+        not tested or judged, or a capability is not proved; else CONFORMS.
         """
         statuses = {rule.status for rule in self.rules}
-        if Status.FAILED in statuses:
-            return Verdict.FAILS
+        if failed := self.of(Status.FAILED):
+            is_broken = any(rule.is_of_the_backend for rule in failed)
+            return Verdict.FAILS if is_broken else Verdict.UNCHECKED
         is_proved = all(line.proved for line in self.capabilities)
         is_whole = is_proved and statuses <= {Status.PASSED, Status.DOES_NOT_APPLY}
         return Verdict.CONFORMS if is_whole else Verdict.OPEN
@@ -252,7 +256,7 @@ def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityL
         ("look into records", "R32", type(backend).reconcile is not Backend.reconcile),
         (
             "sessions",
-            "R52 R53 R54 R55 R56 R57 R58 R59 R60 R61 R62",
+            "R52 R53 R54 R55 R56 R57 R58 R59 R61 R62",
             backend.session_capabilities is not None,
         ),
         # These nobody declares, and calls show them.
@@ -264,7 +268,8 @@ def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityL
             name=name,
             declared="yes" if value is True else value,
             proved={statuses.get(number) for number in rules.split()} - apart == {Status.PASSED},
-            rules=tuple(rules.split()),
+            # What was left out proves nothing, beside what was not.
+            rules=tuple(filter(applies.__contains__, rules.split())) or tuple(rules.split()),
         )
         for name, rules, value in declared
         if value

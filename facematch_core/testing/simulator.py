@@ -22,11 +22,11 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import Box, Image, Operation
+from facematch_core import Box, ComparedWith, Image, Operation
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 
 from .pictures import noise, pictures_beyond
-from .sessions import SessionSimulator
+from .sessions import SessionCase, SessionSimulator, SessionWord
 
 T = TypeVar("T")
 
@@ -295,7 +295,7 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
-def _are(kind: type[Any]) -> Callable[[Any], bool]:
+def _are(kind: Any) -> Callable[[Any], bool]:
     return lambda values: (
         not isinstance(values, str | bytes) and all(isinstance(value, kind) for value in values)
     )
@@ -325,17 +325,36 @@ _DECLARED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "demographics": ("a mapping of the vendor's keys to values", lambda d: isinstance(d, Mapping)),
     "faces": ('a mapping of "probe" and "reference" to a list of Box each', _maps(str, _are(Box))),
     "unknown_warning": ("a tag, and a text or None", lambda pair: len(pair) == 2),
+    "sessions": ("a SessionSimulator, or None", lambda x: isinstance(x, SessionSimulator | None)),
+}
+
+#: The same of who plays its sessions.
+_DECLARED_OF_SESSIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "cases": ("a set of SessionCase", _are(SessionCase)),
+    "cannot_happen": (
+        "a mapping of SessionCase to a reason",
+        _maps(SessionCase, lambda reason: isinstance(reason, str)),
+    ),
+    "words": ("a list of SessionWord", _are(SessionWord)),
+    "compared_with": (
+        "at least one of ComparedWith, or None",
+        lambda ways: len(ways) > 0 and _are(ComparedWith | None)(ways),
+    ),
 }
 
 
 def check_declared(simulator: VendorSimulator) -> None:
     """`TypeError` that names what a simulator declares in another form than it must have."""
-    for name, (form, is_right) in _DECLARED.items():
-        value = getattr(simulator, name, None)
-        with contextlib.suppress(TypeError):
-            if is_right(value):
-                continue
-        raise TypeError(f"{type(simulator).__name__}.{name} must be {form}, not {value!r:.80}")
+    declared: list[tuple[Any, Any]] = [(simulator, _DECLARED)]
+    if isinstance(simulator.sessions, SessionSimulator):
+        declared.append((simulator.sessions, _DECLARED_OF_SESSIONS))
+    for author, forms in declared:
+        for name, (form, is_right) in forms.items():
+            value = getattr(author, name, None)
+            with contextlib.suppress(TypeError):
+                if is_right(value):
+                    continue
+            raise TypeError(f"{type(author).__name__}.{name} must be {form}, not {value!r:.80}")
 
 
 @attrs.frozen(kw_only=True)

@@ -15,6 +15,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 import attrs
+from mutants.faults import write
 from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
@@ -33,6 +34,8 @@ from facematch_core.testing import (
 from facematch_core.testing.bodies import replace
 
 SECRET = "reference-webhook-secret-c20ad4d7"
+#: By which the vendor looks at people.
+FLOW = "flow-41c7"
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 State = hosted.SessionState
 STATES = {
@@ -63,21 +66,28 @@ class SessionReference(HttpReference):
         result_lasts_s=86400.0,
         needs_liveness_threshold=True,
         compares_with=frozenset({hosted.ComparedWith.GIVEN}),
+        takes_return_url=True,
+        takes_language=True,
         **dict.fromkeys(("finds_lost", "can_delete", "has_webhooks", "gives_portrait"), True),
     )
+    session_facts: ClassVar = {"flow": FLOW}
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
 
     def start_steps(self, request):
+        reply = yield self.post("sessions", json=self.words_of(request))
+        return self.started(reply.json())
+
+    def words_of(self, request):
         record = request.record
-        words = {
+        return {
             "key": self.key_of(record),
             "id": record.id,
             "terms": record.terms,
             "subject": record.subject_ref,
             "picture": base64.b64encode(request.reference.data).decode(),
+            "back": request.return_url,
+            "language": request.language,
         }
-        reply = yield self.post("sessions", json=words)
-        return self.started(reply.json())
 
     def key_of(self, record):
         return record.id
@@ -114,6 +124,7 @@ class SessionReference(HttpReference):
             subject_ref=body["subject"],
             created_at=datetime.fromisoformat(body["made_at"]),
             environment=self.world(body),
+            facts={"flow": body["flow"]},
             way_in=hosted.WayIn(link=fm.Secret(body["link"])) if body["link"] else None,
             attempts=body["attempts"],
             raw={name: body[name] for name in ("session", "status", "attempts")},
@@ -168,12 +179,19 @@ class SessionReference(HttpReference):
         return fm.SessionNotFound("There is no such session.", status_code=404)
 
     def receive_session(self, body, headers, now):
-        if not hmac.compare_digest(self.sign_body(body), headers.get("X-Signature", "")):
+        signed_at = headers.get("X-Signed-At", "")
+        signature = self.sign_body(signed_at.encode() + body)
+        if not hmac.compare_digest(signature, headers.get("X-Signature", "")):
             raise fm.WebhookRefused("The delivery is not signed.")
+        if self.is_old(now.timestamp() - float(signed_at)):
+            raise fm.WebhookRefused("The delivery is old.")
         return (self.hint(json.loads(body)),)
 
     def sign_body(self, body):
         return hmac.new(self.webhook_secret.reveal().encode(), body, hashlib.sha256).hexdigest()
+
+    def is_old(self, age_s):
+        return age_s > 300
 
     def hint(self, body):
         return hosted.SessionHint(record_id=body["id"], session_id=body["session"])
@@ -252,8 +270,10 @@ class Player(SessionSimulator):
 
     def deliver(self, session_id):
         body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
-        signature = hmac.new(SECRET.encode(), body, hashlib.sha256).hexdigest()
-        return body, {"Content-Type": "application/json", "X-Signature": signature}
+        signed_at = f"{self.clock.now().timestamp():.0f}"
+        content = signed_at.encode() + body
+        signature = hmac.new(SECRET.encode(), content, hashlib.sha256).hexdigest()
+        return body, {"X-Signed-At": signed_at, "X-Signature": signature}
 
 
 class SessionVendor(HttpReferenceSimulator):
@@ -298,6 +318,7 @@ class SessionVendor(HttpReferenceSimulator):
                 "attempts": 0,
                 "items": [],
                 "picture": "given",
+                "flow": FLOW,
                 "world": "live",
                 "made_at": self.sessions.clock.now().isoformat(),
                 "ends_at": (self.sessions.clock.now() + timedelta(days=1)).isoformat(),
@@ -361,6 +382,25 @@ def done_if_missing(me, ok, request):
         return ok(request)
     except fm.SessionNotFound:
         return hosted.Deletion(state=hosted.DeletionState.DONE)
+
+
+def done_if_refused(me, ok, request):
+    try:
+        return ok(request)
+    except (fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied):
+        return hosted.Deletion(state=hosted.DeletionState.NOT_THERE)
+
+
+def logs(signature, secret):
+    logging.getLogger("reference").debug("signed with %s", secret)
+    return signature
+
+
+def named(check):
+    if not isinstance(check.result, fm.MatchResult):
+        return check
+    threshold = fm.Threshold(50.0, fm.ThresholdRule.ABOVE, fm.ThresholdSource.DEFAULT)
+    return evolve(check, result=evolve(check.result, threshold=threshold))
 
 
 def logs_the_link(me, ok, body):
@@ -463,6 +503,13 @@ ROWS = (
     session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
+    session("R52", "WaitsForEver", "The vendor is said to wait for whoever does not come.",
+        reading=shown(is_asked_back=True)),
+    *(session("R52", f"Drops{what}", f"The {word} of a start is taken and forgotten.",
+        words_of=lambda me, ok, request, word=word: {**ok(request), word: None})
+        for what, word in (("WhereToGoBack", "back"), ("TheLanguage", "language"))),
+    session("R52", "NamesAnotherThreshold", "A match names a threshold that nobody set.",
+        check=lambda me, ok, item, request: named(ok(item, request))),
     # R53
     session("R53", "AnySuccessIsASession", "An answer in another form is a session all the same.",
         started=lambda me, ok, body: ok({"session": "some", "link": me.address, **body})),
@@ -473,9 +520,11 @@ ROWS = (
         start_session=again_if_lost),
     session("R53", "FindsNothing", "Looks for a lost session by another name.",
         find=lambda me, ok, record: f"of-{record.subject_ref}"),
-    session("R53", "FreshKeys", "Each try of a start has another key.",
+    *(session("R53", name, f"Each try of a start has another key{which}.",
         key_of=lambda me, ok, record: uuid4().hex,
-        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False)),
+        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=finds))
+        for name, which, finds in (
+            ("FreshKeys", "", False), ("FreshKeysOfWhatIsFound", ", and it is found", True))),
     session("R53", "OneKeyAPerson", "The key of a start is whom it is for.",
         key_of=lambda me, ok, record: record.subject_ref,
         reading=lambda me, ok, body, request: evolve(ok(body, request),
@@ -488,6 +537,16 @@ ROWS = (
     session("R54", "AddressInRaw", "`raw` has the address of the person's film.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             raw={"film": [f"{me.address}/films/7"]})),
+    session("R54", "NamesInRaw", "`raw` is whatever the vendor shows, but link and pictures.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request), raw={name: value
+            for name, value in body.items() if name not in ("link", "items")})),
+    session("R54", "SecretInRaw", "`raw` has a secret that the vendor shows of some sessions.",
+        reading=lambda me, ok, body, request: evolve(ok(body, request),
+            raw={"secret": body.get("client_secret")})),
+    session("R54", "LogsItsSecret", "The secret of a webhook is logged with it.",
+        sign_body=lambda me, ok, body: logs(ok(body), me.webhook_secret.reveal())),
+    session("R54", "WritesReadingsDown", "Each reading is written to a file.",
+        reading=lambda me, ok, body, request: (write(b"reading: 7"), ok(body, request))[1]),
     # R55
     session("R55", "ApprovedIsEnough", "An approval without an item is a pass.",
         checks=lambda me, ok, body, request: ok(
@@ -541,6 +600,12 @@ ROWS = (
     session("R56", "EchoesTheId", "Whose answer it is, is not looked at.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             session_id=request.record.session_id or body["session"])),
+    *(session("R56", name, f"Which way of looking the vendor shows is {how}.",
+        reading=lambda me, ok, body, request, facts=facts: evolve(
+            ok(body, request), facts=facts(request.record)))
+        for name, how, facts in (
+            ("EchoesTheFacts", "what it should be", lambda record: record.facts),
+            ("ShowsNoFacts", "not read", lambda record: {}))),
     # R57
     session("R57", "RefusesAll", "No webhook is taken.", sign_body=lambda me, ok, body: "-"),
     session("R57", "HintsAtTheDelivery", "The hint has the id of something else.",
@@ -548,7 +613,11 @@ ROWS = (
     session("R57", "AsksAtOnce", "A webhook makes it ask.", receive_session=asks),
     session("R57", "UnsignedIsFine", "A webhook without a signature is taken.",
         receive_session=lambda me, ok, body, headers, now: ok(body,
-            {"X-Signature": me.sign_body(body), **headers}, now)),
+            {"X-Signed-At": f"{now.timestamp():.0f}", "X-Signature": me.sign_body(
+                headers.get("X-Signed-At", f"{now.timestamp():.0f}").encode() + body),
+                **headers}, now)),
+    session("R57", "OldIsFine", "How long ago a webhook was signed is not asked.",
+        is_old=lambda me, ok, age_s: False),
     session("R57", "RemembersBodies", "What came once signed is taken without.",
         receive_session=remembers_bodies),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",
@@ -566,18 +635,22 @@ ROWS = (
         missing=missing_once),
     session("R58", "OutageIsMissing", "An outage says that a session is not there.",
         error=lambda me, ok, reply, call: me.missing(reply, call)),
+    *(session("R58", f"A{status}IsMissing", f"A {status} says that a session is not there.",
+        error=lambda me, ok, reply, call, of=status: me.missing(reply, call)
+            if reply.status == of else ok(reply, call)) for status in (400, 401, 403, 429)),
+    session("R58", "RefusedIsDeleted", "A deletion that is refused is done.",
+        delete_session=done_if_refused),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),
-    # R60
-    session("R60", "NothingToDelete", "What is deleted was not there.",
+    session("R58", "NothingToDelete", "What is deleted was not there.",
         deleted=lambda me, ok, body: hosted.DeletionState.NOT_THERE),
-    session("R60", "PaidDeletion", "A deletion makes a session before.", delete_steps=started_anew),
-    session("R60", "DeletesNothing", "Says that it is deleted, and asks nobody to.",
+    session("R58", "PaidDeletion", "A deletion makes a session before.", delete_steps=started_anew),
+    session("R58", "DeletesNothing", "Says that it is deleted, and asks nobody to.",
         delete_steps=not_asked),
-    session("R60", "DeletesTwice", "What is not there is deleted again.",
+    session("R58", "DeletesTwice", "What is not there is deleted again.",
         delete_session=done_if_missing),
-    session("R60", "DeletesInAnOutage", "An outage is a wish that was heard.",
+    session("R58", "DeletesInAnOutage", "An outage is a wish that was heard.",
         delete_session=deleted_whatever_comes),
     # R61
     session("R61", "LateStart", "A start takes its time, whatever is left.", start_session=late),

@@ -68,7 +68,7 @@ CAUSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("R49 R32 R44", _ANSWERED),  # what is made at the vendor, and its records
     ("R21 R37 R47", _ANSWERED),  # privacy
     ("R52", ()),  # one good session
-    ("R53 R54 R55 R56 R57 R58 R59 R60 R61 R62", ("R52",)),
+    ("R53 R54 R55 R56 R57 R58 R59 R61 R62", ("R52",)),
     ("R28", _ANSWERED),  # threads and memory
     ("R39 R38", _ANSWERED),  # any answer: the longest, so what a run that is over leaves out
 )

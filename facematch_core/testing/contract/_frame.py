@@ -39,7 +39,7 @@ class Rules:
         bench.close()
         # Shown where the rule has failed: the core's error says no more than the place.
         for fault in dict.fromkeys(bench.faults.values()):
-            print(f"The backend's own code raised {fault}")  # noqa: T201 - pytest shows it
+            print(fault)  # noqa: T201 - pytest shows it
 
     def __init_subclass__(cls, **rest: Any) -> None:
         """Refuse a class that changes a rule, which no mark on the class can skip."""

@@ -1,21 +1,26 @@
-"""R52-R62: hosted sessions, from the start to the deletion."""
+"""R52-R59, R61, R62: hosted sessions, from the start to the deletion."""
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 import json
+import re
 import time
-from collections.abc import Callable, Collection, Iterator
-from itertools import combinations
+from collections.abc import Callable, Collection, Iterator, Mapping
+from itertools import combinations, product
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
 import facematch_core as fm
+from facematch_core.backend import StartRequest
 from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
     Kept,
+    SessionReading,
     SessionRecord,
     WayIn,
     is_reported,
@@ -25,17 +30,27 @@ from facematch_core.sessions.sessions import Sessions
 from facematch_core.testing import bench as benches
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import DEADLINE_S, FAIL, INCONCLUSIVE, Bench, run_in_time
-from facematch_core.testing.bodies import Place, places, show_place, write_with
+from facematch_core.testing.bodies import Place, places, replace, show_place, write_with
 from facematch_core.testing.sessions import SessionCase as Case
 from facematch_core.testing.sessions import SessionWord
 from facematch_core.testing.simulator import Situation
 
 from ._frame import Rules
+from .privacy import traces
 
 State = fm.SessionState
 Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
+
+#: What a start may bring, by the capability that says so, and how the vendor hears it.
+WISHES = {
+    "return_url": ("http://127.0.0.1/kit-return-3d51", "kit-return-3d51"),
+    "language": ("pt-BR", r"\bpt(?![a-z])"),
+}
+
+#: What a vendor may say of a person, of which no part may be shown.
+PERSON = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-secret-9e02c41d"}
 
 #: Where a live face begins, for a vendor that has no verdict, and where one of LOW_SCORE passes.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
@@ -46,10 +61,21 @@ ENDS_S = 3.0
 #: A text of `raw` with more characters is no word of a vendor's.
 LONGEST = 300
 
-#: What a read may meet that says nothing about the session.
+#: What a read or a deletion may meet that says nothing about the session, and in which bodies.
 TROUBLES = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
+REFUSALS = (400, 401, 403, 429, 500, 503)
+REFUSED = (b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>")
+
+#: Seconds after which a signed time is too old: no vendor's tolerance is that long.
+DAY_S = 86400.0
 
 FAILED = {Case.OTHER_PERSON: fm.Operation.MATCH, Case.SPOOF: fm.Operation.LIVENESS}
+#: What is about a check that not every session has.
+ABOUT_CHECKS = {
+    **FAILED,
+    Case.OTHER_PICTURE: fm.Operation.MATCH,
+    Case.LOW_SCORE: fm.Operation.LIVENESS,
+}
 VERDICTS = (
     *(Case.OTHER_PERSON, Case.SPOOF, Case.NO_FACE_ITEM, Case.OTHER_PICTURE),
     *(Case.UNFINISHED, Case.LOW_SCORE, Case.TRY_AGAIN),
@@ -87,31 +113,48 @@ class Desk:
     def cases(self, *cases: Case) -> Iterator[Case]:
         """Those that can be played; the rule is left open, or out, for want of the others."""
         player = self.player
-        yield from (case for case in cases if case in player.cases)
+        cases = tuple(filter(self.is_met, cases))
         missing = [case for case in cases if case not in player.cases]
         reasons = [player.cannot_happen[case] for case in missing if case in player.cannot_happen]
+        self.bench.left_out |= dict.fromkeys(reasons)
+        yield from (case for case in cases if case in player.cases)
         if len(reasons) < len(missing):
             names = " or ".join(c.name for c in missing if c not in player.cannot_happen)
             benches.not_tested(f"{type(player).__name__} cannot play {names}.")
         if len(missing) == len(cases):
             benches.does_not_apply(" ".join(dict.fromkeys(reasons)))
 
-    def plan(self, *, live_from: float = LIVE_FROM) -> SessionRecord:
+    def is_met(self, case: Case) -> bool:
+        """Whether a case is about something that these sessions report."""
+        check = ABOUT_CHECKS.get(case)
+        is_judged = case is not Case.LOW_SCORE or self.can.needs_liveness_threshold
+        return is_judged and (check is None or check in self.can.checks)
+
+    def plan(self, *, live_from: float = LIVE_FROM, **how: Any) -> SessionRecord:
         live_at = live_from if self.can.needs_liveness_threshold else None
-        return self.sessions.plan(
-            SUBJECT,
-            purpose=PURPOSE,
-            about=ABOUT,
-            liveness_threshold=live_at,
-        )
+        about: dict[str, Any] = {"purpose": PURPOSE, "about": ABOUT, "liveness_threshold": live_at}
+        return self.sessions.plan(SUBJECT, **about, **how)
 
     def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
         record = record or self.plan()
+        return self.sessions.start(record, **self._with(record), **how)
+
+    def _with(self, record: SessionRecord) -> dict[str, Any]:
+        """The reference and the options of a start."""
         _, reference = self.bench.simulator.pictures_for(Situation.SAME_PERSON)
-        if self.can.options is not None:
-            how["options"] = self.player.options(self.can.options)
+        options = self.can.options and self.player.options(self.can.options)
         is_given = record.compared_with is fm.ComparedWith.GIVEN
-        return self.sessions.start(record, reference=reference if is_given else None, **how)
+        return {"reference": reference if is_given else None, "options": options}
+
+    def start_anew(self, record: SessionRecord) -> str:
+        """The id that a start gives which looks for no earlier one: whether the vendor knows it."""
+        how, now = self._with(record), self.clock.now()
+        if how["reference"] is not None:
+            how["reference"] = how["reference"].prepared(self.can.reference_limits)
+        record = attrs.evolve(record, started_at=now)
+        request = StartRequest(record=record, clock=self.clock, **how)
+        reading: SessionReading = self.bench.backend.start_session(request)
+        return reading.session_id
 
     def start_in(
         self, situation: Situation, record: SessionRecord | None = None, **how: Any
@@ -139,18 +182,7 @@ class Desk:
         if not player.words:
             benches.not_tested(f"{type(player).__name__} has no `words` of the vendor's pages.")
         passed = self.look(self.start(), Case.PASSED).vendor_status
-        unknown = self.bench.simulator.unknown_status
-        nobody_knows: dict[type, Any] = {
-            fm.SessionState: State.UNKNOWN,
-            fm.Decision: fm.Decision.REVIEW,
-            fm.LivenessDecision: fm.LivenessDecision.REVIEW,
-        }
-        new = {
-            row.place: SessionWord(row.place, unknown, nobody_knows[type(row.means)], "no page")
-            for row in player.words
-            if type(row.means) in nobody_knows
-        }
-        for row in (*player.words, *new.values()):
+        for row, meanings in (*((row, {row.means}) for row in player.words), *self.new_words()):
             session = self.start()
             player.say(str(session.record.session_id), row.place, row.word)
             result = self.sessions.read(session.record)
@@ -164,9 +196,30 @@ class Desk:
             assert lets_in(result) is row.is_yes, (
                 f"{where}: that is a {'no' if row.is_yes else 'yes'}"
             )
-            assert shown is row.means, f"{where}, and by {row.source} it is {row.means}"
-            expected = {passed, row.word}
+            assert shown in meanings, f"{where}, and by {row.source} it is {row.means}"
+            expected = [passed, row.word]
             assert result.vendor_status in expected, f"{where}: `vendor_status` is another word"
+
+    def new_words(self) -> Iterator[tuple[SessionWord, set[Any]]]:
+        """At each place one that nobody knows, and what it may mean."""
+        nobody_knows: dict[type, Any] = {
+            fm.SessionState: State.UNKNOWN,
+            fm.Decision: fm.Decision.REVIEW,
+            fm.LivenessDecision: fm.LivenessDecision.REVIEW,
+        }
+        for place in dict.fromkeys(row.place for row in self.player.words):
+            rows = [row for row in self.player.words if row.place == place]
+            texts = [row for row in rows if isinstance(row.word, str)]
+            kind = type(rows[0].means)
+            if texts and kind in nobody_knows:
+                means = {row.means for row in texts}
+                word = self.bench.simulator.unknown_status
+                # Where each word means one thing, it may be that anything does.
+                also = means if len(means) == 1 and not any(row.is_yes for row in texts) else set()
+                yield (
+                    SessionWord(place, word, nobody_knows[kind], "no page"),
+                    {nobody_knows[kind], *also},
+                )
 
     def count(self, ask: Callable[..., Any], *values: Any) -> tuple[Any, int, int]:
         """What it gives or raises, and how much the simulator's counters rose."""
@@ -190,16 +243,57 @@ def _text_of(request: HttpRequest) -> str:
     return f"{request.url} {fields} {request.json!r} {request.body!r}"
 
 
-def _spoil(name: Place, doors: Collection[Place], hidden: set[str]) -> Answer:
+#: A place in a body, and the names that are in one of that form: a list has other places.
+_Door = tuple[frozenset[str], Place]
+
+
+def _doors(reply: HttpReply) -> dict[_Door, Any]:
+    """Every value of an answer by its place, and its form."""
+    document = reply.at()
+    form = frozenset(map(str, document)) if isinstance(document, (dict, list)) else frozenset()
+    return {(form, place): value for place, value in places(document)}
+
+
+def _spoil(name: Place, doors: Collection[_Door], hidden: set[str]) -> Answer:
     """Replies without a value; what is at `doors` in them is hidden, too."""
 
     def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
-        values = dict(places(reply.at()))
+        values = _doors(reply)
         hidden.update(str(values[door]) for door in doors if values.get(door))
-        body = reply.body if name not in values else write_with(reply.at(), name, None)
+        is_there = any(place == name for _, place in values)
+        body = write_with(reply.at(), name, None) if is_there else reply.body
         return attrs.evolve(reply, body=body)
 
     return answer
+
+
+def _tell_of_the_person(_: HttpRequest, reply: HttpReply) -> HttpReply:
+    """The same answer with more in each of its objects: what vendors say of people."""
+    document = json.loads(json.dumps(reply.at()), object_hook=lambda item: {**item, **PERSON})
+    return attrs.evolve(reply, body=json.dumps(document).encode())
+
+
+def _put_for(fact: str, changed: list[Place]) -> Answer:
+    """Replies with another text wherever that fact is shown; notes where."""
+
+    def answer(_: HttpRequest, reply: HttpReply) -> HttpReply:
+        document = reply.at()
+        at = [p for p, value in places(document) if str(value).casefold() == fact.casefold()]
+        for place in at:
+            document = replace(document, place, f"another-{fact}")
+        changed.extend(at)
+        return attrs.evolve(reply, body=json.dumps(document).encode()) if at else reply
+
+    return answer
+
+
+def _times_in(headers: Mapping[str, str]) -> set[float]:
+    """What may be a time among the headers of a webhook, as seconds."""
+    text = " ".join(headers.values())
+    times = {float(digits[:10]) for digits in re.findall(r"\b\d{10}(?:\d{3})?\b", text)}
+    for written in re.findall(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)", text):
+        times.add(dt.datetime.fromisoformat(written).timestamp())
+    return times
 
 
 def try_out(ask: Callable[..., Any], *values: Any) -> Any:
@@ -228,14 +322,32 @@ def words(outcome: Any) -> str:
     return f"{outcome.state} with {' and '.join(items) or 'no item about a face'}"
 
 
+def is_gone(outcome: Any) -> bool:
+    """Whether it says that the vendor has nothing of a session any more."""
+    if isinstance(outcome, fm.SessionResult):
+        return outcome.state is State.GONE  # what was redacted may be shown as that
+    return isinstance(outcome, fm.SessionNotFound)
+
+
+def _refuse(status: int, body: bytes) -> Answer:
+    return lambda _, reply: attrs.evolve(reply, status=status, body=body)
+
+
+def _judge_trouble(where: str, outcome: Any) -> None:
+    """Assert that a fault says nothing of the session."""
+    is_open = isinstance(outcome, fm.VendorError) and not is_gone(outcome)
+    assert is_open, f"{where} is {words(outcome)}"
+
+
 class SessionRules(Rules):
     """Hosted sessions: a yes is for one person and one thing, and comes from a read alone."""
 
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
         """A session that was passed lets its person in, by a read that is free.
 
-        Before that it is open, and whoever left can come back to it. A verdict that never comes
-        keeps out whoever is right, and a read that costs is paid by whoever waits.
+        Before that it is open until its time is over, whoever left can come back to it, and the
+        vendor hears where the person goes afterwards. A verdict that never comes keeps out whoever
+        is right, and a read that costs is paid by whoever waits.
         """
         desk = Desk(bench)
         for compared_with in desk.player.compared_with:
@@ -254,6 +366,24 @@ class SessionRules(Rules):
             assert before.way_in or not is_shown, "who comes back gets no link or token"
             result = desk.look(session, Case.PASSED)
             assert lets_in(result), f"a session that was passed is {words(result)}"
+        if desk.can.scored & {fm.Operation.MATCH} and compared_with is not None:
+            result = desk.look(desk.start(desk.plan(threshold=LOW_FROM)), Case.PASSED)
+            assert lets_in(result), f"with the threshold {LOW_FROM:g} who passed is {words(result)}"
+            named = result.match.threshold
+            is_ours = named is not None and named.value == LOW_FROM
+            assert is_ours, f"with the threshold {LOW_FROM:g} a match names {named}"
+        wishes = {name: how for name, how in WISHES.items() if getattr(desk.can, f"takes_{name}")}
+        with bench.overhear() as steps:
+            how: dict[str, Any] = {name: value for name, (value, _) in wishes.items()}
+            session = desk.start(**how)
+        sent = unquote(" ".join(_text_of(request) for request, _ in steps))
+        for name, (value, form) in wishes.items() if steps else ():
+            is_told = re.search(form, sent, re.IGNORECASE)
+            assert is_told, f"a start with the {name} {value} does not say it to the vendor"
+        desk.clock.sleep(session.record.valid_for_s + 1)
+        late = try_out(desk.sessions.read, session.record)
+        waits = isinstance(late, fm.SessionResult) and late.state is State.PENDING
+        assert not waits, "a session in which nobody was in time is open for ever"
 
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
         """A start whose answer is lost is unknown, and not repeated by itself.
@@ -280,20 +410,21 @@ class SessionRules(Rules):
             is_found = lost is None or isinstance(lost, fm.SessionResult)
             assert is_found, f"declared to be found, a session that was lost is {words(lost)}"
             if desk.can.start_is_repeatable:
-                ids = [desk.start(each).record.session_id for each in (record, record, desk.plan())]
+                ids = [*map(desk.start_anew, (record, record, desk.plan()))]
                 ids[:1] = ids[:1] if lost is None else [lost.record.session_id]
                 assert ids[0] == ids[1], "the same start again makes a second session"
                 assert ids[1] != ids[2], "two records of one person have one session"
 
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
-        """Link and token are in `way_in` alone: in no record, result, event, log or error.
+        """Link and token are in `way_in` alone, and of the person nothing is kept: in no record,
+        result, `raw`, event, log, error or file.
 
-        Whoever has them is the person: a log with links is a heap of open doors.
+        Whoever has link or token is the person: a log with links is a heap of open doors.
         """
         desk = Desk(bench)
         seen: list[tuple[str, str | bytes]] = []
         may_know = {SUBJECT} if Kept.SUBJECT in desk.can.keeps else set()
-        with leaks.capture_log() as log:
+        with leaks.capture_log() as log, traces() as files:
             with bench.overhear() as steps:
                 session = desk.start()
                 before = desk.sessions.read(session.record)
@@ -301,9 +432,9 @@ class SessionRules(Rules):
             for word in {SUBJECT, PURPOSE, ABOUT} - may_know:
                 is_named = any(word in _text_of(request) for request, _ in steps)
                 assert not is_named, "a start says to the vendor who it is, what for or about what"
-            bodies = [dict(places(reply.at())) for _, reply in steps]
+            bodies = [_doors(reply) for _, reply in steps]
             doors = {at for body in bodies for at, value in body.items() if str(value) in hidden}
-            names = {at for body in bodies for at in body if len(at) == 1} - doors
+            names = {at[1] for body in bodies for at in body.keys() - doors if len(at[1]) == 1}
             asks = desk.start, functools.partial(desk.sessions.read, session.record)
             for name in sorted(names, key=str):
                 with bench.overhear(_spoil(name, doors, hidden)):
@@ -312,6 +443,13 @@ class SessionRules(Rules):
                 where = f"the error where `{show_place(name)}` is missing"
                 seen += [(where, leaks.told_by(error)) for error in errors]
             after = desk.look(session, Case.PASSED)
+            with bench.overhear(_tell_of_the_person):
+                later = try_out(desk.sessions.read, session.record)
+            if desk.can.has_webhooks:
+                try_out(desk.sessions.receive, *desk.player.deliver(str(after.record.session_id)))
+            if desk.can.can_delete:
+                try_out(desk.sessions.delete, session.record)
+        assert not files, f"something of a session is left behind: {files[0]}"
         shown = {"the backend": bench.backend, "a session": session, "an event": desk.events}
         seen += [(f"the text of {what}", repr(value)) for what, value in shown.items()]
         for document in (session.record, before, after):
@@ -323,6 +461,9 @@ class SessionRules(Rules):
         raws = [text for result in (before, after) for _, text in places(result.raw)]
         odd = [text for text in map(str, raws) if "://" in text or len(text) > LONGEST]
         assert not odd, f"`raw` has an address or a picture: {odd[0]:.12}..."
+        text = json.dumps(later.to_dict()) if isinstance(later, fm.SessionResult) else ""
+        kept = [name for name, value in PERSON.items() if value in f"{text} {log.getvalue()}"]
+        assert not kept, f"a result or the log has what the vendor says of the person: {kept[0]}"
 
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """Only an item about a face that passed, in a session that its vendor approved, is a yes.
@@ -370,10 +511,16 @@ class SessionRules(Rules):
             (Kept.SUBJECT, first.record, {"subject_ref": "somebody else"}),
         ]
         for kept, record, change in changes:
-            changed = attrs.evolve(record, **change)
-            outcome = try_out(desk.sessions.read, changed) if kept in desk.can.keeps else None
+            other = attrs.evolve(record, **change)
+            outcome = try_out(desk.sessions.read, other) if kept in desk.can.keeps else None
             is_refused = outcome is None or isinstance(outcome, fm.SessionMismatch)
             assert is_refused, f"with another {next(iter(change))} the record's is {words(outcome)}"
+        for name, value in second.record.facts.items():
+            changed = list[Place]()
+            with bench.overhear(_put_for(value, changed)):
+                outcome = try_out(desk.sessions.read, second.record)
+            is_refused = not changed or isinstance(outcome, fm.SessionMismatch)
+            assert is_refused, f"with another {name} in the vendor's answer it is {words(outcome)}"
         for case in desk.cases(Case.FOREIGN, Case.OLDER):
             session = desk.start()
             outcome = try_out(desk.look, session, case)
@@ -381,9 +528,11 @@ class SessionRules(Rules):
             assert isinstance(outcome, kind), f"{case.name} is {words(outcome)}"
 
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
-        """A webhook is verified before it is read, hints at a session, and changes nothing.
+        """A webhook is verified before it is read, hints at a session, and changes nothing; one
+        that was signed a day ago is refused.
 
-        Anybody can send one: a body that is read before its signature is a door into the program.
+        Anybody can send one, or one that was sent before: a body that is read before its signature
+        is a door into the program.
         """
         desk = Desk(bench)
         if not desk.can.has_webhooks:
@@ -417,37 +566,72 @@ class SessionRules(Rules):
         assert 422 not in statuses, "a webhook is read before it is verified: its form is refused"
         after = words(desk.sessions.read(session.record))
         assert after == before, f"after a webhook that was refused a session is {after}"
+        signed = _times_in(headers)
+        desk.clock.sleep(DAY_S)
+        again = _times_in(desk.player.deliver(session_id)[1])
+        # With a time that is signed anew: not the time of something else.
+        has_time = any(abs(new - old - DAY_S) < ENDS_S * 20 for new in again for old in signed)
+        outcome = try_out(desk.sessions.receive, body, headers)
+        is_refused = isinstance(outcome, fm.WebhookRefused)
+        assert is_refused or not has_time, "a webhook that was signed a day ago is taken"
 
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
-        """A session that its vendor has no more is not found, or gone; a fault says nothing of it.
+        """A session that its vendor has no more, or was asked to delete, is not found, or gone; a
+        fault or a refusal says nothing of it.
 
         Whoever takes it for an outage asks for ever; whoever takes an outage, or a lost result, for
-        a refusal turns away who passed.
+        a refusal turns away who passed. And somebody answers for each face that is kept, and says
+        to its owner that it is gone.
         """
         desk = Desk(bench)
         for case in desk.cases(Case.VANISHED):
             session = desk.start()
             desk.look(session, Case.PASSED)
             outcome = try_out(desk.look, session, case)
-            is_missing = isinstance(outcome, fm.SessionNotFound) or (
-                # What was redacted may be shown as that.
-                isinstance(outcome, fm.SessionResult) and outcome.state is State.GONE
-            )
-            assert is_missing, f"a session that is not there is {words(outcome)}"
+            assert is_gone(outcome), f"a session that is not there is {words(outcome)}"
             if desk.can.result_lasts_s is not None:
                 session = desk.start()
                 desk.look(session, Case.PASSED)
                 desk.clock.sleep(desk.can.result_lasts_s + 1)
                 outcome = try_out(desk.sessions.read, session.record)
-                is_gone = isinstance(outcome, fm.SessionResult) and outcome.state is State.GONE
-                assert is_gone, f"after the time that a result lasts it is {words(outcome)}"
-        for situation in TROUBLES:
-            if situation in bench.simulator.situations:
+                is_over = isinstance(outcome, fm.SessionResult) and is_gone(outcome)
+                assert is_over, f"after the time that a result lasts it is {words(outcome)}"
+        session = desk.start()
+        asks: dict[str, tuple[Callable[..., Any], tuple[Situation, ...]]] = {
+            "read": (desk.sessions.read, TROUBLES)
+        }
+        if desk.can.can_delete:
+            # Whatever a deletion is answered with says that it is done.
+            asks["deletion"] = (desk.sessions.delete, TROUBLES[:1])
+            self._deletes(desk)
+        for what, (method, troubles) in asks.items():
+            ask = functools.partial(method, session.record)
+            for situation in filter(bench.simulator.situations.__contains__, troubles):
                 bench.prepare(situation)
-                outcome = try_out(desk.sessions.read, session.record)
-                is_open = isinstance(outcome, fm.VendorError)
-                is_open &= not isinstance(outcome, fm.SessionNotFound)
-                assert is_open, f"a read in {situation.name} is {words(outcome)}"
+                _judge_trouble(f"a {what} in {situation.name}", try_out(ask))
+            desk.be_well()
+            # A read first: what is deleted is not there.
+            for status, body in product(REFUSALS, REFUSED):
+                with bench.overhear(_refuse(status, body)) as steps:
+                    outcome = try_out(ask)
+                if steps:
+                    _judge_trouble(f"a {what} that is answered {status} {body!r}", outcome)
+
+    def _deletes(self, desk: Desk) -> None:
+        session, states = desk.start(), DeletionState
+        desk.look(session, Case.PASSED)
+        done, _, charges = desk.count(desk.sessions.delete, session.record)
+        right = isinstance(done, Deletion) and done.state in (states.DONE, states.REQUESTED)
+        assert right, f"a session that is there is deleted with {words(done)}"
+        assert not charges, "a deletion is charged"
+        rest = try_out(desk.sessions.read, session.record)
+        right = is_gone(rest) or done.state is states.REQUESTED
+        assert right, f"a session that was deleted is {words(rest)}"
+        again = try_out(desk.sessions.delete, session.record)
+        # What is shown as gone may be asked to go once more.
+        is_shown = isinstance(rest, fm.SessionResult)
+        right = isinstance(again, Deletion) and (is_shown or again.state is not states.DONE)
+        assert right, f"a session that is not there is deleted with {words(again)}"
 
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
         """A portrait is of a person who was found live, and of nobody else.
@@ -462,32 +646,6 @@ class SessionRules(Rules):
             result = desk.look(session, case, with_portrait=True)
             portrait, is_live = result.portrait, result.liveness.is_live
             assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
-
-    def test_r60_delete_says_what_it_did(self, bench: Bench) -> None:
-        """What is said to be deleted is not there any more; what could not be asked is an error.
-
-        Somebody answers for each face that is kept, and says to its owner that it is gone.
-        """
-        desk = Desk(bench)
-        if not desk.can.can_delete:
-            benches.does_not_apply(f"{bench.backend.name} cannot be asked to delete a session.")
-        session, states = desk.start(), DeletionState
-        desk.look(session, Case.PASSED)
-        bench.need(Situation.OUTAGE)
-        done, _, charges = desk.count(desk.sessions.delete, session.record)
-        right = isinstance(done, Deletion) and done.state in (states.DONE, states.REQUESTED)
-        assert right, f"a session that is there is deleted with {words(done)}"
-        assert not charges, "a deletion is charged"
-        rest = try_out(desk.sessions.read, session.record)
-        is_gone = isinstance(rest, fm.SessionNotFound) or done.state is states.REQUESTED
-        assert is_gone, f"a session that was deleted is {words(rest)}"
-        again = try_out(desk.sessions.delete, session.record)
-        right = isinstance(again, Deletion) and again.state is not states.DONE
-        assert right, f"a session that is not there is deleted with {words(again)}"
-        session = desk.start()
-        bench.prepare(Situation.OUTAGE)
-        outcome = try_out(desk.sessions.delete, session.record)
-        assert isinstance(outcome, fm.VendorError), f"a delete in OUTAGE gives {words(outcome)}"
 
     def test_r61_deadlines_of_sessions_hold(self, bench: Bench) -> None:
         """Start and read end at their deadline, and a start that may have been made is unknown.

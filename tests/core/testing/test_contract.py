@@ -70,7 +70,7 @@ def test_an_author_sees_what_the_own_code_raised(capsys):
         with pytest.raises(UnexpectedResponse):
             BackendContract().test_r06_verdicts_are_not_swapped(next(fixture))
         next(fixture, None)
-    raised = f"The backend's own code raised KeyError: 'confidence' ({Path(__file__).name}, line "
+    raised = f"the backend's own code raised KeyError: 'confidence' ({Path(__file__).name}, line "
     assert raised in capsys.readouterr().out
 
 

@@ -193,7 +193,7 @@ SLOW = (
 
 
 #: What a reason says of a rule that did not come as far.
-CRASHES = ("before the rule", "AttributeError", "NameError")
+CRASHES = ("failed: ", "AttributeError", "NameError")
 
 
 def parameters():

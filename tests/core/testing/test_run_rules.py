@@ -81,7 +81,7 @@ def test_a_reason_holds_no_secret_and_no_place():
     cases = tuple(each_case(lambda: ReferenceSimulator(Rude), rules={"R17"}))
     [case] = [case for case in cases if case.status is Status.FAILED]
     assert case.name == "bad_key"
-    assert case.reason.startswith("OSError: *** refused in ...")
+    assert case.reason.startswith("the backend's own code raised OSError: *** refused in ...")
     assert f"one.pem ({Path(__file__).name}, line " in case.reason
     assert str(Path.cwd()) not in case.reason
 
@@ -181,8 +181,8 @@ def test_a_broken_simulator_fails_the_rule_that_met_it():
 
     listening = len(plugin_faults)
     for make, reason in (
-        (Broken, "before the rule: OSError: no port"),
-        (Untidy, "after the rule: OSError: still there"),
+        (Broken, "the simulator failed: OSError: no port"),
+        (Untidy, "the simulator failed: OSError: still there"),
     ):
         first, *others = each_case(make, rules={"R01", "R17"})
         assert (first.rule, first.status) == ("R01", Status.FAILED)

@@ -1,13 +1,16 @@
-"""A plug-in of hosted sessions alone, and the two tables of a vendor's words."""
+"""Plug-ins of hosted sessions alone, and the two tables of a vendor's words."""
 
 import ast
 from pathlib import Path
 
+import attrs
 import pytest
-from mutants.sessions import SessionReference, SessionVendor
+from mutants.sessions import Player, SessionReference, SessionVendor
 
+import facematch_core as fm
 from facematch_core.backend import Capabilities
-from facematch_core.testing import Situation, conformance
+from facematch_core.backend import session_types as hosted
+from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, conformance
 
 ROOT = Path(__file__).parents[3]
 
@@ -29,10 +32,85 @@ class Vendor(SessionVendor):
         super().__init__(Alone)
 
 
-def test_it_conforms_and_its_sessions_are_all_that_is_declared():
-    report = conformance(Alone, simulator=Vendor)
-    assert report.verdict == "conforms"
+class Redacting(Alone):
+    """Compares alone, finds a session in a list, and shows of what was deleted that it was."""
+
+    session_capabilities = attrs.evolve(
+        Alone.session_capabilities,
+        checks=frozenset({fm.Operation.MATCH}),
+        scored=frozenset({fm.Operation.MATCH}),
+        result_lasts_s=None,
+        needs_liveness_threshold=False,
+        gives_portrait=False,
+        has_webhooks=False,
+    )
+
+    def read_steps(self, request):
+        name = request.record.session_id
+        if name is None:
+            reply = yield self.get(f"?of={request.record.id}")
+            if not reply.json()["data"]:
+                raise fm.SessionNotFound("There is no such session.")
+            name = reply.json()["data"][0]["session"]
+        reply = yield self.get(name)
+        return self.reading(reply.json(), request)
+
+    def state(self, body):
+        return hosted.SessionState.GONE if body["redaction"] else super().state(body)
+
+    def deleted(self, body):
+        return hosted.DeletionState.REQUESTED if body["redaction"] else super().deleted(body)
+
+
+class RedactingPlayer(Player):
+    cases = frozenset(SessionCase) - {SessionCase.SPOOF, SessionCase.LOW_SCORE}
+    words = (
+        *Player.words,
+        *(
+            SessionWord(("redaction",), {"status": status}, hosted.SessionState.GONE, "its page")
+            for status in ("processing", "redacted")
+        ),
+    )
+
+    def play(self, session_id, case):
+        super().play(session_id, case)
+        if session := self.store.get(session_id):
+            session["items"] = [item for item in session["items"] if item["kind"] == "match"]
+
+
+class RedactingVendor(Vendor):
+    def __init__(self):
+        super().__init__()
+        self.backend_class = Redacting
+        self.sessions = RedactingPlayer(self.store)
+
+    def begin(self, words):
+        session = super().begin(words)
+        session.setdefault("redaction", None)
+        return session
+
+    def answer(self, request, situation, score):
+        _, is_list, record_id = request.path.partition("?of=")
+        is_well = situation not in (Situation.OUTAGE, Situation.UNREADABLE_200)
+        name = request.path.rpartition("/")[2]
+        if is_list and is_well:
+            of = [session for session in self.store.values() if session["id"] == record_id]
+            body = {"object": "list", "url": "/sessions", "data": of, "more": False}
+            return SimulatorReply(body=body, charged=False)
+        if is_well and request.method == "DELETE" and name in self.store:
+            self.store[name]["redaction"] = {"status": "redacted"}
+            return SimulatorReply(body=self.store[name], charged=False)
+        return super().answer(request, situation, score)
+
+
+@pytest.mark.parametrize(("plug_in", "vendor"), [(Alone, Vendor), (Redacting, RedactingVendor)])
+def test_it_conforms_and_its_sessions_are_all_that_is_declared(plug_in, vendor):
+    report = conformance(plug_in, simulator=vendor)
+    wrong = [f"{rule.number}: {rule.reasons}" for rule in report.rules if rule.status != "passed"]
+    assert report.verdict == "conforms", "\n".join(wrong)
     assert "threshold rule" not in [line.name for line in report.capabilities]
+    [sessions] = [line for line in report.capabilities if line.name == "sessions"]
+    assert ("R59" in sessions.rules) is plug_in.session_capabilities.gives_portrait
 
 
 @pytest.mark.parametrize("vendor", ["azure", "didit", "rekognition"])

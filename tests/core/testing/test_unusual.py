@@ -112,12 +112,12 @@ class Vendor(HttpSimulator):
 
     @property
     def situations(self):
-        known = {
+        situations = {
             *(self.usual, self.low, Situation.SCORE, Situation.UNREADABLE_200, Situation.BAD_KEY),
             *(Situation.REJECTED, Situation.THROTTLED, Situation.OUTAGE, Situation.NO_FACE),
             *(Situation.NULL_SCORE, Situation.IMPOSSIBLE_SCORE),
         }
-        return (HttpSimulator.FAULTS | known) - self.cannot_happen.keys()
+        return (HttpSimulator.FAULTS | situations) - self.cannot_happen.keys()
 
     def backend(self, **settings):
         return self.plug_in(**{"api_key": KEY, "base_url": self.url} | settings)
@@ -218,8 +218,9 @@ class OwnThresholds(Cosine):
         limit = body["thresholds"]["1e-4"]
         if type(limit) is not float:
             raise TypeError("It is no threshold.")
-        own = score.raw >= limit
-        return own and (call.threshold is None or score.value >= call.threshold.value)
+        return score.raw >= limit and (
+            call.threshold is None or score.value >= call.threshold.value
+        )
 
 
 class VendorOfOwnThresholds(Vendor):
