@@ -288,9 +288,9 @@ def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
         (table,) = vendors.tables(np.random.default_rng([seed, number]))
         at = vendors.threshold
         is_bounded = bounds(Rates(table).at("fmr", at))[1] > vendors.fmr
-        choice = threshold_for_fmr(table, vendors.fmr)
-        chosen = choice.upper > vendors.true_fmr(choice.threshold)
-        worst = concentration(table, choice.threshold)
+        threshold = threshold_for_fmr(table, vendors.fmr).threshold
+        chosen = upper_bound(table, threshold, vendors.fmr) > vendors.true_fmr(threshold)
+        worst = concentration(table, threshold)
         rows.append((is_bounded, chosen, worst.worst_person if worst else np.nan))
     values = np.array(rows, float)
     return {
@@ -377,10 +377,16 @@ def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]
     for number in range(studies):
         table = kind.table(np.random.default_rng([seed, number]))
         is_bounded = bounds(Rates(table).at("fmr", kind.threshold))[1] > kind.fmr
-        choice = threshold_for_fmr(table, kind.fmr)
-        rows.append((is_bounded, choice.upper > kind.true_fmr(choice.threshold)))
+        threshold = threshold_for_fmr(table, kind.fmr).threshold
+        is_chosen = upper_bound(table, threshold, kind.fmr) > kind.true_fmr(threshold)
+        rows.append((is_bounded, is_chosen))
     at_true, chosen = np.array(rows, float).mean(axis=0)
     return {"given": float(at_true), "chosen": float(chosen)}
+
+
+def upper_bound(table: ScoreTable, threshold: float, chosen_for: float) -> float:
+    """Of the FMR at a threshold that was chosen on the same pairs, one-sided, 95 %."""
+    return bounds(Rates(table).at("fmr", threshold), chosen_for=chosen_for)[1]
 
 
 def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, ScoreTable]:

@@ -29,6 +29,7 @@ from unittest import mock
 import attrs
 import numpy as np
 from scipy.stats import binom
+from statsmodels.stats.proportion import proportion_confint
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -37,7 +38,7 @@ from _vendors import Vendors, table_head
 
 from facematch_comparison import Answers, Costs, evaluate
 from facematch_comparison.model import Interval
-from facematch_comparison.stats import allowed_errors, comparable_fmr, exact_interval, holm
+from facematch_comparison.stats import allowed_errors, comparable_fmr, holm
 from facematch_comparison.stats import threshold as choosing
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-verdicts.md"
@@ -260,8 +261,8 @@ class Count:
     def __str__(self) -> str:
         if not self.studies:
             return "-"
-        ends = exact_interval(self.events, self.studies)
-        return f"{self.share} ({ends.low:.1%} to {ends.high:.1%})"
+        low, high = proportion_confint(self.events, self.studies, method="beta")
+        return f"{self.share} ({low:.1%} to {high:.1%})"
 
 
 def count(studies: Iterable[dict[str, float]], name: str) -> Count:

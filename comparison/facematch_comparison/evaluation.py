@@ -353,7 +353,7 @@ class _SystemJudge:
 
     def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         """The operating point at the threshold for an FMR; or why there is none."""
-        choice = stats.threshold_for_fmr(chosen_from, fmr, confidence=self.confidence)
+        choice = stats.threshold_for_fmr(chosen_from, fmr)
         if choice.threshold is None:
             return PointAt(
                 fmr=fmr, point=None, why_not=choice.why_not, pairs_needed=choice.pairs_needed
@@ -443,7 +443,7 @@ def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
     table = answers.table
     answered = int(np.count_nonzero(table.answered))
-    times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
+    times = np.sort(answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)])
     cost = per_verified = None
     if answers.price is not None:
         charged = answers.billed != BILLED.index(Charged.NO)
@@ -458,7 +458,12 @@ def service_of(answers: Answers) -> Service:
         answered=Rate(errors=len(table) - answered, trials=len(table)),
         not_answered=dict(answers.not_answered),
         acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
-        latency_s=stats.latency_percentiles(times),
+        # By the nearest rank: each is a time that was measured, and one at least lies beyond it.
+        latency_s={
+            str(percent): float(times[-(-len(times) * percent // 100) - 1])
+            for percent in (50, 90, 95, 99)
+            if len(times) * (100 - percent) >= 100
+        },
         timed=len(times),
         cost=cost,
         price=answers.price,

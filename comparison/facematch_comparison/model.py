@@ -588,22 +588,22 @@ class Difference:
     second: str
     pairs: int
     subjects: int
-    errors_first: int
-    errors_second: int
-    only_first: int
-    only_second: int
-    frr: Estimate | None
-    exact: Interval | None
-    p_value: float | None
-    p_exact: float | None
-    p_adjusted: float | None
-    is_real: bool
-    better: str | None
-    sentence: str
+    errors_first: int = 0
+    errors_second: int = 0
+    only_first: int = 0
+    only_second: int = 0
+    frr: Estimate | None = None
+    exact: Interval | None = None
+    p_value: float | None = None
+    p_exact: float | None = None
+    p_adjusted: float | None = None
+    is_real: bool = False
+    better: str | None = None
     beyond: tuple[str, ...] = ()
     cost: Estimate | None = None
     cost_p_adjusted: float | None = None
     dearer: str | None = None
+    sentence: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -11,7 +11,7 @@ from facematch_comparison.plan import (
     plan_study,
     power_of_mcnemar,
 )
-from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, exact_upper, mcnemar
+from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, Paired, exact_upper
 from facematch_core import InvalidRequest
 
 
@@ -71,8 +71,9 @@ def test_power_against_simulation(pairs, only_first, only_second, alpha):
     cells, counts = np.unique(drawn[:, :2], axis=0, return_counts=True)
     seen = 0
     for (a, b), count in zip(cells, counts, strict=True):
-        first = np.arange(a + b) < a
-        seen += count * (mcnemar(first, ~first).p_value < alpha)
+        first, each = np.arange(pairs) < a, np.arange(pairs)
+        second = (each >= a) & (each < a + b)
+        seen += count * (Paired(first, second, each).mcnemar() < alpha)
     power = power_of_mcnemar(pairs, only_first, only_second, alpha)
     assert seen / 4_000 == pytest.approx(power, abs=0.03)
 

@@ -1,7 +1,7 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
-from .compare import compare_systems, holm, mcnemar, paired_difference
-from .cost import expected_cost, latency_percentiles
+from .compare import Paired, compare_systems, holm
+from .cost import expected_cost
 from .det import curve_of, det_curve, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
 from .intervals import (
@@ -10,13 +10,12 @@ from .intervals import (
     at_chosen_threshold,
     bounds,
     effective_size,
-    exact_interval,
     exact_upper,
     interval,
     trials_allowing,
     trials_for,
 )
-from .rates import Rates, Side, rates_at
+from .rates import Rates, Side
 from .threshold import (
     COMMON_FMRS,
     ENOUGH_FALSE_MATCHES,
@@ -31,6 +30,7 @@ __all__ = [
     "COMMON_FMRS",
     "ENOUGH_FALSE_MATCHES",
     "Clusters",
+    "Paired",
     "Rates",
     "Side",
     "allowed_errors",
@@ -44,17 +44,12 @@ __all__ = [
     "curve_of",
     "det_curve",
     "effective_size",
-    "exact_interval",
     "exact_upper",
     "expected_cost",
     "finish_group_differences",
     "group_differences",
     "holm",
     "interval",
-    "latency_percentiles",
-    "mcnemar",
-    "paired_difference",
-    "rates_at",
     "separation",
     "threshold_for_fmr",
     "trials_allowing",

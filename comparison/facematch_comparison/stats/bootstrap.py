@@ -18,13 +18,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Interval, Method
-from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, adjusted, allowed_errors, interval
@@ -50,22 +49,32 @@ class TooFewScores(Exception):
     """Whoever was drawn most often has so many of the highest pairs that they do not suffice."""
 
 
-class RedrawnThreshold:
+class _Drawn:
+    """What a resample counts: the people of single scores, and what each other person brings."""
+
+    persons: NDArray[np.int64]
+    person_totals: NDArray[np.float64]
+
+    def draw_from(self, urn: Urn) -> None:
+        """Count people as the urn does."""
+        self.persons = urn.row_of_person[self.persons]
+        self.person_totals = self.person_totals[urn.person_of_row]
+
+
+class RedrawnThreshold(_Drawn):
     """The threshold for a required FMR, chosen anew among the highest non-mated scores."""
 
     def __init__(
         self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
     ) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
-        clusters, self._count = sample.clusters, len(sample)
+        self._count = sample.trials
         self._allowed = allowed_errors(max_fmr, self._count)
-        if self._allowed == self._count:
-            raise InvalidRequest("A threshold that everybody passes is not drawn again.")
         scores = table.scores[sample.rows]
         persons = np.searchsorted(numbers, table.people.numbers)
         self.person_totals = np.zeros(len(numbers))
-        self.person_totals[persons] = clusters.pairs_of_person
-        self._scale = scale_of(scores, self._allowed, clusters)
+        self.person_totals[persons] = sample.pairs_of_person
+        self._scale = scale_of(scores, self._allowed, sample)
         beyond = 64 + math.ceil(margin * math.sqrt(self._allowed + 1))
         self._length = min(self._count, self._allowed + beyond)
         self.is_whole = self._length == self._count
@@ -73,16 +82,11 @@ class RedrawnThreshold:
         rows = np.flatnonzero(scores >= lowest)
         rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
-        self.persons = persons[np.stack([end[rows] for end in clusters.ends])]
+        self.persons = persons[np.stack([end[rows] for end in sample.ends])]
         #: Between them lies what may not pass, in every resample.
         self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
-
-    def draw_from(self, urn: Urn) -> None:
-        """Count people as the urn does."""
-        self.persons = urn.row_of_person[self.persons]
-        self.person_totals = self.person_totals[urn.person_of_row]
 
     def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64, (B,): the highest score that may not pass, if people are drawn so (B, P)."""
@@ -103,7 +107,7 @@ class RedrawnThreshold:
         return np.where(is_inside, self._scores[np.minimum(refused, self._length - 1)], -np.inf)
 
 
-class FixedThreshold:
+class FixedThreshold(_Drawn):
     """A threshold that nobody chose on these pairs: the same in each resample."""
 
     def __init__(self, table: ScoreTable, threshold: float, numbers: NDArray[np.int64]) -> None:
@@ -114,14 +118,11 @@ class FixedThreshold:
         self.persons = np.zeros((2, 0), np.int64)
         self.person_totals = np.zeros(len(numbers))
 
-    def draw_from(self, urn: Urn) -> None:
-        """Nobody is looked at."""
-
     def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(draw_counts), self.highest)
 
 
-class RedrawnErrors:
+class RedrawnErrors(_Drawn):
     """The mated pairs, of `rows`, that a system turns away at a threshold between two scores."""
 
     def __init__(
@@ -139,10 +140,6 @@ class RedrawnErrors:
         between = np.flatnonzero(~always & (scores <= threshold.highest))
         between = between[np.argsort(scores[between], kind="stable")]
         self._scores, self.persons = scores[between], persons[between]
-
-    def draw_from(self, urn: Urn) -> None:
-        self.persons = urn.row_of_person[self.persons]
-        self.person_totals = self.person_totals[urn.person_of_row]
 
     def count(
         self, draw_counts: NDArray[np.float64], refused_scores: NDArray[np.float64]
@@ -248,56 +245,51 @@ def _redraw(
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
     is_judged = np.isin(numbers, judged_numbers)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    # Most often all answered all pairs: errors are counted once for each set of pairs.
-    keys = [each.rows.tobytes() for each in series]
-    samples = {key: each.rows for key, each in zip(keys, series, strict=True)}
+    # Most often all answered all pairs: each set of pairs, and the errors in it, is counted once.
+    keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
     pairs = {
-        key: np.bincount(
-            np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
+        rows: np.bincount(
+            np.searchsorted(numbers, sides[0].table.probe_subjects[each.rows]),
+            minlength=len(numbers),
         ).astype(np.float64)
-        for key, rows in samples.items()
+        for rows, each in {key[1]: each for key, each in zip(keys, series, strict=True)}.items()
     }
-    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {}
-    errors: dict[tuple[int, float | None, bytes], RedrawnErrors] = {}
-    resamples: dict[tuple[int, float | None], int] = {}
-    for (place, fmr, rows, count), key in zip(series, keys, strict=True):
-        side, at = sides[place], (place, fmr)
-        if at not in thresholds:
-            thresholds[at] = (
-                FixedThreshold(side.table, side.threshold or 0.0, numbers)
-                if fmr is None
-                else RedrawnThreshold(side.chosen_on, fmr, numbers, margin)
-            )
-        if (*at, key) not in errors:
-            errors[*at, key] = RedrawnErrors(side.table, rows, numbers, thresholds[at])
-        resamples[at] = max(count, resamples.get(at, 0))
-    parts = (*thresholds.values(), *errors.values())
+    thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {
+        (place, fmr): FixedThreshold(sides[place].table, sides[place].threshold or 0.0, numbers)
+        if fmr is None
+        else RedrawnThreshold(sides[place].chosen_on, fmr, numbers, margin)
+        for place, fmr in dict.fromkeys(at for at, _ in keys)
+    }
+    errors = {
+        key: RedrawnErrors(sides[each.place].table, each.rows, numbers, thresholds[key[0]])
+        for key, each in dict(zip(keys, series, strict=True)).items()
+    }
+    resamples = {at: max(each.resamples for each in series if each[:2] == at) for at in thresholds}
+    parts = [*thresholds.values(), *errors.values()]
     is_single = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
     for part in parts:
         is_single[part.persons] = True
     urn = Urn(strata, is_single, [*pairs.values(), *(part.person_totals for part in parts)])
     for part in parts:
         part.draw_from(urn)
-    weights = {key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()}
-    values: dict[tuple[int, float | None, bytes], list[NDArray[np.float64]]] = {
-        name: [] for name in errors
-    }
+    weights = {rows: pairs_of_person[urn.person_of_row] for rows, pairs_of_person in pairs.items()}
+    values: dict[Any, list[NDArray[np.float64]]] = {key: [] for key in errors}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
-        pair_counts = {key: draws @ weight for key, weight in weights.items()}
         refused = {
             at: threshold.highest_refused(draws)
             for at, threshold in thresholds.items()
             if done < resamples[at]
         }
         done += len(draws)
-        for (place, fmr, key), part in errors.items():
-            if (place, fmr) in refused:
-                counts = np.where(pair_counts[key] > 0, pair_counts[key], np.nan)
-                values[place, fmr, key].append(part.count(draws, refused[place, fmr]) / counts)
+        counts = {rows: draws @ weight for rows, weight in weights.items()}
+        counts = {rows: np.where(count > 0, count, np.nan) for rows, count in counts.items()}
+        for (at, rows), part in errors.items():
+            if at in refused:
+                values[at, rows].append(part.count(draws, refused[at]) / counts[rows])
     return [
-        np.concatenate(values[each.place, each.fmr, key])[: each.resamples]
-        for each, key in zip(series, keys, strict=True)
+        np.concatenate(values[key])[: each.resamples]
+        for key, each in zip(keys, series, strict=True)
     ]
 
 

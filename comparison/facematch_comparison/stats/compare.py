@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
@@ -33,12 +33,6 @@ if TYPE_CHECKING:
 #: With fewer resamples there is no end of an interval to be seen; so many show one well.
 _FEWEST: Final = 20
 _USUAL: Final = 2_000
-
-_NOT_COMPARED: Final[dict[str, Any]] = {
-    **dict.fromkeys(("errors_first", "errors_second", "only_first", "only_second"), 0),
-    **dict.fromkeys(("frr", "exact", "p_value", "p_exact", "p_adjusted", "better")),
-    "is_real": False,
-}
 
 
 def compare_systems(
@@ -89,19 +83,19 @@ def compare_systems(
                 f"{sides[0].name} and {side.name} did not answer the same pairs: give both for one "
                 "test set."
             )
+    mated = sides[0].table.mated
     in_common = {
-        matchup: sides[0].table.mated
-        & sides[matchup[0]].table.answered
-        & sides[matchup[1]].table.answered
-        for matchup in matchups
+        (first, second): mated & sides[first].table.answered & sides[second].table.answered
+        for first, second in matchups
     }
-    reasons = {
-        matchup: _why_not(sides, matchup, rows, required_fmr) for matchup, rows in in_common.items()
-    }
+    blanks = [
+        _blank(sides[first], sides[second], rows, required_fmr)
+        for (first, second), rows in in_common.items()
+    ]
     series = [
         Resampling(place, None if sides[place].is_fixed else required_fmr, rows, resamples)
-        for matchup, rows in in_common.items()
-        if reasons[matchup] is None
+        for (matchup, rows), blank in zip(in_common.items(), blanks, strict=True)
+        if not blank.sentence
         for place in matchup
     ]
     of_system = {
@@ -113,28 +107,13 @@ def compare_systems(
     }
     drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
     differences, cost_p_values = [], []
-    for matchup, rows in in_common.items():
-        first, second = (sides[index] for index in matchup)
-        blank = Difference(
-            first=first.name,
-            second=second.name,
-            pairs=int(np.count_nonzero(rows)),
-            subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
-            **_NOT_COMPARED,
-            sentence=reasons[matchup] or "",
-        )
+    for ((first, second), rows), blank in zip(in_common.items(), blanks, strict=True):
         difference, cost_p_value = blank, None
-        if reasons[matchup] is None:
-            values = next(drawn) - next(drawn)
-            difference, cost_p_value = _judge(
-                blank,
-                (first, second),
-                rows,
-                values[~np.isnan(values)],
-                required_fmr,
-                confidence,
-                costs,
-            )
+        if not blank.sentence:
+            judged = _Matchup(sides[first], sides[second], rows, next(drawn) - next(drawn))
+            difference = judged.difference(blank, required_fmr, confidence)
+            if costs is not None:
+                difference, cost_p_value = judged.in_cost(difference, costs, confidence)
         differences.append(difference)
         cost_p_values.append(cost_p_value)
     rates = {
@@ -153,55 +132,6 @@ def _scored_others(table: ScoreTable) -> int:
     return int(np.count_nonzero(table.scored & ~table.mated))
 
 
-class McNemar(NamedTuple):
-    """The pairs that only one of two systems errs at, and how often equal ones differ so, 0-1."""
-
-    only_first: int
-    only_second: int
-    p_value: float
-
-
-def mcnemar(
-    first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64] | None = None
-) -> McNemar:
-    """McNemar's exact test at fixed thresholds; the careful one of two where pairs share people.
-
-    Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
-    percentages", Psychometrika 12 (1947); the p-value is the exact one of the binomial. Where
-    people are known it is at least that of V. L. Durkalski et al. ("Analysis of clustered
-    matched-pair data", Statistics in Medicine 22, 2003), who count one person with many pairs as
-    one.
-    """
-    _check(first, second)
-    only_first = int(np.count_nonzero(first & ~second))
-    only_second = int(np.count_nonzero(second & ~first))
-    fewer, discordant = min(only_first, only_second), only_first + only_second
-    p_value = min(1.0, 2 * float(bdtr(fewer, discordant, 0.5))) if discordant else 1.0
-    if subjects is not None and discordant:
-        _, persons = np.unique(subjects, return_inverse=True)
-        person_sums = np.bincount(persons, first.astype(np.float64) - second)
-        sum_of_squares = float((person_sums**2).sum())
-        statistic = (only_first - only_second) ** 2 / sum_of_squares if sum_of_squares else 0.0
-        p_value = max(p_value, float(chdtrc(1, statistic)))
-    return McNemar(only_first=only_first, only_second=only_second, p_value=p_value)
-
-
-def paired_difference(
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    subjects: NDArray[np.int64],
-    confidence: float = 0.95,
-) -> Interval:
-    """The interval for the rate of `first` less that of `second`, -1 to 1, at fixed thresholds.
-
-    Differences are added up for each person, so that one person with many pairs is one; a pair in
-    each direction is added to what was seen, which keeps the interval from vanishing where the two
-    hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing
-    matched proportions", Statistics in Medicine 24, 2005).
-    """
-    return _Paired.from_errors(first, second, subjects).interval(confidence)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values after Holm's correction for having asked more than one question.
 
@@ -217,93 +147,102 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _why_not(
-    sides: Sequence[Side], matchup: tuple[int, int], rows: NDArray[np.bool_], required_fmr: float
-) -> str | None:
-    both_sides = [sides[index] for index in matchup]
-    names = f"{both_sides[0].name} and {both_sides[1].name}"
-    missing = [side.name for side in both_sides if side.threshold is None]
-    chosen = [side.chosen_on for side in both_sides if not side.is_fixed]
+def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: float) -> Difference:
+    """Two systems before they are compared, with a sentence where they cannot be."""
+    names = f"{first.name} and {second.name}"
+    missing = [side.name for side in (first, second) if side.threshold is None]
+    chosen = [side.chosen_on for side in (first, second) if not side.is_fixed]
     trials = min(map(_scored_others, chosen), default=None)
+    sentence = "" if rows.any() else f"No mated pair was answered by both {names}."
     if trials is not None and (reason := why_not_comparable(required_fmr, trials)):
-        return f"{names} are not compared: {reason}"
-    if missing:
+        sentence = f"{names} are not compared: {reason}"
+    elif missing:
         have = "has" if len(missing) == 1 else "have"
-        return (
+        sentence = (
             f"{' and '.join(missing)} {have} no threshold for the required FMR, so that {names} "
             "are not compared."
         )
-    return None if rows.any() else f"No mated pair was answered by both {names}."
+    return Difference(
+        first=first.name,
+        second=second.name,
+        pairs=int(np.count_nonzero(rows)),
+        subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
+        sentence=sentence,
+    )
 
 
-def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
-    blank: Difference,
-    sides: tuple[Side, Side],
-    rows: NDArray[np.bool_],
-    values: NDArray[np.float64],
-    required_fmr: float,
-    confidence: float,
-    costs: Costs | None,
-) -> tuple[Difference, float | None]:
-    """What two systems differ by, before any correction; and the p-value of that in cost."""
-    subjects = sides[0].table.probe_subjects[rows]
-    first_errors, second_errors = (~side.table.passed(side.threshold)[rows] for side in sides)
-    test = mcnemar(first_errors, second_errors, subjects)
-    paired = _Paired.from_errors(first_errors, second_errors, subjects)
-    exact = paired.interval(confidence)
-    resampled = percentile_interval(values, confidence)
-    # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
-    # round. There the exact ones see further, so each is the more careful of the two.
-    ends = attrs.evolve(
-        resampled, low=min(resampled.low, exact.low), high=max(resampled.high, exact.high)
-    )
-    value = (test.only_first - test.only_second) / len(subjects)
-    errors = int(np.count_nonzero(first_errors)), int(np.count_nonzero(second_errors))
-    difference = attrs.evolve(
-        blank,
-        errors_first=errors[0],
-        errors_second=errors[1],
-        only_first=test.only_first,
-        only_second=test.only_second,
-        frr=Estimate(value=value, interval=ends),
-        exact=exact,
-        p_value=max(bootstrap_p_value(values), test.p_value),
-        p_exact=test.p_value,
-        beyond=tuple(side.name for side in sides if side.exceeds(required_fmr, confidence)),
-    )
-    extra = None if costs is None else false_match_costs(sides, costs, confidence)
-    if costs is None or extra is None:
-        return difference, None
-    # Beside false matches and calls, what varies is who is turned away.
-    weight = (1 - costs.impostors) * costs.false_reject
-    low, high = (weight * end for end in (ends.low, ends.high))
-    difference = attrs.evolve(
-        difference,
-        cost=Estimate(
-            value=weight * value + extra.value,
-            interval=attrs.evolve(ends, low=low + extra.low, high=high + extra.high),
-        ),
-    )
-    if not weight:
-        # What is charged is known; of false matches at two FMRs nothing is.
-        is_known = extra.low * extra.high > 0 and not any(
-            s.is_fixed or s.calibration for s in sides
+class _Matchup:
+    """Two systems on the mated `rows` that both answered; `values` are resampled differences."""
+
+    def __init__(
+        self, first: Side, second: Side, rows: NDArray[np.bool_], values: NDArray[np.float64]
+    ) -> None:
+        self.sides = first, second
+        self.values = values[~np.isnan(values)]
+        of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in self.sides)
+        self.errors = int(np.count_nonzero(of_first)), int(np.count_nonzero(of_second))
+        self.paired = Paired(of_first, of_second, first.table.probe_subjects[rows])
+
+    def difference(self, blank: Difference, required_fmr: float, confidence: float) -> Difference:
+        """What they differ by, before any correction."""
+        exact, p_exact = self.paired.interval(confidence), self.paired.mcnemar()
+        resampled = percentile_interval(self.values, confidence)
+        # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
+        # round. There the exact ones see further, so each is the more careful of the two.
+        ends = attrs.evolve(
+            resampled, low=min(resampled.low, exact.low), high=max(resampled.high, exact.high)
         )
-        return difference, 0.0 if is_known else 1.0
-    if min(errors) < ENOUGH_FALSE_MATCHES or extra.errors < ENOUGH_FALSE_MATCHES:
-        return difference, None
-    # They cost the same where the difference of the FRR makes up for all the rest.
-    break_even = [-extra.low / weight, -extra.high / weight]
-    if min(break_even) <= value <= max(break_even):
-        return difference, 1.0
-    p_values = [
-        max(
-            bootstrap_p_value(values - equal_cost),
-            paired.p_value(equal_cost) if equal_cost else test.p_value,
+        return attrs.evolve(
+            blank,
+            errors_first=self.errors[0],
+            errors_second=self.errors[1],
+            only_first=self.paired.only_first,
+            only_second=self.paired.only_second,
+            frr=Estimate(value=self.paired.value, interval=ends),
+            exact=exact,
+            p_value=max(bootstrap_p_value(self.values), p_exact),
+            p_exact=p_exact,
+            beyond=tuple(
+                side.name for side in self.sides if side.exceeds(required_fmr, confidence)
+            ),
         )
-        for equal_cost in break_even
-    ]
-    return difference, max(p_values)
+
+    def in_cost(
+        self, difference: Difference, costs: Costs, confidence: float
+    ) -> tuple[Difference, float | None]:
+        """The same with what they differ by in cost; and the p-value of that."""
+        extra = false_match_costs(self.sides, costs, confidence)
+        if extra is None or difference.frr is None:
+            return difference, None
+        # Beside false matches and calls, what varies is who is turned away.
+        weight = (1 - costs.impostors) * costs.false_reject
+        value, ends = difference.frr.value, difference.frr.interval
+        ends = attrs.evolve(
+            ends, low=weight * ends.low + extra.low, high=weight * ends.high + extra.high
+        )
+        difference = attrs.evolve(
+            difference, cost=Estimate(value=weight * value + extra.value, interval=ends)
+        )
+        if not weight:
+            # What is charged is known; of false matches at two FMRs nothing is.
+            is_known = extra.low * extra.high > 0 and not any(
+                side.is_fixed or side.calibration for side in self.sides
+            )
+            return difference, 0.0 if is_known else 1.0
+        if min(*self.errors, extra.errors) < ENOUGH_FALSE_MATCHES:
+            return difference, None
+        # They cost the same where the difference of the FRR makes up for all the rest.
+        break_even = [-extra.low / weight, -extra.high / weight]
+        if min(break_even) <= value <= max(break_even):
+            return difference, 1.0
+        return difference, max(
+            p_value
+            for at in break_even
+            for p_value in (
+                bootstrap_p_value(self.values - at),
+                self.paired.p_value(at) if at else self.paired.mcnemar(),
+            )
+        )
 
 
 def _correct(
@@ -339,44 +278,54 @@ def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
     return [None if p_value is None else next(adjusted) for p_value in p_values]
 
 
-class _Paired(NamedTuple):
-    middle: float
-    standard_error: float
-    freedom: int
+class Paired:
+    """Errors (bool, (T,)) of two systems at the same pairs, at fixed thresholds, by `subjects`.
 
-    @classmethod
-    def from_errors(
-        cls, first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
-    ) -> _Paired:
-        _check(first, second)
-        if not len(first) or len(subjects) != len(first):
-            raise InvalidRequest("A difference needs at least one pair, and a person for each.")
-        differences = first.astype(np.float64) - second
+    Differences are added up for each of them, so that one person with many pairs is
+    one; a pair in each direction is added to what was seen, which keeps the interval from vanishing
+    where the two hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for
+    comparing matched proportions", Statistics in Medicine 24, 2005).
+    """
+
+    def __init__(
+        self, first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
+    ) -> None:
+        self.only_first = int(np.count_nonzero(first & ~second))
+        self.only_second = int(np.count_nonzero(second & ~first))
+        self.value = (self.only_first - self.only_second) / len(subjects)
         _, persons = np.unique(subjects, return_inverse=True)
-        person_count = int(persons.max()) + 1
-        count = len(differences) + 2
-        middle = float(differences.sum()) / count
-        person_sums = np.bincount(persons, differences - middle)
+        self._at_persons = np.bincount(persons, first.astype(np.float64) - second)
+        people, count = len(self._at_persons), len(subjects) + 2
+        self._middle = middle = (self.only_first - self.only_second) / count
+        rest = self._at_persons - middle * np.bincount(persons)
         # The two pairs that are added: a person each, one with +1 and one with -1.
-        sum_of_squares = float((person_sums**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
-        standard_error = (
-            float(np.sqrt(sum_of_squares * (person_count + 2) / (person_count + 1))) / count
-        )
-        return cls(middle, standard_error, person_count + 1)
+        sum_of_squares = float((rest**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
+        self._standard_error = float(np.sqrt(sum_of_squares * (people + 2) / (people + 1))) / count
+        self._freedom = people + 1
+
+    def mcnemar(self) -> float:
+        """McNemar's exact test; the careful one of two where pairs share people, 0-1.
+
+        Q. McNemar, "Note on the sampling error of the difference between correlated proportions or
+        percentages", Psychometrika 12 (1947); the p-value is the exact one of the binomial, and at
+        least that of V. L. Durkalski et al. ("Analysis of clustered matched-pair data", Statistics
+        in Medicine 22, 2003), who count one person with many pairs as one.
+        """
+        discordant = self.only_first + self.only_second
+        if not discordant:
+            return 1.0
+        exact = min(1.0, 2 * float(bdtr(min(self.only_first, self.only_second), discordant, 0.5)))
+        sum_of_squares = float((self._at_persons**2).sum())
+        statistic = float(self._at_persons.sum()) ** 2 / sum_of_squares if sum_of_squares else 0.0
+        return max(exact, float(chdtrc(1, statistic)))
 
     def interval(self, confidence: float) -> Interval:
-        half = self.standard_error * float(stdtrit(self.freedom, (1 + confidence) / 2))
-        low, high = max(-1.0, self.middle - half), min(1.0, self.middle + half)
+        """For the rate of the first less that of the second, -1 to 1."""
+        half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
+        low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
         return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
 
     def p_value(self, difference: float) -> float:
         """Two-sided, of a true difference of so much."""
-        return 2 * float(stdtr(self.freedom, -abs(self.middle - difference) / self.standard_error))
-
-
-def _check(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> None:
-    if first.shape != second.shape:
-        raise InvalidRequest(
-            f"Errors of {len(first)} and of {len(second)} pairs cannot be compared: give both for "
-            "the same pairs."
-        )
+        distance = abs(self._middle - difference) / self._standard_error
+        return 2 * float(stdtr(self._freedom, -distance))

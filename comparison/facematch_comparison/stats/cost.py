@@ -16,24 +16,16 @@ than what its rates say: no error in 300 pairs is not a rate of 0. What two syst
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from facematch_comparison.answers import DECISIONS, NO_DECISION, Answers
+from facematch_comparison.answers import DECISIONS, Answers
 from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
 from .rates import Sample, Side
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from facematch_comparison.answers import ScoreTable
-
-#: What a pair came to.
-_PASSED, _TURNED_AWAY, _TO_REVIEW = range(3)
 
 
 def expected_cost(
@@ -46,21 +38,55 @@ def expected_cost(
 ) -> ExpectedCost:
     """What an attempt with one system costs at its operating points.
 
-    At its threshold for the required FMR, and by its own decisions (`at_default`; else by the
-    threshold of the run). Without a point that was not asked for, or that nothing can be said of
-    because a kind of pairs is missing that the costs need.
+    At its threshold for the required FMR, and by its own decisions (`at_default`). Without a point
+    that was not asked for, or that nothing can be said of because a kind of pairs is missing that
+    the costs need.
 
     Raises:
         InvalidRequest: price and costs are in two currencies.
     """
     table, price = answers.table, _price(answers, costs)
+
+    def at(threshold: float | None) -> CostAt | None:
+        passed, reviewed = table.passed(threshold), np.zeros(len(table), bool)
+        if threshold is None:
+            reviewed = np.equal(table.decisions, DECISIONS.index(Decision.REVIEW))
+        # At a threshold of ours nothing is reviewed, however few pairs show it.
+        review = costs.review if threshold is None else 0.0
+        amounts: list[float] = []
+        ends: list[tuple[float, float]] = []
+        for kind, share, wrong, amount in (
+            (~table.mated, costs.impostors, passed, costs.false_match),
+            # Who is not answered or acquired is turned away.
+            (table.mated, 1 - costs.impostors, ~passed & ~reviewed, costs.false_reject),
+        ):
+            sample = Sample(table, np.flatnonzero(kind & table.answered))
+            if share and not sample.trials:
+                return None
+            for errors, each in ((wrong, amount), (reviewed, review)):
+                rate = sample.rate(errors[sample.rows], confidence)
+                low, high = (rate.interval.low, rate.interval.high) if rate.interval else (0.0, 1.0)
+                amounts.append(share * each * (rate.value or 0.0))
+                ends.append((share * each * low, share * each * high))
+        matches, of_others, rejects, of_mated = amounts
+        low, high = (price + sum(side) for side in zip(*ends, strict=True))
+        return CostAt(
+            threshold=table.threshold if threshold is None else threshold,
+            expected=Estimate(
+                value=matches + rejects + of_others + of_mated + price,
+                interval=Interval(
+                    low=low, high=high, confidence=confidence, method=Method.CLUSTERED
+                ),
+            ),
+            false_matches=matches,
+            false_rejects=rejects,
+            reviews=of_others + of_mated,
+            calls=price,
+        )
+
     return ExpectedCost(
-        at_required=None
-        if at_required is None
-        else _cost_at(table, at_required, at_required, costs, price, confidence),
-        at_default=_cost_at(table, None, table.threshold, costs, price, confidence)
-        if at_default
-        else None,
+        at_required=None if at_required is None else at(at_required),
+        at_default=at(None) if at_default else None,
     )
 
 
@@ -118,70 +144,6 @@ def false_match_costs(
             low = calls + weight * (first_interval.low - second_interval.high)
             high = calls + weight * (first_interval.high - second_interval.low)
     return FalseMatchCosts(value, low, high, min(first_rate.errors, second_rate.errors))
-
-
-def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
-    """The 50th, 90th, 95th and 99th percentile of times, by the nearest rank.
-
-    Each is a time that was measured, and is given only if at least one call lies beyond it.
-    """
-    timed = np.sort(seconds[~np.isnan(seconds)])
-    return {
-        str(percent): float(timed[-(-len(timed) * percent // 100) - 1])
-        for percent in (50, 90, 95, 99)
-        if len(timed) * (100 - percent) >= 100
-    }
-
-
-def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
-    table: ScoreTable,
-    threshold: float | None,
-    shown: float | None,
-    costs: Costs,
-    price: float,
-    confidence: float,
-) -> CostAt | None:
-    """At one threshold; None without a kind of pairs that the costs need."""
-    used_threshold = threshold
-    if used_threshold is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
-        # A file of scores: the threshold of the run says what would have been decided.
-        used_threshold = table.threshold
-    # Who is not answered or acquired is turned away.
-    outcomes = np.where(table.passed(used_threshold), _PASSED, _TURNED_AWAY).astype(np.int8)
-    if used_threshold is None:
-        outcomes[table.decisions == DECISIONS.index(Decision.REVIEW)] = _TO_REVIEW
-    parts = []
-    for kind, share, error_outcome in (
-        (~table.mated, costs.impostors, (_PASSED, costs.false_match)),
-        (table.mated, 1 - costs.impostors, (_TURNED_AWAY, costs.false_reject)),
-    ):
-        sample = Sample(table, np.flatnonzero(kind & table.answered))
-        if share and not len(sample):
-            return None
-        # At a threshold of ours nothing is reviewed, however few pairs show it.
-        review = _TO_REVIEW, costs.review if threshold is None else 0
-        for outcome, amount in (error_outcome, review):
-            rate = sample.rate(outcomes[sample.rows] == outcome, confidence)
-            parts.append((share * amount, rate))
-    matches, non_mated_reviews, rejects, mated_reviews = (
-        weight * (rate.value or 0.0) for weight, rate in parts
-    )
-    ends = [(r.interval.low, r.interval.high) if r.interval else (0.0, 1.0) for _, r in parts]
-    low, high = (
-        price + sum(weight * end for (weight, _), end in zip(parts, side, strict=True))
-        for side in zip(*ends, strict=True)
-    )
-    return CostAt(
-        threshold=shown,
-        expected=Estimate(
-            value=matches + rejects + non_mated_reviews + mated_reviews + price,
-            interval=Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED),
-        ),
-        false_matches=matches,
-        false_rejects=rejects,
-        reviews=non_mated_reviews + mated_reviews,
-        calls=price,
-    )
 
 
 def _price(system: Answers | Side, costs: Costs) -> float:

@@ -7,41 +7,32 @@ ISO/IEC 19795-1:2021.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import attrs
 import numpy as np
 from scipy.special import ndtri
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Curve
-from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .rates import Rates
 from .threshold import scores_by_kind
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 #: Points of a curve: more than a screen can show apart, few enough for a page.
 POINTS: Final = 120
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class DetCurve:
+class DetCurve(NamedTuple):
     """A DET curve by its vertices, thresholds rising.
 
     Between two vertices FNMR does not change and FMR is no better: for each FNMR that can be had,
-    a vertex has the lowest FMR. Every acquired mated pair passes the first, nobody the last.
-
-    Attributes:
-        thresholds: float64, (K,). The last is infinite where `rule` is AT_LEAST.
-        fmr: float64, (K,), 0-1, falling: non-mated pairs that pass.
-        fnmr: float64, (K,), 0-1, rising: mated pairs that do not.
-        eer: The equal error rate, 0-1: where FMR equals FNMR, between two steps by a straight line.
-            Failures to acquire play no part, whether the curve holds them or not. It is at a
-            threshold that nobody uses, so it is no headline.
+    a vertex has the lowest FMR. Every scored mated pair passes the first, nobody the last, whose
+    threshold is infinite where the rule is AT_LEAST. The equal error rate is where FMR equals FNMR,
+    between two steps by a straight line: at a threshold that nobody uses, so it is no headline.
     """
 
     thresholds: NDArray[np.float64]
@@ -51,42 +42,23 @@ class DetCurve:
 
 
 def det_curve(
-    mated: ArrayLike,
-    non_mated: ArrayLike,
-    *,
-    mated_failures: int = 0,
-    non_mated_failures: int = 0,
-    rule: ThresholdRule = ThresholdRule.AT_LEAST,
+    mated: NDArray[np.float64], non_mated: NDArray[np.float64], rule: ThresholdRule
 ) -> DetCurve:
-    """The DET curve of two sets of scores. Ties stay ties: no order is invented within one score.
+    """The DET curve of rising scores, at least one of each kind, by ABOVE or AT_LEAST.
 
-    Args:
-        mated, non_mated: Scores, higher is more alike; at least one of each.
-        mated_failures: Mated pairs without a score: refused at every threshold, so that the curve
-            shows FRR for FNMR.
-        non_mated_failures: Non-mated pairs without a score: never accepted (FAR for FMR).
-        rule: ABOVE or AT_LEAST.
-
-    Raises:
-        InvalidRequest: a set is empty or holds NaN, a count is negative, or the rule is VENDOR.
+    Ties stay ties: no order is invented within one score.
     """
-    mated_scores = _sort_scores("mated", mated)
-    non_mated_scores = _sort_scores("non_mated", non_mated)
-    for name, count in (("mated", mated_failures), ("non_mated", non_mated_failures)):
-        if count < 0:
-            raise InvalidRequest(f"{name}_failures must be at least 0, not {count}.")
     # The first place of each distinct mated score is how many of them lie below it.
-    refused_counts = np.flatnonzero(np.concatenate([[True], mated_scores[1:] != mated_scores[:-1]]))
-    scores = mated_scores[refused_counts]
-    below = np.searchsorted(non_mated_scores, scores, side="left")
-    thresholds = _thresholds(scores, non_mated_scores, below, rule)
-    refused_counts = np.append(refused_counts, len(mated_scores))
-    passed_counts = np.append(len(non_mated_scores) - below, 0)
+    refused_counts = np.flatnonzero(np.concatenate([[True], mated[1:] != mated[:-1]]))
+    scores = mated[refused_counts]
+    below = np.searchsorted(non_mated, scores, side="left")
+    refused_counts = np.append(refused_counts, len(mated))
+    passed_counts = np.append(len(non_mated) - below, 0)
     return DetCurve(
-        thresholds=thresholds,
-        fmr=passed_counts / (len(non_mated_scores) + non_mated_failures),
-        fnmr=(refused_counts + mated_failures) / (len(mated_scores) + mated_failures),
-        eer=_equal_error_rate(scores, refused_counts, passed_counts, non_mated_scores),
+        _thresholds(scores, non_mated, below, rule),
+        passed_counts / len(non_mated),
+        refused_counts / len(mated),
+        _equal_error_rate(scores, refused_counts, passed_counts, non_mated),
     )
 
 
@@ -100,7 +72,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     mated, non_mated = scores_by_kind(rates.table)
     if not len(mated) or not len(non_mated):
         return None
-    curve = det_curve(mated, non_mated, rule=rates.table.rule)
+    curve = det_curve(mated, non_mated, rates.table.rule)
     # Nobody passes the last one, at a threshold that cannot be set.
     rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
     thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
@@ -164,16 +136,6 @@ def _equal_error_rate(
     return float(fnmr + share * (next_fnmr - fnmr))
 
 
-def _sort_scores(name: str, scores: ArrayLike) -> NDArray[np.float64]:
-    rising = np.sort(np.asarray(scores, dtype=np.float64), axis=None)
-    if not len(rising):
-        raise InvalidRequest(f"There are no {name} scores: a curve needs one at least.")
-    # NaN is sorted to the end.
-    if np.isnan(rising[-1]):
-        raise InvalidRequest(f"Some {name} scores are NaN: give their number as {name}_failures.")
-    return rising
-
-
 def _thresholds(
     scores: NDArray[np.float64],
     non_mated_scores: NDArray[np.float64],
@@ -183,8 +145,6 @@ def _thresholds(
     """The highest threshold that each of `scores` still passes, and one that nobody passes."""
     if rule is ThresholdRule.AT_LEAST:
         return np.append(scores, np.inf)
-    if rule is not ThresholdRule.ABOVE:
-        raise InvalidRequest("A curve needs a known rule: ABOVE or AT_LEAST.")
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
     mated_below = np.concatenate([[-np.inf], scores])
     non_mated_below = np.concatenate([[-np.inf], non_mated_scores])[

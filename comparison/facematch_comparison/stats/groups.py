@@ -70,7 +70,7 @@ def cells_of(
         InvalidRequest: as `ScoreTable.passed`.
     """
     fmr_rates, frr_rates, fta_rates = (
-        _within(table, column, threshold, name, confidence) for name in (*RATES, "fta_mated")
+        _within(table, column, threshold, name, confidence) for name in (*RATES, "fta")
     )
     too_few: list[str | None] = []
     for (fmr, _), (frr, _) in zip(fmr_rates, frr_rates, strict=True):
@@ -102,9 +102,9 @@ def _within(
     table: ScoreTable, column: str, threshold: float | None, name: str, confidence: float
 ) -> list[tuple[Rate, Rate]]:
     """One rate of each group, and of all others, each of pairs within a group."""
-    group = table.groups[column]
-    errors = ~table.acquired if name == "fta_mated" else table.passed(threshold) ^ (name == "frr")
-    rows = Rates(table).sample(name, at_threshold=threshold is not None).rows
+    group, rates = table.groups[column], Rates(table)
+    errors = rates.errors(name, threshold)
+    rows = rates.sample(name, at_threshold=threshold is not None).rows
     within = group.within[rows]
 
     def measure(rows: NDArray[np.int64]) -> Rate:

@@ -48,15 +48,6 @@ _ROUNDING: Final = 1e-9
 Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 
-def exact_interval(errors: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Clopper and Pearson's interval: it holds the true rate at least as often as it says."""
-    _check(errors, trials, confidence)
-    low, high = _ends(errors, trials, confidence)
-    return Interval(
-        low=low, high=high, confidence=confidence, method=Method.EXACT, effective=float(trials)
-    )
-
-
 def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int | None:
     """The fewest that suffice, where more always do; None if that is more than about `most`."""
     too_few, enough = 0, 16
@@ -75,7 +66,6 @@ def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int |
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
     """The rate, 0-1, that the true one stays below with `confidence`, one-sided."""
-    _check(errors, trials, confidence)
     return _ends(errors, trials, 2 * confidence - 1)[1]
 
 
@@ -87,7 +77,8 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
     """
     if not 0 < rate < 1:
         raise InvalidRequest(f"A rate to be shown lies between 0 and 1; {rate} was given.")
-    _check(errors, errors + 1, confidence)
+    if not 0 < confidence < 1:
+        raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")
     if errors == 0:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
     # The bound falls with every further trial.
@@ -99,10 +90,9 @@ class Clusters:
     """Who is behind pairs: the same at every threshold, so that it is counted once.
 
     Args:
-        first: int64, (T,): the person of a mated pair, or one person of a non-mated one.
+        first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
         second: int64, (T,): the other person; None for mated pairs.
-        numbers: If people are numbered from 0, how many numbers there are; not all need be in a
-            pair. None numbers them anew.
+        numbers: How many numbers people have; not all need be in a pair. None for the fewest.
         couples: As of `couples_of`, of these and any other pairs; None makes them.
     """
 
@@ -115,12 +105,8 @@ class Clusters:
     ) -> None:
         self.trials = len(first)
         self.is_mated = second is None
-        ends = [first] if second is None else [first, second]
-        if numbers is None:
-            unique_people, indices = np.unique(np.concatenate(ends), return_inverse=True)
-            ends, numbers = list(indices.reshape(len(ends), self.trials)), len(unique_people)
-        self.ends = ends
-        self.numbers = numbers
+        self.ends = [first] if second is None else [first, second]
+        self.numbers = numbers or 1 + max(int(end.max(initial=-1)) for end in self.ends)
         self._given_couples = couples
         self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
         self.people = int(np.count_nonzero(self.pairs_of_person))
@@ -198,9 +184,6 @@ def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
     """The same for so many errors; `rarer` are their rows, or all others if those are fewer."""
-    _check_confidence(confidence)
-    if not clusters.trials:
-        raise InvalidRequest("There is no pair: a rate needs one at least.")
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
@@ -328,17 +311,3 @@ def _ends(errors: float, trials: float, confidence: float) -> tuple[float, float
     low = float(betaincinv(errors, good + 1, tail)) if errors > 0 else 0.0
     high = float(betaincinv(errors + 1, good, 1 - tail)) if good > 0 else 1.0
     return low, high
-
-
-def _check(errors: float, trials: float, confidence: float) -> None:
-    if not 0 <= errors <= trials or trials < 1:
-        raise InvalidRequest(
-            f"There cannot be {errors} errors in {trials} trials: give 0 to all, and at least one "
-            "trial."
-        )
-    _check_confidence(confidence)
-
-
-def _check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")

@@ -22,28 +22,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Sample:
-    """Pairs of one kind, mated or non-mated, that a rate is of, and the people behind them."""
+class Sample(Clusters):
+    """Pairs of one kind, mated or non-mated, that a rate is of, and the people behind them.
+
+    Attributes:
+        rows: int64, (T,): where they are in the table.
+    """
 
     def __init__(self, table: ScoreTable, rows: NDArray[np.int64]) -> None:
-        people = table.people
-        first, second, numbers = people.probe[rows], people.reference[rows], len(people.numbers)
+        people, is_mated = table.people, bool(table.mated[rows].all())
+        super().__init__(
+            people.probe[rows],
+            None if is_mated else people.reference[rows],
+            len(people.numbers),
+            None if is_mated else table.once(_couples)[rows],
+        )
         self.rows = rows
-        if table.mated[rows].all():
-            self.clusters = Clusters(first, None, numbers)
-        else:
-            self.clusters = Clusters(first, second, numbers, table.once(_couples)[rows])
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
         """The share of the pairs that are errors (bool, (T,)); without a pair no interval."""
-        ends = interval(errors, self.clusters, confidence) if len(self) else None
+        ends = interval(errors, self, confidence) if self.trials else None
         return self.rate_of(int(np.count_nonzero(errors)), ends)
 
     def rate_of(self, errors: int, ends: Interval | None) -> Rate:
-        return Rate(errors=errors, trials=len(self), subjects=self.clusters.people, interval=ends)
+        return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=ends)
 
 
 def _couples(table: ScoreTable) -> NDArray[np.int64]:
@@ -63,68 +65,49 @@ def _sample(table: ScoreTable, is_mated: bool, count: int) -> Sample:
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
-@attrs.frozen(kw_only=True)
-class RatesAt:
-    """How often a system errs at one threshold.
-
-    A pair that was acquired but has no score counts neither in FMR nor in FNMR at a threshold. In
-    FRR and FAR it counts as turned away, because nobody passes without a score.
-
-    Attributes:
-        fmr: False match rate: non-mated pairs that pass, among those acquired.
-        fnmr: False non-match rate: mated pairs that do not pass, among those acquired.
-        far: Non-mated pairs that pass, among all answered: ``FMR * (1 - FTA)``.
-        frr: Mated pairs that do not pass or failed to acquire, among all answered:
-            ``FTA + FNMR * (1 - FTA)``.
-        fta_mated, fta_non_mated: Failures to acquire, among all answered.
-    """
-
-    fmr: Rate
-    fnmr: Rate
-    far: Rate
-    frr: Rate
-    fta_mated: Rate
-    fta_non_mated: Rate
-
-
-#: Of each rate whether mated pairs count, and whether only those that were acquired.
+#: Of each rate whether mated pairs count, and whether only those that were acquired. Of FAR, FRR
+#: and failures to acquire, all that were answered count.
 _KINDS: Final = {
     "fmr": (False, True),
     "fnmr": (True, True),
     "far": (False, False),
     "frr": (True, False),
-    "fta_mated": (True, False),
-    "fta_non_mated": (False, False),
+    "fta": (True, False),
 }
 
 
 class Rates:
-    """The rates of one system at any threshold, each with an interval of this confidence."""
+    """The rates of one system at any threshold, each with an interval of this confidence.
+
+    A pair that was acquired but has no score counts neither in FMR nor in FNMR at a threshold. In
+    FRR and FAR it counts as turned away, because nobody passes without a score.
+    """
 
     def __init__(self, table: ScoreTable, confidence: float = 0.95) -> None:
         self.table = table
         self.confidence = confidence
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """One rate, by its name in `RatesAt`, at a threshold or for the system's own decisions.
+        """One rate, by its name in `_KINDS`, at a threshold or for the system's own decisions.
 
         Raises:
             InvalidRequest: as `ScoreTable.passed`.
         """
-        is_mated, _ = _KINDS[name]
         sample = self.sample(name, at_threshold=threshold is not None)
-        if name.startswith("fta"):
-            errors = ~self.table.acquired[sample.rows]
-        else:
-            errors = self.table.passed(threshold)[sample.rows] ^ is_mated
-        return sample.rate(errors, self.confidence)
+        return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
+
+    def errors(self, name: str, threshold: float | None) -> NDArray[np.bool_]:
+        """bool, (N,): which pairs of the table are errors if they count for a rate."""
+        if name == "fta":
+            return ~self.table.acquired
+        return self.table.passed(threshold) ^ _KINDS[name][0]
 
     def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
         """One rate but FTA at many thresholds of a system that has scores and a rule."""
         table, sample = self.table, self.sample(name, at_threshold=True)
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
         order = np.argsort(scores)
-        clusters, trials = sample.clusters.take(order), len(sample)
+        clusters, trials = sample.take(order), sample.trials
         # Where a score equals a threshold, the rule decides.
         side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
         rates = []
@@ -136,10 +119,6 @@ class Rates:
             ends = interval_of(errors, rarer, clusters, self.confidence)
             rates.append(sample.rate_of(errors, ends))
         return rates
-
-    def all_at(self, threshold: float | None) -> RatesAt:
-        """Every rate at one threshold; argument and errors as of `at`."""
-        return RatesAt(**{name: self.at(name, threshold) for name in _KINDS})
 
     def sample(self, name: str, *, at_threshold: bool) -> Sample:
         """The pairs that count for a rate."""
@@ -186,8 +165,3 @@ class Side:
         """Whether the FMR at its threshold is shown to be above `fmr`."""
         rate = Rates(self.table, confidence).at("fmr", self.threshold)
         return rate.interval is not None and rate.interval.low > fmr
-
-
-def rates_at(table: ScoreTable, threshold: float | None) -> RatesAt:
-    """All rates at one threshold, or of the system's own decisions, with intervals of 95 %."""
-    return Rates(table).all_at(threshold)

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import attrs
 import numpy as np
 
 from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Concentration, Rate
+from facematch_comparison.model import Concentration
 from facematch_comparison.numbers import in_words, setting
-from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
-from .intervals import allowed_errors, at_chosen_threshold, trials_allowing
-from .rates import Rates
+from .intervals import allowed_errors, trials_allowing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,79 +35,38 @@ ENOUGH_FALSE_MATCHES: Final = 5
 _DECIMALS: Final = 6
 
 
-@attrs.frozen(kw_only=True)
-class ThresholdChoice:
-    """A threshold for a required FMR, with what it was chosen by.
+class ThresholdChoice(NamedTuple):
+    """A threshold for a required FMR, on the scale of the scores; or why there is none.
 
-    Attributes:
-        max_fmr: The FMR that was required, 0-1.
-        threshold: On the scale of the scores; None if no threshold of these data will do.
-        rule: How a score is compared with it.
-        fmr: At it, on the pairs that it was chosen on; None without a threshold. Its interval is
-            that of the order statistic, two-sided, so that its upper end is `upper`.
-        upper: The true FMR lies below this with `confidence`; None without a threshold. As the
-            threshold was chosen by its point estimate, it is above `max_fmr`.
-        confidence: One-sided, 0-1.
-        why_not: Why there is no threshold, in a sentence; None if there is one.
-        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
+    `pairs_needed`: how many non-mated pairs it takes, where there are too few; else None.
     """
 
-    max_fmr: float
     threshold: float | None
-    rule: ThresholdRule
-    fmr: Rate | None
-    upper: float | None
-    confidence: float
     why_not: str | None = None
     pairs_needed: int | None = None
 
 
-def threshold_for_fmr(
-    table: ScoreTable, max_fmr: float, *, confidence: float = 0.95
-) -> ThresholdChoice:
-    """The lowest threshold whose FMR is at most `max_fmr` on these pairs.
+def threshold_for_fmr(table: ScoreTable, max_fmr: float) -> ThresholdChoice:
+    """The lowest threshold whose FMR is at most `max_fmr`, of a system with scores and a rule.
 
     The lowest, because it turns away the fewest of those who should pass. With ABOVE it is a score
     that somebody has, with AT_LEAST one step higher: of the last decimal place of the scores, so
     that it can be set at a vendor that rounds. Pairs without a score play no part; mated pairs only
     show decimal places, and that somebody passes.
-
-    Args:
-        table: What a system answered.
-        max_fmr: Above 0, at most 1.
-        confidence: Of the upper bound, one-sided; above 0.5, below 1.
-
-    Raises:
-        InvalidRequest: a number is out of range, or the system has no scores or no known rule.
     """
-    _check(table, max_fmr, confidence)
     _, non_mated = scores_by_kind(table)
-    no_choice = ThresholdChoice(
-        max_fmr=max_fmr,
-        threshold=None,
-        rule=table.rule,
-        fmr=None,
-        upper=None,
-        confidence=confidence,
-    )
-    if not len(non_mated):
-        return attrs.evolve(
-            no_choice,
-            why_not="No pair of different people was compared.",
-            pairs_needed=trials_allowing(1, max_fmr),
-        )
-    if reason := why_unseen(max_fmr, len(non_mated)):
-        return attrs.evolve(no_choice, why_not=reason, pairs_needed=trials_allowing(1, max_fmr))
+    reason = "No pair of different people was compared."
+    if len(non_mated):
+        reason = why_unseen(max_fmr, len(non_mated)) or ""
+    if reason:
+        return ThresholdChoice(None, reason, trials_allowing(1, max_fmr))
     threshold = _lowest(table, allowed_errors(max_fmr, len(non_mated)))
     if threshold is None:
-        return attrs.evolve(
-            no_choice,
-            why_not=f"Two different people have the highest score of all pairs "
-            f"({non_mated[-1]:g}): no threshold keeps them out and lets anybody in.",
+        reason = (
+            f"Two different people have the highest score of all pairs ({non_mated[-1]:g}): no "
+            "threshold keeps them out and lets anybody in."
         )
-    fmr = at_chosen_threshold(Rates(table, 2 * confidence - 1).at("fmr", threshold), max_fmr)
-    upper = fmr.interval.high if fmr.interval else None
-    return attrs.evolve(no_choice, threshold=threshold, fmr=fmr, upper=upper)
+    return ThresholdChoice(threshold, reason or None)
 
 
 def why_unseen(fmr: float, trials: int) -> str | None:
@@ -214,19 +170,6 @@ def _sorted_scores(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.f
     mated.sort()
     non_mated.sort()
     return mated, non_mated
-
-
-def _check(table: ScoreTable, max_fmr: float, confidence: float) -> None:
-    if not 0 < max_fmr <= 1:
-        raise InvalidRequest(f"max_fmr must lie between 0 and 1, and is {max_fmr}.")
-    if not 0.5 < confidence < 1:
-        raise InvalidRequest(f"confidence must lie between 0.5 and 1, and is {confidence}.")
-    if not table.is_scored:
-        raise InvalidRequest(
-            f"{table.name} does not give a score for every pair: it has no threshold."
-        )
-    if table.rule is ThresholdRule.VENDOR:
-        raise InvalidRequest("A threshold needs a known rule: ABOVE or AT_LEAST.")
 
 
 def _lowest(table: ScoreTable, allowed: int) -> float | None:

@@ -21,7 +21,7 @@ from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Evaluation
 from facematch_comparison.report import report_html
 from facematch_comparison.run import RunDatabase, read_answers
-from facematch_comparison.stats import threshold_for_fmr
+from facematch_comparison.stats import Rates, bounds, threshold_for_fmr
 from facematch_comparison.study import write_pairs_csv
 from facematch_core import Calibration, Decision, Environment, ThresholdRule
 
@@ -423,9 +423,11 @@ def test_a_threshold_is_written_for_verifiers(run, scores, tmp_path):
     # With those at the rates that reports have in common.
     assert [point.max_fmr for point in calibration.points] == [1e-2, 1e-3]
     for point in calibration.points:
-        choice = threshold_for_fmr(answers.table, point.max_fmr)
-        assert (point.threshold, point.upper) == (choice.threshold, choice.upper)
-        assert (point.errors, point.trials, point.is_bounded) == (choice.fmr.errors, 12_000, False)
+        threshold = threshold_for_fmr(answers.table, point.max_fmr).threshold
+        fmr = Rates(answers.table).at("fmr", threshold)
+        upper = bounds(fmr, chosen_for=point.max_fmr)[1]
+        assert (point.threshold, point.upper) == (threshold, pytest.approx(upper))
+        assert (point.errors, point.trials, point.is_bounded) == (fmr.errors, 12_000, False)
     # It stays as it was unless it may be overwritten.
     assert run(*THRESHOLD, "--fmr", "1e-3").exit_code == 2
     assert Calibration.read(tmp_path / "t.json") == calibration

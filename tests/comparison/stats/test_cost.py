@@ -10,11 +10,12 @@ from kit.comparison.tables import (
     MATCH,
     NO_MATCH,
     REVIEW,
+    rates_at,
     system_answers,
 )
 
 from facematch_comparison.model import Costs
-from facematch_comparison.stats import Rates, expected_cost
+from facematch_comparison.stats import expected_cost
 from facematch_core import InvalidRequest
 
 COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
@@ -58,7 +59,7 @@ def test_a_cost_is_the_weighted_sum_of_the_rates(seed, impostors, costs, thresho
     )
     money = Costs(impostors=impostors, false_match=costs[0], false_reject=costs[1], review=costs[2])
     cost = expected_cost(answers, money, at_required=threshold, at_default=True)
-    rates = Rates(answers.table).all_at(threshold)
+    rates = rates_at(answers.table, threshold)
     value = impostors * rates.far.value * costs[0] + (1 - impostors) * rates.frr.value * costs[1]
     assert cost.at_required.expected.value == pytest.approx(value, abs=1e-9)
     ends = cost.at_required.expected.interval
@@ -89,7 +90,7 @@ def test_a_price_in_another_currency_is_refused():
 
 def test_a_cost_lies_no_closer_than_its_rates():
     (system,) = NormalScores(people=60, mated=300).study(np.random.default_rng(2))
-    rates = Rates(system.table).all_at(2.5)
+    rates = rates_at(system.table, 2.5)
     for costs, rate, weight in (
         (attrs.evolve(COSTS, false_match=0), rates.frr, 0.9 * 5),
         (attrs.evolve(COSTS, false_reject=0), rates.far, 0.1 * 100),

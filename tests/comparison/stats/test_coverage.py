@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from facematch_comparison.stats import rates_at
+from kit.comparison.tables import rates_at
 
 
 def program(name):

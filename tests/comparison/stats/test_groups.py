@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.choice import NormalScores
-from kit.comparison.tables import LOST, system_answers, with_columns
+from kit.comparison.tables import LOST, exact_ends, system_answers, with_columns
 from scipy.stats import chi2_contingency
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.model import Interval, Method, Rate
-from facematch_comparison.stats import exact_interval
+from facematch_comparison.stats import Clusters, interval
 from facematch_comparison.stats.groups import (
     cells_of,
     cross_groups,
@@ -55,7 +55,7 @@ def test_two_groups_of_twelve_pairs_by_hand():
         (1, 12, 1, 12),
     ]
     assert (x.frr.subjects, x.fmr.subjects) == (12, 24)
-    assert x.frr.interval == exact_interval(3, 12)
+    assert (x.frr.interval.low, x.frr.interval.high) == exact_ends(3, 12)
     # 3/12 and 1/12 over 4/24, 2/12 and 1/12 over 3/24.
     assert [x.frr_ratio.value, y.frr_ratio.value] == pytest.approx([1.5, 0.5])
     assert [x.fmr_ratio.value, y.fmr_ratio.value] == pytest.approx([4 / 3, 2 / 3])
@@ -173,7 +173,7 @@ def test_p_values_of_all_columns_and_systems_are_corrected_together():
 
 
 def rate(errors, trials, confidence=0.95):
-    ends = exact_interval(errors, trials, confidence)
+    ends = interval(np.arange(trials) < errors, Clusters(np.arange(trials), None), confidence)
     return Rate(errors=errors, trials=trials, interval=ends)
 
 
@@ -256,4 +256,4 @@ def test_failures_to_acquire_are_counted_by_group():
         grouped(answers, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12), "column", 50
     )
     assert [(cell.fta.errors, cell.fta.trials) for cell in (x, y)] == [(2, 12), (1, 12)]
-    assert x.fta.interval == exact_interval(2, 12)
+    assert (x.fta.interval.low, x.fta.interval.high) == exact_ends(2, 12)

@@ -3,12 +3,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import INCONCLUSIVE, LOST, system_answers, table_of
+from kit.comparison.tables import INCONCLUSIVE, LOST, rates_at, system_answers, table_of
 
 from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
 from facematch_comparison.model import Rate
-from facematch_comparison.stats.bootstrap import RedrawnThreshold
 from facematch_core import Decision, InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
@@ -62,10 +61,8 @@ def test_a_group_is_that_of_both():
     assert group.take(np.array([2, 0])).within.tolist() == [1, 0]
 
 
-NO_PAIR, ONE_PAIR, TWO_PAIRS = (np.zeros(count, bool) for count in range(3))
 TABLE = system_answers([80, 20], [10], threshold=None).table
 OTHER = system_answers([80], [10], "b").table
-ALONE = stats.Clusters(np.array([1]), None)
 
 
 def ruled(rule):
@@ -82,21 +79,10 @@ def difference(*tables, **more):
     [
         lambda: attrs.evolve(TABLE, scores=np.array([1.0])),
         lambda: attrs.evolve(TABLE, decisions=np.full(3, -1, np.int8)).passed(None),
-        lambda: stats.exact_interval(2, 1),
-        lambda: stats.exact_interval(0, 4, float("nan")),
-        lambda: stats.exact_upper(0, 4, 1.0),
         lambda: stats.trials_for(0),
-        lambda: stats.interval(NO_PAIR, stats.Clusters(np.zeros(0, int), None)),
-        lambda: stats.interval(ONE_PAIR, ALONE, 1),
+        lambda: stats.trials_for(0.1, confidence=1.0),
         lambda: stats.bounds(Rate(errors=0, trials=0)),
-        lambda: stats.rates_at(ruled(ThresholdRule.VENDOR), 1),
-        lambda: stats.threshold_for_fmr(TABLE, 1.5),
-        lambda: stats.threshold_for_fmr(system_answers([LOST], [LOST]).table, 0.1),
-        lambda: stats.threshold_for_fmr(ruled(ThresholdRule.VENDOR), 0.1),
-        lambda: stats.det_curve([1, float("nan")], [1]),
-        lambda: RedrawnThreshold(TABLE, 1.0, np.arange(9)),
-        lambda: stats.mcnemar(ONE_PAIR, TWO_PAIRS),
-        lambda: stats.paired_difference(TWO_PAIRS, TWO_PAIRS, np.zeros(1, int)),
+        lambda: rates_at(ruled(ThresholdRule.VENDOR), 1),
         lambda: difference(TABLE, OTHER),
         lambda: difference(TABLE, TABLE, resamples=19),
     ],

@@ -1,10 +1,14 @@
 """Answers for the tests of what is concluded of them, written down score by score."""
 
+from types import SimpleNamespace
+
 import attrs
 import numpy as np
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
 from facematch_comparison.answers import Answers, Grouping, ScoreTable
+from facematch_comparison.stats import Rates
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
 #: What a pair can come to, beside a score: a failure to acquire, no answer.
@@ -26,6 +30,19 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
         "reference_subjects": reference,
     }
     return ScoreTable(name=name, rule=rule, scores=scores, **(usual | columns))
+
+
+def rates_at(table, threshold, confidence=0.95):
+    """Every rate at one threshold, or of the system's own decisions."""
+    rates = Rates(table, confidence)
+    return SimpleNamespace(
+        **{name: rates.at(name, threshold) for name in ("fmr", "fnmr", "far", "frr", "fta")}
+    )
+
+
+def exact_ends(errors, trials, confidence=0.95):
+    """Clopper and Pearson's, by statsmodels."""
+    return pytest.approx(proportion_confint(errors, trials, 1 - confidence, method="beta"))
 
 
 def system_answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, decisions=None, **more):
