@@ -28,6 +28,7 @@ from .model import (
     Costs,
     Evaluation,
     Evidence,
+    Histogram,
     Interval,
     OperatingPoint,
     PointAt,
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
 
 #: Below this, more pairs would be needed than anybody compares.
 LEAST_FMR: Final = 1e-9
+
+#: Of a histogram: enough to see a second hill, few enough for a page.
+BINS: Final = 40
 
 #: Where the threshold of an operating point comes from.
 CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
@@ -326,6 +330,7 @@ class _SystemJudge:
                 if why_reversed
                 else stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
                 score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
+                histogram=_histogram(judged) if len(scores) else None,
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
@@ -402,6 +407,15 @@ class _SystemJudge:
                 confidence=self.confidence,
             ),
         )
+
+
+def _histogram(table: ScoreTable) -> Histogram:
+    edges = np.histogram_bin_edges(table.scores[table.scored], BINS)
+    mated, others = (
+        np.histogram(table.scores[table.scored & kind], edges)[0].tolist()
+        for kind in (table.mated, ~table.mated)
+    )
+    return Histogram(edges=tuple(edges.tolist()), mated=tuple(mated), non_mated=tuple(others))
 
 
 def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, str | None]:

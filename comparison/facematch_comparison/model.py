@@ -279,6 +279,21 @@ class Curve:
 
 
 @attrs.frozen(kw_only=True)
+class Histogram:
+    """How many pairs of each kind have which scores.
+
+    Attributes:
+        edges: K + 1 of them, rising, of bins of one width. A score on an edge is in the bin above
+            it, the highest in the last one.
+        mated, non_mated: K counts of the pairs that are judged.
+    """
+
+    edges: tuple[float, ...]
+    mated: tuple[int, ...]
+    non_mated: tuple[int, ...]
+
+
+@attrs.frozen(kw_only=True)
 class Transactions:
     """How a system does where a person may try several times: the best attempt counts.
 
@@ -495,6 +510,7 @@ class System:
         curve: None without scores, and if they run the wrong way.
         pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
         score_range: The lowest and the highest score; None without any.
+        histogram: Of the scores; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
         auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
@@ -538,6 +554,7 @@ class System:
     group_differences: tuple[GroupDifference, ...] = ()
     cost: ExpectedCost | None = None
     transactions: Transactions | None = None
+    histogram: Histogram | None = None
 
     def __repr__(self) -> str:
         at = self.point

@@ -243,7 +243,10 @@ def _write_pairs(
         pair
         for answers, system in zip(source.answers, evaluation.systems, strict=True)
         if system.point is not None and (options["gallery"] or options["wrong"])
-        for pair in writing.wrong_pairs(answers, system.point.threshold, study)
+        # Without a threshold of ours it is judged by its own decisions.
+        for pair in writing.wrong_pairs(
+            answers, None if system.at_required is None else system.at_required.threshold, study
+        )
     ]
     for path, content in ((options["wrong"], wrong), (options["answers"], source.answers)):
         if path is not None and path.suffix.lower() == ".json":

@@ -107,6 +107,7 @@ def _sections(
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
         (more, "differences", "Is the difference real?", False),
+        (some("curve"), "thresholds", "Scores and thresholds", False),
         (tables.at_fmrs, "fmrs", "At other false match rates", False),
         (tables.costs, "costs", "What an attempt costs", False),
         (tables.transactions, "transactions", "If people may try again", False),

@@ -1,5 +1,7 @@
 """The figures of a report, as SVG that follows the colours of the page around it.
 
+A figure is drawn by a function of the evaluation that gives None where there is nothing to show.
+
 Nothing in a figure has a colour of its own: lines, bands and marks take ``currentColor`` from
 classes (``s0`` to ``s5``) that the style sheet knows for light, dark and print. Systems differ by
 colour, dashes and markers, so that any one of them will do.
@@ -8,6 +10,7 @@ colour, dashes and markers, so that any one of them will do.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import Final
@@ -15,6 +18,7 @@ from typing import Final
 import attrs
 from markupsafe import Markup
 
+from facematch_comparison import numbers
 from facematch_comparison.model import Evaluation, OperatingPoint, Rate
 
 from .values import plain
@@ -28,6 +32,8 @@ _PLAIN: Final = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.9, 0.99, 1.0)
 
 #: Lengths of line and gap; a whole line first.
 _DASHES: Final = ("", "8 4", "2 3", "9 3 2 3")
+DASHED: Final = _DASHES[1]
+
 #: Marks about (0, 0), 10 wide and high.
 _MARKS: Final = (
     "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z",
@@ -93,7 +99,8 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
-        plot.line(plot.corners(curve.fmr, curve.frr), place)
+        style = style_of(place)
+        plot.line(plot.corners(curve.fmr, curve.frr), style.colour, style.dashes)
     for place, kind, at in points:
         hollow = at is not evaluation.systems[place].point
         plot.mark(at, place, f"systems.{place}.{kind}", hollow=hollow)
@@ -106,6 +113,180 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         "The nearer to the lower left corner, the fewer errors. Crosses and bands are intervals. "
         "The numbers are in the table below.",
     )
+
+
+def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
+    """FMR and FRR of one system at every threshold of its curve, and the one that was chosen."""
+    system, colour = evaluation.systems[place], style_of(place).colour
+    curve, at = system.curve, system.at_required or system.at_default
+    if curve is None or system.score_range is None:
+        return None
+    x = _linear(*system.score_range, numbers.score)
+    y = _axis([at.fmr, at.frr] if at else [], [curve.fmr, curve.frr])
+    plot = _Plot(name, x, y, "threshold", "of the pairs")
+    for kind, dashes, height in (("frr", "", 0.3), ("fmr", DASHED, 0.7)):
+        low, high, rates = (
+            plot.corners(curve.thresholds, getattr(curve, kind + end))
+            for end in ("_low", "_high", "")
+        )
+        plot.band(low, high, place)
+        plot.line(rates, colour, dashes)
+        level = plot.top + height * (plot.bottom - plot.top)
+        across, up = min(rates, key=lambda corner: abs(corner[1] - level))
+        plot.beside(kind.upper(), across, (up + 4, up - 14, up + 22), f"label {colour}", space=12)
+    if at is not None and at.threshold is not None:
+        here = x.at(at.threshold)
+        plot.path("limit", f"M{here} {plot.top}V{plot.bottom}")
+        for rate in (at.frr, at.fmr):
+            plot.bar(here, rate.value or 0.0, _ends(rate), place, upright=True)
+        words = f"threshold {numbers.score(at.threshold)}"
+        plot.beside(words, here, range(plot.top + 12, plot.bottom, 30), "note")
+    return plot.svg(
+        f"FMR and FRR of {plain(system.name)} against the threshold",
+        "The higher the threshold, the fewer others pass (FMR, dashed), and the more genuine "
+        "people are turned away (FRR). Bands are intervals, the upright line is the threshold at "
+        "which the system is judged.",
+    )
+
+
+def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
+    """How the scores of one system are distributed: of mated pairs, and of all others."""
+    system, colour = evaluation.systems[place], style_of(place).colour
+    histogram, at = system.histogram, system.at_required or system.at_default
+    if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
+        return None
+    x = _linear(histogram.edges[0], histogram.edges[-1], numbers.score)
+    shares = [
+        [count / sum(counts) for count in counts]
+        for counts in (histogram.mated, histogram.non_mated)
+    ]
+    most = max(map(max, shares))
+    # By the root, so that a small hill of wrong labels is seen beside a large one.
+    y = _Axis(
+        lambda share: 0.94 * math.sqrt(share / most),
+        [(share, f"{100 * share:g} %", True) for share in (0, 0.01, *_TICKS[7:14]) if share < most],
+    )
+    plot = _Plot(name, x, y, "score", "of the pairs of a kind")
+    for kind, of_kind, dashes in zip(("mated", "non-mated"), shares, ("", DASHED), strict=True):
+        across = [edge for edge in histogram.edges for _ in range(2)]
+        up = [0.0, *(share for share in of_kind for _ in range(2)), 0.0]
+        corners = plot.corners(across, up)
+        if not dashes:
+            plot.band(plot.corners(across, [0.0] * len(across)), corners, place)
+        plot.line(corners, colour, dashes)
+        left, top = min(corners, key=lambda corner: corner[1])
+        plot.beside(kind, left, (top + 12, top + 30, top + 48), f"label {colour}", space=12)
+    if at is not None and at.threshold is not None:
+        here = x.at(at.threshold)
+        plot.path("limit", f"M{here} {plot.top}V{plot.bottom}")
+        plot.beside("threshold", here, range(plot.top + 12, plot.bottom, 30), "note")
+    return plot.svg(
+        f"Scores of {plain(system.name)}",
+        "How often which score was given: to mated pairs, and to non-mated pairs (dashed). The "
+        "upright line is the threshold at which the system is judged.",
+    )
+
+
+def differences(evaluation: Evaluation, name: str) -> Markup | None:
+    """The difference of the FRR of every two systems, each with its interval."""
+    place_of = {system.name: place for place, system in enumerate(evaluation.systems)}
+    rows = [
+        _Row(
+            f"{two.first} \N{MINUS SIGN} {two.second}",
+            two.frr.value,
+            (two.frr.interval.low, two.frr.interval.high),
+            place_of.get(two.better or two.first, 0),
+            is_hollow=not two.is_real,
+        )
+        for two in evaluation.differences
+        if two.frr
+    ]
+    far = max((abs(end) for row in rows for end in row.ends), default=0.0) or 0.01
+    x = _linear(-far, far, lambda value: numbers.points(value, far))
+    return _dots(
+        *(name, rows, x, "FRR of the first less that of the second, in percentage points", 0.0, ""),
+        "Differences of the FRR of two systems",
+        "A dot for every two systems, with the interval of the difference. Where it is hollow, the "
+        "difference may be chance. The numbers are in the table of differences.",
+    )
+
+
+def groups(evaluation: Evaluation, rate: str, name: str) -> Markup | None:
+    """FRR or FMR of each group at the threshold of each system, which is one for all groups."""
+    rows = [
+        _Row(
+            f"{cell.group} ({system.name})" if len(evaluation.systems) > 1 else cell.group,
+            of.value,
+            _ends(of),
+            place,
+            is_hollow=cell.too_few is not None,
+        )
+        for place, system in enumerate(evaluation.systems)
+        for cell in system.groups
+        if (of := getattr(cell, rate)).value is not None
+    ]
+    # Bars of too few people go over the edge.
+    sure = [
+        of
+        for system in evaluation.systems
+        for cell in system.groups
+        if cell.too_few is None and (of := getattr(cell, rate)).value is not None
+    ]
+    required = evaluation.required_fmr if rate == "fmr" else None
+    x = _axis(sure, [], required or 0.0)
+    words = {
+        "frr": "FRR: genuine people turned away",
+        "fmr": "FMR: pairs of two people of the group that pass",
+    }[rate]
+    return _dots(
+        *(name, rows, x, words, required, "required FMR"),
+        f"{rate.upper()} by group, at one threshold for all groups",
+        "A dot for each group and system, with the interval of its rate. A hollow one has too few "
+        "people to say anything. The numbers are in the table of groups.",
+    )
+
+
+@attrs.frozen
+class _Row:
+    """A dot with a bar; hollow where nothing is concluded of it."""
+
+    label: str
+    value: float
+    ends: tuple[float, float]
+    place: int
+    is_hollow: bool = attrs.field(kw_only=True)
+
+
+def _dots(  # noqa: PLR0917 - rows, their axis, and the words of it
+    name: str,
+    rows: Sequence[_Row],
+    x: _Axis,
+    x_name: str,
+    limit: float | None,
+    limit_name: str,
+    title: str,
+    description: str,
+) -> Markup | None:
+    """A figure of rows, one below the other, with a line at a limit."""
+    if not rows:
+        return None
+    y = _Axis(
+        lambda row: 1 - (row + 0.5) / len(rows),
+        [(row, _short(each.label, 26), True) for row, each in enumerate(rows)],
+    )
+    plot = _Plot(name, x, y, x_name, "", left=190, height=66 + 22 * len(rows))
+    if limit is not None:
+        plot.path("limit", f"M{x.at(limit)} {plot.top}V{plot.bottom}")
+    for row, each in enumerate(rows):
+        plot.bar(y.at(row), each.value, each.ends, each.place, is_hollow=each.is_hollow)
+    if limit is not None:
+        plot.beside(limit_name, x.at(limit), [y.at(row) + 15 for row in range(len(rows))], "note")
+    return plot.svg(title, description)
+
+
+def _short(words: str, most: int) -> str:
+    words = plain(words)
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 @attrs.define
@@ -150,6 +331,18 @@ def _axis(
     return _Axis(share, [(0.0, "0", True), *ticks] if gap else ticks)
 
 
+def _linear(low: float, high: float, form: Callable[[float], str]) -> _Axis:
+    """An axis of even steps that holds two numbers, with some five ticks."""
+    wide = high - low or 1.0
+    power = 10.0 ** math.floor(math.log10(wide / 3))
+    step = power * max(times for times in (1, 2, 2.5, 5) if times * power <= wide / 3)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return _Axis(
+        lambda value: (value - low) / wide,
+        [(tick * step, form(tick * step), True) for tick in range(first, last + 1)],
+    )
+
+
 def _ends(rate: Rate) -> tuple[float, float]:
     value = rate.value or 0.0
     return (rate.interval.low, rate.interval.high) if rate.interval else (value, value)
@@ -158,10 +351,21 @@ def _ends(rate: Rate) -> tuple[float, float]:
 class _Plot:
     """A figure to draw on: axes with a grid first, then whatever is added, in that order."""
 
-    width, height, left, right, top, bottom = 480, 340, 62, 460, 10, 294
+    width, right, top = 480, 460, 10
 
-    def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        x: _Axis,
+        y: _Axis,
+        x_name: str,
+        y_name: str,
+        *,
+        left: int = 62,
+        height: int = 340,
+    ) -> None:
         self.name, self.x, self.y = name, x, y
+        self.left, self.height, self.bottom = left, height, height - 46
         x.start, x.end, y.start, y.end = self.left, self.right, self.bottom, self.top
         self._parts: list[Markup] = []
         self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
@@ -175,7 +379,10 @@ class _Plot:
             self.text(words, here, self.bottom + 17, "middle")
         for here, words in _with_room(up, lambda _: 9.0):
             self.text(words, self.left - 6, here + 4.5, "end")
-        self.text(x_name, (self.left + self.right) / 2, self.height - 8, "middle")
+        # In the middle of its axis, but for one that is too long for it.
+        wide = 3.3 * len(x_name)
+        middle = min((self.left + self.right) / 2, self.width - wide)
+        self.text(x_name, middle, self.height - 8, "middle")
         middle = (self.top + self.bottom) / 2
         self._add(
             '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>',
@@ -202,12 +409,11 @@ class _Plot:
             for x, y in zip(across, up, strict=True)
         ]
 
-    def line(self, corners: _Corners, place: int) -> None:
-        style = style_of(place)
+    def line(self, corners: _Corners, colour: str, dashes: str) -> None:
         self._add(
             '<polyline class="line {}" clip-path="url(#{}-inside)" points="{}" '
             'stroke-dasharray="{}"/>',
-            *(style.colour, self.name, _path(corners), style.dashes or "none"),
+            *(colour, self.name, _path(corners), dashes or "none"),
         )
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
@@ -233,11 +439,34 @@ class _Plot:
         )
         self._taken.append((x - 7, y - 7, x + 7, y + 7))
 
+    def bar(
+        self,
+        along: float,
+        value: float,
+        ends: tuple[float, float],
+        place: int,
+        *,
+        upright: bool = False,
+        is_hollow: bool = False,
+    ) -> None:
+        """A dot at a value with its interval, so far along the other axis."""
+        style, axis = style_of(place), self.y if upright else self.x
+        here, (low, high) = axis.at(value), map(axis.at, ends)
+        near, far = along - 4, along + 4
+        bar = f"M{low} {along}H{high}M{low} {near}V{far}M{high} {near}V{far}"
+        if upright:
+            bar = f"M{along} {low}V{high}M{near} {low}H{far}M{near} {high}H{far}"
+        self.path(f"cross {style.colour}", bar)
+        x, y = (along, here) if upright else (here, along)
+        self._add(
+            '<path class="mark {}{}" transform="translate({} {})" d="{}"/>',
+            *(style.colour, " hollow" if is_hollow else "", x, y, style.mark),
+        )
+        self._taken.append((x - 7, y - 7, x + 7, y + 7))
+
     def label(self, name: str, at: OperatingPoint, place: int) -> None:
-        words = plain(name)
-        words = words if len(words) <= 18 else f"{words[:17]}…"
-        x, y = self._where(at)
-        self.beside(words, x, (y - 8, y + 18), f"label {style_of(place).colour}", space=9)
+        (x, y), colour = self._where(at), style_of(place).colour
+        self.beside(_short(name, 18), x, (y - 8, y + 18), f"label {colour}", space=9)
 
     def beside(
         self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5

@@ -78,11 +78,12 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
 
 
 def test_a_section_without_data_is_not_there():
-    decide = ["cannot", "differences", "fmrs", "costs", "transactions", "groups", "service"]
+    decide = ["cannot", "differences", "thresholds", "fmrs", "costs", "transactions", "groups"]
+    decide += ["service"]
     check = ["paired", "cross", "tested", "method"]
     assert sections("full") == decide + check
     assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
-    assert {"paired", "fmrs"}.isdisjoint(sections("silent"))
+    assert {"paired", "fmrs", "thresholds"}.isdisjoint(sections("silent"))
     for name in EVALUATIONS:
         (nav,) = page(name).all("nav")
         assert [link.attributes["href"][1:] for link in nav.all("a")] == sections(name)

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.reading import read_html
 from kit.comparison.samples import EVALUATIONS, full, two
+from kit.comparison.tables import system_answers
 
+from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Rate
 from facematch_comparison.report import plots
 
@@ -74,12 +76,70 @@ def test_any_point_stands_where_its_rates_are(rates):
 def test_names_are_text_and_what_was_not_measured_is_not_drawn():
     system = attrs.evolve(full().systems[0], name="</svg><b>&")
     bare = attrs.evolve(system, **dict.fromkeys(("at_required", "at_default", "curve")))
-    drawn, nothing = (
+    shown, nothing = (
         plots.det(attrs.evolve(full(), systems=(each,)), "det") for each in (system, bare)
     )
-    assert "<b>" not in drawn
-    assert "</svg><b>&" in read_html(str(drawn)).text()
+    assert "<b>" not in shown
+    assert "</svg><b>&" in read_html(str(shown)).text()
     assert nothing is None
+
+
+def drawn(name):
+    """Every figure of an evaluation, apart from the first one of its page."""
+    evaluation = EVALUATIONS[name]()
+    places = range(len(evaluation.systems))
+    figures = {
+        **{f"thresholds {at}": plots.thresholds(evaluation, at, f"t{at}") for at in places},
+        **{f"scores {at}": plots.scores(evaluation, at, f"s{at}") for at in places},
+        **{f"groups {rate}": plots.groups(evaluation, rate, rate) for rate in ("frr", "fmr")},
+        "differences": plots.differences(evaluation, "d"),
+    }
+    return evaluation, {key: svg for key, svg in figures.items() if svg is not None}
+
+
+@pytest.mark.parametrize("name", EVALUATIONS)
+def test_there_is_a_figure_where_there_is_something_to_see_and_marks_are_inside(name):
+    evaluation, figures = drawn(name)
+    systems = evaluation.systems
+    expected = {f"thresholds {at}" for at, system in enumerate(systems) if system.curve}
+    for at, system in enumerate(systems):
+        histogram = system.histogram
+        if histogram and any(histogram.mated) and any(histogram.non_mated):
+            expected.add(f"scores {at}")
+    cells = [cell for system in systems for cell in system.groups]
+    expected |= {f"groups {rate}" for rate in ("frr", "fmr") if any(cells)}
+    expected |= {"differences"} if any(two.frr for two in evaluation.differences) else set()
+    assert set(figures) == expected
+    for key, svg in figures.items():
+        left, top, right, bottom = inside(svg)
+        places = [
+            numbers(path.attributes["transform"])
+            for path in read_html(str(svg)).all("path")
+            if path.attributes["class"].startswith("mark")
+        ]
+        assert all(left <= x <= right and top <= y <= bottom for x, y in places), key
+        assert (
+            len(places)
+            == {
+                "thresholds": 2,
+                "scores": 0,
+                "groups": sum(getattr(cell, key[-3:]).trials > 0 for cell in cells)
+                if key.startswith("groups")
+                else 0,
+                "differences": sum(two.frr is not None for two in evaluation.differences),
+            }[key.partition(" ")[0]]
+        )
+
+
+def test_scores_of_wrong_labels_are_a_hill_of_their_own():
+    """Every pair is in the histogram, and 30 of 300 mated pairs score as strangers do."""
+    system = system_answers([90] * 270 + [10] * 30, [10, 20, 15] * 200)
+    (judged,) = evaluate([system], required_fmr=0.01).systems
+    histogram = judged.histogram
+    assert (sum(histogram.mated), sum(histogram.non_mated)) == (300, 600)
+    assert (histogram.mated[0], histogram.mated[-1]) == (30, 270)
+    assert (histogram.edges[0], histogram.edges[-1]) == judged.score_range == (10, 90)
+    assert len(histogram.edges) == len(histogram.mated) + 1
 
 
 @pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
