@@ -1,1 +1,1 @@
-"""What every room stands on: time, threads, files, addresses, and keeping secrets out of words."""
+"""What all rooms are built on: time, threads, files, addresses, and secrets kept out of words."""

@@ -19,6 +19,7 @@ import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.cli.text import MEANING
+from facematch_core.config import opening as config
 from facematch_mock_server.vendors import all_claims, vendor_names
 
 ROOT = Path(__file__).parents[2]
@@ -29,117 +30,8 @@ CODE = ("facematch_core", "backends", "comparison", "mock_server")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 #: Pages that are there once the site is built.
 CLAIMS = {DOCS / "claims" / f"{vendor}.md" for vendor in vendor_names()}
-#: More than this nobody reads. Output and generated parts do not count.
-MOST_WORDS = 40_000
 #: Folders for those who carry the project on: nobody needs them to use the library.
 OF_MAINTAINERS = {"evidence", "maintain"}
-GENERATED = re.compile(r"(?s)<!-- generated.*?<!-- end -->")
-OUTPUT = re.compile(r"(?ms)^```text\n.*?^```")
-#: A name whose docstring is shown, and how.
-DIRECTIVE = re.compile(r"(?m)^:::.*$(\n {4,}.*$)*")
-CONSOLE = re.compile(r"(?ms)^```console\n(.*?)^```")
-
-
-def pages():
-    """What people have written for users."""
-    for page in [README, *sorted(DOCS.rglob("*.md"))]:
-        if not OF_MAINTAINERS & {*page.parts} and "LICENSE" not in page.name:
-            yield page
-
-
-def handwritten(text):
-    """How many words of a page a person wrote: code and commands, but not what they print."""
-
-    def commands(block):
-        return "\n".join(line for line in block[1].splitlines() if line.startswith("$ "))
-
-    for pattern, instead in ((GENERATED, ""), (OUTPUT, ""), (DIRECTIVE, ""), (CONSOLE, commands)):
-        text = pattern.sub(instead, text)
-    return sum(1 for word in text.split() if re.search(r"\w", word))
-
-
-def test_all_pages_can_be_read_in_a_few_hours():
-    words = {page: handwritten(page.read_text(encoding="utf-8")) for page in pages()}
-    assert sum(words.values()) <= MOST_WORDS, sorted(words.items(), key=lambda item: -item[1])
-
-
-def test_prose_and_commands_count_and_output_does_not():
-    printed = "```text\nprinted\n```\n```console\n$ make demo\nprinted\n```\n"
-    assert handwritten(f"Two words.\n\n::: a.name\n\n| --- |\n{printed}") == 4
-
-
-def test_an_unwanted_word_is_found_where_readers_are():
-    """In prose, comments, docstrings and texts; in no name, no code, nor where it is allowed."""
-    words = {"foo bar": "baz"}
-    code = '"""We foo bar."""\nfoo_bar = f"{foo_bar}"  # foo\nx = "foo bar"  # foo bar\n'
-    for path, text, lines in (
-        ("a.md", "People foo\nbar.\n```python\nfoo bar\n```\n", [1]),
-        ("a.py", code, [1, 3, 3]),
-        ("a.js", "foo bar = 1; // is foo bar\n", [1]),
-    ):
-        expected = [f"{path}:{line}: 'foo bar': write baz" for line in lines]
-        assert list(findings(path, text, words)) == expected
-        assert not list(findings(path, text, words, [{"paths": ["a.*"], "words": ["foo bar"]}]))
-
-
-NAMES = {"banned": ["foo", "left"], "free_beside": {"left": ["right", "top"]}, "allowed": []}
-
-
-@pytest.mark.parametrize(
-    "code",
-    [
-        "foo = 1",
-        "_FOO_: int = 1",
-        "for x, (foo, *y) in z: pass",
-        "[foo for foo in x]",
-        "(foo := 1)",
-        "with x as foo: pass",
-        "def foo(): pass",
-        "async def foo(): pass",
-        "class Foo: pass",
-        "lambda foo: 1",
-        "def x(*, foo=1): pass",
-        "def x(**foo): pass",
-        "self.foo = 1",
-        "import x as foo",
-        "from x import y as foo",
-        "try: pass\nexcept E as foo: pass",
-        "match x:\n  case [foo]: pass",
-        "match x:\n  case [*foo]: pass",
-        "match x:\n  case {**foo}: pass",
-        "match x:\n  case int() as foo: pass",
-    ],
-)
-def test_an_unwanted_name_is_found_wherever_python_binds_a_name(code):
-    (finding,) = name_findings("a.py", f"\n{code}", NAMES)
-    assert re.fullmatch(r"a\.py:[23]: '_?foo_?': name what it holds", finding.lower())
-
-
-def test_a_name_that_is_only_read_or_that_another_module_chose_is_free():
-    code = "import foo\nfrom x import foo\nfoo(x.foo, foo=foo)\nfood = 'foo = 1'\n"
-    assert not list(name_findings("a.py", code, NAMES))
-
-
-@pytest.mark.parametrize(("code", "lines"), [("left = 1", [1]), ("left = 1\ntop = 2", [])])
-def test_left_is_free_beside_right_or_top(code, lines):
-    expected = [f"a.py:{line}: 'left': name what it holds" for line in lines]
-    assert list(name_findings("a.py", code, NAMES)) == expected
-
-
-def test_a_public_name_is_allowed_where_the_list_says_so():
-    entry = {"path": "a/*.py", "name": "foo", "why": "users have it"}
-    names = NAMES | {"allowed": [entry]}
-    assert not list(name_findings("a/b.py", "foo = 1", names))
-    assert list(name_findings("b.py", "foo = 1", names))
-    assert list(name_findings("a/b.py", "Foo = 1", names))
-
-
-def test_names_in_templates_and_in_blocks_of_pages_count():
-    (finding,) = name_findings("a.py.txt", "class ${Name}X:\n    foo = 1\n", NAMES)
-    assert finding.startswith("a.py.txt:2:")
-    page = "Text\n\n  ```python\n  x = 1\n  foo = 1\n  ```\n```python\nfoo = ...?\n```\n"
-    (finding,) = name_findings("a.md", page, NAMES)
-    assert finding.startswith("a.md:5:")
 
 
 def test_readme_names_every_target_of_the_makefile():
@@ -270,6 +162,7 @@ def searched(site):
     return {entry["location"].partition("#")[0] for entry in index["docs"]}
 
 
+@pytest.mark.docs
 def test_a_warning_ends_the_build_and_the_search_leaves_out_claims_and_maintainers(tmp_path):
     """`--strict --quiet` alone would not even count a warning. The hooks are those of the site."""
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
