@@ -331,11 +331,8 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     },
     "circuit_breaker": {
         "failures": int,
-        "share": float,
         "of_last": int,
         "within_s": float,
-        "slow_s": float,
-        "unanswered": int,
         "open_s": float,
         "longest_open_s": float,
     },

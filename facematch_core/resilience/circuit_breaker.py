@@ -39,8 +39,6 @@ class _Evidence(enum.Enum):
     ANSWERS = enum.auto()
     NO_CREDIT = enum.auto()
     FAILS = enum.auto()
-    #: A deadline ended before anything was received.
-    TIMED_OUT = enum.auto()
     NOTHING = enum.auto()
 
 
@@ -50,7 +48,6 @@ _EVIDENCE: tuple[tuple[type[errors.VendorError], _Evidence], ...] = (
     (errors.InsufficientCredit, _Evidence.NO_CREDIT),
     (errors.RateLimited, _Evidence.ANSWERS),
     (errors.EnvironmentMismatch, _Evidence.ANSWERS),
-    (errors.DeadlineExceeded, _Evidence.TIMED_OUT),
     (errors.VendorUnavailable, _Evidence.FAILS),
     (errors.OutcomeUnknown, _Evidence.FAILS),
     (errors.UnexpectedResponse, _Evidence.FAILS),
@@ -66,13 +63,10 @@ def _read_evidence(outcome: policy.Outcome) -> _Evidence:
         return _Evidence.NOTHING
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:
         # Without a status, the deadline ended before anything was sent.
-        return _Evidence.TIMED_OUT if error.status_code is None else _Evidence.ANSWERS
+        return _Evidence.FAILS if error.status_code is None else _Evidence.ANSWERS
     return next(evidence for kind, evidence in _EVIDENCE if isinstance(error, kind))
 
 
-_share = policy.must_be(
-    "a number above 0, at most 1", lambda value: policy.is_number(value) and 0 < value <= 1
-)
 _count = policy.must_be(
     "a whole number, 1 or more", lambda value: type(value) is int and value >= 1
 )
@@ -82,9 +76,9 @@ _count = policy.must_be(
 class CircuitBreaker(policy.Policy):
     """Stops asking a vendor that is down, and tries one call now and then until it answers again.
 
-    While closed it lets all calls through, side by side. After `failures` failures in a row, or if
-    more than `share` of the last `of_last` calls failed, none older than `within_s`, it opens:
-    calls are refused with `BreakerOpen` before anything is sent.
+    While closed it lets all calls through, side by side. Once `failures` of the last `of_last`
+    calls failed, none older than `within_s`, it opens: calls are refused with `BreakerOpen` before
+    anything is sent.
     When `open_s` is over, exactly one call is let through, the probe; all others are still refused.
     If the probe is answered the breaker closes. If it fails, the breaker opens for twice as long as
     before, up to `longest_open_s`, because a probe whose answer is lost may be charged. A probe
@@ -93,10 +87,9 @@ class CircuitBreaker(policy.Policy):
 
     A call that may have waited in a `RateLimiter` is checked again before it is sent.
 
-    A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer.
-    A refused request, a bad key, a throttle and a negative verdict are none. A call that its
-    deadline ended is one if the vendor had `slow_s` to answer. A shorter one says more of its
-    caller: it counts for the share, and `unanswered` of them in a row open the breaker.
+    A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer,
+    none before the deadline, however short that was. A refused request, a bad key, a throttle and a
+    negative verdict are none.
 
     Once the vendor says that there is no credit, calls are refused with `InsufficientCredit`. Such
     an answer costs nothing, so one call is let through every `longest_open_s`, until one is
@@ -106,18 +99,10 @@ class CircuitBreaker(policy.Policy):
     call is under way.
 
     Args:
-        failures: How many in a row open it, at least 1. Any answer in between starts the count
-            again.
-        share: The share of failures that the last `of_last` calls may have, above 0 and at most 1;
-            1 for any.
-        of_last: Of how many calls that say something of the vendor the share is taken, at least 1.
-            As long as there are fewer, there is none.
+        failures: How many open it, at least 1.
+        of_last: Of how many calls that say something of the vendor, at least `failures`; None for
+            half as many again: 7 for 5.
         within_s: Older calls than this do not count, above 0.
-        slow_s: A call that its deadline ended is a failure if the vendor was asked for so long,
-            above 0.
-        unanswered: How many calls in a row open it that their deadlines ended, however short those
-            were, at least 1. Any answer in between, a refusal or a throttle too, starts the count
-            again.
         open_s: How long it is open at first, above 0.
         longest_open_s: The longest that it stays open, above 0; `open_s` if that is longer.
         name: Of the vendor, for messages; None for the name of the backend.
@@ -128,21 +113,14 @@ class CircuitBreaker(policy.Policy):
     """
 
     failures: int = attrs.field(default=5, validator=_count)
-    share: float = attrs.field(default=0.5, validator=_share)
-    of_last: int = attrs.field(default=20, validator=_count)
+    of_last: int | None = attrs.field(default=None, validator=attrs.validators.optional(_count))
     within_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
-    slow_s: float = attrs.field(default=5.0, validator=policy.positive_seconds)
-    unanswered: int = attrs.field(default=10, validator=_count)
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
     longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     name: str | None = None
     clock: Clock = attrs.field(default=None, converter=policy.or_system_clock, repr=False)
-    #: When the last calls in a row failed.
-    _failed_at: collections.deque[float] = attrs.field(init=False, repr=False)
-    #: When the last calls ended, and whether they were no answers.
+    #: When the last calls ended, and whether they failed.
     _ends: collections.deque[tuple[float, bool]] = attrs.field(init=False, repr=False)
-    #: Calls in a row that their deadlines ended; a probe goes on counting.
-    _timeouts: int = attrs.field(init=False, default=0, repr=False)
     #: When a probe may be made, on the monotonic clock; None while closed.
     _opens_at: float | None = attrs.field(init=False, default=None, repr=False)
     #: The length of the pause, 0 while closed.
@@ -155,8 +133,13 @@ class CircuitBreaker(policy.Policy):
     _changes: int = attrs.field(init=False, default=0, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._failed_at = collections.deque(maxlen=self.failures)
-        self._ends = collections.deque(maxlen=self.of_last)
+        of_last = self.failures * 3 // 2 if self.of_last is None else self.of_last
+        if of_last < self.failures:
+            raise errors.ConfigurationError(
+                f"CircuitBreaker: of_last must be {self.failures} or more, as failures is, not "
+                f"{of_last}."
+            )
+        self._ends = collections.deque(maxlen=of_last)
 
     @property
     def state(self) -> BreakerState:
@@ -254,37 +237,20 @@ class CircuitBreaker(policy.Policy):
         evidence = _read_evidence(outcome)
         if evidence is _Evidence.NOTHING:
             return
-        is_timeout = evidence is _Evidence.TIMED_OUT
-        is_slow = (outcome.asked_s or 0.0) >= self.slow_s
-        is_failure = evidence is _Evidence.FAILS or (is_timeout and is_slow)
-        self._ends.append((now, is_failure or is_timeout))
-        if is_timeout:
-            self._timeouts += 1
-        elif not is_failure:
-            self._timeouts = 0
-        if is_failure:
-            self._failed_at.append(now)
-        elif evidence is _Evidence.WORKS:
-            self._failed_at.clear()
+        is_failure, since = evidence is _Evidence.FAILS, now - self.within_s
+        self._ends.append((now, is_failure))
         if evidence is _Evidence.NO_CREDIT:
             self._open(now, has_no_credit=True)
         elif evidence is _Evidence.WORKS and is_probe:
             self._close()
-        elif is_failure or is_timeout:
-            since = now - self.within_s
-            in_a_row = sum(at >= since for at in tuple(self._failed_at))
-            ends = [has_failed for at, has_failed in tuple(self._ends) if at >= since]
-            if (
-                (is_failure and (is_probe or in_a_row >= self.failures))
-                or (is_timeout and self._timeouts >= self.unanswered)
-                or (len(ends) >= self.of_last and sum(ends) > self.share * len(ends))
-            ):
+        elif is_failure:
+            failures = sum(has_failed and at >= since for at, has_failed in tuple(self._ends))
+            if is_probe or failures >= self.failures:
                 self._open(now)
 
     def _open(self, now: float, *, has_no_credit: bool = False) -> None:
         longest_s = max(self.longest_open_s, self.open_s)
         self._changes += 1
-        self._failed_at.clear()
         self._ends.clear()
         self._has_no_credit = has_no_credit
         doubled_s = min(2 * self._pause_s or self.open_s, longest_s)
@@ -293,7 +259,6 @@ class CircuitBreaker(policy.Policy):
 
     def _close(self) -> None:
         self._changes += 1
-        self._failed_at.clear()
         self._ends.clear()
-        self._timeouts, self._pause_s, self._has_no_credit = 0, 0.0, False
+        self._pause_s, self._has_no_credit = 0.0, False
         self._opens_at = self._probe = None

@@ -225,14 +225,14 @@ def test_published_rates_are_the_vendors_own_and_named_ones_windows_of_their_own
 
 
 def test_each_key_of_a_table_is_an_argument_of_its_gate(opened):
-    thresholds = {"failures": 2, "within_s": 9, "slow_s": 1, "unanswered": 3, "open_s": 4}
+    thresholds = {"failures": 2, "of_last": 3, "within_s": 9, "open_s": 4}
     paced = {"per_second": 2, "count_from": "ended", "max_wait_s": 5, "max_hold_s": 6}
     tables = {"circuit_breaker": thresholds | {"longest_open_s": 8}, "rate_limit": paced}
     breaker, pacing = opened({"shop": profile(**tables)}).policies
     assert {name: getattr(breaker, name) for name in thresholds} == thresholds
     assert (pacing.count_from, pacing.max_wait_s, pacing.max_hold_s) == ("ended", 5, 6)
     (breaker,) = opened({"shop": profile(circuit_breaker={})}).policies
-    assert (breaker.slow_s, breaker.unanswered) == (5.0, 10)
+    assert (breaker.failures, breaker.of_last) == (5, None)
 
 
 def test_arguments_go_over_the_tables(opened):

@@ -48,17 +48,8 @@ DOWN = {
     "unavailable": failed(errors.VendorUnavailable("503", status_code=503)),
     "unknown": failed(errors.OutcomeUnknown("reset")),
     "unreadable": failed(errors.UnexpectedResponse("maintenance")),
-    "no answer in a fair time": failed(errors.DeadlineExceeded("too late"), asked_s=5.0),
-    "no connection in a fair time": failed(
-        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=5.0
-    ),
-}
-#: What an impatient caller brings about: its deadline ends, and nothing was received.
-IMPATIENT = {
-    "deadline": failed(errors.DeadlineExceeded("too late"), asked_s=4.9),
-    "no time left": failed(
-        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=0.1
-    ),
+    "no answer in time": failed(errors.DeadlineExceeded("too late")),
+    "no connection in time": failed(errors.VendorUnavailable("late", retryable=False), sent=False),
 }
 #: What was answered, by whomever, and says no more.
 HEARD = {

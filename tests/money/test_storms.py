@@ -95,7 +95,7 @@ class Storm:
 
     def verifier(self, backend, **more):
         policies = [
-            CircuitBreaker(failures=50, unanswered=200, share=1.0),
+            CircuitBreaker(failures=200),
             RateLimiter((RateWindow(300, 1),), max_wait_s=5),
             Budget(10**6, name=backend.name, store=self.store),
         ]

@@ -107,7 +107,7 @@ def test_an_outcome_in_the_middle_of_another_one_is_counted_once(charged):
 
 
 def test_a_call_in_the_middle_of_another_one_passes_the_breaker():
-    breaker = CircuitBreaker(failures=10**6, share=1)
+    breaker = CircuitBreaker(failures=20)
 
     def ask():
         breaker.enter(gate_attempt())(ANSWERED)

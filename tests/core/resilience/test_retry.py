@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
-from kit.gate_passages import ANSWERED, DOWN, IMPATIENT, NO_EVIDENCE, UP, gate_attempt
+from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP, gate_attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
 from facematch_core.base.deadline import Deadline
@@ -104,7 +104,7 @@ def test_no_wait_beyond_the_deadline(clock):
 
 
 def test_by_themselves_only_outages_and_throttles_are_made_again():
-    ends = {**DOWN, **UP, **IMPATIENT, **NO_EVIDENCE}
+    ends = {**DOWN, **UP, **NO_EVIDENCE}
     again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}
     assert again == {"unreachable", "unavailable", "throttled", "later breaker"}
 
