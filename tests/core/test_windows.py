@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 #: Takes away what Python has on POSIX alone, once its own library and others have looked.
 WITHOUT_POSIX = """
 import platformdirs, requests, rich.console, sqlalchemy.dialects.sqlite

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 TOPS = ("facematch_core", "backends", "comparison", "mock_server")
 VENDORS = ("azure", "compreface", "deepvue", "didit", "local", "rekognition")
 PACKAGES = {f"facematch_{name}" for name in ("core", "comparison", "mock_server", *VENDORS)}
+pytestmark = pytest.mark.slow
 EXTRAS = "all cluster compare heif local mock postgres rekognition store testing"
 
 
@@ -106,7 +107,6 @@ main()
     assert version == f"facematch {__version__}"
 
 
-@pytest.mark.slow
 def test_the_source_distribution_has_what_builds_it_and_no_photograph_of_a_family(tmp_path):
     with tarfile.open(built("sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

@@ -56,9 +56,8 @@ def test_the_local_engine_knows_a_person_and_a_cat():
 # Slow is for `make test` alone: on other systems all of this file is run.
 
 
-@pytest.mark.parametrize(
-    "words", ["doctor", pytest.param("backends --json", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["doctor", "backends --json"])
 def test_a_command_works_as_a_process(words, tmp_path):
     code, output = facematch(*words.split(), cwd=tmp_path)
     assert code == 0, output
@@ -77,6 +76,7 @@ def test_a_report_is_written_and_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "scores.csv"]
 
 
+@pytest.mark.slow
 def test_the_command_of_the_mock_serves_until_it_is_ended(tmp_path):
     code = "import sys; sys.argv[1:] = ['mock']; from facematch_core.cli import main; main()"
     with subprocess.Popen(

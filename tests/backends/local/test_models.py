@@ -52,6 +52,7 @@ def test_a_file_is_hashed_once(models, monkeypatch):
 ENVIRONMENT = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
 
 
+@pytest.mark.slow
 def test_a_process_that_loads_the_models_leaves_nothing_at_home(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
