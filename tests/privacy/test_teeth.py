@@ -1,17 +1,14 @@
-"""The suite would notice: every canary, planted in every place in every way of writing, is found.
+"""The suite would notice: every canary, planted in every place, is found.
 
 A planted leak goes the way of a real one, into a frame, a log record, an attribute, a row, and the
 same collectors and the same search have to find it.
 """
 
-import base64
 import contextlib
-import json
 import logging
 import sqlite3
 import sys
 import tempfile
-import urllib.parse
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,25 +20,6 @@ from kit.watched import CALLERS, NOT_OF_CALLERS, hits
 from facematch_core import CallEvent, Environment, EventKind, FaceVerifier, Ids, Operation
 from facematch_core.errors import RequestRejected
 from facematch_core.testing import ManualClock
-
-#: Each way of writing bytes down, inside of some longer text.
-ENCODINGS = {
-    "raw": lambda b: f"before {b.decode('latin-1')} after",
-    "repr": lambda b: repr(b"x" + b),
-    "repr of text": lambda b: repr("x" + b.decode("latin-1")),
-    "JSON": lambda b: json.dumps("x" + b.decode("latin-1")),
-    "hex": lambda b: (b"x" + b).hex(),
-    "HEX": lambda b: (b"x" + b).hex().upper(),
-    "base64, offset 0": lambda b: base64.b64encode(b + b"after").decode(),
-    "base64, offset 1": lambda b: base64.b64encode(b"x" + b + b"after").decode(),
-    "base64, offset 2": lambda b: base64.b64encode(b"xy" + b + b"after").decode(),
-    "base64url, offset 0": lambda b: base64.urlsafe_b64encode(b + b"after").decode(),
-    "base64url, offset 1": lambda b: base64.urlsafe_b64encode(b"x" + b + b"after").decode(),
-    "base64url, offset 2": lambda b: base64.urlsafe_b64encode(b"xy" + b + b"after").decode(),
-    "URL": lambda b: urllib.parse.quote_from_bytes(b"x" + b, safe=""),
-    "URL form": lambda b: urllib.parse.urlencode({"x": b}),
-}
-
 
 #: Everything that is looked for anywhere, a token with the rest.
 SECRETS = canaries.canaries() | CALLERS | {"token": (b"eyJhbGciOiJIUzI1NiJ9.e30.canary",)}
@@ -148,12 +126,10 @@ PLACES = {
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_planted_leak_is_found_however_it_is_written(place):
-    for number, (way, write) in enumerate(ENCODINGS.items()):
-        parts = {name: (pieces[number % len(pieces)],) for name, pieces in SECRETS.items()}
-        planted = " | ".join(write(piece) for (piece,) in parts.values())
-        texts = PLACES[place](planted)
-        assert {name for _, name in canaries.leaks(texts, parts)} == set(parts), way
+def test_a_planted_leak_is_found(place):
+    parts = {name: pieces[:1] for name, pieces in SECRETS.items()}
+    planted = " | ".join(piece.decode("latin-1") for (piece,) in parts.values())
+    assert {name for _, name in canaries.leaks(PLACES[place](planted), parts)} == set(parts)
 
 
 @pytest.mark.parametrize("place", PLACES)
