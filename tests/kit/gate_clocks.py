@@ -2,13 +2,12 @@
 
 import datetime as dt
 import threading
-import time
 
 START = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 
 
-class HurriedClock:
-    """Time that whoever sleeps moves on at once, while others are in the middle of a call.
+class SharedClock:
+    """Time that goes on to the next waking when every worker sleeps.
 
     Args:
         moved: Called with each step, in seconds: to move another clock along.
@@ -18,6 +17,8 @@ class HurriedClock:
         self._moved = moved
         self._passed = 0.0
         self._changed = threading.Condition()
+        self._busy = 0
+        self._wakings = []
 
     def monotonic(self):
         return self._passed
@@ -27,19 +28,21 @@ class HurriedClock:
 
     def sleep(self, seconds):
         with self._changed:
-            self._go_on(seconds)
-        # Others want their turn.
-        time.sleep(0)
+            until = self._passed + seconds
+            self._wakings.append(until)
+            self._rest()
+            assert self._changed.wait_for(lambda: self._passed >= until, timeout=30)
 
     def run(self, *works):
         """Run each function in a thread of its own; what they return."""
-        results = [None] * len(works)
+        self._busy, results = len(works), [None] * len(works)
 
         def run(place, work):
             try:
                 results[place] = work()
             finally:
-                self._ended()
+                with self._changed:
+                    self._rest()
 
         threads = [threading.Thread(target=run, args=item) for item in enumerate(works)]
         for thread in threads:
@@ -49,41 +52,12 @@ class HurriedClock:
             assert not thread.is_alive()
         return results
 
-    def _go_on(self, seconds):
-        self._passed += seconds
-        self._moved(seconds)
-
-    def _ended(self):
-        pass
-
-
-class SharedClock(HurriedClock):
-    """Time that goes on to the next waking when every worker sleeps."""
-
-    def __init__(self, moved=lambda seconds: None):
-        super().__init__(moved)
-        self._busy = 0
-        self._wakings = []
-
-    def sleep(self, seconds):
-        with self._changed:
-            until = self._passed + seconds
-            self._wakings.append(until)
-            self._rests()
-            assert self._changed.wait_for(lambda: self._passed >= until, timeout=30)
-
-    def run(self, *works):
-        self._busy = len(works)
-        return super().run(*works)
-
-    def _ended(self):
-        with self._changed:
-            self._rests()
-
-    def _rests(self):
+    def _rest(self):
         self._busy -= 1
         while self._busy == 0 and self._wakings:
-            self._go_on(max(0.0, min(self._wakings) - self._passed))
+            step_s = max(0.0, min(self._wakings) - self._passed)
+            self._passed += step_s
+            self._moved(step_s)
             asleep = [until for until in self._wakings if until > self._passed]
             self._busy += len(self._wakings) - len(asleep)
             self._wakings = asleep

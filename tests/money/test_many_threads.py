@@ -8,7 +8,7 @@ import time
 
 import pytest
 from kit.fakes import picture, together
-from kit.gate_clocks import HurriedClock, SharedClock
+from kit.gate_clocks import SharedClock
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 from facematch_core import BudgetExceeded, Environment, FaceVerifier
@@ -124,12 +124,11 @@ RATES = {
 }
 
 
-@pytest.mark.parametrize("kind", [SharedClock, HurriedClock])
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_16_threads_never_exceed_the_vendors_rate(vendor, kind):
+def test_16_threads_never_exceed_the_vendors_rate(vendor):
     limits, windows = RATES[vendor]
     world = TwoVendors(switches={vendor: limits})
-    clock = kind(moved=world.mock.control.advance)
+    clock = SharedClock(moved=world.mock.control.advance)
     pacing = RateLimiter(windows, count_from="ended", max_wait_s=1e9, clock=clock)
     verifier = FaceVerifier(world.backend(vendor), policies=[pacing], clock=clock)
     clock.run(*[lambda: [verifier.verify(PROBE, REFERENCE) for _ in range(2)]] * 16)

@@ -231,18 +231,18 @@ def test_a_call_counts_what_it_may_have_cost_in_the_next_run_too(tmp_path, call,
 @pytest.mark.parametrize("budget", range(8))
 def test_calls_are_made_until_the_next_one_could_cost_more_than_is_left(tmp_path, budget):
     steps = [Step(name, "") for name in ("first", "second", "third")]
-    carried_out = []
+    names = []
 
     def make(step, *_, begin, **__):
         begin()
-        carried_out.append(step.name)
+        names.append(step.name)
         return _ended("yes", 2)
 
     caller = SimpleNamespace(vendor=SimpleNamespace(charges=2), make=make)
     for _ in range(2):
         with closing(CallLog(tmp_path / "journal", ())) as log:
             run_steps(caller, log, steps, {}, budget)
-    assert carried_out == ["first", "second", "third"][: budget // 2]
+    assert names == ["first", "second", "third"][: budget // 2]
 
 
 # Whole runs
