@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from kit.browser import Browser
+from system.browser import Browser
 
 ROOT = Path(__file__).parents[2]
 AXE = "axe-playwright-python==0.1.8"

@@ -12,7 +12,7 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import requests
-from kit.browser import until
+from system.browser import until
 
 from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
 from facematch_mock_server.messages import Request

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from core.store import processes
+from core.store.machine import Machine
 
 # The same tests as over the other stores, here over the fixture `store` below.
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
-from kit import store_processes as processes
 from kit.attempts import NOW, STORE_01, UNIT, check_upgrade, entry, later, sums
 from kit.fakes import FakeBackend, picture
-from kit.store_machine import Machine
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from kit.browser import until
+from system.browser import until
 
 from facematch_mock_server import make_card
 

@@ -5,8 +5,8 @@ import time
 
 import attrs
 import pytest
+from core.http.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from kit.acme import match_call
-from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm

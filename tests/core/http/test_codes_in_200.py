@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import attrs
 import pytest
+from core.http.jobs import JOBS_KEY, JobBackend, reply, served, verify
 from kit.acme import match_call
-from kit.jobs import JOBS_KEY, JobBackend, reply, served, verify
 
 import facematch_core as fm
 from facematch_core.backend import NO_FACE

@@ -7,11 +7,11 @@ from typing import ClassVar
 import anyio
 import attrs
 import pytest
+from core.http.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
-from kit.jobs import JOBS_KEY, JobBackend, paths, reply, served, verify
 from kit.rawserver import RawServer, close, read_request
 
 import facematch_core as fm

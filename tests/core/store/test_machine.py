@@ -1,7 +1,7 @@
 import tempfile
 
+from core.store.machine import Machine
 from hypothesis import settings
-from kit.store_machine import Machine
 
 from facematch_core.store import MemoryStore, SqlStore
 

@@ -4,7 +4,7 @@ import threading
 from decimal import Decimal
 
 import pytest
-from kit import store_processes as processes
+from core.store import processes
 from kit.attempts import BUDGET_KEY, NOW, entry, later, sums
 
 from facematch_core import Charged
