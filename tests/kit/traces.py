@@ -1,13 +1,17 @@
 """What a call leaves behind, as texts to be searched: each place by its name."""
 
+import gc
+import io
 import json
 import logging
 import pickle
 import sqlite3
+import types
 from pathlib import Path
 
 import attrs
 
+from facematch_core import Secret
 from facematch_core.testing.leaks import chain, frames, show
 
 TESTS = str(Path(__file__).parents[1])
@@ -76,3 +80,32 @@ def of_sqlite(path):
     finally:
         database.close()
     return {"store, bytes": raw, "store, rows": rows.encode(errors="surrogateescape")}
+
+
+#: What holds a whole program, and secrets, which may hold secrets.
+OPAQUE = (Secret, type, types.ModuleType, types.FrameType, types.CodeType)
+
+
+def inside(value, *, apart=()):
+    """Every piece of bytes, and every text as bytes, that can be reached from a value.
+
+    Args:
+        value: Where to begin.
+        apart: Classes of what is not looked into either.
+    """
+    seen, todo = {}, [value]
+    while todo:
+        thing = todo.pop()
+        if id(thing) in seen or isinstance(thing, (*OPAQUE, *apart)):
+            continue
+        seen[id(thing)] = thing
+        if isinstance(thing, str):
+            yield thing.encode("utf-8", "surrogatepass")
+        elif isinstance(thing, (bytes, bytearray, memoryview)):
+            yield bytes(thing)
+        elif isinstance(thing, io.BytesIO):
+            yield thing.getvalue()
+        elif isinstance(thing, types.FunctionType):
+            todo += thing.__closure__ or ()
+        else:
+            todo += gc.get_referents(thing)

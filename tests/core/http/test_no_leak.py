@@ -1,12 +1,10 @@
 """No key, no picture and no caller's data in any error, traceback, log record or pickle."""
 
 import gc
-import io
 import logging
 import pickle
 import traceback
 import tracemalloc
-import types
 
 import attrs
 import pytest
@@ -25,6 +23,7 @@ from kit.rawserver import (
     reset,
     send,
 )
+from kit.traces import inside
 from requests import Session
 from urllib3.connection import HTTPConnection
 
@@ -60,30 +59,11 @@ def secret_request():
     return make
 
 
-def inside(value, seen, depth=0):
-    """Every text and every piece of bytes that can be reached from `value`, secrets left out."""
-    if id(value) in seen or depth > 12:
-        return
-    seen[id(value)] = value
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (bytes, bytearray, memoryview)):
-        yield bytes(value)
-    elif isinstance(value, io.BytesIO):
-        yield value.getvalue()
-    elif isinstance(value, types.FunctionType):
-        for cell in value.__closure__ or ():
-            yield from inside(cell, seen, depth + 1)
-    elif not isinstance(value, (Secret, type, types.ModuleType, types.FrameType, types.CodeType)):
-        for child in gc.get_referents(value):
-            yield from inside(child, seen, depth + 1)
-
-
 def of_records(records):
     """What a log shows of them, and what hangs on their arguments."""
     for record in records:
         yield logging.Formatter().format(record)
-        yield from inside(record.args, {})
+        yield from inside(record.args)
 
 
 def check(error, records=(), *, deep=("",)):
@@ -103,7 +83,7 @@ def check(error, records=(), *, deep=("",)):
         assert module.startswith("facematch_core."), module
         if any(part in module for part in deep):
             for name, value in frame.f_locals.items():
-                assert hits(*inside(value, {})) == [], (frame.f_code.co_name, name)
+                assert hits(*inside(value)) == [], (frame.f_code.co_name, name)
 
 
 OK_HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -192,7 +172,7 @@ def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
             if isinstance(instance, (Session, HTTPConnection))
         ]
         assert any(isinstance(instance, HTTPConnection) and instance.sock for instance in kept)
-        assert hits(*inside([reply, client, *kept], {})) == []
+        assert hits(*inside([reply, client, *kept])) == []
 
 
 @pytest.mark.parametrize(
