@@ -117,12 +117,15 @@ def describe(value: object) -> str:
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint that names the closest known word, or all of them, or the first of many."""
+def nearest(word: str, words: Iterable[str], *, likeness: float = 0.6) -> str:
+    """A hint that names the closest known word, or all of them, or the first of many.
+
+    A word counts as close from this `likeness` on, 0-1.
+    """
     import difflib
 
     names = sorted(words)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=likeness)
     if close:
         return f"did you mean {close[0]}?"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""

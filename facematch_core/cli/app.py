@@ -45,9 +45,19 @@ BUNDLED: dict[str, str] = {
     "parity": "Compare a vendor with its mock, by call.",
 }
 
+#: What people type by habit, and the answer.
+HABITS: dict[str, str] = {
+    "help": "`facematch -h` lists the commands, and `facematch COMMAND -h` the options of one.",
+    "init": "Nothing has to be set up: try `facematch demo`. `facematch -h` lists the commands.",
+    "version": "It is `facematch --version`. `facematch -h` lists the commands.",
+}
+
 
 class LazyGroup(click.Group):
     """A group that imports a command only to run it; lists and completion come from a table."""
+
+    #: Names that are no commands, and what to say of each.
+    habits: Mapping[str, str] = {}
 
     def __init__(self, *args: Any, package: str, table: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
@@ -78,8 +88,9 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            ctx.fail(f"No such command {name[:60]!r}.{hint}")
+            hint = f"Did you mean {close[0]!r}?" if close else ""
+            hint = self.habits.get(name, hint)
+            ctx.fail(f"No such command {name[:60]!r}. {hint}".rstrip())
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -100,6 +111,8 @@ class LazyGroup(click.Group):
 
 class App(LazyGroup):
     """Has the commands of plug-ins, too, and ends with the documented exit codes."""
+
+    habits = HABITS
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One of ours, which cannot be replaced, or one by an entry point."""

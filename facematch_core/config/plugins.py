@@ -23,6 +23,13 @@ CORE_DISTRIBUTION: Final = "facematch-core"
 BACKENDS: Final = "facematch.backends"
 COMMANDS: Final = "facematch.commands"
 
+#: The group of other names that lead to a backend: none opens it, errors say what does.
+ALIASES: Final = "facematch.aliases"
+#: Libraries that compare on one's own machine.
+LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
+#: From how much likeness on a name is a slip of the pen, and not that of another company.
+SLIP: Final = 0.75
+
 
 @attrs.frozen(kw_only=True)
 class BackendInfo:
@@ -61,15 +68,12 @@ def available_backends() -> tuple[BackendInfo, ...]:
 def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
     # Not above: lists and completion need none of these.
-    from facematch_core.backend import API_VERSION, Backend
-    from facematch_core.backend.kinds import nearest
-    from facematch_core.errors import BackendUnavailable
+    from .opening.backend import API_VERSION, Backend
+    from .opening.errors import BackendUnavailable
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:
-        raise BackendUnavailable(
-            f"No backend is called {str(name)[:60]!r}: {nearest(str(name), installed(BACKENDS))}"
-        )
+        raise BackendUnavailable(f"No backend is called {str(name)[:60]!r}: {_hint(str(name))}")
     cls, point = plugin
     subject = f"The backend {point.name} of {distribution(point)}"
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
@@ -96,6 +100,24 @@ def backend_class(name: str) -> type[Backend]:
                 "open_verifier: its author must give the setting another name."
             )
     return cls
+
+
+def _hint(name: str) -> str:
+    """What to open instead of a backend that is not there."""
+    from .opening.kinds import nearest
+
+    word = name.lower().replace("-", "_")
+    points = installed(ALIASES).get(word, [])
+    for point in points:
+        if problem(point, points) is None:
+            return f"write {point.value}."
+    if word in LIBRARIES:
+        server = " For a DeepFace server there is a plug-in, docs/examples/deepface_backend."
+        return (
+            "that library runs on your own machine, as the backend local does."
+            f"{server if word == 'deepface' else ''} docs/apps/migrate.md says what is called how."
+        )
+    return nearest(name, installed(BACKENDS), likeness=SLIP)
 
 
 @functools.cache

@@ -86,6 +86,26 @@ def test_our_names_are_those_of_our_own_metadata():
     assert not any(f'"{name}"' in source for name in names - {"local"} for source in sources)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        *((name, "write rekognition") for name in ("aws", "amazon", "boto3", "AWS")),
+        ("microsoft", "write azure"),
+        ("deepface", "docs/examples/deepface_backend"),
+        *((name, "as the backend local does") for name in ("face_recognition", "face-recognition")),
+        ("insightface", "docs/apps/migrate.md"),
+        ("didid", "did you mean didit"),
+        ("recognition", "did you mean rekognition"),
+        ("deepid", "known: "),
+        ("facepp", "known: "),
+    ],
+)
+def test_a_name_from_elsewhere_leads_on_and_never_to_another_company(name, says):
+    with pytest.raises(fm.BackendUnavailable, match=says) as caught:
+        fm.open_verifier(name)
+    assert "deepvue?" not in str(caught.value)
+
+
 def test_an_unknown_name_is_answered_with_the_nearest_or_all():
     with pytest.raises(fm.BackendUnavailable, match="did you mean local"):
         backend_class("lokal")

@@ -101,6 +101,15 @@ def test_words_that_are_none(run):
         answer = run(*group, wrong)
         assert answer.exit_code == 2
         assert f"Did you mean '{right}'?" in answer.stderr
+    for habit, says in (
+        ("init", "facematch demo"),
+        ("version", "--version"),
+        ("help", "COMMAND -h"),
+    ):
+        answer = run(habit)
+        assert (answer.exit_code, "Did you mean" in answer.stderr) == (2, False)
+        assert says in answer.stderr
+        assert "`facematch -h`" in answer.stderr
     assert run("--bogus").exit_code == run("--debug", "verify").exit_code == 2
 
 
