@@ -1,5 +1,7 @@
 """Pages about the mock; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated ones."""
 
+import re
+
 import pytest
 from kit.pages import DOCS, check_part
 
@@ -259,14 +261,14 @@ def table_of_failover():
     ("page", "name", "table"),
     [
         ("apps/test-offline.md", "cards", table_of_cards),
-        ("reference/mock.md", "outcome", table_of_outcomes),
-        ("reference/mock.md", "faults", table_of_faults),
-        pytest.param("reference/mock.md", "failover", table_of_failover, marks=pytest.mark.docs),
-        pytest.param("vendors/index.md", "charges", table_of_charges, marks=pytest.mark.docs),
-        ("reference/mock.md", "control", table_of_operations),
-        ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
-        ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
-        ("reference/mock.md", "switches of azure", lambda: table_of_switches("azure")),
+        ("reference/mock-control.md", "outcome", table_of_outcomes),
+        ("reference/mock-faults.md", "faults", table_of_faults),
+        ("reference/mock-faults.md", "failover", table_of_failover),
+        ("vendors/index.md", "charges", table_of_charges),
+        ("reference/mock-control.md", "control", table_of_operations),
+        ("reference/mock-editions.md", "switches", lambda: table_of_switches("didit")),
+        ("reference/mock-editions.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
+        ("reference/mock-editions.md", "switches of azure", lambda: table_of_switches("azure")),
     ],
 )
 def test_the_table_between_its_marks_is_generated(page, name, table):
@@ -276,6 +278,18 @@ def test_the_table_between_its_marks_is_generated(page, name, table):
 def test_every_vendor_is_on_the_page_of_the_mock():
     page = (DOCS / "reference" / "mock.md").read_text()
     assert not [name for name in vendor_names() if f"| {vendor_named(name).title} |" not in page]
+
+
+def test_everything_that_control_does_is_on_its_page():
+    page = (DOCS / "reference" / "mock-control.md").read_text()
+    with MockServer(vendor=["didit", "deepvue"]) as mock:
+        controls = [mock.control]
+        for vendor in mock.control.vendors():
+            control = mock.of(vendor).control
+            controls += [getattr(control, name) for name in control.extensions]
+    names = {name for control in controls for name in dir(type(control)) if name[0] != "_"}
+    inner = {"OPERATIONS", "extensions", "open_world", "world"}
+    assert not [name for name in names - inner if not re.search(rf"[`.]{name}\b", page)]
 
 
 def test_every_switch_is_on_the_page_of_contradictions():

@@ -1,5 +1,6 @@
 """The documentation as a whole: complete, linked, short enough, and a site that builds."""
 
+import ast
 import json
 import re
 import subprocess
@@ -47,29 +48,34 @@ def test_readme_begins_with_the_two_commands_and_what_they_need():
         assert word in beginning
 
 
-FLASK = ("faces.py", "flask_app.py", "face_site.py", "settings.py", "cases.py", "test_flask.py")
+#: What a page shows of a program that has tests of its own: the file, and a name in it or all.
+SHOWN = [
+    ("let-the-vendor-look", "sessions_app/app.py", "start"),
+    ("let-the-vendor-look", "sessions_app/app.py", "look"),
+    ("let-the-vendor-look", "sessions_app/app.py", "pay"),
+    ("flask-and-django", "flask_and_django/faces.py", "verify"),
+    ("flask-and-django", "flask_and_django/faces.py", "refused"),
+    ("flask-and-django", "flask_and_django/flask_app.py", ""),
+    ("flask-and-django", "flask_and_django/face_site.py", "FaceMiddleware"),
+    ("flask-and-django", "flask_and_django/face_site.py", "verifications"),
+]
 
 
-@pytest.mark.parametrize(
-    ("page", "folder", "name"),
-    [
-        *(("flask-and-django", "flask_and_django", name) for name in FLASK),
-        *(
-            ("let-the-vendor-look", "sessions_app", f"{name}.py")
-            for name in ("app", "shop", "test_app")
-        ),
-    ],
-)
-def test_a_page_shows_the_files_that_are_tested(page, folder, name):
-    """``UPDATE_DOCS=1`` writes them into the page."""
-    text = (DOCS / "examples" / folder / name).read_text()
-    check_part(f"apps/{page}.md", name, f'```python title="{name}"\n{text}```')
+def source_of(text, name):
+    """The lines of a function or a class at the top of a module, with its decorators."""
+    (node,) = (node for node in ast.parse(text).body if getattr(node, "name", None) == name)
+    first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+    return "".join(text.splitlines(keepends=True)[first - 1 : node.end_lineno])
 
 
-def test_the_mock_of_flask_and_django_is_the_file_beside_them():
-    page = (DOCS / "apps" / "flask-and-django.md").read_text()
-    file = (DOCS / "examples" / "flask_and_django" / "mock.toml").read_text()
-    assert f'```toml title="mock.toml"\n{file}```' in page
+@pytest.mark.parametrize(("page", "file", "name"), SHOWN)
+def test_a_page_shows_what_is_tested_elsewhere(page, file, name):
+    """``UPDATE_DOCS=1`` writes it into the page."""
+    text = (DOCS / "examples" / file).read_text()
+    code = source_of(text, name) if name else text
+    note = "<!-- not run: its own tests are beside it -->"
+    mark = f"{file.rpartition('/')[2]} {name}".rstrip()
+    check_part(f"apps/{page}.md", mark, f"{note}\n```python\n{code}```")
 
 
 def test_every_page_is_in_the_navigation_once():
