@@ -39,6 +39,7 @@ WEIGHTS = {
     "vendors/": 3,
     "reference/": 0.05,
     "reference/cli.md": 1,
+    "reference/cli-compare.md": 1,
     "reference/configuration.md": 1,
     "reference/exit-codes.md": 1,
     "reference/glossary.md": 1,

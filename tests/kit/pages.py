@@ -1,18 +1,10 @@
-"""Generated pages and parts of pages; with ``UPDATE_DOCS=1`` they are written."""
+"""Parts of pages that are generated; with ``UPDATE_DOCS=1`` they are written."""
 
 import os
 import re
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
-
-
-def check_page(page, text):
-    """A page is this text."""
-    if os.environ.get("UPDATE_DOCS"):
-        (DOCS / page).write_text(text)
-    is_current = (DOCS / page).read_text() == text
-    assert is_current, f"docs/{page} is stale: {how_to_update()}"
 
 
 def how_to_update():
@@ -27,4 +19,8 @@ def check_part(page, name, text):
     source = (DOCS / page).read_text()
     count = len(marks.findall(source))
     assert count == 1, f"docs/{page} has {count} places <!-- generated: {name} --> ... <!-- end -->"
-    check_page(page, marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source))
+    current = marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source)
+    if os.environ.get("UPDATE_DOCS"):
+        (DOCS / page).write_text(current)
+    elif source != current:
+        raise AssertionError(f"docs/{page} is stale: {how_to_update()}")
