@@ -1,4 +1,4 @@
-"""What a test may do to a mock vendor: a Python object, and the same over HTTP as a table."""
+"""What a test may do to a mock vendor: a Python object, and the same over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ from .hosted import open_sessions
 from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss
-from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
+from .operations import (
+    Operation,
+    annotations_of,
+    list_operations,
+    operation,
+    plain,
+    read_fields,
+)
 from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount, name_keys
 from .state import UNSET, Selection, Unset, select
@@ -40,6 +47,10 @@ class NewAccount:
 
     account: str
     keys: Mapping[str, Mapping[str, str]] = attrs.field(repr=False)
+
+
+def _list_limits(vendor: VendorKind) -> dict[str, Any]:
+    return dict.fromkeys(vendor.rate_limits, Any)
 
 
 class Control:
@@ -78,6 +89,25 @@ class Control:
         """The names of all accounts of the server, the oldest first."""
         return tuple(account.name for account in self._accounts.all)
 
+    @operation("GET", "accounts", gives="accounts")
+    def _list_accounts(self) -> Any:
+        """The accounts of this server."""
+        return [
+            {"name": account.name, "calls": len(account.journal.entries),
+                "opened": account.opened_at, "closed": account.closed_at}
+            for account in (*self._accounts.all, *self._accounts.closed)
+        ]  # fmt: skip
+
+    @operation("GET", "")
+    def _list_operations(self) -> Any:
+        """All operations of this API."""
+        world, vendors = self.world, self.vendors()
+        below = "" if world.vendor == vendors[0] else f"{world.vendor}/"
+        every = [f"{method} /__mock__/{below}{path}" for method, path in operations_of(world.kind)]
+        overview = {"vendor": world.vendor, "edition": world.edition, "vendors": vendors}
+        return {**overview, "operations": every}
+
+    @operation("POST", "accounts")
     def new_account(self, name: str | None = None) -> NewAccount:
         """Open an account with a world of its own: nothing that is done in another reaches it.
 
@@ -87,6 +117,7 @@ class Control:
         keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
         return NewAccount(account=account.name, keys=keys)
 
+    @operation("POST", "accounts/close")
     def close_account(self, account: str) -> None:
         """Close an account, which can be read for an hour; ValueError for the first one,
         LookupError for none, or a closed one."""
@@ -106,6 +137,7 @@ class Control:
         extension = self.world.kind.extension_class(name)(self)
         return self.__dict__.setdefault(name, extension)
 
+    @operation("POST", "outcomes")
     def set_outcome(
         self,
         kind: OutcomeKind,
@@ -153,6 +185,12 @@ class Control:
         """The outcomes that have not been used yet."""
         return self.world.recognizer.waiting.all
 
+    @operation("GET", "outcomes", gives="outcomes")
+    def _list_outcomes(self) -> Any:
+        """The outcomes that have not been used yet."""
+        return _mask_rules(*self.outcomes())
+
+    @operation("POST", "outcomes/clear")
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
         self.open_world.recognizer.waiting.clear()
@@ -176,6 +214,18 @@ class Control:
             self._check_aim(fault)
         for fault in faults:
             account.faults.add(fault)
+
+    @operation("POST", "faults", more=lambda _: annotations_of(Fault))
+    def _add_faults(self, faults: Sequence[Mapping[str, Any]] | None = None, **fault: Any) -> Any:
+        """Add a fault after the others, or several of them as a list, `faults`."""
+        if faults is not None and fault:
+            raise ValueError("faults is a list of faults, and nothing is beside it")
+        records = [fault] if faults is None else faults
+        if not all(isinstance(record, Mapping) for record in records):
+            raise ValueError("faults must be a list of objects")
+        rules = [require_end(read_fields(Fault, record)) for record in records]
+        self.add_faults(*rules)
+        return rules[0] if faults is None else {"faults": rules}
 
     def _check_aim(self, fault: Fault) -> None:
         """Refuse what would wait for ever."""
@@ -221,14 +271,30 @@ class Control:
         unused = ((rule, nearest.get(id(rule))) for rule in self.unused())
         return tuple(near[1] if near else NearMiss(rule=rule) for rule, near in unused)
 
+    @operation("GET", "unused", gives="unused")
+    def _list_unused(self) -> Any:
+        """The outcomes and faults that no call has used, each with the call that came closest."""
+        return [
+            {**_mask_rules(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
+                "missed": miss.missed, "says": miss.says}}
+            for miss in self.near_misses()
+        ]  # fmt: skip
+
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
         return self.account.faults.all
 
+    @operation("GET", "faults", gives="faults")
+    def _list_faults(self) -> Any:
+        """The faults that have not struck yet."""
+        return _mask_rules(*self.faults())
+
+    @operation("POST", "faults/clear")
     def clear_faults(self) -> None:
         """Drop all faults."""
         self.open_world.account.faults.clear()
 
+    @operation("GET", "latency")
     def latency(self) -> dict[str, tuple[float, float]]:
         """The least and the most seconds that an answer takes, by operation; only what was set."""
         return dict(self.account.latency.spans)
@@ -241,10 +307,20 @@ class Control:
         span = (least_s,) if most_s is None else (least_s, most_s)
         self.open_world.account.latency.set(operation, *span)
 
+    @operation("POST", "latency", then="latency")
+    def _set_latency(self, operation: str, seconds: float | Sequence[float]) -> None:
+        """Delay the answers of an operation by so many seconds, or by a random time of two."""
+        span = seconds if isinstance(seconds, Sequence) else [seconds]
+        if not 1 <= len(span) <= 2:
+            raise ValueError("seconds must be a number, or the least and the most")
+        self.set_latency(operation, *span)
+
+    @operation("GET", "clock", gives="now")
     def now(self) -> dt.datetime:
         """The time of the world, UTC."""
         return self.account.clock.now()
 
+    @operation("POST", "clock/advance", gives="now")
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; ValueError unless from 0 on."""
         account = self.open_world.account
@@ -258,6 +334,7 @@ class Control:
         """The credit that is left, in USD."""
         return self.world.ledger.balance
 
+    @operation("POST", "ledger/balance", gives="balance", then="balance")
     def set_balance(self, balance: Decimal | int | str) -> None:
         """Set the credit; ValueError for no amount from 0 on with at most four places."""
         self.open_world.ledger.balance = amount(balance)
@@ -269,6 +346,13 @@ class Control:
         `journal`."""
         return select(self.world.ledger.entries, since=since, limit=limit, what=what)
 
+    @operation("GET", "ledger")
+    def _read_ledger(self, *, what: str | None = None, since: int = 0, limit: int = 0) -> Any:
+        """The credit, and what was charged."""
+        charges = self.charges(what=what, since=since, limit=limit)
+        return {"balance": self.balance(), "entries": charges, "left_out": charges.left_out}
+
+    @operation("POST", "keys", gives="key")
     def add_key(
         self,
         kind: KeyKind | str = KeyKind.LIVE,
@@ -303,14 +387,17 @@ class Control:
         self.open_world.add_key(text, record)
         return text
 
+    @operation("POST", "keys/revoke")
     def revoke_key(self, key: str) -> None:
         """Take a key back; LookupError if there is none."""
         self.open_world.keys.revoke(key)
 
+    @operation("GET", "keys", gives="keys")
     def keys(self) -> tuple[Key, ...]:
         """The keys, without their secrets."""
         return self.world.keys.all()
 
+    @operation("GET", "limits")
     def limits(self) -> dict[str, int | None]:
         """Requests in a window by scope; None for no limit."""
         return self.world.rates.limits
@@ -326,10 +413,16 @@ class Control:
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
 
+    @operation("POST", "limits", then="limits", more=_list_limits)
+    def _set_limits(self, **limits: int | None) -> None:
+        """Change rate limits."""
+        self.set_limits(limits)
+
     def vendors(self) -> tuple[str, ...]:
         """The vendors of this server, the first one first."""
         return tuple(self._accounts.kinds)
 
+    @operation("GET", "behaviours")
     def behaviours(self) -> dict[str, Any]:
         """Vendor, edition, what was switched, and all that may be; changed by `reset` only."""
         world, kind = self.world, self.world.kind
@@ -343,10 +436,11 @@ class Control:
             "operations": list(kind.operations),
         }
 
+    @operation("POST", "reset", then="behaviours")
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again: no session, no charge, no fault, no outcome, an empty journal, the numbers
+        """Begin again, in another edition if you like: no session, no charge, no fault, no outcome, an empty journal, the numbers
         of each list from 1 on; the latency is that which the server was made with.
 
         The account gets a new world with every vendor, and what was under way ends in the old one.
@@ -359,6 +453,7 @@ class Control:
         chosen = Chosen.of(before.kind, edition or before.edition, kept)
         self._accounts.reset(self._place, self._vendor, chosen)
 
+    @operation("GET", "journal", gives="entries", named={"fields": "field"})
     def journal(
         self,
         *,
@@ -401,6 +496,21 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
+    @operation("GET", "journal/count", gives="count", named={"fields": "field"})
+    def _count_calls(
+        self,
+        *,
+        since: int = 0,
+        path: str | None = None,
+        status: int | None = None,
+        person: str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> int:
+        """How many calls fit."""
+        filters: Any = {"path": path, "status": status, "person": person, "fields": fields}
+        return len(self.journal(since=since, **filters))
+
+    @operation("POST", "journal/clear")
     def clear_journal(self) -> None:
         """Empty the journal."""
         self.open_world.account.journal.clear()
@@ -409,6 +519,16 @@ class Control:
         """The claims in force."""
         return self.world.claims.claims
 
+    @operation("GET", "claims", gives="claims")
+    def _list_claims(self) -> Any:
+        """The claims in force."""
+        return [
+            {"id": claim.id, "statement": claim.statement, "known": claim.origin.known,
+                "source": claim.origin.document, "read": claim.origin.read}
+            for claim in self.claims()
+        ]  # fmt: skip
+
+    @operation("GET", "claims/{}", gives="text")
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
@@ -432,130 +552,12 @@ def _has_review(claims: Behaviours) -> bool:
     return "match.review" in claims and claims["match.review"] is not None
 
 
-def _list_accounts(control: Control) -> Any:
-    accounts = control._accounts  # noqa: SLF001 - one of our own
-    return [
-        {"name": account.name, "calls": len(account.journal.entries),
-            "opened": account.opened_at, "closed": account.closed_at}
-        for account in (*accounts.all, *accounts.closed)
-    ]  # fmt: skip
-
-
-def _list_operations(control: Control) -> Any:
-    world, vendors = control.world, control.vendors()
-    below = "" if world.vendor == vendors[0] else f"{world.vendor}/"
-    every = [f"{method} /__mock__/{below}{path}" for method, path in operations_of(world.kind)]
-    overview = {"vendor": world.vendor, "edition": world.edition, "vendors": vendors}
-    return {**overview, "operations": every}
-
-
-def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
-    """Add one fault, or those of a list."""
-    if faults is not None and sent:
-        raise ValueError("faults is a list of faults, and nothing is beside it")
-    records = [sent] if faults is None else faults
-    rules = [require_end(Fault(**read(takes_of(Fault), record))) for record in records]
-    control.add_faults(*rules)
-    return rules[0] if faults is None else {"faults": rules}
-
-
-def _mask_rules(*rules: SetOutcome | Fault) -> Any:
+def _mask_rules(*rules: SetOutcome | Fault) -> list[Any]:
     return [{**plain(rule), "field": rule.field and mask_fields(rule.field)} for rule in rules]
-
-
-def _list_unused(control: Control) -> Any:
-    return [
-        {**_mask_rules(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
-            "missed": miss.missed, "says": miss.says}}
-        for miss in control.near_misses()
-    ]  # fmt: skip
-
-
-def _read_ledger(control: Control, **filters: Any) -> Any:
-    charges = control.charges(**filters)
-    return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
-
-
-def _read_journal(
-    control: Control, field: Mapping[str, str] | None = None, **filters: Any
-) -> Selection[Entry]:
-    return control.journal(fields=field, **filters)
-
-
-def _show_claim(claim: Claim) -> Any:
-    origin, text = claim.origin, {"id": claim.id, "statement": claim.statement}
-    return {**text, "known": origin.known, "source": origin.document, "read": origin.read}
-
-
-_OUTCOME = {
-    # A number may be sent as text; of the rest `SetOutcome` says what does not fit.
-    row.name + "!" * (row.name == "kind"): "number" if row.takes == "number" else "any"
-    for row in OUTCOME_FIELDS.values()
-}
-#: What narrows the journal down.
-_FILTERS = {"path": "text", "status": "count", "person": "text", "field": "pair"}
-
-#: Of every vendor.
-OPERATIONS = (
-    Operation("GET", "", _list_operations, "All operations of this API."),
-    Operation("GET", "accounts", _list_accounts, "The accounts of this server.", gives="accounts"),
-    Operation("POST", "accounts", Control.new_account,
-        "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
-    Operation("POST", "accounts/close", Control.close_account, "Close an account.",
-        {"account!": "text"}),
-    Operation("GET", "outcomes", lambda control: _mask_rules(*control.outcomes()),
-        "The outcomes that have not been used yet.", gives="outcomes"),
-    Operation("POST", "outcomes", Control.set_outcome, "Set the outcome of the next calls.",
-        _OUTCOME),
-    Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation("GET", "faults", lambda control: _mask_rules(*control.faults()),
-        "The faults that have not struck yet.", gives="faults"),
-    Operation("POST", "faults", _add_faults,
-        "Add a fault after the others, or several of them: a list, `faults`.",
-        {**dict.fromkeys((field.name for field in attrs.fields(Fault)), "any"),
-            "faults": "objects"}),
-    Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation("GET", "unused", _list_unused,
-        "The outcomes and faults that no call has used, each with the call that came closest.",
-        gives="unused"),
-    Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
-    Operation("POST", "latency",
-        lambda control, operation, seconds: control.set_latency(operation, *seconds),
-        "Delay the answers of an operation by that many seconds, or by a random time between two.",
-        {"operation!": "text", "seconds!": "seconds"}, then=Control.latency),
-    Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
-    Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
-        {"seconds!": "number"}, gives="now"),
-    listing("ledger", _read_ledger, "The credit, and what was charged.", None, what="text"),
-    Operation("POST", "ledger/balance", Control.set_balance, "Set the credit.", {"balance!": "any"},
-        gives="balance", then=Control.balance),
-    Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
-    Operation("POST", "keys", lambda control, **sent: control.add_key(
-            **{name: value for name, value in sent.items() if value is not None}), "Add a key.",
-        {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
-        gives="key"),
-    Operation("POST", "keys/revoke", Control.revoke_key, "Revoke a key.", {"key!": "text"}),
-    Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
-    Operation("GET", "behaviours", Control.behaviours,
-        "Vendor, edition, the switches set, and all switches."),
-    listing("journal", _read_journal, "The calls, with what was sent and answered.", "entries",
-        **_FILTERS),
-    Operation("GET", "journal/count",
-        lambda control, **filters: len(_read_journal(control, **filters)),
-        "How many calls fit.", {**_FILTERS, "since": "count"}, gives="count"),
-    Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
-    Operation("POST", "reset", Control.reset, "Start again, in another edition if you like.",
-        {"edition": "text", "switches": "object"}, then=Control.behaviours),
-    Operation("GET", "claims", lambda control: [*map(_show_claim, control.claims())],
-        "The claims in force.", gives="claims"),
-    Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
-)  # fmt: skip
 
 
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
-    limits = Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
-        "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"),
-        then=Control.limits)  # fmt: skip
-    operations = {(operation.method, operation.path): operation for operation in OPERATIONS}
-    return {**operations, ("POST", "limits"): limits, **operations_of_extensions(vendor)}
+    owners = [(None, Control), *((n, vendor.extension_class(n)) for n in vendor.extensions)]
+    every = (each for name, kind in owners for each in list_operations(kind, name, vendor))
+    return {(each.method, each.path): each for each in every}

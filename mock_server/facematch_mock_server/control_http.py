@@ -17,6 +17,7 @@ from .claims import JSON, encode, response
 from .faults import CONTROL
 from .http.forms import media_type
 from .messages import TOKEN_HEADER, Request, Response
+from .operations import Typed
 
 if TYPE_CHECKING:
     from .operations import Operation
@@ -122,13 +123,13 @@ def _find(
     return None, ""
 
 
-def _read_query(request: Request) -> dict[str, str]:
-    sent: dict[str, str] = {}
+def _read_query(request: Request) -> dict[str, Typed]:
+    sent: dict[str, Typed] = {}
     for name, value in request.query:
         if name in sent:
             raise ValueError(f"{name:.60} is given twice")
         if name != "key":
-            sent[name] = value
+            sent[name] = Typed(value)
     return sent
 
 

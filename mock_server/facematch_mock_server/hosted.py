@@ -9,8 +9,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import attrs
 
@@ -18,7 +18,7 @@ from facematch_core.backend.kinds import nearest
 
 from .account import CLOSED, Account, World
 from .faults import PERSON
-from .operations import Extension, Operation
+from .operations import Extension, operation
 from .recognition.outcomes import LivenessOutcome, MatchOutcome
 from .services import Hosted, Session
 
@@ -268,6 +268,7 @@ class Played(Extension[R]):
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
+    @operation("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
         """The hosted sessions in which a person may do something, in order."""
         return open_sessions(self._control.world)
@@ -311,15 +312,12 @@ class Played(Extension[R]):
         """Let the time of a session run out, without its clock. Raises as `finish`."""
         return act(self._control.open_world, session_id, "expire")
 
-    def _act(self, session_id: str, do: str, **pictures: Any) -> dict[str, Any]:
-        session = act(self._control.open_world, session_id, do, **pictures)
+    @operation("POST", "sessions/act")
+    def _act(
+        self, session_id: str, do: str, card: str | None = None, document: str | None = None
+    ) -> dict[str, Any]:
+        """Do what a person does in a hosted session (begin, card, fail_attempt, abandon, expire)."""
+        world = self._control.open_world
+        session = act(world, session_id, do, card=card, document=document)
         attempts = hosted_of(session).attempts
         return {"session_id": session.id, "status": session.status, "attempts": attempts}
-
-    OPERATIONS: ClassVar[Sequence[Operation]] = (
-        Operation("GET", "sessions/open", open,  # noqa: A003 - the method
-            "The hosted sessions in which a person may do something.", gives="sessions"),
-        Operation("POST", "sessions/act", _act,
-            f"Do what a person does in a hosted session: {', '.join(ACTS)}.",
-            {"session_id!": "text", "do!": "text", "card": "text", "document": "text"}),
-    )  # fmt: skip

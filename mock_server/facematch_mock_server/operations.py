@@ -1,88 +1,27 @@
-"""What the control API does, as a table: each operation with what it takes and gives in JSON."""
+"""The operations of the control API: methods that are marked as such, and JSON for them."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
 import functools
+import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, Union
 
 import attrs
 
 from .journal import SECRET
-from .state import UNSET, Selection, check_text
+from .state import UNSET, Selection, Unset, check_text
 
 #: How many records an answer lists unless another number of them is sent.
 LISTED = 1000
 
-
-def _make_reader(
-    words: str, *kinds: type, parse: Callable[[Any], Any] = lambda value: value
-) -> Callable[[Any], Any]:
-    """Reads a value of these kinds (a flag is no number); refuses every other in these words."""
-
-    def check(value: Any) -> Any:
-        if type(value) in kinds:
-            with contextlib.suppress(ValueError):
-                return parse(value)
-        shown = value if isinstance(value, Decimal) else repr(value)
-        raise ValueError(f"must be {words}, not {shown!s:.40}")
-
-    return check
-
-
-def _read_count(value: int | str) -> int:
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ValueError
-    return int(text)
-
-
-def _read_seconds(value: Any) -> list[Any]:
-    span = value if isinstance(value, list) else [value]
-    if not 1 <= len(span) <= 2:
-        raise ValueError("must be a number, or the least and the most")
-    return [*map(KINDS["number"], span)]
-
-
-def _read_pair(value: Any) -> dict[str, str]:
-    name, equals, text = str(value).partition("=")
-    if not equals:
-        raise ValueError("must be NAME=VALUE")
-    return {name: text}
-
-
-def _list_of(kind: type) -> Callable[[list[Any]], list[Any]]:
-    def check(items: list[Any]) -> list[Any]:
-        if not all(isinstance(item, kind) for item in items):
-            raise ValueError
-        return items
-
-    return check
-
-
-#: What reads each kind of value; ``any`` is checked by whom it is for.
-KINDS: Mapping[str, Callable[[Any], Any]] = {
-    "any": lambda value: value,
-    "text": _make_reader("a string", str),
-    # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
-    "number": _make_reader("a number", int, Decimal, str,
-        parse=lambda value: value if isinstance(value, int) else float(value)),
-    # In a query numbers are text.
-    "count": _make_reader("a whole number from 0", int, str, parse=_read_count),
-    "flag": _make_reader("true or false", bool),
-    "names": _make_reader("a list of strings", list, parse=_list_of(str)),
-    "object": _make_reader("an object", dict),
-    "objects": _make_reader("a list of objects", list, parse=_list_of(dict)),
-    "date": _make_reader("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
-    "pair": _read_pair,
-    "seconds": _read_seconds,
-}  # fmt: skip
-
-
+F = TypeVar("F", bound=Callable[..., Any])
 R = TypeVar("R")
 
 
@@ -96,8 +35,6 @@ class NotYet(TimeoutError):
 
 class Extension(Generic[R]):
     """What `Control` has for one vendor and not for every one. Safe across threads."""
-
-    OPERATIONS: ClassVar[Sequence[Operation]] = ()
 
     def __init__(self, control: Any) -> None:
         self._control = control
@@ -115,98 +52,234 @@ class Extension(Generic[R]):
         return records
 
 
-@attrs.frozen
-class Operation:
-    """One operation of the control API; `path` is that below the prefix, ``{}`` for the rest of it.
+@attrs.frozen(kw_only=True)
+class _Mark:
+    """What `operation` says of a method."""
 
-    `run` is called with the `Control`, or with what it has as `of`; `takes` has the kind of each
-    value that can be sent, by name (one with ``!`` is needed). The answer is the result of `run`,
-    or of `then`, under the name `gives`, None for one that is an object itself.
+    method: str
+    path: str
+    gives: str | None
+    then: str | None
+    named: Mapping[str, str]
+    more: Callable[[Any], Mapping[str, Any]]
+
+
+def operation(
+    method: str,
+    path: str,
+    *,
+    gives: str | None = None,
+    then: str | None = None,
+    named: Mapping[str, str] | None = None,
+    more: Callable[[Any], Mapping[str, Any]] = lambda _: {},
+) -> Callable[[F], F]:
+    """Marks a method as an operation of the control API, which takes its arguments by name.
+
+    Its docstring begins with the help, and annotations say what is taken; what cannot be sent (a
+    picture's bytes) is none of it.
+
+    Args:
+        method, path: Where it is asked for, below the prefix; ``{}`` at the end of the path is the
+            first argument.
+        gives: The name of the result in the answer; None for one that is an object itself.
+        then: The method whose result is given instead.
+        named: What an argument is called over HTTP, where that is another name.
+        more: From a vendor to the annotations of what ``**`` takes, by name.
+    """
+    mark = _Mark(method=method, path=path, gives=gives, then=then, named=named or {}, more=more)
+
+    def keep_mark(function: F) -> F:
+        function.__dict__["mark"] = mark
+        return function
+
+    return keep_mark
+
+
+@attrs.frozen(kw_only=True)
+class Operation:
+    """One operation of the control API at one vendor.
+
+    Attributes:
+        method, path: As for `operation`.
+        says: What it does, in a sentence.
+        takes: The annotation of each value that can be sent, by name.
+        needed: The names of those that must be.
     """
 
     method: str
     path: str
-    run: Callable[..., Any]
     says: str
-    takes: Mapping[str, str] = attrs.field(factory=dict)
-    gives: str | None = None
-    then: Callable[[Any], Any] | None = None
-    of: str | None = None
-
-    def act(self, control: Any, *rest: str, **values: Any) -> Any:
-        """What `run` gives, or `then`."""
-        target = control if self.of is None else getattr(control, self.of)
-        result = self.run(target, *rest, **values)
-        return result if self.then is None else self.then(target)
+    takes: Mapping[str, Any]
+    needed: frozenset[str]
+    _run: Callable[..., Any]
+    _mark: _Mark
+    #: What `Control` has it as; None for a method of its own.
+    _of: str | None
 
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
         """What it gives, as JSON; ValueError for what was sent and does not fit."""
-        result = self.act(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
-        if self.gives is None:
+        target = control if self._of is None else getattr(control, self._of)
+        values = read(self.takes, self.needed, sent)
+        if "limit" in self.takes:
+            values.setdefault("limit", LISTED)
+        arguments = {shown: name for name, shown in self._mark.named.items()}
+        values = {arguments.get(name, name): value for name, value in values.items()}
+        result = self._run(target, *([rest] if "{}" in self.path else []), **values)
+        if self._mark.then is not None:
+            result = getattr(target, self._mark.then)()
+        gives = self._mark.gives
+        if gives is None:
             return {} if result is None else plain(result)
-        answer = {self.gives: plain(result)}
+        answer = {gives: plain(result)}
         return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
 
 
-def operations_of_extensions(vendor: Any) -> dict[tuple[str, str], Operation]:
-    """What a vendor has beyond the operations of every one, by method and path."""
-    return {
-        (operation.method, operation.path): attrs.evolve(operation, of=name)
-        for name in vendor.extensions
-        for operation in vendor.extension_class(name).OPERATIONS
-    }
+def list_operations(owner: type, of: str | None, vendor: Any) -> Iterator[Operation]:
+    """The operations among the methods of a class, which `Control` has as `of`."""
+    methods = {name: each for kind in owner.__mro__[::-1] for name, each in vars(kind).items()}
+    for run in methods.values():
+        mark: _Mark | None = getattr(run, "mark", None)
+        if mark is None:
+            continue
+        takes, needed = dict(mark.more(vendor)), set()
+        hints = typing.get_type_hints(run)
+        _, *parameters = inspect.signature(run).parameters.values()
+        for parameter in parameters["{}" in mark.path :]:
+            hint = hints.get(parameter.name)
+            if parameter.kind is not parameter.VAR_KEYWORD and bytes not in _members(hint):
+                name = mark.named.get(parameter.name, parameter.name)
+                takes[name] = hint
+                needed |= {name} if parameter.default is parameter.empty else set()
+        yield Operation(
+            method=mark.method,
+            path=mark.path,
+            says=re.split(r"[.;:](\s|$)", " ".join((run.__doc__ or "").split()))[0] + ".",
+            takes=takes,
+            needed=frozenset(needed),
+            run=run,
+            mark=mark,
+            of=of,
+        )
 
 
-def takes_of(kind: type) -> dict[str, str]:
-    """What an operation takes that makes one of these of its fields."""
+def read_fields(kind: type, sent: Mapping[str, Any]) -> Any:
+    """One of these of its fields; ValueError for what does not fit."""
+    fields = attrs.fields(kind)
+    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
+    return kind(**read(annotations_of(kind), needed, sent))
+
+
+def annotations_of(kind: type) -> dict[str, Any]:
     # A number may be sent as text; of the rest the class says what does not fit.
     return {
-        f"{field.name}{'!' * (field.default is attrs.NOTHING)}": (
-            "number" if "float" in str(field.type) else "any"
-        )
-        for field in attrs.fields(kind)
+        field.name: float if "float" in str(field.type) else Any for field in attrs.fields(kind)
     }
 
 
-def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an object, by what an `Operation` takes; ValueError for what does not fit."""
-    kinds = {name.rstrip("!"): kind for name, kind in takes.items()}
+def read(takes: Mapping[str, Any], needed: frozenset[str], sent: Mapping[str, Any]) -> Any:
+    """What was sent, by the annotations of its names; ValueError for what does not fit."""
     for name in sorted(sent):
-        if name not in kinds:
-            names = ", ".join(kinds) or "nothing"
+        if name not in takes:
+            names = ", ".join(takes) or "nothing"
             # What is no word may be a key in the place of a name.
             shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
             raise ValueError(f"{shown} is not known here; this takes {names}")
-    values: dict[str, Any] = {}
-    for name, kind in kinds.items():
-        is_needed = f"{name}!" in takes
-        if is_needed and name not in sent:
+    for name in takes:
+        if name in needed and name not in sent:
             raise ValueError(f"{name} is missing")
-        if name in sent:
-            # Null is nothing, where a value may be left out; some values are null themselves.
-            is_left_out = sent[name] is None and not is_needed
-            try:
-                values[name] = None if is_left_out else KINDS[kind](sent[name])
-            except ValueError as problem:
-                is_secret = name == "client" or SECRET.search(name)
-                words = str(problem).partition(", not ")[0] if is_secret else problem
-                raise ValueError(f"{name} {words}") from None
-            # A made-up body may hold what is no text; of an object each part is read by itself.
-            if kind not in ("object", "objects") and name not in ("body", "fields"):
-                check_text(name, values[name])
+    values: dict[str, Any] = {}
+    for name, value in sent.items():
+        members = _members(takes[name])
+        if value is None and name not in needed:
+            # Null is nothing, where it is no value itself.
+            if {type(None), Any} & members:
+                values[name] = None
+            continue
+        try:
+            values[name] = _reader_of(frozenset(members))(value)
+        except ValueError as problem:
+            is_secret = name == "client" or SECRET.search(name)
+            words = str(problem).partition(", not ")[0] if is_secret else problem
+            raise ValueError(f"{name} {words}") from None
+        # A made-up body may hold what is no text; of an object each part is read by itself.
+        if not isinstance(value, (dict, list)) or name == "field":
+            check_text(name, values[name])
     return values
 
 
-def listing(
-    path: str, run: Callable[..., Any], says: str, gives: str | None, /, **filters: str
-) -> Operation:
-    """An operation that lists what `run` selects: by these filters, `since` and `limit`."""
+def _members(annotation: Any) -> set[Any]:
+    """The types of an annotation: a word of a literal is a text, a list is whatever is in it."""
+    origin = typing.get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return set().union(*map(_members, typing.get_args(annotation)))
+    if origin is Literal:
+        return {str}
+    if origin is None:
+        is_word = isinstance(annotation, type) and issubclass(annotation, str)
+        return {str if is_word else annotation}
+    return {
+        dict if issubclass(origin, Mapping) else list if issubclass(origin, Iterable) else origin
+    }
 
-    def run_newest(target: Any, limit: int | None = None, **sent: Any) -> Any:
-        return run(target, limit=LISTED if limit is None else limit, **sent)
 
-    takes = {**filters, "since": "count", "limit": "count"}
-    return Operation("GET", path, run_newest, says, takes, gives)
+def _make_reader(
+    words: str, *kinds: type, parse: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Any], Any]:
+    """Reads a value of these kinds (a flag is no number); refuses every other in these words."""
+
+    def check(value: Any) -> Any:
+        if type(value) in kinds:
+            with contextlib.suppress(ValueError):
+                return parse(value)
+        shown = value if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f"must be {words}, not {shown!s:.40}")
+
+    return check
+
+
+class Typed(str):
+    """A value of a query, where numbers and fields are texts."""
+
+    __slots__ = ()
+
+
+def _read_count(value: int | Typed) -> int:
+    text = str(value)
+    if isinstance(value, Typed) and not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ValueError
+    return int(text)
+
+
+def _read_pair(value: Any) -> Any:
+    if isinstance(value, dict):
+        return value
+    name, equals, text = str(value).partition("=")
+    if not equals:
+        raise ValueError
+    return {name: text}
+
+
+_NUMBER = _make_reader("a number", int, float, Decimal, str,
+    parse=lambda value: value if isinstance(value, int) else float(value))  # fmt: skip
+#: What reads a value, by its type. A fraction arrives as a Decimal, and may be sent as text like an
+#: amount of money; what is of several types, or of any, is checked by whom it is for.
+_READERS: Mapping[frozenset[Any], Callable[[Any], Any]] = {
+    frozenset({str}): _make_reader("a string", str, Typed, parse=str),
+    frozenset({float}): _NUMBER,
+    frozenset({float, list}): lambda value: (
+        [*map(_NUMBER, value)] if isinstance(value, list) else _NUMBER(value)
+    ),
+    frozenset({int}): _make_reader("a whole number from 0", int, Typed, parse=_read_count),
+    frozenset({bool}): _make_reader("true or false", bool),
+    frozenset({dt.date}): _make_reader("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
+    frozenset({list}): _make_reader("a list", list),
+    frozenset({dict}): _make_reader("an object, or NAME=VALUE", dict, Typed, parse=_read_pair),
+}
+
+
+@functools.cache
+def _reader_of(members: frozenset[Any]) -> Callable[[Any], Any]:
+    return _READERS.get(members - {type(None), Unset}, lambda value: value)
 
 
 def plain(value: Any) -> Any:

@@ -9,13 +9,13 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import attrs
 
 from facematch_mock_server.faults import copy_json
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.operations import Extension, Operation
+from facematch_mock_server.operations import Extension, operation
 from facematch_mock_server.state import RuleQueue, check_times
 
 #: How many of the newest tokens can be listed.
@@ -189,22 +189,22 @@ class Tokens(Extension["DeepvueRecords"]):
         """The newest 10,000 that were given out, without their texts, in order."""
         return self._records.tokens.issued()
 
+    @operation("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been. Those that are
         given out later are good."""
         return self._open_records.tokens.revoke()
 
-    OPERATIONS: ClassVar = (
-        Operation("GET", "tokens",
-            lambda tokens: {"asked": tokens.asked, "issued": tokens.issued()},
-            "How often a token was requested, and those that were issued."),
-        Operation("POST", "tokens/revoke", revoke, "Revoke every token.", gives="revoked"),
-    )  # fmt: skip
+    @operation("GET", "tokens")
+    def _list(self) -> Any:
+        """How often a token was requested, and those that were issued."""
+        return {"asked": self.asked, "issued": self.issued()}
 
 
 class Answers(Extension["DeepvueRecords"]):
     """Answers whose fields a test makes up, for what no document says. Safe across threads."""
 
+    @operation("POST", "answers")
     def set(
         self,
         kind: Recognized,
@@ -221,19 +221,12 @@ class Answers(Extension["DeepvueRecords"]):
         self._open_records.answers.add(answer)
         return answer
 
+    @operation("GET", "answers", gives="answers")
     def all(self) -> tuple[SetAnswer, ...]:
-        """Those that still wait, in order."""
+        """The made-up answers that still wait, in order."""
         return self._records.answers.all
 
+    @operation("POST", "answers/clear")
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all made-up answers."""
         self._open_records.answers.clear()
-
-    OPERATIONS: ClassVar = (
-        Operation("GET", "answers", all,  # noqa: A003 - the method
-            "The made-up answers that have not been used yet.", gives="answers"),
-        Operation("POST", "answers", set,  # noqa: A003 - the method
-            "Make up fields of the next answers with a verdict.",
-            {"kind!": "any", "fields": "any", "without": "names", "times": "any"}),
-        Operation("POST", "answers/clear", clear, "Drop all."),
-    )  # fmt: skip

@@ -7,12 +7,12 @@ import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 
 from facematch_mock_server.hosted import Played, open_sessions
-from facematch_mock_server.operations import LISTED, Extension, NotYet, Operation, listing
+from facematch_mock_server.operations import LISTED, Extension, NotYet, operation
 from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.state import Selection, check_text, select
 from facematch_mock_server.webhooks import (
@@ -51,6 +51,7 @@ class Sessions(Played[DiditRecords]):
     """The sessions of one world, the person who decides them, and the person in front of the
     camera. Safe across threads."""
 
+    @operation("GET", "sessions", gives="sessions")
     def all(
         self,
         *,
@@ -102,6 +103,18 @@ class Sessions(Played[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
+    @operation("POST", "sessions/decide")
+    def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
+        """Decide a session as a person does: it is noted, and the webhooks are sent."""
+        session = self.decide(session_id, status, comment)
+        return {"session_id": session.id, "status": session.status}
+
+    @operation(
+        "POST",
+        "sessions/workflows",
+        named={"workflow_id": "id"},
+        more=lambda _: {"kind": str, "method": str, "callback": str | None},
+    )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow: `facts` are those of `Workflow`, and `version` None is one more than
         it has. From then on only those that were published are there. ValueError for a value that
@@ -112,41 +125,21 @@ class Sessions(Played[DiditRecords]):
         version = version or (former.version + 1 if former else 1)
         return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
+    @operation("GET", "sessions/workflows", gives="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows that were published, in order."""
         return self._records.workflows.all()
 
+    @operation("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
         """Let this user start no session any more."""
         check_text("vendor_data", vendor_data)
         self._open_records.blocked.put(vendor_data, vendor_data)
 
-    OPERATIONS: ClassVar = (
-        *Played.OPERATIONS,
-        Operation("GET", "sessions/workflows", workflows, "The workflows.", gives="workflows"),
-        Operation("POST", "sessions/workflows",
-            lambda sessions, **sent: sessions.workflow(sent.pop("id"), **sent),
-            "Publish a workflow; from then on others are not known.",
-            {"id!": "text", "kind": "text", "version": "count", "method": "text",
-                "callback": "text"}),
-        Operation("POST", "sessions/block", block, "Let a user start no session any more.",
-            {"vendor_data!": "text"}),
-        listing("sessions", all, "The sessions.", "sessions",  # noqa: A003 - the method
-            status="text", service="text", vendor_data="text"),
-        Operation("POST", "sessions/decide",
-            lambda sessions, **sent: _status_body(sessions.decide(**sent)),
-            "Decide a session as a person does: it is noted, and the webhooks are sent.",
-            {"session_id!": "text", "status!": "text", "comment": "text"}),
-    )  # fmt: skip
-
 
 def _check_status(status: str) -> None:
     if status not in STATUSES:
         raise ValueError(f"there is no status {status!r:.40}; there are {', '.join(STATUSES)}")
-
-
-def _status_body(session: Session) -> dict[str, str]:
-    return {"session_id": session.id, "status": session.status}
 
 
 @attrs.frozen(kw_only=True)
@@ -199,29 +192,15 @@ class WebhookLetter(WebhookDelivery):
     body: bytes = attrs.field(repr=False)
 
 
-def _wait(
-    extension: Webhooks, timeout_s: float | None = None, since: int | None = None
-) -> dict[str, int]:
-    timeout_s = 10 if timeout_s is None else timeout_s
-    if not 0 <= timeout_s <= 60:
-        raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-    try:
-        deliveries = extension.wait(0, since=since or 0)
-    except NotYet as error:
-        raise NotYet(str(error), timeout_s) from None
-    states = [delivery.state for delivery in deliveries]
-    last = deliveries[-1].number if deliveries else since or 0
-    counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
-    return {"due": extension.due(), "last": last, **counts}
-
-
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
+    @operation("GET", "webhooks/destinations", gives="destinations")
     def destinations(self) -> tuple[Destination, ...]:
         """Where webhooks go, in the order they were made."""
         return self._records.outbox.destinations.all()
 
+    @operation("POST", "webhooks/destinations")
     def add(
         self,
         url: str,
@@ -260,6 +239,7 @@ class Webhooks(Extension[DiditRecords]):
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
 
+    @operation("POST", "webhooks/destinations/change")
     def change(
         self,
         destination: str,
@@ -279,6 +259,7 @@ class Webhooks(Extension[DiditRecords]):
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
+    @operation("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
         _require(self._open_records.outbox.destinations.remove(destination), "destination")
@@ -300,6 +281,7 @@ class Webhooks(Extension[DiditRecords]):
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
 
+    @operation("GET", "webhooks/deliveries", gives="deliveries")
     def deliveries(
         self,
         state: DeliveryState | str | None = None,
@@ -331,8 +313,9 @@ class Webhooks(Extension[DiditRecords]):
         urls = self._urls()
         return selection.map(lambda delivery: WebhookDelivery(**_facts(delivery, urls)))
 
+    @operation("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
-        """One of them, with headers and body; LookupError if there is none of that id."""
+        """One delivery, with headers and body; LookupError if there is none of that id."""
         delivery: Delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
         try:
             payload = self._records.outbox.payload(delivery) or self._compose(delivery)
@@ -364,10 +347,26 @@ class Webhooks(Extension[DiditRecords]):
             )
         return self.deliveries(since=since)
 
+    @operation("POST", "webhooks/wait")
+    def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
+        """How many deliveries are in each state once nothing is due, or 504 after timeout_s (10)."""
+        if not 0 <= timeout_s <= 60:
+            raise ValueError("timeout_s must be a number of seconds from 0 to 60")
+        try:
+            deliveries = self.wait(0, since=since)
+        except NotYet as error:
+            raise NotYet(str(error), timeout_s) from None
+        states = [delivery.state for delivery in deliveries]
+        last = deliveries[-1].number if deliveries else since
+        counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
+        return {"due": self.due(), "last": last, **counts}
+
+    @operation("GET", "webhooks/due", gives="due")
     def due(self) -> int:
-        """How many are due now or under way."""
+        """How many deliveries are due now or under way."""
         return self._records.outbox.count_due(self._control.now())
 
+    @operation("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
@@ -382,18 +381,22 @@ class Webhooks(Extension[DiditRecords]):
             )
             outbox.enqueue(repeated, self._compose(repeated))
 
+    @operation("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
         self._open_records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
+    @operation("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
         self._open_records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
+    @operation("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
         self._open_records.outbox.add_fault(DeliveryFault.DROP, times)
 
+    @operation("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
@@ -416,38 +419,6 @@ class Webhooks(Extension[DiditRecords]):
             raise LookupError("the destination of this delivery is gone")
         return webhooks.compose(world.claims.citations(), world, delivery, destination)
 
-    OPERATIONS: ClassVar = (
-        Operation("GET", "webhooks/destinations", destinations,
-            "Where webhooks go, with their secrets.", gives="destinations"),
-        Operation("POST", "webhooks/destinations", add,
-            "Send webhooks to an address; the answer has the secret that they are signed with.",
-            {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"}),
-        Operation("POST", "webhooks/destinations/change", change,
-            "Change the address, the events or the state of a destination.",
-            {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"}),
-        Operation("POST", "webhooks/destinations/remove", remove,
-            "Send nothing to a destination any more.", {"destination!": "text"}),
-        listing("webhooks/deliveries", deliveries,
-            "Deliveries sent and waiting, with their attempts, without bodies.", "deliveries",
-            state="text", session_id="text", event="text", destination="text"),
-        Operation("GET", "webhooks/deliveries/{}", delivery,
-            "One delivery, with headers and body."),
-        Operation("GET", "webhooks/due", due, "How many are due now or under way.", gives="due"),
-        Operation("POST", "webhooks/wait", _wait,
-            "Once nothing is due: how many deliveries are in each state; 504 after timeout_s (10).",
-            {"timeout_s": "number", "since": "count"}),
-        Operation("POST", "webhooks/resend",
-            lambda extension, delivery: extension.resend(delivery),
-            "Send one again with a new timestamp.", {"delivery!": "text"}),
-        Operation("POST", "webhooks/corrupt", corrupt,
-            "Change a byte of the next deliveries after they are signed.", {"times": "any"}),
-        Operation("POST", "webhooks/sign-wrong", sign_wrong,
-            "Sign the next deliveries with another secret.", {"times": "any"}),
-        Operation("POST", "webhooks/drop", drop, "Lose the next deliveries.", {"times": "any"}),
-        Operation("POST", "webhooks/test", test,
-            "Send what the vendor's console sends for a test.", {"destination!": "text"}),
-    )  # fmt: skip
-
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
     """What a list says of a delivery: what it is, and of its destination and session."""
@@ -469,6 +440,11 @@ class Mailbox(Extension[DiditRecords]):
         mails = self._records.mails.all()
         return select(mails, since=since, limit=limit, fits=lambda m: to in (None, m.to.lower()))
 
+    @operation("GET", "mailbox", gives="mails")
+    def _list(self, *, since: int = 0, limit: int = 0) -> Selection[Mail]:
+        """Every mail that the vendor would have sent."""
+        return self.mails(since=since, limit=limit)
+
     def code(self, address: str) -> str:
         """The newest code that an address got; LookupError if it got none."""
         mails = self.mails(address, limit=1)
@@ -476,28 +452,27 @@ class Mailbox(Extension[DiditRecords]):
             raise LookupError("no mail was sent to that address")
         return mails[-1].code
 
+    @operation("POST", "mailbox/clear")
     def clear(self) -> None:
         """Forget all mails; their codes are as good as before."""
         self._open_records.mails.clear()
 
+    @operation("GET", "mailbox/{}")
     def _box(self, address: str) -> dict[str, Any]:
+        """The mails to one address, and the newest code."""
         mails = self.mails(address, limit=LISTED)
         return {"code": self.code(address), "mails": mails, "left_out": mails.left_out}
-
-    OPERATIONS: ClassVar = (
-        listing("mailbox", mails, "Every mail that the vendor would have sent.", "mails"),
-        Operation("GET", "mailbox/{}", _box, "The mails to one address, and the newest code."),
-        Operation("POST", "mailbox/clear", clear, "Forget all mails."),
-    )  # fmt: skip
 
 
 class Payments(Extension[DiditRecords]):
     """The payment pages that were asked for. Safe across threads."""
 
+    @operation("GET", "payments", gives="payments")
     def all(self) -> tuple[Checkout, ...]:
-        """The newest 10,000, in order."""
+        """The payments that were asked for, in order; the newest 10,000."""
         return self._records.checkouts.all()
 
+    @operation("POST", "payments/settle", named={"checkout_id": "id"})
     def settle(self, checkout_id: str) -> Checkout:
         """The money arrives, as if a person had paid on the page; once, however often it is said.
 
@@ -518,6 +493,7 @@ class Payments(Extension[DiditRecords]):
 
         return _require(self._records.checkouts.change(checkout_id, settle), "payment")
 
+    @operation("POST", "payments/cancel", named={"checkout_id": "id"})
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice. ValueError if it was settled."""
 
@@ -532,6 +508,7 @@ class Payments(Extension[DiditRecords]):
         """How the account pays."""
         return self._records.plan
 
+    @operation("POST", "payments/plan")
     def set_plan(
         self,
         *,
@@ -551,14 +528,3 @@ class Payments(Extension[DiditRecords]):
         plan = Plan(annual=annual, refill_amount=refill, refill_threshold=threshold)
         self._open_records.plan = plan
         return plan
-
-    OPERATIONS: ClassVar = (
-        Operation("GET", "payments", all,  # noqa: A003 - the method
-            "The payments that were started.", gives="payments"),
-        Operation("POST", "payments/settle", lambda payments, **sent: payments.settle(sent["id"]),
-            "Complete a payment.", {"id!": "text"}),
-        Operation("POST", "payments/cancel", lambda payments, **sent: payments.cancel(sent["id"]),
-            "Cancel a payment.", {"id!": "text"}),
-        Operation("POST", "payments/plan", set_plan, "Change how the account pays.",
-            {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"}),
-    )  # fmt: skip
