@@ -440,8 +440,9 @@ class Control:
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
-        """Begin again, in another edition if you like: no session, no charge, no fault, no outcome, an empty journal, the numbers
-        of each list from 1 on; the latency is that which the server was made with.
+        """Begin again, in another edition if you like: no session, no charge, no fault, no outcome,
+        an empty journal, the numbers of each list from 1 on; the latency is that which the server
+        was made with.
 
         The account gets a new world with every vendor, and what was under way ends in the old one.
         Its clock goes on, because time does not go back; editions and switches stay, unless others

@@ -316,7 +316,7 @@ class Played(Extension[R]):
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:
-        """Do what a person does in a hosted session (begin, card, fail_attempt, abandon, expire)."""
+        """Do what a person does in a session (begin, card, fail_attempt, abandon, expire)."""
         world = self._control.open_world
         session = act(world, session_id, do, card=card, document=document)
         attempts = hosted_of(session).attempts

@@ -4,25 +4,24 @@ The vendor's `Compose` writes and signs them; its claims (``webhook.*``) say wha
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import enum
 import functools
+import http.client
+import io
 import itertools
 import logging
 import math
 import os
-import re
 import socket
 import ssl
 import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Iterator
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Container
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -37,7 +36,6 @@ from .state import Collection
 if TYPE_CHECKING:
     from facematch_core.base.threads import HelperThreads
 
-T = TypeVar("T")
 _log = logging.getLogger("facematch_mock_server")
 
 #: How many of the newest deliveries are remembered.
@@ -46,14 +44,13 @@ MAX_DELIVERIES = 10_000
 MAX_PAYLOADS = 1000
 #: How many of the newest attempts of one delivery are remembered.
 MAX_ATTEMPTS = 100
-#: How many deliveries are sent at a time, by this process and of one world: each has a socket.
+#: How many deliveries are sent at a time, by this process and of one world: each has a thread and a
+#: socket. The last quarter is for worlds that send nothing yet, whose receivers may not hang.
 MAX_SENDING, MAX_SENDING_OF_WORLD = 256, 8
-#: The name of the thread that sends.
+#: The name of each thread that sends, or waits to do so.
 THREAD = "facematch-mock-webhooks"
 #: More of a receiver's answer is not read, head and body each; only its status counts.
 _ANSWER_BYTES = 65_536
-#: A time limit is counted in steps: what holds the loop up takes no more than one of them.
-_STEP_S = 0.1
 
 
 @attrs.frozen(kw_only=True)
@@ -323,20 +320,19 @@ class PostResult:
     elapsed_ms: int = 0
 
 
-async def attempt(
+def attempt(
     world: World,
     delivery: Delivery,
     fault: DeliveryFault | None,
     compose: Compose,
-    send: Callable[[str, SignedPayload, float], Awaitable[PostResult]],
-) -> None:
-    """Try once what was taken, and keep what came of it; nothing if `send` raises."""
+    send: Callable[[str, SignedPayload, float], PostResult],
+) -> dict[str, Any]:
+    """Try once what was taken; what `Outbox.record` has to keep of it."""
     outbox: Outbox = world.records.outbox
     claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
-        outbox.record(delivery, state=DeliveryState.DROPPED, due=None)
-        return
+        return {"state": DeliveryState.DROPPED, "due": None}
     url, at = destination.url, world.clock.now()
     if not delivery.attempts and payload is None:
         # One that has waited behind many is written anew, and says so.
@@ -357,19 +353,18 @@ async def attempt(
         payload = attrs.evolve(payload, body=bytes(body))
     answer, state, due = PostResult(), DeliveryState.DROPPED, None
     if fault is not DeliveryFault.DROP:
-        answer = await send(url, payload, claims["webhook.timeout_s"])
+        answer = send(url, payload, claims["webhook.timeout_s"])
         state, due = _judge(claims, fresh, answer, at)
     cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
-    outbox.record(
-        delivery,
-        Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited),
-        payload,
-        event_id=fresh.event_id,
-        timestamp=fresh.timestamp,
-        state=state,
-        due=due,
-        retries=delivery.retries + (due is not None),
-    )
+    return {
+        "attempt": Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited),
+        "payload": payload,
+        "event_id": fresh.event_id,
+        "timestamp": fresh.timestamp,
+        "state": state,
+        "due": due,
+        "retries": delivery.retries + (due is not None),
+    }
 
 
 def _judge(
@@ -404,10 +399,12 @@ def may_send(url: str, hosts: Container[str]) -> bool:
     return is_loopback(parts.hostname or "") or parts.hostname in hosts
 
 
-async def post(
-    url: str, payload: SignedPayload, timeout_s: float, sending: AbstractContextManager[None]
+def post(
+    url: str, payload: SignedPayload, timeout_s: float, begin: Callable[[socket.socket], None]
 ) -> PostResult:
-    """Send a payload, within `sending`, without proxy or redirect, and say what came back."""
+    """Send a payload without proxy or redirect, and say what came back; `begin` is called with the
+    connection before anything leaves.
+    """
     began, status, problem, parts = time.monotonic(), None, None, urlsplit(url)
     lines = (
         f"POST {parts.path or '/'}{'?' * bool(parts.query)}{parts.query} HTTP/1.1",
@@ -417,109 +414,115 @@ async def post(
         *map(": ".join, payload.headers),
         "Connection: close\r\n\r\n",
     )
+    end = began + timeout_s
     try:
-        async with _limit(timeout_s):
-            reader, writer = await _connect(parts)
-            try:
-                with sending:
-                    writer.write("\r\n".join(lines).encode() + payload.body)
-                await writer.drain()
-                status, length = await _read_head(reader)
-                # Closing before the end would reset what the receiver still writes.
-                if length is not None:
-                    await reader.readexactly(min(length, _ANSWER_BYTES))
-                else:
-                    await _read_chunks(reader)
-            finally:
-                writer.transport.abort()
+        with contextlib.closing(_connect(parts, end, begin)) as connection:
+            connection.settimeout(_left_s(end))
+            connection.sendall("\r\n".join(lines).encode() + payload.body)
+            reader = _Reader(connection, end)
+            answer = http.client.HTTPResponse(reader, method="POST")  # type: ignore[arg-type]
+            answer.begin()
+            while answer.status < 200:
+                answer = http.client.HTTPResponse(reader, method="POST")  # type: ignore[arg-type]
+                answer.begin()
+            status, reader.is_head = answer.status, False
+            # Closing before the end would reset what the receiver still writes.
+            answer.read(_ANSWER_BYTES)
     except TimeoutError:
         problem = "timeout"
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         problem = f"no answer: {type(error).__name__}"
     spent_ms = int((time.monotonic() - began) * 1000)
     # Only the status of an answer counts.
     return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
-@contextlib.asynccontextmanager
-async def _limit(timeout_s: float) -> AsyncIterator[None]:
-    """TimeoutError once what is within has had that long on a loop that ran."""
-    loop, count = asyncio.get_running_loop(), math.ceil(timeout_s / _STEP_S)
-    timer: asyncio.TimerHandle
-
-    def step(rest: int) -> None:
-        nonlocal timer
-        if rest:
-            timer = loop.call_later(timeout_s / count, step, rest - 1)
-        else:
-            limit.reschedule(loop.time())
-
-    async with asyncio.timeout(None) as limit:
-        timer = loop.call_later(timeout_s / count, step, count - 1)
-        try:
-            yield
-        finally:
-            timer.cancel()
+def _left_s(end: float) -> float:
+    left_s = end - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
 
 
-async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+class _Lasting(io.BufferedReader):
+    """One that is read on after an interim answer."""
+
+    def close(self) -> None:
+        pass
+
+
+class _Reader(io.RawIOBase):
+    """What comes on a connection until `end`; a head must be whole."""
+
+    def __init__(self, connection: socket.socket, end: float) -> None:
+        super().__init__()
+        self._connection, self._end = connection, end
+        self.is_head = True
+        self._buffered = _Lasting(self)
+
+    def makefile(self, *_: Any) -> Any:
+        return self._buffered
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connection.settimeout(_left_s(self._end))
+        count = self._connection.recv_into(buffer)
+        if not count and self.is_head:
+            raise ConnectionResetError
+        return count
+
+
+def _connect(
+    parts: SplitResult, end: float, begin: Callable[[socket.socket], None]
+) -> socket.socket:
     """A connection to the first address of a host that takes one."""
     host, is_tls, errors = parts.hostname or "", parts.scheme == "https", []
-    port, tls_name = parts.port or (443 if is_tls else 80), host if is_tls else None
-    context = None
-    if is_tls:
-        # To read what the system trusts takes 70 ms.
-        trusted = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        context = _contexts.get(trusted)
-        if context is None:
-            work = functools.partial(_make_context, trusted)
-            context = await _run_aside(work, key=trusted)
     addresses = [host]
     if host == "localhost":
         addresses = ["127.0.0.1", "::1"]
     elif not is_loopback(host):
-        look_up = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in await _run_aside(look_up, key=host)]
+        addresses = _look_up(host, end)
     for address in addresses:
         try:
-            return await asyncio.open_connection(
-                address, port, ssl=context, server_hostname=tls_name
-            )
+            port = parts.port or (443 if is_tls else 80)
+            connection = socket.create_connection((address, port), _left_s(end))
+            break
         except OSError as error:
             errors.append(error)
-    raise errors[0]
+    else:
+        raise errors[0]
+    try:
+        begin(connection)
+        if not is_tls:
+            return connection
+        connection.settimeout(_left_s(end))
+        trusted = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        return _make_context(trusted).wrap_socket(connection, server_hostname=host)
+    except BaseException:
+        connection.close()
+        raise
 
 
-#: By the files that the environment names: what the certificates of receivers are checked by.
-_contexts: dict[Hashable, ssl.SSLContext] = {}
+# To read what the system trusts takes 70 ms.
+@functools.lru_cache(maxsize=8)
+def _make_context(_trusted: tuple[str | None, str | None]) -> ssl.SSLContext:
+    """What certificates of receivers are checked by, by the files that the environment names."""
+    return ssl.create_default_context()
 
 
-def _make_context(trusted: Hashable) -> ssl.SSLContext:
-    # Another thread may have ended before whoever waits for it went on.
-    if trusted not in _contexts:
-        _contexts[trusted] = ssl.create_default_context()
-    return _contexts[trusted]
-
-
-async def _run_aside(work: Callable[[], T], *, key: Hashable) -> T:
-    """What `work` returns, by a thread that nobody waits for: nobody can end a look-up."""
+def _look_up(host: str, end: float) -> list[str]:
+    """The addresses of a host, by a thread that nobody waits for: nobody can end a look-up."""
     from facematch_core.base.deadline import Deadline
     from facematch_core.base.threads import NoThread  # most worlds send to this machine alone
 
-    loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
-
-    def end(_future: Any) -> None:
-        # The loop may have ended before the name server answered.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(has_ended.set)
-
+    work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
     try:
-        future = _helper_threads().start(work, Deadline.after(0), key=key)
+        future = _helper_threads().start(work, Deadline.after(0), key=host)
     except NoThread:
         raise TimeoutError from None
-    future.add_done_callback(end)
-    await has_ended.wait()
-    return future.result()
+    return [str(entry[4][0]) for entry in future.result(_left_s(end))]
 
 
 @functools.cache
@@ -529,187 +532,143 @@ def _helper_threads() -> HelperThreads:
     return HelperThreads(32, "facematch-mock-look-up")
 
 
-async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int | None]:
-    """The status of an answer, and how many bytes follow at most; None for chunks."""
-    status, size, is_chunked, length = 100, 0, False, _ANSWER_BYTES
-    while status < 200:
-        match, line = None, b""
-        while match is None or line.strip():
-            line = await reader.readline()
-            size += len(line)
-            match = match or re.match(rb"HTTP/1\.\d (\d{3})\b", line)
-            if match is None or not line.endswith(b"\n") or size > _ANSWER_BYTES:
-                raise ValueError("no HTTP") if line else ConnectionResetError
-            name, _, value = (part.strip().lower() for part in line.partition(b":"))
-            if name == b"transfer-encoding":
-                is_chunked = value.endswith(b"chunked")
-            elif name == b"content-length" and value.isdigit():
-                length = int(value)
-        status = int(match[1])
-    if status in (204, 304):
-        return status, 0
-    return status, None if is_chunked else length
+class _Cut(Exception):
+    """What is under way is not to be sent any more."""
 
 
-async def _read_chunks(reader: asyncio.StreamReader) -> None:
-    rest = _ANSWER_BYTES
-    while rest > 0 and (size := int((await reader.readline()).partition(b";")[0], 16)):
-        await reader.readexactly(min(size + 2, rest))
-        rest -= size + 2
-    while rest > 0 and (line := await reader.readline()).strip():
-        rest -= len(line)
+@attrs.define(eq=False)
+class _Sending:
+    """A delivery under way, by a thread of its own."""
+
+    delivery: Delivery
+    fault: DeliveryFault | None
+    connection: socket.socket | None = None
 
 
-class _Sender:
-    """One thread with a loop for all worlds of the process, as long as anything may become due."""
+class _Process:
+    """The workers of this process: its lock is the one of all of them."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        #: The loop, and what is made with it: `room` has a place for each that is sent.
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event
-        self.room: asyncio.Semaphore
-        #: Who has to look what is due, in order.
-        self._woken: dict[WebhookWorker, None] = {}
-
-    def leave_to_parent(self) -> None:
-        """In the child of a fork there is no thread."""
-        # Its loop is kept, for it must not be closed: the selector is the parent's, too.
-        self._inherited = self._loop
-        _Sender.__init__(self)
-
-    def wake(self, worker: WebhookWorker, *, starts: bool = True) -> None:
-        """Let it look what is due, or was stopped, on a thread that `starts` if there is none."""
-        with self.lock:
-            if self._loop is None and starts:
-                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MAX_SENDING)
-                loop = asyncio.SelectorEventLoop()
-                threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True).start()
-                self._loop = loop
-            if self._loop is not None:
-                self._woken[worker] = None
-                self._loop.call_soon_threadsafe(self._changed.set)
-
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        with contextlib.closing(loop):
-            loop.run_until_complete(self._send_all())
-
-    async def _send_all(self) -> None:
-        busy: set[WebhookWorker] = set()
-        while True:
-            with self.lock:
-                self._changed.clear()
-                woken, self._woken = self._woken, {}
-                if not woken and not busy:
-                    self._loop = None
-                    return
-            for worker in woken:
-                (busy.add if worker.begin() else busy.discard)(worker)
-            if busy:
-                await self._changed.wait()
+        #: How many threads send, and who waits until there are fewer, in order.
+        self.sending = 0
+        self.waiting: dict[WebhookWorker, None] = {}
 
 
-_sender = _Sender()
+_process = _Process()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_sender.leave_to_parent)
+    # In the child there are no threads.
+    os.register_at_fork(after_in_child=_process.__init__)  # type: ignore[misc]
 
 
 class WebhookWorker:
     """Delivers what is due in one world, to several destinations at once, until it is stopped."""
 
     def __init__(
-        self, world: World, compose: Compose, send: Callable[..., Awaitable[PostResult]] = post
+        self, world: World, compose: Compose, send: Callable[..., PostResult] = post
     ) -> None:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
-        #: From a start to a stop: what began in another run counts as not sent. None while stopped.
-        self._run: object | None = object()
-        #: What was taken, and in which run.
-        self._under_way: dict[asyncio.Task[None], tuple[Delivery, object]] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        world.clock.watch(self._look)
+        self._is_running, self._pid = True, os.getpid()
+        self._under_way: set[_Sending] = set()
+        self._timer: threading.Timer | None = None
+        world.clock.watch(self._begin)
 
     def start(self) -> None:
         """Deliver from now on; it does so from the beginning, until `stop`."""
-        if self._run is None:
-            self._run = object()
-            self._world.clock.watch(self._look)
+        if not self._is_running:
+            self._is_running = True
+            self._world.clock.watch(self._begin)
             self._outbox.run(True)
         self.wake()
 
     def stop(self) -> None:
         """Begin nothing more, and cut what is under way, which counts as not sent; at once."""
         # A clock may outlive many worlds.
-        self._world.clock.unwatch(self._look)
-        with _sender.lock:
-            self._run = None
-        _sender.wake(self, starts=False)
+        self._world.clock.unwatch(self._begin)
+        self._is_running = False
+        self._cut()
         self._outbox.run(False)
 
     def wake(self) -> None:
         """Look whether something is due."""
-        self._look(self._world.clock.now())
+        self._begin(self._world.clock.now())
 
-    def _look(self, now: dt.datetime) -> None:
-        due = self._outbox.next_due()
-        # What waits for a clock that runs has to know how long it still has to.
-        is_due = due is not None and (self._world.clock.running or due <= now)
-        # In the child of a fork what the parent has under way is due again.
-        if (is_due or self._under_way) and self._run is not None:
-            _sender.wake(self)
+    def _cut(self) -> None:
+        with _process.lock:
+            cut, self._under_way = self._under_way, set()
+            _process.waiting.pop(self, None)
+            self._set_timer(None)
+        for sending in cut:
+            self._outbox.record(sending.delivery)
+            # In the child of a fork it is the parent's.
+            if sending.connection is not None and self._pid == os.getpid():
+                with contextlib.suppress(OSError):
+                    sending.connection.shutdown(socket.SHUT_RDWR)
 
-    def begin(self) -> bool:
-        """On the loop: begin what is due, end what was stopped; whether there is more to come."""
-        run, clock, loop = self._run, self._world.clock, asyncio.get_running_loop()
-        tasks = self._under_way
-        for task, (delivery, begun_in) in tuple(tasks.items()):
-            is_the_parents = task.get_loop() is not loop
-            if is_the_parents or task.done():
-                del tasks[task]
-                if is_the_parents or task.cancelled():
-                    self._outbox.record(delivery)
-            elif begun_in is not run:
-                task.cancel()
-        while run is not None and len(tasks) < MAX_SENDING_OF_WORLD:
-            taken = self._outbox.take(clock.now())
-            if taken is None:
-                break
-            task = loop.create_task(self._carry(*taken, run))
-            task.add_done_callback(lambda _: _sender.wake(self))
-            tasks[task] = taken[0], run
+    def _set_timer(self, seconds: float | None) -> None:
+        """Look again after so long, and not as it was said before; the lock is held."""
         if self._timer is not None:
             self._timer.cancel()
-        due, self._timer = self._outbox.next_due(), None
-        if (
-            due is not None
-            and clock.running
-            and run is not None
-            and len(tasks) < MAX_SENDING_OF_WORLD
-        ):
-            # A millisecond more, lest it is too early; the machine's clock may be set meanwhile.
-            pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
-            self._timer = loop.call_later(pause_s, _sender.wake, self)
-        return bool(tasks) or self._timer is not None
+        self._timer = None
+        if seconds is not None:
+            self._timer = threading.Timer(seconds, self.wake)
+            self._timer.name, self._timer.daemon = THREAD, True
+            self._timer.start()
 
-    async def _carry(self, delivery: Delivery, fault: DeliveryFault | None, run: object) -> None:
-        """Send what was taken in a run, as long as that lasts."""
+    def _begin(self, now: dt.datetime) -> None:
+        """Begin what is due, as far as there is room; the clock may ask, and is not read."""
+        if self._pid != os.getpid():
+            # What the parent of a fork has under way is due again here.
+            self._cut()
+            self._pid = os.getpid()
+        with _process.lock:
+            while self._is_running and len(self._under_way) < MAX_SENDING_OF_WORLD:
+                if _process.sending >= (MAX_SENDING * 3 // 4 if self._under_way else MAX_SENDING):
+                    _process.waiting[self] = None
+                    break
+                taken = self._outbox.take(now)
+                if taken is None:
+                    break
+                sending = _Sending(*taken)
+                self._under_way.add(sending)
+                _process.sending += 1
+                work = functools.partial(self._carry, sending)
+                threading.Thread(target=work, name=THREAD, daemon=True).start()
+            due, is_timed = self._outbox.next_due(), self._is_running and self._world.clock.running
+            if due is not None and due > now and is_timed:
+                # A millisecond more, lest it is too early; that clock may be set meanwhile.
+                self._set_timer(min((due - now).total_seconds() + 0.001, 60.0))
+            else:
+                self._set_timer(None)
 
-        @contextlib.contextmanager
-        def check_run() -> Iterator[None]:
-            with _sender.lock:
-                if self._run is not run:
-                    raise asyncio.CancelledError
-                yield
+    def _carry(self, sending: _Sending) -> None:
+        """Send what was taken, as long as it is not cut."""
 
-        async def send(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
-            answer = await self._send(url, payload, timeout_s, check_run())
-            with check_run():
-                return answer
+        def check(connection: socket.socket | None = None) -> None:
+            with _process.lock:
+                sending.connection = connection
+                if sending not in self._under_way:
+                    raise _Cut
 
+        def send(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
+            return self._send(url, payload, timeout_s, check)
+
+        delivery, fault = sending.delivery, sending.fault
         try:
-            async with _sender.room:
-                await attempt(self._world, delivery, fault, self._compose, send)
+            changes = attempt(self._world, delivery, fault, self._compose, send)
+        except _Cut:
+            changes = {}
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
-            self._outbox.record(delivery, state=DeliveryState.FAILED, due=None)
+            changes = {"state": DeliveryState.FAILED, "due": None}
+        with _process.lock:
+            _process.sending -= 1
+            is_cut = sending not in self._under_way
+            self._under_way.discard(sending)
+            waiting, _process.waiting = _process.waiting, {}
+        if not is_cut:
+            self._outbox.record(delivery, **changes)
+        for worker in (self, *waiting):
+            worker.wake()

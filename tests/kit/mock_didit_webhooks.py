@@ -1,6 +1,5 @@
 """Webhooks of a mock world, which are carried nowhere."""
 
-import asyncio
 import threading
 
 from kit import mock_didit as didit
@@ -23,13 +22,13 @@ def carried(*answers):
     def step(engine):
         world, waiting = engine.world, list(answers)
 
-        async def send(*_):
+        def send(*_):
             status = waiting.pop(0) if waiting else 200
             return PostResult(status=status, problem=None if status else "timeout", elapsed_ms=12)
 
         outbox = world.records.outbox
         while (taken := outbox.take(world.clock.now())) is not None:
-            asyncio.run(attempt(world, *taken, compose, send))
+            outbox.record(taken[0], **attempt(world, *taken, compose, send))
         deliveries = control_of(world).webhooks.deliveries()
         claims = (claim for d in deliveries for attempt in d.attempts for claim in attempt.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))

@@ -1,6 +1,5 @@
 """Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
 
-import asyncio
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -122,7 +121,7 @@ def carry():
     def carried(engine, *answers):
         world, answers, letters = engine.world, list(answers), []
 
-        async def send(url, letter, timeout_s):
+        def send(url, letter, timeout_s):
             letters.append((url, letter, timeout_s))
             status = answers.pop(0) if answers else 200
             if isinstance(status, str):
@@ -130,7 +129,8 @@ def carry():
             return PostResult(status=status, elapsed_ms=12)
 
         while (taken := world.records.outbox.take(world.clock.now())) is not None:
-            asyncio.run(attempt(world, *taken, compose, send))
+            changes = attempt(world, *taken, compose, send)
+            world.records.outbox.record(taken[0], **changes)
         return letters
 
     return carried

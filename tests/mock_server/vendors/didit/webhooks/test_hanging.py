@@ -1,6 +1,5 @@
 """Receivers that hang: they hold up nobody, and what was stopped is not delivered any more."""
 
-import asyncio
 import contextlib
 import gc
 import os
@@ -8,12 +7,13 @@ import socket
 import threading
 import time
 import weakref
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import is_quiet, webhook_threads, with_one_due
+from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 from kit.rawclient import RawClient, raw_request
 
@@ -126,7 +126,8 @@ def test_what_is_under_way_is_cut_at_once_and_nobody_else_waits(mock, listener, 
         assert set(accept_all(listener)) <= {b""}
 
 
-def test_the_thread_of_all_accounts_is_one_and_those_that_hang_leave_room(mock, listener, receiver):
+def test_accounts_whose_receivers_hang_hold_up_no_other(mock, listener, receiver, monkeypatch):
+    monkeypatch.setattr(webhooks, "MAX_SENDING", 64)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     for number in range(8):
         account = mock.new_account(f"hangs-{number}")
@@ -138,14 +139,13 @@ def test_the_thread_of_all_accounts_is_one_and_those_that_hang_leave_room(mock, 
     call(ninth)
     assert receiver.arrived.acquire(timeout=SOON_S)
     ninth.control.webhooks.wait(SOON_S)
-    assert len(webhook_threads()) == 1
     mock.stop()
     assert is_quiet()
-    # Each has its share and no more, in its own order.
+    # Each has its share and no more.
     paths = [data.split()[1].decode() for data in accept_all(listener)]
-    assert sorted(paths) == sorted(
-        f"/{number}/{name}" for number in range(8) for name in range(MAX_SENDING_OF_WORLD)
-    )
+    shares = Counter(path.split("/")[1] for path in paths)
+    assert 48 <= len(paths) <= 64
+    assert max(shares.values()) <= MAX_SENDING_OF_WORLD
 
 
 def test_while_there_is_no_room_deliveries_wait_in_line(mock, receiver, monkeypatch):
@@ -218,24 +218,21 @@ def test_a_wait_over_http_ends_in_its_time(mock, listener):
 
 
 class Stubborn:
-    """Sends by no network, and goes on when it is cancelled."""
+    """Sends by no network, and goes on after it was cut."""
 
     def __init__(self):
-        self.has_begun, self.sent = threading.Event(), []
+        self.has_begun, self.goes_on, self.sent = threading.Event(), threading.Event(), []
 
-    async def post(self, _url, payload, _timeout_s, sending):
+    def post(self, _url, payload, _timeout_s, begin):
         self.has_begun.set()
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            with sending:
-                self.sent.append(payload)
+        assert self.goes_on.wait(20)
+        begin(None)
+        self.sent.append(payload)
         return PostResult(status=200)
 
-    async def answer(self, _url, payload, _timeout_s, _sending):
+    def answer(self, _url, payload, _timeout_s, _begin):
         self.has_begun.set()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.sleep(60)
+        assert self.goes_on.wait(20)
         return PostResult(status=200)
 
 
@@ -246,6 +243,7 @@ def test_after_a_stop_nothing_leaves_and_no_answer_counts(step):
     worker.start()
     assert sends.has_begun.wait(SOON_S)
     worker.stop()
+    sends.goes_on.set()
     assert is_quiet()
     (delivery,) = control_of(engine.world).webhooks.deliveries()
     assert (sends.sent, delivery.state, delivery.attempts) == ([], "pending", ())
@@ -255,12 +253,9 @@ def test_what_began_before_a_stop_is_sent_anew_after_a_start_that_follows_at_onc
     engine, sends = with_one_due(), Stubborn()
     states = []
 
-    async def post(*arguments):
+    def post(*arguments):
         states.append(len(states))
-        return await (sends.answer(*arguments) if len(states) == 1 else answer())
-
-    async def answer():
-        return PostResult(status=204)
+        return sends.answer(*arguments) if len(states) == 1 else PostResult(status=204)
 
     worker = WebhookWorker(engine.world, compose, post)
     worker.start()
@@ -270,6 +265,7 @@ def test_what_began_before_a_stop_is_sent_anew_after_a_start_that_follows_at_onc
     (delivery,) = control_of(engine.world).webhooks.wait()
     assert [attempt.status for attempt in delivery.attempts] == [204]
     assert len(states) == 2
+    sends.goes_on.set()
     worker.stop()
     assert is_quiet()
 
@@ -286,6 +282,7 @@ def test_faults_and_order_outlast_a_stop(carry):
     worker.start()
     assert sends.has_begun.wait(SOON_S)
     worker.stop()
+    sends.goes_on.set()
     assert is_quiet()
     carry(engine)
     faults = {delivery.id: delivery.attempts[0].fault for delivery in control.deliveries()}

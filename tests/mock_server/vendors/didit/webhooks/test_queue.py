@@ -1,6 +1,5 @@
 """When a delivery is tried, tried again and begun anew, by the clock of the world."""
 
-import asyncio
 import json
 
 import pytest
@@ -116,11 +115,11 @@ def resend_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
 
-    async def send(_url, letter, _timeout_s):
+    def send(_url, letter, _timeout_s):
         webhooks(engine).resend(taken[0].id)
         return PostResult(status=status, elapsed_ms=1)
 
-    asyncio.run(attempt(world, *taken, compose, send))
+    outbox.record(taken[0], **attempt(world, *taken, compose, send))
     return taken[0].id
 
 
@@ -152,7 +151,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     world, verbs, done = engine.world, webhooks(engine), []
     broken, whole = (delivery.session_id for delivery in verbs.deliveries())
 
-    async def send(_url, letter, *_more):
+    def send(_url, letter, *_more):
         session = json.loads(letter.body)["session_id"]
         if session == broken:
             raise RuntimeError("nobody foresaw this")

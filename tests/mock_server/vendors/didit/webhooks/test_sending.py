@@ -1,11 +1,9 @@
 """Where a letter is sent, what is sent, what counts as an answer, and that it ends."""
 
-import asyncio
 import contextlib
 import socket
 import ssl
 import threading
-import time
 
 import pytest
 import trustme
@@ -19,7 +17,7 @@ LETTER = SignedPayload(
 
 
 def post(url, payload, timeout_s):
-    return asyncio.run(webhooks.post(url, payload, timeout_s, contextlib.nullcontext()))
+    return webhooks.post(url, payload, timeout_s, lambda _: None)
 
 
 @pytest.fixture
@@ -111,42 +109,6 @@ def test_an_answer_is_waited_for_no_longer_than_it_is(raw, reply):
     end.set()
     assert (answer.status, answer.problem) == (int(reply.rpartition(b"HTTP/1.")[2][2:5]), None)
     assert answer.elapsed_ms < 2000
-
-
-def test_what_holds_the_loop_up_takes_nothing_from_the_time_of_a_receiver(raw):
-    def act(client):
-        client.recv(65536)
-        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-    async def hold_up():
-        time.sleep(1)  # noqa: ASYNC251 - that is what is tried
-
-    async def post_beside():
-        sending = webhooks.post(raw(act), LETTER, 0.5, contextlib.nullcontext())
-        return (await asyncio.gather(sending, hold_up()))[0]
-
-    assert asyncio.run(post_beside()).status == 200
-
-
-def test_receivers_over_tls_share_what_is_trusted_and_it_is_read_beside_the_loop(monkeypatch):
-    threads, make = [], ssl.create_default_context
-
-    def count(*arguments, **named):
-        threads.append(threading.current_thread())
-        return make(*arguments, **named)
-
-    async def post_all(url):
-        letters = [webhooks.post(url, LETTER, 5, contextlib.nullcontext()) for _ in range(8)]
-        return await asyncio.gather(*letters)
-
-    monkeypatch.setattr(ssl, "create_default_context", count)
-    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"https://127.0.0.1:{gone.getsockname()[1]}/"
-    for _ in range(2):
-        assert {answer.status for answer in asyncio.run(post_all(url))} == {None}
-    assert len(threads) == 1
-    assert threads[0] is not threading.current_thread()
 
 
 @pytest.fixture
