@@ -14,8 +14,7 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
-from facematch_mock_server.account import World
-from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.accounts import Accounts, World
 from facematch_mock_server.app import App
 from facematch_mock_server.http import in_responses
 from facematch_mock_server.http.forms import read_form

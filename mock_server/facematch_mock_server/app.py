@@ -8,8 +8,7 @@ from typing import Any, Protocol
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 
-from .account import NO_ACCOUNT, Account, World
-from .accounts import ACCOUNT_HEADER, Accounts
+from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Account, Accounts, World
 from .control_http import ControlApi, reply_words
 from .faults import PERSON, Fault, is_control, is_for_mock
 from .journal import compose_note, presentable, shorten

@@ -12,8 +12,7 @@ import attrs
 
 from facematch_core.backend.kinds import nearest
 
-from .account import Account, World
-from .accounts import MAIN, Accounts
+from .accounts import MAIN, Account, Accounts, World
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, require_end
 from .hosted import open_sessions

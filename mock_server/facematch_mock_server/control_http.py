@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from facematch_core.base.nesting import load_json
 
-from .account import Account
-from .accounts import ACCOUNT_HEADER, MAIN, Accounts
+from .accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 from .claims import JSON, encode, response
 from .faults import CONTROL
 from .http.forms import media_type

@@ -16,7 +16,7 @@ import attrs
 
 from facematch_core.backend.kinds import nearest
 
-from .account import CLOSED, Account, World
+from .accounts import CLOSED, Account, World
 from .faults import PERSON
 from .operations import Extension, operation
 from .recognition.outcomes import LivenessOutcome, MatchOutcome

@@ -58,11 +58,13 @@ class Request:
     account: Any = attrs.field(default=None, eq=False, repr=False)
     until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
+    _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # Worked out once: a request is asked for these ten times.
         self.headers = tuple([(name.lower(), value) for name, value in self.headers])
         self.path = unquote(self.target.partition("?")[0])
+        self._first = dict(reversed(self.headers))
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -71,10 +73,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case), or None."""
-        for header, value in self.headers:
-            if header == name:
-                return value
-        return None
+        return self._first.get(name)
 
 
 @attrs.define(kw_only=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .account import Account
+    from .accounts import Account
     from .server import MockServer
 
 #: The vendors that have hosts of their own, which requests can be kept from.

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from facematch_core.base.addresses import is_loopback
 
-from .account import Account, World
-from .accounts import Accounts
+from .accounts import Account, Accounts, World
 from .app import App
 from .clock import VirtualClock
 from .console import Console

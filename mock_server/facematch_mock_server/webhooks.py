@@ -28,7 +28,7 @@ import attrs
 
 from facematch_core.base.addresses import is_loopback
 
-from .account import World
+from .accounts import World
 from .claims import Citations
 from .services import Session, weigh_texts
 from .state import Collection

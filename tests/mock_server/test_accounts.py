@@ -16,8 +16,7 @@ from kit.mock_didit import match_request, scene
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.account import Account
-from facematch_mock_server.accounts import ACCOUNT_HEADER
+from facematch_mock_server.accounts import ACCOUNT_HEADER, Account
 from facematch_mock_server.http import exchange
 from facematch_mock_server.services import Key
 from facematch_mock_server.vendors import vendor_names

@@ -16,8 +16,7 @@ import attrs
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_mock_server.account import Account, Place, World
-from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.accounts import Account, Accounts, Place, World
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.faults import is_for_mock
 from facematch_mock_server.hosted import is_open, page_path
@@ -128,13 +127,11 @@ class Console:
                 request, lambda: _reply_page(kind, file.read_bytes()), has_data=False
             )
         name, _, rest = path.removeprefix(PATH).partition("/")
-        if name == "cards" and method == "HEAD":
-            method = "GET"
-        is_mine = path.startswith(PATH) and method in ("GET", "POST")
-        verb = getattr(self, f"_{method}_{name}".lower(), None) if is_mine else None
+        is_mine = path.startswith(PATH) and method in ("GET", "HEAD" if name == "cards" else "GET")
+        verb = getattr(self, f"_get_{name}", None) if is_mine else None
         if verb is None:
             return None
-        is_card = method == "GET" and name == "cards" and rest != ""
+        is_card = name == "cards" and rest != ""
         return self._run_guarded(request, lambda: verb(request, rest), has_data=not is_card)
 
     def _run_guarded(
@@ -276,14 +273,6 @@ class Console:
             for ready in sheet.values()
         ]
         return _reply_json({"cards": cards})
-
-    def _post_cards(self, request: Request, _: str) -> Response:
-        from facematch_mock_server.recognition.sheet import make_card  # it loads Pillow
-
-        facts = json.loads(request.body or b"null")
-        if not isinstance(facts, dict) or {"size", "kind"} & set(facts):
-            raise ValueError("the body is not a JSON object with the facts of a card")
-        return _reply_page("image/png", make_card(**facts))
 
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:

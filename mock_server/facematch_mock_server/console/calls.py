@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
 

@@ -15,8 +15,7 @@ from string import Template
 from urllib.parse import quote
 
 from facematch_mock_server import console, hosted
-from facematch_mock_server.account import World
-from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.accounts import Accounts, World
 from facematch_mock_server.control_http import GUARDS, MISTAKES
 from facematch_mock_server.faults import PERSON
 from facematch_mock_server.http.forms import FormError, read_form

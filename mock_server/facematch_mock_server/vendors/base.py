@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.hosted import Rules

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 import facematch_mock_server.console as console_package
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 
 SHEET = card_sheet()
 P1, P2 = SHEET["p1"].data, SHEET["p2"].data
@@ -636,7 +636,7 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
         assert ask(showing, f"{PATH}pictures/{pictures[0]}").content == P1
 
 
-def test_cards_can_be_taken_and_made_and_wrong_facts_are_refused(mock):
+def test_the_ready_cards_can_be_taken_one_by_one_and_together(mock):
     assert ask(mock, f"{PATH}cards/p1.png", "HEAD").status_code == 200
     absent = ask(mock, f"{PATH}cards/nope.png")
     assert (absent.status_code, absent.json()) == (404, {"mock": "there is no such card"})
@@ -648,10 +648,3 @@ def test_cards_can_be_taken_and_made_and_wrong_facts_are_refused(mock):
         assert {name: packed.read(name) for name in packed.namelist()} == {
             f"{name}.png": card.data for name, card in SHEET.items()
         }
-    picture = ask(mock, f"{PATH}cards", "POST", json={"person": "p7", "score": 41.5, "faces": 2})
-    card = read_card(picture.content)
-    assert (card.person, card.score, card.faces) == ("p7", 41.5, 2)
-    for wrong in ({"person": "p 7"}, {"size": [9000, 9000]}, []):
-        answer = ask(mock, f"{PATH}cards", "POST", json=wrong)
-        assert (answer.status_code, list(answer.json())) == (400, ["mock"])
-    assert ask(mock, f"{PATH}cards", "POST", data="person=p1").status_code == 415

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
 from facematch_mock_server.http.forms import FormError, Upload
 from facematch_mock_server.journal import describe_fields

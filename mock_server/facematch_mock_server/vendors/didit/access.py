@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.hosted import current
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import describe_fields

@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.hosted import is_open, page_path
 from facematch_mock_server.messages import Response

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 import attrs
 
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.hosted import (
     Attempt,

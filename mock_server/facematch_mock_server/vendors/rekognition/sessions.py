@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from facematch_core import Image, ImageFormat
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
 from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import LivenessOutcome

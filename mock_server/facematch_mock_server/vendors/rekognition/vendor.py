@@ -14,7 +14,7 @@ import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.account import World
+from facematch_mock_server.accounts import World
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Headers, Request, Response
