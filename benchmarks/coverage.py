@@ -1,11 +1,11 @@
 """How often intervals hold and differences are called real by mistake, where the truth is known.
 
-    python benchmarks/coverage.py [--studies N] [--write]
+    python benchmarks/coverage.py [--studies N]
 
 Simulated studies of many kinds: rates at a given threshold, thresholds that each study chooses,
 differences of two systems, a few people who bring most of the false matches, and people who look
-alike. ``--write`` puts the tables into ``docs/evidence/comparison-coverage.md``. One core; about a
-quarter of an hour with 1,000 studies.
+alike. `docs/evidence/comparison-coverage.md` sums up what is printed. One core; about a quarter of
+an hour with 1,000 studies.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -46,9 +46,6 @@ from facematch_comparison.stats import (
 )
 from facematch_comparison.stats import bootstrap as drawing
 from facematch_core import ThresholdRule
-
-PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-coverage.md"
-
 
 # --- Rates at a given threshold -----------------------------------------------------------------
 
@@ -400,25 +397,13 @@ def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, 
     return table.take(half & other), table.take(~half & ~other)
 
 
-# --- The page -----------------------------------------------------------------------------------
+# --- What is printed ------------------------------------------------------------------------------
 
 
 def lines(studies: int) -> Iterator[str]:
-    """The page, line by line."""
+    """All tables, of so many studies of each kind; of differences and heavy tails half as many."""
     few = max(1, studies // 2)
-    yield f"""# How often the comparison is right
-
-Simulated studies whose truth is known, written by `python benchmarks/coverage.py --write`. Of each
-kind {studies:,} were made; of differences and of heavy tails {few:,}. What is truly 95 % is seen
-within {two_sigma(studies)} of it in {studies:,} studies, and within {two_sigma(few)} in {few:,}, 19
-times in 20.
-
-## Rates at a given threshold
-
-*Held*: the 95 % interval holds the true rate. *Bounded*: it lies below the one-sided 95 % bound, by
-which the gate decides. *Correlation*: of two mated pairs of one person, or the part of the variance
-that each person of a non-mated pair brings.
-"""
+    yield "\n## Rates at a given threshold: intervals that hold the truth, bounds above it\n"
     yield from table_head(
         "pairs", "people", "how many", "true rate", "correlation", "errors expected", "held",
         "bounded",
@@ -430,15 +415,7 @@ that each person of a non-mated pair brings.
             f"| {scenario.correlation:g} | {scenario.expected:g} | {shares['held']:.1%} "
             f"| {shares['bounded']:.1%} |"
         )
-    yield """
-## Thresholds that each study chose
-
-The lowest threshold that keeps the FMR at the required one: chosen on all pairs and judged on the
-same by the bound of an order statistic, or chosen on one half of the people and judged on the
-other. *FMR bounded*: one-sided, 95 %. *FMR held*, *FRR held*: 95 % intervals at that threshold. The
-upper bound and the width of the FRR's interval are means. 0 people: everybody is in one pair only.
-In the third kind scores have one decimal place, so that many are equal.
-"""
+    yield "\n## Thresholds that each study chose, judged on the same pairs or on other people\n"
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "judged on", "FMR bounded", "FMR held",
         "FRR held", "upper bound of the FMR", "width of the FRR's interval",
@@ -451,14 +428,7 @@ In the third kind scores have one decimal place, so that many are equal.
                 f"| {shares['bounded']:.1%} | {shares['fmr']:.1%} | {shares['frr']:.1%} "
                 f"| {shares['upper']:.2g} | {shares['wide']:.3f} |"
             )
-    yield """
-## Differences of two systems
-
-Both at the required FMR, thresholds chosen on the same pairs. *Held*: the 95 % interval holds the
-true difference of the FRR. *Not chance*: p below 0.05; of two equal systems that is a false alarm,
-of others it is the power. *By McNemar alone*: the same by the exact test, as if the thresholds were
-given. *Plain*: the same with plain products of draws (Owen's pigeonhole bootstrap) for weights.
-"""
+    yield "\n## Differences of two systems; plain: with products of draws for weights\n"
     head = (
         "people", "mated", "non-mated", "required FMR", "true FRR", "held", "not chance",
         "by McNemar alone", "mean width",
@@ -470,24 +440,11 @@ given. *Plain*: the same with plain products of draws (Owen's pigeonhole bootstr
             f"{difference_row(vendors, of_differences(vendors, few, 3))} {plain['held']:.1%} | "
             f"{plain['real']:.1%} | {plain['wide']:.3f} |"
         )
-    yield """
-Plain products vary more than rates do, so that they hold more often than they say and call fewer
-false alarms, and miss many of the differences that there are. So weights are rescaled until the FMR
-varies as much as its interval says (J. N. K. Rao and C. F. J. Wu, 1988, as for surveys).
-
-With the thresholds chosen on one half of the people, and the FRR that of the other:
-"""
+    yield "\n## The same, with thresholds chosen on one half of the people\n"
     yield from table_head(*head)
     for vendors in SPLIT:
         yield difference_row(vendors, of_differences(vendors, few, 4, split=True))
-    yield """
-## A few people who bring most false matches
-
-What each person brings to a non-mated pair has Student's t distribution with three degrees of
-freedom: a few people are taken for many others. Whoever is not in the test set may be worse than
-all who are, so bounds hold less often than they say. *Part*: of the variance, that each of the two
-people brings. *Worst person*: the share of the false matches that they are in, median.
-"""
+    yield "\n## A few people who bring most false matches\n"
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "part", "FMR bounded, threshold given",
         "FMR bounded, threshold chosen", "worst person",
@@ -498,15 +455,7 @@ people brings. *Worst person*: the share of the false matches that they are in, 
             f"| {size(vendors)} | {vendors.wolves:g} | {shares['given']:.1%} | "
             f"{shares['chosen']:.1%} | {shares['worst']:.0%} |"
         )
-    yield """
-## People who look alike
-
-Every two of the people look alike, as siblings do, and score 1.5 standard deviations higher.
-*Pairs of each two*: how often two who look alike are compared, with other pictures. *Part*: of the
-variance of their scores, that is the same in all of their pairs. Where few of them bring most false
-matches, each many times, bounds hold a little less often than they say; comparing every two people
-once avoids that.
-"""
+    yield "\n## People who look alike\n"
     yield from table_head(
         "people", "pairs of each two", "other pairs", "required FMR", "part",
         "FMR bounded, threshold given", "FMR bounded, threshold chosen",
@@ -533,24 +482,15 @@ def difference_row(vendors: Vendors, shares: dict[str, float]) -> str:
     )
 
 
-def two_sigma(studies: int) -> str:
-    """How far a share of 95 % is off by chance."""
-    return f"{1.96 * np.sqrt(0.95 * 0.05 / studies):.1%}"
-
-
-def main(arguments: Sequence[str] | None = None, show: Callable[[str], None] = print) -> None:
+def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=1_000)
-    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
-    options = parser.parse_args(arguments)
-    started, page = time.perf_counter(), []
+    options = parser.parse_args()
+    started = time.perf_counter()
     for line in lines(options.studies):
-        show(line)
-        page.append(line + "\n")
-    if options.write:
-        PAGE.write_text("".join(page))
-    show(f"({time.perf_counter() - started:.0f} s)")
+        print(line, flush=True)
+    print(f"({time.perf_counter() - started:.0f} s)")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 """How often equal vendors are called different or dearer; whether the headline's interval holds.
 
-    python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE] [--write]
+    python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE]
 
-Simulated studies whose truth is known go through the public `evaluate`. ``--write`` puts the tables
-into ``docs/evidence/comparison-verdicts.md``; ``--only`` makes one of them anew. Two cores; about
-half an hour.
+Simulated studies whose truth is known go through the public `evaluate`; ``--only`` makes one of the
+tables. `docs/evidence/comparison-verdicts.md` sums up what is printed. Two cores; an hour or more.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
-import re
 import sys
 import time
 import zlib
@@ -40,8 +38,6 @@ from facematch_comparison import Answers, Costs, evaluate
 from facematch_comparison.model import Interval
 from facematch_comparison.stats import allowed_errors, comparable_fmr, holm
 from facematch_comparison.stats import threshold as choosing
-
-PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-verdicts.md"
 
 #: Of one call, the same for all vendors.
 PRICE = 0.05
@@ -238,7 +234,7 @@ UNLIKE = [
 ]
 
 
-# --- The page -------------------------------------------------------------------------------------
+# --- The tables -----------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -377,20 +373,12 @@ def _task(row: Row, numbers: range) -> list[dict[str, float]]:
     return [row.study(number) for number in numbers]
 
 
-def replace_table(name: str, lines: Sequence[str]) -> None:
-    """In the page, between its marks."""
-    marks = re.compile(rf"<!-- generated: {name} -->\n.*?<!-- end -->", re.DOTALL)
-    table = "\n".join([f"<!-- generated: {name} -->", "", *lines, "", "<!-- end -->"])
-    PAGE.write_text(marks.sub(lambda _: table, PAGE.read_text()))
-
-
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--studies", type=int, default=2_000)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only", choices=TABLES, action="append")
-    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
 
@@ -405,13 +393,10 @@ def main() -> None:
                 yield [result for part in parts for result in part.result()]
 
         for name in options.only or TABLES:
-            started, lines = time.perf_counter(), []
+            started = time.perf_counter()
             for line in TABLES[name](run):
                 print(line, flush=True)
-                lines.append(line)
             print(f"({time.perf_counter() - started:.0f} s)", flush=True)
-            if options.write:
-                replace_table(name, lines)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         run_study,
     )
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
-    from .writing import digest_answers, export, to_frame, write_scores, wrong_pairs
+    from .writing import digest_answers, export, to_frame, wrong_pairs
 
 #: Module to its public names; each is imported when it is first used.
 __getattr__, __dir__ = lazy_names(
@@ -56,7 +56,7 @@ __getattr__, __dir__ = lazy_names(
             "read_answers run_study"
         ),
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
-        "writing": "digest_answers export to_frame write_scores wrong_pairs",
+        "writing": "digest_answers export to_frame wrong_pairs",
     },
 )
 
@@ -104,6 +104,5 @@ __all__ = [
     "split_by_subject",
     "to_frame",
     "write_report",
-    "write_scores",
     "wrong_pairs",
 ]

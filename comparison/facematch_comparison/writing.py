@@ -45,33 +45,18 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
     return _long(answers, study).to_pandas()
 
 
-def write_scores(path: Path, answers: Sequence[Answers], study: Study | None = None) -> None:
-    """Write answers as CSV, as `read_scores` reads them: every number to its last digit.
-
-    A file that is there is replaced when the new one is whole. No cell is a formula. What answers
-    hold only as a sum (how many pairs lack an answer for which reason) is on pairs that lack
-    one, in any order; what is the same for a whole system is on its first line.
-
-    Args:
-        path: The file.
-        answers, study: As of `to_frame`.
-
-    Raises:
-        InvalidRequest: as of `to_frame`.
-        OSError: it cannot be written.
-    """
-    with replacing(path) as new, new.open("wb") as file:
-        _write_csv(_long(answers, study, once=True), file)
-
-
 def export(
     what: Sequence[Answers] | Sequence[WrongPair], path: Path, study: Study | None = None
 ) -> None:
     """Write answers, or pairs that a system got wrong, to a file; its ending says the form.
 
+    A file that is there is replaced when the new one is whole. No cell of a CSV file is a formula,
+    and in it what is the same for a whole system is on its first line. What answers hold only as a
+    sum (how many pairs lack an answer for which reason) is on pairs that lack one, in any order.
+
     Args:
         what: Answers, as of `to_frame`, or what `wrong_pairs` found, if only that nothing is wrong.
-        path: Ends with ``.csv`` or ``.parquet``; a file that is there is replaced.
+        path: Ends with ``.csv`` or ``.parquet``.
         study: As of `to_frame`.
 
     Raises:
@@ -95,7 +80,7 @@ def export(
 
 
 def digest_answers(answers: Sequence[Answers]) -> str:
-    """SHA-256, in hex, of the file that `write_scores` writes of these answers, without a study.
+    """SHA-256, in hex, of the CSV file that `export` writes of these answers, without a study.
 
     Raises:
         InvalidRequest: as of `to_frame`.

@@ -20,7 +20,6 @@ from facematch_comparison import (
     export,
     read_scores,
     to_frame,
-    write_scores,
     wrong_pairs,
 )
 from facematch_comparison.answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
@@ -770,7 +769,7 @@ def test_what_is_written_is_read(tmp_path_factory, texts, seed):
     labels = tuple(sorted((texts.pop(), texts.pop())))
     groups = {texts.pop(): Grouping(labels=labels, probe=sides[0], reference=sides[1])}
     written = [some_answers(chance, texts.pop, probe, reference, groups) for _ in range(3)]
-    write_scores(folder / "scores.csv", written)
+    export(written, folder / "scores.csv")
     same(written, read_scores(folder / "scores.csv"))
     export(written, folder / "scores.parquet")
     same(written, read_scores(folder / "scores.parquet"))
@@ -791,11 +790,11 @@ def test_answers_that_do_not_belong_together_are_not_written(tmp_path):
 
     answers = answers_of("a", mated=True)
     for wrong in (
-        *([], [answers, answers], [answers, answers_of("b", mated=False)]),
+        *([answers, answers], [answers, answers_of("b", mated=False)]),
         [answers, answers_of("b", mated=True, label="m")],
     ):
         with pytest.raises(InvalidRequest):
-            write_scores(tmp_path / "scores.csv", wrong)
+            export(wrong, tmp_path / "scores.csv")
     assert [*tmp_path.iterdir()] == []
 
 
@@ -866,7 +865,7 @@ def test_pictures_and_people_are_exported(asked_study, tmp_path, ending):
 
 def test_a_file_is_replaced_when_the_new_one_is_whole(asked_study, tmp_path, monkeypatch):
     path = tmp_path / "scores.csv"
-    write_scores(path, [asked_study[0]])
+    export([asked_study[0]], path)
     before = path.read_bytes()
 
     def broken(*words, **more):
@@ -874,9 +873,7 @@ def test_a_file_is_replaced_when_the_new_one_is_whole(asked_study, tmp_path, mon
 
     monkeypatch.setattr("pyarrow.csv.write_csv", broken)
     with pytest.raises(OSError, match="no space"):
-        write_scores(
-            path, [asked_study[0], attrs.evolve(asked_study[0], price=1.0, currency="EUR")][:1]
-        )
+        export([asked_study[0]], path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["scores.csv"]
 

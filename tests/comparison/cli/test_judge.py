@@ -15,7 +15,7 @@ from kit.comparison.studies import opener, run_once, write_study
 from kit.comparison.tables import as_decisions, as_real, crowd, system_answers, with_columns
 from kit.fakes import picture
 
-from facematch_comparison import read_scores, write_scores
+from facematch_comparison import export, read_scores
 from facematch_comparison.cli.common import Source
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Evaluation
@@ -32,7 +32,7 @@ COSTS = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors",
 @pytest.fixture
 def scores(tmp_path):
     """Writes answers to s.csv."""
-    return lambda *answers: write_scores(tmp_path / "s.csv", answers)
+    return lambda *answers: export(answers, tmp_path / "s.csv")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_page_document_and_stdout_say_the_same(run, screens, tmp_path):
     assert (evaluation.study.name, evaluation.required_fmr) == ("s", 0.01)
     assert [system.name for system in evaluation.systems] == ["one", "two", "decides"]
     # A name of a system is somebody else's text.
-    write_scores(tmp_path / "odd.csv", [crowd("a\x1b[31mb", people=30)])
+    export([crowd("a\x1b[31mb", people=30)], tmp_path / "odd.csv")
     assert "\x1b" not in run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01").output
     error = json.loads(run("compare", "report", "--scores", "nothing.csv", "--json").stdout)
     assert error["error"]["class"] == "InvalidRequest"

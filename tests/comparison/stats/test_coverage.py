@@ -138,13 +138,12 @@ def test_intervals_at_the_fmr_at_the_threshold_and_of_the_cost_hold(row, studies
 
 @pytest.mark.long
 def test_heavy_tails_are_published():
-    page = simulated.PAGE.read_text()
+    page = (Path(__file__).parents[3] / "docs/evidence/comparison-coverage.md").read_text()
+    lowest, highest = 0.642, 0.906
+    assert f"{100 * lowest:g} to {100 * highest:g} %" in page
     for vendors in simulated.HEAVY:
         shares = simulated.of_wolves(vendors, 40, 6)
-        start = f"| {simulated.size(vendors)} | {vendors.wolves:g} |"
-        row = next(line for line in page.splitlines() if line.startswith(start))
-        written = float(row.split("|")[6].strip().rstrip("%")) / 100
-        assert abs(shares["given"] - written) <= 0.01 + by_chance(written, 40)
+        assert lowest - by_chance(lowest, 40) <= shares["given"] <= highest + by_chance(highest, 40)
 
 
 PROMISED = [row for row in choice.ROWS if row.limits != choice.ANY]
