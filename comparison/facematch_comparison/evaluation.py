@@ -207,10 +207,8 @@ def evaluate(
     )
     return attrs.evolve(
         evaluation,
-        headline=sentences.headline(
-            evaluation, trials=trials, is_default=is_default, at_thresholds=at_thresholds
-        ),
-        caveats=sentences.caveats(evaluation),
+        headline=sentences.headline(evaluation, trials=trials, at_thresholds=at_thresholds),
+        caveats=sentences.caveats(evaluation, trials if is_default else None),
         on_cost=sentences.on_cost(evaluation),
         limit=sentences.limit(evaluation),
     )

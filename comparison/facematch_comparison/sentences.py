@@ -38,7 +38,6 @@ def headline(
     evaluation: Evaluation,
     *,
     trials: int,
-    is_default: bool,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """The verdict in one sentence; `trials` are the non-mated pairs that choose thresholds."""
@@ -46,13 +45,6 @@ def headline(
     required_fmr = evaluation.required_fmr
     judged = [system for system in systems if system.at_required is not None]
     at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
-    if is_default and not at_thresholds:
-        bears = in_words(1 / (trials // ENOUGH_FALSE_MATCHES))
-        at += (
-            f", the strictest rate that {trials:,} non-mated pairs bear"
-            if bears == at
-            else f" ({trials:,} non-mated pairs bear {bears})"
-        )
     if not judged:
         why_not = systems[0].why_not or "no scores."
         decides = any(system.at_default for system in systems)
@@ -155,10 +147,10 @@ def _describe_several(judged: Sequence[System], differences: Sequence[Difference
             beyond |= {*each.beyond}
     parts = []
     if real:
-        parts.append(f"fewer than {join_names(real)}, and that is not chance")
+        parts.append(f"fewer than {join_names(real)}, not by chance")
     if chance:
-        possible = f"one of up to {points(most, most)} points is possible"
-        parts.append(f"no difference from {join_names(chance)} is shown, and {possible}")
+        possible = f"(up to {points(most, most)} points)"
+        parts.append(f"no difference from {join_names(chance)} is shown {possible}")
     if beyond:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {join_names(sorted(beyond))} {exceeds} that FMR")
@@ -239,8 +231,12 @@ def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
     return f"{value}{unit} ({low_words} to {high_words})"
 
 
-def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
-    """What cannot be concluded: of single systems first, those of one text together."""
+def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
+    """What cannot be concluded: of single systems first, those of one text together.
+
+    `trials`: how many non-mated pairs chose the rate that systems are compared at; None if somebody
+    named one.
+    """
     together: dict[tuple[str, str], list[str]] = {}
     for system in evaluation.systems:
         for code_and_text in _of_system(evaluation, system).items():
@@ -249,6 +245,10 @@ def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
         Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, join_names(names)))
         for (code, text), names in together.items()
     ]
+    if trials is not None:
+        strictest = in_words(1 / (trials // ENOUGH_FALSE_MATCHES))
+        text = f"How systems do at a stricter rate than {strictest}: {trials:,} non-mated pairs "
+        of_systems.append(_general("strictest_rate", f"{text}bear no other."))
     return (*of_systems, *_of_the_study(evaluation))
 
 
