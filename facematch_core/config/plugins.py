@@ -68,8 +68,8 @@ def available_backends() -> tuple[BackendInfo, ...]:
 def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
     # Not above: lists and completion need none of these.
-    from .opening.backend import API_VERSION, Backend
-    from .opening.errors import BackendUnavailable
+    from facematch_core.backend import API_VERSION, Backend
+    from facematch_core.errors import BackendUnavailable
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:
@@ -104,7 +104,7 @@ def backend_class(name: str) -> type[Backend]:
 
 def _hint(name: str) -> str:
     """What to open instead of a backend that is not there."""
-    from .opening.kinds import nearest
+    from facematch_core.backend.kinds import nearest
 
     word = name.lower().replace("-", "_")
     points = installed(ALIASES).get(word, [])
