@@ -550,6 +550,15 @@ def _describe_cause(error: Exception) -> str:
     return type(cause).__name__
 
 
+#: By how SQLite's name of the problem begins; the first that fits.
+_ADVICE = {
+    "SQLITE_FULL": "make room on its disk",
+    "SQLITE_CANTOPEN": "its folder must be writable, for SQLite writes beside the file",
+    "SQLITE_READONLY_DIRECTORY": "its folder must be writable, for SQLite writes beside the file",
+    "SQLITE_READONLY": "the file must be writable",
+}
+
+
 def _describe_failure(error: Exception) -> str:
     """Say what is wrong with a store that does not recover by itself."""
     cause = getattr(error, "orig", None) or error
@@ -558,7 +567,12 @@ def _describe_failure(error: Exception) -> str:
             "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in its "
             "place, or name a new store"
         )
-    return f"failed ({_describe_cause(error)}): check that it is there and may be written"
+    name = _read_state(error)
+    advice = next(
+        (advice for start, advice in _ADVICE.items() if name.startswith(start)),
+        "check that it is there and may be written",
+    )
+    return f"failed ({_describe_cause(error)}): {advice}"
 
 
 # A fork copies connections, and two processes on one connection destroy it. Of SQLite none may be

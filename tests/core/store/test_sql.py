@@ -73,21 +73,32 @@ def test_an_engine_of_somebody_else_is_used_as_it_is_and_left_open(tmp_path):
     engine.dispose()
 
 
-def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql):
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("SQLITE_FULL", "make room"),
+        ("SQLITE_CANTOPEN", "folder must be writable"),
+        ("SQLITE_READONLY_DIRECTORY", "folder must be writable"),
+        ("SQLITE_READONLY", "file must be writable"),
+        ("SQLITE_READONLY_DBMOVED", "file must be writable"),
+    ],
+)
+def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
     sql.reserve(entry(), Decimal(5))
 
-    def fill(_connection, _cursor, statement, *_rest):
+    def fail(_connection, _cursor, statement, *_rest):
         if statement.startswith("INSERT INTO facematch_attempts"):
-            full = sqlite3.OperationalError("disk is full")
-            full.sqlite_errorcode = sqlite3.SQLITE_FULL
-            raise sqlalchemy.exc.OperationalError("INSERT", {}, full)
+            problem = sqlite3.OperationalError("as SQLite says it")
+            problem.sqlite_errorcode = getattr(sqlite3, name)
+            problem.sqlite_errorname = name
+            raise sqlalchemy.exc.OperationalError("INSERT", {}, problem)
 
-    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", fill)
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", fail)
     try:
-        with pytest.raises(ConfigurationError, match="disk is full") as caught:
+        with pytest.raises(ConfigurationError, match=f"as SQLite says it.*{advice}") as caught:
             sql.reserve(entry(), Decimal(5))
     finally:
-        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", fill)
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", fail)
     assert caught.value.__context__ is None
     assert sums(sql) == (0, 1, 0)
 
