@@ -129,6 +129,12 @@ def test_settings_that_cannot_be_are_refused(settings):
         ComprefaceBackend(**{"api_key": "k", **settings})
 
 
+@pytest.mark.parametrize("least", [0, 0.8, 1])
+def test_how_sure_of_a_face_the_server_must_be_is_sent(least):
+    request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(call())
+    assert request.params["det_prob_threshold"] == f"{least}"
+
+
 def test_what_the_plug_ins_see_stands_where_the_core_has_a_place_for_it(server):
     plugins = "age,gender,landmarks,mask,pose,calculator"
     backend = ComprefaceBackend(api_key=server.live_key, base_url=server.url, plugins=plugins)
