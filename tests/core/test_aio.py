@@ -226,16 +226,6 @@ def test_hooks_see_the_context_variables_of_the_caller(run):
     assert set(seen) == {"r1"}
 
 
-def test_it_is_used_by_one_loop_after_another(run):
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()))
-
-    async def once():
-        return (await verifier.verify(A, B)).is_match
-
-    assert [run(once), run(once)] == [True, True]
-    run(verifier.aclose)
-
-
 def test_it_is_closed_once_and_asks_nothing_afterwards(run):
     backend = FakeBackend()
 

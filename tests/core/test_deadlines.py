@@ -1,5 +1,4 @@
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.fakes import FakeBackend, open_profile, picture
@@ -320,21 +319,6 @@ def test_at_most_8_comparisons_are_left_behind_and_the_next_call_waits_for_one_o
     assert engine.most == 8
     threading.Timer(0.1, engine.release.set).start()
     assert verifier.verify(A, B, deadline_s=20).is_match
-
-
-def test_at_most_8_are_left_behind_of_50_that_are_asked_at_once():
-    engine = Engine()
-    verifier = fm.FaceVerifier(engine)
-
-    def ask():
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            verifier.verify(A, B, deadline_s=0.3)
-        return caught.value.billing.charged
-
-    with ThreadPoolExecutor(50) as pool:
-        charged = {future.result(LIMIT_S) for future in [pool.submit(ask) for _ in range(50)]}
-    assert (engine.most, charged) == (8, {fm.Charged.NO})
-    engine.release.set()
 
 
 def test_an_engine_says_how_many_run_at_a_time():
