@@ -100,6 +100,17 @@ def test_each_decision_has_its_sign_and_none_needs_colour():
     assert len(signs) == len(Decision)
 
 
+def test_yes_no_and_neither_have_signs_of_their_own():
+    def disc(decision):
+        sheet = drawn(match_result(decision, threshold=AT_50))
+        top = sheet.height - drawing.HEADLINE_HEIGHT - drawing.BAR_HEIGHT
+        mark = sheet.crop((drawing.MARGIN, top, drawing.MARGIN + 46, top + 46))
+        return mark.convert("1", dither=Image.Dither.NONE).tobytes()
+
+    kinds = (Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW)
+    assert len({disc(kind) for kind in kinds}) == len(kinds)
+
+
 def test_the_bar_ends_at_the_score_and_the_threshold_stands_on_it():
     sheet = drawn(match_result(score=Score(75, "fake/v1"), threshold=AT_50))
     left, right = drawing.MARGIN, sheet.width - drawing.MARGIN
