@@ -1,6 +1,9 @@
 import ast
 import json
 import re
+import socket
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -21,6 +24,10 @@ def instructions(path):
 
 def last(path, word):
     return [rest for name, rest in instructions(path) if name == word][-1]
+
+
+def variables(path):
+    return dict(pair.split("=", 1) for pair in last(path, "ENV").split())
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +67,50 @@ def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
     assert not any({"ports", "network_mode"} & set(service) for service in services.values())
     token = services["mock"]["environment"]["FACEMATCH_MOCK_CONTROL_TOKEN"]
     assert services["tests"]["environment"]["MOCK_TOKEN"] == token
+
+
+def test_the_variables_are_options_of_the_mock(services, monkeypatch):
+    environment = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
+    environment = {
+        name: text for name, text in environment.items() if name.startswith("FACEMATCH_MOCK_")
+    }
+    for name, text in environment.items():
+        monkeypatch.setenv(name, text)
+    params = command.make_context("mock", []).params
+    read = {name: params[name[15:].lower()] for name in environment}
+    assert read == {
+        "FACEMATCH_MOCK_HOST": "0.0.0.0",
+        "FACEMATCH_MOCK_PORT": 8080,
+        "FACEMATCH_MOCK_VENDOR": ("didit",),
+        "FACEMATCH_MOCK_CONTROL_TOKEN": "only-for-these-tests",
+    }
+    assert params["no_control"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [("mock", "{}"), ("mock\0--port\0{}", "1"), ("mock\0--host\0::\0--port={}\0", "1")],
+)
+def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
+    *python, program = json.loads(last(ROOT / "Dockerfile", "HEALTHCHECK").partition("CMD ")[2])
+    assert python == ["python", "-c"]
+    place = tmp_path / "cmdline"
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    place.write_text(f"facematch\0{arguments.format(port)}")
+
+    def checked():
+        return subprocess.run(
+            [sys.executable, "-c", program.replace("/proc/1/cmdline", str(place))],
+            env={"FACEMATCH_MOCK_PORT": variable.format(port)},
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=False,
+        ).returncode
+
+    with listening:
+        assert checked() == 0
+    assert checked() != 0
 
 
 def test_what_the_recipes_set_are_options():
