@@ -141,3 +141,18 @@ def test_a_row_that_cannot_be_read_stops_no_other(record, shop):
     service.run(poison, record)
     look_now()
     assert shop.post("/pay").status_code == 403
+
+
+def test_by_the_variables_of_the_page_alone_it_is_production_at_didits_own_host(
+    monkeypatch, tmp_path
+):
+    for name in ("DIDIT_BASE_URL", "REQUIRE_ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))
+    monkeypatch.setenv("ORIGIN", "https://shop.example")
+    arguments = {}
+    monkeypatch.setattr(service, "open_sessions", lambda name, **more: arguments.update(more))
+    service.opened()
+    assert arguments["base_url"] == "https://verification.didit.me"
+    assert arguments["require_environment"] == "production"
+    assert arguments["return_hosts"] == ["shop.example"]
