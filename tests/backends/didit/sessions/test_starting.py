@@ -33,6 +33,14 @@ def test_the_record_alone_makes_the_least_body(scripted, didit):
     assert didit.canary not in repr(session)
 
 
+def test_the_documented_link_is_one_that_people_may_be_sent_to(scripted, didit):
+    nothing = (200, {"count": 0, "next": None, "results": []})
+    backend, _ = scripted(nothing, (201, didit.started()))
+    sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
+    link = sessions.start(didit.record).way_in.link.reveal()
+    assert link.startswith("https://verify.didit.me/")
+
+
 def test_everything_that_can_be_asked_for_is_sent(scripted, didit):
     reference = picture()
     backend, script = scripted(workflow_takes_reference=True, **SANDBOX)
