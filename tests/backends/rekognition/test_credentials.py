@@ -1,6 +1,7 @@
 import json
 import logging
 import os
+import shlex
 import sys
 import threading
 
@@ -70,7 +71,7 @@ def test_a_profile_has_a_region_and_is_named_by_setting_or_variable(mock, tmp_pa
 def program(tmp_path, text):
     script = tmp_path / "print.py"
     script.write_text(text)
-    line = f"credential_process = {sys.executable} {script}"
+    line = f"credential_process = {shlex.join([sys.executable, str(script)])}"
     (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{line}\n")
 
 
