@@ -1,4 +1,4 @@
-"""For mkdocs: a quiet build that still counts warnings, pages of claims, and a search for users.
+"""For mkdocs: a quiet build that still counts warnings, what is made then, and a search for users.
 
 mkdocs would count no warning that it does not print, and `--strict --quiet` would never fail.
 """
@@ -6,29 +6,16 @@ mkdocs would count no warning that it does not print, and `--strict --quiet` wou
 from __future__ import annotations
 
 import logging
-from itertools import groupby
+import re
 from typing import Any
 
+from _mock_tables import TABLES, claims_page
 from mkdocs.structure.files import File, Files
 
-from facematch_mock_server.claims import in_force
-from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
+from facematch_mock_server.vendors import vendor_names
 
 #: Folders whose pages the search leaves out: for maintainers, and what the mock rests on.
 UNSEARCHED = ("claims/", "evidence/", "maintain/")
-
-#: How a page of claims begins.
-HEAD = """\
-# What the mock imitates of {title}, and how we know
-
-An answer of the mock names those of the claims below that decided it in the header
-`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
-of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
-that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
-says: no client may depend on it.
-
-{number} claims: {counts}.
-"""
 
 #: How much the search values a page: how things are done before what they are called.
 WEIGHTS = {
@@ -89,29 +76,13 @@ def on_files(files: Files, config: Any) -> None:
         files.append(File.generated(config, f"claims/{vendor}.md", content=page))
 
 
-def claims_page(vendor: str) -> str:
-    """What the mock claims about a vendor, with the source of each claim, as Markdown."""
-    kind, claims = vendor_named(vendor), all_claims(vendor)
-    origins = [claim.origin.known for claim in claims]
-    counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
-    lines = [HEAD.format(title=kind.title, number=len(claims), counts=counts)]
-    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
-        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
-        lines.append("|---|---|---|---|---|")
-        for claim in group:
-            origin = claim.origin.known, claim.origin.where("; ")
-            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, kind.switches)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def on_page_markdown(_markdown: str, page: Any, **_: Any) -> None:
-    """Keep the claims and maintainers' pages out of the search, and weigh the others."""
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Insert tables, keep claims and maintainers' pages out of the search, and weigh the others."""
     path = page.file.src_uri
     if path.startswith(UNSEARCHED):
         page.meta["search"] = {"exclude": True}
-        return
-    folder = path.partition("/")[0] + "/"
-    page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
-    page.meta["tags"] = WORDS.get(path, [])
+    else:
+        folder = path.partition("/")[0] + "/"
+        page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
+        page.meta["tags"] = WORDS.get(path, [])
+    return re.sub(r"<!-- table: (.+?) -->", lambda mark: TABLES[mark[1]](), markdown)

@@ -14,9 +14,6 @@ from facematch_core import (
     open_verifier,
 )
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
-from facematch_mock_server.control import operations_of
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
-from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 
@@ -37,93 +34,6 @@ def table_of_cards():
         verdicts = [verdict(card.didit_match), verdict(card.didit_liveness)]
         verdicts += [card.deepvue_match.status, card.deepvue_liveness.status]
         rows.append(cells(f"`{card.name}`", card.says, score, *verdicts))
-    return "\n".join(rows)
-
-
-def table_of_operations():
-    words = {"mailbox/{}": "ADDRESS", "webhooks/deliveries/{}": "ID", "claims/{}": "CLAIM"}
-    had, operations = {}, {}
-    for name in vendor_names():
-        for key, operation in operations_of(vendor_named(name)).items():
-            had.setdefault(key, []).append(vendor_named(name).title)
-            operations.setdefault(key, operation)
-    rows = [cells("Request", "", "Takes"), "|---|---|---|"]
-    for key in sorted(operations, key=lambda key: (key[1], key[0])):
-        (method, path), operation = key, operations[key]
-        alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
-        takes = {name for each in vendor_names() for name in takes_of(each, key)}
-        needed = [f"**`{name}`**" for name in sorted(operation.needed)]
-        others = [f"`{name}`" for name in sorted(takes - operation.needed)]
-        place = f"`{method} /__mock__/{path.replace('{}', words.get(path, 'NAME'))}`"
-        rows.append(cells(place, operation.says + alone, ", ".join(needed + others)))
-    return "\n".join(rows)
-
-
-def takes_of(vendor, key):
-    operation = operations_of(vendor_named(vendor)).get(key)
-    return [] if operation is None else list(operation.takes)
-
-
-def table_of_outcomes():
-    rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
-    rows += [
-        cells(f"`{row.name}`", row.says, row.values, row.of or "both")
-        for row in OUTCOME_FIELDS.values()
-    ]
-    return "\n".join(rows)
-
-
-def table_of_faults():
-    rows = [cells("Stage", "When it strikes", "Kinds", "Charged"), "|---|---|---|---|"]
-    whether = {True: "yes", False: "no", None: "no, unless `executed` is true"}
-    for stage, kinds in POSSIBLE.items():
-        names = ", ".join(f"`{kind}`" for kind in sorted(kinds))
-        charged = whether[CARRIED_OUT.get(stage)]
-        if Kind.DELAY in kinds:
-            charged += "; with `delay` yes, if the client waits"
-        rows.append(cells(f"`{stage}`", AT[stage], names, charged))
-    rows += ["", cells("Kind", "What the client gets"), "|---|---|"]
-    rows += [cells(f"`{kind}`", GETS[kind]) for kind in Kind]
-    return "\n".join(rows)
-
-
-AT = {
-    Stage.CONNECT: "a new connection, before a byte is read",
-    Stage.MID_UPLOAD: "after the first part of the body",
-    Stage.AFTER_UPLOAD: "after the whole request",
-    Stage.MID_HEADERS: "within the head of the answer",
-    Stage.MID_BODY: "within the body of the answer",
-    Stage.ANSWER: "another whole answer comes instead",
-}
-GETS = {
-    Kind.RESET: "the connection is reset (RST)",
-    Kind.TRUNCATE: "the connection is closed (FIN) before the answer is complete",
-    Kind.DRIBBLE: "the rest, one byte every `seconds`",
-    Kind.DELAY: "everything, `seconds` late",
-    Kind.GARBAGE: "bytes that are not HTTP",
-    Kind.HTML: "an HTML page with `status`",
-    Kind.WRONG_JSON: "JSON of another shape with `status`",
-    Kind.JSON: "your own JSON, `body`, with `status`",
-    Kind.STATUS: "`status`, with the vendor's own error body where it is known",
-}
-
-
-def table_of_switches(vendor):
-    kind = vendor_named(vendor)
-    rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in kind.editions))]
-    rows.append("|" + "---|" * (2 + len(kind.editions)))
-    for name, values in kind.switches.items():
-        chosen = (f"`{behaviours[name]!r}`" for behaviours in kind.editions.values())
-        rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values), *chosen))
-    window = "the window" if vendor == "deepvue" else "a minute"
-    kinds = {
-        "count": "bytes, from 1 on",
-        "limit": f"requests in {window}, or None",
-        "seconds": "seconds, from 1 on",
-        "score": "0-100",
-    }
-    for name, (_, number) in kind.settings.items():
-        rows.append(cells(f"`{name}`", kinds.get(number, "USD"), *("" for _ in kind.editions)))
     return "\n".join(rows)
 
 
@@ -261,14 +171,8 @@ def table_of_failover():
     ("page", "name", "table"),
     [
         ("apps/test-offline.md", "cards", table_of_cards),
-        ("reference/mock-control.md", "outcome", table_of_outcomes),
-        ("reference/mock-faults.md", "faults", table_of_faults),
         ("reference/mock-faults.md", "failover", table_of_failover),
         ("vendors/index.md", "charges", table_of_charges),
-        ("reference/mock-control.md", "control", table_of_operations),
-        ("reference/mock-editions.md", "switches", lambda: table_of_switches("didit")),
-        ("reference/mock-editions.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
-        ("reference/mock-editions.md", "switches of azure", lambda: table_of_switches("azure")),
     ],
 )
 def test_the_table_between_its_marks_is_generated(page, name, table):

@@ -20,7 +20,7 @@ import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.cli.text import MEANING
-from facematch_core.config import opening as config
+from facematch_mock_server.faults import Kind
 from facematch_mock_server.vendors import all_claims, vendor_names
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +29,8 @@ DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 CODE = ("facematch_core", "backends", "comparison", "mock_server")
 LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+#: Stands for a table that the site has.
+TABLE = re.compile(r"<!-- table: .+? -->")
 #: Pages that are there once the site is built.
 CLAIMS = {DOCS / "claims" / f"{vendor}.md" for vendor in vendor_names()}
 #: Folders for those who carry the project on: nobody needs them to use the library.
@@ -173,13 +175,20 @@ def test_a_warning_ends_the_build_and_the_search_leaves_out_claims_and_maintaine
     """`--strict --quiet` alone would not even count a warning. The hooks are those of the site."""
     head, _, _ = (ROOT / "mkdocs.yml").read_text().partition("exclude_docs:")
     (tmp_path / "mkdocs.yml").write_text(f"{head}\nhooks: ['{DOCS / '_hooks.py'}']\n")
+    marks = {mark for page in DOCS.rglob("*.md") for mark in TABLE.findall(page.read_text())}
+    assert len(marks) == 6
     for name in ("index", "maintain/index"):
         page = tmp_path / "docs" / f"{name}.md"
         page.parent.mkdir(parents=True, exist_ok=True)
-        page.write_text("# A page\n\n## A part\n\n[nowhere](nowhere.md)\n")
+        tables = "\n\n".join(sorted(marks))
+        page.write_text(f"# A page\n\n## A part\n\n[nowhere](nowhere.md)\n\n{tables}\n")
     ran = built(tmp_path)
     assert ran.returncode == 1
     assert "nowhere.md" in ran.stderr
+    index = (tmp_path / "site" / "index.html").read_text()
+    for code in ("/__mock__/outcomes", "auth_errors", "luminance", *Kind):
+        assert f"{code}</code>" in index, code
+    assert not TABLE.search(index)
     for vendor in vendor_names():
         page = (tmp_path / "site" / "claims" / f"{vendor}.html").read_text()
         assert not [claim.id for claim in all_claims(vendor) if f"{claim.id}</code>" not in page]

@@ -1,0 +1,153 @@
+"""What the site shows of the mock: tables and pages of claims, made from its code as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import groupby
+
+from facematch_mock_server.claims import in_force
+from facematch_mock_server.control import operations_of
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
+from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
+from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
+
+#: How a page of claims begins.
+HEAD = """\
+# What the mock imitates of {title}, and how we know
+
+An answer of the mock names those of the claims below that decided it in the header
+`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
+of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
+that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
+says: no client may depend on it.
+
+{number} claims: {counts}.
+"""
+
+
+def claims_page(vendor: str) -> str:
+    """What the mock claims about a vendor, with the source of each claim, as Markdown."""
+    kind, claims = vendor_named(vendor), all_claims(vendor)
+    origins = [claim.origin.known for claim in claims]
+    counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
+    lines = [HEAD.format(title=kind.title, number=len(claims), counts=counts)]
+    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
+        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
+        lines.append("|---|---|---|---|---|")
+        for claim in group:
+            origin = claim.origin.known, claim.origin.where("; ")
+            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, kind.switches)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def cells(*values: str) -> str:
+    """A row of a table."""
+    return "| " + " | ".join(values) + " |"
+
+
+def table_of_operations() -> str:
+    """The control API."""
+    words = {"mailbox/{}": "ADDRESS", "webhooks/deliveries/{}": "ID", "claims/{}": "CLAIM"}
+    had: dict[tuple[str, str], list[str]] = {}
+    operations = {}
+    for name in vendor_names():
+        for key, operation in operations_of(vendor_named(name)).items():
+            had.setdefault(key, []).append(vendor_named(name).title)
+            operations.setdefault(key, operation)
+    rows = [cells("Request", "", "Takes"), "|---|---|---|"]
+    for key in sorted(operations, key=lambda key: (key[1], key[0])):
+        (method, path), operation = key, operations[key]
+        alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
+        takes = {name for each in vendor_names() for name in takes_of(each, key)}
+        needed = [f"**`{name[:-1]}`**" for name in sorted(takes) if name.endswith("!")]
+        others = [f"`{name}`" for name in sorted(takes) if not name.endswith("!")]
+        place = f"`{method} /__mock__/{path.replace('{}', words.get(path, 'NAME'))}`"
+        rows.append(cells(place, operation.says + alone, ", ".join(needed + others)))
+    return "\n".join(rows)
+
+
+def takes_of(vendor: str, key: tuple[str, str]) -> list[str]:
+    """What an operation takes at a vendor."""
+    operation = operations_of(vendor_named(vendor)).get(key)
+    return [] if operation is None else list(operation.takes)
+
+
+def table_of_outcomes() -> str:
+    """The fields of an outcome."""
+    rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
+    rows += [
+        cells(f"`{row.name}`", row.says, row.values, row.of or "both")
+        for row in OUTCOME_FIELDS.values()
+    ]
+    return "\n".join(rows)
+
+
+def table_of_faults() -> str:
+    """When faults strike, and what they are."""
+    rows = [cells("Stage", "When it strikes", "Kinds", "Charged"), "|---|---|---|---|"]
+    whether = {True: "yes", False: "no", None: "no, unless `executed` is true"}
+    for stage, kinds in POSSIBLE.items():
+        names = ", ".join(f"`{kind}`" for kind in sorted(kinds))
+        charged = whether[CARRIED_OUT.get(stage)]
+        if Kind.DELAY in kinds:
+            charged += "; with `delay` yes, if the client waits"
+        rows.append(cells(f"`{stage}`", AT[stage], names, charged))
+    rows += ["", cells("Kind", "What the client gets"), "|---|---|"]
+    rows += [cells(f"`{kind}`", GETS[kind]) for kind in Kind]
+    return "\n".join(rows)
+
+
+AT = {
+    Stage.CONNECT: "a new connection, before a byte is read",
+    Stage.MID_UPLOAD: "after the first part of the body",
+    Stage.AFTER_UPLOAD: "after the whole request",
+    Stage.MID_HEADERS: "within the head of the answer",
+    Stage.MID_BODY: "within the body of the answer",
+    Stage.ANSWER: "another whole answer comes instead",
+}
+GETS = {
+    Kind.RESET: "the connection is reset (RST)",
+    Kind.TRUNCATE: "the connection is closed (FIN) before the answer is complete",
+    Kind.DRIBBLE: "the rest, one byte every `seconds`",
+    Kind.DELAY: "everything, `seconds` late",
+    Kind.GARBAGE: "bytes that are not HTTP",
+    Kind.HTML: "an HTML page with `status`",
+    Kind.WRONG_JSON: "JSON of another shape with `status`",
+    Kind.JSON: "your own JSON, `body`, with `status`",
+    Kind.STATUS: "`status`, with the vendor's own error body where it is known",
+}
+
+
+def table_of_switches(vendor: str) -> str:
+    """The switches and settings of a vendor, by edition."""
+    kind = vendor_named(vendor)
+    rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in kind.editions))]
+    rows.append("|" + "---|" * (2 + len(kind.editions)))
+    for name, values in kind.switches.items():
+        chosen = (f"`{behaviours[name]!r}`" for behaviours in kind.editions.values())
+        rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values), *chosen))
+    window = "the window" if vendor == "deepvue" else "a minute"
+    kinds = {
+        "count": "bytes, from 1 on",
+        "limit": f"requests in {window}, or None",
+        "seconds": "seconds, from 1 on",
+        "score": "0-100",
+    }
+    for name, (_, number) in kind.settings.items():
+        rows.append(cells(f"`{name}`", kinds.get(number, "USD"), *("" for _ in kind.editions)))
+    return "\n".join(rows)
+
+
+#: What stands for `<!-- table: NAME -->` in a page.
+TABLES: dict[str, Callable[[], str]] = {
+    "operations": table_of_operations,
+    "outcomes": table_of_outcomes,
+    "faults": table_of_faults,
+    **{
+        f"switches of {name}": partial(table_of_switches, name)
+        for name in ("didit", "deepvue", "azure")
+    },
+}
