@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
+from facematch_mock_server import Verdict, card_sheet
 from facematch_mock_server.claims import in_force
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
@@ -46,6 +47,24 @@ def claims_page(vendor: str) -> str:
 def cells(*values: str) -> str:
     """A row of a table."""
     return "| " + " | ".join(values) + " |"
+
+
+def verdict(answer: Verdict) -> str:
+    """What a vendor says of a card."""
+    return ", ".join([answer.status, *(f"`{risk}`" for risk in sorted(answer.risks))])
+
+
+def table_of_cards() -> str:
+    """The ready cards, and what two vendors say of each."""
+    titles = ("Face match with `p1`", "Liveness", "Deepvue: `match` with `p1`", "`is_live`")
+    rows = [cells("Card", "What it is", "Score with `p1`", *titles)]
+    rows.append("|" + "---|" * 7)
+    for card in card_sheet().values():
+        score = "-" if card.score is None else f"{card.score:.2f}"
+        verdicts = [verdict(card.didit_match), verdict(card.didit_liveness)]
+        verdicts += [card.deepvue_match.status, card.deepvue_liveness.status]
+        rows.append(cells(f"`{card.name}`", card.says, score, *verdicts))
+    return "\n".join(rows)
 
 
 def table_of_operations() -> str:
@@ -143,6 +162,7 @@ def table_of_switches(vendor: str) -> str:
 
 #: What stands for `<!-- table: NAME -->` in a page.
 TABLES: dict[str, Callable[[], str]] = {
+    "cards": table_of_cards,
     "operations": table_of_operations,
     "outcomes": table_of_outcomes,
     "faults": table_of_faults,

@@ -21,22 +21,6 @@ def cells(*values):
     return "| " + " | ".join(values) + " |"
 
 
-def verdict(answer):
-    return ", ".join([answer.status, *(f"`{risk}`" for risk in sorted(answer.risks))])
-
-
-def table_of_cards():
-    titles = ("Face match with `p1`", "Liveness", "Deepvue: `match` with `p1`", "`is_live`")
-    rows = [cells("Card", "What it is", "Score with `p1`", *titles)]
-    rows.append("|" + "---|" * 7)
-    for card in card_sheet().values():
-        score = "-" if card.score is None else f"{card.score:.2f}"
-        verdicts = [verdict(card.didit_match), verdict(card.didit_liveness)]
-        verdicts += [card.deepvue_match.status, card.deepvue_liveness.status]
-        rows.append(cells(f"`{card.name}`", card.says, score, *verdicts))
-    return "\n".join(rows)
-
-
 #: How each vendor calls its key, and what is asked for besides.
 CALLS_ASKED = {
     "Didit": ("api_key", {}),
@@ -170,7 +154,6 @@ def table_of_failover():
 @pytest.mark.parametrize(
     ("page", "name", "table"),
     [
-        ("apps/test-offline.md", "cards", table_of_cards),
         ("reference/mock-faults.md", "failover", table_of_failover),
         ("vendors/index.md", "charges", table_of_charges),
     ],
