@@ -154,7 +154,7 @@ class App:
     def _find_vendor(self, head: Request) -> Routed | None:
         """The vendor that answers, by its own host, else by the path; in the key's account."""
         # The paths are the same in every account.
-        worlds, host = self.account.worlds, head.header("host")
+        worlds, host = self.accounts.main.worlds, head.header("host")
         by_host = (each for each in worlds if len(worlds) > 1 and each.kind.has_host(host))
         by_path = (each for each in worlds if each.behaviour.owns(head))
         world = next(by_host, None) or next(by_path, None)

@@ -52,7 +52,8 @@ class Pictures:
             pages = self._pages.get(owner)
             if pages is None:
                 return
-            self._take_off(owner, page, pages.pop(page, set()) - contents.keys())
+            if gone := pages.pop(page, set()) - contents.keys():
+                self._take_off(owner, page, gone)
             pages[page] = set(contents)
             for name, content in contents.items():
                 if name not in self._pictures:

@@ -367,7 +367,8 @@ class Session:
 
 def weigh_texts(session: Session) -> int:
     """How many bytes what was sent with it takes in memory, pictures aside."""
-    return size_of(session.vendor_data, session.metadata)
+    has_texts = session.metadata is not None or session.vendor_data is not None
+    return size_of(session.vendor_data, session.metadata) if has_texts else 0
 
 
 class Sessions(Collection[Session]):

@@ -457,6 +457,11 @@ class _ParsedHead:
     expects_continue: bool
 
 
+class _Headers(list[tuple[str, str]]):
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+
+
 def _parse_head(text: bytes, peer: str) -> _ParsedHead:
     line = _FIRST_LINE.match(text)
     if line is None:
@@ -464,7 +469,17 @@ def _parse_head(text: bytes, peer: str) -> _ParsedHead:
     if line[3] != b"1":
         raise _BrokenRequest(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()
-    headers = _parse_headers(text[line.end() :])
+    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause: it
+    # is given the headers alone, each time anew. Two lengths and odd codings are told apart below.
+    headers = _Headers()
+    parser = httptools.HttpRequestParser(headers)
+    parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
+    try:
+        parser.feed_data(b"GET / HTTP/1.1\r\n" + text[line.end() :])
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as error:
+        raise _BrokenRequest(400, str(error)) from None
     values: dict[str, list[str]] = {}
     for name, value in headers:
         values.setdefault(name, []).append(value)
@@ -478,7 +493,7 @@ def _parse_head(text: bytes, peer: str) -> _ParsedHead:
         # (RFC 9112, 3.2.2).
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
-        headers = [("host", host), *(line for line in headers if line[0] != "host")]
+        headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
     options = ",".join(values.get("connection", ())).lower().split(",")
     return _ParsedHead(
         head=Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
@@ -489,23 +504,3 @@ def _parse_head(text: bytes, peer: str) -> _ParsedHead:
         or (bool(codings) and "content-length" in values),
         expects_continue=not is_old and values.get("expect", [""])[0].lower() == "100-continue",
     )
-
-
-class _Headers(list[tuple[str, str]]):
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
-
-
-def _parse_headers(text: bytes) -> list[tuple[str, str]]:
-    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause: it
-    # is given the headers alone, each time anew. Two lengths and odd codings are told apart above.
-    headers = _Headers()
-    parser = httptools.HttpRequestParser(headers)
-    parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
-    try:
-        parser.feed_data(b"GET / HTTP/1.1\r\n" + text)
-    except httptools.HttpParserUpgrade:
-        pass
-    except httptools.HttpParserError as error:
-        raise _BrokenRequest(400, str(error)) from None
-    return headers

@@ -177,6 +177,9 @@ GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
+#: The statuses of answers that have no body.
+BODILESS = frozenset({*range(100, 200), 204, 304})
+
 #: The words beside a status.
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -194,7 +197,7 @@ def list_headers(response: Response, *, method: str, close: bool = False) -> lis
     lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
     lines += [line for line in response.headers if line[0].lower() not in FRONT_HEADERS]
     # An answer to HEAD has the length that GET would give.
-    if response.more is None and (method == "HEAD" or _has_body(response)):
+    if response.more is None and (method == "HEAD" or response.status not in BODILESS):
         lines.append(("Content-Length", str(len(response.body))))
     if close:
         lines.append(("Connection", "close"))
@@ -212,11 +215,7 @@ def encode_head(response: Response, *, method: str, close: bool) -> bytes:
 
 
 def encode_body(response: Response, *, method: str) -> bytes:
-    return response.body if method != "HEAD" and _has_body(response) else b""
-
-
-def _has_body(response: Response) -> bool:
-    return response.status >= 200 and response.status not in (204, 304)
+    return b"" if method == "HEAD" or response.status in BODILESS else response.body
 
 
 def head_cut(head: bytes) -> int:

@@ -43,7 +43,8 @@ class Recognizer:
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        self._facts = FactsCache(_CACHED)
+        #: What looking at pictures says of them.
+        self.facts = FactsCache(_CACHED)
         self.waiting = Waiting()
         self._engine: LocalEngine | None = None
         if engine == "local":
@@ -63,17 +64,9 @@ class Recognizer:
         """Whether the facts of pictures are not enough to compare them."""
         return self._engine is not None
 
-    def facts_of(self, picture: bytes, digest: str | None = None) -> Facts:
-        """What looking at a picture says of it; its digest stands for it unless `needs_bytes`."""
-        return self._facts.of(picture, digest)
-
-    def find_facts(self, digest: str) -> Facts | None:
-        """The facts of the picture of that SHA-256; None if it was not looked at lately."""
-        return self._facts.find(digest)
-
     def card_of(self, digest: str) -> Card | None:
         """The test card of that SHA-256, if it was looked at lately and is one."""
-        facts = self.find_facts(digest)
+        facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
     def make_outcome(
@@ -105,7 +98,7 @@ class Recognizer:
         fields: Fields = dict,
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried."""
-        facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
+        facts = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
         match = None
         # A score that was set needs no engine, and neither does a card.
@@ -120,14 +113,14 @@ class Recognizer:
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
     ) -> LivenessOutcome:
         """The facts of one liveness check."""
-        facts = self._facts.of(probe, digest)
+        facts = self.facts.of(probe, digest)
         outcome = self.waiting.take("liveness", (facts.digest,), fields)
         check = see_liveness(facts, self._look(probe, facts, rotate=rotate))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """What is seen in one picture; no outcome that was set is used up."""
-        return self._look(picture, self._facts.of(picture, digest), rotate=rotate)
+        return self._look(picture, self.facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:
         """Open the backend of the engine now, if it has one, rather than with the first pair."""

@@ -255,7 +255,7 @@ class Call:
         if self.request.fault is not None:
             return
         world, fault = self.world, None
-        facts_of = world.recognizer.facts_of
+        facts_of = world.recognizer.facts.of
         facts = [facts_of(picture.content, picture.digest) for picture in pictures]
         cards = [each.card for each in facts if each.card is not None]
         if cards and world.account.faults:

@@ -107,7 +107,7 @@ def detect(call: AzureCall) -> Response:
     if seen.faces and (attributes or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
     rows, account, recognizer = [], call.world.account, call.world.recognizer
-    facts = recognizer.facts_of(picture.content, picture.digest)
+    facts = recognizer.facts.of(picture.content, picture.digest)
     call.world.records.drop_expired(call.now.timestamp())
     # 100 by the specification.
     for number, face in enumerate(seen.faces[:100]):
