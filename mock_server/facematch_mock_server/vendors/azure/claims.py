@@ -38,7 +38,7 @@ CLAIMS = table(
     row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN, "A bearer token that is wrong is refused with 401, in a form without an error object."),
     fact("token.ours", OURS, "The mock knows no Entra: whoever sends one of its keys as the bearer token is accepted."),
     row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES, "A transaction above the rate limit is refused with 429."),
-    row("rate.limit", None, OURS, "Microsoft limits transactions to 10 in a second, and of a free resource (F0) to 20 in a minute (Azure Face service quotas and limits, read 2026-11-23); here there is no limit, and none of a minute, until a test sets one: the clock of a test stands still."),
+    row("rate.limit", None, OURS, "Microsoft limits transactions to 10 in a second, of all resources of a region to 200, and of a free resource (F0) to 20 in a minute (Azure Face service quotas and limits, read 2026-11-23); here there is no limit, and none of a minute, until a test sets one: the clock of a test stands still."),
     fact("rate.retry_after", OURS, "Retry-After says 1, the second after which the window is empty."),
     row("access", "approved", OURS, "The resource has Microsoft's approval for verification unless the switch says otherwise.", when=("access", "approved"), name="approved"),
     row("access", "unapproved", PRIVACY, "Face ids and verification are for customers who were approved for them.", when=("access", "unapproved"), name="unapproved"),
