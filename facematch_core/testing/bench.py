@@ -232,6 +232,25 @@ class Bench:
             for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
 
+    def judge_parts(self, *parts: Callable[[Bench], None]) -> None:
+        """Judge each; what does not apply is left out, and the rule if none of them does."""
+        apart, untested = dict[str, None](), list[BaseException]()
+        count = 0
+        for part in parts:
+            try:
+                part(self)
+            except pytest.skip.Exception as skipped:
+                if str(skipped).startswith(DOES_NOT_APPLY):
+                    apart[str(skipped).removeprefix(DOES_NOT_APPLY)] = None
+                    count += 1
+                else:
+                    untested.append(skipped)
+        if untested:
+            raise untested[0]
+        if count == len(parts):
+            does_not_apply(" ".join(apart))
+        self.left_out |= apart
+
     def need(self, *situations: Situation) -> None:
         """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
         missing = [s for s in situations if s not in self.simulator.situations]

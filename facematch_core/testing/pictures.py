@@ -109,6 +109,28 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     return beyond
 
 
+def pictures_within(limits: ImageLimits) -> dict[str, Image]:
+    """Pictures that a vendor with `limits` takes: of each kind, the lightest and the heaviest.
+
+    There are none of what the core itself refuses.
+    """
+    side = max(64, limits.min_side_px)
+    kinds = [kind for kind in WRITABLE if kind in limits.formats]
+    within = {f"format {kind.value}": noise(0, (side, side), kind) for kind in kinds}
+    plain = next((kind for kind in (ImageFormat.PNG, *kinds) if kind in kinds), None)
+    if plain is None:
+        return within
+    light = _fill(side, side, plain)
+    is_light = light.size_bytes < limits.min_bytes
+    within["few bytes"] = _heavier(limits.min_bytes, 1, plain) if is_light else light
+    most = min(limits.max_bytes or 0, _MOST_BYTES // 2)
+    if most and (picture := _lighter(most + 1, limits.min_side_px, plain)):
+        within["bytes"] = picture
+    if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
+        within["long side"] = noise(0, (limits.max_side_px, side), plain)
+    return within
+
+
 def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     """Noise, which does not shrink, grown until its file is a little larger than that."""
     # Three bytes a pixel in PNG; of the other kinds the first one shows how many it takes.

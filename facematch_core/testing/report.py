@@ -243,16 +243,16 @@ def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityL
         ("own options", "R25", getattr(can.options, "__name__", None)),
         (
             "threshold rule",
-            "R07 R08",
+            "R07",
             # Of a plug-in that compares no pictures it is a default that nobody wrote.
             bool(can.operations) and decides != ThresholdRule.VENDOR and decides.replace("_", " "),
         ),
         ("default threshold", "R07", defaults),
-        ("scale of scores", "R02 R03", can.score_scale),
-        ("scale of liveness", "R02 R03", can.liveness_scale),
+        ("scale of scores", "R02", can.score_scale),
+        ("scale of liveness", "R02", can.liveness_scale),
         ("limits of pictures", "R24", bool(limits - {ImageLimits(), None})),
         ("faces", "R48", can.reports_faces),
-        ("what is charged", "R16 R17 R18 R20", billed),
+        ("what is charged", "R16 R18 R20", billed),
         ("look into records", "R32", type(backend).reconcile is not Backend.reconcile),
         (
             "sessions",

@@ -165,6 +165,8 @@ class VendorSimulator(abc.ABC):
         limits: What pictures the vendor itself takes, as its documents say; None to take the
             backend's own word for it.
         reference_limits: The same of a reference, where that differs; None for the backend's word.
+        looks_at_pictures: Whether it refuses the pictures that its vendor refuses, as a mock does:
+            then what the backend declares is compared with that, and `limits` need not be said.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
             vendor that has codes alone.
@@ -190,6 +192,7 @@ class VendorSimulator(abc.ABC):
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
     reference_limits: ImageLimits | None = None
+    looks_at_pictures: ClassVar[bool] = False
     unknown_status: ClassVar[str] = "Pending Moonrise"
     unknown_warning: ClassVar[tuple[str, str | None]] = (
         "FACE_IS_A_TEAPOT",

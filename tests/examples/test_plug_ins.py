@@ -103,7 +103,7 @@ def test_it_conforms_and_no_rule_is_passed_over_without_a_reason(install):
     rules = [rule for rule in report["rules"] if rule["status"] == "does_not_apply"]
     assert all(rule["reasons"] for rule in rules)
     # It has no hosted sessions.
-    passed_over = {"R10", "R12", "R13", "R14", "R22", "R32", "R48", "R49", *SESSION_RULES}
+    passed_over = {"R12", "R13", "R22", "R32", "R48", "R49", *SESSION_RULES}
     assert {rule["number"] for rule in rules} == passed_over
 
 

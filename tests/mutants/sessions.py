@@ -503,7 +503,7 @@ ROWS = (
     session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
-    session("R52", "WaitsForEver", "The vendor is said to wait for whoever does not come.",
+    session("R52", "AskedBackForEver", "The vendor is said to wait for whoever does not come.",
         reading=shown(is_asked_back=True)),
     *(session("R52", f"Drops{what}", f"The {word} of a start is taken and forgotten.",
         words_of=lambda me, ok, request, word=word: {**ok(request), word: None})

@@ -292,7 +292,7 @@ ROWS = (
         decision=lambda me, ok, call, body, score: ok(
             call, body | {"verdict": body["verdict"].partition("_")[0]}, score)),
 
-    row("R03", "OneIsTheWhole", "A score of 1 is the best fraction there is: 100.",
+    row("R02", "OneIsTheWhole", "A score of 1 is the best fraction there is: 100.",
         score=lambda me, ok, call, score: ok(call, 100.0 if score == 1 else score)),
 
     # Logins, keys and threads

@@ -90,6 +90,23 @@ def limited(reference):
     return {"capabilities": capabilities, "simulator": simulator}
 
 
+class LooksAtSizes(ReferenceSimulator):
+    """The vendor, who refuses what is larger than it says."""
+
+    looks_at_pictures = True
+    limits = None
+
+    def answered(self, words, *how):
+        status, body = super().answered(words, *how)
+        is_large = len(base64.b64decode(words["probe"])) > LIMITS.max_bytes
+        return (400, {"error": "no"}) if is_large else (status, body)
+
+
+def bytes_of(size):
+    limits = attrs.evolve(LIMITS, max_bytes=size, max_pixels=None)
+    return {"capabilities": can(image_limits=limits), "simulator": LooksAtSizes}
+
+
 def always(**there):
     """Replaces `answered`: something else in every answer that has a score."""
 
@@ -124,6 +141,10 @@ ROWS = (
         **limited(ImageLimits(formats=LIMITS.formats))),
     row("R24", "AnyFormat", "References of any format are taken, where the vendor takes two.",
         **limited(ImageLimits(max_bytes=600_000))),
+    row("R24", "SaysMoreThanIsTaken", "Declares twice as many bytes as its vendor takes.",
+        **bytes_of(2 * LIMITS.max_bytes)),
+    row("R24", "SaysLessThanIsTaken", "Declares half as many bytes as its vendor takes.",
+        **bytes_of(LIMITS.max_bytes // 2)),
     row("R25", "TurnsNothing", "Rotation is declared and never asked for; only answers show it.",
         simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": False})),
     row("R25", "TurnsEverything", "Every picture may be turned, whether it was asked for or not.",

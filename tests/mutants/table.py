@@ -127,6 +127,17 @@ def instead_of_number(change):
     return read
 
 
+def believing(is_dropped):
+    """Replaces `result`: of a score that is dropped the verdict stays."""
+
+    def read(me, ok, call, body):
+        if not is_dropped(as_dict(body).get("score")):
+            return ok(call, body)
+        return evolve(ok(call, {**body, "score": None}), decision=PASS[call.operation])
+
+    return read
+
+
 def missing(**there):
     """Replaces `body` over HTTP: something where a body has nothing."""
     return lambda me, ok, reply: {**there, **ok(reply)} if "warnings" in ok(reply) else ok(reply)
@@ -174,15 +185,15 @@ ROWS = (
             else evolve(score, scale="reference/distance"))),
     row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
         score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
-    row("R03", "ClampedScore", "No score may look too good to be true.",
+    row("R02", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda score: min(max(score, 1.0), 99.0))),
-    row("R03", "GuessesFractions", 'What is below 1 "must be a fraction".',
+    row("R02", "GuessesFractions", 'What is below 1 "must be a fraction".',
         score=number(lambda score: score * 100 if 0 < score <= 1 else score)),
-    row("R03", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
+    row("R02", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda score: score or None)),
-    row("R03", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
+    row("R02", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
         score=number(lambda score: score / 100 * 100)),
-    row("R03", "ThroughSinglePrecision",
+    row("R02", "ThroughSinglePrecision",
         "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
         score=number(lambda score: struct.unpack("f", struct.pack("f", score))[0])),
     row("R05", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
@@ -212,7 +223,7 @@ ROWS = (
             if score is None or body["verdict"] not in ("yes", "no")
             else ok(call, {"verdict": "yes" if round(score.value) > me.threshold(call) else "no"},
                 score)),
-    row("R08", "ForgetsTheThreshold", "The vendor is always sent the default.",
+    row("R07", "ForgetsTheThreshold", "The vendor is always sent the default.",
         threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)),
     *(row("R07", name, fault, **UNRULED, request=words_that_are_set,
         threshold=lambda me, ok, call, change=change: call.threshold
@@ -223,7 +234,7 @@ ROWS = (
             ("HundredIsNotSent", "Sends 99.9 for 100, where the vendor has a rule of its own.",
                 lambda value: min(value, 99.9)),
         )),
-    *(row("R08", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
+    *(row("R07", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
         decision=lambda me, ok, call, body, score, value=value: PASS[call.operation]
             if me.threshold(call) == value else ok(call, body, score)) for value in (50, 90)),
     row("R07", "AHundredthMore", "Passes only what is two hundredths above the threshold.",
@@ -245,11 +256,11 @@ ROWS = (
             if call.threshold else 51.0),
 
     # What is missing, unknown or impossible
-    row("R10", "ZeroForNone", "0 where the vendor gave no score.",
+    row("R02", "ZeroForNone", "0 where the vendor gave no score.",
         score=lambda me, ok, call, score: ok(call, score or 0.0),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if body["score"] is not None else INCONCLUSIVE[call.operation]),
-    row("R10", "VerdictWithoutScore",
+    row("R02", "VerdictWithoutScore",
         'Believes a "yes" that cannot be held against the caller\'s threshold.',
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
             else ok(call, decision)),
@@ -268,25 +279,25 @@ ROWS = (
         "The status word is made an identifier: lower case, underscores.",
         result=lambda me, ok, call, body: evolve(ok(call, body),
             vendor_status=body["verdict"].lower().replace(" ", "_"))),
-    row("R14", "KnownWarningsOnly", "A warning that nobody knows is left out.",
+    row("R13", "KnownWarningsOnly", "A warning that nobody knows is left out.",
         warnings=without(lambda w: w.code is fm.WarningCode.OTHER)),
-    row("R14", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
+    row("R13", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
         warnings=lambda me, ok, body: tuple(evolve(w, severity=fm.Severity.INFORMATION)
             if w.severity is fm.Severity.UNKNOWN else w for w in ok(body))),
-    row("R15", "ClampsTheImpossible", "250 of 100 becomes 100.",
+    row("R02", "ClampsTheImpossible", "250 of 100 becomes 100.",
         score=number(lambda score: min(score, 100.0))),
-    row("R15", "ImpossibleScoreIsFree",
+    row("R02", "ImpossibleScoreIsFree",
         "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda score: score if score <= 100 else refuse(
             fm.RequestRejected("It is not on its scale.", billing=fm.Billing(fm.Charged.NO))))),
-    row("R10", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
+    row("R02", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
             else refuse(fm.UnexpectedResponse("No score.", billing=fm.Billing(fm.Charged.NO)))),
-    row("R10", "NoScoreIsANo", "Without a score there is no match.",
+    row("R02", "NoScoreIsANo", "Without a score there is no match.",
         unscored=lambda me, ok, call, decision: FAIL[call.operation] if by_default(call)
             else ok(call, decision)),
-    row("R10", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
+    row("R02", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
         unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
             else FAIL[call.operation]),
     row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
@@ -304,16 +315,15 @@ ROWS = (
         warnings=lambda me, ok, body: (
             vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
                 or vars(me).get("two", [])), (*ok(body), *me.two))[1]),
-    row("R14", "DropsTheText", "Of a warning only the tag is kept.",
+    row("R13", "DropsTheText", "Of a warning only the tag is kept.",
         warnings=lambda me, ok, body: tuple(evolve(warning, text=None) for warning in ok(body))),
-    row("R14", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
+    row("R13", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
         warnings=lambda me, ok, body: tuple(evolve(warning, code=fm.WarningCode.LOW_QUALITY)
             if warning.code is fm.WarningCode.OTHER else warning for warning in ok(body))),
-    row("R15", "PassesWithoutItsScore",
+    row("R02", "PassesWithoutItsScore",
         "Drops a score beyond the scale, and believes the verdict beside it.",
-        score=lambda me, ok, call, score: None if score and score > 100 else ok(call, score),
-        unscored=lambda me, ok, call, decision: decision),
-    http("R15", "UnreadableIsFree",
+        result=believing(lambda score: isinstance(score, float) and score > 100)),
+    http("R02", "UnreadableIsFree",
         "An answer that it cannot read is free, for the mock charged nothing.",
         simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
 
@@ -329,28 +339,28 @@ ROWS = (
             else ok(call, body)),
     row("R16", "BilledForNoReason", "Says that it was charged, and not how it knows.",
         result=lambda me, ok, *answer: evolve(ok(*answer), billing=fm.Billing(fm.Charged.YES))),
-    row("R17", "SwappedBilled", "A refused key was paid.",
+    row("R16", "SwappedBilled", "A refused key was paid.",
         refusal=lambda me, ok, status: ok(status) if status != 401 else fm.AuthenticationFailed(
             "Refused.", billing=fm.Billing(fm.Charged.YES), status_code=401)),
-    row("R17", "LostIsUnavailable", 'A lost answer is called "unavailable, try again".',
+    row("R16", "LostIsUnavailable", 'A lost answer is called "unavailable, try again".',
         lost=lambda me, ok: fm.VendorUnavailable("Please try again.")),
-    row("R17", "WaitsInThePast", 'The vendor\'s "wait" is read as a negative number of seconds.',
+    row("R16", "WaitsInThePast", 'The vendor\'s "wait" is read as a negative number of seconds.',
         refusal=lambda me, ok, status: alter(ok(status), retry_after_s=-5.0)),
-    row("R17", "PromisesToFindWhatWasNotKept",
+    row("R16", "PromisesToFindWhatWasNotKept",
         "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: alter(ok(), reconcilable=True)),
-    row("R17", "BillsAnOutage", "A fault of the vendor's is named, with a bill that nobody knows.",
+    row("R16", "BillsAnOutage", "A fault of the vendor's is named, with a bill that nobody knows.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False,
             billing=fm.Billing(fm.Charged.UNKNOWN)) if status == 503 else ok(status)),
-    row("R17", "KnowsTheUnknown", "A lost answer is reported as paid for, as it mostly is.",
+    row("R16", "KnowsTheUnknown", "A lost answer is reported as paid for, as it mostly is.",
         lost=lambda me, ok: alter(ok(), billing=fm.Billing(fm.Charged.YES))),
-    row("R17", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
+    row("R16", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
         lost=lambda me, ok: alter(ok(), billing=fm.Billing(fm.Charged.UNKNOWN, charges=2))),
-    row("R17", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
+    row("R16", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
         refusal=lambda me, ok, status: alter(ok(status), retry_after_s=-5.0)
             if vars(me).update(again=not vars(me).get("again", True)) or me.again
             else ok(status)),
-    row("R17", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
+    row("R16", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
     row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
         exchange=lambda me, ok, call: ok(call) if lost(answer := ok(call)) else answer),
@@ -514,7 +524,7 @@ ROWS = (
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
             else ok(call) | {"reference": remember(me, "", lambda: call.reference.data)}),
-    row("R17", "RaisesOneErrorForAll",
+    row("R16", "RaisesOneErrorForAll",
         "The error of a status is made once and raised again and again.",
         refusal=lambda me, ok, status: remember(me, status, lambda: ok(status))),
     row("R22", "DropsGuessesItself",
@@ -599,26 +609,26 @@ ROWS = (
             else refuse(fm.VendorUnavailable("Later.", status_code=202))),
     http("R38", "AVerdictIsEnough", "A verdict whose score was left out is believed.",
         body=missing(score=None), unscored=lambda me, ok, call, decision: decision),
-    http("R39", "AskedInTheWrongWay", "A score that is no number is reported as a refused request.",
+    http("R02", "AskedInTheWrongWay", "A score that is no number is reported as a refused request.",
         score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
             else refuse(fm.RequestRejected("No number.", billing=fm.Billing(fm.Charged.YES)))),
-    http("R39", "FreeIfItIsOdd", "An answer that it cannot read is said to be free.",
-        simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
-    http("R39", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
-        score=lambda me, ok, call, score: ok(call, score) if type(score) is float else None,
-        unscored=lambda me, ok, call, decision: decision),
-    http("R39", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
+    http("R02", "FreeIfItIsOdd", "A score that is no number is said to be free.",
+        score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
+            else refuse(fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)))),
+    http("R02", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
+        result=believing(lambda score: type(score) not in (float, type(None)))),
+    http("R02", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, bool) else score)),
-    http("R39", "DigitsAreANumber",
+    http("R02", "DigitsAreANumber",
         "A text where the score stands is read as the number that it spells, without a word.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score)),
-    http("R39", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
+    http("R02", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if score is None or body["score"] != 93.5 else REVIEW[call.operation]),
-    http("R39", "NothingIsNought", "An empty list or object where the score stands is read as 0.",
+    http("R02", "NothingIsNought", "An empty list or object where the score stands is read as 0.",
         body=instead_of_number(lambda score: 0.0 if score in ([], {}) else score)),
-    http("R39", "BeyondIsTheBest",
+    http("R02", "BeyondIsTheBest",
         "NaN and what is too large for a float become the best of all scores.",
         body=instead_of_number(lambda score: 100.0
             if isinstance(score, float) and not math.isfinite(score) else score)),
@@ -816,7 +826,7 @@ ROWS = (
             subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
-    http("R39", "MissingIsZero", "Where the answer has no score, it is 0.",
+    http("R02", "MissingIsZero", "Where the answer has no score, it is 0.",
         result=lambda me, ok, call, body: ok(call, {"score": 0.0} | as_dict(body))),
     sdk("R38", "AnyBodyMatches",
         "Whatever comes with a 200 is a match: the library raised nothing.",
@@ -825,9 +835,9 @@ ROWS = (
     http("R01", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
         result=lambda me, ok, call, body: evolve(ok(call, body),
             environment=fm.Environment.PRODUCTION)),
-    http("R17", "PostsForNothing", "Its requests are declared as free, which the vendor charges.",
+    http("R16", "PostsForNothing", "Its requests are declared as free, which the vendor charges.",
         post=lambda me, ok, path, **body: evolve(ok(path, **body), charges=0)),
-    row("R17", "GatewaysAreFree",
+    row("R16", "GatewaysAreFree",
         "A gateway's 502 is reported as an outage, which costs nothing and may be tried again.",
         refusal=lambda me, ok, status: ok(503 if status == 502 else status)),
     http("R18", "TriesAgainWhenBusy", "Sends the call again at once when the vendor is busy.",
@@ -876,14 +886,14 @@ ROWS = (
         vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
             latest=f"{me.address}{reply.headers['Location']}")) or None,
         poll=lambda me, ok, url: ok(me.latest)),
-    job("R17", "GivesUpAtABusyPoll",
+    job("R16", "GivesUpAtABusyPoll",
         "A job that was paid for is given up at the first poll that is refused, for another try.",
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
-    job("R17", "ForgetsWhatItAsked", "After a poll that was refused nobody passes.",
+    job("R16", "ForgetsWhatItAsked", "After a poll that was refused nobody passes.",
         refused=lambda me, ok, refusal: vars(me).update(refused=True),
         decision=lambda me, ok, call, *answer: REVIEW[call.operation]
             if vars(me).pop("refused", False) else ok(call, *answer)),
-    job("R17", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
+    job("R16", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
     job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
         __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(call_timeout_s=1e12))[0]),

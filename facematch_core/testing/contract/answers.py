@@ -1,4 +1,4 @@
-"""R01-R03, R05-R08, R10-R15, R48, R51: what a result says, who passes, and where faces are."""
+"""R01, R02, R05-R07, R11-R13, R48, R51: what a result says, who passes, where faces are."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules
+from .mapping import judge_what_is_no_number
 
 #: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
 #: would move, and whole per cents that a fraction times 100 misses.
@@ -99,11 +100,25 @@ class AnswerRules(Rules):
                 same("`environment`", first.environment, backend.environment)
 
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
-        """A score is a finite number from 0 to 100 on the declared scale, or None.
+        """A score is the vendor's own number on the declared scale, finite and from 0 to 100; what
+        is missing, impossible or no number is no score, and nobody passes a threshold by it.
 
-        A threshold is a number on one scale: a score of another scale, or NaN, which is neither
-        above nor below anything, lets anybody in.
+        A threshold is a number on one scale. 0.87 of 100 is a clear mismatch: read as a fraction it
+        becomes 87, and a match. 250 of 100 means that we misread the vendor: clamped to 100 it
+        would be the best match ever. 0 for a number that is missing would say "certainly two
+        people" where the vendor said nothing. And a vendor that changes its form must be noticed at
+        the first answer, not by who came in: digits in a text are a number only with a warning, or
+        where they always come so.
         """
+        bench.judge_parts(
+            self._lies_on_its_scale,
+            self._is_the_vendors_number,
+            self._missing_is_not_zero,
+            self._impossible_is_no_score,
+            judge_what_is_no_number,
+        )
+
+    def _lies_on_its_scale(self, bench: Bench) -> None:
         for operation in bench.operations:
             scale = bench.scale(operation)
             for situation in (GOOD[operation], BAD[operation]):
@@ -120,11 +135,7 @@ class AnswerRules(Rules):
                 assert 0 <= score.value <= 100, f"{situation}: the score is {score.value}"
                 assert score.source is not None, "no `source` says how the scale is known"
 
-    def test_r03_score_is_the_vendors_number(self, bench: Bench) -> None:
-        """The vendor's number arrives unchanged: not clamped, rounded or rescaled.
-
-        0.87 of 100 is a clear mismatch. Read as a fraction it becomes 87, and a match.
-        """
+    def _is_the_vendors_number(self, bench: Bench) -> None:
         operations = [*filter(bench.scale, bench.operations)]
         bench.need(Situation.SCORE)
         for operation in operations:
@@ -137,6 +148,22 @@ class AnswerRules(Rules):
                 off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
                 close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
                 assert close, f"the vendor said {value} of 100, and the score is {score.value}"
+
+    def _missing_is_not_zero(self, bench: Bench) -> None:
+        for operation in bench.operations_for(Situation.NULL_SCORE):
+            # Its score may be left lying about.
+            _ = bench.ask(operation, GOOD[operation]).answer
+            for threshold in (None, 40.0):
+                decision = _decide(bench, operation, Situation.NULL_SCORE, threshold=threshold)
+                # Without a scale only the verdict counts: no threshold is held against it.
+                held = threshold is not None and bench.scale(operation) is not None
+                refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
+                assert decision not in refused, f"{decision} without a score, threshold {threshold}"
+
+    def _impossible_is_no_score(self, bench: Bench) -> None:
+        for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
+            decision = _decide(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
+            assert decision is not PASS[operation], f"{decision} by a number off the scale"
 
     def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
         """Everything declared is tested, and nothing undeclared works.
@@ -187,9 +214,11 @@ class AnswerRules(Rules):
             assert not passes or not says, "match with the word for a spoof beside it"
 
     def test_r07_threshold_edge(self, bench: Bench) -> None:
-        """The declared rule decides at the threshold, and the result names it and who set it.
+        """The declared rule decides at the threshold, nobody passes below it, and the result names
+        it and who set it.
 
-        Two readings of "above" differ for the one person whose score is exactly the threshold.
+        Two readings of "above" differ for the one person whose score is exactly the threshold. The
+        backend is asked directly: a wrong pass must not depend on the verifier's second look.
         Whoever is asked in court which number it was finds it in the result and nowhere else.
         """
         can, source = bench.can, fm.ThresholdSource
@@ -229,14 +258,6 @@ class AnswerRules(Rules):
                 passes = edge.passes(score if result.score is None else result.score.value)
                 right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
                 assert result.decision in right, f"{at} is {result.decision}"
-
-    def test_r08_no_pass_below_the_threshold(self, bench: Bench) -> None:
-        """No call passes with a score that fails its own threshold.
-
-        The verifier would turn such an answer into REVIEW, so the backend is asked directly: a
-        wrong pass must not depend on a second line of defence.
-        """
-        for operation in bench.edges():
             situations = (GOOD[operation], BAD[operation])
             for value, situation in itertools.product((50.0, 90.0, 100.0), situations):
                 result = bench.ask_directly(operation, situation, threshold=value).answer
@@ -244,22 +265,6 @@ class AnswerRules(Rules):
                     threshold = fm.Threshold(value, bench.can.threshold_rule)
                     passes = threshold.passes(result.score.value)
                     assert passes, f"{situation}: {result.score} passed the threshold {value}"
-
-    def test_r10_none_is_not_zero(self, bench: Bench) -> None:
-        """A missing score stays None, and passes no threshold that the caller set.
-
-        0 would say "certainly two people" where the vendor said nothing; a pass would say that the
-        caller's threshold was met. Such an answer may also be one that cannot be read.
-        """
-        for operation in bench.operations_for(Situation.NULL_SCORE):
-            # Its score may be left lying about.
-            _ = bench.ask(operation, GOOD[operation]).answer
-            for threshold in (None, 40.0):
-                decision = _decide(bench, operation, Situation.NULL_SCORE, threshold=threshold)
-                # Without a scale only the verdict counts: no threshold is held against it.
-                held = threshold is not None and bench.scale(operation) is not None
-                refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
-                assert decision not in refused, f"{decision} without a score, threshold {threshold}"
 
     def test_r11_no_face_is_inconclusive(self, bench: Bench) -> None:
         """Without a face there is no verdict, no score, and a warning that says why.
@@ -296,22 +301,22 @@ class AnswerRules(Rules):
                 )
 
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """An unknown verdict goes to a person, and the vendor's word is kept.
+        """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
+        person, an unknown serious warning stays one.
 
         Vendors add words without asking. One that means "held back" must not open a door because
-        the score beside it is high.
+        the score beside it is high, and the warning may be the new word for a deep fake.
         """
+        bench.judge_parts(self._unknown_status, self._unknown_warning)
+
+    def _unknown_status(self, bench: Bench) -> None:
         word = bench.simulator.unknown_status
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
             result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
             same(f"the decision of the unknown {word!r}", result.decision, REVIEW[operation])
             same("`vendor_status`", result.vendor_status, word)
 
-    def test_r14_unknown_warning_is_kept(self, bench: Bench) -> None:
-        """An unknown serious warning is kept word for word, and nobody passes with it.
-
-        It may be the vendor's new word for a deep fake.
-        """
+    def _unknown_warning(self, bench: Bench) -> None:
         tag, text = bench.simulator.unknown_warning
         for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
             warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
@@ -322,15 +327,6 @@ class AnswerRules(Rules):
                 same(f"the text of {tag}", warning.text, text or warning.text)
                 same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
                 assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
-
-    def test_r15_impossible_score_is_no_score(self, bench: Bench) -> None:
-        """A number off the vendor's scale becomes no score, or an error of a charged call.
-
-        250 of 100 means that we misread the vendor. Clamped to 100 it would be the best match ever.
-        """
-        for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-            decision = _decide(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
-            assert decision is not PASS[operation], f"{decision} by a number off the scale"
 
     def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
         """Faces are where they are said to be, each in its own picture.

@@ -1,4 +1,4 @@
-"""R38, R39: an `HttpBackend` reads any answer by `read_reply`, another backend is sent it."""
+"""R38, and what of R02 is about any answer: an `HttpBackend` reads it, another is sent it."""
 
 from __future__ import annotations
 
@@ -85,26 +85,6 @@ class MappingRules(Rules):
                 assert not apart, f"{reading.where}: {apart}"
         for case in bench.cases([Situation.UNKNOWN_WARNING]):
             _other_warnings(low, low.record_good(*case))
-
-    def test_r39_what_is_no_number_is_no_score(self, bench: Bench) -> None:
-        """Where the score belongs, nothing, true, a text, NaN or a list becomes no score, or an
-        error of a charged call.
-
-        A vendor that changes its form must be noticed at the first answer, not by who came in.
-        Digits in a text may be read as a number only with a warning.
-        """
-        reader = Reader(bench)
-        scaled = [operation for operation in bench.operations if bench.scale(operation)]
-        if not scaled:
-            does_not_apply(f"{bench.backend.name} declares no scale of scores.")
-        recordings = [reader.record_good(operation, GOOD[operation]) for operation in scaled]
-        scores = [
-            (good, *score) for good in recordings for score in _decide(reader, good)[0].items()
-        ]
-        if not scores:
-            not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
-        for good, place, value in scores:
-            _other_scores(reader, good, place, value)
 
 
 @attrs.frozen
@@ -420,6 +400,20 @@ def _other_warnings(reader: Reader, answer: Recording) -> None:
                 assert seen, f"{reading.where}: it is passed over, {passed.decision}"
 
 
+def judge_what_is_no_number(bench: Bench) -> None:
+    """Assert that where the score belongs, nothing else becomes one."""
+    reader = Reader(bench)
+    scaled = [operation for operation in bench.operations if bench.scale(operation)]
+    if not scaled:
+        does_not_apply(f"{bench.backend.name} declares no scale of scores.")
+    recordings = [reader.record_good(operation, GOOD[operation]) for operation in scaled]
+    scores = [(good, *score) for good in recordings for score in _decide(reader, good)[0].items()]
+    if not scores:
+        not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
+    for good, place, value in scores:
+        _other_scores(reader, good, place, value)
+
+
 def _other_scores(reader: Reader, good: Recording, place: Place, value: object) -> None:
     inside = json.dumps(value)
     spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
@@ -438,7 +432,7 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
             if text == spelt and result.score == good.result.score and warned:
                 continue  # Digits were read as a number, and it says so.
             assert result.score is None, f"{where}: the score is {result.score}"
-            # What is left out may leave the vendor's own verdict: R10 looks at that.
+            # What is left out may leave the vendor's own verdict: R02 looks at that by itself.
             held = text is None or reading.passed is None
             assert held, f"{where}: the decision is {result.decision}"
 

@@ -1,4 +1,4 @@
-"""R16-R20: who pays, how often, and who knows of it."""
+"""R16, R18-R20: who pays, how often, and who knows of it."""
 
 from __future__ import annotations
 
@@ -79,51 +79,18 @@ DEADLINES_S, LATE = (0.1, 0.3, 0.6), 3
 class MoneyRules(Rules):
     """Who pays, how often, and who knows of it."""
 
-    def test_r16_results_tell_what_they_cost(self, bench: Bench) -> None:
-        """`billing` says what the vendor charged, and why we think so.
+    @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
+    def test_r16_results_tell_what_they_cost(self, bench: Bench, situation: Situation) -> None:
+        """`billing` says what the vendor charged, and why we think so; each failure becomes its own
+        error, which says besides whether it may be retried.
 
         A budget that counts too little is found out when the invoice comes. "Unknown" is only for
-        answers that never came.
+        answers that never came. Code that retries on "retryable" must not pay twice; code that
+        stops on "no credit" must not stop because of a busy minute.
         """
-        for operation, situation in bench.cases(ANSWERS):
-            outcome = bench.ask(operation, situation)
-            if situation is Situation.NULL_SCORE and outcome.result is None:
-                continue  # R10 takes an error for it, and says what that may cost
-            billing, where = outcome.answer.billing, f"{operation}, {situation.name}"
-            agrees_with_books(billing, outcome, where)
-            may_be = _YES if situation is GOOD[operation] else (*_YES, *_NO)
-            if situation in bench.simulator.price_unknown:
-                may_be = _UNKNOWN
-            elif operation not in bench.can.billed_operations:
-                may_be = _NO
-            assert billing.charged in may_be, (
-                f"{where}: the result says {billing.charged}, not {' or '.join(may_be)}, by "
-                "`billed_operations` and the simulator's `price_unknown`"
-            )
-            ground = billing.ground or billing.charged is not Charged.YES
-            assert ground, f"{where}: charged, and `billing.ground` does not say why"
-        for operation in bench.operations:
-            for wish in bench.wishes(operation):
-                outcome = bench.ask(operation, GOOD[operation], **wish)
-                agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
-
-    @pytest.mark.parametrize("situation", FAILURES, ids=str)
-    def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
-        """Each failure becomes its own error, which says whether it was charged and may be retried.
-
-        Code that retries on "retryable" must not pay twice; code that stops on "no credit" must not
-        stop because of a busy minute.
-        """
+        judge_one = _judge_failure if situation in FAILURES else _judge_price
         for operation in bench.operations_for(situation):
-            for step in bench.each_step(operation, situation):
-                # Past the verifier, too, whose own rules would hide a fault of the backend.
-                direct = bench.ask_directly(operation, situation, step=step)
-                judge(bench, operation, situation, step, direct)
-                outcome = bench.ask(operation, situation, step=step)
-                judge(bench, operation, situation, step, outcome)
-                another = outcome.error is not direct.error or not direct.error
-                where = _at(operation, situation, step)
-                assert another, f"{where}: two calls raised one error object"
+            judge_one(bench, operation, situation)
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     def test_r18_no_request_is_repeated(self, bench: Bench, situation: Situation) -> None:
@@ -252,6 +219,39 @@ class MoneyRules(Rules):
             assert ground or not at, (
                 f"{operation}: nobody is there, `on_sent` was called, and `billing.ground` is empty"
             )
+
+
+def _judge_price(bench: Bench, operation: Operation, situation: Situation) -> None:
+    outcome, good = bench.ask(operation, situation), GOOD[operation]
+    if situation is Situation.NULL_SCORE and outcome.result is None:
+        return  # R02 takes an error for it, and says what that may cost
+    billing, where = outcome.answer.billing, f"{operation}, {situation.name}"
+    agrees_with_books(billing, outcome, where)
+    may_be = _YES if situation is good else (*_YES, *_NO)
+    if situation in bench.simulator.price_unknown:
+        may_be = _UNKNOWN
+    elif operation not in bench.can.billed_operations:
+        may_be = _NO
+    assert billing.charged in may_be, (
+        f"{where}: the result says {billing.charged}, not {' or '.join(may_be)}, by "
+        "`billed_operations` and the simulator's `price_unknown`"
+    )
+    ground = billing.ground or billing.charged is not Charged.YES
+    assert ground, f"{where}: charged, and `billing.ground` does not say why"
+    for wish in bench.wishes(operation) if situation is good else ():
+        outcome = bench.ask(operation, good, **wish)
+        agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
+
+
+def _judge_failure(bench: Bench, operation: Operation, situation: Situation) -> None:
+    for step in bench.each_step(operation, situation):
+        # Past the verifier, too, whose own rules would hide a fault of the backend.
+        direct = bench.ask_directly(operation, situation, step=step)
+        judge(bench, operation, situation, step, direct)
+        outcome = bench.ask(operation, situation, step=step)
+        judge(bench, operation, situation, step, outcome)
+        another = outcome.error is not direct.error or not direct.error
+        assert another, f"{_at(operation, situation, step)}: two calls raised one error object"
 
 
 def judge(

@@ -20,9 +20,16 @@ from facematch_core.backend.kinds import choices_of
 from facematch_core.base.deadline import Deadline
 from facematch_core.config.settings import declared_settings
 from facematch_core.http import HttpBackend
-from facematch_core.testing.bench import DEADLINE_S, PASS, Bench, does_not_apply, not_tested
+from facematch_core.testing.bench import (
+    DEADLINE_S,
+    PASS,
+    Bench,
+    Outcome,
+    does_not_apply,
+    not_tested,
+)
 from facematch_core.testing.leaks import capture_log, find_leaks
-from facematch_core.testing.pictures import pictures_beyond
+from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
 from facematch_core.testing.simulator import GOOD, SimulatorReply, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
@@ -35,6 +42,9 @@ METADATA = {"desk": 3, "open": True, "cases": ["7", {"of": 2.5}], "floor": None}
 
 UNTOLD = "nothing"
 
+#: By how much a megabyte of 1,024 times 1,024 bytes is larger than one of a million, and more.
+MEGABYTES = 1.06
+
 #: A text as nobody's setting is; it must not be seen again.
 ODD = "kit0odd5d41402abc4b2a76"
 
@@ -43,7 +53,8 @@ class SettingRules(Rules):
     """What cannot be done is refused before anything is sent, and settings are held."""
 
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
-        """A picture that the vendor would refuse is refused here, unless it may be made to fit.
+        """A picture that the vendor would refuse is refused here, unless it may be made to fit, and
+        none that it takes.
 
         An upload that can only fail costs time at the door, and with some vendors money.
         """
@@ -61,6 +72,8 @@ class SettingRules(Rules):
                     how = f"of a {place} that is beyond the vendor's limit ({wrong})"
                     sent = {"images": tuple((usual | {place: picture}).values())}
                     _judge_refusal(bench, operation, fm.InvalidImage, how, verifier=strict, **sent)
+            if simulator.looks_at_pictures:
+                _compare_limits(bench, operation)
         if not any(beyond.values()):
             does_not_apply(f"{bench.backend.name} declares no limit that a picture of ours breaks.")
 
@@ -182,6 +195,35 @@ def _judge_refusal(
     instead = f"{operation} {how}: instead of {error.__name__}"
     assert isinstance(outcome.error, error), f"{instead} it gave {outcome.summary}"
     assert outcome.requests == 0, f"{instead} alone there came a request"
+
+
+def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
+    """Assert that the vendor itself takes what is declared as taken, and refuses what is not."""
+    limits = bench.can.image_limits
+    bench.prepare(GOOD[operation])
+
+    def ask_vendor(picture: fm.Image) -> Outcome:
+        # Past the verifier, which would refuse it.
+        call = attrs.evolve(bench.call(operation, GOOD[operation]), probe=picture)
+        return bench.make_call(call)
+
+    def is_taken(what: str, outcome: Outcome) -> bool:
+        # Of a side that is too short a vendor may say that it sees nothing; in few bytes is little.
+        result = outcome.result
+        return result is not None and (what == "few bytes" or result.decision is usual.decision)
+
+    usual = ask_vendor(noise(0, (max(320, limits.min_side_px),) * 2)).answer
+    for what, picture in pictures_within(limits).items():
+        outcome = ask_vendor(picture)
+        where = f"{operation} of a picture of {picture.size_bytes} bytes ({what})"
+        assert is_taken(what, outcome), f"{where}: declared as taken, it gave {outcome.summary}"
+    # Nobody says how many bytes a megabyte is. What somebody has set is no limit of the vendor's.
+    most = None if limits.max_bytes_from else limits.max_bytes
+    wider = attrs.evolve(limits, max_bytes=most and int(most * MEGABYTES))
+    for what, picture in pictures_beyond(wider).items():
+        # Of what is no limit in numbers a vendor may take more than it says.
+        taken = not what.startswith("format") and is_taken(what, ask_vendor(picture))
+        assert not taken, f"{operation}: declared as refused ({what}), the vendor takes it"
 
 
 def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:

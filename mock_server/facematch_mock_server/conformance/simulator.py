@@ -117,7 +117,7 @@ class MockSimulator(VendorSimulator):
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
     faces = FACES
-    takes_replies = True
+    takes_replies = looks_at_pictures = True
     last_reply: SimulatorReply | None = None
     requests_seen = 0
 

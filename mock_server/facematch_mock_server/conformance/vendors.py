@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from facematch_core import Box, ImageFormat, Retention
-from facematch_core.backend import ImageLimits
+from facematch_core import Box, Retention
 from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.conformance.sessions import (
     AzureSessions,
@@ -49,12 +48,6 @@ class AzureSimulator(MockSimulator):
     }
     secrets = ("azure-simulator-key-6c1d0be97f",)
     keys: ClassVar[Mapping[str, Any]] = {"api_key": secrets[0]}
-    # Azure/azure-rest-api-specs, Face v1.2, detect, read 2026-11-21.
-    limits = ImageLimits(
-        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP},
-        min_bytes=1024,
-        max_bytes=6 * 1024 * 1024,
-    )
 
     def alter(self, path: str, body: Any) -> Any:
         if path == VERIFY:
@@ -95,11 +88,6 @@ class ComprefaceSimulator(MockSimulator):
         "plugins": "age,gender,landmarks,mask,pose",
     }
     demographics: Mapping[str, Any] = {"age": AGE, "gender": GENDER}
-    # CompreFace, docs/Rest-API-description.md, read 2026-11-21.
-    limits = ImageLimits(
-        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
-        max_bytes=5 * 1024 * 1024,
-    )
 
     def alter(self, path: str, body: Any) -> Any:
         for match in body["result"][0]["face_matches"]:
@@ -133,10 +121,6 @@ class RekognitionSimulator(MockSimulator):
         "secret_access_key": secrets[0],
     }
     scope = "second"
-    # AWS's API model, and the Developer Guide, Guidelines and quotas, read 2026-11-21.
-    limits = ImageLimits(
-        formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5_242_880, min_side_px=80
-    )
 
     def alter(self, path: str, body: Any) -> Any:
         for match in body.get("FaceMatches", ()):
@@ -176,8 +160,6 @@ class DeepvueSimulator(MockSimulator):
         Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
         Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
     }
-    # Deepvue docs, Face Match v1, read 2026-11-20; the size is an assumption of ours.
-    limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
 
     def __init__(self) -> None:
         super().__init__()
@@ -264,12 +246,6 @@ class DiditSimulator(MockSimulator):
             body={"detail": "A server error occurred."},
         ),
     }
-    # Didit API reference, Face Match, June 2026, read 2026-11-20; no page says how many bytes the
-    # 5 MB are.
-    limits = ImageLimits(
-        formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
-        max_bytes=5 * 1024 * 1024,
-    )
     demographics: Mapping[str, Any] = {"age": float(AGE), "gender": GENDER}
 
     def begin(self, situation: Situation, score: float | None) -> None:

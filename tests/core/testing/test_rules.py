@@ -34,7 +34,6 @@ from facematch_core import (
     OutcomeUnknown,
     ResultWarning,
     Retention,
-    ThresholdRule,
     WarningCode,
 )
 from facematch_core.config.plugins import backend_class
@@ -102,7 +101,8 @@ FREE_HTTP = {"capabilities": FREE, "charged": lambda me, ok, call: Charged.NO}
 
 
 def charges_faces(me, ok, request, situation, score):
-    return evolve(ok(request, situation, score), charged=situation is not Situation.NO_FACE)
+    charged = False if situation is Situation.NO_FACE else None
+    return evolve(ok(request, situation, score), charged=charged)
 
 
 class Refusing(HttpReferenceSimulator):
@@ -126,8 +126,8 @@ POOR = vendor(situations=required(ReferenceBackend.capabilities))
 #: What comes of it, words of the reason, and the backend with its vendor; the sentence says why.
 CASES = (
     # Money, time and jobs
-    *((PASSED, "", row(rule, f"FreeVendor{rule}", "What fails at a free vendor is free.",
-        **OVER_HTTP, **FREE_HTTP, simulator=FREE_VENDOR)) for rule in ("R16", "R17")),
+    (PASSED, "", row("R16", "FreeVendor", "What fails at a free vendor is free.",
+        **OVER_HTTP, **FREE_HTTP, simulator=FREE_VENDOR)),
     (PASSED, "", row("R16", "NobodyIsFree", "A vendor may charge nothing where nobody is seen.",
         **OVER_HTTP, simulator=vendor(HttpReferenceSimulator, answer=charges_faces),
         result=lambda me, ok, call, body: ok(call, body) if body["faces"]
@@ -149,13 +149,13 @@ CASES = (
         simulator=POOR)),
     (APART, "declares no liveness call", row("R18", "MatchOnly", "Nothing can meet it.",
         capabilities=can(operations=frozenset({Operation.MATCH})))),
-    (APART, "leaves the threshold rule to its vendor", row("R08", "NoRule", "No edge is known.",
-        capabilities=can(threshold_rule=ThresholdRule.VENDOR))),
 
     # The mapping
-    (OPEN, "", row("R39", "Computed", "A number that stands nowhere: a person should look.",
-        **OVER_HTTP, result=computed)),
-    (PASSED, "", row("R39", "Careful", "Digits may be read with a warning.", **OVER_HTTP,
+    (OPEN, "stands nowhere", row("R02", "Computed", "A number that is in no answer is looked at.",
+        **OVER_HTTP, result=computed, simulator=vendor(HttpReferenceSimulator,
+            situations=HttpReferenceSimulator.situations - {Situation.SCORE},
+            cannot_happen={Situation.SCORE: "Nobody can set it."}))),
+    (PASSED, "", row("R02", "Careful", "Digits may be read with a warning.", **OVER_HTTP,
         result=careful)),
     (OPEN, "`client`", row("R38", "Elsewhere", "What was answered the kit cannot know.",
         **OVER_HTTP, match=elsewhere)),
@@ -173,7 +173,7 @@ CASES = (
 )
 #: Those that take their time.
 SLOW = (
-    *((PASSED, "", row("R17", name, "A refused poll may end as it likes.", **JOB, **changes))
+    *((PASSED, "", row("R16", name, "A refused poll may end as it likes.", **JOB, **changes))
         for name, changes in {
             "Passes": {"steps": passes_refusals},
             "SaysSo": {"refused": lambda me, ok, refusal: refuse(
@@ -183,11 +183,10 @@ SLOW = (
         simulator=Refusing, parse_non_200=lambda me, ok, call, reply:
             me.result(call, as_dict(me.body(reply)))
             if reply.status == 400 and "verdict" in me.body(reply) else None)),
-    *((PASSED, "", row(rule, f"FreeUploads{rule}", "A step may be free.", base=StepsReference,
-        simulator=FreeUploads, upload=lambda me, ok, data: evolve(ok(data), charges=0)))
-        for rule in ("R16", "R17")),
+    (PASSED, "", row("R16", "FreeUploads", "A step may be free.", base=StepsReference,
+        simulator=FreeUploads, upload=lambda me, ok, data: evolve(ok(data), charges=0))),
     *((PASSED, "", row(rule, f"Strictly{rule}", "A library may fall over an answer.", **LIBRARY,
-        library=property(lambda me: Strict(me.address)))) for rule in ("R17", "R39")),
+        library=property(lambda me: Strict(me.address)))) for rule in ("R16", "R02")),
 )
 # fmt: on
 
