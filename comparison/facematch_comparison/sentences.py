@@ -5,7 +5,7 @@ Every sentence is made from the numbers of the evaluation, and from nothing else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -62,7 +62,7 @@ def headline(
         return f"{join_names(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
         sentence = _describe_several(
-            [each for each in judged if each.name not in apart], compared, at
+            [each for each in judged if each.name not in apart], compared, at, required_fmr
         )
         is_are = "is" if len(apart) == 1 else "are"
         return f"{sentence} {join_names(apart)} {is_are} not compared." if apart else sentence
@@ -92,17 +92,22 @@ def of_difference(
         verdict = f"no difference was seen; one of up to {most} points is possible"
     else:
         verdict = "that may be chance"
-    if beyond:
-        exceeds, whom = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
-        rate = "that FMR" if is_chosen else f"an FMR of {setting(required_fmr)} %"
-        verdict += f"; but {' and '.join(beyond)} {exceeds} {rate}, which flatters {whom}"
     people = f"{difference.pairs:,} genuine people"
     if difference.pairs != difference.subjects:
         people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
     return (
-        f"At {at}, {first} turns away {errors_first:,} of {people} and "
-        f"{second} {errors_second:,}: {verdict}."
+        f"{_beyond(beyond, required_fmr)}At {at}, {first} turns away {errors_first:,} of {people} "
+        f"and {second} {errors_second:,}: {verdict}."
     )
+
+
+def _beyond(names: Collection[str], required_fmr: float) -> str:
+    """First of all, whose FRR says little, because its FMR is too high; "" for nobody."""
+    if not names:
+        return ""
+    exceeds, whom = ("exceeds", "it") if len(names) == 1 else ("exceed", "them")
+    rate = f"an FMR of {setting(required_fmr)} %"
+    return f"{join_names(sorted(names))} {exceeds} {rate}, which flatters {whom}. "
 
 
 def _describe_one(system: System, at: str, confidence: float) -> str:
@@ -124,7 +129,9 @@ def _describe_one(system: System, at: str, confidence: float) -> str:
     return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
-def _describe_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
+def _describe_several(
+    judged: Sequence[System], differences: Sequence[Difference], at: str, required_fmr: float
+) -> str:
     """The best of those that nobody really beats, held against each of the others."""
     beaten = {
         each.second if each.better == each.first else each.first
@@ -151,11 +158,9 @@ def _describe_several(judged: Sequence[System], differences: Sequence[Difference
     if chance:
         possible = f"(up to {points(most, most)} points)"
         parts.append(f"no difference from {join_names(chance)} is shown {possible}")
-    if beyond:
-        exceeds = "exceeds" if len(beyond) == 1 else "exceed"
-        parts.append(f"but {join_names(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
-    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = _beyond(beyond, required_fmr)
+    sentence += f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
 
 

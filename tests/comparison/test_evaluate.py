@@ -469,6 +469,13 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
         calibration_of(evaluate([as_real(now)], **FIXED, at_thresholds={"a": old}), "a")
 
 
+@pytest.mark.parametrize("others", [(), ("c",)])
+def test_whose_fmr_is_too_high_is_said_before_anything_else(others):
+    systems = [crowd(name, seed=seed) for seed, name in enumerate(("a", "b", *others))]
+    evaluation = evaluate(systems, **FIXED, at_thresholds={"b": 40.0})
+    assert evaluation.headline.startswith("b exceeds an FMR of 1 %, which flatters it. At ")
+
+
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
     systems = [crowd(rule=rule), crowd("b", seed=3, rule=rule)]

@@ -45,29 +45,16 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
-    """Every two systems: the FRR of one less that of the other, and the verdict over all of them.
+    """Every two of the sides: the FRR of one less that of the other, and the verdict over all.
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
     Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
     sentences, tables and costs say what this says, and nothing else decides it a second time.
 
-    Args:
-        sides: The systems, all asked about the same pairs.
-        required_fmr: The FMR that their thresholds were chosen for.
-        at_fmrs: Places of systems, each with an FMR at which it is judged alone.
-        confidence: Of each interval, two-sided.
-        costs: What errors cost; None to leave costs out.
-        resamples: How often people are drawn, at least 20; None for 2,000, or as many as Holm's
-            correction needs to find a difference real.
-        seed: The same seed gives the same numbers.
-
-    Returns:
-        The differences; and of each of `at_fmrs` at which systems can be compared, with ``frr`` or
-        ``fnmr``: where resamples have that rate at that FMR, whatever threshold it takes.
-
-    Raises:
-        InvalidRequest: they did not answer the same pairs, a number is out of range, or prices and
-            costs are in two currencies.
+    Also of each of `at_fmrs` (place of a system, FMR) at which systems can be compared, with
+    ``frr`` or ``fnmr``: where resamples have that rate at that FMR, whatever threshold it takes.
+    People are drawn 2,000 times unless `resamples` says another number from 20 on, or as often as
+    Holm's correction needs to find a difference real.
     """
     matchups = [*combinations(range(len(sides)), 2)]
     if resamples is None:

@@ -38,12 +38,7 @@ def expected_cost(
 ) -> ExpectedCost:
     """What an attempt with one system costs at its operating points.
 
-    At its threshold for the required FMR, and by its own decisions (`at_default`). Without a point
-    that was not asked for, or that nothing can be said of because a kind of pairs is missing that
-    the costs need.
-
-    Raises:
-        InvalidRequest: price and costs are in two currencies.
+    Without a point that was not asked for, or that lacks a kind of pairs that the costs need.
     """
     table, price = answers.table, _price(answers, costs)
 
@@ -112,9 +107,6 @@ def false_match_costs(
     may be nothing as well. Else they may lie apart by as much as the ends of the two rates.
 
     None if both answered no pair that the costs need, or only one price is known.
-
-    Raises:
-        InvalidRequest: prices and costs are in two currencies.
     """
     first, second = sides
     rows = np.flatnonzero(~first.table.mated & first.table.answered & second.table.answered)

@@ -65,9 +65,7 @@ def det_curve(
 def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     """The DET curve of a system, thinned for a page; None without scores of both kinds.
 
-    Args:
-        rates: Of what it answered; the interval at each point is for that point alone.
-        include: Thresholds that must be points of the curve, such as its operating points.
+    Thresholds to `include`, such as those of operating points, are points of it.
     """
     mated, non_mated = scores_by_kind(rates.table)
     if not len(mated) or not len(non_mated):
@@ -95,9 +93,7 @@ def separation(table: ScoreTable) -> tuple[float | None, float | None]:
     Hanley and B. J. McNeil, Radiology 143, 1982). d' is the difference of the means over the root
     mean square of the standard deviations. Neither says how a system does at a threshold that
     anybody would choose.
-
-    Returns:
-        None for both without scores of both kinds; for d' where neither kind varies.
+    None for both without scores of both kinds; for d' where neither kind varies.
     """
     if not table.is_scored:
         return None, None

@@ -65,9 +65,6 @@ def cells_of(
 
     At one threshold for all groups, or by the system's own decisions. The interval of each rate
     has the confidence by itself, all ratios of a rate have it together.
-
-    Raises:
-        InvalidRequest: as `ScoreTable.passed`.
     """
     fmr_rates, frr_rates, fta_rates = (
         _within(table, column, threshold, name, confidence) for name in (*RATES, "fta")

@@ -88,11 +88,7 @@ class Rates:
         self.confidence = confidence
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """One rate, by its name in `_KINDS`, at a threshold or for the system's own decisions.
-
-        Raises:
-            InvalidRequest: as `ScoreTable.passed`.
-        """
+        """One rate, by its name in `_KINDS`, at a threshold or for the system's own decisions."""
         sample = self.sample(name, at_threshold=threshold is not None)
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 

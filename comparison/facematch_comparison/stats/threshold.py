@@ -120,16 +120,9 @@ def concentration(
     of the false matches. Then no interval holds as often as it says: whoever is not in the test set
     may be worse than all who are.
 
-    Args:
-        table: What a system answered.
-        threshold: On the scale of its scores; None for its own decisions.
-        max_fmr: If the threshold was chosen for it on this table: what counts are the pairs that
-            forced it, the highest non-mated one that may not pass, all that score the same, and all
-            that score higher. Without it, the false matches at the threshold count.
-        names: Of people, by their number.
-
-    Raises:
-        InvalidRequest: as `ScoreTable.passed`.
+    If the threshold was chosen for a `max_fmr` on this table, what counts are the pairs that forced
+    it: the highest non-mated one that may not pass, all that score the same, and all that score
+    higher; else the false matches. `names` are those of people, by their number.
     """
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
