@@ -408,7 +408,9 @@ class _SystemJudge:
 
 
 def _histogram(table: ScoreTable) -> Histogram:
-    edges = np.histogram_bin_edges(table.scores[table.scored], BINS)
+    scores = table.scores[table.scored]
+    # Scores may lie so close together that edges are equal, which only numpy's own may not be.
+    edges = np.linspace(scores.min(), scores.max(), BINS + 1)
     mated, others = (
         np.histogram(table.scores[table.scored & kind], edges)[0].tolist()
         for kind in (table.mated, ~table.mated)

@@ -283,8 +283,8 @@ class Histogram:
     """How many pairs of each kind have which scores.
 
     Attributes:
-        edges: K + 1 of them, rising, of bins of one width. A score on an edge is in the bin above
-            it, the highest in the last one.
+        edges: K + 1 of them, from the lowest score to the highest, of bins of one width. A score on
+            an edge is in the bin above it, the highest in the last one.
         mated, non_mated: K counts of the pairs that are judged.
     """
 

@@ -45,6 +45,9 @@ _MARKS: Final = (
     "M-6 1L0-6L6 1L3.5 5.5H-3.5Z",
 )
 
+#: The most dots of one figure, below each other: more of them nobody compares by eye.
+MOST_ROWS: Final = 60
+
 #: The most curves of one figure that have bands: more of them hide each other.
 MOST_BANDS: Final = 3
 
@@ -268,7 +271,7 @@ def _dots(  # noqa: PLR0917 - rows, their axis, and the words of it
     description: str,
 ) -> Markup | None:
     """A figure of rows, one below the other, with a line at a limit."""
-    if not rows:
+    if not 0 < len(rows) <= MOST_ROWS:
         return None
     y = _Axis(
         lambda row: 1 - (row + 0.5) / len(rows),
@@ -334,8 +337,8 @@ def _axis(
 def _linear(low: float, high: float, form: Callable[[float], str]) -> _Axis:
     """An axis of even steps that holds two numbers, with some five ticks."""
     wide = high - low or 1.0
-    power = 10.0 ** math.floor(math.log10(wide / 3))
-    step = power * max(times for times in (1, 2, 2.5, 5) if times * power <= wide / 3)
+    power = 10.0 ** max(-300, math.floor(math.log10(wide / 3)))
+    step = power * max((times for times in (1, 2, 2.5, 5) if times * power <= wide / 3), default=1)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return _Axis(
         lambda value: (value - low) / wide,

@@ -142,6 +142,24 @@ def test_scores_of_wrong_labels_are_a_hill_of_their_own():
     assert len(histogram.edges) == len(histogram.mated) + 1
 
 
+@pytest.mark.parametrize("apart", [0.0, 1e-150, 2**-53, 1e150])
+def test_scores_as_close_or_as_far_apart_as_numbers_can_be_are_drawn(apart):
+    close = [1.0, 1.0 - apart] if apart == 2**-53 else [apart, 0.0]
+    evaluation = evaluate([system_answers(close * 150, close[::-1] * 300)], required_fmr=0.3)
+    for figure in (plots.thresholds, plots.scores):
+        assert "NaN" not in str(figure(evaluation, 0, "x"))
+
+
+def test_more_dots_than_anybody_compares_are_left_to_the_table():
+    (two_systems,) = two().differences
+    many, too_many = (
+        attrs.evolve(two(), differences=(two_systems,) * count)
+        for count in (plots.MOST_ROWS, plots.MOST_ROWS + 1)
+    )
+    assert plots.differences(many, "d") is not None
+    assert plots.differences(too_many, "d") is None
+
+
 @pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
 def test_no_words_touch_a_mark(frr):
     trials = 1000
