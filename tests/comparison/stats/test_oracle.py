@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kit.comparison.tables import rates_at
-from scipy.stats import beta, chi2, norm, t
+from scipy.stats import chi2
 from sklearn.metrics import det_curve as det_of_sklearn
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 from statsmodels.stats.multitest import multipletests
@@ -18,9 +18,7 @@ from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
     Rates,
     Side,
-    bounds,
     compare_systems,
-    concentration,
     det_curve,
     threshold_for_fmr,
 )
@@ -87,7 +85,7 @@ def test_thresholds_by_brute_force(name, seed, fmr, decimals):
 
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
 def test_rates_by_pandas(name, seed):
-    """Five rates with their counts, and the effective sizes of FMR and FRR."""
+    """Five rates with their counts."""
     table, frame = simulated_answers(name, seed)
     at = threshold_for_fmr(table, 1e-2).threshold
     frame["wrong"] = np.where(frame.mated, ~passes(frame, at, name), passes(frame, at, name))
@@ -102,43 +100,6 @@ def test_rates_by_pandas(name, seed):
     for rate, errors in expected.items():
         measured = getattr(rates, rate)
         assert (measured.errors, measured.trials) == (int(errors.sum()), len(errors)), rate
-    for rate in ("fmr", "frr"):
-        rows = frame.loc[expected[rate].index]
-        effective, freedom = plain_design(rows, expected[rate].to_numpy(), is_mated=rate == "frr")
-        ends = getattr(rates, rate).interval
-        assert ends.effective == pytest.approx(effective, rel=1e-9)
-        # Korn and Graubard's, from scipy.
-        size = effective * (norm.ppf(0.025) / t.ppf(0.025, freedom)) ** 2
-        wrong = size * expected[rate].mean()
-        assert ends.low == pytest.approx(beta.ppf(0.025, wrong, size - wrong + 1), rel=1e-9)
-        assert ends.high == pytest.approx(beta.ppf(0.975, wrong + 1, size - wrong), rel=1e-9)
-        upper = effective * (norm.ppf(0.05) / t.ppf(0.05, freedom)) ** 2
-        wrong = upper * expected[rate].mean()
-        assert bounds(getattr(rates, rate))[1] == pytest.approx(
-            beta.ppf(0.95, wrong + 1, upper - wrong), rel=1e-9
-        )
-
-
-def plain_design(rows, errors, *, is_mated):
-    """Aronow, Samii and Assenova's variance as a product of matrices; Satterthwaite's freedom."""
-    off = errors - errors.mean()
-    behind = np.zeros((len(rows), PEOPLE))
-    behind[np.arange(len(rows)), rows.probe] = 1
-    if not is_mated:
-        behind[np.arange(len(rows)), rows.reference] = 1
-    at_people = off @ behind
-    together = float((at_people**2).sum())
-    if not is_mated:
-        pairs = pd.Series(off).groupby(
-            [rows[["probe", "reference"]].min(axis=1).to_numpy(),
-             rows[["probe", "reference"]].max(axis=1).to_numpy()]
-        ).sum()  # fmt: skip
-        together -= float((pairs**2).sum())
-    people = int(behind.any(axis=0).sum())
-    variance = together * people / (people - 1) / len(rows) ** 2
-    effective = errors.mean() * (1 - errors.mean()) / variance
-    freedom = min(people - 1, (at_people**2).sum() ** 2 / (at_people**4).sum())
-    return min(effective, len(rows)), freedom
 
 
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
@@ -182,18 +143,6 @@ def test_differences_by_statsmodels_and_by_hand():
     several, _ = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)
     theirs = multipletests([each.p_value for each in several], method="holm")[1]
     assert [each.p_adjusted for each in several] == pytest.approx(list(theirs))
-
-
-@pytest.mark.parametrize(("name", "seed"), SYSTEMS)
-def test_concentration_by_pandas(name, seed):
-    """False matches person by person."""
-    table, frame = simulated_answers(name, seed)
-    at = threshold_for_fmr(table, 1e-2).threshold
-    wrong = frame[~frame.mated & passes(frame, at, name)]
-    counts = pd.concat([wrong.probe, wrong.reference]).value_counts()
-    concentrated = concentration(table, at)
-    assert (concentrated.pairs, concentrated.people) == (len(wrong), len(counts))
-    assert concentrated.worst_person == counts.iloc[0] / len(wrong)
 
 
 def test_the_bootstrap_by_the_plainest_hand():
