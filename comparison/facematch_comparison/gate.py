@@ -330,7 +330,7 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
 
 
 def _more_for_rate(
-    rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
+    rate: Rate, limit: float, confidence: float, whole: int, *, expected: float
 ) -> int | None:
     """How many more pairs, beside the `whole`, would show that the true rate is at most `limit`.
 

@@ -501,14 +501,12 @@ def costs_of(options: Mapping[str, Any]) -> Costs | None:
     return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
 
 
-def check_outs(
-    outs: Sequence[Path], *, overwrite: bool, forms: Sequence[str] = (PAGE, DOCUMENT)
-) -> None:
+def check_outs(outs: Sequence[Path], *, overwrite: bool) -> None:
     """Refuse what could not be written; `click.UsageError` says which."""
     if len({path.absolute() for path in outs}) < len(outs):
         raise click.UsageError("Two --out name the same file.")
     for path in outs:
-        form_of("--out", path, *forms)
+        form_of("--out", path, PAGE, DOCUMENT)
         check_target("--out", path, force=overwrite)
 
 

@@ -89,7 +89,7 @@ class Tables:
             kind, words, values.setting(required)
         )
 
-    def _threshold(self, at: Node, words: str = "") -> Markup:
+    def _threshold(self, at: Node, words: Markup | str) -> Markup:
         """A threshold, or that there is none to say; under it, what it is."""
         return _above(values.score(at["threshold"]) or Markup("the vendor decides"), words)
 
