@@ -20,6 +20,7 @@ import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.cli.text import MEANING
+from facematch_core.config import opening as config
 from facematch_mock_server.faults import Kind
 from facematch_mock_server.vendors import all_claims, vendor_names
 
