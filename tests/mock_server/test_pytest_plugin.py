@@ -101,6 +101,7 @@ def test_after_a_test_with_a_mock_nothing_is_patched():
 SMALL = {
     "facematch_core",
     "facematch_core._version",
+    "facematch_core.base",
     "facematch_core.base.lazy",
     "facematch_mock_server",
     "facematch_mock_server.pytest_plugin",
