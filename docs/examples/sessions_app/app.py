@@ -37,7 +37,16 @@ MOST_STARTS, WITHIN_S = 5, 3600
 KEPT_S = 90 * 86_400  # a payout may be disputed for so long
 PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 HEAD = """<!doctype html><html lang=en><title>Payouts</title>
-<meta name=viewport content="width=device-width"><main><h1>Payouts</h1>"""
+<meta name=viewport content="width=device-width"><style>
+:root { color-scheme: light dark; font: 1.05rem/1.6 system-ui, sans-serif; accent-color: #4f46e5 }
+body { margin: 0; padding: 2rem 1rem; background: light-dark(#f6f7fb, #0e1120) }
+main { max-width: 34rem; margin: auto } h2 { margin: 0; font-size: 1.15rem }
+label { display: block }
+form { margin: 1rem 0; padding: 1.1rem 1.4rem; border-radius: 14px;
+  background: light-dark(#fff, #171b2e); box-shadow: 0 4px 18px #171a2b1a }
+button { margin: .7rem .7rem 0 0; padding: .55rem 1.3rem; border: 0; border-radius: 9px;
+  font: inherit; font-weight: 600; color: #fff; background: #4f46e5; cursor: pointer }
+</style><main><h1>Payouts</h1>"""
 FORM = """<form method=post action={}><h2>{}</h2><input type=hidden name=about value="{}">
 <input type=hidden name=csrf value={}>{}</form>"""
 CAMERA = """<label><input type=checkbox name=consent value=2026-11-23 required> Didit may film my
