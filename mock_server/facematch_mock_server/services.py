@@ -231,35 +231,29 @@ class Rates:
         with self._lock:
             self._limits[scope] = limit
 
-    def take(self, scope: str, client: str, *, now: float, window_s: float) -> Window | None:
-        """Count one request of a client; or, if the limit of the scope refuses it, its window."""
-        with self._lock:
-            limit = self._limits[scope]
-            if limit is None:
-                return None
-            times = self._times_of(scope, client, now - window_s)
-            if len(times) < limit:
-                times.append(now)
-                return None
-            while len(times) > max(limit, 1):
-                times.popleft()
-            return _make_window(times, limit, now, window_s)
-
-    def take_all(
+    def take(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count one request in several windows (seconds by scope), or in none if one refuses it."""
+        """Count one request of a client in its windows (seconds by scope); or in none, if a limit
+        refuses it: that scope, and what the client hears.
+        """
         with self._lock:
-            times = {
-                scope: self._times_of(scope, client, now - window_s)
-                for scope, window_s in windows.items()
-                if self._limits[scope] is not None
-            }
-            for scope, each in times.items():
-                if len(each) >= (limit := self._limits[scope] or 0):
-                    return scope, _make_window(each, limit, now, windows[scope])
-            for each in times.values():
-                each.append(now)
+            counted = []
+            for scope, window_s in windows.items():
+                limit = self._limits[scope]
+                if limit is None:
+                    continue
+                times = self._times_of(scope, client, now - window_s)
+                if len(times) >= limit:
+                    # It may have been lowered meanwhile.
+                    while len(times) > max(limit, 1):
+                        times.popleft()
+                    reset = (times[0] if times else now) + window_s
+                    wait_s = max(1, math.ceil(reset - now))
+                    return scope, Window(limit, math.ceil(reset), wait_s)
+                counted.append(times)
+            for times in counted:
+                times.append(now)
             return None
 
     def _times_of(self, scope: str, client: str, since: float) -> deque[float]:
@@ -271,11 +265,6 @@ class Rates:
         while times and times[0] <= since:
             times.popleft()
         return times
-
-
-def _make_window(times: deque[float], limit: int, now: float, window_s: float) -> Window:
-    reset = (times[0] if times else now) + window_s
-    return Window(limit, math.ceil(reset), max(1, math.ceil(reset - now)))
 
 
 #: How many of the newest sessions are kept.

@@ -18,7 +18,7 @@ def test_a_window_lets_through_what_it_has_room_for_and_counts_no_refusal(limits
         now += wait
         recent = {name: [at for at in passed if at > now - s] for name, s in WINDOWS.items()}
         full = [n for n in WINDOWS if limits[n] is not None and len(recent[n]) >= limits[n]]
-        refused = rates.take_all(WINDOWS, "client", now=now)
+        refused = rates.take(WINDOWS, "client", now=now)
         assert (refused is not None) == bool(full)
         if refused is None:
             passed.append(now)
@@ -29,7 +29,7 @@ def test_a_window_lets_through_what_it_has_room_for_and_counts_no_refusal(limits
 
 def test_each_client_has_windows_of_its_own():
     rates = Rates({"second": 1, "minute": None})
-    assert rates.take_all(WINDOWS, "a", now=0) is None
-    assert rates.take_all(WINDOWS, "b", now=0) is None
-    assert rates.take_all(WINDOWS, "a", now=0.6) is not None
-    assert rates.take_all(WINDOWS, "a", now=1.2) is None
+    assert rates.take(WINDOWS, "a", now=0) is None
+    assert rates.take(WINDOWS, "b", now=0) is None
+    assert rates.take(WINDOWS, "a", now=0.6) is not None
+    assert rates.take(WINDOWS, "a", now=1.2) is None

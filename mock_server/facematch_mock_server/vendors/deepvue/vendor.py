@@ -127,7 +127,7 @@ def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusa
 
 def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
-    refusal = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
+    refusal = call.world.rates.take(WINDOWS, key, now=call.now.timestamp())
     if refusal is not None:
         scope, window = refusal
         call.claims.cite(f"rate.{scope}.limit")

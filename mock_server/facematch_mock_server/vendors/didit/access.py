@@ -92,14 +92,11 @@ def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = 
     key = None if by_address else call.request.header("x-api-key")
     forwarded = call.request.header("x-forwarded-for")
     address = forwarded.partition(",")[0].strip() if forwarded else call.request.peer
-    window = call.world.rates.take(
-        scope,
-        f"key {key}" if key else f"address {address}",
-        now=call.now.timestamp(),
-        window_s=call.claims.get(window_of(scope)),
-    )
-    if window is not None:
-        refuse_rate(call, scope, window)
+    windows = {scope: call.claims.get(window_of(scope))}
+    client = f"key {key}" if key else f"address {address}"
+    refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
+    if refusal is not None:
+        refuse_rate(call, *refusal)
 
 
 def window_of(scope: str) -> str:

@@ -267,10 +267,10 @@ def _check_credit(call: DiditCall) -> None:
 
 def _check_quota(call: DiditCall) -> None:
     scope, claims = "sandbox_session", call.claims
-    window_s = claims.get(f"rate.{scope}.window_s")
-    rates, now = call.world.rates, call.now.timestamp()
-    window = rates.take(scope, "application", now=now, window_s=window_s)
-    if window is not None:
+    windows = {scope: claims.get(f"rate.{scope}.window_s")}
+    refusal = call.world.rates.take(windows, "application", now=call.now.timestamp())
+    if refusal is not None:
+        _, window = refusal
         claims.cite(f"rate.{scope}.limit", f"rate.{scope}.window_s")
         # Without X-RateLimit-*, unlike the others.
         headers = (("Retry-After", str(window.retry_after)),)

@@ -127,8 +127,7 @@ def perform(call: RekognitionCall) -> Response:
         call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
-        window = call.world.rates.take(scope, "", now=now, window_s=1.0)
-        if window is not None:
+        if call.world.rates.take({scope: 1.0}, "", now=now) is not None:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
     try:
