@@ -118,6 +118,11 @@ class Collection(Generic[T]):
                 self._forget(self._pop(oldest))
             return record
 
+    def put_new(self, key: str, record: T) -> bool:
+        """Add a record unless there is one of the key; whether it was added."""
+        with self._lock:
+            return key not in self._all and self.put(key, record) is record
+
     def append(self, make: Callable[[int], T], key: str | None = None) -> T:
         """Add the record that `make` gives for a number that no other gets; by itself it is the
         key."""

@@ -80,7 +80,7 @@ def _register(call: DiditCall) -> Response:
         code=_hash_secret(call, code),
         code_at=call.now,
     )
-    if not call.world.records.accounts.add(account):
+    if not call.world.records.accounts.put_new(email.lower(), account):
         call.refuse("register.taken")
     call.world.records.mails.append(lambda n: Mail(at=call.now, to=email, code=code, number=n))
     return call.answer("register.answer", email=email)
@@ -100,7 +100,8 @@ def _verify(call: DiditCall) -> Response:
     """
     accounts, ids = call.world.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
-    account = accounts.find(values["email"])
+    address = values["email"].lower()
+    account = accounts.find(address)
     if account is None or not _matches_digest(call, values["code"], account.code):
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
@@ -108,7 +109,7 @@ def _verify(call: DiditCall) -> Response:
     organization, client_id, key = ids.uuid(), ids.uuid(), _new_secret(call)
     verified = attrs.evolve(account, organization=organization, code=None)
     # Of two who show the code at once, the first gets in.
-    if accounts.change(account.email, lambda x: verified if x is account else x) is not verified:
+    if accounts.change(address, lambda x: verified if x is account else x) is not verified:
         call.refuse("verify.wrong")
     # A full-access key.
     keys = {call.world.vendor: {key: Key(kind=KeyKind.LIVE)}}
@@ -116,7 +117,7 @@ def _verify(call: DiditCall) -> Response:
         call.world.account.shared.open(organization, keys=keys, parent=call.world.account)
     except ValueError as error:
         # There are too many accounts: the code is good for later.
-        accounts.change(account.email, lambda _: account)
+        accounts.change(address, lambda _: account)
         call.refuse("auth.words.403", headers=((base.HINT_HEADER, str(error)),))
     body = {
         **_new_tokens(call),
@@ -135,7 +136,8 @@ def _resend(call: DiditCall) -> Response:
     """Send another code; the one before is worth nothing."""
     claims, accounts = call.claims, call.world.records.accounts
     values = framework.read_json_fields(call, call.body, (_EMAIL,))
-    account = accounts.find(values["email"])
+    address = values["email"].lower()
+    account = accounts.find(address)
     if account is not None and account.organization is None:
         wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
         if wait > 0:
@@ -143,7 +145,7 @@ def _resend(call: DiditCall) -> Response:
             call.refuse("resend.throttled", headers=(("Retry-After", seconds),), wait=seconds)
         code = _new_code(call)
         changed = attrs.evolve(account, code_at=call.now, code=_hash_secret(call, code))
-        if accounts.change(account.email, lambda x: changed if x is account else x) is changed:
+        if accounts.change(address, lambda x: changed if x is account else x) is changed:
             mail = Mail(at=call.now, to=account.email, code=code)
             call.world.records.mails.append(lambda number: attrs.evolve(mail, number=number))
     return call.answer("resend.answer")
@@ -151,7 +153,7 @@ def _resend(call: DiditCall) -> Response:
 
 def _login(call: DiditCall) -> Response:
     values = framework.read_json_fields(call, call.body, _LOGIN)
-    account = call.world.records.accounts.find(values["email"])
+    account = call.world.records.accounts.find(values["email"].lower())
     if account is None or not _matches_digest(call, values["password"], account.password):
         call.refuse("login.wrong")
     if account.organization is None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import threading
 import uuid
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -36,7 +34,8 @@ class DiditRecords(Records):
         self.outbox = Outbox()
         self.checkouts: Collection[Checkout] = Collection(limit=MOST_RECORDS)
         self.plan = Plan()
-        self.accounts = Accounts()
+        #: By address in small letters.
+        self.accounts: Collection[Account] = Collection(limit=MOST_RECORDS)
         self.mails: Collection[Mail] = Collection(limit=MOST_RECORDS)
         self.workflows: Collection[Workflow] = Collection(limit=MOST_RECORDS)
         #: The `vendor_data` of users that may start no session.
@@ -52,12 +51,12 @@ class DiditRecords(Records):
 
     def close(self) -> None:
         """Nobody is known here any more; mails go, and payloads, which are long."""
-        self.accounts.close()
+        self.accounts.clear()
         self.mails.clear()
         self.outbox.forget_payloads()
 
     def list_readable(self) -> tuple[Any, ...]:
-        return self.outbox.deliveries.all(), self.checkouts.all(), self.accounts.all()
+        return self.outbox.deliveries.all(), self.checkouts.all()
 
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
@@ -157,37 +156,6 @@ class Account:
     code_at: dt.datetime
     #: The account of the server that was opened for it; None until the mailbox was proved.
     organization: str | None = None
-
-
-class Accounts:
-    """The newest 10,000 accounts of one world. Safe across threads."""
-
-    def __init__(self) -> None:
-        self._accounts: Collection[Account] = Collection(limit=MOST_RECORDS)
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def close(self) -> None:
-        """Nobody has an account any more."""
-        self._is_closed = True
-
-    def all(self) -> tuple[Account, ...]:
-        """In the order in which they registered, of a closed world, too."""
-        return self._accounts.all()
-
-    def find(self, email: str) -> Account | None:
-        return None if self._is_closed else self._accounts.find(email.lower())
-
-    def add(self, account: Account) -> bool:
-        """One more; False, and nothing is done, if the address has one."""
-        with self._lock:
-            if self.find(account.email) is not None:
-                return False
-            self._accounts.put(account.email.lower(), account)
-            return True
-
-    def change(self, email: str, change: Callable[[Account], Account]) -> Account | None:
-        return self._accounts.change(email.lower(), change)
 
 
 @attrs.frozen(kw_only=True)
