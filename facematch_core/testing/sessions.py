@@ -77,7 +77,8 @@ class SessionSimulator(abc.ABC):
     by it, is still there when SAME_PERSON or LIVE is set after it.
 
     Attributes:
-        cases: What it can play.
+        cases: What it can play. Those about a check that the sessions do not report are not asked
+            for, and LOW_SCORE only where the vendor leaves the verdict to a threshold.
         words: Every word that the vendor's pages name for a session, and for what was found out
             about a face in it. Of each place a word that nobody knows is played as well.
         cannot_happen: Cases that cannot be met at this vendor at all, each with the reason. What is

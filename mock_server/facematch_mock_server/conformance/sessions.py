@@ -140,9 +140,6 @@ class DiditSessions(MockSessions):
 
     id_name = "session_id"
     compared_with = (ComparedWith.GIVEN,)
-    cannot_happen: Mapping[SessionCase, str] = {
-        SessionCase.LOW_SCORE: "Didit has a verdict on each item.",
-    }
     changes: ClassVar[Mapping[SessionCase, Callable[[Body], Any]]] = {
         SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
         SessionCase.OTHER_PICTURE: _compare_with_a_document,
@@ -229,8 +226,6 @@ class RekognitionSessions(MockSessions):
 
     id_name = "SessionId"
     cannot_happen: Mapping[SessionCase, str] = {
-        SessionCase.OTHER_PERSON: "A session compares nobody.",
-        SessionCase.OTHER_PICTURE: "A session compares nobody.",
         SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
         SessionCase.TRY_AGAIN: "A session serves one attempt.",
         SessionCase.OLDER: _NO_TIME,
@@ -276,7 +271,6 @@ class AzureSessions(MockSessions):
     compared_with = (None, ComparedWith.GIVEN)
     cannot_happen: Mapping[SessionCase, str] = {
         SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",
-        SessionCase.LOW_SCORE: "Azure has a verdict on the live face.",
         SessionCase.OLDER: _NO_TIME,
         **dict.fromkeys(_REAL, _NO_ENVIRONMENT),
     }

@@ -155,6 +155,8 @@ class MockSimulator(VendorSimulator):
         self.control.reset()
         if situation is not Situation.BAD_KEY:
             self.control.add_key(key=self.secrets[0], client=self.client)
+        if situation is Situation.NO_CREDIT:
+            self.control.set_balance(0)
         if self.scope is not None:
             # A rule calls as often as it likes, and the clock stands still.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)

@@ -250,8 +250,6 @@ class DiditSimulator(MockSimulator):
 
     def begin(self, situation: Situation, score: float | None) -> None:
         super().begin(situation, score)
-        if situation is Situation.NO_CREDIT:
-            self.control.set_balance(0)
         if situation is Situation.SCORE:
             for kind in ("match", "liveness"):
                 self.control.set_outcome(kind, score=score, times=None)
