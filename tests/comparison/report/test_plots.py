@@ -109,7 +109,6 @@ def test_there_is_a_figure_where_there_is_something_to_see_and_its_dots_are_insi
 
 
 def test_scores_of_wrong_labels_are_a_hill_of_their_own():
-    """Every pair is in the histogram, and 30 of 300 mated pairs score as strangers do."""
     system = system_answers([90] * 270 + [10] * 30, [10, 20, 15] * 200)
     (judged,) = evaluate([system], required_fmr=0.01).systems
     histogram = judged.histogram

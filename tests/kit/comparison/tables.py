@@ -34,10 +34,8 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
 
 def rates_at(table, threshold, confidence=0.95):
     """Every rate at one threshold, or of the system's own decisions."""
-    rates = Rates(table, confidence)
-    return SimpleNamespace(
-        **{name: rates.at(name, threshold) for name in ("fmr", "fnmr", "far", "frr", "fta")}
-    )
+    rates, names = Rates(table, confidence), ("fmr", "fnmr", "far", "frr", "fta")
+    return SimpleNamespace(**{name: rates.at(name, threshold) for name in names})
 
 
 def exact_ends(errors, trials, confidence=0.95):
