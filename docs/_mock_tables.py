@@ -81,8 +81,8 @@ def table_of_operations() -> str:
         (method, path), operation = key, operations[key]
         alone = f" {had[key][0]} only." if len(had[key]) == 1 else ""
         takes = {name for each in vendor_names() for name in takes_of(each, key)}
-        needed = [f"**`{name[:-1]}`**" for name in sorted(takes) if name.endswith("!")]
-        others = [f"`{name}`" for name in sorted(takes) if not name.endswith("!")]
+        needed = [f"**`{name}`**" for name in sorted(operation.needed)]
+        others = [f"`{name}`" for name in sorted(takes - operation.needed)]
         place = f"`{method} /__mock__/{path.replace('{}', words.get(path, 'NAME'))}`"
         rows.append(cells(place, operation.says + alone, ", ".join(needed + others)))
     return "\n".join(rows)
