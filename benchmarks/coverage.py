@@ -4,7 +4,7 @@
 
 Simulated studies of many kinds: rates at a given threshold, thresholds that each study chooses,
 differences of two systems, a few people who bring most of the false matches, and people who look
-alike. `docs/evidence/comparison-coverage.md` sums up what is printed. One core; about a quarter of
+alike. `docs/maintain/simulations.md` sums up what is printed. One core; about a quarter of
 an hour with 1,000 studies.
 """
 

@@ -1,16 +1,15 @@
 """How often the intervals for the choice of a vendor hold, and how often its tests are wrong.
 
-    python benchmarks/coverage_choice.py [--studies N] [--processes N] [--write]
+    python benchmarks/coverage_choice.py [--studies N] [--processes N]
 
-Simulated studies whose truth is known (`tests/kit/comparison/choice.py`); with ``--write`` the
-table goes into ``docs/evidence/comparison-choice-coverage.md``.
+Simulated studies whose truth is known (`tests/kit/comparison/choice.py`).
+`docs/maintain/simulations.md` sums up what is printed.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -33,8 +32,6 @@ from facematch_comparison.stats import (
 )
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "evidence" / "comparison-choice-coverage.md"
-MARKS = re.compile(r"(<!-- generated: choice -->\n).*?(<!-- end -->)", re.DOTALL)
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -244,10 +241,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=1_000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    lines = ["| what | studies of | how many | share |", "|---|---|---|---|"]
-    print("\n".join(lines), flush=True)
+    print("| what | studies of | how many | share |\n|---|---|---|---|", flush=True)
     outside = 0
     with ProcessPoolExecutor(options.processes) as pool:
         shares = pool.map(measured, range(len(ROWS)), [options.studies] * len(ROWS))
@@ -255,12 +250,10 @@ def main() -> int:
             low, high = row.limits
             outside += not low <= share <= high
             mark = "" if low <= share <= high else " (!)"
-            lines.append(f"| {row.what} | {row.study} | {options.studies:,} | {share:.1%}{mark} |")
-            print(lines[-1], flush=True)
-    if options.write:
-        table = "\n".join(lines)
-        page = MARKS.sub(lambda mark: f"{mark[1]}\n{table}\n\n{mark[2]}", PAGE.read_text())
-        PAGE.write_text(page)
+            print(
+                f"| {row.what} | {row.study} | {options.studies:,} | {share:.1%}{mark} |",
+                flush=True,
+            )
     return bool(outside)
 
 

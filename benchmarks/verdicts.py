@@ -3,7 +3,7 @@
     python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE]
 
 Simulated studies whose truth is known go through the public `evaluate`; ``--only`` makes one of the
-tables. `docs/evidence/comparison-verdicts.md` sums up what is printed. Two cores; an hour or more.
+tables. `docs/maintain/simulations.md` sums up what is printed. Two cores; an hour or more.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 from facematch_mock_server.vendors import vendor_names
 
 #: Folders whose pages the search leaves out: for maintainers, and what the mock rests on.
-UNSEARCHED = ("claims/", "evidence/", "maintain/")
+UNSEARCHED = ("claims/", "maintain/")
 
 #: How much the search values a page: how things are done before what they are called.
 WEIGHTS = {

@@ -11,7 +11,7 @@ as much where nobody is in two pairs. So weights are rescaled, as those of surve
 varies from resample to resample as much as its variance between people says (J. N. K. Rao and C. F.
 J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
 Association 83, 1988): a weight w becomes 1 + s (w - 1). What either way does to verdicts is in
-`docs/evidence/comparison-coverage.md`.
+`docs/maintain/simulations.md`.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ it is over that of as many independent pairs gives the effective sample size, an
 Pearson's interval for so many follows, with Student's t in place of the normal distribution because
 the variance is only estimated (E. L. Korn and B. I. Graubard, "Confidence intervals for proportions
 with small expected number of positive counts estimated from survey data", Survey Methodology 24,
-1998). `docs/evidence/comparison-coverage.md` says how often these intervals hold.
+1998). `docs/maintain/simulations.md` says how often these intervals hold.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def test_intervals_at_the_fmr_at_the_threshold_and_of_the_cost_hold(row, studies
 
 @pytest.mark.long
 def test_heavy_tails_are_published():
-    page = (Path(__file__).parents[3] / "docs/evidence/comparison-coverage.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/maintain/simulations.md").read_text()
     lowest, highest = 0.642, 0.906
     assert f"{100 * lowest:g} to {100 * highest:g} %" in page
     for vendors in simulated.HEAVY:
