@@ -1,6 +1,7 @@
 """Threads for work that nobody can end: of an engine, a vendor's library, a silent name server.
 
-Whoever waits leaves when the time is up. While all threads are taken nothing more begins.
+Whoever waits leaves when the time is up. While all threads are taken nothing more begins. And a
+lock that the child of a fork finds free.
 """
 
 from __future__ import annotations
@@ -116,3 +117,15 @@ def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> N
     finally:
         end()
         del work, future, end  # likewise
+
+
+def fork_safe_lock() -> threading.RLock:
+    """A lock for the life of the process, which a fork waits for: make one for a module."""
+    # The thread that holds it may take it again, from a finaliser that the garbage collector runs
+    # between any two lines: what is done under it must stay right if it is done in its middle.
+    lock = threading.RLock()
+    if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+        os.register_at_fork(
+            before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release
+        )
+    return lock

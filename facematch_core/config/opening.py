@@ -19,8 +19,8 @@ from facematch_core.backend import Backend
 from facematch_core.backend.kinds import describe, nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.files import read_toml
-from facematch_core.base.forks import fork_safe_lock
 from facematch_core.base.masking import Secret
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation, Threshold
 from facematch_core.resilience import (

@@ -15,7 +15,7 @@ import attrs
 from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.base.forks import fork_safe_lock
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import CallRecord, Charged, Environment
 

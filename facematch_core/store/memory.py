@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
-from facematch_core.base.forks import fork_safe_lock
+from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 
