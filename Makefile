@@ -49,7 +49,7 @@ test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answe
 test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) -m "slow and not long and not system and not docs"
 
-test-all: lint types test test-slow test-system docs  ## everything that CI runs for a change
+test-all: lint types test test-slow test-system docs  ## most of what CI runs for a change
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
 	@tests/system/packages.sh

@@ -300,7 +300,7 @@ def memory(port: int, files: Files) -> None:
         print(f"  {name:14}peak {peak / 1e3:6.0f} KB; lines over {BIG // 1000} KB:")
         for where, size in lines:
             print(f"      {where}: {size / 1e3:.0f} KB")
-        preparing = sum(size for where, size in lines if where.startswith("_containers.py"))
+        preparing = sum(size for where, size in lines if where.startswith("containers.py"))
         copied[name] = sum(size for _, size in lines) - preparing
         if preparing:
             print(f"      of that preparation: {preparing / 1e3:.0f} KB")

@@ -147,7 +147,7 @@ backend_option = click.option(
     "--backend",
     metavar="NAME",
     shell_complete=complete_backend,
-    help="Backend to use, instead of a profile; `local` if there is neither.",
+    help="Backend to use, instead of a profile; `local` if there is neither (it has no sessions).",
 )
 vendor_option = click.option(
     "-o",

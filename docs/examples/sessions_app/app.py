@@ -54,6 +54,7 @@ face and compare it with my photograph.</label> <button>Show your face</button> 
 STEPS = {
     "new": ("/start", CAMERA),
     "looking": ("/start", f"We are still looking. {CAMERA}"),
+    "failed": ("/start", f"It was not confirmed that it is you. {CAMERA}"),
     "verified": ("/pay", "Verified. <button>Pay</button>"),
     "paid": ("/", "Paid."),
 }
@@ -113,7 +114,7 @@ def payouts(login: Login, answer: Response):
     customer, text = login["customer"], HEAD
     for about, paid_at in run("SELECT about, paid_at FROM payouts WHERE customer = ?", customer):
         (row,) = run(NEWEST, customer, about) or [None]
-        step = "looking" if row and row["look_at"] else "new"
+        step = "new" if row is None else "looking" if row["look_at"] else "failed"
         step = "verified" if is_verified(last_result(row), customer, about) else step
         step = "paid" if paid_at else step
         if step == "looking":

@@ -99,7 +99,9 @@ def test_a_customer_who_was_seen_is_paid_once(shop):
 def test_another_face_and_a_mask_are_not_paid(shop, card):
     shop.pass_by(card)
     assert shop.post("/pay").status_code == 403
-    assert "Verified." not in shop.page()
+    page = shop.page()
+    assert "Verified." not in page
+    assert "It was not confirmed that it is you." in page
 
 
 def test_a_verdict_is_for_one_payout(shop):

@@ -418,7 +418,9 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
     inside = json.dumps(value)
     spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
     near = (f'"{value}%"', f'"{value} of 100"', f"[{inside}]", f'{{"value": {inside}}}')
-    beyond = _beyond_the_scale(reader.bench, good.operation, place)
+    # A vendor that sends the same likeness twice may show the impossible one elsewhere.
+    impossible = _beyond_the_scale(reader.bench, good.operation, place)
+    beyond = [text for text in impossible if text != inside]
     for text in (None, "true", spelt, "NaN", "1e999", "[]", "{}", *beyond, *near):
         where, result, error = reading = reader.read_changed(good, place, text)
         if isinstance(error, fm.OutcomeUnknown) and isinstance(reader.backend, SdkBackend):
