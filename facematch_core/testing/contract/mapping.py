@@ -154,7 +154,9 @@ class Reader:
             bench.prepare(situation, step=1 if several else None)
             with bench.overhear() as exchanges:
                 outcome = bench.make_call(call)
-            fails = outcome.error is not None and situation not in REFUSED
+            # A number off the scale may make an answer that cannot be read.
+            may_fail = (*REFUSED, Situation.IMPOSSIBLE_SCORE)
+            fails = outcome.error is not None and situation not in may_fail
             assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
         requests = [request for request, _ in exchanges]
         replies = [reply for _, reply in exchanges]
@@ -407,21 +409,29 @@ def judge_what_is_no_number(bench: Bench) -> None:
     if not scaled:
         does_not_apply(f"{bench.backend.name} declares no scale of scores.")
     recordings = [reader.record_good(operation, GOOD[operation]) for operation in scaled]
-    scores = [(good, *score) for good in recordings for score in _decide(reader, good)[0].items()]
-    if not scores:
+    scores = [(good, _decide(reader, good)[0]) for good in recordings]
+    if not any(values for _, values in scores):
         not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
-    for good, place, value in scores:
-        _other_scores(reader, good, place, value)
+    for good, values in scores:
+        impossible = dict[Place, object]()
+        if values and Situation.IMPOSSIBLE_SCORE in bench.simulator.situations:
+            answer = reader.record(good.operation, Situation.IMPOSSIBLE_SCORE)
+            impossible = dict(places(answer.reply.at()))
+        for place, value in values.items():
+            # A vendor that sends the same likeness twice may show the impossible one elsewhere.
+            beyond = json.dumps(impossible.get(place, value))
+            _other_scores(reader, good, place, value, beyond)
 
 
-def _other_scores(reader: Reader, good: Recording, place: Place, value: object) -> None:
+def _other_scores(
+    reader: Reader, good: Recording, place: Place, value: object, beyond: str
+) -> None:
+    """Assert it of the score at `place`; `beyond` is off the scale, or that score itself."""
     inside = json.dumps(value)
     spelt = '"high"' if isinstance(value, str) else json.dumps(str(value))
     near = (f'"{value}%"', f'"{value} of 100"', f"[{inside}]", f'{{"value": {inside}}}')
-    # A vendor that sends the same likeness twice may show the impossible one elsewhere.
-    impossible = _beyond_the_scale(reader.bench, good.operation, place)
-    beyond = [text for text in impossible if text != inside]
-    for text in (None, "true", spelt, "NaN", "1e999", "[]", "{}", *beyond, *near):
+    off = () if beyond == inside else (beyond,)
+    for text in (None, "true", spelt, "NaN", "1e999", "[]", "{}", *off, *near):
         where, result, error = reading = reader.read_changed(good, place, text)
         if isinstance(error, fm.OutcomeUnknown) and isinstance(reader.backend, SdkBackend):
             continue  # Its own library fell over the answer, and does not hand it on.
@@ -437,21 +447,6 @@ def _other_scores(reader: Reader, good: Recording, place: Place, value: object) 
             # What is left out may leave the vendor's own verdict: R02 looks at that by itself.
             held = text is None or reading.passed is None
             assert held, f"{where}: the decision is {result.decision}"
-
-
-def _beyond_the_scale(bench: Bench, operation: fm.Operation, place: Place) -> list[str]:
-    """What the simulator shows there as a number that its vendor's scale does not have."""
-    if Situation.IMPOSSIBLE_SCORE not in bench.simulator.situations:
-        return []
-    bench.prepare(Situation.IMPOSSIBLE_SCORE)
-    with bench.overhear() as exchanges:
-        bench.make_call(bench.call(operation, Situation.IMPOSSIBLE_SCORE))
-    last = bench.simulator.last_reply
-    if exchanges:
-        body = exchanges[-1][1].at()
-    else:
-        body = None if last is None else HttpReply(status=200, body=last.content).at()
-    return [json.dumps(value) for at, value in places(body) if at == place]
 
 
 def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[Place]]:
