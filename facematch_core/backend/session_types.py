@@ -1,7 +1,7 @@
 """Hosted sessions as data: what a caller writes down, gets and gives back.
 
 In a hosted session the vendor's own page or component looks at the person, and our server reads the
-verdict later. `facematch_core.sessions.sessions` starts and reads them.
+verdict later. `Sessions` starts and reads them.
 """
 
 from __future__ import annotations
