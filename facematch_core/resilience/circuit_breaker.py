@@ -59,7 +59,7 @@ def _read_evidence(outcome: policy.Outcome) -> _Evidence:
     if outcome.answered:
         return _Evidence.WORKS
     error = outcome.error
-    if outcome.asked_s is None or not isinstance(error, errors.VendorError):
+    if not outcome.was_asked or not isinstance(error, errors.VendorError):
         return _Evidence.NOTHING
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:
         # Without a status, the deadline ended before anything was sent.

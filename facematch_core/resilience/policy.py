@@ -71,8 +71,8 @@ class Outcome:
         error: What kept it from a result; None if one came. For another exception than ours
             (Ctrl-C, say) it is None, too, and `answered` is False.
         answered: Whether there is a result.
-        asked_s: How long the backend was asked, in seconds, at least 0; None if it was not asked,
-            because a policy refused the try or its deadline was over.
+        was_asked: Whether the backend was asked: no policy refused the try, and its deadline was
+            not over before.
     """
 
     charged: Charged
@@ -80,7 +80,7 @@ class Outcome:
     environment: Environment | None = None
     error: FaceMatchError | None = None
     answered: bool = False
-    asked_s: float | None = None
+    was_asked: bool = False
 
     @classmethod
     def refused(cls, error: BaseException) -> Outcome:

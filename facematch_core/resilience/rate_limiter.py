@@ -131,8 +131,7 @@ class RateLimiter(policy.Policy):
                 now = self.clock.monotonic()
                 if self._remove(context) and outcome.sent:
                     self._counted_at.append(now)
-                was_asked = outcome.asked_s is not None
-                if was_asked and isinstance(error, RateLimited) and error.retry_after_s:
+                if outcome.was_asked and isinstance(error, RateLimited) and error.retry_after_s:
                     longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
                     hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
                     self._held_until = max(self._held_until, now + hold_s)

@@ -477,14 +477,14 @@ class Pipeline:
             billing, is_answer = progress.billing_after(end), False
         else:
             billing, is_answer = end.billing, True
-        asked_at, charged = progress.asked_at, billing.charged
+        charged = billing.charged
         outcome = Outcome(
             charged=charged,
             sent=is_answer or progress.state is SendState.SENT or charged is not Charged.NO,
             environment=_known_environment(end),
             error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
-            asked_s=None if asked_at is None else self.clock.monotonic() - asked_at,
+            was_asked=progress.was_asked,
         )
         for failure in leave(outcome):
             if isinstance(failure, FaceMatchError):
@@ -563,7 +563,7 @@ class Pipeline:
                 f"{time_limit} ran out before anything was sent.", retryable=False
             )
         ask: Callable[[Any], object] = getattr(backend, way_of(call).method)
-        progress.asked_at = self.clock.monotonic()
+        progress.was_asked = True
 
         def begin() -> object:
             if paid and not backend.reports_sent:
@@ -654,7 +654,7 @@ class _Progress:
         self.number += 1
         self.context: AttemptContext | None = None
         self.state = SendState.NOT_SENT
-        self.asked_at: float | None = None
+        self.was_asked = False
         #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
         self.final_billing: Billing | None = None
         self.vendor_id: str | None = None

@@ -41,7 +41,7 @@ def new_attempt(number=1, paid=True, environment=Environment.PRODUCTION, **chang
 
 def ending(billed=Charged.YES, error=None):
     """How a try ended."""
-    return Outcome(charged=billed, sent=True, error=error, answered=error is None, asked_s=1.0)
+    return Outcome(charged=billed, sent=True, error=error, answered=error is None, was_asked=True)
 
 
 def sums(store, key=BUDGET_KEY):

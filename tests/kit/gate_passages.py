@@ -28,18 +28,18 @@ def gate_attempt(number=1, deadline=NO_DEADLINE):
     )
 
 
-def failed(error, *, sent=True, asked_s=1.0):
+def failed(error, *, sent=True, was_asked=True):
     ended = Outcome.refused(error)
-    return attrs.evolve(ended, sent=sent or ended.sent, asked_s=asked_s)
+    return attrs.evolve(ended, sent=sent or ended.sent, was_asked=was_asked)
 
 
 def refused_later(error):
     """By a later policy."""
-    return failed(error, sent=False, asked_s=None)
+    return failed(error, sent=False, was_asked=False)
 
 
-ANSWERED = Outcome(charged=match_result().billing.charged, sent=True, answered=True, asked_s=1.0)
-INTERRUPTED = Outcome(charged=Charged.UNKNOWN, sent=True, asked_s=1.0)
+ANSWERED = Outcome(charged=match_result().billing.charged, sent=True, answered=True, was_asked=True)
+INTERRUPTED = Outcome(charged=Charged.UNKNOWN, sent=True, was_asked=True)
 UNREACHABLE = failed(errors.VendorUnavailable("no connection"), sent=False)
 
 #: What an outage looks like.
@@ -71,7 +71,7 @@ NO_EVIDENCE = {
     "interrupted before": refused_later(KeyboardInterrupt()),
     "budget": failed(errors.BudgetExceeded("no"), sent=False),
     "over before": failed(
-        errors.VendorUnavailable("late", retryable=False), sent=False, asked_s=None
+        errors.VendorUnavailable("late", retryable=False), sent=False, was_asked=False
     ),
     "later breaker": refused_later(errors.BreakerOpen("down")),
     "later latch": refused_later(errors.InsufficientCredit("empty")),

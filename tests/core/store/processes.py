@@ -39,7 +39,7 @@ def spend(budget, tries):
             refused += 1
             continue
         billed = WAYS[number % 3]
-        leave(Outcome(charged=billed, sent=True, asked_s=1.0))
+        leave(Outcome(charged=billed, sent=True, was_asked=True))
         passed += billed is not Charged.NO
     return passed, refused
 
