@@ -152,6 +152,9 @@ class MoneyRules(Rules):
                 for step in {steps[0], steps[-1]} if stall is Situation.SLOW else steps[-1:]:
                     before_s = waits_s if step == steps[-1] else 0.0
                     for deadline_s in DEADLINES_S:
+                        if Situation.UNREACHABLE in can:
+                            # What a call before this one sent too late is not counted here.
+                            bench.prepare(Situation.UNREACHABLE)
                         at, ends_s = time.monotonic(), deadline_s + before_s
                         outcome = bench.ask(operation, stall, step=step, deadline_s=ends_s)
                         taken_s = time.monotonic() - at

@@ -3,6 +3,7 @@
 import base64
 import itertools
 import math
+import time
 from typing import ClassVar
 
 import attrs
@@ -14,6 +15,7 @@ import facematch_core as fm
 from facematch_core.backend import Capabilities, ImageLimits
 from facematch_core.http import ApiKeyBackend, HttpRequest
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, conformance, noise
+from facematch_core.testing.simulator import STALLS
 
 KEY = "an-unusual-key-4f7e1c2ab9"
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -361,3 +363,18 @@ def test_what_is_right_conforms(vendor):
     wrong = [f"{rule.number}: {rule.reasons}" for rule in report.rules if rule.status == "failed"]
     wrong += [f"{rule.number}: {rule.reasons}" for rule in report.rules if rule.status == "open"]
     assert report.verdict == "conforms", "\n".join(wrong)
+
+
+@pytest.mark.slow
+def test_a_request_that_comes_too_late_is_not_counted_with_the_next():
+    class Late(VendorOfLiveOnly):
+        """Its machine is busy: a call that is given 0.1 s has gone when it is heard."""
+
+        def _serve(self, request):
+            if self._situation in STALLS:
+                time.sleep(0.12)
+            return super()._serve(request)
+
+    report = conformance(LiveOnly, simulator=Late)
+    reasons = {rule.number: rule.reasons for rule in report.rules if rule.status == "failed"}
+    assert "R19" not in reasons, reasons
