@@ -43,10 +43,10 @@ def test_the_table_of_errors_is_generated():
             " or ".join(map(str, expected.requests)),
         )
         table += f"| {' | '.join(cells)} |\n"
-    check_part("reference/testing.md", "errors", table.rstrip("\n"))
+    check_part("reference/rules.md", "errors", table.rstrip("\n"))
 
 
 def test_every_theme_of_rules_is_in_the_reference():
-    page = (DOCS / "reference" / "testing.md").read_text()
+    page = (DOCS / "reference" / "rules.md").read_text()
     for theme in BackendContract.__bases__[:-1]:
         assert f"::: {theme.__module__}.{theme.__name__}\n" in page
