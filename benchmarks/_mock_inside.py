@@ -16,9 +16,9 @@ from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
 from facematch_mock_server.accounts import Accounts, World
 from facematch_mock_server.app import App
+from facematch_mock_server.base.forms import read_form
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.http import in_responses
-from facematch_mock_server.http.forms import read_form
-from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named

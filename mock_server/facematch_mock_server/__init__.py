@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .base.state import UNSET
     from .claims import Claim, Known, Origin
     from .clock import VirtualClock
     from .control import Control, NewAccount
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
     from .services import Charge, Hosted, Key, KeyKind, Review, Session
-    from .state import UNSET
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
     from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
     from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan, Workflow
@@ -55,7 +55,7 @@ __getattr__, __dir__ = lazy_names(
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",
         "server": "MockAccount MockServer Served",
-        "state": "UNSET",
+        "base.state": "UNSET",
         "services": "Charge Hosted Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
         "vendors.didit.control": "Mailbox Payments WebhookDelivery WebhookLetter Webhooks",

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from facematch_mock_server.base.masking import shorten
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.state import size_of
+
 from .clock import Ids, VirtualClock
 from .faults import PERSON, Faults
-from .journal import Entry, Journal, shorten
+from .journal import Entry, Journal
 from .kinds import Chosen, VendorKind
-from .messages import Request
 from .pictures import Pictures
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
-from .state import size_of
 
 if TYPE_CHECKING:
     from .recognition.recognizer import Recognizer

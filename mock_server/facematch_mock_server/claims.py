@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from .messages import Headers, Response
+from facematch_mock_server.base.messages import Headers, Response
 
 #: When the documents were read.
 READ = "2026-11-20"

@@ -20,7 +20,7 @@ import click
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.files import read_text
 from facematch_core.errors import ConfigurationError, InvalidRequest
-from facematch_mock_server.messages import TOKEN_HEADER
+from facematch_mock_server.base.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer

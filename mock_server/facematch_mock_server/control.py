@@ -11,15 +11,8 @@ from typing import Any
 import attrs
 
 from facematch_core.backend.kinds import nearest
-
-from .accounts import MAIN, Account, Accounts, World
-from .claims import Behaviours, Claim
-from .faults import Fault, Stage, require_end
-from .hosted import open_sessions
-from .journal import Entry, mask_fields, presentable
-from .kinds import Chosen, VendorKind, check_operation
-from .near_misses import NearMiss
-from .operations import (
+from facematch_mock_server.base.masking import mask_fields, presentable
+from facematch_mock_server.base.operations import (
     Operation,
     annotations_of,
     list_operations,
@@ -27,9 +20,17 @@ from .operations import (
     plain,
     read_fields,
 )
+from facematch_mock_server.base.state import UNSET, Selection, Unset, select
+
+from .accounts import MAIN, Account, Accounts, World
+from .claims import Behaviours, Claim
+from .faults import Fault, Stage, require_end
+from .hosted import open_sessions
+from .journal import Entry
+from .kinds import Chosen, VendorKind, check_operation
+from .near_misses import NearMiss
 from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount, name_keys
-from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
 

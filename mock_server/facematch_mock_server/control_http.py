@@ -10,16 +10,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from facematch_core.base.nesting import load_json
+from facematch_mock_server.base.forms import media_type
+from facematch_mock_server.base.messages import TOKEN_HEADER, Request, Response
+from facematch_mock_server.base.operations import Typed
 
 from .accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 from .claims import JSON, encode, response
 from .faults import CONTROL
-from .http.forms import media_type
-from .messages import TOKEN_HEADER, Request, Response
-from .operations import Typed
 
 if TYPE_CHECKING:
-    from .operations import Operation
+    from facematch_mock_server.base.operations import Operation
 
 PREFIX = f"{CONTROL}/"
 

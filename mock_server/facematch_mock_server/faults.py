@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_mock_server.journal import show_rule
-from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Request
+from facematch_mock_server.base.masking import show_rule
+from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request
+from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
-from facematch_mock_server.state import RuleQueue, check_times
 
 #: So many levels, so that whatever writes it down comes to an end.
 DEEPEST = 50

@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_core.backend.kinds import nearest
+from facematch_mock_server.base.operations import Extension, operation
 
 from .accounts import CLOSED, Account, World
 from .faults import PERSON
-from .operations import Extension, operation
 from .recognition.outcomes import LivenessOutcome, MatchOutcome
 from .services import Hosted, Session
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.messages import Request
+
 from .claims import MOCK_CLAIMS, Behaviours, Claim
-from .messages import Request
 from .services import Key, amount
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from facematch_mock_server.state import Collection, size_of
+from facematch_mock_server.base.state import Collection, size_of
 
 #: How many of the newest entries are kept.
 MAX_CHARGES = 10_000

@@ -27,11 +27,11 @@ from urllib.parse import SplitResult, urlsplit
 import attrs
 
 from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.base.state import Collection
 
 from .accounts import World
 from .claims import Citations
 from .services import Session, weigh_texts
-from .state import Collection
 
 if TYPE_CHECKING:
     from facematch_core.base.threads import HelperThreads

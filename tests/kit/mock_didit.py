@@ -5,9 +5,9 @@ import json
 
 from kit.mock_worlds import app_of, handle_with_fault, world_of
 
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.clock import VirtualClock
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,

@@ -5,7 +5,7 @@ import threading
 from kit import mock_didit as didit
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.messages import Response
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import THREAD, PostResult, attempt
 

@@ -18,7 +18,7 @@ from kit.mock_didit import START
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
-from facematch_mock_server.messages import Request
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 

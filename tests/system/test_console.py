@@ -15,7 +15,7 @@ import requests
 from system.browser import until
 
 from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
-from facematch_mock_server.messages import Request
+from facematch_mock_server.base.messages import Request
 
 PICTURE = Path(__file__).parents[2] / "docs/pictures/console.png"
 VIEWS = ("calls", "cards", "sessions", "webhooks", "accounts")

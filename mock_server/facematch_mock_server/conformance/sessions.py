@@ -17,8 +17,8 @@ import attrs
 from facematch_core import ComparedWith, Decision, LivenessDecision, SessionState
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionSimulator, SessionWord
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.hosted import find
-from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.didit import webhooks
 from facematch_mock_server.webhooks import Delivery, Destination
 

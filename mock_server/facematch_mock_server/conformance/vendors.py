@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from facematch_core import Box, Retention
 from facematch_core.testing import SimulatorRequest, Situation
+from facematch_mock_server.base.forms import URLENCODED
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.conformance.sessions import (
     AzureSessions,
     DiditSessions,
@@ -17,8 +19,6 @@ from facematch_mock_server.conformance.sessions import (
 )
 from facematch_mock_server.conformance.simulator import AGE, GENDER, MockSimulator
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.http.forms import URLENCODED
-from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors.azure.sessions import LIVENESS, WITH_VERIFY
 from facematch_mock_server.vendors.azure.vendor import DETECT, VERIFY
 from facematch_mock_server.vendors.compreface.vendor import PATH, PICTURES

@@ -17,11 +17,11 @@ import attrs
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.accounts import Account, Accounts, Place, World
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.faults import is_for_mock
 from facematch_mock_server.hosted import is_open, page_path
 from facematch_mock_server.journal import Entry
-from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.vendors import vendor_named
 
 from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, list_rows, show_call
@@ -219,7 +219,9 @@ class Console:
 
     def _get_state(self, request: Request, path: str) -> Response:
         """What a view shows of a vendor: of what may be long, the newest that fit a search."""
-        from facematch_mock_server.operations import plain  # not above: few servers are looked at
+        from facematch_mock_server.base.operations import (
+            plain,  # not above: few servers are looked at
+        )
 
         account, control, view = self._control(request, path)
         clock = {"now": account.clock.now(), "stands": not account.clock.running}

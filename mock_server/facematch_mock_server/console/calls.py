@@ -18,8 +18,9 @@ import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.accounts import World
-from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
-from facematch_mock_server.messages import Headers, Request, Response
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.journal import MAX_ENTRIES, Entry
 
 from .sent import show_request
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import unquote_plus
 
-from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
-from facematch_mock_server.journal import SECRET
-from facematch_mock_server.messages import Headers
+from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
+from facematch_mock_server.base.masking import SECRET
+from facematch_mock_server.base.messages import Headers
 
 #: A longer text is left out, as bytes are: no system takes it as an argument of a command.
 _LONGEST = 64 * 1024

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 import httptools
 
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
-from facematch_mock_server.messages import Request, Response
 
 if TYPE_CHECKING:
     import ssl

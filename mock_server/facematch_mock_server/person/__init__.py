@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from facematch_mock_server import console, hosted
 from facematch_mock_server.accounts import Accounts, World
+from facematch_mock_server.base.forms import FormError, read_form
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control_http import GUARDS, MISTAKES
 from facematch_mock_server.faults import PERSON
-from facematch_mock_server.http.forms import FormError, read_form
-from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.services import Session
 
 #: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.

@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.state import UNSET
+from facematch_mock_server.base.state import UNSET
 
 from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, read_card
 from .outcomes import FACE_FIELDS, LivenessOutcome, MatchOutcome, SeenFace, SeenPicture, SetOutcome

@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.journal import show_rule
-from facematch_mock_server.state import UNSET, RuleQueue, Unset, check_text
+from facematch_mock_server.base.masking import show_rule
+from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]

@@ -8,7 +8,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.state import UNSET
+from facematch_mock_server.base.state import UNSET
 
 from .cards import Card, pair_score
 from .facts import Facts, FactsCache, apply_to_liveness, apply_to_match, see_liveness, see_picture

@@ -12,10 +12,7 @@ import attrs
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.accounts import World
-from facematch_mock_server.claims import Citations
-from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.hosted import Rules
-from facematch_mock_server.http.forms import (
+from facematch_mock_server.base.forms import (
     MULTIPART,
     URLENCODED,
     Form,
@@ -24,9 +21,13 @@ from facematch_mock_server.http.forms import (
     media_type,
     read_form,
 )
-from facematch_mock_server.journal import SentFile, compose_note, describe_fields, presentable
+from facematch_mock_server.base.masking import describe_fields, presentable
+from facematch_mock_server.base.messages import Headers, Request, Response
+from facematch_mock_server.claims import Citations
+from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
+from facematch_mock_server.hosted import Rules
+from facematch_mock_server.journal import SentFile, compose_note
 from facematch_mock_server.kinds import VendorKind
-from facematch_mock_server.messages import Headers, Request, Response
 from facematch_mock_server.near_misses import note_misses
 from facematch_mock_server.recognition.outcomes import (
     Fields,

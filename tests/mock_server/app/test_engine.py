@@ -15,8 +15,8 @@ from kit.mock_worlds import handle_with_fault
 import facematch_core
 from facematch_core.http import MOCK_HEADER
 from facematch_mock_server.app import CLAIMS_HEADER
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors import all_claims
 
 LIMIT = 64 * 1024 * 1024

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_mock_server import Fault, MockServer, card_sheet
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.faults import Faults, Kind, Stage
-from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import SetOutcome
 
 CARDS = {name: card.data for name, card in card_sheet().items()}

@@ -11,7 +11,7 @@ from kit import django_settings
 from kit import mock_didit as didit
 from kit.mock_didit import BOUNDARY, LIVENESS_PATH, MATCH_PATH, didit_request, scene
 
-from facematch_mock_server.http.forms import (
+from facematch_mock_server.base.forms import (
     FormError,
     TooManyParts,
     bare_name,

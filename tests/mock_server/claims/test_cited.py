@@ -36,8 +36,8 @@ from kit.mock_didit_sessions import (
 from kit.mock_rekognition import card, pair, signed_compare, signed_request, without_header
 from kit.mock_worlds import handle_with_fault
 
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.faults import Fault
-from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors import all_claims
 
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}

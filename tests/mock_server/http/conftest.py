@@ -8,9 +8,9 @@ import threading
 import attrs
 import pytest
 
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
 from facematch_mock_server.http.server import THREAD, HttpServer
-from facematch_mock_server.messages import Response
 
 NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.rawclient import chunked, raw_request
 
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.http import connection, exchange
 from facematch_mock_server.http.connection import Connection, Service
-from facematch_mock_server.messages import Response
 
 LIMIT = 5000
 IDLE_S, LINGER_S = 60, 5

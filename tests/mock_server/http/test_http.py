@@ -5,8 +5,8 @@ import pytest
 from kit.rawclient import RawClient, chunked, raw_request
 
 from facematch_core.http import MOCK_HEADER
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.http import exchange
-from facematch_mock_server.messages import Response
 
 
 @pytest.fixture

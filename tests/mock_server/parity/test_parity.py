@@ -15,8 +15,8 @@ from facematch_core.backend import SessionCapabilities as Sessions
 from facematch_core.http import HttpReply
 from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Reply
-from facematch_mock_server.messages import Response
 from facematch_mock_server.parity.aspects import compare, reduce_reply
 from facematch_mock_server.parity.calls import VENDORS, Step, steps_of
 from facematch_mock_server.parity.running import (

@@ -4,7 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from facematch_mock_server.state import Collection
+from facematch_mock_server.base.state import Collection
 
 LIMIT = 4
 KEYS = st.sampled_from(["", "a", "b", "c", "d", "e"])

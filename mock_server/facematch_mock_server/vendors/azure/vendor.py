@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.http.forms import Upload, media_type
-from facematch_mock_server.journal import presentable
+from facematch_mock_server.base.forms import Upload, media_type
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors import base
 
 from . import sessions

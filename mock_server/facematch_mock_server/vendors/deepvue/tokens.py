@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 import attrs
 
+from facematch_mock_server.base.operations import Extension, operation
+from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.faults import copy_json
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.operations import Extension, operation
-from facematch_mock_server.state import RuleQueue, check_times
 
 #: How many of the newest tokens can be listed.
 MOST_TOKENS = 10_000

@@ -16,9 +16,9 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.http import forms
-from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Headers, Request, Response
+from facematch_mock_server.base import forms
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 

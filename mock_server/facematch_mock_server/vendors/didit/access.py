@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.accounts import World
+from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
+from facematch_mock_server.base.masking import describe_fields
+from facematch_mock_server.base.messages import Request, Response, host_in
 from facematch_mock_server.hosted import current
-from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
-from facematch_mock_server.journal import describe_fields
-from facematch_mock_server.messages import Request, Response, host_in
 from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
 

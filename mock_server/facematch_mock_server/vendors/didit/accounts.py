@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import Response
 
 from . import framework
 from .access import DiditCall, Endpoint, json_route

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 import attrs
 
+from facematch_mock_server.base.operations import LISTED, Extension, NotYet, operation
+from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.hosted import Played, open_sessions
-from facematch_mock_server.operations import LISTED, Extension, NotYet, operation
 from facematch_mock_server.services import Review, Session, amount
-from facematch_mock_server.state import Selection, check_text, select
 from facematch_mock_server.webhooks import (
     Attempt,
     Delivery,

@@ -13,9 +13,9 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.accounts import World
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.hosted import is_open, page_path
-from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from .access import DiditCall, world_of

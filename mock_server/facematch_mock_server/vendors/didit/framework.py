@@ -17,8 +17,8 @@ from typing import Any, NoReturn, TypeVar
 import attrs
 
 from facematch_core.base.nesting import TooDeep, load_json
+from facematch_mock_server.base.forms import Form, Upload, media_type
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.http.forms import Form, Upload, media_type
 from facematch_mock_server.vendors.base import Call
 
 N = TypeVar("N", int, float)

@@ -17,6 +17,8 @@ from urllib.parse import urlencode
 import attrs
 
 from facematch_mock_server.accounts import World
+from facematch_mock_server.base.forms import Upload
+from facematch_mock_server.base.messages import Headers, Response
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.hosted import (
     Attempt,
@@ -26,8 +28,6 @@ from facematch_mock_server.hosted import (
     open_sessions,
     page_path,
 )
-from facematch_mock_server.http.forms import Upload
-from facematch_mock_server.messages import Headers, Response
 from facematch_mock_server.services import Hosted, Session
 from facematch_mock_server.vendors.base import HINT_HEADER
 

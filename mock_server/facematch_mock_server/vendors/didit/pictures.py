@@ -12,10 +12,10 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.forms import Form, FormError, TooManyParts
+from facematch_mock_server.base.masking import describe_fields, shorten_json
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.http.forms import Form, FormError, TooManyParts
-from facematch_mock_server.journal import describe_fields, shorten_json
-from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,

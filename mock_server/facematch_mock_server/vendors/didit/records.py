@@ -10,8 +10,8 @@ from typing import Any
 
 import attrs
 
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.state import Collection
 from facematch_mock_server.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"

@@ -14,9 +14,9 @@ from urllib.parse import parse_qs, urlencode
 
 import attrs
 
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.hosted import is_open, open_sessions, page_path
-from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from . import decisions, framework, webhooks

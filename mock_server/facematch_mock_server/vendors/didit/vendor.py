@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any
 
-from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker

@@ -15,8 +15,8 @@ from typing import Any
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.accounts import World
+from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import Request
 from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 

@@ -17,8 +17,8 @@ import attrs
 
 from facematch_core import Image, ImageFormat
 from facematch_mock_server.accounts import World
+from facematch_mock_server.base.messages import Response
 from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
-from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import LivenessOutcome
 from facematch_mock_server.services import Hosted, Session
 from facematch_mock_server.vendors.base import NumberedCall

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import attrs
 
-from facematch_mock_server.messages import Request
+from facematch_mock_server.base.messages import Request
 
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/,\s]+)/"

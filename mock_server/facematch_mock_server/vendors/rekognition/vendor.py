@@ -15,9 +15,9 @@ import attrs
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.accounts import World
-from facematch_mock_server.http.forms import Upload
-from facematch_mock_server.journal import presentable
-from facematch_mock_server.messages import Headers, Request, Response
+from facematch_mock_server.base.forms import Upload
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base

@@ -11,7 +11,7 @@ from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 
-from facematch_mock_server.journal import describe_fields
+from facematch_mock_server.base.masking import describe_fields
 
 CANARY = "Q2FuYXJ5" * 12
 HOOK = f"https://user:{CANARY}@example.com/hook?token={CANARY}#{CANARY}"

@@ -15,7 +15,8 @@ from typing import Any, Generic, Literal, TypeVar, Union
 
 import attrs
 
-from .journal import SECRET
+from facematch_mock_server.base.masking import SECRET
+
 from .state import UNSET, Selection, Unset, check_text
 
 #: How many records an answer lists unless another number of them is sent.
