@@ -14,7 +14,6 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
-from facematch_mock_server.accounts import Accounts, World
 from facematch_mock_server.app import App
 from facematch_mock_server.base.forms import read_form
 from facematch_mock_server.base.messages import Request
@@ -22,6 +21,7 @@ from facematch_mock_server.http import in_responses
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world.accounts import Accounts, World
 
 BASE = "https://verification.didit.me"
 PATH = "/v3/face-match/"

@@ -9,9 +9,9 @@ from itertools import groupby
 from facematch_mock_server import Verdict, card_sheet
 from facematch_mock_server.claims import in_force
 from facematch_mock_server.control import operations_of
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
+from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 
 #: How a page of claims begins.
 HEAD = """\

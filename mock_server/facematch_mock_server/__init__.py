@@ -17,19 +17,19 @@ from facematch_core.base.lazy import lazy_names
 if TYPE_CHECKING:
     from .base.state import UNSET
     from .claims import Claim, Known, Origin
-    from .clock import VirtualClock
     from .control import Control, NewAccount
-    from .faults import Fault, Kind, Stage
-    from .journal import Entry, SentFile
-    from .near_misses import NearMiss
     from .recognition.cards import Card, read_card
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
-    from .services import Charge, Hosted, Key, KeyKind, Review, Session
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
     from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
     from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan, Workflow
+    from .world.clock import VirtualClock
+    from .world.faults import Fault, Kind, Stage
+    from .world.journal import Entry, SentFile
+    from .world.near_misses import NearMiss
+    from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
 
 __all__ = [
     "UNSET", "Answers", "Card", "Charge", "Checkout", "CheckoutStatus", "Claim", "Control",
@@ -46,17 +46,17 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "claims": "Claim Known Origin",
-        "clock": "VirtualClock",
+        "world.clock": "VirtualClock",
         "control": "Control NewAccount",
-        "faults": "Fault Kind Stage",
-        "journal": "Entry SentFile",
-        "near_misses": "NearMiss",
+        "world.faults": "Fault Kind Stage",
+        "world.journal": "Entry SentFile",
+        "world.near_misses": "NearMiss",
         "recognition.cards": "Card read_card",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
-        "services": "Charge Hosted Key KeyKind Review Session",
+        "world.services": "Charge Hosted Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
         "vendors.didit.control": "Mailbox Payments WebhookDelivery WebhookLetter Webhooks",
         "vendors.didit.records": "Checkout CheckoutStatus Mail Plan Workflow",

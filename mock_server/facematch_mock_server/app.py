@@ -9,11 +9,17 @@ from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 from facematch_mock_server.base.masking import presentable, shorten
 from facematch_mock_server.base.messages import CLAIMS_HEADER, Request, Response, host_in
+from facematch_mock_server.world.accounts import (
+    ACCOUNT_HEADER,
+    NO_ACCOUNT,
+    Account,
+    Accounts,
+    World,
+)
+from facematch_mock_server.world.faults import PERSON, Fault, is_control, is_for_mock
+from facematch_mock_server.world.journal import compose_note
 
-from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Account, Accounts, World
 from .control_http import ControlApi, reply_words
-from .faults import PERSON, Fault, is_control, is_for_mock
-from .journal import compose_note
 from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.

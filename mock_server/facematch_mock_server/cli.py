@@ -193,9 +193,9 @@ def serve(
     # To look through all modules for garbage again and again takes 5 ms of a start.
     gc.disable()
     try:
-        from facematch_mock_server.clock import VirtualClock
         from facematch_mock_server.server import MockServer
         from facematch_mock_server.vendors import vendor_named
+        from facematch_mock_server.world.clock import VirtualClock
 
         gc.freeze()
     except ModuleNotFoundError as missing:
@@ -368,7 +368,7 @@ def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
 
         hint = nearest(name, (*kind.switches, *kind.settings))
         raise ValueError(f"there is no switch {name:.60}; {hint}")
-    from facematch_mock_server.kinds import NUMBERS  # not above: as in `serve`
+    from facematch_mock_server.world.kinds import NUMBERS  # not above: as in `serve`
 
     number: Any = typed
     with contextlib.suppress(ValueError):

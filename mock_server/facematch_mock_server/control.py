@@ -21,16 +21,16 @@ from facematch_mock_server.base.operations import (
     read_fields,
 )
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
+from facematch_mock_server.world.accounts import MAIN, Account, Accounts, World
+from facematch_mock_server.world.faults import Fault, Stage, require_end
+from facematch_mock_server.world.hosted import open_sessions
+from facematch_mock_server.world.journal import Entry
+from facematch_mock_server.world.kinds import Chosen, VendorKind, check_operation
+from facematch_mock_server.world.near_misses import NearMiss
+from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
 
-from .accounts import MAIN, Account, Accounts, World
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage, require_end
-from .hosted import open_sessions
-from .journal import Entry
-from .kinds import Chosen, VendorKind, check_operation
-from .near_misses import NearMiss
 from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
-from .services import Charge, Key, KeyKind, Rates, amount, name_keys
 from .vendors import explain
 from .vendors.base import Route, begins_so
 

@@ -13,10 +13,10 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import media_type
 from facematch_mock_server.base.messages import TOKEN_HEADER, Request, Response
 from facematch_mock_server.base.operations import Typed
+from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
+from facematch_mock_server.world.faults import CONTROL
 
-from .accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 from .claims import JSON, encode, response
-from .faults import CONTROL
 
 if TYPE_CHECKING:
     from facematch_mock_server.base.operations import Operation

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .accounts import Account
+    from facematch_mock_server.world.accounts import Account
+
     from .server import MockServer
 
 #: The vendors that have hosts of their own, which requests can be kept from.

@@ -8,17 +8,17 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.world.accounts import Account, Accounts, World
+from facematch_mock_server.world.clock import VirtualClock
+from facematch_mock_server.world.kinds import check_operation
+from facematch_mock_server.world.services import LIVE_KEY, SANDBOX_KEY, name_keys
 
-from .accounts import Account, Accounts, World
 from .app import App
-from .clock import VirtualClock
 from .console import Console
 from .control_http import PREFIX
 from .http.server import HttpServer
-from .kinds import check_operation
 from .person import PersonPage
 from .recognition.recognizer import Recognizer
-from .services import LIVE_KEY, SANDBOX_KEY, name_keys
 from .vendors import choose_each, vendor_named
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
 from facematch_core.cli.text import MEANING
 from facematch_core.config import opening as config
-from facematch_mock_server.faults import Kind
 from facematch_mock_server.vendors import all_claims, vendor_names
+from facematch_mock_server.world.faults import Kind
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

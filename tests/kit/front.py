@@ -20,9 +20,9 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 from urllib3.util import SKIP_HEADER, Timeout
 
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.exchange import AnswerPlan, Handler
+from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 _PEER = "127.0.0.1"
 

@@ -4,7 +4,7 @@ import json
 
 from kit import mock_didit as didit
 
-from facematch_mock_server import hosted
+from facematch_mock_server.world import hosted
 
 DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 SETTINGS = ({"vendor": "azure"}, {"vendor": "azure", "switches": {"access": "unapproved"}})

@@ -6,8 +6,6 @@ import json
 from kit.mock_worlds import app_of, handle_with_fault, world_of
 
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.clock import VirtualClock
-from facematch_mock_server.faults import Fault
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
     MatchOutcome,
@@ -15,6 +13,8 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.world.clock import VirtualClock
+from facematch_mock_server.world.faults import Fault
 
 MATCH_PATH = "/v3/face-match/"
 LIVENESS_PATH = "/v3/passive-liveness/"

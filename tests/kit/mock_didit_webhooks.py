@@ -7,7 +7,7 @@ from kit.mock_worlds import control_of
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import THREAD, PostResult, attempt
+from facematch_mock_server.world.webhooks import THREAD, PostResult, attempt
 
 HOOK = "http://127.0.0.1:9/hook"
 

@@ -15,7 +15,7 @@ from kit.mock_didit_sessions import NO_SESSION, list_request, session_request
 from kit.mock_worlds import app_of
 
 from facematch_mock_server import Fault, MockServer
-from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.world.clock import VirtualClock
 
 LIVE_S = 3600
 PRICES = {"match": Decimal("0.05"), "liveness": Decimal("0.03")}

@@ -16,10 +16,10 @@ from kit.mock_didit import match_request, scene
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.accounts import ACCOUNT_HEADER, Account
 from facematch_mock_server.http import exchange
-from facematch_mock_server.services import Key
 from facematch_mock_server.vendors import vendor_names
+from facematch_mock_server.world.accounts import ACCOUNT_HEADER, Account
+from facematch_mock_server.world.services import Key
 
 P1 = make_card("p1")
 VENDORS = ("didit", *(name for name in vendor_names() if name != "didit"))
@@ -165,7 +165,7 @@ def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
             super().__init__(*arguments, **more)
             owners.append(server.accounts.find(account.live_key))
 
-    monkeypatch.setattr("facematch_mock_server.accounts.Account", Watched)
+    monkeypatch.setattr("facematch_mock_server.world.accounts.Account", Watched)
     account.control.add_key(key="of-before")
     account.control.reset()
     assert [owner.name for owner in owners] == [account.name]
@@ -384,7 +384,7 @@ def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bou
         assert [each.name for each in mock.accounts.closed] == names
         two = sum(each.kept_bytes for each in mock.accounts.closed[1:])
         limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_BYTES": two}[bound]
-        monkeypatch.setattr(f"facematch_mock_server.accounts.{bound}", limit)
+        monkeypatch.setattr(f"facematch_mock_server.world.accounts.{bound}", limit)
         kept = names[3:] if bound == "CLOSED_FOR" else names[1:]
         assert [each.name for each in mock.accounts.closed] == kept
         assert mock.accounts.find(names[0]) is mock.accounts.find(accounts[0].live_key) is None
@@ -672,7 +672,7 @@ def test_a_registration_that_finds_no_place_can_be_proved_later(server, monkeypa
     register(server, account, "register", **anna, password="Correct-horse-7")
     code = account.control.mailbox.code(anna["email"])
     with monkeypatch.context() as patch:
-        patch.setattr("facematch_mock_server.accounts.MAX_ACCOUNTS", 1)
+        patch.setattr("facematch_mock_server.world.accounts.MAX_ACCOUNTS", 1)
         assert register(server, account, "verify-email", **anna, code=code).status_code == 403
     verified = register(server, account, "verify-email", **anna, code=code)
     key = verified.json()["application"]["api_key"]
@@ -705,7 +705,7 @@ def test_refused_calls_push_the_oldest_closed_account_out(monkeypatch):
     with MockServer() as mock:
         first, second = closed_one(mock), closed_one(mock)
         kept = sum(account.kept_bytes for account in mock.accounts.closed)
-        monkeypatch.setattr("facematch_mock_server.accounts.MAX_CLOSED_BYTES", kept)
+        monkeypatch.setattr("facematch_mock_server.world.accounts.MAX_CLOSED_BYTES", kept)
         assert ask(mock, second.live_key) == 403
         with pytest.raises(LookupError):
             first.control.journal()

@@ -14,7 +14,7 @@ from facematch_mock_server.vendors import vendor_named, vendor_names
 
 CODE = """
 from facematch_mock_server.claims import OURS, Reply, row, table
-from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
+from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors.base import Route, Routed, Vendor, read_or_empty
 
 CLAIMS = table(

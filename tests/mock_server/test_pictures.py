@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.pictures import Pictures
+from facematch_mock_server.world.pictures import Pictures
 
 OWNERS = st.sampled_from(["main", "job-7"])
 PAGES = st.lists(st.sampled_from("abc"), max_size=2)

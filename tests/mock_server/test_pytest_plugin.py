@@ -164,7 +164,7 @@ from helpers import ask
 KEPT = []
 
 def couriers():
-    from facematch_mock_server.webhooks import THREAD
+    from facematch_mock_server.world.webhooks import THREAD
     return [one for one in threading.enumerate() if one.name == THREAD]
 
 def test_it_delivers_from_a_thread(didit_mock):

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
-from facematch_mock_server.journal import MAX_ENTRIES
-from facematch_mock_server.pictures import Pictures
+from facematch_mock_server.world.journal import MAX_ENTRIES
+from facematch_mock_server.world.pictures import Pictures
 
 SHEET = card_sheet()
 P1 = SHEET["p1"].data

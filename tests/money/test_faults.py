@@ -37,7 +37,7 @@ from kit.watched import WITH_REF, hits, watch
 import facematch_core as fm
 from facematch_core.resilience import BreakerState, CircuitBreaker
 from facematch_mock_server import Fault
-from facematch_mock_server.faults import POSSIBLE, Stage
+from facematch_mock_server.world.faults import POSSIBLE, Stage
 
 SLOW = pytest.mark.slow
 #: One of each kind that the client can tell apart, and none that is about time.

@@ -19,7 +19,7 @@ from facematch_core.testing import find_leaks
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server.faults import POSSIBLE
+from facematch_mock_server.world.faults import POSSIBLE
 
 #: Statuses that a careless vendor answers with.
 STATUSES = (200, 302, 400, 401, 403, 422, 429, 503)

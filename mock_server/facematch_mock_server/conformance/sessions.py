@@ -18,13 +18,13 @@ from facematch_core import ComparedWith, Decision, LivenessDecision, SessionStat
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_core.testing import SessionCase, SessionSimulator, SessionWord
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.hosted import find
 from facematch_mock_server.vendors.didit import webhooks
-from facematch_mock_server.webhooks import Delivery, Destination
+from facematch_mock_server.world.hosted import find
+from facematch_mock_server.world.webhooks import Delivery, Destination
 
 if TYPE_CHECKING:
-    from facematch_mock_server.clock import VirtualClock
     from facematch_mock_server.control import Control
+    from facematch_mock_server.world.clock import VirtualClock
 
 Body = dict[str, Any]
 Place = tuple[str | int, ...]

@@ -22,7 +22,6 @@ from facematch_mock_server.app import App
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.conformance.sessions import MockSessions
 from facematch_mock_server.control import Control
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import cards
@@ -30,6 +29,7 @@ from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOut
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 from facematch_mock_server.server import MockServer
+from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 _HOST = "127.0.0.1"
 

@@ -18,11 +18,11 @@ from facematch_mock_server.conformance.sessions import (
     RekognitionSessions,
 )
 from facematch_mock_server.conformance.simulator import AGE, GENDER, MockSimulator
-from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.vendors.azure.sessions import LIVENESS, WITH_VERIFY
 from facematch_mock_server.vendors.azure.vendor import DETECT, VERIFY
 from facematch_mock_server.vendors.compreface.vendor import PATH, PICTURES
 from facematch_mock_server.vendors.deepvue.vendor import LOGIN
+from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 
 class AzureSimulator(MockSimulator):

@@ -16,13 +16,13 @@ import attrs
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_mock_server.accounts import Account, Accounts, Place, World
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.faults import is_for_mock
-from facematch_mock_server.hosted import is_open, page_path
-from facematch_mock_server.journal import Entry
 from facematch_mock_server.vendors import vendor_named
+from facematch_mock_server.world.accounts import Account, Accounts, Place, World
+from facematch_mock_server.world.faults import is_for_mock
+from facematch_mock_server.world.hosted import is_open, page_path
+from facematch_mock_server.world.journal import Entry
 
 from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, list_rows, show_call
 

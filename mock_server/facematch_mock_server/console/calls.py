@@ -17,10 +17,10 @@ from typing import Any
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
-from facematch_mock_server.journal import MAX_ENTRIES, Entry
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.journal import MAX_ENTRIES, Entry
 
 from .sent import show_request
 

@@ -12,7 +12,7 @@ from urllib3 import connection_from_url
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from facematch_mock_server.accounts import Accounts
+from facematch_mock_server.world.accounts import Accounts
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 

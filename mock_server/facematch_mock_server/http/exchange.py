@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 import attrs
 
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_mock_server.accounts import Account
 from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
 from facematch_mock_server.claims import MissingClaimError
-from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
+from facematch_mock_server.world.accounts import Account
+from facematch_mock_server.world.faults import Fault, Kind, Stage, is_for_mock
 
 _log = logging.getLogger("facematch_mock_server")
 

@@ -14,13 +14,14 @@ from importlib import resources
 from string import Template
 from urllib.parse import quote
 
-from facematch_mock_server import console, hosted
-from facematch_mock_server.accounts import Accounts, World
+from facematch_mock_server import console
 from facematch_mock_server.base.forms import FormError, read_form
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.control_http import GUARDS, MISTAKES
-from facematch_mock_server.faults import PERSON
-from facematch_mock_server.services import Session
+from facematch_mock_server.world import hosted
+from facematch_mock_server.world.accounts import Accounts, World
+from facematch_mock_server.world.faults import PERSON
+from facematch_mock_server.world.services import Session
 
 #: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.
 _HEADERS = {

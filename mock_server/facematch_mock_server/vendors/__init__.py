@@ -10,7 +10,7 @@ from typing import Any
 
 from facematch_mock_server import claims
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
-from facematch_mock_server.kinds import Chosen
+from facematch_mock_server.world.kinds import Chosen
 
 from .base import Vendor
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, NoReturn
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.forms import (
     MULTIPART,
     URLENCODED,
@@ -24,18 +23,19 @@ from facematch_mock_server.base.forms import (
 from facematch_mock_server.base.masking import describe_fields, presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.hosted import Rules
-from facematch_mock_server.journal import SentFile, compose_note
-from facematch_mock_server.kinds import VendorKind
-from facematch_mock_server.near_misses import note_misses
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
     MatchOutcome,
     SeenPicture,
 )
-from facematch_mock_server.services import Key
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
+from facematch_mock_server.world.hosted import Rules
+from facematch_mock_server.world.journal import SentFile, compose_note
+from facematch_mock_server.world.kinds import VendorKind
+from facematch_mock_server.world.near_misses import note_misses
+from facematch_mock_server.world.services import Key
 
 HINT_HEADER = "X-Facematch-Hint"
 #: Beside a score that says nothing of the faces.

@@ -17,7 +17,7 @@ from facematch_core.models import Environment
 from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey, MemoryStore
 from facematch_mock_server import Fault
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Stage
+from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Stage
 
 
 @attrs.frozen

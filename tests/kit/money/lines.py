@@ -20,7 +20,7 @@ from facematch_core.http.transport import CURRENT
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import MockServer
-from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.world.clock import VirtualClock
 
 START = dt.datetime(2026, 11, 20, 8, tzinfo=dt.UTC)
 #: The calls that cost money, by vendor; and the one that Deepvue wants first.

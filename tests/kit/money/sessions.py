@@ -24,7 +24,7 @@ from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.store import MemoryStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
-from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.world.clock import VirtualClock
 from facematch_rekognition import RekognitionBackend
 
 SUBJECT, PURPOSE, ABOUT = "canary-subject-5b1e", "canary-purpose-90c2", "canary-about-77aa"

@@ -16,8 +16,8 @@ import facematch_core
 from facematch_core.http import MOCK_HEADER
 from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.faults import Fault
 from facematch_mock_server.vendors import all_claims
+from facematch_mock_server.world.faults import Fault
 
 LIMIT = 64 * 1024 * 1024
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.faults import Faults, Kind, Stage
 from facematch_mock_server.recognition.outcomes import SetOutcome
+from facematch_mock_server.world.faults import Faults, Kind, Stage
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 DIDIT = {"match": "/v3/face-match/", "liveness": "/v3/passive-liveness/"}

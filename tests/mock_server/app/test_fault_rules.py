@@ -10,7 +10,7 @@ from kit.mock_didit import match_request
 from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server import Fault, Kind, Stage
-from facematch_mock_server.faults import CARRIED_OUT, DEEPEST, POSSIBLE
+from facematch_mock_server.world.faults import CARRIED_OUT, DEEPEST, POSSIBLE
 
 PLACES = [(stage, kind) for stage, kinds in POSSIBLE.items() for kind in sorted(kinds)]
 BODIES = {Kind.JSON: {"detail": "own"}}

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.services import Rates
+from facematch_mock_server.world.services import Rates
 
 WINDOWS = {"second": 1.0, "minute": 60.0}
 

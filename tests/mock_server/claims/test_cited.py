@@ -37,8 +37,8 @@ from kit.mock_rekognition import card, pair, signed_compare, signed_request, wit
 from kit.mock_worlds import handle_with_fault
 
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.faults import Fault
 from facematch_mock_server.vendors import all_claims
+from facematch_mock_server.world.faults import Fault
 
 FACE = {"bbox": [10, 20, 110, 140], "confidence": 0.7, "age": 29.4, "gender": "male"}
 #: What the session of a liveness check holds.

@@ -13,7 +13,7 @@ from kit.mock_worlds import control_of
 
 from facematch_mock_server import make_card
 from facematch_mock_server.base.state import Collection, select
-from facematch_mock_server.services import MAX_CHARGES
+from facematch_mock_server.world.services import MAX_CHARGES
 
 
 class Listing:

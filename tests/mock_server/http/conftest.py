@@ -9,8 +9,8 @@ import attrs
 import pytest
 
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.faults import Fault, Faults, Kind, Stage
 from facematch_mock_server.http.server import THREAD, HttpServer
+from facematch_mock_server.world.faults import Fault, Faults, Kind, Stage
 
 NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
 

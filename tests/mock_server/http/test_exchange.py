@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from kit import front as prepared
 
 from facematch_mock_server.base.messages import HEADER_VALUE, Request, Response
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.http import exchange
+from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
 REQUEST = Request(method="POST", target="/x", body=b"abc")

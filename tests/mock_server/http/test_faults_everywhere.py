@@ -11,7 +11,7 @@ from urllib3.util import Timeout
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind
+from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind
 
 URL = "http://vendor.example"
 IN_TIME_S, TOO_LATE_S = 0, 3600

@@ -13,13 +13,13 @@ from typing import Any
 import attrs
 
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.forms import FormError, Upload
 from facematch_mock_server.base.masking import describe_fields
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
-from facematch_mock_server.services import Hosted, Session
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of, new_token
+from facematch_mock_server.world.services import Hosted, Session
 
 LIVENESS, WITH_VERIFY, IMAGES = (
     f"/face/v1.2/{name}"

@@ -14,10 +14,10 @@ from facematch_mock_server.base.forms import Upload, media_type
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.kinds import Records
 from facematch_mock_server.recognition.facts import Facts
-from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.kinds import Records
+from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from . import sessions
 from .claims import CLAIMS
@@ -362,7 +362,7 @@ VENDOR = base.Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     key_of=_key_of,
     records=FaceIds,
-    extensions={"sessions": "facematch_mock_server.hosted:Played"},
+    extensions={"sessions": "facematch_mock_server.world.hosted:Played"},
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
 )

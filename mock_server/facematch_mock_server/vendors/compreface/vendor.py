@@ -13,8 +13,8 @@ from facematch_mock_server.base.forms import FormError, Upload, media_type
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
-from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.services import Key, KeyKind
 
 from .claims import CLAIMS
 

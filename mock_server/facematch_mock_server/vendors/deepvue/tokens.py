@@ -15,8 +15,8 @@ import attrs
 
 from facematch_mock_server.base.operations import Extension, operation
 from facematch_mock_server.base.state import RuleQueue, check_times
-from facematch_mock_server.faults import copy_json
-from facematch_mock_server.kinds import Records
+from facematch_mock_server.world.faults import copy_json
+from facematch_mock_server.world.kinds import Records
 
 #: How many of the newest tokens can be listed.
 MOST_TOKENS = 10_000

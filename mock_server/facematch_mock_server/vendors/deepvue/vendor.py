@@ -19,8 +19,8 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.base import forms
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
-from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDOWS
 from .tokens import DeepvueRecords

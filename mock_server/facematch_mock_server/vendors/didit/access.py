@@ -7,13 +7,13 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.base.masking import describe_fields
 from facematch_mock_server.base.messages import Request, Response, host_in
-from facematch_mock_server.hosted import current
-from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import current
+from facematch_mock_server.world.services import KeyKind, Window
 
 from . import framework
 

@@ -14,8 +14,8 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.services import Key, KeyKind
 
 from . import framework
 from .access import DiditCall, Endpoint, check_rate, json_route

@@ -13,9 +13,9 @@ import attrs
 
 from facematch_mock_server.base.operations import LISTED, Extension, NotYet, operation
 from facematch_mock_server.base.state import Selection, check_text, select
-from facematch_mock_server.hosted import Played, open_sessions
-from facematch_mock_server.services import Review, Session, amount
-from facematch_mock_server.webhooks import (
+from facematch_mock_server.world.hosted import Played, open_sessions
+from facematch_mock_server.world.services import Review, Session, amount
+from facematch_mock_server.world.webhooks import (
     Attempt,
     Delivery,
     DeliveryFault,

@@ -12,11 +12,11 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations, response
-from facematch_mock_server.hosted import is_open, page_path
-from facematch_mock_server.services import Review, Session
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import is_open, page_path
+from facematch_mock_server.world.services import Review, Session
 
 from .access import DiditCall, world_of
 from .records import stamp

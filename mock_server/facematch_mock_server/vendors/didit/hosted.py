@@ -16,11 +16,12 @@ from urllib.parse import urlencode
 
 import attrs
 
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.messages import Headers, Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.hosted import (
+from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import (
     Attempt,
     Rules,
     hosted_of,
@@ -28,8 +29,7 @@ from facematch_mock_server.hosted import (
     open_sessions,
     page_path,
 )
-from facematch_mock_server.services import Hosted, Session
-from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.world.services import Hosted, Session
 
 from . import framework, webhooks
 from .access import DiditCall, Endpoint, json_route, world_of

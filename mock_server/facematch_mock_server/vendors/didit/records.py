@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.state import Collection
-from facematch_mock_server.kinds import Records
-from facematch_mock_server.webhooks import Outbox
+from facematch_mock_server.world.kinds import Records
+from facematch_mock_server.world.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
 #: The words for the status of a session (Didit OpenAPI, 2026-07-18).

@@ -16,8 +16,8 @@ import attrs
 
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.hosted import is_open, open_sessions, page_path
-from facematch_mock_server.services import Review, Session
+from facematch_mock_server.world.hosted import is_open, open_sessions, page_path
+from facematch_mock_server.world.services import Review, Session
 
 from . import decisions, framework, webhooks
 from .access import DiditCall, Endpoint, json_route

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
-from facematch_mock_server.webhooks import WebhookWorker
+from facematch_mock_server.world.services import FIRST_KEYS, Window
+from facematch_mock_server.world.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, hosted, pictures, sessions, webhooks
 from .access import HOSTS, DiditCall, claim_of_403, refuse_rate, window_of

@@ -14,11 +14,11 @@ from typing import Any
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.services import Session
-from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.services import Session
+from facematch_mock_server.world.webhooks import Delivery, Destination, Outbox, SignedPayload
 
 from .access import origin_of
 from .decisions import decision_body, environment_of

@@ -16,12 +16,12 @@ from typing import Any
 import attrs
 
 from facematch_core import Image, ImageFormat
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.hosted import Attempt, Rules, current, hosted_of, new_token
 from facematch_mock_server.recognition.outcomes import LivenessOutcome
-from facematch_mock_server.services import Hosted, Session
 from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of, new_token
+from facematch_mock_server.world.services import Hosted, Session
 
 _CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
     *("CREATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "EXPIRED"),

@@ -14,13 +14,13 @@ import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_core.base.nesting import load_json
-from facematch_mock_server.accounts import World
 from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
-from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
+from facematch_mock_server.world.accounts import World
+from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
 from . import sessions
 from .claims import CLAIMS
@@ -369,7 +369,7 @@ VENDOR = base.Vendor(
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=ACCESS_KEY)},
     key_of=access_key,
     behaviour=Rekognition,
-    extensions={"sessions": "facematch_mock_server.hosted:Played"},
+    extensions={"sessions": "facematch_mock_server.world.hosted:Played"},
     greeting=(f"access key: {ACCESS_KEY}, secret: {LIVE_KEY}", _CURL),
     # No example for the console: a page in a browser does not sign requests.
 )

@@ -19,7 +19,7 @@ from kit import mock_didit as didit
 from kit.mock_didit import scene
 
 from facematch_mock_server import MockServer, card_sheet
-from facematch_mock_server.faults import Fault
+from facematch_mock_server.world.faults import Fault
 
 PLUGINS = {"age", "gender", "mask", "pose", "landmarks", "calculator"}
 

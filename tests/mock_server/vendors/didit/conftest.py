@@ -11,7 +11,7 @@ from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import PostResult, attempt
+from facematch_mock_server.world.webhooks import PostResult, attempt
 
 
 def body_of(response):

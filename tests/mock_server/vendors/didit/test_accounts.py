@@ -18,7 +18,7 @@ from kit.mock_didit_accounts import (
 )
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.accounts import ACCOUNT_HEADER
+from facematch_mock_server.world.accounts import ACCOUNT_HEADER
 
 WELCOME = "Registration successful. Check your email for the verification code."
 REQUIRED = ["This field is required."]

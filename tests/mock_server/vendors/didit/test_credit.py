@@ -16,9 +16,9 @@ from kit.mock_didit import (
     scene,
 )
 
-from facematch_mock_server.pictures import Pictures
-from facematch_mock_server.services import Sessions
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
+from facematch_mock_server.world.pictures import Pictures
+from facematch_mock_server.world.services import Sessions
 
 REFUSED = {
     "error": "You don't have enough credits to perform this request. "

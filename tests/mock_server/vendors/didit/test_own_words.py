@@ -6,7 +6,7 @@ from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit.mock_worlds import handle_with_fault
 
-from facematch_mock_server.faults import Fault
+from facematch_mock_server.world.faults import Fault
 
 DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
 LOGIN = accounts.AUTH + "login/"

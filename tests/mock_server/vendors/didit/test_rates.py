@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import MATCH_PATH, control_request, didit_request, match_request
 
-from facematch_mock_server.services import Rates
+from facematch_mock_server.world.services import Rates
 
 WORDS = "{} rate limit exceeded. You can make up to {} requests per minute."
 

@@ -7,7 +7,7 @@ from kit.mock_didit import START
 from kit.mock_rekognition import boto
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, make_card
-from facematch_mock_server.clock import VirtualClock
+from facematch_mock_server.world.clock import VirtualClock
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 

@@ -2,7 +2,7 @@ import pytest
 from kit.mock_didit import match_request, scene
 from kit.mock_didit_sessions import delete, list_request, nth, session_request
 
-from facematch_mock_server.pictures import Pictures
+from facematch_mock_server.world.pictures import Pictures
 
 GONE = {"detail": "Not found."}
 

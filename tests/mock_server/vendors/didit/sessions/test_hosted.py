@@ -29,10 +29,10 @@ from kit.mock_worlds import control_of, handle_with_fault
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.base.messages import Request
-from facematch_mock_server.faults import Fault
-from facematch_mock_server.hosted import find_by_page_token, page_path, return_url
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.world.faults import Fault
+from facematch_mock_server.world.hosted import find_by_page_token, page_path, return_url
 
 P1 = portrait()
 HERE = Path(__file__).parent

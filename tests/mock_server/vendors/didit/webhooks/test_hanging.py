@@ -17,9 +17,10 @@ from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 from kit.rawclient import RawClient, raw_request
 
-from facematch_mock_server import MockServer, card_sheet, webhooks
+from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import MAX_SENDING_OF_WORLD, PostResult, WebhookWorker
+from facematch_mock_server.world import webhooks
+from facematch_mock_server.world.webhooks import MAX_SENDING_OF_WORLD, PostResult, WebhookWorker
 
 P1 = card_sheet()["p1"].data
 #: Far below the five seconds after which a receiver is late, far above what an answer takes.

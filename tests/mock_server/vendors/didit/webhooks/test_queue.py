@@ -7,9 +7,9 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
-from facematch_mock_server import webhooks as queue
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import PostResult, WebhookWorker, attempt
+from facematch_mock_server.world import webhooks as queue
+from facematch_mock_server.world.webhooks import PostResult, WebhookWorker, attempt
 
 FINAL = (200, 299, 302, 400, 429)
 RETRIED = (404, 500, 599, "timeout")

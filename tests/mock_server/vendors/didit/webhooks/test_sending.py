@@ -8,8 +8,8 @@ import threading
 import pytest
 import trustme
 
-from facematch_mock_server import webhooks
-from facematch_mock_server.webhooks import SignedPayload, may_send
+from facematch_mock_server.world import webhooks
+from facematch_mock_server.world.webhooks import SignedPayload, may_send
 
 LETTER = SignedPayload(
     headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"

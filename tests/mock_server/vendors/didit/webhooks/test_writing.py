@@ -13,7 +13,6 @@ from kit.mock_worlds import control_of
 
 from facematch_core import Secret
 from facematch_didit.webhooks import verify_webhook
-from facematch_mock_server.services import Review
 from facematch_mock_server.vendors.didit.webhooks import (
     announce,
     signature,
@@ -21,6 +20,7 @@ from facematch_mock_server.vendors.didit.webhooks import (
     v2_message,
     write_json,
 )
+from facematch_mock_server.world.services import Review
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.messages import Request
+from facematch_mock_server.claims import MOCK_CLAIMS, Behaviours, Claim
 
-from .claims import MOCK_CLAIMS, Behaviours, Claim
 from .services import Key, amount
 
 

@@ -29,7 +29,7 @@ from .pictures import Pictures
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
 
 if TYPE_CHECKING:
-    from .recognition.recognizer import Recognizer
+    from facematch_mock_server.recognition.recognizer import Recognizer
 
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
@@ -296,7 +296,9 @@ class Accounts:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token needs at least 8 characters, ASCII only")
         if recognizer is None:
-            from .recognition.recognizer import Recognizer  # not above: it loads the library
+            from facematch_mock_server.recognition.recognizer import (
+                Recognizer,  # not above: it loads the library
+            )
 
             recognizer = Recognizer()
         self.kinds = {kind.name: kind for kind in kinds}

@@ -16,10 +16,10 @@ import attrs
 
 from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.operations import Extension, operation
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import CLOSED, Account, World
 from .faults import PERSON
-from .recognition.outcomes import LivenessOutcome, MatchOutcome
 from .services import Hosted, Session
 
 R = TypeVar("R")
@@ -251,7 +251,7 @@ def _look(
 def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
-    from .recognition.sheet import card_sheet  # not above: it loads Pillow
+    from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
 
     sheet = card_sheet()
     if card not in sheet:

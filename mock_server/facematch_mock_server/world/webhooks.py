@@ -28,9 +28,9 @@ import attrs
 
 from facematch_core.base.addresses import is_loopback
 from facematch_mock_server.base.state import Collection
+from facematch_mock_server.claims import Citations
 
 from .accounts import World
-from .claims import Citations
 from .services import Session, weigh_texts
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.base.masking import presentable, shorten
+from facematch_mock_server.recognition.outcomes import SetOutcome
 
 from .faults import Fault
 from .journal import Entry
-from .recognition.outcomes import SetOutcome
 
 #: Rules of each kind that a call is held beside.
 _RULES = 100

@@ -326,7 +326,7 @@ def _check_path(path: str) -> None:
 
 @functools.cache
 def ready_cards() -> Mapping[str, Card]:
-    from .recognition.sheet import card_sheet  # not above: it loads Pillow
+    from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
 
     return {name: card.card for name, card in card_sheet().items()}
 
