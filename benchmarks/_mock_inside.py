@@ -14,10 +14,10 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
-from facematch_mock_server.app import App
 from facematch_mock_server.base.forms import read_form
 from facematch_mock_server.base.messages import Request
 from facematch_mock_server.http import in_responses
+from facematch_mock_server.http.app import App
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named

@@ -8,14 +8,14 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from facematch_core.base.addresses import is_loopback
+from facematch_mock_server.http.app import App
+from facematch_mock_server.http.control import PREFIX
 from facematch_mock_server.world.accounts import Account, Accounts, World
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.kinds import check_operation
 from facematch_mock_server.world.services import LIVE_KEY, SANDBOX_KEY, name_keys
 
-from .app import App
 from .console import Console
-from .control_http import PREFIX
 from .http.server import HttpServer
 from .person import PersonPage
 from .recognition.recognizer import Recognizer

@@ -4,8 +4,8 @@ import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler
 
-from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
+from facematch_mock_server.http.app import App
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.kinds import Chosen

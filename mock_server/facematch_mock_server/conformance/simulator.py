@@ -18,10 +18,10 @@ import attrs
 from facematch_core import Box, Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
-from facematch_mock_server.app import App
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.conformance.sessions import MockSessions
 from facematch_mock_server.control import Control
+from facematch_mock_server.http.app import App
 from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.recognition import cards

@@ -17,7 +17,7 @@ import attrs
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
+from facematch_mock_server.http.control import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Account, Accounts, Place, World
 from facematch_mock_server.world.faults import is_for_mock

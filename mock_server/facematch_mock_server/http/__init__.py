@@ -1,0 +1,1 @@
+"""From a socket to a vendor or to the control API, and back."""

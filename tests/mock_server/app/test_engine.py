@@ -14,8 +14,8 @@ from kit.mock_worlds import handle_with_fault
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
-from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.base.messages import Request
+from facematch_mock_server.http.app import CLAIMS_HEADER
 from facematch_mock_server.vendors import all_claims
 from facematch_mock_server.world.faults import Fault
 

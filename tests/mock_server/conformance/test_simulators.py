@@ -21,7 +21,6 @@ from facematch_core.errors import (
 from facematch_core.testing import SimulatorReply, Situation
 from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
-from facematch_mock_server.app import App
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.conformance import DeepvueSimulator, DiditSimulator, MockSimulator
 from facematch_mock_server.conformance.simulator import (
@@ -29,6 +28,7 @@ from facematch_mock_server.conformance.simulator import (
     UprightRecognizer,
     turn_upright,
 )
+from facematch_mock_server.http.app import App
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 PLACES = {"probe", "reference"}

@@ -9,6 +9,7 @@ from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 from facematch_mock_server.base.masking import presentable, shorten
 from facematch_mock_server.base.messages import CLAIMS_HEADER, Request, Response, host_in
+from facematch_mock_server.vendors.base import Routed
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -19,8 +20,7 @@ from facematch_mock_server.world.accounts import (
 from facematch_mock_server.world.faults import PERSON, Fault, is_control, is_for_mock
 from facematch_mock_server.world.journal import compose_note
 
-from .control_http import ControlApi, reply_words
-from .vendors.base import Routed
+from .control import ControlApi, reply_words
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
 MAX_BODY_BYTES = 64 * 1024 * 1024

@@ -13,10 +13,9 @@ from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import media_type
 from facematch_mock_server.base.messages import TOKEN_HEADER, Request, Response
 from facematch_mock_server.base.operations import Typed
+from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 from facematch_mock_server.world.faults import CONTROL
-
-from .claims import JSON, encode, response
 
 if TYPE_CHECKING:
     from facematch_mock_server.base.operations import Operation
@@ -35,7 +34,7 @@ GUARDS = (
 def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
     # Loaded late: it brings all that a vendor's extensions have to say, and most servers are only
     # asked as a vendor.
-    from .control import operations_of
+    from facematch_mock_server.control import operations_of
 
     return operations_of(vendor)
 
@@ -99,7 +98,7 @@ class ControlApi:
 
     def control(self, request: Request, vendor: str) -> Any:
         """What may be done to the account that a request names; LookupError if there is none."""
-        from .control import Control  # not above: as the operations
+        from facematch_mock_server.control import Control  # not above: as the operations
 
         return Control(self._accounts, self.account(request), vendor)
 
