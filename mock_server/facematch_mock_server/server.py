@@ -15,9 +15,9 @@ from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.kinds import check_operation
 from facematch_mock_server.world.services import LIVE_KEY, SANDBOX_KEY, name_keys
 
-from .console import Console
 from .http.server import HttpServer
-from .person import PersonPage
+from .pages.console import Console
+from .pages.person import PersonPage
 from .recognition.recognizer import Recognizer
 from .vendors import choose_each, vendor_named
 

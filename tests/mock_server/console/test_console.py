@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-import facematch_mock_server.console as console_package
+import facematch_mock_server.pages.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 
 SHEET = card_sheet()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_mock_server import console
+from facematch_mock_server.pages import console
 
 FILES = Path(console.__file__).parent
 NODE = shutil.which("node")
