@@ -13,7 +13,7 @@ from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.world.faults import PERSON
 
 BACK = "https://shop.example/back?order=7#top"
-DOCUMENTATION = Path(__file__).parents[3] / "docs" / "extend" / "use-the-mock.md"
+DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "use-the-mock.md"
 KYC, BIOMETRIC = str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
 
