@@ -12,7 +12,7 @@ import io
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple
@@ -147,6 +147,13 @@ class Case(NamedTuple):
         return self.result.decision.value == "match" if limit else self.right
 
     @property
+    def sides(self) -> Iterator[tuple[str, Image, tuple[Face, ...] | None]]:
+        """Name, picture and faces of the probe, then of the reference."""
+        names = self.row["probe"], self.row["reference"]
+        faces = self.result.probe_faces, self.result.reference_faces
+        return zip(names, self.pictures, faces, strict=True)
+
+    @property
     def cells(self) -> tuple[str, ...]:
         """What it shows, what is true, decision, score, milliseconds, and what to make of it."""
         from ._results import VERDICTS
@@ -191,8 +198,9 @@ _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
 _TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
 
-#: Size of one face in the grid, in pixels; twice what a screen of 1280 pixels shows.
-_FACE = (240, 312)
+#: Most pixels of one face in the grid, twice what a screen of 1280 pixels shows, and of a
+#: photograph below it.
+_FACE, _PHOTO = (240, 312), (560, 420)
 
 
 def _template() -> str:
@@ -248,24 +256,15 @@ def _remark(case: Case) -> str:
 
 def _tile(index: int, case: Case) -> str:
     """A pair in the grid: both faces, the verdict, and whether it is right."""
-    from ._results import VERDICTS
+    from ._drawing import portrait
 
-    sides = zip(
-        (case.row["probe"], case.row["reference"]),
-        case.pictures,
-        (case.result.probe_faces, case.result.reference_faces),
-        strict=True,
-    )
-    faces = "".join(_face(*side) for side in sides)
-    sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
-    word, note = VERDICTS[case.result.decision.value].word, html.escape(case.row["note"])
-    score, threshold, bar = case.result.score, case.result.threshold, ""
-    if score is not None:
-        line = None if threshold is None else threshold.value
-        bar = f'<i style="width:{score.value:.1f}%"></i>' + (
-            "" if line is None else f'<b style="left:{line:.1f}%"></b>'
-        )
-    truth = _TRUTHS[EXPECTED[case.row["expected"]][0]]
+    portraits = ""
+    for name, picture, faces in case.sides:
+        many = 0 if faces is None else len(faces)
+        shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
+        shows = "no face found" if faces == () else shows
+        portraits += _embed(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+    note, truth = html.escape(case.row["note"]), _TRUTHS[EXPECTED[case.row["expected"]][0]]
     reason = "known limit" if case.cells[-1] == KNOWN_LIMIT else "unexpected"
     remark = (
         f'<span class="right">&#10003;&nbsp;right</span>: {note}'
@@ -274,21 +273,52 @@ def _tile(index: int, case: Case) -> str:
     )
     return (
         f'<li class="{"" if case.right else "is-wrong"}"><a href="#pair-{index}">'
-        f'<span class="faces">{faces}</span>'
-        f'<span class="bar {kind}">{bar}</span>'
-        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{word}</span>'
-        f'<span class="score">{"" if score is None else case.cells[3]}</span></span>'
+        f'<span class="faces">{portraits}</span>{_verdict(case)}'
         f'<span class="remark">{remark}</span></a></li>'
     )
 
 
-def _face(name: str, picture: Image, faces: tuple[Face, ...] | None) -> str:
-    from ._drawing import portrait
+def _verdict(case: Case) -> str:
+    """The score as a bar with the threshold on it, the decision, and the score in digits."""
+    sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
+    score, threshold, bar = case.result.score, case.result.threshold, ""
+    if score is not None:
+        bar = f'<i style="width:{score.value:.1f}%"></i>'
+        if threshold is not None and threshold.value is not None:
+            bar += f'<b style="left:{threshold.value:.1f}%"></b>'
+    return (
+        f'<span class="bar {kind}">{bar}</span>'
+        f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{case.cells[2]}</span>'
+        f'<span class="score">{"" if score is None else case.cells[3]}</span></span>'
+    )
 
-    many = 0 if faces is None else len(faces)
-    shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
-    shows = "no face found" if faces is not None and not faces else shows
-    return _embed(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+
+def _section(index: int, case: Case) -> str:
+    """A pair whole: its photographs with a box around every face, and what is known of it."""
+    from ._drawing import panel, turn_as_found
+    from ._results import limits, warning_words
+
+    figures = ""
+    for name, picture, faces in case.sides:
+        turned = turn_as_found(picture.to_pil(), faces)
+        count = "" if faces is None else f": {quantity(len(faces), 'face') if faces else 'no face'}"
+        drawn = panel(*turned, height=_PHOTO[1], max_width=_PHOTO[0])
+        figures += f"<figure>{_embed(drawn, name)}"
+        figures += f"<figcaption>{html.escape(name + count)}</figcaption></figure>"
+    note, truth, word, score, elapsed_ms, remark = case.cells
+    facts = [f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}"]
+    if remark == KNOWN_LIMIT:
+        facts.append(
+            "Different people, and this engine says they match: a known limit, shown and not "
+            "hidden."
+        )
+    facts += map(warning_words, case.result.warnings)
+    return (
+        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
+        f'<div class="pair">{figures}</div>{_verdict(case)}'
+        f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
+        f'<p class="files">{elapsed_ms} ms</p></section>'
+    )
 
 
 def _embed(drawn: PIL.Image.Image, shows: str) -> str:
@@ -297,27 +327,3 @@ def _embed(drawn: PIL.Image.Image, shows: str) -> str:
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     size = f'width="{drawn.width}" height="{drawn.height}"'
     return f'<img src="{source}" {size} alt="{html.escape(shows)}">'
-
-
-def _section(index: int, case: Case) -> str:
-    from ._drawing import draw
-    from ._results import limits, warning_words
-
-    note, truth, word, score, elapsed_ms, remark = case.cells
-    names = f"{case.row['probe']} and {case.row['reference']}"
-    drawn = draw(case.result, *(picture.to_pil() for picture in case.pictures))
-    shows = f"{names} side by side, boxes around the faces. {word}, score {score}."
-    caveat = (
-        "Different people, and this engine says they match: a known limit, shown and not hidden."
-    )
-    facts = [
-        f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}",
-        *([caveat] if remark == KNOWN_LIMIT else []),
-        *map(warning_words, case.result.warnings),
-    ]
-    return (
-        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
-        f"{_embed(drawn, shows)}"
-        f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
-        f'<p class="files">{html.escape(names)}, {elapsed_ms} ms</p></section>'
-    )

@@ -71,9 +71,9 @@ def test_the_page_asks_nobody_for_anything(report):
 
 
 def test_the_page_opens_with_every_pair(report):
-    # Two faces in the grid and one drawing, each.
+    # Two faces in the grid and two photographs below, each.
     images = Page(report[0]).of("img")
-    assert len(images) == 3 * 4
+    assert len(images) == 4 * 4
     assert all(image["alt"].strip() for image in images)
     first, _ = report[0].split("<table>")
     tiles = re.findall(r'<li class=""><a href="#pair-(\d+)">(.*?)</a></li>', first)
