@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import call_options, parse_picture
+from .options import call_options
 from .verify import ask
 
 
 @click.command("liveness", short_help="Check one photograph for a live face.")
-@click.argument("image", type=click.Path(), callback=parse_picture)
+@click.argument("image")
 @call_options
-def command(image: Path, **options: Any) -> int:
+def command(image: str, **options: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 
     \b

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -175,38 +174,6 @@ call_options = join_options(
     vendor_option,
     json_option,
 )
-
-#: What looks like a text that names no file, and what is said of it. The text is never repeated: it
-#: may be the picture, or an address with a key in it.
-_NO_NAMES = (
-    (r"\s*$", "The name of the {of} is empty."),
-    (r"file:/", "The {of} is a URL: give the name of the file alone."),
-    (
-        r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/",
-        "The {of} is a URL, which facematch does not fetch: download it first.",
-    ),
-    (
-        r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}",
-        "The {of} is not a file name: write the picture into a file, and name that.",
-    ),
-)
-
-
-def parse_picture(
-    _context: click.Context, argument: click.Parameter, typed: str | None
-) -> Path | None:
-    """Read the name of a picture's file; what cannot be one is refused in a shell's words."""
-    if typed is None:
-        return None
-    if not os.path.lexists(typed):
-        import re
-
-        of = "picture" if argument.name == "image" else str(argument.name)
-        for pattern, sentence in _NO_NAMES:
-            if re.match(pattern, typed, re.IGNORECASE):
-                raise errors.InvalidImage(sentence.format(of=of))
-    return Path(typed)
-
 
 #: What is opened when nobody says what: no account, and nothing leaves the machine.
 FALLBACK = "local"

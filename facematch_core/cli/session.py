@@ -105,17 +105,11 @@ def command() -> None:
     default="given",
     help="With which picture the face must be compared: that of --reference if left out.",
 )
-@click.option(
-    "--reference",
-    type=click.Path(),
-    callback=options.parse_picture,
-    metavar="IMAGE",
-    help="The face to compare with.",
-)
+@click.option("--reference", metavar="IMAGE", help="The face to compare with.")
 @options.vendor_option
 @options.json_option
 @_show_option
-def start(path: Path, subject: str, purpose: str, reference: Path | None, **arguments: Any) -> int:
+def start(path: Path, subject: str, purpose: str, reference: str | None, **arguments: Any) -> int:
     """Start a session, and print where the person goes.
 
     The record is written before anything is sent. Run it again with the same --record if the answer

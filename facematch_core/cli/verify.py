@@ -51,8 +51,8 @@ WORKERS = 4
 
 
 @click.command("verify", short_help="Compare two photographs, or many pairs of them.")
-@click.argument("probe", type=click.Path(), callback=options.parse_picture, required=False)
-@click.argument("reference", type=click.Path(), callback=options.parse_picture, required=False)
+@click.argument("probe", required=False)
+@click.argument("reference", required=False)
 @click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")
 @click.option(
     "--liveness-threshold",
@@ -82,7 +82,7 @@ WORKERS = 4
     show_default=str(WORKERS),
     help="With --pairs: how many calls to make at a time.",
 )
-def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int:
+def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?
 
     \b
@@ -92,9 +92,9 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
     A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
     """
     if arguments["pairs"] is not None:
-        values = {"PROBE and REFERENCE": probe, "--live": arguments["live"]}
         for name, value in {
-            **values,
+            "PROBE and REFERENCE": probe,
+            "--live": arguments["live"],
             "--liveness-threshold": arguments["liveness_threshold"],
         }.items():
             if value:
@@ -112,16 +112,11 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
     return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
 
 
-def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
+def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int:
     """Make one call of the verifier, and print its result."""
     from facematch_core.images.image import Image
-    from facematch_core.images.imaging import BASE64_ADVICE
 
-    token = BASE64_ADVICE.set("decode it first")
-    try:
-        images = [Image.read(path) for path in pictures]
-    finally:
-        BASE64_ADVICE.reset(token)
+    images = [Image.read(path) for path in pictures]
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
     with options.Target.of(arguments).open(*operations) as verifier:
         if call != "check_liveness":

@@ -86,11 +86,13 @@ class Image:
         if _URL.match(name):
             # Not repeated: an address may carry a signature or a key.
             refuse(
-                "is named by a URL, which facematch does not fetch; download it and use its bytes"
+                "is named by a URL, which facematch does not fetch; download it, and name the file"
             )
         if _BASE64.match(name) and not os.path.lexists(name):
             # Not repeated: it is the picture.
-            refuse(f"is named by what looks like base64; {_imaging.BASE64_ADVICE.get()}")
+            refuse(
+                "is named by what looks like base64; write it into a file, or use Image.from_base64"
+            )
         # Not above: this needs `pathlib`, which costs 4 ms of every import.
         from facematch_core.base.files import NotRegular, open_regular
 

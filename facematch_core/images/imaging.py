@@ -167,12 +167,12 @@ _MISTAKEN = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
     ((b"http://", b"https://"), "a URL", "download it first, because facematch fetches no URLs"),
-    ((b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"), "base64 text", ""),
+    (
+        (b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"),
+        "base64 text",
+        "decode it first, or use Image.from_base64",
+    ),
 )
-
-
-#: What to do with base64 text; a command says it in a shell's words.
-BASE64_ADVICE: ContextVar[str] = ContextVar("facematch_base64", default="use Image.from_base64")
 
 
 def _describe_unknown(data: bytes) -> str:
@@ -181,7 +181,7 @@ def _describe_unknown(data: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
-            return f"looks like {what}; {advice or BASE64_ADVICE.get()}"
+            return f"looks like {what}; {advice}"
     # Other bytes may precede the mark of a PDF.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"
