@@ -24,11 +24,14 @@ class Deadline:
         limit_s: Seconds that were allowed in all, for messages; None for no limit.
         ends_at: The end, on the monotonic clock; infinite for no limit.
         clock: The clock on which it is counted.
+        share: What of it is for whatever comes before the first byte, because another vendor can be
+            asked; None for all of it.
     """
 
     limit_s: float | None = None
     ends_at: float = math.inf
     clock: Clock = attrs.field(default=_SYSTEM_CLOCK, repr=False, eq=False)
+    share: Deadline | None = None
 
     @classmethod
     def after(
@@ -71,6 +74,20 @@ class Deadline:
     def earlier(self, other: Deadline) -> Deadline:
         """This deadline, or another one on the same clock if that comes first."""
         return other if other.ends_at < self.ends_at else self
+
+    def sending_within(self, seconds: float) -> Deadline:
+        """The same end, with so many seconds from now, fewer than are left, for the first byte."""
+        return attrs.evolve(self, share=Deadline.after(seconds, self.clock))
+
+    @property
+    def send_by(self) -> Deadline:
+        """When the first byte must have left, or nothing may be sent any more."""
+        return self.share or self
+
+    @property
+    def once_sent(self) -> Deadline:
+        """When it must be over whose first byte has left."""
+        return self if self.share is None else attrs.evolve(self, share=None)
 
 
 #: For what may take as long as it takes.

@@ -484,7 +484,8 @@ class _HttpCall:
         """The result or the error. What `steps` raises before its first request is raised."""
         self.deadline = self.call.deadline
         if not self.deadline.is_limited:
-            self.deadline = Deadline.after(self.backend.call_timeout_s, self.call.clock)
+            timeout = Deadline.after(self.backend.call_timeout_s, self.call.clock)
+            self.deadline = attrs.evolve(timeout, share=self.deadline.share)
         steps: Steps = getattr(self.backend, way_of(self.call).steps)(self.call)
         next_input: HttpReply | VendorError | _End | None = None
         try:
@@ -612,14 +613,14 @@ class _HttpCall:
             # A header may lead on from the address.
             needs_url = reply.headers and not reply.url
             return attrs.evolve(reply, url=request.url) if needs_url else reply
-        on_sent, send_by = call.on_sent, self.deadline.earlier(call.send_by)
+        on_sent, deadline = call.on_sent, self.deadline
         is_repeated = False
         while True:
             # Only the first request of a call reports its first byte, and must leave in time.
             if is_repeated or not is_first:
-                on_sent, send_by = ignore, self.deadline
+                on_sent, deadline = ignore, deadline.once_sent
             try:
-                signed = backend.sign(request, call, deadline=send_by)
+                signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
                 if is_repeated and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
@@ -631,8 +632,7 @@ class _HttpCall:
                 backend=backend.name,
                 charges=self.ledger.price,
                 timeouts_s=call.timeouts_s,
-                deadline=self.deadline,
-                send_by=send_by,
+                deadline=deadline,
                 on_sent=on_sent,
                 reconcilable=can_be_sought(backend, call),
                 call_id=call.call_id,
@@ -868,7 +868,7 @@ class _HttpCall:
 
     def _remove(self) -> str:
         """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
-        text, deadline = "", self.deadline.within(_REMOVAL_S)
+        text, deadline = "", self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
             secrets = self.secrets
             try:

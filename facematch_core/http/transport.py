@@ -169,7 +169,6 @@ class HttpClient:
         charges: int = 1,
         timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
-        send_by: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = ignore,
         reconcilable: bool = False,
         call_id: str | None = None,
@@ -181,8 +180,8 @@ class HttpClient:
             backend: Name of the backend, for errors.
             charges: What an answer costs with which the call goes on; 0 for a login, say.
             timeouts_s: Longest wait before the first byte and after it; None for the client's own.
-            deadline: When everything must be over; by default the time-outs alone count.
-            send_by: When the first byte must have left, if that is before `deadline`.
+            deadline: When everything must be over; by default the time-outs alone count. Its
+                `send_by` is when the first byte must have left.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
@@ -196,7 +195,7 @@ class HttpClient:
             ConfigurationError: an address, a header or a proxy is wrong.
             InvalidRequest: the request cannot be put into HTTP.
             VendorUnavailable: no byte of the request has left; not `retryable` if that is because
-                `deadline` or `send_by` has passed.
+                `deadline.send_by` has passed.
             DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
@@ -209,7 +208,6 @@ class HttpClient:
             reconcilable=reconcilable,
             started=self.clock.monotonic(),
             deadline=deadline,
-            send_by=deadline.earlier(send_by),
             timeouts_s=timeouts_s or self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
@@ -385,9 +383,7 @@ class Exchange:
     charges: int
     reconcilable: bool
     started: float
-    #: When it must be over, and when its first byte must have left.
     deadline: Deadline
-    send_by: Deadline
     #: The longest waits, before the first byte and after it.
     timeouts_s: tuple[float, float]
     left_to_receive: int
@@ -404,7 +400,7 @@ class Exchange:
 
     def left_s(self) -> float:
         """Seconds that are left, before the first byte those for sending it."""
-        return (self.deadline if self.is_sent else self.send_by).left_s()
+        return (self.deadline if self.is_sent else self.deadline.send_by).left_s()
 
     def wait_s(self, sock: socket.socket | None = None) -> float:
         """Seconds that the next wait may take, of a socket; `TimeoutError` if nothing is left."""
@@ -427,7 +423,7 @@ class Exchange:
         )
         if not has_waited and self.left_s() > 0:
             return ""
-        if self.is_sent or self.send_by == self.deadline:
+        if self.is_sent or self.deadline.share is None:
             return "the deadline ran out"
         return "the time for connecting ran out"
 

@@ -118,6 +118,7 @@ class Budget(Policy):
         """
         if not context.paid:
             return lambda _outcome: None
+        send_by = context.deadline.send_by
         reservation = Reservation(
             call=context.call,
             number=context.number,
@@ -125,7 +126,7 @@ class Budget(Policy):
             amount=self._price_of(context.call.operation),
         )
         try:
-            full_state = self.store.reserve(reservation, self._cap, deadline=context.send_by)
+            full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
         except errors.FaceMatchError:
             raise
         except BaseException as error:
@@ -134,7 +135,7 @@ class Budget(Policy):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
         if full_state is not None:
-            raise self._describe_excess(full_state, reservation.amount, context.send_by)
+            raise self._describe_excess(full_state, reservation.amount, send_by)
         return lambda outcome: self._finalize(reservation, outcome, context.deadline)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
@@ -145,7 +146,8 @@ class Budget(Policy):
                 key, price = self._key(context), self._price_of(context.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
         # All are calls of the same caller, and none is sent before all have passed.
-        send_by = min((context.send_by for context in contexts), key=lambda end: end.ends_at)
+        deadlines = (context.deadline.send_by for context in contexts)
+        send_by = min(deadlines, key=lambda end: end.ends_at)
         for key, amount in totals.items():
             state = self.store.budget(key, deadline=send_by)
             state = state or BudgetState(key=key, cap=self._cap)

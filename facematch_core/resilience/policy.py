@@ -35,8 +35,8 @@ class AttemptContext:
         number: 1 for the first try.
         paid: Whether its backend declares that the operation costs money.
         environment: Where the backend is set to answer from; None if nobody knows.
-        deadline: When the caller's deadline ends, on the verifier's clock.
-        send_by: When whatever comes before the first byte must be over: `deadline`, or before.
+        deadline: When the caller's deadline ends, on the verifier's clock; its `send_by` is when
+            whatever comes before the first byte must be over.
         sleep: Waits for so many seconds, at least 0. A policy waits with this alone, so that a
             cancelled call can end the wait with an exception; None for the policy's own clock.
     """
@@ -46,9 +46,6 @@ class AttemptContext:
     paid: bool
     environment: Environment | None
     deadline: Deadline = NO_DEADLINE
-    send_by: Deadline = attrs.field(
-        default=attrs.Factory(lambda self: self.deadline, takes_self=True)
-    )
     sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
     _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 

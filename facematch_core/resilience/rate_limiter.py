@@ -168,7 +168,7 @@ class RateLimiter(policy.Policy):
                 opens_at = max(opens_at, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
         # Durations are compared, because the clock of the deadline may be another one.
-        is_late = wait_s >= context.send_by.left_s()
+        is_late = wait_s >= context.deadline.send_by.left_s()
         if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
             rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
             limit = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"

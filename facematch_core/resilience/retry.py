@@ -84,7 +84,7 @@ class Retry:
         # The wait of a circuit breaker is not one that the vendor asks for.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
-        if wait_s > self.longest_s or wait_s >= context.send_by.left_s():
+        if wait_s > self.longest_s or wait_s >= context.deadline.send_by.left_s():
             return None
         try:
             for _ in range(_TOKENS):

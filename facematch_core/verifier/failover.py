@@ -235,8 +235,8 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             elif route_log.is_begun and deadline.is_over:
                 return
             elif able_count > 1:
-                send_by = deadline.within(deadline.left_s() / able_count)
-                member_options = attrs.evolve(member_options, send_by=send_by)  # noqa: PLW2901 - likewise
+                shared = deadline.sending_within(deadline.left_s() / able_count)
+                member_options = attrs.evolve(member_options, deadline=shared)  # noqa: PLW2901 - likewise
             yield name, member, member_options
             able_count -= 1
 

@@ -90,8 +90,6 @@ class CallOptions:
     timeouts_s: Any = None
     retry: Any = None
     deadline: Deadline = NO_DEADLINE
-    #: When the first byte must leave, because another vendor can be asked.
-    send_by: Deadline = NO_DEADLINE
 
 
 @attrs.frozen(kw_only=True)
@@ -226,9 +224,7 @@ class Pipeline:
         prepared = self._prepare(images)
         if images:
             records = [*(attrs.evolve(record, operation=earlier) for earlier in after), record]
-            contexts = [
-                self._context(record, 1, options.deadline, options.deadline) for record in records
-            ]
+            contexts = [self._context(record, 1, options.deadline) for record in records]
             for policy in self.policies:
                 policy.check(contexts)
         return prepared
@@ -275,7 +271,6 @@ class Pipeline:
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
             "deadline": options.deadline,
-            "send_by": options.send_by,
         }
         if options.timeouts_s is not None:
             fields["timeouts_s"] = _check_timeouts_s(options.timeouts_s)
@@ -421,15 +416,11 @@ class Pipeline:
         sleep = None
         if cancellation is not None:
             sleep = functools.partial(cancellation.sleep, clock=self.clock)
-        # Whatever waits before a try waits before the first byte.
-        send_by = call.deadline.earlier(call.send_by)
         while True:
             if cancellation is not None:
                 cancellation.check()
             number = progress.number
-            context = self._context(
-                record, number, send_by, call.deadline, sleep, is_billed=call.is_billed
-            )
+            context = self._context(record, number, call.deadline, sleep, is_billed=call.is_billed)
             progress.context = context
             leave: LeaveAll | None = None
             try:
@@ -496,7 +487,6 @@ class Pipeline:
         self,
         record: CallRecord,
         number: int,
-        send_by: Deadline,
         deadline: Deadline,
         sleep: Callable[[float], None] | None = None,
         *,
@@ -511,7 +501,6 @@ class Pipeline:
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
-            send_by=send_by,
             sleep=sleep,
         )
 
@@ -554,7 +543,7 @@ class Pipeline:
 
     def _ask_in_time(self, call: Request, progress: _Progress, *, paid: bool) -> object:
         """What the backend answers while there is time."""
-        backend, deadline, send_by = self.backend, call.deadline, call.send_by
+        backend, deadline, send_by = self.backend, call.deadline, call.deadline.send_by
         if deadline.is_over or send_by.is_over:
             time_limit = "Its share of the deadline"
             if deadline.is_over:
@@ -573,7 +562,6 @@ class Pipeline:
 
         if paid and not backend.reports_sent:
             send_by = deadline  # what never says when it sends could not be stopped before that
-        send_by = deadline.earlier(send_by)
         if backend.keeps_deadline or not send_by.is_limited:
             return begin()
         return self._ask_on_helper(begin, send_by, call, progress)

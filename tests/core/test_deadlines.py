@@ -168,10 +168,10 @@ class Watching(Policy):
         self.checked, self.entered = [], []
 
     def check(self, contexts):
-        self.checked += [context.send_by.ends_at for context in contexts]
+        self.checked += [context.deadline.send_by.ends_at for context in contexts]
 
     def enter(self, context):
-        self.entered.append((context.send_by.ends_at, context.deadline.ends_at))
+        self.entered.append((context.deadline.send_by.ends_at, context.deadline.ends_at))
         return lambda _outcome: None
 
 

@@ -99,7 +99,7 @@ def test_odd_options_are_refused_before_anything_is_sent(backend, verifier, name
 
 
 #: What is inside of a call, and no argument of it.
-INNER = ("operation", "prefix", "deadline", "send_by")
+INNER = ("operation", "prefix", "deadline")
 PICTURES_OF = {"verify": (A, B), "check_liveness": (A,), "verify_live": (A, B)}
 
 

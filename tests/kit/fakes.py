@@ -56,7 +56,7 @@ class FakeBackend(Backend):
         self.score = score
         self.script = list(script)
         self.calls = []
-        #: Seconds that each call had, and those for its first byte; None for no limit.
+        #: Seconds that each call had, and its share for the first byte; None for no limit.
         self.times = []
         self.closed = 0
         self._environment = environment
@@ -78,7 +78,8 @@ class FakeBackend(Backend):
     def _answer(self, call, cls, good, bad):
         with self._lock:
             self.calls.append(call)
-            self.times.append((call.deadline.timeout_s(), call.send_by.timeout_s()))
+            share = call.deadline.share
+            self.times.append((call.deadline.timeout_s(), share and share.timeout_s()))
             step = self.script.pop(0) if self.script else None
         # What is unavailable, and not on any ground, was never reached.
         if not isinstance(step, fm.VendorUnavailable) or step.status_code or step.billing.ground:
