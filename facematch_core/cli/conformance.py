@@ -6,10 +6,10 @@ import contextlib
 import importlib.util
 import json
 import sys
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,7 @@ from facematch_core.errors import ConfigurationError
 
 from .files import check_target, form_of, write_json
 from .options import complete_backend, file_option, json_option, parse_pairs
-from .text import Exit, make_console, print_json, quantity, say
+from .text import Exit, print_json, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.testing import CapabilityLine, ConformanceReport, RuleLine
@@ -31,17 +31,14 @@ VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
     "unchecked": ("UNCHECKED", "red", "could not be checked", Exit.BROKEN),
 }
 
-#: How many rules there are of each status, in words.
+#: What is said of a rule of each status, and of some.
 WORDS = {
-    "passed": "passed",
-    "failed": "failed",
-    "not_judged": "not judged",
-    "open": "not tested",
-    "does_not_apply": "do not apply",
+    "passed": ("passed", "passed"),
+    "failed": ("failed", "failed"),
+    "not_judged": ("not judged", "not judged"),
+    "open": ("not tested", "not tested"),
+    "does_not_apply": ("does not apply", "do not apply"),
 }
-
-#: The same of a single rule, where that is another verb.
-STATUS = {"does_not_apply": "does not apply"}
 
 
 @click.command(
@@ -79,10 +76,10 @@ def command(
     from facematch_core.testing import conformance
 
     if out is not None:
-        _check_report(out)
+        check_report("--out", out)
     values = settings_from_text(backend_class(name), settings, "--set")
     # What a backend prints is no part of the report.
-    with _progress() as progress, contextlib.redirect_stdout(sys.stderr):
+    with _draw_progress() as progress, contextlib.redirect_stdout(sys.stderr):
         report = conformance(name, settings=values, progress=progress)
     if out is not None:
         write_json(out, report.to_dict())
@@ -95,10 +92,10 @@ def command(
     return VERDICTS[report.verdict.value][3]
 
 
-def _check_report(out: Path) -> None:
+def check_report(option: str, out: Path) -> None:
     """Refuse a file that could not be written, or that is something else than a report."""
-    form_of("--out", out, ".json")
-    check_target("--out", out, force=True)
+    form_of(option, out, ".json")
+    check_target(option, out, force=True)
     if not out.exists():
         return
     with contextlib.suppress(OSError, ValueError, RecursionError):
@@ -106,117 +103,99 @@ def _check_report(out: Path) -> None:
         if isinstance(document, dict) and document.get("kind") == "conformance_report":
             return
     raise click.UsageError(
-        f"{out} exists and is not a conformance report of facematch: name another file with --out."
+        f"{out} exists and is not a conformance report of facematch: name another file with "
+        f"{option}."
     )
 
 
 @contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
+def _draw_progress() -> Iterator[Progress | None]:
     """A bar on stderr, if that is a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
-    to = make_console(err=True)
-    if not to.is_terminal:
+    if not sys.stderr.isatty():
         yield None
         return
-    # Drawn after each case and by nobody else: the rules print, fork and count threads.
-    quiet: Any = {"auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
-    columns = BarColumn(), MofNCompleteColumn(), "rules"
-    with Progress(*columns, console=to, transient=True, **quiet) as bar:
-        task = bar.add_task("", total=None)
+    with click.progressbar(length=1, label="rules", file=sys.stderr) as bar:
 
         def advance(done: int, total: int) -> None:
-            # At most a hundred times: drawing takes longer than most cases.
-            drawn = 100 * done // total > 100 * (done - 1) // total
-            bar.update(task, completed=done, total=total, refresh=drawn)
+            bar.length, bar.update_min_steps = total, total // 100
+            bar.update(done - bar.pos)
 
         yield advance
 
 
 def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     """Print a report: the verdict first, then what did not pass, in words."""
-    failed = _show_verdict(report)
-    simulator = "without a simulator"
-    if report.simulator:
-        offered = _of(report.simulator_distribution, report.simulator_version)
-        simulator = f"simulated by {report.simulator}{offered}"
-    parts = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
-    if report.settings:
-        parts.append(f"set: {', '.join(report.settings)}")
-    say(f"  {', '.join(parts)}")
-    python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
-    say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
-    broken = {rule.number for rule in report.of("failed")}
-    proofs = ("proved", "not proved", "not checked")
-    capabilities: dict[str, list[CapabilityLine]] = {proof: [] for proof in proofs}
-    for line in report.capabilities:
-        capabilities[_proof(line, broken)].append(line)
-    for proof, some in capabilities.items():
-        if some:
-            comma = " and" if proof == "proved" else ","
-            say(f"  Declared{comma} {proof}: {', '.join(line.name for line in some)}")
-    _show_failed(failed)
-    _show_reasons("Not judged", "", report.of("not_judged"))
-    _show_reasons("Not tested", "yellow", report.of("open"))
-    _show_reasons("Do not apply", "", report.of("does_not_apply"))
-    in_part = [rule for rule in report.of("passed") if rule.reasons]
-    _show_reasons("Do not apply in part", "", in_part)
+    broken, proofs = _show_verdict(report), _show_subject(report)
+    if broken:
+        say()
+        say(word="Failed", colour="red")
+    for rule in broken:
+        say(f"  {rule.number}  {rule.title}")
+        for reason in rule.reasons:
+            say(f"       {reason}")
+    for title, colour, rules in (
+        ("Not judged", "", report.of("not_judged")),
+        ("Not tested", "yellow", report.of("open")),
+        ("Do not apply", "", report.of("does_not_apply")),
+        ("Do not apply in part", "", [rule for rule in report.of("passed") if rule.reasons]),
+    ):
+        if rules:
+            say()
+            say(word=title, colour=colour)
+        for reason, group in _by_reason(sorted(rules, key=attrgetter("number"))).items():
+            say(f"  {numbers(group)}: {reason}")
     if not everything:
         return
     say()
     say(word="Every rule")
     for rule in sorted(report.rules, key=attrgetter("number")):
         cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
-        status = STATUS.get(rule.status.value, WORDS[rule.status.value])
-        say(f"  {rule.number}  {status}{cases}: {rule.title}")
+        say(f"  {rule.number}  {WORDS[rule.status.value][0]}{cases}: {rule.title}")
     say()
     say(word="Everything declared")
     for line in report.capabilities:
-        proof = _proof(line, broken)
-        say(f"  {line.name}: {line.declared}; {proof} by {', '.join(line.rules)}")
-
-
-def _proof(line: CapabilityLine, broken: Container[str]) -> str:
-    """Whether a declaration was proved, or a rule about it failed, or none has seen it."""
-    if line.proved:
-        return "proved"
-    return "not proved" if any(rule in broken for rule in line.rules) else "not checked"
+        by = ", ".join(line.rules)
+        say(f"  {line.name}: {line.declared}; {proofs[line.name]} by {by}")
 
 
 def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
-    """Print the verdict and the counts; the rules that the backend itself breaks."""
-    failed = [rule for rule in report.of("failed") if rule.is_of_the_backend]
+    """Print verdict and counts; the rules that the backend itself breaks."""
+    broken = [rule for rule in report.of("failed") if rule.is_of_the_backend]
     unknown = [rule for rule in report.of("failed") if not rule.is_of_the_backend]
     word, colour, says, _ = VERDICTS[report.verdict.value]
-    if failed:
-        says += f" {quantity(len(failed), 'rule')}: {numbers(failed)}"
+    if broken:
+        says += f" {quantity(len(broken), 'rule')}: {numbers(broken)}"
     say(f"  {report.backend} {says}.", word=word, colour=colour)
     for reason, group in _by_reason(unknown).items():
         say(f"  {numbers(group)}: {reason}.")
-    counts = {WORDS[status.value]: number for status, number in report.counts.items()}
-    counts[WORDS["failed"]], counts["could not be run"] = len(failed), len(unknown)
+    counts = {WORDS[status.value][1]: number for status, number in report.counts.items()}
+    counts |= {WORDS["failed"][1]: len(broken), "could not be run": len(unknown)}
     parts = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     say(f"  {quantity(len(report.rules), 'rule')}: {parts}")
-    return failed
+    return broken
 
 
-def _show_failed(rules: Sequence[RuleLine]) -> None:
-    """Rules that are broken, each with what it met; the report has a cause before what follows."""
-    if rules:
-        say()
-        say(word="Failed", colour="red")
-    for rule in rules:
-        say(f"  {rule.number}  {rule.title}")
-        for reason in rule.reasons:
-            say(f"       {reason}")
+def _show_subject(report: ConformanceReport) -> dict[str, str]:
+    """Print of what the report is; whether each declaration was proved."""
+    simulator = "without a simulator"
+    if report.simulator:
+        offered = _of(report.simulator_distribution, report.simulator_version)
+        simulator = f"simulated by {report.simulator}{offered}"
+    settings = f", set: {', '.join(report.settings)}" if report.settings else ""
+    say(f"  {report.backend}{_of(report.distribution, report.version)}, {simulator}{settings}")
+    python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
+    say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
+    proofs = {line.name: _proof(line, report) for line in report.capabilities}
+    for proof, comma in (("proved", " and"), ("not proved", ","), ("not checked", ",")):
+        if names := [name for name, its in proofs.items() if its == proof]:
+            say(f"  Declared{comma} {proof}: {', '.join(names)}")
+    return proofs
 
 
-def _show_reasons(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
-    if rules:
-        say()
-        say(word=title, colour=colour)
-    for reason, group in _by_reason(sorted(rules, key=attrgetter("number"))).items():
-        say(f"  {numbers(group)}: {reason}")
+def _proof(line: CapabilityLine, report: ConformanceReport) -> str:
+    """Whether a declaration was proved, or a rule about it failed, or none has seen it."""
+    broken = {rule.number for rule in report.of("failed")}
+    return "proved" if line.proved else "not proved" if broken & {*line.rules} else "not checked"
 
 
 def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:

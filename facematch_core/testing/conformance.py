@@ -1,4 +1,8 @@
-"""From a backend's name to its conformance report: each rule of the contract, in this process."""
+"""Rules in the order of causes, and a report of what came out of each: for a program, and pytest.
+
+`Run` is what both have in common: `conformance` plays the cases of the contract in this process,
+and `pytest --facematch-report` hands over what came out of a plug-in's own tests.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +40,15 @@ from . import report as reports
 from .bench import ENDS_S, NEVER_ENDS, Bench, tell_fault
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
-from .report import DOES_NOT_APPLY, NOT_TESTED, Case, ConformanceReport, RuleLine, Status
+from .report import (
+    BECAUSE_OF,
+    DOES_NOT_APPLY,
+    NOT_TESTED,
+    Case,
+    ConformanceReport,
+    RuleLine,
+    Status,
+)
 from .simulator import Situation, VendorSimulator, check_declared
 
 #: The entry-point group that simulators join: name of the backend to a subclass of
@@ -55,6 +67,7 @@ AGAIN_S = 2.0
 
 MakeSimulator = Callable[[], VendorSimulator]
 Progress = Callable[[int, int], None]
+Outcome = tuple[Status, str]
 
 
 def conformance(
@@ -92,81 +105,89 @@ def conformance(
             "The rules are assertions, which Python leaves out with -O and PYTHONOPTIMIZE: run it "
             "without them."
         )
-    cls, distribution, version = _find_backend(backend)
-    player = simulator_of(cls.name) if simulator is None else FoundSimulator(simulator)
-    values = dict(settings or {})
-    texts = [value.reveal() if isinstance(value, Secret) else value for value in values.values()]
-    secrets = tuple(text for text in texts if isinstance(text, str))
-    make: MakeSimulator = functools.partial(Alone, cls, values)
-    if player is not None:
-        make = functools.partial(_make_with_settings, player.cls, values)
-    opened = _open_once(make, cls, player, secrets)
-    lines = rule_lines(each_case(make, None, player is None, secrets, progress))
-    return ConformanceReport(
-        backend=cls.name,
-        distribution=distribution,
-        version=version,
-        simulator=player and player.cls.__name__,
-        simulator_distribution=player and player.distribution,
-        simulator_version=player and player.version,
-        settings=tuple(sorted(values)),
-        core_version=__version__,
-        python_version=platform.python_version(),
-        made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
-        rules=lines,
-        capabilities=reports.prove(opened, {line.number: line.status for line in lines}),
-    )
-
-
-def _find_backend(backend: object) -> tuple[type[Backend], str | None, str | None]:
-    if isinstance(backend, str):
-        cls = backend_class(backend)
-    elif isinstance(backend, type) and issubclass(backend, Backend):
-        cls = backend
-    else:
+    cls: Any = backend_class(backend) if isinstance(backend, str) else backend
+    if not (isinstance(cls, type) and issubclass(cls, Backend)):
         raise ConfigurationError(
             "conformance takes the name or the class of a backend, not "
             f"{type(backend).__name__}: give it type(backend)."
         )
+    player = simulator_of(cls.name) if simulator is None else Offer(simulator)
+    values = dict(settings or {})
+    texts = [value.reveal() if isinstance(value, Secret) else value for value in values.values()]
+    secrets = tuple(text for text in texts if isinstance(text, str))
+
+    def make() -> VendorSimulator:
+        if player is None:
+            return Alone(cls, values)
+        vendor: VendorSimulator = player.cls()
+        # Under whatever the rule itself sets, over what the simulator would choose.
+        vendor.backend = functools.partial(vendor.backend, **values)  # type: ignore[method-assign]
+        return vendor
+
+    opened = _open_once(make, cls, player, secrets)
+    cases = each_case(make, None, player is None, secrets, progress)
+    return report_of(opened, player, cases, tuple(sorted(values)))
+
+
+def report_of(
+    backend: Backend, player: Offer | None, cases: Iterable[Case], settings: tuple[str, ...] = ()
+) -> ConformanceReport:
+    """The report of one backend: what came out, rule by rule, and what that proves."""
+    lines, offer = rule_lines(cases), None
     with contextlib.suppress(FaceMatchError):
-        loaded, point = plugins.load(BACKENDS, cls.name, "backend") or (None, None)
-        if loaded is cls and point is not None:
-            return cls, plugins.distribution(point), plugins.version(point) or None
-    return cls, None, None
+        offer = Offer.find(BACKENDS, backend.name, "backend")
+    if offer is None or not isinstance(backend, offer.cls):
+        offer = Offer(type(backend))
+    return ConformanceReport(
+        backend=backend.name,
+        distribution=offer.distribution,
+        version=offer.version,
+        simulator=player and player.cls.__name__,
+        simulator_distribution=player and player.distribution,
+        simulator_version=player and player.version,
+        settings=settings,
+        core_version=__version__,
+        python_version=platform.python_version(),
+        made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
+        rules=lines,
+        capabilities=reports.prove(backend, {line.number: line.status for line in lines}),
+    )
 
 
-class FoundSimulator(NamedTuple):
-    """A simulator, and who offers it; None for one that was handed over."""
+def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
+    """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
+    cases = tuple(cases)
+    return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
-    cls: type[VendorSimulator]
+
+class Offer(NamedTuple):
+    """A backend or a simulator, and who offers it; None for one that was handed over."""
+
+    cls: Any
     distribution: str | None = None
     version: str | None = None
 
+    @classmethod
+    def find(cls, group: str, name: str, noun: str) -> Offer | None:
+        if (loaded := plugins.load(group, name, noun)) is None:
+            return None
+        of, point = loaded
+        return cls(of, plugins.distribution(point), plugins.version(point) or None)
 
-def simulator_of(name: str) -> FoundSimulator | None:
+
+def simulator_of(name: str) -> Offer | None:
     """The simulator for the backend of this name, imported now; None if nobody offers one."""
-    loaded = plugins.load(GROUP, name, "simulator")
-    if loaded is None:
-        return None
-    cls, point = loaded
-    if not (isinstance(cls, type) and issubclass(cls, VendorSimulator)):
+    offer = Offer.find(GROUP, name, "simulator")
+    if offer and not (isinstance(offer.cls, type) and issubclass(offer.cls, VendorSimulator)):
         raise BackendUnavailable(
-            f"The simulator {name} of {plugins.distribution(point)} is no subclass of "
+            f"The simulator {name} of {offer.distribution} is no subclass of "
             "facematch_core.testing.VendorSimulator: report this to its author."
         )
-    return FoundSimulator(cls, plugins.distribution(point), plugins.version(point))
-
-
-def _make_with_settings(cls: type[VendorSimulator], settings: Mapping[str, Any]) -> VendorSimulator:
-    simulator = cls()
-    # Under whatever the rule itself sets, over what the simulator would choose.
-    backend = functools.partial(simulator.backend, **settings)
-    simulator.backend = backend  # type: ignore[method-assign]  # on this one object
-    return simulator
+    return offer
 
 
 def _open_once(
-    make: MakeSimulator, cls: type[Backend], player: FoundSimulator | None, secrets: Sequence[str]
+    make: MakeSimulator, cls: type[Backend], player: Offer | None, secrets: Sequence[str]
 ) -> Backend:
     """The backend, opened and closed: what cannot be started would else fail every rule."""
 
@@ -194,12 +215,6 @@ def _open_once(
     raise BackendUnavailable(
         f"{who} cannot be used, so that {cls.name} could not be checked ({reason})."
     )
-
-
-def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
-    """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
-    cases = tuple(cases)
-    return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
 
 class Alone(VendorSimulator):
@@ -241,6 +256,74 @@ class Alone(VendorSimulator):
         raise NotImplementedError(f"Nobody is behind {self._class.name}: give it a simulator.")
 
 
+class Run:
+    """What came out of the rules: what has failed decides what is still judged."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        #: The rules that have failed, by the reason that each was the first to meet.
+        self._failed: dict[str, str] = {}
+
+    def judge(self, rule: Rule, name: str, play: Callable[[], Outcome]) -> Case:
+        """Play one case, unless it would say nothing new or the time of a run is over."""
+        limit_s = RUN_S if self._failed else HONEST_RUN_S
+        # Of the first rule that is too late, and has no cause, the lateness is the failure.
+        status = Status.NOT_JUDGED if self._failed else Status.FAILED
+        reason = f"the {limit_s:g} s of a run were over"
+        if cause := self.cause_of(rule):
+            status, reason = Status.NOT_JUDGED, cause
+        elif (rest_s := self._began + limit_s - time.monotonic()) > 0:
+            threads, deadline = HelperThreads(1, "facematch-kit"), Deadline.after(rest_s)
+            with contextlib.suppress(StillRunning), _console_back():
+                status, reason = threads.run(play, deadline)
+        return self.keep(rule, name, status, reason)
+
+    def cause_of(self, rule: Rule) -> str | None:
+        """Why a rule is not judged, by what has failed before it."""
+        causes = (number for number in self._failed.values() if number in rule.follows)
+        return next((f"{BECAUSE_OF}{number}" for number in causes), None)
+
+    def keep(self, rule: Rule, name: str, status: Status, reason: str) -> Case:
+        """One case; what an earlier rule has failed by says nothing new."""
+        if status is Status.FAILED:
+            cause = self._failed.setdefault(reason, rule.number)
+            if cause != rule.number:
+                status, reason = Status.NOT_JUDGED, f"{BECAUSE_OF}{cause}"
+        return Case(rule.number, name, status, reason)
+
+    def play(
+        self, make: MakeSimulator, rule: Rule, situation: Situation | None, secrets: Sequence[str]
+    ) -> Outcome:
+        """Run one case with a simulator of its own."""
+        test = getattr(BackendContract(), rule.name)
+        simulator: VendorSimulator | None = None
+        bench: Bench | None = None
+        error: BaseException | None = None
+        try:
+            with _quiet(), make() as simulator:
+                bench = Bench(simulator, ends_s=AGAIN_S if NEVER_ENDS in self._failed else ENDS_S)
+                with contextlib.closing(bench):
+                    test(bench) if situation is None else test(bench, situation)
+        except (Exception, SystemExit, pytest.fail.Exception, pytest.skip.Exception) as caught:  # noqa: BLE001 - Ctrl-C ends the run
+            error = caught
+        return outcome_of(error, bench, (*secrets, *getattr(simulator, "secrets", ())))
+
+
+def outcome_of(error: BaseException | None, bench: Bench | None, secrets: Sequence[str]) -> Outcome:
+    """What a case that ended so says of its rule."""
+    if error is None:
+        return Status.PASSED, " ".join(bench.left_out if bench else ())
+    if isinstance(error, pytest.skip.Exception):
+        text = str(error)
+        if text.startswith(BECAUSE_OF):
+            return Status.NOT_JUDGED, text
+        if text.startswith(DOES_NOT_APPLY):
+            return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
+        return Status.OPEN, text.removeprefix(NOT_TESTED)
+    reason = tell_fault(error) if bench is None else bench.reason(error)
+    return Status.FAILED, in_one_line(reason, secrets)
+
+
 def each_case(
     make: MakeSimulator,
     rules: Collection[str] | None = None,
@@ -249,75 +332,71 @@ def each_case(
     progress: Progress | None = None,
 ) -> Iterator[Case]:
     """Run the rules of these numbers, or all, each case with a simulator of its own."""
-    cases = [
-        (rule, situation)
-        for rule in all_rules()
-        if (rules is None or rule.number in rules) and (rule.pure or not pure_only)
-        for situation in _situations_of(rule)
-    ]
-    run = _Run(make, secrets)
+    cases = list[tuple[Rule, Situation | None]]()
+    for rule in all_rules():
+        if (rules is None or rule.number in rules) and (rule.pure or not pure_only):
+            marks = getattr(getattr(BackendContract, rule.name), "pytestmark", ())
+            tables = (mark.args[1] for mark in marks if mark.name == "parametrize")
+            cases += [(rule, situation) for situation in next(tables, (None,))]
+    run = Run()
     for done, (rule, situation) in enumerate(cases, 1):
-        yield run.judge(rule, situation)
+        name = "" if situation is None else situation.value
+        yield run.judge(rule, name, functools.partial(run.play, make, rule, situation, secrets))
         if progress is not None:
             progress(done, len(cases))
 
 
-def _situations_of(rule: Rule) -> Sequence[Situation | None]:
-    marks = getattr(getattr(BackendContract, rule.name), "pytestmark", ())
-    tables = (mark.args[1] for mark in marks if mark.name == "parametrize")
-    return tuple(next(tables, (None,)))
+class Recorder:
+    """Plug-in of pytest: a class of rules in the order of causes, and what comes out of each."""
 
+    def __init__(self) -> None:
+        self._run, self._rules = Run(), {rule.name: rule for rule in all_rules()}
+        self._cases: dict[str, Case] = {}
+        self._bench: Bench | None = None
 
-class _Run:
-    """One run: what has failed in it decides what is still judged, and how long it may take."""
+    def _rule_of(self, item: Any) -> Rule | None:
+        is_rule = issubclass(getattr(item, "cls", None) or object, BackendContract)
+        return self._rules.get(item.originalname) if is_rule else None
 
-    def __init__(self, make: MakeSimulator, secrets: Sequence[str]) -> None:
-        self._make, self._secrets, self._began = make, secrets, time.monotonic()
-        #: The rules that have failed, by the reason that each was the first to meet.
-        self._failed: dict[str, str] = {}
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Put the rules, where they are among other tests, in the order of causes."""
+        places = [at for at, item in enumerate(items) if self._rule_of(item)]
+        tests, order = [items[at] for at in places], [*self._rules]
+        if len({item.cls for item in tests}) > 1:
+            raise pytest.UsageError("A conformance report is of one backend: name one test class.")
+        tests.sort(key=lambda item: order.index(item.originalname))
+        for at, item in zip(places, tests, strict=True):
+            items[at] = item
 
-    def judge(self, rule: Rule, situation: Situation | None) -> Case:
-        """Run one case, unless a rule that it follows from has failed."""
-        cause = next((number for number in self._failed.values() if number in rule.follows), None)
-        if cause is None:
-            # It is not judged, or the first to fail, if time is over.
-            run_s = RUN_S if self._failed else HONEST_RUN_S
-            status = Status.NOT_JUDGED if self._failed else Status.FAILED
-            reason = f"the {run_s:g} s of a run were over"
-            rest_s = self._began + run_s - time.monotonic()
-            work = functools.partial(self._run_case, rule, situation)
-            with contextlib.suppress(StillRunning), _console_back():
-                if rest_s > 0:
-                    limit = Deadline.after(rest_s)
-                    status, reason = HelperThreads(1, "facematch-kit").run(work, limit)
-            if status is Status.FAILED:
-                cause = self._failed.setdefault(reason, rule.number)
-        if cause not in (None, rule.number):
-            status, reason = Status.NOT_JUDGED, f"because of {cause}"
-        return Case(rule.number, "" if situation is None else situation.value, status, reason)
+    def pytest_runtest_setup(self, item: Any) -> None:
+        """Skip what follows from a rule that has failed."""
+        if (rule := self._rule_of(item)) and (cause := self._run.cause_of(rule)):
+            pytest.skip(cause)
 
-    def _run_case(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
-        test = getattr(BackendContract(), rule.name)
-        ends_s = AGAIN_S if NEVER_ENDS in self._failed else ENDS_S
-        simulator: VendorSimulator | None = None
-        bench: Bench | None = None
-        try:
-            with (
-                _quiet(),
-                self._make() as simulator,
-                contextlib.closing(Bench(simulator, ends_s=ends_s)) as bench,
-            ):
-                test(bench) if situation is None else test(bench, situation)
-        except pytest.skip.Exception as skipped:
-            text = str(skipped)
-            if text.startswith(DOES_NOT_APPLY):
-                return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
-            return Status.OPEN, text.removeprefix(NOT_TESTED)
-        except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
-            reason = tell_fault(error) if bench is None else bench.reason(error)
-            secrets = (*self._secrets, *getattr(simulator, "secrets", ()))
-            return Status.FAILED, in_one_line(reason, secrets)
-        return Status.PASSED, " ".join(bench.left_out)
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: Any, call: Any) -> Iterator[Any]:
+        """Keep what came out, whatever its author expects."""
+        report = yield
+        rule, error = self._rule_of(item), call.excinfo and call.excinfo.value
+        if rule is not None and (call.when == "call" or error is not None):
+            bench = self._bench = item.funcargs.get("bench") or self._bench
+            simulator = item.funcargs.get("simulator")
+            came = outcome_of(error, bench, getattr(simulator, "secrets", ()))
+            name = str(
+                (getattr(item, "callspec", None) and item.callspec.params["situation"]) or ""
+            )
+            if item.nodeid not in self._cases or came[0] is Status.FAILED:
+                self._cases[item.nodeid] = self._run.keep(rule, name, *came)
+        return report
+
+    def report(self) -> ConformanceReport | None:
+        """What came out of the class; None if no rule of it could begin."""
+        if self._bench is None:
+            return None
+        backend, cls = self._bench.backend, type(self._bench.simulator)
+        offer = simulator_of(backend.name)
+        player = offer if offer and offer.cls is cls else Offer(cls)
+        return report_of(backend, player, self._cases.values())
 
 
 @contextlib.contextmanager

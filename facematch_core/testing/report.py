@@ -19,7 +19,7 @@ SCHEMA = 0
 KIND = "conformance_report"
 
 #: How the reason of a rule that did not run begins.
-NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
+NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "Not tested: ", "Does not apply: ", "because of "
 
 #: How a reason begins that says nothing of the backend.
 SIMULATOR_FAILED, KIT_FAILED = "the simulator failed: ", "the kit failed: "

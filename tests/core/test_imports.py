@@ -178,7 +178,7 @@ def test_a_package_imports_public_names_of_those_below_it_only(package):
         if package == COMPARISON and module.startswith("facematch_core.cli"):
             assert "cli" in path.parts, path
         if package == "facematch_core" and top in ("pytest", "_pytest", "hypothesis"):
-            assert "testing" in path.parts, path
+            assert "testing" in path.parts or path.name == "pytest_report.py", path
 
 
 # Public names
