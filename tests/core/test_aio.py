@@ -31,18 +31,12 @@ async def one_of(outcomes):
     return await anext(outcomes)
 
 
+pytestmark = pytest.mark.anyio
+
+
 @pytest.fixture(params=["asyncio", "trio"])
-def run(request):
-    """Run an asynchronous function in a loop of either kind; a test that hangs fails."""
-
-    def run(main):
-        async def bounded():
-            with anyio.fail_after(LIMIT_S):
-                return await main()
-
-        return anyio.run(bounded, backend=request.param)
-
-    return run
+def anyio_backend(request):
+    return request.param
 
 
 class Hold:
@@ -62,41 +56,33 @@ class Hold:
 # What is answered
 
 
-def test_every_method_answers_as_the_verifier_does(run):
+async def test_every_method_answers_as_the_verifier_does():
     backend = FakeBackend(script=[None, None, None, None, fm.RateLimited("slow")])
 
-    async def main():
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-            match = await verifier.verify(A, B, threshold=90, caller_ref="c1")
-            liveness = await verifier.check_liveness(A)
-            both = await verifier.verify_live(A, B, liveness_threshold=70)
-            with pytest.raises(fm.RateLimited, match="slow"):
-                await verifier.verify(A, B)
-            with pytest.raises(fm.InvalidImage):
-                await verifier.verify("text", B)
-            with pytest.raises(TypeError, match="levle"):
-                await verifier.verify(A, B, levle=3)
-            with pytest.raises(fm.InvalidRequest, match="CallRecord"):
-                await verifier.reconcile("no attempt")
-        return match, liveness, both
-
-    match, liveness, both = run(main)
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+        match = await verifier.verify(A, B, threshold=90, caller_ref="c1")
+        liveness = await verifier.check_liveness(A)
+        both = await verifier.verify_live(A, B, liveness_threshold=70)
+        with pytest.raises(fm.RateLimited, match="slow"):
+            await verifier.verify(A, B)
+        with pytest.raises(fm.InvalidImage):
+            await verifier.verify("text", B)
+        with pytest.raises(TypeError, match="levle"):
+            await verifier.verify(A, B, levle=3)
+        with pytest.raises(fm.InvalidRequest, match="CallRecord"):
+            await verifier.reconcile("no attempt")
     assert (match.decision, match.threshold.value, match.ids.caller) == ("no_match", 90, "c1")
     assert liveness.decision is fm.LivenessDecision.LIVE
     assert (both.decision, both.liveness.threshold.value) == ("verified", 70)
     assert backend.closed == 1
 
 
-def test_it_is_opened_by_the_name_of_a_backend(run, didit_server):
+async def test_it_is_opened_by_the_name_of_a_backend(didit_server):
     keywords = {"api_key": didit_server.live_key, "base_url": didit_server.url}
-
-    async def main():
-        async with fm.open_async_verifier(
-            "didit", max_concurrency=2, threshold=2, **keywords
-        ) as verifier:
-            return await verifier.verify(make_card("p1"), make_card("p1"))
-
-    result = run(main)
+    async with fm.open_async_verifier(
+        "didit", max_concurrency=2, threshold=2, **keywords
+    ) as verifier:
+        result = await verifier.verify(make_card("p1"), make_card("p1"))
     assert (result.decision, result.threshold.value) == ("match", 2)
 
 
@@ -108,11 +94,8 @@ def test_it_is_made_of_a_verifier_and_of_1_to_1024_threads():
         fm.AsyncFaceVerifier(FakeBackend())
 
 
-def test_100_awaits_through_16_threads_are_answered_once_each(run):
-    server = MockServer(clock=VirtualClock(running=True))
-    server.control.set_balance(10**6)
-    server.control.set_limit("write", None)
-    under_way, most, lock = 0, 0, threading.Lock()
+async def test_100_awaits_through_16_threads_are_answered_once_each():
+    under_way, most, lock, answers = 0, 0, threading.Lock(), {}
 
     def count(event):
         nonlocal under_way, most
@@ -120,23 +103,19 @@ def test_100_awaits_through_16_threads_are_answered_once_each(run):
             under_way += {"STARTED": 1, "ANSWERED": -1}.get(event.kind.name, 0)
             most = max(most, under_way)
 
-    async def main():
+    async def ask(number):
+        answers[number] = await verifier.verify(A, B, caller_ref=f"c{number}")
+
+    with MockServer(clock=VirtualClock(running=True)) as server:
+        server.control.set_balance(10**6)
+        server.control.set_limit("write", None)
         backend = DiditBackend(api_key=server.live_key, base_url=server.url)
         verifier = fm.AsyncFaceVerifier(
             fm.FaceVerifier(backend, on_event=count), max_concurrency=16
         )
-        answers = {}
-
-        async def ask(number):
-            answers[number] = await verifier.verify(A, B, caller_ref=f"c{number}")
-
         async with verifier, anyio.create_task_group() as tasks:
             for number in range(100):
                 tasks.start_soon(ask, number)
-        return answers
-
-    with server:
-        answers = run(main)
         charges = len(server.control.charges())
     assert {number: answer.ids.caller for number, answer in answers.items()} == {
         number: f"c{number}" for number in range(100)
@@ -146,30 +125,27 @@ def test_100_awaits_through_16_threads_are_answered_once_each(run):
 
 
 @pytest.mark.parametrize("of", ["call", "verifier"])
-def test_a_deadline_ends_the_wait_for_the_only_thread(run, of):
+async def test_a_deadline_ends_the_wait_for_the_only_thread(of):
     hold = Hold()
     backend = FakeBackend(script=[hold])
 
-    async def main():
-        limits = {"deadline_s": 0.013}, {"deadline_s": 60}
-        options, settings = limits if of == "call" else ({}, limits[0])
-        verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend, **settings), max_concurrency=1)
-        async with verifier, anyio.create_task_group() as tasks:
-            tasks.start_soon(functools.partial(verifier.verify, A, B, deadline_s=60))
-            await hold.wait()
-            with pytest.raises(fm.VendorUnavailable, match=r"\b0\.013 s\b") as raised:
-                await verifier.verify(A, B, **options)
-            hold.go_on.set()
-        return raised.value
-
-    error = run(main)
+    limits = {"deadline_s": 0.013}, {"deadline_s": 60}
+    options, settings = limits if of == "call" else ({}, limits[0])
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend, **settings), max_concurrency=1)
+    async with verifier, anyio.create_task_group() as tasks:
+        tasks.start_soon(functools.partial(verifier.verify, A, B, deadline_s=60))
+        await hold.wait()
+        with pytest.raises(fm.VendorUnavailable, match=r"\b0\.013 s\b") as raised:
+            await verifier.verify(A, B, **options)
+        hold.go_on.set()
+    error = raised.value
     assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
     assert len(backend.calls) == 1
 
 
 @pytest.mark.parametrize(("waited_s", "calls"), [(20, 1), (60, 0)])
-def test_a_call_is_given_what_the_wait_for_a_thread_took_from_its_deadline(
-    run, clock, monkeypatch, waited_s, calls
+async def test_a_call_is_given_what_the_wait_for_a_thread_took_from_its_deadline(
+    clock, monkeypatch, waited_s, calls
 ):
     backend = FakeBackend()
     begin = ThreadCall.begin
@@ -181,12 +157,9 @@ def test_a_call_is_given_what_the_wait_for_a_thread_took_from_its_deadline(
 
     monkeypatch.setattr(ThreadCall, "begin", wait)
 
-    async def main():
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend, clock=clock)) as verifier:
-            with contextlib.nullcontext() if calls else pytest.raises(fm.VendorUnavailable):
-                await verifier.verify(A, B, deadline_s=60)
-
-    run(main)
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend, clock=clock)) as verifier:
+        with contextlib.nullcontext() if calls else pytest.raises(fm.VendorUnavailable):
+            await verifier.verify(A, B, deadline_s=60)
     assert [seconds for seconds, _ in backend.times] == [40] * calls
 
 
@@ -194,156 +167,135 @@ def refuse(_thread):
     raise RuntimeError("can't start new thread")
 
 
-def test_a_thread_that_cannot_be_started_fails_one_call_and_stops_no_closing(run):
+async def test_a_thread_that_cannot_be_started_fails_one_call_and_stops_no_closing():
     backend = FakeBackend()
 
-    async def main():
-        with pytest.MonkeyPatch.context() as patch:
-            async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-                patch.setattr(threading.Thread, "start", refuse)
-                with pytest.raises(fm.VendorUnavailable) as raised:
-                    await verifier.verify(A, B)
-                patch.undo()
-                result = await verifier.verify(A, B)
-                patch.setattr(threading.Thread, "start", refuse)
-        return raised.value, result
-
-    error, result = run(main)
-    assert (error.billing.charged, result.is_match) == (fm.Charged.NO, True)
+    with pytest.MonkeyPatch.context() as patch:
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+            patch.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(fm.VendorUnavailable) as raised:
+                await verifier.verify(A, B)
+            patch.undo()
+            result = await verifier.verify(A, B)
+            patch.setattr(threading.Thread, "start", refuse)
+    assert (raised.value.billing.charged, result.is_match) == (fm.Charged.NO, True)
     assert (len(backend.calls), backend.closed) == (1, 1)
 
 
-def test_hooks_see_the_context_variables_of_the_caller(run):
+async def test_hooks_see_the_context_variables_of_the_caller():
     request, seen = contextvars.ContextVar("request"), []
 
-    async def main():
-        verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
-        async with fm.AsyncFaceVerifier(verifier) as opened:
-            request.set("r1")
-            await opened.verify(A, B)
-
-    run(main)
+    verifier = fm.FaceVerifier(FakeBackend(), on_event=lambda _: seen.append(request.get()))
+    async with fm.AsyncFaceVerifier(verifier) as opened:
+        request.set("r1")
+        await opened.verify(A, B)
     assert set(seen) == {"r1"}
 
 
-def test_it_is_closed_once_and_asks_nothing_afterwards(run):
+async def test_it_is_closed_once_and_asks_nothing_afterwards():
     backend = FakeBackend()
 
-    async def main():
-        verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(verifier.aclose)
-            tasks.start_soon(verifier.aclose)
-        await verifier.aclose()
-        with pytest.raises(fm.ConfigurationError):
-            await verifier.verify(A, B)
-
-    run(main)
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(verifier.aclose)
+        tasks.start_soon(verifier.aclose)
+    await verifier.aclose()
+    with pytest.raises(fm.ConfigurationError):
+        await verifier.verify(A, B)
     assert (backend.closed, backend.calls) == (1, [])
 
 
-def test_an_error_holds_no_picture_once_it_is_forgotten(run):
+@pytest.fixture
+def _no_collection():
+    gc.disable()
+    yield
+    gc.enable()
 
+
+@pytest.mark.usefixtures("_no_collection")
+async def test_an_error_holds_no_picture_once_it_is_forgotten():
     def lose(_):
         raise fm.OutcomeUnknown("lost")
 
-    async def main():
-        backend, probe = FakeBackend(script=[lose]), picture((1, 1, 1), kind="PNG")
-        before = sys.getrefcount(probe)
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-            with contextlib.suppress(fm.OutcomeUnknown):
-                await verifier.verify(probe, B)
-            backend.calls.clear()
-        # Its thread may be on its way back from the call.
-        wait_for(lambda: sys.getrefcount(probe) == before)
-
-    gc.disable()
-    try:
-        run(main)
-    finally:
-        gc.enable()
+    backend, probe = FakeBackend(script=[lose]), picture((1, 1, 1), kind="PNG")
+    before = sys.getrefcount(probe)
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+        with contextlib.suppress(fm.OutcomeUnknown):
+            await verifier.verify(probe, B)
+        backend.calls.clear()
+    # Its thread may be on its way back from the call.
+    wait_for(lambda: sys.getrefcount(probe) == before)
 
 
 # verify_many
 
 
-def test_an_outcome_does_not_wait_for_the_next_pair(run):
+async def test_an_outcome_does_not_wait_for_the_next_pair():
     """A queue's worker takes its next job when the one before it is answered."""
     answered = []
 
-    async def main():
-        done = anyio.Event()
+    done = anyio.Event()
 
-        async def jobs():
-            yield A, B, "first"
-            await done.wait()
-            yield A, B, "second"
+    async def jobs():
+        yield A, B, "first"
+        await done.wait()
+        yield A, B, "second"
 
-        async with (
-            fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier,
-            contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
-        ):
-            async for outcome in outcomes:
-                answered.append(outcome.key)
-                done.set()
-
-    run(main)
+    async with (
+        fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier,
+        contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
+    ):
+        async for outcome in outcomes:
+            answered.append(outcome.key)
+            done.set()
     assert answered == ["first", "second"]
 
 
-def test_who_stops_while_the_source_waits_ends_the_source(run):
+async def test_who_stops_while_the_source_waits_ends_the_source():
     ends = []
 
-    async def main():
-        async def jobs():
-            try:
-                yield A, B
-                await anyio.sleep_forever()
-            finally:
-                ends.append("the source")
+    async def jobs():
+        try:
+            yield A, B
+            await anyio.sleep_forever()
+        finally:
+            ends.append("the source")
 
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
-            async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
-                assert (await anext(outcomes)).result.is_match
-            await anyio.wait_all_tasks_blocked()
-
-    run(main)
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+        async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
+            assert (await anext(outcomes)).result.is_match
+        await anyio.wait_all_tasks_blocked()
     assert ends == ["the source"]
 
 
-def test_who_has_stopped_reads_and_sends_nothing_more(run):
+async def test_who_has_stopped_reads_and_sends_nothing_more():
     """Also when the task that reads has just been woken, or has not begun."""
 
-    async def main():
-        for is_cancelled in [False, True] * 10:
-            backend, read = FakeBackend(), []
-            pairs = (read.append(number) or (A, B) for number in range(99))
-            async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-                with anyio.CancelScope() as scope:
-                    if is_cancelled:
-                        scope.cancel()
-                    many = verifier.verify_many(pairs, max_workers=1)
-                    async with contextlib.aclosing(many) as outcomes:
-                        await anext(outcomes)
-                read_so_far = len(read)
-                await anyio.wait_all_tasks_blocked()
-                assert len(read) == read_so_far
-            assert len(backend.calls) <= read_so_far
-
-    run(main)
+    for is_cancelled in [False, True] * 10:
+        backend, read = FakeBackend(), []
+        pairs = (read.append(number) or (A, B) for number in range(99))
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+            with anyio.CancelScope() as scope:
+                if is_cancelled:
+                    scope.cancel()
+                many = verifier.verify_many(pairs, max_workers=1)
+                async with contextlib.aclosing(many) as outcomes:
+                    await anext(outcomes)
+            read_so_far = len(read)
+            await anyio.wait_all_tasks_blocked()
+            assert len(read) == read_so_far
+        assert len(backend.calls) <= read_so_far
 
 
-def test_a_fatal_error_ends_the_run_while_the_source_waits(run):
+async def test_a_fatal_error_ends_the_run_while_the_source_waits():
     async def jobs():
         yield A, B
         await anyio.sleep_forever()
 
-    async def main():
-        fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
-            return [type(o.error) async for o in verifier.verify_many(jobs())]
-
-    assert run(main) == [fm.AuthenticationFailed]
+    fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
+        ends = [type(o.error) async for o in verifier.verify_many(jobs())]
+    assert ends == [fm.AuthenticationFailed]
 
 
 def test_a_cancellation_in_the_source_is_no_end_of_the_pairs():
@@ -365,25 +317,21 @@ def test_a_cancellation_in_the_source_is_no_end_of_the_pairs():
     assert answered == ["match"]
 
 
-def test_many_pairs_come_in_order_from_either_kind_of_source(run):
+async def test_many_pairs_come_in_order_from_either_kind_of_source():
     async def pairs():
         for number in range(20):
             await anyio.lowlevel.checkpoint()
             yield A, B, number
 
-    async def main():
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
-            outcomes_of_source = [o async for o in verifier.verify_many(pairs(), max_workers=8)]
-            outcomes_of_list = [
-                o async for o in verifier.verify_many([(A, B, n) for n in range(20)])
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+        for source in (pairs(), [(A, B, n) for n in range(20)]):
+            outcomes = [o async for o in verifier.verify_many(source, max_workers=8)]
+            assert [(o.index, o.key, o.error) for o in outcomes] == [
+                (n, n, None) for n in range(20)
             ]
-        return outcomes_of_source, outcomes_of_list
-
-    for outcomes in run(main):
-        assert [(o.index, o.key, o.error) for o in outcomes] == [(n, n, None) for n in range(20)]
 
 
-def test_an_endless_source_is_read_only_a_little_ahead(run):
+async def test_an_endless_source_is_read_only_a_little_ahead():
     hold, read, head = Hold(), [], picture((1, 2, 3))
 
     def answer(call):
@@ -397,20 +345,17 @@ def test_an_endless_source_is_read_only_a_little_ahead(run):
             read.append(A if read else head)
             yield read[-1], B
 
-    async def main():
-        async with (
-            fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier,
-            contextlib.aclosing(verifier.verify_many(endless(), max_workers=2)) as outcomes,
-            anyio.create_task_group() as tasks,
-        ):
-            tasks.start_soon(one_of, outcomes)
-            await hold.wait()
-            await anyio.to_thread.run_sync(wait_for, lambda: len(backend.calls) == 4)
-            await anyio.wait_all_tasks_blocked()
-            assert len(read) == 4
-            hold.go_on.set()
-
-    run(main)
+    async with (
+        fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier,
+        contextlib.aclosing(verifier.verify_many(endless(), max_workers=2)) as outcomes,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(one_of, outcomes)
+        await hold.wait()
+        await anyio.to_thread.run_sync(wait_for, lambda: len(backend.calls) == 4)
+        await anyio.wait_all_tasks_blocked()
+        assert len(read) == 4
+        hold.go_on.set()
 
 
 def wait_for(condition):
@@ -421,44 +366,38 @@ def wait_for(condition):
         time.sleep(0.001)
 
 
-def test_a_fatal_error_or_a_failing_source_ends_the_run_after_what_is_paid(run):
+async def test_a_fatal_error_or_a_failing_source_ends_the_run_after_what_is_paid():
     def failing():
         yield A, B
         raise OSError("the list is gone")
 
-    async def main():
-        fatal, got = FakeBackend(script=[None, fm.AuthenticationFailed("bad key")]), []
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
-            outcomes = [o async for o in verifier.verify_many([(A, B)] * 9, max_workers=1)]
-            assert [type(o.error) for o in outcomes] == [type(None), fm.AuthenticationFailed]
-            with pytest.raises(OSError, match="the list is gone"):
-                async for outcome in verifier.verify_many(failing()):
-                    got.append(outcome.decision)  # noqa: PERF401 - it ends in an error
-            for wrong in ({"max_workers": 0}, {"levle": 1}, {"pairs": 3}):
-                with pytest.raises(fm.InvalidRequest):
-                    verifier.verify_many(**{"pairs": [], **wrong})
-        assert (got, len(fatal.calls)) == (["match"], 3)
-
-    run(main)
+    fatal, got = FakeBackend(script=[None, fm.AuthenticationFailed("bad key")]), []
+    async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
+        outcomes = [o async for o in verifier.verify_many([(A, B)] * 9, max_workers=1)]
+        assert [type(o.error) for o in outcomes] == [type(None), fm.AuthenticationFailed]
+        with pytest.raises(OSError, match="the list is gone"):
+            async for outcome in verifier.verify_many(failing()):
+                got.append(outcome.decision)  # noqa: PERF401 - it ends in an error
+        for wrong in ({"max_workers": 0}, {"levle": 1}, {"pairs": 3}):
+            with pytest.raises(fm.InvalidRequest):
+                verifier.verify_many(**{"pairs": [], **wrong})
+    assert (got, len(fatal.calls)) == (["match"], 3)
 
 
-def test_stopping_early_takes_back_what_was_not_sent(run):
+async def test_stopping_early_takes_back_what_was_not_sent():
     first, second = Hold(), Hold()
     backend, events = FakeBackend(script=[first, second]), []
 
-    async def main():
-        verifier = fm.FaceVerifier(backend, on_event=events.append)
-        async with fm.AsyncFaceVerifier(verifier, max_concurrency=1) as opened:
-            pairs = ((A, B) for _ in range(99))
-            async with contextlib.aclosing(opened.verify_many(pairs, max_workers=3)) as outcomes:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(one_of, outcomes)
-                    await anyio.wait_all_tasks_blocked()
-                    first.go_on.set()
-                await second.wait()
-            second.go_on.set()
-
-    run(main)
+    verifier = fm.FaceVerifier(backend, on_event=events.append)
+    async with fm.AsyncFaceVerifier(verifier, max_concurrency=1) as opened:
+        pairs = ((A, B) for _ in range(99))
+        async with contextlib.aclosing(opened.verify_many(pairs, max_workers=3)) as outcomes:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one_of, outcomes)
+                await anyio.wait_all_tasks_blocked()
+                first.go_on.set()
+            await second.wait()
+        second.go_on.set()
     assert len(backend.calls) == 2
     assert names(events).count("CHARGED") == 2
 
@@ -599,18 +538,18 @@ TAKEN_BACK = "CallCancelled"
         (("deepvue", ("sent", DEEPVUE_MATCH), logged_out), (2, 2, 0, 0), FINISHED, None),
     ],
 )
-def test_a_cancelled_call_is_free_before_its_first_byte_and_finished_after_it(
-    run, held, books, events, error
+async def test_a_cancelled_call_is_free_before_its_first_byte_and_finished_after_it(
+    held, books, events, error
 ):
     stage = Stage(*held)
-    run(functools.partial(cancelled, stage))
+    await cancelled(stage)
     assert stage.books == books
     assert names(stage.events) == events.split()
     assert stage.events[-1].error == error
     assert bool(stage.world.line.paid(stage.vendor)) is ("SENT" in events)
 
 
-def test_nobody_waits_for_a_wait_that_is_cancelled(run):
+async def test_nobody_waits_for_a_wait_that_is_cancelled(monkeypatch):
     """It ends at once by the machine's clock: half a minute would be too long for this test."""
     backend, events, waits = FakeBackend(), [], threading.Event()
     policies = [RateLimiter([RateWindow(1, 60)], max_wait_s=99)]
@@ -620,86 +559,76 @@ def test_nobody_waits_for_a_wait_that_is_cancelled(run):
             waits.set()
             super().sleep(seconds, clock)
 
-    async def main():
-        verifier = fm.FaceVerifier(backend, on_event=events.append, policies=policies)
-        async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
-            await opened.verify(A, B)
-            tasks.start_soon(opened.verify, A, B)
-            assert await anyio.to_thread.run_sync(waits.wait, LIMIT_S)
-            tasks.cancel_scope.cancel()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(aio, "Cancellation", Waiting)
-        run(main)
+    monkeypatch.setattr(aio, "Cancellation", Waiting)
+    verifier = fm.FaceVerifier(backend, on_event=events.append, policies=policies)
+    async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
+        await opened.verify(A, B)
+        tasks.start_soon(opened.verify, A, B)
+        assert await anyio.to_thread.run_sync(waits.wait, LIMIT_S)
+        tasks.cancel_scope.cancel()
     assert events[-1].error == "CallCancelled"
 
 
 @pytest.mark.parametrize("at", [("sent", LIVENESS), "ANSWERED", "CHARGED"])
-def test_cancelled_within_the_first_of_two_calls_the_second_is_not_made(run, at):
+async def test_cancelled_within_the_first_of_two_calls_the_second_is_not_made(at):
     stage = Stage("didit", at)
-    run(functools.partial(cancelled, stage, "verify_live"))
+    await cancelled(stage, "verify_live")
     assert stage.books == SPENT
     assert stage.world.line.sent == [LIVENESS]
     assert names(stage.events) == FINISHED.split()
 
 
-def test_cancelled_within_a_failover_the_next_member_is_not_asked(run):
+async def test_cancelled_within_a_failover_the_next_member_is_not_asked():
     stage, second = Stage("didit", ("before", MATCH)), FakeBackend()
     stage.world.line.cut[MATCH] = 1
     failover = fm.Failover({"first": stage.verifier, "second": fm.FaceVerifier(second)})
-    run(functools.partial(cancelled, stage, verifier=failover))
+    await cancelled(stage, verifier=failover)
     assert (stage.books, second.calls) == (FREE, [])
 
 
-def test_what_is_cancelled_while_it_waits_for_a_thread_is_forgotten_at_once(run):
+async def test_what_is_cancelled_while_it_waits_for_a_thread_is_forgotten_at_once():
     """It holds no picture any more, although no thread is free, and takes no other's turn."""
     stage, probe = Stage("didit", ("sent", MATCH)), picture((7, 7, 7), kind="PNG")
 
-    async def main():
-        verifier = fm.AsyncFaceVerifier(stage.verifier, max_concurrency=1)
-        async with verifier, anyio.create_task_group() as tasks:
-            tasks.start_soon(verifier.verify, A, B)
-            await stage.hold.wait()
-            before = sys.getrefcount(probe)
-            with anyio.CancelScope() as scope:
-                async with anyio.create_task_group() as others:
-                    for _ in range(5):
-                        others.start_soon(verifier.verify, probe, B)
-                    await anyio.wait_all_tasks_blocked()
-                    scope.cancel()
-            del others
-            await anyio.wait_all_tasks_blocked()
-            gc.collect()
-            wait_for(lambda: sys.getrefcount(probe) == before)
-            stage.hold.go_on.set()
-            await verifier.verify(A, B)
-
-    run(main)
+    verifier = fm.AsyncFaceVerifier(stage.verifier, max_concurrency=1)
+    async with verifier, anyio.create_task_group() as tasks:
+        tasks.start_soon(verifier.verify, A, B)
+        await stage.hold.wait()
+        before = sys.getrefcount(probe)
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as others:
+                for _ in range(5):
+                    others.start_soon(verifier.verify, probe, B)
+                await anyio.wait_all_tasks_blocked()
+                scope.cancel()
+        del others
+        await anyio.wait_all_tasks_blocked()
+        gc.collect()
+        wait_for(lambda: sys.getrefcount(probe) == before)
+        stage.hold.go_on.set()
+        await verifier.verify(A, B)
     assert stage.books == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
 
 
-def test_leaving_the_block_waits_for_calls_though_all_around_is_cancelled(run):
+async def test_leaving_the_block_waits_for_calls_though_all_around_is_cancelled():
     stage = Stage("didit", ("executed", MATCH))
 
     async def release():
         await anyio.wait_all_tasks_blocked()
         stage.hold.go_on.set()
 
-    async def main():
-        async with anyio.create_task_group() as outside:
-            with anyio.CancelScope() as scope:
-                async with (
-                    fm.AsyncFaceVerifier(stage.verifier) as verifier,
-                    anyio.create_task_group() as tasks,
-                ):
-                    tasks.start_soon(verifier.verify, A, B)
-                    await stage.hold.wait()
-                    scope.cancel()
-                    outside.start_soon(release)
-            assert stage.books == (1, 1, 0, 0)
-
-    run(main)
+    async with anyio.create_task_group() as outside:
+        with anyio.CancelScope() as scope:
+            async with (
+                fm.AsyncFaceVerifier(stage.verifier) as verifier,
+                anyio.create_task_group() as tasks,
+            ):
+                tasks.start_soon(verifier.verify, A, B)
+                await stage.hold.wait()
+                scope.cancel()
+                outside.start_soon(release)
+        assert stage.books == (1, 1, 0, 0)
 
 
 # As asyncio cancels
@@ -728,7 +657,7 @@ def test_closing_waits_to_the_end_though_it_is_cancelled():
     assert stage.books == (1, 1, 0, 0)
 
 
-def test_the_end_of_the_loop_waits_for_calls_of_a_verifier_that_nobody_closed(run):
+def test_the_end_of_the_loop_waits_for_calls_of_a_verifier_that_nobody_closed(anyio_backend):
     stage = Stage("didit", ("executed", MATCH))
     verifier = fm.AsyncFaceVerifier(stage.verifier)
     released = []
@@ -744,11 +673,11 @@ def test_the_end_of_the_loop_waits_for_calls_of_a_verifier_that_nobody_closed(ru
             tasks.cancel_scope.cancel()
         threading.Timer(0.05, release).start()
 
-    run(main)
+    anyio.run(main, backend=anyio_backend)
     assert released == [["STARTED", "SENT"]]
     assert stage.books == SPENT
     assert names(stage.events)[-1] == "CHARGED"
-    run(verifier.aclose)
+    anyio.run(verifier.aclose, backend=anyio_backend)
 
 
 def test_a_loop_that_is_closed_hard_finishes_what_is_sent_and_sends_no_more():

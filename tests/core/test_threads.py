@@ -5,6 +5,8 @@ import functools
 import gc
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
@@ -14,8 +16,9 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.testing import ManualClock
 
-LIMIT_S = 20
+LIMIT_S = 30
 SOON = 0.05
+VARIABLE = contextvars.ContextVar("of_a_test", default=None)
 
 
 @given(limit_s=st.floats(0, 1e6), passed_s=st.floats(0, 1e6), share_s=st.floats(0, 1e6))
@@ -93,9 +96,8 @@ def test_a_thread_that_cannot_be_started_leaves_its_place(monkeypatch):
 
 
 def test_work_has_the_context_variables_of_whoever_asked():
-    variable = contextvars.ContextVar("of_a_test", default="none")
-    variable.set("mine")
-    assert HelperThreads(1, "helper").run(variable.get, NO_DEADLINE) == "mine"
+    VARIABLE.set("mine")
+    assert HelperThreads(1, "helper").run(VARIABLE.get, NO_DEADLINE) == "mine"
 
 
 def test_what_work_held_is_let_go_of():
@@ -129,3 +131,67 @@ def test_in_the_child_of_a_fork_all_threads_are_free(hold):
         finally:
             os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypatch):
+    helpers, go_on, threads = HelperThreads(1, "helper"), threading.Event(), []
+
+    def interrupted(thread, start=threading.Thread.start):
+        start(thread)
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            helpers.start(lambda: None, Deadline.after(LIMIT_S))
+    threads[0].join(LIMIT_S)
+    held = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S))
+    with pytest.raises(NoThread):
+        helpers.start(lambda: None, Deadline.after(SOON))
+    go_on.set()
+    assert held.result(LIMIT_S)
+    assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
+
+
+def test_work_with_a_key_is_shared_until_it_has_ended_and_each_caller_has_its_own_error():
+    helpers, go_on, begun = HelperThreads(4, "helper"), threading.Event(), []
+
+    def work():
+        begun.append(VARIABLE.get())
+        assert go_on.wait(LIMIT_S)
+        raise OSError(7, "no such name")
+
+    def ask(key="name"):
+        VARIABLE.set("of a call")
+        with pytest.raises(OSError, match="no such name") as caught:
+            helpers.run(work, Deadline.after(LIMIT_S), key)
+        return caught.value
+
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(ask) for _ in range(5)]
+        other = pool.submit(ask, "another name")
+        while len(begun) < 2:
+            assert not other.done()
+            time.sleep(0.01)
+        with pytest.raises(StillRunning):
+            helpers.run(work, Deadline.after(SOON), "name")
+        go_on.set()
+        callers_errors = [future.result(LIMIT_S) for future in futures]
+    assert len({*map(id, callers_errors)}) == 5
+    assert begun == [None, None]
+    ask()
+    assert len(begun) == 3
+
+
+def test_a_ctrl_c_before_shared_work_begins_leaves_nothing_under_way(monkeypatch):
+    helpers = HelperThreads(1, "helper")
+
+    def interrupted(_thread):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            helpers.run(lambda: 5, Deadline.after(LIMIT_S), "name")
+    assert helpers.run(lambda: 7, Deadline.after(LIMIT_S), "name") == 7

@@ -7,47 +7,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SEARCH = Path(__file__).with_name("site_search.mjs")
-
-#: What people type, by the page that has to come first.
-ANSWERS = {
-    "apps/answer-a-web-form": ("429", "FastAPI", "selfie"),
-    "apps/flask-and-django": ("Django", "Flask"),
-    "apps/handle-errors": ("errors", "error", "idempotency", "timeout", "timeouts"),
-    "apps/let-the-vendor-look": ("hosted session", "hosted sessions", "portrait", "session link"),
-    "apps/limit-spending": ("budget", "budgets", "price", "currency"),
-    "apps/migrate": ("boto3", "deepface", "face_recognition", "insightface"),
-    "apps/observe": ("logging", "metrics", "OpenTelemetry"),
-    "apps/read-a-result": ("liveness", "verify_live"),
-    "apps/run-it": ("celery", "gunicorn", "deployment"),
-    "apps/survive-outages": (
-        *("circuit breaker", "failover", "outage", "outages"),
-        *("rate limit", "RateLimiter", "retry", "retries"),
-    ),
-    "apps/test-offline": (
-        *("pytest fixture", "sandbox", "webhook", "webhooks"),
-        *("webhook signature", "webhook signatures"),
-    ),
-    "apps/troubleshooting": ("key", "API key"),
-    "apps/tutorial": ("async", "asyncio", "install", "trio"),
-    "choose/embed-many-pictures": ("embedding",),
-    "choose/judge-a-score-file": ("CSV", "own CSV"),
-    "choose/tutorial": ("calibrate", "calibration", "threshold", "thresholds"),
-    "explanation/comparison": (
-        *("confidence interval", "EER", "false positive rate", "ISO 19795", "ROC"),
-    ),
-    "explanation/pictures": ("HEIC", "EXIF"),
-    "explanation/privacy": ("BIPA", "consent", "GDPR", "mask", "redact", "retention"),
-    "explanation/scores": ("siblings",),
-    "extend/add-a-mock-vendor": ("entry point",),
-    "extend/run-the-mock-as-a-service": ("docker",),
-    "extend/tutorial": ("plug-in",),
-    "extend/use-the-mock": ("Java", "node"),
-    "reference/exit-codes": ("exit code", "exit codes"),
-    "reference/glossary": ("glossary",),
-    "vendors/azure": ("Azure",),
-    "vendors/rekognition": ("Rekognition",),
-}
 
 
 @pytest.fixture(scope="module")
