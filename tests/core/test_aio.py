@@ -11,12 +11,12 @@ import weakref
 import anyio
 import anyio.lowlevel
 import pytest
+from kit.attempts import budget_key, sums
 from kit.fakes import FakeBackend, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.resilience import Budget, Period, RateLimiter, RateWindow, Retry
-from facematch_core.store import BudgetKey
+from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.verifier import aio
 from facematch_core.verifier.verifier import ThreadCall
 from facematch_didit import DiditBackend
@@ -456,16 +456,8 @@ class Stage:
     @property
     def books(self):
         """The vendor's charges, and the budget's spent, reserved and unknown ones."""
-        key = BudgetKey(
-            name=self.vendor,
-            currency=None,
-            environment=fm.Environment.PRODUCTION,
-            period=Period.TOTAL,
-        )
-        charges, state = len(self.world.charges(self.vendor)), self.budget.store.budget(key)
-        if state is None:
-            return charges, 0, 0, 0
-        return charges, state.spent, state.reserved, state.unknown
+        counted = sums(self.budget.store, budget_key(self.vendor)) or (0, 0, 0)
+        return len(self.world.charges(self.vendor)), *counted
 
 
 MATCH, LIVENESS = PAID["didit"][:2]

@@ -1,8 +1,6 @@
 """What an import costs, and who may import whom."""
 
 import ast
-import functools
-import graphlib
 import importlib
 import importlib.metadata
 import json
@@ -100,54 +98,13 @@ def test_an_import_loads_no_more_than_it_needs(loaded, code):
 # Who imports whom
 
 
-@functools.cache
-def parsed(path):
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, IMPORTS)]
-
-
-IMPORTS = (ast.Import, ast.ImportFrom)
-
-
-def modules_of(package):
-    """Name of each module of a package to its file; a package's `__init__` has the package's."""
-    base = PACKAGES[package]
-    for path in sorted((base / package).rglob("*.py")):
-        *folders, stem = path.relative_to(base).with_suffix("").parts
-        yield ".".join(folders if stem == "__init__" else [*folders, stem]), path
-
-
-def imported_within(package):
-    """Each module of a package to those of it that it imports, wherever in it, for types too."""
-    files = dict(modules_of(package))
-    graph = {}
-    for name, path in files.items():
-        home = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        imports = set()
-        for node in parsed(path):
-            if isinstance(node, ast.Import):
-                imports |= {alias.name for alias in node.names}
-                continue
-            parts = home.split(".")[: len(home.split(".")) + 1 - node.level]
-            source = ".".join(filter(None, [*parts, node.module])) if node.level else node.module
-            # A name of a package is a module of it, or is in its `__init__`.
-            names = (f"{source}.{alias.name}" for alias in node.names)
-            imports |= {each if each in files else source for each in names}
-        graph[name] = (imports & files.keys()) - {name}
-    return graph
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_no_import_goes_in_a_circle(package):
-    graphlib.TopologicalSorter(imported_within(package)).prepare()  # or it names the circle
-
-
 def imports_of(package):
     """Each file of a package, with the absolute name of each module of others that it imports."""
-    for _, path in modules_of(package):
-        for node in parsed(path):
+    for path in sorted((PACKAGES[package] / package).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 yield from ((path, alias.name) for alias in node.names)
-            elif not node.level:
+            elif isinstance(node, ast.ImportFrom) and not node.level:
                 yield path, node.module
 
 

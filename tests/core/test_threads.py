@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import child_says_yes
 
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
@@ -124,13 +125,7 @@ def test_what_work_held_is_let_go_of():
 def test_in_the_child_of_a_fork_all_threads_are_free(hold):
     helpers = HelperThreads(1, "helper")
     helpers.start(lambda: hold.wait(LIMIT_S), NO_DEADLINE)
-    child = os.fork()
-    if child == 0:
-        try:
-            os._exit(helpers.run(lambda: 7, Deadline.after(LIMIT_S)))
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert child_says_yes(lambda: helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7)
 
 
 def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypatch):

@@ -12,13 +12,20 @@ from facematch_core.store import BudgetKey, Reservation, SqlStore, expire_reserv
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
-BUDGET_KEY = BudgetKey(
-    name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
-)
 UNIT = Decimal(1)
 #: As facematch 0.1 wrote it.
 STORE_01 = Path(__file__).parents[1] / "core" / "store" / "store-0.1.sql"
 _numbers = itertools.count()
+
+
+def budget_key(name="shop"):
+    """The key of a budget of calls that never begins anew."""
+    return BudgetKey(
+        name=name, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
+    )
+
+
+BUDGET_KEY = budget_key()
 
 
 def new_record(**changes):

@@ -2,6 +2,8 @@
 
 import functools
 import io
+import os
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -145,6 +147,19 @@ def together(count, step):
 
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(run_step, range(count)))
+
+
+def child_says_yes(question):
+    """Whether a fork of this process answers yes; one that hangs is ended, and that is no."""
+    child = os.fork()
+    if child == 0:
+        # Whatever happens, it must not go on as a second pytest.
+        try:
+            signal.alarm(20)
+            os._exit(0 if question() else 1)
+        finally:
+            os._exit(2)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def found_match(call, score, **more):

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from kit.attempts import budget_key, sums
 from kit.fakes import picture
 from kit.money.faults import FAULTS
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core import Environment
 from facematch_core.cli.budget import open_charges, search
-from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-from facematch_core.store import BudgetKey, MemoryStore, SqlStore
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
+from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
 from facematch_mock_server import Fault
 
@@ -252,20 +252,20 @@ class Books:
     def check(self):
         """The client's books, the vendors' books and the events tell the same."""
         for vendor in PAID:
-            entries = self.store.open_reservations(_key(vendor))
+            entries = self.store.open_reservations(budget_key(vendor))
             lost = [self.truth[entry.call.id] for entry in entries]
             charged = len(self.world.charges(vendor))
             spent = self.spent(vendor)
             assert spent + sum(lost) == charged, (vendor, "client", spent, lost, "vendor", charged)
             assert spent == self.counted[vendor], (vendor, "budget", spent, dict(self.counted))
-            standing = self.store.budget(_key(vendor))
+            standing = self.store.budget(budget_key(vendor))
             if standing is not None:
                 assert len(lost) == standing.reserved + standing.unknown
                 assert spent + len(lost) <= self.cap
             assert charged <= self.cap
 
     def spent(self, vendor):
-        standing = self.store.budget(_key(vendor))
+        standing = self.store.budget(budget_key(vendor))
         return 0 if standing is None else standing.spent
 
     def close(self):
@@ -308,7 +308,7 @@ class Books:
 
     def _settle(self, attempt_id, tries, charged):
         """What the client wrote down of one attempt, against what the vendor did."""
-        entries = self.store.open_reservations(_key(tries.vendor))
+        entries = self.store.open_reservations(budget_key(tries.vendor))
         mine = [entry for entry in entries if entry.call.id == attempt_id]
         word, vendor = tries.word, tries.vendor
         if mine:
@@ -385,12 +385,6 @@ class Books:
         raise KeyboardInterrupt
 
 
-def _key(vendor):
-    return BudgetKey(
-        name=vendor, currency=None, environment=fm.Environment.PRODUCTION, period=Period.TOTAL
-    )
-
-
 class Stubborn(Retry):
     """Repeats whatever failed."""
 
@@ -421,7 +415,6 @@ class ForgettingBooks(Books):
 
 
 MATCH = PAID["didit"][0]
-OF_ALL = {"currency": None, "environment": Environment.PRODUCTION, "period": Period.TOTAL}
 THROUGH = st.sampled_from(["didit", "deepvue", "failover", "failover"])
 CALLS = st.sampled_from(["match", "match", "liveness", "live"])
 PATHS = st.sampled_from([*PAID["didit"], *PAID["deepvue"], LOGIN])
@@ -532,8 +525,7 @@ TestOnDisk.settings = times(8, long=25)
 
 
 def standing(books, vendor="didit"):
-    state = books.store.budget(BudgetKey(name=vendor, **OF_ALL))
-    return state.spent, state.reserved, state.unknown, len(books.world.charges(vendor))
+    return *sums(books.store, budget_key(vendor)), len(books.world.charges(vendor))
 
 
 def test_a_story_by_hand():

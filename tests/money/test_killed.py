@@ -8,15 +8,14 @@ import sys
 import threading
 
 import pytest
+from kit.attempts import BUDGET_KEY
 
-from facematch_core import Environment, FaceVerifier
+from facematch_core import FaceVerifier
 from facematch_core.cli.budget import open_charges, search
-from facematch_core.resilience import Period
-from facematch_core.store import BudgetKey, SqlStore
+from facematch_core.store import SqlStore
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 
-KEY = BudgetKey(name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL)
 #: One call that the vendor is to keep, which stops at an event until somebody writes a line.
 CLIENT = """
 import sys
@@ -96,7 +95,7 @@ def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: P
     kill_client(mock, address, event)
     assert len(mock.control.charges()) == charges
     store = SqlStore(address)
-    state = store.budget(KEY)
+    state = store.budget(BUDGET_KEY)
     kept = () if state is None else (state.spent, state.reserved, state.unknown)
     assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[place]
     now = dt.datetime.now(dt.UTC)
@@ -106,7 +105,7 @@ def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: P
         searches = search(open_charges({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
     assert [each.outcome for each in searches] == ([outcome] if outcome else [])
     assert all(each.charge.call.id and each.reason for each in searches)
-    state = store.budget(KEY)
+    state = store.budget(BUDGET_KEY)
     if state is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.
         assert (state.spent, state.reserved) == (charges, 0)

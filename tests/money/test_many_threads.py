@@ -7,22 +7,22 @@ import threading
 import time
 
 import pytest
+from kit.attempts import budget_key
 from kit.fakes import picture, together
 from kit.gate_clocks import SharedClock
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
-from facematch_core import BudgetExceeded, Environment, FaceVerifier
+from facematch_core import BudgetExceeded, FaceVerifier
 from facematch_core.errors import BreakerOpen, VendorError
 from facematch_core.resilience import (
     BreakerState,
     Budget,
     CircuitBreaker,
-    Period,
     RateLimiter,
     RateWindow,
     Retry,
 )
-from facematch_core.store import BudgetKey, MemoryStore, SqlStore
+from facematch_core.store import MemoryStore, SqlStore
 from facematch_mock_server import Fault
 
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
@@ -100,11 +100,7 @@ def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR091
         clock=world.clock,
     )
     in_threads(lambda: spend(verifier))
-    standing = store.budget(
-        BudgetKey(
-            name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
-        )
-    )
+    standing = store.budget(budget_key(vendor))
     charges = len(world.charges(vendor))
     assert (standing.reserved, standing.spent + standing.unknown) == (0, CAP)
     assert standing.spent <= charges <= CAP

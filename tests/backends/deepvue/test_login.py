@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from kit.fakes import picture, together
+from kit.fakes import child_says_yes, picture, together
 
 import facematch_core as fm
 
@@ -160,17 +159,6 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
     assert len(deepvue.requests_to(LOGIN)) == 1
 
 
-def ended_well(child):
-    process = os.fork()
-    if process == 0:
-        try:
-            signal.alarm(20)  # ends the child if it waits for a thread of its parent
-            os._exit(0 if child() else 1)
-        finally:
-            os._exit(2)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
-
-
 @contextlib.contextmanager
 def slow_login(deepvue, ask):
     """A call whose login has begun; in the end it goes on, and the call is answered."""
@@ -228,7 +216,7 @@ def test_a_fork_during_a_login_makes_its_own(open_backend, deepvue, make_call):
             deepvue.before_login = lambda: None
             return backend.match(make_call(deadline_s=20.0)).is_match and logins() == 1
 
-        assert ended_well(child)
+        assert child_says_yes(child)
 
 
 def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(open_backend, deepvue, make_call):

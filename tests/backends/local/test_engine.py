@@ -2,7 +2,6 @@ import copy
 import io
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import textwrap
@@ -10,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from kit.fakes import child_says_yes
 from PIL import Image
 
 from facematch_core.errors import InvalidImage
@@ -206,14 +206,14 @@ def test_an_engine_loads_nothing_heavy_until_it_is_used_and_names_a_package_that
 def test_a_forked_child_uses_no_lock_and_no_model_of_its_parent(engine):
     """Another thread may have been inside of them, and they stay locked there for ever."""
     cache, inherited = FaceCache(1), engine.models
+
+    def has_models_of_its_own():
+        cache.clear()
+        engine.close()
+        return engine.models is not inherited
+
     with cache.memory.lock:
-        child = os.fork()
-        if child == 0:
-            signal.alarm(20)
-            cache.clear()
-            engine.close()
-            os._exit(0 if engine.models is not inherited else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert child_says_yes(has_models_of_its_own)
 
 
 @pytest.mark.slow

@@ -8,14 +8,14 @@ import itertools
 from functools import partial
 
 import attrs
+from kit.attempts import budget_key
 from kit.fakes import picture
 from kit.money.lines import PAID, TwoVendors
 
 from facematch_core import Charged, EventKind, FaceMatchError, FaceVerifier, Failover, VendorError
 from facematch_core.http import HttpRequest
-from facematch_core.models import Environment
-from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
-from facematch_core.store import BudgetKey, MemoryStore
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow, Retry
+from facematch_core.store import MemoryStore
 from facematch_mock_server import Fault
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Stage
 
@@ -292,10 +292,7 @@ class FaultClient:
             for event in self.events
             if event.backend == vendor and event.kind in words
         ]
-        key = BudgetKey(
-            name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
-        )
-        standing = self.store.budget(key)
+        standing = self.store.budget(budget_key(vendor))
         if "budget" in self.gates and standing:
             kept = [word for word in ("spent", "unknown") if getattr(standing, word)]
             assert kept == words, (vendor, kept, words)
