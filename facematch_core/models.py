@@ -609,7 +609,7 @@ class Document:
             raise ValueError(
                 f"This version reads result documents of schema {SCHEMA}, not "
                 f"{document.get('schema')!r:.40}: read it with the version of facematch that wrote "
-                "it (schema 0 is that of facematch 0.1)."
+                "it."
             )
         if document.get("kind") != cls.kind:
             raise ValueError(
@@ -837,10 +837,6 @@ def _one_line(text: str) -> str:
     return text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1].rstrip()}…"
 
 
-#: What every record of facematch 0.1 has.
-_RECORD_OF_0_1 = {"schema": 0, "kind": "attempt"}
-
-
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
     """What to remember of a call to find it in the vendor's records later.
@@ -877,14 +873,6 @@ class CallRecord(Document):
     def retention(self) -> Retention:
         """What the vendor was asked to keep, as a call has it."""
         return Retention.KEEP if self.kept else Retention.MINIMAL
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote, or what 0.1 wrote of an attempt; else `ValueError`."""
-        is_object = isinstance(document, Mapping)  # a file may hold anything
-        if is_object and _RECORD_OF_0_1.items() <= document.items():
-            document = {**document, "schema": SCHEMA, "kind": cls.kind}
-        return super().from_dict(document)
 
 
 @attrs.frozen(kw_only=True)

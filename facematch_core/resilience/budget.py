@@ -11,6 +11,8 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from facematch_core import errors
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import Deadline
@@ -120,7 +122,7 @@ class Budget(Policy):
             return lambda _outcome: None
         send_by = context.deadline.send_by
         reservation = Reservation(
-            call=context.call,
+            call=attrs.evolve(context.call, caller_ref=None),
             number=context.number,
             key=self._key(context),
             amount=self._price_of(context.call.operation),

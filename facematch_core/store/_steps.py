@@ -20,8 +20,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
-#: Of the tables and of what is in them. A store of 0.1 or 0.2 has 1, and is brought up when it is
-#: opened; a store of another version is left alone.
+#: Of the tables and of what is in them; a store of another version is left alone.
 VERSION: Final = 2
 
 METADATA: Final = sa.MetaData()
@@ -151,7 +150,7 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
 
 
 def make_tables(connection: sa.Connection) -> int:
-    """Create or upgrade the tables where needed, and return their version."""
+    """Create the tables where needed, and return their version."""
     if connection.dialect.name == "postgresql":
         # Of several processes that start at once, one creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
@@ -160,15 +159,6 @@ def make_tables(connection: sa.Connection) -> int:
     if version is None:
         METADATA.create_all(connection)
         connection.execute(STORE.insert().values(version=VERSION))
-    elif version == 1:
-        # Version 1 kept the process of a call, and budgets of a run, which end with their process.
-        for name in ("host", "pid", "run"):
-            connection.exec_driver_sql(f"ALTER TABLE {ATTEMPTS} DROP COLUMN {name}")
-        runs = sa.select(BUDGETS.c.budget).where(BUDGETS.c.period == "run")
-        connection.execute(ATTEMPTS.delete().where(ATTEMPTS.c.budget.in_(runs)))
-        connection.execute(BUDGETS.delete().where(BUDGETS.c.period == "run"))
-        connection.execute(STORE.update().values(version=VERSION))
-        version = VERSION
     return version or VERSION
 
 

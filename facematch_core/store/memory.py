@@ -61,15 +61,13 @@ class MemoryStore(CallStore):
             reserved = EXACT.add(state.reserved, reservation.amount)
             return attrs.evolve(state, cap=cap, reserved=reserved)
 
-        call = attrs.evolve(reservation.call, caller_ref=None)
-        entry = attrs.evolve(reservation, call=call)
         with _lock:
             if any(identity in entries for entries in self._open.values()):
                 raise ConfigurationError(records.describe_second_reservation(reservation))
             sums = self._sums.setdefault(key, _Sums(BudgetState(key=key, cap=cap)))
             if not sums.change(set_aside):
                 return attrs.evolve(sums.state, cap=cap)
-            self._open[State.RESERVED][identity] = entry
+            self._open[State.RESERVED][identity] = reservation
             return None
 
     def finalize(

@@ -33,7 +33,7 @@ class State(enum.StrEnum):
 
     #: Its price is set aside: the call is about to be sent, or under way.
     RESERVED = "reserved"
-    #: Whether it was charged is known. (The word in stores of 0.1.)
+    #: Whether it was charged is known.
     FINAL = "settled"
     #: It is over, and whether it was charged is not known.
     UNKNOWN = "unknown"
@@ -117,7 +117,7 @@ class Reservation:
     """One try of one call, as one budget counts it. No picture, no key.
 
     Attributes:
-        call: The call, without `caller_ref` unless the store keeps that.
+        call: The call, without `caller_ref`.
         number: 1 for the first try.
         key: Which sum it counts for.
         amount: How much: 1 call, or its price.

@@ -66,20 +66,17 @@ class SqlStore(CallStore):
     together with the next step. The child of a fork leaves that to its parent.
 
     A new SQLite file is readable by its owner alone. No picture and no key is written, nor anything
-    of the caller's, unless `keep_caller_ref` is set.
+    of the caller's.
 
     ``facematch_store`` holds the version of the tables, ``facematch_budgets`` a row per sum, and
     ``facematch_attempts`` a row per try and sum. Amounts are whole numbers: calls, or millionths of
-    the currency. Times are text, ISO 8601 in UTC. Tables of 0.1 and 0.2 are brought up to version 2
-    when they are opened, and cannot be used by those any more.
+    the currency. Times are text, ISO 8601 in UTC.
 
     Args:
         where: An address as SQLAlchemy reads it (``sqlite:////var/lib/shop/calls.sqlite3``,
             ``postgresql+psycopg://user@host/name``), or an engine. An engine stays its owner's:
             `close` leaves it open, and it keeps its settings: the journal of a file, how long
             connecting takes.
-        keep_caller_ref: Also write each call's `caller_ref`, which makes looking for it in the
-            vendor's records shorter, and may be personal data.
         silence_s: How long a PostgreSQL server may be silent, in seconds, above 0. One that says
             that a row is locked is not. An SQLite file is never silent.
 
@@ -90,17 +87,10 @@ class SqlStore(CallStore):
             `ConfigurationError` here; once the store is open, it is away.
     """
 
-    def __init__(
-        self,
-        where: str | Engine,
-        *,
-        keep_caller_ref: bool = False,
-        silence_s: float = SILENCE_S,
-    ) -> None:
+    def __init__(self, where: str | Engine, *, silence_s: float = SILENCE_S) -> None:
         if type(silence_s) not in (int, float) or not 0 < silence_s < math.inf:
             raise ConfigurationError("SqlStore: silence_s must be a number of seconds above 0.")
         self._database = Database(where, silence_s=silence_s)
-        self._keep_caller_ref = keep_caller_ref
         from . import _steps  # after Database, which says what is missing
 
         self._steps = _steps
@@ -115,9 +105,6 @@ class SqlStore(CallStore):
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        if not self._keep_caller_ref:
-            call = attrs.evolve(reservation.call, caller_ref=None)
-            reservation = attrs.evolve(reservation, call=call)
         return self._database.run(
             self._steps.reserve,
             reservation,

@@ -1,20 +1,16 @@
 """Attempts and stores for the tests of budgets."""
 
-import contextlib
 import datetime as dt
 import itertools
 from decimal import Decimal
-from pathlib import Path
 
 from facematch_core import CallRecord, Charged, Environment, Operation
 from facematch_core.resilience import AttemptContext, Outcome, Period
-from facematch_core.store import BudgetKey, Reservation, SqlStore, expire_reservations
+from facematch_core.store import BudgetKey, Reservation
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
 UNIT = Decimal(1)
-#: As facematch 0.1 wrote it.
-STORE_01 = Path(__file__).parents[1] / "core" / "store" / "store-0.1.sql"
 _numbers = itertools.count()
 
 
@@ -60,22 +56,3 @@ def sums(store, key=BUDGET_KEY):
 def later(**step):
     """A time after `NOW`."""
     return NOW + dt.timedelta(**step)
-
-
-def check_upgrade(address):
-    """What becomes of a store of 0.1."""
-    with contextlib.closing(SqlStore(address)) as store:
-        assert sums(store) == (1, 1, 1)
-        calls = store.open_reservations()
-        assert [(entry.call.kept, entry.state.value) for entry in calls] == [
-            (True, "unknown"),
-            (False, "reserved"),
-            (False, "reserved"),
-        ]
-        assert {budget.key.period for budget in store.budgets()} == {Period.TOTAL, Period.DAY}
-        assert expire_reservations(store, later(minutes=15)) == 2
-        assert store.finalize(calls[0], Charged.YES, at=NOW)
-        assert store.reserve(entry(), Decimal(9)) is None
-        assert sums(store) == (2, 1, 1)
-    with contextlib.closing(SqlStore(address)) as again:
-        assert sums(again) == (2, 1, 1)

@@ -25,7 +25,7 @@ from core.store.machine import Machine
 # The same tests as over the other stores, here over the fixture `store` below.
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
-from kit.attempts import NOW, STORE_01, UNIT, check_upgrade, entry, later, sums
+from kit.attempts import NOW, UNIT, entry, later, sums
 from kit.fakes import FakeBackend, picture
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -467,12 +467,6 @@ def test_no_connection_left_passes(postgres, address, store):
         with pytest.raises(StoreUnavailable):
             store.reserve(entry(), UNIT)
     assert store.reserve(entry(), UNIT) is None
-
-
-def test_a_store_of_01_is_brought_up(address):
-    with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as old:
-        old.execute(STORE_01.read_text())
-    check_upgrade(address)
 
 
 def test_any_order_of_steps_is_as_in_the_model(postgres):

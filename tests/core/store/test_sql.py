@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 import sqlalchemy
-from kit.attempts import BUDGET_KEY, NOW, STORE_01, UNIT, check_upgrade, entry, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 
 from facematch_core import Charged, ConfigurationError
 from facematch_core.store import SqlStore
@@ -32,8 +32,8 @@ def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, t
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_asked(sql, tmp_path):
-    reservation = entry(caller_ref="case-17")
+def test_a_line_holds_facts_about_the_call(sql, tmp_path):
+    reservation = entry()
     sql.reserve(reservation, UNIT)
     sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
@@ -45,18 +45,15 @@ def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_ask
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
     assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
     assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
-    assert not any(b"case-17" in file.read_bytes() for file in tmp_path.glob("attempts*"))
-    with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/b", keep_caller_ref=True)) as store:
-        store.reserve(entry(caller_ref="case-17"), UNIT)
-        assert store.open_reservations()[0].call.caller_ref == "case-17"
 
 
-def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path):
+@pytest.mark.parametrize("version", [1, 3])
+def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path, version):
     sql.close()
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
-        connection.execute("UPDATE facematch_store SET version = 3")
+        connection.execute(f"UPDATE facematch_store SET version = {version}")
         connection.commit()
-    with pytest.raises(ConfigurationError, match="of version 3, and this facematch has version 2"):
+    with pytest.raises(ConfigurationError, match=f"of version {version}, and this"):
         SqlStore(address)
 
 
@@ -178,15 +175,3 @@ def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, t
             sql.reserve(entry(), Decimal(9))
     assert all(str(error).startswith("The store of calls ") for error in errors)
     assert all(error.__context__ is None for error in errors)
-
-
-def test_a_store_of_01_is_brought_up_its_sums_count_on_and_its_calls_are_found(sql, tmp_path):
-    def columns(file):
-        with contextlib.closing(sqlite3.connect(file)) as opened:
-            return {row[1] for row in opened.execute("PRAGMA table_info(facematch_attempts)")}
-
-    old = tmp_path / "old.sqlite3"
-    with contextlib.closing(sqlite3.connect(old)) as opened:
-        opened.executescript(STORE_01.read_text())
-    check_upgrade(f"sqlite:///{old}")
-    assert columns(old) == columns(tmp_path / "attempts.sqlite3")
