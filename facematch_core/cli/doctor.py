@@ -74,16 +74,11 @@ def command(as_json: bool, **options: Any) -> int:
         _show_backend(backend)
     if members and not report["usable"]:
         say(f"cannot be used: {report['problem']}")
-    rows = [
-        (
-            extra["name"],
-            "present" if extra["present"] else "missing",
-            ", ".join(
-                f"{name} {version or 'missing'}" for name, version in extra["packages"].items()
-            ),
-        )
-        for extra in report["extras"]
-    ]
+    rows = []
+    for extra in report["extras"]:
+        versions = (f"{name} {version or 'missing'}" for name, version in extra["packages"].items())
+        state = "present" if extra["present"] else "missing"
+        rows.append((extra["name"], state, ", ".join(versions)))
     if rows:
         print_table(("extra", "state", "packages"), rows, prose=("packages",))
     for extra in report["extras"]:

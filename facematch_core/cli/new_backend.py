@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from string import Template
 
-import attrs
 import click
 
 from facematch_core import __version__
@@ -51,14 +47,6 @@ FILES: tuple[str, ...] = (
 )
 
 
-@attrs.frozen
-class Author:
-    """Who publishes the package; by default who must still be named."""
-
-    name: str = "Your Name"
-    email: str = "you@example.com"
-
-
 @click.command(
     "new-backend",
     short_help="Write a small, complete plug-in repository that passes its own tests.",
@@ -81,8 +69,7 @@ def command(name: str, into: Path) -> None:
     facematch new-backend my-vendor --into ~/src
 
     It is for a vendor with an HTTP API. Its vendor is invented: README.md says what to change, in
-    order. Its author is that of `git config`, if there is one. A folder that exists is never
-    overwritten.
+    order. A folder that exists is never overwritten.
     """
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
@@ -92,20 +79,17 @@ def command(name: str, into: Path) -> None:
             "written."
         )
     check_target("--into", folder, force=False)
-    files = files_for(name, author())
-    # Written beside its place, and moved there: half a repository is none.
+    files = files_for(name)
     with named(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
         try:
             for path, text in files.items():
-                file = scratch / folder.name / path
+                file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
-            # A folder in the one of mkdtemp, which nobody but its owner may read.
-            (scratch / folder.name).rename(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        except BaseException:
+            # Half a repository is none.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     say(
         f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
         "change, in order.",
@@ -125,7 +109,7 @@ def command(name: str, into: Path) -> None:
         click.echo(f"  {typed(words)}")
 
 
-def files_for(name: str, author: Author = Author()) -> dict[str, str]:
+def files_for(name: str) -> dict[str, str]:
     """Path in the repository, with slashes, to text."""
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
@@ -141,9 +125,6 @@ def files_for(name: str, author: Author = Author()) -> dict[str, str]:
         "host": f"api.{hyphened}.example",
         # What it is made by is what it has been tried with.
         "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
-        # A text of JSON is one of TOML.
-        "author": json.dumps(author.name, ensure_ascii=False),
-        "email": json.dumps(author.email, ensure_ascii=False),
     }
 
     def fill(file: str) -> str:
@@ -151,26 +132,6 @@ def files_for(name: str, author: Author = Author()) -> dict[str, str]:
         return Template(path.read_text(encoding="utf-8")).substitute(words)
 
     return {Template(file).substitute(words): fill(file) for file in FILES}
-
-
-def author() -> Author:
-    """Who `git config` says that one is."""
-    name, email = _git_config("user.name"), _git_config("user.email")
-    # Index and build tools refuse others, long after one has forgotten where they came from.
-    if not name.isprintable() or not re.fullmatch(r"[^@\s,<>\"]+@[^@\s,<>\"]+", email):
-        return Author()
-    return Author(name or Author().name, email)
-
-
-def _git_config(key: str) -> str:
-    """A value of git's configuration; empty if there is none, or no git."""
-    git = shutil.which("git")
-    if git is None:
-        return ""
-    process = subprocess.run(  # noqa: S603 - no word of it comes from outside
-        [git, "config", "--get", key], capture_output=True, encoding="utf-8", check=False
-    )
-    return process.stdout.strip()
 
 
 def _check(typed: str) -> None:

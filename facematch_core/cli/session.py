@@ -5,8 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,7 +196,8 @@ def read(
     """Read how far a session has come, and its verdict. Charges nothing."""
     if portrait is not None:
         check_target("--portrait", portrait, force=False)
-    with _open_record(path, arguments) as (sessions, record):
+    sessions, record = _open_record(path, arguments)
+    with sessions:
         look = functools.partial(
             sessions.read, record, with_portrait=portrait is not None, with_way_in=way_in
         )
@@ -207,13 +207,12 @@ def read(
     reasons = result.why_not(
         record.subject_ref, purpose=record.purpose, about=record.about, max_age_s=MAX_AGE_S
     )
-    is_verified = not reasons
     if not arguments["as_json"]:
         _show_result(result, reasons, portrait)
     way = {"way_in": _lay_open(result, arguments)} if way_in else {}
     if arguments["as_json"]:
-        print_json({**result.to_dict(), "is_verified": is_verified, **way})
-    if is_verified:
+        print_json({**result.to_dict(), "is_verified": not reasons, **way})
+    if not reasons:
         return Exit.OK
     if result.state != "decided":
         return Exit.LOOK if result.state in OPEN else Exit.NO
@@ -241,48 +240,41 @@ def _show_result(result: SessionResult, reasons: tuple[str, ...], portrait: Path
 @options.json_option
 def delete(path: Path, **arguments: Any) -> int:
     """Delete a session at the vendor. The record stays: it says what was deleted."""
-    with _open_record(path, arguments) as (sessions, record):
+    sessions, record = _open_record(path, arguments)
+    with sessions:
         deletion = sessions.delete(record)
     if arguments["as_json"]:
         print_json({"state": deletion.state, "face_kept": deletion.face_kept})
         return Exit.OK
     say(deletion.state.value.replace("_", " "))
-    faces = {
-        None: "whether it keeps the face is not known",
-        True: "it keeps the face",
-        False: "it keeps no face",
-    }
-    say(f"  {record.backend}: {faces[deletion.face_kept]}")
+    verb = {True: "keeps the face", False: "keeps no face", None: "does not say if it keeps a face"}
+    say(f"  {record.backend} {verb[deletion.face_kept]}")
     return Exit.OK
 
 
-@contextmanager
-def _open(target: options.Target, **expected: Any) -> Iterator[Sessions]:
+def _open(target: options.Target, **expected: Any) -> Sessions:
     """What starts and reads sessions, after stderr has shown who else gets the faces."""
     from facematch_core.config.opening import open_sessions
 
     target.announce_plan()
     profile = target.profile_name()
-    with (
-        open_sessions(target.backend or options.FALLBACK, **expected)
-        if profile is None
-        else open_sessions(profile=profile, config=target.config, **expected)
-    ) as sessions:
-        yield sessions
+    if profile is None:
+        return open_sessions(target.backend or options.FALLBACK, **expected)
+    return open_sessions(profile=profile, config=target.config, **expected)
 
 
-@contextmanager
-def _open_record(
-    path: Path, arguments: Mapping[str, Any]
-) -> Iterator[tuple[Sessions, SessionRecord]]:
+def _open_record(path: Path, arguments: Mapping[str, Any]) -> tuple[Sessions, SessionRecord]:
     """The record in a file, and what it was started by, unless a profile is named."""
     record = _read_record(path)
-    profile = arguments["profile"] or record.profile
-    backend = record.backend if profile is None and arguments["config"] is None else None
-    target = options.Target(backend, profile, arguments["config"])
+    profile, config = arguments["profile"] or record.profile, arguments["config"]
+    backend = record.backend if profile is None and config is None else None
     compared_with = record.compared_with or "given"
-    with _open(target, expects=record.expects, compared_with=compared_with) as sessions:
-        yield sessions, record
+    sessions = _open(
+        options.Target(backend, profile, config),
+        expects=record.expects,
+        compared_with=compared_with,
+    )
+    return sessions, record
 
 
 def _read_record(path: Path) -> SessionRecord:

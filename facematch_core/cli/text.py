@@ -150,13 +150,10 @@ def error_document(error: BaseException) -> dict[str, Any]:
         "class": type(error).__name__,
         "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
         "exit_code": code_of(error),
-        **dict.fromkeys(_FACTS),
+        **{name: getattr(error, name, None) for name in _FACTS},
     }
     if isinstance(error, errors.VendorError):
-        document |= {name: getattr(error, name) for name in _FACTS}
         document |= {"billing": written(error.billing), "ids": written(error.ids)}
-    elif isinstance(error, errors.Unsupported):
-        document["backend"] = error.backend
     if isinstance(error, FaceMatchError):
         if error.liveness is not None:
             document["liveness"] = error.liveness.to_dict()

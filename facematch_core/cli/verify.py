@@ -142,21 +142,18 @@ def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[st
             "-o is an option of one backend, and this profile is a failover: name the profile "
             "of one of its members."
         )
-    call = {
-        # As a Threshold: the command line has warned of a fraction in its own words.
-        name: Threshold(arguments[name])
-        for name in ("threshold", "liveness_threshold")
+    # As a Threshold: the command line has warned of a fraction in its own words.
+    kinds = {"threshold": Threshold, "liveness_threshold": Threshold, "max_fmr": float}
+    call: dict[str, Any] = {
+        name: kind(arguments[name])
+        for name, kind in kinds.items()
         if arguments.get(name) is not None
     }
-    return {
-        **call,
-        **({"max_fmr": arguments["max_fmr"]} if arguments.get("max_fmr") is not None else {}),
-        "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL,
-        "rotate": arguments["rotate"],
-        "options": options.read_vendor_options(backend, backend.capabilities.options, words)
-        if backend is not None
-        else None,
-    }
+    if backend is not None:
+        can = backend.capabilities.options
+        call["options"] = options.read_vendor_options(backend, can, words)
+    retention = Retention.KEEP if arguments["keep"] else Retention.MINIMAL
+    return {**call, "retention": retention, "rotate": arguments["rotate"]}
 
 
 def _warn_of_calibration(verifier: Verifier, arguments: Mapping[str, Any]) -> None:
@@ -201,7 +198,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         _warn_of_calibration(verifier, arguments)
         outcomes = verifier.verify_many(
-            ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
+            ((*pair.paths, pair.cells["key"]) for pair in stopping.until_stopped(pairs)),
             max_workers=arguments["workers"] or WORKERS,
             **call,
         )
@@ -213,7 +210,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
             raise write_error("--out", target, error) from None
         with named(target), file:
             for pair, outcome in _write_outcomes(outcomes, pairs, file, form):
-                summary.add(pair.line, outcome)
+                summary.add(pair.cells["line"], outcome)
     document = {**summary.to_dict(len(pairs), stopping.signal), "out": str(target)}
     if arguments["as_json"]:
         print_json(document)
@@ -230,16 +227,10 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
 
 
 class Pair(NamedTuple):
-    """One pair of a file: its line, from 1, its names and key as they are there, its pictures."""
+    """One pair of a file: its line, from 1, key and names as they are there; and its pictures."""
 
-    line: int
-    probe: str
-    reference: str
-    key: str | None
+    cells: dict[str, Any]
     paths: tuple[Path, Path]
-
-    def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("line", "key", "probe", "reference")}
 
 
 def _read_pairs(path: Path) -> list[Pair]:
@@ -247,12 +238,11 @@ def _read_pairs(path: Path) -> list[Pair]:
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):
-        names = tuple(row.cells[side] for side in sides)
-        paths = (path.parent / names[0], path.parent / names[1])
-        key = row.cells.get("key") or None
-        pairs.append(Pair(line=row.line, probe=names[0], reference=names[1], key=key, paths=paths))
-        for side, name, picture in zip(sides, names, paths, strict=True):
-            if not os.path.isfile(picture):  # noqa: PTH113 - a name that is too long is no error here
+        names = {side: row.cells[side] for side in sides}
+        cells = {"line": row.line, "key": row.cells.get("key") or None, **names}
+        pairs.append(Pair(cells, (path.parent / names["probe"], path.parent / names["reference"])))
+        for side, name in names.items():
+            if not os.path.isfile(path.parent / name):  # noqa: PTH113 - a name that is too long is no error here
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
     refuse_file(path, problems)
     return pairs
@@ -272,12 +262,12 @@ def _write_outcomes(
         for outcome in outcomes:
             pair, result, error = pairs[outcome.index], outcome.result, outcome.error
             if table is not None:
-                cells = pair.to_dict() | _cells(outcome)
+                cells = pair.cells | _cells(outcome)
                 table.writerow({name: csv_cell(value) for name, value in cells.items()})
             else:
                 line = {
                     "index": outcome.index,
-                    **pair.to_dict(),
+                    **pair.cells,
                     "result": None if result is None else result.to_dict(),
                     "error": None if error is None else error_document(error),
                 }

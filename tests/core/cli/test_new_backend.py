@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli.new_backend import LONGEST, Author, files_for
+from facematch_core.cli.new_backend import LONGEST, files_for
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -49,8 +49,6 @@ def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypa
         "facematch conformance my-vendor",
     ]
     assert run("new-backend", "acme", "--into", "x").exit_code == 0
-    # Nor is git needed, which names the author.
-    assert Author(**project_of(tmp_path / "x")["authors"][0]) == Author()
     assert {path.name for path in tmp_path.iterdir()} == {"facematch-my-vendor", "x"}
     assert set(written(tmp_path / "facematch-my-vendor")) >= {
         ".github/workflows/test.yml",
@@ -140,44 +138,6 @@ def test_the_name_is_taken_letter_by_letter(typed, package, class_, variable):
     assert f'name = "{typed}"' in backend
     assert files["LICENSE"] == (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert variable in backend
-
-
-@pytest.fixture
-def git(tmp_path_factory, monkeypatch):
-    file = tmp_path_factory.mktemp("git") / "config"
-    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(file))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-
-    def set_(**values):
-        for key, value in values.items():
-            subprocess.run(["git", "config", "--file", file, f"user.{key}", value], check=True)
-
-    return set_
-
-
-def project_of(folder):
-    (repository,) = folder.glob("facematch-*")
-    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-ADA, KING = ({"name": name, "email": "ada@example.org"} for name in ("Ada", 'J. "A" \\ König'))
-
-
-@pytest.mark.parametrize(
-    ("values", "author"),
-    [
-        (ADA, ADA),
-        (KING, KING),
-        ({"name": "Ada"}, None),
-        ({"name": "A\x1b[31mda", "email": "ada@example.org"}, None),
-    ],
-)
-def test_the_author_is_that_of_git_or_a_placeholder(run, tmp_path, git, values, author):
-    """No half of a name, and nothing that an index refuses."""
-    git(**values)
-    run("new-backend", "acme")
-    (named,) = project_of(tmp_path)["authors"]
-    assert Author(**named) == (Author() if author is None else Author(**author))
 
 
 @pytest.mark.parametrize(
