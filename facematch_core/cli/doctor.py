@@ -134,8 +134,8 @@ def _examine(target: Target) -> dict[str, Any]:
             tables = plan.profile.policies
             report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
         # What the backend says of itself, once a verifier took it with all that the profile says.
-        # A store is looked up and not opened: that would make its file, or ask its server.
-        with plan.open(create_stores=False) as verifier:
+        # A store is named and not opened: that would make its file, or ask its server.
+        with plan.open(opens_stores=False) as verifier:
             report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
         report["usable"] = True
     except FaceMatchError as error:

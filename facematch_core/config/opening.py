@@ -236,10 +236,10 @@ class Plan:
         )
         return cls(backend=imported, settings=resolved, profile=profile)
 
-    def open(self, *, create_stores: bool = True, **arguments: Any) -> FaceVerifier:
+    def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
         """A verifier; its arguments override those of the profile.
 
-        With `create_stores=False` a memory stands in for a store whose file does not exist.
+        With `opens_stores=False` a memory stands in for the store of its budget.
         """
         backend, profile = self.open_backend(), self.profile
         try:
@@ -249,7 +249,7 @@ class Plan:
             if "policies" in arguments:  # policies of the profile would go unused
                 tables = {name: table for name, table in tables.items() if name == "retry"}
             policies = _create_policies(
-                tables, profile, backend, clock=arguments.get("clock"), create_stores=create_stores
+                tables, profile, backend, arguments.get("clock"), opens_stores=opens_stores
             )
             verifier = FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
             if "rate_limit" in tables:
@@ -284,7 +284,7 @@ class FailoverPlan:
     profile: FailoverProfile
     members: Mapping[str, Plan]
 
-    def open(self, *, create_stores: bool = True, **arguments: Any) -> Failover:
+    def open(self, **arguments: Any) -> Failover:
         """A failover; `deadline_s` is its own, the other arguments go to every member."""
         for name in (*_THRESHOLDS, "calibration", "policies"):
             if arguments.get(name) is not None:
@@ -297,7 +297,7 @@ class FailoverPlan:
             deadline_s = self.profile.deadline_s
         with contextlib.ExitStack() as stack:
             members = {
-                name: stack.enter_context(member.open(create_stores=create_stores, **arguments))
+                name: stack.enter_context(member.open(**arguments))
                 for name, member in self.members.items()
             }
             failover = Failover(members, deadline_s=deadline_s, clock=arguments.get("clock"))
@@ -587,15 +587,15 @@ def _create_policies(
     tables: Mapping[str, Mapping[str, Any]],
     profile: Profile,
     backend: Backend,
-    *,
     clock: Any,
-    create_stores: bool,
+    *,
+    opens_stores: bool,
 ) -> dict[str, Any]:
     policies: list[Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
         if (table := tables.get("budget")) is not None:
-            policies.append(_create_budget(table, profile, backend, clock, create_stores))
+            policies.append(_create_budget(table, profile, backend, clock, opens_stores))
         if (table := tables.get("circuit_breaker")) is not None:
             policies.append(CircuitBreaker(**table, name=backend.name, clock=clock))
         if (table := tables.get("rate_limit")) is not None:
@@ -608,7 +608,7 @@ def _create_policies(
 
 
 def _create_budget(
-    table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, create_stores: bool
+    table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, opens_stores: bool
 ) -> Budget:
     if ("calls" in table) is ("amount" in table):
         raise ConfigurationError("budget needs calls or amount, and not both.")
@@ -616,7 +616,9 @@ def _create_budget(
         raise ConfigurationError("budget: amount and currency go together.")
     store: CallStore = _MEMORY
     if "store" in table:
-        store = _open_store(table["store"], profile.folder, create=create_stores)
+        address = _read_address(table["store"], profile.folder)
+        if opens_stores:
+            store = _STORES[address] = _STORES.get(address) or SqlStore(address)
     of_vendor = table.get("of") == "vendor"
     return Budget(
         table["calls"] if "calls" in table else table["amount"],
@@ -669,8 +671,8 @@ def _register_rate_limit(verifier: FaceVerifier, settings: tuple[Setting, ...], 
     )
 
 
-def _open_store(setting: Any, folder: Path, *, create: bool) -> CallStore:
-    """The store at an address; a relative file lies beside the configuration."""
+def _read_address(setting: Any, folder: Path) -> str:
+    """The address of a store; a relative file lies beside the configuration."""
     address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
     if isinstance(address, Secret):
         address = address.reveal()
@@ -682,12 +684,7 @@ def _open_store(setting: Any, folder: Path, *, create: bool) -> CallStore:
     if (match := _SQLITE.fullmatch(address)) is not None:
         # Absolute, because the program may change its folder.
         file = resolve_path(match["file"], "store", folder).absolute()
-        if not create and not file.exists():
-            if file.parent.is_dir():
-                return MemoryStore()
+        if not file.parent.is_dir():
             raise ConfigurationError("The folder of the store does not exist: create it.")
-        address = f"{match['kind']}{file}{match['more']}"
-    store = _STORES.get(address)
-    if store is None:
-        store = _STORES[address] = SqlStore(address)
-    return store
+        return f"{match['kind']}{file}{match['more']}"
+    return str(address)

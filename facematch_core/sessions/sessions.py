@@ -94,11 +94,7 @@ class Sessions:
             thresholds are those of records that are planned without, and its
             `require_environment` counts for every answer.
         profile: Name of the profile that it was opened by; None for none.
-        expects: What must be reported and passed: `MATCH`, `LIVENESS`, or both.
-        compared_with: With which picture a face must have been compared, if a match is expected:
-            GIVEN with the reference of each start; DOCUMENT with the one that the person showed,
-            which is anybody's until you compare the name on it; STORED with a face that the vendor
-            had before.
+        expects, compared_with: As for `open_sessions`.
 
     Raises:
         ConfigurationError: it is no `FaceVerifier` (a failover's members start their own), or this

@@ -124,7 +124,7 @@ def test_a_file_that_is_just_here(run, tmp_path):
     assert f"configuration: {user_file}. The facematch.toml of this folder is not read" in words
 
 
-def test_a_store_that_is_not_there_stays_away(run, tmp_path, configured):
+def test_a_store_is_named_and_not_opened(run, tmp_path, configured):
     table = "[profiles.p.budget]\ncalls = 1\nstore = "
     store = '"sqlite:///new.sqlite3"'
     configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{store}\n')
@@ -133,6 +133,9 @@ def test_a_store_that_is_not_there_stays_away(run, tmp_path, configured):
     assert answer.exit_code == 0, answer.output
     assert "calls 1, store" in answer.stdout
     assert sorted(tmp_path.rglob("*")) == before
+    silent = '"postgresql+psycopg://nobody@127.0.0.1:9/calls"'
+    configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{silent}\n')
+    assert run("doctor").exit_code == 0
     missing = '{ env = "NO_SUCH_STORE" }'
     configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n')
     assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
