@@ -68,18 +68,18 @@ class MockAdapter(HTTPAdapter):
         if status is not None:
             self._handler.note(exchange.empty_head(_PEER), "broken request: its head is not taken")
             return call.answer(request.method, AnswerPlan(response=exchange.make_answer(status)))
-        refusal, _, fault = exchange.judge_head(self._handler, request)
-        mid_upload = fault is not None and fault.stage is Stage.MID_UPLOAD
+        refusal = exchange.begin(self._handler, request)
+        mid_upload = request.fault is not None
         is_too_large = len(request.body) > self._handler.max_body_bytes(request)
         if refusal is None and is_too_large and not mid_upload:
             refusal = exchange.too_large(self._handler, request)
         if refusal is not None:
             return call.answer(request.method, AnswerPlan(response=refusal))
-        plan = exchange.carry_out(self._handler, request, fault)
+        plan = exchange.carry_out(self._handler, request)
         while plan.response is not None and plan.response.until is not None:
             time.sleep(0.01)
             request.until = plan.response.until
-            plan = exchange.carry_out(self._handler, request, None)
+            plan = exchange.carry_out(self._handler, request)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:
@@ -87,7 +87,7 @@ class MockAdapter(HTTPAdapter):
             except requests.RequestException:
                 exchange.note_abandoned(self._handler, late, plan.fault)
                 raise
-            plan = exchange.carry_out(self._handler, late, None)
+            plan = exchange.carry_out(self._handler, late)
         return call.answer(request.method, plan)
 
     def _is_stopped(self):

@@ -17,6 +17,11 @@ Headers = tuple[tuple[str, str], ...]
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
+#: The paths that are the mock's own: of the control API, the console, and below that the page on
+#: which somebody plays the person of a hosted session.
+CONTROL = "/__mock__"
+PERSON = f"{CONTROL}/person/"
+
 #: Shows the control API its token.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 #: The claims that an answer rests on.
@@ -54,17 +59,24 @@ class Request:
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
     #: The `Fault` that strikes this call, if it is known already.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: In whose world the call began; None for that of its key.
-    account: Any = attrs.field(default=None, eq=False, repr=False)
+    #: The vendor in the world where the call began; None for whoever has the key by now.
+    vendor: Any = attrs.field(default=None, eq=False, repr=False)
     until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
+    #: Whether it is for the control API, or for what is below its path.
+    is_control: bool = attrs.field(init=False, eq=False, repr=False)
+    #: Whether it is for the control API or for the console's page, and so for no vendor.
+    is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
     _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         # Worked out once: a request is asked for these ten times.
         self.headers = tuple([(name.lower(), value) for name, value in self.headers])
-        self.path = unquote(self.target.partition("?")[0])
         self._first = dict(reversed(self.headers))
+        self.path = path = unquote(self.target.partition("?")[0])
+        self.is_control = path == CONTROL or path.startswith(f"{CONTROL}/")
+        is_page = path == "/" and "text/html" in self._first.get("accept", "")
+        self.is_for_mock = is_page or self.is_control
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:

@@ -334,12 +334,12 @@ class ObservedApp:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._app, name)
 
-    def refuse_early(self, head: Request) -> Response | None:
+    def begin(self, head: Request) -> Response | None:
         # Called once for each request, before any fault strikes it.
         simulator = self._simulator
         if head.path in simulator.calls or head.path.startswith(simulator.session_paths):
             simulator.count()
-        return self._app.refuse_early(head)
+        return self._app.begin(head)
 
     def handle(self, request: Request) -> Response:
         simulator, is_call = self._simulator, request.path in self._simulator.calls

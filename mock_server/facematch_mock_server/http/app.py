@@ -8,7 +8,13 @@ from typing import Any, Protocol
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
 from facematch_mock_server.base.masking import presentable, shorten
-from facematch_mock_server.base.messages import CLAIMS_HEADER, Request, Response, host_in
+from facematch_mock_server.base.messages import (
+    CLAIMS_HEADER,
+    PERSON,
+    Request,
+    Response,
+    host_in,
+)
 from facematch_mock_server.vendors.base import Routed
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
@@ -17,11 +23,12 @@ from facematch_mock_server.world.accounts import (
     Accounts,
     World,
 )
-from facematch_mock_server.world.faults import PERSON, Fault, is_control, is_for_mock
+from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.journal import compose_note
 
 from .control import ControlApi, reply_words
 
+_ACCOUNT = ACCOUNT_HEADER.lower()
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 #: A body from which on a picture that nobody has seen takes tens of milliseconds.
@@ -64,26 +71,43 @@ class App:
         """The first vendor's in the first account."""
         return self.account.world(next(iter(self.accounts.kinds)))
 
-    def account_of(self, head: Request) -> Account:
-        return self._world_of(head).account
-
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just made, counted; None for none."""
         return self.account.faults.at_connection()
 
-    def at_head(self, head: Request) -> tuple[Account | None, Fault | None]:
-        """Whose request it is, None if only its body says so; the fault of its upload, counted."""
-        vendor = None if is_control(head) else self._find_vendor(head)
-        if vendor is None or vendor.is_keyless(head):
-            return None, None
-        account = vendor.world.account
-        return account, vendor.fault_at_head(head) if account.faults else None
+    def begin(self, head: Request) -> Response | None:
+        """404 for an account that is none, 413 for a declared length over the limit, or None: then
+        the head has its vendor, unless its body alone says whose it is, and the upload's fault.
+        """
+        name = head.header(_ACCOUNT)
+        if name is not None and self.accounts.find(name) is None:
+            return self._mark(reply_words(404, NO_ACCOUNT))
+        declared = head.header("content-length") or ""
+        # So many digits are never a length, and turning them into a number costs time.
+        if (
+            declared.isascii()
+            and declared.isdigit()
+            and (len(declared) > 18 or int(declared) > self.max_body_bytes(head))
+        ):
+            return self.too_large(head)
+        vendor = self.vendor_of(head)
+        if vendor is not None and not vendor.is_keyless(head):
+            # It belongs to the account as it is now.
+            head.vendor = vendor
+            if vendor.world.account.faults:
+                head.fault = vendor.fault_at_head(head)
+        return None
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request; raises nothing but what the recognizer raises."""
-        if not self._has_own_name(request):
-            claims = self.world.claims.citations()
-            return self._mark(claims.sealed(claims.answer("host")))
+        # A page in a browser can have its own name point to the loopback; then it asks under that
+        # name. Beyond the loopback a server may have any name.
+        host = host_in(request.header("host") or "127.0.0.1")
+        if host is None or not (self.accounts.is_open or is_loopback(host)):
+            kinds = self.accounts.kinds.values()
+            if host is None or request.is_for_mock or not any(k.has_host(host) for k in kinds):
+                claims = self.world.claims.citations()
+                return self._mark(claims.sealed(claims.answer("host")))
         if request.path.startswith(PERSON):
             if self.person is None:
                 return self._mark(reply_words(404, "There is no page of a person here."))
@@ -92,20 +116,10 @@ class App:
             return self._handle(request)
         return self.console.handle(request, self._handle)
 
-    def _has_own_name(self, head: Request) -> bool:
-        """Whether a request names this server, or a vendor that it imitates."""
-        # A page in a browser can have its own name point to the loopback; then it asks under that
-        # name. Beyond the loopback a server may have any name.
-        host = host_in(head.header("host") or "127.0.0.1")
-        if host is None or self.accounts.is_open or is_loopback(host):
-            return host is not None
-        kinds = self.accounts.kinds.values()
-        return not is_for_mock(head) and any(kind.has_host(host) for kind in kinds)
-
     def _handle(self, request: Request) -> Response:
-        if is_control(request):
+        if request.is_control:
             return self._mark(self._control.handle(request))
-        vendor = self._find_vendor(request)
+        vendor = self.vendor_of(request)
         if vendor is not None:
             return self._mark(vendor.handle(request), vendor.world)
         from difflib import get_close_matches  # not above: few requests need a hint
@@ -121,32 +135,17 @@ class App:
     def is_slow(self, request: Request) -> bool:
         """Whether others should not wait for this answer."""
         # A list or a reset of ours may be long, a large picture takes long to decode.
-        return self.has_engine or len(request.body) > LONG_BODY_BYTES or is_for_mock(request)
+        return self.has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 
     def latency_s(self, head: Request) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        is_late = head.account is None or head.account.latency.spans
-        vendor = self._find_vendor(head) if is_late else None
-        if vendor is None:
-            return 0.0
-        return vendor.world.account.latency.draw(vendor.operation(head))
-
-    def refuse_early(self, head: Request) -> Response | None:
-        """404 for an account that is none, 413 for a declared length over the limit, or None."""
-        name = head.header(ACCOUNT_HEADER.lower())
-        if name is not None and self.accounts.find(name) is None:
-            return self._mark(reply_words(404, NO_ACCOUNT))
-        declared = head.header("content-length") or ""
-        if not (declared.isascii() and declared.isdigit()):
-            return None
-        # So many digits are never a length, and turning them into a number costs time.
-        if len(declared) < 19 and int(declared) <= self.max_body_bytes(head):
-            return None
-        return self.too_large(head)
+        vendor = self.vendor_of(head)
+        latency = None if vendor is None else vendor.world.account.latency
+        return latency.draw(vendor.operation(head)) if latency and latency.spans else 0.0
 
     def max_body_bytes(self, head: Request) -> int:
         # The page of a person takes pictures.
-        is_small = is_control(head) and not head.path.startswith(PERSON)
+        is_small = head.is_control and not head.path.startswith(PERSON)
         return MAX_CONTROL_BYTES if is_small else MAX_BODY_BYTES
 
     def too_large(self, head: Request) -> Response:
@@ -158,21 +157,22 @@ class App:
         """Write into the journal what a transport did by itself."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
-    def _find_vendor(self, head: Request) -> Routed | None:
-        """The vendor that answers, by its own host, else by the path; in the key's account."""
+    def vendor_of(self, head: Request) -> Any:
+        """The `Routed` that answers: by its own host, else by the path, in the key's account; None
+        for none."""
+        if head.vendor is not None or head.is_control:
+            return head.vendor
         # The paths are the same in every account.
-        worlds, host = self.accounts.main.worlds, head.header("host")
-        by_host = (each for each in worlds if len(worlds) > 1 and each.kind.has_host(host))
-        by_path = (each for each in worlds if each.behaviour.owns(head))
-        world = next(by_host, None) or next(by_path, None)
-        if world is None:
+        kinds, main, host = self.accounts.kinds.values(), self.accounts.main, head.header("host")
+        by_host = (kind for kind in kinds if len(kinds) > 1 and kind.has_host(host))
+        by_path = (kind for kind in kinds if main.world(kind.name).behaviour.owns(head))
+        kind = next(by_host, None) or next(by_path, None)
+        if kind is None:
             return None
-        account = head.account or self.accounts.owner_of(world.kind, head) or world.account
-        behaviour: Routed = account.world(world.vendor).behaviour
-        return behaviour
+        return (self.accounts.owner_of(kind, head) or main).world(kind.name).behaviour
 
     def _world_of(self, head: Request) -> World:
-        vendor = self._find_vendor(head)
+        vendor = self.vendor_of(head)
         return self.world if vendor is None else vendor.world
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:

@@ -20,7 +20,7 @@ import httptools
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.http import exchange
 from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
-from facematch_mock_server.world.faults import Fault, Kind, Stage, is_for_mock
+from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 if TYPE_CHECKING:
     import ssl
@@ -254,23 +254,22 @@ class Connection(asyncio.BufferedProtocol):
         """One request and its answer; whether the connection goes on after it."""
         self._quiet_s = _QUIET_S
         beginning = yield from self._read_head()
-        head, limit = beginning.head, handler.max_body_bytes(beginning.head)
-        refusal, account, fault = exchange.judge_head(handler, head)
+        head = beginning.head
+        refusal = exchange.begin(handler, head)
         if refusal is not None:
             return self._refuse(refusal, head.method)
-        within = fault is not None and fault.stage is Stage.MID_UPLOAD
-        body = yield from self._read_body(beginning, limit, within=within)
+        body = yield from self._read_body(beginning, handler.max_body_bytes(head))
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
-        head.body, head.account = body, account
+        head.body = body
         self._deadline, self._quiet_s = math.inf, 0.0
-        plan, pause_s = (yield from self._carry_out(handler, head, fault)), 0.005
+        plan, pause_s = (yield from self._carry_out(handler, head)), 0.005
         while plan.response is not None and plan.response.until is not None:
             # It takes no thread meanwhile, and ends with its client.
             yield from self._pause(_WaitFor.MOMENT, pause_s)
             pause_s = min(2 * pause_s, _EVERY_S)
             head.until = plan.response.until
-            plan = yield from self._carry_out(handler, head, None)
+            plan = yield from self._carry_out(handler, head)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:
@@ -278,17 +277,15 @@ class Connection(asyncio.BufferedProtocol):
             except GeneratorExit:
                 exchange.note_abandoned(handler, late, plan.fault)
                 raise
-            plan = yield from self._carry_out(handler, late, None)
+            plan = yield from self._carry_out(handler, late)
         closes = beginning.closes or exchange.is_by_page(head)
         return (yield from self._deliver(plan, head.method, close=closes)) and not closes
 
-    def _carry_out(
-        self, handler: Handler, request: Request, fault: Fault | None
-    ) -> Work[AnswerPlan]:
+    def _carry_out(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
         if not handler.is_slow(request):
-            return exchange.carry_out(handler, request, fault)
-        threads = self._service.threads(is_for_mock(request))
-        future = self._loop.run_in_executor(threads, exchange.carry_out, handler, request, fault)
+            return exchange.carry_out(handler, request)
+        threads = self._service.threads(request.is_for_mock)
+        future = self._loop.run_in_executor(threads, exchange.carry_out, handler, request)
         future.add_done_callback(lambda _: self._wake(_WaitFor.WORKER))
         yield _WaitFor.WORKER
         return future.result()
@@ -313,16 +310,18 @@ class Connection(asyncio.BufferedProtocol):
             raise _BrokenRequest(431, "the head is too long")
         return _parse_head(bytes(self._take(length)), self._peer)
 
-    def _read_body(self, head: _ParsedHead, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """The body, None if it is over the limit, nothing if a fault strikes `within` it."""
-        length = head.length
-        if head.expects_continue and (length is None or 0 < length <= limit):
+    def _read_body(self, parsed: _ParsedHead, limit: int) -> Work[bytearray | None]:
+        """The body, None if it is over the limit, nothing if a fault strikes within it."""
+        length, within = parsed.length, parsed.head.fault is not None
+        if parsed.expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
         if length is None:
             return (yield from self._read_chunked(limit, within=within))
         if length > limit:
             return None
-        yield from self._read_until((length + 1) // 2 if within else length)
+        needed = (length + 1) // 2 if within else length
+        if self._count < needed:
+            yield from self._read_until(needed)
         return bytearray() if within else self._take(length)
 
     def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
@@ -459,7 +458,7 @@ class _ParsedHead:
 
 class _Headers(list[tuple[str, str]]):
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
+        self.append((name.decode("latin-1").lower(), value.strip(b" \t").decode("latin-1")))
 
 
 def _parse_head(text: bytes, peer: str) -> _ParsedHead:

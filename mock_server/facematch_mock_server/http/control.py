@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import media_type
-from facematch_mock_server.base.messages import TOKEN_HEADER, Request, Response
+from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response
 from facematch_mock_server.base.operations import Typed
 from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
-from facematch_mock_server.world.faults import CONTROL
 
 if TYPE_CHECKING:
     from facematch_mock_server.base.operations import Operation

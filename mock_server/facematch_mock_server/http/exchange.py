@@ -8,15 +8,14 @@ import json
 import logging
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import attrs
 
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request, Response
 from facematch_mock_server.claims import MissingClaimError
-from facematch_mock_server.world.accounts import Account
-from facematch_mock_server.world.faults import Fault, Kind, Stage, is_for_mock
+from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -26,10 +25,9 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it: `App` says what each of these is. Safe across threads."""
 
-    def account_of(self, head: Request) -> Account: ...
     def at_connection(self) -> Fault | None: ...
-    def at_head(self, head: Request) -> tuple[Account | None, Fault | None]: ...
-    def refuse_early(self, head: Request) -> Response | None: ...
+    def begin(self, head: Request) -> Response | None: ...
+    def vendor_of(self, head: Request) -> Any: ...
     def max_body_bytes(self, head: Request) -> int: ...
     def handle(self, request: Request) -> Response: ...
     def too_large(self, head: Request) -> Response: ...
@@ -47,7 +45,7 @@ class AnswerPlan:
     #: How sending it goes wrong, never at `Stage.ANSWER`.
     fault: Fault | None = None
     #: The request, if nothing is carried out yet: after `fault.seconds` its `carry_out` without a
-    #: fault is, or its client is gone. It keeps its account, so that none of it happens in a world
+    #: fault is, or its client is gone. It keeps its vendor, so that none of it happens in a world
     #: that begins meanwhile.
     postponed: Request | None = None
 
@@ -56,7 +54,7 @@ def is_by_page(head: Request) -> bool:
     """Whether the console in a browser asks, or anybody the control API."""
     # Those connections are closed after each answer: when a kept one dies, a browser sends its POST
     # again by itself, and the fault that was set would charge twice and never be seen.
-    if is_for_mock(head) or head.header("sec-fetch-site") == "same-origin":
+    if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
     return origin is not None and origin.partition("://")[2] == head.header("host")
@@ -70,33 +68,31 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
     return fault
 
 
-def judge_head(
-    handler: Handler, head: Request
-) -> tuple[Response | None, Account | None, Fault | None]:
-    """What a head decides: an answer without the body, or the account and the upload's fault."""
-    # It belongs to the account as it is now. One that is refused meets no fault and uses none up.
-    refusal = _guard(lambda: handler.refuse_early(head))
-    return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
+def begin(handler: Handler, head: Request) -> Response | None:
+    """The answer to a head without its body; None if it goes on, as `head` says then."""
+    return _guard(handler.begin, head)
 
 
 def too_large(handler: Handler, head: Request) -> Response:
-    return _guard(lambda: handler.too_large(head))
+    return _guard(handler.too_large, head)
 
 
-def carry_out(handler: Handler, request: Request, fault: Fault | None) -> AnswerPlan:
-    """Carry out what is to be carried out, and say what is sent; `fault` is that of the upload."""
-    if fault is not None:  # nothing is carried out, so nothing else writes the request down
-        handler.note(request, str(fault))
-        return AnswerPlan(fault=fault)
-    response = _guard(lambda: handler.handle(request))
-    fault = response.fault
+def carry_out(handler: Handler, request: Request) -> AnswerPlan:
+    """Carry out what is to be carried out, and say what is sent."""
+    upload = request.fault
+    if upload is not None and upload.stage is Stage.MID_UPLOAD:
+        # Nothing is carried out, so nothing else writes the request down.
+        handler.note(request, str(upload))
+        return AnswerPlan(fault=upload)
+    response = _guard(handler.handle, request)
+    fault: Fault | None = response.fault
     if fault is None:
         seconds = handler.latency_s(request)
         if seconds:
             fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
         return AnswerPlan(response=response, fault=fault)
     if fault.is_postponed:
-        bound = attrs.evolve(request, fault=fault, account=handler.account_of(request))
+        bound = attrs.evolve(request, fault=fault, vendor=handler.vendor_of(request))
         return AnswerPlan(fault=fault, postponed=bound)
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return AnswerPlan(fault=fault)
@@ -111,10 +107,10 @@ def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
     handler.note(request, f"{fault}; the client did not wait")
 
 
-def _guard(ask: Callable[[], R]) -> R:
+def _guard(ask: Callable[[Request], R], request: Request) -> R:
     """The app's answer if it can be sent; else, whatever went wrong, a 500 of ours."""
     try:
-        response = ask()
+        response = ask(request)
         if response is not None:
             for name, value in response.headers:
                 if not _is_line(name, value):

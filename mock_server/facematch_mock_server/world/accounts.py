@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from facematch_mock_server.base.masking import shorten
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import PERSON, Request
 from facematch_mock_server.base.state import size_of
 
 from .clock import Ids, VirtualClock
-from .faults import PERSON, Faults
+from .faults import Faults
 from .journal import Entry, Journal
 from .kinds import Chosen, VendorKind
 from .pictures import Pictures

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from facematch_mock_server.base.masking import show_rule
-from facematch_mock_server.base.messages import HEADER_NAME, HEADER_VALUE, Request
+from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
@@ -42,10 +42,6 @@ def copy_json(value: Any, depth: int = 0) -> Any:
     )
 
 
-#: Where the control API begins.
-CONTROL = "/__mock__"
-#: What the paths of the page begin with on which somebody plays the person of a hosted session.
-PERSON = f"{CONTROL}/person/"
 #: What an answer has from the transport, or as the mock's: no fault changes these.
 _NOT_ITS_OWN = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
@@ -106,18 +102,6 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
 #: Whether the call is carried out, by stage; at those that are not here the rule says so.
 CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
 CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
-
-
-def is_for_mock(head: Request) -> bool:
-    """Whether a request is for the control API or the console, and so for no vendor."""
-    if head.path == "/":
-        return "text/html" in (head.header("accept") or "")
-    return is_control(head)
-
-
-def is_control(head: Request) -> bool:
-    """Whether a request is for a path of the control API, or for one of the console below it."""
-    return head.path == CONTROL or head.path.startswith(f"{CONTROL}/")
 
 
 def _as_headers(value: Any) -> dict[str, str | None]:

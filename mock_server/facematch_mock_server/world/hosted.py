@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_core.backend.kinds import nearest
+from facematch_mock_server.base.messages import PERSON
 from facematch_mock_server.base.operations import Extension, operation
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
 from .accounts import CLOSED, Account, World
-from .faults import PERSON
 from .services import Hosted, Session
 
 R = TypeVar("R")

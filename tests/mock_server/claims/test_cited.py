@@ -103,7 +103,7 @@ def answer_with_fault(status, kind="status", request=json(MATCH_PATH, b"{}"), **
 def refused(path):
     """The answer to a length that is declared too high."""
     head = Request(method="POST", target=path, headers=(("Content-Length", "99999999"),))
-    return lambda engine: engine.refuse_early(head)
+    return lambda engine: engine.begin(head)
 
 
 def of_anothers_session(engine):

@@ -157,7 +157,7 @@ class Engine:
     def handle(self, request):
         return self.response
 
-    def refuse_early(self, head):
+    def begin(self, head):
         return None
 
 
@@ -214,10 +214,10 @@ def test_only_calls_are_counted_and_remembered():
     simulator = Simulator()
     line = ObservedApp(Engine(Response(status=200)), simulator)
     other = Request(method="POST", target="/login", body=b"secret")
-    line.refuse_early(other)
+    line.begin(other)
     line.handle(other)
     assert (simulator.requests_seen, simulator.last) == (0, None)
-    line.refuse_early(CALL)
+    line.begin(CALL)
     assert (simulator.requests_seen, simulator.last) == (1, None)
     line.handle(CALL)
     got = simulator.last

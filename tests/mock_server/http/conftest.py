@@ -35,20 +35,19 @@ class FakeEngine:
         self.limit = limit
         self.handled = []
         self.notes = []
-        self.account = self
 
-    def account_of(self, head):
+    def vendor_of(self, head):
         return self
 
     def at_connection(self):
         return self.faults.at_connection()
 
-    def at_head(self, head):
-        return None, self.faults.at_head(lambda rule: rule.fits(head))
-
-    def refuse_early(self, head):
+    def begin(self, head):
         declared = head.header("content-length")
-        return self.too_large(head) if declared and int(declared) > self.limit else None
+        if declared and int(declared) > self.limit:
+            return self.too_large(head)
+        head.fault = self.faults.at_head(lambda rule: rule.fits(head))
+        return None
 
     def max_body_bytes(self, head):
         return self.limit

@@ -73,7 +73,7 @@ def head(path, length):
 )
 def test_a_length_over_the_limit_is_refused_early(path, length, status):
     engine = didit.new_engine()
-    response = engine.refuse_early(head(path, length))
+    response = engine.begin(head(path, length))
     assert (response and response.status) == status
     if response:
         assert any(claim.startswith("mock.limit.") for claim in response.claims)
@@ -84,9 +84,7 @@ def test_a_length_over_the_limit_is_refused_early(path, length, status):
 def test_a_body_that_grew_over_the_limit_is_refused_as_a_declared_one():
     engine = didit.new_engine()
     assert engine.max_body_bytes(head(MATCH_PATH, "0")) == LIMIT
-    assert engine.too_large(head(MATCH_PATH, "0")) == engine.refuse_early(
-        head(MATCH_PATH, str(LIMIT + 1))
-    )
+    assert engine.too_large(head(MATCH_PATH, "0")) == engine.begin(head(MATCH_PATH, str(LIMIT + 1)))
 
 
 #: status -> body, claim

@@ -14,7 +14,11 @@ from facematch_mock_server.http import exchange
 from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
-REQUEST = Request(method="POST", target="/x", body=b"abc")
+
+
+def post():
+    return Request(method="POST", target="/x", body=b"abc")
+
 
 PLACES = [
     (f"{stage}.{kind}", executed)
@@ -31,8 +35,9 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     """Mid-upload never, in the answer's course always, else as the fault says: at most once."""
     fault = make_fault(place, executed=executed, status=500)
     engine = make_engine(fault)
-    drawn = exchange.judge_head(engine, REQUEST)[2]
-    delivery = exchange.carry_out(engine, REQUEST, drawn)
+    request = post()
+    assert exchange.begin(engine, request) is None
+    delivery = exchange.carry_out(engine, request)
     done = {
         Stage.MID_UPLOAD: False,
         Stage.AFTER_UPLOAD: bool(executed),
@@ -55,12 +60,13 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
 
 
 def test_without_a_fault_the_engines_answer_is_whole(engine):
-    assert exchange.judge_head(engine, REQUEST) == (None, None, None)
-    delivery = exchange.carry_out(engine, REQUEST, None)
+    request = post()
+    assert (exchange.begin(engine, request), request.fault) == (None, None)
+    delivery = exchange.carry_out(engine, request)
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
 
-@pytest.mark.parametrize("name", ["refuse_early", "handle", "too_large"])
+@pytest.mark.parametrize("name", ["begin", "handle", "too_large"])
 def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_fault, name, caplog):
     engine = make_engine(make_fault("answer.html"))
 
@@ -69,9 +75,9 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
 
     setattr(engine, name, fail)
     answers = {
-        "refuse_early": lambda: exchange.judge_head(engine, REQUEST)[0],
-        "handle": lambda: exchange.carry_out(engine, REQUEST, None).response,
-        "too_large": lambda: exchange.too_large(engine, REQUEST),
+        "begin": lambda: exchange.begin(engine, post()),
+        "handle": lambda: exchange.carry_out(engine, post()).response,
+        "too_large": lambda: exchange.too_large(engine, post()),
     }
     response = answers[name]()
     assert response.status == 500
@@ -117,7 +123,7 @@ def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
     for sent in (value, *EDGES):
         engine = make_engine()
         engine.handle = lambda _, sent=sent: Response(status=200, headers=(("X", sent),))
-        status = exchange.carry_out(engine, REQUEST, None).response.status
+        status = exchange.carry_out(engine, post()).response.status
         assert status == (500 if HEADER_VALUE.fullmatch(sent) is None else 200)
 
 

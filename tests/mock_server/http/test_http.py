@@ -149,7 +149,7 @@ def test_a_chunked_body_that_grows_over_the_limit_is_413(client, engine):
 
 
 def test_a_limit_that_the_engine_did_not_check_holds(engine, serve):
-    engine.refuse_early = lambda head: None
+    engine.begin = lambda head: None
     with RawClient(serve(engine).port) as client:
         client.send(raw_request("POST", "/x", "Expect: 100-continue", "Content-Length: 1000001"))
         assert client.head().startswith(b"HTTP/1.1 413 ")

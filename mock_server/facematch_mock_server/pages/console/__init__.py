@@ -20,7 +20,6 @@ from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.http.control import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.world.accounts import Account, Accounts, Place, World
-from facematch_mock_server.world.faults import is_for_mock
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.journal import Entry
 
@@ -75,7 +74,7 @@ class Console:
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
-        if is_for_mock(request):
+        if request.is_for_mock:
             response = self._answer(request)
             return answer(request) if response is None else response
         handling, executed, entries = self._handling, None, list[tuple[Place, Entry]]()

@@ -15,12 +15,11 @@ from string import Template
 from urllib.parse import quote
 
 from facematch_mock_server.base.forms import FormError, read_form
-from facematch_mock_server.base.messages import Request, Response
+from facematch_mock_server.base.messages import PERSON, Request, Response
 from facematch_mock_server.http.control import GUARDS, MISTAKES
 from facematch_mock_server.pages import console
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
-from facematch_mock_server.world.faults import PERSON
 from facematch_mock_server.world.services import Session
 
 #: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from facematch_mock_server import MockServer, card_sheet
-from facematch_mock_server.world.faults import PERSON
+from facematch_mock_server.base.messages import PERSON
 
 BACK = "https://shop.example/back?order=7#top"
 DOCUMENTATION = Path(__file__).parents[4] / "docs" / "extend" / "use-the-mock.md"
