@@ -68,11 +68,11 @@ class MockAdapter(HTTPAdapter):
         if status is not None:
             self._handler.note(exchange.empty_head(_PEER), "broken request: its head is not taken")
             return call.answer(request.method, AnswerPlan(response=exchange.make_answer(status)))
-        refusal = exchange.begin(self._handler, request)
+        refusal = exchange.ask(self._handler.begin, request)
         mid_upload = request.fault is not None
         is_too_large = len(request.body) > self._handler.max_body_bytes(request)
         if refusal is None and is_too_large and not mid_upload:
-            refusal = exchange.too_large(self._handler, request)
+            refusal = exchange.ask(self._handler.too_large, request)
         if refusal is not None:
             return call.answer(request.method, AnswerPlan(response=refusal))
         plan = exchange.carry_out(self._handler, request)

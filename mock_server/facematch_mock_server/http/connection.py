@@ -255,12 +255,12 @@ class Connection(asyncio.BufferedProtocol):
         self._quiet_s = _QUIET_S
         beginning = yield from self._read_head()
         head = beginning.head
-        refusal = exchange.begin(handler, head)
+        refusal = exchange.ask(handler.begin, head)
         if refusal is not None:
             return self._refuse(refusal, head.method)
         body = yield from self._read_body(beginning, handler.max_body_bytes(head))
         if body is None:
-            return self._refuse(exchange.too_large(handler, head), head.method)
+            return self._refuse(exchange.ask(handler.too_large, head), head.method)
         head.body = body
         self._deadline, self._quiet_s = math.inf, 0.0
         plan, pause_s = (yield from self._carry_out(handler, head)), 0.005
@@ -404,14 +404,16 @@ class Connection(asyncio.BufferedProtocol):
                         self._transport.write(response.more())
             head = exchange.encode_head(response, method=method, close=close)
             body = exchange.encode_body(response, method=method)
-        return (yield from self._send(head, body, fault))
+        if fault is not None:
+            return (yield from self._send(head, body, fault))
+        self._transport.write(head + body)
+        return True
 
-    def _send(self, head: bytes, body: bytes, fault: Fault | None) -> Work[bool]:
+    def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
         """Send an answer as a fault lets it leave; whether the connection goes on after it."""
         whole, cut = head + body, 0
-        if fault is None or fault.kind is Kind.DELAY:
-            if fault is not None:
-                yield from self._pause(_WaitFor.MOMENT, fault.seconds)
+        if fault.kind is Kind.DELAY:
+            yield from self._pause(_WaitFor.MOMENT, fault.seconds)
             self._transport.write(whole)
             return True
         if fault.stage is Stage.MID_HEADERS:

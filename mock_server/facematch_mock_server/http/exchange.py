@@ -68,15 +68,6 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
     return fault
 
 
-def begin(handler: Handler, head: Request) -> Response | None:
-    """The answer to a head without its body; None if it goes on, as `head` says then."""
-    return _guard(handler.begin, head)
-
-
-def too_large(handler: Handler, head: Request) -> Response:
-    return _guard(handler.too_large, head)
-
-
 def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     """Carry out what is to be carried out, and say what is sent."""
     upload = request.fault
@@ -84,7 +75,7 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
         # Nothing is carried out, so nothing else writes the request down.
         handler.note(request, str(upload))
         return AnswerPlan(fault=upload)
-    response = _guard(handler.handle, request)
+    response = ask(handler.handle, request)
     fault: Fault | None = response.fault
     if fault is None:
         seconds = handler.latency_s(request)
@@ -107,10 +98,10 @@ def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
     handler.note(request, f"{fault}; the client did not wait")
 
 
-def _guard(ask: Callable[[Request], R], request: Request) -> R:
-    """The app's answer if it can be sent; else, whatever went wrong, a 500 of ours."""
+def ask(answer: Callable[[Request], R], request: Request) -> R:
+    """What a `Handler` answers if it can be sent; else, whatever went wrong, a 500 of ours."""
     try:
-        response = ask(request)
+        response = answer(request)
         if response is not None:
             for name, value in response.headers:
                 if not _is_line(name, value):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
@@ -113,7 +114,7 @@ class Card:
         if self.retry_after is not None and self.status is None:
             raise ValueError("retry_after of a card goes with a status, such as 503")
 
-    @property
+    @functools.cached_property
     def fails(self) -> bool:
         return self.status is not None or self.delay is not None or self.lost is not None
 
@@ -472,6 +473,7 @@ def between(low: float, high: float, *words: str) -> float:
     return low + (high - low) * fraction(*words)
 
 
+@functools.lru_cache(maxsize=4096)
 def pair_score(person: str, other: str) -> float:
     """The score of two persons, not rounded: in `SAME` for the same name, else in `OTHERS`."""
     low, high = SAME if person == other else OTHERS

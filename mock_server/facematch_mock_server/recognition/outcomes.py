@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
@@ -214,13 +214,10 @@ FACE_FIELDS = tuple(
 class Waiting(RuleQueue[SetOutcome]):
     """The outcomes that wait for their calls, in the order they were added."""
 
-    def take(self, kind: OutcomeKind, digests: Iterable[str], fields: Fields) -> SetOutcome | None:
+    def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
         """The outcome for a call, counted; None for none."""
         # One for fields goes before one for a picture, and that before one for any call; one for
         # both goes before either. Among equals it is the first one added.
-        if not self._rules:
-            # Without the lock: most worlds never set one.
-            return None
         pictures = set(digests)
         with self._lock:
             sent = fields() if any(outcome.field for outcome in self._rules) else {}

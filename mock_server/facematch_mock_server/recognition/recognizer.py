@@ -99,14 +99,36 @@ class Recognizer:
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried."""
         facts = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
-        outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
-        match = None
+        outcome = match = None
+        if self.waiting:
+            outcome = self.waiting.take("match", [picture.digest for picture in facts], fields)
+        cards = [picture.card for picture in facts if picture.card is not None]
         # A score that was set needs no engine, and neither does a card.
-        is_real = all(picture.size is not None and picture.card is None for picture in facts)
-        if self._engine is not None and is_real and (outcome is None or outcome.score is UNSET):
+        is_open = not cards and (outcome is None or outcome.score is UNSET)
+        if self._engine is not None and is_open and all(each.size is not None for each in facts):
             match = self._engine.compare(probe, reference, facts, rotate=rotate)
         if match is None:
-            match = self._match_facts(*facts, rotate=rotate)
+            sights = [see_picture(picture, rotate=rotate) for picture in facts]
+            scores = [float(card.score) for card in cards if card.score is not None]
+            if not (sights[0].faces and sights[1].faces):
+                score = None
+            elif scores:
+                score = scores[0]
+            elif not cards and facts[0].digest == facts[1].digest:
+                score = 100.0
+            else:
+                # In a picture without a card there is nobody but the picture itself.
+                score = pair_score(*(
+                    f"sha256:{each.digest}" if each.card is None else each.card.person
+                    for each in facts
+                ))  # fmt: skip
+            match = MatchOutcome(
+                probe=sights[0],
+                reference=sights[1],
+                score=score,
+                review=any(card.review for card in cards),
+                by="card" if cards else "bytes",
+            )
         return match if outcome is None else apply_to_match(outcome, match, *facts)
 
     def liveness(
@@ -114,7 +136,7 @@ class Recognizer:
     ) -> LivenessOutcome:
         """The facts of one liveness check."""
         facts = self.facts.of(probe, digest)
-        outcome = self.waiting.take("liveness", (facts.digest,), fields)
+        outcome = self.waiting.take("liveness", [facts.digest], fields) if self.waiting else None
         check = see_liveness(facts, self._look(probe, facts, rotate=rotate))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
@@ -137,27 +159,3 @@ class Recognizer:
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
         return see_picture(facts, rotate=rotate) if sight is None else sight
-
-    def _match_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
-        cards = [facts.card for facts in (probe, reference) if facts.card is not None]
-        sights = [see_picture(facts, rotate=rotate) for facts in (probe, reference)]
-        scores = [float(card.score) for card in cards if card.score is not None]
-        if not all(sight.faces for sight in sights):
-            score = None
-        elif scores:
-            score = scores[0]
-        elif probe.card is None and probe.digest == reference.digest:
-            score = 100.0
-        else:
-            # In a picture without a card there is nobody but the picture itself.
-            score = pair_score(*(
-                facts.card.person if facts.card is not None else f"sha256:{facts.digest}"
-                for facts in (probe, reference)
-            ))  # fmt: skip
-        return MatchOutcome(
-            probe=sights[0],
-            reference=sights[1],
-            score=score,
-            review=any(card.review for card in cards),
-            by="card" if cards else "bytes",
-        )

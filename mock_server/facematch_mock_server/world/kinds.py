@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
@@ -68,7 +69,7 @@ class VendorKind:
     records: Callable[[], Records] = Records
     behaviour: Callable[[Any], Any]
     worker: Callable[[Any], Any] | None = None
-    key_of: Callable[[Request], str | None] = lambda head: head.header("x-api-key")
+    key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, str] = attrs.field(factory=dict)
 

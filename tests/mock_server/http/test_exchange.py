@@ -36,7 +36,7 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     fault = make_fault(place, executed=executed, status=500)
     engine = make_engine(fault)
     request = post()
-    assert exchange.begin(engine, request) is None
+    assert exchange.ask(engine.begin, request) is None
     delivery = exchange.carry_out(engine, request)
     done = {
         Stage.MID_UPLOAD: False,
@@ -61,7 +61,7 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
 
 def test_without_a_fault_the_engines_answer_is_whole(engine):
     request = post()
-    assert (exchange.begin(engine, request), request.fault) == (None, None)
+    assert (exchange.ask(engine.begin, request), request.fault) == (None, None)
     delivery = exchange.carry_out(engine, request)
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
@@ -75,9 +75,9 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
 
     setattr(engine, name, fail)
     answers = {
-        "begin": lambda: exchange.begin(engine, post()),
+        "begin": lambda: exchange.ask(engine.begin, post()),
         "handle": lambda: exchange.carry_out(engine, post()).response,
-        "too_large": lambda: exchange.too_large(engine, post()),
+        "too_large": lambda: exchange.ask(engine.too_large, post()),
     }
     response = answers[name]()
     assert response.status == 500

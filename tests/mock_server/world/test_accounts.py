@@ -436,7 +436,7 @@ def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     account = server.new_account()
     account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
     request = match_request(scene(), key=account.live_key)
-    assert exchange.begin(server.app, request) is None
+    assert exchange.ask(server.app.begin, request) is None
     late = exchange.carry_out(server.app, request).postponed
     account.control.reset()
     account.control.set_outcome("match", score=99)

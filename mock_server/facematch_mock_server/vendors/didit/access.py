@@ -21,6 +21,9 @@ from . import framework
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
 #: The rate limit that counts requests of a method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
+#: The claim that says how long the window of a rate limit is, and those of two scopes.
+WINDOW = "rate.window_s"
+WINDOWS = {scope: f"rate.{scope}.window_s" for scope in ("register", "sandbox_session")}
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +45,11 @@ _PLAIN = Endpoint()
 class DiditCall(Call):
     #: The session of the path, where that names one; else None.
     session: Any = None
+    endpoint: Any = attrs.field(init=False)
     _body: tuple[Any] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.endpoint = _PLAIN if self.route is None else self.route.more
 
     @property
     def body(self) -> Any:
@@ -56,10 +63,6 @@ class DiditCall(Call):
     @property
     def is_live(self) -> bool:
         return self.key is not None and self.key.kind is KeyKind.LIVE
-
-    @property
-    def endpoint(self) -> Any:
-        return _PLAIN if self.route is None else self.route.more
 
     @property
     def origin(self) -> str:
@@ -92,16 +95,11 @@ def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = 
     key = None if by_address else call.request.header("x-api-key")
     forwarded = call.request.header("x-forwarded-for")
     address = forwarded.partition(",")[0].strip() if forwarded else call.request.peer
-    windows = {scope: call.claims.get(window_of(scope))}
+    windows = {scope: call.claims.get(WINDOWS.get(scope, WINDOW))}
     client = f"key {key}" if key else f"address {address}"
     refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
     if refusal is not None:
         refuse_rate(call, *refusal)
-
-
-def window_of(scope: str) -> str:
-    has_own = scope in ("register", "sandbox_session")
-    return f"rate.{scope}.window_s" if has_own else "rate.window_s"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
@@ -109,7 +107,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     if call.endpoint.scope not in (None, scope):
         # It has a limit of its own, which is not set.
         call.claims.cite(f"rate.{call.endpoint.scope}.limit")
-    call.claims.cite(f"rate.{scope}.limit", window_of(scope))
+    call.claims.cite(f"rate.{scope}.limit", WINDOWS.get(scope, WINDOW))
     headers = (
         ("X-RateLimit-Limit", str(window.limit)),
         ("X-RateLimit-Remaining", "0"),

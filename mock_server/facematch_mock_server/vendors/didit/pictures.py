@@ -199,7 +199,7 @@ def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, A
         "score": score,
         "user_image": _describe(claims, "match", outcome.probe, rotate=rotate),
         "ref_image": _describe(claims, "match", outcome.reference, rotate=rotate),
-        "warnings": warnings(claims, "FACEMATCH", risks, {}),
+        "warnings": warnings(claims, "FACEMATCH", risks, {}) if risks else [],
     }
 
 
@@ -260,7 +260,7 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
         "method": "PASSIVE",
         "score": score,
         "user_image": _describe(claims, "liveness", outcome.probe, rotate=rotate),
-        "warnings": warnings(claims, "LIVENESS", risks, data),
+        "warnings": warnings(claims, "LIVENESS", risks, data) if risks else [],
         "face_quality": None if quality is None else round(float(quality), 2),
         "face_luminance": None if luminance is None else round(float(luminance), 2),
     }
