@@ -15,6 +15,7 @@ from facematch_mock_server.base.masking import mask_fields, presentable
 from facematch_mock_server.base.operations import (
     Operation,
     annotations_of,
+    hints_of,
     list_operations,
     operation,
     plain,
@@ -497,19 +498,15 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
-    @operation("GET", "journal/count", gives="count", named={"fields": "field"})
-    def _count_calls(
-        self,
-        *,
-        since: int = 0,
-        path: str | None = None,
-        status: int | None = None,
-        person: str | None = None,
-        fields: Mapping[str, str] | None = None,
-    ) -> int:
+    @operation(
+        *("GET", "journal/count"),
+        gives="count",
+        named={"fields": "field"},
+        more=lambda _: hints_of(Control.journal, without="limit"),
+    )
+    def _count_calls(self, **filters: Any) -> int:
         """How many calls fit."""
-        filters: Any = {"path": path, "status": status, "person": person, "fields": fields}
-        return len(self.journal(since=since, **filters))
+        return len(self.journal(**filters))
 
     @operation("POST", "journal/clear")
     def clear_journal(self) -> None:

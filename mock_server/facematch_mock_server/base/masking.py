@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -40,6 +40,15 @@ def shorten(text: str, length: int = SHORT) -> str:
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Names and short values: secrets masked, addresses without what may be secret in them."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
+
+
+def list_missing(aimed: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Of the fields of a rule those that were not sent so: ``field``, and what was sent instead."""
+    for name, text in aimed.items():
+        if name not in sent:
+            yield "field", f"without {shorten(name)}"
+        elif sent[name] != text:
+            yield "field", f"with {shorten(name)}={_show_value(name, sent[name])}"
 
 
 def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:

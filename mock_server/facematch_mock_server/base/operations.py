@@ -85,7 +85,7 @@ def operation(
         gives: The name of the result in the answer; None for one that is an object itself.
         then: The method whose result is given instead.
         named: What an argument is called over HTTP, where that is another name.
-        more: From a vendor to the annotations of what ``**`` takes, by name.
+        more: From a vendor to the annotations of what ``**`` takes, by the names of its arguments.
     """
     mark = _Mark(method=method, path=path, gives=gives, then=then, named=named or {}, more=more)
 
@@ -142,7 +142,8 @@ def list_operations(owner: type, of: str | None, vendor: Any) -> Iterator[Operat
         mark: _Mark | None = getattr(run, "mark", None)
         if mark is None:
             continue
-        takes, needed = dict(mark.more(vendor)), set()
+        more = mark.more(vendor).items()
+        takes, needed = {mark.named.get(name, name): hint for name, hint in more}, set()
         hints = typing.get_type_hints(run)
         _, *parameters = inspect.signature(run).parameters.values()
         for parameter in parameters["{}" in mark.path :]:
@@ -168,6 +169,12 @@ def read_fields(kind: type, sent: Mapping[str, Any]) -> Any:
     fields = attrs.fields(kind)
     needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
     return kind(**read(annotations_of(kind), needed, sent))
+
+
+def hints_of(function: Callable[..., Any], *, without: str) -> dict[str, Any]:
+    """The annotations of what a method takes, but for one of them."""
+    hints = typing.get_type_hints(function).items()
+    return {name: hint for name, hint in hints if name not in ("return", without)}
 
 
 def annotations_of(kind: type) -> dict[str, Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.base.masking import show_rule
+from facematch_mock_server.base.masking import list_missing, show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
 #: How sure a vendor is that it knows a face from elsewhere.
@@ -193,6 +193,17 @@ class SetOutcome:
         if self.faces == 0 and self.needs_a_face:
             raise ValueError(f"without a face there is no score, {', '.join(FACE_FIELDS)}")
 
+    def list_missed(
+        self, kind: str | None, digests: Iterable[str], fields: Fields
+    ) -> Iterator[tuple[str, str]]:
+        """What of its conditions a call of that kind does not meet, as `Fault.list_missed`."""
+        if kind != self.kind:
+            yield "kind", f"which is no {self.kind}"
+        if self.digests and self.digests.isdisjoint(digests):
+            yield "digest", "with other pictures"
+        if self.field is not None:
+            yield from list_missing(self.field, fields())
+
     @property
     def needs_a_face(self) -> bool:
         """Whether it says something of a liveness check that only a face can have."""
@@ -218,14 +229,10 @@ class Waiting(RuleQueue[SetOutcome]):
         """The outcome for a call, counted; None for none."""
         # One for fields goes before one for a picture, and that before one for any call; one for
         # both goes before either. Among equals it is the first one added.
-        pictures = set(digests)
         with self._lock:
-            sent = fields() if any(outcome.field for outcome in self._rules) else {}
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)
                 for index, outcome in enumerate(self._rules)
-                if outcome.kind == kind
-                and (not outcome.digests or outcome.digests & pictures)
-                and (outcome.field is None or outcome.field.items() <= sent.items())
+                if next(outcome.list_missed(kind, digests, fields), None) is None
             ]
             return self._use(-max(fitting)[-1]) if fitting else None

@@ -7,14 +7,14 @@ import functools
 import math
 import random
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_mock_server.base.masking import show_rule
+from facematch_mock_server.base.masking import list_missing, show_rule
 from facematch_mock_server.base.messages import CONTROL, HEADER_NAME, HEADER_VALUE, Request
 from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.recognition.cards import Card
@@ -267,21 +267,28 @@ class Fault:
         late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
         return late and not self.is_carried_out
 
-    def fits(
+    def list_missed(
         self,
         head: Request,
         operation: str | None = None,
         *,
         is_call: bool = True,
         fields: Fields = dict,
-    ) -> bool:
-        """Whether it is aimed at this request, whatever is in its pictures."""
-        return (
-            (is_call if self.path is None else head.path.startswith(self.path))
-            and self.method in (None, head.method)
-            and self.call in (None, operation)
-            and (self.field is None or self.field.items() <= fields().items())
-        )
+    ) -> Iterator[tuple[str, str]]:
+        """What of its aim a request does not meet, whatever is in its pictures: the name of each
+        condition, and in words what is there instead."""
+        if not (is_call if self.path is None else head.path.startswith(self.path)):
+            yield "path", f"not to {self.path or 'a path of the vendor'}"
+        if self.method not in (None, head.method):
+            yield "method", f"which is no {self.method}"
+        if self.call not in (None, operation):
+            yield "call", f"which is no {self.call}"
+        if self.field is not None:
+            yield from list_missing(self.field, fields())
+
+    def fits(self, head: Request, operation: str | None = None, **more: Any) -> bool:
+        """Whether it is aimed at this request; arguments as for `list_missed`."""
+        return next(self.list_missed(head, operation, **more), None) is None
 
     def is_of(self, card: Card) -> bool:
         if self.card is not None:

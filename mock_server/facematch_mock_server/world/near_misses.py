@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.masking import presentable, shorten
 from facematch_mock_server.recognition.outcomes import SetOutcome
 
 from .faults import Fault
@@ -40,7 +39,9 @@ def note_misses(call: Any, operation: str | None, entry: Entry) -> None:
     """Hold a call of a vendor beside each rule that no call has used yet."""
     for queue in (call.world.recognizer.waiting, call.world.account.faults):
         for rule in queue.unused[:_RULES] if queue else ():
-            missed = [*_find_missed(call, operation, rule)]
+            # Fields last: their words are the longest.
+            every = _find_missed(call, operation, rule)
+            missed = sorted(every, key=lambda pair: pair[0] == "field")
             former, count = queue.nearest.get(id(rule)), len(missed)
             if former is None or count <= former[0]:
                 words = ", ".join(words for _, words in missed) or "which ended before its turn"
@@ -50,50 +51,33 @@ def note_misses(call: Any, operation: str | None, entry: Entry) -> None:
                 queue.nearest[id(rule)] = count, nearest
 
 
-#: Conditions that a call does not meet, by name, and what is there instead.
-_Misses = Iterator[tuple[str, str]]
-
-
-def _find_missed(call: Any, operation: str | None, rule: SetOutcome | Fault) -> _Misses:
+def _find_missed(
+    call: Any, operation: str | None, rule: SetOutcome | Fault
+) -> Iterator[tuple[str, str]]:
     needs_key = call.route is not None and any("key" in name for name in call.route.credentials)
     has_key = call.key_word == "live" or (call.key_word == "none" and not needs_key)
     digests = [file.digest for file in call.files if file.digest]
+    missed: Iterable[tuple[str, str]]
     if isinstance(rule, SetOutcome):
         # Rekognition has one operation for both kinds.
-        has_kind = rule.kind in call.world.kind.operations
-        if operation != rule.kind and (has_kind or operation is None):
-            yield "kind", f"which is no {rule.kind} of {call.world.vendor}"
-        if has_key and rule.digests and rule.digests.isdisjoint(digests):
-            yield "digest", "with other pictures"
+        is_either = operation is not None and rule.kind not in call.world.kind.operations
+        kind = rule.kind if is_either else operation
+        missed = rule.list_missed(kind, digests if has_key else rule.digests, call.fields)
     else:
-        yield from _check_aim(call, operation, rule)
+        is_call = call.route is not None
+        missed = rule.list_missed(call.request, operation, is_call=is_call, fields=call.fields)
         if has_key and rule.is_pictured:
-            yield from _check_cards(call, digests, rule)
+            missed = (*missed, *_check_cards(call, digests, rule))
         # Pictures are looked at for a live key alone; beside other accounts a fault strikes no call
         # of a key that nobody knows.
         is_stranger = call.world.account.shared.is_stranger(call.world.kind, call.request)
         has_key = has_key or not (rule.is_pictured or (rule.path is None and is_stranger))
+    yield from missed
     if not has_key:
         yield "key", "without a key" if call.key_word == "none" else f"with a {call.key_word} key"
-    for name, text in (rule.field or {}).items():
-        sent = call.fields().get(name)
-        if sent is None:
-            yield "field", f"without {shorten(name)}"
-        elif sent != text:
-            (shown,) = presentable([(name, sent)]).values()
-            yield "field", f"with {shorten(name)}={shown}"
 
 
-def _check_aim(call: Any, operation: str | None, rule: Fault) -> _Misses:
-    if not (call.route if rule.path is None else call.request.path.startswith(rule.path)):
-        yield "path", f"not to {rule.path or 'a path of the vendor'}"
-    if rule.method not in (None, call.request.method):
-        yield "method", f"which is no {rule.method}"
-    if rule.call not in (None, operation):
-        yield "call", f"which is no {rule.call}"
-
-
-def _check_cards(call: Any, digests: list[str], rule: Fault) -> _Misses:
+def _check_cards(call: Any, digests: list[str], rule: Fault) -> Iterator[tuple[str, str]]:
     cards = [*filter(None, map(call.world.recognizer.card_of, digests))]
     if not any(map(rule.is_of, cards)):
         people = ", ".join(dict.fromkeys(card.person for card in cards))
