@@ -34,10 +34,9 @@ _T = TypeVar("_T")
 
 @attrs.frozen(kw_only=True, eq=False)
 class Grouping:
-    """One column of groups of a test set.
+    """One column of groups of a test set, by their names.
 
     Attributes:
-        labels: Names of the groups.
         probe, reference: int64, (N,): the place in `labels` of the group of each picture's subject;
             -1 where that is not known.
     """
@@ -85,7 +84,6 @@ class ScoreTable:
         scores: float64, (N,), higher is more alike; NaN where there is none.
         decisions: int8, (N,): place in `DECISIONS`, at the threshold of the run; -1 for none.
         acquired: bool, (N,); False wherever `answered` is False.
-        answered: bool, (N,).
         probe_subjects, reference_subjects: int64, (N,): a number for each person; the same person
             has the same number in both, and a mated pair has the same number twice.
         groups: Columns of the test set that put people into groups.
@@ -190,6 +188,11 @@ class ScoreTable:
         return self.acquired & ~np.isnan(self.scores)
 
     @functools.cached_property
+    def scored_others(self) -> int:
+        """How many non-mated pairs have a score."""
+        return int(np.count_nonzero(self.scored & ~self.mated))
+
+    @functools.cached_property
     def is_scored(self) -> bool:
         """Whether the acquired pairs have scores, so that a threshold can be chosen.
 
@@ -200,10 +203,6 @@ class ScoreTable:
         acquired = int(np.count_nonzero(self.acquired))
         missing = acquired - int(np.count_nonzero(self.scored))
         return bool(acquired) and missing <= MISSING_SCORES * acquired
-
-    def has_pairs_of(self, other: ScoreTable) -> bool:
-        """Whether both were asked about the same pairs of the same people, in the same order."""
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _PAIRS)
 
     def take(self, rows: NDArray[Any]) -> ScoreTable:
         """Only `rows`: places, or a mask; the order is that of `rows`."""
@@ -290,6 +289,20 @@ _PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions"
 _COLUMNS: Final = (*_PAIRS, "scores", "decisions", "acquired", "answered")
 
 
+def check_alike(tables: Sequence[ScoreTable]) -> None:
+    """Refuse two tables of one name, or of other pairs, people or order."""
+    names = [table.name for table in tables]
+    for at, table in enumerate(tables):
+        if table.name in names[:at]:
+            raise InvalidRequest(f"Two systems are called {table.name}: give each its own name.")
+        for column in _PAIRS:
+            if not np.array_equal(getattr(table, column), getattr(tables[0], column)):
+                raise InvalidRequest(
+                    f"{names[0]} and {table.name} were not asked about the same pairs: only "
+                    "answers to one test set belong together."
+                )
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class PairNames:
     """How a file of scores calls the pictures and the people of its N pairs.
@@ -312,7 +325,6 @@ class Answers:
     """One system's answers to the N pairs of a test set, with what they took and cost.
 
     Attributes:
-        table: The answers themselves.
         elapsed_s: float64, (N,), seconds that each call took; NaN where that is not known.
         billed: int8, (N,), place in `BILLED`.
         not_answered: Why pairs have no answer: name of the error, or `NOT_ASKED`, to how many.

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from facematch_core.backend.kinds import argument, nearest
+from facematch_core.backend.kinds import argument
 from facematch_core.base.clock import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment, ThresholdRule
 from facematch_core.verifier.calibration import Calibration, CalibrationPoint
 
-from .evaluation import FIXED, fmr_bounds
+from .evaluation import FIXED, check_name, fmr_bounds
 from .model import Evaluation, OperatingPoint, System
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def calibration_of(
             answers come from, or its scores do not lie between 0 and 100.
     """
     systems = {each.name: each for each in evaluation.systems}
-    if system not in systems:
-        raise InvalidRequest(
-            f"No system is called {system[:60]!r} here; {nearest(system, systems)}"
-        )
+    check_name(system, systems)
     judged = systems[system]
     at = judged.at_required
     if at is None or at.threshold is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
-from .answers import BILLED, DECISIONS, Answers, ScoreTable
+from .answers import BILLED, DECISIONS, Answers, ScoreTable, check_alike
 from .model import (
     Costs,
     Evaluation,
@@ -224,6 +224,12 @@ def size_of(table: ScoreTable) -> SampleSize:
     )
 
 
+def check_name(name: str, names: Collection[str]) -> None:
+    """Refuse the name of a system that is not there."""
+    if name not in names:
+        raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+
+
 def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tuple[float, float]:
     """What the true FMR at an operating point lies above, and below, each one-sided."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
@@ -372,8 +378,7 @@ class _SystemJudge:
 
     def _point_at_common(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         """The same, where systems can be compared."""
-        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
-        if reason := stats.why_not_comparable(fmr, trials):
+        if reason := stats.why_not_comparable(fmr, chosen_from.scored_others):
             needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
             return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
         return self._point_at(fmr, chosen_from, rates)
@@ -489,13 +494,10 @@ def service_of(answers: Answers) -> Service:
 def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
         raise InvalidRequest("There is no system to judge.")
+    check_alike([each.table for each in answers])
     names = [each.name for each in answers]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
     for name, threshold in at_thresholds.items():
-        if name not in names:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        check_name(name, names)
         if not math.isfinite(threshold):
             raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
         table = answers[names.index(name)].table
@@ -505,13 +507,6 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 f"Nobody passes the threshold {threshold:g} of {name}, whose scores go from "
                 f"{scores.min():g} to {scores.max():g}: give it on their scale; that of distances "
                 "is minus the distance."
-            )
-    first = answers[0].table
-    for each in answers[1:]:
-        if not first.has_pairs_of(each.table):
-            raise InvalidRequest(
-                f"{first.name} and {each.name} were not asked about the same pairs: only answers "
-                "to one test set can be compared."
             )
     # One bad column stops only itself.
     reasons = [_why_reversed(each.table) for each in answers]
@@ -535,9 +530,8 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
     tables = [table for table in tables if not _why_reversed(table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
-    counts = [int(np.count_nonzero(table.scored & ~table.mated)) for table in tables]
-    enough = [count for count in counts if stats.comparable_fmr(count)]
-    return min(enough or counts, default=0)
+    counts = [table.scored_others for table in tables]
+    return min(filter(stats.comparable_fmr, counts), default=min(counts, default=0))
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:

@@ -17,11 +17,11 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core.backend.kinds import argument, nearest
+from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .evaluation import CALIBRATION, EVALUATION, fmr_bounds
+from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
 from .model import (
     SCHEMA,
     Estimate,
@@ -104,12 +104,9 @@ class SystemVerdict:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What the comparison shows of all systems that were asked for.
+    """What the comparison shows of the systems that were asked for, in its order.
 
-    Attributes:
-        outcome: PASS if every one passes, FAIL if one fails, else INCONCLUSIVE.
-        requirements: What they were held against.
-        systems: Each, in the order of the comparison.
+    PASS if every one passes, FAIL if one fails, else INCONCLUSIVE.
     """
 
     outcome: Conclusion
@@ -133,7 +130,6 @@ def judge(
     Args:
         evaluation: Made for the FMR that the requirements choose thresholds for, if they judge at
             that threshold.
-        requirements: The limits.
         systems: Names of those to be judged; none for all.
         allow_mock: Judge answers of a mock or a sandbox, too. The verdict is then about nothing
             that a vendor sells.
@@ -146,8 +142,7 @@ def judge(
     _check(evaluation, requirements)
     names = [system.name for system in evaluation.systems]
     for name in systems:
-        if name not in names:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        check_name(name, names)
     judged = [system for system in evaluation.systems if not systems or system.name in systems]
     for system in judged:
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:

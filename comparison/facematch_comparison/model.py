@@ -71,14 +71,13 @@ class WrongPair:
     """A pair that a system got wrong at one threshold.
 
     Attributes:
-        system: Its name.
         kind: ``false match``, ``false non-match``, or ``failure to acquire`` of a mated pair.
-        pair: Place of the pair in the test set, from 0.
-        probe, reference: The pictures, as the test set or the file of scores names them; None
-            where it does not.
+        pair: Its place in the test set, from 0.
+        probe, reference: The pictures, as the test set or the file of scores names them, if it
+            does.
         probe_subject, reference_subject: Who they show, likewise.
-        score: On the scale of the system; None without one.
-        threshold: That was not kept, or kept wrongly; None for the system's own decision.
+        score: None without one.
+        threshold: None for the system's own decision.
     """
 
     system: str
@@ -128,11 +127,9 @@ class Interval:
 
 @attrs.frozen(kw_only=True)
 class Rate:
-    """How often something went wrong.
+    """How often something went wrong: `errors` of `trials`.
 
     Attributes:
-        errors: How often it did.
-        trials: How often it could have.
         subjects: How many people are behind the trials; None if that is not known.
         interval: For the true rate; None without a trial, and for what is only counted.
     """
@@ -150,12 +147,7 @@ class Rate:
 
 @attrs.frozen(kw_only=True)
 class Estimate:
-    """A number that is no share of pairs, with its interval.
-
-    Attributes:
-        value: What was seen.
-        interval: For the true value.
-    """
+    """A number that is no share of pairs: what was seen, and the interval for the true value."""
 
     value: float
     interval: Interval
@@ -192,11 +184,9 @@ class StudySummary:
     """Who was tested.
 
     Attributes:
-        name: What the test set is called.
-        digest: SHA-256 of its pairs, groups and pictures, in hex; None for a file of scores.
-        whole: All of it.
-        calibration: The people that thresholds were chosen on; None if the set was not split.
-        evaluation: The people that they are judged on; the whole if it was not split.
+        digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
+        calibration: Whom thresholds were chosen on; None if the set was not split.
+        evaluation: Whom they are judged on; the whole if it was not split.
         groups: Column to group to its pairs within the group.
         people_known: Whether it was said who is in the pictures; see `Answers`.
     """
@@ -216,7 +206,6 @@ class OperatingPoint:
 
     Attributes:
         threshold: None for the vendor's own decisions.
-        rule: How a score is compared with it.
         chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
             same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
             holds), ``default``: the threshold of the run, or ``fixed``: one that was named.
@@ -255,13 +244,11 @@ class Curve:
     """A DET curve, thinned for a page; one value for each of K thresholds, rising.
 
     Attributes:
-        thresholds: K of them.
-        fmr, fnmr: Rates of acquired pairs at each.
-        frr: `fnmr` with failures to acquire among the errors.
-        fmr_low, fmr_high, fnmr_low, fnmr_high, frr_low, frr_high: Ends of the interval of each.
+        fmr, fnmr, frr: Rates as of an `OperatingPoint`; ``_low`` and ``_high`` are the ends of the
+            interval of each.
         confidence: Of these intervals, each for itself.
-        eer: The equal error rate: where FMR equals FNMR, 0-1, between two steps by a straight
-            line. No headline: nobody uses that threshold.
+        eer: The equal error rate: where FMR equals FNMR, between two steps by a straight line. No
+            headline: nobody uses that threshold.
     """
 
     thresholds: tuple[float, ...]
@@ -360,10 +347,8 @@ class PointAt:
 class CrossGroup:
     """How often people of two groups are mistaken for each other, at the threshold of `GroupCell`.
 
-    Attributes:
-        column: Of the test set.
-        first, second: The groups, in the order of the column; the same twice for pairs within one.
-        fmr: Of non-mated pairs with a person of each, on either side.
+    The FMR is of non-mated pairs with a person of each, on either side; `first` and `second` are in
+    the order of the column, and the same for pairs within one group.
     """
 
     column: str
@@ -377,7 +362,6 @@ class GroupCell:
     """One group at the system's threshold for the required FMR, or its own.
 
     Attributes:
-        column, group: Which.
         fmr: Of non-mated pairs within the group.
         frr: Of mated pairs of the group, failures to acquire among the errors.
         fta: Failures to acquire among the mated pairs of the group.
@@ -402,7 +386,6 @@ class GroupDifference:
     """How far the groups of one column differ in one rate (ISO/IEC 19795-10).
 
     Attributes:
-        column: Of the test set.
         rate: ``fmr`` or ``frr``.
         worst, best: The groups with the highest and the lowest rate, of those that are large
             enough.
@@ -413,7 +396,6 @@ class GroupDifference:
         p_value: How often groups that are alike differ so much, adjusted for all columns, rates
             and systems (Holm); None where it cannot be said.
         is_real: Whether `p_value` is below 1 - confidence.
-        sentence: The same in words.
     """
 
     column: str
@@ -448,11 +430,7 @@ class CostAt:
 
 @attrs.frozen(kw_only=True)
 class ExpectedCost:
-    """What an attempt with one system costs, all errors included.
-
-    Attributes:
-        at_required, at_default: At the operating points of the system; None where it has none.
-    """
+    """What an attempt costs at the operating points of a system; None where it has none."""
 
     at_required: CostAt | None
     at_default: CostAt | None
@@ -474,7 +452,6 @@ class Service:
             lies beyond it.
         cost: What was charged, as far as is known, in `currency`; None if there is no price.
         price: Of one comparison; None if nobody said.
-        currency: Three letters, or None.
         cost_per_verified: `cost` of the mated pairs over how many of them matched at the threshold
             of the run; None if none did, or there is no price.
     """
@@ -496,7 +473,6 @@ class System:
     """One vendor, model or configuration in one comparison.
 
     Attributes:
-        name: Of the backend or profile.
         backend, model, scale: As its results say; None where they do not, or differ.
         other_models: Models that answered other pairs of the same run: model to how many.
         environment: Where its answers came from; None for a file of scores.
@@ -572,7 +548,6 @@ class Difference:
     """Two systems on the same pairs, each at its threshold for the required FMR.
 
     Attributes:
-        first, second: Their names.
         pairs: Mated pairs that both answered, with a score or a failure to acquire of each.
         subjects: How many people are behind them.
         errors_first, errors_second: Of the pairs, how many this one turned away.
@@ -598,7 +573,7 @@ class Difference:
             that nothing can be said.
         dearer: The name of the one that costs more if `cost_p_adjusted` is below 1 - confidence,
             else None.
-        sentence: The same in words; why nothing is compared, where `frr` is None.
+        sentence: In words; why nothing is compared, where `frr` is None.
     """
 
     first: str
@@ -646,18 +621,14 @@ class Evaluation:
         headline: The verdict in one sentence.
         on_cost: What an attempt costs with the system that costs least, and how much more with the
             others, in one sentence; None unless costs were given and can be computed.
-        study: Who was tested.
+        limit: The most important limit of the headline, in one sentence; None if there is no rate.
         required_fmr: The FMR that systems are compared at.
         confidence: Of every interval.
-        systems: In the order in which they were named.
-        differences: Every two of them.
-        costs: What errors cost; None if nobody said.
+        systems: In the order in which they were named; `differences` are of every two of them.
+        costs, evidence: None if nobody said.
         caveats: What cannot be concluded: of single systems first, then of all.
-        made_at: When, UTC.
+        made_at: UTC.
         version: Of facematch.
-        limit: The most important limit of the headline, in one sentence; None if there is no rate.
-        seed: Of random choices.
-        evidence: What it was made from; None if nobody said.
     """
 
     headline: str

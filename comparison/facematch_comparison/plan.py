@@ -125,12 +125,11 @@ class StudyPlan:
     """A plan for two claims, FMR at most so much and FRR at most so much, and for a difference.
 
     Attributes:
-        fmr, frr: The claims, 0-1.
+        fmr, frr: The claims.
         confidence: Of the claims, one-sided; a difference is tested two-sided at 1 - `confidence`.
         split: Whether half of the people choose the thresholds, and only the other half is judged.
         needs: By how many errors are allowed for, rising; the first is the floor.
-        less: What less money can show.
-        difference: What the difference needs; None unless one was asked for.
+        difference: None unless one was asked for.
     """
 
     fmr: float

@@ -22,7 +22,7 @@ from facematch_core.base.files import replacing
 from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
 
-from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
+from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping, check_alike
 from .model import WrongPair
 from .study.reading import PROBE_GROUP, REFERENCE_GROUP, Study
 
@@ -100,7 +100,6 @@ def wrong_pairs(
     of them.
 
     Args:
-        answers: What it answered.
         threshold: On the scale of its scores; None for its own decisions.
         study: Whose pictures and people are named; without it, those of the file of scores are, if
             it names any.
@@ -162,15 +161,13 @@ _OPTIONAL: Final = (
 def _check(answers: Sequence[Answers], study: Study | None) -> None:
     if not answers:
         raise InvalidRequest("There are no answers to write.")
-    if len({each.name for each in answers}) < len(answers):
-        raise InvalidRequest("Two systems have the same name: give each its own.")
-    first = answers[0].table
-    groups = _plain(first.groups)
-    for other in (each.table for each in answers[1:]):
-        if not first.has_pairs_of(other) or _plain(other.groups) != groups:
+    check_alike([each.table for each in answers])
+    groups = _plain(answers[0].table.groups)
+    for each in answers:
+        if _plain(each.table.groups) != groups:
             raise InvalidRequest(
-                f"{first.name} and {other.name} were not asked about the same pairs: only answers "
-                "to one test set go into one file."
+                f"{answers[0].name} and {each.name} have other groups: only answers to one test "
+                "set go into one file."
             )
     if study is not None:
         _check_study(answers[0], study)

@@ -12,6 +12,7 @@ from kit.comparison.tables import (
     as_real,
     crowd,
     exact_ends,
+    in_transactions,
     rates_at,
     system_answers,
     with_columns,
@@ -594,19 +595,6 @@ def test_one_system_is_judged_at_its_threshold():
     at = evaluation.systems[0].at_required
     assert f"the threshold {at.threshold:.10g}" in evaluation.headline
     assert f"{at.frr.errors:,} of {at.frr.trials:,}" in evaluation.headline
-
-
-def in_transactions(answers, of_each):
-    """The same, whose mated pairs of a person are the attempts of one transaction, others alone."""
-    table = answers.table
-    mated = int(table.mated.sum())
-    places = np.arange(len(table))
-    is_mated = places < mated
-    return with_columns(
-        answers,
-        transactions=np.where(is_mated, places // of_each, places),
-        attempts=np.where(is_mated, places % of_each + 1, 1),
-    )
 
 
 def test_rates_of_transactions_stand_beside_those_of_attempts():

@@ -9,6 +9,7 @@ from kit.comparison.tables import (
     as_decisions,
     as_real,
     crowd,
+    in_transactions,
     system_answers,
     with_columns,
     without_answers,
@@ -458,40 +459,29 @@ def test_groups_that_are_alike_do_not_fail(seed):
     assert verdict_of(answers, attrs.evolve(GROUPS, **limits)).outcome is Conclusion.INCONCLUSIVE
 
 
-def in_threes(answers):
-    """The same, of whose mated pairs three of each person are one transaction."""
-    places = np.arange(len(answers.table))
-    is_mated = answers.table.mated
-    return with_columns(
-        answers,
-        transactions=np.where(is_mated, places // 3, places),
-        attempts=np.where(is_mated, places % 3 + 1, 1),
-    )
-
-
 def test_limits_of_transactions_are_those_of_the_best_attempt():
-    answers = in_threes(crowd(people=300, mated=3, others=60, mean=62))
+    answers = in_transactions(crowd(people=300, mated=3, others=60, mean=62), 3)
     limits = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
     attempts, best = verdict_of(answers), verdict_of(answers, limits)
     assert (attempts.outcome, best.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
     assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
     assert (best.threshold, best.rates[1].rate.trials) == (attempts.threshold, 300)
     # As many calls as attempts for each transaction that is missing.
-    few = in_threes(crowd(people=60, mated=3, others=60, mean=75))
+    few = in_transactions(crowd(people=60, mated=3, others=60, mean=75), 3)
     few = attrs.evolve(few, price=2.0, currency="USD")
     few = verdict_of(few, attrs.evolve(limits, max_frr=0.02))
     assert (few.outcome, few.cost) == (Conclusion.INCONCLUSIVE, 6.0 * few.more)
     # Its own curve says whether another threshold would do, and not that of attempts.
     strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
-    answers = in_threes(crowd(people=300, mated=3, others=60, mean=37))
+    answers = in_transactions(crowd(people=300, mated=3, others=60, mean=37), 3)
     assert verdict_of(answers, strict).outcome is Conclusion.INCONCLUSIVE
     assert verdict_of(answers, attrs.evolve(strict, counts="attempts")).outcome is Conclusion.FAIL
-    bad = in_threes(crowd(people=300, mated=3, others=60, mean=35))
+    bad = in_transactions(crowd(people=300, mated=3, others=60, mean=35), 3)
     assert verdict_of(bad, limits).outcome is Conclusion.FAIL
 
 
 def test_transactions_are_judged_as_the_file_counts_them():
-    answers = in_threes(crowd(people=30, mated=3))
+    answers = in_transactions(crowd(people=30, mated=3), 3)
     limits = attrs.evolve(DOOR, counts="transactions", attempts=2)
     evaluation = evaluate([answers], required_fmr=2e-3, attempts=2)
     assert judge(evaluation, limits).systems[0].rates

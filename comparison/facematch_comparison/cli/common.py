@@ -18,7 +18,7 @@ import attrs
 import click
 from click.core import ParameterSource
 
-from facematch_core.backend.kinds import nearest, typed
+from facematch_core.backend.kinds import typed
 from facematch_core.base.files import read_regular
 from facematch_core.cli.files import check_target, form_of, write_bytes, write_json
 from facematch_core.cli.options import file_option, join_options, parse_pairs
@@ -277,11 +277,10 @@ class Source:
         systems = {answers.name: answers for answers in self.answers}
         if name is None and len(systems) > 1:
             raise click.UsageError(f"--system: name one of {', '.join(systems)}.")
+        from facematch_comparison.evaluation import check_name
+
         name = self.answers[0].name if name is None else name
-        if name not in systems:
-            raise InvalidRequest(
-                f"No system is called {name[:60]!r} here; {nearest(name, systems)}"
-            )
+        check_name(name, systems)
         return systems[name]
 
     def evaluated(
@@ -331,11 +330,10 @@ def prices_of(
 ) -> dict[str, dict[str, Any]]:
     """What --price says: name of a system to `price` and `currency`."""
     prices: Mapping[str, Decimal] = options.get("prices") or {}
+    from facematch_comparison.evaluation import check_name
+
     for name in prices:
-        if name not in currencies:
-            raise InvalidRequest(
-                f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
-            )
+        check_name(name, currencies)
     currency = options.get("currency") or _shared_currency(currencies.values())
     return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
 

@@ -34,7 +34,6 @@ def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None =
     The same evaluation gives the same page, byte for byte.
 
     Args:
-        evaluation: What is printed.
         gallery: Pairs to show with their pictures, which puts faces into the page: it says so.
             None for a page without any picture of a person.
 

@@ -561,10 +561,9 @@ class UnresolvedCharge:
 
     Attributes:
         system: Its number in the run database.
-        name: Its name.
-        pair: Place of the pair in the test set, from 0.
+        pair: Its place in the test set, from 0.
         state: `UNRESOLVED`, or `NO_RESPONSE`.
-        call: The call; None if it was not written down.
+        call: None if it was not written down.
         error: Class name of the error that it ended in; None if its process is gone.
         since: When it was asked, UTC.
         looked_at: When it was last looked for in the vendor's records in vain, UTC; None if never.

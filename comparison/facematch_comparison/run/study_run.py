@@ -37,12 +37,7 @@ SystemOpener: TypeAlias = Callable[..., Any]
 
 @attrs.frozen(kw_only=True)
 class Price:
-    """What one comparison costs.
-
-    Attributes:
-        amount: At least 0.
-        currency: Three letters.
-    """
+    """What one comparison costs: an amount from 0 on, and three letters."""
 
     amount: Decimal
     currency: str
@@ -53,7 +48,6 @@ class SystemSummary:
     """How far one system is after a run.
 
     Attributes:
-        name: Its name.
         progress: How its pairs stand, over all runs.
         asked: Pairs that came to an end in this run.
         error: What ended it before all pairs were asked; None if nothing did.
@@ -69,13 +63,7 @@ class SystemSummary:
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """What a run came to.
-
-    Attributes:
-        study: As the run database has it.
-        systems: In the order in which they were named.
-        was_stopped: Whether somebody stopped it.
-    """
+    """What a run came to, for each system in the order in which they were named."""
 
     study: StoredStudy
     systems: tuple[SystemSummary, ...]

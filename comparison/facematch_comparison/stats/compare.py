@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 from scipy.special import bdtr, chdtrc, stdtr, stdtrit
 
-from facematch_comparison.answers import ScoreTable
+from facematch_comparison.answers import check_alike
 from facematch_comparison.model import Costs, Difference, Estimate, Interval, Method
 from facematch_core.errors import InvalidRequest
 
@@ -64,12 +64,7 @@ def compare_systems(
         raise InvalidRequest(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
         )
-    for side in sides[1:]:
-        if not side.table.has_pairs_of(sides[0].table):
-            raise InvalidRequest(
-                f"{sides[0].name} and {side.name} did not answer the same pairs: give both for one "
-                "test set."
-            )
+    check_alike([side.table for side in sides])
     mated = sides[0].table.mated
     in_common = {
         (first, second): mated & sides[first].table.answered & sides[second].table.answered
@@ -88,9 +83,10 @@ def compare_systems(
     of_system = {
         (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _USUAL))
         for place, fmr in at_fmrs
-        if not why_not_comparable(fmr, _scored_others(sides[place].chosen_on))
-        for name in ("frr", "fnmr")
-        if (rows := _mated_rows(sides[place].table, name)).any()
+        if not why_not_comparable(fmr, sides[place].chosen_on.scored_others)
+        for table in [sides[place].table]
+        for name, counted in (("frr", table.answered), ("fnmr", table.scored))
+        if (rows := table.mated & counted).any()
     }
     drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
     differences, cost_p_values = [], []
@@ -108,15 +104,6 @@ def compare_systems(
         for at, values in zip(of_system, drawn, strict=True)
     }
     return _correct(differences, cost_p_values, 1 - confidence), rates
-
-
-def _mated_rows(table: ScoreTable, rate: str) -> NDArray[np.bool_]:
-    """The mated pairs that FRR or FNMR is of."""
-    return table.mated & (table.answered if rate == "frr" else table.scored)
-
-
-def _scored_others(table: ScoreTable) -> int:
-    return int(np.count_nonzero(table.scored & ~table.mated))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -138,10 +125,9 @@ def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: flo
     """Two systems before they are compared, with a sentence where they cannot be."""
     names = f"{first.name} and {second.name}"
     missing = [side.name for side in (first, second) if side.threshold is None]
-    chosen = [side.chosen_on for side in (first, second) if not side.is_fixed]
-    trials = min(map(_scored_others, chosen), default=None)
+    chosen = [side.chosen_on.scored_others for side in (first, second) if not side.is_fixed]
     sentence = "" if rows.any() else f"No mated pair was answered by both {names}."
-    if trials is not None and (reason := why_not_comparable(required_fmr, trials)):
+    if chosen and (reason := why_not_comparable(required_fmr, min(chosen))):
         sentence = f"{names} are not compared: {reason}"
     elif missing:
         have = "has" if len(missing) == 1 else "have"

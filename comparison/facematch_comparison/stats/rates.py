@@ -136,8 +136,7 @@ class Side:
         threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
         calibration: What the threshold was chosen on; None if on `table` itself.
         is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
-        price: Of one call; None if it is not known.
-        currency: Of the price.
+        price: Of one call, in `currency`; None if it is not known.
     """
 
     table: ScoreTable

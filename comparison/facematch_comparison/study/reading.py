@@ -73,8 +73,6 @@ class StudyPair:
     """Two pictures, and whether they show one person.
 
     Attributes:
-        probe, reference: The files.
-        mated: Whether both show the same person.
         probe_subject, reference_subject: Who they show, by the study's own names; the same name
             where `mated`, and two names elsewhere.
         line: Of the file that it was read from, from 1; None for a pair that was drawn.
@@ -93,7 +91,6 @@ class Study:
     """Who is compared with whom.
 
     Attributes:
-        name: What it is called in a report.
         pairs: At least one; no two alike.
         groups: Column (``sex``, ``skin``) to subject to the group that they are in; a subject may
             be in none.

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from kit.comparison.studies import charged_answer as answered
 from kit.comparison.studies import opener, run_once, write_study
-from kit.comparison.tables import as_decisions, as_real, crowd, system_answers, with_columns
+from kit.comparison.tables import (
+    as_decisions,
+    as_real,
+    crowd,
+    in_transactions,
+    system_answers,
+    with_columns,
+)
 from kit.fakes import picture
 
 from facematch_comparison import export, read_scores
@@ -343,12 +350,7 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
 
 def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
     answers = crowd("good", people=300, mated=3, others=60, mean=62)
-    places, is_mated = np.arange(len(answers.table)), answers.table.mated
-    answers = with_columns(
-        answers,
-        transactions=np.where(is_mated, places // 3, places),
-        attempts=np.where(is_mated, places % 3 + 1, 1),
-    )
+    answers = in_transactions(answers, 3)
     source = Source(answers=[answers], name="hand", digest=None, evidence=None)
     monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from kit.comparison.tables import INCONCLUSIVE, LOST, rates_at, system_answers, table_of
 
 from facematch_comparison import stats
-from facematch_comparison.answers import DECISIONS, Grouping
+from facematch_comparison.answers import DECISIONS, Grouping, check_alike
 from facematch_comparison.model import Rate
 from facematch_core import Decision, InvalidRequest, ThresholdRule
 
@@ -106,9 +106,10 @@ def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
     table = attempts_of([1, 2, 1], [1, 3, 1], [7, 8, 9], [5, 9, 5], [2, 1, 1])
     taken = table.take(np.array([2, 1]))
     assert (taken.transactions.tolist(), taken.attempts.tolist()) == ([5, 9], [1, 1])
-    assert table.has_pairs_of(attrs.evolve(table, name="b"))
-    assert not table.has_pairs_of(attrs.evolve(table, transactions=np.array([5, 4, 5])))
-    assert not table.has_pairs_of(attrs.evolve(table, transactions=None, attempts=None))
+    check_alike([table, attrs.evolve(table, name="b")])
+    for other in ({"transactions": np.array([5, 4, 5])}, {"transactions": None, "attempts": None}):
+        with pytest.raises(InvalidRequest):
+            check_alike([table, attrs.evolve(table, name="b", **other)])
     assert table_of([1], [1], [7]).take(np.array([0, 0])).transactions is None
 
 

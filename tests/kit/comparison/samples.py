@@ -11,6 +11,7 @@ from kit.comparison.tables import (
     as_decisions,
     as_real,
     crowd,
+    in_transactions,
     system_answers,
     with_columns,
     without_answers,
@@ -52,14 +53,7 @@ def grouped(system):
     }
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
-    places = np.arange(len(table))
-    return with_columns(
-        system,
-        groups=groups,
-        scores=scores,
-        transactions=np.where(table.mated, places // 4, places),
-        attempts=np.where(table.mated, places % 4 + 1, 1),
-    )
+    return in_transactions(with_columns(system, groups=groups, scores=scores), 4)
 
 
 @functools.cache

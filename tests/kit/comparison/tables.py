@@ -119,6 +119,16 @@ def with_columns(system, **columns):
     return attrs.evolve(system, table=attrs.evolve(system.table, **columns))
 
 
+def in_transactions(system, of_each):
+    """The same, of whose mated pairs so many in a row are one transaction; others are alone."""
+    places = np.arange(len(system.table))
+    return with_columns(
+        system,
+        transactions=np.where(system.table.mated, places // of_each, places),
+        attempts=np.where(system.table.mated, places % of_each + 1, 1),
+    )
+
+
 def without_answers(system, rows):
     """The same without an answer to some pairs."""
     answered = system.table.answered.copy()
