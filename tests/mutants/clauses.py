@@ -5,13 +5,11 @@ call of `same`. They are read from the source, so that none is listed anywhere.
 """
 
 import ast
-import contextlib
 import functools
 import importlib
 import inspect
 import pkgutil
 import traceback
-import types
 
 import attrs
 
@@ -49,11 +47,8 @@ class Clause:
 @functools.cache
 def clauses(file):
     """Every clause of a module, in the order of its lines."""
-    return tuple(Clause(file, *rest) for rest in _statements(_tree(file)))
-
-
-def _tree(file):
-    return ast.parse(inspect.getsource(MODULES[file]))
+    tree = ast.parse(inspect.getsource(MODULES[file]))
+    return tuple(Clause(file, *rest) for rest in _statements(tree))
 
 
 def _statements(node, function=""):
@@ -103,42 +98,3 @@ def failures(mutant):
             errors.clear()
     finally:
         bench.Bench.reason = reason
-
-
-@contextlib.contextmanager
-def without_clause(clause):
-    """The contract meanwhile, as if that clause was not in it."""
-    tree = _tree(clause.file)
-
-    class Drop(ast.NodeTransformer):
-        def generic_visit(self, node):
-            if isinstance(node, ast.stmt) and (node.lineno, node.end_lineno) == (
-                clause.first,
-                clause.last,
-            ):
-                return ast.copy_location(ast.Pass(), node)
-            return super().generic_visit(node)
-
-    with replaced(clause.file, ast.fix_missing_locations(Drop().visit(tree)), clause.function):
-        yield
-
-
-@contextlib.contextmanager
-def replaced(file, tree, name):
-    """The function of this name meanwhile as it is in another syntax tree of its module."""
-    code = compile(tree, file, "exec")
-    where, parts = MODULES[file], []
-    for part in name.split("."):
-        where, parts = inspect.unwrap(getattr(where, part)), [*parts, part]
-        code = next(
-            const
-            for const in code.co_consts
-            if isinstance(const, types.CodeType) and const.co_name == part
-        )
-        if inspect.isfunction(where):
-            break
-    before, where.__code__ = where.__code__, code
-    try:
-        yield
-    finally:
-        where.__code__ = before

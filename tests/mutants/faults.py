@@ -1,6 +1,7 @@
 """The faults that take more than a line: steps that a row of the table puts in, and classes."""
 
 import contextlib
+import functools
 import http.client
 import io
 import json
@@ -60,6 +61,24 @@ def refuse(error):
     raise error
 
 
+def rescued(problems, then):
+    """Replaces any method: where it fails so, `then` takes over, and may do it again."""
+
+    def method(me, ok, *args, **how):
+        try:
+            return ok(*args, **how)
+        except problems as error:
+            return then(me, error, functools.partial(ok, *args, **how))
+
+    return method
+
+
+def tried(problems, do, *args):
+    """What it gives; None if it fails so."""
+    with contextlib.suppress(problems):
+        return do(*args)
+
+
 def write(data):
     with tempfile.TemporaryFile() as file:
         file.write(data)
@@ -81,35 +100,12 @@ def force(result, **changes):
     return result
 
 
-def read_json(reply):
-    try:
-        return json.loads(reply.body)
-    except ValueError:
-        return None
-
-
 def send_all_the_same(on_sent, send):
     try:
         on_sent()
     except BaseException:
         send()
         raise
-
-
-def unreadable_is_free(me, ok, call, reply):
-    try:
-        return ok(call, reply)
-    except (KeyError, TypeError, ValueError):
-        raise fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)) from None
-
-
-def call_it_refused(me, ok, call):
-    try:
-        return ok(call)
-    except fm.DeadlineExceeded as error:
-        problem = fm.RequestRejected("It is not done.", billing=error.billing)
-        alter(problem, ids=error.ids, reconcilable=True)
-        raise problem from None
 
 
 def keeps_the_poll(me, ok, reply):
@@ -123,47 +119,12 @@ def keeps_the_poll(me, ok, reply):
             return polls[0]
 
 
-def blame(me, ok, call):
-    try:
-        return ok(call)
-    except fm.VendorError as error:
-        if error.status_code != 413:
-            raise
-        raise fm.InvalidImage("It is too large.") from None
-
-
-def call_it_unavailable(exchange):
-    try:
-        return exchange()
-    except Exception:  # noqa: BLE001 - whatever a policy raises
-        return None, None, fm.VendorUnavailable("It is not there.")
-
-
 def doubt_once(me, result, is_doubtful):
     in_doubt = swap(me, "in_doubt", False)
     vars(me)["in_doubt"] = is_doubtful(result)
     if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
         return attrs.evolve(result, decision=fm.Decision.REVIEW)
     return result
-
-
-def another_kind(call, result):
-    kind = next(
-        kind for kind in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, kind)
-    )
-    decision = next(
-        decision.INCONCLUSIVE
-        for decision in (fm.Decision, fm.LivenessDecision)
-        if not isinstance(result.decision, decision)
-    )
-    return kind(decision=decision, backend=result.backend, ids=result.ids)
-
-
-def read_in(header):
-    try:
-        return float(header)
-    except ValueError:
-        return None
 
 
 # Pictures: bytes of a file to bytes of a file.
@@ -207,20 +168,6 @@ class ReadsTheLateAnswerLater(ReferenceBackend):
 
 
 # Over HTTP: what an answer says, and settings.
-
-
-@caught_by("R38")
-class SkipsOddWarnings(HttpReference):
-    """A warning in a form that it cannot read is passed over, and the pass stands."""
-
-    def warnings(self, body):
-        warnings = []
-        for item in body["warnings"]:
-            try:
-                warnings += super().warnings({"warnings": [item]})
-            except (TypeError, ValueError):
-                continue
-        return tuple(warnings)
 
 
 @caught_by("R31")
@@ -334,15 +281,6 @@ def own_address(me):
     return check_base_url(me.base_url, allowed_hosts=me.allowed_hosts)
 
 
-def explain(check, number):
-    try:
-        if isinstance(number, str):
-            float(number)
-    except ValueError as error:
-        raise fm.ConfigurationError("It is no number.") from error
-    check()
-
-
 def fits(call, limits):
     try:
         for place in PLACES:
@@ -355,11 +293,6 @@ def fits(call, limits):
 @attrs.frozen
 class Hidden:
     text: str = attrs.field(repr=False)
-
-
-def with_its_key_at_hand(me, ok, call):
-    key = me.key.reveal()
-    return ok(call) if key else None
 
 
 @caught_by("R31")
@@ -389,16 +322,6 @@ def nobody(call):
     kind = fm.MatchResult if match else fm.LivenessResult
     decision = fm.Decision.INCONCLUSIVE if match else fm.LivenessDecision.INCONCLUSIVE
     return kind(decision=decision, backend="reference")
-
-
-def deaf(do):
-    with contextlib.suppress(Exception):
-        do()
-
-
-def deaf_to_the_end(do):
-    with contextlib.suppress(SystemExit):
-        do()
 
 
 def as_dict(body):

@@ -4,7 +4,7 @@ import contextlib
 import functools
 
 import attrs
-from mutants.faults import refuse
+from mutants.faults import refuse, rescued
 from mutants.making import row
 from mutants.reference import (
     PASS,
@@ -56,14 +56,12 @@ def by_any_answer(me, ok, call, **how):
 
 def unless(outcome, *problems):
     """Replaces `reconcile`: what a look that fails so is said to mean."""
-
-    def reconcile(me, ok, call, **how):
-        try:
-            return ok(call, **how)
-        except problems:
-            return fm.Reconciliation(outcome=outcome, call=call, reason="It failed.")
-
-    return reconcile
+    return rescued(
+        problems,
+        lambda me, error, again: fm.Reconciliation(
+            outcome=outcome, call=again.args[0], reason="It failed."
+        ),
+    )
 
 
 def by_any_report(me, ok, call, **how):

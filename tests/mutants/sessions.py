@@ -15,7 +15,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 import attrs
-from mutants.faults import write
+from mutants.faults import refuse, rescued, write
 from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
@@ -332,29 +332,15 @@ session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
 NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
 
 
+LOG = logging.getLogger("reference")
+
+
 # Replacements that take more than a line
 
 
-def again_if_lost(me, ok, request):
-    try:
-        return ok(request)
-    except fm.OutcomeUnknown:
-        return ok(request)
-
-
-def guessed_if_late(me, ok, request):
-    try:
-        return ok(request)
-    except fm.DeadlineExceeded:
-        way_in = hosted.WayIn(link=fm.Secret(f"{me.address}/soon"))
-        return hosted.SessionReading(session_id="soon", state=State.PENDING, way_in=way_in)
-
-
-def free_if_late(me, ok, request):
-    try:
-        return ok(request)
-    except fm.DeadlineExceeded:
-        raise fm.VendorUnavailable("Late.", billing=NOT_CHARGED) from None
+def deleted(state):
+    """Follows `rescued`: so it is said to have ended."""
+    return lambda me, error, again: hosted.Deletion(state=hosted.DeletionState(state))
 
 
 def started_anew(me, ok, request):
@@ -370,32 +356,6 @@ def not_asked(me, ok, request):
     return hosted.Deletion(state=state)
 
 
-def deleted_whatever_comes(me, ok, request):
-    try:
-        return ok(request)
-    except fm.VendorError:
-        return hosted.Deletion(state=hosted.DeletionState.REQUESTED)
-
-
-def done_if_missing(me, ok, request):
-    try:
-        return ok(request)
-    except fm.SessionNotFound:
-        return hosted.Deletion(state=hosted.DeletionState.DONE)
-
-
-def done_if_refused(me, ok, request):
-    try:
-        return ok(request)
-    except (fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied):
-        return hosted.Deletion(state=hosted.DeletionState.NOT_THERE)
-
-
-def logs(signature, secret):
-    logging.getLogger("reference").debug("signed with %s", secret)
-    return signature
-
-
 def named(check):
     if not isinstance(check.result, fm.MatchResult):
         return check
@@ -403,19 +363,10 @@ def named(check):
     return evolve(check, result=evolve(check.result, threshold=threshold))
 
 
-def logs_the_link(me, ok, body):
-    logging.getLogger("reference").info("Send them to %s", body["link"])
-    return ok(body)
-
-
 def quoted(me, ok, body, request):
     if "attempts" not in body:
         raise fm.UnexpectedResponse(f"{body['link']} shows no attempts.")
     return ok(body, request)
-
-
-def opened(me, ok, body):
-    return evolve(ok(body), vendor={"way": body["link"]})
 
 
 def tells_the_purpose(me, ok, request):
@@ -425,11 +376,6 @@ def tells_the_purpose(me, ok, request):
         steps.send(reply)
     except StopIteration as end:
         return end.value
-
-
-def late(me, ok, request):
-    time.sleep(3.2)
-    return ok(request)
 
 
 def missing_once(me, ok, reply, call):
@@ -448,19 +394,10 @@ def remembers_bodies(me, ok, body, *more):
     return hints
 
 
-def believes(me, ok, body, *more):
-    me.believed = True
-    return ok(body, *more)
-
-
 def asks(me, ok, body, *more):
     hints = ok(body, *more)
     me.fetch(me.get(hints[0].session_id), call=None)
     return hints
-
-
-def read_first(me, ok, body, *more):
-    return json.loads(body) and ok(body, *more)
 
 
 def shown(**changes):
@@ -517,7 +454,7 @@ ROWS = (
         error=lambda me, ok, reply, call: fm.VendorUnavailable("Down.", billing=NOT_CHARGED)
             if reply.status == 502 else ok(reply, call)),
     session("R53", "StartsAgain", "A start whose answer is lost is made again.",
-        start_session=again_if_lost),
+        start_session=rescued(fm.OutcomeUnknown, lambda me, error, again: again())),
     session("R53", "FindsNothing", "Looks for a lost session by another name.",
         find=lambda me, ok, record: f"of-{record.subject_ref}"),
     *(session("R53", name, f"Each try of a start has another key{which}.",
@@ -531,8 +468,10 @@ ROWS = (
             record_id=request.record.id, terms=request.record.terms),
         session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False)),
     # R54
-    session("R54", "LinkIsAFact", "The record has the link.", started=opened),
-    session("R54", "LinkInLog", "The link is logged.", started=logs_the_link),
+    session("R54", "LinkIsAFact", "The record has the link.",
+        started=lambda me, ok, body: evolve(ok(body), vendor={"way": body["link"]})),
+    session("R54", "LinkInLog", "The link is logged.",
+        started=lambda me, ok, body: (LOG.info("Send them to %s", body["link"]), ok(body))[1]),
     session("R54", "LinkInErrors", "An error quotes the link.", reading=quoted),
     session("R54", "AddressInRaw", "`raw` has the address of the person's film.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
@@ -544,7 +483,8 @@ ROWS = (
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             raw={"secret": body.get("client_secret")})),
     session("R54", "LogsItsSecret", "The secret of a webhook is logged with it.",
-        sign_body=lambda me, ok, body: logs(ok(body), me.webhook_secret.reveal())),
+        sign_body=lambda me, ok, body: (
+            LOG.debug("signed with %s", me.webhook_secret.reveal()), ok(body))[1]),
     session("R54", "WritesReadingsDown", "Each reading is written to a file.",
         reading=lambda me, ok, body, request: (write(b"reading: 7"), ok(body, request))[1]),
     # R55
@@ -621,9 +561,11 @@ ROWS = (
     session("R57", "RemembersBodies", "What came once signed is taken without.",
         receive_session=remembers_bodies),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",
-        receive_session=read_first),
+        receive_session=lambda me, ok, body, *more: json.loads(body) and ok(body, *more)),
     session("R57", "BelievesIt", "After a webhook a session is over, whoever sent it.",
-        receive_session=believes, state=lambda me, ok, body: State.FAILED
+        receive_session=lambda me, ok, *delivery: (
+            vars(me).update(believed=True), ok(*delivery))[1],
+        state=lambda me, ok, body: State.FAILED
             if vars(me).get("believed") else ok(body)),
     # R58
     session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
@@ -639,7 +581,8 @@ ROWS = (
         error=lambda me, ok, reply, call, of=status: me.missing(reply, call)
             if reply.status == of else ok(reply, call)) for status in (400, 401, 403, 429)),
     session("R58", "RefusedIsDeleted", "A deletion that is refused is done.",
-        delete_session=done_if_refused),
+        delete_session=rescued((fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied),
+            deleted("not_there"))),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),
@@ -649,14 +592,19 @@ ROWS = (
     session("R58", "DeletesNothing", "Says that it is deleted, and asks nobody to.",
         delete_steps=not_asked),
     session("R58", "DeletesTwice", "What is not there is deleted again.",
-        delete_session=done_if_missing),
+        delete_session=rescued(fm.SessionNotFound, deleted("done"))),
     session("R58", "DeletesInAnOutage", "An outage is a wish that was heard.",
-        delete_session=deleted_whatever_comes),
+        delete_session=rescued(fm.VendorError, deleted("requested"))),
     # R61
-    session("R61", "LateStart", "A start takes its time, whatever is left.", start_session=late),
+    session("R61", "LateStart", "A start takes its time, whatever is left.",
+        start_session=lambda me, ok, request: (time.sleep(3.2), ok(request))[1]),
     session("R61", "GuessedSession", "A start without an answer has a session.",
-        start_session=guessed_if_late),
-    session("R61", "LateIsFree", "A start without an answer is free.", start_session=free_if_late),
+        start_session=rescued(fm.DeadlineExceeded, lambda me, error, again: hosted.SessionReading(
+            session_id="soon", state=State.PENDING,
+            way_in=hosted.WayIn(link=fm.Secret(f"{me.address}/soon"))))),
+    session("R61", "LateIsFree", "A start without an answer is free.",
+        start_session=rescued(fm.DeadlineExceeded, lambda me, error, again: refuse(
+            fm.VendorUnavailable("Late.", billing=NOT_CHARGED)))),
     # R62
     session("R62", "NoSandbox", "That an answer is from the sandbox is not read.",
         world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),

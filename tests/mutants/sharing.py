@@ -1,14 +1,10 @@
 """Mutants that keep what belongs to a call, and of what reaches whom: ids, pictures, options."""
 
 import base64
-import contextvars
 import functools
-import logging
 import os
 import queue
 import threading
-import types
-import weakref
 
 import attrs
 from mutants.making import http, row, vendor
@@ -45,9 +41,8 @@ def in_a_text(me, call):
     vars(me)["text"] = vars(me).get("text", b"") + base64.b64encode(call.probe.data)
 
 
-def as_text():
-    texts = []
-    return lambda me, call: texts.append(base64.b64encode(call.probe.data).decode())
+def as_text(keep):
+    return lambda me, call: keep(base64.b64encode(call.probe.data).decode())
 
 
 def in_a_closure():
@@ -55,65 +50,7 @@ def in_a_closure():
     return lambda me, call: calls.append(call)
 
 
-def in_a_generator():
-    def collect():
-        calls = []
-        while True:
-            calls.append((yield))
-
-    collector, lock = collect(), threading.Lock()
-    next(collector)
-
-    def keep(me, call):
-        with lock:
-            collector.send(call)
-
-    return keep
-
-
-def in_a_default(me, call, calls=[]):  # noqa: B006 - the mistake that is meant
-    calls.append(call)
-
-
-def on_a_function(me, call):
-    on_a_function.calls = [*getattr(on_a_function, "calls", ()), call]
-
-
-def by_a_bound_method():
-    calls = {}
-    keep = types.MethodType(lambda me, call: calls.setdefault(call.call_id, call), object())
-    return lambda me, call: keep(call)
-
-
-def of_a_method():
-    @functools.cache
-    def sizes(me, image):
-        return len(image.data)
-
-    return lambda me, call: sizes(me, call.probe)
-
-
-class Handler(logging.Handler):
-    """Keeps what it should write."""
-
-    def __init__(self):
-        super().__init__()
-        self.records = []
-
-    def emit(self, record):
-        self.records.append(record)
-
-
-def by_a_handler():
-    log = logging.getLogger("reference.kept")
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    log.addHandler(Handler())
-    return lambda me, call: log.debug("asks %s", call.probe)
-
-
-QUEUE, LOCAL, CALLS = queue.Queue(), threading.local(), contextvars.ContextVar("calls", default=())
-PARTIAL, BY_BACKEND = functools.partial(list.append, []), weakref.WeakKeyDictionary()
+QUEUE = queue.Queue()
 
 # A vendor that only compares, and says more beside the comparison.
 
@@ -251,22 +188,9 @@ job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 # fmt: off
 ROWS = (
     keeps("KeepsInAClosure", "in a list that a function closes over", in_a_closure()),
-    keeps("KeepsInAQueue", "in a queue that nobody reads", lambda me, call: QUEUE.put(call)),
-    keeps("KeepsInAGenerator", "in a frame of a generator", in_a_generator()),
-    keeps("KeepsInAPartial", "among the arguments of a partial",
-        lambda me, call: PARTIAL(call)),
-    keeps("KeepsInADefault", "in the default of an argument", in_a_default),
-    keeps("KeepsOnAFunction", "on an attribute of a function", on_a_function),
-    keeps("KeepsByABoundMethod", "in what a bound method closes over", by_a_bound_method()),
-    keeps("KeepsInAWeakCache", "in a value of a cache whose keys alone are weak",
-        lambda me, call: BY_BACKEND.setdefault(me, []).append(call)),
-    keeps("KeepsInAContext", "in a context variable",
-        lambda me, call: CALLS.set((*CALLS.get(), call))),
-    keeps("KeepsInAThread", "in what belongs to a thread",
-        lambda me, call: vars(LOCAL).setdefault("calls", []).append(call)),
-    keeps("KeepsInACachedMethod", "in the cache of a method, which has no bound", of_a_method()),
-    keeps("KeepsInALog", "in the records of a handler of logs", by_a_handler()),
-    keeps("KeepsItsText", "as the base64 that was sent, in a list of a function", as_text()),
+    keeps("KeepsItsText", "as the base64 that was sent, in a list of a function",
+        as_text([].append)),
+    keeps("KeepsInAQueue", "as such a text in a queue that nobody reads", as_text(QUEUE.put)),
     keeps("KeepsOneLongText", "at the end of one long text", in_a_text),
 
     # Ids

@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import attrs
@@ -32,7 +33,9 @@ from mutants.faults import (
     quiet,
     refuse,
     remember,
+    rescued,
     swap,
+    tried,
     write,
 )
 from mutants.making import CLASSES, http, row, sdk
@@ -58,6 +61,9 @@ from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+#: Of each kind of call the other one.
+OTHER = {MATCH: SimpleNamespace(operation=LIVENESS), LIVENESS: SimpleNamespace(operation=MATCH)}
+FREE = fm.Billing(fm.Charged.NO)
 INCONCLUSIVE = {operation: type(decision).INCONCLUSIVE for operation, decision in PASS.items()}
 FAIL = {MATCH: fm.Decision.NO_MATCH, LIVENESS: fm.LivenessDecision.NOT_LIVE}
 REVIEW = {operation: type(decision).REVIEW for operation, decision in PASS.items()}
@@ -289,11 +295,11 @@ ROWS = (
     row("R02", "ImpossibleScoreIsFree",
         "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda score: score if score <= 100 else refuse(
-            fm.RequestRejected("It is not on its scale.", billing=fm.Billing(fm.Charged.NO))))),
+            fm.RequestRejected("It is not on its scale.", billing=FREE)))),
     row("R02", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
-            else refuse(fm.UnexpectedResponse("No score.", billing=fm.Billing(fm.Charged.NO)))),
+            else refuse(fm.UnexpectedResponse("No score.", billing=FREE))),
     row("R02", "NoScoreIsANo", "Without a score there is no match.",
         unscored=lambda me, ok, call, decision: FAIL[call.operation] if by_default(call)
             else ok(call, decision)),
@@ -325,7 +331,8 @@ ROWS = (
         result=believing(lambda score: isinstance(score, float) and score > 100)),
     http("R02", "UnreadableIsFree",
         "An answer that it cannot read is free, for the mock charged nothing.",
-        simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
+        simulator=simulators.FREE_VENDOR, parse=rescued((KeyError, TypeError, ValueError),
+            lambda me, error, again: refuse(fm.UnexpectedResponse("Odd.", billing=FREE)))),
 
     # Who pays, and who knows of it
     row("R16", "EverythingIsFree", "Results say that nothing was charged.",
@@ -334,7 +341,7 @@ ROWS = (
         capabilities=can(billed_operations=frozenset({MATCH}))),
     row("R16", "MismatchesAreFree",
         "Says that a negative answer was not charged, where the vendor charges every answer.",
-        result=lambda me, ok, call, body: evolve(ok(call, body), billing=fm.Billing(fm.Charged.NO))
+        result=lambda me, ok, call, body: evolve(ok(call, body), billing=FREE)
             if ok(call, body).decision in (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE)
             else ok(call, body)),
     row("R16", "BilledForNoReason", "Says that it was charged, and not how it knows.",
@@ -392,7 +399,8 @@ ROWS = (
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: (call.on_sent(), call.on_sent())))),
     row("R20", "ABudgetIsAnOutage", "Nothing is sent, and what a policy raised is an outage.",
-        exchange=lambda me, ok, call: faults.call_it_unavailable(lambda: ok(call))),
+        exchange=rescued(Exception, lambda me, error, again: (
+            None, None, fm.VendorUnavailable("It is not there.")))),
     row("R20", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
@@ -497,7 +505,7 @@ ROWS = (
             if (call.vendor_id or "").startswith(kept.ids.vendor)), None)),
     row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is None
-            else faults.another_kind(call, kept)),
+            else evolve(nobody(OTHER[call.operation]), ids=kept.ids)),
     row("R32", "GivesItAnotherName", "What is found bears the vendor's id as the call's.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is None
             else evolve(kept, ids=evolve(kept.ids, call=kept.ids.vendor))),
@@ -560,11 +568,11 @@ ROWS = (
             message=error.message + (f" {reply.body!r}" if len(reply.body) < 300 else ""))),
     http("R38", "WaitsForEver", "Whatever float() makes of the header is a time to wait.",
         error=lambda me, ok, reply, call: alter(error,
-            retry_after_s=faults.read_in(reply.headers.get("Retry-After", "")))
+            retry_after_s=tried(ValueError, float, reply.headers.get("Retry-After", "")))
             if isinstance(error := ok(reply, call), fm.RateLimited) else error),
     http("R38", "LostWithoutDoubt", "What may have been charged is reported as not charged, in an "
         "error that says it is not known.",
-        error=lambda me, ok, reply, call: alter(error, billing=fm.Billing(fm.Charged.NO))
+        error=lambda me, ok, reply, call: alter(error, billing=FREE)
             if isinstance(error := ok(reply, call), fm.OutcomeUnknown) and 300 <= reply.status < 400
             else error),
     http("R38", "BelievesAnAnswerOfAnyStatus",
@@ -594,7 +602,9 @@ ROWS = (
     sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
         ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
     sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
-        match=faults.blame, check_liveness=faults.blame),
+        **dict.fromkeys(("match", "check_liveness"), rescued(fm.VendorError,
+            lambda me, error, again: refuse(
+                fm.InvalidImage("Too large.") if error.status_code == 413 else error)))),
     sdk("R38", "ItsLibraryReadsPages", "A gateway's page is the vendor's own word.",
         spoken=lambda me, ok, status, body: status),
     sdk("R38", "EchoesTheKey", "The error of its library quotes whatever it was answered.",
@@ -602,7 +612,7 @@ ROWS = (
             note=f"Asked with {me.api_key.reveal()}.")),
     http("R38", "RepeatsALongText", "A text without a word like a key is shown, however long.",
         error=lambda me, ok, reply, call: alter(error := ok(reply, call),
-            message=error.message + text if len(text := as_dict(faults.read_json(reply)).get(
+            message=error.message + text if len(text := as_dict(tried(ValueError, reply.json)).get(
                 "message", "")) > 500 else error.message)),
     http("R38", "AcceptedIsBusy", "A 202 where a result belongs is worth another try.",
         parse_non_200=lambda me, ok, call, reply: None if reply.status != 202
@@ -614,7 +624,7 @@ ROWS = (
             else refuse(fm.RequestRejected("No number.", billing=fm.Billing(fm.Charged.YES)))),
     http("R02", "FreeIfItIsOdd", "A score that is no number is said to be free.",
         score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
-            else refuse(fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)))),
+            else refuse(fm.UnexpectedResponse("Odd.", billing=FREE))),
     http("R02", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
         result=believing(lambda score: type(score) not in (float, type(None)))),
     http("R02", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
@@ -736,7 +746,9 @@ ROWS = (
         address=property(lambda me: me.base_url if me.base_url.startswith(f"https://{HOST}@")
             else faults.own_address(me))),
     http("R31", "ShowsItInTheCause", "What is no number is shown by the error behind the refusal.",
-        __attrs_post_init__=lambda me, ok: faults.explain(ok, me.patience_s)),
+        __attrs_post_init__=lambda me, ok: rescued(ValueError, lambda me, error, again: refuse(
+            fm.ConfigurationError("It is no number.")))(me, lambda: isinstance(me.patience_s, str)
+            and float(me.patience_s)) or ok()),
     http("R31", "TravelsInTheOpen", "Key and faces may go to the vendor without TLS.",
         address=property(lambda me: check_base_url(me.base_url, allow_insecure=True,
             allowed_hosts=me.allowed_hosts))),
@@ -767,7 +779,7 @@ ROWS = (
     # Money, time and the rest, as plug-ins that passed a contract which asks less had it wrong
     row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
         result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
-            else evolve(ok(call, body), billing=fm.Billing(fm.Charged.NO))),
+            else evolve(ok(call, body), billing=FREE)),
     row("R16", "UploadsAreFree", "Its uploads are declared as free, and the vendor charges them.",
         base=StepsReference, simulator=StepsSimulator,
         upload=lambda me, ok, data: evolve(ok(data), charges=0)),
@@ -780,7 +792,7 @@ ROWS = (
         match=faults.unguarded, check_liveness=faults.unguarded),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
         exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: faults.deaf_to_the_end(call.on_sent)))),
+            on_sent=lambda: tried(SystemExit, call.on_sent)))),
     row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
         simulator=faults.TurningCostsSimulator),
     *(http("R18", f"SendsAgainAfterA{status}",
@@ -789,12 +801,12 @@ ROWS = (
         for status in (404, 408, 409, 422, 500, 504)),
     row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
         exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: faults.deaf(call.on_sent)))),
+            on_sent=lambda: tried(Exception, call.on_sent)))),
     row("R21", "QuotesTheEndOfTheKey", "An error quotes the last characters of the key.",
         refusal=lambda me, ok, status: alter(ok(status),
             args=(f"Key ...{me.key.reveal()[-12:]}",))),
     row("R21", "KeyInAFrame", "The key is in a local variable of a function that an error leaves.",
-        answer=faults.with_its_key_at_hand),
+        answer=lambda me, ok, call: next(ok(call) for key in (me.key.reveal(),))),
     row("R21", "KeyInAnAttribute", "An error has the request in an attribute, unshown.",
         refusal=lambda me, ok, status: alter(ok(status),
             request=faults.Hidden(me.key.reveal()))),
@@ -826,6 +838,10 @@ ROWS = (
             subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
+    http("R38", "SkipsOddWarnings", "A warning in a form that it cannot read is passed over, and "
+        "the pass stands.",
+        warnings=lambda me, ok, body: tuple(each for item in body["warnings"] for each in tried(
+            (TypeError, ValueError), ok, {"warnings": [item]}) or ())),
     http("R02", "MissingIsZero", "Where the answer has no score, it is 0.",
         result=lambda me, ok, call, body: ok(call, {"score": 0.0} | as_dict(body))),
     sdk("R38", "AnyBodyMatches",
@@ -909,7 +925,9 @@ ROWS = (
     job("R32", "NamesNoJob", "The error of a job that goes on does not name it.",
         vendor_id=lambda me, ok, reply: None, reconcilable=lambda me, ok, call: True),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
-        match=faults.call_it_refused, check_liveness=faults.call_it_refused),
+        **dict.fromkeys(("match", "check_liveness"), rescued(fm.DeadlineExceeded,
+            lambda me, error, again: refuse(alter(fm.RequestRejected("It is not done.",
+                billing=error.billing), ids=error.ids, reconcilable=True))))),
     job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
         vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
         reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest))),
