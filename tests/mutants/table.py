@@ -317,6 +317,9 @@ ROWS = (
         "a threshold: else the vendor's no stays.",
         unscored=lambda me, ok, call, decision: decision if by_default(call)
             else ok(call, decision)),
+    row("R12", "TheLowerOfTwo", "Of two faces in a picture that which is less alike is taken.",
+        decision=lambda me, ok, call, body, score: FAIL[call.operation]
+            if len(body["faces"].get("probe", ())) > 1 else ok(call, body, score)),
     row("R12", "StillTwoFaces", "A second face in one picture is reported of the next ones, too.",
         warnings=lambda me, ok, body: (
             vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
