@@ -291,19 +291,6 @@ def test_any_document_is_a_calibration_or_refused(document, is_ours):
             fm.Calibration.from_dict({**whole, key: document[key]})
 
 
-@given(
-    st.lists(st.tuples(st.floats(1e-6, 1), st.floats(0, 100)), min_size=1, max_size=5, unique=True)
-)
-def test_any_calibration_keeps_its_promise(pairs):
-    try:
-        any_calibration = calibration(*(point(rate, at) for rate, at in pairs))
-    except fm.InvalidRequest:
-        return
-    at = [any_calibration.threshold_for(entry.max_fmr) for entry in any_calibration.points]
-    assert at == sorted(at)
-    assert fm.Calibration.from_dict(any_calibration.to_dict()) == any_calibration
-
-
 @pytest.mark.parametrize(
     "backend",
     [

@@ -194,29 +194,15 @@ toml_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4),
     max_leaves=10,
 )
-documents = st.dictionaries(words, toml_values, max_size=4) | st.fixed_dictionaries(
-    {
-        "profiles": st.fixed_dictionaries(
-            {
-                "p": st.fixed_dictionaries(
-                    {"backend": st.just("configured") | toml_values},
-                    optional={
-                        "settings": st.dictionaries(words, toml_values, max_size=3),
-                        "threshold": toml_values,
-                        "fit_images": toml_values,
-                        "require_environment": words,
-                        "members": st.lists(words, max_size=2),
-                        "budget": st.dictionaries(words, st.integers(), max_size=2),
-                        **dict.fromkeys(
-                            ("circuit_breaker", "rate_limit", "retry"),
-                            st.dictionaries(words, st.integers(), max_size=1),
-                        ),
-                    },
-                )
-            }
-        )
-    },
-    optional={"default_profile": words},
+profile_keys = ("settings", "threshold", "fit_images", "require_environment", "members", "budget")
+profile_keys += ("circuit_breaker", "rate_limit", "retry")
+documents = st.dictionaries(words, toml_values, max_size=4) | st.builds(
+    lambda rest: {"profiles": {"p": {"backend": "configured", **rest}}},
+    st.dictionaries(
+        st.sampled_from(profile_keys),
+        toml_values | st.dictionaries(words, st.integers() | words, max_size=2),
+        max_size=4,
+    ),
 )
 
 

@@ -310,17 +310,6 @@ def test_nothing_is_sent_after_the_share(clock):
     assert (result.route.answered_by, first.calls, len(spare.calls)) == ("b", [], 1)
 
 
-def test_at_most_8_comparisons_are_left_behind_and_the_next_call_waits_for_one_of_them():
-    engine = Engine()
-    verifier = fm.FaceVerifier(engine)
-    for _ in range(12):
-        with pytest.raises(fm.VendorUnavailable):
-            verifier.verify(A, B, deadline_s=0.1)
-    assert engine.most == 8
-    threading.Timer(0.1, engine.release.set).start()
-    assert verifier.verify(A, B, deadline_s=20).is_match
-
-
 def test_an_engine_says_how_many_run_at_a_time():
     class Narrow(Engine):
         most_at_once = 2

@@ -187,15 +187,6 @@ def test_if_nobody_answers_what_may_help_on_repeating_is_raised_or_else_the_last
 # Both calls of verify_live
 
 
-@pytest.mark.parametrize(
-    "decision", [fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE]
-)
-def test_a_face_that_is_not_live_is_compared_by_no_member(decision):
-    first, spare = FakeBackend(script=[liveness_result(decision)]), FakeBackend()
-    assert failover(first, spare).verify_live(A, B).match is None
-    assert (len(first.calls), spare.calls) == (1, [])
-
-
 MATCHER = {"operations": frozenset({fm.Operation.MATCH})}
 
 

@@ -1,11 +1,8 @@
 import copy
 import pickle
 
-import hypothesis
 import pytest
-from hypothesis import strategies as st
 from kit.fakes import FakeBackend, child_says_yes, found_match, picture
-from kit.strategies import percentages
 
 import facematch_core as fm
 from facematch_core.testing import ManualClock
@@ -118,16 +115,6 @@ def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_a
     with pytest.raises(fm.InvalidRequest):
         fm.Failover(members).verify(A, B, threshold=thresholds)
     assert first.calls == []
-
-
-@hypothesis.given(shop=percentages, backup=percentages, fails=st.booleans())
-def test_no_threshold_reaches_another_member(shop, backup, fails):
-    first = FakeBackend(script=[fm.RateLimited("x")] if fails else [])
-    members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
-    thresholds = {"shop": fm.Threshold(shop), "backup": fm.Threshold(backup)}
-    result = fm.Failover(members).verify(A, B, threshold=thresholds)
-    assert result.route.answered_by == ("backup" if fails else "shop")
-    assert result.threshold.value == (backup if fails else shop)
 
 
 def test_who_answered_and_who_did_not_survive_a_queue():

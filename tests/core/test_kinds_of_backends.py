@@ -161,15 +161,6 @@ def test_a_library_answers_and_counts_as_sent_before_it_is_asked():
     assert [event.kind for event in events].count(fm.EventKind.SENT) == 1
 
 
-def test_a_library_that_never_ends_is_left_behind_and_its_bill_is_open():
-    release = threading.Event()
-    backend = Library(api_key=KEY, asks=lambda _: release.wait(20) and 60.0)
-    with pytest.raises(fm.DeadlineExceeded) as caught:
-        fm.FaceVerifier(backend).verify(A, B, deadline_s=0.1)
-    release.set()
-    assert caught.value.billing.charged is fm.Charged.UNKNOWN
-
-
 def test_of_a_library_that_hangs_no_more_threads_are_left_than_may_run_at_once():
     release, calls = threading.Event(), []
 

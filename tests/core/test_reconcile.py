@@ -251,13 +251,3 @@ def about_another(attempt):
 def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
     with pytest.raises(fm.BackendUnavailable):
         fm.FaceVerifier(Records(says)).reconcile(attempt())
-
-
-@pytest.mark.parametrize(
-    "record",
-    [match_result(ids=fm.Ids(call="a-2")), match_result(), liveness_result(ids=fm.Ids(call="a-1"))],
-    ids=["another's", "nobody's", "another kind"],
-)
-def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
-    with pytest.raises(fm.InvalidRequest):
-        fm.judge(record, attempt())

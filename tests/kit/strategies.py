@@ -21,28 +21,6 @@ json_values = st.recursive(
 json_objects = st.dictionaries(TEXTS, json_values, max_size=3)
 
 
-def _wrong(value):
-    """What may be where `value` should."""
-    wrong = [None, True, False, 0, 1, -1, "", [], {}, [value], {"value": value}]
-    match value:
-        case bool():
-            wrong += [not value, int(value), str(value), str(value).lower()]
-        case int() | float():
-            wrong += [value + 1, value - 1, -value, value * 100, value / 100]
-            wrong += [-0.01, 100.01, 2**70, 10**400, -1e300, str(value), f"{value}%"]
-        case str():
-            wrong += [value + " ", value.upper(), value.lower(), value.title()]
-            wrong += [value * 2, value[:-1], "null"]
-        case list():
-            wrong += [value[:at] + value[at + 1 :] for at in range(len(value))]
-            wrong += [value * 2, [*value, None], value[::-1]]
-        case dict():
-            wrong += [{key: value[key] for key in value if key != gone} for gone in value]
-            wrong += [{key.upper(): value[key] for key in value}, {**value, "unknown": 1}]
-            wrong += [[*value.values()], [*value]]
-    return st.sampled_from(wrong) | json_values
-
-
 # --- Results, with everything in them that the classes allow --------------------------------------
 
 percentages = st.floats(0, 100)

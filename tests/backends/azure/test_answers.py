@@ -9,7 +9,7 @@ import facematch_core as fm
 from facematch_azure import AzureBackend
 from facematch_core.backend import MatchCall
 from facematch_core.http import HttpReply
-from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
+from facematch_mock_server import MockServer, card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
 BACKEND = AzureBackend(api_key="k", base_url=HOME)
@@ -161,29 +161,6 @@ def test_each_request_has_our_id_for_microsofts_support_and_hides_the_key():
     assert "k" not in map(str, request.headers.values())
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from([*FACE, "isIdentical", "confidence", "error"]), inner)
-    ),
-)
-ANSWERS = st.tuples(st.sampled_from([200, 400, 404, 429, 500]), JSON)
-
-
-@given(
-    st.sampled_from([[], [WITH_FACE], [WITH_FACE, WITH_FACE]]),
-    st.lists(ANSWERS, min_size=3, max_size=3),
-)
-def test_any_answers_are_a_result_or_one_error(begun, odd):
-    answer = read(*begun, *odd)
-    if not isinstance(answer, fm.MatchResult):
-        assert isinstance(answer, fm.errors.VendorError)
-        assert not (answer.retryable and begun)
-    charges = answer.billing.charges
-    assert charges is None or charges >= len(begun)
-
-
 @pytest.mark.parametrize(
     ("url", "is_microsofts"),
     [
@@ -268,29 +245,3 @@ def test_without_a_face_nothing_more_is_asked_and_it_is_no_mismatch(mock, pair, 
     assert result.warnings[0].text == f"the {name} shows no face"
     assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, charges)
     assert len(mock.control.charges()) == len(mock.control.journal()) == charges
-
-
-def test_at_a_limit_half_way_what_is_paid_is_said_and_not_paid_again(mock):
-    mock.control.set_limit("resource", 2)
-    with pytest.raises(fm.RateLimited) as refused:
-        compare(mock)
-    assert (refused.value.billing.charged, refused.value.billing.charges) == (fm.Charged.YES, 2)
-    assert len(mock.control.charges()) == 2
-    assert refused.value.retry_after_s == 1
-    assert not refused.value.retryable
-
-
-def test_a_face_id_that_is_forgotten_half_way_is_paid_and_not_asked_again(mock):
-    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=404, path=VERIFY))
-    with pytest.raises(fm.VendorUnavailable) as gone:
-        compare(mock)
-    assert gone.value.billing.charges == 2
-    assert not gone.value.retryable
-
-
-def test_without_approval_the_error_says_whom_to_ask():
-    with (
-        MockServer(vendor="azure", switches={"access": "unapproved"}) as mock,
-        pytest.raises(fm.PermissionDenied),
-    ):
-        compare(mock)

@@ -266,24 +266,6 @@ def test_a_reading_of_another_form_is_an_error_without_its_token(body):
     assert published.TOKEN not in f"{answer!r} {answer}"
 
 
-NAMES = st.sampled_from(
-    [*published.READING, "attempts", "attemptId", "attemptStatus", "result", "error", "code"]
-)
-ODD = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=6),
-)
-
-
-@given(ODD, st.sampled_from([200, 204, 400, 403, 404, 429, 500]))
-def test_any_answer_is_a_reading_or_one_error(body, status):
-    answer = read(body, status=status)
-    if isinstance(answer, fm.errors.VendorError):
-        assert answer.billing.charged is fm.Charged.NO
-    else:
-        assert answer.state in SessionState
-
-
 @pytest.mark.parametrize("session_id", ["..", "a/b", "", "é", None, "x?y", "x" * 201])
 def test_an_id_that_would_lead_elsewhere_is_not_sent(session_id):
     for ask in (ReadRequest, DeleteRequest):
@@ -426,11 +408,3 @@ def test_a_lost_start_is_not_repeated_and_says_what_another_one_makes(mock, alon
     alone.start(record)
     devices = [entry.fields["deviceCorrelationId"] for entry in mock.control.journal()]
     assert len(set(devices)) == len(mock.control.sessions.open()) == 2
-
-
-def test_without_approval_a_start_says_whom_to_ask_and_costs_nothing(mock, sessions, alone):
-    mock.control.reset(switches={"access": "unapproved"})
-    for opened in (sessions, alone):
-        with pytest.raises(fm.PermissionDenied, match=r"aka\.ms/facerecognition") as refused:
-            start(opened)
-        assert refused.value.billing.charged is fm.Charged.NO

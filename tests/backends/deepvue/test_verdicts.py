@@ -1,9 +1,6 @@
 """Decisions: the table of yes or no, score and threshold, row by row, and what holds for all."""
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
-from kit.strategies import json_values
 
 import facematch_core as fm
 
@@ -111,32 +108,6 @@ def test_a_liveness_check_has_a_score_only_if_its_scale_is_set(parsed, row):
         assert result.score.raw == value
 
 
-NUMBERS = st.one_of(st.none(), st.floats(-10, 110), st.integers(-10, 110))
-SETTINGS = st.fixed_dictionaries(
-    {
-        "confidence_scale": st.sampled_from([None, "percent", "fraction", "unknown"]),
-        "confidence_meaning": st.sampled_from(["similarity", "decision", "unknown"]),
-    }
-)
-ORDER = {MATCH: 2, REVIEW: 1, NO_MATCH: 0}
-
-
-@given(match=st.booleans(), value=NUMBERS, settings=SETTINGS, threshold=st.floats(0, 100))
-def test_a_threshold_only_tightens(parsed, match, value, settings, threshold):
-    data = {"match": match, "confidence": value}
-    try:
-        free = parsed(data, **settings)
-    except fm.UnexpectedResponse:
-        assume(False)
-    held = parsed(data, threshold=threshold, **settings)
-    assert ORDER[held.decision] <= ORDER[free.decision]
-    assert (held.decision is MATCH) == (
-        match and held.score is not None and held.score.value >= threshold
-    )
-    if not match:
-        assert held.decision is free.decision is NO_MATCH
-
-
 @pytest.mark.parametrize("scale", ["percent", "fraction"])
 def test_the_ends_of_a_scale_are_on_it(parsed, scale):
     most = 100 if scale == "percent" else 1
@@ -148,49 +119,3 @@ def test_the_ends_of_a_scale_are_on_it(parsed, scale):
             parsed({"match": True, "confidence": value}, confidence_scale=scale)
         with pytest.raises(fm.UnexpectedResponse, match="cannot be read"):
             parsed({"is_live": True, "score": value}, liveness_score_scale=scale)
-
-
-@given(raw=st.floats(0, 1))
-def test_fractions_are_exact_decimals(parsed, raw):
-
-    def percent(value):
-        return parsed({"match": True, "confidence": value}, confidence_scale="fraction").score.value
-
-    assert percent(raw) == pytest.approx(raw * 100)
-    hundredths = round(raw * 100)
-    assert percent(hundredths / 100) == hundredths
-
-
-ODD = st.fixed_dictionaries(
-    {},
-    optional={
-        "code": st.sampled_from([200, None, 500, "200", True]) | json_values,
-        "sub_code": st.sampled_from(["SUCCESS", None, "NO_RECORDS_FOUND"]) | json_values,
-        "transaction_id": json_values,
-        "timestamp": json_values | st.integers(),
-        "message": json_values,
-        "data": json_values
-        | st.fixed_dictionaries(
-            {},
-            optional={
-                "match": st.booleans() | json_values,
-                "confidence": NUMBERS | json_values,
-                "error_code": st.none() | json_values,
-            },
-        ),
-    },
-)
-
-
-@given(body=ODD | json_values, threshold=st.none() | st.floats(0, 100), settings=SETTINGS)
-def test_any_answer_is_a_result_or_one_error(parsed, body, threshold, settings):
-    try:
-        result = parsed(body=body, threshold=threshold, **settings)
-    except fm.UnexpectedResponse:
-        return
-    data = body["data"]
-    assert body.get("code") in (None, 200)
-    assert body.get("sub_code") in (None, "SUCCESS")
-    assert data.get("error_code") is None
-    assert isinstance(data["match"], bool)
-    assert data["match"] or result.decision is NO_MATCH

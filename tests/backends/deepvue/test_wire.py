@@ -5,7 +5,6 @@ import pickle
 from datetime import UTC, datetime
 
 import pytest
-from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_deepvue import NoVerdict
@@ -135,17 +134,3 @@ def test_long_words_in_an_answer_are_masked(parsed):
         "***": 1,
         "seen": [{"image": "***", "kept": "k" * 63}, "***"],
     }
-
-
-def test_reference_and_metadata_stay_here(open_backend, deepvue):
-    with fm.FaceVerifier(open_backend()) as verifier:
-        result = verifier.verify(
-            picture(), picture((1, 2, 3)), caller_ref="emp-0042", metadata={"gate": "north-7"}
-        )
-    assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "north-7"})
-    sent = b"".join(
-        request.body if isinstance(request.body, bytes) else str(request.body).encode()
-        for request in deepvue.seen
-    )
-    assert b"emp-0042" not in sent
-    assert b"north-7" not in sent

@@ -7,8 +7,7 @@ import attrs
 import pytest
 
 import facematch_core as fm
-from facematch_core.errors import EnvironmentMismatch, InsufficientCredit
-from facematch_didit import DiditAccount, DiditBackend, SessionNotFound, SessionStatus
+from facematch_didit import DiditAccount, DiditBackend, SessionStatus
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
 
 OLD, NEW = EDITIONS = ("2026-03", "2026-07")
@@ -116,18 +115,6 @@ def test_reference_and_metadata_arrive_as_they_were_given(open_mock, mock, editi
 # Money, keys and environments
 
 
-def test_without_credit_nothing_is_charged(open_mock, mock):
-    verifier = open_mock()
-    mock.control.set_balance("0.04")
-    with pytest.raises(InsufficientCredit) as caught:
-        verifier.verify(REFERENCE, REFERENCE)
-    assert caught.value.billing.charged is fm.Charged.NO
-    assert verifier.check_liveness(REFERENCE).is_live
-    with pytest.raises(InsufficientCredit):
-        verifier.check_liveness(REFERENCE)
-    assert len(mock.control.charges()) == 1
-
-
 def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_mock, mock):
     verifier = open_mock(api_key=mock.sandbox_key)
     assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match
@@ -136,22 +123,6 @@ def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_mock
     assert (result.vendor_status, result.decision) == ("Approved", fm.Decision.REVIEW)
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.THRESHOLD_CONFLICT]
     assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
-
-
-@pytest.mark.parametrize("declared", [fm.Environment.PRODUCTION, fm.Environment.SANDBOX])
-def test_a_mock_is_never_taken_for_what_was_declared(open_mock, declared):
-    verifier = open_mock(environment=declared)
-    with pytest.raises(EnvironmentMismatch) as caught:
-        verifier.verify(REFERENCE, REFERENCE)
-    assert caught.value.result.is_match
-    assert (caught.value.environment, caught.value.result.environment) == (fm.Environment.MOCK,) * 2
-
-
-def test_a_declared_mock_at_didits_own_address_is_not_asked():
-    backend = DiditBackend(api_key="some-key", environment=fm.Environment.MOCK)
-    with fm.FaceVerifier(backend) as verifier, pytest.raises(EnvironmentMismatch) as caught:
-        verifier.verify(REFERENCE, REFERENCE)
-    assert caught.value.billing.charged is fm.Charged.NO
 
 
 # What was kept, and what was lost
@@ -183,18 +154,6 @@ def test_what_a_person_declines_is_held_back_not_turned(world, mock):
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
     assert decision.raw["reviews"][0]["comment"] == "Not them."
-
-
-def test_a_kept_call_is_deleted_and_the_list_no_longer_has_it(world):
-    verifier, account = world
-    first, second = kept(verifier, "emp-0042"), kept(verifier)
-    (row,) = account.sessions(caller_ref="emp-0042", operation=fm.Operation.MATCH)
-    assert row.session_id == first.ids.session
-    assert account.delete(row.session_id).state is fm.DeletionState.DONE
-    assert account.delete(row.session_id).state is fm.DeletionState.NOT_THERE
-    with pytest.raises(SessionNotFound):
-        account.decision(row.session_id)
-    assert [row.session_id for row in account.sessions()] == [second.ids.session]
 
 
 LOST = Fault(stage=Stage.MID_BODY, kind=Kind.RESET)

@@ -106,18 +106,6 @@ def test_a_caller_ref_that_is_too_long_or_blank_is_refused_before_it_is_sent(
     assert adapter.seen == []
 
 
-def test_the_key_is_in_its_header_alone(canned, answers, make_call):
-    backend, adapter = canned(200, answers["match_approved"])
-    backend.match(make_call(caller_ref="emp-0042"))
-    (sent,) = adapter.seen
-    key = backend.api_key.reveal()
-    assert sent.headers["x-api-key"] == key
-    assert sent.headers["User-Agent"] == f"facematch-core/{fm.__version__}"
-    assert sent.headers["Content-Type"].startswith("multipart/form-data; boundary=")
-    assert key not in sent.url
-    assert key.encode() not in sent.body
-
-
 @pytest.mark.parametrize(
     ("settings", "word"),
     [

@@ -7,25 +7,9 @@ import math
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.strategies import _wrong
 
 import facematch_core as fm
-from facematch_core.testing.bodies import places, replace
 from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
-
-
-def mutated(body):
-    """JSON documents that differ from `body` in one place, as a vendor may get it wrong one day.
-
-    They may share parts of it: do not change them.
-    """
-    text = json.dumps(body, sort_keys=True)
-    return (
-        st.sampled_from([((), body), *places(body)])
-        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replace(body, at[0], new)))
-        .filter(lambda document: json.dumps(document, sort_keys=True) != text)
-    )
-
 
 SANDBOX = DiditBackend(api_key="sandbox-key", environment=fm.Environment.SANDBOX)
 
@@ -132,6 +116,7 @@ def test_a_sandbox_is_free_and_there_is_a_session_only_where_something_was_kept(
         {"warnings": None},
         {"warnings": [{"log_type": "error"}]},
         {"user_image": {"entities": [{"bbox": [1, 2, 3, "4"]}]}},
+        {"user_image": {"entities": [], "best_angle": 45}},
         b"",
         b"<html>",
         b'{"face_match": null}',
@@ -174,30 +159,6 @@ def test_media_addresses_and_strangers_are_masked(answers, parsed):
     shown = json.dumps(parsed(body).raw)
     for private in ("media.example", "store/", "Ada"):
         assert private not in shown
-
-
-@given(data=st.data())
-def test_any_answer_is_a_result_or_one_error(data, answers, parsed):
-    body = answers[data.draw(st.sampled_from(sorted(answers)))]
-    key = "liveness" if "liveness" in body else "face_match"
-    status = data.draw(st.sampled_from([body[key]["status"], "Approved", "Declined"]))
-    changed = data.draw(mutated(body | {key: body[key] | {"status": status}}))
-    if not isinstance(changed, dict) or key not in changed:
-        return
-    try:
-        result = parsed(changed)
-    except (ValueError, LookupError):
-        return
-    assert isinstance(result, fm.MatchResult | fm.LivenessResult)
-    assert result.score is None or 0 <= result.score.value <= 100
-    assert result.score is None or math.isfinite(result.score.raw)
-    if result.decision in (fm.Decision.MATCH, fm.LivenessDecision.LIVE):
-        assert result.score is not None
-        assert result.vendor_status == "Approved"
-        assert all(
-            w.severity in (fm.Severity.WARNING, fm.Severity.INFORMATION) for w in result.warnings
-        )
-    assert type(result).from_dict(json.loads(json.dumps(result.to_dict()))) == result
 
 
 TAGS = {

@@ -67,32 +67,6 @@ def test_brother_and_sister_match_which_is_documented_and_not_hidden(verifier):
     assert verifier.verify(*pair, threshold=60).decision is fm.Decision.NO_MATCH
 
 
-def test_what_is_shown_is_what_is_compared_with_the_threshold(verifier):
-    pair = photo("Family1-Dad1"), photo("Family1-Dad2")
-    score = verifier.verify(*pair).score.value
-    assert score == round(score, 2)
-    assert verifier.verify(*pair, threshold=score).is_match
-    assert not verifier.verify(*pair, threshold=score + 0.01).is_match
-
-
-def test_no_face_is_inconclusive_and_no_mismatch(verifier):
-    result = verifier.verify(photo("no-face-cat"), photo("grace-hopper"))
-    assert result.decision is fm.Decision.INCONCLUSIVE
-    assert (result.score, result.probe_faces) == (None, ())
-    assert [w.code for w in result.warnings] == [fm.WarningCode.NO_FACE]
-    assert "probe" in result.warnings[0].text
-    both = verifier.verify(photo("no-face-cat"), photo("no-face-cat"))
-    assert [w.code for w in both.warnings] == [fm.WarningCode.NO_FACE] * 2
-
-
-def test_of_several_faces_the_largest_is_compared_and_the_result_says_so(verifier):
-    result = verifier.verify(photo("four-people"), photo("Family1-Dad1"))
-    widths = [face.box.right - face.box.left for face in result.probe_faces]
-    assert len(widths) == 4
-    assert widths == sorted(widths, reverse=True)
-    assert fm.WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
-
-
 def test_a_picture_in_many_pairs_is_embedded_once_also_by_two_threads():
     pictures = [photo(name) for name in ("Family1-Dad1", "Family1-Mom1", "Family2-Man1")]
     with contextlib.closing(LocalBackend()) as backend:
@@ -144,11 +118,6 @@ def test_an_odd_number_of_workers_is_refused(backend, workers):
 def test_an_odd_memory_is_refused_when_it_is_opened(size):
     with pytest.raises(fm.ConfigurationError):
         LocalBackend(cached_pictures=size)
-
-
-def test_liveness_is_no_capability(verifier):
-    with pytest.raises(fm.Unsupported):
-        verifier.check_liveness(photo("grace-hopper"))
 
 
 def test_with_rotate_a_turned_face_is_found_and_the_turn_is_said(verifier):

@@ -75,22 +75,6 @@ def test_a_face_has_measures_and_without_one_nothing_is_made_up(seen):
     assert (faces.luminance, faces.sharpness) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "expected"),
-    [
-        ("Family1-Dad1", "Family1-Dad3", 0.231),
-        ("Family2-Man1", "Family2-Man2", 0.273),
-        ("Family1-Daughter3", "Family1-Son1", 0.486),
-        ("Family2-Lady2", "Family2-Man1", 0.594),
-        ("grace-hopper", "eileen-collins", 0.694),
-    ],
-)
-def test_people_are_as_far_apart_as_the_table_beside_the_photographs_says(
-    seen, first, second, expected
-):
-    assert distance(seen[first], seen[second]) == pytest.approx(expected, abs=0.02)
-
-
 def test_a_darkened_copy_is_darker_and_a_blurred_one_less_sharp(engine, seen, photographs):
     image, plain = decode(photographs["grace-hopper"]), seen["grace-hopper"]
     dark = engine.look(encode(image.point(lambda value: value // 4)))

@@ -185,19 +185,6 @@ def test_what_a_good_answer_echoes_is_masked(scripted_account):
     assert account.verify_email("a@b.example", HIDDEN).application_id == "by ***"
 
 
-def test_a_key_that_is_echoed_is_masked(scripted_account, key):
-    body = {
-        "session_id": "s",
-        "status": "Approved",
-        "vendor_data": f"by {key}",
-        "face_matches": [{"status": "Approved", "score": 50, "node_id": key}],
-    }
-    account, _ = scripted_account((200, body))
-    decision = account.decision(ID)
-    assert decision.caller_ref == "by ***"
-    assert decision.results[0].raw["node_id"] == "***"
-
-
 def test_an_account_is_not_pickled(scripted_account):
     with pytest.raises(TypeError):
         pickle.dumps(scripted_account(BALANCE)[0])

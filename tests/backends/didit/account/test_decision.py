@@ -5,24 +5,16 @@ import itertools
 import json
 import logging
 import traceback
-from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kit.strategies import json_values
 
 import facematch_core as fm
 from facematch_core.backend import CALL_ID_KEY
-from facematch_didit import MATCH_SCALE, SessionDecision, SessionStatus
+from facematch_didit import MATCH_SCALE, SessionStatus
 from facematch_didit.records import STATUSES, session_decision
 
 ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
-ANSWERS = {
-    path.stem: json.loads(path.read_bytes())
-    for path in (Path(__file__).parent / "answers").glob("decision_*.json")
-}
 
 
 def test_every_field_of_a_match_arrives(answers):
@@ -231,6 +223,7 @@ def test_ages_documents_and_strangers_are_in_no_raw_and_notes_in_no_repr(answers
         {"status": ""},
         {"session_id": 7},
         {"created_at": "yesterday"},
+        {"face_matches": [7]},
         {"face_matches": [{"score": 50}]},
         {"face_matches": [{"status": "Approved", "score": 101}]},
         {"face_matches": [{"status": "Approved", "score": 50, "warnings": [{}]}]},
@@ -240,25 +233,6 @@ def test_another_form_is_a_value_error_without_the_values(change, answers):
     with pytest.raises(ValueError) as caught:
         session_decision(answers["decision_match"] | change)
     assert "emp-0042" not in str(caught.value)
-
-
-@given(st.data())
-def test_any_change_is_a_decision_or_a_value_error(data):
-    body = ANSWERS["decision_match"] | {"face_matches": None, "liveness_checks": None}
-    name = data.draw(st.sampled_from(sorted(body)))
-    body[name] = data.draw(json_values)
-    block = data.draw(st.sampled_from(["face_matches", "liveness_checks"]))
-    keys = st.sampled_from(["status", "score", "warnings", "node_id", "source_image", "method"])
-    odd = st.dictionaries(keys, json_values | st.sampled_from(["Approved", 50]), max_size=4)
-    body[block] = data.draw(json_values | st.lists(odd, max_size=2))
-    try:
-        decision = session_decision(body)
-    except (ValueError, fm.EnvironmentMismatch):
-        return
-    assert isinstance(decision, SessionDecision)
-    for result in decision.results:
-        assert isinstance(result, (fm.MatchResult, fm.LivenessResult))
-        json.dumps(result.to_dict())
 
 
 SESSION_WORDS = sorted(STATUSES)

@@ -149,6 +149,7 @@ def test_each_documented_answer_is_its_error_and_free(
 @pytest.mark.parametrize(
     ("call", "body"),
     [
+        (READS["balance"], [7]),
         (READS["balance"], {"balance": "much"}),
         # Beyond the limit.
         (READS["balance"], b" " * (2 << 20)),

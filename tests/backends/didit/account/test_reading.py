@@ -1,45 +1,19 @@
 """Answers other than decisions: the documented examples, and whatever else may come."""
 
-import contextlib
 import datetime as dt
 import json
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from kit.scripted import ScriptedAdapter
-from kit.strategies import json_values
 
 import facematch_core as fm
-from facematch_didit import DiditAccount, DiditBackend, SessionStatus
+from facematch_didit import SessionStatus
 
-#: What reads each answer but decisions.
-CALLS = [
-    lambda a: a.register("a@b.example", "p"),
-    lambda a: a.verify_email("a@b.example", "c"),
-    lambda a: a.login("a@b.example", "p"),
-    lambda a: a.balance(),
-    lambda a: a.top_up(50),
-    lambda a: next(a.sessions(), None),
-]
 FOLDER = Path(__file__).parent / "answers"
 KEYS = {key for path in FOLDER.glob("*.json") for key in json.loads(path.read_bytes())}
 KEYS |= {"balance", "auto_refill_enabled", "auto_refill_amount", "results", "next"}
 KEYS |= {"checkout_session_id", "checkout_session_url"}
-
-
-@given(
-    st.sampled_from(CALLS),
-    json_values
-    | st.dictionaries(st.sampled_from(sorted(KEYS)), json_values | st.text(min_size=1, max_size=9)),
-)
-def test_any_json_is_a_record_or_an_error(call, body):
-    backend = DiditBackend(api_key="k")
-    backend.client.mount("https://", ScriptedAdapter((200, body)))
-    with contextlib.closing(backend), contextlib.suppress(fm.UnexpectedResponse, fm.OutcomeUnknown):
-        call(DiditAccount.of(backend))
 
 
 def test_key_and_tokens_of_a_new_account_are_secrets(answers, scripted_account):

@@ -112,20 +112,6 @@ def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_session
     assert not sessions.read(session.record).liveness.is_live
 
 
-def test_a_delivery_hints_at_the_record_and_says_nothing_of_the_verdict(mock, open_sessions):
-    mock.control.webhooks.add("http://127.0.0.1:9/didit", secret=SECRET)
-    sessions = open_sessions("kyc")
-    record = sessions.start(sessions.plan("customer-17", **PAYOUT)).record
-    mock.control.sessions.finish(record.session_id, card="p1")
-    last = mock.control.webhooks.deliveries(session_id=record.session_id)[-1]
-    letter = mock.control.webhooks.delivery(last.id)
-    (hint,) = sessions.receive(letter.body, letter.headers)
-    assert (hint.record_id, hint.session_id) == (record.id, record.session_id)
-    assert (hint.event_id, hint.is_test) == (letter.event_id, False)
-    with pytest.raises(fm.WebhookRefused):
-        sessions.receive(letter.body.replace(b"Approved", b"Declined"), letter.headers)
-
-
 def test_a_delivery_is_as_old_as_the_clock_of_the_sessions_says(mock, open_sessions):
     mock.control.webhooks.add("http://127.0.0.1:9/didit", secret=SECRET)
     sessions = open_sessions("kyc", clock=mock.clock)

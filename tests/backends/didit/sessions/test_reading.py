@@ -2,8 +2,6 @@
 
 import copy
 import datetime as dt
-import hashlib
-import hmac
 import json
 
 import attrs
@@ -208,22 +206,6 @@ def test_a_session_that_is_unknown_is_not_found_and_other_refusals_are_no_word_o
         assert caught.value.billing.charged is fm.Charged.NO
     with pytest.raises(fm.InvalidRequest):
         backend.read_session(didit.request("read", attrs.evolve(record, session_id="no-uuid")))
-
-
-@pytest.mark.parametrize("is_test", [True, False])
-def test_only_the_signed_body_says_that_a_delivery_is_a_test(is_test, didit):
-    now = fm.SystemClock().now()
-    body = {"timestamp": int(now.timestamp()), "webhook_type": "status.updated"}
-    body |= {"session_id": didit.session_id, "metadata": {"test_webhook": is_test}}
-    content = json.dumps(body).encode()
-    headers = {
-        "X-Signature": hmac.new(b"whsec-1", content, hashlib.sha256).hexdigest(),
-        "X-Timestamp": str(body["timestamp"]),
-        "X-Didit-Test-Webhook": str(not is_test).lower(),
-    }
-    backend = DiditBackend(api_key="k-1", webhook_secrets="whsec-1")
-    (hint,) = backend.receive_session(content, headers, now)
-    assert (hint.session_id, hint.record_id, hint.is_test) == (didit.session_id, None, is_test)
 
 
 def test_nothing_shows_an_address_a_person_or_a_colleague(read, didit):
