@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -114,3 +115,24 @@ def test_a_verdict_comes_by_webhook(
     with closing(sqlite3.connect(settings.database)) as database:
         rows = database.execute("SELECT case_ref, status FROM verdicts").fetchall()
     assert rows == [("c1", "Approved")]
+
+
+def test_what_failed_is_taken_later_and_of_many_at_once_one(
+    client: TestClient, didit_mock: MockServer, settings: Settings
+) -> None:
+    """Didit sends again what was answered with 500."""
+    send(client, ADA, ADA_AGAIN)
+    webhooks = didit_mock.control.webhooks
+    delivery = webhooks.delivery(webhooks.deliveries()[0].id)
+
+    def post(_: int = 0) -> int:
+        return client.post("/didit", headers=delivery.headers, content=delivery.body).status_code
+
+    with closing(sqlite3.connect(settings.database)) as database:
+        database.execute("CREATE TABLE verdicts (another TEXT)")
+    with pytest.raises(sqlite3.OperationalError):
+        post()
+    with closing(sqlite3.connect(settings.database)) as database:
+        database.execute("DROP TABLE verdicts")
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(post, range(8))) == [200] * 7 + [204]

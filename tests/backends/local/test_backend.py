@@ -67,6 +67,16 @@ def test_brother_and_sister_match_which_is_documented_and_not_hidden(verifier):
     assert verifier.verify(*pair, threshold=60).decision is fm.Decision.NO_MATCH
 
 
+def test_no_face_is_inconclusive_and_no_mismatch(verifier):
+    result = verifier.verify(photo("no-face-cat"), photo("grace-hopper"))
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert (result.score, result.probe_faces) == (None, ())
+    assert [w.code for w in result.warnings] == [fm.WarningCode.NO_FACE]
+    assert "probe" in result.warnings[0].text
+    both = verifier.verify(photo("no-face-cat"), photo("no-face-cat"))
+    assert [w.code for w in both.warnings] == [fm.WarningCode.NO_FACE] * 2
+
+
 def test_a_picture_in_many_pairs_is_embedded_once_also_by_two_threads():
     pictures = [photo(name) for name in ("Family1-Dad1", "Family1-Mom1", "Family2-Man1")]
     with contextlib.closing(LocalBackend()) as backend:

@@ -7,7 +7,7 @@ import hashlib
 
 import pytest
 
-from facematch_core.testing import BackendContract
+from facematch_core.testing import BackendContract, Situation
 from facematch_local import _parts, _simulator
 
 
@@ -26,6 +26,12 @@ def _seen():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_parts.Parts, "cut", cut_once)
         yield
+
+
+def test_every_situation_is_met_or_has_a_reason():
+    simulator = _simulator.LocalSimulator
+    assert {*simulator.situations, *simulator.cannot_happen} == set(Situation)
+    assert simulator.situations.isdisjoint(simulator.cannot_happen)
 
 
 class TestContract(BackendContract):
