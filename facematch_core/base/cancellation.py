@@ -25,21 +25,15 @@ class CallCancelled(BaseException):
 
 
 class Cancellation:
-    """Shared by the caller of one call and the thread that makes it: under one lock, either the
-    caller is first, and nothing is sent any more, or the first byte, and the request is finished.
-    """
+    """Shared by a caller who may stop waiting and the thread that makes his call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
-        self._lock = threading.RLock()
         self._cancelled = threading.Event()
         self.deadline = deadline  # which began before the thread did
-        self.sent = False
 
-    def cancel(self) -> bool:
-        """Ask for the end. True: nothing will be sent; False: a request is under way or over."""
-        with self._lock:
-            self._cancelled.set()
-            return not self.sent
+    def cancel(self) -> None:
+        """Ask for the end: nothing is sent any more, but what is under way is finished."""
+        self._cancelled.set()
 
     @property
     def cancelled(self) -> bool:
@@ -51,23 +45,19 @@ class Cancellation:
         if self._cancelled.is_set():
             raise CallCancelled
 
-    def begin_sending(self) -> None:
-        """The first byte leaves now; or `CallCancelled`, and it must not."""
-        with self._lock:
-            self.check()
-            self.sent = True
-
     def sleep(self, seconds: float, clock: Clock) -> None:
         """Let that time pass, or raise `CallCancelled` as soon as the end is asked for."""
-        if isinstance(clock, SystemClock):
+        if self is not _NEVER and isinstance(clock, SystemClock):
             self._cancelled.wait(seconds)
         else:
             clock.sleep(seconds)  # a clock of a test passes time in its own way
         self.check()
 
 
-#: That of the call which this thread makes; None outside an asynchronous verifier.
-CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
+_NEVER = Cancellation()
+
+#: That of the call which this thread makes; outside an asynchronous verifier one that never comes.
+CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=_NEVER)
 
 
 def find_callers_exception(error: BaseException) -> BaseException | None:

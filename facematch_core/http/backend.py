@@ -36,7 +36,6 @@ from facematch_core.base.addresses import (
 from facematch_core.base.cancellation import (
     CANCELLATION,
     CallCancelled,
-    Cancellation,
     find_callers_exception,
 )
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -451,7 +450,6 @@ class _HttpCall:
     kind: type[Result | SessionAnswer]
     #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
     canned_replies: Iterator[HttpReply] | None = None
-    cancellation: Cancellation | None = attrs.field(factory=CANCELLATION.get)
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
     #: Whether a request was sent, or tried to be.
@@ -475,10 +473,6 @@ class _HttpCall:
     headers: dict[str, str] = attrs.field(factory=dict)
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
-
-    @property
-    def is_cancelled(self) -> bool:
-        return self.cancellation is not None and self.cancellation.cancelled
 
     def run(self) -> Any:
         """The result or the error. What `steps` raises before its first request is raised."""
@@ -553,10 +547,7 @@ class _HttpCall:
             reason += " Nothing was sent."
             return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
         try:
-            if self.cancellation is None:
-                self.call.clock.sleep(seconds)
-            else:
-                self.cancellation.sleep(seconds, self.call.clock)
+            CANCELLATION.get().sleep(seconds, self.call.clock)
         except CallCancelled:
             raise CallCancelled(self.ledger.bill_all()) from None
         return None
@@ -571,7 +562,7 @@ class _HttpCall:
                     "of base_url nor among its allowed_hosts."
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
-        if not is_first and self.is_cancelled:
+        if not is_first and CANCELLATION.get().cancelled:
             raise CallCancelled(self.ledger.bill_all())
         billed_operations = backend.capabilities.billed_operations
         is_billed = self.call.is_billed or self.call.operation in billed_operations

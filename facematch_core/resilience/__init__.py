@@ -5,12 +5,12 @@ from facematch_core.store import Period
 
 from .budget import Budget
 from .circuit_breaker import BreakerState, CircuitBreaker
-from .policy import AttemptContext, Leave, Outcome, Policy, enter_all
+from .policy import Attempt, Leave, Outcome, Policy, enter_all
 from .rate_limiter import RateLimiter
 from .retry import Retry
 
 __all__ = [
-    "AttemptContext",
+    "Attempt",
     "BreakerState",
     "Budget",
     "CircuitBreaker",

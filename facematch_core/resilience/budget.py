@@ -20,7 +20,7 @@ from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, LEASE_S, expire_reservations
 
-from .policy import AttemptContext, Leave, Outcome, Policy, log
+from .policy import Attempt, Leave, Outcome, Policy, log
 
 #: No cap and no price is higher; sums of them are exact in every database.
 MOST = 10**12
@@ -110,7 +110,7 @@ class Budget(Policy):
             return None
         return self._price[operation], self._currency
 
-    def enter(self, context: AttemptContext) -> Leave:
+    def enter(self, attempt: Attempt) -> Leave:
         """Set the price of a try aside.
 
         Raises:
@@ -118,14 +118,14 @@ class Budget(Policy):
             StoreUnavailable: the store was busy or away, for as long as the deadline left.
             ConfigurationError: the operation has no price, or the store failed.
         """
-        if not context.paid:
+        if not attempt.paid:
             return lambda _outcome: None
-        send_by = context.deadline.send_by
+        send_by = attempt.deadline.send_by
         reservation = Reservation(
-            call=attrs.evolve(context.call, caller_ref=None),
-            number=context.number,
-            key=self._key(context),
-            amount=self._price_of(context.call.operation),
+            call=attrs.evolve(attempt.call, caller_ref=None),
+            number=attempt.number,
+            key=self._key(attempt),
+            amount=self._price_of(attempt.call.operation),
         )
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=send_by)
@@ -138,17 +138,17 @@ class Budget(Policy):
             raise
         if full_state is not None:
             raise self._describe_excess(full_state, reservation.amount, send_by)
-        return lambda outcome: self._finalize(reservation, outcome, context.deadline)
+        return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
-    def check(self, contexts: Sequence[AttemptContext]) -> None:
+    def check(self, attempts: Sequence[Attempt]) -> None:
         """Refuse calls that together have no room now; errors as `enter`."""
         totals: dict[BudgetKey, Decimal] = {}
-        for context in contexts:
-            if context.paid:
-                key, price = self._key(context), self._price_of(context.call.operation)
+        for attempt in attempts:
+            if attempt.paid:
+                key, price = self._key(attempt), self._price_of(attempt.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
         # All are calls of the same caller, and none is sent before all have passed.
-        deadlines = (context.deadline.send_by for context in contexts)
+        deadlines = (attempt.deadline.send_by for attempt in attempts)
         send_by = min(deadlines, key=lambda end: end.ends_at)
         for key, amount in totals.items():
             state = self.store.budget(key, deadline=send_by)
@@ -163,12 +163,12 @@ class Budget(Policy):
     def __repr__(self) -> str:
         return f"Budget({self._cap}, name={self.name!r}, per={self._per.name})"
 
-    def _key(self, context: AttemptContext) -> BudgetKey:
-        day = context.call.started_at.astimezone(UTC).date().isoformat()
+    def _key(self, attempt: Attempt) -> BudgetKey:
+        day = attempt.call.started_at.astimezone(UTC).date().isoformat()
         return BudgetKey(
             name=self.name,
             currency=self._currency,
-            environment=context.environment or Environment.PRODUCTION,
+            environment=attempt.environment or Environment.PRODUCTION,
             period=self._per,
             window=day if self._per is Period.DAY else "",
         )

@@ -126,9 +126,7 @@ class CircuitBreaker(policy.Policy):
     #: The length of the pause, 0 while closed.
     _pause_s: float = attrs.field(init=False, default=0.0, repr=False)
     _has_no_credit: bool = attrs.field(init=False, default=False, repr=False)
-    _probe: weakref.ref[policy.AttemptContext] | None = attrs.field(
-        init=False, default=None, repr=False
-    )
+    _probe: weakref.ref[policy.Attempt] | None = attrs.field(init=False, default=None, repr=False)
     #: Openings and closings: a call from before one says nothing of the time after it.
     _changes: int = attrs.field(init=False, default=0, repr=False)
 
@@ -155,20 +153,20 @@ class CircuitBreaker(policy.Policy):
         with policy.lock:
             self._close()
 
-    def enter(self, context: policy.AttemptContext) -> policy.Leave:
+    def enter(self, attempt: policy.Attempt) -> policy.Leave:
         """Let a call through, or refuse it at once.
 
         Raises:
             BreakerOpen: the vendor is down; `retry_after_s` says when it is asked again.
             InsufficientCredit: the account had no credit; the message says when that is tried.
         """
-        changes = self._admit(context)
+        changes = self._admit(attempt)
 
         def leave(outcome: policy.Outcome) -> None:
             with policy.lock:
                 now = self.clock.monotonic()
                 previous = self._state(now)
-                is_probe = context is policy.under_way(self._probe)
+                is_probe = attempt is policy.under_way(self._probe)
                 if is_probe:
                     self._probe = None
                 if is_probe or changes == self._changes:
@@ -182,24 +180,24 @@ class CircuitBreaker(policy.Policy):
 
         return leave
 
-    def recheck(self, context: policy.AttemptContext) -> None:
+    def recheck(self, attempt: policy.Attempt) -> None:
         """Refuse a call if the breaker has opened while it waited; errors as `enter`."""
-        self._admit(context)
+        self._admit(attempt)
 
-    def check(self, contexts: Sequence[policy.AttemptContext]) -> None:
+    def check(self, attempts: Sequence[policy.Attempt]) -> None:
         """Refuse if the first of these calls would be refused now; errors as `enter`."""
-        for context in contexts[:1]:
+        for attempt in attempts[:1]:
             with policy.lock:
-                self._refuse(context, self.clock.monotonic())
+                self._refuse(attempt, self.clock.monotonic())
 
-    def _admit(self, context: policy.AttemptContext) -> int:
+    def _admit(self, attempt: policy.Attempt) -> int:
         """Let a call through, as the probe if there is none; how many changes there were so far."""
         with policy.lock:
             now = self.clock.monotonic()
-            if context is not policy.under_way(self._probe):
-                self._refuse(context, now)
+            if attempt is not policy.under_way(self._probe):
+                self._refuse(attempt, now)
                 if self._state(now) is BreakerState.HALF_OPEN:
-                    self._probe = weakref.ref(context)
+                    self._probe = weakref.ref(attempt)
             return self._changes
 
     # All below is called with the lock held.
@@ -211,7 +209,7 @@ class CircuitBreaker(policy.Policy):
             return BreakerState.HALF_OPEN
         return BreakerState.NO_CREDIT if self._has_no_credit else BreakerState.OPEN
 
-    def _refuse(self, context: policy.AttemptContext, now: float) -> None:
+    def _refuse(self, attempt: policy.Attempt, now: float) -> None:
         if self._opens_at is None:
             return
         after_s, when = None, "as soon as the call that tries it is answered"
@@ -220,7 +218,7 @@ class CircuitBreaker(policy.Policy):
             when = f"in {after_s:.3g} s"
         elif policy.under_way(self._probe) is None:
             return
-        name = self.name or context.call.backend
+        name = self.name or attempt.call.backend
         if self._has_no_credit:
             raise errors.InsufficientCredit(
                 f"The account at {name} had no credit at the last call: nothing was sent. It will "

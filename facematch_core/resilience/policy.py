@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import abc
+import enum
 import logging
 import math
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
-from facematch_core.models import CallRecord, Charged, Environment
+from facematch_core.models import Billing, CallRecord, Charged, Environment, FailedAttempt
 
 log = logging.getLogger("facematch")
 
@@ -25,10 +27,21 @@ log = logging.getLogger("facematch")
 lock = fork_safe_lock()
 
 
+class Sending(enum.IntEnum):
+    """Whether the first byte of a try has left, and whether it still may."""
+
+    UNSENT = 0
+    #: It never will, for its time is over.
+    STOPPED = 1
+    #: The backend was asked, and does not say when it sends.
+    PERHAPS = 2
+    SENT = 3
+
+
 # By identity: a policy knows in `recheck` and `sent` what it let through in `enter`.
-@attrs.frozen(kw_only=True, eq=False)
-class AttemptContext:
-    """One try of one call, just before it is made.
+@attrs.define(kw_only=True, eq=False)
+class Attempt:
+    """One try of one call. A policy meets it just before it is made, and changes nothing of it.
 
     Attributes:
         call: The call; its id is the same in every try.
@@ -37,8 +50,6 @@ class AttemptContext:
         environment: Where the backend is set to answer from; None if nobody knows.
         deadline: When the caller's deadline ends, on the verifier's clock; its `send_by` is when
             whatever comes before the first byte must be over.
-        sleep: Waits for so many seconds, at least 0. A policy waits with this alone, so that a
-            cancelled call can end the wait with an exception; None for the policy's own clock.
     """
 
     call: CallRecord
@@ -46,15 +57,68 @@ class AttemptContext:
     paid: bool
     environment: Environment | None
     deadline: Deadline = NO_DEADLINE
-    sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
+    #: How the tries before it ended.
+    earlier: tuple[FailedAttempt, ...] = ()
+    #: Called when it has begun to send, perhaps or certainly, with what it was before.
+    on_sending: Callable[[Attempt, Sending], None] = attrs.field(
+        default=lambda *_: None, repr=False
+    )
+    sending: Sending = attrs.field(default=Sending.UNSENT, init=False)
+    was_asked: bool = attrs.field(default=False, init=False)
+    vendor_id: str | None = attrs.field(default=None, init=False)
+    #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
+    billing: Billing | None = attrs.field(default=None, init=False)
+    # Between the first byte and the end of the time for it, which two threads may ask.
+    _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
     _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
+    def sleep(self, seconds: float, clock: Clock | None = None) -> None:
+        """Wait for so many seconds, at least 0: how a policy waits, so that a cancelled call ends.
 
-def under_way(reference: weakref.ref[AttemptContext] | None) -> AttemptContext | None:
+        By `clock`; None for the verifier's.
+        """
+        CANCELLATION.get().sleep(seconds, clock or self.deadline.clock)
+
+    def begin_sending(self, sending: Sending = Sending.SENT) -> None:
+        """The first byte may leave from now on; `CallCancelled` if it may not."""
+        with self._lock:
+            before = self.sending
+            if before is Sending.STOPPED:
+                raise CallCancelled
+            if before >= sending:
+                return
+            if before is Sending.UNSENT:
+                CANCELLATION.get().check()
+            self.sending = sending
+        self.on_sending(self, before)
+
+    def stop(self) -> bool:
+        """Let no first byte leave any more; whether none has left."""
+        with self._lock:
+            if self.sending is Sending.UNSENT:
+                self.sending = Sending.STOPPED
+            return self.sending is Sending.STOPPED
+
+    def accept(self, vendor_id: str | None, billing: Billing) -> None:
+        """An answer with which the call goes on said this."""
+        self.vendor_id, self.billing = vendor_id, billing
+
+    def billing_after(self, error: BaseException) -> Billing:
+        """What it cost, if it ended with `error`."""
+        if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
+            return error.billing
+        if self.billing is not None:
+            return self.billing
+        is_foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
+        is_unknown = is_foreign and self.sending >= Sending.PERHAPS
+        return Billing(Charged.UNKNOWN if is_unknown else Charged.NO)
+
+
+def under_way(reference: weakref.ref[Attempt] | None) -> Attempt | None:
     """The try that a policy let through, if it still is under way in this process."""
     # Weak: an interrupted thread never reports an end. Those of a parent stay in memory for good.
-    context = reference() if reference else None
-    return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - of no use to others
+    attempt = reference() if reference else None
+    return attempt if attempt is not None and attempt._process == os.getpid() else None  # noqa: SLF001 - of no use to others
 
 
 @attrs.frozen(kw_only=True)
@@ -101,27 +165,27 @@ class Policy(abc.ABC):
     """
 
     @abc.abstractmethod
-    def enter(self, context: AttemptContext) -> Leave:
+    def enter(self, attempt: Attempt) -> Leave:
         """Let a try through, perhaps after a wait, or refuse it.
 
         Raises:
             FaceMatchError: it is refused; nothing was sent, and nothing stays set aside.
         """
 
-    def recheck(self, context: AttemptContext) -> None:  # noqa: B027 - most have nothing to add
+    def recheck(self, attempt: Attempt) -> None:  # noqa: B027 - most have nothing to add
         """Refuse a try that has entered all policies, if something changed while one held it back.
 
         Raises:
             FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
         """
 
-    def sent(self, context: AttemptContext) -> None:  # noqa: B027 - likewise
+    def sent(self, attempt: Attempt) -> None:  # noqa: B027 - likewise
         """Note that the first byte of a try may leave now. It must not wait or raise.
 
         May be called more than once for one try, and never for one that is not sent.
         """
 
-    def check(self, contexts: Sequence[AttemptContext]) -> None:  # noqa: B027 - likewise
+    def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - likewise
         """Refuse now what `enter` would refuse if these calls were made one after the other.
 
         Nothing is set aside, and another thread may be first: `enter` has the last word.
@@ -134,9 +198,7 @@ class Policy(abc.ABC):
         """Release what the policy holds. May be called more than once."""
 
 
-def enter_all(
-    policies: Iterable[Policy], context: AttemptContext
-) -> Callable[[Outcome], list[Exception]]:
+def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
     """Enter one policy after the other; if one refuses, those before it are left again.
 
     What is returned leaves all of them, the last one first, and says how some failed there.
@@ -145,9 +207,9 @@ def enter_all(
     entered: list[Leave] = []
     try:
         for policy in policies:
-            entered.append(policy.enter(context))  # noqa: PERF401 - what was entered is left again
+            entered.append(policy.enter(attempt))  # noqa: PERF401 - what was entered is left again
         for policy in policies:
-            policy.recheck(context)
+            policy.recheck(attempt)
     except BaseException as error:
         _leave_all(entered, Outcome.refused(error))
         raise

@@ -97,9 +97,7 @@ class RateLimiter(policy.Policy):
         default=None, converter=policy.or_system_clock, kw_only=True, repr=False
     )
     #: Calls that wait, or were let through and are not counted yet, in the order of their arrival.
-    _queue: list[weakref.ref[policy.AttemptContext]] = attrs.field(
-        init=False, factory=list, repr=False
-    )
+    _queue: list[weakref.ref[policy.Attempt]] = attrs.field(init=False, factory=list, repr=False)
     #: When the last calls were sent or ended, as many as the largest window holds.
     _counted_at: collections.deque[float] = attrs.field(init=False, repr=False)
     #: When the vendor takes calls again, on the monotonic clock.
@@ -108,7 +106,7 @@ class RateLimiter(policy.Policy):
     def __attrs_post_init__(self) -> None:
         self._counted_at = collections.deque(maxlen=max(window.limit for window in self.windows))
 
-    def enter(self, context: policy.AttemptContext) -> policy.Leave:
+    def enter(self, attempt: policy.Attempt) -> policy.Leave:
         """Let a call through when there is room for it.
 
         Raises:
@@ -116,20 +114,20 @@ class RateLimiter(policy.Policy):
         """
         arrived_at = self.clock.monotonic()
         with policy.lock:
-            self._queue.append(weakref.ref(context))
+            self._queue.append(weakref.ref(attempt))
         try:
-            while (wait_s := self._wait_s(context, arrived_at)) > 0:
-                (context.sleep or self.clock.sleep)(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S))
+            while (wait_s := self._wait_s(attempt, arrived_at)) > 0:
+                attempt.sleep(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S), self.clock)
         except BaseException:
             with policy.lock:
-                self._remove(context)
+                self._remove(attempt)
             raise
 
         def leave(outcome: policy.Outcome) -> None:
             error = outcome.error
             with policy.lock:
                 now = self.clock.monotonic()
-                if self._remove(context) and outcome.sent:
+                if self._remove(attempt) and outcome.sent:
                     self._counted_at.append(now)
                 if outcome.was_asked and isinstance(error, RateLimited) and error.retry_after_s:
                     longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
@@ -138,14 +136,14 @@ class RateLimiter(policy.Policy):
 
         return leave
 
-    def sent(self, context: policy.AttemptContext) -> None:
+    def sent(self, attempt: policy.Attempt) -> None:
         """Begin the time of the windows for a call, unless that is counted from its end."""
         if self.count_from == "sent":
             with policy.lock:
-                if self._remove(context):
+                if self._remove(attempt):
                     self._counted_at.append(self.clock.monotonic())
 
-    def _wait_s(self, context: policy.AttemptContext, arrived_at: float) -> float:
+    def _wait_s(self, attempt: policy.Attempt, arrived_at: float) -> float:
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
         with policy.lock:
             now = self.clock.monotonic()
@@ -155,9 +153,9 @@ class RateLimiter(policy.Policy):
                     with contextlib.suppress(ValueError):  # a finaliser was first
                         self._queue.remove(reference)
                         self._counted_at.append(now)
-            contexts = [reference() for reference in tuple(self._queue)]
+            attempts = [reference() for reference in tuple(self._queue)]
             # So many others, sent from now on, are before it.
-            before = contexts.index(context) if context in contexts else 0
+            before = attempts.index(attempt) if attempt in attempts else 0
             opens_at = self._held_until
             for window in self.windows:
                 length_s = window.seconds + MARGIN_S
@@ -168,12 +166,12 @@ class RateLimiter(policy.Policy):
                 opens_at = max(opens_at, max(first, now) + turns * length_s)
         wait_s = max(0.0, opens_at - now)
         # Durations are compared, because the clock of the deadline may be another one.
-        is_late = wait_s >= context.deadline.send_by.left_s()
+        is_late = wait_s >= attempt.deadline.send_by.left_s()
         if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
             rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
             limit = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"
             raise RateLimited(
-                f"{self.name or context.call.backend} allows no further call for {wait_s:.3g} s, "
+                f"{self.name or attempt.call.backend} allows no further call for {wait_s:.3g} s, "
                 f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing "
                 "was sent.",
                 retry_after_s=wait_s,
@@ -181,9 +179,9 @@ class RateLimiter(policy.Policy):
             )
         return wait_s
 
-    def _remove(self, context: policy.AttemptContext) -> bool:
+    def _remove(self, attempt: policy.Attempt) -> bool:
         """Remove a call from the queue, with the lock held; whether it was there."""
         with contextlib.suppress(ValueError):  # a finaliser was first
-            self._queue.remove(weakref.ref(context))
+            self._queue.remove(weakref.ref(attempt))
             return True
         return False

@@ -12,7 +12,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.models import Charged
 
-from .policy import AttemptContext, must_be, positive_seconds
+from .policy import Attempt, must_be, positive_seconds
 
 #: The largest quota.
 MOST_QUOTA = 10_000
@@ -69,7 +69,7 @@ class Retry:
         size = self.quota * _TOKENS
         object.__setattr__(self, "_tokens", collections.deque([None] * size, maxlen=size))
 
-    def wait_s(self, error: errors.FaceMatchError, context: AttemptContext) -> float | None:
+    def wait_s(self, error: errors.FaceMatchError, attempt: Attempt) -> float | None:
         """Seconds until the next try, which takes a part of the quota; None if there is none."""
         if isinstance(error, errors.VendorError):
             may_be_paid = isinstance(error, errors.OutcomeUnknown)
@@ -77,14 +77,14 @@ class Retry:
             may_repeat = is_unpaid and error.retryable
         else:
             may_repeat = isinstance(error, errors.StoreUnavailable)
-        if not may_repeat or context.number > self.times:
+        if not may_repeat or attempt.number > self.times:
             return None
-        wait_s: float = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
+        wait_s: float = min(self.first_s * 2 ** (attempt.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
         # The wait of a circuit breaker is not one that the vendor asks for.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
-        if wait_s > self.longest_s or wait_s >= context.deadline.send_by.left_s():
+        if wait_s > self.longest_s or wait_s >= attempt.deadline.send_by.left_s():
             return None
         try:
             for _ in range(_TOKENS):
@@ -93,6 +93,6 @@ class Retry:
             return None
         return wait_s
 
-    def give_back(self, context: AttemptContext) -> None:
+    def give_back(self, attempt: Attempt) -> None:
         """Note that a try succeeded."""
-        self._tokens.extend([None] * (1 if context.number == 1 else _TOKENS))
+        self._tokens.extend([None] * (1 if attempt.number == 1 else _TOKENS))

@@ -317,17 +317,15 @@ class Sessions:
                 pass
         record = attrs.evolve(record, started_at=record.started_at or self._clock.now())
 
-        def make_request(**common: Any) -> Request:
+        def prepare() -> dict[str, Any]:
             limits = {"reference": self._can.reference_limits}
-            return StartRequest(
-                record=record,
-                reference=next(iter(self._starting.prepare(images, limits)), None),
-                return_url=return_url,
-                language=language,
-                options=options,
-                deadline=deadline,
-                **common,
-            )
+            return {
+                "record": record,
+                "reference": next(iter(self._starting.prepare(images, limits)), None),
+                "return_url": return_url,
+                "language": language,
+                "options": options,
+            }
 
         def judge_start(reading: SessionReading) -> SessionResult:
             result, _ = judge(reading, record, self._rules(), self._clock.now(), is_start=True)
@@ -341,7 +339,7 @@ class Sessions:
             return self._hand_over(result, reading)
 
         try:
-            return self._carry_out(self._starting, make_request, judge_start)
+            return self._carry_out(self._starting, StartRequest, prepare, judge_start, deadline)
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
             # What is said of a call that was kept, or was not, is not true of a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
@@ -422,15 +420,14 @@ class Sessions:
         self._check_sought(record)
         deadline = self._deadline(deadline_s)
 
-        def make_request(**common: Any) -> Request:
-            return DeleteRequest(record=record, deadline=deadline, **common)
-
         def judge_deletion(deletion: Deletion) -> Deletion:
             check_origin(deletion, record, self._rules(), may_be_silent=True)
             return deletion
 
         try:
-            return self._carry_out(self._following, make_request, judge_deletion)
+            return self._carry_out(
+                self._following, DeleteRequest, lambda: {"record": record}, judge_deletion, deadline
+            )
         except SessionNotFound:
             return Deletion(state=DeletionState.NOT_THERE, billing=FREE_BILLING)
 
@@ -594,14 +591,7 @@ class Sessions:
         """What one reading means, and the picture of the person in it."""
         self._check_sought(record)
 
-        def make_request(**common: Any) -> Request:
-            return ReadRequest(
-                record=record,
-                with_way_in=with_way_in,
-                with_portrait=with_portrait,
-                deadline=deadline,
-                **common,
-            )
+        wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
 
         def judge_reading(reading: SessionReading) -> tuple[SessionResult, Portrait]:
             reading = self._following.result_policy.new_masker().mask(reading, ())
@@ -611,13 +601,21 @@ class Sessions:
                 return attrs.evolve(result, way_in=None), portrait
             return self._hand_over(result, reading), portrait
 
-        return self._carry_out(self._following, make_request, judge_reading)
+        return self._carry_out(
+            self._following,
+            ReadRequest,
+            lambda: {"record": record, **wishes},
+            judge_reading,
+            deadline,
+        )
 
     def _carry_out(
         self,
         pipeline: Pipeline,
-        make_request: Callable[..., Request],
+        kind: type[Request],
+        prepare: Callable[[], Mapping[str, Any]],
         judge_answer: Callable[[Any], T],
+        deadline: Deadline,
     ) -> T:
         """What `judge_answer` makes of the answer to one request."""
         call = CallRecord(
@@ -641,4 +639,6 @@ class Sessions:
                 )
             raise failure
 
-        return pipeline.carry_out(call, make_request, judge_safely, pipeline.retry)
+        return pipeline.carry_out(
+            call, kind, prepare, judge_safely, deadline=deadline, retry=pipeline.retry
+        )

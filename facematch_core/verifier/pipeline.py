@@ -5,11 +5,9 @@ Validate → prepare → for each try: admit → send → parse → judge. A `Po
 
 from __future__ import annotations
 
-import enum
 import functools
 import json
 import math
-import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
@@ -23,12 +21,7 @@ from facematch_core.backend import CALL_ID_KEY, Backend
 from facematch_core.backend.base import can_be_sought, report_fault
 from facematch_core.backend.calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
 from facematch_core.backend.session_types import SessionAnswer
-from facematch_core.base.cancellation import (
-    CANCELLATION,
-    CallCancelled,
-    Cancellation,
-    find_callers_exception,
-)
+from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import without_private
@@ -45,7 +38,8 @@ from facematch_core.models import (
     Retention,
     Threshold,
 )
-from facematch_core.resilience import AttemptContext, Outcome, Policy, Retry, enter_all
+from facematch_core.resilience import Attempt, Outcome, Policy, Retry, enter_all
+from facematch_core.resilience.policy import Sending
 
 from .calibration import Calibration
 from .events import EventEmitter, EventKind
@@ -146,73 +140,94 @@ class Pipeline:
         """One call."""
         fields, record = self._validate(options)
 
-        def make_call(**common: Any) -> Call:
-            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
-            call_type = MatchCall if options.operation is Operation.MATCH else LivenessCall
-            return call_type(**common, **fields, **pictures)
+        def prepare() -> dict[str, Any]:
+            return {**fields, **dict(zip(PICTURES, self._prepare(images), strict=False))}
 
-        judge = functools.partial(
-            self.result_policy.apply, call=record, metadata=fields["metadata"]
+        return self.carry_out(
+            record,
+            MatchCall if options.operation is Operation.MATCH else LivenessCall,
+            prepare,
+            functools.partial(self.result_policy.apply, call=record, metadata=fields["metadata"]),
+            deadline=options.deadline,
+            retry=self.retry if options.retry is None else options.retry or None,
         )
-        retry = self.retry if options.retry is None else options.retry or None
-        return self.carry_out(record, make_call, judge, retry)
 
     def carry_out(
         self,
         record: CallRecord,
-        make_request: Callable[..., Request],
+        kind: type[Request],
+        prepare: Callable[[], Mapping[str, Any]],
         judge: Callable[..., R],
+        *,
+        deadline: Deadline,
         retry: Retry | None,
     ) -> R:
         """What `judge` makes of the backend's answer to one request, whose options are checked.
 
         Args:
             record: What has to be remembered of it.
-            make_request: Gives the request, with what each of this pipeline carries.
+            kind: Of which kind it is.
+            prepare: Gives the fields that are not the same for all kinds.
             judge: Gives the result of an answer; its `elapsed_s` is from here on.
+            deadline: When all of it must be over.
             retry: Whether and when it is made again.
         """
         started = self.clock.monotonic()
-        cancellation = CANCELLATION.get()
-        if cancellation is not None:
-            cancellation.check()
-        progress = _Progress(self, record, cancellation)
+        CANCELLATION.get().check()
+        attempt = self._new_attempt(record, deadline, kind)
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
-            request = make_request(
+            request = kind(
                 call_id=record.id,
+                deadline=deadline,
                 clock=self.clock,
-                on_sent=progress.on_sent,
-                on_accepted=progress.on_accepted,
                 masker=self.result_policy.new_masker(),
+                **prepare(),
             )
-            answer = self._try_until_answered(request, progress, retry)
+            while True:
+                try:
+                    answer = self._try(request, attempt)
+                except FaceMatchError as error:
+                    wait_s = self._wait_s(error, attempt, retry)
+                    if wait_s is None:
+                        raise
+                    failure = models.FailedAttempt(
+                        backend=self.backend.name,
+                        error=type(error).__name__,
+                        billing=attempt.billing_after(error),
+                        status_code=getattr(error, "status_code", None),
+                    )
+                else:
+                    break
+                # Outside the except block: what the next try raises has nothing to do with this
+                # one. What follows, a Ctrl-C while waiting too, begins with nothing sent.
+                attempt = self._new_attempt(record, deadline, kind, (*attempt.earlier, failure))
+                self.events.emit(
+                    EventKind.RETRYING,
+                    record,
+                    attempt=attempt.number,
+                    error=failure.error,
+                    wait_s=wait_s,
+                )
+                attempt.sleep(wait_s, self.clock)
+            if retry is not None:
+                retry.give_back(attempt)
             elapsed_s = self.clock.monotonic() - started
             result = judge(answer, elapsed_s=elapsed_s)
-            if isinstance(result, models.Result) and progress.failed_attempts:
-                result = attrs.evolve(result, failed_attempts=progress.failed_attempts)
+            if isinstance(result, models.Result) and attempt.earlier:
+                result = attrs.evolve(result, failed_attempts=attempt.earlier)
         except BaseException as error:
-            billing = progress.billing_after(error)
-            vendor_id = error.ids.vendor if isinstance(error, VendorError) else progress.vendor_id
-            record = attrs.evolve(record, vendor_id=vendor_id)
-            if isinstance(error, FaceMatchError):
-                error.failed_attempts = progress.failed_attempts
-            if isinstance(error, VendorError):
-                error.ids = attrs.evolve(error.ids, call=record.id)
-                error.backend = error.backend or self.backend.name
-                error.call = None if billing.charged is Charged.NO else record
-            elapsed_s = self.clock.monotonic() - started
-            self.events.failed(error, record, billing, elapsed_s, attempt=progress.number)
+            self._note_failure(error, attempt, self.clock.monotonic() - started)
             raise
         if isinstance(result, (models.MatchResult, models.LivenessResult)):
-            self.events.answered(result, record, attempt=progress.number)
+            self.events.answered(result, record, attempt=attempt.number)
         else:
             self.events.ended(
                 record,
                 _known_environment(answer),
                 answer.billing,
                 elapsed_s=max(0.0, elapsed_s),
-                attempt=progress.number,
+                attempt=attempt.number,
             )
         return result
 
@@ -224,9 +239,9 @@ class Pipeline:
         prepared = self._prepare(images)
         if images:
             records = [*(attrs.evolve(record, operation=earlier) for earlier in after), record]
-            contexts = [self._context(record, 1, options.deadline) for record in records]
+            attempts = [self._new_attempt(record, options.deadline) for record in records]
             for policy in self.policies:
-                policy.check(contexts)
+                policy.check(attempts)
         return prepared
 
     def reconcile(self, record: CallRecord, deadline: Deadline) -> object:
@@ -270,7 +285,6 @@ class Pipeline:
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
-            "deadline": options.deadline,
         }
         if options.timeouts_s is not None:
             fields["timeouts_s"] = _check_timeouts_s(options.timeouts_s)
@@ -408,113 +422,99 @@ class Pipeline:
         # Outside the except block: the first error's frames hold the pictures.
         raise failure
 
-    def _try_until_answered(
-        self, call: Request, progress: _Progress, retry: Retry | None
-    ) -> Answer | SessionAnswer:
-        """The backend's answer to one try after another, each admitted by every policy."""
-        cancellation, record = progress.cancellation, progress.record
-        sleep = None
-        if cancellation is not None:
-            sleep = functools.partial(cancellation.sleep, clock=self.clock)
-        while True:
-            if cancellation is not None:
-                cancellation.check()
-            number = progress.number
-            context = self._context(record, number, call.deadline, sleep, is_billed=call.is_billed)
-            progress.context = context
-            leave: LeaveAll | None = None
-            try:
-                leave = enter_all(self.policies, context)
-                answer = self._ask(call, progress, paid=context.paid)
-                progress.final_billing = answer.billing
-            except BaseException as error:
-                if leave is not None:
-                    self._leave_policies(leave, progress, error)
-                elif not isinstance(error, StoreUnavailable):
-                    raise  # another refusal of a policy
-                is_cancelled = cancellation is not None and cancellation.cancelled
-                wait_s = None if is_cancelled else _wait_s(retry, error, context)
-                if wait_s is None:
-                    raise
-                failure = models.FailedAttempt(
-                    backend=self.backend.name,
-                    error=type(error).__name__,
-                    billing=progress.billing_after(error),
-                    status_code=getattr(error, "status_code", None),
-                )
-            else:
-                self._leave_policies(leave, progress, answer)
-                if retry is not None:
-                    retry.give_back(context)
-                return answer
-            # Outside the except block: what the next try raises has nothing to do with this one.
-            # What follows, a Ctrl-C while waiting too, begins with nothing sent.
-            progress.failed_attempts += (failure,)
-            progress.begin_next_try()
-            self.events.emit(
-                EventKind.RETRYING,
-                record,
-                attempt=progress.number,
-                error=failure.error,
-                wait_s=wait_s,
-            )
-            (context.sleep or self.clock.sleep)(wait_s)
+    def _new_attempt(
+        self,
+        record: CallRecord,
+        deadline: Deadline,
+        kind: type[Request] = Call,
+        earlier: tuple[models.FailedAttempt, ...] = (),
+    ) -> Attempt:
+        is_billed = kind.is_billed
+        if is_billed is None:
+            is_billed = record.operation in self.backend.capabilities.billed_operations
+        return Attempt(
+            call=record,
+            number=len(earlier) + 1,
+            paid=is_billed,
+            # Calls whose environment nobody knows count with the real ones.
+            environment=self.backend.environment or models.Environment.PRODUCTION,
+            deadline=deadline,
+            earlier=earlier,
+            on_sending=self._note_sending,
+        )
 
-    def _leave_policies(
-        self, leave: LeaveAll, progress: _Progress, end: Answer | SessionAnswer | BaseException
-    ) -> None:
+    def _note_sending(self, attempt: Attempt, before: Sending) -> None:
+        if before is Sending.UNSENT:
+            for policy in self.policies:
+                policy.sent(attempt)
+        if attempt.sending is Sending.SENT:
+            self.events.emit(EventKind.SENT, attempt.call, attach_call=True, attempt=attempt.number)
+
+    def _try(self, request: Request, attempt: Attempt) -> Answer | SessionAnswer:
+        """The backend's answer to one try, admitted by every policy."""
+        CANCELLATION.get().check()
+        leave: LeaveAll | None = None
+        try:
+            leave = enter_all(self.policies, attempt)
+            answer = self._ask(request, attempt)
+            attempt.billing = answer.billing
+        except BaseException as error:
+            if leave is not None:
+                attempt.billing = billing = attempt.billing_after(error)
+                self._leave(leave, attempt, billing.charged, error)
+            raise
+        self._leave(leave, attempt, answer.billing.charged, answer)
+        return answer
+
+    def _note_failure(self, error: BaseException, attempt: Attempt, elapsed_s: float) -> None:
+        """Let an error, and an event, say which call ended with it, and what that costs."""
+        billing = attempt.billing_after(error)
+        vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
+        record = attrs.evolve(attempt.call, vendor_id=vendor_id)
+        if isinstance(error, FaceMatchError):
+            error.failed_attempts = attempt.earlier
+        if isinstance(error, VendorError):
+            error.ids = attrs.evolve(error.ids, call=record.id)
+            error.backend = error.backend or self.backend.name
+            error.call = None if billing.charged is Charged.NO else record
+        self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
+
+    def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
         """Leave all policies with the answer of the try, or with what ended it."""
-        if isinstance(end, BaseException):
-            billing, is_answer = progress.billing_after(end), False
-        else:
-            billing, is_answer = end.billing, True
-        charged = billing.charged
+        is_answer = not isinstance(end, BaseException)
         outcome = Outcome(
             charged=charged,
-            sent=is_answer or progress.state is SendState.SENT or charged is not Charged.NO,
+            sent=is_answer or attempt.sending is Sending.SENT or charged is not Charged.NO,
             environment=_known_environment(end),
             error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
-            was_asked=progress.was_asked,
+            was_asked=attempt.was_asked,
         )
         for failure in leave(outcome):
             if isinstance(failure, FaceMatchError):
                 # The store keeps it in memory, and writes it with its next transaction.
                 name = type(failure).__name__
-                self.events.emit(EventKind.POSTPONED, progress.record, error=name)
+                self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
 
-    def _context(
-        self,
-        record: CallRecord,
-        number: int,
-        deadline: Deadline,
-        sleep: Callable[[float], None] | None = None,
-        *,
-        is_billed: bool | None = None,
-    ) -> AttemptContext:
-        if is_billed is None:
-            is_billed = record.operation in self.backend.capabilities.billed_operations
-        return AttemptContext(
-            call=record,
-            number=number,
-            paid=is_billed,
-            # Calls whose environment nobody knows count with the real ones.
-            environment=self.backend.environment or models.Environment.PRODUCTION,
-            deadline=deadline,
-            sleep=sleep,
-        )
+    def _wait_s(self, error: FaceMatchError, attempt: Attempt, retry: Retry | None) -> float | None:
+        """Seconds until the try is made again; None if it is not."""
+        # What a policy refuses, unless its store was away, it would refuse again.
+        is_refused = attempt.billing is None and not isinstance(error, StoreUnavailable)
+        if retry is None or is_refused or CANCELLATION.get().cancelled:
+            return None
+        return retry.wait_s(error, attempt)
 
-    def _ask(self, call: Request, progress: _Progress, *, paid: bool) -> Answer | SessionAnswer:
+    def _ask(self, call: Request, attempt: Attempt) -> Answer | SessionAnswer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend, result_type = self.backend, way_of(call).answer
         interruption: BaseException | None = None
         try:
-            answer: Any = self._ask_in_time(call, progress, paid=paid)
+            answer: Any = self._ask_in_time(call, attempt)
         except FaceMatchError as error:
             if call.is_billed is False and isinstance(error, VendorError):
                 error.billing = _BILLINGS[False]
             # A refusal says "nothing was sent", and that may no longer be true.
-            if progress.state is not SendState.SENT or _states_bill(error):
+            if attempt.sending is not Sending.SENT or _states_bill(error):
                 raise
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
@@ -530,21 +530,21 @@ class Pipeline:
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         if interruption is not None:
             raise interruption
-        if paid and progress.state is not SendState.NOT_SENT:
+        if attempt.paid and attempt.sending >= Sending.PERHAPS:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {problem}, and the call may have been charged: report "
                 "this to its author.",
                 reconcilable=can_be_sought(backend, call),
             )
-        unsent = ", and nothing was sent" if paid else ""
+        unsent = ", and nothing was sent" if attempt.paid else ""
         raise errors.BackendUnavailable(
             f"The backend {backend.name} {problem}{unsent}: report this to its author."
         )
 
-    def _ask_in_time(self, call: Request, progress: _Progress, *, paid: bool) -> object:
+    def _ask_in_time(self, call: Request, attempt: Attempt) -> object:
         """What the backend answers while there is time."""
-        backend, deadline, send_by = self.backend, call.deadline, call.deadline.send_by
-        if deadline.is_over or send_by.is_over:
+        backend, deadline = self.backend, call.deadline
+        if deadline.is_over or deadline.send_by.is_over:
             time_limit = "Its share of the deadline"
             if deadline.is_over:
                 time_limit = f"The deadline of {deadline.limit_s:g} s"
@@ -552,29 +552,31 @@ class Pipeline:
                 f"{time_limit} ran out before anything was sent.", retryable=False
             )
         ask: Callable[[Any], object] = getattr(backend, way_of(call).method)
-        progress.was_asked = True
+        call = attrs.evolve(call, on_sent=attempt.begin_sending, on_accepted=attempt.accept)
+        # Nobody will say when the first byte leaves, so it may have as soon as it begins.
+        is_silent = attempt.paid and not backend.reports_sent
+        attempt.was_asked = True
 
         def begin() -> object:
-            if paid and not backend.reports_sent:
-                # Nobody will say when the first byte leaves, so it may have from here on.
-                progress.on_sent(SendState.MAYBE_SENT)
+            if is_silent:
+                attempt.begin_sending(Sending.PERHAPS)
             return ask(call)
 
-        if paid and not backend.reports_sent:
-            send_by = deadline  # what never says when it sends could not be stopped before that
+        # What never says when it sends could not be stopped before the end.
+        send_by = deadline if is_silent else deadline.send_by
         if backend.keeps_deadline or not send_by.is_limited:
             return begin()
-        return self._ask_on_helper(begin, send_by, call, progress)
+        return self._ask_on_helper(begin, send_by, call, attempt)
 
     def _ask_on_helper(
-        self, begin: Callable[[], object], send_by: Deadline, call: Request, progress: _Progress
+        self, begin: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
         """The same for a call that does not end by itself: it is left behind when time is up."""
         name, deadline, future = self.backend.name, call.deadline, None
         try:
             future = self.helpers.start(begin, send_by)
             wait([future], send_by.timeout_s())
-            is_unsent = not future.done() and progress.stop_sending()
+            is_unsent = not future.done() and attempt.stop()
             if not is_unsent:
                 wait([future], deadline.timeout_s())
             if future.done() and not is_unsent:
@@ -585,7 +587,7 @@ class Pipeline:
             problem = f"had not sent anything when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
             # After a Ctrl-C, too, what was not sent is never sent.
-            progress.stop_sending()
+            attempt.stop()
             del future  # a frame that holds its own error lives until the garbage collector
         if is_unsent:
             raise VendorUnavailable(
@@ -612,85 +614,6 @@ def _known_environment(end: object) -> models.Environment | None:
     """What the end of a try says of its environment, as far as that is a word of ours."""
     environment = getattr(end, "environment", None)
     return environment if isinstance(environment, models.Environment) else None
-
-
-class SendState(enum.IntEnum):
-    """How far a try has come."""
-
-    NOT_SENT = 0
-    #: It began, and its backend does not say when it sends.
-    MAYBE_SENT = 1
-    SENT = 2
-
-
-class _Progress:
-    """How far one call has come: the one thing in it that changes."""
-
-    def __init__(
-        self, pipeline: Pipeline, record: CallRecord, cancellation: Cancellation | None
-    ) -> None:
-        self._events, self._policies = pipeline.events, pipeline.policies
-        # Decides between the first byte and the end of the time for it, which two threads may ask.
-        self._lock = threading.RLock()
-        self.record, self.cancellation = record, cancellation
-        self.failed_attempts: tuple[models.FailedAttempt, ...] = ()
-        #: Of the current try, from 1 on; its context is what the policies know it by.
-        self.number = 0
-        self.begin_next_try()
-
-    def begin_next_try(self) -> None:
-        self.number += 1
-        self.context: AttemptContext | None = None
-        self.state = SendState.NOT_SENT
-        self.was_asked = False
-        #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
-        self.final_billing: Billing | None = None
-        self.vendor_id: str | None = None
-        self._is_stopped = False
-
-    def on_sent(self, state: SendState = SendState.SENT) -> None:
-        """The first byte of a try may leave from now on; `CallCancelled` if it may not."""
-        with self._lock:
-            if self.state >= state:
-                return
-            is_first = self.state is SendState.NOT_SENT
-            if is_first and self._is_stopped:
-                raise CallCancelled
-            if is_first and self.cancellation is not None:
-                self.cancellation.begin_sending()
-            self.state = state
-        if is_first and self.context is not None:
-            for policy in self._policies:
-                policy.sent(self.context)
-        if state is SendState.SENT:
-            self._events.emit(EventKind.SENT, self.record, attach_call=True, attempt=self.number)
-
-    def stop_sending(self) -> bool:
-        """Let no first byte leave any more; whether none has left."""
-        with self._lock:
-            self._is_stopped = True
-            return self.state is SendState.NOT_SENT
-
-    def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
-        """An answer of a call that goes on said this."""
-        self.vendor_id, self.final_billing = vendor_id, billing
-
-    def billing_after(self, error: BaseException) -> Billing:
-        """What the current try cost that ended with `error`."""
-        if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
-            self.final_billing = error.billing
-        elif self.final_billing is None:
-            is_foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-            is_unknown = is_foreign and self.state is not SendState.NOT_SENT
-            self.final_billing = Billing(Charged.UNKNOWN if is_unknown else Charged.NO)
-        return self.final_billing
-
-
-def _wait_s(retry: Retry | None, error: BaseException, context: AttemptContext) -> float | None:
-    """Seconds until the try is made again; None if it is not."""
-    if retry is None or not isinstance(error, FaceMatchError):
-        return None
-    return retry.wait_s(error, context)
 
 
 def _states_bill(error: FaceMatchError) -> bool:

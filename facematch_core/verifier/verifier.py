@@ -369,9 +369,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def _deadline(self, deadline_s: Any) -> Deadline:
         """The deadline of a call that sets `deadline_s`; `InvalidRequest` if it is no number."""
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
-        cancellation = CANCELLATION.get()
-        if cancellation is not None and cancellation.deadline.is_limited:
-            return cancellation.deadline  # this one began when the call was awaited
+        awaited = CANCELLATION.get().deadline
+        if awaited.is_limited:
+            return awaited  # it began when the call was awaited
         return Deadline.after(limit_s, self._clock)
 
     def _check_open(self) -> None:

@@ -11,11 +11,12 @@ import weakref
 import anyio
 import anyio.lowlevel
 import pytest
-from kit.attempts import budget_key, sums
+from kit.attempts import budget_key, new_attempt, sums
 from kit.fakes import FakeBackend, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
+from facematch_core.base.cancellation import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.verifier import aio
 from facematch_core.verifier.verifier import ThreadCall
@@ -690,17 +691,13 @@ def test_a_loop_that_is_closed_hard_finishes_what_is_sent_and_sends_no_more():
     assert not any(task.done() for task in tasks)
 
 
-def test_of_cancel_and_first_byte_whichever_comes_first_wins():
-    from facematch_core.base.cancellation import CallCancelled, Cancellation
-
-    early, late = Cancellation(), Cancellation()
-    assert early.cancel() is True
+def test_of_the_end_and_the_first_byte_whichever_comes_first_wins():
+    early, late = new_attempt(), new_attempt()
+    assert early.stop()
     with pytest.raises(CallCancelled):
         early.begin_sending()
     late.begin_sending()
-    assert late.cancel() is False
-    with pytest.raises(CallCancelled):
-        late.begin_sending()
+    assert not late.stop()
 
 
 def test_loops_that_were_closed_hard_are_let_go_of():

@@ -5,7 +5,7 @@ import itertools
 from decimal import Decimal
 
 from facematch_core import CallRecord, Charged, Environment, Operation
-from facematch_core.resilience import AttemptContext, Outcome, Period
+from facematch_core.resilience import Attempt, Outcome, Period
 from facematch_core.store import BudgetKey, Reservation
 from facematch_core.testing import ManualClock
 
@@ -37,9 +37,7 @@ def entry(key=BUDGET_KEY, amount=UNIT, number=1, **changes):
 
 def new_attempt(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
     """One try of a call, as a gate is given it."""
-    return AttemptContext(
-        call=new_record(**changes), number=number, paid=paid, environment=environment
-    )
+    return Attempt(call=new_record(**changes), number=number, paid=paid, environment=environment)
 
 
 def ending(billed=Charged.YES, error=None):

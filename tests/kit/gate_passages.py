@@ -7,7 +7,7 @@ from kit.fakes import match_result
 
 from facematch_core import CallRecord, Charged, Environment, Operation, errors
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.resilience import AttemptContext, Outcome
+from facematch_core.resilience import Attempt, Outcome
 
 GATE_CALL = CallRecord(
     id="a",
@@ -19,7 +19,7 @@ GATE_CALL = CallRecord(
 
 
 def gate_attempt(number=1, deadline=NO_DEADLINE):
-    return AttemptContext(
+    return Attempt(
         call=GATE_CALL,
         number=number,
         paid=True,

@@ -7,7 +7,7 @@ import signal
 import uuid
 
 from facematch_core import BudgetExceeded, CallRecord, Charged, Environment, Operation
-from facematch_core.resilience import AttemptContext, Budget, Outcome
+from facematch_core.resilience import Attempt, Budget, Outcome
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
 
@@ -26,7 +26,7 @@ def passage():
         started_at=ManualClock().now(),
         kept=True,
     )
-    return AttemptContext(call=call, number=1, paid=True, environment=Environment.PRODUCTION)
+    return Attempt(call=call, number=1, paid=True, environment=Environment.PRODUCTION)
 
 
 def spend(budget, tries):
