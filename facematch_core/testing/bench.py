@@ -30,6 +30,7 @@ from .sessions import SessionSimulator
 from .simulator import (
     AIMED,
     ANSWERS,
+    BAD,
     GOOD,
     OPERATION_OF,
     STALLS,
@@ -67,6 +68,20 @@ ENDS_S, MOST_WAITS = 15.0, 100
 NEVER_ENDS = (
     "a call without a deadline does not end: does it try again, or ask until another answer comes?"
 )
+
+
+#: What shows in results where a vendor has it: then somebody has to play one that nobody knows.
+_SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
+    Situation.UNKNOWN_STATUS: ("`vendor_status`", lambda result: [result.vendor_status]),
+    Situation.UNKNOWN_WARNING: (
+        "warning with a tag of its vendor's",
+        lambda result: [warning.tag for warning in result.warnings],
+    ),
+    Situation.DEMOGRAPHICS: (
+        "guess of who somebody is",
+        lambda result: [face.demographics for face in result.probe_faces or ()],
+    ),
+}
 
 
 def not_tested(reason: str) -> NoReturn:
@@ -255,11 +270,32 @@ class Bench:
         """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
         missing = [s for s in situations if s not in self.simulator.situations]
         for situation in missing:
-            if reason := self.simulator.cannot_happen.get(situation):
+            if reason := self.why_not(situation):
                 does_not_apply(reason)
         if missing:
             names = " or ".join(situation.name for situation in missing)
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
+
+    def why_not(self, situation: Situation) -> str | None:
+        """Why a situation cannot be met: as the simulator says, or as can be seen."""
+        if reason := self.simulator.cannot_happen.get(situation):
+            return reason
+        name = self.backend.name
+        if situation is Situation.NO_CREDIT and not self.can.billed_operations:
+            return f"{name} declares nothing that is charged."
+        what, found_in = _SHOWN.get(situation, ("", None))
+        if found_in is None:
+            return None
+        asking = fm.FaceVerifier(self.backend, clock=self.clock, keep_demographics=True)
+        cases = self.cases((*GOOD.values(), *BAD.values(), Situation.NO_FACE, Situation.TWO_FACES))
+        results = list[Result]()
+        for case in cases:
+            result, reply = self.ask(*case, verifier=asking).result, self.simulator.last_reply
+            # What a refusal became has the vendor's code of it, and no warning.
+            if result is not None and (reply is None or reply.status < 400):
+                results.append(result)
+        shown = [thing for result in results for thing in found_in(result) if thing]
+        return f"No result of {name} has a {what}." if results and not shown else None
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:

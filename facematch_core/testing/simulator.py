@@ -156,7 +156,8 @@ class VendorSimulator(abc.ABC):
         situations: What it can produce.
         cannot_happen: Situations that cannot be met at this vendor at all, each with the reason
             ("Acme documents no search"): a rule about one does not apply. What is in neither has
-            not been tested, and the report says so.
+            not been tested, and the report says so; but UNKNOWN_STATUS, UNKNOWN_WARNING and
+            DEMOGRAPHICS where no result shows any, and NO_CREDIT where nothing is billed.
         steps: How many requests the vendor needs for one call, where it is not one: a number, or
             one for each operation.
         price_unknown: Situations that end in a result, where the vendor does not say whether it is

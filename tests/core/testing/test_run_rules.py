@@ -1,3 +1,4 @@
+import contextlib
 import os
 import sys
 import tempfile
@@ -6,15 +7,16 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mutants.reference import ReferenceBackend, ReferenceSimulator
+from mutants.reference import GUESSES, ReferenceBackend, ReferenceSimulator, can
 from mutants.table import MUTANTS
 
 from facematch_core.backend.base import plugin_faults
 from facematch_core.testing import Situation, rules
-from facematch_core.testing.bench import NEVER_ENDS
+from facematch_core.testing.bench import NEVER_ENDS, Bench
 from facematch_core.testing.conformance import (
     LONGEST,
     each_case,
@@ -261,3 +263,29 @@ HOMES = ("/home/somebody", "/Users/one")
 def test_secrets_are_masked(secret, before, after):
     assert secret not in in_one_line(f"{before}{secret}{after}", [secret])
     assert in_one_line(f"is {secret}-more", [secret, f"{secret}-more"]) == "is ***"
+
+
+class Silent(ReferenceBackend):
+    """Its vendor gives a score, and no word besides."""
+
+    capabilities = can(billed_operations=frozenset())
+
+    def result(self, call, body):
+        return attrs.evolve(super().result(call, body), vendor_status=None, warnings=())
+
+
+class Telling(ReferenceBackend):
+    def faces(self, body, place):
+        return super().faces({**body, "guesses": [GUESSES]}, place)
+
+
+@pytest.mark.parametrize(
+    "name", ["UNKNOWN_STATUS", "UNKNOWN_WARNING", "DEMOGRAPHICS", "NO_CREDIT", "SPOOF"]
+)
+def test_what_can_be_seen_need_not_be_said(name):
+    """Of a vendor that shows it, it is asked for; that nobody says what a spoof is, is not seen."""
+    situations = ReferenceSimulator.situations - {Situation[name]}
+    unable = type("Unable", (ReferenceSimulator,), {"situations": situations})
+    for backend, is_open in ((Silent, name == "SPOOF"), (Telling, True)):
+        with contextlib.closing(Bench(unable(backend))) as bench:
+            assert (bench.why_not(Situation[name]) is None) is is_open

@@ -102,9 +102,6 @@ class Vendor(HttpSimulator):
     cannot_happen: ClassVar = {
         Situation.SPOOF: "It has no word for that.",
         Situation.TWO_FACES: "It counts no faces.",
-        Situation.UNKNOWN_WARNING: "It sends no warnings.",
-        Situation.UNKNOWN_STATUS: "It has no words.",
-        Situation.DEMOGRAPHICS: "It guesses nothing.",
         Situation.NO_CREDIT: "It sends a bill.",
     }
 

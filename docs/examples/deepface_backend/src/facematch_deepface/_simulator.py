@@ -64,10 +64,6 @@ class DeepfaceSimulator(HttpSimulator):
     cannot_happen: Mapping[Situation, str] = {
         Situation.TWO_FACES: "The closest pair of faces wins, and the server does not say so.",
         Situation.NULL_SCORE: "The server computes a confidence for every answer.",
-        Situation.UNKNOWN_STATUS: "The verdict is true or false: there is no word of status.",
-        Situation.UNKNOWN_WARNING: "The server sends no warnings.",
-        Situation.DEMOGRAPHICS: "Nothing is guessed about people by /verify.",
-        Situation.NO_CREDIT: "The server is one's own: there is no account.",
         Situation.THROTTLED: "The server has no limit of calls.",
         Situation.OUTAGE: "A fault of the server's own is a 400 like any other refusal.",
     }
