@@ -227,12 +227,6 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     wrong = sum(not case.right for case in cases)
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
-    rows = [
-        f'<tr><th scope="row"><a href="#pair-{index}">{index}</a></th>'
-        + "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
-        + f"<td>{_remark(case)}</td></tr>"
-        for index, case in enumerate(cases, 1)
-    ]
     return Template(_template()).substitute(
         pairs=quantity(len(cases), "pair"),
         answers=quantity(len(cases), "answer"),
@@ -240,18 +234,12 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
         verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
         limits=html.escape(limits(result)),
         tiles="\n".join(_tile(index, case) for index, case in enumerate(cases, 1)),
-        rows="\n".join(rows),
         sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
         made=html.escape(
             f"facematch {__version__}, backend {result.backend}, scale {scale}, "
             f"{limits(result)}, made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
         ),
     )
-
-
-def _remark(case: Case) -> str:
-    kind, sign = ("right", "&#10003;") if case.right else ("wrong", "&#10007;")
-    return f'<span class="{kind}">{sign}&nbsp;{case.cells[-1]}</span>'
 
 
 def _tile(index: int, case: Case) -> str:
@@ -306,6 +294,7 @@ def _section(index: int, case: Case) -> str:
         figures += f"<figure>{_embed(drawn, name)}"
         figures += f"<figcaption>{html.escape(name + count)}</figcaption></figure>"
     note, truth, word, score, elapsed_ms, remark = case.cells
+    kind, tick = ("right", "&#10003;") if case.right else ("wrong", "&#10007;")
     facts = [f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}"]
     if remark == KNOWN_LIMIT:
         facts.append(
@@ -314,7 +303,8 @@ def _section(index: int, case: Case) -> str:
         )
     facts += map(warning_words, case.result.warnings)
     return (
-        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
+        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3>'
+        f'<p class="{kind}">{tick}&nbsp;{remark}</p>'
         f'<div class="pair">{figures}</div>{_verdict(case)}'
         f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
         f'<p class="files">{elapsed_ms} ms</p></section>'

@@ -224,18 +224,13 @@ class Target:
 
     def plan(self) -> Plan | FailoverPlan:
         """What would be opened, before anything is."""
-        from facematch_core.config.opening import VARIABLE, Plan, unread_file, user_file
+        from facematch_core.config import opening
 
         profile = self.profile_name()
         if profile is None and self.config is None:
-            return Plan.of(self.backend or FALLBACK)
-        if self.file is None:
-            raise ConfigurationError(
-                f"There is no configuration file, so no profile {str(profile)[:60]!r} (looked for "
-                f"{user_file()}; ${VARIABLE} or --config name another).{unread_file()}"
-            )
+            return opening.Plan.of(self.backend or FALLBACK)
         # A file that was named is used or refused; without a default profile it is an error.
-        return self.file.plan(profile)
+        return opening.plan(profile=profile) if self.file is None else self.file.plan(profile)
 
     def announce_plan(self) -> Plan | FailoverPlan:
         """The plan, after stderr has shown who else gets the faces."""

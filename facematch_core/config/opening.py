@@ -206,9 +206,10 @@ def plan(
         return Plan.of(backend, settings)
     file = load(config)
     if file is None:
+        problem = "" if profile is None else f", so no profile {str(profile)[:60]!r}"
         raise ConfigurationError(
-            'Name a backend, for example "local", or write a configuration file with profiles '
-            f"(there is none).{unread_file()}"
+            f"There is no configuration file{problem} (looked for {user_file()}; ${VARIABLE} or "
+            f'--config name another): write one, or name a backend, such as "local".{unread_file()}'
         )
     return file.plan(profile, settings=settings)
 
