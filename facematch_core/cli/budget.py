@@ -78,31 +78,27 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     calls = [_call(charge) for _, charge in charges]
     if as_json:
         print_json({"budgets": sums, "open": calls})
-    elif not sums:
+        return Exit.OK
+    if not sums:
         say("no budget has been used yet")
     else:
         rows = [
-            [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
-            + [str(row[name]) for name in _SUMS]
+            [
+                *(row["name"], row["environment"], row["window"] or row["period"], row["unit"]),
+                *(str(row[name]) for name in _SUMS),
+            ]
             for row in sums
         ]
         print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-    if calls and not as_json:
+    if calls:
         say()
         header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
-        open_rows = [
-            (
-                row["call_id"],
-                row["state"],
-                f"{row['amount']} {row['unit']}",
-                row["backend"],
-                row["operation"],
-                row["started_at"][:19].replace("T", " "),
-                "kept" if row["kept"] else "not kept",
-            )
-            for row in calls
-        ]
-        print_table(header, open_rows)
+        for row in calls:
+            row["amount"] = f"{row['amount']} {row['unit']}"
+            row["began"] = row["started_at"][:19].replace("T", " ")
+            row["at"] = "kept" if row["kept"] else "not kept"
+        names = ("call_id", "state", "amount", "backend", "operation", "began", "at")
+        print_table(header, [[row[name] for name in names] for row in calls])
     return Exit.OK
 
 
@@ -289,15 +285,14 @@ def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
                 if isinstance(error, FATAL):
                     obstacle = "Not looked up, because of the error before it."
                 continue
-            result = answer.result
-            if result is None:
-                searches.append(Search(charge, answer.outcome.value, answer.reason))
-            elif result.billing.charged is Charged.UNKNOWN:
-                searches.append(Search(charge, Reconciled.CANNOT_KNOW.value, answer.reason))
-            else:
-                charged = result.billing.charged
-                store.finalize(charge, charged, at=now, answered_from=result.environment)
-                searches.append(Search(charge, RESOLVED, answer.reason, Exit.OK))
+            result, outcome = answer.result, answer.outcome.value
+            if result is None or result.billing.charged is Charged.UNKNOWN:
+                outcome = outcome if result is None else Reconciled.CANNOT_KNOW.value
+                searches.append(Search(charge, outcome, answer.reason))
+                continue
+            charged, origin = result.billing.charged, result.environment
+            store.finalize(charge, charged, at=now, answered_from=origin)
+            searches.append(Search(charge, RESOLVED, answer.reason, Exit.OK))
     return searches
 
 

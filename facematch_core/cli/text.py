@@ -273,18 +273,15 @@ def progress_bar(verb: str) -> Iterator[Progress]:
         yield bar
 
 
-_NO_TERMINAL = (
-    "This needs a confirmation, and there is no terminal to give it on: add --yes to go ahead. "
-    "Nothing was done."
-)
-
-
-def confirm(question: str, *, yes: bool, refusal: str = _NO_TERMINAL) -> None:
-    """Go on only if somebody says so, or `yes` does; `refusal` is said where nobody can."""
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if somebody says so, or `yes` does."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
-        raise click.UsageError(refusal)
+        raise click.UsageError(
+            "This needs a confirmation, and there is no terminal to give it on: add --yes to go "
+            "ahead. Nothing was done."
+        )
     if not click.confirm(clean(question), err=True):
         raise click.Abort
 

@@ -382,7 +382,7 @@ class Sessions:
             VendorError: the vendor could not be asked.
         """
         if with_portrait and not self._can.gives_portrait:
-            raise self._unsupported("with_portrait", "gives no portrait")
+            raise self._starting.unsupported("with_portrait", "gives no portrait")
         deadline = self._deadline(deadline_s)
         wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
         try:
@@ -415,7 +415,7 @@ class Sessions:
         if not self._can.can_delete:
             self._check(record)
             if self._can.result_lasts_s is None:
-                raise self._unsupported("delete", "cannot delete a session")
+                raise self._starting.unsupported("delete", "cannot delete a session")
             return Deletion(state=DeletionState.VANISHES, billing=FREE_BILLING)
         self._check_sought(record)
         deadline = self._deadline(deadline_s)
@@ -448,7 +448,7 @@ class Sessions:
             Unsupported: this vendor sends none.
         """
         if not self._can.has_webhooks:
-            raise self._unsupported("receive", "sends no webhooks about sessions")
+            raise self._starting.unsupported("receive", "sends no webhooks about sessions")
         if not isinstance(body, bytes):
             raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
         try:
@@ -487,9 +487,6 @@ class Sessions:
             thresholds=pipeline.defaults.thresholds,
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
-
-    def _unsupported(self, option: str, problem: str) -> errors.Unsupported:
-        return self._starting.unsupported(option, problem)
 
     def _check(self, record: SessionRecord) -> None:
         """Refuse a record that is not of this backend as it is set now."""
@@ -544,7 +541,7 @@ class Sessions:
             ("language", language, self._can.takes_language),
         ):
             if value is not None and not is_taken:
-                raise self._unsupported(name, f"takes no {name} for a session")
+                raise self._starting.unsupported(name, f"takes no {name} for a session")
         self._starting.check_own_options(options, self._can.options)
         if language is not None and not re.fullmatch(_LANGUAGE, str(language)):
             raise InvalidRequest("language must be a tag such as es or pt-BR.")

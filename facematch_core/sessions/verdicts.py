@@ -170,6 +170,10 @@ def judge(
         left_s += _OVERTIME_S
     if state is SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = SessionState.EXPIRED
+    way_in = reading.way_in
+    # Whoever goes on in one that is over is filmed for nothing, and it may cost.
+    if way_in and not (state in _OPEN and (way_in.link or way_in.token or way_in.page)):
+        way_in = None
     doubts = list(reading.doubts)
     if state is not SessionState.DECIDED or reading.approved is False:
         doubts.append(_doubt("not_approved", "The vendor has not approved the session."))
@@ -182,8 +186,7 @@ def judge(
     result = SessionResult(
         record=record,
         state=state,
-        # Whoever goes on in one that is over is filmed for nothing, and it may cost.
-        way_in=_usable(reading.way_in) if state in _OPEN else None,
+        way_in=way_in,
         match=match,
         liveness=liveness,
         compared_with=reading.compared_with if is_reported(match) else None,
@@ -287,10 +290,6 @@ def _worst(
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
-
-
-def _usable(way_in: WayIn | None) -> WayIn | None:
-    return way_in if way_in and (way_in.link or way_in.token or way_in.page) else None
 
 
 def _not_reported(kind: Any, backend: str) -> Any:
