@@ -18,7 +18,7 @@ from facematch_core.models import (
     WarningCode,
 )
 
-from .text import format_number, say, warning_text
+from .text import format_number, say
 
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
@@ -145,11 +145,12 @@ def limits(result: Result) -> str:
 
 
 def warning_words(warning: ResultWarning, *more: str) -> str:
-    """A warning as a sentence, with the advice that goes with it, or `more` of it."""
+    """A warning in the vendor's words, or else in ours, and the advice that goes with it."""
+    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
+    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advice = [*([_ADVICE[warning.advice]] if warning.advice else []), *more]
-    return f"warning: {warning_text(warning)}" + (
-        f" Advice: {', or '.join(advice)}." if advice else ""
-    )
+    advised = f" Advice: {', or '.join(advice)}." if advice else ""
+    return f"warning: {text.rstrip('.')}.{tag}{advised}"
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:

@@ -97,12 +97,12 @@ def _examine(target: Target) -> dict[str, Any]:
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
     try:
-        report["profile"] = target.profile_name()
-        members = target.members()
-        names = [name for name, _ in members]
-        if names and names != [report["profile"]]:
-            each = (_examine(Target(profile=name, config=target.config)) for name in names)
-            report["members"] = list(each)
+        name = report["profile"] = target.profile_name()
+        # Of a failover, the profiles of its members.
+        singles = target.file.singles(name) if target.file and name else ()
+        if singles and singles[0].name != name:
+            each = (Target(profile=single.name, config=target.config) for single in singles)
+            report["members"] = [_examine(member) for member in each]
             for member in report["members"]:
                 if not member["usable"]:
                     report["problem"] = (
@@ -111,7 +111,7 @@ def _examine(target: Target) -> dict[str, Any]:
                     return report
             return report | {"usable": True}
         fallback = None if target.config else FALLBACK
-        report["backend"] = members[0][1] if members else target.backend or fallback
+        report["backend"] = singles[0].backend if singles else target.backend or fallback
         backend = report["backend"]
         # If it cannot be opened, at least whether its keys are set, never to what.
         variables = backend_class(backend).environment_variables if backend else {}

@@ -215,13 +215,6 @@ class Target:
             return self.profile
         return self.file.default_profile
 
-    def members(self) -> tuple[tuple[str, str], ...]:
-        """Name and backend of the profile, or of those of a failover; () without one."""
-        name = self.profile_name()
-        if self.file is None or name is None:
-            return ()
-        return tuple((profile.name, profile.backend) for profile in self.file.singles(name))
-
     def plan(self) -> Plan | FailoverPlan:
         """What would be opened, before anything is."""
         from facematch_core.config import opening

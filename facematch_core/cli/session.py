@@ -23,7 +23,7 @@ from facematch_core.errors import (
 
 from . import options
 from .files import check_target, write_bytes
-from .text import DECISIONS, Exit, clean, print_json, say, warning_text
+from .text import DECISIONS, Exit, clean, print_json, say
 
 if TYPE_CHECKING:
     from facematch_core.backend.session_types import SessionRecord, SessionResult
@@ -221,6 +221,8 @@ def read(
 
 
 def _show_result(result: SessionResult, reasons: tuple[str, ...], portrait: Path | None) -> None:
+    from ._results import warning_words
+
     say(f"{'not verified' if reasons else 'verified'}: {STATES[result.state.value]}")
     for name, part in (("match", result.match), ("live face", result.liveness)):
         say(f"  {name}: {part}")
@@ -229,7 +231,7 @@ def _show_result(result: SessionResult, reasons: tuple[str, ...], portrait: Path
     if result.compared_with is not None:
         say(f"  compared with: {result.compared_with}")
     for warning in (*result.match.warnings, *result.liveness.warnings, *result.warnings):
-        say(f"  {warning_text(warning)}")
+        say(f"  {warning_words(warning)}")
     if portrait is not None:
         written = f"portrait: written to {portrait}, a face: delete it when you are done"
         say(f"  {written if result.portrait else 'no portrait: none of a live face came'}")

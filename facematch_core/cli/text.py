@@ -19,7 +19,7 @@ import click
 
 from facematch_core import errors
 from facematch_core.errors import FaceMatchError, InvalidRequest
-from facematch_core.models import Charged, Operation, ResultWarning, written
+from facematch_core.models import Charged, Operation, written
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -180,13 +180,6 @@ def format_number(value: float) -> str:
 def quantity(count: int, noun: str) -> str:
     """``1 pair``, ``2 pairs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def warning_text(warning: ResultWarning) -> str:
-    """A warning in the vendor's words, or else in ours."""
-    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
-    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
-    return f"{text.rstrip('.')}.{tag}"
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
