@@ -598,7 +598,7 @@ def _create_policies(
         if (table := tables.get("budget")) is not None:
             policies.append(_create_budget(table, profile, backend, clock, opens_stores))
         if (table := tables.get("circuit_breaker")) is not None:
-            policies.append(CircuitBreaker(**table, name=backend.name, clock=clock))
+            policies.append(CircuitBreaker(**table, clock=clock))
         if (table := tables.get("rate_limit")) is not None:
             policies.append(_create_rate_limiter(table, backend, clock))
         if (table := tables.get("retry")) is not None:
@@ -648,7 +648,7 @@ def _create_rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any)
             f"{', '.join(_WINDOWS_S)} instead."
         )
     rest = {name: value for name, value in table.items() if name not in (*_WINDOWS_S, "published")}
-    return RateLimiter(windows, **rest, name=backend.name, clock=clock)
+    return RateLimiter(windows, **rest, clock=clock)
 
 
 def _register_rate_limit(verifier: FaceVerifier, settings: tuple[Setting, ...], where: str) -> None:

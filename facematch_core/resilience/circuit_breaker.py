@@ -105,7 +105,6 @@ class CircuitBreaker(policy.Policy):
         within_s: Older calls than this do not count, above 0.
         open_s: How long it is open at first, above 0.
         longest_open_s: The longest that it stays open, above 0; `open_s` if that is longer.
-        name: Of the vendor, for messages; None for the name of the backend.
         clock: Time, for tests; the verifier's.
 
     Raises:
@@ -117,7 +116,6 @@ class CircuitBreaker(policy.Policy):
     within_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
     longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
-    name: str | None = None
     clock: Clock = attrs.field(default=None, converter=policy.or_system_clock, repr=False)
     #: When the last calls ended, and whether they failed.
     _ends: collections.deque[tuple[float, bool]] = attrs.field(init=False, repr=False)
@@ -173,7 +171,7 @@ class CircuitBreaker(policy.Policy):
                     self._learn(outcome, now, is_probe=is_probe)
                 state = self._state(now)
             if state is not previous:
-                name = self.name or "a vendor"
+                name = attempt.call.backend
                 policy.log.warning(
                     "The circuit breaker of %s is %s now, was %s.", name, state, previous
                 )
@@ -218,7 +216,7 @@ class CircuitBreaker(policy.Policy):
             when = f"in {after_s:.3g} s"
         elif policy.under_way(self._probe) is None:
             return
-        name = self.name or attempt.call.backend
+        name = attempt.call.backend
         if self._has_no_credit:
             raise errors.InsufficientCredit(
                 f"The account at {name} had no credit at the last call: nothing was sent. It will "

@@ -77,7 +77,6 @@ class RateLimiter(policy.Policy):
         max_wait_s: The longest wait of one call, from 0 on.
         max_hold_s: How long one `RateLimited` answer that says how long to wait may hold everybody
             back, above 0; None for 15 minutes or the longest window, whichever is longer.
-        name: Of the vendor, for messages; None for the name of the backend.
         clock: Time, for tests; the verifier's.
 
     Raises:
@@ -92,7 +91,6 @@ class RateLimiter(policy.Policy):
     max_hold_s: float | None = attrs.field(
         default=None, validator=attrs.validators.optional(policy.positive_seconds), kw_only=True
     )
-    name: str | None = attrs.field(default=None, kw_only=True)
     clock: Clock = attrs.field(
         default=None, converter=policy.or_system_clock, kw_only=True, repr=False
     )
@@ -171,7 +169,7 @@ class RateLimiter(policy.Policy):
             rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
             limit = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"
             raise RateLimited(
-                f"{self.name or attempt.call.backend} allows no further call for {wait_s:.3g} s, "
+                f"{attempt.call.backend} allows no further call for {wait_s:.3g} s, "
                 f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing "
                 "was sent.",
                 retry_after_s=wait_s,

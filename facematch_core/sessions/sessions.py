@@ -129,8 +129,7 @@ class Sessions:
                 self._check_scored(operation, ConfigurationError)
         rates: tuple[Policy, ...] = ()
         if can.read_windows:
-            name = self._backend.name
-            rates = (RateLimiter(can.read_windows, name=name, clock=self._clock),)
+            rates = (RateLimiter(can.read_windows, clock=self._clock),)
         self._following = attrs.evolve(
             pipeline,
             policies=rates,

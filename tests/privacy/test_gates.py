@@ -38,17 +38,17 @@ GATES = {
     "the same in markup": ({"kind": Kind.HTML}, {}, [errors.OutcomeUnknown] * 2),
     "a breaker that opens": (
         {"kind": Kind.HTML},
-        {"gate": lambda name: CircuitBreaker(failures=1, name=name)},
+        {"gate": lambda: CircuitBreaker(failures=1)},
         [errors.OutcomeUnknown, errors.BreakerOpen],
     ),
     "no credit, and a latch": (
         {"status": 402, "times": 1},
-        {"gate": lambda name: CircuitBreaker(name=name)},
+        {"gate": CircuitBreaker},
         [errors.InsufficientCredit] * 2,
     ),
     "a window that is full": (
         None,
-        {"gate": lambda _: RateLimiter([RateWindow(1, 86400.0)], max_wait_s=0.0)},
+        {"gate": lambda: RateLimiter([RateWindow(1, 86400.0)], max_wait_s=0.0)},
         [MatchResult, errors.RateLimited],
     ),
     "what is repeated": (
@@ -68,7 +68,7 @@ def test_what_a_gate_refuses_and_writes_down_holds_no_canary(
         world.control.add_fault(fault(each_vendor, **trouble))
     events = []
     policies = [Budget(about.get("cap", 9), name=each_vendor.name, store=store)]
-    policies += [about["gate"](each_vendor.name)] if "gate" in about else []
+    policies += [about["gate"]()] if "gate" in about else []
     backend = each_vendor.backend(world.url)
     settings = {"policies": policies, "retry": about.get("retry")}
     with FaceVerifier(backend, on_event=events.append, **settings) as verifier:

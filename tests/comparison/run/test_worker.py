@@ -132,7 +132,7 @@ def test_a_vendor_that_is_down_is_left_alone_after_so_many_failures_in_a_row(dat
 
 def test_an_open_breaker_is_waited_for(database, study, clock):
     backend = FakeBackend(script=[None, *[fail_with(errors.OutcomeUnknown("Lost."))] * 2])
-    breaker = CircuitBreaker(failures=2, open_s=30, name="fake", clock=clock)
+    breaker = CircuitBreaker(failures=2, open_s=30, clock=clock)
     system = opener(backend, policies=[breaker], clock=clock)
     before = clock.monotonic()
     summary = run_once(database, study, system, clock=clock)

@@ -120,11 +120,10 @@ def test_an_open_one_refuses_before_anything_is_sent(breaker, clock):
 
 
 def test_a_change_is_logged(breaker, caplog):
-    breaker.name = "shop"
     with caplog.at_level("WARNING"):
         opened(breaker)
     (line,) = caplog.messages
-    assert "shop is open now, was closed" in line
+    assert "fake is open now, was closed" in line
 
 
 @pytest.mark.parametrize(
