@@ -50,10 +50,6 @@ class NewAccount:
     keys: Mapping[str, Mapping[str, str]] = attrs.field(repr=False)
 
 
-def _list_limits(vendor: VendorKind) -> dict[str, Any]:
-    return dict.fromkeys(vendor.rate_limits, Any)
-
-
 class Control:
     """What may be done to one account at one vendor; the control API has the same over HTTP. Safe
     across threads.
@@ -414,7 +410,9 @@ class Control:
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
 
-    @operation("POST", "limits", then="limits", more=_list_limits)
+    @operation(
+        "POST", "limits", then="limits", more=lambda vendor: dict.fromkeys(vendor.rate_limits, Any)
+    )
     def _set_limits(self, **limits: int | None) -> None:
         """Change rate limits."""
         self.set_limits(limits)

@@ -200,6 +200,14 @@ class Call:
         ]
         return form
 
+    def read_object(self, refusal: str) -> dict[str, Any]:
+        """The JSON object of the body; the call is refused by that claim for any other body."""
+        try:
+            body = load_json(self.request.body)
+        except ValueError:
+            body = None
+        return body if isinstance(body, dict) else self.refuse(refusal)
+
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """What is seen in two pictures."""
         self._meet_faults(probe, reference)

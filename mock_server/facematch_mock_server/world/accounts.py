@@ -156,6 +156,18 @@ class World:
         if self.records.release() and self.worker is not None:
             self.worker.wake()
 
+    def keep_pictures(self, session_id: str, contents: Mapping[str, bytes]) -> None:
+        """Keep the pictures of a session, by digest, as long as it is there."""
+        self.account.shared.saved_pictures.keep(self.account, session_id, contents)
+
+    def forget_pictures(self, session_id: str) -> None:
+        """Its pictures go unless another session has the same ones."""
+        self.account.shared.saved_pictures.forget(self.account, session_id)
+
+    def find_picture(self, digest: str | None) -> bytes | None:
+        """A picture that was kept; None for none, and for one that is gone."""
+        return self.account.shared.saved_pictures.find(digest or "")
+
     def log(self, head: Request, **fields: Any) -> Entry | None:
         """Write a request into the journal, with what else an `Entry` says of it."""
         if head.path.startswith(PERSON):

@@ -6,6 +6,7 @@ A vendor says by its `Rules` what becomes of a session; everything else is the s
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import hashlib
 import hmac
 import secrets
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 import attrs
 
 from facematch_core.backend.kinds import nearest
+from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.messages import PERSON
 from facematch_mock_server.base.operations import Extension, operation
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
@@ -62,7 +64,7 @@ class Rules:
             and whose time is over.
         judge, fail: The session after an attempt, and after one that failed.
         changed: Is called after each new status.
-        return_url: Where the person is sent now; None for nowhere.
+        return_url: Where the person is sent now, with what the vendor adds; None for nowhere.
     """
 
     waiting: frozenset[str]
@@ -123,7 +125,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
     return None
 
 
-def new_token(world: World) -> str:
+def _new_token(world: World) -> str:
     """A token of 12 URL-safe characters for a page; a seed repeats it on the loopback alone."""
     account = world.account
     token = secrets.token_bytes(9)
@@ -132,17 +134,41 @@ def new_token(world: World) -> str:
     return base64.urlsafe_b64encode(token).decode()
 
 
+def start(
+    world: World,
+    status: str,
+    now: dt.datetime,
+    *,
+    reference: Upload | None = None,
+    vendor_data: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    result: Mapping[str, Any] | None = None,
+    internal_id: str = "",
+    **hosted: Any,
+) -> Session:
+    """A new session, compared with a reference if there is one; `hosted` is of `Hosted`."""
+    digest = None if reference is None else reference.digest
+    session = world.sessions.add(
+        world.account.ids.uuid(),
+        internal_id=internal_id,
+        status=status,
+        created_at=now,
+        vendor_data=vendor_data,
+        metadata=metadata,
+        pictures={},
+        result=result or {},
+        hosted=Hosted(token=_new_token(world), reference=digest, **hosted),
+    )
+    if reference is not None:
+        world.keep_pictures(session.id, {str(digest): reference.content})
+    return session
+
+
 def page_path(world: World, session: Session) -> str:
     """The path of a session's page: account, the language if one was asked for, token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
-
-
-def return_url(world: World, session: Session) -> str | None:
-    """Where the person is sent now, with what the vendor adds to it; None for nowhere."""
-    address: str | None = world.behaviour.hosted.return_url(session)
-    return address
 
 
 def act(
@@ -186,7 +212,8 @@ def act(
             changed = _step(world, session, do, attempt)
             # Else somebody else was faster: once more, of the session as it is now.
             if _replace(world, session, changed) is changed:
-                _keep(world, changed, attempt)
+                if attempt is not None:
+                    world.keep_pictures(changed.id, attempt.contents)
                 return changed
 
 
@@ -199,12 +226,6 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
     hosted = hosted_of(session)
     session = attrs.evolve(session, hosted=attrs.evolve(hosted, attempts=hosted.attempts + 1))
     return rules.fail(world, session) if attempt is None else rules.judge(world, session, attempt)
-
-
-def _keep(world: World, session: Session, attempt: Attempt | None) -> None:
-    if attempt is not None:
-        pictures = world.account.shared.saved_pictures
-        pictures.keep(world.account, session.id, attempt.contents)
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
@@ -226,7 +247,7 @@ def _look(
     elif document is not None:
         raise ValueError("nobody shows a document in a session of the kind biometric")
     elif hosted.reference is not None:
-        kept = world.account.shared.saved_pictures.find(hosted.reference)
+        kept = world.find_picture(hosted.reference)
         if kept is None:
             raise ValueError("the mock no longer has the reference: it keeps the newest 64 MiB")
         reference = kept

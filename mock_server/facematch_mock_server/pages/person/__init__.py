@@ -145,7 +145,7 @@ class PersonPage:
 
 def _leave(world: World, session: Session) -> Response:
     """Send the person where the vendor does."""
-    address = hosted.return_url(world, session) or ""
+    address = world.behaviour.hosted.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
     # A header is ASCII.
     address = quote(address, safe="%/:?#[]@!$&'()*+,;=~|")

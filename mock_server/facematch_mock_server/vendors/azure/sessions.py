@@ -12,14 +12,14 @@ from typing import Any
 
 import attrs
 
-from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import FormError, Upload
 from facematch_mock_server.base.masking import describe_fields
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.vendors.base import NumberedCall, as_fraction
+from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of, new_token
-from facematch_mock_server.world.services import Hosted, Session
+from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
+from facematch_mock_server.world.services import Session
 
 LIVENESS, WITH_VERIFY, IMAGES = (
     f"/face/v1.2/{name}"
@@ -101,13 +101,8 @@ def _read_fields(call: NumberedCall, fields: Mapping[str, Any]) -> dict[str, Any
 
 
 def _start(call: NumberedCall) -> Response:
-    try:
-        fields = load_json(call.request.body)
-    except ValueError:
-        fields = None
-    if not isinstance(fields, dict):
-        call.refuse("session.body")
-    return _make(call, "detectLiveness", _read_fields(call, fields), None, {"attempts": []})
+    values = _read_fields(call, call.read_object("session.body"))
+    return _make(call, "detectLiveness", values, None, {"attempts": []})
 
 
 def _start_with_verify(call: NumberedCall) -> Response:
@@ -142,26 +137,17 @@ def _make(
     picture: Upload | None,
     results: Mapping[str, Any],
 ) -> Response:
-    world = call.world
-    session = world.sessions.add(
-        world.account.ids.uuid(),
-        status=_NOT_STARTED,
-        created_at=call.now,
-        vendor_data=None,
+    session = hosted.start(
+        call.world,
+        _NOT_STARTED,
+        call.now,
+        reference=picture,
         metadata=values,
-        pictures={},
         result=results,
-        hosted=Hosted(
-            token=new_token(world),
-            kind="biometric",
-            workflow=kind,
-            expires_at=call.now + dt.timedelta(seconds=values["authTokenTimeToLiveInSeconds"]),
-            reference=None if picture is None else picture.digest,
-        ),
+        kind="biometric",
+        workflow=kind,
+        expires_at=call.now + dt.timedelta(seconds=values["authTokenTimeToLiveInSeconds"]),
     )
-    if picture is not None:
-        contents = {str(picture.digest): picture.content}
-        world.account.shared.saved_pictures.keep(world.account, session.id, contents)
     call.claims.cite("session.token")
     return call.answer("session.started", _show(session))
 
@@ -210,7 +196,7 @@ def _delete(call: NumberedCall) -> Response:
     session = _find(call)
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")  # somebody else was faster
-    call.world.account.shared.saved_pictures.forget(call.world.account, session.id)
+    call.world.forget_pictures(session.id)
     call.claims.cite("session.deleted")
     return Response(status=204, headers=call.headers)
 
@@ -219,8 +205,7 @@ def _read_image(call: NumberedCall) -> Response:
     image_id, sessions = call.words[0], call.world.sessions.all()
     owners = (session for session in sessions if image_id in session.pictures)
     owner = next((session for session in owners if not _is_over(call, session)), None)
-    digest = None if owner is None else owner.pictures[image_id]
-    content = call.world.account.shared.saved_pictures.find(digest or "")
+    content = call.world.find_picture(None if owner is None else owner.pictures[image_id])
     if content is None:
         call.refuse("session.no_image")
     call.claims.cite("session.image")

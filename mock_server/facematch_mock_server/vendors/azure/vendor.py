@@ -120,8 +120,7 @@ def detect(call: AzureCall) -> Response:
             detected = DetectedFace(facts, number, model, expires)
             call.world.records.faces.put(face_id, detected)
             if recognizer.needs_bytes:
-                pictures = account.shared.saved_pictures
-                pictures.keep(account, face_id, {facts.digest: picture.content})
+                call.world.keep_pictures(face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
@@ -156,9 +155,8 @@ def verify(call: AzureCall) -> Response:
         # Of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        contents = call.world.account.shared.saved_pictures
-        digests = (first.facts.digest, second.facts.digest)
-        pictures = (Upload("image", contents.find(digest) or b"", digest) for digest in digests)
+        digests, find = (first.facts.digest, second.facts.digest), call.world.find_picture
+        pictures = (Upload("image", find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
         call.claims.cite("verify.unscored")
@@ -242,12 +240,11 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.faces.find(face_id.lower())
-    contents = call.world.account.shared.saved_pictures
     needs_bytes = call.world.recognizer.needs_bytes
     if (
         face is None
         or face.expires <= call.now.timestamp()
-        or (needs_bytes and contents.find(face.facts.digest) is None)
+        or (needs_bytes and call.world.find_picture(face.facts.digest) is None)
     ):
         call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")

@@ -9,7 +9,7 @@ import attrs
 
 from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.base.masking import describe_fields
-from facematch_mock_server.base.messages import Request, Response, host_in
+from facematch_mock_server.base.messages import Headers, Request, Response, host_in
 from facematch_mock_server.vendors.base import Call, Route
 from facematch_mock_server.world.accounts import World
 from facematch_mock_server.world.hosted import current
@@ -84,22 +84,26 @@ def origin_of(world: World, head: Request | None) -> str:
 # ours; that the session of a path is looked up before the key is the OpenAPI's.
 
 
-def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
-    """The rate limit of a scope, None for the endpoint's, else the method's; counts the request."""
+def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
+    """The rate limit of a scope, None for the endpoint's, else the method's; counts the request of
+    a client, None for whoever has the key, else the address."""
     if scope is None:
         scope = call.endpoint.scope
         if scope is None or call.world.rates.limits[scope] is None:
             scope = _SCOPES.get(call.request.method)
     if scope is None:
         return
-    key = None if by_address else call.request.header("x-api-key")
-    forwarded = call.request.header("x-forwarded-for")
-    address = forwarded.partition(",")[0].strip() if forwarded else call.request.peer
+    key = call.request.header("x-api-key")
+    client = client or (f"key {key}" if key else address_of(call.request))
     windows = {scope: call.claims.get(WINDOWS.get(scope, WINDOW))}
-    client = f"key {key}" if key else f"address {address}"
     refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
     if refusal is not None:
         refuse_rate(call, *refusal)
+
+
+def address_of(head: Request) -> str:
+    forwarded = head.header("x-forwarded-for")
+    return f"address {forwarded.partition(',')[0].strip() if forwarded else head.peer}"
 
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
@@ -108,12 +112,13 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
         # It has a limit of its own, which is not set.
         call.claims.cite(f"rate.{call.endpoint.scope}.limit")
     call.claims.cite(f"rate.{scope}.limit", WINDOWS.get(scope, WINDOW))
-    headers = (
-        ("X-RateLimit-Limit", str(window.limit)),
-        ("X-RateLimit-Remaining", "0"),
-        ("X-RateLimit-Reset", str(window.reset)),
-        ("Retry-After", str(window.retry_after)),
-    )
+    headers: Headers = (("Retry-After", str(window.retry_after)),)
+    if scope != "sandbox_session":
+        limit, reset = str(window.limit), str(window.reset)
+        headers = (
+            *(("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", "0")),
+            *(("X-RateLimit-Reset", reset), *headers),
+        )
     words = {"limit": window.limit, "wait": window.retry_after}
     call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 

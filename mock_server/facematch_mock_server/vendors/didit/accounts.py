@@ -18,7 +18,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import Key, KeyKind
 
 from . import framework
-from .access import DiditCall, Endpoint, check_rate, json_route
+from .access import DiditCall, Endpoint, address_of, check_rate, json_route
 from .framework import Field, Invalid
 from .records import Account, Mail
 from .webhooks import application_id
@@ -65,7 +65,7 @@ _VERIFY = (_EMAIL, Field("code", framework.text, required=True))
 
 def _register(call: DiditCall) -> Response:
     """Register an account; it can do nothing until its code was shown."""
-    check_rate(call, "register", by_address=True)
+    check_rate(call, "register", client=address_of(call.request))
     if call.world.account.closed_at is not None:
         call.refuse("auth.words.403")
     values = framework.read_json_fields(call, call.body, _REGISTER)

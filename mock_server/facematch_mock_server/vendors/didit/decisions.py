@@ -256,7 +256,7 @@ def picture(call: DiditCall) -> Response:
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")
         call.refuse("media.expired")
-    content = world.account.shared.saved_pictures.find(session.pictures[name] or "")
+    content = world.find_picture(session.pictures[name])
     if content is None:
         call.refuse("media.forgotten")
     claims.cite("media.picture")

@@ -25,14 +25,14 @@ from facematch_mock_server.world.hosted import (
     Attempt,
     Rules,
     hosted_of,
-    new_token,
     open_sessions,
     page_path,
+    start,
 )
 from facematch_mock_server.world.services import Hosted, Session
 
 from . import framework, webhooks
-from .access import DiditCall, Endpoint, json_route, world_of
+from .access import DiditCall, Endpoint, check_rate, json_route, world_of
 from .decisions import media_type_of
 from .framework import Field, Invalid
 from .pictures import judge_liveness, judge_match
@@ -86,6 +86,7 @@ SCENARIOS: Mapping[str, _Scenario] = {
     "review_aml_possible_match": _Scenario(status=IN_REVIEW),
     "review_poa_partial_match": _Scenario(status=IN_REVIEW),
 }
+_CATALOGUE = [{"slug": slug} for slug in SCENARIOS]
 
 
 # POST /v3/session/. Its order is ours: fields, workflow, user, an unfinished session, portrait,
@@ -167,35 +168,29 @@ def _start(call: DiditCall) -> Response:
     if portrait is None and workflow.kind == "biometric":
         portrait = _find_stored_face(call, user)
     if call.is_live:
-        _check_credit(call)
+        price = claims["credit.price.session"]
+        if claims["session.charged"] != "never" and world.ledger.balance < price:
+            call.refuse("start.unpaid")
     else:
-        _check_quota(call)
-    session = world.sessions.add(
-        world.account.ids.uuid(),
-        internal_id=world.account.ids.uuid(),
-        status=_NOT_STARTED,
-        created_at=call.now,
+        check_rate(call, "sandbox_session", client="application")
+    session = start(
+        world,
+        _NOT_STARTED,
+        call.now,
+        reference=portrait,
         vendor_data=user,
         metadata=metadata,
-        pictures={},
-        result={},
-        hosted=Hosted(
-            token=new_token(world),
-            kind=workflow.kind,
-            workflow=workflow.id,
-            version=workflow.version,
-            callback=callback,
-            callback_method=values.get("callback_method", "initiator"),
-            language=values.get("language"),
-            expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
-            is_live=call.is_live,
-            scenario=values.get("sandbox_scenario"),
-            reference=None if portrait is None else portrait.digest,
-        ),
+        internal_id=world.account.ids.uuid(),
+        kind=workflow.kind,
+        workflow=workflow.id,
+        version=workflow.version,
+        callback=callback,
+        callback_method=values.get("callback_method", "initiator"),
+        language=values.get("language"),
+        expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
+        is_live=call.is_live,
+        scenario=values.get("sandbox_scenario"),
     )
-    if portrait is not None:
-        contents = {str(portrait.digest): portrait.content}
-        world.account.shared.saved_pictures.keep(world.account, session.id, contents)
     _charge(world, session, "created")
     return _answer_start(call, session)
 
@@ -252,30 +247,10 @@ def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
         if session.vendor_data == user and session.status == APPROVED
     ]
     digest = next(filter(None, faces), None)
-    content = call.world.account.shared.saved_pictures.find(digest or "")
+    content = call.world.find_picture(digest)
     if digest is None or content is None:
         call.refuse("start.no_stored_face", headers=hints)
     return Upload("stored", content, digest)
-
-
-def _check_credit(call: DiditCall) -> None:
-    claims = call.claims
-    price = claims["credit.price.session"]
-    if claims["session.charged"] != "never" and call.world.ledger.balance < price:
-        call.refuse("start.unpaid")
-
-
-def _check_quota(call: DiditCall) -> None:
-    scope, claims = "sandbox_session", call.claims
-    windows = {scope: claims.get(f"rate.{scope}.window_s")}
-    refusal = call.world.rates.take(windows, "application", now=call.now.timestamp())
-    if refusal is not None:
-        _, window = refusal
-        claims.cite(f"rate.{scope}.limit", f"rate.{scope}.window_s")
-        # Without X-RateLimit-*, unlike the others.
-        headers = (("Retry-After", str(window.retry_after)),)
-        words = {"limit": window.limit, "wait": window.retry_after}
-        call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 
 
 def _answer_start(call: DiditCall, session: Session) -> Response:
@@ -319,10 +294,6 @@ def _arm(call: DiditCall) -> Response:
     if armed is None or armed.status != _NOT_STARTED:
         call.refuse("arm.started")
     return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
-
-
-def _list_scenarios(call: DiditCall) -> Response:
-    return call.answer("arm.catalogue", {"scenarios": [{"slug": slug} for slug in SCENARIOS]})
 
 
 # What becomes of it
@@ -432,5 +403,8 @@ ROUTES = (
         credentials=("session-token",),
         shown=("scenario",),
     ),
-    json_route("/v1/sandbox/scenarios/", {"GET": _list_scenarios}),
+    json_route(
+        "/v1/sandbox/scenarios/",
+        {"GET": lambda call: call.answer("arm.catalogue", {"scenarios": _CATALOGUE})},
+    ),
 )

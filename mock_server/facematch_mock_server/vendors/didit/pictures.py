@@ -137,8 +137,7 @@ def _finish(call: DiditCall) -> Response:
     """The verdict; charged whatever it is, and kept if the caller wants that."""
     endpoint: PictureEndpoint = call.endpoint
     claims, world, values = call.claims, call.world, call.values
-    account, contents = world.account, world.account.shared.saved_pictures
-    request_id = account.ids.uuid()
+    request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
     if not call.world.ledger.charge(price, at=call.now, what=what, request_id=request_id):
@@ -149,7 +148,7 @@ def _finish(call: DiditCall) -> Response:
             pictures = {name: values[field] for name, field in endpoint.pictures.items()}
             session = world.sessions.add(
                 request_id,
-                internal_id=account.ids.uuid(),
+                internal_id=world.account.ids.uuid(),
                 service=endpoint.service,
                 status=block["status"],
                 created_at=call.now,
@@ -159,7 +158,7 @@ def _finish(call: DiditCall) -> Response:
                 result=block,
             )
             by_digest = {str(upload.digest): upload.content for upload in pictures.values()}
-            contents.keep(account, session.id, by_digest)
+            world.keep_pictures(session.id, by_digest)
             webhooks.announce(world, session, call.request)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
@@ -168,7 +167,7 @@ def _finish(call: DiditCall) -> Response:
         # What is not answered 200 costs nothing and leaves nothing behind.
         world.ledger.refund(request_id)
         if world.sessions.remove(request_id) is not None:
-            contents.forget(account, request_id)
+            world.forget_pictures(request_id)
         raise
 
 

@@ -305,8 +305,7 @@ def _delete(call: DiditCall) -> Response:
     # Of two who try at once one does it.
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
-    # Its pictures go unless another session has the same ones.
-    call.world.account.shared.saved_pictures.forget(call.world.account, session.id)
+    call.world.forget_pictures(session.id)
     if not with_body:
         claims.cite("delete.answer")
         return Response(status=204, headers=call.headers)

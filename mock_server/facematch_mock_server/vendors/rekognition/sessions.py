@@ -19,9 +19,10 @@ from facematch_core import Image, ImageFormat
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import LivenessOutcome
 from facematch_mock_server.vendors.base import NumberedCall
+from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of, new_token
-from facematch_mock_server.world.services import Hosted, Session
+from facematch_mock_server.world.hosted import Attempt, Rules, current, hosted_of
+from facematch_mock_server.world.services import Session
 
 _CREATED, _IN_PROGRESS, _SUCCEEDED, _FAILED, _EXPIRED = (
     *("CREATED", "IN_PROGRESS", "SUCCEEDED", "FAILED", "EXPIRED"),
@@ -46,21 +47,14 @@ def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
         if session:
             claims.cite("session.token")
         else:
-            lifetime = dt.timedelta(seconds=claims["session.lifetime_s"])
-            session = world.sessions.add(
-                world.account.ids.uuid(),
-                status=_CREATED,
-                created_at=call.now,
-                vendor_data=None,
+            session = hosted.start(
+                world,
+                _CREATED,
+                call.now,
                 metadata={"token": token, "audit_images": audit_images},
-                pictures={},
-                result={},
-                hosted=Hosted(
-                    token=new_token(world),
-                    kind="biometric",
-                    workflow=challenge,
-                    expires_at=call.now + lifetime,
-                ),
+                kind="biometric",
+                workflow=challenge,
+                expires_at=call.now + dt.timedelta(seconds=claims["session.lifetime_s"]),
             )
             _charge(world, session, "created")
     return call.answer("session.created", {"SessionId": session.id})
@@ -132,8 +126,7 @@ def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
 
 
 def _show_pictures(world: World, session: Session) -> dict[str, Any]:
-    digest = session.pictures["reference_image"]
-    content = world.account.shared.saved_pictures.find(digest or "")
+    content = world.find_picture(session.pictures["reference_image"])
     if content is None:
         return {}
     picture = {**(session.metadata or {})["box"], "Bytes": _shorten(content)}

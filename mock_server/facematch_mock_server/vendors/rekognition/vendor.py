@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
-from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
@@ -130,12 +129,7 @@ def perform(call: RekognitionCall) -> Response:
         if call.world.rates.take({scope: 1.0}, "", now=now) is not None:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
-    try:
-        body = load_json(call.request.body)
-    except ValueError:
-        body = None
-    if not isinstance(body, dict):
-        call.refuse("body.malformed")
+    body = call.read_object("body.malformed")
     names = (*_SHOWN, "Attributes")
     call.shown = presentable((name, str(body[name])) for name in names if name in body)
     return answer(call, body)

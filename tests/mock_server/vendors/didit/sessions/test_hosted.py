@@ -32,7 +32,7 @@ from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.base import HINT_HEADER
 from facematch_mock_server.world.faults import Fault
-from facematch_mock_server.world.hosted import find_by_page_token, page_path, return_url
+from facematch_mock_server.world.hosted import find_by_page_token, page_path
 
 P1 = portrait()
 HERE = Path(__file__).parent
@@ -145,7 +145,7 @@ def test_a_start_tells_what_was_sent_and_where_the_page_is():
     assert (world, kept.id, page_path(world, kept)) == (engine.world, session_id, path)
     assert find_by_page_token(engine.account, "nobody") is None
     assert decide(engine, session)["session_url"] == session["url"]
-    address = urlsplit(return_url(world, played.finish(session_id)))
+    address = urlsplit(world.behaviour.hosted.return_url(played.finish(session_id)))
     assert parse_qs(address.query) == {
         "a": ["1"],
         "verificationSessionId": [session_id],
@@ -153,7 +153,7 @@ def test_a_start_tells_what_was_sent_and_where_the_page_is():
     }
     assert address.fragment == "end"
     assert decide(engine, session)["session_url"] is None
-    assert return_url(world, world.sessions.find(begin()["session_id"])) is None
+    assert world.behaviour.hosted.return_url(world.sessions.find(begin()["session_id"])) is None
 
 
 # Refusals ----------------------------------------------------------------------------------------
