@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from facematch_core.backend.kinds import nearest
-from facematch_mock_server.base.masking import mask_fields, presentable
+from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.operations import (
     Operation,
     annotations_of,
@@ -178,14 +178,10 @@ class Control:
         world.recognizer.waiting.add(outcome)
         return outcome
 
+    @operation("GET", "outcomes", gives="outcomes")
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
         return self.world.recognizer.waiting.all
-
-    @operation("GET", "outcomes", gives="outcomes")
-    def _list_outcomes(self) -> Any:
-        """The outcomes that have not been used yet."""
-        return _mask_rules(*self.outcomes())
 
     @operation("POST", "outcomes/clear")
     def clear_outcomes(self) -> None:
@@ -272,19 +268,15 @@ class Control:
     def _list_unused(self) -> Any:
         """The outcomes and faults that no call has used, each with the call that came closest."""
         return [
-            {**_mask_rules(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
+            {**plain(miss.rule), "near_miss": {"call": miss.call and miss.call.number,
                 "missed": miss.missed, "says": miss.says}}
             for miss in self.near_misses()
         ]  # fmt: skip
 
+    @operation("GET", "faults", gives="faults")
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
         return self.account.faults.all
-
-    @operation("GET", "faults", gives="faults")
-    def _list_faults(self) -> Any:
-        """The faults that have not struck yet."""
-        return _mask_rules(*self.faults())
 
     @operation("POST", "faults/clear")
     def clear_faults(self) -> None:
@@ -546,10 +538,6 @@ def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> No
 
 def _has_review(claims: Behaviours) -> bool:
     return "match.review" in claims and claims["match.review"] is not None
-
-
-def _mask_rules(*rules: SetOutcome | Fault) -> list[Any]:
-    return [{**plain(rule), "field": rule.field and mask_fields(rule.field)} for rule in rules]
 
 
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:

@@ -15,8 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, Union
 
 import attrs
 
-from facematch_mock_server.base.masking import SECRET
-
+from .masking import SECRET, mask_fields
 from .state import UNSET, Selection, Unset, check_text
 
 #: How many records an answer lists unless another number of them is sent.
@@ -319,8 +318,11 @@ def _shape_of(kind: type) -> Callable[[Any], Any]:
     names = [field.name for field in attrs.fields(kind) if "secret" not in field.metadata]
 
     def fields(record: Any) -> dict[str, Any]:
-        values = ((name, getattr(record, name)) for name in names)
+        values = {name: getattr(record, name) for name in names}
+        if isinstance(values.get("field"), Mapping):
+            # What a rule waits for may be a password.
+            values["field"] = mask_fields(values["field"])
         # What was not set is left out: null would say that there is no score.
-        return {name: plain(value) for name, value in values if value is not UNSET}
+        return {name: plain(value) for name, value in values.items() if value is not UNSET}
 
     return fields

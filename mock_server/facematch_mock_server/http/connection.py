@@ -18,9 +18,10 @@ import attrs
 import httptools
 
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 from facematch_mock_server.world.faults import Fault, Kind, Stage
+
+from . import exchange
+from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 
 if TYPE_CHECKING:
     import ssl

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 import responses
 from requests import PreparedRequest
 
-from facematch_mock_server.http.adapter import MockAdapter
 from facematch_mock_server.world.accounts import Accounts
+
+from .adapter import MockAdapter
 
 if TYPE_CHECKING:
     from urllib3 import HTTPResponse

@@ -12,8 +12,8 @@ import threading
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from facematch_mock_server.http.connection import Connection, Service
-from facematch_mock_server.http.exchange import Handler, keep_freed_pages
+from .connection import Connection, Service
+from .exchange import Handler, keep_freed_pages
 
 if TYPE_CHECKING:
     import ssl
