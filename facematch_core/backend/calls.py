@@ -164,12 +164,31 @@ class DeleteRequest(Request):
     is_billed = False
 
 
+@attrs.frozen(kw_only=True)
+class LookUp(Request):
+    """Read something in the vendor's records that is no answer to a call. It is free.
+
+    Attributes:
+        record: The call that is looked for; None for what is about none, or about many.
+    """
+
+    record: models.CallRecord | None
+
+    is_billed = False
+
+    @classmethod
+    def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
+        """With the ids of the call."""
+        call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
+        return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)
+
+
 @attrs.frozen
 class Way:
     """How a backend is asked one kind of request: by which method, with what answer."""
 
     method: str
-    #: Of an `HttpBackend`: what makes the requests over HTTP.
+    #: Of an `HttpBackend`: what makes the requests over HTTP; empty if it makes them by itself.
     steps: str
     answer: type[Any]
 
@@ -180,6 +199,7 @@ WAYS: dict[type[Request], Way] = {
     StartRequest: Way("start_session", "start_steps", SessionReading),
     ReadRequest: Way("read_session", "read_steps", SessionReading),
     DeleteRequest: Way("delete_session", "delete_steps", Deletion),
+    LookUp: Way("reconcile", "", models.Reconciliation),
 }
 
 

@@ -19,6 +19,7 @@ from facematch_core.backend.calls import (
     Call,
     DeleteRequest,
     LivenessCall,
+    LookUp,
     MatchCall,
     ReadRequest,
     Request,
@@ -60,6 +61,7 @@ from facematch_core.models import (
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .refusals import (
     FREE_BILLING,
+    SILENT,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
@@ -73,6 +75,7 @@ _log = logging.getLogger("facematch")
 
 
 R = TypeVar("R", bound=Result | SessionAnswer)
+T = TypeVar("T")
 #: How long a verdict waits for what removes the pictures behind it, in seconds.
 _REMOVAL_S = 2.0
 _Row: TypeAlias = ErrorRow | InconclusiveRow
@@ -369,17 +372,7 @@ class HttpBackend(RemoteBackend):
 
     def ask(self, call: Request, kind: type[R]) -> R:
         """The result of one call of this backend; `VendorError` if there is none."""
-        answer_type = cast(type[Result | SessionAnswer], kind)
-        outcome: R | VendorError = _HttpCall(self, call, answer_type).run()
-        if not isinstance(outcome, VendorError):
-            return outcome
-        # The frame of a function that raises stays alive with the error.
-        del call
-        try:
-            raise outcome from None
-        finally:
-            outcome.__context__ = None
-            del outcome
+        return self._carry_out(call, getattr(self, way_of(call).steps)(call), kind)
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
         """What replies mean for `call`: the result, or the error that the call would raise.
@@ -403,18 +396,19 @@ class HttpBackend(RemoteBackend):
             yield from replies
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
-        return _HttpCall(self, call, way_of(call).answer, iterate()).run()
+        way = way_of(call)
+        return _HttpCall(self, call, iterate()).run(getattr(self, way.steps)(call), way.answer)
 
     def fetch(
         self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
     ) -> HttpReply:
-        """The answer to a free GET or HEAD outside of a call: for `reconcile`. It is not signed.
+        """The answer to a free GET or HEAD outside of a call: for `reconcile`.
 
         Args:
             request: Something that changes nothing at the vendor.
             call: What is looked for, so that an answer about another one is an error, by
                 `vendor_id` and `echoes`; None if it is about no call, or about many.
-            deadline: When it must be over.
+            deadline: When it must be over; without a limit it takes `call_timeout_s` at most.
 
         Raises:
             VendorError: it is none that `request` expects, or `request` leads to a foreign host;
@@ -426,68 +420,84 @@ class HttpBackend(RemoteBackend):
                 f"fetch is for GET and HEAD, not for {request.method}: a lost answer counts as "
                 "free here. What changes something at the vendor is yielded by steps."
             )
-        outcome = _fetch_free(self, request, deadline, call)
-        if isinstance(outcome, HttpReply):
+
+        def steps() -> Generator[HttpRequest, HttpReply, HttpReply]:
+            return (yield request)
+
+        look_up = LookUp.of(call, deadline=deadline, clock=self.client.clock)
+        return self._carry_out(look_up, steps(), HttpReply)
+
+    def _carry_out(self, call: Request, steps: Generator[Any, HttpReply, Any], kind: type[T]) -> T:
+        """What the steps of a call give, or its error."""
+        outcome: T | VendorError = _HttpCall(self, call).run(steps, kind)
+        if not isinstance(outcome, VendorError):
             return outcome
-        raise outcome
+        # The frame of a function that raises stays alive with the error.
+        del call, steps
+        try:
+            raise outcome from None
+        finally:
+            outcome.__context__ = None
+            del outcome
 
 
 @attrs.frozen
 class _End:
     """How a call ended, and what all of it costs; None for an answer that nobody reads."""
 
-    outcome: Result | SessionAnswer | VendorError | None
+    outcome: Any
     billing: Billing
+
+
+@attrs.define
+class _Heard:
+    """What the answers of a call have said beside its result."""
+
+    request_id: str | None = None
+    environment: Environment | None = None
+    headers: dict[str, str] = attrs.field(factory=dict)
+    secrets: tuple[Secret, ...] = ()
 
 
 @attrs.define(eq=False)
 class _HttpCall:
-    """One call of a backend, from its first request to its end."""
+    """One call of a backend, from its first request to its end. Nothing else sends for it."""
 
     backend: HttpBackend
     #: With the vendor's id of it, once that is known.
     call: Request
-    kind: type[Result | SessionAnswer]
     #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
     canned_replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
-    #: Whether a request was sent, or tried to be.
+    #: Whether the first byte has left.
     is_sent: bool = False
-    #: Whether the vendor is at work: a request with a price was answered, or the steps wait.
+    #: Whether the vendor is at work: a request with a price was answered, or the steps wait, or the
+    #: call that is looked for was accepted.
     is_accepted: bool = False
-    #: Whether the last request has no price, or the steps have waited since.
-    is_last_free: bool = False
     #: Whether a wait was cut short, so that there is time for one more request.
     is_last_wait: bool = False
     #: To the last request; None if it was lost.
     reply: HttpReply | None = None
-    #: Whether the backend's own tables say what that reply means.
-    is_in_tables: bool = False
-    #: Whether that reply should be a mock's and does not say so.
-    is_untrusted: bool = False
     #: The last error that is not of the plug-in's own making.
     refusal: VendorError | None = None
-    request_id: str | None = None
-    source: Environment | None = None
-    headers: dict[str, str] = attrs.field(factory=dict)
-    secrets: tuple[Secret, ...] = ()
+    heard: _Heard = attrs.field(factory=_Heard)
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
-    def run(self) -> Any:
+    def run(self, steps: Generator[Any, HttpReply, Any], kind: type) -> Any:
         """The result or the error. What `steps` raises before its first request is raised."""
-        self.deadline = self.call.deadline
-        if not self.deadline.is_limited:
-            timeout = Deadline.after(self.backend.call_timeout_s, self.call.clock)
-            self.deadline = attrs.evolve(timeout, share=self.deadline.share)
-        steps: Steps = getattr(self.backend, way_of(self.call).steps)(self.call)
+        call = self.call
+        self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
+        if not call.deadline.is_limited:
+            timeout = Deadline.after(self.backend.call_timeout_s, call.clock)
+            self.deadline = attrs.evolve(timeout, share=call.deadline.share)
         next_input: HttpReply | VendorError | _End | None = None
         try:
             while not isinstance(next_input, _End):
-                step = self._advance(steps, next_input)
+                step = self._advance(steps, kind, next_input)
                 if isinstance(step, _End):
                     next_input = step
-                elif self.is_untrusted:
+                elif not _is_trusted(self.backend, self.reply):
                     next_input = _End(None, self.ledger.bill_all())
                 elif isinstance(step, Wait):
                     next_input = self._wait(step)
@@ -503,10 +513,14 @@ class _HttpCall:
             # An error may hold this frame for long, and what the steps hold with it: a lock, say.
             with contextlib.suppress(Exception):
                 steps.close()
-        return self._clean_up(self._finish(next_input))
+        outcome = self._finish(next_input)
+        return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(
-        self, steps: Steps, next_input: HttpReply | VendorError | None
+        self,
+        steps: Generator[Any, HttpReply, Any],
+        kind: type,
+        next_input: HttpReply | VendorError | None,
     ) -> HttpRequest | Wait | _End:
         """What the steps do next, after a reply, a refusal or a wait."""
         step: Any
@@ -518,31 +532,30 @@ class _HttpCall:
         except StopIteration as end:
             step = end.value
         except Exception as error:
-            if not self.is_sent or find_callers_exception(error) is error:
+            if not self.ledger.is_begun or find_callers_exception(error) is error:
                 raise
             return self._end_raised(error)
-        if isinstance(step, HttpRequest) and self.call.is_billed is False:
-            return attrs.evolve(step, charges=0)
         if isinstance(step, (HttpRequest, Wait)):
             return step
-        if isinstance(step, self.kind):
-            return _End(step, self.ledger.bill_all(step.billing))
-        problem = f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
+        if isinstance(step, kind):
+            return _End(step, self.ledger.bill_all(getattr(step, "billing", SILENT)))
+        problem = f"its parse gives {type(step).__name__}, not {kind.__name__}"
         return self._end_unreadable(problem)
 
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
-        self.ledger.add_request(0)
-        if self.is_sent:
-            self.is_accepted = self.is_last_free = True
+        is_begun = self.ledger.is_begun
+        if is_begun:
+            self.ledger.add_request(0, is_free=True)
+            self.is_accepted = True
         if self.canned_replies is not None:
             return None
         seconds, left_s = pause.seconds, self.deadline.left_s()
-        if seconds >= left_s > 0 and self.is_sent and not self.is_last_wait:
+        if seconds >= left_s > 0 and is_begun and not self.is_last_wait:
             self.is_last_wait, seconds = True, left_s / 2
         elif seconds >= left_s:
             reason = f"{self.backend.name} would wait longer than the call may take."
-            if self.is_sent:
+            if is_begun:
                 return self._end_refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
             reason += " Nothing was sent."
             return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
@@ -554,23 +567,24 @@ class _HttpCall:
 
     def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
         """The reply with which the call goes on, the error to raise in the steps, or its end."""
-        backend, is_first = self.backend, not self.is_sent
+        backend, call, ledger = self.backend, self.call, self.ledger
+        is_first = not ledger.is_begun
         if host := _find_foreign_host(backend, request.url):
-            if is_first:
+            # What a plug-in looks for may be where a vendor's answer has led.
+            if is_first and not isinstance(call, LookUp):
                 raise ConfigurationError(
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
                     "of base_url nor among its allowed_hosts."
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
         if not is_first and CANCELLATION.get().cancelled:
-            raise CallCancelled(self.ledger.bill_all())
-        billed_operations = backend.capabilities.billed_operations
-        is_billed = self.call.is_billed or self.call.operation in billed_operations
-        self.ledger.add_request(request.charges if is_billed else 0)
-        self.is_sent, self.is_last_free = True, not request.charges
-        self.reply, self.is_in_tables, self.is_untrusted = None, False, False
+            raise CallCancelled(ledger.bill_all())
+        is_free = call.is_billed is False or not request.charges
+        is_billed = call.is_billed or call.operation in backend.capabilities.billed_operations
+        ledger.add_request(request.charges if is_billed and not is_free else 0, is_free=is_free)
+        self.reply = None
         try:
-            reply = self._exchange(request, is_first)
+            reply = self._exchange(request)
         except VendorError as error:
             refusal = error.with_traceback(None)
         except Exception as error:
@@ -582,21 +596,16 @@ class _HttpCall:
                 raise
             # This request cannot be sent, but the call was accepted before.
             problem = _report(error)
-            self.ledger.price = 0
-            if not (self.is_accepted and self.is_last_free):
+            ledger.price = 0
+            if not (self.is_accepted and is_free):
                 return self._end_unreadable(problem)
-            reason = f"it could not be asked: {problem}"
-            return self._end_refused(errors.VendorUnavailable(reason, billing=FREE_BILLING))
+            refusal = errors.VendorUnavailable(f"it could not be asked: {problem}")
+            return self._end_refused(refusal)
         else:
             return self._read(reply, request)
-        if type(refusal) is OutcomeUnknown and self.is_last_free:
-            status = refusal.status_code
-            refusal = errors.VendorUnavailable(
-                refusal.message, billing=FREE_BILLING, status_code=status
-            )
         return self._refuse(refusal, request)
 
-    def _exchange(self, request: HttpRequest, is_first: bool) -> HttpReply:
+    def _exchange(self, request: HttpRequest) -> HttpReply:
         """The reply to one request: to its first sending, or to the second with a new token."""
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
@@ -604,20 +613,14 @@ class _HttpCall:
             # A header may lead on from the address.
             needs_url = reply.headers and not reply.url
             return attrs.evolve(reply, url=request.url) if needs_url else reply
-        on_sent, deadline = call.on_sent, self.deadline
+        is_step = not (request.is_cleanup or isinstance(call, LookUp))
         is_repeated = False
         while True:
-            # Only the first request of a call reports its first byte, and must leave in time.
-            if is_repeated or not is_first:
-                on_sent, deadline = ignore, deadline.once_sent
-            try:
-                signed = backend.sign(request, call, deadline=deadline.send_by)
-            except errors.VendorUnavailable as error:
-                if is_repeated and error.billing.charged is Charged.NO:
-                    # Bytes have left, so a verifier asks why nothing is charged.
-                    ground = "the first sending was refused, and nothing was sent a second time"
-                    error.billing = Billing(Charged.NO, error.billing.ground or ground)
-                raise
+            # The first byte of a call is reported, and must leave in time.
+            deadline, on_sent = self.deadline, self._note_sent
+            if self.is_sent:
+                deadline, on_sent = deadline.once_sent, ignore
+            signed = backend.sign(request, call, deadline=deadline.send_by)
             reply = backend.client.send(
                 signed,
                 backend=backend.name,
@@ -626,7 +629,7 @@ class _HttpCall:
                 deadline=deadline,
                 on_sent=on_sent,
                 reconcilable=can_be_sought(backend, call),
-                call_id=call.call_id,
+                call_id=call.call_id if is_step else None,
             )
             # A server that should be a mock and is none gets no second picture.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
@@ -634,41 +637,47 @@ class _HttpCall:
                 return reply
             is_repeated = True
 
+    def _note_sent(self) -> None:
+        self.call.on_sent()
+        self.is_sent = True
+
     def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
         """What a reply means for the call; what its end needs of it is kept."""
-        backend, call, headers = self.backend, self.call, reply.headers
+        backend, call, heard, headers = self.backend, self.call, self.heard, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
         # Until the call is accepted, an id may be that of something made for it: an upload, say.
         if vendor_id and (call.vendor_id is None or not self.is_accepted):
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
-        self.request_id = headers.get(backend.request_id_header or "") or self.request_id
-        self.source = Environment.MOCK if MOCK_HEADER in headers else self.source
-        self.is_untrusted = not _is_trusted(backend, reply)
-        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
+        heard.request_id = headers.get(backend.request_id_header or "") or heard.request_id
+        heard.environment = Environment.MOCK if MOCK_HEADER in headers else heard.environment
+        heard.secrets = tuple(dict.fromkeys((*heard.secrets, *reply.secrets)))
         names = backend.result_headers
-        self.headers |= {name: headers[name] for name in names if name in headers}
+        heard.headers |= {name: headers[name] for name in names if name in headers}
         outcome: HttpReply | Result | VendorError = reply
         is_expected = reply.status in request.expects
         if not is_expected or backend.codes_in_200:
             outcome = self._read_refusal(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
-        if problem := _find_stranger(
-            backend, reply, self.call, vendor_id if self.is_accepted else None
-        ):
+        known_id = vendor_id if self.is_accepted else None
+        if problem := _find_stranger(backend, reply, self.call, known_id):
             return self._end_unreadable(problem)
+        ledger = self.ledger
         if isinstance(outcome, Result):
             billing = outcome.billing
-            if self.is_last_free and self.ledger.paid_charges and billing.charged is not Charged.NO:
+            if ledger.is_free and ledger.paid_charges and billing.charged is not Charged.NO:
                 billing = FREE_BILLING  # it only asks about a call that is paid for
-            return _End(outcome, self.ledger.bill(billing))
-        self.is_accepted = self.is_accepted or request.charges > 0
-        if self.canned_replies is None and (self.ledger.price or self.call is not call):
-            call.on_accepted(self.call.vendor_id, self.ledger.bill_all())
+            return _End(outcome, ledger.bill(billing))
+        self.is_accepted = self.is_accepted or not ledger.is_free
+        if self.canned_replies is None and (ledger.price or self.call is not call):
+            call.on_accepted(self.call.vendor_id, ledger.bill_all())
         if reply.status != 200:
-            self.ledger.add_request(0)  # accepted, whatever the steps make of it
+            ledger.pay()  # accepted, whatever the steps make of it
         return reply
+
+    def _is_success(self) -> bool:
+        return self.reply is not None and 200 <= self.reply.status < 300
 
     def _read_refusal(
         self, reply: HttpReply, is_expected: bool
@@ -677,52 +686,48 @@ class _HttpCall:
         backend, call = self.backend, self.call
         fault: Exception | None = None
         row: _Row | None = None
-        self.is_in_tables = (reply.status, reply.shape) in backend.error_table
         try:
             code, row = _find_row(backend, reply)
             if is_expected and code is None:
                 return reply
-            self.is_in_tables = self.is_in_tables or row is not None
             is_about_pictures = isinstance(call, Call) and _is_json(reply)
             result = backend.parse_non_200(call, reply) if is_about_pictures else None
-            if isinstance(result, self.kind):
+            if isinstance(result, Result):
                 billing = result.billing
-                if billing == Billing():
+                if billing == SILENT:
                     default = default_row(reply.status, reply.shape)
                     billing = Billing(default.charged, default.ground)
-                return attrs.evolve(result, billing=self._charge_full_price(billing, is_expected))
+                billing = self.ledger.at_full_price(billing) if is_expected else billing
+                return attrs.evolve(result, billing=billing)
         except VendorError as error:
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - as below: the status decides then
             fault = error
         try:
             refusal = backend.error(reply, call)
-            if self.is_last_free and isinstance(refusal, OutcomeUnknown):
-                refusal = _error_by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
             is_reconcilable = can_be_sought(backend, call)
-            details = {"reconcilable": is_reconcilable, "is_free": self.is_last_free}
+            details = {"reconcilable": is_reconcilable, "is_free": self.ledger.is_free}
             fault, refusal = error, _error_by_table(backend, reply, row, **details)
         if fault is not None:
             problem = report_fault(fault)
             refusal.message += f" (Its backend failed to read that: {problem}; please report it.)"
-        is_success = is_expected or isinstance(refusal, errors.UnexpectedResponse)
-        refusal.billing = self._charge_full_price(refusal.billing, is_success)
         return refusal
-
-    def _charge_full_price(self, billing: Billing, is_success: bool) -> Billing:
-        """The bill of the last request: of a success that is charged, all of its price is due."""
-        price = self.ledger.price
-        if is_success and billing.charged is Charged.YES and (billing.charges or 0) < price:
-            return attrs.evolve(billing, charges=price)
-        return billing
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
-        if self.is_last_free and refusal.billing.charged is not Charged.NO:
-            refusal.billing = FREE_BILLING
-        self.refusal = refusal
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
+        is_lost = type(refusal) is OutcomeUnknown or (
+            isinstance(refusal, errors.DeadlineExceeded) and isinstance(self.call, LookUp)
+        )
+        if self.ledger.is_free and is_lost:
+            # What costs nothing has no unknown outcome: it may be asked again.
+            if self.reply is None:
+                status = refusal.status_code
+                refusal = errors.VendorUnavailable(refusal.message, status_code=status)
+            else:
+                refusal = _error_by_table(self.backend, self.reply, is_free=True)
+        self.refusal = refusal
         goes_on = request.on_refusal == "raise" and not is_over
         return refusal if goes_on else self._end_refused(refusal)
 
@@ -734,9 +739,8 @@ class _HttpCall:
         error = error.with_traceback(None)
         if error is self.refusal:
             return self._end_refused(error)
-        if self.is_last_free and error.billing.charged is Charged.UNKNOWN:
-            error.billing = FREE_BILLING
-        return _End(error, self.ledger.bill(error.billing))
+        is_free = self.ledger.is_free and error.billing.charged is Charged.UNKNOWN
+        return _End(error, self.ledger.bill(FREE_BILLING if is_free else error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
         """An answer that counts as charged and cannot be used."""
@@ -748,14 +752,24 @@ class _HttpCall:
 
     def _end_refused(self, error: VendorError) -> _End:
         """A refusal that the steps do not go on from."""
-        backend, call = self.backend, self.call
-        billing = self.ledger.bill(error.billing)
+        backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
+        if ledger.is_free and billing.charged is not Charged.NO:
+            billing = FREE_BILLING
+        elif isinstance(error, errors.UnexpectedResponse) or self._is_success():
+            billing = ledger.at_full_price(billing)
+        elif billing == Billing(Charged.NO) and self.is_sent:
+            # Bytes have left, so a verifier asks why nothing is charged.
+            ground = "the first sending was refused, and nothing was sent a second time"
+            billing = Billing(Charged.NO, ground)
+        billing = ledger.bill(billing)
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
-        # call itself, unless the vendor's own tables say so.
-        is_about_call = isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch) or (
-            isinstance(error, errors.RequestRejected) and self.is_in_tables
+        # call itself, unless the vendor's own tables say so, or it is what was looked for.
+        is_about_call = (
+            isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch)
+            or isinstance(call, LookUp)
+            or (isinstance(error, errors.RequestRejected) and _is_in_tables(backend, self.reply))
         )
-        if is_about_call or not (self.is_accepted and self.is_last_free):
+        if is_about_call or not (self.is_accepted and ledger.is_free):
             return _End(error, billing)
         kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
         if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
@@ -776,18 +790,18 @@ class _HttpCall:
     def _finish(self, end: _End) -> Any:
         """The outcome with its bill and its ids, without its secrets."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
-        vendor_id = call.vendor_id or self.request_id
+        heard, vendor_id = self.heard, call.vendor_id or self.heard.request_id
         if isinstance(outcome, (Result, SessionAnswer)):
             ids = outcome.ids
             outcome = call.masker.mask(
                 outcome,
-                self.secrets,
+                heard.secrets,
                 ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
                 billing=end.billing,
-                environment=self.source or outcome.environment,
-                headers=self.headers or outcome.headers,
+                environment=heard.environment or outcome.environment,
+                headers=heard.headers or outcome.headers,
             )
-        if reply is not None and self.is_untrusted:
+        if reply is not None and not _is_trusted(backend, reply):
             outcome = _mismatch_error(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
@@ -805,17 +819,16 @@ class _HttpCall:
             error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
         if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
-        error.ids = attrs.evolve(error.ids, call=call.call_id, vendor=error.ids.vendor or vendor_id)
-        mask_error(error, self.secrets)
+        ids = error.ids
+        error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
+        mask_error(error, heard.secrets)
         error.billing = end.billing
         error.backend = error.backend or backend.name
-        error.environment = error.environment or self.source
+        error.environment = error.environment or heard.environment
         error.status_code = error.status_code or (None if reply is None else reply.status)
         return error
 
-    def _clean_up(
-        self, outcome: Result | SessionAnswer | VendorError
-    ) -> Result | SessionAnswer | VendorError:
+    def _clean_up(self, outcome: Any) -> Any:
         """The outcome, once what the steps have left for the end is sent; it says what failed."""
         billing = outcome.billing if isinstance(outcome, VendorError) else None
         is_untrusted = isinstance(outcome, EnvironmentMismatch)
@@ -849,25 +862,30 @@ class _HttpCall:
 
     def _is_to_be_tidied(self, billing: Billing | None) -> bool:
         """Whether something was left that nobody needs, by the bill of a call without a result."""
-        is_unsent = self.canned_replies is not None or not self.is_sent
         may_be_sought = (
             billing is not None
             and billing.charged is not Charged.NO
             and can_be_sought(self.backend, self.call)
         )
-        return bool(self.cleanups) and not is_unsent and not may_be_sought
+        return bool(self.cleanups) and self.is_sent and not may_be_sought
 
     def _remove(self) -> str:
         """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
-        text, deadline = "", self.deadline.once_sent.within(_REMOVAL_S)
+        backend, text = self.backend, ""
+        self.ledger.pay()
+        self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
-            secrets = self.secrets
+            reason, secrets = "", self.heard.secrets
             try:
-                signed = self.backend.sign(request, self.call, deadline=deadline)
-                secrets += signed.secrets
-                signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
-                reply = _fetch_free(self.backend, signed, deadline, timeouts_s=self.call.timeouts_s)
-                reason = reply.message if isinstance(reply, VendorError) else ""
+                if host := _find_foreign_host(backend, request.url):
+                    reason = f"it is at another host, {host}"
+                else:
+                    reply = self._exchange(request)
+                    secrets += reply.secrets
+                    if not (200 <= reply.status < 300 or reply.status in request.expects):
+                        reason = _error_by_table(backend, reply, is_free=True).message
+            except VendorError as error:
+                reason = error.message
             except Exception as error:
                 if find_callers_exception(error) is error:
                     raise
@@ -897,47 +915,6 @@ class ApiKeyBackend(HttpBackend):
         if "name" in vars(cls) and "environment_variables" not in vars(cls):
             word = re.sub(r"[^A-Z0-9]", "_", cls.name.upper())
             cls.environment_variables = {"api_key": f"{word}_API_KEY"}
-
-
-def _fetch_free(
-    backend: HttpBackend,
-    request: HttpRequest,
-    deadline: Deadline,
-    call: CallRecord | None = None,
-    timeouts_s: tuple[float, float] | None = None,
-) -> HttpReply | VendorError:
-    """The answer, about `call`, that a free request outside of a call expects; else the error."""
-    if host := _find_foreign_host(backend, request.url):
-        # A vendor's answer leads there: what the plug-in has by itself is the backend's address.
-        problem = f"it leads to another host, {host}"
-        return unreadable_error(f"{backend.name} answered", problem, FREE_BILLING)
-    error: VendorError
-    try:
-        reply = backend.client.send(
-            request,
-            backend=backend.name,
-            charges=0,
-            timeouts_s=timeouts_s,
-            deadline=deadline,
-        )
-    except OutcomeUnknown as unknown:
-        error = errors.VendorUnavailable(unknown.message, status_code=unknown.status_code)
-    except VendorError as refusal:
-        error = refusal.with_traceback(None)
-    else:
-        vendor_id = _read_vendor_id(backend, reply) if call else None
-        if not _is_trusted(backend, reply):
-            error = _mismatch_error(backend, reply)
-        elif reply.status not in request.expects:
-            error = _error_by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
-        elif call is None or not (problem := _find_stranger(backend, reply, call, vendor_id)):
-            return reply
-        else:
-            answered = f"{backend.name} answered {reply.status}"
-            error = unreadable_error(answered, problem, FREE_BILLING)
-    error.billing = FREE_BILLING
-    mask_error(error, request.secrets)
-    return error
 
 
 def _fetch_portrait(
@@ -1002,15 +979,17 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
 
 
 def _find_stranger(
-    backend: HttpBackend, reply: HttpReply, call: Request | CallRecord, vendor_id: str | None
+    backend: HttpBackend, reply: HttpReply, call: Request, vendor_id: str | None
 ) -> str:
     """Why a reply, which has this `vendor_id`, is about another call; empty if nothing says so."""
+    if isinstance(call, LookUp) and call.record is None:
+        return ""
     if None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
         return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
-    if not isinstance(call, Call | CallRecord):
+    named = call.record if isinstance(call, LookUp) else call
+    if not isinstance(named, Call | CallRecord):
         return ""  # the core compares what an answer about a session shows
-    call_id = call.id if isinstance(call, CallRecord) else call.call_id
-    sent = {"call_id": call_id, "caller_ref": call.caller_ref}
+    sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
     try:
         for name, shown in backend.echoes(reply).items():
             # Forms trim white space, and a vendor may make a number of digits.
@@ -1021,9 +1000,21 @@ def _find_stranger(
     return ""
 
 
-def _is_trusted(backend: HttpBackend, reply: HttpReply) -> bool:
+def _is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
+    """Whether the backend's own tables say what a reply means."""
+    if reply is None:
+        return False
+    with contextlib.suppress(Exception):  # which was reported when it was read
+        return (reply.status, reply.shape) in backend.error_table or bool(
+            _find_row(backend, reply)[1]
+        )
+    return False
+
+
+def _is_trusted(backend: HttpBackend, reply: HttpReply | None) -> bool:
     """Whether a reply is from where it should be: a mock must say that it is one."""
-    return backend.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
+    is_of_mock = backend.environment is Environment.MOCK
+    return reply is None or not is_of_mock or MOCK_HEADER in reply.headers
 
 
 def _mismatch_error(

@@ -25,7 +25,7 @@ NOT_KEPT = (
 
 
 #: The bill of an answer that says nothing of money.
-_SILENT = Billing()
+SILENT = Billing()
 #: The bill of a request without a price, whatever became of it.
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
@@ -35,14 +35,29 @@ FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 class Ledger:
     """What the requests of one call are charged."""
 
+    #: Whether there was one.
+    is_begun: bool = False
     #: Of all requests before the last.
     paid_charges: int = 0
     #: Of the last one, if the call goes on with its answer.
     price: int = 0
+    #: Whether the last one has no price, or the steps have waited since.
+    is_free: bool = False
 
-    def add_request(self, price: int) -> None:
+    def add_request(self, price: int, *, is_free: bool) -> None:
         """One request more, with this price: those before it are paid for."""
-        self.paid_charges, self.price = self.paid_charges + self.price, price
+        self.pay()
+        self.is_begun, self.price, self.is_free = True, price, is_free
+
+    def pay(self) -> None:
+        """Whatever comes now, the last request is paid for."""
+        self.paid_charges, self.price = self.paid_charges + self.price, 0
+
+    def at_full_price(self, billing: Billing) -> Billing:
+        """The bill of the last request, a success: if that is charged, all of its price is due."""
+        if billing.charged is Charged.YES and (billing.charges or 0) < self.price:
+            return attrs.evolve(billing, charges=self.price)
+        return billing
 
     def bill(self, last: Billing) -> Billing:
         """The bill of the call, if that of its last request is `last`."""
@@ -56,10 +71,10 @@ class Ledger:
         charges = last.charges or int(last.charged is Charged.YES)
         return Billing(Charged.YES, ground, self.paid_charges + charges)
 
-    def bill_all(self, stated: Billing = _SILENT) -> Billing:
+    def bill_all(self, stated: Billing = SILENT) -> Billing:
         """The bill of the call, if its result says `stated` of all of it."""
         declared = self.paid_charges + self.price
-        if stated == _SILENT:
+        if stated == SILENT:
             return accepted_billing(declared)
         if stated.charged is Charged.UNKNOWN:
             return self.bill(stated)

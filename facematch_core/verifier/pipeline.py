@@ -19,14 +19,22 @@ import attrs
 from facematch_core import errors, models
 from facematch_core.backend import CALL_ID_KEY, Backend
 from facematch_core.backend.base import can_be_sought, report_fault
-from facematch_core.backend.calls import Call, LivenessCall, MatchCall, Request, new_call_id, way_of
+from facematch_core.backend.calls import (
+    Call,
+    LivenessCall,
+    LookUp,
+    MatchCall,
+    Request,
+    new_call_id,
+    way_of,
+)
 from facematch_core.backend.session_types import SessionAnswer
 from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import without_private
 from facematch_core.base.nesting import load_json
-from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
+from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import (
@@ -244,19 +252,16 @@ class Pipeline:
                 policy.check(attempts)
         return prepared
 
-    def reconcile(self, record: CallRecord, deadline: Deadline) -> object:
-        """What the backend finds in its vendor's records."""
-        search = functools.partial(self.backend.reconcile, record, deadline=deadline)
-        if self.backend.keeps_deadline or not deadline.is_limited:
-            return search()
+    def reconcile(self, record: CallRecord, deadline: Deadline) -> models.Reconciliation:
+        """What the backend finds in its vendor's records, which charges nothing."""
+        request = LookUp.of(record, deadline=deadline, clock=self.clock)
+        attempt = self._new_attempt(record, deadline, LookUp)
         try:
-            return self.helpers.run(search, deadline)
-        except (NoThread, StillRunning):
-            raise VendorUnavailable(
-                f"The backend {self.backend.name} had not looked through its vendor's records when "
-                f"the deadline of {deadline.limit_s:g} s ran out. That charges nothing: try again.",
-                billing=Billing(Charged.NO, "looking for a call charges nothing"),
-            ) from None
+            return cast(models.Reconciliation, self._ask(request, attempt))
+        except VendorError as error:
+            error.ids = attrs.evolve(error.ids, call=record.id)
+            error.backend = error.backend or self.backend.name
+            raise
 
     def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
@@ -456,7 +461,7 @@ class Pipeline:
         leave: LeaveAll | None = None
         try:
             leave = enter_all(self.policies, attempt)
-            answer = self._ask(request, attempt)
+            answer: Answer | SessionAnswer = self._ask(request, attempt)
             attempt.billing = answer.billing
         except BaseException as error:
             if leave is not None:
@@ -504,7 +509,7 @@ class Pipeline:
             return None
         return retry.wait_s(error, attempt)
 
-    def _ask(self, call: Request, attempt: Attempt) -> Answer | SessionAnswer:
+    def _ask(self, call: Request, attempt: Attempt) -> Any:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend, result_type = self.backend, way_of(call).answer
         interruption: BaseException | None = None
@@ -523,9 +528,9 @@ class Pipeline:
             problem = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
         else:
             if type(answer) is result_type:
-                if call.is_billed is not None:
-                    answer = attrs.evolve(answer, billing=_BILLINGS[call.is_billed])
-                return cast(Answer | SessionAnswer, answer)
+                if isinstance(answer, SessionAnswer):
+                    answer = attrs.evolve(answer, billing=_BILLINGS[bool(call.is_billed)])
+                return answer
             problem = f"answered with {type(answer).__name__}, not {result_type.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         if interruption is not None:
@@ -551,8 +556,10 @@ class Pipeline:
             raise VendorUnavailable(
                 f"{time_limit} ran out before anything was sent.", retryable=False
             )
-        ask: Callable[[Any], object] = getattr(backend, way_of(call).method)
         call = attrs.evolve(call, on_sent=attempt.begin_sending, on_accepted=attempt.accept)
+        ask = functools.partial(getattr(backend, way_of(call).method), call)
+        if isinstance(call, LookUp) and call.record is not None:
+            ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
         # Nobody will say when the first byte leaves, so it may have as soon as it begins.
         is_silent = attempt.paid and not backend.reports_sent
         attempt.was_asked = True
@@ -560,7 +567,7 @@ class Pipeline:
         def begin() -> object:
             if is_silent:
                 attempt.begin_sending(Sending.PERHAPS)
-            return ask(call)
+            return ask()
 
         # What never says when it sends could not be stopped before the end.
         send_by = deadline if is_silent else deadline.send_by
@@ -584,14 +591,16 @@ class Pipeline:
         except NoThread as error:
             is_unsent, problem = True, f"was not asked: {error}"
         else:
-            problem = f"had not sent anything when its time, {send_by.limit_s:.3g} s, ran out"
+            done = "answered" if call.is_billed is False else "sent anything"
+            problem = f"had not {done} when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
             # After a Ctrl-C, too, what was not sent is never sent.
             attempt.stop()
             del future  # a frame that holds its own error lives until the garbage collector
         if is_unsent:
+            nothing = "It charges nothing" if call.is_billed is False else "Nothing was sent"
             raise VendorUnavailable(
-                f"The backend {name} {problem}. Nothing was sent.",
+                f"The backend {name} {problem}. {nothing}.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
                 retryable=False,
             )
@@ -606,7 +615,7 @@ class Pipeline:
 #: What is said of the bill of a start, and of what is asked about a session later.
 _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
-    False: Billing(Charged.NO, "asking about a session charges nothing"),
+    False: Billing(Charged.NO, "asking about it charges nothing"),
 }
 
 

@@ -29,7 +29,7 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.backend import Backend
-from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
+from facematch_core.base.cancellation import CANCELLATION
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads
@@ -563,47 +563,28 @@ class FaceVerifier(Verifier[float | Threshold]):
                 reason=f"{reason}, so its records cannot say what happened.",
             )
         self._pipeline.result_policy.check_environment()
-        reconciliation = self._search(record, deadline)
-        if reconciliation.result is None:
+        reconciliation = self._pipeline.reconcile(record, deadline)
+        result: Any = reconciliation.result
+        # The verdict of another call would let a stranger in.
+        if reconciliation.call.id != record.id or (
+            result is not None
+            and (type(result) is not RESULT_TYPES[record.operation] or result.ids.call != record.id)
+        ):
+            raise errors.BackendUnavailable(
+                f"The backend {backend.name} answered with a Reconciliation that does not fit the "
+                "call: report this to its author."
+            )
+        if result is None:
             return attrs.evolve(reconciliation, call=record)
         if record.caller_ref is None:
-            record = attrs.evolve(record, caller_ref=reconciliation.result.ids.caller)
+            record = attrs.evolve(record, caller_ref=result.ids.caller)
         result = self._pipeline.result_policy.apply(
-            reconciliation.result,
+            result,
             record,
-            metadata=reconciliation.result.metadata,
+            metadata=result.metadata,
             elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
         )
         return attrs.evolve(reconciliation, call=record, result=result)
-
-    def _search(self, record: CallRecord, deadline: Deadline) -> Reconciliation:
-        """The backend's answer; other exceptions of a plug-in become `BackendUnavailable`."""
-        backend = self._backend
-        interruption: BaseException | None = None
-        try:
-            answer: object = self._pipeline.reconcile(record, deadline)
-        except FaceMatchError as error:
-            if isinstance(error, VendorError):
-                error.ids = attrs.evolve(error.ids, call=record.id)
-                error.backend = error.backend or backend.name
-            raise
-        except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            interruption = find_callers_exception(error)
-            failure = f"failed with {type(error).__name__}"
-        else:
-            # The verdict of another call would let a stranger in.
-            if isinstance(answer, Reconciliation) and answer.call.id == record.id:
-                result = answer.result
-                kind = RESULT_TYPES[record.operation]
-                if result is None or (type(result) is kind and result.ids.call == record.id):
-                    return answer
-            failure = f"answered with {type(answer).__name__} that does not fit the call"
-        # Outside the except block: the plug-in's exception may hold a key.
-        if interruption is not None:
-            raise interruption
-        raise errors.BackendUnavailable(
-            f"The backend {backend.name} {failure}: report this to its author."
-        )
 
     def close(self) -> None:
         """Give back what the backend and the policies hold. May be called more than once."""
