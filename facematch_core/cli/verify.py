@@ -183,7 +183,7 @@ _COLUMNS = (
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair of a file; the highest code among the errors of single pairs."""
-    from facematch_core.verifier.pipeline import CallOptions
+    from facematch_core.verifier.policy import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
     form = form_of("--out", target, ".jsonl", ".ndjson", ".csv")

@@ -35,7 +35,7 @@ from facematch_core.resilience import (
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
 from facematch_core.verifier.failover import Failover
-from facematch_core.verifier.pipeline import Defaults
+from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, verifier_arguments

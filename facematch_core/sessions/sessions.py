@@ -52,7 +52,8 @@ from facematch_core.http.refusals import FREE_BILLING, NOT_KEPT
 from facematch_core.models import CallRecord, Environment, Operation, Threshold
 from facematch_core.resilience import Policy, RateLimiter
 from facematch_core.verifier.events import FollowUpEmitter
-from facematch_core.verifier.pipeline import Defaults, Pipeline, check_text, load_images
+from facematch_core.verifier.pipeline import Pipeline, check_text, load_images
+from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Picture
 
 from .verdicts import Portrait, Rules, check_origin, check_record, judge, judge_missing
@@ -124,7 +125,7 @@ class Sessions:
         self._can: SessionCapabilities = can
         self._starting, self._clock = pipeline, pipeline.clock
         self._relied_on = self._read_expectation(expects, compared_with)
-        for operation, places in pipeline.defaults.thresholds.items():
+        for operation, places in pipeline.result_policy.defaults.thresholds.items():
             if any(place is not None for place in places):
                 self._check_scored(operation, ConfigurationError)
         rates: tuple[Policy, ...] = ()
@@ -226,7 +227,7 @@ class Sessions:
             self._check_scored(Operation.MATCH, InvalidRequest)
         if liveness_threshold is not None:
             self._check_scored(Operation.LIVENESS, InvalidRequest)
-        usual = self._starting.defaults.thresholds
+        usual = self._starting.result_policy.defaults.thresholds
         numbers: dict[str, Any] = {
             "threshold": (threshold, usual[Operation.MATCH][0]),
             "review_threshold": (review_threshold, usual[Operation.MATCH][1]),
@@ -483,7 +484,7 @@ class Sessions:
             can=self._can,
             declared=self._backend.environment or (production if is_production else None),
             required=pipeline.result_policy.required,
-            thresholds=pipeline.defaults.thresholds,
+            thresholds=pipeline.result_policy.defaults.thresholds,
             threshold_rule=self._backend.capabilities.threshold_rule,
         )
 

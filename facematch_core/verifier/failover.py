@@ -28,7 +28,7 @@ from facematch_core.models import (
     Threshold,
 )
 
-from .pipeline import CallOptions, check_deadline_s
+from .policy import CallOptions, check_deadline_s
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")

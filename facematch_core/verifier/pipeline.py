@@ -31,7 +31,7 @@ from facematch_core.backend.calls import (
 from facematch_core.backend.session_types import SessionAnswer
 from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
 from facematch_core.base.clock import Clock
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_private
 from facematch_core.base.nesting import load_json
 from facematch_core.base.threads import HelperThreads, NoThread
@@ -44,14 +44,12 @@ from facematch_core.models import (
     Charged,
     Operation,
     Retention,
-    Threshold,
 )
 from facematch_core.resilience import Attempt, Outcome, Policy, Retry, enter_all
 from facematch_core.resilience.policy import Sending
 
-from .calibration import Calibration
 from .events import EventEmitter, EventKind
-from .policy import ResultPolicy
+from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
@@ -75,66 +73,10 @@ def load_images(
 
 
 @attrs.frozen(kw_only=True)
-class CallOptions:
-    """What is to be done, and the options of the call as its caller wrote them."""
-
-    operation: Operation
-    threshold: Any = None
-    review_threshold: Any = None
-    max_fmr: Any = None
-    rotate: Any = False
-    retention: Any = Retention.MINIMAL
-    caller_ref: Any = None
-    metadata: Any = attrs.field(default=None, repr=False)
-    options: Any = attrs.field(default=None, repr=False)
-    #: What the names of the thresholds begin with, as the caller wrote them.
-    prefix: str = ""
-    timeouts_s: Any = None
-    retry: Any = None
-    deadline: Deadline = NO_DEADLINE
-
-
-@attrs.frozen(kw_only=True)
-class Defaults:
-    """What a verifier was opened with, for calls that say nothing else."""
-
-    #: Where a pass begins, and up to which score it needs a person.
-    thresholds: Mapping[Operation, tuple[float | None, float | None]]
-    deadline_s: float | None
-    calibration: Calibration | None
-
-    @classmethod
-    def of_arguments(
-        cls,
-        calibration: Calibration | None = None,
-        deadline_s: Any = None,
-        error_type: type[FaceMatchError] = errors.ConfigurationError,
-        **thresholds: Any,
-    ) -> Defaults:
-        """From the arguments of a verifier; `error_type` if one is out of range."""
-        numbers = {
-            name: check_threshold(name, value, error_type) for name, value in thresholds.items()
-        }
-        pairs = {}
-        for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_")):
-            threshold = numbers.get(f"{prefix}threshold")
-            review = numbers.get(f"{prefix}review_threshold")
-            if threshold is not None and review is not None and review <= threshold:
-                raise error_type(
-                    f"The review threshold of {operation} must be above its threshold "
-                    f"({threshold:g}), not {review:g}."
-                )
-            pairs[operation] = threshold, review
-        seconds = check_deadline_s(deadline_s, error_type)
-        return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
-
-
-@attrs.frozen(kw_only=True)
 class Pipeline:
     """Makes the calls of one verifier to one backend."""
 
     backend: Backend
-    defaults: Defaults
     result_policy: ResultPolicy
     policies: tuple[Policy, ...]
     retry: Retry | None
@@ -269,7 +211,7 @@ class Pipeline:
         operation = options.operation
         if operation not in self.backend.capabilities.operations:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
-        threshold, review = self.thresholds(options)
+        threshold, review = self.result_policy.thresholds(options, self.clock)
         self._check_options(options)
         self._check_operation(options)
         retention = Retention(options.retention)
@@ -352,60 +294,6 @@ class Pipeline:
         """The refusal of an option, as its caller wrote it."""
         name = self.backend.name
         return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
-
-    def thresholds(self, options: CallOptions) -> tuple[Threshold | None, Threshold | None]:
-        """Where a pass begins, and up to where it needs a person, for a call with these options."""
-        rule = self.backend.capabilities.threshold_rule
-        default, default_review = self.defaults.thresholds[options.operation]
-        threshold = None
-        if options.max_fmr is not None:
-            threshold = Threshold(
-                self._find_calibrated_threshold(options), rule, models.ThresholdSource.CALIBRATION
-            )
-        elif options.threshold is not None:
-            value = check_threshold(f"{options.prefix}threshold", options.threshold)
-            threshold = Threshold(value, rule, models.ThresholdSource.CALLER)
-        elif default is not None:
-            threshold = Threshold(default, rule, models.ThresholdSource.PROFILE)
-        elif (documented := self.backend.capabilities.default_for(options.operation)) is not None:
-            threshold = Threshold(documented, rule, models.ThresholdSource.DEFAULT)
-        review, source = default_review, models.ThresholdSource.PROFILE
-        if options.review_threshold is not None:
-            name = f"{options.prefix}review_threshold"
-            review = check_threshold(name, options.review_threshold)
-            source = models.ThresholdSource.CALLER
-        if review is None:
-            return threshold, None
-        if threshold is not None and threshold.value is not None and review <= threshold.value:
-            call_sources = (models.ThresholdSource.CALLER, models.ThresholdSource.CALIBRATION)
-            if options.review_threshold is None and threshold.source in call_sources:
-                # The call alone is stricter than the profile's review: nothing is left to review.
-                return threshold, None
-            raise errors.InvalidRequest(
-                f"review_threshold must be above threshold ({threshold.value:g}), not {review:g}."
-            )
-        return threshold, Threshold(review, models.ThresholdRule.ABOVE, source)
-
-    def _find_calibrated_threshold(self, options: CallOptions) -> float:
-        calibration = self.defaults.calibration
-        if options.operation is not Operation.MATCH:
-            raise errors.InvalidRequest(
-                "max_fmr is for comparisons of two faces, and this is a call of "
-                f"{options.operation}: give a threshold."
-            )
-        if options.threshold is not None:
-            raise errors.InvalidRequest(
-                "threshold and max_fmr both say where a match begins: give only one."
-            )
-        if calibration is None:
-            raise errors.ConfigurationError(
-                f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
-                "`facematch compare report --calibration` writes one, and calibration= or the "
-                "profile names it."
-            )
-        # It fitted when the verifier was opened, which may be long ago.
-        calibration.check(self.backend, self.clock.now())
-        return calibration.threshold_for(options.max_fmr)
 
     def _prepare(self, images: Sequence[Image]) -> list[Image]:
         can = self.backend.capabilities
@@ -644,17 +532,6 @@ def _locate_in_plugin(error: BaseException) -> str:
     return place
 
 
-def check_deadline_s(
-    seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
-) -> float | None:
-    """`deadline_s` as a float, or None for no limit."""
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
-        raise error_type("deadline_s must be a number of seconds above 0.")
-    return float(seconds)
-
-
 def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
     is_pair = isinstance(timeouts_s, (tuple, list)) and len(timeouts_s) == 2
     if not is_pair or not all(
@@ -666,24 +543,6 @@ def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
         )
     connect_s, read_s = timeouts_s
     return float(connect_s), float(read_s)
-
-
-def check_threshold(
-    name: str, value: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
-) -> float | None:
-    """A threshold as a float."""
-    if isinstance(value, Threshold):
-        value = "unknown" if value.value is None else value.value
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
-        raise error_type(
-            f"{name} is {value:g}, but thresholds are on a scale from 0 to 100, and nearly "
-            f"everybody would pass: write {100 * value:g}. Threshold({value:g}), or "
-            f"{{value = {value:g}}} in a file, says that so little is meant."
-        )
-    try:
-        return None if value is None else models.percentage(value, name)
-    except (TypeError, ValueError) as error:
-        raise error_type(str(error)) from None
 
 
 def check_text(name: str, text: Any) -> None:

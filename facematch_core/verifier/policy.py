@@ -1,6 +1,7 @@
-"""Where every result is judged before a caller sees it: of a call, of a reconciliation, stored.
+"""Which thresholds count in a call, and where every result is judged before a caller sees it.
 
-Each rule turns a pass into REVIEW, never the other way round.
+That of a call, of a reconciliation, one that was stored. Each rule turns a pass into REVIEW, never
+the other way round.
 """
 
 from __future__ import annotations
@@ -10,11 +11,18 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from facematch_core import models
+from facematch_core import errors, models
 from facematch_core.backend import Backend
 from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.clock import Clock
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import ResultMasker
-from facematch_core.errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
+from facematch_core.errors import (
+    EnvironmentMismatch,
+    FaceMatchError,
+    InvalidRequest,
+    UnexpectedResponse,
+)
 
 from .calibration import Calibration
 
@@ -28,11 +36,69 @@ RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
 
 
 @attrs.frozen(kw_only=True)
+class CallOptions:
+    """What is to be done, and the options of the call as its caller wrote them."""
+
+    operation: models.Operation
+    threshold: Any = None
+    review_threshold: Any = None
+    max_fmr: Any = None
+    rotate: Any = False
+    retention: Any = models.Retention.MINIMAL
+    caller_ref: Any = None
+    metadata: Any = attrs.field(default=None, repr=False)
+    options: Any = attrs.field(default=None, repr=False)
+    #: What the names of the thresholds begin with, as the caller wrote them.
+    prefix: str = ""
+    timeouts_s: Any = None
+    retry: Any = None
+    deadline: Deadline = NO_DEADLINE
+
+
+@attrs.frozen(kw_only=True)
+class Defaults:
+    """What a verifier was opened with, for calls that say nothing else."""
+
+    #: Where a pass begins, and up to which score it needs a person.
+    thresholds: Mapping[models.Operation, tuple[float | None, float | None]]
+    deadline_s: float | None
+    calibration: Calibration | None
+
+    @classmethod
+    def of_arguments(
+        cls,
+        calibration: Calibration | None = None,
+        deadline_s: Any = None,
+        error_type: type[FaceMatchError] = errors.ConfigurationError,
+        **thresholds: Any,
+    ) -> Defaults:
+        """From the arguments of a verifier; `error_type` if one is out of range."""
+        numbers = {
+            name: check_threshold(name, value, error_type) for name, value in thresholds.items()
+        }
+        pairs = {}
+        for operation, prefix in (
+            (models.Operation.MATCH, ""),
+            (models.Operation.LIVENESS, "liveness_"),
+        ):
+            threshold = numbers.get(f"{prefix}threshold")
+            review = numbers.get(f"{prefix}review_threshold")
+            if threshold is not None and review is not None and review <= threshold:
+                raise error_type(
+                    f"The review threshold of {operation} must be above its threshold "
+                    f"({threshold:g}), not {review:g}."
+                )
+            pairs[operation] = threshold, review
+        seconds = check_deadline_s(deadline_s, error_type)
+        return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
+
+
+@attrs.frozen(kw_only=True)
 class ResultPolicy:
     """The rules of one verifier."""
 
     backend: Backend
-    calibration: Calibration | None = None
+    defaults: Defaults
     keep_demographics: bool = False
     #: Where every answer must come from; None if that does not matter.
     required: models.Environment | None = None
@@ -61,6 +127,61 @@ class ResultPolicy:
             billing=models.Billing(models.Charged.NO, "nothing was sent"),
         )
 
+    def thresholds(
+        self, options: CallOptions, clock: Clock
+    ) -> tuple[models.Threshold | None, models.Threshold | None]:
+        """Where a pass begins, and up to where it needs a person, for a call with these options."""
+        rule = self.backend.capabilities.threshold_rule
+        default, default_review = self.defaults.thresholds[options.operation]
+        threshold = None
+        if options.max_fmr is not None:
+            calibrated = self._find_calibrated_threshold(options, clock)
+            threshold = models.Threshold(calibrated, rule, models.ThresholdSource.CALIBRATION)
+        elif options.threshold is not None:
+            value = check_threshold(f"{options.prefix}threshold", options.threshold)
+            threshold = models.Threshold(value, rule, models.ThresholdSource.CALLER)
+        elif default is not None:
+            threshold = models.Threshold(default, rule, models.ThresholdSource.PROFILE)
+        elif (documented := self.backend.capabilities.default_for(options.operation)) is not None:
+            threshold = models.Threshold(documented, rule, models.ThresholdSource.DEFAULT)
+        review, source = default_review, models.ThresholdSource.PROFILE
+        if options.review_threshold is not None:
+            name = f"{options.prefix}review_threshold"
+            review = check_threshold(name, options.review_threshold)
+            source = models.ThresholdSource.CALLER
+        if review is None:
+            return threshold, None
+        if threshold is not None and threshold.value is not None and review <= threshold.value:
+            call_sources = (models.ThresholdSource.CALLER, models.ThresholdSource.CALIBRATION)
+            if options.review_threshold is None and threshold.source in call_sources:
+                # The call alone is stricter than the profile's review: nothing is left to review.
+                return threshold, None
+            raise errors.InvalidRequest(
+                f"review_threshold must be above threshold ({threshold.value:g}), not {review:g}."
+            )
+        return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, source)
+
+    def _find_calibrated_threshold(self, options: CallOptions, clock: Clock) -> float:
+        calibration = self.defaults.calibration
+        if options.operation is not models.Operation.MATCH:
+            raise errors.InvalidRequest(
+                "max_fmr is for comparisons of two faces, and this is a call of "
+                f"{options.operation}: give a threshold."
+            )
+        if options.threshold is not None:
+            raise errors.InvalidRequest(
+                "threshold and max_fmr both say where a match begins: give only one."
+            )
+        if calibration is None:
+            raise errors.ConfigurationError(
+                f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
+                "`facematch compare report --calibration` writes one, and calibration= or the "
+                "profile names it."
+            )
+        # It fitted when the verifier was opened, which may be long ago.
+        calibration.check(self.backend, clock.now())
+        return calibration.threshold_for(options.max_fmr)
+
     def new_masker(self) -> ResultMasker:
         """What takes out of the results of one call what this verifier does not show."""
         can = self.backend.capabilities
@@ -85,7 +206,7 @@ class ResultPolicy:
         failure: BaseException
         try:
             verdict = judge_fields(
-                result, call.threshold, call.review_threshold, calibration=self.calibration
+                result, call.threshold, call.review_threshold, self.defaults.calibration
             )
             fields = verdict | {
                 "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
@@ -113,6 +234,35 @@ class ResultPolicy:
                 result=judged,
             )
         raise failure
+
+
+def check_threshold(
+    name: str, value: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
+) -> float | None:
+    """A threshold as a float."""
+    if isinstance(value, models.Threshold):
+        value = "unknown" if value.value is None else value.value
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
+        raise error_type(
+            f"{name} is {value:g}, but thresholds are on a scale from 0 to 100, and nearly "
+            f"everybody would pass: write {100 * value:g}. Threshold({value:g}), or "
+            f"{{value = {value:g}}} in a file, says that so little is meant."
+        )
+    try:
+        return None if value is None else models.percentage(value, name)
+    except (TypeError, ValueError) as error:
+        raise error_type(str(error)) from None
+
+
+def check_deadline_s(
+    seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
+) -> float | None:
+    """`deadline_s` as a float, or None for no limit."""
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
+        raise error_type("deadline_s must be a number of seconds above 0.")
+    return float(seconds)
 
 
 def find_mismatch(
@@ -154,7 +304,6 @@ def judge_fields(
     result: models.Answer,
     requested: models.Threshold | None,
     review: models.Threshold | None,
-    *,
     calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """What of `result` its own rules set: thresholds, decision and warnings.

@@ -60,8 +60,8 @@ from facematch_core.resilience import Policy, Retry
 
 from .calibration import Calibration, as_calibration
 from .events import CallEvent, EventEmitter
-from .pipeline import CallOptions, Defaults, Pipeline, check_deadline_s, load_images
-from .policy import RESULT_TYPES, ResultPolicy
+from .pipeline import Pipeline, load_images
+from .policy import RESULT_TYPES, CallOptions, Defaults, ResultPolicy, check_deadline_s
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -468,10 +468,9 @@ class FaceVerifier(Verifier[float | Threshold]):
         }
         self._pipeline = Pipeline(
             backend=backend,
-            defaults=Defaults.of_arguments(thresholds_by_rate, deadline_s, **thresholds),
             result_policy=ResultPolicy(
                 backend=backend,
-                calibration=thresholds_by_rate,
+                defaults=Defaults.of_arguments(thresholds_by_rate, deadline_s, **thresholds),
                 keep_demographics=keep_demographics,
                 required=require_environment and Environment(require_environment),
             ),
@@ -491,12 +490,12 @@ class FaceVerifier(Verifier[float | Threshold]):
     @property
     def deadline_s(self) -> float | None:
         """Seconds, above 0, for a call that sets none; None for the backend's time-outs."""
-        return self._pipeline.defaults.deadline_s
+        return self._pipeline.result_policy.defaults.deadline_s
 
     @property
     def calibration(self) -> Calibration | None:
         """Thresholds by false match rate, for calls with `max_fmr`; None if there are none."""
-        return self._pipeline.defaults.calibration
+        return self._pipeline.result_policy.defaults.calibration
 
     @property
     def policies(self) -> tuple[Policy, ...]:
@@ -510,7 +509,9 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
         """The threshold and review threshold of a call that sets none; None if there is none."""
-        return self._pipeline.thresholds(CallOptions(operation=operation))
+        return self._pipeline.result_policy.thresholds(
+            CallOptions(operation=operation), self._clock
+        )
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
