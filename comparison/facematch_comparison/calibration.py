@@ -49,14 +49,13 @@ def calibration_of(
     Args:
         evaluation: With an operating point at the required FMR for the system. Those at the rates
             that reports have in common come with it.
-        system: Its name.
         max_fmr: The FMR that the threshold for the required one alone is to be used for. A gate
             judges a stricter threshold than its limit asks for: then this is the limit.
         confidence: Of the upper bounds, one-sided, above 0.5.
         valid_days: How long the calibration may be used; None for ever.
         allow_mock: Calibrate from answers of a mock or a sandbox, too; only a verifier that is set
             to it accepts the result.
-        made_at: When; None for now.
+        made_at: None for now.
 
     Raises:
         InvalidRequest: there is no such system or no threshold for it, nobody says where its

@@ -125,9 +125,6 @@ _MOST_WORDS: Final = 10
 #: A scale at the end of the name of a column of scores: ``score (0-1)``.
 _SCALE: Final = re.compile(r"[\s_(\[]+(0\s*[-\N{EN DASH}]\s*1(?:00)?)[)\]]?$")
 
-#: A table with more columns holds something else.
-_MOST_COLUMNS: Final = 1000
-
 #: In fewer rows, cells may all differ, or numbers be in a row, by chance.
 _ENOUGH: Final = 12
 
@@ -217,9 +214,6 @@ def recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> Co
     if cells.unit == "line" and len(header) == 1:
         text = f"the header is one column, {header[0][:60]!r}: separate columns with "
         problems.append(Problem(f"{text}commas, semicolons or tabs"))
-    if len(header) > _MOST_COLUMNS:
-        text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
-        problems.append(Problem(text))
     cells.refuse(problems, so=so)
     of = {_our_name(key): name for key, name in usual.of.items()}
     names = [*of.values()]
@@ -259,7 +253,9 @@ class _Recognition:
         used = {*usual.of.values(), *usual.systems, *ignore}
         meant: dict[str, list[str]] = {}
         for place, name in enumerate(cells.header):
-            if name in used or _plain(name) in _NOTES or (not place and _counts_rows(cells, name)):
+            # The index of a frame that was written to CSV has no name.
+            is_index = not place and not name and _are_in_a_row(cells.numbers(name))
+            if is_index or name in used or _plain(name) in _NOTES:
                 continue
             ours = self._certain_name(name)
             meant.setdefault(ours, []).append(name) if ours else self.rest.append(name)
@@ -455,11 +451,6 @@ def _near_name(name: str) -> str | None:
     likeness = difflib.SequenceMatcher(None, _plain(name), near[0]).ratio()
     is_side = _OURS[near[0]] in (*PEOPLE, *PICTURES)
     return None if is_side and likeness < 0.9 else _WRITTEN[near[0]]
-
-
-def _counts_rows(cells: CellTable, name: str) -> bool:
-    """Whether this is the index of a DataFrame that was written to CSV."""
-    return not name and _are_in_a_row(cells.numbers(name))
 
 
 def _are_in_a_row(numbers: NDArray[np.float64]) -> bool:

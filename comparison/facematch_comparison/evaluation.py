@@ -77,7 +77,7 @@ def evaluate(
     where a few people cause most of the false matches. Intervals allow for pairs that share people.
 
     Args:
-        answers: Of each system, in the order of the report; all of the same pairs.
+        answers: Of each system, all of the same pairs.
         required_fmr: The FMR that systems are compared at: at least 1e-9, below 1. None for the
             strictest of 0.01, 0.001 and 0.0001 at which the non-mated pairs can compare systems;
             if they are too few for all three, the strictest 1 in N that they can.
@@ -88,12 +88,11 @@ def evaluate(
         costs: What errors cost; None to leave expected costs out.
         attempts: How many attempts a transaction has at most, at least 1; None for the most that
             there are in the answers.
-        name: What the test set is called.
-        digest: Of its pairs and pictures; None if there are none.
-        made_at: When; None for now.
+        name, digest: Of the test set, as `StudySummary` has them.
+        made_at: None for now.
         at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
             production, in place of one chosen for `required_fmr`: name to threshold.
-        evidence: What the answers were read from, to be in the document; None if nobody is to know.
+        evidence: What the answers were read from, to be in the document.
 
     Raises:
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
@@ -377,7 +376,6 @@ class _SystemJudge:
         return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
     def _point_at_common(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
-        """The same, where systems can be compared."""
         if reason := stats.why_not_comparable(fmr, chosen_from.scored_others):
             needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
             return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)

@@ -215,8 +215,6 @@ def _ask_whose_labels(table: _ScoreCells, answers: Sequence[Answers]) -> None:
 
 @attrs.define
 class _ScoreCells:
-    """Cells whose columns are recognised."""
-
     cells: CellTable
     columns: ColumnRoles
     no_scores: Sequence[float]

@@ -19,6 +19,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
@@ -727,6 +728,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
     converter.register_unstructure_hook(float, _finite)
+    converter.register_unstructure_hook(Decimal, "{:f}".format)
     converter.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
     # Else "5" is a number, and NaN one that the report prints.
     for kind, kinds in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):

@@ -142,8 +142,7 @@ class StudyPlan:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it; amounts of money are text, so that they stay exact."""
-        exact: dict[str, Any] = _with_text(as_json(self))
-        return exact
+        return as_json(self)
 
 
 def plan_study(
@@ -169,7 +168,6 @@ def plan_study(
         confidence: One-sided, between 0 and 1.
         split: Whether half of the people choose the thresholds. Of pairs that are drawn within the
             halves (`draw_pairs` with ``split``) half is judged; of others even fewer.
-        difference: A difference between two systems that is to be seen, too.
 
     Raises:
         InvalidRequest: a number is out of range.
@@ -327,11 +325,3 @@ def _less(
     return SmallerBudget(
         vendor=vendor, budget=budget, mated=mated, non_mated=calls - mated, frr=frr, fmr=fmr
     )
-
-
-def _with_text(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _with_text(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_with_text(item) for item in value]
-    return f"{value:f}" if isinstance(value, Decimal) else value

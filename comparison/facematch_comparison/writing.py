@@ -35,7 +35,6 @@ def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFram
     """Answers as a pandas DataFrame: a row for each pair and system, which `read_scores` reads.
 
     Args:
-        answers: Of each system, all to the same pairs.
         study: Whose pictures and people are named; without it, people are numbers.
 
     Raises:

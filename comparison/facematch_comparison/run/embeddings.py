@@ -73,7 +73,7 @@ def embed(
 
     Args:
         pictures: Files, or a folder of them.
-        backend: Name of an engine that makes embeddings.
+        backend: An engine that makes embeddings.
         settings: Of the engine, as `open_verifier` takes them; a file that one names must be there
             on each worker.
         dask: Address of a Dask scheduler (``tls://10.0.0.1:8786``), or a `distributed.Client`. Its

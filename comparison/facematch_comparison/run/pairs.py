@@ -517,7 +517,6 @@ class PairOutcome:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> PairOutcome:
-        """A damaged one raises one of many kinds."""
         for name in ("score", "elapsed_s"):
             # SQLite keeps any text in a column of numbers.
             if row[name] is not None and not math.isfinite(row[name]):
@@ -592,7 +591,6 @@ class UnresolvedCharge:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any], name: str) -> UnresolvedCharge:
-        """A damaged one raises one of many kinds."""
         return cls(
             **{column: row[column] for column in ("system", "pair", "error")},
             name=name,
@@ -623,7 +621,6 @@ class Progress:
 
     @property
     def pairs(self) -> int:
-        """All of them."""
         return sum(self.states.values())
 
     @property

@@ -48,7 +48,6 @@ def read_answers(
     the others in `other_models`, and was not asked about their pairs.
 
     Args:
-        database: Where.
         study: As `RunDatabase.study` finds it.
         systems: Names; empty for all, in the order in which they came.
 

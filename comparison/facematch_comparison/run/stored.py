@@ -91,7 +91,6 @@ class StoredStudy:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredStudy:
-        """A damaged one raises one of many kinds."""
         parsed = {"made_at": time_of(row["made_at"]), "content": json.loads(row["content"])}
         study = cls(**{**dict(row), **parsed})
         if {type(study.name), type(study.digest)} != {str}:
@@ -155,7 +154,6 @@ class StoredSystem:
 
     @classmethod
     def of_row(cls, row: Mapping[str, Any]) -> StoredSystem:
-        """A damaged one raises one of many kinds."""
         settings = json.loads(row["settings"])
         for name in (*_FIXED, "kept", "privacy"):
             settings[name]

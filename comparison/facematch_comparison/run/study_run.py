@@ -88,11 +88,10 @@ class StudyRun:
     """A test set with its systems, opened, written down, and nothing sent. A context manager.
 
     Args:
-        study: The pairs.
         systems: Name of each to what opens it.
         database: Where what happens is written down, and nobody else writes until `close`. Its
             owner closes it.
-        name: What the test set is called; None for its own name.
+        name: Of the test set; None for its own.
         keep: Names of systems whose vendor is asked to keep each call as a record, so that a lost
             answer can be looked for.
         prices: Name of a system to its price; what is left out is what its budget counts by.
@@ -281,14 +280,9 @@ def run_study(
 ) -> RunSummary:
     """Ask every system about every pair of a test set, once; go on where an earlier start ended.
 
-    Args:
-        study, systems, database, **more: As `StudyRun` takes them; of a system for example
-            ``partial(open_verifier, profile="didit")``.
-        workers, progress, embeddings: As `StudyRun.run` takes them.
-
-    Raises:
-        FaceMatchError: as `StudyRun` and `StudyRun.run`; what ends one system alone is in the
-            summary.
+    Arguments and errors are those of `StudyRun` and of `StudyRun.run`; a system is opened by
+    ``partial(open_verifier, profile="didit")`` for example. What ends one system alone is in the
+    summary.
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress, embeddings=embeddings)

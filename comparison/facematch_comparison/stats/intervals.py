@@ -93,7 +93,7 @@ class Clusters:
         first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
         second: int64, (T,): the other person; None for mated pairs.
         numbers: How many numbers people have; not all need be in a pair. None for the fewest.
-        couples: As of `couples_of`, of these and any other pairs; None makes them.
+        couples: As of `couples_of`; None makes them.
     """
 
     def __init__(

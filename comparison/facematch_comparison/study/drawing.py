@@ -55,7 +55,6 @@ def draw_pairs(
         split: Whether to draw half of the pairs among one half of the people and half among the
             other, so that `split_by_subject`, by any seed, loses none of them.
         seed: The same seed and pictures give the same pairs.
-        name: Of the study.
 
     Raises:
         InvalidRequest: more pairs are wanted than there are, or none at all; a file is there
@@ -197,7 +196,6 @@ def _non_mated(
     chance: random.Random,
     whom: str,
 ) -> list[StudyPair]:
-    """So many pairs of two people of one group."""
     members = defaultdict(list)
     for person in pictures:
         if person in of_group:

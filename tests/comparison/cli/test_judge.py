@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import os
-import pathlib
 import shlex
 
 import attrs
@@ -201,18 +200,6 @@ def test_people_and_pictures_of_a_run_are_named_only_if_asked(run, scripted, tmp
     (tmp_path / "pictures" / "Anna-1-a.jpg").write_bytes(picture((1, 2, 3)).data)
     other = run(*page, "--pairs", "pairs.csv", "--force")
     assert (other.exit_code, "is not what was run" in other.stderr) == (2, True)
-
-
-@pytest.mark.usefixtures("three")
-def test_what_the_page_cannot_show_is_in_the_terminal(run):
-    answer = run(*REPORT, "--out", "report.json")
-    document = json.loads(pathlib.Path("report.json").read_text())
-    notes = [line for line in answer.stdout.splitlines() if line.startswith("note: ")]
-    caveats = [
-        caveat["text"] for caveat in document["caveats"] if caveat["code"] != "not_the_vendor"
-    ]
-    assert notes[1:] == [f"note: {text}" for text in caveats]
-    assert document["limit"] in answer.stdout.splitlines()
 
 
 @pytest.mark.usefixtures("three")

@@ -19,15 +19,8 @@ from facematch_core import Charged, ConfigurationError, Decision, Environment, I
 from facematch_core.store import SqlStore
 
 
-def system(name="fake", **changes):
-    facts = {
-        "number": 0,
-        "study": "",
-        "settings": SYSTEM_SETTINGS,
-        "scale": None,
-        "answered_from": None,
-    }
-    return StoredSystem(**facts | {"name": name, "price": None, "currency": None} | changes)
+def system(**settings):
+    return StoredSystem(name="fake", settings=SYSTEM_SETTINGS | settings)
 
 
 def test_a_study_keeps_its_first_name(database):
@@ -62,15 +55,13 @@ def test_a_system_is_entered_once_with_all_its_pairs(database):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [
-        *(("threshold", 60.0), ("backend", "other"), ("rule", "above"), ("environment", "mock")),
-    ],
+    [("threshold", 60.0), ("backend", "other"), ("rule", "above"), ("environment", "mock")],
 )
 def test_settings_that_change_answers_may_not_change(database, key, value):
     study = database.enter_study(stored_study())
     database.enter_system(study, system())
     with pytest.raises(InvalidRequest, match=f"{value}"):
-        database.enter_system(study, system(settings=SYSTEM_SETTINGS | {key: value}))
+        database.enter_system(study, system(**{key: value}))
 
 
 def test_the_first_answer_says_where_answers_come_from(database):

@@ -248,12 +248,3 @@ def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
         assert (rate.interval is None) == (not rows)
     for cell in cells_of(table, "column", threshold):
         assert cell.fmr == rates[cell.group, cell.group]
-
-
-def test_failures_to_acquire_are_counted_by_group():
-    answers = system_answers([90] * 10 + [LOST] * 2 + [90] * 11 + [LOST], [10] * 23 + [LOST])
-    x, y = cells_of(
-        grouped(answers, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12), "column", 50
-    )
-    assert [(cell.fta.errors, cell.fta.trials) for cell in (x, y)] == [(2, 12), (1, 12)]
-    assert (x.fta.interval.low, x.fta.interval.high) == exact_ends(2, 12)

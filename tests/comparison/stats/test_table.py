@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from kit.comparison.tables import INCONCLUSIVE, LOST, rates_at, system_answers, table_of
 
 from facematch_comparison import stats
-from facematch_comparison.answers import DECISIONS, Grouping, check_alike
+from facematch_comparison.answers import Grouping, check_alike
 from facematch_comparison.model import Rate
-from facematch_core import Decision, InvalidRequest, ThresholdRule
+from facematch_core import InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 
@@ -25,20 +25,6 @@ def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
     np.testing.assert_array_equal(taken.passed(None), table.passed(None)[rows])
     if table.is_scored and taken.is_scored:
         np.testing.assert_array_equal(taken.passed(threshold), table.passed(threshold)[rows])
-
-
-def test_a_score_at_the_threshold_passes_at_least_and_not_above():
-    at_least = system_answers([49, 50, 51, LOST], [], rule=ThresholdRule.AT_LEAST).table
-    above = attrs.evolve(at_least, rule=ThresholdRule.ABOVE)
-    assert at_least.passed(50).tolist() == [False, True, True, False]
-    assert above.passed(50).tolist() == [False, False, True, False]
-
-
-@pytest.mark.parametrize("word", DECISIONS)
-def test_only_a_match_lets_in(word):
-    table = system_answers([80, 80], []).table
-    decided = attrs.evolve(table, decisions=np.array([DECISIONS.index(word), -1], np.int8))
-    assert decided.passed(None).tolist() == [word is Decision.MATCH, False]
 
 
 def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():

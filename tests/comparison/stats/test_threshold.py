@@ -5,13 +5,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, crowd, rates_at, system_answers, table_of
+from kit.comparison.tables import LOST, rates_at, system_answers, table_of
 
 from facematch_comparison.stats import (
-    at_chosen_threshold,
-    bounds,
     concentration,
-    exact_upper,
     threshold_for_fmr,
     why_unseen,
 )
@@ -60,14 +57,6 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr):
     assert choice.why_not is None
 
 
-def test_the_bound_knows_who_stands_behind():
-    table = crowd(people=60, others=40).table
-    plain = rates_at(table, threshold_for_fmr(table, 0.05).threshold, 2 * 0.95 - 1).fmr
-    upper = at_chosen_threshold(plain, 0.05).interval.high
-    assert upper == pytest.approx(bounds(plain, chosen_for=0.05)[1])
-    assert upper > 0.05 > plain.value - 1e-9
-
-
 @pytest.mark.parametrize(
     ("others", "words"),
     [
@@ -79,17 +68,6 @@ def test_no_threshold_has_its_reason(others, words):
     choice = threshold_for_fmr(system_answers([999], others).table, 0.01)
     assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
-
-
-def test_the_bound_is_that_of_the_order_statistic():
-    others = list(range(2_995))
-    tied = [min(score, 2_990) for score in others]
-    for scores, at, errors in ((others, 2_993, 2), (tied, 2_991, 0)):
-        table = system_answers([9_999], scores).table
-        threshold = threshold_for_fmr(table, 1e-3).threshold
-        fmr = rates_at(table, threshold).fmr
-        assert (threshold, fmr.errors) == (at, errors)
-        assert bounds(fmr, chosen_for=1e-3)[1] == pytest.approx(exact_upper(2, 2_995))
 
 
 def test_pairs_without_a_score_play_no_part():
@@ -156,9 +134,3 @@ def test_people_in_false_matches_are_counted_person_by_person(pairs, threshold):
         sum(who in two for two in twos) for who in people
     ) / len(twos)
     assert (concentrated.person, concentrated.threshold_without) == (None, None)
-
-
-def test_without_a_false_match_there_is_no_concentration():
-    apart = table_of(np.arange(12), 100 + np.arange(12), [90] * 12)
-    assert concentration(apart, 50).worst_person == 1 / 12
-    assert concentration(apart, 90.5) is None

@@ -77,17 +77,9 @@ def stored_study(pairs=6, name="people", digest="0" * 64):
 def enter_system(database, pairs=6, name="fake", **settings):
     """A system of a new study, entered."""
     study = database.enter_study(stored_study(pairs))
-    system = StoredSystem(
-        number=0,
-        study="",
-        name=name,
-        settings=SYSTEM_SETTINGS | settings,
-        scale=None,
-        answered_from=None,
-        price=None,
-        currency=None,
+    return database.enter_system(
+        study, StoredSystem(name=name, settings=SYSTEM_SETTINGS | settings)
     )
-    return database.enter_system(study, system)
 
 
 def opener(backend=None, **verifier):
