@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 import attrs
 import pytest
@@ -40,6 +41,7 @@ from . import report as reports
 from .bench import ENDS_S, NEVER_ENDS, Bench, tell_fault
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
+from .leaks import console_back
 from .report import (
     BECAUSE_OF,
     DOES_NOT_APPLY,
@@ -274,7 +276,7 @@ class Run:
             status, reason = Status.NOT_JUDGED, cause
         elif (rest_s := self._began + limit_s - time.monotonic()) > 0:
             threads, deadline = HelperThreads(1, "facematch-kit"), Deadline.after(rest_s)
-            with contextlib.suppress(StillRunning), _console_back():
+            with contextlib.suppress(StillRunning), console_back():
                 status, reason = threads.run(play, deadline)
         return self.keep(rule, name, status, reason)
 
@@ -300,7 +302,9 @@ class Run:
         bench: Bench | None = None
         error: BaseException | None = None
         try:
-            with _quiet(), make() as simulator:
+            # No rule speaks of warnings, and nobody listens to logs.
+            silence = mock.patch.object(logging, "lastResort", logging.NullHandler())
+            with warnings.catch_warnings(action="ignore"), silence, make() as simulator:
                 bench = Bench(simulator, ends_s=AGAIN_S if NEVER_ENDS in self._failed else ENDS_S)
                 with contextlib.closing(bench):
                     test(bench) if situation is None else test(bench, situation)
@@ -397,31 +401,6 @@ class Recorder:
         offer = simulator_of(backend.name)
         player = offer if offer and offer.cls is cls else Offer(cls)
         return report_of(backend, player, self._cases.values())
-
-
-@contextlib.contextmanager
-def _console_back() -> Iterator[None]:
-    """Give the console back at the end: a case that goes on may have taken it."""
-    streams, descriptors = (sys.stdout, sys.stderr), [os.dup(number) for number in (1, 2)]
-    try:
-        yield
-    finally:
-        sys.stdout, sys.stderr = streams
-        for number, descriptor in enumerate(descriptors, 1):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without warnings, of which no rule speaks, and without logs that nobody listens to."""
-    handler, root = logging.NullHandler(), logging.getLogger()
-    root.addHandler(handler)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        root.removeHandler(handler)
 
 
 #: Longest reason, in characters.

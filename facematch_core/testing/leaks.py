@@ -6,7 +6,10 @@ import functools
 import io
 import json
 import logging
+import os
 import re
+import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -183,3 +186,31 @@ def capture_log() -> Iterator[io.StringIO]:
     # whatever it keeps from the root: it may be given a handler of its own.
     with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
         yield text
+
+
+@contextmanager
+def console_back() -> Iterator[None]:
+    """Give the console back at the end, whoever has taken it: Python's streams, and those of C."""
+    streams, descriptors = (sys.stdout, sys.stderr), [os.dup(number) for number in (1, 2)]
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        for number, descriptor in enumerate(descriptors, 1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+@contextmanager
+def capture_console() -> Iterator[list[str]]:
+    """What is printed meanwhile, once that is over: by Python, and by a library of C."""
+    printed = list[str]()
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        with console_back():
+            sys.stdout = sys.stderr = file
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            yield printed
+            file.flush()
+        file.seek(0)
+        printed.append(file.read())

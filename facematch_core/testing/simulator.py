@@ -17,16 +17,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from email.message import Message
 from http.client import responses
 from http.server import BaseHTTPRequestHandler
-from typing import Any, ClassVar, Self, TypeVar
+from inspect import formatannotation
+from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import Box, ComparedWith, Image, Operation
+from facematch_core import Box, Image, Operation
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
+from facematch_core.backend.kinds import is_union, type_hints
 
 from .pictures import noise, pictures_beyond
-from .sessions import SessionCase, SessionSimulator, SessionWord
+from .sessions import SessionSimulator
 
 T = TypeVar("T")
 
@@ -299,66 +301,38 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
-def _are(kind: Any) -> Callable[[Any], bool]:
-    return lambda values: (
-        not isinstance(values, str | bytes) and all(isinstance(value, kind) for value in values)
-    )
-
-
-def _maps(keys: type[Any], of_value: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda values: (
-        isinstance(values, Mapping) and _are(keys)(values) and all(map(of_value, values.values()))
-    )
-
-
-#: What an author declares, with what it must be: else a rule would stumble over it and seem wrong.
-_DECLARED: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "situations": ("a set of Situation", _are(Situation)),
-    "cannot_happen": (
-        "a mapping of Situation to a reason",
-        _maps(Situation, lambda reason: isinstance(reason, str)),
-    ),
-    "steps": (
-        "a whole number, or a mapping of Operation to one",
-        lambda steps: (
-            isinstance(steps, int) or _maps(Operation, lambda n: isinstance(n, int))(steps)
-        ),
-    ),
-    "price_unknown": ("a set of Situation", _are(Situation)),
-    "secrets": ("a list of texts", _are(str)),
-    "demographics": ("a mapping of the vendor's keys to values", lambda d: isinstance(d, Mapping)),
-    "faces": ('a mapping of "probe" and "reference" to a list of Box each', _maps(str, _are(Box))),
-    "unknown_warning": ("a tag, and a text or None", lambda pair: len(pair) == 2),
-    "sessions": ("a SessionSimulator, or None", lambda x: isinstance(x, SessionSimulator | None)),
-}
-
-#: The same of who plays its sessions.
-_DECLARED_OF_SESSIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "cases": ("a set of SessionCase", _are(SessionCase)),
-    "cannot_happen": (
-        "a mapping of SessionCase to a reason",
-        _maps(SessionCase, lambda reason: isinstance(reason, str)),
-    ),
-    "words": ("a list of SessionWord", _are(SessionWord)),
-    "compared_with": (
-        "at least one of ComparedWith, or None",
-        lambda ways: len(ways) > 0 and _are(ComparedWith | None)(ways),
-    ),
-}
-
-
 def check_declared(simulator: VendorSimulator) -> None:
-    """`TypeError` that names what a simulator declares in another form than it must have."""
-    declared: list[tuple[Any, Any]] = [(simulator, _DECLARED)]
-    if isinstance(simulator.sessions, SessionSimulator):
-        declared.append((simulator.sessions, _DECLARED_OF_SESSIONS))
-    for author, forms in declared:
-        for name, (form, is_right) in forms.items():
+    """`TypeError` that names what a simulator declares in another form than is annotated: else a
+    rule would stumble over it and seem wrong.
+    """
+    authors: tuple[tuple[type, Any], ...]
+    authors = (VendorSimulator, simulator), (SessionSimulator, simulator.sessions)
+    for base, author in authors:
+        for name, kind in type_hints(base).items() if author is not None else ():
             value = getattr(author, name, None)
-            with contextlib.suppress(TypeError):
-                if is_right(value):
-                    continue
-            raise TypeError(f"{type(author).__name__}.{name} must be {form}, not {value!r:.80}")
+            if not _fits(value, kind) or (name == "compared_with" and not value):
+                words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
+                raise TypeError(
+                    f"{type(author).__name__}.{name} must be {words}, not {value!r:.80}"
+                )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of an annotated kind; any collection will do, but a text is none."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is ClassVar or is_union(kind):
+        return any(_fits(value, each) for each in inner)
+    if origin is Mapping:
+        items = value.items() if isinstance(value, Mapping) else [(None, None)]
+        return all(_fits(key, inner[0]) and _fits(each, inner[1]) for key, each in items)
+    if origin is not None:
+        if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+            return False
+        values = tuple(value)
+        kinds = inner if origin is tuple and ... not in inner else inner[:1] * len(values)
+        return len(values) == len(kinds) and all(map(_fits, values, kinds))
+    # Of what stands for a form alone, a clock say, nothing is known.
+    return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
 
 
 @attrs.frozen(kw_only=True)

@@ -12,7 +12,6 @@ import pickle
 import re
 import stat
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -193,7 +192,7 @@ def _observe(
     with (
         leaks.capture_log() as log,
         warnings.catch_warnings(record=True, action="always") as warned,
-        _capture_console() as console,
+        leaks.capture_console() as console,
     ):
         outcomes = [ask(operation, situation, step=step) for ask in ways]
     seen: list[Text] = [("the log", log.getvalue()), ("the console", console[0])]
@@ -216,24 +215,6 @@ def _show(backend: Backend) -> list[Text]:
     with contextlib.suppress(Exception):  # any refusal will do
         seen.append(("its pickle", pickle.dumps(backend)))
     return seen
-
-
-@contextlib.contextmanager
-def _capture_console() -> Iterator[list[str]]:
-    """What is printed meanwhile, once that is over: by Python, and by a library of C."""
-    printed, descriptors = list[str](), [os.dup(number) for number in (1, 2)]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
-        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-            for number in (1, 2):
-                os.dup2(file.fileno(), number)
-            try:
-                yield printed
-            finally:
-                for number, descriptor in enumerate(descriptors, 1):
-                    os.dup2(descriptor, number)
-                    os.close(descriptor)
-        file.seek(0)
-        printed.append(file.read())
 
 
 def _find_leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
