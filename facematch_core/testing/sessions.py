@@ -105,6 +105,11 @@ class SessionSimulator(abc.ABC):
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
         """Let the vendor show a session as in PASSED, but for `word` at `place`."""
 
+    def kept(self, session_id: str) -> int | None:
+        """How many pictures of the person the vendor keeps of a session that was passed, beside
+        what it needs for the verdict; None where nobody can say."""
+        return None
+
     def options(self, declared: type) -> Any:
         """Options of a start, of the type that the backend declares: those by which there is a
         portrait, say."""

@@ -268,6 +268,9 @@ class Player(SessionSimulator):
         self.play(session_id, SessionCase.PASSED)
         self.store[session_id] = replace(self.store[session_id], place, word)
 
+    def kept(self, session_id):
+        return self.store[session_id]["films"]
+
     def deliver(self, session_id):
         body = json.dumps({"session": session_id, "id": self.store[session_id]["id"]}).encode()
         signed_at = f"{self.clock.now().timestamp():.0f}"
@@ -313,6 +316,7 @@ class SessionVendor(HttpReferenceSimulator):
             {
                 **{name: words[name] for name in ("id", "terms", "subject")},
                 "session": session_id,
+                "films": words.get("film", 0),
                 "link": f"{self.url}/go/{uuid4().hex}",
                 "status": "open",
                 "attempts": 0,
@@ -485,6 +489,8 @@ ROWS = (
     session("R54", "LogsItsSecret", "The secret of a webhook is logged with it.",
         sign_body=lambda me, ok, body: (
             LOG.debug("signed with %s", me.webhook_secret.reveal()), ok(body))[1]),
+    session("R54", "KeepsAFilm", "The vendor is asked to keep a film of each person.",
+        words_of=lambda me, ok, request: ok(request) | {"film": 1}),
     session("R54", "WritesReadingsDown", "Each reading is written to a file.",
         reading=lambda me, ok, body, request: (write(b"reading: 7"), ok(body, request))[1]),
     # R55

@@ -137,7 +137,7 @@ class Desk:
 
     def start(self, record: SessionRecord | None = None, **how: Any) -> fm.SessionResult:
         record = record or self.plan()
-        return self.sessions.start(record, **self._with(record), **how)
+        return self.sessions.start(record, **{**self._with(record), **how})
 
     def _with(self, record: SessionRecord) -> dict[str, Any]:
         """The reference and the options of a start."""
@@ -416,7 +416,7 @@ class SessionRules(Rules):
 
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
         """Link and token are in `way_in` alone, and of the person nothing is kept: in no record,
-        result, `raw`, event, log, error or file.
+        result, `raw`, event, log, error or file; nor by the vendor, unless it is asked for.
 
         Whoever has link or token is the person: a log with links is a heap of open doors.
         """
@@ -441,6 +441,9 @@ class SessionRules(Rules):
                 errors = [error for error in outcomes if isinstance(error, fm.FaceMatchError)]
                 where = f"the error where `{show_place(name)}` is missing"
                 seen += [(where, leaks.told_by(error)) for error in errors]
+            plain = desk.look(desk.start(options=None), Case.PASSED).record.session_id
+            pictures = desk.player.kept(str(plain))
+            assert not pictures, f"nobody asked for it, and {pictures} pictures are kept"
             after = desk.look(session, Case.PASSED)
             with bench.overhear(_tell_of_the_person):
                 later = try_out(desk.sessions.read, session.record)

@@ -249,6 +249,10 @@ class RekognitionSessions(MockSessions):
         yes="SUCCEEDED",
     )
 
+    def kept(self, session_id: str) -> int:
+        session = find(self._control.open_world, session_id)
+        return int((session.metadata or {})["audit_images"])
+
 
 _AZURE_API = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
 
@@ -307,3 +311,6 @@ class AzureSessions(MockSessions):
 
     def options(self, declared: type) -> Any:
         return declared(enable_session_image=True)
+
+    def kept(self, session_id: str) -> int:
+        return len(find(self._control.open_world, session_id).pictures)
