@@ -129,12 +129,10 @@ def _own_home(request, monkeypatch, _empty_home):
 
 @pytest.fixture
 def backend():
-    """A scripted backend."""
     return FakeBackend()
 
 
 @pytest.fixture
 def verifier(backend):
-    """A verifier over the scripted backend."""
     with FaceVerifier(backend) as opened:
         yield opened

@@ -7,13 +7,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import facematch_core as fm
-from facematch_azure import AzureBackend
-from facematch_compreface import ComprefaceBackend
-from facematch_deepvue import DeepvueBackend
-from facematch_didit import DiditBackend
-from facematch_local import LocalBackend
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
-from facematch_rekognition import RekognitionBackend
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
 SELFIE, DOCUMENT = (
@@ -31,40 +25,23 @@ def mock():
         yield server
 
 
-def settings(mock):
-    keys = {name: mock.of(name).live_key for name in PAID}
-    return {
-        "didit": {"api_key": keys["didit"]},
-        "deepvue": {
-            "client_id": mock.of("deepvue").client_id,
-            "client_secret": keys["deepvue"],
-            "confidence_scale": "percent",
-        },
-        "rekognition": {
-            "region": "eu-west-1",
-            "access_key_id": mock.of("rekognition").client_id,
-            "secret_access_key": keys["rekognition"],
-        },
-        "azure": {"api_key": keys["azure"]},
-        "compreface": {"api_key": keys["compreface"]},
-    }
-
-
-KINDS = {
-    "didit": DiditBackend,
-    "deepvue": DeepvueBackend,
-    "rekognition": RekognitionBackend,
-    "azure": AzureBackend,
-    "compreface": ComprefaceBackend,
-}
-
-
 @pytest.fixture
-def backends(mock):
-    opened = {
-        name: KINDS[name](**options, base_url=mock.url) for name, options in settings(mock).items()
+def opened(mock):
+    """Opens a verifier of a vendor at the mock, or of the engine."""
+    keys = {name: mock.of(name).live_key for name in PAID}
+    client = {"client_id": mock.of("deepvue").client_id, "client_secret": keys["deepvue"]}
+    aws = {"region": "eu-west-1", "access_key_id": mock.of("rekognition").client_id}
+    settings = {
+        **{name: {"api_key": keys[name]} for name in ("didit", "azure", "compreface")},
+        "deepvue": {**client, "confidence_scale": "percent"},
+        "rekognition": {**aws, "secret_access_key": keys["rekognition"]},
     }
-    return {**opened, "local": LocalBackend()}
+
+    def open_one(name, **more):
+        where = {} if name == "local" else {"base_url": mock.url}
+        return fm.open_verifier(name, **where, **settings.get(name, {}), **more)
+
+    return open_one
 
 
 def charges(mock):
@@ -72,8 +49,8 @@ def charges(mock):
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, backends, name):
-    with fm.FaceVerifier(backends[name]) as verifier:
+def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, opened, name):
+    with opened(name) as verifier:
         answers = [verifier.verify(P1, P1_AGAIN), verifier.verify(P1, P2)]
     assert [answer.decision for answer in answers] == [fm.Decision.MATCH, fm.Decision.NO_MATCH]
     assert all(answer.environment is fm.Environment.MOCK for answer in answers)
@@ -87,10 +64,10 @@ def throttle(mock, name):
     )
 
 
-def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, backends):
+def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, opened):
     for name in PAID:
         throttle(mock, name)
-    with fm.Failover([fm.FaceVerifier(backend) for backend in backends.values()]) as failover:
+    with fm.Failover([opened(name) for name in (*PAID, "local")]) as failover:
         result = failover.verify(SELFIE, DOCUMENT)
     assert (result.route.answered_by, result.is_match) == ("local", True)
     assert [skip.backend for skip in result.route.skipped] == list(PAID)
@@ -99,11 +76,10 @@ def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, backends):
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_a_wrong_key_is_no_outage(mock, backends, name):
+def test_a_wrong_key_is_no_outage(mock, opened, name):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
-    rest = [backend for other, backend in backends.items() if other not in (name, "local")]
     with (
-        fm.Failover([fm.FaceVerifier(backend) for backend in (backends[name], *rest)]) as failover,
+        fm.Failover([opened(each) for each in dict.fromkeys((name, *PAID))]) as failover,
         pytest.raises(fm.AuthenticationFailed) as caught,
     ):
         failover.verify(P1, P1_AGAIN)
@@ -112,11 +88,11 @@ def test_a_wrong_key_is_no_outage(mock, backends, name):
     assert set(charges(mock).values()) == {0}
 
 
-def test_a_second_step_that_fails_is_paid_and_asked_of_nobody_else(mock, backends):
+def test_a_second_step_that_fails_is_paid_and_asked_of_nobody_else(mock, opened):
     mock.of("azure").control.add_fault(
         Fault(path="/face/v1.2/verify", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
     )
-    members = [fm.FaceVerifier(backends[name]) for name in ("azure", "didit")]
+    members = [opened(name) for name in ("azure", "didit")]
     with fm.Failover(members) as failover, pytest.raises(fm.VendorError) as caught:
         failover.verify(P1, P1_AGAIN)
     assert caught.value.billing.charged is fm.Charged.YES
@@ -126,9 +102,9 @@ def test_a_second_step_that_fails_is_paid_and_asked_of_nobody_else(mock, backend
 
 
 @pytest.fixture
-def failover(backends):
-    with fm.Failover([fm.FaceVerifier(backends[name]) for name in ("didit", "deepvue")]) as opened:
-        yield opened
+def failover(opened):
+    with fm.Failover([opened(name) for name in ("didit", "deepvue")]) as both:
+        yield both
 
 
 def test_each_of_two_calls_is_paid_once_where_it_is_answered(mock, failover):
@@ -167,9 +143,9 @@ KEEP = {"retention": fm.Retention.KEEP, "rotate": True}
     [("InvalidImage", [webp(300), webp(301)], {}), ("Unsupported", [P1, P1_AGAIN], KEEP)],
 )
 def test_who_cannot_take_a_call_is_passed_over_before_anything_is_sent(
-    mock, backends, reason, pictures, options
+    mock, opened, reason, pictures, options
 ):
-    members = [fm.FaceVerifier(backends[name], fit_images=False) for name in ("deepvue", "didit")]
+    members = [opened(name, fit_images=False) for name in ("deepvue", "didit")]
     with fm.Failover(members) as failover:
         route = failover.verify(*pictures, **options).route
     assert (route.answered_by, route.skipped[0].reason) == ("didit", reason)

@@ -41,8 +41,6 @@ def anyio_backend(request):
 
 
 class Hold:
-    """A place where a thread waits until it may go on."""
-
     def __init__(self):
         self.reached, self.go_on = threading.Event(), threading.Event()
 

@@ -18,8 +18,6 @@ CANARY = "sk-canary-9d2e"
 
 @attrs.define(kw_only=True, eq=False)
 class Configured(FakeBackend):
-    """It has a setting of every type."""
-
     api_key: fm.Secret
     level: int = 1
     ratio: float = 0.5

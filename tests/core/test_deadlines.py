@@ -317,10 +317,12 @@ def test_an_engine_says_how_many_run_at_a_time():
     engine = Narrow()
     verifier = fm.FaceVerifier(engine)
     for _ in range(4):
-        with pytest.raises(fm.VendorUnavailable):
+        with pytest.raises(fm.VendorUnavailable) as caught:
             verifier.verify(A, B, deadline_s=0.1)
+        assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, False)
     assert engine.most == 2
     engine.release.set()
+    assert verifier.verify(A, B, deadline_s=20).is_match
 
 
 def test_a_byte_that_leaves_at_the_last_moment_has_left():

@@ -41,8 +41,6 @@ def test_what_a_signal_handler_raises_reaches_its_program_and_leaves_the_bill_op
 
 
 class Silent(FakeBackend):
-    """Does not say when it sends."""
-
     reports_sent = False
 
     def match(self, call):

@@ -28,7 +28,6 @@ def scored(value, **more):
 
 
 def verified(answer, backend=None, **more):
-    """The result of a call that its backend answers with `said`."""
     options = {name: more.pop(name) for name in ("threshold", "metadata") if name in more}
     backend = backend or FakeBackend(environment=more.pop("environment", PRODUCTION))
     backend.script = [answer]
@@ -36,7 +35,6 @@ def verified(answer, backend=None, **more):
 
 
 def called(**facts):
-    """The record of a call."""
     usual = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "kept": True}
     return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
 

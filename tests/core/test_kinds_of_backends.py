@@ -68,21 +68,6 @@ def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_
         fm.FaceVerifier(Engine(finds=refuse)).verify(A, B)
 
 
-def test_an_engine_ends_with_its_deadline_and_the_next_call_is_whole():
-    release = threading.Event()
-
-    def slow():
-        release.wait(20)
-        return Compared(score=1.0)
-
-    verifier = fm.FaceVerifier(Engine(finds=slow))
-    with pytest.raises(fm.VendorUnavailable) as caught:
-        verifier.verify(A, B, deadline_s=0.1)
-    assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, False)
-    release.set()
-    assert verifier.verify(A, B, deadline_s=20).decision is fm.Decision.NO_MATCH
-
-
 @attrs.frozen(kw_only=True)
 class Library(SdkBackend):
     """A vendor whose library sends by itself."""
@@ -132,8 +117,6 @@ class Echoing(Library):
 
 
 def raising(error):
-    """What a library does that raises this."""
-
     def fails(_):
         raise error
 
@@ -141,7 +124,6 @@ def raising(error):
 
 
 def ask_library(asks, knows=None, **options):
-    """The result of a call to a library that answers so, and whose errors are known so."""
     backend = Library(api_key=KEY, asks=asks, knows=knows)
     return fm.FaceVerifier(backend).verify(A, B, **options)
 
@@ -178,20 +160,6 @@ def test_of_a_library_that_hangs_no_more_threads_are_left_than_may_run_at_once()
     assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
     assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
     release.set()
-
-
-def test_a_library_whose_thread_cannot_be_started_is_not_asked_and_costs_nothing(monkeypatch):
-    calls, events = [], []
-    backend = Library(api_key=KEY, asks=calls.append)
-
-    def refuse(_thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    with pytest.raises(fm.VendorUnavailable) as caught:
-        fm.FaceVerifier(backend, on_event=events.append).verify(A, B, deadline_s=5)
-    assert (calls, caught.value.billing.charged) == ([], fm.Charged.NO)
-    assert events[-1].kind is fm.EventKind.REFUSED
 
 
 def test_of_what_a_library_raises_only_type_and_place_are_said():

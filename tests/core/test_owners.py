@@ -31,7 +31,6 @@ readers = pytest.mark.parametrize("read", [open_profile, read_key])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Of this user alone."""
     folder = tmp_path / "folder"
     folder.mkdir(mode=0o700)
     return folder

@@ -37,14 +37,12 @@ def test_a_paid_answer_from_elsewhere_can_be_looked_up_by_verifier_and_failover(
 
 
 def find_result(result):
-    """The records have it: with this result."""
     return lambda attempt: fm.Reconciliation(
         outcome=fm.Reconciled.FOUND, call=attempt, result=result, reason="There it is."
     )
 
 
 def outcome(which):
-    """The records do not have it."""
     return lambda attempt: fm.Reconciliation(outcome=which, call=attempt, reason="So it is.")
 
 
@@ -114,8 +112,6 @@ def test_events_carry_the_call_without_the_callers_reference():
 
 
 def broken_off(backend, retention):
-    """The events of a call that ends with Ctrl-C after its first byte."""
-
     def interrupt(_):
         raise KeyboardInterrupt
 
@@ -251,3 +247,13 @@ def about_another(attempt):
 def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
     with pytest.raises(fm.BackendUnavailable):
         fm.FaceVerifier(Records(says)).reconcile(attempt())
+
+
+@pytest.mark.parametrize(
+    "record",
+    [match_result(ids=fm.Ids(call="a-2")), match_result(), liveness_result(ids=fm.Ids(call="a-1"))],
+    ids=["another's", "nobody's", "another kind"],
+)
+def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
+    with pytest.raises(fm.InvalidRequest):
+        fm.judge(record, attempt())

@@ -45,7 +45,6 @@ def test_without_a_limit_nothing_is_ever_over(clock):
 
 @pytest.fixture
 def hold():
-    """Where work waits until the test lets it go on."""
     event = threading.Event()
     yield event
     event.set()

@@ -30,7 +30,6 @@ for name in ("fcntl", "resource", "grp", "termios", "tty", "pty", "readline", "s
 
 
 def python(code, folder, *options, **variables):
-    """A fresh Python, at home in a folder."""
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "HOME": str(folder)}
     return subprocess.run(
         [sys.executable, *options, "-c", code],

@@ -74,13 +74,11 @@ def steady(text):
 
 
 def same(shown, printed):
-    """Whether a page shows what was printed."""
     parts = re.split(r"^\.\.\.$", steady(shown), flags=re.MULTILINE)
     return re.fullmatch(".*".join(map(re.escape, parts)), steady(printed), re.DOTALL) is not None
 
 
 def process(*words):
-    """What a program prints, and what it ends with."""
     inherited = {name: value for name, value in os.environ.items() if name[:7] != "PYTEST_"}
     env = inherited | {"COLUMNS": "100"}
     ran = subprocess.run(words, env=env, capture_output=True, text=True, check=False)

@@ -35,13 +35,11 @@ CALLS_ASKED = {
 
 
 def opened(vendor, mock):
-    """A verifier of a vendor, whom a mock plays."""
     key, more = CALLS_ASKED[vendor]
     return open_verifier(vendor.lower(), base_url=mock.url, **{key: mock.live_key}, **more)
 
 
 def matrix(title, outcomes):
-    """What was found of each case and vendor, as a table."""
     cases = dict.fromkeys(case for case, _ in outcomes)
     outcomes = [cells(case, *(outcomes[case, vendor] for vendor in CALLS_ASKED)) for case in cases]
     return "\n".join([cells(title, *CALLS_ASKED), "|" + "---|" * (1 + len(CALLS_ASKED)), *outcomes])
@@ -51,7 +49,6 @@ DOWN = {"kind": "json", "body": {"detail": "Down."}}
 
 
 def statuses(*those, kind="status", **more):
-    """A fault for each status."""
     return [{"kind": kind, "status": status} | more for status in those]
 
 

@@ -63,7 +63,6 @@ SHOWN = [
 
 
 def source_of(text, name):
-    """The lines of a function or a class at the top of a module, with its decorators."""
     (node,) = (node for node in ast.parse(text).body if getattr(node, "name", None) == name)
     first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
     return "".join(text.splitlines(keepends=True)[first - 1 : node.end_lineno])
@@ -152,7 +151,6 @@ def test_links_and_pictures_lead_to_files_that_exist(page):
 
 
 def built(folder, *options):
-    """What `mkdocs build --strict --quiet` does."""
     pytest.importorskip("mkdocs")
     return subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", *options],
@@ -164,7 +162,6 @@ def built(folder, *options):
 
 
 def searched(site):
-    """The pages that the search of a site finds."""
     index = json.loads((site / "search" / "search_index.json").read_text())
     return {entry["location"].partition("#")[0] for entry in index["docs"]}
 

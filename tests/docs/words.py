@@ -51,7 +51,6 @@ def prose(path, text):
 
 
 def findings(path, text, words, allowed=()):
-    """What is wrong in a file: a line for each word."""
     free = {
         word
         for entry in allowed
@@ -116,7 +115,6 @@ def name_findings(path, text, names):
 
 
 def files(patterns):
-    """Path and text of the files of the repository that readers meet."""
     listed = subprocess.run(
         ["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -64,7 +64,6 @@ class Installed:
         return done.stdout
 
     def script(self, text, **more):
-        """What a script prints as JSON."""
         return json.loads(self.python("-c", text, **more))
 
 
@@ -73,7 +72,6 @@ OF_TESTS = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 @pytest.fixture(scope="module")
 def install(tmp_path_factory):
-    """Builds and installs a plug-in once."""
     copies = {}
 
     def of(name):

@@ -37,7 +37,6 @@ OTHER_ENDINGS = {".toml", ".tsv", ".txt", ".csv", ".mjs", ".js", ".css", ".html"
 
 
 def room_of(path):
-    """The room of a path; None if it is in none."""
     return next(
         (
             room
@@ -147,7 +146,6 @@ def count_commands():
 
 
 def measure(root):
-    """Every number of the budget, by what it counts."""
     listed = subprocess.run(["git", "ls-files"], cwd=root, capture_output=True, check=True)
     paths = listed.stdout.decode().splitlines()
     arrows = read_arrows(root / "facematch_core")
@@ -164,7 +162,6 @@ def measure(root):
 
 
 def complaints(numbers, budget):
-    """What is above the budget, a sentence each."""
     for name in sorted(numbers.keys() | budget.keys()):
         number, most = numbers.get(name, 0), budget.get(name, 0)
         if number > most:

@@ -18,7 +18,6 @@ BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
 
 
 def match_call(**more):
-    """Two pictures to compare, as a backend is handed them."""
     return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
 
 

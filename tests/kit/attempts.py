@@ -25,7 +25,6 @@ BUDGET_KEY = budget_key()
 
 
 def new_record(**changes):
-    """A call that nobody has made."""
     facts = {"id": f"attempt-{next(_numbers)}", "operation": Operation.MATCH, "backend": "fake"}
     return CallRecord(**{**facts, "started_at": NOW, "kept": False} | changes)
 
@@ -41,7 +40,6 @@ def new_attempt(number=1, paid=True, environment=Environment.PRODUCTION, **chang
 
 
 def ending(billed=Charged.YES, error=None):
-    """How a try ended."""
     return Outcome(charged=billed, sent=True, error=error, answered=error is None, was_asked=True)
 
 
@@ -52,5 +50,4 @@ def sums(store, key=BUDGET_KEY):
 
 
 def later(**step):
-    """A time after `NOW`."""
     return NOW + dt.timedelta(**step)

@@ -60,14 +60,12 @@ READING_WITH_VERIFY = _answer(succeeded(2, _COMPARED), _FAILED, verifyReferences
 
 
 def with_attempts(*attempts, status="NotStarted"):
-    """The reading of a session that compares, with other attempts."""
     answer = copy.deepcopy(READING_WITH_VERIFY)
     answer["status"], answer["results"]["attempts"] = status, [*attempts]
     return answer
 
 
 def attempt(number, word="realface", confidence=0.9, identical=True, **more):
-    """An attempt that has a result."""
     compared = {"matchConfidence": confidence, "isIdentical": identical}
     return succeeded(
         number, {**_COMPARED, "livenessDecision": word, "verifyResult": compared, **more}

@@ -36,7 +36,6 @@ SENT = ImageLimits(formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}), max_b
 
 @functools.cache
 def probe():
-    """A TIFF, which is never sent as it is, with a description."""
     tags = Pillow.Exif()
     tags[270] = HIDDEN
     with Pillow.open(io.BytesIO(noise(7, (SIDE_PX, SIDE_PX)).data)) as opened:
@@ -48,7 +47,6 @@ def probe():
 
 @functools.cache
 def reference():
-    """A PNG with a text in it."""
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", HIDDEN)
     with Pillow.open(io.BytesIO(noise(8, (SIDE_PX, SIDE_PX)).data)) as opened:
@@ -70,7 +68,6 @@ def pieces(limits=SENT):
 
 
 def canaries(limits=SENT):
-    """Every canary of a call by name, as pieces of bytes."""
     words = {
         "API key": API_KEY,
         "client id": CLIENT_ID,

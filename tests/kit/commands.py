@@ -54,7 +54,6 @@ def configured(tmp_path, monkeypatch):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Two small pictures, selfie.jpg and id.jpg, in the current folder."""
     (tmp_path / "selfie.jpg").write_bytes(picture((200, 150, 120)).data)
     (tmp_path / "id.jpg").write_bytes(picture((90, 120, 160)).data)
     return "selfie.jpg", "id.jpg"
@@ -74,8 +73,6 @@ def run():
 
 @pytest.fixture
 def run_json(run):
-    """Run a command with --json; answers exit code and document."""
-
     def invoke(*words):
         answer = run(*words, "--json")
         return answer.exit_code, json.loads(answer.stdout)
@@ -133,8 +130,6 @@ def screens(request, run, tmp_path):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """Somebody who can be asked."""
-
     class Attended:
         stdin = SimpleNamespace(isatty=lambda: True)
 

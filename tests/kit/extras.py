@@ -90,7 +90,6 @@ class Failed(Exception):
 
 
 def run(*command, code=0, **options):
-    """What a command prints that has to end with this code."""
     done = subprocess.run(
         [str(part) for part in command],
         stdout=subprocess.PIPE,
@@ -107,7 +106,6 @@ def run(*command, code=0, **options):
 
 
 def program(environment, name):
-    """A program of a virtual environment, on Windows too."""
     path = shutil.which(name, path=environment / ("Scripts" if os.name == "nt" else "bin"))
     if path is None:
         raise Failed(f"{name} was not installed")
@@ -157,7 +155,6 @@ def install(python, environment, what):
 
 
 def main():
-    """Try every extra, and say of each how it went."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--python", default=sys.executable, help="the Python to try it with")

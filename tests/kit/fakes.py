@@ -20,7 +20,6 @@ SCALE = "fake/v1"
 
 @functools.cache
 def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
-    """A small valid picture."""
     buffer = io.BytesIO()
     PillowImage.new("RGB", size, colour).save(buffer, kind)
     return fm.Image.from_bytes(buffer.getvalue())
@@ -28,8 +27,6 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
 
 @attrs.frozen
 class FakeOptions:
-    """Options of the scripted backend."""
-
     level: int = 1
 
 
@@ -105,12 +102,10 @@ class FakeBackend(Backend):
 
 
 def match_result(decision=fm.Decision.MATCH, **fields):
-    """A result as a backend would hand it over."""
     return fm.MatchResult(decision=decision, backend="fake", **fields)
 
 
 def liveness_result(decision=fm.LivenessDecision.LIVE, **fields):
-    """A liveness result as a backend would hand it over."""
     return fm.LivenessResult(decision=decision, backend="fake", **fields)
 
 

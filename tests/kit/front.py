@@ -96,8 +96,6 @@ class MockAdapter(HTTPAdapter):
 
 
 class _Call:
-    """One call that waits for its answer."""
-
     def __init__(
         self, sent: requests.PreparedRequest, timeout: Any, sleep: Callable[[float], None]
     ) -> None:

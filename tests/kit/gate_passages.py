@@ -34,7 +34,6 @@ def failed(error, *, sent=True, was_asked=True):
 
 
 def refused_later(error):
-    """By a later policy."""
     return failed(error, sent=False, was_asked=False)
 
 

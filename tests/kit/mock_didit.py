@@ -118,7 +118,6 @@ def multipart(fields=(), files=()):
 def didit_request(
     path=MATCH_PATH, body=b"", content_type=None, *, method="POST", key="mock-live-key", **more
 ):
-    """A request; `more` are further headers."""
     headers = [("Host", more.pop("host", "127.0.0.1:8080"))]
     if key is not None:
         headers.append(("x-api-key", key))

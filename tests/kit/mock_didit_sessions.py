@@ -65,7 +65,6 @@ def arming(number, scenario="approve", token=None):
 
 
 def on(number, verb="decision", body=None, query="", **more):
-    """A step on the session of that number: ``/v3/session/{id}/{verb}/``."""
     return lambda engine: engine.handle(
         session_request(f"/v3/session/{nth(engine, number)}/{verb}/{query}", body, **more)
     )

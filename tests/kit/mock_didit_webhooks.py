@@ -44,7 +44,6 @@ def with_one_due():
 
 
 def letters_of(world):
-    """The deliveries of a world, with headers and bodies."""
     webhooks = control_of(world).webhooks
     return [webhooks.delivery(delivery.id) for delivery in webhooks.deliveries()]
 

@@ -115,7 +115,6 @@ def signed_start(**body):
 
 
 def reading(number):
-    """A step that asks for the results of the session of that number."""
     return lambda engine: engine.handle(
         signed_request(
             {"SessionId": engine.world.sessions.all()[number - 1].id},

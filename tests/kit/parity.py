@@ -7,7 +7,6 @@ PICTURES = ("--same", "anna-one.png", "anna-two.png", "--other", "berta.png")
 
 
 def change(vendor, values, alter):
-    """Let a vendor's mock behave so."""
     table = vendor.claims._table  # noqa: SLF001 - nobody but a test changes claims of a mock that runs
     for key, value in values.items():
         table[key] = (value, table[key][1])

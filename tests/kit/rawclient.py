@@ -43,7 +43,6 @@ class RawClient:
         self.sock.sendall(data)
 
     def half_close(self) -> None:
-        """Send a FIN; reading goes on."""
         self.sock.shutdown(socket.SHUT_WR)
 
     def head(self) -> bytes:
@@ -101,5 +100,4 @@ def raw_request(
 
 
 def chunked(*pieces: bytes) -> bytes:
-    """A body in chunks, one for each piece that is not empty."""
     return b"".join(b"%x\r\n%b\r\n" % (len(p), p) for p in pieces if p) + b"0\r\n\r\n"

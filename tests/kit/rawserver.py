@@ -3,23 +3,13 @@
 Each connection runs a script, a sequence of steps; the first connection runs the first script, and
 so on, and the last script serves every further connection::
 
-    with RawServer([read_request, send(answer(200, b"{}"))]) as server:
+    with RawServer([read_request, send(http_reply(200, b"{}"))]) as server:
         requests.get(server.url)
     assert server.requests[0].startswith(b"GET / ")
 
 A step is a function of the `Connection`; write further ones in the test where they are needed.
 After its last step a connection is closed in good order (FIN). Steps end early, without an error,
-when the client goes away or the server is closed; nothing ever sleeps without a reason, so a
-server closes at once.
-
-Steps
-    `read_request`, `read(n)`, `read_to_end`     take bytes in; they are kept in `received`
-    `send(data)`, `dribble(data, every_s)`       give bytes
-    `reset`, `close`                             RST, or FIN
-    `hold`                                       keep it open until the client or the server ends it
-    `start_tls(context)`                         go on over TLS (after a proxy's CONNECT, say)
-
-`refused()` gives a port at which nothing listens. `answer(...)` writes a whole HTTP answer.
+when the client goes away or the server is closed; nothing sleeps without a reason.
 """
 
 from __future__ import annotations
@@ -61,7 +51,6 @@ class Connection:
         self._taken = 0
 
     def take(self, size: int) -> bytes:
-        """Up to `size` bytes, at least one."""
         try:
             data = self.sock.recv(size)
         except OSError:
@@ -72,7 +61,6 @@ class Connection:
         return data
 
     def give(self, data: bytes) -> None:
-        """Send all of `data`."""
         try:
             self.sock.sendall(data)
         except OSError:
@@ -132,19 +120,16 @@ class RawServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT/``, or ``https://localhost:PORT/``."""
         if self.tls is not None:
             return f"https://localhost:{self.port}/"
         return f"http://127.0.0.1:{self.port}/"
 
     @property
     def received(self) -> bytes:
-        """Every byte of every connection, one connection after the other."""
         return b"".join(c.received for c in self.connections)
 
     @property
     def requests(self) -> list[bytes]:
-        """Every whole request, connection by connection."""
         return [request for c in self.connections for request in c.requests]
 
     def __enter__(self) -> Self:
@@ -183,13 +168,10 @@ class RawServer:
 
 
 def read_request(connection: Connection) -> None:
-    """Take in one whole request."""
     connection.take_request()
 
 
 def read_bytes(size: int) -> Step:
-    """Take in exactly `size` bytes."""
-
     def step(connection: Connection) -> None:
         missing = size
         while missing:
@@ -199,20 +181,16 @@ def read_bytes(size: int) -> Step:
 
 
 def read_to_end(connection: Connection) -> None:
-    """Take in everything until the client closes its side."""
     with contextlib.suppress(ClientGone):
         while True:
             connection.take(65536)
 
 
 def send(data: bytes) -> Step:
-    """Give `data` at once."""
     return lambda connection: connection.give(data)
 
 
 def dribble(data: bytes, every_s: float) -> Step:
-    """Give `data` byte by byte, one per `every_s` seconds."""
-
     def step(connection: Connection) -> None:
         for byte in data:
             connection.give(bytes([byte]))

@@ -69,7 +69,6 @@ def encoded(picture, form, **options):
 
 
 def exif(orientation):
-    """An EXIF block with one orientation and several secrets."""
     block = PIL.Image.Exif()
     block[PIL.ExifTags.Base.Orientation] = orientation
     block[PIL.ExifTags.Base.Make] = CANARY.decode()
@@ -155,7 +154,6 @@ SMALL_FILES = {
 
 @st.composite
 def pictures(draw, modes=("RGB", "L", "RGBA", "LA", "P", "1", "CMYK")):
-    """A picture of Pillow with any small size and reproducible noise."""
     mode = draw(st.sampled_from(modes))
     size = draw(st.integers(1, 64)), draw(st.integers(1, 64))
     # Not effect_noise: it cannot be repeated.

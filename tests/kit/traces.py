@@ -62,12 +62,10 @@ def of_log(records):
 
 
 def of_objects(*objects):
-    """What a debugger or a log would show of what is open."""
     return {"objects": repr(objects)}
 
 
 def of_text(place, text):
-    """A file, an output or a document, as it stands."""
     return {place: text.encode(errors="surrogateescape") if isinstance(text, str) else text}
 
 

@@ -14,6 +14,7 @@ class WatchedVendor:
 
     Attributes:
         name: Of the backend and of the mock.
+        kind: Of the backend.
         keys: What it gets of ours.
         paths: What the paths of its paid calls begin with.
         keeps: Whether it can be asked to keep a call.
@@ -21,25 +22,23 @@ class WatchedVendor:
     """
 
     name: str
+    kind: type
     keys: dict
     paths: tuple
     keeps: bool
     too_much: dict
 
     def backend(self, url, **more):
-        """Its backend."""
-        kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
-        return kinds[self.name](**self.keys, base_url=url, **more)
+        return self.kind(**self.keys, base_url=url, **more)
 
     def limits(self):
-        """What pictures are fitted to."""
-        kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
-        return kinds[self.name].capabilities.image_limits
+        return self.kind.capabilities.image_limits
 
 
 VENDORS = {
     "didit": WatchedVendor(
         name="didit",
+        kind=DiditBackend,
         keys={"api_key": canaries.API_KEY},
         paths=("/v3/face-match/", "/v3/passive-liveness/"),
         keeps=True,
@@ -47,6 +46,7 @@ VENDORS = {
     ),
     "deepvue": WatchedVendor(
         name="deepvue",
+        kind=DeepvueBackend,
         keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
         paths=("/v1/facematch", "/v1/liveness-check"),
         keeps=False,

@@ -57,7 +57,6 @@ class Story:
             raise
 
     def script(self):
-        """A program that does the same."""
         arguments = ", ".join(
             f"{key}={value!r}" for key, value in self.arguments.items() if key != "store"
         )

@@ -54,7 +54,6 @@ def in_threads(work):
 
 
 def spend(verifier):
-    """Make calls until there is certainly no room for another one."""
     while True:
         try:
             verifier.verify(PROBE, REFERENCE)

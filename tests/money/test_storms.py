@@ -191,7 +191,6 @@ class Storm:
             self.latest_s = max(self.latest_s, late_s)
 
     def abandon(self):
-        """A run that nobody holds any more, in a cycle; or one that is closed."""
         verifier = self.dice.choice(self.verifiers)
         run = verifier.verify_many([(A, B)] * 20, max_workers=4, deadline_s=0.5, stop_on=())
         for _, _outcome in zip(range(self.dice.randrange(4)), run, strict=False):

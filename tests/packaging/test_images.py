@@ -26,10 +26,6 @@ def last(path, word):
     return [rest for name, rest in instructions(path) if name == word][-1]
 
 
-def variables(path):
-    return dict(pair.split("=", 1) for pair in last(path, "ENV").split())
-
-
 @pytest.fixture(scope="module")
 def services():
     return yaml.safe_load((COMPOSE / "compose.yaml").read_text("utf-8"))["services"]
@@ -67,24 +63,6 @@ def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
     assert not any({"ports", "network_mode"} & set(service) for service in services.values())
     token = services["mock"]["environment"]["FACEMATCH_MOCK_CONTROL_TOKEN"]
     assert services["tests"]["environment"]["MOCK_TOKEN"] == token
-
-
-def test_the_variables_are_options_of_the_mock(services, monkeypatch):
-    environment = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
-    environment = {
-        name: text for name, text in environment.items() if name.startswith("FACEMATCH_MOCK_")
-    }
-    for name, text in environment.items():
-        monkeypatch.setenv(name, text)
-    params = command.make_context("mock", []).params
-    read = {name: params[name[15:].lower()] for name in environment}
-    assert read == {
-        "FACEMATCH_MOCK_HOST": "0.0.0.0",
-        "FACEMATCH_MOCK_PORT": 8080,
-        "FACEMATCH_MOCK_VENDOR": ("didit",),
-        "FACEMATCH_MOCK_CONTROL_TOKEN": "only-for-these-tests",
-    }
-    assert params["no_control"] is False
 
 
 @pytest.mark.parametrize(

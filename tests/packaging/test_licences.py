@@ -29,7 +29,6 @@ IN_SPDX = {
 
 
 def listed():
-    """What NOTICE says: the licence of each package, by extra."""
     table = {}
     part = (ROOT / "NOTICE").read_text("utf-8").partition("Dependencies.")[2]
     for extra, lines in re.findall(

@@ -15,7 +15,6 @@ def _drawn():
 
 @pytest.fixture(params=watched.VENDORS.values(), ids=watched.VENDORS)
 def each_vendor(request):
-    """Each of the vendors."""
     return request.param
 
 

@@ -16,8 +16,6 @@ from facematch_core import Environment, FaceVerifier, Image, ImageFormat, Secret
 from facematch_core.backend import ImageLimits
 from facematch_core.http import transport
 from facematch_core.testing import find_leaks
-from facematch_deepvue import DeepvueBackend
-from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, Stage
 from facematch_mock_server.world.faults import POSSIBLE
 
@@ -87,7 +85,6 @@ def test_a_backend_gets_pictures_without_what_was_written_into_them(name, writte
 
 
 def pictures_of(call):
-    """The one or two that a backend is handed."""
     return [image for image in (call.probe, getattr(call, "reference", None)) if image]
 
 
@@ -205,7 +202,6 @@ def test_a_vendor_that_repeats_the_token(world, watch_call, status):
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)
 def test_a_port_where_nobody_listens(ask, vendor):
-    """A closed port."""
     with closed_port() as port:
         ended, leaks = ask(vendor, url=f"http://127.0.0.1:{port}")
     assert type(ended) is errors.VendorUnavailable
@@ -225,9 +221,8 @@ def test_a_port_where_nobody_listens(ask, vendor):
 )
 def test_a_refused_setting(vendor, settings):
     """What it says and carries, also where somebody put the key into the wrong place."""
-    kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
     with pytest.raises(errors.ConfigurationError) as caught:
-        kinds[vendor](**VENDORS[vendor].keys | settings)
+        VENDORS[vendor].kind(**VENDORS[vendor].keys | settings)
     texts = traces.of_error(caught.value)
     # A constructor that was given a key as plain text has it in its frame, as its caller has.
     assert texts.pop("error, frames")
@@ -245,10 +240,9 @@ def test_a_refused_setting(vendor, settings):
 )
 def test_a_refused_setting_beside_a_secret(vendor, settings):
     """A key that was given as a `Secret` is not in the frames, either."""
-    kinds = {"didit": DiditBackend, "deepvue": DeepvueBackend}
     keys = {name: Secret(text) for name, text in VENDORS[vendor].keys.items()}
     with pytest.raises(errors.ConfigurationError) as caught:
-        kinds[vendor](**keys | settings)
+        VENDORS[vendor].kind(**keys | settings)
     assert hits(traces.of_error(caught.value)) == {}
 
 

@@ -17,7 +17,6 @@ pytest.importorskip("sqlalchemy")
 
 @pytest.fixture
 def store(tmp_path, at_end):
-    """A store of attempts, and the file that it is in."""
     path = tmp_path / "attempts.sqlite3"
     opened = SqlStore(f"sqlite:///{path}")
     at_end.callback(opened.close)
@@ -25,7 +24,6 @@ def store(tmp_path, at_end):
 
 
 def fault(vendor, *, times=None, status=503, kind=Kind.JSON):
-    """An outage in the words of a careless vendor."""
     body = echo(vendor) if kind is Kind.JSON else None
     path = vendor.paths[0]
     return Fault(stage=Stage.ANSWER, kind=kind, status=status, times=times, body=body, path=path)

@@ -16,7 +16,6 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture(scope="module")
 def recipes():
-    """The classes of the page, by name."""
     space = {}
     for block in BLOCK.findall(PAGE.read_text()):
         if re.search(r"^class ", block, re.MULTILINE):

@@ -45,7 +45,6 @@ def folder(world, tmp_path, monkeypatch):
 
 
 def run(*words):
-    """What a command prints, and its exit code."""
     answer = CliRunner().invoke(facematch, list(words))
     assert answer.exception is None or isinstance(answer.exception, SystemExit)
     return traces.of_text(words[0], answer.output), answer.exit_code

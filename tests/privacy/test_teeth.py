@@ -62,7 +62,6 @@ def raised(step):
 
 
 def record(message, *arguments, exc_info=None, **more):
-    """What a logger would make of it."""
     log_record = logging.LogRecord("urllib3", 10, "x.py", 1, message, arguments, exc_info)
     vars(log_record).update(more)
     return traces.of_log([log_record])
@@ -91,7 +90,6 @@ def as_bytes(text):
 
 
 def row(value):
-    """A row of a database."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.sqlite3"
         with contextlib.closing(sqlite3.connect(path)) as database:

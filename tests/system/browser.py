@@ -164,7 +164,6 @@ class Browser:
         return [event["params"] for event in self.events if event.get("method") in kinds]
 
     def requests(self):
-        """The addresses that were asked for since the page was opened."""
         return [
             event["params"]["request"]["url"]
             for event in self.events

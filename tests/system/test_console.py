@@ -27,7 +27,6 @@ def mock():
 
 
 def match(mock, probe=P1, reference=P1, **fields):
-    """A comparison, as any client makes it."""
     return requests.post(
         f"{mock.url}/v3/face-match/",
         headers={"x-api-key": mock.live_key},
@@ -38,7 +37,6 @@ def match(mock, probe=P1, reference=P1, **fields):
 
 
 def show(browser, mock, view="calls", **window):
-    """Open a view, and wait until it is there."""
     # First elsewhere: another fragment of the same address would load nothing.
     browser.open("about:blank")
     browser.open(f"{mock.url}/#{view}" if view else f"{mock.url}/", **window)
@@ -47,7 +45,6 @@ def show(browser, mock, view="calls", **window):
 
 
 def click(browser, words, within="main"):
-    """Click the one button that says this."""
     buttons = f"[...document.querySelectorAll('{within} button')].filter(e => e.checkVisibility()"
     buttons += f" && e.textContent == {json.dumps(words)})"
     browser.wait(f"{buttons}.length == 1")
@@ -55,7 +52,6 @@ def click(browser, words, within="main"):
 
 
 def quiet(browser, mock):
-    """No message, and no request but to this server."""
     assert browser.messages() == []
     foreign = [u for u in browser.requests() if not u.startswith((mock.url, "data:", "blob:"))]
     assert foreign == []

@@ -66,7 +66,6 @@ def tell(sdk, mock):
 
 
 def kept(mock, *, card="p1-again"):
-    """A comparison that is kept; the id of its session."""
     pictures = (("user_image", card), ("ref_image", "p1"))
     answer = requests.post(
         mock.url + MATCH,

@@ -73,7 +73,6 @@ def start(environment, wheel, tmp_path, ports):
 
 
 def ended(process):
-    """The exit code of a process that ends by itself."""
     process.communicate(timeout=PATIENCE_S)
     return process.returncode
 

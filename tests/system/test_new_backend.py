@@ -25,7 +25,6 @@ class Lab:
         self.installed = Path(environment.python(code, cwd=folder).strip())
 
     def card(self):
-        """Exit code and card of `facematch conformance`."""
         done = subprocess.run(
             [self.environment.bin / "facematch", "conformance", NAME, "--json"],
             cwd=self.folder,

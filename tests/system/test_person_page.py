@@ -47,7 +47,6 @@ def other_mock(request):
 
 
 def play(browser, step):
-    """Press a key, or the button with these words."""
     if " " not in step:
         return browser.press(step)
     for _ in range(30):

@@ -48,7 +48,6 @@ INSTEAD = ("postgres", "nobody")
 
 
 def find(program):
-    """The path of a program of the server; None if it is not installed."""
     by_version = sorted(DEBIAN.glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
     return str(by_version[-1]) if by_version else shutil.which(program)
 
@@ -92,7 +91,6 @@ class Server:
 
     @property
     def user(self):
-        """Who runs it."""
         return getpass.getuser() if self._user is None else self._user.pw_name
 
     def start(self):
@@ -124,7 +122,6 @@ class Server:
         return [server, *map(int, children)]
 
     def address(self, database="postgres"):
-        """For SQLAlchemy."""
         return f"postgresql+psycopg://facematch@/{database}?host={self.folder}"
 
     def new_database(self, more=""):
@@ -141,7 +138,6 @@ class Server:
 
 @contextlib.contextmanager
 def running_server():
-    """A server that runs."""
     # A name that is short: the path of a socket has about a hundred letters at most.
     folder = Path(tempfile.mkdtemp(prefix="fm-pg-", dir="/tmp"))
     try:

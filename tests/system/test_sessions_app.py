@@ -98,7 +98,6 @@ class Person:
         return self.links[-1]
 
     def play(self, words, card="p1"):
-        """Press a button of the vendor's page, which leads back."""
         button = f"[...document.querySelectorAll('button')].find(x => x.textContent == {words!r})"
         self.browser.value(f"document.querySelector('[value={card}]').click(); {button}.click()")
         self.browser.wait(f"location.origin == {self.service.origin!r} && document.body")

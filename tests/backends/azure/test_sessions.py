@@ -321,7 +321,6 @@ def sessions(connect):
 
 @pytest.fixture
 def alone(connect):
-    """Sessions that compare nobody."""
     return connect(expects=["liveness"])
 
 

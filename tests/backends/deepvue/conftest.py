@@ -90,8 +90,6 @@ def deepvue():
 
 @pytest.fixture
 def open_backend(deepvue, clock, at_end):
-    """Opens backends that ask `deepvue`."""
-
     def open_it(**settings):
         keys = {"client_id": deepvue.client_id, "client_secret": CLIENT_SECRET}
         backend = DeepvueBackend(**keys | settings)

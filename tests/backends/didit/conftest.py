@@ -68,8 +68,6 @@ def parsed(backend, make_call):
 
 @pytest.fixture
 def canned(at_end):
-    """A backend whose every call is answered with one reply, and what answers it."""
-
     def open_backend(*answer, **settings):
         backend, script = (
             DiditBackend(**{"api_key": KEY} | settings),

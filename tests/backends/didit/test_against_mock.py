@@ -17,7 +17,6 @@ KEEP = {"retention": fm.Retention.KEEP}
 
 
 def card(name):
-    """A ready card as the library takes pictures."""
     return fm.Image.from_bytes(SHEET[name].data)
 
 
@@ -44,7 +43,6 @@ def open_mock(mock, at_end):
 
 @pytest.fixture
 def world(open_mock):
-    """A verifier and an account of one key."""
     verifier = open_mock()
     with contextlib.closing(DiditAccount.of(verifier.backend)) as account:
         yield verifier, account

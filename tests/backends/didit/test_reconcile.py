@@ -247,8 +247,6 @@ def test_a_refusal_of_the_records_is_raised_and_free(refusal, error):
 
 
 class Slow(Records):
-    """Each answer takes a second."""
-
     def __init__(self, clock, *sessions):
         super().__init__(*sessions)
         self.clock = clock

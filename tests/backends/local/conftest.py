@@ -37,7 +37,6 @@ def engine(backend):
 
 @pytest.fixture(scope="session")
 def photographs():
-    """The sample photographs by name, as bytes."""
     paths = sorted((ROOT / "docs" / "photographs").glob("*.jpg"))
     if not paths:
         pytest.skip("the sample photographs are not part of this copy of the project")
@@ -46,5 +45,4 @@ def photographs():
 
 @pytest.fixture(scope="session")
 def seen(engine, photographs):
-    """What the engine finds in each."""
     return {name: engine.look(data) for name, data in photographs.items()}

@@ -190,7 +190,6 @@ def expected_outcome(vendor, setting, case):
 
 
 def call_once(verifier, events=(), *, liveness=False):
-    """One call: its result or its error."""
     try:
         if liveness:
             return verifier.check_liveness(picture())
@@ -219,8 +218,6 @@ def all_outcomes():
 
 
 class FaultClient:
-    """One client, which asks `vendor` first, and the two vendors' books."""
-
     def __init__(self, world, vendor, gates=(), *, liveness=False):
         self.world = world
         self.order = (vendor, *(other for other in PAID if other != vendor))

@@ -32,8 +32,6 @@ LOGIN = "/v1/authorize"
 
 
 class WorldClock:
-    """The client's clock, which is the mock's."""
-
     def __init__(self, world):
         self._world = world
         self._start = world.now()

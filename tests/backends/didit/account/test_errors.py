@@ -53,7 +53,6 @@ def call_of(name):
 
 
 def unknown(call, account, advice):
-    """The error of a call of which nobody knows whether it was done."""
     error = caught(call, account)
     assert type(error) is fm.OutcomeUnknown
     assert (error.billing.charged, error.reconcilable) == (fm.Charged.NO, False)

@@ -37,7 +37,6 @@ STARTED, DECISION = (
 
 
 def row(**changes):
-    """A session as a list has it."""
     names = ("session_id", "session_number", "session_kind", "status", "vendor_data", "created_at")
     shown = {name: DECISION[name] for name in names}
     return {**shown, "features": [{"feature": "LIVENESS", "status": "Approved"}], **changes}

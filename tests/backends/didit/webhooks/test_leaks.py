@@ -32,8 +32,6 @@ class Broken:
 
 
 class Headers(dict):
-    """Fails when it is read."""
-
     def items(self):
         raise RuntimeError("no items")
 
