@@ -50,6 +50,37 @@ def moto(_answer):
     return server.get_host_and_port()[1]
 
 
+def wiremock(answer):
+    """WireMock without its journal: a static JSON answer; WIREMOCK names its standalone jar."""
+    import os
+    import shlex
+    import socket
+    import subprocess
+    import tempfile
+    import time
+    from pathlib import Path
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    root = Path(tempfile.mkdtemp())
+    (root / "mappings").mkdir()
+    request = '{"method": "POST", "urlPath": "/v3/face-match/"}'
+    mapping = f'{{"request": {request}, "response": {{"jsonBody": {answer}}}}}'
+    (root / "mappings" / "face-match.json").write_text(mapping)
+    words = ["java", "-jar", os.environ["WIREMOCK"], "--port", str(port)]
+    words += ["--no-request-journal", "--use-chunked-encoding", "never", "--root-dir", str(root)]
+    java = shlex.join(words)
+    # It ends with whoever holds the other end of this standard input.
+    subprocess.Popen(["sh", "-c", f"{java} >&2 & cat >&2; kill $!; rm -r {shlex.quote(str(root))}"])
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return port
+
+
 def floor(body):
     """Reads and throws away, answers the same bytes: what the driver itself can reach."""
     import asyncio
@@ -85,6 +116,7 @@ SERVERS = {
     "ours, no limit": ours_without_limit,
     "pytest-httpserver": pytest_httpserver,
     "moto": moto,
+    "wiremock": wiremock,
     "floor": floor,
 }
 

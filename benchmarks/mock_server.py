@@ -1,4 +1,4 @@
-"""How fast the mock server is, beside pytest-httpserver and moto's server, in one run.
+"""How fast the mock server is, beside pytest-httpserver, moto's server and WireMock, in one run.
 
     python benchmarks/mock_server.py [--peers PYTHON] [--rounds N] [--long]
 
@@ -10,6 +10,9 @@ all of them. Medians over the rounds; only ratios carry over to other machines.
 
 - *floor* reads and throws away what comes: what the driver itself can reach.
 - *pytest-httpserver* gives a static JSON answer and reads no form.
+- *wiremock* gives a static JSON answer, too, and keeps no journal. It needs java, and the variable
+  WIREMOCK with the path of its standalone jar: npm's package `wiremock` has it. Its Java gets
+  faster for some ten seconds: only runs of so long are fair.
 - *moto* gives the same CompareFaces for any two pictures (in base64, as AWS has them).
 """
 
@@ -21,6 +24,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -45,6 +49,7 @@ PEERS = {
 FASTER: dict[str, dict[tuple[int, int], float]] = {
     "pytest-httpserver": {(20, 1): 1.2, (20, 16): 1.8, (200, 1): 1.6, (200, 16): 2.2},
     "moto": dict.fromkeys(itertools.product(SIZES, CONNECTIONS), 10.0),
+    "wiremock": dict.fromkeys(itertools.product(SIZES, CONNECTIONS), 1.0),
 }
 START_UP = 1.6  # times pytest-httpserver's
 IN_A_TEST_MS = 2.0  # for a start, and for a stop
@@ -116,6 +121,10 @@ class Bench:
                 )
             else:
                 self.present.append(name)
+        if shutil.which("java") and Path(os.environ.get("WIREMOCK", "")).is_file():
+            self.present.append("wiremock")
+        else:
+            print("wiremock is missing: it needs java, and WIREMOCK with the path of its jar")
 
     def command(self, name: str) -> list[str]:
         """How a server is started."""
