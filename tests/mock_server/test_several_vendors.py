@@ -162,8 +162,11 @@ def test_the_attributes_of_a_server_are_those_of_its_first_vendor():
     mock = MockServer()
     mock.control.set_balance(7)
     assert mock.of("didit").control.balance() == 7
-    assert (mock.of("didit").sandbox_key, mock.of("didit").client_id) == ("mock-sandbox-key", None)
-    alone = MockServer(vendor="deepvue")
-    assert (alone.of("deepvue").sandbox_key, alone.live_key) == (None, "mock-live-key")
+    keys = {"didit": ("mock-sandbox-key", None), "deepvue": (None, "mock-client")}
+    for name, expected in keys.items():
+        alone = MockServer(vendor=name)
+        for place in (alone, alone.of(name)):
+            assert (place.sandbox_key, place.client_id) == expected
+            assert place.live_key == "mock-live-key"
     # A failing test prints it: no key.
     assert repr(MockServer(vendor=BOTH)) == "MockServer(didit, 2026-07, deepvue, 2026-11)"

@@ -2,48 +2,8 @@
 
 import pytest
 import requests
-from kit.front import MockAdapter
 
-from facematch_mock_server import Fault, MockServer, make_card
-
-GOOD = make_card("p2")
-DIDIT = "http://127.0.0.1:1"
-
-
-class Asking:
-    """A mock of Didit without a socket, and the seconds that its answers waited for."""
-
-    def __init__(self):
-        self.mock = MockServer()
-        self.control = self.mock.control
-        self.seconds = []
-        self.session = requests.Session()
-        self.session.mount(DIDIT, MockAdapter(self.mock.app, sleep=self.seconds.append))
-
-    def match(self, probe, reference=GOOD):
-        return self.session.post(
-            f"{DIDIT}/v3/face-match/",
-            headers={"x-api-key": self.mock.live_key},
-            files={"user_image": ("a.png", probe), "ref_image": ("b.png", reference)},
-        )
-
-    def liveness(self, probe):
-        return self.session.post(
-            f"{DIDIT}/v3/passive-liveness/",
-            headers={"x-api-key": self.mock.live_key},
-            files={"user_image": ("a.png", probe)},
-        )
-
-    @property
-    def charged(self):
-        return len(self.control.charges())
-
-
-@pytest.fixture
-def asking():
-    client = Asking()
-    yield client
-    client.session.close()
+from facematch_mock_server import Fault, make_card
 
 
 @pytest.mark.parametrize("place", ["probe", "reference", "liveness"])
@@ -52,25 +12,25 @@ def test_a_card_with_a_status_is_answered_with_it_each_time_and_free(asking, pla
     asking.control.set_outcome("match", score=50, times=None)
     for _ in range(2):
         answer = {
-            "probe": lambda: asking.match(card),
-            "reference": lambda: asking.match(GOOD, card),
-            "liveness": lambda: asking.liveness(card),
+            "probe": lambda: asking.didit(card),
+            "reference": lambda: asking.didit("p2", card),
+            "liveness": lambda: asking.didit(card, call="liveness"),
         }[place]()
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert (asking.charged, asking.control.sessions.all()) == (0, ())
     assert asking.control.journal()[-1].note == "fault: answer status"
-    assert asking.match(GOOD).json()["face_match"]["score"] == 50
+    assert asking.didit("p2").json()["face_match"]["score"] == 50
 
 
 def test_a_429_has_the_vendors_words_and_its_retry_after_unless_the_card_has_one(asking):
-    answer = asking.match(make_card(status=429))
+    answer = asking.didit(make_card(status=429))
     assert answer.headers["Retry-After"] == "60"
     assert "rate limit" in answer.json()["detail"]
-    assert asking.match(make_card(status=429, retry_after=0)).headers["Retry-After"] == "0"
+    assert asking.didit(make_card(status=429, retry_after=0)).headers["Retry-After"] == "0"
 
 
 def test_a_card_with_a_delay_is_answered_late_and_charged_once(asking):
-    answer = asking.match(make_card("p2", delay=2.5), GOOD)
+    answer = asking.didit(make_card("p2", delay=2.5))
     assert answer.json()["face_match"]["status"] == "Approved"
     assert (asking.seconds, asking.charged) == ([2.5], 1)
 
@@ -78,7 +38,7 @@ def test_a_card_with_a_delay_is_answered_late_and_charged_once(asking):
 @pytest.mark.parametrize(("lost", "charged"), [("before_charge", 0), ("after_charge", 1)])
 def test_a_card_that_is_lost_ends_the_connection_before_or_after_the_charge(asking, lost, charged):
     with pytest.raises(requests.ConnectionError):
-        asking.match(make_card("p1", lost=lost))
+        asking.didit(make_card("p1", lost=lost))
     assert asking.charged == charged
     assert len(asking.control.sessions.all()) == charged
 
@@ -86,4 +46,4 @@ def test_a_card_that_is_lost_ends_the_connection_before_or_after_the_charge(aski
 def test_a_fault_that_strikes_goes_before_a_card(asking):
     asking.control.add_fault(Fault(stage="answer", kind="status", status=500, person="p1"))
     card = make_card("p1", status=503)
-    assert [asking.match(card).status_code for _ in range(2)] == [500, 503]
+    assert [asking.didit(card).status_code for _ in range(2)] == [500, 503]

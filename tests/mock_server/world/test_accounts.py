@@ -720,16 +720,6 @@ def test_of_two_closed_accounts_a_key_leads_to_the_one_closed_last():
         assert server.account("a-key-of-both-in-turn").name == "second"
 
 
-def test_a_server_names_its_own_keys():
-    assert MockServer(vendor="deepvue").sandbox_key is None
-    assert MockServer().sandbox_key == MockServer.sandbox_key
-    assert (MockServer().client_id, MockServer(vendor="rekognition").client_id) == (
-        None,
-        MockServer(vendor="rekognition").of("rekognition").client_id,
-    )
-    assert MockServer(vendor="rekognition").client_id
-
-
 def test_only_so_many_unused_rules_are_held_beside_the_calls(server):
     for _ in range(120):
         server.control.add_fault(Fault(stage="answer", kind="status", status=503, path="/v3/face"))

@@ -11,45 +11,7 @@ from facematch_mock_server.recognition.outcomes import SetOutcome
 from facematch_mock_server.world.faults import Faults, Kind, Stage
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
-DIDIT = {"match": "/v3/face-match/", "liveness": "/v3/passive-liveness/"}
 DOWN = {"stage": "answer", "kind": "status", "status": 503}
-
-
-class Asking:
-    def __init__(self, vendor="didit"):
-        self.mock = MockServer(vendor=vendor).start()
-        self.control = self.mock.control
-        self.session = requests.Session()
-
-    def close(self):
-        self.session.close()
-        self.mock.stop()
-
-    def didit(self, probe="p1", reference="p2", call="match", **fields):
-        pictures = {"user_image": ("a.png", CARDS.get(probe, probe))}
-        if call == "match":
-            pictures["ref_image"] = ("b.png", CARDS.get(reference, reference))
-        return self.session.post(
-            self.mock.url + DIDIT[call],
-            headers={"x-api-key": self.mock.live_key},
-            files=pictures,
-            data=fields,
-            timeout=10,
-        )
-
-    def get(self, path):
-        return self.session.get(self.mock.url + path, timeout=10)
-
-    @property
-    def charged(self):
-        return len(self.control.charges())
-
-
-@pytest.fixture
-def asking():
-    client = Asking()
-    yield client
-    client.close()
 
 
 # Aims
@@ -185,16 +147,12 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("vendor", FIELDS)
-def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(vendor):
-    (path, body, field), way = FIELDS[vendor], Asking(vendor)
-    try:
-        way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
-        for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):
-            target = path if sent is body else path.partition("?")[0]
-            answer = way.session.post(way.mock.url + target, timeout=10, **sent)
-            assert (answer.status_code == 418) is status
-    finally:
-        way.close()
+def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(open_asking, vendor):
+    (path, body, field), way = FIELDS[vendor], open_asking(vendor=vendor)
+    way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
+    for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):
+        target = path if sent is body else path.partition("?")[0]
+        assert (way.post(target, **sent).status_code == 418) is status
 
 
 @pytest.mark.parametrize(
@@ -212,11 +170,10 @@ def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(vendor):
 )
 def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
     asking.control.add_fault(Fault(**DOWN, field=CASE_7))
-    answer = asking.session.post(
-        f"{asking.mock.url}/auth/v2/programmatic/login/",
+    answer = asking.post(
+        "/auth/v2/programmatic/login/",
         data=body,
         headers={"Content-Type": media} if media else {},
-        timeout=10,
     )
     assert answer.status_code != 503
     assert len(asking.control.faults()) == 1
@@ -265,14 +222,14 @@ def test_of_rules_for_fields_each_call_takes_the_first_whose_pairs_it_has(aims, 
 
 
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
-    url = f"{asking.mock.url}/__mock__/faults"
+    url = "/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}, "chance": 1.0}, {**DOWN, "status": 429}]
-    answer = asking.session.post(url, json={"faults": many}, timeout=10)
+    answer = asking.post(url, json={"faults": many})
     assert [fault["status"] for fault in answer.json()["faults"]] == [503, 429]
     for wrong in ([*many, {"stage": "answer"}], [503], 503, [{**DOWN, "sattus": 1}]):
-        answer = asking.session.post(url, json={"faults": wrong}, timeout=10)
+        answer = asking.post(url, json={"faults": wrong})
         assert answer.status_code == 400
-    assert asking.session.post(url, json={"faults": [], **DOWN}, timeout=10).status_code == 400
+    assert asking.post(url, json={"faults": [], **DOWN}).status_code == 400
     assert [asking.didit().status_code for _ in range(3)] == [503, 429, 200]
 
 
@@ -474,7 +431,7 @@ def test_a_secret_is_masked_in_what_came_closest(asking):
     """As in the journal: neither that of the call nor that of the rule."""
     path = "/auth/v2/programmatic/login/"
     asking.control.add_fault(Fault(**DOWN, path=path, field={"password": "s3cret-rule"}))
-    asking.session.post(asking.mock.url + path, json={"password": "s3cret-call"}, timeout=10)
+    asking.post(path, json={"password": "s3cret-call"})
     _, missed, sentence = near_miss(asking)
     assert missed == ("field",)
     assert "s3cret" not in sentence

@@ -57,7 +57,7 @@ def test_not_even_the_beginning_of_a_canary_is_there(what):
 
 def test_thresholds_flags_and_references_are_shown_and_of_the_rest_type_and_length():
     engine = didit.new_engine()
-    metadata = {"gate": "nörd", "door": {"n": 1}, "api_key": "x", "selfie": "x", "ok": True}
+    metadata = {"gate": "nörd", "selfie": "x", "door": {"n": 1}, "api_key": "x", "ok": True}
     engine.handle(
         didit.match_request(
             **{didit.MATCH_THRESHOLD: "41.5"}, vendor_data="emp-0042", metadata=json.dumps(metadata)
@@ -67,20 +67,15 @@ def test_thresholds_flags_and_references_are_shown_and_of_the_rest_type_and_leng
     sessions.update(1, update)(engine)
     form, body = (entry.fields for entry in engine.world.account.journal.entries)
     shown = form.pop("metadata")
-    assert shown.startswith('{"gate": "nörd", "door": "object of 1", "api_key": "***", "selfie":')
+    assert shown.startswith(
+        '{"gate": "nörd", "selfie": "***", "door": "object of 1", "api_key": "***"'
+    )
     assert form == {didit.MATCH_THRESHOLD: "41.5", "vendor_data": "emp-0042"}
     assert body == {
         "new_status": "Declined",
         "comment": "text of 9 characters",
         "send_email": "False",
     }
-
-
-def test_what_metadata_calls_a_picture_is_masked():
-    engine = didit.new_engine()
-    engine.handle(didit.match_request(metadata=json.dumps({"selfie": "x", "door": 1})))
-    (entry,) = engine.world.account.journal.entries
-    assert entry.fields["metadata"] == '{"selfie": "***", "door": 1}'
 
 
 JSON = st.recursive(

@@ -1,0 +1,59 @@
+"""Mocks that are asked without a socket, in which time passes where somebody sleeps."""
+
+import pytest
+import requests
+from kit.front import MockAdapter
+
+from facematch_mock_server import MockServer, card_sheet
+
+CARDS = {name: card.data for name, card in card_sheet().items()}
+PATHS = {"match": "/v3/face-match/", "liveness": "/v3/passive-liveness/"}
+
+
+class Asking:
+    """A mock, whoever asks it, and the seconds that its answers waited for."""
+
+    url = "http://127.0.0.1:1"
+
+    def __init__(self, **settings):
+        self.mock = MockServer(**{"seed": 5, **settings})
+        self.control = self.mock.control
+        self.seconds, self.session = [], requests.Session()
+        self.session.mount(self.url, MockAdapter(self.mock.app, sleep=self.seconds.append))
+
+    def didit(self, probe="p1", reference="p2", call="match", *, key=None, timeout=None, **fields):
+        """A call of Didit, with cards by name or other pictures."""
+        pictures = {"user_image": ("a.png", CARDS.get(probe, probe))}
+        if call == "match":
+            pictures["ref_image"] = ("b.png", CARDS.get(reference, reference))
+        headers = {"x-api-key": key or self.mock.live_key}
+        return self.post(PATHS[call], headers=headers, files=pictures, data=fields, timeout=timeout)
+
+    def get(self, path):
+        return self.session.get(self.url + path)
+
+    def post(self, path, **more):
+        return self.session.post(self.url + path, **more)
+
+    @property
+    def charged(self):
+        return len(self.control.charges())
+
+
+@pytest.fixture
+def open_asking():
+    """Opens such a mock with the settings of `MockServer`."""
+    opened = []
+
+    def open_one(**settings):
+        opened.append(Asking(**settings))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.session.close()
+
+
+@pytest.fixture
+def asking(open_asking):
+    return open_asking()
