@@ -480,6 +480,13 @@ class RemoteBackend(Backend):
         )
 
 
+def accepted_billing(charges: int) -> Billing:
+    """What an answer costs with which a call goes on, and that says nothing of money."""
+    if charges:
+        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
+    return Billing(Charged.NO, "the vendor charges nothing for it")
+
+
 def unreadable_error(
     answered: str, problem: str, billing: Billing, **about: Any
 ) -> errors.UnexpectedResponse:

@@ -15,7 +15,13 @@ from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.masking import Secret, mask_error, muted
 from facematch_core.models import Billing, Charged, LivenessResult, MatchResult
 
-from .base import RemoteBackend, describe_fault, report_fault, unreadable_error
+from .base import (
+    RemoteBackend,
+    accepted_billing,
+    describe_fault,
+    report_fault,
+    unreadable_error,
+)
 from .calls import Call, LivenessCall, MatchCall, Request
 from .session_types import SessionAnswer
 
@@ -170,10 +176,7 @@ def _ask(
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
         problem = report_fault(error)
-    billing = Billing(Charged.YES, "an answer is taken as charged")
-    if not billed:
-        billing = Billing(Charged.NO, "nothing is charged for it")
-    return unreadable_error(f"{backend} answered", problem, billing)
+    return unreadable_error(f"{backend} answered", problem, accepted_billing(int(billed)))
 
 
 def _translate(error: Exception, translate: Translate[R], backend: str) -> errors.VendorError | R:

@@ -31,65 +31,6 @@ _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
-@attrs.define
-class Ledger:
-    """What the requests of one call are charged."""
-
-    #: Whether there was one.
-    is_begun: bool = False
-    #: Of all requests before the last.
-    paid_charges: int = 0
-    #: Of the last one, if the call goes on with its answer.
-    price: int = 0
-    #: Whether the last one has no price, or the steps have waited since.
-    is_free: bool = False
-
-    def add_request(self, price: int, *, is_free: bool) -> None:
-        """One request more, with this price: those before it are paid for."""
-        self.pay()
-        self.is_begun, self.price, self.is_free = True, price, is_free
-
-    def pay(self) -> None:
-        """Whatever comes now, the last request is paid for."""
-        self.paid_charges, self.price = self.paid_charges + self.price, 0
-
-    def at_full_price(self, billing: Billing) -> Billing:
-        """The bill of the last request, a success: if that is charged, all of its price is due."""
-        if billing.charged is Charged.YES and (billing.charges or 0) < self.price:
-            return attrs.evolve(billing, charges=self.price)
-        return billing
-
-    def bill(self, last: Billing) -> Billing:
-        """The bill of the call, if that of its last request is `last`."""
-        if not self.paid_charges:
-            return last
-        earlier = f"charges of earlier requests of the call: {self.paid_charges}"
-        ground = f"{last.ground}; {earlier}" if last.ground else earlier
-        if last.charged is Charged.UNKNOWN:
-            return Billing(Charged.UNKNOWN, ground)
-        # A charge whose number is not known is at least one.
-        charges = last.charges or int(last.charged is Charged.YES)
-        return Billing(Charged.YES, ground, self.paid_charges + charges)
-
-    def bill_all(self, stated: Billing = SILENT) -> Billing:
-        """The bill of the call, if its result says `stated` of all of it."""
-        declared = self.paid_charges + self.price
-        if stated == SILENT:
-            return accepted_billing(declared)
-        if stated.charged is Charged.UNKNOWN:
-            return self.bill(stated)
-        if stated.charged is Charged.YES and declared > (stated.charges or 1):
-            return attrs.evolve(stated, charges=declared)
-        return stated
-
-
-def accepted_billing(charges: int) -> Billing:
-    """What an answer costs with which a call goes on, and that says nothing of money."""
-    if charges:
-        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
-    return Billing(Charged.NO, "the vendor charges nothing for it")
-
-
 @attrs.frozen
 class ErrorRow:
     """What one kind of answer means.

@@ -51,7 +51,7 @@ from urllib3.util import parse_url
 
 from facematch_core import errors
 from facematch_core._version import __version__
-from facematch_core.backend.base import unreadable_error
+from facematch_core.backend.base import accepted_billing, unreadable_error
 from facematch_core.backend.calls import ignore
 from facematch_core.base.addresses import is_loopback
 from facematch_core.base.cancellation import find_callers_exception
@@ -62,7 +62,7 @@ from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.models import Billing, Charged, Ids
 
 from .messages import HttpReply, HttpRequest, encode_request
-from .refusals import KEPT, NOT_KEPT, accepted_billing
+from .refusals import KEPT, NOT_KEPT
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
 MOST_IDLE_S = 30.0

@@ -321,7 +321,7 @@ class Sessions:
             limits = {"reference": self._can.reference_limits}
             return {
                 "record": record,
-                "reference": next(iter(self._starting.prepare(images, limits)), None),
+                **self._starting.prepare(images, limits),
                 "return_url": return_url,
                 "language": language,
                 "options": options,

@@ -91,7 +91,7 @@ class Pipeline:
         fields, record = self._validate(options)
 
         def prepare() -> dict[str, Any]:
-            return {**fields, **dict(zip(PICTURES, self._prepare(images), strict=False))}
+            return {**fields, **self.prepare(images)}
 
         return self.carry_out(
             record,
@@ -186,7 +186,7 @@ class Pipeline:
     ) -> list[Image]:
         """Raise what `run` after those calls would raise unsent; else the prepared pictures."""
         _, record = self._validate(options)
-        prepared = self._prepare(images)
+        prepared = [*self.prepare(images).values()]
         if images:
             records = [*(attrs.evolve(record, operation=earlier) for earlier in after), record]
             attempts = [self._new_attempt(record, options.deadline) for record in records]
@@ -295,18 +295,15 @@ class Pipeline:
         name = self.backend.name
         return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
 
-    def _prepare(self, images: Sequence[Image]) -> list[Image]:
-        can = self.backend.capabilities
-        return self.prepare(images, {name: can.limits_for(name) for name in PICTURES})
-
     def prepare(
-        self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits]
-    ) -> list[Image]:
-        """The pictures as the vendor takes them, in the order of `limits_by_name`."""
-        prepared = []
+        self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits] | None = None
+    ) -> dict[str, Image]:
+        """The pictures as the vendor takes them, by their names; None for those of a call."""
+        can, prepared = self.backend.capabilities, {}
+        limits_by_name = limits_by_name or {name: can.limits_for(name) for name in PICTURES}
         for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
             try:
-                prepared.append(image.prepared(limits, fit=self.fit_images))
+                prepared[name] = image.prepared(limits, fit=self.fit_images)
             except errors.InvalidImage as error:
                 failure = error.of(name)
                 break

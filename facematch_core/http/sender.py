@@ -1,0 +1,663 @@
+"""A call over HTTP from its first request to its end: what is sent, and what the answers cost."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Generator, Iterator
+from typing import Any, TypeAlias, cast
+
+import attrs
+
+from facematch_core import errors, models
+from facematch_core.backend.base import (
+    accepted_billing,
+    can_be_sought,
+    report_fault,
+    unreadable_error,
+)
+from facematch_core.backend.calls import Call, LookUp, Request, ignore
+from facematch_core.backend.session_types import SessionAnswer, SessionReading
+from facematch_core.base.addresses import MOCK_HEADER, find_foreign_host
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.masking import Secret, mask_error, masker, quote_text
+from facematch_core.errors import (
+    ConfigurationError,
+    EnvironmentMismatch,
+    OutcomeUnknown,
+    VendorError,
+)
+from facematch_core.models import (
+    Billing,
+    CallRecord,
+    Charged,
+    Environment,
+    LivenessResult,
+    MatchResult,
+    Result,
+)
+
+from .messages import BodyShape, HttpReply, HttpRequest, Wait
+from .refusals import (
+    FREE_BILLING,
+    SILENT,
+    ErrorRow,
+    InconclusiveRow,
+    default_row,
+    vendor_error,
+)
+
+#: One that asks over HTTP, whose module imports this one.
+HttpBackend: TypeAlias = Any
+
+_Row: TypeAlias = ErrorRow | InconclusiveRow
+
+_log = logging.getLogger("facematch")
+
+#: How long a verdict waits for what removes the pictures behind it, in seconds.
+_REMOVAL_S = 2.0
+
+
+@attrs.define
+class Ledger:
+    """What the requests of one call are charged."""
+
+    #: Whether there was one.
+    is_begun: bool = False
+    #: Of all requests before the last.
+    paid_charges: int = 0
+    #: Of the last one, if the call goes on with its answer.
+    price: int = 0
+    #: Whether the last one has no price, or the steps have waited since.
+    is_free: bool = False
+
+    def add_request(self, price: int, *, is_free: bool) -> None:
+        """One request more, with this price: those before it are paid for."""
+        self.pay()
+        self.is_begun, self.price, self.is_free = True, price, is_free
+
+    def pay(self) -> None:
+        """Whatever comes now, the last request is paid for."""
+        self.paid_charges, self.price = self.paid_charges + self.price, 0
+
+    def at_full_price(self, billing: Billing) -> Billing:
+        """The bill of the last request, a success: if that is charged, all of its price is due."""
+        if billing.charged is Charged.YES and (billing.charges or 0) < self.price:
+            return attrs.evolve(billing, charges=self.price)
+        return billing
+
+    def bill(self, last: Billing) -> Billing:
+        """The bill of the call, if that of its last request is `last`."""
+        if not self.paid_charges:
+            return last
+        earlier = f"charges of earlier requests of the call: {self.paid_charges}"
+        ground = f"{last.ground}; {earlier}" if last.ground else earlier
+        if last.charged is Charged.UNKNOWN:
+            return Billing(Charged.UNKNOWN, ground)
+        # A charge whose number is not known is at least one.
+        charges = last.charges or int(last.charged is Charged.YES)
+        return Billing(Charged.YES, ground, self.paid_charges + charges)
+
+    def bill_all(self, stated: Billing = SILENT) -> Billing:
+        """The bill of the call, if its result says `stated` of all of it."""
+        declared = self.paid_charges + self.price
+        if stated == SILENT:
+            return accepted_billing(declared)
+        if stated.charged is Charged.UNKNOWN:
+            return self.bill(stated)
+        if stated.charged is Charged.YES and declared > (stated.charges or 1):
+            return attrs.evolve(stated, charges=declared)
+        return stated
+
+
+@attrs.frozen
+class _End:
+    """How a call ended, and what all of it costs; None for an answer that nobody reads."""
+
+    outcome: Any
+    billing: Billing
+
+
+@attrs.define
+class _Heard:
+    """What the answers of a call have said beside its result."""
+
+    request_id: str | None = None
+    environment: Environment | None = None
+    headers: dict[str, str] = attrs.field(factory=dict)
+    secrets: tuple[Secret, ...] = ()
+
+
+@attrs.define(eq=False)
+class HttpCall:
+    """One call of a backend, from its first request to its end. Nothing else sends for it."""
+
+    backend: HttpBackend
+    #: With the vendor's id of it, once that is known.
+    call: Request
+    #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
+    canned_replies: Iterator[HttpReply] | None = None
+    deadline: Deadline = NO_DEADLINE
+    ledger: Ledger = attrs.field(factory=Ledger)
+    #: Whether the first byte has left.
+    is_sent: bool = False
+    #: Whether the vendor is at work: a request with a price was answered, or the steps wait, or the
+    #: call that is looked for was accepted.
+    is_accepted: bool = False
+    #: Whether a wait was cut short, so that there is time for one more request.
+    is_last_wait: bool = False
+    #: To the last request; None if it was lost.
+    reply: HttpReply | None = None
+    #: The last error that is not of the plug-in's own making.
+    refusal: VendorError | None = None
+    heard: _Heard = attrs.field(factory=_Heard)
+    cleanups: list[HttpRequest] = attrs.field(factory=list)
+
+    def run(self, steps: Generator[Any, HttpReply, Any], kind: type) -> Any:
+        """The result or the error. What `steps` raises before its first request is raised."""
+        call = self.call
+        self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
+        if not call.deadline.is_limited:
+            timeout = Deadline.after(self.backend.call_timeout_s, call.clock)
+            self.deadline = attrs.evolve(timeout, share=call.deadline.share)
+        next_input: HttpReply | VendorError | _End | None = None
+        try:
+            while not isinstance(next_input, _End):
+                step = self._advance(steps, kind, next_input)
+                if isinstance(step, _End):
+                    next_input = step
+                elif not _is_trusted(self.backend, self.reply):
+                    next_input = _End(None, self.ledger.bill_all())
+                elif isinstance(step, Wait):
+                    next_input = self._wait(step)
+                elif step.is_cleanup:
+                    self.cleanups.append(step)
+                    next_input = None
+                else:
+                    next_input = self._send(step)
+        except BaseException as error:
+            self._leave(error)
+            raise
+        finally:
+            # An error may hold this frame for long, and what the steps hold with it: a lock, say.
+            with contextlib.suppress(Exception):
+                steps.close()
+        outcome = self._finish(next_input)
+        return self._clean_up(outcome) if self.cleanups else outcome
+
+    def _advance(
+        self,
+        steps: Generator[Any, HttpReply, Any],
+        kind: type,
+        next_input: HttpReply | VendorError | None,
+    ) -> HttpRequest | Wait | _End:
+        """What the steps do next, after a reply, a refusal or a wait."""
+        step: Any
+        try:
+            if isinstance(next_input, VendorError):
+                step = steps.throw(next_input)
+            else:
+                step = steps.send(cast(HttpReply, next_input))
+        except StopIteration as end:
+            step = end.value
+        except Exception as error:
+            if not self.ledger.is_begun or find_callers_exception(error) is error:
+                raise
+            return self._end_raised(error)
+        if isinstance(step, (HttpRequest, Wait)):
+            return step
+        if isinstance(step, kind):
+            return _End(step, self.ledger.bill_all(getattr(step, "billing", SILENT)))
+        problem = f"its parse gives {type(step).__name__}, not {kind.__name__}"
+        return self._end_unreadable(problem)
+
+    def _wait(self, pause: Wait) -> _End | None:
+        """Let a pause pass; or the end of the call, for which it is too long."""
+        is_begun = self.ledger.is_begun
+        if is_begun:
+            self.ledger.add_request(0, is_free=True)
+            self.is_accepted = True
+        if self.canned_replies is not None:
+            return None
+        seconds, left_s = pause.seconds, self.deadline.left_s()
+        if seconds >= left_s > 0 and is_begun and not self.is_last_wait:
+            self.is_last_wait, seconds = True, left_s / 2
+        elif seconds >= left_s:
+            reason = f"{self.backend.name} would wait longer than the call may take."
+            if is_begun:
+                return self._end_refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
+            reason += " Nothing was sent."
+            return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
+        try:
+            CANCELLATION.get().sleep(seconds, self.call.clock)
+        except CallCancelled:
+            raise CallCancelled(self.ledger.bill_all()) from None
+        return None
+
+    def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
+        """The reply with which the call goes on, the error to raise in the steps, or its end."""
+        backend, call, ledger = self.backend, self.call, self.ledger
+        is_first = not ledger.is_begun
+        if host := _find_foreign_host(backend, request.url):
+            # What a plug-in looks for may be where a vendor's answer has led.
+            if is_first and not isinstance(call, LookUp):
+                raise ConfigurationError(
+                    f"{backend.name} would send key and faces to {host}: its host is neither that "
+                    "of base_url nor among its allowed_hosts."
+                )
+            return self._end_unreadable(f"it leads to another host, {host}")
+        if not is_first and CANCELLATION.get().cancelled:
+            raise CallCancelled(ledger.bill_all())
+        is_free = call.is_billed is False or not request.charges
+        is_billed = call.is_billed or call.operation in backend.capabilities.billed_operations
+        ledger.add_request(request.charges if is_billed and not is_free else 0, is_free=is_free)
+        self.reply = None
+        try:
+            reply = self._exchange(request)
+        except VendorError as error:
+            refusal = error.with_traceback(None)
+        except Exception as error:
+            if (
+                self.canned_replies is not None
+                or is_first
+                or find_callers_exception(error) is error
+            ):
+                raise
+            # This request cannot be sent, but the call was accepted before.
+            problem = _report(error)
+            ledger.price = 0
+            if not (self.is_accepted and is_free):
+                return self._end_unreadable(problem)
+            refusal = errors.VendorUnavailable(f"it could not be asked: {problem}")
+            return self._end_refused(refusal)
+        else:
+            return self._read(reply, request)
+        return self._refuse(refusal, request)
+
+    def _exchange(self, request: HttpRequest) -> HttpReply:
+        """The reply to one request: to its first sending, or to the second with a new token."""
+        backend, call = self.backend, self.call
+        if self.canned_replies is not None:
+            canned = next(self.canned_replies)
+            # A header may lead on from the address.
+            needs_url = canned.headers and not canned.url
+            return attrs.evolve(canned, url=request.url) if needs_url else canned
+        is_step = not (request.is_cleanup or isinstance(call, LookUp))
+        is_repeated = False
+        while True:
+            # The first byte of a call is reported, and must leave in time.
+            deadline, on_sent = self.deadline, self._note_sent
+            if self.is_sent:
+                deadline, on_sent = deadline.once_sent, ignore
+            signed = backend.sign(request, call, deadline=deadline.send_by)
+            reply: HttpReply = backend.client.send(
+                signed,
+                backend=backend.name,
+                charges=self.ledger.price,
+                timeouts_s=call.timeouts_s,
+                deadline=deadline,
+                on_sent=on_sent,
+                reconcilable=can_be_sought(backend, call),
+                call_id=call.call_id if is_step else None,
+            )
+            # A server that should be a mock and is none gets no second picture.
+            is_last = is_repeated or not backend.should_relogin(signed, reply)
+            if is_last or not _is_trusted(backend, reply):
+                return reply
+            is_repeated = True
+
+    def _note_sent(self) -> None:
+        self.call.on_sent()
+        self.is_sent = True
+
+    def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
+        """What a reply means for the call; what its end needs of it is kept."""
+        backend, call, heard, headers = self.backend, self.call, self.heard, reply.headers
+        vendor_id = _read_vendor_id(backend, reply)
+        # Until the call is accepted, an id may be that of something made for it: an upload, say.
+        if vendor_id and (call.vendor_id is None or not self.is_accepted):
+            self.call = attrs.evolve(call, vendor_id=vendor_id)
+        self.reply = reply
+        heard.request_id = headers.get(backend.request_id_header or "") or heard.request_id
+        heard.environment = Environment.MOCK if MOCK_HEADER in headers else heard.environment
+        heard.secrets = tuple(dict.fromkeys((*heard.secrets, *reply.secrets)))
+        names = backend.result_headers
+        heard.headers |= {name: headers[name] for name in names if name in headers}
+        outcome: HttpReply | Result | VendorError = reply
+        is_expected = reply.status in request.expects
+        if not is_expected or backend.codes_in_200:
+            outcome = self._read_refusal(reply, is_expected)
+        if isinstance(outcome, VendorError):
+            return self._refuse(outcome, request)
+        known_id = vendor_id if self.is_accepted else None
+        if problem := _find_stranger(backend, reply, self.call, known_id):
+            return self._end_unreadable(problem)
+        ledger = self.ledger
+        if isinstance(outcome, Result):
+            billing = outcome.billing
+            if ledger.is_free and ledger.paid_charges and billing.charged is not Charged.NO:
+                billing = FREE_BILLING  # it only asks about a call that is paid for
+            return _End(outcome, ledger.bill(billing))
+        self.is_accepted = self.is_accepted or not ledger.is_free
+        if self.canned_replies is None and (ledger.price or self.call is not call):
+            call.on_accepted(self.call.vendor_id, ledger.bill_all())
+        if reply.status != 200:
+            ledger.pay()  # accepted, whatever the steps make of it
+        return reply
+
+    def _is_success(self) -> bool:
+        return self.reply is not None and 200 <= self.reply.status < 300
+
+    def _read_refusal(
+        self, reply: HttpReply, is_expected: bool
+    ) -> HttpReply | Result | VendorError:
+        """The result or the error in a reply, billed for this request; or the reply, if neither."""
+        backend, call = self.backend, self.call
+        fault: Exception | None = None
+        row: _Row | None = None
+        try:
+            code, row = find_row(backend, reply)
+            if is_expected and code is None:
+                return reply
+            is_about_pictures = isinstance(call, Call) and is_json(reply)
+            result = backend.parse_non_200(call, reply) if is_about_pictures else None
+            if isinstance(result, Result):
+                billing = result.billing
+                if billing == SILENT:
+                    default = default_row(reply.status, reply.shape)
+                    billing = Billing(default.charged, default.ground)
+                billing = self.ledger.at_full_price(billing) if is_expected else billing
+                return attrs.evolve(result, billing=billing)
+        except VendorError as error:
+            return error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001 - as below: the status decides then
+            fault = error
+        try:
+            refusal: VendorError = backend.error(reply, call)
+        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
+            is_reconcilable = can_be_sought(backend, call)
+            details = {"reconcilable": is_reconcilable, "is_free": self.ledger.is_free}
+            fault, refusal = error, error_by_table(backend, reply, row, **details)
+        if fault is not None:
+            problem = report_fault(fault)
+            refusal.message += f" (Its backend failed to read that: {problem}; please report it.)"
+        return refusal
+
+    def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
+        """A refusal, for the steps if they go on from it, or the end of the call."""
+        is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
+        is_lost = type(refusal) is OutcomeUnknown or (
+            isinstance(refusal, errors.DeadlineExceeded) and isinstance(self.call, LookUp)
+        )
+        if self.ledger.is_free and is_lost:
+            # What costs nothing has no unknown outcome: it may be asked again.
+            if self.reply is None:
+                status = refusal.status_code
+                refusal = errors.VendorUnavailable(refusal.message, status_code=status)
+            else:
+                refusal = error_by_table(self.backend, self.reply, is_free=True)
+        self.refusal = refusal
+        goes_on = request.on_refusal == "raise" and not is_over
+        return refusal if goes_on else self._end_refused(refusal)
+
+    def _end_raised(self, error: Exception) -> _End:
+        """An exception of the steps."""
+        if not isinstance(error, VendorError):
+            # It is paid for: the caller must learn that, whatever a plug-in trips over.
+            return self._end_unreadable(_report(error))
+        error = error.with_traceback(None)
+        if error is self.refusal:
+            return self._end_refused(error)
+        is_free = self.ledger.is_free and error.billing.charged is Charged.UNKNOWN
+        return _End(error, self.ledger.bill(FREE_BILLING if is_free else error.billing))
+
+    def _end_unreadable(self, problem: str) -> _End:
+        """An answer that counts as charged and cannot be used."""
+        status = f" {self.reply.status}" if self.reply else ""
+        billing = self.ledger.bill_all()
+        return _End(
+            unreadable_error(f"{self.backend.name} answered{status}", problem, billing), billing
+        )
+
+    def _end_refused(self, error: VendorError) -> _End:
+        """A refusal that the steps do not go on from."""
+        backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
+        if ledger.is_free and billing.charged is not Charged.NO:
+            billing = FREE_BILLING
+        elif isinstance(error, errors.UnexpectedResponse) or self._is_success():
+            billing = ledger.at_full_price(billing)
+        elif billing == Billing(Charged.NO) and self.is_sent:
+            # Bytes have left, so a verifier asks why nothing is charged.
+            ground = "the first sending was refused, and nothing was sent a second time"
+            billing = Billing(Charged.NO, ground)
+        billing = ledger.bill(billing)
+        # A free request only asks about a call that was accepted. Its refusal says nothing of the
+        # call itself, unless the vendor's own tables say so, or it is what was looked for.
+        is_about_call = (
+            isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch)
+            or isinstance(call, LookUp)
+            or (isinstance(error, errors.RequestRejected) and _is_in_tables(backend, self.reply))
+        )
+        if is_about_call or not (self.is_accepted and ledger.is_free):
+            return _End(error, billing)
+        kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
+        if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
+            kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
+            reason = f"had not finished it within {limit_s:.3g} s"
+        name = f" as {call.vendor_id}" if call.vendor_id else ""
+        reconcilable = can_be_sought(backend, call)
+        advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
+        error_about_call = kind(
+            f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
+            reconcilable=reconcilable,
+            ids=error.ids,
+            retryable=False,
+            retry_after_s=error.retry_after_s,
+        )
+        return _End(error_about_call, billing)
+
+    def _finish(self, end: _End) -> Any:
+        """The outcome with its bill and its ids, without its secrets."""
+        backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
+        heard, vendor_id = self.heard, call.vendor_id or self.heard.request_id
+        if isinstance(outcome, (Result, SessionAnswer)):
+            ids = outcome.ids
+            outcome = call.masker.mask(
+                outcome,
+                heard.secrets,
+                ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
+                billing=end.billing,
+                environment=heard.environment or outcome.environment,
+                headers=heard.headers or outcome.headers,
+            )
+        if reply is not None and not _is_trusted(backend, reply):
+            outcome = _mismatch_error(backend, reply, outcome)
+        if not isinstance(outcome, VendorError):
+            return outcome
+        error = outcome
+        if (
+            isinstance(error, OutcomeUnknown)
+            and not error.reconcilable
+            and isinstance(call, Call)
+            and models.Retention.KEEP in backend.capabilities.retention
+            and can_be_sought(backend, attrs.evolve(call, retention=models.Retention.KEEP))
+        ):
+            error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
+        if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
+            timeout_s = backend.call_timeout_s
+            error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
+        if self.ledger.paid_charges:
+            error.retryable = False  # that would be charged twice
+        ids = error.ids
+        error.ids = attrs.evolve(ids, call=call.call_id or None, vendor=ids.vendor or vendor_id)
+        mask_error(error, heard.secrets)
+        error.billing = end.billing
+        error.backend = error.backend or backend.name
+        error.environment = error.environment or heard.environment
+        error.status_code = error.status_code or (None if reply is None else reply.status)
+        return error
+
+    def _clean_up(self, outcome: Any) -> Any:
+        """The outcome, once what the steps have left for the end is sent; it says what failed."""
+        billing = outcome.billing if isinstance(outcome, VendorError) else None
+        is_untrusted = isinstance(outcome, EnvironmentMismatch)
+        text = "" if is_untrusted or not self._is_to_be_tidied(billing) else self._remove()
+        if not text:
+            return outcome
+        text = f"What the call left at {self.backend.name} was not removed:{text}"
+        if isinstance(outcome, VendorError):
+            outcome.message += f" ({text})"
+            outcome.args = (outcome.message,)
+            return outcome
+        if not isinstance(outcome, (Result, SessionReading)):
+            return outcome  # it has no place for a warning
+        warning = models.ResultWarning(
+            code=models.WarningCode.OTHER,
+            tag="not_cleaned_up",
+            severity=models.Severity.WARNING,
+            text=text,
+        )
+        return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+
+    def _leave(self, error: BaseException) -> None:
+        """Remove what a call has left at the vendor for which nobody waits any more, or say so."""
+        if isinstance(error, CallCancelled):
+            if self._is_to_be_tidied(error.billing):
+                self._remove()
+        elif not isinstance(error, Exception) and self.cleanups:
+            # Ctrl-C: nobody knows how long the program still has.
+            name, call_id = self.backend.name, self.call.call_id
+            _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
+
+    def _is_to_be_tidied(self, billing: Billing | None) -> bool:
+        """Whether something was left that nobody needs, by the bill of a call without a result."""
+        may_be_sought = (
+            billing is not None
+            and billing.charged is not Charged.NO
+            and can_be_sought(self.backend, self.call)
+        )
+        return bool(self.cleanups) and self.is_sent and not may_be_sought
+
+    def _remove(self) -> str:
+        """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
+        backend, text = self.backend, ""
+        self.ledger.pay()
+        self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
+        for request in reversed(self.cleanups):
+            reason, secrets = "", self.heard.secrets
+            try:
+                if host := _find_foreign_host(backend, request.url):
+                    reason = f"it is at another host, {host}"
+                else:
+                    reply = self._exchange(request)
+                    secrets += reply.secrets
+                    if not (200 <= reply.status < 300 or reply.status in request.expects):
+                        reason = error_by_table(backend, reply, is_free=True).message
+            except VendorError as error:
+                reason = error.message
+            except Exception as error:
+                if find_callers_exception(error) is error:
+                    raise
+                reason = _report(error)
+            text += f" {quote_text(reason, masker(secrets))}" if reason else ""
+        return text
+
+
+def find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row | None]:
+    """The vendor's code in a reply, as text, and its row; None for none."""
+    code = backend.error_code(reply) if is_json(reply) else None
+    text = None if code is None else str(code)
+    return text, None if text is None else backend.error_codes.get(text)
+
+
+def error_by_table(
+    backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **details: Any
+) -> VendorError:
+    """The error for a reply by its row, or by the backend's table of statuses."""
+    details["row"] = row if isinstance(row, ErrorRow) else None
+    now = backend.client.clock.now()
+    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
+
+
+def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
+    """The vendor's id of the call in a reply; empty for what cannot be one, None for none."""
+    try:
+        vendor_id: object = backend.vendor_id(reply)
+    except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
+        report_fault(error)
+        return ""
+    # Nobody's id has a line break, or the length of a page.
+    is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
+    return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
+
+
+def _find_stranger(
+    backend: HttpBackend, reply: HttpReply, call: Request, vendor_id: str | None
+) -> str:
+    """Why a reply, which has this `vendor_id`, is about another call; empty if nothing says so."""
+    if isinstance(call, LookUp) and call.record is None:
+        return ""
+    if None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
+        return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
+    named = call.record if isinstance(call, LookUp) else call
+    if not isinstance(named, Call | CallRecord):
+        return ""  # the core compares what an answer about a session shows
+    sent = {"call_id": call.call_id, "caller_ref": named.caller_ref}
+    try:
+        for name, shown in backend.echoes(reply).items():
+            # Forms trim white space, and a vendor may make a number of digits.
+            if None not in (shown, sent[name]) and f"{shown}".strip() != f"{sent[name]}".strip():
+                return f"it repeats another {name} than was sent"
+    except Exception as error:  # noqa: BLE001 - as above: the reading of an odd body
+        return f"what it repeats cannot be read: {report_fault(error)}"
+    return ""
+
+
+def _is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
+    """Whether the backend's own tables say what a reply means."""
+    if reply is None:
+        return False
+    with contextlib.suppress(Exception):  # which was reported when it was read
+        return (reply.status, reply.shape) in backend.error_table or bool(
+            find_row(backend, reply)[1]
+        )
+    return False
+
+
+def _is_trusted(backend: HttpBackend, reply: HttpReply | None) -> bool:
+    """Whether a reply is from where it should be: a mock must say that it is one."""
+    is_of_mock = backend.environment is Environment.MOCK
+    return reply is None or not is_of_mock or MOCK_HEADER in reply.headers
+
+
+def _mismatch_error(
+    backend: HttpBackend, reply: HttpReply, outcome: object = None
+) -> EnvironmentMismatch:
+    return EnvironmentMismatch(
+        f"The backend {backend.name} is set to mock, but what answered ({reply.status}) does "
+        "not say that it is a mock, and may be the real vendor: check the address and the "
+        "environment.",
+        environment=Environment.PRODUCTION,
+        result=outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None,
+    )
+
+
+def _find_foreign_host(backend: HttpBackend, url: str) -> str:
+    """Where a request would go that may take neither key nor face there; empty if it may."""
+    address = backend.address if backend.base_url or backend.vendor_url() else ""
+    if address and url.startswith(f"{address}/"):
+        return ""
+    return find_foreign_host(
+        url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
+    )
+
+
+def is_json(reply: HttpReply) -> bool:
+    return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
+
+
+def _report(error: Exception) -> str:
+    """`report_fault`, and of our own errors also what they say."""
+    words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
+    return f"{report_fault(error)}{words}"
