@@ -28,30 +28,23 @@ class Cancellation:
     """Shared by a caller who may stop waiting and the thread that makes his call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
-        self._cancelled = threading.Event()
         self.deadline = deadline  # which began before the thread did
+        self.is_cancelled = False
+        self._end = threading.Event()
 
     def cancel(self) -> None:
         """Ask for the end: nothing is sent any more, but what is under way is finished."""
-        self._cancelled.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the end was asked for."""
-        return self._cancelled.is_set()
-
-    def check(self) -> None:
-        """Raise `CallCancelled` if the end was asked for."""
-        if self._cancelled.is_set():
-            raise CallCancelled
+        self.is_cancelled = True
+        self._end.set()
 
     def sleep(self, seconds: float, clock: Clock) -> None:
         """Let that time pass, or raise `CallCancelled` as soon as the end is asked for."""
         if self is not _NEVER and isinstance(clock, SystemClock):
-            self._cancelled.wait(seconds)
+            self._end.wait(seconds)
         else:
             clock.sleep(seconds)  # a clock of a test passes time in its own way
-        self.check()
+        if self.is_cancelled:
+            raise CallCancelled
 
 
 _NEVER = Cancellation()

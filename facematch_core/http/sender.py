@@ -74,12 +74,8 @@ class Ledger:
 
     def add_request(self, price: int, *, is_free: bool) -> None:
         """One request more, with this price: those before it are paid for."""
-        self.pay()
-        self.is_begun, self.price, self.is_free = True, price, is_free
-
-    def pay(self) -> None:
-        """Whatever comes now, the last request is paid for."""
-        self.paid_charges, self.price = self.paid_charges + self.price, 0
+        self.is_begun, self.paid_charges = True, self.paid_charges + self.price
+        self.price, self.is_free = price, is_free
 
     def at_full_price(self, billing: Billing) -> Billing:
         """The bill of the last request, a success: if that is charged, all of its price is due."""
@@ -247,7 +243,7 @@ class HttpCall:
                     "of base_url nor among its allowed_hosts."
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
-        if not is_first and CANCELLATION.get().cancelled:
+        if not is_first and CANCELLATION.get().is_cancelled:
             raise CallCancelled(ledger.bill_all())
         is_free = call.is_billed is False or not request.charges
         is_billed = call.is_billed or call.operation in backend.capabilities.billed_operations
@@ -343,7 +339,7 @@ class HttpCall:
         if self.canned_replies is None and (ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, ledger.bill_all())
         if reply.status != 200:
-            ledger.pay()  # accepted, whatever the steps make of it
+            ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
     def _is_success(self) -> bool:
@@ -542,7 +538,7 @@ class HttpCall:
     def _remove(self) -> str:
         """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
         backend, text = self.backend, ""
-        self.ledger.pay()
+        self.ledger.add_request(0, is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
         for request in reversed(self.cleanups):
             reason, secrets = "", self.heard.secrets

@@ -90,7 +90,6 @@ class HttpClient:
             0. Servers close theirs after 2, 5 or 60 s, and a request that meets such a close is
             lost, with a bill that nobody knows. A server that says how long it keeps them
             (``Keep-Alive: timeout=N``) is taken at its word: one second less, at most 30 s.
-        user_agent: The header; None for ``facematch-core/<version>``.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
         proxy: ``http://host:port``, without a login, to go through to all but this machine.
         clock: Time, for how long connections are kept. Sockets wait in real time.
@@ -106,7 +105,6 @@ class HttpClient:
         read_timeout_s: float = 30.0,
         max_body_bytes: int = 1024 * 1024,
         keep_idle_s: float = 1.5,
-        user_agent: str | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
         clock: Clock | None = None,
@@ -123,7 +121,7 @@ class HttpClient:
         self._proxies: dict[str, str] = {}
         self.go_by(ca_bundle, proxy)
         self._headers = {
-            "User-Agent": user_agent or f"facematch-core/{__version__}",
+            "User-Agent": f"facematch-core/{__version__}",
             "Accept": "application/json",
             # Answers are small. What is not compressed cannot be a bomb.
             "Accept-Encoding": "identity",

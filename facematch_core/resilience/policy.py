@@ -83,12 +83,11 @@ class Attempt:
         """The first byte may leave from now on; `CallCancelled` if it may not."""
         with self._lock:
             before = self.sending
-            if before is Sending.STOPPED:
-                raise CallCancelled
             if before >= sending:
                 return
-            if before is Sending.UNSENT:
-                CANCELLATION.get().check()
+            is_cancelled = before is Sending.UNSENT and CANCELLATION.get().is_cancelled
+            if before is Sending.STOPPED or is_cancelled:
+                raise CallCancelled
             self.sending = sending
         self.on_sending(self, before)
 

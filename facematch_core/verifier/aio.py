@@ -306,9 +306,8 @@ class _AwaitedCall(ThreadCall[R]):
 
         def run_in_thread() -> R:
             # Nobody waits in a loop that was closed hard.
-            if _is_closed(loop):
+            if cancellation.is_cancelled or _is_closed(loop):
                 raise CallCancelled
-            cancellation.check()
             if deadline.is_over:
                 raise _out_of_time(deadline)
             CANCELLATION.set(cancellation)

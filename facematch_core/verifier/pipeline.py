@@ -29,7 +29,11 @@ from facematch_core.backend.calls import (
     way_of,
 )
 from facematch_core.backend.session_types import SessionAnswer
-from facematch_core.base.cancellation import CANCELLATION, find_callers_exception
+from facematch_core.base.cancellation import (
+    CANCELLATION,
+    CallCancelled,
+    find_callers_exception,
+)
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_private
@@ -123,7 +127,8 @@ class Pipeline:
             retry: Whether and when it is made again.
         """
         started = self.clock.monotonic()
-        CANCELLATION.get().check()
+        if CANCELLATION.get().is_cancelled:
+            raise CallCancelled
         attempt = self._new_attempt(record, deadline, kind)
         try:
             self.events.emit(EventKind.STARTED, record, attach_call=True)
@@ -342,7 +347,8 @@ class Pipeline:
 
     def _try(self, request: Request, attempt: Attempt) -> Answer | SessionAnswer:
         """The backend's answer to one try, admitted by every policy."""
-        CANCELLATION.get().check()
+        if CANCELLATION.get().is_cancelled:
+            raise CallCancelled
         leave: LeaveAll | None = None
         try:
             leave = enter_all(self.policies, attempt)
@@ -390,7 +396,7 @@ class Pipeline:
         """Seconds until the try is made again; None if it is not."""
         # What a policy refuses, unless its store was away, it would refuse again.
         is_refused = attempt.billing is None and not isinstance(error, StoreUnavailable)
-        if retry is None or is_refused or CANCELLATION.get().cancelled:
+        if retry is None or is_refused or CANCELLATION.get().is_cancelled:
             return None
         return retry.wait_s(error, attempt)
 
@@ -434,7 +440,7 @@ class Pipeline:
     def _ask_in_time(self, call: Request, attempt: Attempt) -> object:
         """What the backend answers while there is time."""
         backend, deadline = self.backend, call.deadline
-        if deadline.is_over or deadline.send_by.is_over:
+        if deadline.send_by.left_s() <= 0:
             time_limit = "Its share of the deadline"
             if deadline.is_over:
                 time_limit = f"The deadline of {deadline.limit_s:g} s"

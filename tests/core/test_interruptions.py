@@ -118,7 +118,7 @@ class Steps(FakeBackend):
         call.on_sent()
         cancellation = CANCELLATION.get()
         for _ in range(3):
-            if cancellation.cancelled:
+            if cancellation.is_cancelled:
                 raise CallCancelled(self.billing)
             self.sent += 1
             cancellation.cancel()
