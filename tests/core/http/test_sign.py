@@ -9,7 +9,7 @@ from kit.rawserver import http_reply, one_each
 import facematch_core as fm
 from facematch_core import Charged, Environment, Secret, VendorUnavailable
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.http import MOCK_HEADER
+from facematch_core.http import MOCK_HEADER, HttpRequest
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
 SAME = (200, b'{"same": true}')
@@ -50,12 +50,12 @@ class Signing(AcmeBackend):
 def served(acme, at_end):
     """Opens a backend that signs, at a server with one answer for each connection."""
 
-    def serve(*answers, mock=False, **settings):
+    def serve(*answers, mock=False, cls=Signing, **settings):
         extra = ["Connection: close", *([f"{MOCK_HEADER}: yes"] if mock else [])]
         server = at_end.enter_context(
             one_each(*[http_reply(*answer, *extra) if answer else b"" for answer in answers])
         )
-        return acme(server.url, cls=Signing, **settings), server
+        return acme(server.url, cls=cls, **settings), server
 
     return serve
 
@@ -94,6 +94,29 @@ def test_it_is_signed_once_more_and_no_more(served, answers, error, charged, cou
         backend.match(match_call())
     assert caught.value.billing.charged is charged
     assert tokens_seen(server) == list(TOKENS[:count])
+
+
+class Leaving(Signing):
+    """Leaves something at its vendor."""
+
+    def steps(self, call):
+        yield HttpRequest(
+            method="DELETE", url=f"{self.address}/faces/1", charges=0, is_cleanup=True
+        )
+        reply = yield self.build(call)
+        return self.parse(call, reply)
+
+
+def test_what_is_removed_after_a_call_has_a_new_token_too(served):
+    backend, server = served(SAME, REFUSED, (204, b""), cls=Leaving)
+    assert backend.match(match_call()).warnings == ()
+    assert tokens_seen(server) == list(TOKENS)
+
+
+def test_what_is_fetched_outside_of_a_call_has_a_new_token_too(served):
+    backend, server = served(REFUSED, SAME)
+    reply = backend.fetch(HttpRequest(method="GET", url=f"{server.url}/jobs/7"), call=None)
+    assert (reply.status, tokens_seen(server)) == (200, list(TOKENS[:2]))
 
 
 @pytest.mark.parametrize("good", [0, 1], ids=["the first", "the second"])

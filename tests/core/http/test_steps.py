@@ -1,5 +1,6 @@
 """A call of several requests: one deadline, one first byte, charges added up."""
 
+import contextlib
 import json
 import threading
 from decimal import Decimal
@@ -128,6 +129,27 @@ def test_unreachable_after_a_charge_is_charged():
         ask_server(server, backend_with(moves))
     assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, 1)
     assert not caught.value.retryable
+
+
+def test_the_first_byte_is_that_of_the_first_request_that_can_be_sent():
+    """One that goes on from an outage of what is free pays all the same: Ctrl-C must know it."""
+
+    def persists(self, call):
+        with closed_port() as port, contextlib.suppress(fm.VendorUnavailable):
+            url = f"http://127.0.0.1:{port}/x"
+            yield HttpRequest(url=url, charges=0, on_refusal="raise")
+        sent.append(len(server.connections))
+        yield self.post("detect", body=b"1")
+        raise KeyboardInterrupt
+
+    events, sent = [], []
+    with one_each(SOMEBODY) as server, pytest.raises(KeyboardInterrupt):
+        backend = backend_with(persists)(api_key=KEY, base_url=server.url)
+        verifier = fm.FaceVerifier(backend, on_event=events.append)
+        verifier.verify(picture(), picture((1, 2, 3)))
+    assert sent == [0]
+    kinds = [event.kind.value for event in events]
+    assert kinds == ["started", "sent", "charged"]
 
 
 def test_what_the_steps_hold_is_let_go_at_the_end_of_the_call():
