@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import Any, Final
 
 from facematch_core.backend.kinds import argument
 from facematch_core.base.clock import SystemClock
@@ -19,10 +17,7 @@ from facematch_core.models import Environment, ThresholdRule
 from facematch_core.verifier.calibration import Calibration, CalibrationPoint
 
 from .evaluation import FIXED, check_name, fmr_bounds
-from .model import Evaluation, OperatingPoint, System
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from .model import Evaluation, System
 
 _ALL: Final = "all pairs; the bound is that of an order statistic, and holds for the same pairs"
 _SPLIT: Final = "one half of the people; the rates and the bound are those of the other half"
@@ -72,7 +67,13 @@ def calibration_of(
             f"The threshold {at.threshold:g} of {system} was named, not chosen for an FMR that "
             "verifiers could rely on: judge it without a fixed threshold."
         )
-    times = _times(system, np.array(judged.score_range or (0, 100)))
+    low, high = judged.score_range or (0.0, 100.0)
+    if low < 0 or high > 100:
+        raise InvalidRequest(
+            f"The scores of {system} lie between {low:g} and {high:g}: a calibration is for a "
+            "verifier, whose scores lie between 0 and 100."
+        )
+    times = 100 if high <= 1 else 1
     origin = _origin(judged, allow_mock=allow_mock)
     made_at = made_at or SystemClock().now()
     points = {max_fmr or evaluation.required_fmr: (evaluation.required_fmr, at)}
@@ -89,20 +90,17 @@ def calibration_of(
         made_at=made_at,
         expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
         points=[
-            _calibrated(fmr, point, fmr_bounds(point, chosen_for, confidence)[1], times)
+            CalibrationPoint(
+                max_fmr=fmr,
+                threshold=_on_scale(point.threshold or 0.0, times, point.rule),
+                errors=point.fmr.errors,
+                trials=point.fmr.trials,
+                upper=upper,
+                is_bounded=upper <= fmr,
+            )
             for fmr, (chosen_for, point) in points.items()
+            for upper in [fmr_bounds(point, chosen_for, confidence)[1]]
         ],
-    )
-
-
-def _calibrated(fmr: float, at: OperatingPoint, upper: float, times: int) -> CalibrationPoint:
-    return CalibrationPoint(
-        max_fmr=fmr,
-        threshold=_on_scale(at.threshold or 0.0, times, at.rule),
-        errors=at.fmr.errors,
-        trials=at.fmr.trials,
-        upper=upper,
-        is_bounded=upper <= fmr,
     )
 
 
@@ -125,17 +123,6 @@ def _origin(source: System, *, allow_mock: bool) -> dict[str, Any]:
             f"vendor. With {argument('allow_mock', True)} only a verifier set to one accepts it."
         )
     return origin | {"model": source.model}
-
-
-def _times(name: str, scores: NDArray[np.float64]) -> int:
-    """100 where all scores are shares, from 0 to 1; else 1, as those of a verifier are."""
-    low, high = float(scores.min()), float(scores.max())
-    if low < 0 or high > 100:
-        raise InvalidRequest(
-            f"The scores of {name} lie between {low:g} and {high:g}: a calibration is for a "
-            "verifier, whose scores lie between 0 and 100."
-        )
-    return 100 if high <= 1 else 1
 
 
 def _on_scale(threshold: float, times: int, rule: ThresholdRule) -> float:

@@ -702,7 +702,10 @@ def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Ans
     answered = is_asked & ~errors.filled[rows]
     acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
     is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
-    price, threshold = (_number(table, name, model.of_system) for name in ("price", "threshold"))
+    price, threshold = (
+        next(iter(numbers[~np.isnan(numbers)].tolist()), None)
+        for numbers in (table.numbers(name)[model.of_system] for name in ("price", "threshold"))
+    )
     is_distance = table.columns.is_distance(model.score)
     if threshold is not None and is_distance:
         threshold = -threshold
@@ -769,8 +772,3 @@ def _grouping(table: _ScoreCells, column: str, rows: NDArray[np.int64]) -> Group
 def _constant(words: WordColumn, rows: NDArray[np.int64]) -> str | None:
     filled = rows[words.filled[rows]]
     return words[int(filled[0])] if len(filled) else None
-
-
-def _number(table: _ScoreCells, name: str, rows: NDArray[np.int64]) -> float | None:
-    numbers = table.numbers(name)[rows]
-    return next(iter(numbers[~np.isnan(numbers)].tolist()), None)

@@ -115,8 +115,6 @@ _TEXT: Final = ("text", (str,), str.strip)
 _RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
 _RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
 
-_CONFIDENCE: Final = "a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1
-_COUNTS: Final = ("attempts", "transactions")
 
 #: What a file may say: as what, of which types, and whether a value fits.
 _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
@@ -124,9 +122,9 @@ _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
     **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
     "at": ('"required_fmr" or "default"', (str,), [*JudgedAt].__contains__),
-    "counts": ('"attempts" or "transactions"', (str,), _COUNTS.__contains__),
+    "counts": ('"attempts" or "transactions"', (str,), ("attempts", "transactions").__contains__),
     "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
-    "confidence": _CONFIDENCE,
+    "confidence": ("a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1),
 }
 
 

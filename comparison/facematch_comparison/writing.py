@@ -141,7 +141,18 @@ def wrong_pairs(
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
     """All answers without empty columns; `once`: what is the same for a system is on one line."""
-    _check(answers, study)
+    if not answers:
+        raise InvalidRequest("There are no answers to write.")
+    check_alike([each.table for each in answers])
+    groups = _plain(answers[0].table.groups)
+    for each in answers:
+        if _plain(each.table.groups) != groups:
+            raise InvalidRequest(
+                f"{answers[0].name} and {each.name} have other groups: only answers to one test "
+                "set go into one file."
+            )
+    if study is not None:
+        _check_study(answers[0], study)
     tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
     names = dict.fromkeys(name for table in tables for name in table.column_names)
     for name in names:
@@ -155,21 +166,6 @@ _OPTIONAL: Final = (
     *("decision", "error", "elapsed_s", "billed", "rule", "threshold", "scale", "price"),
     *("currency", "backend", "model", "other_models", "environment", "privacy", "people_known"),
 )
-
-
-def _check(answers: Sequence[Answers], study: Study | None) -> None:
-    if not answers:
-        raise InvalidRequest("There are no answers to write.")
-    check_alike([each.table for each in answers])
-    groups = _plain(answers[0].table.groups)
-    for each in answers:
-        if _plain(each.table.groups) != groups:
-            raise InvalidRequest(
-                f"{answers[0].name} and {each.name} have other groups: only answers to one test "
-                "set go into one file."
-            )
-    if study is not None:
-        _check_study(answers[0], study)
 
 
 def _plain(groups: Mapping[str, Grouping]) -> dict[str, tuple[object, ...]]:

@@ -266,17 +266,6 @@ def test_a_rate_of_which_nothing_was_seen_may_be_anything():
     assert (verdict.rates[0].low, verdict.rates[0].high, verdict.rates[0].more) == (None, None, 299)
 
 
-def test_bounds_are_one_sided_whatever_the_report_was_made_for():
-    systems = [crowd(mean=85, others=60)]
-    verdicts = [
-        judge(evaluate(systems, required_fmr=2e-3, confidence=confidence), DOOR).systems[0]
-        for confidence in (0.9, 0.95)
-    ]
-    for a, b in zip(verdicts[0].rates, verdicts[1].rates, strict=True):
-        assert (a.low, a.high) == pytest.approx((b.low, b.high))
-        assert (a.low, a.high) == bounds(a.rate, 0.95)
-
-
 def test_of_several_all_must_pass():
     good, bad = crowd("good", mean=85, others=60), crowd("bad", mean=45, others=60)
     small = as_decisions(crowd("open", mean=85, others=60))

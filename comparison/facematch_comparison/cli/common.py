@@ -252,11 +252,6 @@ def out_option(help_: str) -> Callable[[Command], Command]:
     return file_option("--out", help_, to="outs", multiple=True)
 
 
-def pairs(what: str) -> Callable[[Command], Command]:
-    """--pairs FILE, for `study_of`."""
-    return file_option("--pairs", f"The file of pairs that was run: it has the {what}.")
-
-
 def note(text: str) -> None:
     """Say on stderr what was assumed."""
     say(f"note: {text}", err=True)

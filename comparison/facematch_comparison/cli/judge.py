@@ -159,7 +159,7 @@ def _money(value: Decimal) -> str:
 
 @click.command("report", cls=common.SourceCommand)
 @common.source
-@common.pairs("names of people and pictures")
+@file_option("--pairs", "The file of pairs that was run: it has the names of people and pictures.")
 @common.aims
 @common.at_threshold
 @common.attempts
