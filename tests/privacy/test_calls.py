@@ -4,6 +4,8 @@ Searched: logs of every library at DEBUG, errors with the local variables of the
 and their JSON, events, `repr` of what is open, and what was printed.
 """
 
+import base64
+
 import pytest
 from kit import canaries, traces
 from kit.fakes import FakeBackend
@@ -153,6 +155,14 @@ REFUSALS = {
     "a broken picture": (
         errors.InvalidImage,
         lambda v: {"pictures": (canaries.probe().data[:-900], canaries.reference())},
+    ),
+    "a picture behind other bytes": (
+        errors.InvalidImage,
+        lambda v: {"pictures": (b"x" * 50 + canaries.probe().data, canaries.reference())},
+    ),
+    "a picture in base64": (
+        errors.InvalidImage,
+        lambda v: {"pictures": (base64.b64encode(canaries.probe().data), canaries.reference())},
     ),
     "a picture as text": (
         errors.InvalidImage,

@@ -1,4 +1,5 @@
 import io
+import traceback
 
 import pytest
 from hypothesis import given
@@ -67,8 +68,11 @@ def test_turns_are_clockwise(angle, corner):
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
 def test_what_is_no_picture_is_refused_with_none_of_its_bytes(data):
-    with pytest.raises(InvalidImage, match=r"^The picture cannot be decoded \(\w+\)\.$"):
+    with pytest.raises(InvalidImage, match=r"^The picture cannot be decoded \(\w+\)\.$") as caught:
         _pictures.decode(data)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    *_, (frame, _line) = traceback.walk_tb(caught.value.__traceback__)
+    assert data not in frame.f_locals.values()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # Pillow's, of damage

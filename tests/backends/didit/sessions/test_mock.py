@@ -6,7 +6,7 @@ import pytest
 import facematch_core as fm
 from facematch_core.backend.session_types import ComparedWith, DeletionState, SessionState
 from facematch_core.sessions.sessions import Sessions
-from facematch_didit import DiditBackend, DiditSessionOptions
+from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, Stage, card_sheet
 
 SECRET, RETURN_URL = "whsec-CANARY", "https://shop.example/back"
@@ -101,15 +101,6 @@ def test_a_start_that_lost_its_answer_is_found_and_its_repeat_is_the_same_sessio
     assert login.record.session_id != lost.record.session_id
     with pytest.raises(fm.SessionMismatch):
         sessions.read(attrs.evolve(record, session_id=login.record.session_id))
-
-
-def test_a_scenario_of_the_sandbox_decides_what_becomes_of_it(mock, open_sessions):
-    sessions = open_sessions(api_key=mock.sandbox_key)
-    options = DiditSessionOptions(sandbox_scenario="decline_liveness_attack")
-    record = sessions.plan("customer-17", **PAYOUT)
-    session = sessions.start(record, reference=REFERENCE, options=options)
-    mock.control.sessions.finish(session.record.session_id, card="p1")
-    assert not sessions.read(session.record).liveness.is_live
 
 
 def test_a_delivery_is_as_old_as_the_clock_of_the_sessions_says(mock, open_sessions):
