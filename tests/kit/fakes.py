@@ -12,7 +12,7 @@ import tomli_w
 from PIL import Image as PillowImage
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Capabilities
+from facematch_core.backend import Backend, Capabilities, MatchCall
 from facematch_core.config import opening as config
 
 SCALE = "fake/v1"
@@ -23,6 +23,13 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
     buffer = io.BytesIO()
     PillowImage.new("RGB", size, colour).save(buffer, kind)
     return fm.Image.from_bytes(buffer.getvalue())
+
+
+def match_call(threshold=None, rule=fm.ThresholdRule.AT_LEAST, **more):
+    """A comparison as the verifier hands it to a backend."""
+    if threshold is not None:
+        more["threshold"] = fm.Threshold(threshold, rule, fm.ThresholdSource.CALLER)
+    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
 
 
 @attrs.frozen

@@ -3,11 +3,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.fakes import picture
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
-from facematch_core.backend import MatchCall
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, card_sheet
 
@@ -32,18 +31,13 @@ def error(status, code, **more):
 
 
 def read(*answers, threshold=50):
-    call = MatchCall(
-        probe=picture(),
-        reference=picture(),
-        threshold=fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST),
-    )
     replies = [
         HttpReply(
             status=status, headers={"apim-request-id": f"id-{n}"}, body=json.dumps(b).encode()
         )
         for n, (status, b) in enumerate(answers, 1)
     ]
-    return BACKEND.read_reply(call, *replies)
+    return BACKEND.read_reply(match_call(threshold), *replies)
 
 
 @given(st.integers(0, 100))
@@ -155,7 +149,7 @@ def test_what_a_fault_of_theirs_costs_is_not_known(before):
 
 
 def test_each_request_has_our_id_for_microsofts_support_and_hides_the_key():
-    call = MatchCall(probe=picture(), reference=picture())
+    call = match_call()
     request = next(BACKEND.steps(call))
     assert request.headers["client-request-id"] == call.call_id
     assert "k" not in map(str, request.headers.values())

@@ -4,25 +4,16 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import match_call
 
 import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
-from facematch_core.backend import MatchCall
 from facematch_core.errors import AuthenticationFailed, RequestRejected, UnexpectedResponse
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, card_sheet, make_card
 
 CARDS = card_sheet()
 BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
-
-
-def call(threshold=50):
-    picture = fm.Image.from_bytes(CARDS["p1"].data)
-    return MatchCall(
-        probe=picture,
-        reference=picture,
-        threshold=fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST),
-    )
 
 
 def body(*similarities, **more):
@@ -32,9 +23,8 @@ def body(*similarities, **more):
 
 def read(answer, status=200, threshold=50, **settings):
     backend = ComprefaceBackend(api_key="k", **settings)
-    return backend.read_reply(
-        call(threshold), HttpReply(status=status, headers={}, body=json.dumps(answer).encode())
-    )
+    reply = HttpReply(status=status, headers={}, body=json.dumps(answer).encode())
+    return backend.read_reply(match_call(threshold), reply)
 
 
 @pytest.fixture
@@ -131,7 +121,7 @@ def test_settings_that_cannot_be_are_refused(settings):
 
 @pytest.mark.parametrize("least", [0, 0.8, 1])
 def test_how_sure_of_a_face_the_server_must_be_is_sent(least):
-    request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(call())
+    request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(match_call())
     assert request.params["det_prob_threshold"] == f"{least}"
 
 

@@ -6,12 +6,12 @@ import threading
 
 import pytest
 from kit.deadlines import as_deadlines
-from kit.fakes import picture
+from kit.fakes import match_call
 from kit.scripted import response
 from requests.adapters import BaseAdapter
 
-from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
-from facematch_core.backend import LivenessCall, MatchCall
+from facematch_core import Operation
+from facematch_core.backend import LivenessCall
 from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend
 
@@ -106,11 +106,11 @@ def make_call():
     """Makes a call as the verifier does; without a threshold unless one is wanted."""
 
     def make(operation=Operation.MATCH, threshold=None, **more):
-        if threshold is not None:
-            more["threshold"] = Threshold(threshold, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
+        more = as_deadlines(more)
+        call = match_call(threshold, **more)
         if operation is Operation.LIVENESS:
-            return LivenessCall(probe=picture(), **as_deadlines(more))
-        return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
+            return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
+        return call
 
     return make
 

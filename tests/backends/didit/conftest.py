@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
-from kit.fakes import picture
+from kit.fakes import match_call
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall
+from facematch_core.backend import LivenessCall
 from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
 
@@ -41,10 +41,10 @@ def make_call():
     """Makes a call as the verifier does: with a threshold, and whatever else is wanted."""
 
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
-        limit = fm.Threshold(threshold, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+        call = match_call(threshold, fm.ThresholdRule.ABOVE, **more)
         if operation is fm.Operation.LIVENESS:
-            return LivenessCall(probe=picture(), threshold=limit, **more)
-        return MatchCall(probe=picture(), reference=picture((1, 2, 3)), threshold=limit, **more)
+            return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
+        return call
 
     return make
 

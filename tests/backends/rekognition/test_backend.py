@@ -6,9 +6,9 @@ import pytest
 from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import match_call
 
 import facematch_core as fm
-from facematch_core.backend import MatchCall
 from facematch_core.http import HttpReply
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_rekognition import RekognitionBackend
@@ -33,12 +33,9 @@ ANSWERS = st.fixed_dictionaries(
 
 
 def read(answer, status=200, threshold=80.0):
-    picture = fm.Image.from_bytes(CARDS["p1"].data)
-    limit = fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST)
-    call = MatchCall(probe=picture, reference=picture, threshold=limit)
-    headers = {"x-amzn-RequestId": "an-id"}
-    body = json.dumps(answer).encode()
-    return BACKEND.read_reply(call, HttpReply(status=status, headers=headers, body=body))
+    headers, body = {"x-amzn-RequestId": "an-id"}, json.dumps(answer).encode()
+    reply = HttpReply(status=status, headers=headers, body=body)
+    return BACKEND.read_reply(match_call(threshold), reply)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 from kit import mock_rekognition
+from kit.fakes import match_call
 
 import facematch_core as fm
-from facematch_core.backend import MatchCall
 from facematch_mock_server import MockServer, card_sheet
 from facematch_rekognition import RekognitionBackend
 
@@ -145,8 +145,7 @@ def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
 
 def test_the_signature_covers_what_is_sent_and_shows_nothing():
     backend = RekognitionBackend(region="eu-west-1", **KEYS)
-    picture = fm.Image.from_bytes(P1)
-    call = MatchCall(probe=picture, reference=picture)
+    call = match_call()
     request = backend.sign(next(backend.steps(call)), call)
     assert set(json.loads(request.body)) >= {"SourceImage", "TargetImage"}
     words = request.headers["Authorization"].reveal()
