@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 
+import requests
 from kit.mock_worlds import app_of, handle_with_fault, world_of
 
 from facematch_mock_server.base.messages import Request
@@ -13,9 +14,11 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.recognition.recognizer import Recognizer
+from facematch_mock_server.recognition.sheet import card_sheet
 from facematch_mock_server.world.clock import VirtualClock
 from facematch_mock_server.world.faults import Fault
 
+P1 = card_sheet()["p1"].data
 MATCH_PATH = "/v3/face-match/"
 LIVENESS_PATH = "/v3/passive-liveness/"
 MATCH_THRESHOLD = "face_match_score_decline_threshold"
@@ -133,6 +136,13 @@ def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):
         ("ref_image", "reference.png", scene() if reference is None else reference),
     ]
     return didit_request(MATCH_PATH, *multipart(fields.items(), files), key=key)
+
+
+def post_match(url, key, probe=P1, reference=P1, *, session=requests, timeout=10, **fields):
+    """A face match over HTTP."""
+    files = {"user_image": ("a.png", probe), "ref_image": ("b.png", reference)}
+    sent = {"headers": {"x-api-key": key}, "files": files, "data": fields, "timeout": timeout}
+    return session.post(f"{url}{MATCH_PATH}", **sent)
 
 
 def liveness_request(probe=None, *, key="mock-live-key", **fields):

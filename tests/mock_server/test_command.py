@@ -16,14 +16,14 @@ import trustme
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.mock_didit import P1, post_match
 
 from facematch_core.cli.app import facematch
-from facematch_mock_server import MockServer, card_sheet, cli
+from facematch_mock_server import MockServer, cli
 from facematch_mock_server.cli import command, read_switches
 from facematch_mock_server.vendors import vendor_named
 
 FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
-P1 = card_sheet()["p1"].data
 MATCH = "/v3/face-match/"
 USAGE, CONFIGURATION, STOPPED = 2, 4, 130
 
@@ -83,11 +83,6 @@ def invoke(monkeypatch):
     return lambda *arguments: CliRunner().invoke(facematch, ["mock", *arguments])
 
 
-def post(url, key):
-    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-    return requests.post(url + MATCH, headers={"x-api-key": key}, files=files, timeout=10)
-
-
 def get(url, path="", **more):
     return requests.get(f"{url}/__mock__/{path}", timeout=10, **more)
 
@@ -97,8 +92,8 @@ def test_it_says_at_once_what_a_person_needs_and_ctrl_c_stops_it():
     with process("--key", "my-own-key-1", "--seed", "7") as (running, url):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
         for key in ("mock-live-key", "mock-sandbox-key", "my-own-key-1"):
-            assert post(url, key).status_code == 200
-        assert post(url, "another-key").status_code == 403
+            assert post_match(url, key).status_code == 200
+        assert post_match(url, "another-key").status_code == 403
         ledger = get(url, "ledger").json()
         assert [entry["what"] for entry in ledger["entries"]] == ["FACE_MATCH"] * 2
         running.send_signal(signal.SIGINT)
@@ -130,10 +125,10 @@ def test_without_control_and_in_another_edition(serve):
     def during(url, printed):
         assert printed.splitlines()[1] == "console: none"
         assert get(url).status_code == 404
-        answer = post(url, "mock-live-key")
+        answer = post_match(url, "mock-live-key")
         assert isinstance(answer.json()["face_match"]["score"], int)
         assert "vendor_data" not in answer.json()
-        assert post(url, "wrong").status_code == 401
+        assert post_match(url, "wrong").status_code == 401
 
     serve(during, "--no-control", "--edition", "2026-03", "--vendor", "didit")
 
@@ -144,7 +139,7 @@ def test_of_two_vendors_each_has_its_keys_and_a_command_to_paste(serve, tmp_path
         (tmp_path / "cards" / name).write_bytes(P1)
 
     def during(url, printed):
-        assert isinstance(post(url, "my-own-key-1").json()["face_match"]["score"], int)
+        assert isinstance(post_match(url, "my-own-key-1").json()["face_match"]["score"], int)
         headers = {"Authorization": "Bearer x", "x-api-key": "my-own-key-1"}
         assert requests.post(f"{url}/v1/facematch", headers=headers, timeout=10).status_code == 401
         assert "didit\nkeys: mock-live-key (live), mock-sandbox-key" in printed
@@ -238,7 +233,11 @@ def test_every_option_can_be_set_in_the_environment(serve):
         session.headers["X-Mock-Token"] = "a-long-token-1"
         overview = session.get(f"{url}/__mock__/", timeout=10).json()
         assert (overview["vendors"], overview["edition"]) == (["didit", "deepvue"], "2026-03")
-        assert post(url, "my-own-key-1").status_code == post(url, "my-own-key-2").status_code == 200
+        assert (
+            post_match(url, "my-own-key-1").status_code
+            == post_match(url, "my-own-key-2").status_code
+            == 200
+        )
         assert session.get(f"{url}/__mock__/ledger", timeout=10).json()["balance"] == "99.6000"
         latency = session.get(f"{url}/__mock__/latency", timeout=10).json()
         assert latency == {"match": [0.001, 0.001], "liveness": [0.0, 0.002]}

@@ -13,19 +13,18 @@ import httpx
 import pytest
 import requests
 import urllib3
+from kit.mock_didit import post_match
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
 from facematch_mock_server import MockServer, card_sheet
 
 P1 = card_sheet()["p1"].data
-FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 DIDIT = "https://verification.didit.me"
 PATH = "/v3/face-match/"
 
 
 def post(url, mock, session=requests):
-    headers = {"x-api-key": mock.live_key}
-    return session.post(url + PATH, headers=headers, files=FILES, timeout=10)
+    return post_match(url, mock.live_key, session=session)
 
 
 # In this process

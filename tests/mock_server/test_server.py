@@ -8,6 +8,7 @@ from decimal import Decimal
 import httpx
 import pytest
 import requests
+from kit.mock_didit import post_match
 
 from facematch_mock_server import (
     Fault,
@@ -18,16 +19,13 @@ from facematch_mock_server import (
 from facematch_mock_server.http.server import THREAD
 
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
-MATCH, LIVENESS = "/v3/face-match/", "/v3/passive-liveness/"
-FILES = {"user_image": ("selfie.png", P1), "ref_image": ("id.png", P1)}
+MATCH = "/v3/face-match/"
+FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 
 
-def post(mock, *, key=None, files=None, path=MATCH, **fields):
+def post(mock, *, key=None, **fields):
     """A call as a program without this library makes it."""
-    headers = {"x-api-key": key or mock.live_key}
-    return requests.post(
-        mock.url + path, headers=headers, files=files or FILES, data=fields, timeout=10
-    )
+    return post_match(mock.url, key or mock.live_key, **fields)
 
 
 @pytest.fixture
@@ -71,8 +69,8 @@ def test_every_client_gets_the_documented_answer(mock, client):
     (entry,) = mock.control.journal()
     assert entry.fields["face_match_score_decline_threshold"] == "41.5"
     assert [(file.field, file.name, file.size) for file in entry.files] == [
-        ("user_image", "selfie.png", len(P1)),
-        ("ref_image", "id.png", len(P1)),
+        ("user_image", "a.png", len(P1)),
+        ("ref_image", "b.png", len(P1)),
     ]
 
 

@@ -4,21 +4,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from kit.mock_didit import post_match
 from kit.rawclient import RawClient, raw_request
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 
-P1 = card_sheet()["p1"].data
 SESSIONS = "/v3/sessions/"
 
 
 @pytest.fixture(scope="module")
 def mock():
     with MockServer(seed=2) as server:
-        headers = {"x-api-key": server.live_key}
-        files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-        url = f"{server.url}/v3/face-match/"
-        requests.post(url, headers=headers, files=files, timeout=10).raise_for_status()
+        post_match(server.url, server.live_key).raise_for_status()
         yield server
 
 

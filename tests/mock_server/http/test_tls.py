@@ -11,6 +11,7 @@ from azure.ai.vision.face import FaceClient
 from azure.ai.vision.face.models import FaceDetectionModel, FaceRecognitionModel
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
+from kit.mock_didit import post_match
 from kit.rawclient import RawClient, chunked, raw_request
 
 from facematch_mock_server import MockServer, card_sheet
@@ -186,13 +187,11 @@ def test_the_whole_mock_is_at_https(files, caplog):
         session.verify, session.trust_env = str(files["ca"]), False
         assert mock.url == f"https://127.0.0.1:{mock.port}"
         assert mock.control_url.startswith(mock.url)
-        sent = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-        headers = {"x-api-key": mock.live_key}
-        url = f"{mock.url}/v3/face-match/"
-        session.post(url, headers=headers, files=sent, timeout=10).raise_for_status()
+        post_match(mock.url, mock.live_key, session=session).raise_for_status()
         assert session.get(mock.control_url + "journal", timeout=10).status_code == 200
         # Addresses in answers lead back here.
-        session.post(url, headers=headers, files=sent, timeout=10).raise_for_status()
+        post_match(mock.url, mock.live_key, session=session).raise_for_status()
+        headers = {"x-api-key": mock.live_key}
         page = session.get(f"{mock.url}/v3/sessions/?limit=1", headers=headers, timeout=10).json()
         assert page["next"].startswith(mock.url)
     assert not caplog.records

@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 import pytest
 import requests
-from kit.mock_didit import match_request, scene
+from kit.mock_didit import match_request, post_match, scene
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
@@ -33,11 +33,9 @@ def server():
         yield running
 
 
-def ask(server, key, path="/v3/face-match/"):
-    """A face match over HTTP: the status."""
-    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-    sent = requests.post(server.url + path, headers={"x-api-key": key}, files=files, timeout=30)
-    return sent.status_code
+def ask(server, key):
+    """The status of a face match."""
+    return post_match(server.url, key, timeout=30).status_code
 
 
 def test_each_has_keys_for_every_vendor(server):
@@ -195,9 +193,7 @@ def test_the_console_of_a_name_begins_anew_with_its_account(server):
     for probe in (P1, make_card("p2")):
         account = server.new_account("again-and-again")
         header = {ACCOUNT_HEADER: account.name}
-        files = {"user_image": ("a.png", probe), "ref_image": ("b.png", P1)}
-        sent = {"x-api-key": account.live_key}
-        requests.post(f"{server.url}/v3/face-match/", headers=sent, files=files, timeout=30)
+        post_match(server.url, account.live_key, probe)
         there = f"{server.control_url}console/calls/1"
         shown = requests.get(there, headers=header, timeout=30).json()["files"][0]
         assert shown["digest"] == account.control.journal()[0].files[0].digest
@@ -683,14 +679,11 @@ def test_a_registration_that_finds_no_place_can_be_proved_later(server, monkeypa
 def test_what_closed_accounts_keep_is_bounded_in_bytes():
     """With all that was sent: metadata, and what was announced of it."""
     with MockServer() as mock:
-        files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
         fields = {"metadata": json.dumps({"a": "x" * 45_000})}
         accounts = [mock.new_account() for _ in range(2)]
         for account in accounts:
             account.control.webhooks.add("http://127.0.0.1:9/")
-            key = {"x-api-key": account.live_key}
-            url = mock.url + "/v3/face-match/"
-            assert requests.post(url, headers=key, data=fields, files=files, timeout=30).ok
+            assert post_match(mock.url, account.live_key, timeout=30, **fields).ok
             account.close()
         sizes = [account.kept_bytes for account in mock.accounts.closed]
         assert all(45_000 < size < 90_000 for size in sizes)

@@ -7,10 +7,10 @@ import json
 
 import pytest
 import requests
+from kit.mock_didit import post_match
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 
-P1 = card_sheet()["p1"].data
 CALLS = ("match", "liveness")
 
 
@@ -91,12 +91,10 @@ def test_reset_brings_back_what_the_server_began_with(open_asking):
 
 
 def test_a_client_may_give_up_while_others_are_answered():
-    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
     with MockServer(latency={"match": 3600}) as mock:
-        sent = {"headers": {"x-api-key": mock.live_key}, "files": files}
         with pytest.raises(requests.ReadTimeout):
-            requests.post(f"{mock.url}/v3/face-match/", timeout=0.3, **sent)
-        assert requests.post(f"{mock.url}/v3/passive-liveness/", timeout=30, **sent).ok
+            post_match(mock.url, mock.live_key, timeout=0.3)
+        assert requests.get(f"{mock.url}/system/healthcheck", timeout=30).ok
 
 
 # What is refused

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from kit.mock_didit import post_match
 
 import facematch_mock_server.pages.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
@@ -30,21 +31,12 @@ def mock():
         yield running
 
 
-def ask(mock, path="/", method="GET", session=requests, **options):
-    return session.request(method, mock.url + path, **{"timeout": 10, **options})
+def ask(mock, path="/", method="GET", **options):
+    return requests.request(method, mock.url + path, **{"timeout": 10, **options})
 
 
-def match(mock, probe=P1, reference=P1, *, key=None, session=requests, **fields):
-    """A comparison, as any client makes it."""
-    return ask(
-        mock,
-        "/v3/face-match/",
-        "POST",
-        session,
-        headers={"x-api-key": key or mock.live_key},
-        files={"user_image": ("a.png", probe), "ref_image": ("b.png", reference)},
-        data=fields,
-    )
+def match(mock, probe=P1, reference=P1, *, key=None, **fields):
+    return post_match(mock.url, key or mock.live_key, probe, reference, **fields)
 
 
 def detect(mock, azure, picture):

@@ -10,10 +10,7 @@ from kit.mock_didit_webhooks import is_quiet, webhook_threads
 from kit.mock_worlds import serving
 
 from facematch_didit.webhooks import verify_webhook
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
-
-P1 = card_sheet()["p1"].data
-FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+from facematch_mock_server import MockServer, VirtualClock
 
 
 def listen(mock, url):
@@ -21,9 +18,7 @@ def listen(mock, url):
 
 
 def call(mock, **fields):
-    headers = {"x-api-key": mock.live_key}
-    address = f"{mock.url}/v3/face-match/"
-    answer = requests.post(address, headers=headers, files=FILES, data=fields, timeout=10)
+    answer = didit.post_match(mock.url, mock.live_key, **fields)
     assert answer.status_code == 200
     return answer.json()["request_id"]
 

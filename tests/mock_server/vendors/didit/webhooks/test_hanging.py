@@ -17,21 +17,17 @@ from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 from kit.rawclient import RawClient, raw_request
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer
 from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.world import webhooks
 from facematch_mock_server.world.webhooks import MAX_SENDING_OF_WORLD, PostResult, WebhookWorker
 
-P1 = card_sheet()["p1"].data
 #: Far below the five seconds after which a receiver is late, far above what an answer takes.
 SOON_S = 2
 
 
 def call(account):
-    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
-    headers = {"x-api-key": account.live_key}
-    url = f"{account.url}/v3/face-match/"
-    assert requests.post(url, files=files, headers=headers, timeout=SOON_S).status_code == 200
+    assert didit.post_match(account.url, account.live_key, timeout=SOON_S).status_code == 200
 
 
 def post(mock, account, path, body):
