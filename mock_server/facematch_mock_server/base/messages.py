@@ -61,6 +61,8 @@ class Request:
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     #: The vendor in the world where the call began; None for whoever has the key by now.
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
+    #: What `Routed.find` says of it, once that is worked out.
+    routed: Any = attrs.field(default=None, eq=False, repr=False)
     until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
     #: Whether it is for the control API, or for what is below its path.

@@ -15,7 +15,7 @@ from facematch_mock_server.base.messages import (
     Response,
     host_in,
 )
-from facematch_mock_server.vendors.base import Routed
+from facematch_mock_server.vendors.base import Routed, is_keyless
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -91,7 +91,10 @@ class App:
         ):
             return self.too_large(head)
         vendor = self.vendor_of(head)
-        if vendor is not None and not vendor.is_keyless(head):
+        if vendor is None:
+            return None
+        route, _ = head.routed = vendor.find(head)
+        if not is_keyless(route):
             # It belongs to the account as it is now.
             head.vendor = vendor
             if vendor.world.account.faults:

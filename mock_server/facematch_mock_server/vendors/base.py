@@ -349,12 +349,12 @@ class Routed:
         """The vendor's answer, written into the journal; with the fault that strikes."""
         # No webhook leaves before its request is over, and none of one that failed.
         with self.world.together():
-            call = self.new_call(request, *self.find(request))
+            call = self.new_call(request, *(request.routed or self.find(request)))
             faults = self.world.account.faults
             if request.fault is None and faults:
                 aim = self._aim(request, call.route, call.fields)
                 # Of a request whose body has the key, only now it is known whose it is.
-                fault = faults.at_head(aim) if self.is_keyless(request) else None
+                fault = faults.at_head(aim) if is_keyless(call.route) else None
                 fault = fault or faults.for_request(aim)
                 if fault is not None:
                     call.strike(fault)
@@ -368,11 +368,6 @@ class Routed:
             self.log(call, response)
             return response
 
-    def is_keyless(self, head: Request) -> bool:
-        """Whether the head of this request shows no key: its body may."""
-        route, _ = self.find(head)
-        return route is not None and not route.credentials
-
     def fault_at_head(self, head: Request) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
         return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
@@ -381,7 +376,7 @@ class Routed:
         self, head: Request, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
         kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
-        needs_key = not self.is_keyless(head) or kind.key_of(head) is not None
+        needs_key = not is_keyless(route) or kind.key_of(head) is not None
         # Nobody's call uses up what a test waits for, unless it says where.
         is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
         return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
@@ -524,6 +519,11 @@ class Routed:
         call.claims.cite(*facts)
         key = call.request.header(self.routes[0].credentials[0]) or ""
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
+
+
+def is_keyless(route: Route | None) -> bool:
+    """Whether the head of a request shows no key there: its body may."""
+    return route is not None and not route.credentials
 
 
 def _unanswered() -> Response:
