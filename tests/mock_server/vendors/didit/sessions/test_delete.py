@@ -8,17 +8,21 @@ GONE = {"detail": "Not found."}
 
 
 @pytest.mark.parametrize(
-    "chosen",
-    [{}, {"edition": "2026-11"}, {"edition": "2026-03"}, {"switches": {"delete_status": 204}}],
+    ("edition", "switches", "status"),
+    [
+        *(("2026-07", {}, 200), ("2026-11", {}, 200), ("2026-03", {}, 204)),
+        *((edition, {"delete_status": 204}, 204) for edition in ("2026-07", "2026-11")),
+        ("2026-03", {"delete_status": 200}, 200),
+    ],
 )
 def test_a_deletion_happens_once_and_before_august_has_no_body(
-    engine_with_sessions, chosen, monkeypatch
+    engine_with_sessions, monkeypatch, edition, switches, status
 ):
-    engine, forgotten = engine_with_sessions(**chosen), []
+    engine, forgotten = engine_with_sessions(edition=edition, switches=switches), []
     monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
     session_id = nth(engine, 1)
     response = delete(1)(engine)
-    if chosen in ({}, {"edition": "2026-11"}):
+    if status == 200:
         assert (response.status, response.json()["session_id"]) == (200, session_id)
     else:
         assert (response.status, response.body) == (204, b"")
@@ -80,17 +84,6 @@ def test_a_field_that_cannot_be_read_deletes_nothing_and_is_not_read_before_augu
     assert (refused.status, set(refused.json())) == (400, set(body))
     assert len(engine.world.sessions.all()) == 2
     assert delete(1, body)(engine_with_sessions(switches={"delete_status": 204})).status == 204
-
-
-def test_the_status_of_a_deletion_is_a_switch_apart_from_the_edition(engine_with_sessions):
-    assert (
-        delete(1)(engine_with_sessions(edition="2026-03", switches={"delete_status": 200})).status
-        == 200
-    )
-    assert (
-        delete(1)(engine_with_sessions(edition="2026-11", switches={"delete_status": 204})).status
-        == 204
-    )
 
 
 def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):
