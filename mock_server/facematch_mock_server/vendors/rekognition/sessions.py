@@ -17,7 +17,7 @@ import attrs
 
 from facematch_core import Image, ImageFormat
 from facematch_mock_server.base.messages import Response
-from facematch_mock_server.recognition.outcomes import LivenessOutcome
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, SeenFace
 from facematch_mock_server.vendors.base import NumberedCall
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import World
@@ -148,6 +148,14 @@ def _shorten(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
+def bound(image: Image, face: SeenFace) -> dict[str, float]:
+    """Where a face is, in parts of the sides of its picture."""
+    left, top, right, bottom = face.box
+    width, height = (right - left) / image.width, (bottom - top) / image.height
+    corner = {"Left": left / image.width, "Top": top / image.height}
+    return {"Width": width, "Height": height, **corner}
+
+
 # What becomes of it
 
 
@@ -162,10 +170,7 @@ def _judge(world: World, session: Session, attempt: Attempt) -> Session:
         most = world.claims["session.attack"] if seen.attack else 100.0
         result["Confidence"] = min(seen.score, most)
     image = Image.from_bytes(attempt.contents[attempt.face])
-    left, top, right, bottom = seen.probe.faces[0].box
-    across, down = (right - left) / image.width, (bottom - top) / image.height
-    corner = {"Left": left / image.width, "Top": top / image.height}
-    box = {"BoundingBox": {"Width": across, "Height": down, **corner}}
+    box = {"BoundingBox": bound(image, seen.probe.faces[0])}
     return attrs.evolve(
         session,
         status=_SUCCEEDED,

@@ -248,18 +248,13 @@ def _read_picture(
 def _describe(
     call: RekognitionCall, image: Image, face: SeenFace, *, whole: bool = True
 ) -> dict[str, Any]:
-    left, top, right, bottom = face.box
-    width, height = (right - left) / image.width, (bottom - top) / image.height
-    x, y = left / image.width, top / image.height
-    details: dict[str, Any] = {
-        "BoundingBox": {"Width": width, "Height": height, "Left": x, "Top": y},
-        "Confidence": face.confidence * 100,
-    }
+    box = sessions.bound(image, face)
+    details: dict[str, Any] = {"BoundingBox": box, "Confidence": face.confidence * 100}
     if whole:
         call.claims.cite("face.made_up")
         details["Landmarks"] = [
-            {"Type": name, "X": x + width * right, "Y": y + height * down}
-            for name, (right, down) in _LANDMARKS.items()
+            {"Type": name, "X": box["Left"] + box["Width"] * x, "Y": box["Top"] + box["Height"] * y}
+            for name, (x, y) in _LANDMARKS.items()
         ]
         details["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
         details["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
