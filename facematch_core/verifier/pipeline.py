@@ -8,10 +8,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
 import attrs
@@ -415,8 +413,7 @@ class Pipeline:
             problem = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             interruption = find_callers_exception(error)
-            report_fault(error)
-            problem = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
+            problem = f"failed with {report_fault(error)}"
         else:
             if type(answer) is result_type:
                 if isinstance(answer, SessionAnswer):
@@ -524,15 +521,6 @@ def _states_bill(error: FaceMatchError) -> bool:
         or error.status_code is not None
         or error.billing.ground is not None
     )
-
-
-def _locate_in_plugin(error: BaseException) -> str:
-    """File and line of the plug-in's code, never its data: where its author has to look."""
-    core_paths, place = (str(Path(__file__).parent), "<"), ""
-    for frame, line in traceback.walk_tb(error.__traceback__):
-        if not frame.f_code.co_filename.startswith(core_paths):
-            place = f" in {Path(frame.f_code.co_filename).name}, line {line}"
-    return place
 
 
 def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
