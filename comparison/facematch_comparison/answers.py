@@ -7,6 +7,7 @@ thresholds are on the scale of the system, times in seconds, money in the curren
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -290,17 +291,13 @@ _COLUMNS: Final = (*_PAIRS, "scores", "decisions", "acquired", "answered")
 
 
 def check_alike(tables: Sequence[ScoreTable]) -> None:
-    """Refuse two tables of one name, or of other pairs, people or order."""
-    names = [table.name for table in tables]
-    for at, table in enumerate(tables):
-        if table.name in names[:at]:
-            raise InvalidRequest(f"Two systems are called {table.name}: give each its own name.")
-        for column in _PAIRS:
-            if not np.array_equal(getattr(table, column), getattr(tables[0], column)):
-                raise InvalidRequest(
-                    f"{names[0]} and {table.name} were not asked about the same pairs: only "
-                    "answers to one test set belong together."
-                )
+    """Refuse tables of other pairs, people or order."""
+    for table, column in itertools.product(tables[1:], _PAIRS):
+        if not np.array_equal(getattr(table, column), getattr(tables[0], column)):
+            raise InvalidRequest(
+                f"{tables[0].name} and {table.name} were not asked about the same pairs: only "
+                "answers to one test set belong together."
+            )
 
 
 @attrs.frozen(kw_only=True, eq=False)

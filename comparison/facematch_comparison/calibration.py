@@ -21,9 +21,7 @@ from .model import Evaluation, System
 
 _ALL: Final = "all pairs; the bound is that of an order statistic, and holds for the same pairs"
 _SPLIT: Final = "one half of the people; the rates and the bound are those of the other half"
-
-#: What is added to these, by what scores are multiplied with.
-_SCALED: Final = {1: "", 100: "; of scores from 0 to 1, times 100"}
+_TIMES_100: Final = "; of scores from 0 to 1, times 100"
 
 
 def calibration_of(
@@ -85,7 +83,7 @@ def calibration_of(
         rule=at.rule,
         study=evaluation.study.name,
         study_digest=evaluation.study.digest,
-        chosen_on=(_SPLIT if at.chosen_on == "calibration" else _ALL) + _SCALED[times],
+        chosen_on=(_SPLIT if at.chosen_on == "calibration" else _ALL) + _TIMES_100 * (times > 1),
         confidence=confidence,
         made_at=made_at,
         expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),

@@ -494,6 +494,9 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
         raise InvalidRequest("There is no system to judge.")
     check_alike([each.table for each in answers])
     names = [each.name for each in answers]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
     for name, threshold in at_thresholds.items():
         check_name(name, names)
         if not math.isfinite(threshold):

@@ -143,6 +143,8 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False
     """All answers without empty columns; `once`: what is the same for a system is on one line."""
     if not answers:
         raise InvalidRequest("There are no answers to write.")
+    if len({each.name for each in answers}) < len(answers):
+        raise InvalidRequest("Two systems have the same name: give each its own.")
     check_alike([each.table for each in answers])
     groups = _plain(answers[0].table.groups)
     for each in answers:

@@ -211,8 +211,7 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
     answers = crowd(people=10)
     rows = np.flatnonzero(~answers.table.mated | (answers.table.probe_subjects == 0))
     side = stats.Side(table=answers.table.take(rows), threshold=60.0)
-    other = attrs.evolve(side, table=attrs.evolve(side.table, name="b"))
-    ((difference,), _) = stats.compare_systems([side, other], required_fmr=0.1, resamples=50)
+    ((difference,), _) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
     ends = difference.frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
     sides = []
