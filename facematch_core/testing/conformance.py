@@ -60,6 +60,9 @@ GROUP = "facematch.simulators"
 #: Why most rules are open where nobody plays the vendor.
 NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
 
+#: Why one is where pytest was asked for others.
+NOT_RUN = "it was not run"
+
 #: Seconds of a run, which with the end of its process is a minute; and of one in which no rule has
 #: failed, which may be that of an honest engine on a slow machine.
 RUN_S, HONEST_RUN_S = 55.0, 180.0
@@ -135,7 +138,7 @@ def report_of(
     backend: Backend, player: Offer | None, cases: Iterable[Case], settings: tuple[str, ...] = ()
 ) -> ConformanceReport:
     """The report of one backend: what came out, rule by rule, and what that proves."""
-    lines, offer = rule_lines(cases), None
+    lines, offer = rule_lines(cases, NOT_RUN if player else NO_SIMULATOR), None
     with contextlib.suppress(FaceMatchError):
         offer = Offer.find(BACKENDS, backend.name, "backend")
     if offer is None or not isinstance(backend, offer.cls):
@@ -156,10 +159,10 @@ def report_of(
     )
 
 
-def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
-    """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
+def rule_lines(cases: Iterable[Case], missing: str = NOT_RUN) -> tuple[RuleLine, ...]:
+    """What came out, rule by rule, in their order; a rule that was not run is open."""
     cases = tuple(cases)
-    return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
+    return tuple(RuleLine.of(rule.number, rule.title, cases, missing) for rule in all_rules())
 
 
 class Offer(NamedTuple):

@@ -67,8 +67,12 @@ def test_what_gives_no_report(tmp_path):
     ):
         done = run_pytest(tmp_path, code, *options)
         assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
-    options = ("--facematch-report", "report.json", "-k", "of_its_own")
-    done = run_pytest(tmp_path, CONTRACT, *options)
+    options = ("--facematch-report", "report.json", "-k")
+    done = run_pytest(tmp_path, CONTRACT, *options, "of_its_own")
     assert "There is no report: no rule could begin." in done.stdout
     assert not (tmp_path / "report.json").exists()
     assert (tmp_path / "other.json").read_text() == "{}"
+    run_pytest(tmp_path, CONTRACT, *options, "r23")
+    report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
+    assert [rule.number for rule in report.of(Status.PASSED)] == ["R23"]
+    assert {rule.reasons for rule in report.of(Status.OPEN)} == {("it was not run",)}
