@@ -79,7 +79,7 @@ def command(
         check_report("--out", out)
     values = settings_from_text(backend_class(name), settings, "--set")
     # What a backend prints is no part of the report.
-    with _draw_progress() as progress, contextlib.redirect_stdout(sys.stderr):
+    with draw_progress() as progress, contextlib.redirect_stdout(sys.stderr):
         report = conformance(name, settings=values, progress=progress)
     if out is not None:
         write_json(out, report.to_dict())
@@ -109,7 +109,7 @@ def check_report(option: str, out: Path) -> None:
 
 
 @contextlib.contextmanager
-def _draw_progress() -> Iterator[Progress | None]:
+def draw_progress() -> Iterator[Progress | None]:
     """A bar on stderr, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None

@@ -1,5 +1,6 @@
 import datetime as dt
 import importlib.util
+import io
 import json
 import os
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import testing
+from facematch_core.cli import conformance
 from facematch_core.cli.text import Exit
 from facematch_core.testing import ConformanceReport
 from facematch_core.testing.report import (
@@ -135,6 +137,21 @@ def test_without_a_simulator_most_is_open(run, shared):
         assert rule.title in words
     document = json.loads(Path("cards/good.json").read_text())
     assert ConformanceReport.from_dict(document).simulator is None
+
+
+class Screen(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch):
+    for stream, words in ((Screen(), ["rules", "100%"]), (io.StringIO(), [])):
+        monkeypatch.setattr(sys, "stderr", stream)
+        with conformance.draw_progress() as advance:
+            for done in range(1, 4) if advance else ():
+                advance(done, 3)
+        assert all(word in stream.getvalue() for word in words)
+        assert bool(words) is bool(stream.getvalue())
 
 
 def test_wrong_usage_runs_nothing(screens, run, alone, monkeypatch):
