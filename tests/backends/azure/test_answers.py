@@ -190,7 +190,6 @@ def test_key_and_endpoint_come_from_microsofts_variables(monkeypatch):
 # Against the mock
 
 CARDS = card_sheet()
-DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
 
 
 @pytest.fixture

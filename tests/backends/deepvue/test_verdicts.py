@@ -1,4 +1,4 @@
-"""Decisions: the table of yes or no, score and threshold, row by row, and what holds for all."""
+"""Decisions: the table of yes or no, score and threshold, row by row."""
 
 import pytest
 

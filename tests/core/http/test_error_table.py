@@ -168,3 +168,13 @@ def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default(
     error = error_of(403, b"{}", table, row=first_row)
     assert (type(error), error.billing.ground) == (fm.RequestRejected, "given")
     assert error.retryable
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"),
+    [(408, True), (418, False), (499, True), (500, True), (502, True), (302, False)],
+)
+def test_what_is_free_may_be_asked_again_after_a_fault_of_the_other_side(status, retryable):
+    error = error_of(status, b"<html>", is_free=True)
+    assert (type(error), error.billing.charged) == (fm.VendorUnavailable, NO)
+    assert error.retryable is retryable

@@ -162,7 +162,7 @@ def test_a_lost_start_is_found_by_the_id_of_its_record(scripted, didit):
     reading = backend.read_session(didit.request("read"))
     assert (reading.session_id, reading.record_id) == (didit.session_id, didit.record.id)
     (_, listed, _), (_, opened, _) = script.sent
-    assert f"vendor_data={didit.record.id}" in listed
+    assert listed.endswith(f"?vendor_data={didit.record.id}&limit=20&offset=0")
     assert opened.endswith(f"/v3/session/{didit.session_id}/decision/")
 
 

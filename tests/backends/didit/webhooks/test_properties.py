@@ -109,10 +109,6 @@ def test_whatever_a_stranger_sends_is_refused(delivery, body, headers):
     assert refused.value.__cause__ is refused.value.__context__ is None
 
 
-FIELDS = ["event_id", "webhook_type", "status", "session_id", "created_at", "environment"]
-FIELDS += ["vendor_data", "metadata", "decision", "application_id"]
-
-
 @pytest.mark.parametrize(
     "item", [b"1e300", b"[]", b'{"a":[]}', b"9" * 400], ids=lambda item: item[:9].decode()
 )
