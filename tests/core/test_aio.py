@@ -699,7 +699,7 @@ def test_of_the_end_and_the_first_byte_whichever_comes_first_wins():
 
 
 def test_loops_that_were_closed_hard_are_let_go_of():
-    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()))
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()), max_concurrency=1)
     others, loops = {*threading.enumerate()}, weakref.WeakSet()
     for _ in range(5):
         loop = asyncio.new_event_loop()
@@ -707,6 +707,8 @@ def test_loops_that_were_closed_hard_are_let_go_of():
         loops.add(loop)
         loop.close()
         del loop
+    gc.collect()
+    assert len(loops) <= 2, "the last one, and that of the thread"
     asyncio.run(verifier.aclose())
     # A thread that has woken its loop holds it until it runs again itself.
     for thread in {*threading.enumerate()} - others:
