@@ -96,12 +96,14 @@ def test_after_a_test_with_a_mock_nothing_is_patched():
 
 # In a test run of its own
 
-#: The plug-in, and what lets both packages import their names late.
+#: The plug-ins, and what lets both packages import their names late.
 SMALL = {
     "facematch_core",
     "facematch_core._version",
     "facematch_core.base",
     "facematch_core.base.lazy",
+    "facematch_core.cli",
+    "facematch_core.cli.pytest_report",
     "facematch_mock_server",
     "facematch_mock_server.pytest_plugin",
 }
@@ -112,7 +114,7 @@ import sys
 
 def test_a_suite_without_a_fixture_loads_nothing():
     ours = {{name for name in sys.modules if name.startswith("facematch")}}
-    assert ours == {SMALL}
+    assert ours <= {SMALL}
     assert not {{"requests", "PIL", "numpy", "httptools", "stevedore"}} & set(sys.modules)
 """,
     "test_2_without_the_extra.py": """
