@@ -7,7 +7,9 @@ backend must be ready for all the same, is put into the body of an answer.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
+import operator
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -80,20 +82,14 @@ class MockSessions(SessionSimulator):
         name = body.get(self.id_name) if isinstance(body, dict) else None
         case, word = self._cases.get(str(name)), self._words.get(str(name))
         if word is not None:
-            _put_at(body, *word)
+            (*path, last), text = word
+            functools.reduce(operator.getitem, path, body)[last] = text
         elif case is None or case not in self.changes:
             return response
         else:
             self.changes[case](body)
         headers = [pair for pair in response.headers if pair[0] != MOCK_HEADER or case not in _REAL]
         return attrs.evolve(response, headers=tuple(headers), body=json.dumps(body).encode())
-
-
-def _put_at(body: Any, place: Place, word: Any) -> None:
-    *path, last = place
-    for step in path:
-        body = body[step]
-    body[last] = word
 
 
 def put(**values: Any) -> Callable[[Body], None]:

@@ -66,8 +66,11 @@ def _find_missed(
     else:
         is_call = call.route is not None
         missed = rule.list_missed(call.request, operation, is_call=is_call, fields=call.fields)
-        if has_key and rule.is_pictured:
-            missed = (*missed, *_check_cards(call, digests, rule))
+        cards = [*filter(None, map(call.world.recognizer.card_of, digests))]
+        if has_key and rule.is_pictured and not any(map(rule.is_of, cards)):
+            people = ", ".join(dict.fromkeys(card.person for card in cards))
+            shows = f"with cards of {people}" if cards else "in which no test card was seen"
+            missed = (*missed, ("card" if rule.card else "person", shows))
         # Pictures are looked at for a live key alone; beside other accounts a fault strikes no call
         # of a key that nobody knows.
         is_stranger = call.world.account.shared.is_stranger(call.world.kind, call.request)
@@ -75,11 +78,3 @@ def _find_missed(
     yield from missed
     if not has_key:
         yield "key", "without a key" if call.key_word == "none" else f"with a {call.key_word} key"
-
-
-def _check_cards(call: Any, digests: list[str], rule: Fault) -> Iterator[tuple[str, str]]:
-    cards = [*filter(None, map(call.world.recognizer.card_of, digests))]
-    if not any(map(rule.is_of, cards)):
-        people = ", ".join(dict.fromkeys(card.person for card in cards))
-        shows = f"with cards of {people}" if cards else "in which no test card was seen"
-        yield "card" if rule.card else "person", shows

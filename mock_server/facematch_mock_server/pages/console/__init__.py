@@ -18,8 +18,7 @@ from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.http.control import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.world.accounts import Account, Accounts, Place, World
+from facematch_mock_server.world.accounts import Account, Accounts, Place
 from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.journal import Entry
 
@@ -158,8 +157,12 @@ class Console:
             "version": __version__,
             "show_pictures": self._shows_pictures,
             "account": self._account_row(account),
-            "vendors": [_vendor_facts(world) for world in account.worlds],
-        }
+            "vendors": [
+                {"name": kind.name, "title": kind.title, "edition": account.world(name).edition,
+                    "extensions": sorted(kind.extensions)}
+                for name, kind in self._accounts.kinds.items()
+            ],
+        }  # fmt: skip
         return _reply_json(about)
 
     def _get_accounts(self, request: Request, _: str) -> Response:
@@ -240,7 +243,7 @@ class Console:
         account = self._find_account(request)[0]
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
-        if view not in vendor_named(vendor).extensions:
+        if view not in self._accounts.kinds[vendor].extensions:
             raise LookupError(f"this vendor has no {view}")
         return account, Control(self._accounts, account, vendor), view
 
@@ -311,12 +314,6 @@ _OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
 _COUNTS = (("calls", 0), ("failures", 0), ("last", None))
 #: By view: what it shows.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
-
-
-def _vendor_facts(world: World) -> dict[str, Any]:
-    kind = vendor_named(world.vendor)
-    names = {"name": kind.name, "title": kind.title, "edition": world.edition}
-    return {**names, "extensions": sorted(kind.extensions)}
 
 
 def _is_of_another_page(request: Request) -> bool:

@@ -150,7 +150,9 @@ def _block(
             "warnings": warnings,
         }
     faces: list[Mapping[str, Any]] = result["user_image"]["entities"]
-    largest = max(faces, key=lambda face: _area(*face["bbox"]), default={})
+    boxes = [face["bbox"] for face in faces]
+    areas = [abs((right - left) * (bottom - top)) for left, top, right, bottom in boxes]
+    largest = faces[areas.index(max(areas))] if faces else {}
     return {
         **block,
         "method": result["method"],
@@ -162,10 +164,6 @@ def _block(
         "face_quality": result["face_quality"],
         "face_luminance": result["face_luminance"],
     }
-
-
-def _area(left: int, top: int, right: int, bottom: int) -> int:
-    return abs(int((right - left) * (bottom - top)))
 
 
 def _review(claims: Citations, review: Review) -> dict[str, Any]:
