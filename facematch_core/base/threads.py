@@ -10,10 +10,9 @@ import contextvars
 import copy
 import functools
 import os
-import queue
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from typing import Any, TypeVar
 
 from .deadline import Deadline
@@ -43,10 +42,9 @@ class HelperThreads:
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        #: The free places, and the work under way by its key; of this process, and its parents'.
-        self._of_process: dict[
-            int, tuple[queue.SimpleQueue[bool], dict[Hashable, Future[Any]]]
-        ] = {}
+        #: Whose each place is, and the work under way by its key, of this process and its parents:
+        #: dictionaries, for a signal or a finaliser could find a lock taken.
+        self._of_process: dict[int, tuple[dict[int, Future[Any]], dict[Hashable, Future[Any]]]] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Begin `work`, with the context variables of this thread, as soon as a thread is free.
@@ -54,40 +52,37 @@ class HelperThreads:
         With a `key` it belongs to no call: it has no context variables, and whoever asks for that
         key until it has ended gets the same future. `NoThread` if it cannot begin in time.
         """
-        process, future = os.getpid(), Future[T]()
-        if process not in self._of_process:
-            # A queue without a lock that a signal or a finaliser could find taken.
-            places: queue.SimpleQueue[bool] = queue.SimpleQueue()
-            for _ in range(self.limit):
-                places.put(True)
-            self._of_process.setdefault(process, (places, {}))
-        places, under_way = self._of_process[process]
+        places, under_way = self._of_process.setdefault(os.getpid(), ({}, {}))
+        future, is_started = Future[T](), False
         name = future if key is None else key
         context = contextvars.copy_context() if key is None else contextvars.Context()
-        is_taken = is_started = False
 
         def end() -> None:
             if under_way.get(name) is future:
                 del under_way[name]
-            places.put(True)
+            _give_back(places, future)
 
         if shared := under_way.get(name):
             return shared
         try:
-            is_taken = places.get(timeout=deadline.timeout_s())
+            while all(places.setdefault(n, future) is not future for n in range(self.limit)):
+                owners = [*places.values()]
+                ended = wait(owners, deadline.timeout_s(), FIRST_COMPLETED).done
+                if owners and not ended:
+                    raise NoThread(f"all {self.limit} threads are taken by work that has not ended")
+                # Their places are free by now, unless a signal's exception came between.
+                for owner in ended:
+                    _give_back(places, owner)
             shared = under_way.setdefault(name, future)
             if shared is future:
                 target = functools.partial(context.run, _run, work, future, end)
                 threading.Thread(target=target, name=self._name, daemon=True).start()
                 is_started = True
-        except queue.Empty:
-            problem = f"all {self.limit} threads are taken by earlier work that has not ended"
-            raise NoThread(problem) from None
         except RuntimeError:
             raise NoThread("no thread could be started") from None
         finally:
             # A Ctrl-C may end this when the work has begun, and cannot be cancelled any more.
-            if is_taken and not is_started and future.cancel():
+            if not is_started and future.cancel():
                 end()
         return shared
 
@@ -107,15 +102,24 @@ class HelperThreads:
             del future, error  # a frame that holds its own error lives until the garbage collector
 
 
+def _give_back(places: dict[int, Future[Any]], owner: Future[Any]) -> None:
+    for place, future in [*places.items()]:
+        if future is owner:
+            del places[place]
+
+
 def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> None:
     if not future.set_running_or_notify_cancel():
         return
     try:
-        future.set_result(work())
+        outcome = work()
     except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
-        future.set_exception(error)
-    finally:
         end()
+        future.set_exception(error)
+    else:
+        end()
+        future.set_result(outcome)
+    finally:
         del work, future, end  # likewise
 
 
