@@ -514,6 +514,8 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     assert evaluation.limit.startswith(f"{fmr.errors} false matches")
     # Never rarer than the upper end, and near it.
     assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
+    fixed = evaluate([crowd(others=25)], required_fmr=1e-3, at_thresholds={"a": 50}).limit
+    assert " false matches were seen at the threshold;" in fixed
     two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
     assert " of a;" in two.limit
     # Its own decisions are within it: then few errors are.

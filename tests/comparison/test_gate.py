@@ -454,7 +454,9 @@ def test_transactions_are_judged_as_the_file_counts_them():
     answers = in_transactions(crowd(people=30, mated=3), 3)
     limits = attrs.evolve(DOOR, counts="transactions", attempts=2)
     evaluation = evaluate([answers], required_fmr=2e-3, attempts=2)
-    assert judge(evaluation, limits).systems[0].rates
+    verdict = judge(evaluation, limits).systems[0]
+    assert verdict.rates
+    assert "in transactions of up to 2 attempts" in verdict.sentence
     for answered in (answers, crowd(people=30)):
         with pytest.raises(InvalidRequest):
             judge(evaluate([answered], required_fmr=2e-3), limits)

@@ -15,7 +15,6 @@ _numbers = itertools.count()
 
 
 def budget_key(name="shop"):
-    """The key of a budget of calls that never begins anew."""
     return BudgetKey(
         name=name, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
     )

@@ -92,7 +92,6 @@ class RawClient:
 def raw_request(
     method: str = "POST", target: str = "/x", *headers: str, body: bytes | None = None
 ) -> bytes:
-    """A request of HTTP/1.1; with a Content-Length if it has a body."""
     lines = [f"{method} {target} HTTP/1.1", "Host: localhost", *headers]
     if body is not None:
         lines.append(f"Content-Length: {len(body)}")

@@ -201,25 +201,20 @@ def dribble(data: bytes, every_s: float) -> Step:
 
 
 def reset(connection: Connection) -> None:
-    """End the connection with a RST, whatever is still on its way."""
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.sock.close()
     raise ClientGone
 
 
 def close(connection: Connection) -> None:
-    """End the connection with a FIN."""
     raise ClientGone
 
 
 def hold(connection: Connection) -> None:
-    """Keep the connection open and silent, until the client or the server ends it."""
     read_to_end(connection)
 
 
 def start_tls(context: ssl.SSLContext) -> Step:
-    """Go on over TLS; a handshake that fails ends the script."""
-
     def step(connection: Connection) -> None:
         try:
             connection.sock = context.wrap_socket(connection.sock, server_side=True)

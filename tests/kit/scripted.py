@@ -41,7 +41,6 @@ class ScriptedAdapter(BaseAdapter):
 
     @property
     def sent(self):
-        """Method, address and decoded body (None if there is none) of every request."""
         return [
             (request.method, request.url, json.loads(request.body) if request.body else None)
             for request in self.seen
