@@ -87,7 +87,6 @@ SITUATIONS = {
 
 
 def charges(call, *pictures):
-    """What a call says that it cost: a number, or ? where nobody can know."""
     try:
         billing = call(*pictures).billing
     except Unsupported:

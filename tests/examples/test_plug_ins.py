@@ -48,7 +48,6 @@ class Installed:
         self.python(*pip, "--no-build-isolation", "--target", self.site, self.repository)
 
     def python(self, *arguments, fails=False, **more):
-        """What a run prints; in the plug-in's repository, against the installed copy."""
         # Without -P the repository itself would come first on the path.
         done = subprocess.run(
             [sys.executable, "-P", *map(str, arguments)],

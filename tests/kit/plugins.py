@@ -18,8 +18,6 @@ BACKEND = """
 
 
 class Site:
-    """A folder that looks like site-packages, first on the path."""
-
     def __init__(self, folder, monkeypatch):
         self.folder = folder
         self._monkeypatch = monkeypatch

@@ -19,7 +19,6 @@ class RawReply:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """The only header of that name, in any case; None if there is none."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         assert len(values) < 2, f"{name} came {len(values)} times"
         return values[0] if values else None
@@ -39,7 +38,6 @@ class RawClient:
         self.sock.close()
 
     def send(self, data: bytes) -> None:
-        """Send all of `data`; OSError if the server no longer takes it."""
         self.sock.sendall(data)
 
     def half_close(self) -> None:

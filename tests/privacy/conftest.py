@@ -20,7 +20,6 @@ def each_vendor(request):
 
 @pytest.fixture(scope="module")
 def server():
-    """One server of both vendors; `world` begins it anew for each test."""
     with MockServer(vendor=["didit", "deepvue"], seed=5) as opened:
         yield opened
 

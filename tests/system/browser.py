@@ -92,7 +92,6 @@ class Browser:
             self._session = first
 
     def close(self):
-        """End it and everything that it started."""
         with contextlib.suppress(OSError):
             os.killpg(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
@@ -159,7 +158,6 @@ class Browser:
         return until(lambda: self.value(there), condition)
 
     def messages(self):
-        """Everything that was written to the console or the log since the page was opened."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [event["params"] for event in self.events if event.get("method") in kinds]
 

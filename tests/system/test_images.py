@@ -20,13 +20,11 @@ PATIENCE_S = 60
 
 
 def words(path, instruction):
-    """The last JSON list of an instruction of a Dockerfile."""
     text = path.read_text("utf-8").replace("\\\n", " ")
     return json.loads(re.findall(rf"(?m)^{instruction}\b[^\[\n]*(\[.*\])$", text)[-1])
 
 
 def variables(path):
-    """Those that the last instruction of a Dockerfile for them sets."""
     (*_, line) = re.findall(r"(?m)^ENV (.*)$", path.read_text("utf-8"))
     return dict(pair.split("=", 1) for pair in line.split())
 
@@ -38,7 +36,6 @@ def free_port():
 
 @pytest.fixture
 def ports():
-    """Those of the files, and free ones of this machine to take instead."""
     return {"8080": free_port(), "8000": free_port()}
 
 

@@ -157,6 +157,16 @@ def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
     assert test.any()
 
 
+def test_each_seed_draws_other_halves():
+    pictures = {who: [Path(who)] for who in "abcd"}
+    couples = set()
+    for seed in range(20):
+        study = draw_pairs(pictures, mated=0, non_mated=2, seed=seed, split=True)
+        first, second = study.subject_numbers
+        couples |= {frozenset(pair) for pair in zip(first.tolist(), second.tolist(), strict=True)}
+    assert len(couples) == 6, "whoever is in one half with whom"
+
+
 def test_halves_are_alike_in_groups_and_photographs_and_their_pairs_come_in_turn():
     pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(2 + n % 4)] for n in range(80)}
     sex = {f"p{n}": "fm"[n % 3 > 0] for n in range(80)}

@@ -22,8 +22,6 @@ from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Stage
 
 @attrs.frozen
 class Breakage:
-    """One fault; `more` are further arguments of `Fault`."""
-
     stage: str
     kind: str
     more: dict = attrs.field(factory=dict, hash=False)
