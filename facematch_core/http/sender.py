@@ -155,8 +155,7 @@ class HttpCall:
         call = self.call
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
-            timeout = Deadline.after(self.backend.call_timeout_s, call.clock)
-            self.deadline = attrs.evolve(timeout, share=call.deadline.share)
+            self.deadline = Deadline.after(self.backend.call_timeout_s, call.clock)
         next_input: HttpReply | VendorError | _End | None = None
         try:
             while not isinstance(next_input, _End):
@@ -265,7 +264,8 @@ class HttpCall:
             ledger.price = 0
             if not (self.is_accepted and is_free):
                 return self._end_unreadable(problem)
-            refusal = errors.VendorUnavailable(f"it could not be asked: {problem}")
+            problem = f"it could not be asked: {problem}"
+            refusal = errors.VendorUnavailable(problem, billing=FREE_BILLING)
             return self._end_refused(refusal)
         else:
             return self._read(reply, request)
@@ -286,7 +286,16 @@ class HttpCall:
             deadline, on_sent = self.deadline, self._note_sent
             if self.is_sent:
                 deadline, on_sent = deadline.once_sent, ignore
-            signed = backend.sign(request, call, deadline=deadline.send_by)
+            try:
+                signed = backend.sign(request, call, deadline=deadline.send_by)
+            except errors.VendorUnavailable as error:
+                if self.is_sent and error.billing == Billing(Charged.NO):
+                    # Bytes have left, so a verifier asks why nothing is charged.
+                    ground = "the first sending was refused, and nothing was sent a second time"
+                    error.billing = Billing(
+                        Charged.NO, ground if is_repeated else "the request was not sent"
+                    )
+                raise
             reply: HttpReply = backend.client.send(
                 signed,
                 backend=backend.name,
@@ -383,8 +392,8 @@ class HttpCall:
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
-        is_lost = type(refusal) is OutcomeUnknown or (
-            isinstance(refusal, errors.DeadlineExceeded) and isinstance(self.call, LookUp)
+        is_lost = isinstance(refusal, OutcomeUnknown) and (
+            isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
             # What costs nothing has no unknown outcome: it may be asked again.
@@ -423,10 +432,6 @@ class HttpCall:
             billing = FREE_BILLING
         elif isinstance(error, errors.UnexpectedResponse) or self._is_success():
             billing = ledger.at_full_price(billing)
-        elif billing == Billing(Charged.NO) and self.is_sent:
-            # Bytes have left, so a verifier asks why nothing is charged.
-            ground = "the first sending was refused, and nothing was sent a second time"
-            billing = Billing(Charged.NO, ground)
         billing = ledger.bill(billing)
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
         # call itself, unless the vendor's own tables say so, or it is what was looked for.
@@ -548,7 +553,9 @@ class HttpCall:
                 else:
                     reply = self._exchange(request)
                     secrets += reply.secrets
-                    if not (200 <= reply.status < 300 or reply.status in request.expects):
+                    if not _is_trusted(backend, reply):
+                        reason = _mismatch_error(backend, reply).message
+                    elif not (200 <= reply.status < 300 or reply.status in request.expects):
                         reason = error_by_table(backend, reply, is_free=True).message
             except VendorError as error:
                 reason = error.message

@@ -14,7 +14,12 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
+from facematch_core.base.cancellation import (
+    CANCELLATION,
+    CallCancelled,
+    Cancellation,
+    find_callers_exception,
+)
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import fork_safe_lock
@@ -68,6 +73,8 @@ class Attempt:
     vendor_id: str | None = attrs.field(default=None, init=False)
     #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
     billing: Billing | None = attrs.field(default=None, init=False)
+    # Of the thread that makes the call: a plug-in may report the first byte from another one.
+    _cancellation: Cancellation = attrs.field(factory=CANCELLATION.get, init=False, repr=False)
     # Between the first byte and the end of the time for it, which two threads may ask.
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
     _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
@@ -77,7 +84,7 @@ class Attempt:
 
         By `clock`; None for the verifier's.
         """
-        CANCELLATION.get().sleep(seconds, clock or self.deadline.clock)
+        self._cancellation.sleep(seconds, clock or self.deadline.clock)
 
     def begin_sending(self, sending: Sending = Sending.SENT) -> None:
         """The first byte may leave from now on; `CallCancelled` if it may not."""
@@ -85,7 +92,7 @@ class Attempt:
             before = self.sending
             if before >= sending:
                 return
-            is_cancelled = before is Sending.UNSENT and CANCELLATION.get().is_cancelled
+            is_cancelled = before is Sending.UNSENT and self._cancellation.is_cancelled
             if before is Sending.STOPPED or is_cancelled:
                 raise CallCancelled
             self.sending = sending
@@ -100,7 +107,10 @@ class Attempt:
 
     def accept(self, vendor_id: str | None, billing: Billing) -> None:
         """An answer with which the call goes on said this."""
-        self.vendor_id, self.billing = vendor_id, billing
+        self.vendor_id = vendor_id
+        # What was free so far says nothing of the request that is sent next.
+        if not (self.paid and billing.charged is Charged.NO):
+            self.billing = billing
 
     def billing_after(self, error: BaseException) -> Billing:
         """What it cost, if it ended with `error`."""

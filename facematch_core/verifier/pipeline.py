@@ -490,7 +490,7 @@ class Pipeline:
             raise VendorUnavailable(
                 f"The backend {name} {problem}. {nothing}.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
-                retryable=False,
+                retryable=isinstance(call, LookUp),  # another one has a deadline of its own
             )
         raise errors.DeadlineExceeded(
             f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "

@@ -1,4 +1,5 @@
 import asyncio
+import concurrent.futures
 import contextlib
 import contextvars
 import functools
@@ -538,6 +539,37 @@ async def test_a_cancelled_call_is_free_before_its_first_byte_and_finished_after
     assert names(stage.events) == events.split()
     assert stage.events[-1].error == error
     assert bool(stage.world.line.paid(stage.vendor)) is ("SENT" in events)
+
+
+async def test_a_cancelled_call_sends_nothing_from_a_thread_of_its_plug_in_either(monkeypatch):
+    begun, gone, sent = threading.Event(), threading.Event(), []
+
+    class Noticed(aio.Cancellation):
+        def cancel(self):
+            super().cancel()
+            gone.set()
+
+    class Own(FakeBackend):
+        keeps_deadline = True
+
+        def match(self, call):
+            def send():
+                begun.set()
+                assert gone.wait(LIMIT_S)
+                call.on_sent()
+                sent.append(call)
+
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                pool.submit(send).result(LIMIT_S)
+            raise AssertionError("it was sent")
+
+    monkeypatch.setattr(aio, "Cancellation", Noticed)
+    verifier = fm.FaceVerifier(Own())
+    async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
+        tasks.start_soon(opened.verify, A, B)
+        assert await anyio.to_thread.run_sync(begun.wait, LIMIT_S)
+        tasks.cancel_scope.cancel()
+    assert sent == []
 
 
 async def test_nobody_waits_for_a_wait_that_is_cancelled(monkeypatch):

@@ -1,5 +1,6 @@
 import copy
 import pickle
+import threading
 
 import attrs
 import pytest
@@ -9,6 +10,8 @@ import facematch_core as fm
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
+#: The longest wait, in seconds.
+LIMIT_S = 30
 
 
 class Records(FakeBackend):
@@ -34,6 +37,21 @@ def test_a_paid_answer_from_elsewhere_can_be_looked_up_by_verifier_and_failover(
     for each in (verifier, fm.Failover({"other": fm.FaceVerifier(other), "made": verifier})):
         assert each.reconcile(caught.value).call == caught.value.call
     assert len(backend.searches) == 2
+
+
+def test_a_look_up_that_ran_out_of_time_may_be_tried_again():
+    gone = threading.Event()
+
+    class Slow(Records):
+        keeps_deadline = False
+
+    backend = Slow(lambda _: gone.wait(LIMIT_S))
+    try:
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            fm.FaceVerifier(backend).reconcile(attempt(), deadline_s=0.05)
+    finally:
+        gone.set()
+    assert (caught.value.retryable, caught.value.billing.charged) == (True, fm.Charged.NO)
 
 
 def find_result(result):

@@ -11,7 +11,7 @@ from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
-from facematch_core.http import HttpRequest, Wait
+from facematch_core.http import MOCK_HEADER, HttpRequest, Wait
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 
@@ -45,6 +45,7 @@ CHECKED, GONE = reply(200, {"similarity": 0.935}), reply(204)
 DOWN = reply(503, {})
 #: The answer does not come.
 LOST = None
+MOCKED = {MOCK_HEADER: "yes"}
 
 
 def raw(answer):
@@ -57,6 +58,18 @@ def test_what_a_call_leaves_is_removed_at_its_end_the_latest_first(clock):
     assert paths(server) == ["/people", "/checks", "/checks/1", "/people/1"]
     assert all(f"X-Key: {JOBS_KEY}".encode() in request for request in server.requests)
     assert (result.decision, result.warnings) == (fm.Decision.MATCH, ())
+
+
+def test_an_answer_that_is_no_mocks_removes_nothing(clock):
+    @attrs.frozen(kw_only=True)
+    class Mocked(Tidy):
+        environment: fm.Environment = fm.Environment.MOCK
+
+    answers = [attrs.evolve(answer, headers=MOCKED) for answer in (PERSON, CHECKED, GONE)]
+    with served(*answers[:2], GONE, answers[2]) as server:
+        result = verify(server, clock, by=Mocked)
+    assert [warning.tag for warning in result.warnings] == ["not_cleaned_up"]
+    assert len(server.requests) == 4
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,20 @@ def test_a_login_that_fails_costs_nothing(served, good):
     assert tokens_seen(server) == list(TOKENS[:good])
 
 
+def test_an_answer_after_which_the_login_is_away_may_have_been_charged(served):
+    class Asking(Signing):
+        def should_relogin(self, request, reply):
+            raise VendorUnavailable("The login server is down.", backend="acme")
+
+    backend, server = served(SAME, SAME, SAME, cls=Asking)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        fm.FaceVerifier(backend, retry=fm.Retry(first_s=0.001)).verify(
+            picture(), picture((1, 2, 3))
+        )
+    assert caught.value.billing.charged is Charged.UNKNOWN
+    assert tokens_seen(server) == list(TOKENS[:1])
+
+
 @pytest.mark.parametrize(
     ("times", "given_s", "count"),
     [

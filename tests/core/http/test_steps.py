@@ -95,6 +95,51 @@ def test_three_requests_are_one_call_with_three_charges():
     assert picture().data in server.requests[0]
 
 
+def test_ctrl_c_while_a_paid_answer_is_awaited_is_unknown_whatever_was_free_before(monkeypatch):
+    def steps(self, call):
+        yield self.post("upload", body=b"1", charges=0)
+        yield self.post("match", body=b"2")
+
+    own = backend_with(steps, vendor_id=lambda self, reply: reply.at("id"))
+    events, budget = [], Budget(5, name="b")
+    with one_each(body(200, {"id": "7"}), SOMEBODY) as server:
+        backend = own(api_key=KEY, base_url=server.url)
+        send_request = backend.client.send
+
+        def send_and_stop(request, **how):
+            reply = send_request(request, **how)
+            if request.url.endswith("/match"):
+                raise KeyboardInterrupt
+            return reply
+
+        monkeypatch.setattr(backend.client, "send", send_and_stop)
+        verifier = fm.FaceVerifier(backend, on_event=events.append, policies=[budget])
+        with pytest.raises(KeyboardInterrupt):
+            verifier.verify(picture(), picture((1, 2, 3)))
+    (state,) = budget.store.budgets()
+    assert (events[-1].kind, state.unknown) == (fm.EventKind.UNKNOWN, 1)
+
+
+def test_what_is_free_and_lost_may_be_asked_again_whatever_class_a_plug_in_gives_it():
+    class Lost(fm.OutcomeUnknown):
+        pass
+
+    seen = []
+
+    def steps(self, call):
+        yield self.post("start", body=b"1")
+        try:
+            yield self.post("poll", charges=0, on_refusal="raise")
+        except fm.VendorUnavailable as error:
+            seen.append(error.billing.charged)
+        return fm.MatchResult(decision=fm.Decision.MATCH, backend=self.name)
+
+    own = backend_with(steps, error=lambda self, reply, call: Lost("It is lost."))
+    with one_each(SOMEBODY, body(503, {})) as server:
+        result = ask_server(server, own)
+    assert (seen, result.billing.charges) == ([NO], 1)
+
+
 @pytest.mark.parametrize(
     ("answers", "error", "charged", "charges"),
     [
