@@ -549,7 +549,7 @@ async def test_a_cancelled_call_sends_nothing_from_a_thread_of_its_plug_in_eithe
             super().cancel()
             gone.set()
 
-    class Own(FakeBackend):
+    class Detached(FakeBackend):
         keeps_deadline = True
 
         def match(self, call):
@@ -564,7 +564,7 @@ async def test_a_cancelled_call_sends_nothing_from_a_thread_of_its_plug_in_eithe
             raise AssertionError("it was sent")
 
     monkeypatch.setattr(aio, "Cancellation", Noticed)
-    verifier = fm.FaceVerifier(Own())
+    verifier = fm.FaceVerifier(Detached())
     async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
         tasks.start_soon(opened.verify, A, B)
         assert await anyio.to_thread.run_sync(begun.wait, LIMIT_S)

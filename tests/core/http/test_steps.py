@@ -100,10 +100,10 @@ def test_ctrl_c_while_a_paid_answer_is_awaited_is_unknown_whatever_was_free_befo
         yield self.post("upload", body=b"1", charges=0)
         yield self.post("match", body=b"2")
 
-    own = backend_with(steps, vendor_id=lambda self, reply: reply.at("id"))
+    kind = backend_with(steps, vendor_id=lambda self, reply: reply.at("id"))
     events, budget = [], Budget(5, name="b")
     with one_each(body(200, {"id": "7"}), SOMEBODY) as server:
-        backend = own(api_key=KEY, base_url=server.url)
+        backend = kind(api_key=KEY, base_url=server.url)
         send_request = backend.client.send
 
         def send_and_stop(request, **how):
@@ -134,9 +134,9 @@ def test_what_is_free_and_lost_may_be_asked_again_whatever_class_a_plug_in_gives
             seen.append(error.billing.charged)
         return fm.MatchResult(decision=fm.Decision.MATCH, backend=self.name)
 
-    own = backend_with(steps, error=lambda self, reply, call: Lost("It is lost."))
+    kind = backend_with(steps, error=lambda self, reply, call: Lost("It is lost."))
     with one_each(SOMEBODY, body(503, {})) as server:
-        result = ask_server(server, own)
+        result = ask_server(server, kind)
     assert (seen, result.billing.charges) == ([NO], 1)
 
 
