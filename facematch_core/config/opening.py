@@ -34,6 +34,7 @@ from facematch_core.resilience import (
 )
 from facematch_core.store import CallStore, MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
+from facematch_core.store.sql import Database
 from facematch_core.verifier.failover import Failover
 from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
@@ -240,7 +241,8 @@ class Plan:
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
         """A verifier; its arguments override those of the profile.
 
-        With `opens_stores=False` a memory stands in for the store of its budget.
+        With `opens_stores=False` a memory stands in for the store of its budget, whose address is
+        checked.
         """
         backend, profile = self.open_backend(), self.profile
         try:
@@ -620,6 +622,8 @@ def _create_budget(
         address = _read_address(table["store"], profile.folder)
         if opens_stores:
             store = _STORES[address] = _STORES.get(address) or SqlStore(address)
+        else:  # what could never be opened is refused
+            Database(address).close()
     of_vendor = table.get("of") == "vendor"
     return Budget(
         table["calls"] if "calls" in table else table["amount"],

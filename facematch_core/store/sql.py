@@ -440,6 +440,7 @@ def _create_engine(address: str, silence_s: float) -> Engine:
 
     try:
         engine = create_engine(address, poolclass=QueuePool, pool_pre_ping=True)
+        os.path.realpath(engine.url.database or "")  # ValueError for what no file can be named
     except ImportError:
         reason = "its driver is not installed"
     except (SQLAlchemyError, TypeError, ValueError) as error:
@@ -471,15 +472,7 @@ def _create_engine(address: str, silence_s: float) -> Engine:
             return engine
         file = engine.url.database
         if file not in (None, "", ":memory:") and not str(file).startswith("file:"):
-            # Readable by its owner alone; SQLite gives its side files the same mode.
-            try:
-                os.close(os.open(str(file), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-            except FileExistsError:
-                pass
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                problem = f"The file of the store, {str(file)!r}, cannot be made: {reason}."
-                raise ConfigurationError(problem) from None
+            event.listen(engine, "do_connect", lambda *_: _make_private(str(file)))
             event.listen(engine, "connect", _set_up_sqlite)
             return engine
         # Each thread would have a database of its own.
@@ -488,6 +481,17 @@ def _create_engine(address: str, silence_s: float) -> Engine:
         f"The address of the store cannot be used ({reason}): write sqlite:///FILE, or "
         'postgresql+psycopg://… with pip install -e ".[postgres]" in the checkout.'
     )
+
+
+def _make_private(file: str) -> None:
+    """Make a file readable by its owner alone; SQLite gives its side files the same mode."""
+    try:
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        problem = f"The file of the store, {file!r}, cannot be made: {error.strerror}."
+        raise ConfigurationError(problem) from None
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -141,6 +141,23 @@ def test_a_store_is_named_and_not_opened(run, tmp_path, configured):
     assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
 
 
+@pytest.mark.parametrize(
+    "store",
+    ["calls.db", "nonsense://x/y", "mysql://h/calls", "postgresql+nodriver://h/calls", "sqlite://"],
+)
+def test_a_store_that_can_never_be_opened(run, tmp_path, configured, store):
+    """A container that its doctor calls usable would die as soon as it starts."""
+    configured(
+        'default_profile = "p"\n[profiles.p]\nbackend = "local"\n'
+        f'[profiles.p.budget]\ncalls = 1\nstore = "{store}"\n'
+    )
+    before = sorted(tmp_path.rglob("*"))
+    answer = run("doctor")
+    assert answer.exit_code == 4, answer.output
+    assert "sqlite" in answer.stdout.lower()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_small_threshold_that_is_meant_is_shown_as_a_number(run, configured):
     configured(
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = {value = 0.6}\n'

@@ -102,7 +102,7 @@ def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql, name, advice):
 
 @pytest.mark.parametrize(
     "address",
-    ["", "nonsense", "postgresql+nodriver://u:canary@h/d", "sqlite://", "sqlite:///:memory:"],
+    ["", "nonsense", "postgresql+nodriver://u:canary@h/d", "sqlite:///:memory:", "sqlite:///a\0b"],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_its_password(address):
     with pytest.raises(ConfigurationError, match="cannot be used") as caught:
