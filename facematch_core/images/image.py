@@ -439,5 +439,5 @@ _PLAIN_TEXT = (
 #: The single slash is what pathlib leaves of two.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
 #: Base64 of JPEG, PNG and WebP begins so; or any long text in its alphabet.
-_BASE64 = re.compile(r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
+_BASE64 = re.compile(r"(?i:data:)|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)

@@ -265,7 +265,7 @@ def test_a_url_is_refused_without_repeating_it(url, kind):
     assert "s3cret" not in message
 
 
-@pytest.mark.parametrize("start", ["", "data:image/jpeg;base64,"])
+@pytest.mark.parametrize("start", ["", "data:image/jpeg;base64,", "DATA:image/jpeg;base64,"])
 @pytest.mark.parametrize("name", ["jpeg", "png", "webp", "bmp"])
 def test_base64_as_a_name_is_refused_without_repeating_it(name, start):
     message = refusal(Image.read, start + base64.b64encode(SMALL_FILES[name]).decode())
