@@ -389,9 +389,9 @@ class Recorder:
             bench = self._bench = item.funcargs.get("bench") or self._bench
             simulator = item.funcargs.get("simulator")
             came = outcome_of(error, bench, getattr(simulator, "secrets", ()))
-            name = str(
-                (getattr(item, "callspec", None) and item.callspec.params["situation"]) or ""
-            )
+            # The author's own fixtures may have parameters, too.
+            params = getattr(getattr(item, "callspec", None), "params", {})
+            name = str(params.get("situation") or "")
             if item.nodeid not in self._cases or came[0] is Status.FAILED:
                 self._cases[item.nodeid] = self._run.keep(rule, name, *came)
         return report

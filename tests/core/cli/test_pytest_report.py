@@ -76,3 +76,11 @@ def test_what_gives_no_report(tmp_path):
     report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
     assert [rule.number for rule in report.of(Status.PASSED)] == ["R23"]
     assert {rule.reasons for rule in report.of(Status.OPEN)} == {("it was not run",)}
+
+
+def test_a_simulator_with_parameters(tmp_path):
+    code = CONTRACT.replace("@pytest.fixture", "@pytest.fixture(params=[1, 2])")
+    done = run_pytest(tmp_path, code, "--facematch-report", "report.json", "-k", "r23")
+    assert done.returncode == 0, done.stdout
+    report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
+    assert [(rule.number, rule.cases) for rule in report.of(Status.PASSED)] == [("R23", 2)]
