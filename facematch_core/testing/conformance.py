@@ -197,7 +197,11 @@ def _open_once(
     """The backend, opened and closed: what cannot be started would else fail every rule."""
 
     def open_and_close() -> Backend:
-        with make() as simulator, contextlib.closing(simulator.backend()) as backend:
+        with (
+            _unheard(),
+            make() as simulator,
+            contextlib.closing(simulator.backend()) as backend,
+        ):
             check_declared(simulator)
             return backend
 
@@ -220,6 +224,19 @@ def _open_once(
     raise BackendUnavailable(
         f"{who} cannot be used, so that {cls.name} could not be checked ({reason})."
     )
+
+
+@contextlib.contextmanager
+def _unheard() -> Iterator[None]:
+    """Let nobody but the program's own handlers hear what is logged meanwhile."""
+    nobody = logging.NullHandler()
+    # To a root without a handler `logging.warning` adds one, which would stay.
+    handlers = [*logging.root.handlers, nobody]
+    with (
+        mock.patch.object(logging, "lastResort", nobody),
+        mock.patch.object(logging.root, "handlers", handlers),
+    ):
+        yield
 
 
 class Alone(VendorSimulator):
@@ -305,9 +322,8 @@ class Run:
         bench: Bench | None = None
         error: BaseException | None = None
         try:
-            # No rule speaks of warnings, and nobody listens to logs.
-            silence = mock.patch.object(logging, "lastResort", logging.NullHandler())
-            with warnings.catch_warnings(action="ignore"), silence, make() as simulator:
+            # No rule speaks of warnings.
+            with warnings.catch_warnings(action="ignore"), _unheard(), make() as simulator:
                 bench = Bench(simulator, ends_s=AGAIN_S if NEVER_ENDS in self._failed else ENDS_S)
                 with contextlib.closing(bench):
                     test(bench) if situation is None else test(bench, situation)

@@ -1,4 +1,5 @@
 import json
+import logging
 import sys
 import threading
 
@@ -84,6 +85,20 @@ def test_without_a_simulator(site):
     assert {rule.number for rule in untested} == ALL - PURE
     assert {(rule.reasons, rule.cases) for rule in untested} == {((NO_SIMULATOR,), 0)}
     assert not any(line.proved for line in report.capabilities)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_plug_in_that_logs_is_not_heard(monkeypatch, capfd):
+    """`logging.warning` gives a root without a handler one of its own, which would stay."""
+
+    def simulator():
+        logging.warning("opened")  # noqa: LOG015 - as plug-ins do
+        return ReferenceSimulator()
+
+    monkeypatch.setattr(logging.root, "handlers", [])
+    assert conformance(ReferenceBackend, simulator=simulator).verdict != "fails"
+    assert logging.root.handlers == []
+    assert "opened" not in capfd.readouterr().err
 
 
 @pytest.mark.usefixtures("few")
