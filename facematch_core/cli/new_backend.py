@@ -81,6 +81,8 @@ def command(name: str, into: Path) -> None:
     check_target("--into", folder, force=False)
     files = files_for(name)
     with named(folder):
+        # Whoever was faster since the check keeps theirs.
+        folder.mkdir(parents=True)
         try:
             for path, text in files.items():
                 file = folder / path

@@ -123,6 +123,21 @@ def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_appears_meanwhile_is_left_alone(run, tmp_path, monkeypatch):
+    target, whole = tmp_path / "facematch-acme", Path.mkdir
+
+    def late(path, *args, **options):
+        if not target.exists():
+            whole(target)
+            (target / "theirs").touch()
+        return whole(path, *args, **options)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    answer = run("new-backend", "acme")
+    assert (answer.exit_code, answer.stderr) == (4, "error: File exists: facematch-acme.\n")
+    assert [path.name for path in target.iterdir()] == ["theirs"]
+
+
 @pytest.mark.parametrize(
     ("typed", "package", "class_", "variable"),
     [
