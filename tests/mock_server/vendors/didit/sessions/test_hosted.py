@@ -222,6 +222,8 @@ def test_too_many_starts_are_429(scope, key):
     wait = int(answers[2].header("Retry-After"))
     assert (answers[2].header("X-RateLimit-Limit") is None) == (scope == "sandbox_session")
     assert wait == (60 if scope == "session" else 86400)
+    rates = {claim for claim in answers[2].claims if ".rate." in claim and "limit" in claim}
+    assert rates == {f"didit.rate.{scope}.limit"}
     engine.world.clock.advance(wait)
     assert engine.handle(start(key, portrait_image=P1)).status == 201
 
