@@ -82,8 +82,7 @@ def describe_fault(error: BaseException) -> str:
 API_VERSION = 1
 
 #: Under this name a backend puts our id of a kept call into the vendor's records, beside the
-#: caller's `metadata`, so that `reconcile` can find it again. Callers may not use it. (The word is
-#: that of facematch 0.1, so that its records are found as well.)
+#: caller's `metadata`, so that `reconcile` can find it again. Callers may not use it.
 CALL_ID_KEY = "facematch_attempt_id"
 
 
@@ -483,7 +482,7 @@ class RemoteBackend(Backend):
 def accepted_billing(charges: int) -> Billing:
     """What an answer costs with which a call goes on, and that says nothing of money."""
     if charges:
-        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
+        return Billing(Charged.YES, "an answer is taken as charged", charges)
     return Billing(Charged.NO, "the vendor charges nothing for it")
 
 

@@ -444,7 +444,6 @@ class Config:
 
 def user_file() -> Path:
     """The file in the user's own configuration folder, whether it exists or not."""
-    # Roaming: on Windows the folder that 0.1 used.
     return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
 
 

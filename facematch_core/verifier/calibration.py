@@ -16,7 +16,7 @@ from facematch_core.base.nesting import load_json
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.models import Environment, ThresholdRule, check_aware, read_document, written
 
-#: Version of the form; that of facematch 0.1, which is the same, was 0.
+#: Version of the form.
 SCHEMA: Final = 1
 KIND: Final = "calibration"
 

@@ -18,7 +18,7 @@ from facematch_mock_server import (
 )
 from facematch_mock_server.http.server import THREAD
 
-P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
+P1 = card_sheet()["p1"].data
 MATCH = "/v3/face-match/"
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 

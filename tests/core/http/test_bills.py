@@ -103,7 +103,7 @@ def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
     assert ground in (None, billing.ground)
 
 
-PAID = "a 200 answer is taken as charged"
+PAID = "an answer is taken as charged"
 NOTHING = "the vendor charges nothing for it"
 REFUSED = "a 4xx answer; the vendor says nothing of charging"
 

@@ -11,7 +11,7 @@ import facematch_core as fm
 from facematch_core.backend import NO_FACE
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow
 
-YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+YES, NO = fm.Charged.YES, fm.Charged.NO
 
 
 @attrs.frozen(kw_only=True)

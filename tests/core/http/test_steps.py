@@ -68,7 +68,7 @@ def body(status, document, *headers):
     return http_reply(status, json.dumps(document).encode(), "Connection: close", *headers)
 
 
-SOMEBODY, NOBODY = body(200, [{"id": "f1"}]), body(200, [])
+SOMEBODY = body(200, [{"id": "f1"}])
 ALIKE = body(200, {"confidence": 0.57})
 THROTTLED = body(429, {"error": {"code": "TooFast", "message": f"slow down, {KEY}"}})
 TOO_LONG = http_reply(200, b" " * (1024 * 1024 + 1), "Connection: close")

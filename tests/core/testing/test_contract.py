@@ -5,11 +5,8 @@ from pathlib import Path
 import pytest
 from mutants.reference import HttpReference, HttpReferenceSimulator
 
-import facematch_core
 from facematch_core import UnexpectedResponse
 from facematch_core.testing import BackendContract, rules
-
-CORE = Path(facematch_core.__file__).parent
 
 #: Numbers of rules that are there no more: none is given a second time.
 GONE = {"R04", "R09", "R26", "R27", "R29", "R33", "R34", "R35", "R36", "R40", "R41", "R43"}
