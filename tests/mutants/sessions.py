@@ -599,6 +599,9 @@ ROWS = (
         delete_steps=not_asked),
     session("R58", "DeletesTwice", "What is not there is deleted again.",
         delete_session=rescued(fm.SessionNotFound, deleted("done"))),
+    session("R58", "CannotDeleteAgain", "What is not there cannot be deleted.",
+        delete_session=rescued(fm.SessionNotFound, lambda me, error, again: refuse(
+            fm.RequestRejected("No.", status_code=404)))),
     session("R58", "DeletesInAnOutage", "An outage is a wish that was heard.",
         delete_session=rescued(fm.VendorError, deleted("requested"))),
     # R61
