@@ -247,7 +247,7 @@ def test_a_link_asks_for_the_token_once_goes_on_and_the_address_forgets_it(brows
         browser.open("about:blank")
         browser.open(f"{mock.url}/?again#token=a-token-of-tests", width=1000)
         browser.wait("document.querySelector('#calls')?.checkVisibility()")
-        assert browser.value("location.href") == f"{mock.url}/#/accounts/main/calls"
+        browser.wait(f"location.href == '{mock.url}/#/accounts/main/calls'")
 
 
 # For everybody
