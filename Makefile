@@ -38,7 +38,7 @@ help:  ## show this list
 
 demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/report.html
 	@# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
-	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
+	@XDG_CACHE_HOME="$(CURDIR)/.cache" $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) $(BRIEF) $(QUICK)
@@ -71,7 +71,7 @@ test-wheel: dist  ## the fast part, against the wheel as it is published, where 
 	@$(INSTALL) $(VENV)-wheel/bin/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(VENV)-wheel/bin/python --no-deps dist/*.whl
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp -R tests docs pyproject.toml README.md "$$folder" \
-		&& cd "$$folder" && $(CURDIR)/$(VENV)-wheel/bin/python -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
+		&& cd "$$folder" && "$(CURDIR)/$(VENV)-wheel/bin/python" -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK) \
 		$(filter-out tests/core/test_imports.py,$(FAST))
 
 test-long: $(VENV)/.dev  ## what takes many minutes

@@ -1,11 +1,15 @@
-"""How the Makefile installs: from where pip would."""
+"""How the Makefile installs: from where pip would, and into which folder."""
 
 import runpy
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-INSTALL = runpy.run_path(str(Path(__file__).parents[2] / "requirements" / "install.py"))
+ROOT = Path(__file__).parents[2]
+INSTALL = runpy.run_path(str(ROOT / "requirements" / "install.py"))
 
 
 @pytest.mark.parametrize(
@@ -52,3 +56,19 @@ def test_what_pip_is_set_to_is_said_to_uv_in_its_own_words(listed, variables):
 )
 def test_where_pip_asks_no_index_uv_asks_none(listed, options):
     assert INSTALL["uv_options"](listed) == options
+
+
+@pytest.mark.parametrize("target", ["demo", "test-wheel"])
+def test_the_folder_of_the_checkout_may_have_a_blank(tmp_path, target):
+    folder = tmp_path / "a copy"
+    shutil.copytree(ROOT / "requirements", folder / "requirements")
+    for name in ("Makefile", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    # What would be run, and nothing of it is.
+    command = ["make", "--dry-run", target]
+    dry = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    words = shlex.split(dry.stdout, comments=True)
+    assert any(str(folder) in word for word in words)
+    assert not any(word.endswith(str(folder).partition(" ")[0]) for word in words)
