@@ -264,8 +264,7 @@ class HttpCall:
             ledger.price = 0
             if not (self.is_accepted and is_free):
                 return self._end_unreadable(problem)
-            problem = f"it could not be asked: {problem}"
-            refusal = errors.VendorUnavailable(problem, billing=FREE_BILLING)
+            refusal = errors.VendorUnavailable(f"it could not be asked: {problem}")
             return self._end_refused(refusal)
         else:
             return self._read(reply, request)
@@ -428,8 +427,8 @@ class HttpCall:
     def _end_refused(self, error: VendorError) -> _End:
         """A refusal that the steps do not go on from."""
         backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
-        if ledger.is_free and billing.charged is not Charged.NO:
-            billing = FREE_BILLING
+        if ledger.is_free and not (billing.charged is Charged.NO and billing.ground):
+            billing = FREE_BILLING  # with a ground, for which a verifier asks
         elif isinstance(error, errors.UnexpectedResponse) or self._is_success():
             billing = ledger.at_full_price(billing)
         billing = ledger.bill(billing)

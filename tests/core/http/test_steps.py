@@ -120,6 +120,17 @@ def test_ctrl_c_while_a_paid_answer_is_awaited_is_unknown_whatever_was_free_befo
     assert (events[-1].kind, state.unknown) == (fm.EventKind.UNKNOWN, 1)
 
 
+@pytest.mark.parametrize("answer", [b"", body(500, {})], ids=["lost", "a fault of the vendor"])
+def test_what_is_free_and_lost_at_the_beginning_costs_nothing_and_may_be_tried_again(answer):
+    def steps(self, call):
+        yield self.post("upload", body=b"1", charges=0)
+
+    with one_each(answer) as server, pytest.raises(fm.VendorUnavailable) as caught:
+        backend = backend_with(steps)(api_key=KEY, base_url=server.url)
+        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)))
+    assert (caught.value.billing.charged, caught.value.retryable) == (NO, True)
+
+
 def test_what_is_free_and_lost_may_be_asked_again_whatever_class_a_plug_in_gives_it():
     class Lost(fm.OutcomeUnknown):
         pass
