@@ -48,7 +48,7 @@ def calibration_of(
         valid_days: How long the calibration may be used; None for ever.
         allow_mock: Calibrate from answers of a mock or a sandbox, too; only a verifier that is set
             to it accepts the result.
-        made_at: None for now.
+        made_at: None for the time of this call.
 
     Raises:
         InvalidRequest: there is no such system or no threshold for it, nobody says where its

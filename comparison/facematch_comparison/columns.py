@@ -125,6 +125,9 @@ _MOST_WORDS: Final = 10
 #: A scale at the end of the name of a column of scores: ``score (0-1)``.
 _SCALE: Final = re.compile(r"[\s_(\[]+(0\s*[-\N{EN DASH}]\s*1(?:00)?)[)\]]?$")
 
+#: A table with more columns holds something else.
+_MOST_COLUMNS: Final = 1000
+
 #: In fewer rows, cells may all differ, or numbers be in a row, by chance.
 _ENOUGH: Final = 12
 
@@ -214,6 +217,9 @@ def recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> Co
     if cells.unit == "line" and len(header) == 1:
         text = f"the header is one column, {header[0][:60]!r}: separate columns with "
         problems.append(Problem(f"{text}commas, semicolons or tabs"))
+    if len(header) > _MOST_COLUMNS:
+        text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
+        problems.append(Problem(text))
     cells.refuse(problems, so=so)
     of = {_our_name(key): name for key, name in usual.of.items()}
     names = [*of.values()]

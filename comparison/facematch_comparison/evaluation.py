@@ -89,7 +89,7 @@ def evaluate(
         attempts: How many attempts a transaction has at most, at least 1; None for the most that
             there are in the answers.
         name, digest: Of the test set, as `StudySummary` has them.
-        made_at: None for now.
+        made_at: None for the time of this call.
         at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
             production, in place of one chosen for `required_fmr`: name to threshold.
         evidence: What the answers were read from, to be in the document.

@@ -442,6 +442,20 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatc
     assert len(read_scores(path, max_rows=needed)[0].table) == 50
 
 
+@pytest.mark.parametrize(("groups", "is_read"), [(995, True), (996, False)])
+def test_at_most_a_thousand_columns_are_read(read, groups, is_read):
+    names = ["mated", "score", "pair", "probe_subject", "reference_subject"]
+    names += [f"group_{number}" for number in range(groups)]
+    lines = [["1", "70", "x", "ann", "ann"], ["0", "20", "y", "ann", "bob"]]
+    text = "\n".join(
+        ",".join(line) for line in [names, *([*line, *"a" * groups] for line in lines)]
+    )
+    if is_read:
+        assert len(read(text)[0].table) == 2
+    else:
+        assert "1,001 columns" in str(refusals(read, text))
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_what_is_no_file_is_refused_at_once(tmp_path, ending):
     pipe, folder, text = (tmp_path / f"{name}.{ending}" for name in ("pipe", "folder", "text"))
