@@ -29,12 +29,15 @@ class Cancellation:
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline  # which began before the thread did
-        self.is_cancelled = False
         self._end = threading.Event()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the end was asked for."""
+        return self._end.is_set()
 
     def cancel(self) -> None:
         """Ask for the end: nothing is sent any more, but what is under way is finished."""
-        self.is_cancelled = True
         self._end.set()
 
     def sleep(self, seconds: float, clock: Clock) -> None:

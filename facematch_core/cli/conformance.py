@@ -20,7 +20,7 @@ from .options import complete_backend, file_option, json_option, parse_pairs
 from .text import Exit, print_json, quantity, say
 
 if TYPE_CHECKING:
-    from facematch_core.testing import CapabilityLine, ConformanceReport, RuleLine
+    from facematch_core.testing import ConformanceReport, RuleLine
     from facematch_core.testing.conformance import Progress
 
 #: Verdict of a report to its word, colour, meaning and exit code.
@@ -185,17 +185,16 @@ def _show_subject(report: ConformanceReport) -> dict[str, str]:
     say(f"  {report.backend}{_of(report.distribution, report.version)}, {simulator}{settings}")
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
-    proofs = {line.name: _proof(line, report) for line in report.capabilities}
+    failed = {rule.number for rule in report.of("failed")}
+    proofs = dict[str, str]()
+    for line in report.capabilities:
+        # A rule about it failed, or none has seen it.
+        unproved = "not proved" if failed & {*line.rules} else "not checked"
+        proofs[line.name] = "proved" if line.proved else unproved
     for proof, comma in (("proved", " and"), ("not proved", ","), ("not checked", ",")):
         if names := [name for name, its in proofs.items() if its == proof]:
             say(f"  Declared{comma} {proof}: {', '.join(names)}")
     return proofs
-
-
-def _proof(line: CapabilityLine, report: ConformanceReport) -> str:
-    """Whether a declaration was proved, or a rule about it failed, or none has seen it."""
-    broken = {rule.number for rule in report.of("failed")}
-    return "proved" if line.proved else "not proved" if broken & {*line.rules} else "not checked"
 
 
 def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:

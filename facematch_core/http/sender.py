@@ -350,9 +350,6 @@ class HttpCall:
             ledger.add_request(0, is_free=ledger.is_free)  # accepted, whatever the steps make of it
         return reply
 
-    def _is_success(self) -> bool:
-        return self.reply is not None and 200 <= self.reply.status < 300
-
     def _read_refusal(
         self, reply: HttpReply, is_expected: bool
     ) -> HttpReply | Result | VendorError:
@@ -429,7 +426,9 @@ class HttpCall:
         backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
         if ledger.is_free and not (billing.charged is Charged.NO and billing.ground):
             billing = FREE_BILLING  # with a ground, for which a verifier asks
-        elif isinstance(error, errors.UnexpectedResponse) or self._is_success():
+        elif isinstance(error, errors.UnexpectedResponse) or (
+            self.reply is not None and 200 <= self.reply.status < 300
+        ):
             billing = ledger.at_full_price(billing)
         billing = ledger.bill(billing)
         # A free request only asks about a call that was accepted. Its refusal says nothing of the
