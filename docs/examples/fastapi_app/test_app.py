@@ -41,6 +41,15 @@ def send(client: TestClient, selfie: bytes, document: bytes) -> Any:
     return client.post("/verifications", data={"case": "c1"}, files=files)
 
 
+@pytest.fixture
+def delivery(client: TestClient, didit_mock: MockServer) -> Any:
+    """The webhook of one call of a check, as Didit sends it."""
+    send(client, ADA, ADA_AGAIN)
+    webhooks = didit_mock.control.webhooks
+    assert len(webhooks.deliveries()) == 2  # one of each call
+    return webhooks.delivery(webhooks.deliveries()[0].id)
+
+
 def test_the_form_is_shown(client: TestClient) -> None:
     """It names the fields that are read."""
     page = client.get("/").text
@@ -98,15 +107,9 @@ def test_an_outcome_that_is_unknown(client: TestClient, didit_mock: MockServer) 
     assert len(didit_mock.control.charges()) == 2
 
 
-def test_a_verdict_comes_by_webhook(
-    client: TestClient, didit_mock: MockServer, settings: Settings
-) -> None:
+def test_a_verdict_comes_by_webhook(client: TestClient, delivery: Any, settings: Settings) -> None:
     """It is taken once, and only with a signature that fits."""
-    send(client, ADA, ADA_AGAIN)
-    webhooks = didit_mock.control.webhooks
-    delivery = webhooks.delivery(webhooks.deliveries()[0].id)
     forged = delivery.body.replace(b"Approved", b"Declined")
-    assert len(webhooks.deliveries()) == 2  # one of each call
     statuses = [
         client.post("/didit", headers=delivery.headers, content=body).status_code
         for body in (forged, delivery.body, delivery.body)
@@ -118,12 +121,9 @@ def test_a_verdict_comes_by_webhook(
 
 
 def test_what_failed_is_taken_later_and_of_many_at_once_one(
-    client: TestClient, didit_mock: MockServer, settings: Settings
+    client: TestClient, delivery: Any, settings: Settings
 ) -> None:
     """Didit sends again what was answered with 500."""
-    send(client, ADA, ADA_AGAIN)
-    webhooks = didit_mock.control.webhooks
-    delivery = webhooks.delivery(webhooks.deliveries()[0].id)
 
     def post(_: int = 0) -> int:
         return client.post("/didit", headers=delivery.headers, content=delivery.body).status_code

@@ -308,9 +308,8 @@ class Accounts:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token needs at least 8 characters, ASCII only")
         if recognizer is None:
-            from facematch_mock_server.recognition.recognizer import (
-                Recognizer,  # not above: it loads the library
-            )
+            # Not above: it loads the library.
+            from facematch_mock_server.recognition.recognizer import Recognizer
 
             recognizer = Recognizer()
         self.kinds = {kind.name: kind for kind in kinds}

@@ -221,9 +221,8 @@ class Console:
 
     def _get_state(self, request: Request, path: str) -> Response:
         """What a view shows of a vendor: of what may be long, the newest that fit a search."""
-        from facematch_mock_server.base.operations import (
-            plain,  # not above: few servers are looked at
-        )
+        # Not above: few servers are looked at.
+        from facematch_mock_server.base.operations import plain
 
         account, control, view = self._control(request, path)
         clock = {"now": account.clock.now(), "stands": not account.clock.running}

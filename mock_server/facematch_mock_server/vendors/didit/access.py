@@ -108,17 +108,18 @@ def address_of(head: Request) -> str:
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
-    if call.endpoint.scope not in (None, scope) and scope != "sandbox_session":
-        # It has a limit of its own, which is not set.
-        call.claims.cite(f"rate.{call.endpoint.scope}.limit")
-    call.claims.cite(f"rate.{scope}.limit", WINDOWS.get(scope, WINDOW))
     headers: Headers = (("Retry-After", str(window.retry_after)),)
+    # The quota of the sandbox is the application's, whatever the limits of its endpoints are.
     if scope != "sandbox_session":
+        if call.endpoint.scope not in (None, scope):
+            # It has a limit of its own, which is not set.
+            call.claims.cite(f"rate.{call.endpoint.scope}.limit")
         limit, reset = str(window.limit), str(window.reset)
         headers = (
             *(("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", "0")),
             *(("X-RateLimit-Reset", reset), *headers),
         )
+    call.claims.cite(f"rate.{scope}.limit", WINDOWS.get(scope, WINDOW))
     words = {"limit": window.limit, "wait": window.retry_after}
     call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 

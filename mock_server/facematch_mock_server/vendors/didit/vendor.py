@@ -117,10 +117,8 @@ class Didit(base.Routed):
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"
-            wait, limit = (
-                claims.get(WINDOWS.get(scope, WINDOW)),
-                claims.get(f"rate.{scope}.limit") or 0,
-            )
+            wait = claims.get(WINDOWS.get(scope, WINDOW))
+            limit = claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
             refuse_rate(call, scope, Window(limit, reset, wait))
         return None
