@@ -62,9 +62,9 @@ def command(
 ) -> int:
     """Run every rule of the contract over the backend NAME, and print its report.
 
-    No vendor is called: the simulator that comes with the backend stands in for it. The exit code
-    is 0 if every rule that applies passed, 3 if some were not tested, 7 if one failed, or its
-    simulator did.
+    No vendor is called: the simulator that comes with the backend stands in for it; without one
+    there is nothing to check. The exit code is 0 if every rule that applies passed, 3 if some were
+    not tested, 7 if one failed, or its simulator did.
     """
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(
@@ -177,12 +177,10 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
 
 def _show_subject(report: ConformanceReport) -> dict[str, str]:
     """Print of what the report is; whether each declaration was proved."""
-    simulator = "without a simulator"
-    if report.simulator:
-        offered = _of(report.simulator_distribution, report.simulator_version)
-        simulator = f"simulated by {report.simulator}{offered}"
+    backend = f"{report.backend}{_of(report.distribution, report.version)}"
+    offered = _of(report.simulator_distribution, report.simulator_version)
     settings = f", set: {', '.join(report.settings)}" if report.settings else ""
-    say(f"  {report.backend}{_of(report.distribution, report.version)}, {simulator}{settings}")
+    say(f"  {backend}, simulated by {report.simulator}{offered}{settings}")
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
     failed = {rule.number for rule in report.of("failed")}

@@ -22,19 +22,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import attrs
 import pytest
 
 from facematch_core import __version__
 from facematch_core.backend import Backend, Secret
-from facematch_core.backend.kinds import choices_of
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.config import plugins
-from facematch_core.config.opening import Plan
 from facematch_core.config.plugins import BACKENDS, backend_class
-from facematch_core.config.settings import declared_settings, resolve_settings
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 
 from . import report as reports
@@ -56,12 +52,6 @@ from .simulator import Situation, VendorSimulator, check_declared
 #: The entry-point group that simulators join: name of the backend to a subclass of
 #: `VendorSimulator`, which is called without arguments.
 GROUP = "facematch.simulators"
-
-#: Why most rules are open where nobody plays the vendor.
-NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
-
-#: Why one is where pytest was asked for others.
-NOT_RUN = "it was not run"
 
 #: Seconds of a run, which with the end of its process is a minute; and of one in which no rule has
 #: failed, which may be that of an honest engine on a slow machine.
@@ -85,9 +75,8 @@ def conformance(
     """Run every rule of the contract over a backend.
 
     The vendor's simulator is found by the backend's name in the entry-point group
-    ``facematch.simulators``. Without one only the rules that ask the vendor nothing are run, over
-    the backend's class opened with placeholders for its keys; the report says so. Nothing is sent
-    beyond this machine, and no key of the environment is read.
+    ``facematch.simulators``. Nothing is sent beyond this machine, and no key of the environment is
+    read.
 
     Rules are run in the order of causes. What follows from a rule that has failed is not judged,
     and a run in which a rule has failed ends within a minute, whatever a rule waits for.
@@ -95,15 +84,14 @@ def conformance(
     Args:
         backend: Name of an installed backend, or its class.
         simulator: Its simulator, instead of the one that is installed.
-        settings: Settings of the backend, over those that the simulator or the placeholders give
-            it.
+        settings: Settings of the backend, over those that the simulator gives it.
         progress: Called after each case with how many are done, and of how many.
 
     Raises:
-        BackendUnavailable: there is no such backend, or it or its simulator cannot be imported or
-            opened.
-        ConfigurationError: the backend refuses its settings, or needs one that is no secret; or
-            Python was asked to leave assertions out.
+        BackendUnavailable: there is no such backend or no simulator of it, or one of them cannot
+            be imported or opened.
+        ConfigurationError: the backend refuses its settings, or Python was asked to leave
+            assertions out.
     """
     if not __debug__:
         raise ConfigurationError(
@@ -117,28 +105,31 @@ def conformance(
             f"{type(backend).__name__}: give it type(backend)."
         )
     player = simulator_of(cls.name) if simulator is None else Offer(simulator)
+    if player is None:
+        raise BackendUnavailable(
+            f"No simulator is installed that plays the vendor of {cls.name}: one joins the "
+            f"entry-point group {GROUP}, and docs/extend/add-a-backend.md says how to write it."
+        )
     values = dict(settings or {})
     texts = [value.reveal() if isinstance(value, Secret) else value for value in values.values()]
     secrets = tuple(text for text in texts if isinstance(text, str))
 
     def make() -> VendorSimulator:
-        if player is None:
-            return Alone(cls, values)
         vendor: VendorSimulator = player.cls()
         # Under whatever the rule itself sets, over what the simulator would choose.
         vendor.backend = functools.partial(vendor.backend, **values)  # type: ignore[method-assign]
         return vendor
 
     opened = _open_once(make, cls, player, secrets)
-    cases = each_case(make, None, player is None, secrets, progress)
+    cases = each_case(make, secrets=secrets, progress=progress)
     return report_of(opened, player, cases, tuple(sorted(values)))
 
 
 def report_of(
-    backend: Backend, player: Offer | None, cases: Iterable[Case], settings: tuple[str, ...] = ()
+    backend: Backend, player: Offer, cases: Iterable[Case], settings: tuple[str, ...] = ()
 ) -> ConformanceReport:
     """The report of one backend: what came out, rule by rule, and what that proves."""
-    lines, offer = rule_lines(cases, NOT_RUN if player else NO_SIMULATOR), None
+    lines, offer = rule_lines(cases), None
     with contextlib.suppress(FaceMatchError):
         offer = Offer.find(BACKENDS, backend.name, "backend")
     if offer is None or not isinstance(backend, offer.cls):
@@ -147,9 +138,9 @@ def report_of(
         backend=backend.name,
         distribution=offer.distribution,
         version=offer.version,
-        simulator=player and player.cls.__name__,
-        simulator_distribution=player and player.distribution,
-        simulator_version=player and player.version,
+        simulator=player.cls.__name__,
+        simulator_distribution=player.distribution,
+        simulator_version=player.version,
         settings=settings,
         core_version=__version__,
         python_version=platform.python_version(),
@@ -159,10 +150,10 @@ def report_of(
     )
 
 
-def rule_lines(cases: Iterable[Case], missing: str = NOT_RUN) -> tuple[RuleLine, ...]:
+def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
     """What came out, rule by rule, in their order; a rule that was not run is open."""
     cases = tuple(cases)
-    return tuple(RuleLine.of(rule.number, rule.title, cases, missing) for rule in all_rules())
+    return tuple(RuleLine.of(rule.number, rule.title, cases) for rule in all_rules())
 
 
 class Offer(NamedTuple):
@@ -192,7 +183,7 @@ def simulator_of(name: str) -> Offer | None:
 
 
 def _open_once(
-    make: MakeSimulator, cls: type[Backend], player: Offer | None, secrets: Sequence[str]
+    make: MakeSimulator, cls: type[Backend], player: Offer, secrets: Sequence[str]
 ) -> Backend:
     """The backend, opened and closed: what cannot be started would else fail every rule."""
 
@@ -217,12 +208,10 @@ def _open_once(
         if isinstance(backend, cls):
             return backend
         reason = f"it opens {type(backend).__name__}, which is no {cls.__name__}"
-    who = f"The backend {cls.name}"
-    if player is not None:
-        of = f" of {player.distribution}" if player.distribution else ""
-        who = f"The simulator {player.cls.__name__}{of}"
+    of = f" of {player.distribution}" if player.distribution else ""
     raise BackendUnavailable(
-        f"{who} cannot be used, so that {cls.name} could not be checked ({reason})."
+        f"The simulator {player.cls.__name__}{of} cannot be used, so that {cls.name} could not be "
+        f"checked ({reason})."
     )
 
 
@@ -237,45 +226,6 @@ def _unheard() -> Iterator[None]:
         mock.patch.object(logging.root, "handlers", handlers),
     ):
         yield
-
-
-class Alone(VendorSimulator):
-    """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders."""
-
-    situations = frozenset()
-    requests_seen = 0
-    charges = 0
-
-    def __init__(self, cls: type[Backend], settings: Mapping[str, Any] | None = None) -> None:
-        self._class, self._settings = cls, dict(settings or {})
-        for name, (kind, default) in declared_settings(cls).items():
-            value, is_needed = self._settings.get(name), default is attrs.NOTHING
-            if Secret in choices_of(kind):
-                if value is None and is_needed:
-                    # Each has its own, so that a report shows which of two keys it has met.
-                    value = f"placeholder-{name}-7c1e90d2"
-                if isinstance(value, str):
-                    self._settings[name] = Secret(value, origin="placeholder")
-            elif name not in self._settings and is_needed:  # a region, say, means something
-                raise ConfigurationError(
-                    f"The backend {cls.name} needs {name}, for which there is no placeholder: give "
-                    f"it with --set {name}=VALUE, or declare it as a Secret if it is one."
-                )
-        self.secrets = tuple(v.reveal() for v in self._settings.values() if isinstance(v, Secret))
-
-    def backend(self, **settings: Any) -> Backend:
-        if settings:
-            return self._class(**self._settings | settings)
-        # As `open_verifier` opens it, but that the environment's keys stay out of it.
-        resolved = resolve_settings(
-            self._class, arguments=self._settings, in_file={}, where="", folder=Path(), environ={}
-        )
-        return Plan(backend=self._class, settings=resolved, profile=None).open_backend()
-
-    def set_situation(
-        self, situation: Situation, *, score: float | None = None, step: int | None = None
-    ) -> None:
-        raise NotImplementedError(f"Nobody is behind {self._class.name}: give it a simulator.")
 
 
 class Run:
@@ -350,14 +300,13 @@ def outcome_of(error: BaseException | None, bench: Bench | None, secrets: Sequen
 def each_case(
     make: MakeSimulator,
     rules: Collection[str] | None = None,
-    pure_only: bool = False,
     secrets: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Case]:
     """Run the rules of these numbers, or all, each case with a simulator of its own."""
     cases = list[tuple[Rule, Situation | None]]()
     for rule in all_rules():
-        if (rules is None or rule.number in rules) and (rule.pure or not pure_only):
+        if rules is None or rule.number in rules:
             marks = getattr(getattr(BackendContract, rule.name), "pytestmark", ())
             tables = (mark.args[1] for mark in marks if mark.name == "parametrize")
             cases += [(rule, situation) for situation in next(tables, (None,))]

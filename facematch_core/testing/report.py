@@ -21,6 +21,9 @@ KIND = "conformance_report"
 #: How the reason of a rule that did not run begins.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "Not tested: ", "Does not apply: ", "because of "
 
+#: Why a rule is open where pytest was asked for others.
+NOT_RUN = "it was not run"
+
 #: How a reason begins that says nothing of the backend.
 SIMULATOR_FAILED, KIT_FAILED = "the simulator failed: ", "the kit failed: "
 
@@ -85,13 +88,13 @@ class RuleLine:
     passed: int = 0
 
     @classmethod
-    def of(cls, number: str, title: str, cases: Sequence[Case], missing: str) -> Self:
-        """The line of one rule, by its cases among these; `missing` is the reason if none is."""
+    def of(cls, number: str, title: str, cases: Sequence[Case]) -> Self:
+        """The line of one rule, by its cases among these; open if none is."""
         cases = [case for case in cases if case.rule == number]
         statuses = {case.status for case in cases} or {Status.OPEN}
         weights = (Status.FAILED, Status.NOT_JUDGED, Status.OPEN, Status.PASSED)
         status = next((status for status in weights if status in statuses), Status.DOES_NOT_APPLY)
-        names: dict[str, list[str]] = {} if cases else {missing: []}
+        names: dict[str, list[str]] = {} if cases else {NOT_RUN: []}
         for case in cases:
             if case.status is status and case.reason:
                 names.setdefault(case.reason, []).append(case.name)
@@ -141,8 +144,7 @@ class ConformanceReport:
     Attributes:
         backend: Its name.
         distribution, version: Who offers it; None for a class that no distribution offers.
-        simulator: Name of the class that played its vendor; None if nobody did, so that only the
-            rules that ask the vendor nothing were run.
+        simulator: Name of the class that played its vendor.
         simulator_distribution, simulator_version: Who offers that; None if it was handed over.
         settings: Names of the settings that were set for this run.
         core_version: Version of facematch-core, and so of the rules.
@@ -155,7 +157,7 @@ class ConformanceReport:
     backend: str
     distribution: str | None = None
     version: str | None = None
-    simulator: str | None = None
+    simulator: str
     simulator_distribution: str | None = None
     simulator_version: str | None = None
     settings: tuple[str, ...] = ()

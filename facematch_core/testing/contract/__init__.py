@@ -82,7 +82,6 @@ class Rule:
         name: Name of the test.
         title: What is asked, in a sentence.
         reason: Why it matters.
-        pure: Whether it runs without a simulator, too.
         follows: Numbers of the rules without which it says nothing new: it is not judged after
             one of them has failed.
     """
@@ -91,7 +90,6 @@ class Rule:
     name: str
     title: str
     reason: str
-    pure: bool = False
     follows: tuple[str, ...] = ()
 
 
@@ -109,7 +107,6 @@ def rules() -> tuple[Rule, ...]:
             name=tests[number].__name__,
             title=" ".join(texts[number][0].split()),
             reason=" ".join(texts[number][2].split()),
-            pure=getattr(tests[number], "asks_nothing", False),
             follows=follows,
         )
         for number, follows in places.items()

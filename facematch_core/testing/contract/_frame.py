@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,14 +12,6 @@ from facematch_core.testing.simulator import VendorSimulator
 
 #: The modules whose tests are rules.
 _KIT = __name__.rpartition(".")[0]
-
-R = TypeVar("R", bound=Callable[..., None])
-
-
-def pure(rule: R) -> R:
-    """Mark a rule that asks the vendor nothing: it runs also where no simulator is there."""
-    rule.asks_nothing = True  # type: ignore[attr-defined]  # a mark of pytest would be refused
-    return rule
 
 
 class Rules:

@@ -33,7 +33,7 @@ from facematch_core.testing.pictures import noise, pictures_beyond, pictures_wit
 from facematch_core.testing.simulator import GOOD, SimulatorReply, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules, pure
+from ._frame import Rules
 from .privacy import secrets_of, traces
 
 #: What a caller may want to find again: as long as two ids, and with more than one kind of value.
@@ -119,7 +119,6 @@ class SettingRules(Rules):
         if can.options is not None:
             _judge_own_options(bench, can.options)
 
-    @pure
     def test_r31_settings_are_held(self, bench: Bench) -> None:
         """What is no setting, or of the wrong type, is refused without its value being shown, and
         key and faces go to the vendor's own hosts alone.

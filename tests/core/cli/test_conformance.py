@@ -1,6 +1,7 @@
 import datetime as dt
 import importlib.util
 import io
+import itertools
 import json
 import os
 import sys
@@ -22,7 +23,7 @@ from facematch_core.testing.report import (
 PLUGIN = """
     import attrs
     from facematch_core import ConfigurationError
-    from mutants.reference import HttpReference
+    from mutants.reference import HttpReference, HttpReferenceSimulator
 
     def whole(_, attribute, value):
         if type(value) is not int:
@@ -32,29 +33,29 @@ PLUGIN = """
     class Good(HttpReference):
         name = "good"
         level: int = attrs.field(default=1, validator=whole)
+
+    class Lone(HttpReference):
+        name = "lone"
+
+    class Simulator(HttpReferenceSimulator):
+        def __init__(self):
+            super().__init__(Good)
 """
 
 
 @pytest.fixture
 def alone(plugin):
-    return plugin(PLUGIN, {"facematch.backends": {"good": "Good"}})
-
-
-@pytest.fixture(scope="module")
-def _reports():
-    return {}
+    points = {"facematch.backends": {"good": "Good", "lone": "Lone"}}
+    return plugin(PLUGIN, points | {"facematch.simulators": {"good": "Simulator"}})
 
 
 @pytest.fixture
-def shared(alone, monkeypatch, _reports):
-    real = testing.conformance
-
-    def conformance(name, **how):
-        if name not in _reports:
-            _reports[name] = real(name, **how)
-        return _reports[name]
-
-    monkeypatch.setattr(testing, "conformance", conformance)
+def half_tested(alone, monkeypatch):
+    rules = [
+        RuleLine(number=rule.number, title=rule.title, status=status)
+        for rule, status in zip(testing.rules(), itertools.cycle((Status.PASSED, Status.OPEN)))
+    ]
+    monkeypatch.setattr(testing, "conformance", lambda name, **how: card(*rules))
 
 
 def line(number, status=Status.PASSED, *reasons, **more):
@@ -69,6 +70,7 @@ def failed(reason, *numbers, **more):
 def card(*rules, **more):
     when = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
     facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": when}
+    facts["simulator"] = "Simulator"
     return ConformanceReport(**{"rules": rules, **facts, **more})
 
 
@@ -78,7 +80,7 @@ def test_cards(screens, alone, monkeypatch):
         CapabilityLine(name=name, declared="yes", proved=name == "match", rules=(rule,))
         for name, rule in (("match", "R01"), ("rotate", "R25"), ("keep", "R44"))
     ]
-    whom = {"distribution": "stranger", "version": "2.5", "simulator": "Simulator"}
+    whom = {"distribution": "stranger", "version": "2.5"}
     does_not_apply = line("R05", Status.DOES_NOT_APPLY, "a: no a here.", "b: no b here.")
     untested = [line(f"R{n:02}", Status.OPEN, "Acme cannot do it.") for n in (2, 3, 4, 7)]
     fault = f"{SIMULATOR_FAILED}TypeError: no more (_simulator.py, line 7) in Faulty.answer"
@@ -125,18 +127,15 @@ def test_what_a_backend_prints_is_no_part_of_the_report(run_json, alone, monkeyp
     assert run_json("conformance", "good")[1]["backend"] == "acme"
 
 
-def test_without_a_simulator_most_is_open(run, shared):
+def test_every_rule_is_shown(run, half_tested):
     answer = run("conformance", "good", "--all", "--out", "cards/good.json")
     assert answer.exit_code == Exit.LOOK == 3
-    assert answer.stdout.startswith("OPEN  good breaks no rule, but not every rule was tested.")
     words = " ".join(answer.stdout.split())
-    assert words.count("no simulator is installed: entry-point group facematch.simulators") >= 1
-    assert "good of stranger 2.5, without a simulator" in words
     for rule in testing.rules():
         assert f"{rule.number} " in words
         assert rule.title in words
     document = json.loads(Path("cards/good.json").read_text())
-    assert ConformanceReport.from_dict(document).simulator is None
+    assert ConformanceReport.from_dict(document).verdict == "open"
 
 
 class Screen(io.StringIO):
@@ -164,6 +163,7 @@ def test_wrong_usage_runs_nothing(screens, run, alone, monkeypatch):
         show("", "conformance", "good", "--set", "level", code=2)
         show("", "conformance", "good", "--set", "levle=3", code=4)
         show("", "conformance", "good", "--set", "level=high", code=4)
+        show("without a simulator", "conformance", "lone", code=4)
         find = importlib.util.find_spec
         monkeypatch.setattr(
             importlib.util, "find_spec", lambda name: None if name == "pytest" else find(name)
@@ -171,7 +171,7 @@ def test_wrong_usage_runs_nothing(screens, run, alone, monkeypatch):
         show("without the extra", "conformance", "good", code=4)
 
 
-def test_the_card_for_programs_is_printed_and_written(run_json, shared, tmp_path):
+def test_the_card_for_programs_is_printed_and_written(run_json, half_tested, tmp_path):
     (tmp_path / "good.json").write_text('{"kind": "conformance_report", "verdict": "fails"}')
     code, document = run_json("conformance", "good", "--out", "good.json")
     assert code == Exit.LOOK

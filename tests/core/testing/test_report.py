@@ -35,8 +35,8 @@ capabilities = st.builds(
     CapabilityLine, name=names, declared=names, proved=st.booleans(), rules=some_numbers
 )
 moments = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC))
-needed = dict.fromkeys(("backend", "core_version", "python_version"), names)
-whom = ("distribution", "version", "simulator", "simulator_distribution", "simulator_version")
+needed = dict.fromkeys(("backend", "simulator", "core_version", "python_version"), names)
+whom = ("distribution", "version", "simulator_distribution", "simulator_version")
 reports = st.builds(
     ConformanceReport,
     **needed,
@@ -55,6 +55,7 @@ def report(*statuses, **more):
     )
     when = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
     facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": when}
+    facts["simulator"] = "Simulator"
     return ConformanceReport(**{"rules": lines, **facts, **more})
 
 

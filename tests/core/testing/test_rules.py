@@ -36,10 +36,9 @@ from facematch_core import (
     Retention,
     WarningCode,
 )
-from facematch_core.config.plugins import backend_class
 from facematch_core.http import Wait
-from facematch_core.testing import Situation, Status, find_leaks, picture_samples, rules
-from facematch_core.testing.conformance import Alone, each_case
+from facematch_core.testing import Situation, Status, find_leaks, picture_samples
+from facematch_core.testing.conformance import each_case
 from facematch_core.testing.contract import money
 from facematch_core.testing.simulator import required
 
@@ -250,7 +249,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
     )
 
 
-# --- What a failure shows, and rules without a simulator
+# --- What a failure shows
 
 
 @pytest.mark.parametrize("name", ["SwappedPictures", "OrientationDropped"])
@@ -262,10 +261,3 @@ def test_a_failure_shows_no_picture(name):
         assert all(find_leaks(sample, case.reason) == () for sample in picture_samples(sent))
     assert "the " in case.reason
     assert "\\x" not in case.reason
-
-
-@pytest.mark.parametrize("name", ["didit", "local"])
-def test_pure_rules_need_no_simulator(name):
-    results = tuple(each_case(lambda: Alone(backend_class(name)), pure_only=True))
-    assert {case.status for case in results} - {APART} == {PASSED}
-    assert {case.rule for case in results} == {rule.number for rule in rules() if rule.pure}
