@@ -55,10 +55,9 @@ def reduce_reply(
     secrets: Iterable[Secret],
     private: Collection[str],
     words: Collection[str],
-    salt: str = "",
 ) -> dict[str, Any]:
     """By aspect what an answer shows: at `private` keys its type alone; `words` are public, and
-    of an id there is a digest with `salt`."""
+    of an id there is a digest."""
     mask = masker((*reply.secrets, *secrets))
 
     def keep_public(word: re.Match[str]) -> str:
@@ -85,7 +84,7 @@ def reduce_reply(
     for aspect, text in shown:
         kind, _, path = aspect.partition(" ")
         if kind == "shape" or _key_of(path) not in private:
-            digest = hashlib.sha256(f"{salt} {text}".encode()).hexdigest()[:12]
+            digest = hashlib.sha256(text.encode()).hexdigest()[:12]
             kept = {"words": reduce_text(text), "id": digest}.get(kind, text)
             aspects[aspect] = sorted({*aspects.get(aspect, ()), kept})
     return aspects

@@ -26,11 +26,10 @@ from .aspects import compare, describe, find_words, is_private
 from .calls import VENDORS, Step, VendorCalls, steps_of
 from .running import (
     Caller,
-    CallLog,
     ask_mock,
+    count_charges,
     end_sessions,
     explain_unseen,
-    find_open,
     make_files,
     run_steps,
 )
@@ -47,7 +46,7 @@ _PLACED = ("shape", "words", "time", "life", "digits", "side", "code", "id", "nu
 @click.option("--edition", help="Edition of the vendor's documents; by default the mock's own.")
 @click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the edition.")
 @click.option("--budget", type=click.IntRange(0), help="Charges that are not to be exceeded.")
-@file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
+@file_option("--out", "The record, parity-VENDOR.json by default.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
 def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
@@ -58,9 +57,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
 
     It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
     where there is one, is started, read and deleted, and nobody goes through it. After an end of
-    any kind the record is written, and the same command goes on and pays for no call twice. The
-    record holds no picture, key, id or name. Exit code 1: something differs; 3: of a call nothing
-    was seen.
+    any kind the record is written; it holds no picture, key, id or name. Exit code 1: something
+    differs; 3: of a call nothing was seen.
     """
     planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
@@ -72,9 +70,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError('parity needs more: pip install -e ".[testing]" in the checkout.')
     out = options["out"] or Path(f"parity-{name}.json")
-    journal_path = Path(f"{out}.journal")
-    if out.exists() and not journal_path.exists():
-        raise click.UsageError(f"{out} exists, with no journal beside it: name another --out.")
+    if out.exists():
+        raise click.UsageError(f"{out} exists: name another --out.")
     check_target("--out", out, force=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
@@ -99,52 +96,46 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             "environment": next(iter(backend.environments), None),
             "behaviour": [mock.world.edition, *options["switch"]],
         }
-        digests = [image.digest for image in images]
-        plan = (profile, name, backend.address, document["behaviour"], digests)
-        with closing(CallLog(journal_path, plan)) as journal:
-            words = _find_public_words(name)
-            caller, calls = Caller(backend, vendor, words, journal.salt), journal.calls
-            todo = [step for step, _ in find_open(every, calls)]
-            budget = journal.count_charges(most) + sum(step.may_be_charged for step in todo) * most
-            if todo:
-                _show_plan(document, caller, todo, journal.count_charges(most))
-                for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
-                    if key in values:
-                        say(f"one charge: {values[key]} USD, by the claim {name}.{key}")
-                confirm("Make these calls?", yes=options["yes"])
-            if options["budget"] is not None:
-                budget = min(budget, options["budget"])
-            try:
-                run_steps(caller, journal, steps, files, budget)
-            finally:
-                with suppress(VendorError):
-                    run_steps(caller, journal, ends, files, budget)
-                remaining = end_sessions(caller, ends, calls) if ends else []
-                unseen, charges = explain_unseen(every, calls), journal.count_charges(most)
-                twin = Caller(_open_twin(caller, mock.of(name)), vendor, words, journal.salt)
-                ours = ask_mock(twin, mock.of(name).control, every, calls, files)
-                twin.backend.close()
-                answers = [reply for call in ours.values() for reply in call["seen"]]
-                cited = sorted({claim for reply in answers for claim in reply["claims"]})
-                where = {call["result"]["environment"] for call in calls.values() if call}
-                document |= {
-                    "rehearsal": Environment.MOCK in {*where, document["environment"]},
-                    "charges": charges,
-                    "differences": compare(calls, ours),
-                    "nothing_seen": unseen,
-                    "claims": [each for each in cited if each.startswith(f"{name}.")],
-                    "calls": {step.name: describe(calls.get(step.name)) for step in every},
-                }
-                if calls:
-                    if is_private(document, caller.secrets, pictures):
-                        raise ConfigurationError(
-                            "The record would hold a key, an id or a piece of a picture, so it was "
-                            "not written: report this."
-                        )
-                    write_json(out, document)
-                _show_end(document, values, remaining)
-                rest = ": the same command goes on from here." if unseen else "."
-                say(f"{len(calls)} calls are made, at most {charges} charges{rest}", err=True)
+        words, calls = _find_public_words(name), dict[str, Any]()
+        caller = Caller(backend, vendor, words)
+        _show_plan(document, caller, every)
+        for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
+            if key in values:
+                say(f"one charge: {values[key]} USD, by the claim {name}.{key}")
+        confirm("Make these calls?", yes=options["yes"])
+        budget = sum(step.may_be_charged for step in every) * most
+        if options["budget"] is not None:
+            budget = min(budget, options["budget"])
+        try:
+            run_steps(caller, calls, steps, files, budget)
+        finally:
+            with suppress(VendorError):
+                run_steps(caller, calls, ends, files, budget)
+            remaining = end_sessions(caller, ends, calls) if ends else []
+            unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+            twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
+            ours = ask_mock(twin, mock.of(name).control, every, calls, files)
+            twin.backend.close()
+            answers = [reply for call in ours.values() for reply in call["seen"]]
+            cited = sorted({claim for reply in answers for claim in reply["claims"]})
+            where = {call["result"]["environment"] for call in calls.values() if call}
+            document |= {
+                "rehearsal": Environment.MOCK in {*where, document["environment"]},
+                "charges": charges,
+                "differences": compare(calls, ours),
+                "nothing_seen": unseen,
+                "claims": [each for each in cited if each.startswith(f"{name}.")],
+                "calls": {step.name: describe(calls.get(step.name)) for step in every},
+            }
+            if calls:
+                if is_private(document, caller.secrets, pictures):
+                    raise ConfigurationError(
+                        "The record would hold a key, an id or a piece of a picture, so it was "
+                        "not written: report this."
+                    )
+                write_json(out, document)
+            _show_end(document, values, remaining)
+            say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
     say(f"The record is {out}: read it before you give it away.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
 
@@ -191,20 +182,19 @@ def _make_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Moc
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
 
 
-def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int) -> None:
+def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
     """What will be asked of whom, and what it may cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"beside its mock: {' '.join(document['behaviour'])}")
-    billed = [step for step in todo if step.may_be_charged]
+    billed = [step for step in steps if step.may_be_charged]
     rows = [
         (step.name, step.sentence, str(most * (step in billed)), str(most * (not step.is_free)))
-        for step in todo
+        for step in steps
     ]
     print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
-    claimed = sum(not step.is_free for step in todo)
-    say(f"at most {len(billed) * most} charges, by the claims at most {claimed * most}; "
-        f"{counted} count from before.")  # fmt: skip
+    claimed = sum(not step.is_free for step in steps)
+    say(f"at most {len(billed) * most} charges, by the claims at most {claimed * most}.")
     say("The pictures are sent there, nothing is to be kept, and nobody is enrolled; a session is "
         "for nobody, and deleted where the vendor can. No budget of the profile is asked: set one "
         "by --budget.")  # fmt: skip

@@ -1,21 +1,18 @@
-"""Making the calls, past the verifier: at the vendor with a journal, and again at its mock."""
+"""Making the calls, past the verifier: at the vendor, and again at its mock.
+
+`calls` has by name what `Caller.make` returned; None of a call that was begun and not ended, which
+may be paid for."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
 import functools
-import hashlib
 import io
-import json
-import math
-import os
-import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,7 +28,6 @@ from facematch_core.backend import (
     StartRequest,
 )
 from facematch_core.backend.calls import ignore, way_of
-from facematch_core.base.files import OWNER_ONLY
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
@@ -73,77 +69,26 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
     }
 
 
-class CallLog:
-    """The calls of one plan, in a file of the owner's alone that one process uses at a time."""
-
-    def __init__(self, path: Path, plan: Sequence[object]) -> None:
-        problem = "belongs to another profile, edition or other pictures: name another --out"
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
-            if sys.platform != "win32":
-                import fcntl
-
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            content = path.read_bytes()
-            # The last line may have been cut off.
-            lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
-            # Salted: nobody can look for a picture by it.
-            self.salt = salt = lines[0][0] if lines else os.urandom(16).hex()
-            first = [salt, hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()]
-            # One with no call in it binds nobody.
-            if not lines[1:] or lines[0] == first:
-                problem = ""
-            calls: dict[str, Any] = dict(lines[1:])
-        except BlockingIOError:
-            problem = "is in use by another run: wait for its end"
-        except OSError as error:
-            problem = f"cannot be used ({error.strerror}): name another --out"
-        except (ValueError, LookupError, TypeError):
-            problem = "is no journal of parity: name another --out"
-        if problem:
-            raise fm.InvalidRequest(f"{path} {problem}.")
-        os.ftruncate(self._file, content.rfind(b"\n") + 1 if lines[1:] else 0)
-        if not lines[1:]:
-            self._append(first)
-        # By name what `Caller.make` returned; None of a call that was begun and not ended, which
-        # may be paid for and is not made again. What was free and showed nothing is tried again.
-        self.calls = {n: c for n, c in calls.items() if _is_billed(c) or not c["lost"]}
-
-    def write(self, name: str, call: Any = None) -> None:
-        """Write that a call begins, or what was seen of it."""
-        self._append([name, call])
-        self.calls[name] = call
-
-    def _append(self, line: Any) -> None:
-        os.write(self._file, json.dumps(line).encode() + b"\n")
-        os.fsync(self._file)
-
-    def count_charges(self, most: int) -> int:
-        """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
-        billed = filter(_is_billed, self.calls.values())
-        return sum(min(most, (call and call["result"]["charges"]) or most) for call in billed)
-
-    def close(self) -> None:
-        os.close(self._file)
-
-
 def _make_record(lost: str = "", seen: Sequence[Any] = (), **result: Any) -> dict[str, Any]:
     """What is known of a call: `lost` is why nothing was seen of the vendor, empty if it was."""
     free = {"charged": "no", "charges": 0, "charge": None, "score": None, "environment": "not said"}
     return {"result": free | result, "lost": lost, "seen": seen, "level": None, "accepted": False}
 
 
-def _is_billed(call: Any) -> bool:
-    return call is None or call["result"]["charged"] != "no" or bool(call["result"]["charge"])
+def count_charges(calls: Mapping[str, Any], most: int) -> int:
+    """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
+    return sum(
+        min(most, (call and call["result"]["charges"]) or most)
+        for call in calls.values()
+        if call is None or call["result"]["charged"] != "no" or call["result"]["charge"]
+    )
 
 
 class Caller:
     """A backend that makes calls as a `Step` says, and whose answers are overheard."""
 
-    def __init__(
-        self, backend: Any, vendor: VendorCalls, words: Collection[str], salt: str = ""
-    ) -> None:
-        self.backend, self.vendor, self._words, self._salt = backend, vendor, words, salt
+    def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
+        self.backend, self.vendor, self._words = backend, vendor, words
         settings = attrs.asdict(backend, recurse=False).values()
         #: All that it has or has sent.
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
@@ -191,17 +136,12 @@ class Caller:
         result = {**reduce_outcome(outcome, pictures), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
         if isinstance(outcome, SessionReading) and step.asks is StartRequest:
-            record = attrs.evolve(
-                request.record, session_id=outcome.session_id, vendor=outcome.vendor
-            )
-            # When the vendor has forgotten it, nothing more is seen of it.
-            lasts_s = self.backend.session_capabilities.result_lasts_s
-            until = lasts_s and time.time() + lasts_s
-            session = {"session": {"record": record.to_dict(), "until": until}}
+            of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
+            session = {"session": attrs.evolve(request.record, **of_vendor)}
             self.secrets[fm.Secret(outcome.session_id)] = None
             if started:
-                first = started["session"]["record"]["session_id"]
-                result["again"] = "the same" if outcome.session_id == first else "another"
+                is_same = outcome.session_id == started["session"].session_id
+                result["again"] = "the same" if is_same else "another"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         last = [502, *self._statuses()][-1]
@@ -238,7 +178,7 @@ class Caller:
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
         """About the session that a start made; or a start, of it or of one of its own."""
         if started:
-            record = fm.SessionRecord.from_dict(started["session"]["record"])
+            record = started["session"]
         else:
             record = fm.SessionRecord(
                 backend=self.backend.name,
@@ -280,9 +220,9 @@ class Caller:
         reply: HttpReply = self._send(request, **how)
         self._is_cut_off = False
         private = self.backend.capabilities.demographic_keys
-        aspects = reduce_reply(reply, self.secrets, private, self._words, self._salt)
+        aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
-            # How long ago a session was made, is seen of this run alone.
+            # How long ago a session was made, depends on how fast the vendor is.
             aspects = {name: value for name, value in aspects.items() if name[:5] != "life "}
         self._seen.append({"role": role, "aspects": aspects})
         return reply
@@ -313,33 +253,7 @@ def _find_ids(replies: Iterable[Any]) -> set[str]:
     return {text for aspect, texts in aspects if aspect[:3] == "id " for text in texts}
 
 
-def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
-    """The calls still to be made that have room beside the score they need, and thresholds."""
-    for step in steps:
-        if step.name not in calls and not _find_obstacle(step, calls):
-            scored = calls.get(step.scored_by)
-            score = scored and scored["result"]["score"]
-            yield step, None if None in (step.beyond, score) else score + step.beyond
-
-
-def _find_obstacle(step: Step, calls: Any) -> str:
-    """Why a call cannot be made, by what others showed; empty if it can, or may be."""
-    if step.of in calls:
-        session = (calls[step.of] or {}).get("session")
-        if not session:
-            return "no session was started"
-        if (session["until"] or math.inf) < time.time():
-            return "the vendor has forgotten the session"
-        if "session-delete" in calls and not step.name.startswith("session-delete"):
-            return "the session is deleted"
-    if step.beyond is not None and step.scored_by in calls:
-        score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
-        if score is None or not 0 < score + step.beyond < 100:
-            return "no such threshold"
-    return ""
-
-
-def explain_unseen(steps: Iterable[Step], calls: Any) -> dict[str, str]:
+def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str, str]:
     """The calls of which nothing was seen, and why."""
     begun = {"lost": "begun and not ended"}
     unmade = {each.name: _find_obstacle(each, calls) or "not made" for each in steps}
@@ -347,30 +261,44 @@ def explain_unseen(steps: Iterable[Step], calls: Any) -> dict[str, str]:
     return {name: reason for name, reason in (unmade | lost).items() if reason}
 
 
+def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
+    """Why a call cannot be made, by what others showed; empty if it can, or may be."""
+    if step.of in calls and "session" not in (calls[step.of] or {}):
+        return "no session was started"
+    if step.beyond is not None and step.scored_by in calls:
+        score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
+        if score is None or not 0 < score + step.beyond < 100:
+            return "no such threshold"
+    return ""
+
+
 def run_steps(
-    caller: Caller, journal: CallLog, steps: Sequence[Step], files: Any, budget: int
+    caller: Caller, calls: dict[str, Any], steps: Iterable[Step], files: Any, budget: int
 ) -> None:
-    """Make the calls that were not made yet, but for those that could cost more than is left."""
+    """Make those calls, but for those that cannot be made or could cost more than is left."""
     most, is_over = caller.vendor.charges, False
-    for step, level in find_open(steps, journal.calls):
-        is_over = is_over or journal.count_charges(most) + most > budget
+    for step in steps:
+        is_over = is_over or count_charges(calls, most) + most > budget
         # What was started is deleted all the same.
         is_dear = step.may_be_charged or step.is_list
-        if step.of not in ("", *journal.calls) or (is_dear and is_over):
+        if step.of not in ("", *calls) or (is_dear and is_over) or _find_obstacle(step, calls):
             continue
         say(f"  {step.name}: {step.sentence}", err=True)
-        write = functools.partial(journal.write, step.name)
+        scored: Any = calls.get(step.scored_by)
+        score: Any = scored and scored["result"]["score"]
+        level = None if step.beyond is None or score is None else score + step.beyond
+        begin = functools.partial(calls.__setitem__, step.name, None)
         try:
-            write(caller.make(step, files, calls=journal.calls, level=level, begin=write))
+            calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
         except VendorError as error:
-            if step.name in journal.calls and error.billing.charged is fm.Charged.NO:
-                write(_make_record(type(error).__name__))
+            if step.name in calls and error.billing.charged is fm.Charged.NO:
+                calls[step.name] = _make_record(type(error).__name__)
             raise
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:
     """Delete what no call has deleted; the starts of which a session may be left."""
-    started = {name: call["session"]["record"]["session_id"] for name, call in calls.items()
+    started = {name: call["session"].session_id for name, call in calls.items()
         if call and "session" in call}  # fmt: skip
     over = {started[step.of] for step in steps if step.asks is DeleteRequest
         and "state" in (calls.get(step.name) or {"result": ()})["result"]}  # fmt: skip

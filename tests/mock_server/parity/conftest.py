@@ -4,7 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from kit.commands import _here, run, started, terminal  # noqa: F401 - fixtures
+from kit.commands import _here, run, terminal  # noqa: F401 - fixtures
 from kit.parity import CARDS, PICTURES, WORKFLOW
 
 from facematch_mock_server import MockServer
