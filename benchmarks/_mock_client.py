@@ -69,12 +69,9 @@ def read_pairs(folder: Path) -> list[Pair]:
     return list(zip(pictures[::2], pictures[1::2], strict=True))
 
 
-def form(pair: Pair, **fields: str) -> tuple[str, bytes]:
+def form(pair: Pair) -> tuple[str, bytes]:
     """Content type and body of a face match."""
     body = b""
-    for name, text in fields.items():
-        head = f'Content-Disposition: form-data; name="{name}"'
-        body += f"--{_BOUNDARY}\r\n{head}\r\n\r\n{text}\r\n".encode()
     for name, picture in zip(("user_image", "ref_image"), pair, strict=True):
         head = f'Content-Disposition: form-data; name="{name}"; filename="{name}.jpg"'
         body += f"--{_BOUNDARY}\r\n{head}\r\nContent-Type: image/jpeg\r\n\r\n".encode()
@@ -82,9 +79,9 @@ def form(pair: Pair, **fields: str) -> tuple[str, bytes]:
     return f"multipart/form-data; boundary={_BOUNDARY}", body + f"--{_BOUNDARY}--\r\n".encode()
 
 
-def face_match(pair: Pair, port: int, **fields: str) -> bytes:
+def face_match(pair: Pair, port: int) -> bytes:
     """A whole request as Didit takes it."""
-    kind, body = form(pair, **fields)
+    kind, body = form(pair)
     headers = ["x-api-key: mock-live-key", f"Content-Type: {kind}"]
     return _post("/v3/face-match/", headers, body, port)
 
@@ -228,22 +225,18 @@ def main() -> None:
     parser.add_argument("port", type=int)
     parser.add_argument("--connections", type=int, default=1)
     parser.add_argument("--aws", action="store_true")
-    parser.add_argument("--saved", action="store_true", help="ask for a session each")
-    parser.add_argument("--seconds", type=float)
-    parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--seconds", type=float, required=True)
     options = parser.parse_args()
     make = compare_faces if options.aws else face_match
-    more_fields = {"save_api_request": "true"} if options.saved else {}
-    ready = [make(pair, options.port, **more_fields) for pair in read_pairs(options.folder)]
+    ready = [make(pair, options.port) for pair in read_pairs(options.folder)]
     loads = {
         "cold": drive(options.port, iter(ready), options.connections, lambda n: n < len(ready))
     }
-    end = time.perf_counter() + (options.seconds or 0)
-
-    def more(begun: int) -> bool:
-        return begun < options.count if options.count else time.perf_counter() < end
-
-    loads["warm"] = drive(options.port, itertools.cycle(ready), options.connections, more)
+    end = time.perf_counter() + options.seconds
+    warm = itertools.cycle(ready)
+    loads["warm"] = drive(
+        options.port, warm, options.connections, lambda _: time.perf_counter() < end
+    )
     print(json.dumps({name: attrs.asdict(load) for name, load in loads.items()}))
 
 

@@ -21,23 +21,17 @@ import argparse
 import asyncio
 import gc
 import itertools
-import os
 import statistics
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from _bench import HERE, begin, end, process, verdict
 from client_overhead import KEY, Pair, fresh, picture
 
-from facematch_core import AsyncFaceVerifier, FaceVerifier, Image
+from facematch_core import AsyncFaceVerifier, FaceVerifier
 from facematch_didit import DiditBackend
-from mock_server import (  # noqa: TID251 - the benchmark beside this one, not the folder
-    HERE,
-    missed,
-    process,
-    verdict,
-)
 
 THREADS, TICK_S = 64, 0.005
 
@@ -115,16 +109,14 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--small", action="store_true", help="pictures of 20 KB instead of 200")
     options = parser.parse_args()
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
-    pictures = [(picture(2 * at, exif=False), picture(2 * at + 1, exif=False)) for at in range(20)]
-    if options.small:
-        pictures = [(shrunk(probe), shrunk(reference)) for probe, reference in pictures]
-    size = len(pictures[0][0]) // 1000
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; pictures of {size} KB")
+    begin()
+    size = 20_000 if options.small else 200_000
+    pictures = [(picture(at, size), picture(at + 1, size)) for at in range(0, 40, 2)]
+    print(f"pictures of {size // 1000} KB")
     got: dict[str, list[float]] = {"threads": [], "awaits": []}
     used: dict[str, list[float]] = {name: [] for name in got}
     late: dict[str, list[float]] = {"first": [], "awaits": [], "threads": []}
-    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours, no limit"]) as (port, _):
+    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours, no limit"]) as port:
         backends = [
             DiditBackend(api_key=KEY, base_url=f"http://127.0.0.1:{port}") for _ in range(2)
         ]
@@ -164,19 +156,7 @@ def main() -> None:
     )
     most = max(LATE_MS, *late["threads"])
     verdict("ms that the loop was held up", max(late["awaits"] + late["first"]), most=most)
-    print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
-
-
-def shrunk(data: bytes) -> bytes:
-    """The picture in a tenth of its bytes."""
-    import io
-
-    import PIL.Image
-
-    file = io.BytesIO()
-    with PIL.Image.open(io.BytesIO(data)) as opened:
-        opened.resize((opened.width // 3, opened.height // 3)).save(file, "JPEG", quality=85)
-    return Image.from_bytes(file.getvalue()).data
+    end()
 
 
 if __name__ == "__main__":

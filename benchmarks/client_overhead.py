@@ -1,6 +1,6 @@
 """What `FaceVerifier.verify` costs beside bare requests that sends the same form, in one run.
 
-    python benchmarks/client_overhead.py [--rounds N] [--calls N] [--only cpu|threads|memory]
+    python benchmarks/client_overhead.py [--rounds N] [--calls N]
 
 Two pictures a call, of 20 or of 200 KB. The server is another process, so that its work is not
 counted: it reads, throws away, and answers with bytes that the mock server gave once. The ways take
@@ -19,16 +19,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import functools
 import http.client
 import io
 import itertools
-import os
 import random
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,41 +33,30 @@ from typing import Any
 
 import attrs
 import requests
-from _client_memory import BIG, big_lines, peak_of
+from _bench import HERE, begin, end, heading, process, verdict
 from _mock_client import form
 
 from facematch_core import FaceVerifier, Image
 from facematch_core.backend import MatchCall
 from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow
 from facematch_didit import DiditBackend
-from mock_server import (  # noqa: TID251 - the benchmark beside this one, not the folder
-    HERE,
-    heading,
-    missed,
-    process,
-    verdict,
-)
 
 KEY = "mock-live-key"
-THREADS, PAIRS = 16, 20
+PAIRS = 20
 SLICE = 10  # calls of one way before it is the next one's turn
 
-#: What we ask of ourselves, by the size of a picture. CPU: times that of bare requests. RATE: times
-#: the calls a second of bare requests with as many threads.
+#: What we ask of ourselves: CPU time by the size of a picture, times that of bare requests.
 CPU = {
     20_000: {"image": 1.08, "bytes": 1.2, "policies": 1.28},
     200_000: {"image": 1.08, "bytes": 1.35, "policies": 1.43},
 }
-RATE = {20_000: 0.88, 200_000: 0.8}
-COPIED = 1.1  # times the bytes: a buffer that grows step by step tells a little less than it takes
 
 Pair = tuple[Image, Image]
 Files = list[tuple[bytes, bytes]]
 Way = Callable[[Any], Any]
-Took = tuple[float, float]
 
 
-def picture(seed: int, *, exif: bool, size: int = 200_000) -> bytes:
+def picture(seed: int, size: int = 200_000) -> bytes:
     """A JPEG of about `size` bytes: smooth noise."""
     import PIL.Image
 
@@ -78,11 +64,8 @@ def picture(seed: int, *, exif: bool, size: int = 200_000) -> bytes:
         noise = random.Random(seed).randbytes(3 * 256 * height)
         small = PIL.Image.frombytes("RGB", (256, height), noise)
         large = small.resize((1024, 4 * height), PIL.Image.Resampling.BICUBIC)
-        about = PIL.Image.Exif()
-        # Make, and orientation: turned by a quarter.
-        about[0x010F], about[0x0112] = "camera " * 1000, 6
         file = io.BytesIO()
-        large.save(file, "JPEG", quality=90, **({"exif": about} if exif else {}))
+        large.save(file, "JPEG", quality=90)
         return file.getvalue()
 
     return encoded(192 * size // len(encoded(192)))
@@ -187,7 +170,7 @@ def cpu_of(way: Way, pairs: list[Any], calls: int) -> float:
     return (time.process_time() - start) / calls
 
 
-def one_thread(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
+def measure(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
     """CPU time a call, side by side."""
     client = Client(port)
     ready = [(probe.prepared(), reference.prepared()) for probe, reference in fresh(files)]
@@ -224,135 +207,35 @@ def spread(values: list[float], factor: float = 1.0) -> str:
     return f"{min(values) * factor:.3g} to {max(values) * factor:.3g}"
 
 
-def many_threads(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
-    """Calls a second and CPU time a call, by so many threads of one process."""
-    client, verifier = Client(port), FaceVerifier(Client(port).backend())
-    ready = [(probe.prepared(), reference.prepared()) for probe, reference in fresh(files)]
-    # requests does not promise that a session may be shared, so each thread has its own; the
-    # verifier is made to be.
-    sides = {
-        "bare": ([client.bare() for _ in range(THREADS)], ready),
-        "bytes": ([client.ours(verifier) for _ in range(THREADS)], files),
-        "image": ([client.ours(verifier) for _ in range(THREADS)], ready),
-    }
-    times: dict[str, list[Took]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):
-        in_turn = dict(sorted(sides.items(), reverse=bool(turn % 2)))
-        for name, took in run_threads(in_turn, calls // SLICE).items():
-            if turn:
-                times[name].append(took)
-    for name, rows in times.items():
-        rate = statistics.median(calls * THREADS / wall for wall, _ in rows)
-        used = statistics.median(cpu for _, cpu in rows) / (calls * THREADS)
-        print(f"  {name:14}{rate:8.0f} calls/s{used * 1e6:8.0f} us CPU")
-    for name in ("image", "bytes"):
-        both = zip(times["bare"], times[name], strict=True)
-        rates = [bare[0] / ours[0] for bare, ours in both]
-        what = f"calls/s of {name} over bare ({spread(rates)})"
-        verdict(what, statistics.median(rates), least=RATE[size])
-
-
-def run_threads(sides: dict[str, tuple[list[Way], list[Any]]], bursts: int) -> dict[str, Took]:
-    """Seconds and processor seconds of each side, which take turns burst by burst."""
-    gate = threading.Barrier(THREADS + 1)
-    turns = [name for _ in range(bursts) for name in sides]
-
-    def work(at: int) -> None:
-        # The verifier has a connection for each thread, and these threads are new.
-        for ways, pairs in sides.values():
-            ways[at](pairs[at % len(pairs)])
-        for name in turns:
-            ways, pairs = sides[name]
-            gate.wait()
-            for turn in range(SLICE):
-                ways[at](pairs[(at + turn) % len(pairs)])
-            gate.wait()
-
-    threads = [threading.Thread(target=work, args=(at,), daemon=True) for at in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    took = dict.fromkeys(sides, (0.0, 0.0))
-    for name in turns:
-        gate.wait()
-        wall, cpu = time.perf_counter(), time.process_time()
-        gate.wait()
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        took[name] = took[name][0] + wall, took[name][1] + cpu
-    for thread in threads:
-        thread.join()
-    return took
-
-
-def memory(port: int, files: Files) -> None:
-    """The peak of one call, and every line that takes more than `BIG` bytes at once.
-
-    A picture from which something is taken out is another file: that one is preparation.
-    """
-    client = Client(port)
-    copied: dict[str, int] = {}
-    for name, way in (("bare", client.bare()), ("verify", client.ours())):
-        pairs = fresh(files)
-        if name == "bare":
-            pairs = [(probe.prepared(), reference.prepared()) for probe, reference in pairs]
-        way(pairs[0])
-        peak = peak_of(functools.partial(way, pairs[0]))
-        lines = big_lines(functools.partial(way, pairs[0]))
-        print(f"  {name:14}peak {peak / 1e3:6.0f} KB; lines over {BIG // 1000} KB:")
-        for where, size in lines:
-            print(f"      {where}: {size / 1e3:.0f} KB")
-        preparing = sum(size for where, size in lines if where.startswith("containers.py"))
-        copied[name] = sum(size for _, size in lines) - preparing
-        if preparing:
-            print(f"      of that preparation: {preparing / 1e3:.0f} KB")
-    verdict("bytes copied over bare's", copied["verify"] / copied["bare"], most=COPIED)
-
-
 @contextlib.contextmanager
 def server(folder: Path, pair: Pair) -> Iterator[int]:
     """The port of the one that answers as the mock did."""
-    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as (mock, _):
+    with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as mock:
         whole, body = recorded(mock, pair)
     check_same_form(pair, body)
     (folder / "answer").write_bytes(whole)
     command = [sys.executable, str(HERE / "_canned_server.py"), str(folder / "answer")]
-    with process(command) as (port, _):
+    with process(command) as port:
         yield port
-
-
-def pictures(*, exif: bool, size: int) -> Files:
-    """So many pairs of pictures; with `exif` as those of a phone, else as those of a web camera."""
-    return [
-        (picture(seed, exif=exif, size=size), picture(seed + 1, exif=exif, size=size))
-        for seed in range(0, 2 * PAIRS, 2)
-    ]
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="Measure verify beside bare requests.")
     parser.add_argument("--rounds", type=int, default=15, help="more of them: less noise")
-    parser.add_argument("--calls", type=int, default=60, help="of a thread in a round; tens")
-    parser.add_argument("--only", choices=["cpu", "threads", "memory"], action="append")
+    parser.add_argument("--calls", type=int, default=60, help="of a way in a round; tens")
     options = parser.parse_args()
-    parts = options.only or ["cpu", "threads", "memory"]
-    os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; client and server want one each")
-    clean = {size: pictures(exif=False, size=size) for size in CPU}
-    first = fresh(clean[200_000])[0]
+    begin()
+    sizes = {
+        size: [(picture(at, size), picture(at + 1, size)) for at in range(0, 2 * PAIRS, 2)]
+        for size in CPU
+    }
+    first = fresh(sizes[200_000])[0]
     with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first) as port:
-        for size, files in clean.items():
-            about = f"pictures of {size // 1000} KB; {options.rounds} rounds"
-            if "cpu" in parts:
-                heading(f"One thread, {about}")
-                one_thread(port, files, size, options.rounds, options.calls)
-            if "threads" in parts:
-                heading(f"{THREADS} threads, {about}")
-                many_threads(port, files, size, options.rounds, options.calls)
-        if "memory" in parts:
-            for kind in ("clean", "exif"):
-                heading(f"Memory of one call, {kind} pictures")
-                memory(port, pictures(exif=kind == "exif", size=200_000))
-    print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
+        for size, files in sizes.items():
+            heading(f"Pictures of {size // 1000} KB; {options.rounds} rounds")
+            measure(port, files, size, options.rounds, options.calls)
+    end()
 
 
 if __name__ == "__main__":

@@ -17,11 +17,7 @@ from __future__ import annotations
 import argparse
 import functools
 import itertools
-import os
-import resource
 import statistics
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +27,7 @@ from typing import Any
 
 import dlib
 import numpy as np
+from _bench import begin, end, verdict
 from PIL import Image, ImageOps
 
 from facematch_local import score_from_distance
@@ -45,7 +42,6 @@ Look = Callable[[Path], Any]
 PAIR, PAIR_ON_TWO_THREADS = 3.0, 5.0  # times as fast as dlib on one thread
 LAYERS = 1.05  # times the bare steps
 PARITY = 1e-5  # difference of one of the 128 numbers
-MEMORY = 220  # MB
 
 
 class Bare:
@@ -119,14 +115,6 @@ def verifier() -> Any:
     return FaceVerifier(LocalBackend(cached_pictures=0))
 
 
-def verify_look() -> Callable[[Path], Any]:
-    """`FaceVerifier.verify` of a file with itself."""
-    from facematch_core import Image as Picture
-
-    ours = verifier()
-    return lambda path: ours.verify(Picture.read(path), Picture.read(path))
-
-
 def score(look: Look, pair: tuple[Path, Path]) -> float:
     """The score of two files that show a face."""
     return score_from_distance(float(np.linalg.norm(look(pair[0]) - look(pair[1]))))
@@ -156,48 +144,6 @@ def show(title: str, items: int, seconds: dict[str, float]) -> None:
     base = next(iter(seconds.values()))
     for name, whole in seconds.items():
         print(f"  {name:24} {whole / items * 1e3:8.2f} ms   {base / whole:6.2f} times as fast")
-
-
-def verdict(what: str, value: float, *, least: float | None = None, most: float = 0) -> None:
-    """Print whether a target was met."""
-    met, limit = (value <= most, f"at most {most:g}")
-    if least is not None:
-        met, limit = (value >= least, f"at least {least:g}")
-    print(f"  -> {what}: {value:.3g}, wanted {limit}: {'met' if met else 'MISSED'}")
-
-
-def start_up(folder: Path) -> None:
-    """Time to the first pair and peak memory after all pictures, each in fresh processes."""
-    print("\nFresh process: seconds to the first pair; peak MB after all pictures; median of 3")
-    for name in ("dlib", "engine", "verify"):
-        runs = []
-        for _ in range(3):
-            began = time.time()
-            command = [sys.executable, __file__, str(folder), "--child", name]
-            output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            first, peak = map(float, output.split())
-            runs.append((first - began, peak))
-        seconds, peak = map(statistics.median, zip(*runs, strict=True))
-        print(f"  {name:24} {seconds:8.2f} s    {peak:6.0f} MB")
-        if name != "dlib":
-            verdict("peak MB", peak, most=MEMORY)
-
-
-def child(name: str, paths: Sequence[Path]) -> None:
-    """What a fresh process does: the first pair, then every picture."""
-    looks: dict[str, Callable[[], Callable[[Path], Any]]] = {
-        "dlib": lambda: Bare(onnx=False).look,
-        "engine": engine_look,
-        "verify": verify_look,
-    }
-    look = looks[name]()
-    for path in paths[:2]:
-        look(path)
-    first = time.time()
-    for path in paths:
-        look(path)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(first, peak / (1 << 20 if sys.platform == "darwin" else 1 << 10))
 
 
 def engine_alone(paths: Sequence[Path], pairs: Sequence[Any], rounds: int) -> None:
@@ -270,21 +216,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure the local engine beside bare dlib.")
     parser.add_argument("folder", nargs="?", type=Path, default=PHOTOGRAPHS)
     parser.add_argument("--rounds", type=int, default=7, help="more of them: less noise")
-    parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     paths = sorted(p for p in arguments.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if arguments.child:
-        child(arguments.child, paths)
-        return
-    load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} cores, load {load:.1f}: two threads are only fast on two idle cores")
-    # First, while this process is small: on Linux a child's peak begins with its parent's size.
-    start_up(arguments.folder)
+    begin()
     look = engine_look()
     paths = [path for path in paths if look(path) is not None]
     pairs = list(itertools.pairwise(paths))
     engine_alone(paths, pairs, arguments.rounds)
     through_the_verifier(pairs, arguments.rounds)
+    end()
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def tree(tmp_path):
         ("backends/facematch_didit/wire.py", "didit"),
         ("backends/facematch_azure/backend.py", "backends"),
         ("tests/kit/fakes.py", "tests"),
-        ("benchmarks/call_path.py", None),
+        ("benchmarks/coverage.py", None),
     ],
 )
 def test_each_file_is_in_one_room(path, room):

@@ -9,17 +9,13 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "aio": ("--rounds", "1", "--calls", "20", "--small"),
-    "call_path": (),
     "client_overhead": ("--rounds", "1", "--calls", "10"),
     "coverage": ("--studies", "2"),
     "coverage_choice": ("--studies", "2", "--processes", "1"),
     "import_time": ("1",),
     "local_engine": ("--rounds", "1"),
-    "many_systems": ("--rounds", "1"),
     "million_pairs": ("--rounds", "1", "--only", "2"),
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
-    "pytest_plugin": ("--rounds", "1"),
-    "quality_limits": (),
     "simulate": (),
     "verdicts": ("--studies", "2", "--processes", "1"),
 }
