@@ -47,25 +47,6 @@ class PoliteReference(HttpReference):
         return reply.json()["Response"]
 
 
-class ByHandReference(PoliteReference):
-    """Conforms; reads the codes itself."""
-
-    codes_in_200 = False
-    error_codes: ClassVar = {}
-    errors: ClassVar = {CODES[status]: ERRORS[status] for status in CODES}
-
-    def parse(self, call, reply):
-        code = self.error_code(reply)
-        if code is not None:
-            raise self.refuse(code)
-        return super().parse(call, reply)
-
-    def refuse(self, code):
-        if not isinstance(code, str) or code not in self.errors:
-            return fm.UnexpectedResponse("A refusal that nobody knows.")
-        return self.errors[code]("The vendor refuses it.", billing=FREE)
-
-
 class PoliteSimulator(HttpReferenceSimulator):
     """The vendor, who refuses with a 200 and charges answers alone."""
 
@@ -104,7 +85,11 @@ class LookSimulator(HttpReferenceSimulator):
 
 
 polite = functools.partial(row, base=PoliteReference, simulator=PoliteSimulator)
-by_hand = functools.partial(row, base=ByHandReference, simulator=PoliteSimulator)
+
+
+def is_field(code):
+    return str(code).startswith(f"{CODES[400]}.")
+
 
 # fmt: off
 ROWS = (
@@ -119,16 +104,13 @@ ROWS = (
     # Refusals with a 200
     polite("R38", "NewRefusalsAreFree", "A code that nobody knows is a refusal, and free.",
         error=lambda me, ok, reply, call: fm.RequestRejected("Refused.", billing=FREE)
-            if str(me.error_code(reply)) not in me.error_codes else ok(reply, call)),
-    by_hand("R38", "NewRefusalsAreFreeByHand", "Every other code is a refused field, and free.",
-        refuse=lambda me, ok, code: me.errors.get(code, fm.RequestRejected)("No.", billing=FREE)),
-    by_hand("R38", "NewRefusalsAreNobody", "Every other code means that there is no face.",
-        parse=lambda me, ok, call, reply: nobody(call)
-            if str(me.error_code(reply)) not in {"None", *me.errors} else ok(call, reply)),
-    by_hand("R38", "FieldsAreNobody", "What begins as the code of a field means that there is no "
+            if reply.status == 200 and str(me.error_code(reply)) not in me.error_codes
+            else ok(reply, call)),
+    polite("R38", "FieldsAreNobody", "What begins as the code of a field means that there is no "
         "face.",
+        error_code=lambda me, ok, reply: None if is_field(ok(reply)) else ok(reply),
         parse=lambda me, ok, call, reply: nobody(call)
-            if str(me.error_code(reply)).startswith(f"{CODES[400]}.") else ok(call, reply)),
+            if is_field(reply.at("Response", "Error", "Code")) else ok(call, reply)),
     polite("R38", "AScoreIsNoRefusal", "A refusal beside which a score stands is passed over.",
         error_code=lambda me, ok, reply: None if reply.at("Response", "score") else ok(reply)),
 )

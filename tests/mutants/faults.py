@@ -130,23 +130,12 @@ def doubt_once(me, result, is_doubtful):
 # Pictures: bytes of a file to bytes of a file.
 
 
-def _saved(picture, kind, **how):
+def without_orientation(data, only):
+    if fm.Image.from_bytes(data).orientation != only:
+        return data
     buffer = io.BytesIO()
-    picture.save(buffer, kind, **how)
+    Pillow.open(io.BytesIO(data)).save(buffer, "JPEG")
     return buffer.getvalue()
-
-
-def without_orientation(data, only=None):
-    orientation = fm.Image.from_bytes(data).orientation
-    if orientation == 1 or only not in (None, orientation):
-        return data
-    return _saved(Pillow.open(io.BytesIO(data)), "JPEG")
-
-
-def without_mirrors(data):
-    if fm.Image.from_bytes(data).orientation not in (2, 4, 5, 7):
-        return data
-    return _saved(Pillow.open(io.BytesIO(data)).convert("RGB"), "PNG")
 
 
 # Money and time.
@@ -176,19 +165,6 @@ class HasAThresholdOfItsOwn(ReferenceBackend):
 
     def __init__(self, vendor, key=KEY, threshold=50.0):
         super().__init__(vendor, key)
-
-
-def quoted(_, attribute, value):
-    if not isinstance(value, int):
-        raise TypeError(f"{attribute.name} cannot be {value!r}")
-
-
-@caught_by("R31")
-@attrs.define(kw_only=True, eq=False, slots=False)
-class QuotesASetting(HttpReference):
-    """A validator of its own shows the value that it refuses."""
-
-    tries: int = attrs.field(default=1, validator=quoted)
 
 
 @caught_by("R31")

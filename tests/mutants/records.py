@@ -48,7 +48,7 @@ def found_too_early(me, ok, call, **how):
 
 def by_any_answer(me, ok, call, **how):
     """Replaces `reconcile`: nobody compares whose answer it is."""
-    reply = me.fetch(me.poll(f"{me.address}/jobs/{call.vendor_id}"), call=None)
+    reply = me.fetch(me.poll(f"{me.address}/jobs/{call.vendor_id}"), call=None, **how)
     result = me.parse(call, reply) if me.is_done(reply.json()) else None
     ids = fm.Ids(call=call.id, vendor=call.vendor_id)
     return looked_up(call, None if result is None else evolve(result, ids=ids))
@@ -97,13 +97,6 @@ def best_effort(request):
         yield from step(request, on_refusal="raise")
 
 
-def before_it_reads(me, ok, reply):
-    """Replaces `follow`."""
-    end = yield from ok(reply)
-    yield from step(me.removal(reply.json()["applicant"]))
-    return end
-
-
 def before_this(me, applicant):
     vars(me).setdefault("applicants", [applicant]).append(applicant)
     return me.applicants[-2]
@@ -130,9 +123,6 @@ ROWS = (
         reconcile=lambda me, ok, call, **how: looked_up(call, None)),
     row("R32", "KeptAndNeverFound", "What the vendor was asked to keep is never found.",
         record=lambda me, ok, call: None),
-    check("R32", "NobodyCanTell", "Looks where its vendor has nothing, and hands on the refusal.",
-        reconcile=lambda me, ok, call, **how: refuse(fm.RequestRejected("There is no such check.",
-            billing=fm.Billing(fm.Charged.NO)))),
     row("R32", "LookingMayCost", "Does not know what a look that failed has cost.",
         reconcile=lambda me, ok, call, **how: refuse(fm.OutcomeUnknown("It is lost."))),
     check("R32", "EndsBeforeItIsDone", "A check that goes on is found, as a mismatch.",
@@ -171,11 +161,6 @@ ROWS = (
     check("R38", "DeletesIfItCan", "The removal is the last request, whose refusal is passed over.",
         before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: best_effort(
             me.removal(applicant))),
-    check("R49", "DeletesBeforeItReads", "The applicant is removed before the report is read.",
-        before=lambda me, ok, applicant: (), follow=before_it_reads),
-    check("R49", "PaysForTheDelete", "The removal is a request that has a price.",
-        before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: step(
-            me.removal(applicant), charges=1)),
     check("R49", "RemovesTwice", "Removes at the end of a call twice what it has made.",
         before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
     check("R49", "RemovesAnother", "What it removes has another name than what it has made.",

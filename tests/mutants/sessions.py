@@ -523,12 +523,6 @@ ROWS = (
     session("R55", "OnlyTheFirstAttempt", "Who failed once has failed.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             approved=body["status"] == "yes" and body["attempts"] < 2)),
-    session("R55", "WaitingIsAMatch", "An item that is not finished has passed.",
-        check=decided(waits="yes")),
-    session("R55", "ExpiredIsDecided", "A session whose time is over is decided.",
-        state=lambda me, ok, body: State.DECIDED if body["status"] == "expired" else ok(body)),
-    session("R55", "BrokenIsOpen", "A session that broke off is waited for.",
-        state=lambda me, ok, body: State.PENDING if body["status"] == "broken" else ok(body)),
     session("R55", "OpenIsDecided", "Who is still before the camera is decided upon.",
         state=lambda me, ok, body: State.DECIDED if body["status"] == "open" and body["items"]
             else ok(body)),

@@ -45,11 +45,6 @@ def as_text(keep):
     return lambda me, call: keep(base64.b64encode(call.probe.data).decode())
 
 
-def in_a_closure():
-    calls = []
-    return lambda me, call: calls.append(call)
-
-
 QUEUE = queue.Queue()
 
 # A vendor that only compares, and says more beside the comparison.
@@ -187,7 +182,6 @@ job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 
 # fmt: off
 ROWS = (
-    keeps("KeepsInAClosure", "in a list that a function closes over", in_a_closure()),
     keeps("KeepsItsText", "as the base64 that was sent, in a list of a function",
         as_text([].append)),
     keeps("KeepsInAQueue", "as such a text in a queue that nobody reads", as_text(QUEUE.put)),
@@ -202,8 +196,6 @@ ROWS = (
             ids=attrs.evolve(result.ids, vendor=f"report-of-{body['id']}"))),
 
     # Beside the comparison
-    report("R06", "ReadsNoSpoof", "Reads the score, and not the word for a spoof beside it.",
-        report=lambda me, ok, report: ok(report) | {"authentic": "yes"}),
     report("R11", "ReadsNoFace", "Reads the score, and not that no face was found beside it.",
         report=lambda me, ok, report: ok(report) | {"face": "clear"}),
 

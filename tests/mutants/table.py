@@ -193,8 +193,6 @@ ROWS = (
         score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R02", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda score: min(max(score, 1.0), 99.0))),
-    row("R02", "GuessesFractions", 'What is below 1 "must be a fraction".',
-        score=number(lambda score: score * 100 if 0 < score <= 1 else score)),
     row("R02", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda score: score or None)),
     row("R02", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
@@ -257,9 +255,6 @@ ROWS = (
         request=words_that_are_set,
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
             or fm.Threshold(50.0, fm.ThresholdRule.VENDOR, fm.ThresholdSource.DEFAULT))),
-    row("R07", "OneMore", "Sends the vendor one more than the caller's threshold.", **UNRULED,
-        threshold=lambda me, ok, call: min(call.threshold.value + 1, 100)
-            if call.threshold else 51.0),
 
     # What is missing, unknown or impossible
     row("R02", "ZeroForNone", "0 where the vendor gave no score.",
@@ -270,8 +265,6 @@ ROWS = (
         'Believes a "yes" that cannot be held against the caller\'s threshold.',
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
             else ok(call, decision)),
-    row("R11", "NoFaceIsMismatch", "A photograph without a face accuses whoever handed it in.",
-        unscored=lambda me, ok, call, decision: decision),
     row("R11", "SaysNotWhyThereIsNoScore",
         "The warning that no face was found is left out, for the decision says it already.",
         warnings=without(lambda w: w.code is fm.WarningCode.NO_FACE)),
@@ -338,8 +331,6 @@ ROWS = (
             lambda me, error, again: refuse(fm.UnexpectedResponse("Odd.", billing=FREE)))),
 
     # Who pays, and who knows of it
-    row("R16", "EverythingIsFree", "Results say that nothing was charged.",
-        charged=lambda me, ok, call: fm.Charged.NO),
     row("R16", "UndeclaredPrice", "Does not declare that liveness costs money.",
         capabilities=can(billed_operations=frozenset({MATCH}))),
     row("R16", "MismatchesAreFree",
@@ -372,8 +363,6 @@ ROWS = (
             else ok(status)),
     row("R16", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
-    row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
-        exchange=lambda me, ok, call: ok(call) if lost(answer := ok(call)) else answer),
     row("R18", "RepeatsLostChecks",
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
@@ -409,9 +398,6 @@ ROWS = (
             on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
 
     # Keys and faces
-    row("R21", "KeyInTheMessage", "The error quotes the key.",
-        refusal=lambda me, ok, status: alter(ok(status),
-            args=(f"The key {me.key.reveal()} was refused.",))),
     row("R21", "PictureInRaw", "The probe is kept in the raw body, as base64.",
         raw=lambda me, ok, call, body: ok(call, body) | {
             "probe": base64.b64encode(b"data:" + call.probe.data).decode()}),
@@ -441,16 +427,12 @@ ROWS = (
         capabilities=can(image_limits=evolve(LIMITS, max_bytes=400 * 1024))),
     row("R25", "TakesAnyOptions", "Accepts options of any type, and so those of another vendor.",
         capabilities=can(options=object)),
-    row("R25", "DropsRotate", "`rotate` is declared, accepted and forgotten.",
-        request=asked_for(lambda call: {"rotate": False})),
     row("R25", "KeepsWhatItShouldNot", "The vendor is always asked to keep the call.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP})),
     row("R25", "MetadataBecomesText",
         "Sends every value of the metadata as text, and what is nested as Python writes it.",
         request=asked_for(lambda call: {"metadata": call.metadata and {
             key: str(value) for key, value in call.metadata.items()}})),
-    row("R25", "DropsItsOptions", "Options of its own are declared, accepted and forgotten.",
-        request=asked_for(lambda call: {"options": None})),
     row("R25", "CutsTheReference", "Sends the first 24 characters of the caller's reference.",
         request=asked_for(lambda call: {"caller_ref": call.caller_ref and call.caller_ref[:24]})),
     row("R07", "NoughtIsNoThreshold",
@@ -518,15 +500,9 @@ ROWS = (
     row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is not None
             else refuse(fm.OutcomeUnknown("No answer."))),
-    row("R32", "TakesTheNewest",
-        "The newest record of the kind must be the call's: nobody else asks at that moment.",
-        record=lambda me, ok, call: faults.newest(me)),
     row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
         reconcile=lambda me, ok, call, **how: evolve(ok(call),
             call=evolve(call, id="another"))),
-    row("R06", "PassesGoToAPerson", "Nobody passes without a person who has looked.",
-        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
-            if ok(call, *answer) is PASS[call.operation] else ok(call, *answer)),
     row("R06", "SpoofsGoToAPerson",
         "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
         decision=lambda me, ok, *answer: fm.LivenessDecision.REVIEW
@@ -658,10 +634,6 @@ ROWS = (
         "A 200 that is no JSON object was never an answer: not charged, try again.",
         body=lambda me, ok, reply: body if isinstance(body := ok(reply), dict)
             else refuse(fm.VendorUnavailable("The vendor did not answer."))),
-    http("R38", "RemembersWarnings",
-        "The warnings of one answer are still in the list when the next is read.",
-        warnings=lambda me, ok, body: (swap(me, "kept", (*vars(me).get("kept", ()), *ok(body))),
-            me.kept)[1]),
     http("R38", "EmptiesWhatItRead",
         "Keeps each decoded body, and takes the warnings out of it: read again it has none.",
         body=lambda me, ok, reply: remember(me, reply.body, lambda: ok(reply)),
@@ -676,27 +648,18 @@ ROWS = (
         warnings=lambda me, ok, body: tuple(set(ok(body)))),
 
     # What reaches the vendor
-    row("R42", "SwappedPictures",
-        "The reference goes where the probe belongs, and the other way round.",
-        pictures=lambda me, ok, call: dict(zip(ok(call), [*ok(call).values()][::-1], strict=True))),
     row("R42", "ReferenceSentTwice", "The reference is compared with itself: everybody matches.",
         pictures=lambda me, ok, call: ok(call) | {"probe": [*ok(call).values()][-1]}),
     row("R42", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
         pictures=lambda me, ok, call: {"reference": call.probe.data} | ok(call)),
     row("R42", "ForgetsTheReference", "Only the probe is sent: the vendor has met the other one.",
         pictures=lambda me, ok, call: {"probe": call.probe.data}),
-    row("R42", "OrientationDropped",
-        "A turned picture is encoded anew, without what says how it is turned.",
-        pictures=each_picture(faults.without_orientation)),
     *(row("R42", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
         pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
-        for turn in (3, 5, 7, 8)),
+        for turn in range(2, 9)),
     row("R42", "SwapsWhatItTurns", "Where pictures may be turned they change places.",
         pictures=lambda me, ok, call: ok(call) if not call.rotate
             else dict(zip(ok(call), [*ok(call).values()][::-1], strict=True))),
-    row("R42", "KnowsOnlyQuarterTurns",
-        "Turns pictures upright itself, and does not know the mirrored orientations.",
-        pictures=each_picture(faults.without_mirrors)),
     row("R42", "RefusesTurnedPictures", "A picture that EXIF turns is refused.",
         exchange=lambda me, ok, call: ok(call) if call.probe.orientation == 1
             else (None, None, fm.RequestRejected("It is turned."))),
@@ -877,8 +840,6 @@ ROWS = (
     # Where faces are
     row("R48", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
         faces=lambda me, ok, body, place: ok(body, PLACES[place == PLACES[0]])),
-    row("R48", "TheFaceIsThePicture", "A face is wherever the picture is.",
-        box=lambda me, ok, edges: ok((0.0, 0.0, 1.0, 1.0))),
     row("R48", "PixelsForParts", "Edges in pixels are reported as parts of the picture's sides.",
         box=lambda me, ok, edges: ok([96 * edge for edge in edges])),
     row("R48", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
@@ -920,8 +881,6 @@ ROWS = (
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
     job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
         is_done=lambda me, ok, body: ok(remember(me, "first", lambda: body))),
-    job("R38", "NoJobIsNobody", "A job that is not found is a picture without a face.",
-        parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 410 else None),
     job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
         refused=lambda me, ok, refusal: vars(me).update(lost=True),
         score=lambda me, ok, call, score: ok(call, 77.5 if vars(me).pop("lost", False) else score)),
@@ -933,7 +892,7 @@ ROWS = (
                 billing=error.billing), ids=error.ids, reconcilable=True))))),
     job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
         vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
-        reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest))),
+        reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest), **how)),
     job("R32", "GivesItsJobsUp", "A job that goes on is reported as one that nobody can ask for.",
         reconcilable=lambda me, ok, call: False),
 )

@@ -1,7 +1,7 @@
 """Every rule of the contract catches the faults that it is there for, and nobody who conforms."""
 
 import pytest
-from mutants.answers import ByHandReference, PoliteReference, PoliteSimulator
+from mutants.answers import PoliteReference, PoliteSimulator
 from mutants.clauses import MODULES, clauses, failures
 from mutants.reference import (
     CheckReference,
@@ -93,7 +93,6 @@ FORMS = {
     "that only compares": (ReportReference, ReportSimulator),
     "with sessions": (SessionReference, SessionVendor),
     "refused with a 200": (PoliteReference, PoliteSimulator),
-    "refused by hand": (ByHandReference, lambda: PoliteSimulator(ByHandReference)),
 }
 
 #: What is about hosted sessions.

@@ -252,7 +252,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
 # --- What a failure shows
 
 
-@pytest.mark.parametrize("name", ["SwappedPictures", "OrientationDropped"])
+@pytest.mark.parametrize("name", ["SwapsWhatItTurns", "DropsOrientation6"])
 def test_a_failure_shows_no_picture(name):
     """What pytest prints of a failing rule goes into logs of others."""
     [case] = each_case(MUTANTS[name].make, rules={"R42"})
