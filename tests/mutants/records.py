@@ -11,15 +11,12 @@ from mutants.reference import (
     VERDICTS,
     CheckReference,
     CheckSimulator,
-    JobReference,
-    JobSimulator,
     looked_up,
 )
 
 import facematch_core as fm
 
 evolve = attrs.evolve
-job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
 
 
@@ -44,14 +41,6 @@ def found_too_early(me, ok, call, **how):
     kind = fm.MatchResult if match else fm.LivenessResult
     no = kind(decision=VERDICTS["no"][not match], backend=me.name)
     return looked_up(call, no if answer.result is None else answer.result)
-
-
-def by_any_answer(me, ok, call, **how):
-    """Replaces `reconcile`: nobody compares whose answer it is."""
-    reply = me.fetch(me.poll(f"{me.address}/jobs/{call.vendor_id}"), call=None, **how)
-    result = me.parse(call, reply) if me.is_done(reply.json()) else None
-    ids = fm.Ids(call=call.id, vendor=call.vendor_id)
-    return looked_up(call, None if result is None else evolve(result, ids=ids))
 
 
 def unless(outcome, *problems):
@@ -123,8 +112,6 @@ ROWS = (
         reconcile=lambda me, ok, call, **how: looked_up(call, None)),
     row("R32", "KeptAndNeverFound", "What the vendor was asked to keep is never found.",
         record=lambda me, ok, call: None),
-    row("R32", "LookingMayCost", "Does not know what a look that failed has cost.",
-        reconcile=lambda me, ok, call, **how: refuse(fm.OutcomeUnknown("It is lost."))),
     check("R32", "EndsBeforeItIsDone", "A check that goes on is found, as a mismatch.",
         reconcile=found_too_early),
     check("R32", "WhatIsFoundIsAPass", "Whoever is found in the records has passed.",
@@ -151,8 +138,6 @@ ROWS = (
         reconcile=by_any_report),
     row("R01", "ReadsTheNewestReport", "Whose report was written last, that one is read.",
         base=CheckReference, simulator=NewestSimulator, report=newest_report),
-    job("R32", "BelievesAnyAnswer", "Whatever is answered is about the call that is looked for.",
-        reconcile=by_any_answer),
 
     check("R49", "DeletesAsAStep", "The removal is the last request of the call: a refusal of it "
         "takes the place of the answer.",

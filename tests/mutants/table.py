@@ -202,8 +202,6 @@ ROWS = (
         score=number(lambda score: struct.unpack("f", struct.pack("f", score))[0])),
     row("R05", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
-    row("R05", "ChecksUndeclared", "Declares no liveness check, and makes one.",
-        capabilities=can(operations=frozenset({MATCH}))),
     row("R05", "BillsUndeclared", "Declares the price of a check that it does not make.",
         capabilities=can(operations=frozenset({MATCH})),
         check_liveness=lambda me, ok, call: refuse(fm.Unsupported(
@@ -345,8 +343,6 @@ ROWS = (
             "Refused.", billing=fm.Billing(fm.Charged.YES), status_code=401)),
     row("R16", "LostIsUnavailable", 'A lost answer is called "unavailable, try again".',
         lost=lambda me, ok: fm.VendorUnavailable("Please try again.")),
-    row("R16", "WaitsInThePast", 'The vendor\'s "wait" is read as a negative number of seconds.',
-        refusal=lambda me, ok, status: alter(ok(status), retry_after_s=-5.0)),
     row("R16", "PromisesToFindWhatWasNotKept",
         "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: alter(ok(), reconcilable=True)),
@@ -410,9 +406,6 @@ ROWS = (
         raw=lambda me, ok, call, body: {key: value for key, value in body.items()
             if key != "guesses"} | {"estimates": [{"years": guess["age"], "sex": guess["gender"]}
             for guess in body.get("guesses", ())]}),
-    row("R22", "DeclaresNoDemographics",
-        "Does not say to the core which keys of the body are guesses about people.",
-        capabilities=can(demographic_keys=frozenset())),
     row("R23", "ShowsItsKey", "A `repr` that helps with debugging.",
         __repr__=lambda me, ok: f"ShowsItsKey(key={me.key.reveal()!r})"),
     row("R23", "PicklesItsKey", "Can be sent to another process, key and all.",
@@ -521,8 +514,6 @@ ROWS = (
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
         exchange=lambda me, ok, call: (write(call.probe.data), ok(call))[1]),
-    row("R37", "WritesResultsDown", "Each result is written to a file.",
-        keep=lambda me, ok, call, result: (write(b"result: 7"), ok(call, result))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
         close=lambda me, ok: write(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
@@ -608,9 +599,6 @@ ROWS = (
         result=believing(lambda score: type(score) not in (float, type(None)))),
     http("R02", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, bool) else score)),
-    http("R02", "DigitsAreANumber",
-        "A text where the score stands is read as the number that it spells, without a word.",
-        body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score)),
     http("R02", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
