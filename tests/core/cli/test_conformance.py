@@ -44,13 +44,13 @@ PLUGIN = """
 
 
 @pytest.fixture
-def alone(plugin):
+def installed(plugin):
     points = {"facematch.backends": {"good": "Good", "lone": "Lone"}}
     return plugin(PLUGIN, points | {"facematch.simulators": {"good": "Simulator"}})
 
 
 @pytest.fixture
-def half_tested(alone, monkeypatch):
+def half_tested(installed, monkeypatch):
     rules = [
         RuleLine(number=rule.number, title=rule.title, status=status)
         for rule, status in zip(testing.rules(), itertools.cycle((Status.PASSED, Status.OPEN)))
@@ -74,7 +74,7 @@ def card(*rules, **more):
     return ConformanceReport(**{"rules": rules, **facts, **more})
 
 
-def test_cards(screens, alone, monkeypatch):
+def test_cards(screens, installed, monkeypatch):
     cause = "KeyError: 'score' (_backend.py, line 100)"
     proved = [
         CapabilityLine(name=name, declared="yes", proved=name == "match", rules=(rule,))
@@ -118,7 +118,7 @@ def test_cards(screens, alone, monkeypatch):
             show(title, "conformance", "good", "--set", "level=3", code=code)
 
 
-def test_what_a_backend_prints_is_no_part_of_the_report(run_json, alone, monkeypatch):
+def test_what_a_backend_prints_is_no_part_of_the_report(run_json, installed, monkeypatch):
     def conformance(name, **how):
         sys.stdout.write("connected to the vendor\n")
         return card(line("R01"))
@@ -153,7 +153,7 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch):
         assert bool(words) is bool(stream.getvalue())
 
 
-def test_wrong_usage_runs_nothing(screens, run, alone, monkeypatch):
+def test_wrong_usage_runs_nothing(screens, run, installed, monkeypatch):
     if hasattr(os, "mkfifo"):
         os.mkfifo("pipe.json")
         assert run("conformance", "good", "--out", "pipe.json").exit_code == 2
@@ -182,7 +182,7 @@ def test_the_card_for_programs_is_printed_and_written(run_json, half_tested, tmp
 
 
 @pytest.mark.parametrize("content", [b'{"kind": "match"}', b"[" * 100_000])
-def test_another_file_is_left_alone(run, alone, tmp_path, content):
+def test_another_file_is_left_alone(run, installed, tmp_path, content):
     (tmp_path / "card.json").write_bytes(content)
     outcome = run("conformance", "good", "--out", "card.json")
     assert outcome.exit_code == 2
