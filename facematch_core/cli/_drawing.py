@@ -6,7 +6,7 @@ Pure: a picture and faces in, a picture out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from PIL import Image, ImageDraw
 
@@ -49,8 +49,7 @@ def panel(
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     drawn = picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(drawn)
-    all_placed = (place(box, picture.size, size) for box in boxes)
-    placed = sorted(filter(None, all_placed), key=lambda at: (at[2] - at[0]) * (at[3] - at[1]))
+    placed = places(boxes, picture.size, size)
     for left, top, right, bottom in placed:
         largest = (left, top, right, bottom) == placed[-1]
         colour, thick = (HIGHLIGHT, 5) if largest else (OTHER, 2)
@@ -66,8 +65,7 @@ def portrait(
 ) -> Image.Image:
     """The face that was compared, with some room around it; all if there are several."""
     picture, boxes = turn_as_found(picture, faces)
-    places = (place(box, picture.size, picture.size) for box in boxes)
-    placed = [at for at in places if at is not None]
+    placed = places(boxes, picture.size, picture.size)
     left, top, right, bottom = map(float, (0, 0, *picture.size))
     if placed:
         left, top = min(at[0] for at in placed), min(at[1] for at in placed)
@@ -98,8 +96,16 @@ def portrait(
     return drawn.crop((*at, at[0] + wide, at[1] + high))
 
 
-def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Left, top, right, bottom of a box in the drawn picture; None if it lies nowhere in it."""
+Place = tuple[int, int, int, int]
+
+
+def places(boxes: Iterable[Box], of: tuple[int, int], size: tuple[int, int]) -> list[Place]:
+    """Left, top, right, bottom of each box that lies in the drawn picture; the largest last."""
+    placed = [at for at in (_place(box, of, size) for box in boxes) if at is not None]
+    return sorted(placed, key=lambda at: (at[2] - at[0]) * (at[3] - at[1]))
+
+
+def _place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> Place | None:
     ratio = box.unit == "ratio"
     width = 1.0 if ratio else box.of_width or of[0]
     height = 1.0 if ratio else box.of_height or of[1]

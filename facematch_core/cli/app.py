@@ -15,7 +15,7 @@ from facematch_core import __version__
 from facematch_core.config import plugins
 from facematch_core.errors import ConfigurationError
 
-from .text import MEANING, Exit, clean, code_of, error_document, error_sentence, print_json, say
+from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 #: Names the shell that is to complete, and what it wants.
 COMPLETE = "_FACEMATCH_COMPLETE"
 
-#: Name to what the list says of it. Each is `command` of the module so named, a hyphen being an
-#: underscore there.
+#: Name to what the list says of it, and nothing else does. Each is `command` of the module so
+#: named, a hyphen being an underscore there.
 COMMANDS: dict[str, str] = {
     "verify": "Compare two photographs, or many pairs of them.",
     "liveness": "Check one photograph for a live face.",
@@ -142,7 +142,7 @@ class App(LazyGroup):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
-            formatter.write_dl([(str(code), text) for code, text in MEANING.items()])
+            formatter.write_dl([(str(int(code)), code.meaning) for code in Exit])
         with formatter.section("Shell completion (bash_source, zsh_source or fish_source)"):
             formatter.write_text(f'\b\neval "$({COMPLETE}=bash_source facematch)"')
 

@@ -10,7 +10,7 @@ from .options import json_option, option_names
 from .text import format_number, print_json, print_table, say
 
 
-@click.command("backends", short_help="List the backends and what each can do.")
+@click.command("backends")
 @json_option
 def command(as_json: bool) -> None:
     """List the backends that are installed, what each can do, and what each still needs.

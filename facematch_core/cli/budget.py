@@ -46,11 +46,7 @@ _place = join_options(
 )
 
 
-@click.group(
-    "budget",
-    invoke_without_command=True,
-    short_help="Show what is spent, reserved and unknown; resolve what is unknown.",
-)
+@click.group("budget", invoke_without_command=True)
 @_place
 @json_option
 @click.pass_context

@@ -41,10 +41,7 @@ WORDS = {
 }
 
 
-@click.command(
-    "conformance",
-    short_help="Check that an installed backend conforms; print its report.",
-)
+@click.command("conformance")
 @click.argument("name", shell_complete=complete_backend)
 @file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
 @click.option(

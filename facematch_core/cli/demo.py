@@ -50,7 +50,7 @@ NEXT = {
 KNOWN_LIMIT = "WRONG (known limit)"
 
 
-@click.command("demo", short_help="Compare sample photographs on this machine.")
+@click.command("demo")
 @file_option(
     "--photographs",
     "A folder with pairs.csv (probe,reference,expected,note).",

@@ -37,7 +37,7 @@ CORE = "facematch-core"
 TWINS = {"dlib-bin": "dlib"}
 
 
-@click.command("doctor", short_help="Show every setting, where it comes from, and what is missing.")
+@click.command("doctor")
 @target_options
 @json_option
 def command(as_json: bool, **options: Any) -> int:
@@ -159,7 +159,7 @@ def show_value(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, enum.Enum):
         return str(value.value)
-    if isinstance(value, int | float | str | Path):
+    if isinstance(value, int | float | Decimal | str | Path):
         return _USERINFO.sub(f"//{HIDDEN}@", str(value))
     return f"a {type(value).__name__}"
 
@@ -170,7 +170,7 @@ def _show_policy(table: Mapping[str, Any]) -> str:
     def show(value: Any) -> str:
         if isinstance(value, Mapping):
             return " ".join(f"{key} {item}" for key, item in value.items())
-        return str(value) if isinstance(value, Decimal) else show_value(value)
+        return show_value(value)
 
     return ", ".join(f"{key} {show(value)}" for key, value in table.items()) or "with defaults"
 

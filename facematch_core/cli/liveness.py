@@ -10,7 +10,7 @@ from .options import call_options
 from .verify import ask
 
 
-@click.command("liveness", short_help="Check one photograph for a live face.")
+@click.command("liveness")
 @click.argument("image")
 @call_options
 def command(image: str, **options: Any) -> int:

@@ -47,10 +47,7 @@ FILES: tuple[str, ...] = (
 )
 
 
-@click.command(
-    "new-backend",
-    short_help="Write a small, complete plug-in repository that passes its own tests.",
-)
+@click.command("new-backend")
 @click.argument("name")
 @file_option(
     "--into",

@@ -70,7 +70,7 @@ _show_option = click.option(
 )
 
 
-@click.group("session", short_help="Let the vendor's own page look at a person.")
+@click.group("session")
 def command() -> None:
     """A session: the vendor's own page looks at the person, and the verdict is read here.
 

@@ -31,35 +31,27 @@ T = TypeVar("T")
 
 
 class Exit(enum.IntEnum):
-    """What a command ends with; `MEANING` explains each."""
+    """What a command ends with, and its `meaning`, as `facematch -h` and the reference show it."""
 
-    OK = 0
-    NO = 1
-    USAGE = 2
-    LOOK = 3
-    CONFIGURATION = 4
-    VENDOR = 5
-    UNKNOWN = 6
-    BROKEN = 7
-    BUG = 70
-    STOPPED = 130
-    PIPE = 141
+    meaning: str
 
+    def __new__(cls, code: int, meaning: str) -> Self:
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
 
-#: As `facematch -h` and the reference show it.
-MEANING: dict[Exit, str] = {
-    Exit.OK: "match, live, verified; or everything you asked for is done",
-    Exit.NO: "no match, not live, or a session over without a verdict; or a gate fails",
-    Exit.USAGE: "wrong usage, or a file that you named cannot be used",
-    Exit.LOOK: "review, inconclusive, undecided, or a rule or gate is left open: look at it",
-    Exit.CONFIGURATION: "wrong configuration, a missing package, or a write failed (disk full)",
-    Exit.VENDOR: "the vendor or the network failed, or the budget is spent or its store away",
-    Exit.UNKNOWN: "outcome unknown: the call may have been charged",
-    Exit.BROKEN: "a rule of the contract is broken",
-    Exit.BUG: "a bug in facematch or in a plug-in",
-    Exit.STOPPED: "stopped by Ctrl-C",
-    Exit.PIPE: "the program that read the output closed it",
-}
+    OK = 0, "match, live, verified; or everything you asked for is done"
+    NO = 1, "no match, not live, or a session over without a verdict; or a gate fails"
+    USAGE = 2, "wrong usage, or a file that you named cannot be used"
+    LOOK = 3, "review, inconclusive, undecided, or a rule or gate is left open: look at it"
+    CONFIGURATION = 4, "wrong configuration, a missing package, or a write failed (disk full)"
+    VENDOR = 5, "the vendor or the network failed, or the budget is spent or its store away"
+    UNKNOWN = 6, "outcome unknown: the call may have been charged"
+    BROKEN = 7, "a rule of the contract is broken"
+    BUG = 70, "a bug in facematch or in a plug-in"
+    STOPPED = 130, "stopped by Ctrl-C"
+    PIPE = 141, "the program that read the output closed it"
+
 
 #: Decision to exit code, for every kind of result.
 DECISIONS: dict[str, Exit] = {
@@ -72,21 +64,16 @@ DECISIONS: dict[str, Exit] = {
     "inconclusive": Exit.LOOK,
 }
 
-#: Error to exit code; the first line that fits counts.
-ERRORS: tuple[tuple[type[BaseException], Exit], ...] = (
-    (errors.InvalidImage, Exit.USAGE),
-    (errors.InvalidRequest, Exit.USAGE),
-    (errors.Unsupported, Exit.USAGE),
-    (errors.WebhookRefused, Exit.USAGE),
-    (errors.ConfigurationError, Exit.CONFIGURATION),
-    (errors.EnvironmentMismatch, Exit.CONFIGURATION),
-    (errors.OutcomeUnknown, Exit.UNKNOWN),
-    (errors.VendorError, Exit.VENDOR),
-    (errors.BudgetExceeded, Exit.VENDOR),
-    (errors.StoreUnavailable, Exit.VENDOR),
-    (click.ClickException, Exit.USAGE),
-    (OSError, Exit.CONFIGURATION),
-    (KeyboardInterrupt, Exit.STOPPED),
+#: Errors to exit code; the first line that fits counts.
+ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
+    ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),
+    ((errors.WebhookRefused, click.ClickException), Exit.USAGE),
+    ((errors.ConfigurationError, errors.EnvironmentMismatch), Exit.CONFIGURATION),
+    ((errors.OutcomeUnknown,), Exit.UNKNOWN),
+    ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
+    # An unknown outcome may be a TimeoutError, too.
+    ((OSError,), Exit.CONFIGURATION),
+    ((KeyboardInterrupt,), Exit.STOPPED),
 )
 
 
@@ -150,10 +137,8 @@ def error_document(error: BaseException) -> dict[str, Any]:
         "class": type(error).__name__,
         "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
         "exit_code": code_of(error),
-        **{name: getattr(error, name, None) for name in _FACTS},
+        **{name: written(getattr(error, name, None)) for name in _FACTS},
     }
-    if isinstance(error, errors.VendorError):
-        document |= {"billing": written(error.billing), "ids": written(error.ids)}
     if isinstance(error, FaceMatchError):
         if error.liveness is not None:
             document["liveness"] = error.liveness.to_dict()

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 WORKERS = 4
 
 
-@click.command("verify", short_help="Compare two photographs, or many pairs of them.")
+@click.command("verify")
 @click.argument("probe", required=False)
 @click.argument("reference", required=False)
 @click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")

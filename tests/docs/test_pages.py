@@ -19,7 +19,7 @@ import facematch_mock_server
 import facematch_rekognition
 from facematch_core import backend, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
-from facematch_core.cli.text import MEANING
+from facematch_core.cli.text import Exit
 from facematch_core.config import opening as config
 from facematch_mock_server.vendors import all_claims, vendor_names
 from facematch_mock_server.world.faults import Kind
@@ -102,7 +102,7 @@ def test_every_public_name_is_in_the_reference(module):
 
 def test_every_exit_code_is_in_the_reference():
     page = (REFERENCE / "exit-codes.md").read_text()
-    assert not [code for code in MEANING.items() if "| {} | {} |".format(*code) not in page]
+    assert not [code for code in Exit if f"| {code:d} | {code.meaning} |" not in page]
 
 
 def test_every_key_of_a_profile_and_every_command_is_in_the_reference():

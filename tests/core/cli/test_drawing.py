@@ -66,7 +66,7 @@ def test_a_box_that_lies_nowhere_is_left_out_and_one_beyond_the_edge_is_cut():
     for edges in [(9, 5, 5, 9), (math.nan, 5, 50, 90), (0, 0, math.inf, 90), (300, 5, 400, 90)]:
         assert not highlighted(drawn_panel(face(*edges)))
     box = Box(left=-20, top=-5, right=100, bottom=900)
-    assert drawing.place(box, (200, 240), (200, 240)) == (0, 0, 99, 239)
+    assert drawing.places([box], (200, 240), (200, 240)) == [(0, 0, 99, 239)]
 
 
 @pytest.mark.parametrize("faces", [None, (), (Face(),)], ids=["unsaid", "none", "no box"])
