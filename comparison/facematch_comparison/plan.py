@@ -16,20 +16,16 @@ from typing import Any, Final
 
 import attrs
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import binom, norm
 
 from facematch_core.errors import InvalidRequest
 
 from .model import as_json
-from .stats import ENOUGH_FALSE_MATCHES, exact_upper, trials_for
+from .stats import ENOUGH_FALSE_MATCHES, trials_for
 from .stats.intervals import fewest, trials_allowing
 
 #: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
 ERRORS: Final = (0, 1, 3, 10)
-
-#: Of more pairs nobody thinks.
-MOST_PAIRS: Final = 10**9
 
 #: Parts of the money that are looked at unless budgets are named.
 PARTS: Final = (Decimal("0.5"), Decimal("0.2"), Decimal("0.05"))
@@ -204,37 +200,6 @@ def plan_study(
     )
 
 
-def pairs_to_show(
-    limit: float, likely: float, *, confidence: float = 0.95, worth: float = 1.0
-) -> int | None:
-    """How many pairs show, one-sided, that a rate is at most `limit`, if `likely` is the true one.
-
-    Each is `worth` so much of a pair that shares nobody. None if no number will do.
-    """
-    if likely >= limit:
-        return None
-    needed = fewest(
-        lambda trials: exact_upper(likely * trials, trials, confidence) <= limit, most=MOST_PAIRS
-    )
-    return None if needed is None else math.ceil(needed / worth)
-
-
-def pairs_for_ratio(
-    limit: float, likely: float, *, share: float, rate: float, tail: float, worth: float = 1.0
-) -> float | None:
-    """How many pairs of a group show that its rate is at most `limit` times that of all groups.
-
-    By the variance of the logarithm of a ratio, which is `likely`; the group has a `share` of all
-    pairs, and an error in `rate` of its own. None if no number will do.
-    """
-    if share * limit >= 1 or likely >= limit:
-        return None
-    most, seen = (to_all * (1 - share) / (1 - share * to_all) for to_all in (limit, likely))
-    errors = (ndtri(tail) / math.log(most / seen)) ** 2 * (1 + seen * share / (1 - share))
-    needed = float(errors / rate / worth)
-    return needed if needed < MOST_PAIRS else None
-
-
 def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: float) -> float:
     """The probability that McNemar's exact test, two-sided, sees a difference of two systems.
 
@@ -277,7 +242,6 @@ def _difference(
     # Where one errs only if the other does, rounding must not make it less than never.
     only = max(0.0, (psi + apart) / 2), max(0.0, (psi - apart) / 2)
     alone = fewest(lambda pairs: power_of_mcnemar(pairs, *only, alpha) >= of.power)
-    assert alone is not None  # noqa: S101 - without a limit there is an end
     mated = math.ceil(alone / (1 - share))
     return DifferenceNeed(
         of=of,

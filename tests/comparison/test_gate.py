@@ -2,8 +2,6 @@ import attrs
 import numpy as np
 import pytest
 import tomli_w
-from hypothesis import assume, given
-from hypothesis import strategies as st
 from kit.comparison.tables import (
     LOST,
     as_decisions,
@@ -19,14 +17,13 @@ from facematch_comparison.answers import Grouping
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.gate import Conclusion, judge
 from facematch_comparison.numbers import upper_percent
-from facematch_comparison.plan import pairs_to_show
 from facematch_comparison.requirements import (
     JudgedAt,
     Requirements,
     built_in,
     read_requirements,
 )
-from facematch_comparison.stats import bounds, exact_upper, trials_for
+from facematch_comparison.stats import bounds, trials_for
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
@@ -59,7 +56,6 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
     for split, chosen_on in ((False, "evaluation"), (True, "calibration")):
         verdict = verdict_of(good, split=split)
         assert (verdict.outcome, verdict.chosen_on) == (Conclusion.PASS, chosen_on)
-        assert (verdict.more, verdict.cost) == (None, None)
         fmr, frr = verdict.rates
         assert (fmr.name, frr.name) == ("fmr", "frr")
         assert fmr.high <= 0.01
@@ -137,43 +133,29 @@ def test_bounds_of_independent_pairs(mated, wrong, others, let_in, outcome):
     assert (verdict.threshold, verdict.chosen_on) == (50, "default")
 
 
+PLAN = "`facematch compare plan --fmr 0.01 --frr 0.05 --confidence 0.95`"
+
+
 @pytest.mark.parametrize(
-    ("others", "price", "more", "cost", "words"),
+    ("answers", "requirements", "is_planned"),
     [
-        # Of either kind; of the one that is not shown yet.
-        (200, 0.05, [99, 19], 5.9, "about 99 more non-mated and 19 more mated pairs of new people"),
-        (200, None, [99, 19], None, "(no price given)"),
-        (400, 0.05, [None, 19], 0.95, "about 0.95 USD"),
+        (at_default(40, 0, 400, 0), AS_ASKED, True),
+        # Of too few pairs no threshold was chosen.
+        (at_default(100, 0, 200, 0), DOOR, True),
+        # A plan knows neither groups nor transactions.
+        (at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25), False),
+        (
+            in_transactions(at_default(40, 0, 600, 0), 1),
+            attrs.evolve(DOOR, counts="transactions"),
+            False,
+        ),
     ],
 )
-def test_n_more_comparisons_about_so_much_money(others, price, more, cost, words):
-    money = {"price": price, "currency": None if price is None else "USD"}
-    verdict = verdict_of(attrs.evolve(at_default(40, 0, others, 0), **money), AS_ASKED)
-    assert [rate.more for rate in verdict.rates] == more
-    assert (verdict.more, verdict.cost) == (sum(filter(None, more)), cost)
-    assert words in verdict.sentence
-
-
-def test_so_many_more_do_show_it():
-    answers = at_default(100, 1, 400, 0)
-    fmr, fnmr = verdict_of(answers, AS_ASKED).rates
-    assert (fmr.outcome, fnmr.more) == (Conclusion.PASS, None)
-    # Beyond the limit but not surely: no number.
-    verdict = verdict_of(at_default(40, 3, 400, 0), AS_ASKED)
-    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, None)
-    answers = at_default(50, 1, 400, 0)
-    _, fnmr = verdict_of(answers, AS_ASKED).rates
-    # Errors come in whole numbers: one in fifty, at the numbers of pairs on either side.
-    fifties = (50 + fnmr.more) // 50
-    for times, outcome in ((fifties, Conclusion.INCONCLUSIVE), (fifties + 1, Conclusion.PASS)):
-        assert verdict_of(at_default(50 * times, times, 400, 0), AS_ASKED).outcome is outcome
-
-
-def test_where_one_rate_has_no_number_the_verdict_has_none():
-    answers = attrs.evolve(at_default(40, 3, 200, 0), price=0.05, currency="USD")
-    verdict = verdict_of(answers, AS_ASKED)
-    assert [rate.more for rate in verdict.rates] == [99, None]
-    assert (verdict.outcome, verdict.more, verdict.cost) == (Conclusion.INCONCLUSIVE, None, None)
+def test_what_is_open_for_want_of_pairs_names_the_plan(answers, requirements, is_planned):
+    verdict = verdict_of(answers, requirements)
+    assert verdict.outcome is Conclusion.INCONCLUSIVE
+    assert "this cannot be shown with these data." in verdict.sentence
+    assert (PLAN in verdict.sentence) == is_planned
 
 
 def test_decisions_are_judged_at_their_one_threshold():
@@ -198,53 +180,22 @@ def test_without_a_threshold_its_reason_is_the_verdict():
 
 
 @pytest.mark.parametrize("split", [False, True])
-@pytest.mark.parametrize("answered", [1.0, 0.8])
-def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, answered):
-    answers = attrs.evolve(crowd(people=60, others=4, mean=85), price=0.5, currency="USD")
-    rows = np.flatnonzero(np.arange(len(answers.table)) % 10 >= 10 * answered)
-    answers = without_answers(answers, rows) if len(rows) else answers
+def test_with_too_few_pairs_for_a_threshold_nothing_is_judged_but_decisions(split):
+    answers = crowd(people=60, others=4, mean=85)
     verdict = verdict_of(answers, split=split)
     assert (verdict.outcome, verdict.rates, verdict.threshold) == (
         Conclusion.INCONCLUSIVE,
         (),
         None,
     )
-    assert verdict.cost == 0.5 * verdict.more
-    assert f"about {0.5 * verdict.more:,.2f} USD" in verdict.sentence
-    if not split:
-        # 500 non-mated pairs that are answered.
-        assert verdict.more == pytest.approx(500 / answered - 240, abs=5)
     assert verdict_of(as_decisions(answers)).chosen_on == "default"
-    # No number will do where as many may pass as are expected to.
-    hopeless = attrs.evolve(DOOR, required_fmr=DOOR.max_fmr / 5, max_fmr=DOOR.max_fmr / 5)
-    assert verdict_of(answers, hopeless).more is None
 
 
-def test_the_smaller_half_says_how_many_more_pairs():
-    evaluation = evaluate(
-        [crowd(people=60, others=4, mean=85)],
-        required_fmr=DOOR.required_fmr,
-        confidence=DOOR.evaluation_confidence,
-        split=True,
-    )
-    half = evaluation.study.calibration
-    small = attrs.evolve(half, mated=half.mated // 2, non_mated=half.non_mated // 2)
-
-    def more(calibration, judged_half):
-        study = attrs.evolve(evaluation.study, calibration=calibration, evaluation=judged_half)
-        (verdict,) = judge(attrs.evolve(evaluation, study=study), DOOR).systems
-        return verdict.more
-
-    assert more(small, half) == more(half, small) == more(small, small) > more(half, half)
-
-
-@pytest.mark.parametrize("others", [0, 400])
-def test_so_many_more_pairs_have_a_threshold_that_passes(others):
-    verdict = verdict_of(at_default(100, 0, others, 0))
-    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, max(500, 473) - others)
-    assert verdict_of(at_default(100, 0, others + verdict.more, 0)).outcome is Conclusion.PASS
-    verdict = verdict_of(at_default(10, 0, 400, 0))
-    assert "100 more non-mated and 49 more mated pairs" in verdict.sentence
+@pytest.mark.parametrize(
+    ("others", "outcome"), [(499, Conclusion.INCONCLUSIVE), (500, Conclusion.PASS)]
+)
+def test_a_threshold_for_the_required_fmr_takes_so_many_pairs(others, outcome):
+    assert verdict_of(at_default(100, 0, others, 0)).outcome is outcome
 
 
 def test_scores_that_run_the_wrong_way_stop_only_their_system():
@@ -256,14 +207,16 @@ def test_scores_that_run_the_wrong_way_stop_only_their_system():
         Conclusion.INCONCLUSIVE,
     ]
     stopped = verdict.systems[1]
-    assert (stopped.rates, stopped.more, stopped.cost) == ((), None, None)
+    assert stopped.rates == ()
+    assert "compare plan" not in stopped.sentence
     assert "distances" in stopped.sentence
 
 
 def test_a_rate_of_which_nothing_was_seen_may_be_anything():
     answers = without_answers(at_default(59, 0, 20, 0), slice(59, None))
     verdict = verdict_of(answers, AS_ASKED)
-    assert (verdict.rates[0].low, verdict.rates[0].high, verdict.rates[0].more) == (None, None, 299)
+    assert (verdict.rates[0].low, verdict.rates[0].high) == (None, None)
+    assert verdict.outcome is Conclusion.INCONCLUSIVE
 
 
 def test_of_several_all_must_pass():
@@ -301,21 +254,6 @@ def test_an_evaluation_for_another_fmr_or_narrower_intervals_is_not_judged():
             judge(evaluation, wrong)
     # At the default threshold the required FMR does not matter.
     assert judge(evaluation, AS_ASKED).outcome is Conclusion.PASS
-
-
-@given(st.integers(0, 20), st.integers(1, 20), st.floats(1.2, 1.6))
-def test_the_first_that_shows_it(errors, hundreds, times):
-    trials = 100 * hundreds
-    errors = min(errors, trials // 10)
-    likely, bound = errors / trials, exact_upper(errors, trials)
-    limit = max(bound / times, 1.05 * likely)
-    assume(limit < bound)
-    count = pairs_to_show(limit, likely)
-    assert exact_upper(likely * count, count) <= limit
-    assert exact_upper(likely * (count - 1), count - 1) > limit
-    # Where each is worth a half, twice as many; at the limit itself no number.
-    assert pairs_to_show(limit, likely, worth=0.5) == 2 * count
-    assert pairs_to_show(limit, limit) is None
 
 
 def in_groups(*of_each, mated_errors, accepted=(0, 0), lost=(0, 0)):
@@ -367,66 +305,25 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
     assert verdict.outcome == worst
     assert ("column y (" in verdict.sentence) == (outcomes[-1] != "pass")
     for rate in verdict.groups:
-        is_open = rate.outcome is Conclusion.INCONCLUSIVE
-        assert (rate.more is None) == (not is_open)
         # Lower bounds of both groups hold together, upper ones each for itself.
         if not rate.name.endswith("_ratio"):
             expected = bounds(rate.rate, 0.975)[0], bounds(rate.rate, 0.95)[1]
             assert (rate.low, rate.high) == pytest.approx(expected)
 
 
-def test_a_ratio_is_shown_with_so_many_more_pairs():
-    limit = attrs.evolve(GROUPS, max_ratio_frr=2.0)
-    pairs, errors = (200, 200), (6, 18)
-    (x, y) = verdict_of(in_groups(*pairs, mated_errors=errors), limit).groups
-    assert (x.outcome, y.outcome, y.more is None) == (Conclusion.PASS, Conclusion.PASS, True)
-    limit = attrs.evolve(limit, max_ratio_frr=1.65)
-    (x, y) = verdict_of(in_groups(*pairs, mated_errors=errors), limit).groups
-    assert (x.outcome, y.outcome) == (Conclusion.PASS, Conclusion.INCONCLUSIVE)
-    times = (pairs[1] + y.more) / pairs[1]
-    for factor, outcome in ((0.7, Conclusion.INCONCLUSIVE), (1.15, Conclusion.PASS)):
-        more = [[round(number * times * factor) for number in of] for of in (pairs, errors)]
-        (x, y) = verdict_of(in_groups(*more[0], mated_errors=more[1]), limit).groups
-        assert y.outcome is outcome
-
-
-def test_a_ratio_of_which_nothing_was_seen_takes_at_least_so_many_pairs():
-    limit = attrs.evolve(GROUPS, max_frr=0.05, max_ratio_frr=1.5)
-    (x, _) = verdict_of(in_groups(100, 100, mated_errors=(0, 0)), limit).groups
-    # If all err in 5 of 100.
-    for factor, outcome in ((0.8, Conclusion.INCONCLUSIVE), (1.4, Conclusion.PASS)):
-        pairs = 20 * round(factor * (100 + x.more) / 20)
-        answers = in_groups(pairs, pairs, mated_errors=(pairs // 20, pairs // 20))
-        groups = verdict_of(answers, attrs.evolve(limit, max_frr=0.1)).groups
-        assert {rate.outcome for rate in groups} == {outcome}
-
-
-def test_a_group_that_is_too_small_says_how_many_people_more():
-    verdict = verdict_of(
-        in_groups(1000, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.9)
-    )
-    (x, y) = verdict.groups
-    assert (x.outcome, x.more) == (Conclusion.PASS, None)
-    assert (y.outcome, y.more) == (Conclusion.INCONCLUSIVE, 6)
-    assert (verdict.outcome, verdict.more) == (Conclusion.INCONCLUSIVE, 6)
-    # New pairs of a group are pairs of all: the larger number counts, not the sum.
-    verdict = verdict_of(
-        in_groups(50, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.02)
-    )
-    assert [rate.more for rate in verdict.groups] == [99, 145]
-    assert verdict.more == 99 + 145
-    # And of the groups of another column.
-    answers = in_groups(50, 4, mated_errors=(0, 0))
-    answers = with_columns(
-        answers, groups=dict.fromkeys(("sex", "age"), answers.table.groups["column"])
-    )
-    assert verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.02)).more == verdict.more
+@pytest.mark.parametrize("wrong", [0, 4])
+def test_a_group_of_too_few_people_is_open_whatever_was_seen(wrong):
+    answers = in_groups(1000, 4, mated_errors=(0, wrong))
+    verdict = verdict_of(answers, attrs.evolve(GROUPS, max_frr_group=0.9))
+    assert [rate.outcome for rate in verdict.groups] == ["pass", "inconclusive"]
+    assert verdict.outcome is Conclusion.INCONCLUSIVE
+    assert "column y (people: 4, and it takes 10)" in verdict.sentence
 
 
 def test_limits_by_group_are_open_where_no_group_is_named():
     verdict = verdict_of(at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25))
     assert [rate.outcome for rate in verdict.rates] == [Conclusion.PASS, Conclusion.PASS]
-    assert (verdict.outcome, verdict.groups, verdict.more) == (Conclusion.INCONCLUSIVE, (), None)
+    assert (verdict.outcome, verdict.groups) == (Conclusion.INCONCLUSIVE, ())
 
 
 def test_limits_of_transactions_are_those_of_the_best_attempt():
@@ -436,11 +333,6 @@ def test_limits_of_transactions_are_those_of_the_best_attempt():
     assert (attempts.outcome, best.outcome) == (Conclusion.INCONCLUSIVE, Conclusion.PASS)
     assert [rate.outcome for rate in attempts.rates] == [Conclusion.PASS, Conclusion.FAIL]
     assert (best.threshold, best.rates[1].rate.trials) == (attempts.threshold, 300)
-    # As many calls as attempts for each transaction that is missing.
-    few = in_transactions(crowd(people=60, mated=3, others=60, mean=75), 3)
-    few = attrs.evolve(few, price=2.0, currency="USD")
-    few = verdict_of(few, attrs.evolve(limits, max_frr=0.02))
-    assert (few.outcome, few.cost) == (Conclusion.INCONCLUSIVE, 6.0 * few.more)
     # Its own curve says whether another threshold would do, and not that of attempts.
     strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
     answers = in_transactions(crowd(people=300, mated=3, others=60, mean=37), 3)
@@ -538,12 +430,6 @@ def test_requirements_that_cannot_be_read_are_refused(tmp_path):
         (tmp_path / "broken.toml").write_bytes(content)
         with pytest.raises(InvalidRequest):
             read_requirements(tmp_path / "broken.toml")
-
-
-def test_a_small_group_beyond_its_limit_is_helped_by_no_number():
-    answers = in_groups(1000, 4, mated_errors=(0, 4))
-    (_, y) = verdict_of(answers, attrs.evolve(GROUPS, max_frr=0.5, max_frr_group=0.5)).groups
-    assert (y.rate.subjects < 10, y.more) == (True, None)
 
 
 def test_a_fixed_threshold_was_chosen_for_no_fmr():

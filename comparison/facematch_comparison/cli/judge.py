@@ -373,7 +373,6 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 @common.split
 @common.seed
 @common.allow_mock
-@common.price_option("What one call to a system costs.")
 @file_option(
     "--calibration",
     "If one system passes: write the threshold that was judged, for verifiers.",
@@ -391,8 +390,8 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
 
     PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold, and
     those of every group within the limits by group. FAIL (1): a lower bound is beyond, and no other
-    threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
-    comparisons would, at what price. Failures to acquire count as errors.
+    threshold would do. INCONCLUSIVE (3): these data cannot show it; `compare plan` says how many
+    pairs can. Failures to acquire count as errors.
     """
     from facematch_comparison.requirements import read_requirements
 
@@ -446,14 +445,7 @@ def _evaluate(options: Mapping[str, Any], requirements: Requirements) -> Evaluat
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "it is no JSON"
         raise click.UsageError(f"--report: {file} cannot be read: {reason}.") from None
-    evaluation = Evaluation.from_dict(document)
-    currencies = {system.name: system.service.currency for system in evaluation.systems}
-    prices = common.prices_of(options, currencies)
-    priced = [
-        attrs.evolve(system, service=attrs.evolve(system.service, **prices.get(system.name, {})))
-        for system in evaluation.systems
-    ]
-    return attrs.evolve(evaluation, systems=tuple(priced))
+    return Evaluation.from_dict(document)
 
 
 def _calibrate(

@@ -48,13 +48,11 @@ _ROUNDING: Final = 1e-9
 Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 
-def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int | None:
-    """The fewest that suffice, where more always do; None if that is more than about `most`."""
+def fewest(suffices: Callable[[int], bool]) -> int:
+    """The fewest that suffice, where more always do."""
     too_few, enough = 0, 16
     while not suffices(enough):
         too_few, enough = enough, 2 * enough
-        if most is not None and enough > most:
-            return None
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
         if suffices(middle):
@@ -83,7 +81,7 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
     # The bound falls with every further trial.
     extra = fewest(lambda extra: exact_upper(errors, errors + extra, confidence) <= rate)
-    return errors + (extra or 0)
+    return errors + extra
 
 
 class Clusters:

@@ -282,7 +282,7 @@ def test_more_rows_than_the_limit_are_refused_with_the_option(run, tmp_path):
 DOOR = 'title = "Our door"\nmax_fmr = 0.01\nmax_frr = 0.05\nleaves_out = "The weather."\n'
 GATE = ("compare", "gate", "--requirements", "door.toml")
 GOOD, BAD = crowd("good", people=80, mean=85), crowd("bad", people=80, mean=45)
-OPEN = attrs.evolve(as_real(crowd("open", people=30, mean=85)), price=0.05)
+OPEN = as_real(crowd("open", people=30, mean=85))
 
 
 @pytest.fixture
@@ -310,9 +310,6 @@ def test_three_verdicts_and_that_of_several(run, run_json, gate, screens):
             assert answer.stdout.splitlines()[-1].split()[0] == outcome.upper()
             as_json, document = run_json(*words)
             assert (as_json, document["outcome"], document["kind"]) == (code, outcome, "verdict")
-            if outcome == "inconclusive":
-                (system,) = document["systems"]
-                assert system["cost"] == pytest.approx(0.05 * system["more"])
     assert run(*words, "--system", "good").exit_code == 0
     assert run(*words, "--system", "god").exit_code == 2
 
@@ -325,14 +322,10 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
         assert run(*GATE, "--report", "report.json").exit_code == code
     (tmp_path / "report.json").write_text("[]")
     assert run(*GATE, "--report", "report.json").exit_code == 2
-    # A price that is given replaces the one that was known.
-    words, price = gate(OPEN), ("--price", "open=100", "--currency", "EUR")
-    assert "USD" in run(*words).stdout
-    dear = run(*words, *price)
-    assert "00.00 EUR, if the same" in dear.stdout
+    words = gate(OPEN)
     document = evaluate([OPEN], required_fmr=2e-3, confidence=0.9).to_dict()
     (tmp_path / "report.json").write_text(json.dumps(document))
-    assert run(*GATE, "--report", "report.json", *price).stdout == dear.stdout
+    assert run(*GATE, "--report", "report.json").stdout == run(*words).stdout
 
 
 def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
