@@ -109,11 +109,19 @@ def test_what_nobody_can_report_is_refused_when_sessions_are_opened(can, wish, h
         opened(Acme(**can), **wish)
 
 
-def test_a_threshold_for_what_has_no_score_is_refused_before_it_is_paid():
-    azure = opened(Acme(scored=frozenset({MATCH})))
-    with pytest.raises(fm.InvalidRequest):
-        planned(azure, liveness_threshold=70)
-    assert planned(azure, threshold=70).threshold == 70
+@pytest.mark.parametrize(
+    ("scored", "held", "refused"),
+    [
+        (MATCH, "threshold", "liveness_threshold"),
+        (LIVENESS, "liveness_threshold", "threshold"),
+        (LIVENESS, "liveness_threshold", "review_threshold"),
+    ],
+)
+def test_a_threshold_for_what_has_no_score_is_refused_before_it_is_paid(scored, held, refused):
+    sessions = opened(Acme(scored=frozenset({scored})))
+    with pytest.raises(fm.InvalidRequest, match="without a score"):
+        planned(sessions, **{refused: 99})
+    assert getattr(planned(sessions, **{held: 70}), held) == 70
 
 
 def test_a_session_planned_at_one_workflow_is_not_started_at_another():
