@@ -317,6 +317,7 @@ def test_the_report_of_a_red_test_has_its_newest_calls(printed):
     assert "of-a-green-test" not in printed
 
 
+@pytest.mark.slow
 def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
     """As the page of the service has it; the link is that of an account that is closed by then."""
     page = (Path(__file__).parents[2] / "docs/extend/run-the-mock-as-a-service.md").read_text()
