@@ -130,30 +130,6 @@ def test_over_http_an_account_is_opened_steered_and_closed(server):
     assert ask(server, key) == 403
 
 
-def test_a_key_of_nobody_is_for_the_first_account(server):
-    account, before = server.new_account(), len(server.control.journal())
-    assert ask(server, "nobody-has-this") == 403
-    assert len(server.control.journal()) == before + 1
-    named = {ACCOUNT_HEADER: account.name}
-    assert requests.get(server.url + "/v3/sessions/", headers=named, timeout=30).status_code == 403
-    assert len(account.control.journal()) == 1
-    assert len(server.control.journal()) == before + 1
-
-
-def test_a_key_is_one_accounts(server):
-    first, other = server.new_account(), server.new_account()
-    key = first.control.add_key(key="shared-by-mistake")
-    assert ask(server, key) == 200
-    with pytest.raises(ValueError, match="another account"):
-        other.control.add_key(key=key)
-    assert ask(server, first.live_key) == 200
-    first.control.reset()
-    assert ask(server, key) == 403
-    other.control.add_key(key=key)
-    assert ask(server, key) == 200
-    assert len(other.control.charges()) == 1
-
-
 def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
     """Else a call beside the reset would be one of the first account, with a wrong key."""
     account, owners = server.new_account(), []
@@ -351,27 +327,6 @@ def test_a_late_call_of_a_closed_account_is_its_own(server):
     assert (sent.status_code, late.control.journal()[-1].key) == (404, "wrong")
 
 
-def test_a_name_leads_to_the_account_that_is_open_and_each_key_to_its_own(server):
-    old, before = closed_one(server, "again"), dt.datetime.now(dt.UTC)
-    account = server.new_account("again")
-    assert ask(server, old.live_key) == 403
-    assert account.control.journal() == ()
-    fresh, closed = server.accounts.find("again"), server.accounts.find(old.live_key)
-    assert fresh.closed_at is None
-    assert closed.opened_at <= closed.closed_at <= before <= fresh.opened_at
-    assert len(closed.journal.entries) == 2
-    # Whoever steers with an old key does not change the new one.
-    there = f"{server.control_url}ledger/balance"
-    sent = requests.post(there, params={"key": old.live_key}, json={"balance": "1"}, timeout=30)
-    assert sent.status_code == 400
-    account.close()
-    assert [each.name for each in server.accounts.closed[-2:]] == ["again", "again"]
-    assert server.accounts.find("again").journal.entries == ()
-    other = server.new_account()
-    other.control.add_key(key=old.live_key)
-    assert ask(server, old.live_key) == 200
-
-
 @pytest.mark.parametrize("bound", ["CLOSED_FOR", "MAX_CLOSED", "MAX_CLOSED_BYTES"])
 def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bound):
     with MockServer() as mock:
@@ -440,32 +395,6 @@ def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     assert account.control.journal() == account.control.charges() == ()
     assert account.control.sessions.all() == ()
     assert len(account.control.outcomes()) == 1
-
-
-def test_tests_in_parallel_share_one_server_and_disturb_nobody(server):
-    before = len(server.control.journal()), len(server.accounts.all)
-
-    def test(_number):
-        with requests.Session() as session:
-            reply = session.post(f"{server.control_url}accounts", json={}, timeout=60).json()
-            mine = {ACCOUNT_HEADER: reply["account"]}
-
-            def steer(path, **body):
-                there = server.control_url + path
-                session.post(there, json=body, headers=mine, timeout=60).raise_for_status()
-
-            steer("ledger/balance", balance="0.10")
-            steer("faults", stage="answer", kind="status", status=503)
-            statuses = [ask(server, reply["keys"]["didit"]["live"]) for _ in range(4)]
-            assert statuses == [503, 200, 200, 403]
-            there = f"{server.control_url}ledger"
-            ledger = session.get(there, headers=mine, timeout=60).json()
-            assert (ledger["balance"], len(ledger["entries"])) == ("0.0000", 2)
-            steer("accounts/close", account=reply["account"])
-
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(test, range(4)))
-    assert (len(server.control.journal()), len(server.accounts.all)) == before
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["at once", "postponed"])

@@ -2,11 +2,8 @@
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import strategies as st
 
 from facematch_mock_server import Fault, MockServer, card_sheet
-from facematch_mock_server.base.messages import Request
 from facematch_mock_server.recognition.outcomes import SetOutcome
 from facematch_mock_server.world.faults import Faults, Kind, Stage
 
@@ -199,28 +196,6 @@ def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
     assert (asking.control.faults(), asking.charged) == ((), 1)
 
 
-@given(
-    aims=st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from("12"), min_size=1)),
-    calls=st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))),
-)
-def test_of_rules_for_fields_each_call_takes_the_first_whose_pairs_it_has(aims, calls):
-    faults, head = Faults(), Request(method="POST", target="/v3/face-match/")
-    waiting = [
-        Fault(**{**DOWN, "status": 500 + number, "field": aim})
-        for number, aim in enumerate(aims[:99])
-    ]
-    for rule in waiting:
-        faults.add(rule)
-    for sent in calls:
-        fits = lambda rule: rule.fits(head, "match", fields=lambda: sent)  # noqa: B023, E731
-        fitting = [rule for rule in waiting if set(rule.field.items()) <= set(sent.items())]
-        fault = faults.at_head(fits) or faults.for_request(fits)
-        assert fault == (fitting[0] if fitting else None)
-        if fitting:
-            waiting.remove(fault)
-    assert list(faults.unused) == waiting
-
-
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
     url = "/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}, "chance": 1.0}, {**DOWN, "status": 429}]
@@ -231,29 +206,6 @@ def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
         assert answer.status_code == 400
     assert asking.post(url, json={"faults": [], **DOWN}).status_code == 400
     assert [asking.didit().status_code for _ in range(3)] == [503, 429, 200]
-
-
-@given(st.lists(st.sampled_from(["upload", "503", "429", "p1"]), max_size=6))
-def test_each_call_takes_the_first_rule_that_is_aimed_at_it(names):
-    """Those for a picture strike what nothing else does; all are used up in the end."""
-    rules = {
-        "upload": Fault(stage="mid_upload", kind="reset"),
-        "503": Fault(**DOWN),
-        "429": Fault(stage="answer", kind="status", status=429),
-        "p1": Fault(**DOWN, person="p1"),
-    }
-    faults, head = Faults(), Request(method="POST", target="/v3/face-match/")
-    for name in names:
-        faults.add(rules[name])
-    taken = []
-    for _ in names:
-        fits = lambda rule: rule.fits(head, "match")  # noqa: E731
-        fault = faults.at_head(fits) or faults.for_request(fits)
-        fault = fault or faults.for_pictures(fits, [card_sheet()["dark"].card])
-        taken.append(fault)
-    plain = [rules[name] for name in names if name != "p1"]
-    assert taken == plain + [rules["p1"]] * names.count("p1")
-    assert faults.all == ()
 
 
 @pytest.mark.parametrize(
