@@ -32,13 +32,40 @@ CONTRACT = """
 """
 
 
-def run_pytest(tmp_path, code, *options):
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    (tmp_path / "test_acme.py").write_text(code.replace("\n    ", "\n"))
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
+#: Runs pytest once for each list of words, in one process: to start one takes seconds.
+RUNS = """
+import contextlib, io, json, sys
+import pytest
+
+ends = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        code = pytest.main(["-q", "-p", "no:cacheprovider", *words])
+    ends.append([int(code), out.getvalue()])
+print(json.dumps(ends))
+"""
+
+
+def run_pytest(folder, files, *runs):
+    """The exit code of each run of pytest over these files, and what it printed."""
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    for name, code in files.items():
+        (folder / name).write_text(code.replace("\n    ", "\n"))
     path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    how = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": path}, "timeout": 120}
-    return subprocess.run(words, capture_output=True, text=True, check=False, **how)
+    done = subprocess.run(
+        [sys.executable, "-c", RUNS, json.dumps(runs)],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path},
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def report_of(folder, name):
+    return ConformanceReport.from_dict(json.loads((folder / name).read_text()))
 
 
 @pytest.mark.slow
@@ -46,41 +73,42 @@ def test_the_same_report_as_of_the_command(tmp_path):
     """An expected failure is still one: the report is not of what its author expects."""
     mutant = MUTANTS["LooksForAnotherName"]
     due = conformance(ReferenceBackend, simulator=mutant.make)
-    done = run_pytest(tmp_path, CONTRACT, "--facematch-report", "report.json")
-    assert done.returncode == 0, done.stdout
-    report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
+    words = ["test_acme.py", "--facematch-report", "report.json"]
+    [[code, printed]] = run_pytest(tmp_path, {"test_acme.py": CONTRACT}, words)
+    assert code == 0, printed
+    report = report_of(tmp_path, "report.json")
     assert (report.rules, report.capabilities) == (due.rules, due.capabilities)
     assert [rule.number for rule in report.of(Status.FAILED)] == ["R51"]
     assert (report.backend, report.simulator) == ("reference", "ReferenceSimulator")
     assert report.verdict == due.verdict == "fails"
-    assert "FAILS  reference breaks 1 rule: R51." in done.stdout
-    assert "The report as JSON: report.json" in done.stdout
+    assert "FAILS  reference breaks 1 rule: R51." in printed
+    assert "The report as JSON: report.json" in printed
 
 
-def test_what_gives_no_report(tmp_path):
+def test_what_gives_no_report_or_half_of_one(tmp_path):
     (tmp_path / "other.json").write_text("{}")
-    two = f"{CONTRACT}\n    class TestOther(TestContract):\n        pass\n"
-    for code, *options in (
-        (CONTRACT, "--facematch-report", "other.json"),
-        (CONTRACT, "--facematch-report", "report.json", "-n", "2"),
-        (two, "--facematch-report", "report.json"),
-    ):
-        done = run_pytest(tmp_path, code, *options)
-        assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout
-    options = ("--facematch-report", "report.json", "-k")
-    done = run_pytest(tmp_path, CONTRACT, *options, "of_its_own")
-    assert "There is no report: no rule could begin." in done.stdout
-    assert not (tmp_path / "report.json").exists()
+    files = {
+        "test_acme.py": CONTRACT,
+        "test_two.py": f"{CONTRACT}\n    class TestOther(TestContract):\n        pass\n",
+        "test_params.py": CONTRACT.replace("@pytest.fixture", "@pytest.fixture(params=[1, 2])"),
+    }
+    refused = [
+        ["test_acme.py", "--facematch-report", "other.json"],
+        ["test_acme.py", "--facematch-report", "report.json", "-n", "2"],
+        ["test_two.py", "--facematch-report", "report.json"],
+    ]
+    none = ["test_acme.py", "--facematch-report", "none.json", "-k", "of_its_own"]
+    half = ["test_acme.py", "--facematch-report", "half.json", "-k", "r23"]
+    twice = ["test_params.py", "--facematch-report", "twice.json", "-k", "r23"]
+    *ends, (_, of_none), _, of_twice = run_pytest(tmp_path, files, *refused, none, half, twice)
+    for code, printed in ends:
+        assert code == pytest.ExitCode.USAGE_ERROR, printed
     assert (tmp_path / "other.json").read_text() == "{}"
-    run_pytest(tmp_path, CONTRACT, *options, "r23")
-    report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
+    assert "There is no report: no rule could begin." in of_none
+    assert not {"report.json", "none.json"} & {path.name for path in tmp_path.iterdir()}
+    report = report_of(tmp_path, "half.json")
     assert [rule.number for rule in report.of(Status.PASSED)] == ["R23"]
     assert {rule.reasons for rule in report.of(Status.OPEN)} == {("it was not run",)}
-
-
-def test_a_simulator_with_parameters(tmp_path):
-    code = CONTRACT.replace("@pytest.fixture", "@pytest.fixture(params=[1, 2])")
-    done = run_pytest(tmp_path, code, "--facematch-report", "report.json", "-k", "r23")
-    assert done.returncode == 0, done.stdout
-    report = ConformanceReport.from_dict(json.loads((tmp_path / "report.json").read_text()))
+    assert of_twice[0] == 0, of_twice
+    report = report_of(tmp_path, "twice.json")
     assert [(rule.number, rule.cases) for rule in report.of(Status.PASSED)] == [("R23", 2)]
