@@ -21,8 +21,7 @@ from facematch_core.base.cancellation import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
 from facematch_core.verifier import aio
 from facematch_core.verifier.verifier import ThreadCall
-from facematch_didit import DiditBackend
-from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
+from facematch_mock_server import Fault, make_card
 
 A, B = picture(), picture((10, 20, 30))
 LIMIT_S = 30
@@ -92,36 +91,6 @@ def test_it_is_made_of_a_verifier_and_of_1_to_1024_threads():
             fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()), max_concurrency=wrong)
     with pytest.raises(fm.ConfigurationError):
         fm.AsyncFaceVerifier(FakeBackend())
-
-
-async def test_100_awaits_through_16_threads_are_answered_once_each():
-    under_way, most, lock, answers = 0, 0, threading.Lock(), {}
-
-    def count(event):
-        nonlocal under_way, most
-        with lock:
-            under_way += {"STARTED": 1, "ANSWERED": -1}.get(event.kind.name, 0)
-            most = max(most, under_way)
-
-    async def ask(number):
-        answers[number] = await verifier.verify(A, B, caller_ref=f"c{number}")
-
-    with MockServer(clock=VirtualClock(running=True)) as server:
-        server.control.set_balance(10**6)
-        server.control.set_limit("write", None)
-        backend = DiditBackend(api_key=server.live_key, base_url=server.url)
-        verifier = fm.AsyncFaceVerifier(
-            fm.FaceVerifier(backend, on_event=count), max_concurrency=16
-        )
-        async with verifier, anyio.create_task_group() as tasks:
-            for number in range(100):
-                tasks.start_soon(ask, number)
-        charges = len(server.control.charges())
-    assert {number: answer.ids.caller for number, answer in answers.items()} == {
-        number: f"c{number}" for number in range(100)
-    }
-    assert len({answer.ids.vendor for answer in answers.values()}) == charges == 100
-    assert (most <= 16, under_way) == (True, 0)
 
 
 @pytest.mark.parametrize("of", ["call", "verifier"])

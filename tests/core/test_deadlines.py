@@ -258,17 +258,6 @@ class Engine(EngineBackend):
         return Compared(score=60.0)
 
 
-def test_an_engine_that_hangs_leaves_time_for_the_vendor_after_it():
-    """`local` first, a vendor second is what a newcomer writes."""
-    engine, spare = Engine(), FakeBackend()
-    both = failover(fm.SystemClock(), engine, spare)
-    for _ in range(9):  # the last one finds no thread that is free
-        result = both.verify(A, B, deadline_s=0.6)
-        assert result.route.answered_by == "b"
-    engine.release.set()
-    assert (engine.most, len(spare.calls)) == (8, 9)
-
-
 def test_what_a_deadline_cuts_off_can_be_sought_if_its_backend_says_so():
     """Not by what it was asked to keep: a vendor may know it all the same, or have no records."""
 

@@ -41,25 +41,6 @@ def python(code, folder, *options, **variables):
     )
 
 
-@pytest.mark.long
-def test_every_module_is_imported_without_what_posix_has(tmp_path):
-    done = python(
-        "import dask, distributed, hypothesis, onnxruntime, pandas, pytest, responses, trio"
-        + WITHOUT_POSIX
-        + """
-for top in ("facematch_azure", "facematch_comparison", "facematch_compreface", "facematch_core",
-            "facematch_deepvue", "facematch_didit", "facematch_local", "facematch_mock_server",
-            "facematch_rekognition"):
-    for module in pkgutil.walk_packages(importlib.import_module(top).__path__, f"{top}."):
-        if "new_backend_template" not in module.name and "._" not in module.name[-10:]:
-            importlib.import_module(module.name)
-""",
-        tmp_path,
-        ORT_DISABLE_TELEMETRY="1",
-    )
-    assert done.returncode == 0, done.stderr.decode()
-
-
 #: What is printed with a code page, by commands in a console.
 COMMANDS = [
     ["--help"],

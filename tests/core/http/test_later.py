@@ -452,23 +452,6 @@ def test_a_lost_job_is_found_by_the_vendors_id(clock):
     assert reconciliation.result.ids.call == record.id
 
 
-@pytest.mark.parametrize(
-    ("answered", "error"),
-    [
-        (reply(500, {"message": JOBS_KEY}), fm.VendorUnavailable),
-        (reply(401, {"message": JOBS_KEY}), fm.AuthenticationFailed),
-        (LOST, fm.VendorUnavailable),
-    ],
-)
-def test_to_look_costs_nothing(answered, error):
-    with served(answered) as server:
-        backend = Later(base_url=server.url)
-        with pytest.raises(error) as caught:
-            backend.fetch(backend.poll(f"{backend.address}/jobs/7"), call=None)
-    assert caught.value.billing.charged is NO
-    assert JOBS_KEY not in str(caught.value)
-
-
 RECORD = fm.CallRecord(
     id="call-7",
     operation=fm.Operation.MATCH,
@@ -478,24 +461,6 @@ RECORD = fm.CallRecord(
     threshold=THRESHOLD,
     vendor_id="job-7",
 )
-
-
-@pytest.mark.parametrize(
-    ("answered", "error"),
-    [
-        (OTHER, fm.UnexpectedResponse),
-        (reply(200, {"job": "job-8", "state": "running"}), fm.UnexpectedResponse),
-        (DOWN, fm.VendorUnavailable),
-    ],
-)
-def test_records_that_speak_of_another_job_find_nothing(answered, error):
-    with (
-        served(answered) as server,
-        fm.FaceVerifier(Later(base_url=server.url)) as verifier,
-        pytest.raises(error) as caught,
-    ):
-        verifier.reconcile(RECORD)
-    assert caught.value.billing.charged is NO
 
 
 def test_a_look_that_is_led_away_is_no_fault_of_the_settings():

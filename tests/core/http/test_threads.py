@@ -4,13 +4,13 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.acme import AcmeBackend, match_call
+from kit.fakes import child_says_yes
 from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 from facematch_core.base.deadline import Deadline
@@ -102,36 +102,18 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
         assert all(connection.done.wait(20) for connection in server.connections)
 
 
-FORKING = """
-import os, sys
-from facematch_core.base.deadline import Deadline
-from facematch_core.http import HttpClient, HttpRequest
-
-client = HttpClient(connect_timeout_s=60, read_timeout_s=60, keep_idle_s=600)
-
-def ask(who):
-    sent = []
-    request = HttpRequest(url=sys.argv[1] + who)
-    reply = client.send(request, backend="acme", on_sent=lambda: sent.append(1))
-    assert (reply.json(), sent) == ({"path": "/" + who}, [1])
-
-ask("before")
-if child := os.fork():
-    assert os.waitpid(child, 0)[1] == 0
-    ask("after")
-else:
-    ask("child")
-    ask("child")
-client.close()
-"""
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
-def test_after_a_fork_each_process_has_its_own_connection():
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_after_a_fork_each_process_has_its_own_connection(client):
+    def ask(who):
+        sent = []
+        reply = ask_client(client, server, who, on_sent=lambda: sent.append(1))
+        return (reply.json(), sent) == ({"path": f"/{who}"}, [1])
+
     with RawServer([echo]) as server:
-        command = [sys.executable, "-X", "dev", "-W", "error", "-c", FORKING, server.url]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert ask("before")
+        assert child_says_yes(lambda: ask("child") and ask("child"))
+        assert ask("after")
         paths = [
             [request.split(b" ")[1] for request in each.requests] for each in server.connections
         ]

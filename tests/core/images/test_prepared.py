@@ -366,13 +366,3 @@ def test_pillows_limit_for_the_process_refuses_nothing_within_ours(monkeypatch):
     assert MAX_PIXELS < PIL.Image.MAX_IMAGE_PIXELS
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 10)
     assert Image.from_pil(quartered()).to_pil().size == (48, 32)
-
-
-@pytest.mark.parametrize("form", ["heic", "avif"])
-@pytest.mark.parametrize("orientation", UPRIGHT)
-def test_modern_formats_are_decoded_upright(form, orientation):
-    if form == "heic":
-        pytest.importorskip("pillow_heif")
-    image = Image.from_bytes(encoded(quartered(), ImageFormat(form), orientation=orientation))
-    assert image.to_pil().size == image.upright_size
-    assert corners(image.to_pil()) == UPRIGHT[orientation]

@@ -1,10 +1,10 @@
 """The child of a fork begins with a copy, in which no call is under way."""
 
 import os
-import signal
 import threading
 
 import pytest
+from kit.fakes import child_says_yes
 from kit.gate_passages import ANSWERED, UNREACHABLE, gate_attempt
 
 from facematch_core.errors import BreakerOpen, RateLimited
@@ -14,20 +14,6 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
 ]
-
-
-def in_child(check):
-    """Whether `check` passes in a child; one that hangs is ended."""
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)
-        try:
-            check()
-        except BaseException:  # noqa: BLE001 - the child ends here, whatever happens
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status) == 0
 
 
 def test_the_child_begins_with_what_was_seen(clock):
@@ -42,8 +28,9 @@ def test_the_child_begins_with_what_was_seen(clock):
         with pytest.raises(RateLimited):
             limiter.enter(gate_attempt())
         breaker.reset()
+        return True
 
-    assert in_child(check)
+    assert child_says_yes(check)
     assert breaker.state is BreakerState.OPEN
 
 
@@ -67,12 +54,12 @@ def test_a_call_and_a_lock_of_the_parent_are_not_held_in_the_child(clock):
         breaker.enter(gate_attempt())(ANSWERED)
         assert breaker.state is BreakerState.CLOSED
         limiter.enter(gate_attempt())(ANSWERED)
-        assert int(clock.monotonic()) == 20
+        return int(clock.monotonic()) == 20
 
     holder = threading.Thread(target=hold)
     holder.start()
     assert inside.wait(20)
-    assert in_child(check)
+    assert child_says_yes(check)
     holder.join()
     with pytest.raises(BreakerOpen):
         breaker.enter(gate_attempt())

@@ -9,7 +9,7 @@ from decimal import Decimal
 import attrs
 import pytest
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
-from kit.fakes import FakeBackend, picture
+from kit.fakes import FakeBackend, child_says_yes, picture
 
 import facematch_core as fm
 from facematch_core.base.deadline import Deadline
@@ -179,14 +179,7 @@ def test_an_outcome_that_cannot_be_read_stops_no_other(sql, other, tmp_path):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
 def test_the_child_of_a_fork_leaves_an_outcome_to_its_parent(sql, other):
     postponed(sql, other)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            code = 0 if sums(sql) == (0, 1, 0) else 2
-        finally:
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert child_says_yes(lambda: sums(sql) == (0, 1, 0))
     assert sums(sql) == (1, 0, 0)
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from core.store import processes
 from kit.attempts import BUDGET_KEY, NOW, entry, later, sums
+from kit.fakes import child_says_yes
 
 from facematch_core import Charged
 from facematch_core.resilience import Budget
@@ -17,18 +18,6 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork"),
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
-
-
-def in_child(act):
-    """Whether it is true in a child of this process."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            code = 0 if act() else 1
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_processes_are_held_to_one_cap_though_each_alone_would_go_beyond_its_part(address):
@@ -77,7 +66,7 @@ def test_a_fork_while_others_write_leaves_neither_side_stuck_or_half_done(sql):
     for writer in writers:
         writer.start()
     try:
-        assert [in_child(of_child) for _ in range(5)] == [True] * 5
+        assert [child_says_yes(of_child) for _ in range(5)] == [True] * 5
     finally:
         over.set()
         for writer in writers:
@@ -89,5 +78,5 @@ def test_in_memory_each_process_counts_for_itself_from_the_fork_on():
     store = MemoryStore()
     budget = Budget(6, name="shop", store=store)
     assert processes.spend(budget, 3) == (2, 0)
-    assert in_child(lambda: processes.spend(budget, 12)[0] == 4)
+    assert child_says_yes(lambda: processes.spend(budget, 12)[0] == 4)
     assert sums(store, BUDGET_KEY) == (1, 0, 1)

@@ -1,14 +1,12 @@
-import datetime as dt
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal, localcontext
 
 import attrs
 import pytest
-from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, later, new_attempt, sums
+from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, later, sums
 
-from facematch_core import BudgetExceeded, Charged, ConfigurationError
-from facematch_core.resilience import Budget, Period
+from facematch_core import Charged, ConfigurationError
 from facematch_core.store import State, expire_reservations
 
 USD = attrs.evolve(BUDGET_KEY, currency="USD")
@@ -95,18 +93,6 @@ def test_open_calls_come_back_as_they_were_the_oldest_first(store):
     for reservation in (new, old):
         store.reserve(reservation, Decimal(5))
     assert store.open_reservations() == (old, new)
-
-
-def test_a_day_of_a_budget_is_one_of_utc_wherever_a_call_began(store):
-    """At 02:00 in Delhi it is still the day before."""
-    budget = Budget(1, name="shop", per=Period.DAY, store=store)
-    delhi = dt.timezone(dt.timedelta(hours=5, minutes=30))
-    began = dt.datetime(2026, 11, 21, 2, 0, tzinfo=delhi)
-    budget.enter(new_attempt(started_at=began))
-    with pytest.raises(BudgetExceeded):
-        budget.enter(new_attempt(started_at=began.astimezone(dt.UTC)))
-    assert [state.key.window for state in store.budgets()] == ["2026-11-20"]
-    budget.enter(new_attempt(started_at=began + dt.timedelta(hours=4)))
 
 
 def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
