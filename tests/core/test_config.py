@@ -152,12 +152,6 @@ def test_a_wrong_file_is_refused_in_one_sentence(tmp_path, document, says):
     assert "\n" not in str(caught.value)
 
 
-def test_of_a_missing_key_the_variable_is_named(tmp_path, monkeypatch):
-    monkeypatch.delenv("CONFIGURED_KEY")
-    with pytest.raises(fm.ConfigurationError, match="CONFIGURED_KEY"):
-        fm.open_verifier("configured")
-
-
 def test_the_path_of_a_key_is_relative_to_the_configuration(tmp_path):
     (tmp_path / "key.txt").write_text("from-the-file\n")
     path = written(tmp_path, profile(api_key={"file": "key.txt"}))

@@ -77,10 +77,3 @@ def test_a_name_that_only_looks_like_ours_is_not_opened(run, run_json, plugin):
     assert entry["usable"] is False
     assert r"did\u0456t" in entry["problem"]
     assert run("doctor", "--backend", cyrillic).exit_code == 4
-
-
-def test_a_stranger_that_claims_a_name_of_ours_is_listed_with_that(run_json, plugin):
-    plugin(GOOD, {"facematch.backends": {"didit": "Good"}})
-    _, document = run_json("backends")
-    problems = [e["problem"] for e in document["backends"] if e["distribution"] == "stranger"]
-    assert "reserved" in problems[0]

@@ -108,10 +108,7 @@ ERRORS = st.builds(
         "x", billing=billed and Billing(billed, "the script says so"), retryable=retryable
     ),
     st.sampled_from(
-        [
-            *(VendorUnavailable, RateLimited, RequestRejected, UnexpectedResponse),
-            *(OutcomeUnknown, DeadlineExceeded),
-        ]
+        [VendorUnavailable, RateLimited, OutcomeUnknown, UnexpectedResponse, RequestRejected]
     ),
     st.sampled_from([None, *Charged]),
     st.sampled_from([None, True, False]),
@@ -157,6 +154,15 @@ def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, lon
     assert sum(event.kind is EventKind.SENT for event in events) == tries - len(unsent)
     assert sum(event.kind is EventKind.STARTED for event in events) == 1
     assert not any(event.counts for event in seen)
+
+
+@pytest.mark.parametrize("billed", [None, Charged.NO])
+@pytest.mark.parametrize("cls", [OutcomeUnknown, DeadlineExceeded])
+def test_what_may_be_paid_is_never_made_again(clock, cls, billed):
+    error = cls("reset", retryable=True, billing=billed and Billing(billed))
+    end, _, backend = call_once(clock, [error])
+    assert end is error
+    assert len(backend.calls) == 1
 
 
 class Turnstile(Policy):
