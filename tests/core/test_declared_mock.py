@@ -188,13 +188,3 @@ def test_a_double_without_the_mark_is_production(fixture_of_requests):
     with fm.FaceVerifier(Vendor()) as verifier, pytest.raises(EnvironmentMismatch) as caught:
         verifier.verify(B, B)
     assert caught.value.billing.charged is fm.Charged.YES
-
-
-def test_what_is_set_to_mock_is_asked_for_no_production_and_closing_changes_nothing():
-    backend = Vendor(base_url="http://mock:1")
-    with (
-        fm.FaceVerifier(backend, require_environment="production") as verifier,
-        pytest.raises(EnvironmentMismatch, match="set to mock, but production"),
-    ):
-        verifier.verify(B, B)
-    assert backend.environments == {fm.Environment.MOCK}

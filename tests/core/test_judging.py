@@ -127,6 +127,7 @@ def test_the_environment_that_is_asked_for_may_be_named_by_answer_or_setting(dec
     [
         (MOCK, {PRODUCTION}, None, PRODUCTION),
         (MOCK, {PRODUCTION}, MOCK, PRODUCTION),
+        (MOCK, {MOCK}, PRODUCTION, MOCK),
         (PRODUCTION, {PRODUCTION}, SANDBOX, PRODUCTION),
         (None, {MOCK}, SANDBOX, None),
         (None, set(), SANDBOX, None),

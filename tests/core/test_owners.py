@@ -110,14 +110,7 @@ def test_a_link_counts_with_its_folder_and_with_that_of_the_file(read, path, tmp
     refuses(read, link, str(path.parent))
 
 
-def test_the_file_of_the_variable_is_held_to_the_same(path, monkeypatch):
-    monkeypatch.setenv("FACEMATCH_CONFIG", str(path))
-    open_profile(None)
-    path.chmod(0o666)
-    refuses(open_profile, None, "may be changed by others")
-
-
-def test_the_users_own_file_is_held_to_the_same(path, monkeypatch):
+def test_the_users_own_file_and_that_of_the_variable_are_held_to_the_same(path, monkeypatch):
     file = fm.config.opening.user_file()
     file.parent.mkdir(parents=True)
     file.write_bytes(path.read_bytes())
@@ -126,6 +119,10 @@ def test_the_users_own_file_is_held_to_the_same(path, monkeypatch):
     open_profile(None)
     file.parent.chmod(0o775)
     refuses(open_profile, None, str(file.parent))
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(path))
+    open_profile(None)
+    path.chmod(0o666)
+    refuses(open_profile, None, "may be changed by others")
 
 
 @as_root

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 WITHOUT_POSIX = """
 import platformdirs, requests, rich.console, sqlalchemy.dialects.sqlite
 import asyncio, concurrent.futures.process, multiprocessing.connection, multiprocessing.util
-import importlib.metadata, os, pkgutil, shutil, signal, socket, subprocess, sys, tempfile
+import importlib.metadata, os, shutil, signal, socket, subprocess, sys, tempfile
 for name in ("fork", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "fchmod",
              "fchown", "chown", "killpg", "getpgid", "setsid", "uname", "sysconf", "O_NONBLOCK",
              "O_CLOEXEC", "O_NOFOLLOW", "sched_getaffinity", "WNOHANG"):
