@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 WITHOUT_POSIX = """
 import platformdirs, requests, rich.console, sqlalchemy.dialects.sqlite
 import asyncio, concurrent.futures.process, multiprocessing.connection, multiprocessing.util
-import importlib.metadata, os, shutil, signal, socket, subprocess, sys, tempfile
+import importlib.metadata, os, pkgutil, shutil, signal, socket, subprocess, sys, tempfile
 for name in ("fork", "register_at_fork", "getuid", "geteuid", "getgid", "getegid", "fchmod",
              "fchown", "chown", "killpg", "getpgid", "setsid", "uname", "sysconf", "O_NONBLOCK",
              "O_CLOEXEC", "O_NOFOLLOW", "sched_getaffinity", "WNOHANG"):
@@ -39,6 +39,25 @@ def python(code, folder, *options, **variables):
         timeout=300,
         check=False,
     )
+
+
+@pytest.mark.long
+def test_every_module_is_imported_without_what_posix_has(tmp_path):
+    done = python(
+        "import dask, distributed, hypothesis, onnxruntime, pandas, pytest, responses, trio"
+        + WITHOUT_POSIX
+        + """
+for top in ("facematch_azure", "facematch_comparison", "facematch_compreface", "facematch_core",
+            "facematch_deepvue", "facematch_didit", "facematch_local", "facematch_mock_server",
+            "facematch_rekognition"):
+    for module in pkgutil.walk_packages(importlib.import_module(top).__path__, f"{top}."):
+        if "new_backend_template" not in module.name and "._" not in module.name[-10:]:
+            importlib.import_module(module.name)
+""",
+        tmp_path,
+        ORT_DISABLE_TELEMETRY="1",
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 #: What is printed with a code page, by commands in a console.

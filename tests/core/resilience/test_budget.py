@@ -88,6 +88,19 @@ def test_the_sums_say_what_is_known_of_the_charge(limited, backend, store, step,
     assert sums(store) == after
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_ctrl_c_leaves_the_charge_open_once_a_byte_was_sent(limited, backend, store, sent):
+    def stop(call):
+        if sent:
+            call.on_sent()
+        raise KeyboardInterrupt
+
+    backend.match = stop
+    with pytest.raises(KeyboardInterrupt):
+        limited(5).verify(A, B)
+    assert sums(store) == (0, 0, int(sent))
+
+
 def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
