@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from facematch_comparison.answers import Answers
     from facematch_comparison.columns import ColumnsNotRecognised
     from facematch_comparison.model import Costs, Evaluation, Evidence, WrongPair
-    from facematch_comparison.run import RunDatabase, StoredStudy
+    from facematch_comparison.run import RunDatabase
     from facematch_comparison.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -345,19 +345,13 @@ def _from_store(options: Mapping[str, Any]) -> Source:
             f"There are no answers to judge, for there is no {STORE} here: ask systems with "
             "`facematch compare run`, or give --scores FILE or --store FILE."
         )
-    store = options["store"] or STORE
-    with database_at(store) as database:
-        return source_of_run(store, database, database.study(options["study"]))
-
-
-def source_of_run(
-    store: str, database: RunDatabase, study: StoredStudy, systems: Sequence[str] = ()
-) -> Source:
-    """What these systems, or all, answered in a run database."""
     from facematch_comparison.run import read_answers
     from facematch_comparison.writing import digest_answers
 
-    answers = read_answers(database, study, systems)
+    store = options["store"] or STORE
+    with database_at(store) as database:
+        study = database.study(options["study"])
+        answers = read_answers(database, study)
     evidence = _evidence(store.partition("?")[0].rpartition("/")[2], digest_answers(answers))
     return Source(answers=answers, name=study.name, digest=study.digest, evidence=evidence)
 
@@ -467,14 +461,14 @@ def gallery_of(
     return shown
 
 
-def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
+def say_headline(evaluation: Evaluation) -> None:
     """Print the verdict, and first of all that it is about no vendor if it is not."""
     caveats = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
     if caveats:
         names = ", ".join(name for caveat in caveats for name in caveat.systems)
-        say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
+        say(f"note: practice only: {names} answered from a mock or sandbox")
     for line in filter(None, (evaluation.headline, evaluation.limit, evaluation.on_cost)):
-        say(line, err=err)
+        say(line)
 
 
 def costs_of(options: Mapping[str, Any]) -> Costs | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
+from facematch_core.backend.kinds import typed
 from facematch_core.base.clock import SystemClock
 from facematch_core.cli.options import (
     FILE,
@@ -98,14 +99,6 @@ WORKERS = 4
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
 )
-@common.count_option("--mated", "With a folder: how many mated pairs to draw.")
-@common.count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
-@common.flag(
-    "--split",
-    "With a folder: draw within halves of the people. With --out: choose thresholds on one "
-    "half, and judge them on the other.",
-)
-@common.seed
 @common.repeated(
     "--keep",
     "keep",
@@ -114,34 +107,23 @@ WORKERS = 4
     metavar="NAME",
 )
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
-@common.out_option(
-    "At the end, judge the answers, and write what `compare report` writes: .html or .json. "
-    "May be repeated."
-)
-@common.aims
-@common.costs
-@common.force
 @common.flag("--yes", "Do not ask before money is spent.")
 @json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
-    PAIRS is a file of pairs (.csv, or .txt as LFW has them), or a folder with one folder for each
-    person, from which pairs are drawn.
+    PAIRS is a file of pairs: of `compare draw` or your own (.csv), or as LFW has them (.txt).
 
     \b
     facematch compare run pairs.csv --profile didit --backend local \\
       --price didit=0.05
-    facematch compare run people/ --mated 600 --non-mated 6000 --backend local \\
-      --out report.html
+    facematch compare report
 
     Answers are saved in the run database as they come. Stop or kill the command at any moment: the
     same command goes on from there, and nothing is paid twice. One process at a time works on a run
     database; the commands that read it work meanwhile. It asks before it spends money. The exit
     code is 0 if every pair is done; see `facematch -h`.
     """
-    common.check_outs(options["outs"], overwrite=options["force"])
-    costs = common.costs_of(options)
     openers = _openers_of(options)
     from rich.progress import TextColumn
 
@@ -150,13 +132,10 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
     currency = options["currency"] or common.CURRENCY
     amounts = options["prices"].items()
-    # Of a file, --split is for the judgement.
-    splits = options["split"] and (source.is_dir() or not options["outs"])
-    drawing = {name: options[name] for name in ("pictures", "mated", "non_mated", "seed")}
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
-            read_study(source, split=splits, note=common.note, **drawing),
+            read_study(source, pictures=options["pictures"], note=common.note),
             openers,
             database,
             name=options["name"],
@@ -183,15 +162,15 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             print_json(document)
         else:
             _show_summary(summary, document)
+            if any(system["answered"] for system in document["systems"]):
+                # Of several test sets a report has to name one.
+                name = study_run.stored.name
+                of_study = ["--study", name] if len(database.studies()) > 1 else []
+                words = ["facematch", "compare", "report", "--store", store, *of_study]
+                say("to judge the answers:")
+                click.echo(f"  {typed(words)}")
         if stopping.signal:
             return 128 + stopping.signal
-        if options["outs"]:
-            judged = common.source_of_run(store, database, study_run.stored, list(openers))
-            evaluation = judged.evaluated(options, costs)
-            common.write_outs(options["outs"], evaluation)
-            common.say_headline(evaluation, err=as_json)
-            for path in options["outs"]:
-                say(f"judged in {path}", err=as_json)
     # The highest of what ended systems early, and of what is not known.
     codes = [code_of(system.error) for system in summary.systems if system.error is not None]
     for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):

@@ -149,19 +149,14 @@ KINDS = ("selfies", "ids"), ("probe", "reference"), ("Links", "Rechts")
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
-def test_folders_of_kinds_of_pictures(run, scripted, tmp_path, kinds):
+def test_folders_of_kinds_of_pictures(run, tmp_path, kinds):
     for kind in kinds:
         (tmp_path / "kyc" / kind).mkdir(parents=True)
         for number in range(1, 6):
             (tmp_path / "kyc" / kind / f"00{number}.jpg").write_bytes(b"a picture")
-    for words in (
-        ("draw", "kyc", "--out", "pairs.csv"),
-        ("run", "kyc", "--backend", "fake", "--yes"),
-    ):
-        answer = run("compare", *words)
-        assert (answer.exit_code, "are people" in answer.stderr) == (2, False)
+    answer = run("compare", "draw", "kyc", "--out", "pairs.csv")
+    assert (answer.exit_code, "are people" in answer.stderr) == (2, False)
     assert not (tmp_path / "pairs.csv").exists()
-    assert not scripted.calls
     code = answer.stderr.partition("<<'END'\n")[2].partition("\nEND")[0]
     exec(compile(code, "pasted", "exec"), {})
     from facematch_comparison.study import read_study

@@ -1,7 +1,7 @@
 """`facematch compare run`: what it shows, asks, and ends with."""
 
-import json
 import os
+import shlex
 import signal
 import threading
 
@@ -37,6 +37,8 @@ def test_every_pair_is_asked_once_and_the_same_command_again_asks_nothing(run, s
         "system  answered  failed  unresolved  no response  FTA  left  charged",
         "fake    6         0       0           0            0    0     6",
         "written to mine.db",
+        "to judge the answers:",
+        "  facematch compare report --store mine.db",
     ]
     assert "pairs: 6 pairs, 3 mated and 3 non-mated" in first.stderr
     assert "6 of 6" in first.stderr
@@ -146,32 +148,30 @@ def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
 
     monkeypatch.setattr("facematch_comparison.cli.run.Stopping", Listening)
     scripted.script = [None, interrupt]
-    stopped = run(*ONE_BY_ONE, "--out", "page.json")
+    stopped = run(*ONE_BY_ONE)
     assert stopped.exit_code == 130
     assert len(scripted.calls) < 6
-    assert "judged" not in stopped.output
     assert run(*ONE_BY_ONE).exit_code == 0
     assert len(scripted.calls) == 6
 
 
-def test_the_answers_are_judged_as_it_was_asked_for(run, scripted, tmp_path):
-    words = (*RUN, "--yes", "--name", "Ours", "--out", "made/all.json", "--out", "made/all.html")
-    words += ("--fmr", "0.2", "--confidence", "0.9", "--currency", "EUR")
-    costs = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors", "0.01")
-    answer = run(*words, *costs, "--json")
-    assert answer.exit_code == 0, answer.output
-    assert "judged in " in answer.stderr
-    (fake,) = json.loads(answer.stdout)["systems"]
-    assert (fake["name"], fake["answered"], fake["left"], fake["error"]) == ("fake", 6, 0, None)
-    document = json.loads((tmp_path / "made/all.json").read_text())
-    assert (document["kind"], document["study"]["name"]) == ("comparison", "Ours")
-    assert (document["required_fmr"], document["confidence"]) == (0.2, 0.9)
-    amounts = {"impostors": 0.01, "false_match": 500.0, "false_reject": 2.0, "currency": "EUR"}
-    assert amounts.items() <= document["costs"].items()
-    assert run(*words, *costs).exit_code == 2, "the files exist"
-    assert document["headline"] in run(*words, *costs, "--force").stdout
-    assert run(*words, *costs[:2], "--force").exit_code == 2, "two of three costs are missing"
-    assert len(scripted.calls) == 6
+@pytest.mark.usefixtures("scripted")
+def test_the_line_that_judges_is_to_be_pasted(run, run_json, pairs):
+    header, *lines = pairs.read_text().splitlines()
+    for name, rows in (("Of last year", lines[:-1]), ("Our own", lines)):
+        pairs.write_text("\n".join([header, *rows]))
+        answer = run(*RUN, "--yes", "--store", "my study.db", "--name", name)
+    facematch, *words = shlex.split(answer.stdout.splitlines()[-1])
+    assert (facematch, words[:2]) == ("facematch", ["compare", "report"])
+    _, document = run_json(*words, "--fmr", "0.5")
+    assert (document["kind"], document["study"]["name"]) == ("comparison", "Our own")
+
+
+def test_of_a_folder_pairs_are_drawn_first(run, pairs, scripted):
+    answer = run("compare", "run", "pictures", "--backend", "fake", "--yes")
+    assert (answer.exit_code, answer.stdout, scripted.calls) == (2, "", [])
+    line = answer.stderr.splitlines()[-1].strip()
+    assert line == "facematch compare draw pictures --out pairs.csv"
 
 
 def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
@@ -184,7 +184,7 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     (tmp_path / "e.parquet").write_bytes(b"")
     (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
     lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]
-    lines += ["--out page.pdf", "--workers 0"]
+    lines += ["--workers 0"]
     # Nothing that may be charged is computed elsewhere.
     lines += ["--yes --embeddings e.parquet"]
     of_fake = [f"pairs.csv --backend fake {words}" for words in lines]

@@ -73,13 +73,6 @@ def test_people_with_a_few_pictures_of_the_same_names_are_people(tmp_path):
     assert [*photographs(tmp_path)] == ["anna", "bert"]
 
 
-def test_pairs_of_a_folder_are_drawn_and_called_as_it_is(people, monkeypatch):
-    study = read_study(people, mated=2, non_mated=3, seed=5)
-    assert study.name == "faces"
-    assert study.mated.tolist() == [True, True, False, False, False]
-    assert study.pairs == read_study(people, mated=2, non_mated=3, seed=5).pairs
-
-
 # LFW
 
 
@@ -111,7 +104,7 @@ def test_what_is_no_study_is_refused(people, tmp_path):
         (tmp_path / name).touch()
     for path, more in (
         *((tmp_path / "study.xml", {}), (tmp_path / "none.csv", {})),
-        *((tmp_path / "pairs.csv", {"mated": 3}), (people, {"pictures": people})),
+        *((tmp_path / "pairs.csv", {"pictures": people}), (people, {})),
     ):
         refused(read_study, path, **more)
 
