@@ -18,8 +18,6 @@ from mutants.reference import (
     ReferenceBackend,
     ReferenceSimulator,
     SdkReference,
-    StepsReference,
-    StepsSimulator,
     can,
 )
 from mutants.simulators import FREE_VENDOR, charges_nothing
@@ -113,12 +111,6 @@ class Refusing(HttpReferenceSimulator):
         return evolve(reply, status=400, charged=True) if no_face else reply
 
 
-class FreeUploads(StepsSimulator):
-    def answer(self, request, situation, score):
-        reply = super().answer(request, situation, score)
-        return reply if self.ends(request) else evolve(reply, charged=False)
-
-
 POOR = vendor(situations=required(ReferenceBackend.capabilities))
 
 # fmt: off
@@ -182,8 +174,6 @@ SLOW = (
         simulator=Refusing, parse_non_200=lambda me, ok, call, reply:
             me.result(call, as_dict(me.body(reply)))
             if reply.status == 400 and "verdict" in me.body(reply) else None)),
-    (PASSED, "", row("R16", "FreeUploads", "A step may be free.", base=StepsReference,
-        simulator=FreeUploads, upload=lambda me, ok, data: evolve(ok(data), charges=0))),
     *((PASSED, "", row(rule, f"Strictly{rule}", "A library may fall over an answer.", **LIBRARY,
         library=property(lambda me: Strict(me.address)))) for rule in ("R16", "R02")),
 )
