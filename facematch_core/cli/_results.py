@@ -39,11 +39,13 @@ def show(result: Answer, *, may_rotate: bool) -> None:
 
 def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
     verdict = VERDICTS[result.decision.value]
-    scale = "" if result.score is None else f"{result.score.scale}, "
+    score, scale = "no score", ""
+    if result.score is not None:
+        score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
     # Under a verdict of both calls, which says it already, the caution is not repeated.
     says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
-        f"  {score_words(result)} ({scale}{limits(result)}){says}",
+        f"  {score} ({scale}{limits(result)}){says}",
         word=title + verdict.word,
         colour=verdict.colour,
     )
@@ -124,19 +126,12 @@ _UNREAL = {
 }
 
 
-def score_words(result: Result) -> str:
-    """The score, or that there is none."""
-    return "no score" if result.score is None else f"score {format_number(result.score.value)}"
-
-
 def limits(result: Result) -> str:
     """Where a pass begins, for example ``threshold at least 50, the default``."""
     threshold, review = result.threshold, result.review_threshold
-    above = (
-        ""
-        if review is None or review.value is None
-        else f", review up to {format_number(review.value)}"
-    )
+    above = ""
+    if review is not None and review.value is not None:
+        above = f", review up to {format_number(review.value)}"
     if threshold is None or threshold.value is None:
         return f"the vendor's own threshold{above}"
     rule = RULES.get(threshold.rule, "the vendor's rule at")
@@ -156,11 +151,7 @@ def warning_words(warning: ResultWarning, *more: str) -> str:
 def cost_words(result: MatchResult | LivenessResult) -> str:
     """Who answered, what it cost, and how long it took."""
     ground = f" ({result.billing.ground})" if result.billing.ground else ""
-    unreal = None if result.environment is None else _UNREAL.get(result.environment)
-    parts = [
-        result.backend,
-        *([unreal] if unreal else []),
-        _CHARGED[result.billing.charged] + ground,
-        f"{result.elapsed_s:.2f} s",
-    ]
-    return ", ".join(parts)
+    parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
+    if result.environment in _UNREAL:
+        parts.insert(0, _UNREAL[result.environment])
+    return ", ".join([result.backend, *parts])

@@ -116,11 +116,10 @@ class App(LazyGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """One of ours, which cannot be replaced, or one by an entry point."""
-        if cmd_name in self.table:
-            return self.load(cmd_name)
-        entry = plugins.load(plugins.COMMANDS, cmd_name, "command")
+        ours = super().get_command(ctx, cmd_name)
+        entry = None if ours else plugins.load(plugins.COMMANDS, cmd_name, "command")
         if entry is None:
-            return None
+            return ours
         loaded, point = entry
         if not isinstance(loaded, click.Command):
             raise ConfigurationError(

@@ -13,7 +13,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
     from rich.progress import Progress
-
-T = TypeVar("T")
 
 
 class Exit(enum.IntEnum):
@@ -305,9 +303,3 @@ class Stopping:
             os._exit(128 + number)
         self.signal = number
         os.write(2, _WAITING)
-
-    def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        for item in items:
-            if self.signal:
-                return
-            yield item

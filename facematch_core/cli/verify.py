@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from collections import Counter
@@ -197,8 +198,9 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         # Before the file is created: what every comparison would refuse leaves nothing behind.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         _warn_of_calibration(verifier, arguments)
+        until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
-            ((*pair.paths, pair.cells["key"]) for pair in stopping.until_stopped(pairs)),
+            ((*pair.paths, pair.cells["key"]) for pair in until_stopped),
             max_workers=arguments["workers"] or WORKERS,
             **call,
         )
