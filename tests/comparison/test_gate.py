@@ -71,6 +71,7 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
     strict = attrs.evolve(DOOR, required_fmr=1e-4, max_fmr=0.3)
     verdict = verdict_of(crowd(mean=60, others=60), strict)
     assert (verdict.outcome, verdict.rates[1].outcome) == (Conclusion.INCONCLUSIVE, Conclusion.FAIL)
+    assert "another might do" in verdict.sentence
 
 
 @pytest.mark.parametrize(("rate", "limit"), [("fmr", "max_fmr"), ("frr", "max_frr")])

@@ -382,6 +382,7 @@ HIDING = {
     "PNG IEND": PNG[:-12] + chunk(b"IEND", CANARY),
     "PNG IDAT behind its pixels": PNG[:-12] + chunk(b"IDAT", CANARY) + PNG[-12:],
     "PNG IDAT with more rows": idat(zlib.compress(zlib.decompress(pixels_of(PNG)) + CANARY, 0)),
+    "PNG IDAT that is no stream": idat(CANARY),
     "PNG IDAT behind its stream": idat(pixels_of(PNG) + CANARY),
     "PNG profile's name": png_with(chunk(b"iCCP", CANARY + b"\0\0" + zlib.compress(RGB))),
     "PNG profile's end": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(RGB) + CANARY)),
