@@ -99,7 +99,7 @@ class ResultPolicy:
 
     backend: Backend
     defaults: Defaults
-    keep_demographics: bool = False
+    keep_demographics: bool
     #: Where every answer must come from; None if that does not matter.
     required: models.Environment | None = None
 

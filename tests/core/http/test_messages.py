@@ -215,7 +215,7 @@ def test_any_excerpt_is_short_and_printable(body, secret):
 
 
 def test_a_multipart_form_is_what_requests_writes(sent):
-    fields = {"threshold": "50", 'o"dd é\n': "line\r\nbreak é", "empty": ""}
+    fields = {"threshold": "50", 'o"dd é\r\n': "line\r\nbreak é", "empty": ""}
     files = [
         part("probe", 's"lfié.jpg', data=b"\x00--\r\n\xff" * 9),
         part('r"é', "b\\é.png", ""),

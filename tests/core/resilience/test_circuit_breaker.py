@@ -122,8 +122,9 @@ def test_an_open_one_refuses_before_anything_is_sent(breaker, clock):
 def test_a_change_is_logged(breaker, caplog):
     with caplog.at_level("WARNING"):
         opened(breaker)
-    (line,) = caplog.messages
-    assert "fake is open now, was closed" in line
+    (record,) = caplog.records
+    assert record.name == "facematch"
+    assert "fake is open now, was closed" in record.message
 
 
 @pytest.mark.parametrize(
