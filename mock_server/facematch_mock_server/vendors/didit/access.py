@@ -21,9 +21,6 @@ from . import framework
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
 #: The rate limit that counts requests of a method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
-#: The claim that says how long the window of a rate limit is, and those of two scopes.
-WINDOW = "rate.window_s"
-WINDOWS = {scope: f"rate.{scope}.window_s" for scope in ("register", "sandbox_session")}
 
 
 @attrs.frozen(kw_only=True)
@@ -95,10 +92,16 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
         return
     key = call.request.header("x-api-key")
     client = client or (f"key {key}" if key else address_of(call.request))
-    windows = {scope: call.claims.get(WINDOWS.get(scope, WINDOW))}
+    windows = {scope: call.claims.get(window_of(scope))}
     refusal = call.world.rates.take(windows, client, now=call.now.timestamp())
     if refusal is not None:
         refuse_rate(call, *refusal)
+
+
+def window_of(scope: str) -> str:
+    """The claim that says how long the window of a rate limit is."""
+    has_own = scope in ("register", "sandbox_session")
+    return f"rate.{scope}.window_s" if has_own else "rate.window_s"
 
 
 def address_of(head: Request) -> str:
@@ -119,7 +122,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
             *(("X-RateLimit-Limit", limit), ("X-RateLimit-Remaining", "0")),
             *(("X-RateLimit-Reset", reset), *headers),
         )
-    call.claims.cite(f"rate.{scope}.limit", WINDOWS.get(scope, WINDOW))
+    call.claims.cite(f"rate.{scope}.limit", window_of(scope))
     words = {"limit": window.limit, "wait": window.retry_after}
     call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 

@@ -12,7 +12,7 @@ from facematch_mock_server.world.services import FIRST_KEYS, Window
 from facematch_mock_server.world.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, hosted, pictures, sessions, webhooks
-from .access import HOSTS, WINDOW, WINDOWS, DiditCall, claim_of_403, refuse_rate
+from .access import HOSTS, DiditCall, claim_of_403, refuse_rate, window_of
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
@@ -117,7 +117,7 @@ class Didit(base.Routed):
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
                 scope = "get" if method == "GET" else "write"
-            wait = claims.get(WINDOWS.get(scope, WINDOW))
+            wait = claims.get(window_of(scope))
             limit = claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
             refuse_rate(call, scope, Window(limit, reset, wait))
