@@ -5,7 +5,6 @@ import json
 import threading
 from decimal import Decimal
 
-import httpx
 import pytest
 import requests
 from kit.mock_didit import post_match
@@ -19,8 +18,6 @@ from facematch_mock_server import (
 from facematch_mock_server.http.server import THREAD
 
 P1 = card_sheet()["p1"].data
-MATCH = "/v3/face-match/"
-FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
 
 
 def post(mock, *, key=None, **fields):
@@ -32,46 +29,6 @@ def post(mock, *, key=None, **fields):
 def mock():
     with MockServer(seed=2) as running:
         yield running
-
-
-# Other people's clients
-
-
-def by_requests(mock, fields):
-    return post(mock, **fields)
-
-
-def in_chunks(mock, fields):
-    built = httpx.Client().build_request("POST", mock.url, files=FILES, data=fields)
-    headers = {"x-api-key": mock.live_key, "Content-Type": built.headers["Content-Type"]}
-    body = built.read()
-    pieces = (body[at : at + 999] for at in range(0, len(body), 999))
-    return httpx.post(mock.url + MATCH, headers=headers, content=pieces)
-
-
-CLIENTS = (by_requests, in_chunks)
-
-
-@pytest.mark.parametrize("client", CLIENTS)
-def test_every_client_gets_the_documented_answer(mock, client):
-    fields = {
-        "face_match_score_decline_threshold": "41.5",
-        "vendor_data": "emp-0042 ü",
-        "metadata": json.dumps({"gate": "nörd"}),
-    }
-    answer = client(mock, fields)
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/json"
-    body = answer.json()
-    assert body["face_match"]["status"] == "Approved"
-    assert body["face_match"]["warnings"] == []
-    assert (body["vendor_data"], body["metadata"]) == ("emp-0042 ü", {"gate": "nörd"})
-    (entry,) = mock.control.journal()
-    assert entry.fields["face_match_score_decline_threshold"] == "41.5"
-    assert [(file.field, file.name, file.size) for file in entry.files] == [
-        ("user_image", "a.png", len(P1)),
-        ("ref_image", "b.png", len(P1)),
-    ]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "mock.lan"])

@@ -39,16 +39,6 @@ def test_a_review_is_answered_where_the_edition_can_say_so_and_else_the_score_de
     assert engine.handle(match_request(P1, P1)).json()["face_match"]["status"] == "In Review"
 
 
-def test_limits_are_changed_together_or_not_at_all(steer):
-    before = steer.limits()
-    for wrong in ({"write": 1, "get": -1}, {"get": 1, "push": 1}):
-        with pytest.raises(ValueError, match="limit"):
-            steer.set_limits(wrong)
-        assert steer.limits() == before
-    steer.set_limits({"get": None, "write": 2})
-    assert steer.limits() == {**before, "write": 2, "get": None}
-
-
 def test_a_key_lasts_until_it_expires_or_is_revoked(engine, steer):
     key = steer.add_key("live", expires=didit.START.date())
     assert engine.handle(match_request(key=key)).status == 200
