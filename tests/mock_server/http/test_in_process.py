@@ -8,6 +8,7 @@ import requests
 import responses
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit import front as prepared
 from kit.front import MockAdapter
 from kit.mock_ways import by_requests, on_the_wire
 
@@ -97,7 +98,33 @@ def test_what_requests_adds_is_what_it_sends(ways):
         assert seen[0] == seen[1]
 
 
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://Vendor.Example:80/", "vendor.example"),
+        ("https://vendor.example:443/", "vendor.example"),
+        ("https://user:pass@vendor.example:8443/", "vendor.example:8443"),
+        ("http://[::1]:99/", "[::1]:99"),
+    ],
+)
+def test_the_host_is_without_the_usual_port_and_credentials(url, host):
+    outgoing = requests.Request("GET", url).prepare()
+    assert prepared.read_request(outgoing).header("host") == host
+
+
 # Beyond what they share with the server
+
+
+def test_a_mounted_session_opens_no_socket_for_the_vendors_address(engine, monkeypatch):
+    monkeypatch.setattr("socket.socket", None)
+    with requests.Session() as session:
+        session.mount(URL, MockAdapter(engine))
+        answer = session.post(f"{URL}/v3/face-match/", files={"user_image": b"x"})
+    assert (answer.status_code, answer.reason, answer.url) == (200, "OK", f"{URL}/v3/face-match/")
+    assert answer.json()["target"] == "/v3/face-match/"
+    assert answer.headers["X-Twice"] == "a, b"
+    assert engine.handled[0].header("host") == "verification.didit.me"
+    assert engine.handled[0].peer == "127.0.0.1"
 
 
 # A vendor's own address
