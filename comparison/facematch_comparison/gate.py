@@ -30,8 +30,8 @@ from .model import (
     System,
     as_json,
 )
-from .numbers import lower_percent, setting, upper_percent
-from .requirements import JudgedAt, Requirements
+from .numbers import lower_percent, percent, setting, upper_percent
+from .requirements import SHARE, JudgedAt, Requirements
 from .stats import bounds
 from .stats.groups import FEW_PEOPLE
 
@@ -75,7 +75,9 @@ class RateVerdict:
 class SystemVerdict:
     """What the comparison shows of one system at the threshold that is judged, if there is one.
 
-    `groups` are the rates that have a limit by group.
+    `groups` are the rates that have a limit by group. `plan` is the command line of the plan that
+    says how many pairs show the limits of all people; None where more pairs are not what is
+    missing, and for transactions, of which there is no plan.
     """
 
     system: str
@@ -84,6 +86,7 @@ class SystemVerdict:
     chosen_on: str | None
     rates: tuple[RateVerdict, ...]
     groups: tuple[RateVerdict, ...]
+    plan: str | None
     sentence: str
 
 
@@ -143,7 +146,8 @@ def judge(
                 "never judged as one. Name the one that you would use, such as "
                 f"{argument('systems', [system.name])}."
             )
-    verdicts = [_judge(system, requirements) for system in judged]
+    is_split = evaluation.study.calibration is not None
+    verdicts = [_judge(system, requirements, is_split=is_split) for system in judged]
     outcomes = {verdict.outcome for verdict in verdicts}
     outcome = Conclusion.FAIL if Conclusion.FAIL in outcomes else Conclusion.INCONCLUSIVE
     outcome = Conclusion.PASS if outcomes == {Conclusion.PASS} else outcome
@@ -179,7 +183,7 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
             )
 
 
-def _judge(system: System, requirements: Requirements) -> SystemVerdict:
+def _judge(system: System, requirements: Requirements, *, is_split: bool) -> SystemVerdict:
     attempts = 1
     if requirements.counts == "transactions" and (best := system.transactions):
         attempts = best.attempts
@@ -210,6 +214,10 @@ def _judge(system: System, requirements: Requirements) -> SystemVerdict:
         outcome = Conclusion.PASS
     else:
         outcome = Conclusion.INCONCLUSIVE
+    plan = None
+    # More pairs do not help where scores run the wrong way.
+    if outcome is Conclusion.INCONCLUSIVE and (rates or system.pairs_needed is not None):
+        plan = _plan_words(rates, requirements, is_split=is_split)
     verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
@@ -217,14 +225,14 @@ def _judge(system: System, requirements: Requirements) -> SystemVerdict:
         chosen_on=None if at is None else at.chosen_on,
         rates=tuple(rates),
         groups=tuple(groups),
+        plan=plan,
         sentence="",
     )
     seen = system.why_not or "It was asked without a known threshold: there is none to judge."
     if outcome is Conclusion.FAIL:
         seen = "No threshold keeps both its FMR and its FRR within the limits."
     seen = f"{system.name}: {seen}" if at is None else _seen_words(verdict, attempts, requirements)
-    # More pairs do not help where scores run the wrong way.
-    met = _met_words(verdict, requirements, lacks_pairs=system.pairs_needed is not None)
+    met = _met_words(verdict)
     return attrs.evolve(verdict, sentence=f"{seen} {requirements.title}: {met}")
 
 
@@ -324,21 +332,43 @@ def _rate_words(rate: RateVerdict) -> str:
     return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
 
 
-def _met_words(verdict: SystemVerdict, requirements: Requirements, *, lacks_pairs: bool) -> str:
+def _met_words(verdict: SystemVerdict) -> str:
     if verdict.outcome is Conclusion.PASS:
         return "met."
     if verdict.outcome is Conclusion.FAIL:
         of_group = any(rate.outcome is Conclusion.FAIL for rate in verdict.groups)
         is_only = of_group or verdict.chosen_on == "default"
         return "not met." if is_only else "not met; no other threshold would do."
-    outcomes = {rate.outcome for rate in verdict.rates}
-    if Conclusion.FAIL in outcomes:
+    if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
         return "not met at this threshold; another might do."
-    words = "this cannot be shown with these data."
-    is_open = Conclusion.INCONCLUSIVE in outcomes or (not outcomes and lacks_pairs)
-    # A plan is one of attempts, and knows no groups.
-    if requirements.counts != "attempts" or not is_open:
-        return words
-    limits = f"--fmr {requirements.max_fmr} --frr {requirements.max_frr}"
-    plan = f"facematch compare plan {limits} --confidence {requirements.confidence}"
-    return f"{words} `{plan}` says how many pairs it takes."
+    words = "this cannot be shown with these data"
+    for rate in _beyond(verdict.rates):
+        seen = percent(rate.rate.value or 0.0)
+        words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
+    return f"{words}."
+
+
+def _beyond(rates: Sequence[RateVerdict]) -> list[RateVerdict]:
+    """The open rates that were seen beyond their limits, where more pairs do not help."""
+    return [
+        rate
+        for rate in rates
+        if rate.outcome is Conclusion.INCONCLUSIVE and (rate.rate.value or 0.0) > rate.limit
+    ]
+
+
+def _plan_words(
+    rates: Sequence[RateVerdict], requirements: Requirements, *, is_split: bool
+) -> str | None:
+    """The plan of attempts that shows the limits of all people; None where it would not help."""
+    outcomes = {rate.outcome for rate in rates}
+    is_open = Conclusion.INCONCLUSIVE in outcomes or not outcomes
+    is_beyond = Conclusion.FAIL in outcomes or _beyond(rates)
+    if requirements.counts != "attempts" or not is_open or is_beyond:
+        return None
+    fmr = requirements.max_fmr
+    if requirements.at is JudgedAt.REQUIRED_FMR:
+        # A plan chooses its threshold for a fifth of the FMR that it is to show.
+        fmr = min(fmr, SHARE * requirements.required_fmr)
+    words = f"facematch compare plan --fmr {fmr:g} --frr {requirements.max_frr:g}"
+    return f"{words} --confidence {requirements.confidence:g}{' --split' * is_split}"

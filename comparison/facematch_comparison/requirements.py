@@ -27,7 +27,7 @@ _FOLDER: Final = Path(__file__).parent / "requirements"
 #: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
 #: limit lies beyond it as often as not; at a fifth of it, half as many pairs again as the floor are
 #: enough on average.
-_SHARE: Final = 5
+SHARE: Final = 5
 
 #: Limits by group: of a rate of each, or of its ratio to that of all groups together.
 _BY_GROUP: Final = {
@@ -158,7 +158,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
         if type(value) not in types or not fits(value):
             shown = str(value)[:40] if type(value) in (int, float) else describe(value)
             raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
-    table.setdefault("required_fmr", table["max_fmr"] / _SHARE)
+    table.setdefault("required_fmr", table["max_fmr"] / SHARE)
     if table["required_fmr"] > table["max_fmr"]:
         raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
     return Requirements(name=path.stem, **table)

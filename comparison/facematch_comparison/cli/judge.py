@@ -409,6 +409,9 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     else:
         for judged in verdict.systems:
             say(f"{judged.outcome.upper()}  {judged.sentence}")
+            if judged.plan is not None:
+                say("to see how many pairs it takes:", err=True)
+                click.echo(f"  {judged.plan}", err=True)
         if len(verdict.systems) > 1:
             more = ": all must pass; name the one that you want with --system"
             more = "" if verdict.outcome is Conclusion.PASS else more

@@ -168,7 +168,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
                 of_study = ["--study", name] if len(database.studies()) > 1 else []
                 words = ["facematch", "compare", "report", "--store", store, *of_study]
                 say("to judge the answers:")
-                click.echo(f"  {typed(words)}")
+                click.echo(clean(f"  {typed(words)}"))
         if stopping.signal:
             return 128 + stopping.signal
     # The highest of what ended systems early, and of what is not known.
@@ -262,7 +262,8 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     if lost:
         may = "may have been " if unresolved else ""
         say(f"{quantity(lost, 'pair')} {may}charged without an answer:")
-        click.echo(clean(f"  facematch compare unresolved --store {store}"))
+        words = ["facematch", "compare", "unresolved", "--store", store]
+        click.echo(clean(f"  {typed(words)}"))
     calls = sum(row["left"] for row in systems)
     if calls:
         say(f"{quantity(calls, 'call')} left: the same command goes on from here")
@@ -495,6 +496,9 @@ def _show_charges(
     print_table(header, rows)
     count = sum(charge.state == "unresolved" for charge in charges)
     if count:
-        say(f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then")
-        resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
-        click.echo(clean(f"  facematch compare unresolved {resolve}"))
+        say(
+            f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then, for "
+            "one that is on it (else --not-charged)"
+        )
+        words = ["facematch", "compare", "unresolved", "--store", store, "--resolve", "CALL"]
+        click.echo(clean(f"  {typed([*words, '--charged'])}"))

@@ -53,10 +53,12 @@ def read_study(
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
-        line = typed(["facematch", "compare", "draw", str(source), "--out", "pairs.csv"])
+        # No name that a list of pairs is likely to have by now.
+        name = f"{source.resolve().name}-pairs.csv"
+        line = typed(["facematch", "compare", "draw", str(source), "--out", name])
         raise InvalidRequest(
             f"{source} is a folder and no file of pairs: draw pairs of its people, then use "
-            f"pairs.csv:\n  {line}"
+            f"{name}:\n  {line}"
         )
     kind = source.suffix.lower()
     if pictures is not None and kind != ".txt":

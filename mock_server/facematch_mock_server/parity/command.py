@@ -56,8 +56,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     facematch parity shop --same me.jpg me-again.jpg --other friend.jpg
 
     It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
-    where there is one, is started, read and deleted, and nobody goes through it. After an end of
-    any kind the record is written; it holds no picture, key, id or name. Exit code 1: something
+    where there is one, is started, read and deleted, and nobody goes through it. After any end
+    but a kill the record is written; it holds no picture, key, id or name. Exit code 1: something
     differs; 3: of a call nothing was seen.
     """
     planned: Any = Target(profile=profile, config=config).plan()
@@ -109,35 +109,58 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         try:
             run_steps(caller, calls, steps, files, budget)
         finally:
-            with suppress(VendorError):
-                run_steps(caller, calls, ends, files, budget)
-            remaining = end_sessions(caller, ends, calls) if ends else []
-            unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+            remaining: list[str] = []
+            try:
+                with suppress(VendorError):
+                    run_steps(caller, calls, ends, files, budget)
+            finally:
+                try:
+                    remaining = end_sessions(caller, every, calls) if ends else []
+                finally:
+                    unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+                    where = {call["result"]["environment"] for call in calls.values() if call}
+                    document |= {
+                        "rehearsal": Environment.MOCK in {*where, document["environment"]},
+                        "charges": charges,
+                        # Not compared so far: what was paid for is written before that.
+                        "differences": None,
+                        "nothing_seen": unseen,
+                        "claims": [],
+                        "calls": {step.name: describe(calls.get(step.name)) for step in every},
+                    }
+                    _keep_record(out, document, calls, caller, pictures)
             twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
             ours = ask_mock(twin, mock.of(name).control, every, calls, files)
             twin.backend.close()
             answers = [reply for call in ours.values() for reply in call["seen"]]
             cited = sorted({claim for reply in answers for claim in reply["claims"]})
-            where = {call["result"]["environment"] for call in calls.values() if call}
             document |= {
-                "rehearsal": Environment.MOCK in {*where, document["environment"]},
-                "charges": charges,
                 "differences": compare(calls, ours),
-                "nothing_seen": unseen,
                 "claims": [each for each in cited if each.startswith(f"{name}.")],
-                "calls": {step.name: describe(calls.get(step.name)) for step in every},
             }
-            if calls:
-                if is_private(document, caller.secrets, pictures):
-                    raise ConfigurationError(
-                        "The record would hold a key, an id or a piece of a picture, so it was "
-                        "not written: report this."
-                    )
-                write_json(out, document)
+            _keep_record(out, document, calls, caller, pictures)
             _show_end(document, values, remaining)
             say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
     say(f"The record is {out}: read it before you give it away.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
+
+
+def _keep_record(
+    out: Path,
+    document: dict[str, Any],
+    calls: dict[str, Any],
+    caller: Caller,
+    pictures: Sequence[Image],
+) -> None:
+    """Write the record of the calls, if there are any; not with what it must not hold."""
+    if not calls:
+        return
+    if is_private(document, caller.secrets, pictures):
+        raise ConfigurationError(
+            "The record would hold a key, an id or a piece of a picture, so it was not written: "
+            "report this."
+        )
+    write_json(out, document)
 
 
 def _find_public_words(name: str) -> frozenset[str]:

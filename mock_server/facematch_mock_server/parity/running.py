@@ -96,6 +96,8 @@ class Caller:
         # The wait before each request: as long as the vendor says; a mock needs none.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
+        #: The sessions that were started, by the call that did.
+        self.started: dict[str, fm.SessionRecord] = {}
         self._send, self._sign = backend.client.send, backend.sign
         backend.client.send, vars(backend)["sign"] = self._overhear, self._change_and_sign
 
@@ -116,7 +118,8 @@ class Caller:
         started = calls[step.of] if step.of else None
         ask = self._ask_for_session if step.asks else self._ask_for_verdict
         request: Any = attrs.evolve(ask(step, started, files), on_sent=begin)
-        before, session, outcome = self._read_balance(), {}, None
+        before, session = self._read_balance(), dict[str, fm.SessionRecord]()
+        outcome: Any = None
         try:
             outcome = getattr(self.backend, way_of(request).method)(request)
         except VendorError as error:
@@ -130,18 +133,20 @@ class Caller:
             if (is_over and is_free) or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
+        if isinstance(outcome, SessionReading) and step.asks is StartRequest:
+            # Before anything else is asked, which may be stopped: it has to be deleted.
+            of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
+            session = {"session": attrs.evolve(request.record, **of_vendor)}
+            self.started[step.name] = session["session"]
+            self.secrets[fm.Secret(outcome.session_id)] = None
         is_cut_off, after = self._is_cut_off, self._read_balance()
         price = None if None in (before, after) else round(float(before - after), 4)
         pictures = {place: getattr(request, place, None) for place in ("probe", "reference")}
         result = {**reduce_outcome(outcome, pictures), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
-        if isinstance(outcome, SessionReading) and step.asks is StartRequest:
-            of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
-            session = {"session": attrs.evolve(request.record, **of_vendor)}
-            self.secrets[fm.Secret(outcome.session_id)] = None
-            if started:
-                is_same = outcome.session_id == started["session"].session_id
-                result["again"] = "the same" if is_same else "another"
+        if session and started:
+            is_same = outcome.session_id == started["session"].session_id
+            result["again"] = "the same" if is_same else "another"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         last = [502, *self._statuses()][-1]
@@ -298,17 +303,25 @@ def run_steps(
 
 def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:
     """Delete what no call has deleted; the starts of which a session may be left."""
-    started = {name: call["session"].session_id for name, call in calls.items()
-        if call and "session" in call}  # fmt: skip
-    over = {started[step.of] for step in steps if step.asks is DeleteRequest
-        and "state" in (calls.get(step.name) or {"result": ()})["result"]}  # fmt: skip
-    for name, session_id in started.items():
-        if session_id not in over:
-            step = Step(name, "", asks=DeleteRequest, of=name)
+    over, lost = set(), list[str]()
+    for step in steps:
+        call = calls.get(step.name)
+        is_over = step.asks is DeleteRequest and call and "state" in call["result"]
+        if is_over and step.of in caller.started:
+            over.add(caller.started[step.of].session_id)
+        is_open = step.name in calls and (call is None or call["lost"] not in ("", "429"))
+        # A limit starts nothing; after any other end that nobody saw, a session may be there.
+        if step.asks is StartRequest and step.name not in caller.started and is_open:
+            lost.append(step.name)
+    for name, record in caller.started.items():
+        if record.session_id not in over:
+            step, of = Step(name, "", asks=DeleteRequest, of=name), {"session": record}
             with contextlib.suppress(VendorError):
-                result = caller.make(step, {}, calls=calls, level=None)["result"]
-                over |= {session_id} if "state" in result else set()
-    return [name for name, session_id in started.items() if session_id not in over]
+                start = {name: of | {"accepted": True}}
+                result = caller.make(step, {}, calls=calls | start, level=None)["result"]
+                over |= {record.session_id} if "state" in result else set()
+    started = caller.started.items()
+    return [*lost, *(name for name, record in started if record.session_id not in over)]
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:

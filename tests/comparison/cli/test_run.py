@@ -171,7 +171,7 @@ def test_of_a_folder_pairs_are_drawn_first(run, pairs, scripted):
     answer = run("compare", "run", "pictures", "--backend", "fake", "--yes")
     assert (answer.exit_code, answer.stdout, scripted.calls) == (2, "", [])
     line = answer.stderr.splitlines()[-1].strip()
-    assert line == "facematch compare draw pictures --out pairs.csv"
+    assert line == "facematch compare draw pictures --out pictures-pairs.csv"
 
 
 def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures

@@ -625,3 +625,33 @@ def test_a_vendor_is_asked_no_faster_than_it_publishes():
         assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 2.0
     with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
         assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 0
+
+
+@pytest.mark.parametrize("name", ["azure", pytest.param("didit", marks=SLOW)])
+@pytest.mark.parametrize("place", ["_read_balance", "make"])
+def test_ctrl_c_around_a_session_leaves_a_record_and_no_session(rehearse, monkeypatch, name, place):
+    vendor, whole = rehearse(name), getattr(Caller, place)
+    stops = []
+
+    def stop(caller, *words, **how):
+        # Once a session is there: while its cost is looked up, or at its deletion.
+        if caller.started and not stops:
+            stops.append(place)
+            raise KeyboardInterrupt
+        return whole(caller, *words, **how)
+
+    monkeypatch.setattr(Caller, place, stop)
+    result = vendor.run("--yes")
+    assert (result.answer.exit_code, stops) == (130, [place])
+    assert result.document["kind"] == "facematch-parity"
+    assert vendor.control.sessions.open() == ()
+
+
+def test_a_session_whose_start_was_not_answered_is_named(rehearse):
+    vendor = rehearse("azure")
+    path = "/face/v1.2/detectLiveness-sessions"
+    lost = Fault(stage="after_upload", kind="truncate", executed=True, path=path)
+    vendor.control.add_fault(lost)
+    answer = vendor.run("--yes", code=3).answer
+    assert len(vendor.control.sessions.open()) == 1
+    assert "may be left" in answer.output
