@@ -1,6 +1,7 @@
 """TAB in real shells: the line that `facematch -h` prints, and what each shell offers after it."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -44,11 +45,13 @@ def offered(request, tmp_path):
     shell = request.param
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    program = tmp_path / "bin" / "facematch"
-    program.parent.mkdir()
-    program.write_text(
-        f"#!{sys.executable}\\nfrom facematch_core.cli import main\\nmain()\\n".replace("\\n", "\n")
-    )
+    program, code = tmp_path / "bin" / "facematch", tmp_path / "code" / "facematch"
+    for file in (program, code):
+        file.parent.mkdir()
+    code.write_text("from facematch_core.cli import main\nmain()\n")
+    # The first line of a script cannot name a Python in a folder with a blank.
+    words = shlex.join([sys.executable, str(code)])
+    program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
     program.chmod(0o755)
     (tmp_path / "facematch.toml").write_text('[profiles.desk]\nbackend = "local"\n')
     environment = {
