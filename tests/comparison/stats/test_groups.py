@@ -145,6 +145,15 @@ def test_a_difference_with_its_numbers():
     assert difference.is_real
     assert difference.p_value < 0.001
     assert "50 of 500" in difference.sentence
+    assert "falsely rejected" in difference.sentence
+
+
+def test_a_difference_of_strangers_is_told_as_one():
+    answers = system_answers([90] * 80, [60] * 30 + [10] * 370 + [10] * 400)
+    table = grouped(answers, ("x", "y"), [0, 1] * 40 + [0] * 400 + [1] * 400)
+    (difference,) = differences(table)
+    assert (difference.rate, difference.worst, difference.best) == ("fmr", "x", "y")
+    assert "falsely matched" in difference.sentence
 
 
 def test_what_may_be_chance_is_no_difference():

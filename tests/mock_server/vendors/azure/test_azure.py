@@ -6,7 +6,11 @@ The client is azure-ai-vision-face, as it comes.
 import attrs
 import pytest
 from azure.ai.vision.face import FaceClient
-from azure.ai.vision.face.models import FaceAttributeTypeDetection03
+from azure.ai.vision.face.models import (
+    ExposureLevel,
+    FaceAttributeTypeDetection01,
+    FaceAttributeTypeDetection03,
+)
 from azure.core.credentials import AccessToken, AzureKeyCredential
 from azure.core.exceptions import (
     ClientAuthenticationError,
@@ -229,10 +233,10 @@ def open_face_client(mock, at_end):
     return open_client
 
 
-def faces_of(client, card, **more):
+def faces_of(client, card, *, detection_model="detection_03", **more):
     return client.detect(
         CARDS[card].data,
-        detection_model="detection_03",
+        detection_model=detection_model,
         recognition_model="recognition_04",
         return_face_id=True,
         **more,
@@ -269,6 +273,13 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_cli
     assert face.face_attributes.mask.type == "noMask"
     assert face.face_attributes.head_pose.yaw == 0
     assert face.face_attributes.blur is None
+    (face,) = faces_of(
+        open_face_client(),
+        "p1",
+        detection_model="detection_01",
+        return_face_attributes=[FaceAttributeTypeDetection01.EXPOSURE],
+    )
+    assert face.face_attributes.exposure.exposure_level == ExposureLevel.GOOD_EXPOSURE
 
 
 def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):
