@@ -115,10 +115,10 @@ class Caller:
         self._is_cut_off = False
         if step.is_list:
             return self._find_kept(calls)
-        started = calls[step.of] if step.of else None
+        started = self.started.get(step.of)
         ask = self._ask_for_session if step.asks else self._ask_for_verdict
         request: Any = attrs.evolve(ask(step, started, files), on_sent=begin)
-        before, session = self._read_balance(), dict[str, fm.SessionRecord]()
+        before = self._read_balance()
         outcome: Any = None
         try:
             outcome = getattr(self.backend, way_of(request).method)(request)
@@ -133,26 +133,26 @@ class Caller:
             if (is_over and is_free) or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
-        if isinstance(outcome, SessionReading) and step.asks is StartRequest:
+        is_start = isinstance(outcome, SessionReading) and step.asks is StartRequest
+        if is_start:
             # Before anything else is asked, which may be stopped: it has to be deleted.
             of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
-            session = {"session": attrs.evolve(request.record, **of_vendor)}
-            self.started[step.name] = session["session"]
+            self.started[step.name] = attrs.evolve(request.record, **of_vendor)
             self.secrets[fm.Secret(outcome.session_id)] = None
         is_cut_off, after = self._is_cut_off, self._read_balance()
         price = None if None in (before, after) else round(float(before - after), 4)
         pictures = {place: getattr(request, place, None) for place in ("probe", "reference")}
         result = {**reduce_outcome(outcome, pictures), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
-        if session and started:
-            is_same = outcome.session_id == started["session"].session_id
+        if is_start and started:
+            is_same = outcome.session_id == started.session_id
             result["again"] = "the same" if is_same else "another"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         last = [502, *self._statuses()][-1]
         is_refused = isinstance(outcome, fm.AuthenticationFailed)
         is_accepted = not step.signed and last < 500 and last != 429 and not is_refused
-        about = {"level": level, "accepted": is_accepted, **session}
+        about = {"level": level, "accepted": is_accepted}
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         # What a gateway or a limit answers, shows nothing of the vendor.
         is_limited = last in _PUT_OFF or isinstance(outcome, fm.RateLimited)
@@ -182,17 +182,14 @@ class Caller:
 
     def _ask_for_session(self, step: Step, started: Any, _: Any) -> Request:
         """About the session that a start made; or a start, of it or of one of its own."""
-        if started:
-            record = started["session"]
-        else:
-            record = fm.SessionRecord(
-                backend=self.backend.name,
-                subject_ref="parity",
-                purpose="parity",
-                expects=(fm.Operation.LIVENESS,),
-                liveness_threshold=80.0,
-                planned_at=dt.datetime.now(dt.UTC),
-            )
+        record = started or fm.SessionRecord(
+            backend=self.backend.name,
+            subject_ref="parity",
+            purpose="parity",
+            expects=(fm.Operation.LIVENESS,),
+            liveness_threshold=80.0,
+            planned_at=dt.datetime.now(dt.UTC),
+        )
         if step.is_unknown:
             record = attrs.evolve(record, session_id=str(uuid.uuid4()))
         elif step.asks is StartRequest:
@@ -268,7 +265,7 @@ def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str,
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
     """Why a call cannot be made, by what others showed; empty if it can, or may be."""
-    if step.of in calls and "session" not in (calls[step.of] or {}):
+    if step.of in calls and "state" not in (calls[step.of] or {"result": ()})["result"]:
         return "no session was started"
     if step.beyond is not None and step.scored_by in calls:
         score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
@@ -315,10 +312,9 @@ def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]
             lost.append(step.name)
     for name, record in caller.started.items():
         if record.session_id not in over:
-            step, of = Step(name, "", asks=DeleteRequest, of=name), {"session": record}
+            step = Step(name, "", asks=DeleteRequest, of=name)
             with contextlib.suppress(VendorError):
-                start = {name: of | {"accepted": True}}
-                result = caller.make(step, {}, calls=calls | start, level=None)["result"]
+                result = caller.make(step, {}, calls=calls, level=None)["result"]
                 over |= {record.session_id} if "state" in result else set()
     started = caller.started.items()
     return [*lost, *(name for name, record in started if record.session_id not in over)]
@@ -336,7 +332,7 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
         kind = "biometric" if results["session"].get("error") == "RequestRejected" else "kyc"
         control.sessions.workflow(getattr(caller.backend, need), kind=kind)
     for step in [step for step in steps if step.name in results]:
-        if step.of and "session" not in ours.get(step.of, {}):
+        if step.of and step.of not in caller.started:
             continue
         result = results[step.name]
         control.clear_outcomes()
