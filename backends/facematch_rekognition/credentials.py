@@ -6,6 +6,7 @@ DEBUG, so they are silent while it works here.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -35,7 +36,7 @@ class Chain:
         self, profile: str | None, region: str | None, keys: Sequence[Secret | None] = ()
     ) -> None:
         try:
-            import botocore.session
+            import botocore.session  # noqa: F401 - a missing one is said now
         except ModuleNotFoundError:
             raise ConfigurationError(
                 'The backend rekognition needs botocore: pip install -e ".[rekognition]" in the '
@@ -44,16 +45,20 @@ class Chain:
         # It asks files, programs and services, whose time-outs are its own. One look at a time is
         # enough, and whose call has no time left does not wait for it.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
-        with muted("botocore"):
-            self._session = botocore.session.Session(profile=profile)
-        if keys:
-            self._session.set_credentials(*(key.reveal() if key else None for key in keys))
+        self._profile, self._keys = profile, keys
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
                 "The backend rekognition needs a region such as eu-west-1: set region or "
                 "AWS_REGION."
             )
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        """botocore's own; to make one takes longer than a call, and whoever has keys needs none."""
+        import botocore.session
+
+        return botocore.session.Session(profile=self._profile)
 
     def freeze(self, deadline: Deadline) -> Any:
         """botocore's ``ReadOnlyCredentials`` of one call; where there are none, nothing is sent."""
@@ -67,10 +72,17 @@ class Chain:
             ) from None
 
     def _look_up(self) -> Any:
-        credentials = self._ask(self._session.get_credentials)
+        credentials = self._ask(self._find)
         if credentials is None:
             raise ConfigurationError(_MISSING)
         return self._ask(credentials.get_frozen_credentials)
+
+    def _find(self) -> Any:
+        if not self._keys:
+            return self._session.get_credentials()
+        from botocore.credentials import Credentials
+
+        return Credentials(*(key.reveal() if key else None for key in self._keys))
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
         """What botocore answers; of its errors the kind alone, for they may quote anything."""

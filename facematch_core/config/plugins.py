@@ -7,6 +7,8 @@ receive keys and faces. A name that two strangers claim belongs to neither.
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from importlib import metadata
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Final
@@ -133,9 +135,26 @@ def verifier_arguments() -> frozenset[str]:
 def installed(group: str) -> dict[str, list[EntryPoint]]:
     """The entry points of a group at this moment, by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
-    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
+    for point in _read_points(group, _folders()):
         points_by_name.setdefault(point.name, []).append(point)
     return points_by_name
+
+
+def _folders() -> tuple[tuple[str, int], ...]:
+    """Where packages are installed, and when one was last added or removed there."""
+    changed = []
+    for folder in sys.path:
+        try:
+            changed.append((folder, os.stat(folder or ".").st_mtime_ns))  # noqa: PTH116 - any entry
+        except (OSError, ValueError):
+            changed.append((folder, 0))
+    return tuple(changed)
+
+
+# It opens a file of each distribution there is, and a service may open a verifier for every call.
+@functools.lru_cache(maxsize=16)
+def _read_points(group: str, _folders: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    return tuple(sorted(metadata.entry_points(group=group), key=lambda point: point.name))
 
 
 def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
@@ -194,8 +213,14 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 def distribution(point: EntryPoint) -> str:
     """Name of the distribution that declares an entry point."""
     # An interrupted installation leaves metadata without a name.
-    name = (point.dist and point.dist.name) or "an unnamed distribution"
+    name = (point.dist and _read_name(point.dist)) or "an unnamed distribution"
     return name.lower().replace("_", "-")
+
+
+# It parses the whole of the metadata.
+@functools.lru_cache(maxsize=256)
+def _read_name(distribution: metadata.Distribution) -> str | None:
+    return distribution.name
 
 
 def version(point: EntryPoint) -> str:
