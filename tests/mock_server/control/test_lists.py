@@ -9,6 +9,7 @@ from kit.mock_didit_webhooks import HOOK, carried
 from kit.mock_worlds import control_of
 
 from facematch_mock_server import make_card
+from facematch_mock_server.base.state import Collection
 from facematch_mock_server.world.services import MAX_CHARGES
 
 
@@ -177,12 +178,21 @@ def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
     assert "is not a valid" not in str(refused.value)
 
 
+def test_a_list_keeps_16_mib_of_what_clients_sent():
+    records = Collection(weigh=lambda mib: mib * 2**20)
+    for mib in (9, 7):
+        records.put(f"{mib}", mib)
+    assert records.all() == (9, 7)
+    records.put("1", 1)
+    assert records.all() == (7, 1)
+
+
 def test_of_long_metadata_the_newest_are_kept(listing, monkeypatch):
     """Whatever is sent with calls takes so much of an account's memory, and no more."""
-    monkeypatch.setattr("facematch_mock_server.base.state.MAX_TEXTS", 500_000)
+    monkeypatch.setattr("facematch_mock_server.base.state.MAX_TEXTS", 150_000)
     metadata = json.dumps({"long": "x" * 49_000})
-    for _ in range(12):
+    for _ in range(4):
         assert listing.engine.handle(match_request(metadata=metadata)).status == 200
     sessions = listing.control.sessions.all()
-    assert 7 < len(sessions) < 500_000 / 49_000
-    assert sessions[-1].number == 15
+    assert 0 < len(sessions) < 150_000 / 49_000
+    assert sessions[-1].number == 7
