@@ -120,9 +120,6 @@ ROWS = (
     check("R32", "WhatIsFoundIsFree", "What is found is billed like the look.",
         reconcile=changed_result(
             lambda result: evolve(result, billing=fm.Billing(fm.Charged.NO)))),
-    check("R32", "NamesTheReport", "What is found has the id of the report, not of the check.",
-        reconcile=changed_result(
-            lambda result: evolve(result, ids=evolve(result.ids, vendor="report-1")))),
     check("R32", "AFaultIsTheEnd", "A look that its vendor refuses says that nobody can know.",
         reconcile=unless(fm.Reconciled.CANNOT_KNOW, fm.VendorError)),
     check("R32", "WaitsForWhatIsGone", "What its vendor does not know is not there yet, for ever.",

@@ -44,7 +44,6 @@ from mutants.reference import (
     LIMITS,
     PASS,
     PLACES,
-    HttpReference,
     JobReference,
     JobSimulator,
     ReferenceBackend,
@@ -75,8 +74,6 @@ UNRULED = {
         default_liveness_threshold=None,
     )
 }
-#: Opened at its own host, so that only the pattern beside it is wrong.
-HOSTS = HttpReference.allowed_hosts
 #: A mutant of the reference whose vendor answers later.
 job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 
@@ -173,8 +170,6 @@ ROWS = (
             lambda: ok(call))),
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
         score=lambda me, ok, call, score: faults.nan(ok(call, score))),
-    row("R02", "OtherScale", "Scores on a scale that is not the declared one.",
-        score=changed_score(lambda me, call, score: evolve(score, scale="reference/v0"))),
     row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
         score=changed_score(lambda me, call, score: evolve(score,
             scale=me.capabilities.score_scale))),
@@ -225,17 +220,10 @@ ROWS = (
             if score is None or body["verdict"] not in ("yes", "no")
             else ok(call, {"verdict": "yes" if round(score.value) > me.threshold(call) else "no"},
                 score)),
-    row("R07", "ForgetsTheThreshold", "The vendor is always sent the default.",
-        threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)),
-    *(row("R07", name, fault, **UNRULED, request=words_that_are_set,
-        threshold=lambda me, ok, call, change=change: call.threshold
-            and change(call.threshold.value))
-        for name, fault, change in (
-            ("RoundsTheThreshold", "Sends one decimal of a threshold.",
-                lambda value: round(value, 1)),
-            ("HundredIsNotSent", "Sends 99.9 for 100, where the vendor has a rule of its own.",
-                lambda value: min(value, 99.9)),
-        )),
+    row("R07", "RoundsTheThreshold",
+        "Where the vendor has a rule of its own it is sent one decimal of a threshold.",
+        **UNRULED, request=words_that_are_set,
+        threshold=lambda me, ok, call: call.threshold and round(call.threshold.value, 1)),
     *(row("R07", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
         decision=lambda me, ok, call, body, score, value=value: PASS[call.operation]
             if me.threshold(call) == value else ok(call, body, score)) for value in (50, 90)),
@@ -263,9 +251,6 @@ ROWS = (
         'Believes a "yes" that cannot be held against the caller\'s threshold.',
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
             else ok(call, decision)),
-    row("R11", "SaysNotWhyThereIsNoScore",
-        "The warning that no face was found is left out, for the decision says it already.",
-        warnings=without(lambda w: w.code is fm.WarningCode.NO_FACE)),
     row("R12", "DropsInformation", "Only grave warnings are handed on.",
         warnings=without(lambda w: w.severity is fm.Severity.INFORMATION)),
     row("R13", "UnknownStatusByScore", "A verdict that nobody knows is decided by the score.",
@@ -386,9 +371,6 @@ ROWS = (
     row("R20", "SaysItTwice", "`on_sent` is called for the key, and again for the picture.",
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: (call.on_sent(), call.on_sent())))),
-    row("R20", "ABudgetIsAnOutage", "Nothing is sent, and what a policy raised is an outage.",
-        exchange=rescued(Exception, lambda me, error, again: (
-            None, None, fm.VendorUnavailable("It is not there.")))),
     row("R20", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
@@ -414,8 +396,6 @@ ROWS = (
         request=lambda me, ok, call: (sys.stdout.write(me.key.reveal()), ok(call))[1]),
 
     # What cannot be done
-    row("R24", "DeclaresNoLimits", "Lets the vendor refuse large pictures.",
-        capabilities=can(image_limits=ImageLimits())),
     row("R24", "CountsInKibibytes", "Declares 400 KiB where the vendor takes 400 kB.",
         capabilities=can(image_limits=evolve(LIMITS, max_bytes=400 * 1024))),
     row("R25", "TakesAnyOptions", "Accepts options of any type, and so those of another vendor.",
@@ -469,9 +449,6 @@ ROWS = (
         close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: (None, None, fm.VendorUnavailable("It is closed."))
             if me.late else ok(call)),
-    row("R32", "TakesTheNewestOfItsKind", "The newest record of a call of this kind is taken.",
-        record=lambda me, ok, call: next((kept for kept in reversed(me.vendor.records.values())
-            if isinstance(kept, fm.MatchResult) is (call.operation is MATCH)), None)),
     row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
         record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
             if call_id[-12:] == call.id[-12:]), None)),
@@ -511,9 +488,6 @@ ROWS = (
         "Demographics never leave the backend, whoever asks for them.",
         faces=lambda me, ok, *answer: tuple(
             evolve(face, demographics=None) for face in ok(*answer))),
-    row("R37", "SpoolsThePicture",
-        "The upload is read from a temporary file, which is deleted at once.",
-        exchange=lambda me, ok, call: (write(call.probe.data), ok(call))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
         close=lambda me, ok: write(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
@@ -636,8 +610,6 @@ ROWS = (
         warnings=lambda me, ok, body: tuple(set(ok(body)))),
 
     # What reaches the vendor
-    row("R42", "ReferenceSentTwice", "The reference is compared with itself: everybody matches.",
-        pictures=lambda me, ok, call: ok(call) | {"probe": [*ok(call).values()][-1]}),
     row("R42", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
         pictures=lambda me, ok, call: {"reference": call.probe.data} | ok(call)),
     row("R42", "ForgetsTheReference", "Only the probe is sent: the vendor has met the other one.",
@@ -670,9 +642,6 @@ ROWS = (
         lost=lambda me, ok: (swap(me, "careful", True), ok())[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
-    row("R07", "AnotherRuleIsTold", "The default is reported as if it were passed by equality.",
-        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=evolve(call.threshold,
-            rule=fm.ThresholdRule.AT_LEAST))),
     row("R07", "DefaultIsNeverSent",
         "Without a caller's threshold none is sent: the vendor's default of today decides.",
         request=lambda me, ok, call: {word: value for word, value in ok(call).items()
@@ -685,9 +654,6 @@ ROWS = (
     http("R31", "ShowsTheKeyThatIsOdd", "A key of another form is refused, and quoted.",
         __attrs_post_init__=lambda me, ok: (ok(), me.api_key.reveal().startswith("reference-")
             or refuse(fm.ConfigurationError(f"{me.api_key.reveal()!r} is no key of ours.")))[0]),
-    http("R31", "ShowsTheValue", "What is no number is reported by float() itself, value and all.",
-        __attrs_post_init__=lambda me, ok: (isinstance(me.patience_s, str)
-            and float(me.patience_s), ok())[1]),
     http("R31", "TrueIsASecond", "Takes true for a number of seconds, as Python does.",
         __attrs_post_init__=lambda me, ok: None if me.patience_s is True else ok()),
     http("R31", "TakesAnyAddress", "Key and faces go wherever base_url says.",
@@ -725,10 +691,6 @@ ROWS = (
         request=lambda me, ok, call: (swap(me, "last", f"{me.key.reveal()} {call.operation}"),
             ok(call))[1],
         diagnose=lambda me, ok: {**ok(), "last request": vars(me).get("last", "none")}),
-    row("R47", "DiagnoseShowsItsAuthorization",
-        "Shows the header that it sends, in which the key is base64.",
-        diagnose=lambda me, ok: ok() | {"authorization": "Basic " + base64.b64encode(
-            f"reference:{me.key.reveal()}".encode()).decode()}),
 
     # Money, time and the rest, as plug-ins that passed a contract which asks less had it wrong
     row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
@@ -815,21 +777,12 @@ ROWS = (
     row("R21", "QuotesHalfTheKey", "An error quotes the beginning of the key.",
         refusal=lambda me, ok, status: alter(ok(status),
             message=f"The key {me.key.reveal()[:16]}... was refused.")),
-    row("R21", "LogsThePicture", "Logs what it sends, pictures and all, at DEBUG.",
-        request=lambda me, ok, call: (words := ok(call),
-            logging.getLogger("reference").debug("sends %s", words))[0]),
     row("R28", "KeepsEveryCall", "Keeps every call, pictures and all, for as long as it lives.",
         request=lambda me, ok, call: (remember(me, "calls", list).append(call), ok(call))[1]),
-    http("R31", "AnyHostWithADot", "Every host at all counts as the vendor's.",
-        allowed_hosts=HOSTS | {"*.*", "*.*.*"}),
-    http("R31", "AnyHostOfACountry", "Every company of a country counts as the vendor.",
-        allowed_hosts=HOSTS | {"*.co.uk"}),
 
     # Where faces are
     row("R48", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
         faces=lambda me, ok, body, place: ok(body, PLACES[place == PLACES[0]])),
-    row("R48", "PixelsForParts", "Edges in pixels are reported as parts of the picture's sides.",
-        box=lambda me, ok, edges: ok([96 * edge for edge in edges])),
     row("R48", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
         faces=lambda me, ok, *answer: tuple(evolve(face, box=None) for face in ok(*answer))),
     row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
@@ -850,10 +803,6 @@ ROWS = (
         poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
     job("R01", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
         follow=faults.keeps_the_poll),
-    job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
-        vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
-            latest=f"{me.address}{reply.headers['Location']}")) or None,
-        poll=lambda me, ok, url: ok(me.latest)),
     job("R16", "GivesUpAtABusyPoll",
         "A job that was paid for is given up at the first poll that is refused, for another try.",
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
@@ -872,15 +821,10 @@ ROWS = (
     job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
         refused=lambda me, ok, refusal: vars(me).update(lost=True),
         score=lambda me, ok, call, score: ok(call, 77.5 if vars(me).pop("lost", False) else score)),
-    job("R32", "NamesNoJob", "The error of a job that goes on does not name it.",
-        vendor_id=lambda me, ok, reply: None, reconcilable=lambda me, ok, call: True),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
         **dict.fromkeys(("match", "check_liveness"), rescued(fm.DeadlineExceeded,
             lambda me, error, again: refuse(alter(fm.RequestRejected("It is not done.",
                 billing=error.billing), ids=error.ids, reconcilable=True))))),
-    job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
-        vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
-        reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest), **how)),
     job("R32", "GivesItsJobsUp", "A job that goes on is reported as one that nobody can ask for.",
         reconcilable=lambda me, ok, call: False),
 )

@@ -421,7 +421,7 @@ class SessionRules(Rules):
         Whoever has link or token is the person: a log with links is a heap of open doors.
         """
         desk = Desk(bench)
-        seen: list[tuple[str, str | bytes]] = []
+        in_errors: list[tuple[str, str]] = []
         may_know = {SUBJECT} if Kept.SUBJECT in desk.can.keeps else set()
         with leaks.capture_log() as log, traces() as files:
             with bench.overhear() as steps:
@@ -440,7 +440,7 @@ class SessionRules(Rules):
                     outcomes = [try_out(ask) for ask in asks]
                 errors = [error for error in outcomes if isinstance(error, fm.FaceMatchError)]
                 where = f"the error where `{show_place(name)}` is missing"
-                seen += [(where, leaks.told_by(error)) for error in errors]
+                in_errors += [(where, leaks.told_by(error)) for error in errors]
             plain = desk.look(desk.start(options=None), Case.PASSED).record.session_id
             pictures = desk.player.kept(str(plain))
             assert not pictures, f"nobody asked for it, and {pictures} pictures are kept"
@@ -452,12 +452,14 @@ class SessionRules(Rules):
             if desk.can.can_delete:
                 try_out(desk.sessions.delete, session.record)
         assert not files, f"something of a session is left behind: {files[0]}"
+        # What an error repeats is named where it comes from.
+        seen = [
+            (f"a {type(document).__name__}", f"{document!r} {json.dumps(document.to_dict())}")
+            for document in (session.record, before, after)
+        ]
         shown = {"the backend": bench.backend, "a session": session, "an event": desk.events}
         seen += [(f"the text of {what}", repr(value)) for what, value in shown.items()]
-        for document in (session.record, before, after):
-            text = f"{document!r} {json.dumps(document.to_dict())}"
-            seen.append((f"a {type(document).__name__}", text))
-        seen.append(("the log", log.getvalue()))
+        seen += [("the log", log.getvalue()), *in_errors]
         leaked = [where for where, text in seen for key in hidden if leaks.find_leaks(key, text)]
         assert not leaked, f"a link, a token or a key is in {leaked[0]}"
         raws = [text for result in (before, after) for _, text in places(result.raw)]
