@@ -120,37 +120,31 @@ def evaluate(
         confidence=confidence,
         costs=costs,
         calibration=calibration,
+        judged=judged,
         at_thresholds=at_thresholds,
         attempts=attempts,
     )
-    sides, systems = [], []
-    for each in answers:
-        part = attrs.evolve(
-            each,
-            table=each.table.take(judged),
-            elapsed_s=each.elapsed_s[judged],
-            billed=each.billed[judged],
-        )
-        side, system = judging.system(each, part)
-        sides.append(side)
-        systems.append(system)
-    chosen_for = {
-        (place, each.fmr): each.point
+    sides_and_systems = [judging.system(each) for each in answers]
+    sides, systems = [side for side, _ in sides_and_systems], [of for _, of in sides_and_systems]
+    chosen_for = [
+        (place, each.fmr)
         for place, system in enumerate(systems)
         for each in (*system.at_fmrs, PointAt(fmr=required_fmr, point=system.at_required))
         if each.point is not None and each.point.chosen_on != FIXED
-    }
+    ]
     differences, resampled = stats.compare_systems(
         sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence, costs=costs
     )
-    at_fmr = {
-        at: attrs.evolve(
-            point,
-            frr_at_fmr=_wider(point.frr, resampled.get((*at, "frr"))),
-            fnmr_at_fmr=_wider(point.fnmr, resampled.get((*at, "fnmr"))),
+
+    def at_fmr(place: int, fmr: float, point: OperatingPoint | None) -> OperatingPoint | None:
+        """The point with where the rates lie at the FMR that its threshold was chosen for."""
+        if point is None or point.chosen_on == FIXED:
+            return point
+        frr, fnmr = (resampled.get((place, fmr, name)) for name in ("frr", "fnmr"))
+        return attrs.evolve(
+            point, frr_at_fmr=_wider(point.frr, frr), fnmr_at_fmr=_wider(point.fnmr, fnmr)
         )
-        for at, point in chosen_for.items()
-    }
+
     # Their p-values allow for all columns, rates and systems.
     gaps = iter(
         stats.finish_group_differences(
@@ -179,11 +173,9 @@ def evaluate(
         systems=tuple(
             attrs.evolve(
                 system,
-                at_required=system.at_required
-                if sides[place].is_fixed
-                else at_fmr.get((place, required_fmr)),
+                at_required=at_fmr(place, required_fmr, system.at_required),
                 at_fmrs=tuple(
-                    attrs.evolve(each, point=at_fmr.get((place, each.fmr)))
+                    attrs.evolve(each, point=at_fmr(place, each.fmr, each.point))
                     for each in system.at_fmrs
                 ),
                 group_differences=tuple(next(gaps) for _ in system.group_differences),
@@ -266,18 +258,19 @@ def _why_reversed(table: ScoreTable) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class _SystemJudge:
-    """What is asked of every system; `calibration` are the pairs that choose, None for all."""
+    """What is asked of every system; `calibration` are the pairs that choose, None for `judged`."""
 
     required_fmr: float
     confidence: float
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
+    judged: NDArray[np.bool_]
     at_thresholds: Mapping[str, float]
     attempts: int | None
 
-    def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
+    def system(self, answers: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        judged = answers_judged.table
+        judged = answers.table.take(self.judged)
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
@@ -336,7 +329,8 @@ class _SystemJudge:
                 histogram=_histogram(judged) if len(scores) else None,
             )
         if system.point is not None:
-            system = self._at_point(system, answers_judged, side)
+            people = answers.names.subjects if answers.names else {}
+            system = self._at_point(system, side, people)
         if answers.table.attempts is not None:
             attempts = self.attempts or int(answers.table.attempts.max(initial=1))
             best = stats.Rates(judged.best_of(attempts), self.confidence)
@@ -381,10 +375,9 @@ class _SystemJudge:
             return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
         return self._point_at(fmr, chosen_from, rates)
 
-    def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
+    def _at_point(self, system: System, side: stats.Side, people: Mapping[int, str]) -> System:
         """With what depends on where it is judged: at no threshold of ours, by its decisions."""
         table, at = side.table, side.threshold
-        people = answers.names.subjects if answers.names else {}
         is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
         chosen_for = self.required_fmr if is_chosen_here else None
         columns = {
@@ -401,7 +394,7 @@ class _SystemJudge:
             cost=None
             if self.costs is None
             else stats.expected_cost(
-                answers,
+                side,
                 self.costs,
                 at_required=at,
                 at_default=system.at_default is not None,

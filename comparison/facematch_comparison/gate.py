@@ -70,6 +70,12 @@ class RateVerdict:
     column: str | None = None
     group: str | None = None
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether it is open, and was seen beyond its limit: more pairs do not help there."""
+        is_open = self.outcome is Conclusion.INCONCLUSIVE
+        return is_open and (self.rate.value or 0.0) > self.limit
+
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
@@ -147,11 +153,16 @@ def judge(
                 f"{argument('systems', [system.name])}."
             )
     is_split = evaluation.study.calibration is not None
-    verdicts = [_judge(system, requirements, is_split=is_split) for system in judged]
-    outcomes = {verdict.outcome for verdict in verdicts}
-    outcome = Conclusion.FAIL if Conclusion.FAIL in outcomes else Conclusion.INCONCLUSIVE
-    outcome = Conclusion.PASS if outcomes == {Conclusion.PASS} else outcome
-    return Verdict(outcome=outcome, requirements=requirements, systems=tuple(verdicts))
+    verdicts = tuple(_judge(system, requirements, is_split=is_split) for system in judged)
+    return Verdict(outcome=_of_all(verdicts), requirements=requirements, systems=verdicts)
+
+
+def _of_all(judged: Sequence[SystemVerdict | RateVerdict]) -> Conclusion:
+    """FAIL if one fails, PASS if all pass."""
+    outcomes = {each.outcome for each in judged}
+    if Conclusion.FAIL in outcomes:
+        return Conclusion.FAIL
+    return Conclusion.PASS if outcomes == {Conclusion.PASS} else Conclusion.INCONCLUSIVE
 
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
@@ -201,18 +212,11 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
         for cell in system.groups:
             column = [each for each in system.groups if each.column == cell.column]
             groups += _rates(cell, requirements.by_group, requirements, column)
-    beyond = [rate for rate in rates if rate.outcome is Conclusion.FAIL]
-    if any(rate.outcome is Conclusion.FAIL for rate in groups) or (
-        (at is None or beyond) and _is_hopeless(system, at, requirements)
-    ):
-        outcome = Conclusion.FAIL
-    elif (
-        at is not None
-        and all(rate.outcome is Conclusion.PASS for rate in rates + groups)
-        and (groups or not requirements.by_group)
-    ):
-        outcome = Conclusion.PASS
-    else:
+    outcome, of_groups = _of_all(rates + groups), _of_all(groups)
+    if of_groups is not Conclusion.FAIL and (at is None or outcome is Conclusion.FAIL):
+        is_hopeless = _is_hopeless(system, at, requirements)
+        outcome = Conclusion.FAIL if is_hopeless else Conclusion.INCONCLUSIVE
+    elif outcome is Conclusion.PASS and requirements.by_group and not groups:
         outcome = Conclusion.INCONCLUSIVE
     plan = None
     # More pairs do not help where scores run the wrong way.
@@ -342,29 +346,19 @@ def _met_words(verdict: SystemVerdict) -> str:
     if any(rate.outcome is Conclusion.FAIL for rate in verdict.rates):
         return "not met at this threshold; another might do."
     words = "this cannot be shown with these data"
-    for rate in _beyond(verdict.rates):
-        seen = percent(rate.rate.value or 0.0)
-        words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
+    for rate in verdict.rates:
+        if rate.is_beyond:
+            seen = percent(rate.rate.value or 0.0)
+            words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
     return f"{words}."
-
-
-def _beyond(rates: Sequence[RateVerdict]) -> list[RateVerdict]:
-    """The open rates that were seen beyond their limits, where more pairs do not help."""
-    return [
-        rate
-        for rate in rates
-        if rate.outcome is Conclusion.INCONCLUSIVE and (rate.rate.value or 0.0) > rate.limit
-    ]
 
 
 def _plan_words(
     rates: Sequence[RateVerdict], requirements: Requirements, *, is_split: bool
 ) -> str | None:
     """The plan of attempts that shows the limits of all people; None where it would not help."""
-    outcomes = {rate.outcome for rate in rates}
-    is_open = Conclusion.INCONCLUSIVE in outcomes or not outcomes
-    is_beyond = Conclusion.FAIL in outcomes or _beyond(rates)
-    if requirements.counts != "attempts" or not is_open or is_beyond:
+    is_open = not rates or _of_all(rates) is Conclusion.INCONCLUSIVE
+    if requirements.counts != "attempts" or not is_open or any(rate.is_beyond for rate in rates):
         return None
     fmr = requirements.max_fmr
     if requirements.at is JudgedAt.REQUIRED_FMR:

@@ -645,6 +645,8 @@ def test_a_rate_at_an_fmr_allows_for_the_threshold_and_is_no_narrower_than_at_it
     assert [each.point for each in system.at_fmrs if each.fmr == fmr] == [at]
     assert [each.point is None for each in system.at_fmrs] == [False, False, True]
     assert system.at_fmrs[2].pairs_needed == 50_000
+    (few,) = evaluate([crowd()], required_fmr=1e-3).systems
+    assert (few.at_required is None, few.at_fmrs[1].point) == (False, None)
     # Whatever threshold would be fixed or was that of the run is what it is.
     fixed = evaluate([answers], required_fmr=fmr, at_thresholds={"a": 50.0}).systems[0]
     for point in (fixed.at_required, fixed.at_default):

@@ -29,7 +29,7 @@ from .rates import Sample, Side
 
 
 def expected_cost(
-    answers: Answers,
+    system: Answers | Side,
     costs: Costs,
     *,
     at_required: float | None,
@@ -40,7 +40,7 @@ def expected_cost(
 
     Without a point that was not asked for, or that lacks a kind of pairs that the costs need.
     """
-    table, price = answers.table, _price(answers, costs)
+    table, price = system.table, _price(system, costs)
 
     def at(threshold: float | None) -> CostAt | None:
         passed, reviewed = table.passed(threshold), np.zeros(len(table), bool)
