@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import itertools
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -19,8 +18,6 @@ import click
 from click.core import ParameterSource
 
 from facematch_core.backend.kinds import typed
-from facematch_core.base.files import read_regular
-from facematch_core.cli.files import check_target, form_of, write_bytes, write_json
 from facematch_core.cli.options import file_option, join_options, parse_pairs
 from facematch_core.cli.text import quantity, say
 from facematch_core.errors import InvalidRequest
@@ -28,9 +25,8 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from facematch_comparison.answers import Answers
     from facematch_comparison.columns import ColumnsNotRecognised
-    from facematch_comparison.model import Costs, Evaluation, Evidence, WrongPair
+    from facematch_comparison.model import Costs, Evaluation, Evidence
     from facematch_comparison.run import RunDatabase
-    from facematch_comparison.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,8 +35,6 @@ STORE: Final = "study.sqlite3"
 
 #: Of amounts where nobody says another one.
 CURRENCY: Final = "USD"
-
-PAGE, DOCUMENT = ".html", ".json"
 
 
 class _Fraction(click.FloatRange):
@@ -75,14 +69,6 @@ def amount(text: str) -> Decimal:
 def _prices(context: click.Context, option: click.Parameter, words: Any) -> dict[str, Decimal]:
     values = parse_pairs(context, option, words)
     return {name: amount(text) for name, text in values.items()}
-
-
-def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:
-    values = parse_pairs(context, option, words)
-    try:
-        return {name: float(text) for name, text in values.items()}
-    except ValueError as error:
-        raise click.BadParameter(f"{error}: say SYSTEM=NUMBER, such as didit=48.68.") from None
 
 
 def _currency(_context: click.Context, _option: click.Parameter, word: str | None) -> str | None:
@@ -181,33 +167,6 @@ source = join_options(
     count_option("--max-rows", "With --scores: read no larger file.", least=1, default=10_000_000),
 )
 
-#: What a judgement is for: FMR and confidence.
-aims = join_options(
-    click.option(
-        "--fmr",
-        type=RATE,
-        show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
-        help="False match rate to compare all systems at.",
-    ),
-    click.option(
-        "--confidence", type=CONFIDENCE, default="0.95", help="Confidence of every interval."
-    ),
-)
-at_threshold = repeated(
-    "--at-threshold",
-    "at_thresholds",
-    "Judge this system at a threshold that is fixed, such as that of production, in place of one "
-    "chosen for --fmr.",
-    callback=_thresholds,
-    metavar="SYSTEM=NUMBER",
-)
-attempts = click.option(
-    "--attempts",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="the most there are",
-    help="Attempts that a transaction may take; the best of them counts.",
-)
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = flag(
     "--split",
@@ -223,33 +182,19 @@ valid_days = click.option(
     help="How long verifiers accept the calibration.",
 )
 
-#: What errors cost, for `costs_of`.
-costs = join_options(
-    click.option("--cost-false-match", type=COST, help="Cost of a stranger who gets in."),
-    click.option(
-        "--cost-false-reject", type=COST, help="Cost of a genuine person who is turned away."
-    ),
-    click.option("--cost-review", type=COST, default="0", help="Cost of a review by a person."),
-    click.option("--impostors", type=SHARE, help="Share of strangers' attempts, as 0.01."),
-)
-_currency_option = click.option(
-    "--currency",
-    callback=_currency,
-    metavar="CCC",
-    show_default=f"that of the prices, else {CURRENCY}",
-    help="Currency of all amounts.",
-)
-
 
 def price_option(help_: str) -> Callable[[Command], Command]:
     """--price, which gives `prices`: name to amount; and --currency."""
-    price = repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
-    return join_options(price, _currency_option)
-
-
-def out_option(help_: str) -> Callable[[Command], Command]:
-    """--out FILE, which may be repeated and gives `outs`."""
-    return file_option("--out", help_, to="outs", multiple=True)
+    return join_options(
+        repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT"),
+        click.option(
+            "--currency",
+            callback=_currency,
+            metavar="CCC",
+            show_default=f"that of the prices, else {CURRENCY}",
+            help="Currency of all amounts.",
+        ),
+    )
 
 
 def note(text: str) -> None:
@@ -315,22 +260,20 @@ def answers_from(options: Mapping[str, Any]) -> Source:
         if empty:
             pairs = f"{quantity(empty, 'pair')} without a score count{'s' * (empty == 1)}"
             note(f"{answers.name}: {pairs} as failures to acquire")
-    prices = prices_of(options, {answers.name: answers.currency for answers in source.answers})
-    priced = [attrs.evolve(answers, **prices.get(answers.name, {})) for answers in source.answers]
-    return attrs.evolve(source, answers=priced)
-
-
-def prices_of(
-    options: Mapping[str, Any], currencies: Mapping[str, str | None]
-) -> dict[str, dict[str, Any]]:
-    """What --price says: name of a system to `price` and `currency`."""
     prices: Mapping[str, Decimal] = options.get("prices") or {}
     from facematch_comparison.evaluation import check_name
 
+    currencies = {answers.name: answers.currency for answers in source.answers}
     for name in prices:
         check_name(name, currencies)
     currency = options.get("currency") or _shared_currency(currencies.values())
-    return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
+    priced = [
+        attrs.evolve(answers, price=float(prices[answers.name]), currency=currency)
+        if answers.name in prices
+        else answers
+        for answers in source.answers
+    ]
+    return attrs.evolve(source, answers=priced)
 
 
 def _from_store(options: Mapping[str, Any]) -> Source:
@@ -424,86 +367,3 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     if not is_new and file != url and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return contextlib.closing(RunDatabase(url))
-
-
-def study_of(source: Source, file: Path | None) -> Study | None:
-    """The pairs that were run, with names and pictures; None without --pairs."""
-    if file is None:
-        return None
-    from facematch_comparison.study import read_study
-    from facematch_core.images.image import MAX_FILE_BYTES
-
-    study = read_study(file, note=note)
-    of_picture = {
-        path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
-        for path in study.pictures
-    }
-    if source.digest not in (None, study.digest(of_picture)):
-        raise InvalidRequest(
-            f"--pairs: {file} is not what was run as {source.name[:60]!r}: pairs, pictures or "
-            "groups are others. Name the file that was run, as it was."
-        )
-    return study
-
-
-def gallery_of(
-    source: Source, pairs: Sequence[WrongPair], most: int, *, are_whole: bool
-) -> list[WrongPair]:
-    """The first wrong pairs of each system and kind, with the places of their pictures."""
-    shown = []
-    for _, same in itertools.groupby(pairs, key=lambda pair: (pair.system, pair.kind)):
-        for pair in itertools.islice(same, most):
-            if pair.probe is None or pair.reference is None:
-                raise click.UsageError("Nothing says which pictures these are: add --pairs FILE.")
-            folder = Path() if are_whole else source.folder
-            probe, reference = folder / pair.probe, folder / pair.reference
-            shown.append(attrs.evolve(pair, probe=str(probe), reference=str(reference)))
-    return shown
-
-
-def say_headline(evaluation: Evaluation) -> None:
-    """Print the verdict, and first of all that it is about no vendor if it is not."""
-    caveats = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
-    if caveats:
-        names = ", ".join(name for caveat in caveats for name in caveat.systems)
-        say(f"note: practice only: {names} answered from a mock or sandbox")
-    for line in filter(None, (evaluation.headline, evaluation.limit, evaluation.on_cost)):
-        say(line)
-
-
-def costs_of(options: Mapping[str, Any]) -> Costs | None:
-    """What the options of `costs` say; None if they say nothing."""
-    needed = ("cost_false_match", "cost_false_reject", "impostors")
-    missing = [f"--{name.replace('_', '-')}" for name in needed if options[name] is None]
-    if len(missing) == len(needed) and not options["cost_review"]:
-        return None
-    if missing:
-        raise click.UsageError(
-            f"An expected cost needs {' and '.join(missing)} too: what a false match and a false "
-            "reject cost, and the share of impostors."
-        )
-    from facematch_comparison.model import Costs
-
-    costs = {name: options[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
-    return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
-
-
-def check_outs(outs: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse what could not be written; `click.UsageError` says which."""
-    if len({path.absolute() for path in outs}) < len(outs):
-        raise click.UsageError("Two --out name the same file.")
-    for path in outs:
-        form_of("--out", path, PAGE, DOCUMENT)
-        check_target("--out", path, force=overwrite)
-
-
-def write_outs(outs: Sequence[Path], evaluation: Evaluation, **page: Any) -> None:
-    """Write an evaluation to each file; `page` as `report_html` takes it."""
-    for path in outs:
-        if form_of("--out", path, PAGE, DOCUMENT) == DOCUMENT:
-            write_json(path, evaluation.to_dict())
-        else:
-            from facematch_comparison.report import report_html
-
-            content = report_html(evaluation, **page).encode()
-            write_bytes(path, content, private=bool(page.get("gallery")))

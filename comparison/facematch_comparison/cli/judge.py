@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -12,20 +14,31 @@ import attrs
 import click
 
 from facematch_core.base.files import named, read_regular
-from facematch_core.cli.files import check_target, form_of, make_folder, write_json
-from facematch_core.cli.options import file_option, json_option
+from facematch_core.cli.files import (
+    check_target,
+    form_of,
+    make_folder,
+    write_bytes,
+    write_json,
+)
+from facematch_core.cli.options import file_option, json_option, parse_pairs
 from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
+from facematch_core.errors import InvalidRequest
 
 from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.gate import Verdict
-    from facematch_comparison.model import Evaluation, Rate, WrongPair
+    from facematch_comparison.model import Costs, Evaluation, Rate, WrongPair
     from facematch_comparison.plan import PairCounts
     from facematch_comparison.requirements import Requirements
+    from facematch_comparison.study import Study
 
 #: The largest report that is read, in bytes.
 MAX_REPORT_BYTES: Final = 1 << 26
+
+#: What --out may write; the first one if its name says nothing.
+_OUT_FORMS: Final = (".html", ".json")
 
 #: A rate above it needs no proof: a budget that shows no less is no advice.
 MOST_OF_LESS: Final = 0.5
@@ -157,17 +170,57 @@ def _money(value: Decimal) -> str:
     return whole + point + part.rstrip("0").ljust(2, "0") if point else text
 
 
+def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:
+    values = parse_pairs(context, option, words)
+    try:
+        return {name: float(text) for name, text in values.items()}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: say SYSTEM=NUMBER, such as didit=48.68.") from None
+
+
 @click.command("report", cls=common.SourceCommand)
 @common.source
 @file_option("--pairs", "The file of pairs that was run: it has the names of people and pictures.")
-@common.aims
-@common.at_threshold
-@common.attempts
+@click.option(
+    "--fmr",
+    type=common.RATE,
+    show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
+    help="False match rate to compare all systems at.",
+)
+@click.option(
+    "--confidence", type=common.CONFIDENCE, default="0.95", help="Confidence of every interval."
+)
+@common.repeated(
+    "--at-threshold",
+    "at_thresholds",
+    "Judge this system at a threshold that is fixed, such as that of production, in place of one "
+    "chosen for --fmr.",
+    callback=_thresholds,
+    metavar="SYSTEM=NUMBER",
+)
+@common.count_option(
+    "--attempts",
+    "Attempts that a transaction may take; the best of them counts.",
+    least=1,
+    show_default="the most there are",
+)
 @common.split
 @common.seed
-@common.costs
+@click.option("--cost-false-match", type=common.COST, help="Cost of a stranger who gets in.")
+@click.option(
+    "--cost-false-reject",
+    type=common.COST,
+    help="Cost of a genuine person who is turned away.",
+)
+@click.option("--cost-review", type=common.COST, default="0", help="Cost of a review by a person.")
+@click.option("--impostors", type=common.SHARE, help="Share of strangers' attempts, as 0.01.")
 @common.price_option("What one call to a system costs.")
-@common.out_option("Write the page (.html) or the same as JSON (.json). May be repeated.")
+@file_option(
+    "--out",
+    "Write the page (.html) or the same as JSON (.json). May be repeated.",
+    to="outs",
+    multiple=True,
+)
 @click.option(
     "--gallery",
     type=click.IntRange(1, 1000),
@@ -207,7 +260,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     that names the file of --calibration takes a false match rate in place of a threshold.
     """
     _check_files(outs, options)
-    costs = common.costs_of(options)
+    costs = _costs_of(options)
     source = common.answers_from(options)
     evaluation = source.evaluated(options, costs)
     gallery = None
@@ -217,7 +270,14 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     if calibration is not None:
         name = source.system(options["system"]).name
         _write_calibration(calibration, evaluation, name, options)
-    common.write_outs(outs, evaluation, gallery=gallery)
+    for path in outs:
+        if _is_page(path):
+            from facematch_comparison.report import report_html
+
+            page = report_html(evaluation, gallery=gallery).encode()
+            write_bytes(path, page, private=bool(gallery))
+        else:
+            write_json(path, evaluation.to_dict())
     if as_json:
         print_json(evaluation.to_dict())
     else:
@@ -232,13 +292,30 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     return Exit.OK if any(system.point for system in evaluation.systems) else Exit.LOOK
 
 
+def _costs_of(options: Mapping[str, Any]) -> Costs | None:
+    """What the options of costs say; None if they say nothing."""
+    needed = ("cost_false_match", "cost_false_reject", "impostors")
+    missing = [f"--{name.replace('_', '-')}" for name in needed if options[name] is None]
+    if len(missing) == len(needed) and not options["cost_review"]:
+        return None
+    if missing:
+        raise click.UsageError(
+            f"An expected cost needs {' and '.join(missing)} too: what a false match and a false "
+            "reject cost, and the share of impostors."
+        )
+    from facematch_comparison.model import Costs
+
+    costs = {name: options[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
+    return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
+
+
 def _write_pairs(
     source: common.Source, evaluation: Evaluation, options: Mapping[str, Any]
 ) -> list[WrongPair] | None:
     """Write answers and wrong pairs; those with pictures for the page, if it shows any."""
     from facematch_comparison import writing
 
-    study = common.study_of(source, options["pairs"])
+    study = _study_of(source, options["pairs"])
     wrong = [
         pair
         for answers, system in zip(source.answers, evaluation.systems, strict=True)
@@ -258,17 +335,56 @@ def _write_pairs(
                 writing.export(content, path, study)
     if not options["gallery"]:
         return None
-    return common.gallery_of(source, wrong, options["gallery"], are_whole=study is not None)
+    return _gallery_of(source, wrong, options["gallery"], are_whole=study is not None)
+
+
+def _study_of(source: common.Source, file: Path | None) -> Study | None:
+    """The pairs that were run, with names and pictures; None without --pairs."""
+    if file is None:
+        return None
+    from facematch_comparison.study import read_study
+    from facematch_core.images.image import MAX_FILE_BYTES
+
+    study = read_study(file, note=common.note)
+    of_picture = {
+        path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
+        for path in study.pictures
+    }
+    if source.digest not in (None, study.digest(of_picture)):
+        raise InvalidRequest(
+            f"--pairs: {file} is not what was run as {source.name[:60]!r}: pairs, pictures or "
+            "groups are others. Name the file that was run, as it was."
+        )
+    return study
+
+
+def _gallery_of(
+    source: common.Source, pairs: Sequence[WrongPair], most: int, *, are_whole: bool
+) -> list[WrongPair]:
+    """The first wrong pairs of each system and kind, with the places of their pictures."""
+    shown = []
+    for _, same in itertools.groupby(pairs, key=lambda pair: (pair.system, pair.kind)):
+        for pair in itertools.islice(same, most):
+            if pair.probe is None or pair.reference is None:
+                raise click.UsageError("Nothing says which pictures these are: add --pairs FILE.")
+            folder = Path() if are_whole else source.folder
+            probe, reference = folder / pair.probe, folder / pair.reference
+            shown.append(attrs.evolve(pair, probe=str(probe), reference=str(reference)))
+    return shown
 
 
 def _is_page(path: Path) -> bool:
     """Whether --out writes HTML to it."""
-    return path.suffix.lower() in ("", common.PAGE)
+    return form_of("--out", path, *_OUT_FORMS) == ".html"
 
 
 def _check_files(outs: Sequence[Path], options: Mapping[str, Any]) -> None:
     """Refuse what could not be written, before anything is read."""
-    common.check_outs(outs, overwrite=options["force"])
+    if len({path.absolute() for path in outs}) < len(outs):
+        raise click.UsageError("Two --out name the same file.")
+    for path in outs:
+        form_of("--out", path, *_OUT_FORMS)
+        check_target("--out", path, force=options["force"])
     for name, forms in (
         ("wrong", (".csv", ".json")),
         ("answers", (".parquet", ".csv")),
@@ -295,7 +411,7 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     """Print the verdict, then one line for each system."""
     from facematch_comparison.numbers import money
 
-    common.say_headline(evaluation)
+    _say_headline(evaluation)
     say()
     systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
     points = [system.point for system in systems]
@@ -338,6 +454,16 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     for caveat in evaluation.caveats:
         if caveat.code != "not_the_vendor":  # said before the verdict
             say(f"note: {caveat.text}")
+
+
+def _say_headline(evaluation: Evaluation) -> None:
+    """Print the verdict, and first of all that it is about no vendor if it is not."""
+    caveats = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
+    if caveats:
+        names = ", ".join(name for caveat in caveats for name in caveat.systems)
+        say(f"note: practice only: {names} answered from a mock or sandbox")
+    for line in filter(None, (evaluation.headline, evaluation.limit, evaluation.on_cost)):
+        say(line)
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:
