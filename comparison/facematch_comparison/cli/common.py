@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from facematch_comparison.columns import ColumnsNotRecognised
     from facematch_comparison.model import Costs, Evaluation, Evidence
     from facematch_comparison.run import RunDatabase
+    from facematch_comparison.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -367,3 +368,18 @@ def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[Run
     if not is_new and file != url and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return contextlib.closing(RunDatabase(url))
+
+
+def read_pairs(source: Path, pictures: Path | None = None) -> Study:
+    """The pairs of a file; of a folder, `InvalidRequest` says how pairs of its people are drawn."""
+    from facematch_comparison.study import read_study
+
+    if source.is_dir():
+        # No name that a list of pairs is likely to have by now.
+        name = f"{source.resolve().name}-pairs.csv"
+        line = typed(["facematch", "compare", "draw", str(source), "--out", name])
+        raise InvalidRequest(
+            f"{source} is a folder and no file of pairs: draw pairs of its people, then use "
+            f"{name}:\n  {line}"
+        )
+    return read_study(source, pictures=pictures, note=note)

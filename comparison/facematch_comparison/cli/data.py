@@ -97,9 +97,8 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     import pyarrow.parquet
 
     from facematch_comparison.run import embed as embed_all
-    from facematch_comparison.study import read_study
 
-    paths = pictures if pictures.is_dir() else read_study(pictures, note=common.note).pictures
+    paths = pictures if pictures.is_dir() else common.read_pairs(pictures).pictures
     table = embed_all(paths, backend=options["backend"], dask=options["dask"])
     make_folder(out)
     # An embedding is biometric data, and this folder may be shared.

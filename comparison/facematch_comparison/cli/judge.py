@@ -342,10 +342,9 @@ def _study_of(source: common.Source, file: Path | None) -> Study | None:
     """The pairs that were run, with names and pictures; None without --pairs."""
     if file is None:
         return None
-    from facematch_comparison.study import read_study
     from facematch_core.images.image import MAX_FILE_BYTES
 
-    study = read_study(file, note=common.note)
+    study = common.read_pairs(file)
     of_picture = {
         path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
         for path in study.pictures

@@ -128,14 +128,13 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     from rich.progress import TextColumn
 
     from facematch_comparison.run import Price, StudyRun
-    from facematch_comparison.study import read_study
 
     currency = options["currency"] or common.CURRENCY
     amounts = options["prices"].items()
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
-            read_study(source, pictures=options["pictures"], note=common.note),
+            common.read_pairs(source, options["pictures"]),
             openers,
             database,
             name=options["name"],

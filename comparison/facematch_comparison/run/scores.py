@@ -38,10 +38,8 @@ _FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
 _NOT_ASKED: Final = PairOutcome(state=PairState.FREE, billed=None)
 
 
-def read_answers(
-    database: RunDatabase, study: StoredStudy, systems: Sequence[str] = ()
-) -> list[Answers]:
-    """What systems answered in a test set, for `evaluate`; no picture is needed.
+def read_answers(database: RunDatabase, study: StoredStudy) -> list[Answers]:
+    """What systems answered in a test set, in the order in which they came; no picture is needed.
 
     Two models are two systems: if a vendor changed its model during the run, the answers of the
     first are those of the system, and those of each other one of ``alpha (model v2)``. Each names
@@ -49,16 +47,14 @@ def read_answers(
 
     Args:
         study: As `RunDatabase.study` finds it.
-        systems: Names; empty for all, in the order in which they came.
 
     Raises:
         ConfigurationError: the run database failed, or is damaged.
     """
     answers: list[Answers] = []
     for system in database.systems(study.digest):
-        if not systems or system.name in systems:
-            rows = database.answers(system.number, study.pairs)
-            answers += _split_by_model(study, system, rows)
+        rows = database.answers(system.number, study.pairs)
+        answers += _split_by_model(study, system, rows)
     return answers
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from facematch_core.backend.kinds import typed
 from facematch_core.errors import InvalidRequest
 
 from .drawing import draw_pairs, split_by_subject
@@ -53,12 +52,9 @@ def read_study(
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
     if source.is_dir():
-        # No name that a list of pairs is likely to have by now.
-        name = f"{source.resolve().name}-pairs.csv"
-        line = typed(["facematch", "compare", "draw", str(source), "--out", name])
         raise InvalidRequest(
-            f"{source} is a folder and no file of pairs: draw pairs of its people, then use "
-            f"{name}:\n  {line}"
+            f"{source} is a folder and no file of pairs: if it has a folder for each person, "
+            "draw_pairs(photographs(folder)) makes pairs of them."
         )
     kind = source.suffix.lower()
     if pictures is not None and kind != ".txt":
