@@ -73,8 +73,12 @@ class Request:
 
     def __attrs_post_init__(self) -> None:
         # Worked out once: a request is asked for these ten times.
-        self.headers = tuple([(name.lower(), value) for name, value in self.headers])
-        self._first = dict(reversed(self.headers))
+        self._first, lines = {}, []
+        for name, value in self.headers:
+            lower = name.lower()
+            lines.append((lower, value))
+            self._first.setdefault(lower, value)
+        self.headers = tuple(lines)
         self.path = path = unquote(self.target.partition("?")[0])
         self.is_control = path == CONTROL or path.startswith(f"{CONTROL}/")
         is_page = path == "/" and "text/html" in self._first.get("accept", "")

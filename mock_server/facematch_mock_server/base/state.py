@@ -123,12 +123,12 @@ class Collection(Generic[T]):
         with self._lock:
             return key not in self._all and self.put(key, record) is record
 
-    def append(self, make: Callable[[int], T], key: str | None = None) -> T:
-        """Add the record that `make` gives for a number that no other gets; by itself it is the
-        key."""
+    def append(self, make: Callable[..., T], key: str | None = None) -> T:
+        """Add the record that `make` gives for ``number=``, one that no other gets; by itself it is
+        the key."""
         with self._lock:
-            self._last += 1
-            return self.put(str(self._last) if key is None else key, make(self._last))
+            self._last = number = self._last + 1
+            return self.put(str(number) if key is None else key, make(number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Replace a record by what `change` makes of it, with nobody between; None without one."""

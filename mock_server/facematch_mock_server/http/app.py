@@ -15,7 +15,7 @@ from facematch_mock_server.base.messages import (
     Response,
     host_in,
 )
-from facematch_mock_server.vendors.base import Routed, is_keyless
+from facematch_mock_server.vendors.base import Routed
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -94,7 +94,7 @@ class App:
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
-        if not is_keyless(route):
+        if route is None or route.credentials:
             # It belongs to the account as it is now.
             head.vendor = vendor
             if vendor.world.account.faults:
@@ -166,13 +166,18 @@ class App:
         if head.vendor is not None or head.is_control:
             return head.vendor
         # The paths are the same in every account.
-        kinds, main, host = self.accounts.kinds.values(), self.accounts.main, head.header("host")
-        by_host = (kind for kind in kinds if len(kinds) > 1 and kind.has_host(host))
-        by_path = (kind for kind in kinds if main.world(kind.name).behaviour.owns(head))
-        kind = next(by_host, None) or next(by_path, None)
+        accounts, kind = self.accounts, None
+        kinds, main = accounts.kinds.values(), accounts.main
+        if len(kinds) > 1:
+            host = head.header("host")
+            kind = next((kind for kind in kinds if kind.has_host(host)), None)
         if kind is None:
-            return None
-        return (self.accounts.owner_of(kind, head) or main).world(kind.name).behaviour
+            for kind in kinds:
+                if main.world(kind.name).behaviour.owns(head):
+                    break
+            else:
+                return None
+        return (accounts.owner_of(kind, head) or main).world(kind.name).behaviour
 
     def _world_of(self, head: Request) -> World:
         vendor = self.vendor_of(head)

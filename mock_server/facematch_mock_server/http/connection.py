@@ -45,6 +45,8 @@ _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
 #: A target that is a whole address.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
+#: Among the options of a connection, as of RFC 9112.
+_CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 
 R = TypeVar("R")
@@ -102,9 +104,8 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: What came, and where it begins that was not taken yet. It grows with what arrives, never
-        #: with what is declared.
-        self._buffer, self._start = bytearray(), 0
+        #: What came and was not taken yet. It grows with what arrives, never with what is declared.
+        self._buffer = bytearray()
         self._held = 0
         self._has_ended = self._is_blocked = False
         #: TLS cannot end one side alone: how long a client that may still be sending is silent
@@ -136,10 +137,6 @@ class Connection(asyncio.BufferedProtocol):
         return self._service.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
-        if self._start:
-            # Once for each read, so that many small pieces are not moved again and again.
-            del self._buffer[: self._start]
-            self._start = 0
         self._buffer += self._service.scratch[:nbytes]
         self._hold(self._held + nbytes)
         if self._waits_for is _WaitFor.MORE:
@@ -217,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
                     self._transport.write_eof()
         self._transport.resume_reading()
         while not self._has_ended:
-            self._buffer, self._start = bytearray(), 0
+            self._buffer = bytearray()
             self._hold(0)
             self._wait_at_most(min(self._quiet_s, end - self._loop.time()))
             try:
@@ -230,20 +227,20 @@ class Connection(asyncio.BufferedProtocol):
 
     def _await_request(self) -> Work[bool]:
         """Wait for the first byte of a request; False if none comes."""
-        self._hold(self._count)
+        self._hold(len(self._buffer))
         self._wait_at_most(self._service.idle_s)
         while self._is_blocked:
             yield _WaitFor.ROOM
-        if self._count:
+        if self._buffer:
             # Who sends the next request before the answer to the last one waits for the others.
             yield from self._pause(_WaitFor.OTHERS, 0)
         self._transport.resume_reading()
         while True:
             # Some clients end a body with an empty line that belongs to nothing.
-            while self._buffer.startswith((b"\r", b"\n"), self._start):
-                self._start += 1
-            if self._count or self._has_ended:
-                return bool(self._count)
+            while self._buffer.startswith((b"\r", b"\n")):
+                del self._buffer[:1]
+            if self._buffer or self._has_ended:
+                return bool(self._buffer)
             try:
                 yield _WaitFor.MORE
             except _Expired:
@@ -254,12 +251,17 @@ class Connection(asyncio.BufferedProtocol):
     def _exchange(self, handler: Handler) -> Work[bool]:
         """One request and its answer; whether the connection goes on after it."""
         self._quiet_s = _QUIET_S
-        beginning = yield from self._read_head()
-        head = beginning.head
+        head, length, closes, expects_continue = yield from self._read_head()
         refusal = exchange.ask(handler.begin, head)
         if refusal is not None:
             return self._refuse(refusal, head.method)
-        body = yield from self._read_body(beginning, handler.max_body_bytes(head))
+        limit, within = handler.max_body_bytes(head), head.fault is not None
+        if expects_continue and (length is None or 0 < length <= limit):
+            self._transport.write(exchange.CONTINUE)
+        if length is None:
+            body = yield from self._read_chunked(limit, within=within)
+        else:
+            body = yield from self._read_body(length, limit, within=within)
         if body is None:
             return self._refuse(exchange.ask(handler.too_large, head), head.method)
         head.body = body
@@ -279,7 +281,7 @@ class Connection(asyncio.BufferedProtocol):
                 exchange.note_abandoned(handler, late, plan.fault)
                 raise
             plan = yield from self._carry_out(handler, late)
-        closes = beginning.closes or exchange.is_by_page(head)
+        closes = closes or exchange.is_by_page(head)
         return (yield from self._deliver(plan, head.method, close=closes)) and not closes
 
     def _carry_out(self, handler: Handler, request: Request) -> Work[AnswerPlan]:
@@ -291,38 +293,24 @@ class Connection(asyncio.BufferedProtocol):
         yield _WaitFor.WORKER
         return future.result()
 
-    @property
-    def _count(self) -> int:
-        """How many bytes came and were not taken yet."""
-        return len(self._buffer) - self._start
-
-    def _read_head(self) -> Work[_ParsedHead]:
-        # A head has its time as a whole; a body has it for each piece.
-        self._wait_at_most(self._service.idle_s)
-        while (end := self._buffer.find(b"\r\n\r\n", self._start)) < 0:
-            if self._count >= MAX_HEAD_BYTES:
-                break
-            is_hopeless = self._buffer.find(b"\n\n", self._start) >= 0
-            if is_hopeless or not _BEGINNING.match(self._buffer, self._start):
+    def _read_head(self) -> Work[_Beginning]:
+        if (end := self._buffer.find(b"\r\n\r\n")) < 0:
+            # A head has its time as a whole; a body has it for each piece.
+            self._wait_at_most(self._service.idle_s)
+        while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
+            if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
                 raise _BrokenRequest(400, "what came is no head of a request")
             yield from self._read_more()
-        length = end + 4 - self._start
-        if not 4 <= length <= MAX_HEAD_BYTES:
+            end = self._buffer.find(b"\r\n\r\n")
+        if not 0 <= end <= MAX_HEAD_BYTES - 4:
             raise _BrokenRequest(431, "the head is too long")
-        return _parse_head(bytes(self._take(length)), self._peer)
+        return _parse_head(bytes(self._take(end + 4)), self._peer)
 
-    def _read_body(self, parsed: _ParsedHead, limit: int) -> Work[bytearray | None]:
+    def _read_body(self, length: int, limit: int, *, within: bool) -> Work[bytearray | None]:
         """The body, None if it is over the limit, nothing if a fault strikes within it."""
-        length, within = parsed.length, parsed.head.fault is not None
-        if parsed.expects_continue and (length is None or 0 < length <= limit):
-            self._transport.write(exchange.CONTINUE)
-        if length is None:
-            return (yield from self._read_chunked(limit, within=within))
         if length > limit:
             return None
-        needed = (length + 1) // 2 if within else length
-        if self._count < needed:
-            yield from self._read_until(needed)
+        yield from self._read_until((length + 1) // 2 if within else length)
         return bytearray() if within else self._take(length)
 
     def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
@@ -350,14 +338,14 @@ class Connection(asyncio.BufferedProtocol):
         return body
 
     def _read_line(self) -> Work[bytearray]:
-        while (end := self._buffer.find(b"\n", self._start)) < 0:
-            if self._count > MAX_HEAD_BYTES:
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > MAX_HEAD_BYTES:
                 raise _BrokenRequest(400, "a line of a chunked body is too long")
-            yield from self._read_until(self._count + 1)
-        return self._take(end + 1 - self._start)
+            yield from self._read_until(len(self._buffer) + 1)
+        return self._take(end + 1)
 
     def _read_until(self, count: int) -> Work[None]:
-        while self._count < count:
+        while len(self._buffer) < count:
             self._wait_at_most(self._service.idle_s)
             yield from self._read_more()
 
@@ -374,13 +362,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, count: int) -> bytearray:
         """The next bytes; if they are all that came, without a copy."""
-        end = self._start + count
-        if end < len(self._buffer):
-            taken, self._start = self._buffer[self._start : end], end
+        if count < len(self._buffer):
+            taken = self._buffer[:count]
+            # From the front this moves nothing, however many small pieces there are.
+            del self._buffer[:count]
             return taken
-        # From the front this moves nothing.
-        del self._buffer[: self._start]
-        taken, self._buffer, self._start = self._buffer, bytearray(), 0
+        taken, self._buffer = self._buffer, bytearray()
         return taken
 
     def _refuse(self, response: Response, method: str = "") -> bool:
@@ -450,13 +437,9 @@ class Connection(asyncio.BufferedProtocol):
             timer.cancel()
 
 
-@attrs.frozen(kw_only=True)
-class _ParsedHead:
-    head: Request
-    #: Of the body; None for a chunked one.
-    length: int | None
-    closes: bool
-    expects_continue: bool
+#: What a head says: the request; the length of its body, None for a chunked one; whether the
+#: connection ends with it; and whether the client waits for a word before it sends the body.
+_Beginning = tuple[Request, int | None, bool, bool]
 
 
 class _Headers(list[tuple[str, str]]):
@@ -464,7 +447,7 @@ class _Headers(list[tuple[str, str]]):
         self.append((name.decode("latin-1").lower(), value.strip(b" \t").decode("latin-1")))
 
 
-def _parse_head(text: bytes, peer: str) -> _ParsedHead:
+def _parse_head(text: bytes, peer: str) -> _Beginning:
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _BrokenRequest(400, "the first line is none of HTTP")
@@ -496,13 +479,12 @@ def _parse_head(text: bytes, peer: str) -> _ParsedHead:
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
-    options = ",".join(values.get("connection", ())).lower().split(",")
-    return _ParsedHead(
-        head=Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
-        length=None if codings else int(values.get("content-length", "0")[0]),
-        # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
-        closes=is_old
-        or "close" in [option.strip(" \t") for option in options]
-        or (bool(codings) and "content-length" in values),
-        expects_continue=not is_old and values.get("expect", [""])[0].lower() == "100-continue",
+    # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
+    is_twofold = codings is not None and "content-length" in values
+    closes = is_old or is_twofold or bool(_CLOSE.search(",".join(values.get("connection", ()))))
+    return (
+        Request(method=line[1].decode(), target=target, headers=(*headers,), peer=peer),
+        None if codings else int(values.get("content-length", "0")[0]),
+        closes,
+        not is_old and values.get("expect", [""])[0].lower() == "100-continue",
     )

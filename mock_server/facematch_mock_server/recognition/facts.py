@@ -50,10 +50,13 @@ class FactsCache:
         """The facts of a picture; `digest` is its SHA-256, if the caller has it already."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
-            if digest in self._newest:
+            facts = self._newest.get(digest)
+            if facts is not None:
                 self._newest.move_to_end(digest)
-            if digest in self._held:
-                return self._held[digest]
+                return facts
+            facts = self._held.get(digest)
+            if facts is not None:
+                return facts
         # Outside the lock: two threads may look at one picture, but none waits for another one's.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)

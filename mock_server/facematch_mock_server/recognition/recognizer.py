@@ -98,38 +98,40 @@ class Recognizer:
         fields: Fields = dict,
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried."""
-        facts = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
+        first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
+        card, other = first.card, second.card
         outcome = match = None
         if self.waiting:
-            outcome = self.waiting.take("match", [picture.digest for picture in facts], fields)
-        cards = [picture.card for picture in facts if picture.card is not None]
+            outcome = self.waiting.take("match", [first.digest, second.digest], fields)
         # A score that was set needs no engine, and neither does a card.
-        is_open = not cards and (outcome is None or outcome.score is UNSET)
-        if self._engine is not None and is_open and all(each.size is not None for each in facts):
-            match = self._engine.compare(probe, reference, facts, rotate=rotate)
+        is_open = card is other is None and (outcome is None or outcome.score is UNSET)
+        if self._engine is not None and is_open and first.size and second.size:
+            match = self._engine.compare(probe, reference, (first, second), rotate=rotate)
         if match is None:
-            sights = [see_picture(picture, rotate=rotate) for picture in facts]
-            scores = [float(card.score) for card in cards if card.score is not None]
-            if not (sights[0].faces and sights[1].faces):
+            sight = see_picture(first, rotate=rotate)
+            other_sight = see_picture(second, rotate=rotate)
+            if not (sight.faces and other_sight.faces):
                 score = None
-            elif scores:
-                score = scores[0]
-            elif not cards and facts[0].digest == facts[1].digest:
+            elif card is not None and card.score is not None:
+                score = float(card.score)
+            elif other is not None and other.score is not None:
+                score = float(other.score)
+            elif card is other is None and first.digest == second.digest:
                 score = 100.0
             else:
                 # In a picture without a card there is nobody but the picture itself.
-                score = pair_score(*(
-                    f"sha256:{each.digest}" if each.card is None else each.card.person
-                    for each in facts
-                ))  # fmt: skip
+                score = pair_score(
+                    f"sha256:{first.digest}" if card is None else card.person,
+                    f"sha256:{second.digest}" if other is None else other.person,
+                )
             match = MatchOutcome(
-                probe=sights[0],
-                reference=sights[1],
+                probe=sight,
+                reference=other_sight,
                 score=score,
-                review=any(card.review for card in cards),
-                by="card" if cards else "bytes",
+                review=(card is not None and card.review) or (other is not None and other.review),
+                by="bytes" if card is other is None else "card",
             )
-        return match if outcome is None else apply_to_match(outcome, match, *facts)
+        return match if outcome is None else apply_to_match(outcome, match, first, second)
 
     def liveness(
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict

@@ -23,6 +23,7 @@ from facematch_mock_server.base.forms import (
 from facematch_mock_server.base.masking import describe_fields, presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.claims import Citations
+from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
@@ -193,11 +194,11 @@ class Call:
         """The request as a form, its files noted for the journal; `FormError` if it is none."""
         kind = self.request.header("content-type") or ""
         form = read_form(kind, self.request.body, digest=self.world.digest)
-        self.files += [
-            SentFile(field=field, name=file.name, size=len(file.content), digest=file.digest)
-            for field, files in form.files.items()
-            for file in files
-        ]
+        for field, files in form.files.items():
+            for file in files:
+                size = len(file.content)
+                sent = SentFile(field=field, name=file.name, size=size, digest=file.digest)
+                self.files.append(sent)
         return form
 
     def read_object(self, refusal: str) -> dict[str, Any]:
@@ -264,10 +265,14 @@ class Call:
         if self.request.fault is not None:
             return
         world, fault = self.world, None
-        facts_of = world.recognizer.facts.of
-        facts = [facts_of(picture.content, picture.digest) for picture in pictures]
-        cards = [each.card for each in facts if each.card is not None]
-        if cards and world.account.faults:
+        cards: list[Card] = []
+        for picture in pictures:
+            card = world.recognizer.facts.of(picture.content, picture.digest).card
+            if card is not None:
+                cards.append(card)
+        if not cards:
+            return
+        if world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(
                 lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
@@ -332,7 +337,8 @@ class Routed:
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
         """As `route_of`, of a request."""
-        return self.route_of(head.path)
+        route = self._by_path.get(head.path)
+        return self.route_of(head.path) if route is None else (route, ())
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
         """The route of a path, and what stands for its placeholders; None for none."""
@@ -347,41 +353,27 @@ class Routed:
 
     def handle(self, request: Request) -> Response:
         """The vendor's answer, written into the journal; with the fault that strikes."""
+        try:
+            response = self._carry_out(request)
+        except BaseException:
+            self.world.drop()
+            raise
         # No webhook leaves before its request is over, and none of one that failed.
-        with self.world.together():
-            call = self.new_call(request, *(request.routed or self.find(request)))
-            faults = self.world.account.faults
-            if request.fault is None and faults:
-                aim = self._aim(request, call.route, call.fields)
-                # Of a request whose body has the key, only now it is known whose it is.
-                fault = faults.at_head(aim) if is_keyless(call.route) else None
-                fault = fault or faults.for_request(aim)
-                if fault is not None:
-                    call.strike(fault)
-            if call.fault is None or call.fault.is_carried_out:
-                response = self._answer_call(call)
-            else:
-                response = self._note_request(call)
-            # The pictures may have brought a fault.
-            if call.fault is not None:
-                return self._fail(call, call.fault, response)
-            self.log(call, response)
-            return response
+        self.world.release()
+        return response
 
-    def fault_at_head(self, head: Request) -> Fault | None:
-        """The fault that breaks the upload of this request, counted; None for none."""
-        return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
-
-    def _aim(
-        self, head: Request, route: Route | None, fields: Fields = dict
-    ) -> Callable[[Fault], bool]:
-        kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
-        needs_key = not is_keyless(route) or kind.key_of(head) is not None
-        # Nobody's call uses up what a test waits for, unless it says where.
-        is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
-        return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
-
-    def _answer_call(self, call: Call) -> Response:
+    def _carry_out(self, request: Request) -> Response:
+        call = self.new_call(request, *(request.routed or self.find(request)))
+        faults = self.world.account.faults
+        if request.fault is None and faults:
+            aim = self._aim(request, call.route, call.fields)
+            # Of a request whose body has the key, only now it is known whose it is.
+            fault = faults.at_head(aim) if _is_keyless(call.route) else None
+            fault = fault or faults.for_request(aim)
+            if fault is not None:
+                call.strike(fault)
+        if call.fault is not None and not call.fault.is_carried_out:
+            return self._fail(call, call.fault, self._note_request(call))
         try:
             route = call.route
             response = self.elsewhere(call) if route is None else self.answer(call, route)
@@ -395,7 +387,25 @@ class Routed:
             hint = BY_BYTES if seen.by == "bytes" and seen.score is not None else None
         if hint is not None:
             response.headers = (*response.headers, (HINT_HEADER, hint))
-        return call.claims.sealed(self.finished(call, response))
+        response = call.claims.sealed(self.finished(call, response))
+        # The pictures may have brought a fault.
+        if call.fault is not None:
+            return self._fail(call, call.fault, response)
+        self.log(call, response)
+        return response
+
+    def fault_at_head(self, head: Request) -> Fault | None:
+        """The fault that breaks the upload of this request, counted; None for none."""
+        return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
+
+    def _aim(
+        self, head: Request, route: Route | None, fields: Fields = dict
+    ) -> Callable[[Fault], bool]:
+        kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
+        needs_key = not _is_keyless(route) or kind.key_of(head) is not None
+        # Nobody's call uses up what a test waits for, unless it says where.
+        is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
+        return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
 
     def _note_request(self, call: Call) -> Response:
         """Note the key and the form of a call that is not carried out."""
@@ -447,7 +457,7 @@ class Routed:
             fields={**query, **call.shown},
             files=tuple(call.files),
             claims=() if response is None else response.claims,
-            note=compose_note(request, call.note),
+            note=call.note if request.fault is None else compose_note(request, call.note),
         )
         if entry is not None and (world.recognizer.waiting or world.account.faults):
             note_misses(call, self.operation(request), entry)
@@ -521,7 +531,7 @@ class Routed:
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
 
 
-def is_keyless(route: Route | None) -> bool:
+def _is_keyless(route: Route | None) -> bool:
     """Whether the head of a request shows no key there: its body may."""
     return route is not None and not route.credentials
 

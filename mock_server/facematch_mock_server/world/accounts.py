@@ -151,10 +151,20 @@ class World:
         try:
             yield
         except BaseException:
-            self.records.drop()
+            self.drop()
             raise
-        if self.records.release() and self.worker is not None:
+        self.release()
+
+    def release(self) -> None:
+        """What this thread queued goes on."""
+        outbox = self.records.outbox
+        if outbox is not None and outbox.queued and outbox.release() and self.worker is not None:
             self.worker.wake()
+
+    def drop(self) -> None:
+        """What this thread queued is dropped: what it belongs to has failed."""
+        if self.records.outbox is not None:
+            self.records.outbox.drop()
 
     def keep_pictures(self, session_id: str, contents: Mapping[str, bytes]) -> None:
         """Keep the pictures of a session, by digest, as long as it is there."""

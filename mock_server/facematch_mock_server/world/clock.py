@@ -44,7 +44,8 @@ class VirtualClock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)
                 # The machine's clock may be set back; ours never is.
-                self._now += max(dt.timedelta(0), machine - self._base)
+                if machine > self._base:
+                    self._now += machine - self._base
                 self._base = machine
             return self._now
 

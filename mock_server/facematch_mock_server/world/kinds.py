@@ -17,14 +17,10 @@ from .services import Key, amount
 
 
 class Records:
-    """What a vendor remembers beyond keys, credit and sessions: nothing, and it queues nothing."""
+    """What a vendor remembers beyond keys, credit and sessions: nothing."""
 
-    def release(self) -> bool:
-        """What this thread queued goes on; whether there is any."""
-        return False
-
-    def drop(self) -> None:
-        """What this thread queued is dropped."""
+    #: Holds what a request queued until it is over; None of a vendor that queues nothing.
+    outbox: Any = None
 
     def close(self) -> None:
         """Its account is closed: nobody uses it any more, and `list_readable` alone is read."""

@@ -94,8 +94,9 @@ class Ledger:
             if self._balance < price:
                 return False
             self._balance -= price
-            make = functools.partial(Charge, at=at, what=what, amount=price, request_id=request_id)
-            self._charges.append(lambda number: make(number=number, balance=self._balance))
+            entry: dict[str, Any] = {"at": at, "what": what, "request_id": request_id}
+            entry |= {"amount": price, "balance": self._balance}
+            self._charges.append(functools.partial(Charge, **entry))
         return True
 
     def refund(self, request_id: str) -> None:
@@ -215,6 +216,7 @@ class Rates:
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
+        #: When each client asked, the one that was seen last at the end.
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
@@ -243,7 +245,12 @@ class Rates:
                 limit = self._limits[scope]
                 if limit is None:
                     continue
-                times = self._times_of(scope, client, now - window_s)
+                times = self._times.setdefault((scope, client), deque())
+                self._times.move_to_end((scope, client))
+                if len(self._times) > CLIENTS:
+                    self._times.popitem(last=False)
+                while times and times[0] <= now - window_s:
+                    times.popleft()
                 if len(times) >= limit:
                     # It may have been lowered meanwhile.
                     while len(times) > max(limit, 1):
@@ -255,16 +262,6 @@ class Rates:
             for times in counted:
                 times.append(now)
             return None
-
-    def _times_of(self, scope: str, client: str, since: float) -> deque[float]:
-        """When this client asked, later than `since`; the lock is held."""
-        times = self._times.setdefault((scope, client), deque())
-        self._times.move_to_end((scope, client))
-        if len(self._times) > CLIENTS:
-            self._times.popitem(last=False)
-        while times and times[0] <= since:
-            times.popleft()
-        return times
 
 
 #: How many of the newest sessions are kept.
@@ -368,4 +365,4 @@ class Sessions(Collection[Session]):
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
-        return self.append(lambda n: Session(id=session_id, number=n, **fields), session_id)
+        return self.append(functools.partial(Session, id=session_id, **fields), session_id)

@@ -166,7 +166,7 @@ class Outbox:
             forget=self._unqueue,
         )
         #: By thread, not yet released.
-        self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
+        self.queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
         #: Whether anybody may still send what is due.
         self.is_running = True
@@ -182,11 +182,11 @@ class Outbox:
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
         """There is none, or not begun again, before this thread calls `release`."""
-        self._queued[threading.get_ident()].append((delivery, payload))
+        self.queued[threading.get_ident()].append((delivery, payload))
 
     def release(self) -> bool:
         """What this thread has queued may be sent now; whether there is any."""
-        pairs = self._queued.pop(threading.get_ident(), ())
+        pairs = self.queued.pop(threading.get_ident(), ())
         for delivery, payload in pairs:
             with self._changed:
                 self._put(attrs.evolve(delivery, turn=next(self._turns)), payload)
@@ -194,7 +194,7 @@ class Outbox:
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
-        self._queued.pop(threading.get_ident(), None)
+        self.queued.pop(threading.get_ident(), None)
 
     def _put(self, fresh: Delivery, payload: SignedPayload) -> None:
         def begin_again(current: Delivery) -> Delivery:
@@ -203,7 +203,7 @@ class Outbox:
             return attrs.evolve(fresh, attempts=current.attempts)
 
         if self.deliveries.change(fresh.id, begin_again) is None:
-            self.deliveries.append(lambda number: attrs.evolve(fresh, number=number), fresh.id)
+            self.deliveries.append(functools.partial(attrs.evolve, fresh), fresh.id)
         self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
         self._queue(fresh)
 

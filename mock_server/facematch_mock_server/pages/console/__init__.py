@@ -181,7 +181,10 @@ class Console:
             "name": account.name,
             "opened": account.opened_at.isoformat(),
             "closed": closed and closed.isoformat(),
-            **{name: getattr(feed, name, empty) for name, empty in _COUNTS},
+            # Of its calls; nobody has called one without a feed.
+            "calls": feed.calls if feed else 0,
+            "failures": feed.failures if feed else 0,
+            "last": feed.last.isoformat() if feed and feed.last else None,
         }
 
     def _get_events(self, request: Request, _: str) -> Response:
@@ -309,8 +312,6 @@ def _has_words(words: Sequence[str], values: Iterable[Any]) -> bool:
 #: What a search looks at.
 _OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
 _OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
-#: What is said of the calls of an account, and what of one without any.
-_COUNTS = (("calls", 0), ("failures", 0), ("last", None))
 #: By view: what it shows.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 

@@ -97,7 +97,7 @@ class Feed:
             self.run = secrets.token_hex(4)
             #: How many calls there were, how many of them went wrong, and when the last one was.
             self.calls = self.failures = 0
-            self.last: str | None = None
+            self.last: dt.datetime | None = None
 
     def add(
         self,
@@ -117,7 +117,7 @@ class Feed:
             self.calls += 1
             was_struck = (entry.note or "").startswith("fault")
             self.failures += entry.status is None or entry.status >= 400 or was_struck
-            self.last = dt.datetime.now(dt.UTC).isoformat()
+            self.last = dt.datetime.now(dt.UTC)
 
     def since(self, place: int) -> tuple[str, int, list[LoggedCall]]:
         """The run, the place of its newest call, and the calls after `place`, at most a batch."""

@@ -82,7 +82,7 @@ def _register(call: DiditCall) -> Response:
     )
     if not call.world.records.accounts.put_new(email.lower(), account):
         call.refuse("register.taken")
-    call.world.records.mails.append(lambda n: Mail(at=call.now, to=email, code=code, number=n))
+    call.world.records.mails.append(partial(Mail, at=call.now, to=email, code=code))
     return call.answer("register.answer", email=email)
 
 
@@ -146,8 +146,8 @@ def _resend(call: DiditCall) -> Response:
         code = _new_code(call)
         changed = attrs.evolve(account, code_at=call.now, code=_hash_secret(call, code))
         if accounts.change(address, lambda x: changed if x is account else x) is changed:
-            mail = Mail(at=call.now, to=account.email, code=code)
-            call.world.records.mails.append(lambda number: attrs.evolve(mail, number=number))
+            mail = partial(Mail, at=call.now, to=account.email, code=code)
+            call.world.records.mails.append(mail)
     return call.answer("resend.answer")
 
 

@@ -19,7 +19,7 @@ from facematch_mock_server.world.hosted import is_open, page_path
 from facematch_mock_server.world.services import Review, Session
 
 from .access import DiditCall, world_of
-from .records import stamp
+from .framework import stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
 MEDIA = "/__media__/"

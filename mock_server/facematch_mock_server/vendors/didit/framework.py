@@ -7,6 +7,7 @@ framework's words. One set of readers serves forms and JSON bodies.
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import json
 import math
 import re
@@ -35,6 +36,11 @@ _TOP_LEVEL_DOMAIN = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
 #: Compiled when it is first needed: that takes 7 ms.
 _MAILBOX = rf"{_WORD}(\.{_WORD})*@({_LABEL}\.)+{_TOP_LEVEL_DOMAIN}"
 NULL_CHARACTERS = "Null characters are not allowed."
+
+
+def stamp(at: dt.datetime, zone: str = "Z") -> str:
+    """A time as answers tell it; sessions and reviews end in Z."""
+    return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
 class Invalid(Exception):
@@ -69,7 +75,7 @@ def read_form_fields(
         # and a file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
         # An empty text is no number, and neither true nor false.
-        is_nothing = sent is None or (sent == "" and field.kind in ("number", "boolean"))
+        is_nothing = sent is None or (field.kind in ("number", "boolean") and sent == "")
         try:
             is_read = field.required or not is_nothing
             values[name] = field.read(claims, sent) if is_read else field.default

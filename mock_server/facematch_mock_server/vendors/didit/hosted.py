@@ -35,9 +35,8 @@ from . import framework, webhooks
 from .access import DiditCall, Endpoint, check_rate, json_route, world_of
 from .decisions import media_type_of
 from .framework import Field, Invalid
-from .pictures import judge_liveness, judge_match
+from .pictures import judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
-from .risks import warnings
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 #: No address to send a person to: a browser runs what it says.

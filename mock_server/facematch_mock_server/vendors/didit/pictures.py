@@ -7,7 +7,7 @@ Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -26,11 +26,59 @@ from facematch_mock_server.vendors.base import Refused, Route
 
 from . import framework, webhooks
 from .access import DiditCall, Endpoint, check_key, check_method, check_rate
-from .framework import Field
-from .records import APPROVED, DECLINED, IN_REVIEW, stamp
-from .risks import declines, warnings
+from .framework import Field, stamp
+from .records import APPROVED, DECLINED, IN_REVIEW
 
 Block = dict[str, Any]
+
+
+@attrs.frozen
+class Risk:
+    """What a warning says beside its name."""
+
+    #: ``error``, which declines, ``warning`` or ``information``.
+    type: str
+    short: str
+    long: str
+    #: Whether any of that is in no document.
+    is_invented: bool = False
+
+
+#: Didit OpenAPI, 2026-07-18, but for what is ours; the long words of NO_REFERENCE_IMAGE are from
+#: docs.didit.me, warnings reference, and NO_FACE_DETECTED of a match is from the skill page.
+# fmt: off
+RISKS: Mapping[str, Risk] = {
+    "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),
+    "NO_REFERENCE_IMAGE": Risk("error", "No reference image", "A reference image or face image for facial comparison is missing, preventing the system from completing the face matching process.", is_invented=True),
+    "NO_FACE_DETECTED": Risk("error", "No face detected", "No face was detected in a picture.", is_invented=True),
+    "LOW_LIVENESS_SCORE": Risk("error", "Low liveness score", "The liveness check resulted in a low score, indicating potential use of non-live facial representations or poor-quality biometric data."),
+    "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack", "The system detected a potential attempt to bypass the liveness check."),
+    "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist", "The system identified a face in the blocklist, which means the face is not allowed to be verified."),
+    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist.", is_invented=True),
+    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation."),
+    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", is_invented=True),
+    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", is_invented=True),
+    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the picture of the face is low.", is_invented=True),
+    "LOW_FACE_LUMINANCE": Risk("warning", "Low face luminance", "The picture of the face is dark.", is_invented=True),
+    "HIGH_FACE_LUMINANCE": Risk("warning", "High face luminance", "The picture of the face is bright.", is_invented=True),
+}
+# fmt: on
+
+
+def warnings(
+    claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """The warnings for these risks, in their order; `data` has the additional data of some."""
+    reports = []
+    for name in risks:
+        risk = RISKS[name]
+        claims.cite("warning.risks", *(["warning.words"] if risk.is_invented else []))
+        warning: dict[str, Any] = {"risk": name}
+        if claims["warning.keys"] == 6:
+            warning |= {"feature": feature, "additional_data": data.get(name)}
+        words = {"short_description": risk.short, "long_description": risk.long}
+        reports.append({**warning, "log_type": risk.type, **words})
+    return reports
 
 
 @attrs.frozen(kw_only=True)
@@ -80,18 +128,17 @@ def _read_fields(call: DiditCall) -> None:
     endpoint: PictureEndpoint = call.endpoint
     if call.claims.get("order.credit") == "before_fields":
         _check_credit(call)
-    form = Form()
-    if call.request.body:
-        try:
-            form = call.read_form()
-        except TooManyParts:
-            call.refuse("form.too_much")
-        except FormError as error:
-            call.refuse("form.refused", problem=str(error))
+    try:
+        form = call.read_form() if call.request.body else Form()
+    except TooManyParts:
+        call.refuse("form.too_much")
+    except FormError as error:
+        call.refuse("form.refused", problem=str(error))
     if form.problem:
         call.note = f"form: {form.problem}"
-    texts = ((name, values[-1]) for name, values in form.fields.items())
-    call.shown = describe_fields(texts, call.route.shown if call.route else ())
+    if form.fields and call.route is not None:
+        texts = ((name, values[-1]) for name, values in form.fields.items())
+        call.shown = describe_fields(texts, call.route.shown)
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if call.values.get("metadata") is not None:
         call.shown["metadata"] = shorten_json(call.values["metadata"])
@@ -145,7 +192,11 @@ def _finish(call: DiditCall) -> Response:
         _refuse_unpaid(call)
     try:
         if values["save_api_request"]:
-            pictures = {name: values[field] for name, field in endpoint.pictures.items()}
+            digests: dict[str, str | None] = {}
+            contents: dict[str, bytes] = {}
+            for name, field in endpoint.pictures.items():
+                picture = values[field]
+                digests[name], contents[str(picture.digest)] = picture.digest, picture.content
             session = world.sessions.add(
                 request_id,
                 internal_id=world.account.ids.uuid(),
@@ -154,11 +205,10 @@ def _finish(call: DiditCall) -> Response:
                 created_at=call.now,
                 vendor_data=values["vendor_data"],
                 metadata=values["metadata"],
-                pictures={name: upload.digest for name, upload in pictures.items()},
+                pictures=digests,
                 result=block,
             )
-            by_digest = {str(upload.digest): upload.content for upload in pictures.values()}
-            world.keep_pictures(session.id, by_digest)
+            world.keep_pictures(session.id, contents)
             webhooks.announce(world, session, call.request)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
@@ -174,8 +224,10 @@ def _finish(call: DiditCall) -> Response:
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
     body = {"request_id": request_id, call.endpoint.block: block}
     if call.claims["answer.echo"]:
-        body |= {name: call.values[name] for name in ("vendor_data", "metadata")}
-    return {**body, "created_at": stamp(call.now, call.claims["answer.created_at"])}
+        body["vendor_data"] = call.values["vendor_data"]
+        body["metadata"] = call.values["metadata"]
+    body["created_at"] = stamp(call.now, call.claims["answer.created_at"])
+    return body
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
@@ -255,7 +307,8 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
             }
         risks = [*(risk for risk in applies if applies[risk]), *data]
     return {
-        "status": DECLINED if declines(risks) else APPROVED,
+        # What is of another type never declines.
+        "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,
         "user_image": _describe(claims, "liveness", outcome.probe, rotate=rotate),

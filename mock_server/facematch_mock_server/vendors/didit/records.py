@@ -31,7 +31,7 @@ class DiditRecords(Records):
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
-        self.outbox = Outbox()
+        self.outbox: Outbox = Outbox()
         self.checkouts: Collection[Checkout] = Collection(limit=MOST_RECORDS)
         self.plan = Plan()
         #: By address in small letters.
@@ -41,14 +41,6 @@ class DiditRecords(Records):
         #: The `vendor_data` of users that may start no session.
         self.blocked: Collection[str] = Collection(limit=MOST_RECORDS)
 
-    def release(self) -> bool:
-        """What this thread queued is announced now; whether there is any."""
-        return self.outbox.release()
-
-    def drop(self) -> None:
-        """What this thread queued is not announced to anybody."""
-        self.outbox.drop()
-
     def close(self) -> None:
         """Nobody is known here any more; mails go, and payloads, which are long."""
         self.accounts.clear()
@@ -57,11 +49,6 @@ class DiditRecords(Records):
 
     def list_readable(self) -> tuple[Any, ...]:
         return self.outbox.deliveries.all(), self.checkouts.all()
-
-
-def stamp(at: dt.datetime, zone: str = "Z") -> str:
-    """A time as answers tell it; sessions and reviews end in Z."""
-    return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
 def _read_id(text: str) -> str:

@@ -22,8 +22,8 @@ from facematch_mock_server.world.services import Review, Session
 from . import decisions, framework, webhooks
 from .access import DiditCall, Endpoint, json_route
 from .decisions import environment_of, features_of, results_of
-from .framework import Field, Invalid
-from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, stamp
+from .framework import Field, Invalid, stamp
+from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES
 
 _RESUBMITTED = "Resubmitted"
 

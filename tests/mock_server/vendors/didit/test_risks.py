@@ -7,7 +7,7 @@ import pytest
 from facematch_core import Severity, WarningCode, open_verifier
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_named
-from facematch_mock_server.vendors.didit.risks import RISKS, warnings
+from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
 
 P1 = card_sheet()["p1"].data
 #: By call: the part of its answer, and what the body is beside its warnings.
