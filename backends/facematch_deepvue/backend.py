@@ -15,11 +15,8 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 
 from facematch_core import (
-    Billing,
-    Charged,
     ConfigurationError,
     Environment,
-    EnvironmentMismatch,
     LivenessResult,
     MatchResult,
     Operation,
@@ -255,13 +252,8 @@ class DeepvueBackend(HttpBackend):
             EnvironmentMismatch: set to MOCK, and the address is Deepvue's own, or no mock answered.
             VendorError: there is no answer that can be used; billed NO.
         """
-        if self.environment is Environment.MOCK and self.environment not in self.environments:
-            raise EnvironmentMismatch(
-                f"The backend {self.name} is set to mock, but its address is the real vendor's: "
-                "nothing was sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
+        if mismatch := self.find_mismatch():
+            raise mismatch
         # It has headers of its own, and no token.
         request = HttpRequest(
             method="GET",
@@ -306,14 +298,8 @@ class DeepvueBackend(HttpBackend):
             error = wire.free_error(problem)
         else:
             source = Environment.MOCK if MOCK_HEADER in reply.headers else None
-            if self.environment is Environment.MOCK and source is None:
-                error = EnvironmentMismatch(
-                    f"the backend {self.name} is set to mock, but what answered ({reply.status}) "
-                    "does not say that it is a mock, and may be the real vendor: check the address "
-                    "and the environment.",
-                    environment=Environment.PRODUCTION,
-                    billing=wire.FREE,
-                )
+            if mismatch := self.find_mismatch(reply):
+                mismatch.billing, error = wire.FREE, mismatch
             elif reply.status == 200:
                 try:
                     return read(reply)

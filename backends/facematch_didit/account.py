@@ -39,7 +39,6 @@ from facematch_core.backend import CALL_ID_KEY, DeleteRequest
 from facematch_core.base.deadline import Deadline
 from facematch_core.errors import (
     AuthenticationFailed,
-    EnvironmentMismatch,
     OutcomeUnknown,
     SessionNotFound,
     VendorError,
@@ -347,7 +346,8 @@ class DiditAccount:
             any more is no error.
         """
         backend = self._with_key()
-        self._check_environment(backend.address)
+        if mismatch := backend.find_mismatch():
+            raise mismatch
         record = SessionRecord(
             backend=NAME,
             subject_ref="",
@@ -400,8 +400,9 @@ class DiditAccount:
         A `Secret` in `body` is revealed only while it is sent. `advice` is what to look at if no
         answer says whether it was done.
         """
-        self._check_environment(url)
         backend, clock = self._backend, self._backend.client.clock
+        if mismatch := backend.find_mismatch():
+            raise mismatch
         longest_s = backend.connect_timeout_s + backend.read_timeout_s
         outcome: T | VendorError
         try:
@@ -434,13 +435,9 @@ class DiditAccount:
     ) -> T | VendorError:
         """What an answer to such a call says, or the error to raise."""
         environment = client.environment_of(reply)
-        if self._backend.environment is Environment.MOCK and environment is None:
-            return EnvironmentMismatch(
-                f"The account is set to mock, but what answered ({reply.status}) does not say that "
-                "it is a mock, and may be the real vendor: check the address and the environment.",
-                environment=Environment.PRODUCTION,
-                billing=_NO_PRICE,
-            )
+        if mismatch := self._backend.find_mismatch(reply):
+            mismatch.billing = _NO_PRICE
+            return mismatch
         if 200 <= reply.status < 300:
             if reply.shape is BodyShape.JSON_OBJECT:
                 note = " It was carried out."
@@ -462,18 +459,6 @@ class DiditAccount:
             status_code=reply.status,
             environment=environment,
         )
-
-    def _check_environment(self, url: str) -> None:
-        backend = self._backend
-        is_mock_alone = backend.environment is Environment.MOCK
-        is_real = urlsplit(url).hostname in (HOST, AUTH_HOST)
-        if is_mock_alone and is_real and not backend.client.is_doubled(url):
-            raise EnvironmentMismatch(
-                "The account is set to mock, but its address is the real vendor's: nothing was "
-                "sent. Set base_url to the address of the mock.",
-                environment=Environment.PRODUCTION,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
 
 
 # What answers mean: as for a comparison, with that laid over.

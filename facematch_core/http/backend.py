@@ -25,6 +25,7 @@ from facematch_core.backend.calls import (
 )
 from facematch_core.backend.session_types import Deletion, SessionAnswer, SessionReading
 from facematch_core.base.addresses import (
+    MOCK_HEADER,
     is_among,
     is_loopback,
 )
@@ -32,12 +33,14 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret
 from facematch_core.errors import (
     ConfigurationError,
+    EnvironmentMismatch,
     VendorError,
 )
 from facematch_core.images.image import Image
 from facematch_core.models import (
     Billing,
     CallRecord,
+    Charged,
     Environment,
     LivenessResult,
     MatchResult,
@@ -302,6 +305,34 @@ class HttpBackend(RemoteBackend):
         if self.environment is Environment.MOCK and is_vendor_host and not is_near:
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
+
+    def find_mismatch(self, reply: HttpReply | None = None) -> EnvironmentMismatch | None:
+        """Why this backend, set to MOCK, may not believe `reply`; without one, not ask at all.
+
+        For what is sent by `client` outside of a call: a login, say. None if nothing speaks
+        against it.
+        """
+        if self.environment is not Environment.MOCK:
+            return None
+        if reply is None:
+            if Environment.MOCK in self.environments:
+                return None
+            problem = (
+                "its address is the real vendor's: nothing was sent. Set base_url to the address "
+                "of the mock."
+            )
+        else:
+            if MOCK_HEADER in reply.headers:
+                return None
+            problem = (
+                f"what answered ({reply.status}) does not say that it is a mock, and may be the "
+                "real vendor: check the address and the environment."
+            )
+        return EnvironmentMismatch(
+            f"The backend {self.name} is set to mock, but {problem}",
+            environment=Environment.PRODUCTION,
+            billing=Billing(Charged.NO, "nothing was sent") if reply is None else None,
+        )
 
     @property
     def session_environments(self) -> frozenset[Environment]:

@@ -162,7 +162,7 @@ class HttpCall:
                 step = self._advance(steps, kind, next_input)
                 if isinstance(step, _End):
                     next_input = step
-                elif not _is_trusted(self.backend, self.reply):
+                elif self.reply is not None and self.backend.find_mismatch(self.reply):
                     next_input = _End(None, self.ledger.bill_all())
                 elif isinstance(step, Wait):
                     next_input = self._wait(step)
@@ -307,7 +307,7 @@ class HttpCall:
             )
             # A server that should be a mock and is none gets no second picture.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
-            if is_last or not _is_trusted(backend, reply):
+            if is_last or backend.find_mismatch(reply):
                 return reply
             is_repeated = True
 
@@ -470,8 +470,11 @@ class HttpCall:
                 environment=heard.environment or outcome.environment,
                 headers=heard.headers or outcome.headers,
             )
-        if reply is not None and not _is_trusted(backend, reply):
-            outcome = _mismatch_error(backend, reply, outcome)
+        if reply is not None and (mismatch := backend.find_mismatch(reply)):
+            mismatch.result = (
+                outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None
+            )
+            outcome = mismatch
         if not isinstance(outcome, VendorError):
             return outcome
         error = outcome
@@ -551,8 +554,8 @@ class HttpCall:
                 else:
                     reply = self._exchange(request)
                     secrets += reply.secrets
-                    if not _is_trusted(backend, reply):
-                        reason = _mismatch_error(backend, reply).message
+                    if mismatch := backend.find_mismatch(reply):
+                        reason = mismatch.message
                     elif not (200 <= reply.status < 300 or reply.status in request.expects):
                         reason = error_by_table(backend, reply, is_free=True).message
             except VendorError as error:
@@ -624,24 +627,6 @@ def _is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
             find_row(backend, reply)[1]
         )
     return False
-
-
-def _is_trusted(backend: HttpBackend, reply: HttpReply | None) -> bool:
-    """Whether a reply is from where it should be: a mock must say that it is one."""
-    is_of_mock = backend.environment is Environment.MOCK
-    return reply is None or not is_of_mock or MOCK_HEADER in reply.headers
-
-
-def _mismatch_error(
-    backend: HttpBackend, reply: HttpReply, outcome: object = None
-) -> EnvironmentMismatch:
-    return EnvironmentMismatch(
-        f"The backend {backend.name} is set to mock, but what answered ({reply.status}) does "
-        "not say that it is a mock, and may be the real vendor: check the address and the "
-        "environment.",
-        environment=Environment.PRODUCTION,
-        result=outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None,
-    )
 
 
 def _find_foreign_host(backend: HttpBackend, url: str) -> str:
