@@ -154,6 +154,11 @@ def test_a_difference_of_strangers_is_told_as_one():
     (difference,) = differences(table)
     assert (difference.rate, difference.worst, difference.best) == ("fmr", "x", "y")
     assert "falsely matched" in difference.sentence
+    # One of which no two strangers were compared is not the best of them.
+    answers = system_answers([90] * 120, [60] * 30 + [10] * 370 + [10] * 400)
+    table = grouped(answers, ("x", "y", "z"), [0, 1, 2] * 40 + [0] * 400 + [1] * 400)
+    assert [cell.too_few for cell in cells_of(table, "column", 50)] == [None] * 3
+    assert differences(table) == (difference,)
 
 
 def test_what_may_be_chance_is_no_difference():

@@ -73,8 +73,12 @@ def test_a_pipe_is_plain(started, site, photos):
     assert answer.stdout.isascii()
 
 
-@pytest.mark.slow
-def test_a_name_that_the_terminal_cannot_write_does_not_end_in_a_traceback(started):
+def test_what_the_terminal_cannot_write_does_not_end_in_a_traceback(started, plugin, photos):
+    path = [plugin(SLOW.replace("slow/v1", "slow/模"), {"facematch.backends": {"slow": "Slow"}})]
+    words = ("verify", *photos, "--backend", "slow")
+    answer = started(*words, path=path, env={"PYTHONIOENCODING": "latin-1"})
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(r"MATCH  score 97.53 (slow/\u6a21,")
     odd = started("verify", "é\udcff\u6a21.jpg", "x.jpg", env={"PYTHONIOENCODING": "ascii"})
     assert (odd.returncode, odd.stdout) == (2, "")
     assert odd.stderr.startswith("error: ")
