@@ -401,7 +401,7 @@ class DiditAccount:
         answer says whether it was done.
         """
         backend, clock = self._backend, self._backend.client.clock
-        if mismatch := backend.find_mismatch():
+        if mismatch := backend.find_mismatch(url=url):
             raise mismatch
         longest_s = backend.connect_timeout_s + backend.read_timeout_s
         outcome: T | VendorError

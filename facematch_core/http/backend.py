@@ -306,16 +306,19 @@ class HttpBackend(RemoteBackend):
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
 
-    def find_mismatch(self, reply: HttpReply | None = None) -> EnvironmentMismatch | None:
+    def find_mismatch(
+        self, reply: HttpReply | None = None, *, url: str = ""
+    ) -> EnvironmentMismatch | None:
         """Why this backend, set to MOCK, may not believe `reply`; without one, not ask at all.
 
-        For what is sent by `client` outside of a call: a login, say. None if nothing speaks
-        against it.
+        For what is sent by `client` outside of a call: a login, say, which may go to a `url` that
+        is not at `address`. None if nothing speaks against it.
         """
         if self.environment is not Environment.MOCK:
             return None
         if reply is None:
-            if Environment.MOCK in self.environments:
+            is_near = not url or url.startswith(self.address) or self.client.is_doubled(url)
+            if is_near and Environment.MOCK in self.environments:
                 return None
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "

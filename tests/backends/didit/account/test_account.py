@@ -1,5 +1,6 @@
 """`DiditAccount` itself: addresses, secrets, environments, lifetime."""
 
+import contextlib
 import itertools
 import logging
 import pickle
@@ -163,6 +164,17 @@ def test_set_to_mock_only_a_mock_is_asked_and_believed(scripted_account):
             with pytest.raises(fm.EnvironmentMismatch) as caught:
                 call(real)
             assert caught.value.billing.ground == "nothing was sent"
+
+
+def test_a_double_of_the_one_host_is_none_of_the_host_that_registers(key):
+    with contextlib.closing(DiditBackend(api_key=key, environment="mock")) as backend:
+        script = ScriptedAdapter((*BALANCE, {MOCK_HEADER: "1"}))
+        backend.client.mount("https://verification.didit.me", script)
+        account = DiditAccount.of(backend)
+        assert str(account.balance().amount) == "1.0000"
+        with pytest.raises(fm.EnvironmentMismatch) as caught:
+            account.register("a@b.example", PASSWORD)
+    assert caught.value.billing.ground == "nothing was sent"
 
 
 def test_the_account_of_a_backend_has_its_key_and_connections(key, monkeypatch):
