@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
     from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan, Workflow
     from .world.clock import VirtualClock
-    from .world.faults import Fault, Kind, Stage
+    from .world.faults import Fault, Kind, NearMiss, Stage
     from .world.journal import Entry, SentFile
-    from .world.near_misses import NearMiss
     from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
 
 __all__ = [
@@ -48,9 +47,8 @@ __getattr__, __dir__ = lazy_names(
         "claims": "Claim Known Origin",
         "world.clock": "VirtualClock",
         "control": "Control NewAccount",
-        "world.faults": "Fault Kind Stage",
+        "world.faults": "Fault Kind NearMiss Stage",
         "world.journal": "Entry SentFile",
-        "world.near_misses": "NearMiss",
         "recognition.cards": "Card read_card",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",

@@ -23,11 +23,10 @@ from facematch_mock_server.base.operations import (
 )
 from facematch_mock_server.base.state import UNSET, Selection, Unset, select
 from facematch_mock_server.world.accounts import MAIN, Account, Accounts, World
-from facematch_mock_server.world.faults import Fault, Stage, require_end
+from facematch_mock_server.world.faults import Fault, NearMiss, Stage, require_end
 from facematch_mock_server.world.hosted import open_sessions
 from facematch_mock_server.world.journal import Entry
 from facematch_mock_server.world.kinds import Chosen, VendorKind, check_operation
-from facematch_mock_server.world.near_misses import NearMiss
 from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
 
 from .claims import Behaviours, Claim

@@ -31,11 +31,10 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
+from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of, note_misses
 from facematch_mock_server.world.hosted import Rules
 from facematch_mock_server.world.journal import SentFile, compose_note
 from facematch_mock_server.world.kinds import VendorKind
-from facematch_mock_server.world.near_misses import note_misses
 from facematch_mock_server.world.services import Key
 
 HINT_HEADER = "X-Facematch-Hint"

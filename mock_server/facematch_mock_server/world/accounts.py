@@ -114,6 +114,12 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
         self.clock, self.digest = account.clock, account.digest
+        saved = shared.saved_pictures
+        #: Of the id of a session: keep its pictures, by digest, as long as it is there; let them
+        #: go, unless another session has the same ones; and, of a digest, find one.
+        self.keep_pictures = functools.partial(saved.keep, account)
+        self.forget_pictures = functools.partial(saved.forget, account)
+        self.find_picture = saved.find
         self.recognizer = shared.recognizer.copy_for_world()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # Of one that knows no credit nothing is charged either.
@@ -165,18 +171,6 @@ class World:
         """What this thread queued is dropped: what it belongs to has failed."""
         if self.records.outbox is not None:
             self.records.outbox.drop()
-
-    def keep_pictures(self, session_id: str, contents: Mapping[str, bytes]) -> None:
-        """Keep the pictures of a session, by digest, as long as it is there."""
-        self.account.shared.saved_pictures.keep(self.account, session_id, contents)
-
-    def forget_pictures(self, session_id: str) -> None:
-        """Its pictures go unless another session has the same ones."""
-        self.account.shared.saved_pictures.forget(self.account, session_id)
-
-    def find_picture(self, digest: str | None) -> bytes | None:
-        """A picture that was kept; None for none, and for one that is gone."""
-        return self.account.shared.saved_pictures.find(digest or "")
 
     def log(self, head: Request, **fields: Any) -> Entry | None:
         """Write a request into the journal, with what else an `Entry` says of it."""

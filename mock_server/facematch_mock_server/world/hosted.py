@@ -73,8 +73,8 @@ class Rules:
     expired: str
     judge: Callable[[World, Session, Attempt], Session]
     fail: Callable[[World, Session], Session]
-    changed: Callable[[World, Session], None]
-    return_url: Callable[[Session], str | None]
+    changed: Callable[[World, Session], None] = lambda _, __: None
+    return_url: Callable[[Session], str | None] = lambda _: None
 
 
 def hosted_of(session: Session) -> Hosted:

@@ -66,8 +66,9 @@ class Pictures:
             while self.kept_bytes > self._max_bytes:
                 self._drop(next(iter(self._pictures)))
 
-    def find(self, name: str) -> bytes | None:
-        picture = self._pictures.get(name)
+    def find(self, name: str | None) -> bytes | None:
+        """A picture that was kept; None for none, and for one that is gone."""
+        picture = self._pictures.get(name or "")
         return None if picture is None else picture.content
 
     def forget(self, owner: Hashable, page: str) -> None:

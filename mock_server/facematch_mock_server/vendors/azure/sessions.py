@@ -279,8 +279,6 @@ RULES = Rules(
     expired=_EXPIRED,
     judge=_judge,
     fail=_fail,
-    changed=lambda _, __: None,
-    return_url=lambda _: None,
 )
 
 #: Path, who answers there, and what it is called where latency is set.

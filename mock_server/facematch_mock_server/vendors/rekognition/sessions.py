@@ -211,5 +211,4 @@ RULES = Rules(
     judge=_judge,
     fail=lambda _, session: attrs.evolve(session, status=_FAILED),
     changed=_note_status,
-    return_url=lambda _: None,
 )
