@@ -59,7 +59,7 @@ class Redacting(Alone):
         return hosted.SessionState.GONE if body["redaction"] else super().state(body)
 
     def deleted(self, body):
-        return hosted.DeletionState.REQUESTED if body["redaction"] else super().deleted(body)
+        return hosted.DeletionState.DONE if body["redaction"] else super().deleted(body)
 
 
 class RedactingPlayer(Player):
