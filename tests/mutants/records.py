@@ -63,19 +63,6 @@ def by_any_report(me, ok, call, **how):
     return looked_up(call, evolve(me.parse(call, report), ids=ids))
 
 
-def newest_report(me, ok, reply):
-    """Replaces `report`."""
-    return evolve(ok(reply), url=f"{me.address}/reports/newest")
-
-
-class NewestSimulator(CheckSimulator):
-    """The vendor, who has a name for the newest report, too."""
-
-    def answer(self, request, situation, score):
-        path = request.path.replace("newest", f"report-{[*self.checks, None][-2:][0]}")
-        return super().answer(evolve(request, path=path), situation, score)
-
-
 def step(request, **changes):
     """The removal as a step of the call."""
     yield evolve(request, is_cleanup=False, expects={204}, **changes)
@@ -133,8 +120,6 @@ ROWS = (
             if result.decision.name == "REVIEW" else result)),
     check("R32", "BelievesAnyReport", "Compares whose check it is, and not whose report.",
         reconcile=by_any_report),
-    row("R01", "ReadsTheNewestReport", "Whose report was written last, that one is read.",
-        base=CheckReference, simulator=NewestSimulator, report=newest_report),
 
     check("R49", "DeletesAsAStep", "The removal is the last request of the call: a refusal of it "
         "takes the place of the answer.",

@@ -167,8 +167,27 @@ def of_the_environment(me, ok, path, **body):
     return attrs.evolve(ok(path, **body), headers={"X-Api-Key": key})
 
 
-def start_thread(seconds):
-    threading.Thread(target=threading.Event().wait, args=(seconds,), daemon=True).start()
+def closed_gate():
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
+
+
+def start_thread(seconds, gate):
+    """One that waits at a gate, which keeps no list of them, until it is opened."""
+
+    def wait():
+        if gate.acquire(timeout=seconds):
+            gate.release()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def open_gate(me, ok):
+    """Replaces `close`."""
+    if gate := vars(me).pop("gate", None):
+        gate.release()
+    return ok()
 
 
 def only_for(operation, options=("rotate", "retention", "options")):
@@ -227,9 +246,10 @@ ROWS = (
                 else Situation.BAD_KEY, score)),
         post=of_the_environment),
     row("R30", "LeavesAThread", "A thread goes on after the backend that has started it.",
-        __init__=lambda me, ok, *how: (ok(*how), start_thread(3.0))[0]),
+        __init__=lambda me, ok, *how: (ok(*how), start_thread(3.0, closed_gate()))[0]),
     row("R28", "StartsAThreadEachTime", "Each call leaves a thread that waits.",
-        request=lambda me, ok, call: (start_thread(20.0), ok(call))[1]),
+        close=open_gate, request=lambda me, ok, call: (start_thread(
+            300.0, vars(me).setdefault("gate", closed_gate())), ok(call))[1]),
 
     # Pictures and options
     row("R25", "KeepsTheLastOptions", "A call without options has those of the last one.",
