@@ -259,7 +259,8 @@ def printed(tmp_path_factory):
         (folder / name).write_text(code)
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("PYTEST", "FACEMATCH"))}
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA"],
+        # In the order of the files, whatever plug-ins there are.
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-rA", "-p", "no:randomly"],
         capture_output=True,
         text=True,
         check=False,

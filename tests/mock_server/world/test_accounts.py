@@ -642,10 +642,11 @@ def test_of_two_closed_accounts_a_key_leads_to_the_one_closed_last():
         assert server.account("a-key-of-both-in-turn").name == "second"
 
 
-def test_only_so_many_unused_rules_are_held_beside_the_calls(server):
-    for _ in range(120):
-        server.control.add_fault(Fault(stage="answer", kind="status", status=503, path="/v3/face"))
-    ask(server, server.live_key)
-    misses = server.control.near_misses()
-    assert len(misses) == len(server.control.unused()) == 119
-    assert [miss.call is None for miss in misses] == [False] * 100 + [True] * 19
+def test_only_so_many_unused_rules_are_held_beside_the_calls():
+    with MockServer() as mock:
+        for _ in range(120):
+            mock.control.add_fault(attrs.evolve(BUSY, path="/v3/face"))
+        ask(mock, mock.live_key)
+        misses = mock.control.near_misses()
+        assert len(misses) == len(mock.control.unused()) == 119
+        assert [miss.call is None for miss in misses] == [False] * 100 + [True] * 19
