@@ -70,6 +70,7 @@ BODIES = [
     ({"score": 97.5}, {"score": 0.975}, "side score"),
     ({"score": 61.5}, {"score": 99.25}, None),
     ({"score": 55.5}, {"score": 99.25}, None),
+    ({"score": {"rank": 1.5}}, {"score": {"rank": 99.25}}, None),
     ({"code": 21}, {"code": 22}, "code code"),
     ({"made_at": "2026-11-25T10:00:01+00:00"}, {"made_at": "2026-11-25T10:00:01+02:00"}, "time made_at"),
     ({"made_at": "2026-11-25T10:00:01+00:00"}, {"made_at": "2026-11-25T10:00:01+02:00"}, "life made_at"),
@@ -246,6 +247,14 @@ def test_a_vendor_that_is_as_its_mock_differs_in_nothing(rehearse, name):
     assert len(document["claims"]) >= 12
     assert document["rehearsal"]
     assert len(vendor.control.charges()) <= document["charges"]
+    # How long ago a session was made says how fast the vendor is, and no more.
+    lasting = {
+        call
+        for call, seen in document["calls"].items()
+        if any(aspect.startswith("life ") for answer in seen["answers"] for aspect in answer)
+    }
+    assert bool(lasting) is (name in ("didit", "deepvue"))
+    assert not [call for call in lasting if call.startswith("session")]
 
 
 def _body(part, change):
