@@ -1,8 +1,10 @@
 """All six backends beside one another: failovers, and what each vendor's ledger says in the end."""
 
+import contextlib
 import io
 from pathlib import Path
 
+import attrs
 import pytest
 from PIL import Image as PillowImage
 
@@ -56,6 +58,23 @@ def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, opened, name
     assert all(answer.environment is fm.Environment.MOCK for answer in answers)
     assert [answer.billing.charges for answer in answers] == [CHARGES[name]] * 2
     assert charges(mock)[name] == 2 * CHARGES[name]
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_of_the_usual_kinds_of_files_a_vendor_is_sent_those_that_it_takes(
+    opened, monkeypatch, name
+):
+    with opened(name) as verifier:
+        backend = type(verifier.backend)
+    can, taken = backend.capabilities, set()
+    usual = {fm.ImageFormat.JPEG, fm.ImageFormat.PNG, fm.ImageFormat.WEBP}
+    for kind in usual:
+        alone = attrs.evolve(can.image_limits, formats={kind})
+        monkeypatch.setattr(backend, "capabilities", attrs.evolve(can, image_limits=alone))
+        with opened(name) as verifier, contextlib.suppress(fm.FaceMatchError):
+            if verifier.verify(P1, P1_AGAIN).is_match:
+                taken.add(kind)
+    assert taken == can.image_limits.formats & usual
 
 
 def throttle(mock, name):

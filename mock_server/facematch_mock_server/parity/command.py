@@ -231,5 +231,5 @@ def _open_twin(caller: Caller, mock: Any) -> Any:
     keys = {name: getattr(mock, place) for name, place in places.items()}
     if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    more = {**vendor.settings, **keys, "base_url": mock.url, "proxy": None, "ca_bundle": None}
-    return attrs.evolve(backend, **more)
+    # Proxy and certificates of the profile may stay: neither counts on this machine.
+    return attrs.evolve(backend, **vendor.settings, **keys, base_url=mock.url)
