@@ -11,7 +11,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
@@ -29,7 +29,6 @@ from .model import (
     Evaluation,
     Evidence,
     Histogram,
-    Interval,
     OperatingPoint,
     PointAt,
     Rate,
@@ -140,10 +139,13 @@ def evaluate(
         """The point with where the rates lie at the FMR that its threshold was chosen for."""
         if point is None or point.chosen_on == FIXED:
             return point
-        frr, fnmr = (resampled.get((place, fmr, name)) for name in ("frr", "fnmr"))
-        return attrs.evolve(
-            point, frr_at_fmr=_wider(point.frr, frr), fnmr_at_fmr=_wider(point.fnmr, fnmr)
-        )
+        # Resamples see only the errors there are: no narrower than at the threshold.
+        rates: dict[str, Any] = {
+            f"{name}_at_fmr": ends.widened(getattr(point, name).interval)
+            for name in ("frr", "fnmr")
+            if (ends := resampled.get((place, fmr, name)))
+        }
+        return attrs.evolve(point, **rates)
 
     # Their p-values allow for all columns, rates and systems.
     gaps = iter(
@@ -225,16 +227,6 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
     """What the true FMR at an operating point lies above, and below, each one-sided."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
-
-
-def _wider(rate: Rate, resampled: Interval | None) -> Interval | None:
-    """No narrower than the interval at the threshold: resamples see only the errors there are."""
-    ends = rate.interval
-    if ends is None or resampled is None:
-        return None
-    return attrs.evolve(
-        resampled, low=min(ends.low, resampled.low), high=max(ends.high, resampled.high)
-    )
 
 
 def _why_reversed(table: ScoreTable) -> str | None:

@@ -125,6 +125,10 @@ class Interval:
     effective: float | None = None
     freedom: float | None = None
 
+    def widened(self, other: Interval) -> Interval:
+        """The same, and no narrower than the other."""
+        return attrs.evolve(self, low=min(self.low, other.low), high=max(self.high, other.high))
+
 
 @attrs.frozen(kw_only=True)
 class Rate:

@@ -106,18 +106,19 @@ def compare_systems(
     return _correct(differences, cost_p_values, 1 - confidence), rates
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values after Holm's correction for having asked more than one question.
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """p-values after Holm's correction for having asked more than one question; None stays.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
     """
-    count = len(p_values)
-    adjusted = [0.0] * count
+    questions = sorted(
+        (p_value, place) for place, p_value in enumerate(p_values) if p_value is not None
+    )
+    adjusted: list[float | None] = [None] * len(p_values)
     highest = 0.0
-    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
-        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
-        adjusted[index] = highest
+    for rank, (p_value, place) in enumerate(questions):
+        adjusted[place] = highest = max(highest, min(1.0, (len(questions) - rank) * p_value))
     return adjusted
 
 
@@ -159,12 +160,9 @@ class _Matchup:
     def difference(self, blank: Difference, required_fmr: float, confidence: float) -> Difference:
         """What they differ by, before any correction."""
         exact, p_exact = self.paired.interval(confidence), self.paired.mcnemar()
-        resampled = percentile_interval(self.values, confidence)
         # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
         # round. There the exact ones see further, so each is the more careful of the two.
-        ends = attrs.evolve(
-            resampled, low=min(resampled.low, exact.low), high=max(resampled.high, exact.high)
-        )
+        ends = percentile_interval(self.values, confidence).widened(exact)
         return attrs.evolve(
             blank,
             errors_first=self.errors[0],
@@ -222,8 +220,8 @@ def _correct(
     differences: Sequence[Difference], cost_p_values: Sequence[float | None], alpha: float
 ) -> tuple[Difference, ...]:
     """With the verdicts, of errors and of costs, each after Holm's correction."""
-    adjusted = holm_of_known([difference.p_value for difference in differences])
-    cost_adjusted = holm_of_known(cost_p_values)
+    adjusted = holm([difference.p_value for difference in differences])
+    cost_adjusted = holm(cost_p_values)
     corrected = []
     for difference, p_value, cost_p_value in zip(differences, adjusted, cost_adjusted, strict=True):
         names = difference.first, difference.second
@@ -243,12 +241,6 @@ def _correct(
             )
         )
     return tuple(corrected)
-
-
-def holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
-    """`holm` of the p-values that there are."""
-    adjusted = iter(holm([p_value for p_value in p_values if p_value is not None]))
-    return [None if p_value is None else next(adjusted) for p_value in p_values]
 
 
 class Paired:

@@ -39,7 +39,7 @@ from facematch_comparison.model import (
 )
 from facematch_comparison.numbers import percent
 
-from .compare import holm_of_known
+from .compare import holm
 from .intervals import bounds
 from .rates import Rates, Sample
 
@@ -200,7 +200,7 @@ def finish_group_differences(
     In the same order. Where a difference may be chance, `at_least` is 1.
     """
     corrected = []
-    adjusted = holm_of_known([difference.p_value for difference in differences])
+    adjusted = holm([difference.p_value for difference in differences])
     for difference, p_value in zip(differences, adjusted, strict=True):
         is_real = p_value is not None and p_value < 1 - confidence
         shown = math.floor(difference.at_least * 10) / 10
