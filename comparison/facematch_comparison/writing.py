@@ -262,12 +262,13 @@ def _encode_words(places: NDArray[Any], words: Sequence[str]) -> Any:
 
 
 def _errors(answers: Answers) -> Any:
-    words = [*answers.not_answered, NOT_ASKED]
+    # Each once, or a frame of pandas cannot be made of it.
+    words = [*dict.fromkeys([*answers.not_answered, NOT_ASKED])]
     counts = [*answers.not_answered.values()]
     missing = int((~answers.table.answered).sum())
     at = np.repeat(np.arange(len(counts)), counts)[:missing]
     places = np.full(len(answers.table), -1)
-    padding = np.full(missing - len(at), len(counts))
+    padding = np.full(missing - len(at), words.index(NOT_ASKED))
     places[~answers.table.answered] = np.concatenate([at, padding])
     return _encode_words(places, words)
 

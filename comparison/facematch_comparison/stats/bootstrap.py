@@ -123,40 +123,50 @@ class FixedThreshold(_Drawn):
 
 
 class RedrawnErrors(_Drawn):
-    """The mated pairs, of `rows`, that a system turns away at a threshold between two scores."""
+    """The mated pairs that a system turns away at a threshold between two scores.
+
+    Those of several sets of pairs at once: bool, (K, N), `sets`.
+    """
 
     def __init__(
         self,
         table: ScoreTable,
-        rows: NDArray[np.bool_],
+        sets: NDArray[np.bool_],
         numbers: NDArray[np.int64],
         threshold: RedrawnThreshold | FixedThreshold,
     ) -> None:
-        persons = np.searchsorted(numbers, table.probe_subjects[rows])
+        rows = np.flatnonzero(sets.any(axis=0))
+        persons, self._in_sets = np.searchsorted(numbers, table.probe_subjects[rows]), sets[:, rows]
         scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
-        always = scores <= threshold.lowest
-        always |= ~table.scored[rows]
-        self.person_totals = np.bincount(persons[always], minlength=len(numbers)).astype(float)
+        always = (scores <= threshold.lowest) | ~table.scored[rows]
+        self.person_totals = _at_people(persons, always * self._in_sets, len(numbers))
         between = np.flatnonzero(~always & (scores <= threshold.highest))
         between = between[np.argsort(scores[between], kind="stable")]
         self._scores, self.persons = scores[between], persons[between]
+        self._in_sets = self._in_sets[:, between].astype(np.float64)
 
     def count(
         self, draw_counts: NDArray[np.float64], refused_scores: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """float64, (B,): errors, if people are drawn so (B, P) and these may not pass (B,)."""
+        """float64, (B, K): errors, if people are drawn so (B, P) and these may not pass (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
         # Who is turned away in all of the resamples is added up person by person.
-        always = self.person_totals + np.bincount(
-            self.persons[:fewest], minlength=len(self.person_totals)
+        always = self.person_totals + _at_people(
+            self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
+        further = draw_counts[:, self.persons[fewest:most]]
+        further = further * (np.arange(fewest, most) < below[:, None])
         errors: NDArray[np.float64] = draw_counts @ always
-        if most > fewest:
-            further = np.cumsum(draw_counts[:, self.persons[fewest:most]], axis=1)
-            rows = np.flatnonzero(below > fewest)
-            errors[rows] += further[rows, below[rows] - fewest - 1]
-        return errors
+        return errors + further @ self._in_sets[:, fewest:most].T
+
+
+def _at_people(
+    persons: NDArray[np.int64], in_sets: NDArray[Any], numbers: int
+) -> NDArray[np.float64]:
+    """float64, (numbers, K): how many of their pairs are in each set (K, T)."""
+    sums = [np.bincount(persons, in_set, numbers) for in_set in in_sets]
+    return np.stack(sums, axis=1)
 
 
 class Urn:
@@ -245,51 +255,51 @@ def _redraw(
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
     is_judged = np.isin(numbers, judged_numbers)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
-    # Most often all answered all pairs: each set of pairs, and the errors in it, is counted once.
+    # Most often all answered all pairs: each set of pairs is counted once, and so are its errors.
     keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
-    pairs = {
-        rows: np.bincount(
-            np.searchsorted(numbers, sides[0].table.probe_subjects[each.rows]),
-            minlength=len(numbers),
-        ).astype(np.float64)
-        for rows, each in {key[1]: each for key, each in zip(keys, series, strict=True)}.items()
-    }
+    sets = {rows: each.rows for (_, rows), each in zip(keys, series, strict=True)}
+    sets_at: dict[tuple[int, float | None], list[bytes]] = {}
+    for at, rows in dict.fromkeys(keys):
+        sets_at.setdefault(at, []).append(rows)
+    subjects = np.searchsorted(numbers, sides[0].table.probe_subjects)
+    pairs = _at_people(subjects, np.stack([*sets.values()]), len(numbers))
     thresholds: dict[tuple[int, float | None], RedrawnThreshold | FixedThreshold] = {
         (place, fmr): FixedThreshold(sides[place].table, sides[place].threshold or 0.0, numbers)
         if fmr is None
         else RedrawnThreshold(sides[place].chosen_on, fmr, numbers, margin)
-        for place, fmr in dict.fromkeys(at for at, _ in keys)
+        for place, fmr in sets_at
     }
     errors = {
-        key: RedrawnErrors(sides[each.place].table, each.rows, numbers, thresholds[key[0]])
-        for key, each in dict(zip(keys, series, strict=True)).items()
+        at: RedrawnErrors(
+            sides[at[0]].table, np.stack([sets[rows] for rows in of]), numbers, thresholds[at]
+        )
+        for at, of in sets_at.items()
     }
     resamples = {at: max(each.resamples for each in series if each[:2] == at) for at in thresholds}
     parts = [*thresholds.values(), *errors.values()]
     is_single = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
     for part in parts:
         is_single[part.persons] = True
-    urn = Urn(strata, is_single, [*pairs.values(), *(part.person_totals for part in parts)])
+    totals = [*pairs.T, *(threshold.person_totals for threshold in thresholds.values())]
+    totals += [errors[at].person_totals[:, sets_at[at].index(r)] for at, r in dict.fromkeys(keys)]
+    urn = Urn(strata, is_single, totals)
     for part in parts:
         part.draw_from(urn)
-    weights = {rows: pairs_of_person[urn.person_of_row] for rows, pairs_of_person in pairs.items()}
-    values: dict[Any, list[NDArray[np.float64]]] = {key: [] for key in errors}
+    pairs, place_of = pairs[urn.person_of_row], {rows: place for place, rows in enumerate(sets)}
+    shares: dict[Any, list[NDArray[np.float64]]] = {at: [] for at in sets_at}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
-        refused = {
-            at: threshold.highest_refused(draws)
-            for at, threshold in thresholds.items()
-            if done < resamples[at]
-        }
+        counts = draws @ pairs
+        counts[counts == 0] = np.nan
+        for at, threshold in thresholds.items():
+            if done < resamples[at]:
+                turned_away = errors[at].count(draws, threshold.highest_refused(draws))
+                shares[at].append(turned_away / counts[:, [place_of[rows] for rows in sets_at[at]]])
         done += len(draws)
-        counts = {rows: draws @ weight for rows, weight in weights.items()}
-        counts = {rows: np.where(count > 0, count, np.nan) for rows, count in counts.items()}
-        for (at, rows), part in errors.items():
-            if at in refused:
-                values[at, rows].append(part.count(draws, refused[at]) / counts[rows])
+    whole = {at: np.concatenate(blocks) for at, blocks in shares.items()}
     return [
-        np.concatenate(values[key])[: each.resamples]
-        for key, each in zip(keys, series, strict=True)
+        whole[at][: each.resamples, sets_at[at].index(rows)]
+        for (at, rows), each in zip(keys, series, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ import pytest
 from kit.comparison.studies import opener, run_once, write_study
 from kit.fakes import FakeBackend, picture
 
+from facematch_comparison import to_frame
 from facematch_comparison.run import Price, StudyRun, read_answers, run_study
 from facematch_core import Environment, FaceVerifier, InvalidRequest, Operation, Retention
 from facematch_core.errors import AuthenticationFailed, Unsupported
@@ -81,6 +82,7 @@ def test_before_a_run_it_is_known_what_would_be_asked_and_what_costs_money(datab
         run.run()
     paid, local = read_answers(database, database.study())
     assert paid.not_answered == {"not asked": 6}
+    assert to_frame([paid])["error"].tolist() == ["not asked"] * 6
     assert local.privacy == "Nothing left this machine."
     assert (paid.name, local.name) == ("paid", "free")
 

@@ -103,10 +103,10 @@ def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     # As many as there are.
     threshold = RedrawnThreshold(table, fmr, numbers, margin=1_000)
-    errors = RedrawnErrors(table, table.mated, numbers, threshold)
+    errors = RedrawnErrors(table, table.mated[None], numbers, threshold)
     drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
     refused = threshold.highest_refused(drawn)
-    counted = errors.count(drawn, refused)
+    counted = errors.count(drawn, refused)[:, 0]
     for place in range(6):
         expected, turned_away = plain(table, fmr, drawn[place])
         assert refused[place] == expected
@@ -124,8 +124,8 @@ def test_everybody_drawn_once_is_what_was_seen(fmr):
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
-    errors = RedrawnErrors(table, rows, numbers, threshold)
-    assert errors.count(once, refused).tolist() == [turned_away] * 2
+    errors = RedrawnErrors(table, rows[None], numbers, threshold)
+    assert errors.count(once, refused).tolist() == [[turned_away]] * 2
 
 
 def test_the_fmr_varies_as_its_interval_says():
