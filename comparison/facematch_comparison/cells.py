@@ -141,7 +141,7 @@ class WordColumn:
         """(N,): a value for each row, computed once for each word."""
         return np.array([value(word) for word in self.words], kind)[self.codes]
 
-    def problems(self, name: str, is_right: Callable[[str], bool], advice: str) -> list[Problem]:
+    def problems(self, name: str, is_right: Callable[[str], object], advice: str) -> list[Problem]:
         """A problem for each word, apart from "", that is not right."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
         return [
@@ -183,18 +183,18 @@ class CellTable:
         """The number of each row, as messages say it."""
         return self._lines() if self._lines else range(len(self))
 
-    def words(self, name: str) -> WordColumn:
+    def words(self, name: str | None) -> WordColumn:
         """A column as words; all empty if there is no such column."""
         return self.alike(name)[0]
 
-    def alike(self, *names: str) -> tuple[WordColumn, ...]:
+    def alike(self, *names: str | None) -> tuple[WordColumn, ...]:
         """Columns whose words are of one kind: the same word has the same code in all of them."""
         if names not in self._derived:
             self._derived[names] = tuple(self._encode(names))
         columns: tuple[WordColumn, ...] = self._derived[names]
         return columns
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
+    def numbers(self, name: str | None) -> NDArray[np.float64]:
         """float64, (N,): a column of numbers; NaN for what is empty, no number or not finite."""
         return self._number(name)[0]
 
@@ -251,7 +251,7 @@ class CellTable:
             return f"all {len(self):,} {self.unit}s: "
         return place([self.places[row] for row in problem.rows], self.unit)
 
-    def _encode(self, names: tuple[str, ...]) -> Iterator[WordColumn]:
+    def _encode(self, names: tuple[str | None, ...]) -> Iterator[WordColumn]:
         import pandas as pd
 
         columns = [self._column(name) for name in names]
@@ -280,18 +280,18 @@ class CellTable:
             words = pa.array([unescaped(word) for word in words.to_pylist()], pa.string())
         return words
 
-    def _number(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    def _number(self, name: str | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         if name not in self._derived:
             column = self._column(name)
             self._derived[name] = _numbers(column, decimal_commas=self._decimal_commas)
         numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived[name]
         return numbers
 
-    def _column(self, name: str) -> Any:
+    def _column(self, name: str | None) -> Any:
         """A column in one piece and without a dictionary; neither number nor word, as text."""
-        column = self._columns.get(name)
-        if column is None:
+        if name is None or name not in self._columns:
             return pa.nulls(len(self), "string")
+        column = self._columns[name]
         while isinstance(column, pa.ChunkedArray):  # of words in several parts, twice
             column = column.combine_chunks()
         if pa.types.is_dictionary(column.type):
@@ -309,13 +309,11 @@ class CellTable:
 def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_ROWS) -> CellTable:
     """Read any table; `what` a row is, and a header as an `example`, are for messages."""
     if isinstance(source, (str, Path)):
-        readers = {".parquet": _parquet, ".pq": _parquet, ".xlsx": _excel, ".xlsm": _excel}
-        readers |= dict.fromkeys((".json", ".jsonl", ".ndjson"), _json)
-        cells = readers.get(Path(source).suffix.lower(), _csv)(Path(source), max_rows)
+        cells = _of_file(Path(source), max_rows)
     elif hasattr(source, "schema") and type(source).__module__.partition(".")[0] == "pyarrow":
         cells = _of_arrow("The table", source)
     elif hasattr(source, "iloc") and hasattr(source, "columns"):
-        cells = _of_pandas(source)
+        cells = _of_pandas("The frame", source)
     else:
         raise InvalidRequest(
             f"This {type(source).__name__} is no table: give the path of a CSV, JSON, Excel or "
@@ -356,57 +354,6 @@ def open_file(path: Path) -> BinaryIO:
         raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
 
 
-def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
-    if rows > max_rows or size > max_rows * ROW_BYTES:
-        needed = max(rows, -(-size // ROW_BYTES))
-        raise InvalidRequest(
-            f"The file {path} holds {f'{rows:,} rows' if rows else f'{size:,} bytes'}, and at most "
-            f"{max_rows:,} rows of {ROW_BYTES} bytes are read: if this machine has the memory, "
-            f"set {argument('max_rows', needed)}."
-        )
-
-
-def _csv(path: Path, max_rows: int) -> CellTable:
-    name = f"The file {path}"
-    with open_file(path) as file:
-        _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
-        raw = file.read()
-    if raw.lstrip()[:1] in (b"{", b"["):
-        return _json(path, max_rows)
-    try:
-        raw, notes, added = _as_table(raw)
-        text, more = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
-        data = raw if raw.isascii() else text.encode()
-        notes += more
-        separator, header = read_header(text.lstrip("\r\n"))
-        # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
-        if header and data.count(b'"') % 2 == 0:
-            table = csv.read_csv(
-                pa.BufferReader(data),
-                parse_options=csv.ParseOptions(
-                    delimiter=separator, newlines_in_values=b'"' in data
-                ),
-                convert_options=csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pa.string()), check_utf8=False
-                ),
-            )
-            return CellTable(
-                name,
-                header,
-                _drop_blank_rows(table.columns),
-                lambda: [line - added for line, _ in read_lines(data.decode(), separator)][1:],
-                unit="line",
-                decimal_commas=separator != ",",
-                notes=[f"{name} {note}" for note in notes],
-            )
-    except (pa.ArrowException, InvalidRequest):
-        pass  # What is wrong, and where, is found line by line.
-    try:
-        return of_text(name, read_table(raw), "line")
-    except InvalidRequest as error:
-        raise InvalidRequest(f"{name} {error}") from None
-
-
 def of_text(name: str, table: TextTable, unit: str) -> CellTable:
     """A table of text; the name is that of messages, and the unit what its lines are called."""
     notes = [f"{name} {note}" for note in table.notes]
@@ -426,6 +373,67 @@ def of_text(name: str, table: TextTable, unit: str) -> CellTable:
     )
 
 
+def _of_file(path: Path, max_rows: int) -> CellTable:
+    """By the ending of its name; a reader refuses it in words that follow the file's name."""
+    readers = {".parquet": _parquet, ".pq": _parquet, ".xlsx": _excel, ".xlsm": _excel}
+    readers |= dict.fromkeys((".json", ".jsonl", ".ndjson"), _json)
+    with open_file(path) as file:
+        try:
+            return readers.get(path.suffix.lower(), _csv)(f"The file {path}", file, max_rows)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"The file {path} {error}") from None
+
+
+def _check_size(rows: int, size: int, max_rows: int) -> None:
+    if rows > max_rows or size > max_rows * ROW_BYTES:
+        needed = max(rows, -(-size // ROW_BYTES))
+        raise InvalidRequest(
+            f"holds {f'{rows:,} rows' if rows else f'{size:,} bytes'}, and at most {max_rows:,} "
+            f"rows of {ROW_BYTES} bytes are read: if this machine has the memory, set "
+            f"{argument('max_rows', needed)}."
+        )
+
+
+def _csv(name: str, file: BinaryIO, max_rows: int) -> CellTable:
+    _check_size(0, os.fstat(file.fileno()).st_size, max_rows)
+    raw = file.read()
+    if raw.lstrip()[:1] in (b"{", b"["):
+        file.seek(0)
+        return _json(name, file, max_rows)
+    raw, notes, added = _as_table(raw)
+    try:
+        text, more = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
+        data = raw if raw.isascii() else text.encode()
+        separator, header = read_header(text.lstrip("\r\n"))
+        # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
+        if header and data.count(b'"') % 2 == 0:
+            table = csv.read_csv(
+                pa.BufferReader(data),
+                parse_options=csv.ParseOptions(
+                    delimiter=separator, newlines_in_values=b'"' in data
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pa.string()), check_utf8=False
+                ),
+            )
+            return CellTable(
+                name,
+                header,
+                _drop_blank_rows(table.columns),
+                lambda: [line - added for line, _ in read_lines(data.decode(), separator)][1:],
+                unit="line",
+                decimal_commas=separator != ",",
+                notes=[f"{name} {note}" for note in (*notes, *more)],
+            )
+    except (pa.ArrowException, InvalidRequest):
+        pass  # What is wrong, and where, is found line by line.
+    lines = read_table(raw)
+    lines.notes[:0] = notes
+    for numbers in (lines.lines, lines.short):
+        numbers[:] = [number - added for number in numbers]
+    return of_text(name, lines, "line")
+
+
 def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
     """Without comments above the header, and bob's columns with one; notes, and lines added."""
     comments = re.match(rb"(?:\xef\xbb\xbf)?(?:#[^\n]*\n)*", raw)
@@ -441,28 +449,6 @@ def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
     return names.encode() + b"\n" + re.sub(rb"[ \t]+", b",", raw), [note], 1
 
 
-def _json(path: Path, max_rows: int) -> CellTable:
-    """Records, in a list or one on each line; what is nested has a name with a dot."""
-    import pandas as pd
-
-    with open_file(path) as file:
-        _check_size(path, 0, os.fstat(file.fileno()).st_size, 2 * max_rows)
-        raw = file.read()
-    try:
-        text = decode(raw)[0]
-        try:
-            records = json.loads(text)
-        except ValueError:
-            records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if isinstance(records, dict):  # the list may have a name, or there is one record
-            records = next((each for each in records.values() if isinstance(each, list)), [records])
-        frame = pd.json_normalize(records)
-    except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
-        what = f"The file {path} is no JSON of records: a list of them, or one on each line."
-        raise InvalidRequest(what) from None
-    return _of_pandas(frame, f"The file {path}")
-
-
 def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
@@ -472,57 +458,74 @@ def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     return [column.filter(pa.array(says)) for column in columns]
 
 
-def _excel(path: Path, max_rows: int) -> CellTable:
+def _json(name: str, file: BinaryIO, max_rows: int) -> CellTable:
+    """Records, in a list or one on each line; what is nested has a name with a dot."""
+    import pandas as pd
+
+    _check_size(0, os.fstat(file.fileno()).st_size, 2 * max_rows)
+    try:
+        text = decode(file.read())[0]
+        try:
+            records = json.loads(text)
+        except ValueError:
+            records = [json.loads(line) for line in text.splitlines() if line.strip()]
+        if isinstance(records, dict):  # the list may have a name, or there is one record
+            records = next((each for each in records.values() if isinstance(each, list)), [records])
+        frame = pd.json_normalize(records)
+    except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
+        what = "is no JSON of records: a list of them, or one on each line."
+        raise InvalidRequest(what) from None
+    return _of_pandas(name, frame)
+
+
+def _excel(name: str, file: BinaryIO, max_rows: int) -> CellTable:
     """The first sheet of a workbook that is a table and no cover, as text."""
     try:
         import openpyxl
     except ModuleNotFoundError:
-        raise InvalidRequest(
-            f"To read {path}, openpyxl is needed: pip install openpyxl, or save it as CSV."
-        ) from None
+        what = "is read by openpyxl: pip install openpyxl, or save it as CSV."
+        raise InvalidRequest(what) from None
     rows: list[list[str]] = []
     lines: list[int] = []
-    with open_file(path) as file:
-        try:
-            with zipfile.ZipFile(file) as parts:
-                _check_size(path, 0, sum(part.file_size for part in parts.filelist), 2 * max_rows)
-            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
-            sheets = book.sheetnames
-            for name in sheets:
-                rows, lines = [], []
-                for line, cells in enumerate(book[name].iter_rows(values_only=True), 1):
-                    texts = [_short(value) for value in cells]
-                    if any(texts):
-                        rows.append(texts)
-                        lines.append(line)
-                if any(len([*filter(None, texts)]) > 2 for texts in rows):
-                    break
-        except InvalidRequest:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever a damaged workbook makes of openpyxl
-            why = f"The file {path} is no Excel workbook, or is damaged: {type(error).__name__}."
-            raise InvalidRequest(why) from None
-    notes = [f"has {len(sheets)} sheets: {name[:60]!r} was read"] if len(sheets) > 1 else []
+    try:
+        with zipfile.ZipFile(file) as parts:
+            size = sum(part.file_size for part in parts.filelist)
+        _check_size(0, size, 2 * max_rows)
+        book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        sheets = book.sheetnames
+        for sheet in sheets:
+            rows, lines = [], []
+            for line, cells in enumerate(book[sheet].iter_rows(values_only=True), 1):
+                texts = [_short(value) for value in cells]
+                if any(texts):
+                    rows.append(texts)
+                    lines.append(line)
+            if any(len([*filter(None, texts)]) > 2 for texts in rows):
+                break
+    except InvalidRequest:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever a damaged workbook makes of openpyxl
+        what = f"is no Excel workbook, or is damaged: {type(error).__name__}."
+        raise InvalidRequest(what) from None
+    notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] if len(sheets) > 1 else []
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
     columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
     header, *rest = map(list, zip(*columns, strict=True)) if columns else [[]]
-    return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, notes), "row")
+    return of_text(name, TextTable(header, rest, lines[1:], ";", {}, notes), "row")
 
 
-def _parquet(path: Path, max_rows: int) -> CellTable:
+def _parquet(name: str, content: BinaryIO, max_rows: int) -> CellTable:
     from pyarrow import parquet
 
-    with open_file(path) as content:
-        try:
-            # Not a data set of many files: one file, with the types that it was written with.
-            file = parquet.ParquetFile(content)
-            groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
-            size = sum(group.total_byte_size for group in groups)
-            _check_size(path, file.metadata.num_rows, size, max_rows)
-            return _of_arrow(f"The file {path}", file.read())
-        except (pa.ArrowException, OSError):
-            what = f"The file {path} is no Parquet file, or is not whole."
-            raise InvalidRequest(what) from None
+    try:
+        # Not a data set of many files: one file, with the types that it was written with.
+        file = parquet.ParquetFile(content)
+        groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+        size = sum(group.total_byte_size for group in groups)
+        _check_size(file.metadata.num_rows, size, max_rows)
+        return _of_arrow(name, file.read())
+    except (pa.ArrowException, OSError):
+        raise InvalidRequest("is no Parquet file, or is not whole.") from None
 
 
 def _of_arrow(name: str, table: Any) -> CellTable:
@@ -532,7 +535,7 @@ def _of_arrow(name: str, table: Any) -> CellTable:
     return CellTable(name, [*named.values()], [table.column(at) for at in named])
 
 
-def _of_pandas(frame: Any, called: str = "The frame") -> CellTable:
+def _of_pandas(name: str, frame: Any) -> CellTable:
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
@@ -548,7 +551,7 @@ def _of_pandas(frame: Any, called: str = "The frame") -> CellTable:
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
-    return CellTable(called, list(frame.columns), columns)
+    return CellTable(name, list(frame.columns), columns)
 
 
 def _whole_numbers(column: Any) -> NDArray[np.int64] | None:

@@ -249,24 +249,6 @@ def test_usual_names_of_columns_are_certain_in_any_case_and_form(read, head, lin
     )
 
 
-@pytest.mark.parametrize(
-    ("head", "named"),
-    [
-        ("image1,image2,ours", "mated"),
-        ("label,ours", "probe_subject"),
-        ("image1,label,ours", "reference"),
-        ("image1,image2,label", "score"),
-        ("image1,image2,label,ours,age", "age"),
-        ("image1,image2,label,similarity,confidence", "similarity' and 'confidence"),
-        ("image1,image2,label,mated,score", "label"),
-    ],
-)
-def test_a_column_that_is_missing_or_doubtful_is_asked_for(read, head, named):
-    cells = ",".join("5" if name != "label" else "1" for name in head.split(","))
-    with pytest.raises(ColumnsNotRecognised, match=named):
-        read(f"{head}\n{cells}\n")
-
-
 def test_a_column_of_words_or_of_one_answer_is_no_system(read, tmp_path):
     with pytest.raises(ColumnsNotRecognised, match="city"):
         read("image1,image2,label,ours,city\na,b,1,5,Pune\nc,d,1,6,Goa\n")
@@ -357,6 +339,10 @@ def test_labels_that_follow_the_scores_exactly_are_asked_for(read, tmp_path, our
     [
         ("image1,image2,same_guy,score", ["a,b,1,9", "a,c,0,2"], {"mated": "COLUMN"}, ["same_guy"]),
         ("image1,image2,mismatch,ours", ["a,b,0,9", "a,c,1,2"], {"mated": "COLUMN"}, ["mismatch"]),
+        ("image1,image2,ours", ["a,b,9"], {"mated": "COLUMN"}, []),
+        ("image1,label,ours", ["a,1,9"], {"reference": "COLUMN"}, []),
+        ("image1,image2,label,mated,score", ["a,b,1,1,9"], {}, ["label"]),
+        ("image1,image2,label,sim,distance", ["a,b,1,5,3"], {"score": "sim"}, ["distance"]),
         ("label,ours", ["1,9", "0,2"], {}, []),
         ("image1,image2,label", ["a,b,1", "a,c,0"], {"score": "COLUMN"}, []),
         ("image1,image2,label,age,eror", ["a,b,1,30,", "a,c,0,31,x"], {"score": "COLUMN"}, ["age"]),
@@ -597,9 +583,6 @@ def test_many_errors_of_one_kind_are_one_line(read):
     (line,) = refusals(read, f"{HEAD}\n{lines}{lines}")
     assert line.startswith("  lines 42, 43, 44, 45, 46, 47, 48, 49, 50, 51 and 30 more: ")
     assert "line 2; keep one" in line
-
-
-def test_many_people_in_two_groups_is_one_line(read):
     lines = "".join(f"a,{n},1,p{n % 9},p{n % 9},5,g{n}\n" for n in range(18))
     (line,) = refusals(read, f"{HEAD},group_x\n{lines}")
     assert line.startswith("  lines 11, 12, 13, 14, 15, 16, 17, 18 and 19: ")
@@ -901,10 +884,14 @@ def test_what_is_no_json_of_records_is_refused(tmp_path, text):
         read_scores(tmp_path / "scores.json")
 
 
-def test_lines_are_counted_with_the_comments_above_them(read):
+def test_lines_are_counted_with_the_comments_above_them(read, tmp_path):
     text = "# one\n# two\nimage1,image2,label,ours\na,b,1,high\nc,d,0,5\ne,f,1,7\n"
     assert places(read, text) == [("4", "ours is")]
     assert places(read, "A A x 0.9\nA B y 0.5\nA C z low\n") == [("3", "score is")]
+    heard = []
+    (tmp_path / "scores.csv").write_text("A A x 0.9\nA B y 0.5\nA C z\n")
+    read_scores(tmp_path / "scores.csv", note=heard.append)
+    assert len([text for text in heard if "as bob writes it" in text or "in line 3" in text]) == 2
 
 
 def test_columns_of_two_flags_stay_what_they_are(read):

@@ -441,16 +441,13 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
         if number == 1 and len(words) <= 2 and _are_numbers(*words):
             announced = 2 * math.prod(map(int, words))
             continue
-        match words:
-            case [first, first_photo, second_photo] if _are_numbers(first_photo, second_photo):
-                second = first
-            case [first, first_photo, second, second_photo] if _are_numbers(
-                first_photo, second_photo
-            ):
-                pass
-            case _:
-                strange.append(number)
-                continue
+        first, *others = words
+        if len(others) == 2:  # photographs of one person
+            others.insert(1, first)
+        if len(others) != 3 or not _are_numbers(others[0], others[2]):
+            strange.append(number)
+            continue
+        first_photo, second, second_photo = others
         files = (
             f"{who}/{who}_{int(at):04}.jpg"
             for who, at in ((first, first_photo), (second, second_photo))
