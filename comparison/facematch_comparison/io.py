@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,22 +70,37 @@ _MOST_MARKS: Final = 3
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
 
-#: What no column is called.
-_MISSING: Final = "\0"
-
 _SO: Final = "nothing was judged"
 _CURRENCY: Final = re.compile("[A-Z]{3}")
-_YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
-_DECIDED: Final = {
-    **{
-        word: DECISIONS.index(Decision.MATCH if mated else Decision.NO_MATCH)
-        for word, mated in MATED.items()
-    },
-    **{decision.value: at for at, decision in enumerate(DECISIONS)},
-}
-_INCONCLUSIVE: Final = DECISIONS.index(Decision.INCONCLUSIVE)
-_BILLED: Final = {billed.value: at for at, billed in enumerate(BILLED)}
 _PRIVACY: Final = str(attrs.fields_dict(Answers)["privacy"].default)
+_OF_TWO: Final = (Decision.NO_MATCH, Decision.MATCH)
+_YES_NO: Final = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
+
+
+def _among(kind: Iterable[str], places: Sequence[str]) -> tuple[dict[str, int], str]:
+    *words, last = kind
+    places_of = {str(word): places.index(word) for word in (*words, last)}
+    return places_of, f"write {', '.join(words)} or {last}"
+
+
+#: What the words of a column mean, in any case, and what is said of any other.
+_WORDS: Final[Mapping[str, tuple[Mapping[str, int], str]]] = {
+    "mated": (MATED, "write 1 for one person and 0 for two"),
+    "non_mated": (
+        {word: 1 - is_other for word, is_other in _YES_NO.items()},
+        "write 1 for two people and 0 for one",
+    ),
+    "decision": (
+        {word: DECISIONS.index(_OF_TWO[mated]) for word, mated in MATED.items()}
+        | _among(Decision, DECISIONS)[0],
+        _among(Decision, DECISIONS)[1],
+    ),
+    "acquired": (_YES_NO, "write 1 or 0"),
+    "people_known": (_YES_NO, "write 1 or 0"),
+    "billed": _among(Charged, BILLED),
+    "rule": _among(ThresholdRule, [*ThresholdRule]),
+    "environment": _among(Environment, [*Environment]),
+}
 
 
 def read_scores(
@@ -155,15 +170,12 @@ def read_scores(
     table = _ScoreCells(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
-    problems: list[Problem] = []
-    models = list(_models_of(table, usual_name, problems))
+    models = _models_of(table, usual_name)
     if len(models) > MOST:
         text = f"there are {len(models):,} systems, and at most {MOST} can be compared"
-        problems = [Problem(text)]
-    else:
-        problems += _problems_between(table, models)
-    cells.refuse(problems, so=_SO)
-    answers = [_answers(table, model, ThresholdRule(rule or "at_least")) for model in models]
+        cells.refuse([Problem(text)], so=_SO)
+    cells.refuse(_problems_between(table, models), so=_SO)
+    answers = _answers(table, models, ThresholdRule(rule or "at_least"))
     if not {*usual.of.values()} & {recognised.of.get(name) for name in TRUTH}:
         _ask_whose_labels(table, answers)
     if note is not None:
@@ -219,9 +231,6 @@ class _ScoreCells:
     columns: ColumnRoles
     no_scores: Sequence[float]
 
-    def __len__(self) -> int:
-        return len(self.cells)
-
     @property
     def of(self) -> Mapping[str, str]:
         """Our names of columns to their own."""
@@ -230,13 +239,18 @@ class _ScoreCells:
     def words(self, name: str) -> WordColumn:
         return self.alike(name)[0]
 
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        return self.cells.numbers(self.of.get(name, _MISSING))
-
     def alike(self, *names: str) -> tuple[WordColumn, ...]:
-        return self.cells.alike(*(self.of.get(name, _MISSING) for name in names))
+        return self.cells.alike(*map(self.of.get, names))
 
-    def scores(self, column: str) -> NDArray[np.float64]:
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        return self.cells.numbers(self.of.get(name))
+
+    def values(self, name: str, otherwise: Any, kind: type[np.generic]) -> NDArray[Any]:
+        """(N,): what the words of a column mean."""
+        values = _WORDS[name][0]
+        return self.words(name).map(lambda word: values.get(word.lower(), otherwise), kind)
+
+    def scores(self, column: str | None) -> NDArray[np.float64]:
         """float64, (N,): of the column of that name; more is more alike."""
         scores = self.cells.numbers(column)
         if self.no_scores:
@@ -254,10 +268,9 @@ class _ScoreCells:
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
         """bool, (N,)."""
-        if "mated" in self.of:
-            return self.words("mated").map(lambda word: MATED.get(word.lower(), False), np.bool_)
-        if "non_mated" in self.of:
-            return self.words("non_mated").map(lambda word: _yes_no(word) == 0, np.bool_)
+        for truth in TRUTH:
+            if truth in self.of:
+                return self.values(truth, False, np.bool_)
         probe, reference = self.alike(*PEOPLE)
         return np.equal(probe.codes, reference.codes)
 
@@ -278,33 +291,11 @@ class _ScoreCells:
         person = components(*ends, probe.size)
         return person[probe.codes], person[reference.codes]
 
-    @cached_property
+    @property
     def person_words(self) -> WordColumn | None:
         """The people who have names; their codes are the first ones of `people`."""
         ways = self.columns.people
         return self.alike(*ways)[0] if ways in (PEOPLE, (PERSON,)) else None
-
-    @cached_property
-    def person_numbers(self) -> NDArray[np.int64]:
-        """The number of each person, from 0: by the alphabet, or as numbers of their own rise."""
-        numbers = np.arange(int(max(map(np.max, self.people))) + 1)
-        if self.person_words is not None:
-            numbers[self.person_words.ordered()] = np.arange(self.person_words.size)
-        return numbers
-
-    @cached_property
-    def names(self) -> PairNames:
-        """Of pictures and people, row by row."""
-        pictures: Sequence[str] = ()
-        probe = reference = np.zeros(0, np.int64)
-        if self.has_pictures:
-            first, second = self.alike(*PICTURES)
-            pictures, probe, reference = first.words, first.codes, second.codes
-        subjects: dict[int, str] = {}
-        if self.person_words is not None:
-            in_order = self.person_words.values.take(self.person_words.ordered()).cast("string")  # noqa: PD011 - Arrow
-            subjects = dict(enumerate(in_order.to_pylist()))
-        return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
     @cached_property
     def pairs(self) -> tuple[NDArray[np.int64], Callable[[int], str]]:
@@ -319,12 +310,12 @@ class _ScoreCells:
             keys = first.codes * first.size + second.codes
             numbers = pd.factorize(keys)[0].astype(np.int64)
             return numbers, lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
-        return np.arange(len(self)), str
+        return np.arange(len(self.cells)), str
 
     @cached_property
     def first(self) -> NDArray[np.int64]:
         """The first row of each pair."""
-        return _first_rows(self.pairs[0], np.arange(len(self)))
+        return _first_rows(self.pairs[0], np.arange(len(self.cells)))
 
     def place(self, row: int | np.integer[Any]) -> str:
         """Where a row is, as messages say it."""
@@ -351,26 +342,6 @@ def _notes(table: _ScoreCells) -> Iterator[str]:
         yield "all pairs are treated as independent: intervals are too narrow if people come again"
 
 
-def _among(kind: Any) -> tuple[Callable[[str], bool], str]:
-    words = [str(word) for word in kind]
-    return lambda word: word.lower() in words, f"write {', '.join(words[:-1])} or {words[-1]}"
-
-
-#: What a cell of words may hold, and what is said of another one.
-_ALLOWED: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
-    "mated": (lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"),
-    "non_mated": (lambda word: word.lower() in _YES_NO, "write 1 for two people and 0 for one"),
-    "decision": (lambda word: word.lower() in _DECIDED, _among(Decision)[1]),
-    "acquired": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
-    "people_known": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
-    "billed": _among(Charged),
-    "rule": _among(ThresholdRule),
-    "environment": _among(Environment),
-    "currency": (lambda word: bool(_CURRENCY.fullmatch(word)), "write three capital letters"),
-    "other_models": (lambda word: _other_models(word) is not None, 'write {"model": answers}'),
-}
-
-
 def _other_models(word: str) -> dict[str, int] | None:
     try:
         models = json.loads(word)
@@ -378,6 +349,10 @@ def _other_models(word: str) -> dict[str, int] | None:
         return None
     is_right = isinstance(models, dict) and all(type(count) is int for count in models.values())
     return models if is_right else None
+
+
+def _is_one_of(words: Container[str]) -> Callable[[str], bool]:
+    return lambda word: word.lower() in words
 
 
 def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
@@ -393,16 +368,20 @@ def _problems_of_cells(table: _ScoreCells) -> Iterator[Problem]:
         yield from cells.not_numbers(column)
     for name in ("elapsed_s", "price"):
         yield Problem(f"{of.get(name)} is below 0", np.flatnonzero(table.numbers(name) < 0))
-    for name, (is_right, advice) in _ALLOWED.items():
-        if name in of:
-            yield from table.words(name).problems(of[name], is_right, advice)
+    forms: list[tuple[str, Callable[[str], object], str]] = [
+        *((name, _is_one_of(words), advice) for name, (words, advice) in _WORDS.items()),
+        ("currency", _CURRENCY.fullmatch, "write three capital letters"),
+        ("other_models", lambda word: _other_models(word) is not None, 'write {"model": answers}'),
+    ]
+    for name, is_right, advice in forms:
+        yield from table.words(name).problems(of.get(name, name), is_right, advice)
     for column in scores:
         yield from _marks(table, column)
     yield from _problems_of_people(table)
     if table.columns.is_wide:
         return
-    has_score = ~np.isnan(table.scores(of.get("score", _MISSING)))
-    acquired = table.words("acquired").map(_yes_no, np.int8)
+    has_score = ~np.isnan(table.scores(of.get("score")))
+    acquired = table.values("acquired", -1, np.int8)
     failed = table.words("error").filled
     answered = has_score | (acquired == 1) | table.words("decision").filled
     yield Problem("there is an error, and an answer as well", np.flatnonzero(failed & answered))
@@ -438,10 +417,6 @@ def _marks(table: _ScoreCells, column: str) -> Iterator[Problem]:
             )
 
 
-def _yes_no(word: str) -> int:
-    return _YES_NO.get(word.lower(), -1)
-
-
 def _problems_of_people(table: _ScoreCells) -> Iterator[Problem]:
     """Lines that say of two people that they are one, or the reverse; a picture with itself."""
     people = table.columns.people
@@ -451,7 +426,7 @@ def _problems_of_people(table: _ScoreCells) -> Iterator[Problem]:
         rows = np.flatnonzero(label.codes == label.words.index("-1"))
         yield Problem(f"{table.of[ours]} is -1, and 0 on other lines; write 1 or 0", rows)
     if ours in table.of and people in (PEOPLE, PICTURES):
-        right = label.map(lambda word: word.lower() in MATED, np.bool_)
+        right = label.map(_is_one_of(_WORDS[ours][0]), np.bool_)
         probe, reference = table.people
         words = table.alike(*people)
 
@@ -480,26 +455,27 @@ def _problems_of_people(table: _ScoreCells) -> Iterator[Problem]:
 class _SystemRows:
     """One system of a table, or one model of it, and with which column of scores."""
 
-    #: With its model, if there are several.
-    name: str
-    model: str | None
-    rows: NDArray[np.int64]
+    #: Without its model.
+    system: str
     #: Those of all models of the system; what is said of it, is said of each.
     of_system: NDArray[np.int64]
     score: str | None
+    model: str | None
+    rows: NDArray[np.int64]
     #: Other models, to how many answers.
     others: Mapping[str, int]
-    #: Without its model.
-    system: str
+
+    @property
+    def name(self) -> str:
+        """With its model, if there are several."""
+        return f"{self.system} (model {self.model})" if self.others else self.system
 
 
-def _models_of(
-    table: _ScoreCells, usual_name: str, problems: list[Problem]
-) -> Iterator[_SystemRows]:
+def _models_of(table: _ScoreCells, usual_name: str) -> list[_SystemRows]:
     """Who answered, each model of a system apart."""
-    every = np.arange(len(table))
+    every = np.arange(len(table.cells))
     score = table.of.get("score")
-    words = table.words("system")
+    words, model = table.words("system"), table.words("model")
     systems: list[tuple[str, NDArray[np.int64], str | None]] = [(usual_name, every, score)]
     if table.columns.systems:
         systems = [(name, every, name) for name in table.columns.systems]
@@ -508,38 +484,41 @@ def _models_of(
             (name, np.flatnonzero(words.codes == code), score)
             for code, name in enumerate(words.words[: MOST + 1])
         ]
-    model = table.words("model")
-    failed = table.words("error").filled
+    models = []
     for name, rows, column in systems:
-        counts = np.bincount(model.codes[rows], minlength=len(model.words)).tolist()
-        codes = [code for code, word in enumerate(model.words) if word and counts[code]]
-        names = [model.words[code] for code in codes]
-        if len(codes) < 2:
-            yield _SystemRows(name, names[0] if names else None, rows, rows, column, {}, name)
+        codes, counts = np.unique(model.codes[rows[model.filled[rows]]], return_counts=True)
+        answers = dict(zip((model.words[code] for code in codes), counts.tolist(), strict=True))
+        if len(answers) < 2:
+            models.append(_SystemRows(name, rows, column, next(iter(answers), None), rows, {}))
             continue
-        unnamed = ~model.filled[rows]
-        problems.append(
-            Problem(
-                f"{name[:60]!r} answered, and {table.of['model']} is empty: other lines name "
-                f"{' and '.join(map(repr, names))}, so each has to",
-                rows[unnamed & ~failed[rows]],
-            )
-        )
-        for code, word in zip(codes, names, strict=True):
-            others = {model.words[other]: counts[other] for other in codes if other != code}
-            # Nobody knows which model would have given an answer that is missing: it counts once.
-            of_model = rows[(model.codes[rows] == code) | (unnamed & (code == codes[0]))]
-            yield _SystemRows(f"{name} (model {word})", word, of_model, rows, column, others, name)
+        # Nobody knows which model would have given an answer that is missing: it counts once.
+        code_of = np.where(model.filled[rows], model.codes[rows], codes[0])
+        for code, word in zip(codes, answers, strict=True):
+            others = {other: count for other, count in answers.items() if other != word}
+            models.append(_SystemRows(name, rows, column, word, rows[code_of == code], others))
+    return models
 
 
 def _problems_between(table: _ScoreCells, models: Sequence[_SystemRows]) -> Iterator[Problem]:
+    of_system: dict[str, list[_SystemRows]] = {}
+    for model in models:
+        of_system.setdefault(model.system, []).append(model)
+    model_words, failed = table.words("model"), table.words("error").filled
+    for name, same in of_system.items():
+        if len(same) > 1:
+            rows, names = same[0].of_system, " and ".join(repr(model.model) for model in same)
+            yield Problem(
+                f"{name[:60]!r} answered, and {table.of['model']} is empty: other lines name "
+                f"{names}, so each has to",
+                rows[~model_words.filled[rows] & ~failed[rows]],
+            )
+    for model in models:
+        yield from _problems_of_pairs(table, model, of_system[model.system])
+    for name, (model, *_) in of_system.items():
+        for column in (column for column in _OF_SYSTEM if column in table.of):
+            yield from _problems_of_system(table, name, model.of_system, column)
     pair, name_of = table.pairs
     first = table.first
-    for model in models:
-        yield from _problems_of_pairs(table, model, models)
-    for name, rows in {model.system: model.of_system for model in models}.items():
-        for column in (column for column in _OF_SYSTEM if column in table.of):
-            yield from _problems_of_system(table, name, rows, column)
     yield from problems_at(
         _rows_that_differ(pair, table.mated, *table.people),
         lambda row: (
@@ -548,7 +527,7 @@ def _problems_between(table: _ScoreCells, models: Sequence[_SystemRows]) -> Iter
     )
     if table.has_pictures:
         probe, reference = (side.codes[first] for side in table.alike(*PICTURES))
-        keys = np.minimum(probe, reference) * (len(table) * 2) + np.maximum(probe, reference)
+        keys = np.minimum(probe, reference) * (len(pair) * 2) + np.maximum(probe, reference)
         _, earliest, place = np.unique(keys, return_index=True, return_inverse=True)
         yield from problems_at(
             first[earliest[place] != np.arange(len(keys))],
@@ -584,7 +563,7 @@ def _problems_of_transactions(table: _ScoreCells) -> Iterator[Problem]:
         ),
     )
     number = np.unique(attempts, return_inverse=True)[1]
-    attempt = np.unique(words.codes * len(table) + number, return_inverse=True)[1]
+    attempt = np.unique(words.codes * len(table.cells) + number, return_inverse=True)[1]
     yield from problems_at(
         np.setdiff1d(_rows_that_differ(attempt, pair), strangers),
         lambda row: f"transaction {words[row][:60]!r} has one attempt twice",
@@ -592,9 +571,9 @@ def _problems_of_transactions(table: _ScoreCells) -> Iterator[Problem]:
 
 
 def _problems_of_pairs(
-    table: _ScoreCells, model: _SystemRows, models: Sequence[_SystemRows]
+    table: _ScoreCells, model: _SystemRows, same: Sequence[_SystemRows]
 ) -> Iterator[Problem]:
-    """A pair that appears twice, or is missing, for one system."""
+    """A pair that appears twice for one model, or is missing for all of the `same` system."""
     pair, name_of = table.pairs
     unit = table.cells.unit
     at = _first_rows(pair, model.rows)
@@ -607,12 +586,11 @@ def _problems_of_pairs(
             f"keep one of the two {unit}s"
         ),
     )
-    missing = at < 0
-    for other in models:
-        if model.others and other.system == model.system:
-            missing[pair[other.rows]] = False
+    is_missing = at < 0
+    for other in same:
+        is_missing[pair[other.rows]] = False
     yield from problems_at(
-        table.first[missing],
+        table.first[is_missing],
         lambda row: (
             f"the pair {name_of(row)} has no {unit} for {model.system[:60]!r}; all systems need "
             "the same pairs (a line whose error is filled says that there was no answer)"
@@ -665,7 +643,7 @@ def _groups_of_people(
         for side in sides[prefix]
     ]
     subjects, groups = map(np.concatenate, zip(*parts, strict=True))
-    rows = np.tile(np.arange(len(table)), len(parts))
+    rows = np.tile(np.arange(len(table.cells)), len(parts))
     filled = np.flatnonzero(groups != columns[0].empty)
     filled = filled[np.argsort(rows[filled], kind="stable")]
     return columns[0].words, subjects[filled], groups[filled], rows[filled]
@@ -687,88 +665,110 @@ def _rows_that_differ(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArra
     return np.flatnonzero(differs)
 
 
-def _answers(table: _ScoreCells, model: _SystemRows, rule: ThresholdRule) -> Answers:
-    pair, first = table.pairs[0], table.first
-    rows = _first_rows(pair, model.rows)
-    is_asked = rows >= 0
-    rows = np.where(is_asked, rows, first)
-    of_system = {name: _constant(table.words(name), model.of_system) for name in _OF_SYSTEM}
-    scores = np.where(is_asked, table.scores(model.score or _MISSING)[rows], np.nan)
-    decisions = table.words("decision").map(
-        lambda word: _DECIDED.get(word.lower(), NO_DECISION), np.int8
+def _answers(
+    table: _ScoreCells, models: Sequence[_SystemRows], rule: ThresholdRule
+) -> list[Answers]:
+    """Of each system and model; what is said of the pairs is there once, for all of them."""
+    first = table.first
+    # A person's number is the place among the names, or among numbers of their own as they rise.
+    numbers = np.arange(int(max(map(np.max, table.people))) + 1)
+    subjects: Sequence[str] = ()
+    if (words := table.person_words) is not None:
+        in_order = words.ordered()
+        numbers[in_order] = np.arange(words.size)
+        subjects = words.values.take(in_order).cast("string").to_pylist()  # noqa: PD011 - Arrow
+    probe_subjects, reference_subjects = (numbers[side][first] for side in table.people)
+    of_pairs: dict[str, Any] = {
+        "mated": table.mated[first],
+        "probe_subjects": probe_subjects,
+        "reference_subjects": reference_subjects,
+        "groups": {name: _grouping(table, name, len(numbers)) for name in table.columns.groups},
+    }
+    if "transaction" in table.of:
+        of_pairs["transactions"] = table.words("transaction").codes[first]
+        of_pairs["attempts"] = table.numbers("attempt")[first].astype(np.int64)
+    pictures: Sequence[str] = ()
+    probe = reference = np.zeros(0, np.int64)
+    if table.has_pictures:
+        pictures = table.alike(*PICTURES)[0].words
+        probe, reference = (side.codes[first] for side in table.alike(*PICTURES))
+    names = PairNames(
+        pictures=pictures, probe=probe, reference=reference, subjects=dict(enumerate(subjects))
     )
-    decisions = np.where(is_asked, decisions[rows], NO_DECISION).astype(np.int8)
+    return [_of_model(table, model, rule, of_pairs, names) for model in models]
+
+
+def _of_model(
+    table: _ScoreCells,
+    model: _SystemRows,
+    rule: ThresholdRule,
+    of_pairs: Mapping[str, Any],
+    names: PairNames,
+) -> Answers:
+    rows = _first_rows(table.pairs[0], model.rows)
+    is_asked = rows >= 0
+    rows = np.where(is_asked, rows, table.first)
     errors = table.words("error")
     answered = is_asked & ~errors.filled[rows]
-    acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
-    is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
-    price, threshold = (
-        next(iter(numbers[~np.isnan(numbers)].tolist()), None)
-        for numbers in (table.numbers(name)[model.of_system] for name in ("price", "threshold"))
-    )
-    is_distance = table.columns.is_distance(model.score)
-    if threshold is not None and is_distance:
-        threshold = -threshold
-    charged = np.where(answered & (price is not None), _BILLED["yes"], _BILLED["no"])
-    billed = table.words("billed").map(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
     reasons = Counter(errors.codes[rows[is_asked & ~answered]].tolist())
     not_answered = {errors.words[code]: number for code, number in reasons.items()}
     if not is_asked.all():
         not_answered[NOT_ASKED] = not_answered.get(NOT_ASKED, 0) + int((~is_asked).sum())
-    probe_subjects, reference_subjects = (
-        table.person_numbers[side][first] for side in table.people
+    scores = np.where(is_asked, table.scores(model.score)[rows], np.nan)
+    decisions = table.values("decision", NO_DECISION, np.int8)[rows]
+    decisions = np.where(is_asked, decisions, NO_DECISION).astype(np.int8)
+    is_compared = (decisions >= 0) & (decisions != DECISIONS.index(Decision.INCONCLUSIVE))
+    acquired = table.values("acquired", -1, np.int8)[rows]
+    acquired = np.where(acquired < 0, ~np.isnan(scores) | is_compared, acquired > 0) & answered
+    # The first cell of each column that says something of the system: they are all alike.
+    words = {name: table.words(name) for name in _OF_SYSTEM}
+    filled = {name: model.of_system[words[name].filled[model.of_system]] for name in _OF_SYSTEM}
+    traits = {name: words[name][of[0]] for name, of in filled.items() if len(of)}
+    price, threshold = (
+        next(iter(numbers[~np.isnan(numbers)].tolist()), None)
+        for numbers in (table.numbers(name)[model.of_system] for name in ("price", "threshold"))
     )
-    names = table.names
-    if names.pictures:
-        names = attrs.evolve(names, probe=names.probe[first], reference=names.reference[first])
-    written, environment = of_system["other_models"], of_system["environment"]
-    transactions = attempts = None
-    if "transaction" in table.of:
-        transactions = table.words("transaction").codes[first]
-        attempts = table.numbers("attempt")[first].astype(np.int64)
+    scale = traits.get("scale") or scale_of(model.score)
+    if table.columns.is_distance(model.score):
+        scale = MINUS_DISTANCE
+        threshold = None if threshold is None else -threshold
+    environment = traits.get("environment")
+    charged = Charged.NO if price is None else Charged.YES
+    usual = np.where(answered, BILLED.index(charged), BILLED.index(Charged.NO))
+    billed = table.values("billed", -1, np.int8)[rows]
     return Answers(
         table=ScoreTable(
+            **of_pairs,
             name=model.name,
-            rule=ThresholdRule(of_system["rule"].lower()) if of_system["rule"] else rule,
-            mated=table.mated[first],
+            rule=ThresholdRule(traits.get("rule", rule).lower()),
             scores=scores,
             decisions=decisions,
-            acquired=np.where(acquired < 0, is_there, acquired > 0) & answered,
+            acquired=acquired,
             answered=answered,
-            probe_subjects=probe_subjects,
-            reference_subjects=reference_subjects,
-            groups={column: _grouping(table, column, first) for column in table.columns.groups},
-            scale=MINUS_DISTANCE if is_distance else of_system["scale"] or scale_of(model.score),
+            scale=scale,
             threshold=threshold,
-            transactions=transactions,
-            attempts=attempts,
         ),
         elapsed_s=np.where(is_asked, table.numbers("elapsed_s")[rows], np.nan),
-        billed=np.where(is_asked & (billed >= 0), billed, charged).astype(np.int8),
+        billed=np.where(is_asked & (billed >= 0), billed, usual).astype(np.int8),
         not_answered=not_answered,
-        backend=of_system["backend"],
+        backend=traits.get("backend"),
         model=model.model,
-        other_models=model.others or (_other_models(written) if written else None) or {},
-        environment=Environment(environment.lower()) if environment else None,
+        other_models=model.others or _other_models(traits.get("other_models", "{}")) or {},
+        environment=None if environment is None else Environment(environment.lower()),
         price=price,
-        currency=of_system["currency"],
-        privacy=of_system["privacy"] or _PRIVACY,
-        people_known=table.people_named and _YES_NO.get(of_system["people_known"] or "1") == 1,
+        currency=traits.get("currency"),
+        privacy=traits.get("privacy", _PRIVACY),
+        people_known=table.people_named and bool(_YES_NO[traits.get("people_known", "1").lower()]),
         names=names,
     )
 
 
-def _grouping(table: _ScoreCells, column: str, rows: NDArray[np.int64]) -> Grouping:
+def _grouping(table: _ScoreCells, column: str, people: int) -> Grouping:
     words, subjects, groups, _ = _groups_of_people(table, column)
     labels = sorted(filter(None, words))
     place = {label: at for at, label in enumerate(labels)}
     of_word = np.array([place.get(word, -1) for word in words], np.int64)
-    of_subject = np.full(len(table.person_numbers), -1, np.int64)
+    of_subject = np.full(people, -1, np.int64)
     of_subject[subjects] = of_word[groups]
-    probe, reference = (of_subject[side][rows] for side in table.people)
+    probe, reference = (of_subject[side][table.first] for side in table.people)
     return Grouping(labels=tuple(labels), probe=probe, reference=reference)
-
-
-def _constant(words: WordColumn, rows: NDArray[np.int64]) -> str | None:
-    filled = rows[words.filled[rows]]
-    return words[int(filled[0])] if len(filled) else None
