@@ -63,6 +63,8 @@ def test_a_body_in_many_pieces_holds_nobody_up(mock):
     key, coding = "x-api-key: mock-live-key", "Transfer-Encoding: chunked"
     head = raw_request("POST", "/v3/face-match/", key, form, coding)
     with RawClient(mock.port) as crumbs, RawClient(mock.port) as other:
+        # Seconds of work, of which a busy machine makes many.
+        crumbs.sock.settimeout(120)
 
         def send():
             crumbs.send(head + b"1\r\nx\r\n" * 300_000 + b"0\r\n\r\n")
