@@ -61,9 +61,7 @@ def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, opened, name
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_of_the_usual_kinds_of_files_a_vendor_is_sent_those_that_it_takes(
-    opened, monkeypatch, name
-):
+def test_of_the_usual_kinds_of_files_a_vendor_gets_what_it_takes(opened, monkeypatch, name):
     with opened(name) as verifier:
         backend = type(verifier.backend)
     can, taken = backend.capabilities, set()

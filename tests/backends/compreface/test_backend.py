@@ -131,6 +131,7 @@ def test_what_the_plug_ins_see_stands_where_the_core_has_a_place_for_it(server):
     with fm.FaceVerifier(backend, keep_demographics=True) as verifier:
         result = verifier.verify(make_card("p1", age=47, gender="female"), CARDS["p1"].data)
     (face,) = result.probe_faces
+    assert face.confidence == result.raw["result"][0]["source_image_face"]["box"]["probability"]
     assert set(face.landmarks) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
     assert set(face.pose) == {"yaw", "pitch", "roll"}
     assert 0 <= face.quality["without_mask"] <= 1
@@ -145,6 +146,12 @@ def test_an_age_is_the_middle_of_the_servers_range(low, more):
     (face,) = read(answer, plugins="age").reference_faces
     assert face.demographics.age == low + more / 2
     assert face.demographics.gender is None
+
+
+@pytest.mark.parametrize("sure", [0, 1])
+def test_a_probability_may_be_none_and_all(sure):
+    answer = body(0.9, source_image_face={"box": {**BOX, "probability": sure}})
+    assert read(answer).probe_faces[0].confidence == sure
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ CASES = [
     (403, b"<html>", errors.PermissionDenied, NO),
     (403, {"detail": "This is not a valid token, is it"}, errors.PermissionDenied, NO),
     (404, {"detail": "Not Found"}, errors.RequestRejected, NO),
-    (422, {"detail": "Face not detected"}, errors.RequestRejected, NO),
+    (422, {"detail": "Face not detected", "transaction_id": "t-2"}, errors.RequestRejected, NO),
     (422, b"<html>", errors.OutcomeUnknown, UNKNOWN),
     (429, {"detail": "Rate limit exceeded. Please retry after some time."}, errors.RateLimited, NO),
     (500, {"detail": "Internal Server Error"}, errors.OutcomeUnknown, UNKNOWN),
@@ -56,6 +56,7 @@ def test_each_answer_is_one_error_with_a_bill_and_no_repeat_of_what_may_be_charg
     error = caught.value
     assert (type(error), error.billing.charged) == (kind, billed)
     assert error.status_code == status
+    assert error.ids.vendor == (body.get("transaction_id") if isinstance(body, dict) else None)
     assert error.retryable is (kind is errors.RateLimited)
     if kind is errors.OutcomeUnknown:
         assert not error.reconcilable

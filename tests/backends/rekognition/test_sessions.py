@@ -98,6 +98,7 @@ def test_the_number_is_judged_by_the_threshold_of_the_record_alone(confidence, t
         decision = "live" if confidence >= threshold else "not_live"
     assert result.decision == decision
     assert (result.score and result.score.value) == confidence
+    assert (confidence is None) is any(w.code == "score_unavailable" for w in result.warnings)
     assert (result.threshold and result.threshold.value) == threshold
 
 

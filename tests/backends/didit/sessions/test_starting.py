@@ -208,6 +208,13 @@ def test_a_film_is_deleted_unread_and_so_is_that_of_a_second_start(scripted, did
     assert requests == [("DELETE", f"{name}/delete/") for name in (OTHER, didit.session_id)]
 
 
+def test_of_two_starts_the_session_that_was_judged_is_read(scripted, didit):
+    rows = page(didit.row(session_id=OTHER), didit.row())
+    opened = didit.decision(status="Not Started")
+    backend, _ = scripted(rows, (200, didit.decision(session_id=OTHER)), (200, opened))
+    assert backend.read_session(didit.request("read")).session_id == OTHER
+
+
 def test_a_session_that_is_deleted_meanwhile_hides_no_older_one(scripted, didit):
     rows = page(didit.row(session_id=OTHER), didit.row())
     backend, _ = scripted(rows, GONE, (200, didit.decision()))
