@@ -75,6 +75,12 @@ def test_of_the_usual_kinds_of_files_a_vendor_gets_what_it_takes(opened, monkeyp
     assert taken == can.image_limits.formats & usual
 
 
+@pytest.mark.parametrize("name", ["rekognition", "azure"])
+def test_where_there_is_no_sandbox_none_can_be_meant(opened, name):
+    with pytest.raises(fm.ConfigurationError):
+        opened(name, environment="sandbox")
+
+
 def throttle(mock, name):
     mock.of(name).control.add_fault(
         Fault(path="/", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)

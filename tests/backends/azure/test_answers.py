@@ -67,6 +67,7 @@ def test_the_largest_face_which_comes_first_is_the_one_that_was_compared():
     result = read((200, [FACE, smaller]), WITH_FACE, verdict(0.9))
     box = result.probe_faces[0].box
     assert (box.left, box.top, box.right, box.bottom, box.unit) == (394, 78, 404, 98, "px")
+    assert isinstance(box.left, float)
     assert [face.compared for face in result.probe_faces] == [True, False]
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
     assert "the probe shows 2 faces" in result.warnings[0].text

@@ -119,6 +119,12 @@ def test_settings_that_cannot_be_are_refused(settings):
         ComprefaceBackend(**{"api_key": "k", **settings})
 
 
+@pytest.mark.parametrize("status", [500, 503, 599])
+def test_a_server_that_is_down_charges_nothing(status):
+    error = read({"message": "down"}, status)
+    assert (type(error), error.billing.charged) == (fm.VendorUnavailable, fm.Charged.NO)
+
+
 @pytest.mark.parametrize("least", [0, 0.8, 1])
 def test_how_sure_of_a_face_the_server_must_be_is_sent(least):
     request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(match_call())

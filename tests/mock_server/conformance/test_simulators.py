@@ -129,6 +129,7 @@ def test_a_made_up_reply_is_given_until_the_next_situation(make):
         simulator.set_situation(Situation.SAME_PERSON)
         assert verifier.verify(*pictures).is_match
         assert simulator.last_reply.status == 200
+        assert simulator.last_reply.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize(

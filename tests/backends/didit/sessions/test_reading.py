@@ -49,11 +49,13 @@ def test_only_a_live_face_has_a_portrait_and_no_word_holds_an_address(read, didi
     address = f"https://media.example/face.jpg?{didit.canary}"
     (item,) = didit.decision()["face_matches"]
     (match,) = read(
-        liveness_checks=None, face_matches=[item | {"reference_image": address, "method": address}]
+        liveness_checks=None,
+        face_matches=[item | {"reference_image": address, "method": address, "face_quality": 71.8}],
     ).checks
     assert match.portrait is None
     assert didit.canary not in str(match.result.raw)
     assert match.result.raw["method"]
+    assert match.result.raw["face_quality"] == 71.8
 
 
 @pytest.mark.parametrize(
