@@ -60,14 +60,6 @@ def test_separators_and_line_endings_of_any_country(read, separator, ending):
     assert study.subjects == ("Ada", "Bob")
 
 
-def test_one_problem_of_many_lines_is_said_once_and_fifty_are_listed(read):
-    lines = "\n".join("a1.jpg,b1.jpg,perhaps,Ada,Bob" for _ in range(14))
-    (line,) = refusals(read, f"{HEAD}\n{lines}")
-    assert line.startswith("all 14 lines: same is 'perhaps'; ")
-    lines = "\n".join(f"a1.jpg,b1.jpg,x{n},Ada,Bob" for n in range(60))
-    assert refusals(read, f"{HEAD}\n{lines}")[50:] == ["... and 10 more"]
-
-
 def test_a_group_on_one_line_holds_for_the_person_everywhere(read):
     study = read(
         f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
@@ -113,7 +105,7 @@ def test_every_fault_of_the_pairs(read, folder):
         (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         ("probe|reference\na|b\n", "line 1: the column probe is missing"),
         (f"{HEAD},probe_gruop_x\na,b,1,c,c,f\n", "did you mean probe_group_x?"),
-        (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' is there twice"),
+        (f"{HEAD}\na1.jpg,b1.jpg,perhaps,Ada,Bob\n", "line 2: same is 'perhaps'; write 1"),
     ],
 )
 def test_what_is_no_file_of_pairs_is_one_sentence(read, text, reported):
