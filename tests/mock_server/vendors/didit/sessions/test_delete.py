@@ -18,8 +18,9 @@ GONE = {"detail": "Not found."}
 def test_a_deletion_happens_once_and_before_august_has_no_body(
     engine_with_sessions, monkeypatch, edition, switches, status
 ):
-    engine, forgotten = engine_with_sessions(edition=edition, switches=switches), []
+    forgotten = []
     monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
+    engine = engine_with_sessions(edition=edition, switches=switches)
     session_id = nth(engine, 1)
     response = delete(1)(engine)
     if status == 200:
