@@ -491,6 +491,17 @@ def test_pairs_of_pictures_need_no_other_name_in_any_order_and_once(read):
         read("system,label,person1,person2,score\nx,1,A,A,5\ny,1,A,A,5\n")
 
 
+def test_more_systems_than_can_be_compared_are_counted(read):
+    lines = [f"s{number},1,1,A,A,5" for number in range(101)]
+    with pytest.raises(InvalidRequest, match="there are 101 systems"):
+        read("\n".join([HEAD, *lines]))
+
+
+def test_a_pair_that_is_there_twice_is_named_with_its_system(read):
+    lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
+    assert "the pair '1' of 'x' appears twice" in lines[0]
+
+
 def test_two_models_are_two_systems(read):
     first, second = read(
         f"{HEAD},model,error\na,1,1,A,A,5,v1,\na,2,0,A,B,6,v2,\na,3,1,B,B,,,Timeout\n"

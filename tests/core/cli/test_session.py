@@ -122,6 +122,31 @@ def test_what_the_vendor_must_compare_with_is_fixed_by_the_plan(run, control, tm
     assert run(*START[:-2], *more).exit_code == 5  # this workflow of the mock needs a picture
 
 
+def test_a_session_of_liveness_alone_is_read_where_nothing_is_compared(
+    run, configured, monkeypatch, tmp_path
+):
+    with MockServer(vendor="rekognition") as server:
+        monkeypatch.setenv("MOCK_ID", server.client_id)
+        monkeypatch.setenv("MOCK_KEY", server.live_key)
+        configured(f"""
+            default_profile = "mock"
+            [profiles.mock]
+            backend = "rekognition"
+            require_environment = "mock"
+            liveness_threshold = 80
+            [profiles.mock.settings]
+            base_url = "{server.url}"
+            environment = "mock"
+            region = "eu-west-1"
+            access_key_id = {{ env = "MOCK_ID" }}
+            secret_access_key = {{ env = "MOCK_KEY" }}
+        """)
+        started = run(*START[:-2], *RECORD, "--expects", "liveness")
+        assert started.exit_code == 0, started.output
+        server.control.sessions.finish(session_id(tmp_path), card="p1")
+        assert run("session", "read", *RECORD).exit_code == 0
+
+
 def test_a_portrait_is_written_of_a_live_face_alone(run, control, tmp_path):
     run(*START, *RECORD)
     control.sessions.finish(session_id(tmp_path), card="spoof")

@@ -48,10 +48,8 @@ def test_a_decision_is_read_whole(read, didit):
 def test_only_a_live_face_has_a_portrait_and_no_word_holds_an_address(read, didit):
     address = f"https://media.example/face.jpg?{didit.canary}"
     (item,) = didit.decision()["face_matches"]
-    (match,) = read(
-        liveness_checks=None,
-        face_matches=[item | {"reference_image": address, "method": address, "face_quality": 71.8}],
-    ).checks
+    item |= {"reference_image": address, "method": address, "face_quality": 71.8}
+    (match,) = read(liveness_checks=None, face_matches=[item]).checks
     assert match.portrait is None
     assert didit.canary not in str(match.result.raw)
     assert match.result.raw["method"]
