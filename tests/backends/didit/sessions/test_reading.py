@@ -39,6 +39,7 @@ def test_a_decision_is_read_whole(read, didit):
     assert read(workflow_id=None).facts == {"workflow_id": ""}  # hidden from a yes
     match, check = reading.checks
     assert decisions(reading) == PASSED
+    assert reading == attrs.evolve(reading, raw={})
     assert (match.result.score.value, match.portrait) == (95.43, None)
     assert (check.result.method, check.result.luminance) == ("ACTIVE_3D", 46)
     assert didit.canary in check.portrait.reveal()
