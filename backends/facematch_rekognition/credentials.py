@@ -6,7 +6,6 @@ DEBUG, so they are silent while it works here.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -46,6 +45,7 @@ class Chain:
         # enough, and whose call has no time left does not wait for it.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
         self._profile, self._keys = profile, keys
+        self._opened: Any = None
         self.region = region or self._ask(lambda: self._session.get_config_variable("region"))
         if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-[0-9]", self.region or ""):
             raise ConfigurationError(
@@ -53,12 +53,15 @@ class Chain:
                 "AWS_REGION."
             )
 
-    @functools.cached_property
+    @property
     def _session(self) -> Any:
         """botocore's own; to make one takes longer than a call, and whoever has keys needs none."""
-        import botocore.session
+        # The one thread of `_lookups` makes it, without a lock that a fork could keep.
+        if self._opened is None:
+            import botocore.session
 
-        return botocore.session.Session(profile=self._profile)
+            self._opened = botocore.session.Session(profile=self._profile)
+        return self._opened
 
     def freeze(self, deadline: Deadline) -> Any:
         """botocore's ``ReadOnlyCredentials`` of one call; where there are none, nothing is sent."""

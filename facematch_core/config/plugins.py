@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import time
 from importlib import metadata
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Final
@@ -31,6 +32,9 @@ ALIASES: Final = "facematch.aliases"
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
 #: From how much likeness on a name is a slip of the pen, and not that of another company.
 SLIP: Final = 0.75
+
+#: Folders that changed so lately are read at each look: something may still be written there.
+_SETTLED_NS: Final = 5_000_000_000
 
 
 @attrs.frozen(kw_only=True)
@@ -135,7 +139,12 @@ def verifier_arguments() -> frozenset[str]:
 def installed(group: str) -> dict[str, list[EntryPoint]]:
     """The entry points of a group at this moment, by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
-    for point in _read_points(group, _folders()):
+    folders = _folders()
+    newest_ns = max((changed_ns for _, changed_ns in folders), default=0)
+    # What is being installed now shows in the time of its folder before its files are written.
+    has_settled = time.time_ns() - newest_ns > _SETTLED_NS
+    read = _read_points if has_settled else _read_points.__wrapped__
+    for point in read(group, folders):
         points_by_name.setdefault(point.name, []).append(point)
     return points_by_name
 

@@ -309,7 +309,7 @@ class HttpBackend(RemoteBackend):
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
     ) -> EnvironmentMismatch | None:
-        """Why this backend, set to MOCK, may not believe `reply`; without one, not ask at all.
+        """Why a backend that is set to MOCK may not believe `reply`, or, without one, may not ask.
 
         For what is sent by `client` outside of a call: a login, say, which may go to a `url` that
         is not at `address`. None if nothing speaks against it.
@@ -317,8 +317,9 @@ class HttpBackend(RemoteBackend):
         if self.environment is not Environment.MOCK:
             return None
         if reply is None:
-            is_near = not url or url.startswith(self.address) or self.client.is_doubled(url)
-            if is_near and Environment.MOCK in self.environments:
+            is_near = bool(url) and (is_loopback(host_of(url)) or self.client.is_doubled(url))
+            is_of_calls = not url or f"{url}/".startswith(f"{self.address}/")
+            if is_near or (is_of_calls and Environment.MOCK in self.environments):
                 return None
             problem = (
                 "its address is the real vendor's: nothing was sent. Set base_url to the address "

@@ -29,6 +29,16 @@ def test_a_plug_in_is_listed_and_opened(site):
     assert module in sys.modules
 
 
+def test_a_plug_in_that_is_being_installed_is_there_as_soon_as_it_is_whole(site, tmp_path):
+    site.add("facematch-made", ENTRY_POINTS)
+    (whole,) = tmp_path.rglob("entry_points.txt")
+    half = whole.rename(tmp_path.parent / "half")
+    assert "made" not in {info.name for info in fm.available_backends()}
+    # As an installer does: the folder that is on the path does not change any more.
+    half.rename(whole)
+    assert "made" in {info.name for info in fm.available_backends()}
+
+
 def test_a_failing_import_has_a_reason_and_hurts_no_other(site):
     site.add("facematch-broken", [(BACKENDS, "broken", "X")], "raise RuntimeError('no licence')")
     site.add("facematch-made", ENTRY_POINTS)

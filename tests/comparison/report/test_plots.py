@@ -49,6 +49,7 @@ def test_every_operating_point_is_in_the_picture(name):
     # Each end of both intervals of a point has its stroke.
     paths = [path.attributes for path in read_html(str(svg)).all("path")]
     crosses = [path["d"] for path in paths if path.get("class", "").startswith("cross")]
+    assert crosses
     assert all(path.count("M") == 2 + 4 for path in crosses)
     left, top, right, bottom = inside(svg)
     assert all(left <= x <= right and top <= y <= bottom for x, y in places.values())

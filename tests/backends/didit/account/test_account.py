@@ -177,6 +177,22 @@ def test_a_double_of_the_one_host_is_none_of_the_host_that_registers(key):
     assert caught.value.billing.ground == "nothing was sent"
 
 
+@pytest.mark.parametrize(
+    ("doubled", "url", "is_asked"),
+    [
+        ("https://verification.didit.me/", "https://verification.didit.me/v3/x", True),
+        ("https://verification.didit.me/", "https://verification.didit.me.example/x", False),
+        ("https://verification.didit.me/", "http://localhost:9/x", True),
+        ("https://apx.didit.me", "https://apx.didit.me/auth", True),
+        ("https://apx.didit.me", "https://verification.didit.me/v3/x", False),
+    ],
+)
+def test_what_is_asked_is_a_double_or_below_the_address_of_one(key, doubled, url, is_asked):
+    with contextlib.closing(DiditBackend(api_key=key, environment="mock")) as backend:
+        backend.client.mount(doubled, ScriptedAdapter())
+        assert (backend.find_mismatch(url=url) is None) is is_asked
+
+
 def test_the_account_of_a_backend_has_its_key_and_connections(key, monkeypatch):
     backend, script = DiditBackend(api_key=key, read_timeout_s=7), ScriptedAdapter(BALANCE)
     backend.client.mount("https://", script)
