@@ -34,14 +34,21 @@ WEIGHTS = {
 
 #: Words that people look for, and the page that answers where no title has the word.
 WORDS = {
-    "apps/answer-a-web-form.md": ["selfie"],
-    "apps/let-the-vendor-look.md": ["hosted sessions", "portrait"],
+    "apps/answer-a-web-form.md": ["liveness", "selfie"],
+    "apps/let-the-vendor-look.md": [
+        "deepfake",
+        "hosted sessions",
+        "portrait",
+        "spoof",
+        "webhooks",
+    ],
     "apps/limit-spending.md": ["budgets", "prices", "costs", "currency"],
     "apps/migrate.md": ["deepface", "face_recognition", "insightface"],
     "apps/observe.md": ["logging"],
+    "apps/read-a-result.md": ["no face"],
     "apps/run-it.md": ["celery", "deployment", "gunicorn", "production"],
     "apps/survive-outages.md": ["failover", "retry"],
-    "apps/test-offline.md": ["pytest", "sandbox", "webhook signature"],
+    "apps/test-offline.md": ["pytest", "sandbox"],
     "apps/tutorial.md": ["asyncio", "installation", "trio"],
     "choose/embed-many-pictures.md": ["embeddings"],
     "choose/judge-a-score-file.md": ["CSV"],
@@ -51,15 +58,18 @@ WORDS = {
         "confidence intervals",
         "DET",
         "EER",
+        "FMR",
         "ISO 19795",
         "ROC",
     ],
+    "explanation/money.md": ["billing", "charged", "invoice"],
     "explanation/pictures.md": ["HEIC", "EXIF"],
-    "explanation/privacy.md": ["GDPR", "BIPA", "consent", "mask", "redact", "retention"],
-    "explanation/scores.md": ["siblings", "twins"],
+    "explanation/privacy.md": ["GDPR", "BIPA", "consent", "delete", "mask", "redact", "retention"],
+    "explanation/scores.md": ["liveness score", "siblings", "twins"],
     "extend/run-the-mock-as-a-service.md": ["Docker"],
     "extend/tutorial.md": ["plug-ins"],
-    "extend/use-the-mock.md": ["Java", "node", "curl"],
+    "extend/use-the-mock.md": ["Java", "javascript", "typescript", "node", "curl"],
+    "reference/glossary.md": ["FAR", "FRR"],
 }
 
 

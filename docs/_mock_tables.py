@@ -7,7 +7,7 @@ from functools import partial
 from itertools import groupby
 
 from facematch_mock_server import Verdict, card_sheet
-from facematch_mock_server.claims import in_force
+from facematch_mock_server.claims import OURS, in_force
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
@@ -34,12 +34,12 @@ def claims_page(vendor: str) -> str:
     counts = ", ".join(f"{origins.count(origin)} {origin}" for origin in dict.fromkeys(origins))
     lines = [HEAD.format(title=kind.title, number=len(claims), counts=counts)]
     for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
-        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
-        lines.append("|---|---|---|---|---|")
+        lines.append(f"## {area}\n")
         for claim in group:
-            origin = claim.origin.known, claim.origin.where("; ")
-            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, kind.switches)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            source = f"*{claim.origin.known}*"
+            source += "" if claim.origin == OURS else f": {claim.origin.where('; ')}"
+            when = f" In force: {in_force(claim, kind.switches)}." if claim.when else ""
+            lines.append(f"- `{claim.id}`: {claim.statement} ({source}){when}")
         lines.append("")
     return "\n".join(lines)
 
