@@ -42,7 +42,7 @@ from facematch_core.models import (
     ResultWarning,
     Threshold,
 )
-from facematch_core.verifier.policy import find_mismatch, judge_fields
+from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
@@ -93,7 +93,7 @@ class Rules:
 
 def check_record(record: SessionRecord, rules: Rules) -> None:
     """`EnvironmentMismatch` if a record belongs to another environment than what is asked today."""
-    problem = find_mismatch(record.environment, rules.declared, rules.required)
+    problem = describe_mismatch(record.environment, rules.declared, rules.required)
     if record.environment is not None and problem is not None:
         raise EnvironmentMismatch(
             f"The record of the session {problem}: nothing was sent. Use the settings by which it "
@@ -116,7 +116,7 @@ def check_origin(
         return None
     try:
         environment = None if word is None else Environment(word)
-        problem = find_mismatch(environment, declared, rules.required)
+        problem = describe_mismatch(environment, declared, rules.required)
     except ValueError:
         problem = "came from an environment that is not known here"
     if problem is None:

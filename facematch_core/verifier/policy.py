@@ -223,7 +223,7 @@ class ResultPolicy:
                 ids=result.ids,
             )
         else:
-            problem = find_mismatch(environment, declared, self.required)
+            problem = describe_mismatch(environment, declared, self.required)
             if problem is None:
                 return judged
             failure = EnvironmentMismatch(
@@ -265,7 +265,7 @@ def check_deadline_s(
     return float(seconds)
 
 
-def find_mismatch(
+def describe_mismatch(
     environment: models.Environment | None,
     declared: models.Environment | None,
     required: models.Environment | None,
