@@ -15,7 +15,7 @@ from facematch_mock_server.base.messages import (
     Response,
     host_in,
 )
-from facematch_mock_server.vendors.base import Routed
+from facematch_mock_server.vendors.base import Routed, is_keyless
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
     NO_ACCOUNT,
@@ -94,7 +94,7 @@ class App:
         if vendor is None:
             return None
         route, _ = head.routed = vendor.find(head)
-        if route is None or route.credentials:
+        if not is_keyless(route):
             # It belongs to the account as it is now.
             head.vendor = vendor
             if vendor.world.account.faults:

@@ -352,14 +352,9 @@ class Routed:
 
     def handle(self, request: Request) -> Response:
         """The vendor's answer, written into the journal; with the fault that strikes."""
-        try:
-            response = self._carry_out(request)
-        except BaseException:
-            self.world.drop()
-            raise
         # No webhook leaves before its request is over, and none of one that failed.
-        self.world.release()
-        return response
+        with self.world.together():
+            return self._carry_out(request)
 
     def _carry_out(self, request: Request) -> Response:
         call = self.new_call(request, *(request.routed or self.find(request)))
@@ -367,7 +362,7 @@ class Routed:
         if request.fault is None and faults:
             aim = self._aim(request, call.route, call.fields)
             # Of a request whose body has the key, only now it is known whose it is.
-            fault = faults.at_head(aim) if _is_keyless(call.route) else None
+            fault = faults.at_head(aim) if is_keyless(call.route) else None
             fault = fault or faults.for_request(aim)
             if fault is not None:
                 call.strike(fault)
@@ -401,7 +396,7 @@ class Routed:
         self, head: Request, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
         kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
-        needs_key = not _is_keyless(route) or kind.key_of(head) is not None
+        needs_key = not is_keyless(route) or kind.key_of(head) is not None
         # Nobody's call uses up what a test waits for, unless it says where.
         is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
         return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
@@ -530,7 +525,7 @@ class Routed:
         return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
 
 
-def _is_keyless(route: Route | None) -> bool:
+def is_keyless(route: Route | None) -> bool:
     """Whether the head of a request shows no key there: its body may."""
     return route is not None and not route.credentials
 

@@ -154,23 +154,15 @@ class World:
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """What is queued inside goes on when the block ends, or is dropped if it raises."""
+        outbox = self.records.outbox
         try:
             yield
         except BaseException:
-            self.drop()
+            if outbox is not None:
+                outbox.drop()
             raise
-        self.release()
-
-    def release(self) -> None:
-        """What this thread queued goes on."""
-        outbox = self.records.outbox
         if outbox is not None and outbox.queued and outbox.release() and self.worker is not None:
             self.worker.wake()
-
-    def drop(self) -> None:
-        """What this thread queued is dropped: what it belongs to has failed."""
-        if self.records.outbox is not None:
-            self.records.outbox.drop()
 
     def log(self, head: Request, **fields: Any) -> Entry | None:
         """Write a request into the journal, with what else an `Entry` says of it."""
