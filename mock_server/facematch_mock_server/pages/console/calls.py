@@ -181,13 +181,13 @@ def show_call(call: LoggedCall, worlds: Iterable[World]) -> dict[str, Any]:
     shown: Any = None if answer is None else _mask("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
-    is_kept = call.headers is not None and call.body is not None
+    sent = None
+    if call.headers is not None and call.body is not None:
+        sent = show_request(call.entry.method, call.target, call.headers, bytes(call.body))
     return {
         **json.loads(row),
         **{name: entry[name] for name in ("fields", "files", "claims")},
-        "sent": show_request(call.target, call.headers or (), bytes(call.body or b""))
-        if is_kept
-        else None,
+        "sent": sent,
         "answer": shown,
         "answered": response
         and {name: "***" if "cookie" in name.lower() else headers[name] for name in headers},

@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, authHeaders, cardWords, clean, curl, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, requestText, searchText, tokens, tone, trouble, webhookCurl, whenDue } from "./pure.mjs";
+import { address, authHeaders, cardWords, clean, dollars, fits, hashOf, hue, kind, parseEvent, parseSearch, readToken, searchText, tokens, tone, trouble, whenDue } from "./pure.mjs";
 
 const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -306,19 +306,16 @@ async function open(number) {
   };
   const pictures = record.files.map((file, at) => h("figure", {}, thumb(record.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
     cardWords(record.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
-  const command = record.sent && curl(record, location.origin);
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
-    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Close", close, ".quiet")),
-    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), button("Download", () => saveJson(record, `call-${record.number}.json`))),
+    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Download", () => saveJson(record, `call-${record.number}.json`), ".quiet"), button("Close", close, ".quiet")),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
     part("Answer", record.answered ? [json(record.answer), more("Its headers", "got", block("Headers of the answer", lines(record.answered)))] : "Not kept: there was none, or it is too old."),
-    part("Request", command ? [more("As curl", "curl", block("As curl", command)), more("Headers and body", "sent", block("Request", requestText(record.sent)))]
-      : "Not kept: it broke before, or it is too old."),
+    part("Request", record.sent ? more("As it was sent", "sent", block("Request", record.sent)) : "Not kept: it broke before, or it is too old."),
     record.claims.length > 0 && part(`Based on ${record.claims.length} claims`, record.claims.map(claim)));
   Object.assign($("#detail"), { hidden: false, scrollTop: 0 });
-  if (coverRest()) $("#detail button").focus();
+  if (coverRest()) $("#detail").focus();
 }
 
 // Bring a call into sight, as the one that keys go on from.
@@ -338,8 +335,6 @@ function claim(id) {
   }));
   return node;
 }
-
-const copy = (text) => navigator.clipboard.writeText(text).then(() => say("Copied. What is secret, and each picture, is a placeholder."));
 
 // In a narrow window the chosen call lies over all else, which cannot be reached then.
 function coverRest() {
@@ -435,19 +430,17 @@ async function webhooks() {
     delivery.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${delivery.id}` },
       h("summary", {}, `${delivery.attempts.length}, last ${delivery.attempts.at(-1).status ?? delivery.attempts.at(-1).problem}`),
       h("ul.waiting", {}, delivery.attempts.map(tried))),
-    [request(delivery), delivery.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${delivery.id}`, click: () => attempt(async () => copy(webhookCurl(delivery.url, await letter(delivery)))) }, "Copy as curl")]));
+    request(delivery)));
   put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Session", "To", "Attempts", "Request"], rows),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
-
-const letter = (delivery) => ask(`${CONSOLE}delivery/${vendor.name}/${delivery.id}`);
 
 // What was sent, asked for when it is opened.
 function request(delivery) {
   const node = h("details", { "data-key": `sent${delivery.id}` }, h("summary", {}, "headers and body"));
   node.addEventListener("toggle", () => attempt(async () => {
     if (!node.open || node.childElementCount > 1) return;
-    const { headers, body } = await letter(delivery);
+    const { headers, body } = await ask(`${CONSOLE}delivery/${vendor.name}/${delivery.id}`);
     node.append(block("Request", `${lines(headers)}\n${body}`));
   }));
   return node;

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 from urllib.parse import unquote_plus
 
 from facematch_mock_server.base.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.base.masking import SECRET
 from facematch_mock_server.base.messages import Headers
 
-#: A longer text is left out, as bytes are: no system takes it as an argument of a command.
+#: Of a longer text only the length is shown, as of bytes.
 _LONGEST = 64 * 1024
 #: Pictures in a text are looked for in so many bytes.
 _LOOKED_AT = 1024 * 1024
@@ -28,42 +27,44 @@ _MEMBER = re.compile(r'("([^"\\]*)"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?[0-9.]+|\[[^][
 _ADDRESS = re.compile(r'(?<=://)([^/?#@\s"]+(?=@))?([^\s"]*)')
 
 
-def show_request(target: str, headers: Headers, body: bytes) -> dict[str, Any]:
-    """A request for the page; its text has sizes for pictures, and is None where it is too long."""
+def show_request(method: str, target: str, headers: Headers, body: bytes) -> str:
+    """A request as text for the page, with sizes in place of pictures and of what is too long."""
     content_type = dict(headers).get("content-type", "")
     boundary = re.search(r'boundary="?([^";,]+)', content_type)
-    is_form, form, text = media_type(content_type) == URLENCODED, None, None
     if media_type(content_type) == MULTIPART and boundary:
         parts = body.split(b"--" + boundary[1].encode())[1:]
-        form = [_show_part(part) for part in parts if not part.startswith(b"--")]
+        text = "\n--\n".join(_show_part(part) for part in parts if not part.startswith(b"--"))
     else:
-        text = _show_text(body, is_form=is_form)
-    shown = [(name, _show_header(name, value)) for name, value in headers]
-    content = {"form": form, "is_form": is_form, "size": len(body), "text": text}
-    return {"target": _hide_pairs(target), "headers": shown, **content}
+        text = _show_text(body, is_form=media_type(content_type) == URLENCODED)
+    head = [f"{method} {_hide_pairs(target)}"]
+    head += [f"{name}: {_show_header(name, value)}" for name, value in headers]
+    return "\n".join([*head, "", text]).replace("\r\n", "\n")
 
 
-def _show_part(part: bytes) -> dict[str, Any]:
+def _show_part(part: bytes) -> str:
     start, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
     head, content = start.decode(errors="replace"), content.removesuffix(b"\r\n")
     name = re.search('[; ]name="([^"]*)"', head)
-    text = None if "filename=" in head else _show_text(content, name=name[1] if name else "")
-    return {"head": head, "size": len(content), "text": text}
+    is_file = "filename=" in head
+    text = _show_size(content) if is_file else _show_text(content, name=name[1] if name else "")
+    return f"{head}\n\n{text}"
 
 
-def _show_text(content: bytes, *, name: str = "", is_form: bool = False) -> list[str | int] | None:
+def _show_text(content: bytes, *, name: str = "", is_form: bool = False) -> str:
     if SECRET.search(name):
-        return [_MASK]
+        return _MASK
     try:
         text = content.decode() if len(content) <= _LOOKED_AT else "\0"
     except UnicodeDecodeError:
-        return None
+        text = "\0"
     # A form is written as a query is.
     text = _hide_pairs(f"?{text}")[1:] if is_form else _hide_secrets(text)
-    pieces = _PICTURE.split(text)
-    if "\0" in text or sum(map(len, pieces[::2])) > _LONGEST:
-        return None
-    return [len(text) * 3 // 4 if at % 2 else text for at, text in enumerate(pieces)]
+    text = _PICTURE.sub(lambda long: f"<a picture of some {len(long[0]) * 3 // 4:,} bytes>", text)
+    return _show_size(content) if "\0" in text or len(text) > _LONGEST else text
+
+
+def _show_size(content: bytes) -> str:
+    return f"<{len(content):,} bytes>"
 
 
 def _show_header(name: str, value: str) -> str:
@@ -71,7 +72,7 @@ def _show_header(name: str, value: str) -> str:
     if "cookie" in name or SECRET.search(name):
         return f"{scheme} {_MASK}" if space else _MASK
     # Headers are read as Latin-1, whatever bytes they were.
-    return _hide_secrets(value.encode("latin-1", "replace").decode(errors="surrogateescape"))
+    return _hide_secrets(value.encode("latin-1", "replace").decode(errors="replace"))
 
 
 def _hide_pairs(query: str) -> str:

@@ -84,29 +84,6 @@ test("an address names an account, a view and a call", () => {
   assert.equal(pure.hashOf("a-1", "accounts"), "#/accounts");
 });
 
-test("a command names no file that a client chose", () => {
-  const part = (head) => ({ head, size: 3, text: ["abc"] }), sent = { target: "/v3/", headers: [], size: 9, is_form: false, text: null };
-  const form = [part('x; name="a=@/etc/hostname;"'), part('x; name="b"; filename="/etc/hostname"'), part('x; name="c"; filename="$(id)"')];
-  assert.equal(pure.curl({ method: "POST", sent: { ...sent, form } }, "http://mock"), [
-    "# A field is not in this command: its name has a =, which curl cannot send",
-    "# file-1: a file of yours, for 3 bytes that are not in this command", "# file-2: a file of yours, for 3 bytes that are not in this command",
-    `curl http://mock/v3/ -F 'b=@file-1;filename="/etc/hostname"' -F 'c=@file-2;filename="$(id)"'`,
-  ].join("\n"));
-});
-
-test("a command has what curl takes for another thing", () => {
-  const sent = { headers: [["content-type", "a/b"]], form: null, is_form: false, size: 3, text: ["abc"] };
-  assert.equal(pure.curl({ method: "HEAD", sent: { ...sent, target: "/v3/" } }, "http://mock"),
-    "curl http://mock/v3/ -X HEAD -H 'content-type: a/b' --data-raw abc");
-  for (const target of ["*", "/v3/?#a"]) assert.equal(pure.curl({ method: "GET", sent: { ...sent, headers: [], size: 0, target } }, "http://mock"),
-    `curl http://mock --request-target '${target}'`);
-});
-
-test("a webhook is copied as it was sent", () => {
-  assert.equal(pure.webhookCurl("http://127.0.0.1:9/hook?a=1", { headers: { "X-Signature-V2": "ab" }, body: "{\"it's\": 1}" }),
-    `curl 'http://127.0.0.1:9/hook?a=1' -H 'X-Signature-V2: ab' --data-raw '{"it'"'"'s": 1}'`);
-});
-
 test("a card is what is special about it", () => {
   const card = { person: "p1", faces: 1, turned: 0, attack: false, review: false, score: null, liveness: 97 };
   assert.equal(pure.cardWords(card), "person p1, liveness 97");
