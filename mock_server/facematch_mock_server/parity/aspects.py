@@ -118,7 +118,9 @@ def _look(value: Any, path: str, sent_at: float | None) -> Iterator[tuple[str, s
         yield f"time {path}", _reduce_time(value)
         yield f"life {path}", _find_life(value, sent_at)
     elif kind == "text":
-        what = "id" if _IDS.search(key) else "" if _OF_CALL.search(key) else "words"
+        # A sentence at such a key says what is wrong with what was sent there.
+        is_of_call = _OF_CALL.search(key) and " " not in value
+        what = "id" if _IDS.search(key) else "" if is_of_call else "words"
         yield from [(f"{what} {path}", value)] if what else ()
     elif kind == "number":
         yield from _look_at_number(value, path, key)

@@ -88,6 +88,8 @@ BODIES = [
     ({"a": 1, "b": 2}, {"b": 2, "a": 1}, None),
     ({"request_id": UUID.format(0)}, {"request_id": UUID.format(1)}, None),
     ({"session_number": 1}, {"session_number": 4711}, None),
+    ({"image": "aGFsbG8="}, {"image": "d2VsdA=="}, None),
+    ({"image": ["Must be valid."]}, {"image": ["NOT_VALID at all"]}, "words image[]"),
 ]  # fmt: skip
 
 
