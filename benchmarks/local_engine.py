@@ -48,18 +48,18 @@ class Bare:
     """The steps of the engine in as few lines as possible; the embedding by dlib or our graph."""
 
     def __init__(self, *, onnx: bool) -> None:
-        from facematch_local import _models
+        from facematch_local.models import LANDMARKS, RECOGNITION, find_model
 
-        self.weights = _models.find_file(_models.RECOGNITION)
-        self.predictor = dlib.shape_predictor(str(_models.find_file(_models.LANDMARKS)))
+        self.weights = find_model(RECOGNITION)
+        self.predictor = dlib.shape_predictor(str(find_model(LANDMARKS)))
         self.of_thread = threading.local()
         self.session = self.new_session() if onnx else None
 
     def new_session(self) -> Any:
-        from facematch_local import _graph, _runtime, _weights
+        from facematch_local.network import build_graph, open_session, read_network
 
-        graph = _graph.build(_weights.read(self.weights.read_bytes()))
-        return _runtime.open_session(graph)
+        graph = build_graph(read_network(self.weights.read_bytes()))
+        return open_session(graph)
 
     def detect(self, pixels: Image.Image, upsample: int) -> Any:
         if not hasattr(self.of_thread, "detector"):
@@ -101,7 +101,7 @@ class Bare:
 
 def engine_look() -> Look:
     """`Engine.look` on a file."""
-    from facematch_local._engine import Engine
+    from facematch_local.engine import Engine
 
     engine = Engine()
     return lambda path: engine.look(path.read_bytes()).embedding

@@ -3,8 +3,8 @@
 For trying, testing and small work; it is no certified recogniser, and it has no liveness check.
 """
 
-from ._backend import LocalBackend
-from ._score import SCALE, distance_from_score, score_from_distance, scores_from_embeddings
+from .backend import LocalBackend
+from .scores import SCALE, distance_from_score, score_from_distance, scores_from_embeddings
 
 __all__ = [
     "SCALE",

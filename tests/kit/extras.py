@@ -61,7 +61,7 @@ EXTRAS = {
         "    reference_subjects=np.where(mated, people, people + 10))\n"
         "assert '<html' in report_html(evaluate([Answers.of_scores(table)]))"
     ),
-    "cluster": "import dask, distributed, facematch_local._runtime, pyarrow",
+    "cluster": "import dask, distributed, facematch_local.network, pyarrow",
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
         "from facematch_core import Image\n"
@@ -74,7 +74,7 @@ EXTRAS = {
         "from facematch_rekognition import RekognitionBackend\n"
         "RekognitionBackend(region='eu-west-1')"
     ),
-    "all": "import botocore, dlib, facematch_local._runtime, pytest, pillow_heif",
+    "all": "import botocore, dlib, facematch_local.network, pytest, pillow_heif",
 }
 #: Those that bring the local engine.
 LOCAL = ("local", "cluster", "all")

@@ -115,7 +115,7 @@ def test_ctrl_c_in_the_local_backend_shows_no_canary(watch_call, monkeypatch):
 
     events = []
     backend = LocalBackend()
-    monkeypatch.setattr("facematch_local._engine.Engine.look", interrupted)
+    monkeypatch.setattr("facematch_local.engine.Engine.look", interrupted)
     with FaceVerifier(backend, on_event=events.append) as verifier:
         ended, texts = watch_call(verifier, events)
     assert isinstance(ended, KeyboardInterrupt)

@@ -30,7 +30,7 @@ def verifier(backend):
 
 @pytest.fixture(scope="session")
 def engine(backend):
-    from facematch_local._engine import Engine
+    from facematch_local.engine import Engine
 
     return Engine()
 

@@ -11,7 +11,7 @@ import pytest
 
 import facematch_core as fm
 from facematch_local import SCALE, LocalBackend, score_from_distance
-from facematch_local._cache import FaceCache
+from facematch_local.faces import FaceCache
 
 PHOTOS = Path(__file__).parents[3] / "docs" / "photographs"
 #: Pictures of people who did not agree to be shown: they are kept outside of the project.

@@ -8,13 +8,14 @@ import hashlib
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_local import _parts, _simulator
+from facematch_local import recognition
+from facematch_local.simulator import LocalSimulator
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _seen():
     """What was found in each picture, for all rules: each opens backends that remember nothing."""
-    seen, cut = {}, _parts.Parts.cut
+    seen, cut = {}, recognition.Parts.cut
 
     def cut_once(parts, data, *, rotate):
         # R28 counts whoever holds a picture: these are their digests.
@@ -24,12 +25,12 @@ def _seen():
         return seen[picture]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_parts.Parts, "cut", cut_once)
+        patch.setattr(recognition.Parts, "cut", cut_once)
         yield
 
 
 def test_every_situation_is_met_or_has_a_reason():
-    simulator = _simulator.LocalSimulator
+    simulator = LocalSimulator
     assert {*simulator.situations, *simulator.cannot_happen} == set(Situation)
     assert simulator.situations.isdisjoint(simulator.cannot_happen)
 
@@ -37,7 +38,7 @@ def test_every_situation_is_met_or_has_a_reason():
 class TestContract(BackendContract):
     @pytest.fixture
     def simulator(self):
-        class Remembering(_simulator.LocalSimulator):
+        class Remembering(LocalSimulator):
             """With a memory of few pictures: R28 fills it, to see that it has an end."""
 
             def backend(self, **settings):

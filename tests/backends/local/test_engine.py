@@ -13,8 +13,8 @@ from kit.fakes import child_says_yes
 from PIL import Image
 
 from facematch_core.errors import InvalidImage
-from facematch_local._cache import FaceCache
-from facematch_local._engine import Engine
+from facematch_local.engine import Engine
+from facematch_local.faces import FaceCache
 
 #: What must be done to upright pixels so that the EXIF orientation turns them upright again.
 STORED = {
@@ -155,7 +155,7 @@ def test_engines_share_the_models_and_may_be_closed_and_used_again(seen, photogr
     first, second = Engine(), Engine()
     first.close()
     with pytest.MonkeyPatch.context() as patch:
-        patch.delitem(sys.modules, "facematch_local._parts")
+        patch.delitem(sys.modules, "facematch_local.recognition")
         patch.setitem(sys.modules, "dlib", None)
         first.load()
         second.load()
@@ -171,7 +171,7 @@ def test_an_engine_loads_nothing_heavy_until_it_is_used_and_names_a_package_that
     outcome = run(
         """
         import sys
-        from facematch_local._engine import Engine
+        from facematch_local.engine import Engine
         engine = Engine()
         heavy = {"dlib", "numpy", "onnx", "onnxruntime", "PIL", "face_recognition_models"}
         print(sorted(heavy & set(sys.modules)))
@@ -212,11 +212,11 @@ def test_a_child_forked_while_threads_compute_or_load_gives_the_same_result(
     outcome = run(
         f"""
         import os, signal, threading
-        from facematch_local import _parts
-        from facematch_local._engine import Engine
+        from facematch_local import recognition
+        from facematch_local.engine import Engine
 
-        loads, load = [], _parts.Parts
-        _parts.Parts = lambda: loads.append(1) or load()
+        loads, load = [], recognition.Parts
+        recognition.Parts = lambda: loads.append(1) or load()
 
         def seen():
             return hash(engine.look(data).embedding.tobytes())

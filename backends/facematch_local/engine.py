@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from ._faces import PictureFaces
-    from ._parts import Parts
-
+    from .faces import PictureFaces
+    from .recognition import Parts
 
 #: What the open engines of a process share, by the id of the process: what its parent loaded is not
 #: for the child of a fork. With the last engine it is gone.
@@ -85,7 +84,7 @@ class Engine:
                 models.parts = _shared.get(os.getpid())
             if models.parts is None:
                 try:
-                    from ._parts import Parts
+                    from .recognition import Parts
                 except ImportError as error:
                     raise ConfigurationError(
                         f"The local backend needs {error.name or error}; "

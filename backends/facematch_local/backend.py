@@ -27,11 +27,10 @@ from facematch_core import (
 from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
 from facematch_core.backend.engine import Compared, EngineBackend
 
-from . import _mapping, _models
-from ._cache import FaceCache
-from ._engine import Engine
-from ._faces import PictureFaces
-from ._score import SCALE, scores_from_embeddings
+from .engine import Engine
+from .faces import FaceCache, PictureFaces
+from .models import DIGESTS, find_model
+from .scores import MODEL, SCALE, compare_faces, scores_from_embeddings
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,7 +140,7 @@ class LocalBackend(EngineBackend):
 
             difference = probe.embedding.astype(np.float64) - reference.embedding
             distance = float(np.linalg.norm(difference))
-        return _mapping.compare(probe, reference, distance)
+        return compare_faces(probe, reference, distance)
 
     def score_matrix(
         self,
@@ -270,10 +269,10 @@ class LocalBackend(EngineBackend):
         """Model, score scale, whether the model files are the measured ones, and versions."""
         from importlib.metadata import PackageNotFoundError, version
 
-        facts: dict[str, Any] = {"model": _mapping.MODEL, "scale": SCALE}
+        facts: dict[str, Any] = {"model": MODEL, "scale": SCALE}
         try:
-            for name in _models.DIGESTS:
-                _models.find_file(name)
+            for name in DIGESTS:
+                find_model(name)
             facts["model files"] = "the ones that were measured"
         except ConfigurationError as error:
             facts["model files"] = str(error)

@@ -2,12 +2,17 @@ import math
 import re
 import tracemalloc
 
+import attrs
+import dlib
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import ModelProto
 
-from facematch_local import _models, _serial, _weights
+from facematch_local.models import LANDMARKS, RECOGNITION, find_model
+from facematch_local.network import Network, Reader, build_graph, read_network
+from facematch_local.recognition import decode
 
 #: Stands in for gradients and learning rates, which hold zeros, sizes and flags.
 REMAINS = b"\x01\x02" + b"\x01\x00" * 4 + b"110"
@@ -75,13 +80,13 @@ SMALL = network()
 
 @pytest.fixture(scope="module")
 def real():
-    return _models.find_file(_models.RECOGNITION).read_bytes()
+    return find_model(RECOGNITION).read_bytes()
 
 
 @given(st.integers(-(2**63), 2**63), st.integers(-(2**24), 2**24), st.integers(-800, 800))
 def test_numbers_are_read_as_they_were_written(value, mantissa, exponent):
-    assert _serial.Reader(integer(value), ["x"]).integer() == value
-    read = _serial.Reader(integer(mantissa) + integer(exponent), ["x"]).real()
+    assert Reader(integer(value), ["x"]).integer() == value
+    read = Reader(integer(mantissa) + integer(exponent), ["x"]).real()
     assert read == math.ldexp(mantissa, exponent)
 
 
@@ -92,13 +97,13 @@ def test_numbers_are_read_as_they_were_written(value, mantissa, exponent):
 )
 def test_an_integer_has_1_to_8_bytes_and_no_flag_but_its_sign(data):
     with pytest.raises(ValueError, match="no integer"):
-        _serial.Reader(data, ["x"]).integer()
+        Reader(data, ["x"]).integer()
 
 
 def test_a_name_inside_of_weights_is_not_seen():
     trap = np.frombuffer(name("con_4") + b"\0", "<f4")
     data = name("affine_") + tensor(trap) + name("con_4")
-    reader = _serial.Reader(data, ["affine_", "con_4"])
+    reader = Reader(data, ["affine_", "con_4"])
     reader.skip_to("affine_")
     assert reader.tensor().tobytes() == trap.tobytes()
     reader.skip_to("con_4")
@@ -107,7 +112,7 @@ def test_a_name_inside_of_weights_is_not_seen():
 
 
 def test_all_parts_of_a_network_come_back_with_their_shapes():
-    read = _weights.read(SMALL)
+    read = read_network(SMALL)
     assert read.mean == (122.5, 117, 64)
     assert read.size == (32, 32)
     assert read.stem.filters.shape == (4, 3, 7, 7)
@@ -120,7 +125,7 @@ def test_all_parts_of_a_network_come_back_with_their_shapes():
 
 
 def test_the_real_network_has_29_convolutions_and_14_blocks_of_which_four_halve(real):
-    read = _weights.read(real)
+    read = read_network(real)
     assert read.mean == pytest.approx((122.782, 117.001, 104.298), abs=1e-4)
     assert read.size == (150, 150)
     assert [part.second.filters.shape[0] for part in read.blocks] == (
@@ -151,7 +156,7 @@ def test_each_kind_of_damage_is_said_with_its_place(old, new, what):
     old, new = (part.removesuffix(REMAINS) for part in (old, new))
     assert old in SMALL
     with pytest.raises(ValueError, match=f"{what}.* before byte |a tensor of"):
-        _weights.read(SMALL.replace(old, new, 1))
+        read_network(SMALL.replace(old, new, 1))
 
 
 def test_a_network_with_nan_which_would_call_everybody_a_stranger_is_refused():
@@ -159,7 +164,7 @@ def test_a_network_with_nan_which_would_call_everybody_a_stranger_is_refused():
     inside = data.index(name("con_4")) + 100
     data[inside : inside + 8] = b"\xff" * 8
     with pytest.raises(ValueError, match="not finite"):
-        _weights.read(bytes(data))
+        read_network(bytes(data))
 
 
 def read_or_refuse(data):
@@ -167,7 +172,7 @@ def read_or_refuse(data):
     tracemalloc.start()
     complaint = ""
     try:
-        assert isinstance(_weights.read(data), _weights.Network)
+        assert isinstance(read_network(data), Network)
     except ValueError as error:
         complaint = str(error)
     finally:
@@ -189,3 +194,60 @@ def test_a_file_that_was_cut_off_grown_or_flipped_is_read_or_refused(at, extra, 
     for place, bits in flips:
         data[place] ^= bits
     read_or_refuse(bytes(data))
+
+
+# The graph
+
+
+#: Largest difference of one of the 128 numbers that is still called the same.
+PARITY = 1e-5
+
+
+@pytest.fixture(scope="module")
+def recognition():
+    return dlib.face_recognition_model_v1(str(find_model(RECOGNITION)))
+
+
+@pytest.fixture(scope="module")
+def chips(engine, photographs):
+    names = ("Family1-Dad1", "Family1-Mom1", "Family2-Lady1", "grace-hopper-card")
+    return np.stack([engine.cut(photographs[name])[1] for name in names])
+
+
+def test_an_embedding_is_that_of_dlib(engine, chips, recognition):
+    theirs = np.array([recognition.compute_face_descriptor(chip) for chip in chips])
+    assert np.abs(engine.embed_chips(chips) - theirs).max() <= PARITY
+
+
+def test_a_face_is_cut_from_its_picture_as_dlib_cuts_it(seen, photographs, recognition):
+    faces, data = seen["eileen-collins"], photographs["eileen-collins"]
+    left, top, right, bottom = faces.boxes[0][:4]
+    pixels = np.asarray(decode(data).pixels)
+    predictor = dlib.shape_predictor(str(find_model(LANDMARKS)))
+    points = predictor(pixels, dlib.rectangle(left, top, right - 1, bottom - 1))
+    theirs = np.array(recognition.compute_face_descriptor(pixels, points))
+    assert np.abs(faces.embedding - theirs).max() <= PARITY
+
+
+def test_an_embedding_does_not_depend_on_what_else_is_in_its_batch(engine, chips):
+    together = engine.embed_chips(chips)
+    assert together.shape == (len(chips), 128)
+    for chip, embedding in zip(chips, together, strict=True):
+        assert np.abs(engine.embed_chips(chip[None])[0] - embedding).max() <= 1e-6
+    assert engine.embed_chips(chips[:0]).shape == (0, 128)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return read_network(find_model(RECOGNITION).read_bytes())
+
+
+def test_the_oldest_allowed_runtime_reads_the_graph(network):
+    model = ModelProto.FromString(build_graph(network))
+    assert model.ir_version == 8
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+
+
+def test_a_padded_stem_is_refused_for_the_mean_colour_is_folded_into_it(network):
+    with pytest.raises(ValueError):
+        build_graph(attrs.evolve(network, stem=attrs.evolve(network.stem, padding=1)))

@@ -32,7 +32,7 @@ DIGESTS = MappingProxyType(
 )
 
 
-def folder() -> Path:
+def find_models() -> Path:
     """The folder of the model files, found without running any code of their package."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -44,10 +44,10 @@ def folder() -> Path:
 
 
 @functools.cache
-def find_file(name: str) -> Path:
+def find_model(name: str) -> Path:
     """The path of one model file, once its bytes are known to be the expected ones."""
     # Read through once per process; a failure is not remembered, so a repaired file is seen.
-    path = folder() / name
+    path = find_models() / name
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
