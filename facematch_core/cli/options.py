@@ -89,7 +89,8 @@ def parse_percentage(
     if value is not None and 0 < value <= 1 and not context.resilient_parsing:
         raise click.UsageError(
             f"{option.opts[0]} is on a scale from 0 to 100, where nearly everybody passes "
-            f"{format_number(value)}: write {format_number(100 * value)}."
+            f"{format_number(value)}. Leave it out if that is a distance of another library; "
+            f"for a score of 0 to 1 write {format_number(100 * value)}."
         )
     return value
 

@@ -96,7 +96,8 @@ class OtherFloat(float):
 def test_a_fraction_is_refused_before_anything_is_sent(call, value):
     with pytest.raises(fm.InvalidRequest) as caught:
         call(value)
-    assert f"{100 * value:g}" in str(caught.value)
+    # Of a distance a hundredfold would be a laxer rule: what it is comes first.
+    assert "distance" in str(caught.value).partition(f"{100 * value:g}.")[0]
 
 
 @pytest.mark.parametrize("name", ["threshold", "liveness_threshold", "review_threshold"])
