@@ -96,3 +96,14 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         page.meta["search"] = {"boost": WEIGHTS.get(path, WEIGHTS.get(folder, 1))}
         page.meta["tags"] = WORDS.get(path, [])
     return re.sub(r"<!-- table: (.+?) -->", lambda mark: TABLES[mark[1]](), markdown)
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Let names in tables break at `_`, a dot, a bracket: `site.css` forbids it within words."""
+    soft = r"(?<=[\w\])][_./(=,])(?=[A-Za-z]{2})"
+    code = re.compile(r"(?s)<code>.*?</code>")
+    return re.sub(
+        r"(?s)<t[dh]\b.*?</t[dh]>",
+        lambda cell: code.sub(lambda text: re.sub(soft, "<wbr>", text[0]), cell[0]),
+        html,
+    )
