@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from facematch_core.backend.kinds import argument
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
@@ -164,7 +165,7 @@ class RunDatabase(RunFile):
             return chosen[0]
         there = ", ".join(study.name for study in studies) or "none"
         what = "has several test sets" if chosen else "has no such test set"
-        hint = " Name one (--study)." if studies else ""
+        hint = f" Name one, such as {argument('study', studies[0].name)}." if studies else ""
         raise InvalidRequest(f"This run database {what}; there are: {there}.{hint}")
 
     def systems(self, digest: str) -> tuple[StoredSystem, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
+from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 
 from .reading import Study, StudyPair
@@ -179,7 +180,7 @@ def _mated(
     if number is None and not drawn:
         raise InvalidRequest(
             f"No person{whom} has two photographs, so there is no mated pair. Without mated pairs "
-            "only different people are compared: ask for 0 of them (--mated 0)."
+            f"only different people are compared: ask for 0 of them ({argument('mated', 0)})."
         )
     if number is not None and number > len(drawn):
         raise InvalidRequest(

@@ -167,14 +167,36 @@ class Study:
         return tuple(dict.fromkeys(name for two in both for name in two))
 
 
+class KindsOfPictures(InvalidRequest):
+    """Folders seem to be kinds of pictures (``selfies``, ``ids``), and none is of one person.
+
+    Attributes:
+        what: Which ones.
+        probes, references: Two of them: in each, a file may be called as the person that it shows.
+        otherwise: What to do if each folder is of one person after all.
+    """
+
+    otherwise: Final = (
+        "If each folder is one person, call it as the person, and files of two people differently."
+    )
+
+    def __init__(self, what: str, *, probes: Path, references: Path) -> None:
+        self.what, self.probes, self.references = what, probes, references
+        super().__init__(
+            f"{what} If a file is called as the person in each of them, make a StudyPair of every "
+            "two files of one name, and of some of two names, and a Study of all of these. "
+            f"{self.otherwise}"
+        )
+
+
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     """The photographs of each person, by the name of their folder; both sorted.
 
     Hidden files, and files that are no pictures by their name, are skipped.
 
     Raises:
-        InvalidRequest: it is no folder, or fewer than two people have a photograph; or its folders
-            seem to be kinds of pictures (``selfies``, ``ids``), of which one name is one person.
+        InvalidRequest: it is no folder, or fewer than two people have a photograph.
+        KindsOfPictures: its folders seem to be kinds of pictures (``selfies``, ``ids``).
     """
     try:
         pictures = {
@@ -203,14 +225,11 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     is_kind = len(words) == len(pictures) or words <= {"cam", "camera"}
     if alike or (is_kind and all(map(_KIND.fullmatch, words))):
         first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
-        raise InvalidRequest(
-            f"The folders of {folder} seem to be kinds of pictures and not people: "
-            f"{join_names([repr(name[:60]) for name in pictures])}. If a file is called as the "
-            "person in each of them, this writes pairs of one person and of two; then use "
-            "pairs.csv:\n"
-            + _WRITE_PAIRS.format(str(folder / first), str(folder / second))
-            + "\nIf each folder is one person, call it as the person, and files of two people "
-            "differently."
+        kinds = join_names([repr(name[:60]) for name in pictures])
+        raise KindsOfPictures(
+            f"The folders of {folder} seem to be kinds of pictures and not people: {kinds}.",
+            probes=folder / first,
+            references=folder / second,
         )
     return pictures
 
@@ -222,20 +241,6 @@ _KIND: Final = re.compile(
     r"|ref|gallery|enroll?ment|enrol|kyc|card|photo|portrait|front|back|scan|target|picture|image"
     r"|ausweis)(e?s|e)?)+"
 )
-
-_WRITE_PAIRS: Final = """
-python3 - <<'END'
-import csv, pathlib
-probes, references = ({{p.stem: p for p in pathlib.Path(f).iterdir()}} for f in ({!r}, {!r}))
-names = sorted(probes.keys() & references.keys())
-with open("pairs.csv", "w", newline="", encoding="utf-8") as file:
-    rows = csv.writer(file)
-    rows.writerow(["probe", "reference", "same", "probe_subject", "reference_subject"])
-    for step in range(min(4, len(names))):  # 0: the same person
-        for a, b in zip(names, names[step:] + names[:step]):
-            rows.writerow([probes[a], references[b], int(a == b), a, b])
-END
-"""
 
 
 def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:

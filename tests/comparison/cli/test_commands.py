@@ -1,10 +1,14 @@
 """`facematch compare`: its commands and what they import; `plan`."""
 
+import ast
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import facematch_comparison
 from facematch_comparison.cli import COMMANDS
 
 #: What no help text needs, and what costs most of the time of those who load it.
@@ -65,6 +69,26 @@ def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
     answer = run("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
     assert answer.exit_code == 4
     assert "[compare]" in answer.stderr
+
+
+#: An option of a command, or a line for a shell; the plan of a verdict is one by its contract.
+OF_A_SHELL = re.compile(r"(?<![\w-])--[a-z]|facematch compare|python3? |<<")
+ROOM = Path(facematch_comparison.__file__).parent
+
+
+def test_the_library_speaks_of_arguments_and_the_commands_alone_of_options():
+    for path in ROOM.rglob("*.py"):
+        if "cli" in path.parts or path.name == "gate.py":
+            continue
+        every = [*ast.walk(ast.parse(path.read_text()))]
+        docstrings = {id(each.value) for each in every if isinstance(each, ast.Expr)}
+        for part in every:
+            if (
+                isinstance(part, ast.Constant)
+                and type(part.value) is str
+                and id(part) not in docstrings
+            ):
+                assert not OF_A_SHELL.search(part.value), (path.name, part.lineno)
 
 
 PLAN = ("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")

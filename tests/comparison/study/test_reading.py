@@ -1,6 +1,7 @@
 import pytest
 
 from facematch_comparison.study import (
+    KindsOfPictures,
     photographs,
     read_groups,
     read_lfw_pairs,
@@ -61,8 +62,9 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
     if are_people:
         assert len(photographs(tmp_path)) == len(folders.split())
     else:
-        with pytest.raises(InvalidRequest, match="kinds of pictures"):
+        with pytest.raises(KindsOfPictures) as caught:
             photographs(tmp_path)
+        assert {caught.value.probes, caught.value.references} <= {*tmp_path.iterdir()}
 
 
 def test_people_with_a_few_pictures_of_the_same_names_are_people(tmp_path):
