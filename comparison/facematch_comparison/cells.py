@@ -163,6 +163,8 @@ class CellTable:
     _lines: Callable[[], Sequence[int]] | None = None
     #: Of a CSV file, rows are called by their lines; of a frame, from 0.
     unit: str = "row"
+    #: Where the header is; None where the file has none.
+    header_line: int | None = None
     _decimal_commas: bool = False
     #: Rows with more cells than there are columns.
     problems: Sequence[Problem] = ()
@@ -246,7 +248,7 @@ class CellTable:
 
     def _place(self, problem: Problem) -> str:
         if problem.rows is None:
-            return "line 1: " if self.unit == "line" else ""
+            return f"line {self.header_line}: " if self.header_line else ""
         if len(problem.rows) == len(self) > PLACES:
             return f"all {len(self):,} {self.unit}s: "
         return place([self.places[row] for row in problem.rows], self.unit)
@@ -354,7 +356,7 @@ def open_file(path: Path) -> BinaryIO:
         raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
 
 
-def of_text(name: str, table: TextTable, unit: str) -> CellTable:
+def of_text(name: str, table: TextTable, unit: str, *, header_line: int | None = None) -> CellTable:
     """A table of text; the name is that of messages, and the unit what its lines are called."""
     notes = [f"{name} {note}" for note in table.notes]
     if table.short:
@@ -367,6 +369,7 @@ def of_text(name: str, table: TextTable, unit: str) -> CellTable:
         [pa.array(column, pa.string()) for column in columns],
         lambda: table.lines,
         unit=unit,
+        header_line=header_line,
         decimal_commas=table.separator != ",",
         problems=[Problem(text, rows) for text, rows in table.problems.items()],
         notes=notes,
@@ -401,12 +404,15 @@ def _csv(name: str, file: BinaryIO, max_rows: int) -> CellTable:
         file.seek(0)
         return _json(name, file, max_rows)
     raw, notes, added = _as_table(raw)
+    header_line = None
     try:
         text, more = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
         data = raw if raw.isascii() else text.encode()
         separator, header = read_header(text.lstrip("\r\n"))
+        if not added:
+            header_line = next(read_lines(text, separator), (None, []))[0]
         # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
-        if header and data.count(b'"') % 2 == 0:
+        if any(header) and data.count(b'"') % 2 == 0:
             table = csv.read_csv(
                 pa.BufferReader(data),
                 parse_options=csv.ParseOptions(
@@ -422,6 +428,7 @@ def _csv(name: str, file: BinaryIO, max_rows: int) -> CellTable:
                 _drop_blank_rows(table.columns),
                 lambda: [line - added for line, _ in read_lines(data.decode(), separator)][1:],
                 unit="line",
+                header_line=header_line,
                 decimal_commas=separator != ",",
                 notes=[f"{name} {note}" for note in (*notes, *more)],
             )
@@ -431,7 +438,7 @@ def _csv(name: str, file: BinaryIO, max_rows: int) -> CellTable:
     lines.notes[:0] = notes
     for numbers in (lines.lines, lines.short):
         numbers[:] = [number - added for number in numbers]
-    return of_text(name, lines, "line")
+    return of_text(name, lines, "line", header_line=header_line)
 
 
 def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
@@ -446,7 +453,13 @@ def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
         return raw, [], 0
     names = _BOB[len(words)]
     note = f"has no header and was read as bob writes it: {names.replace(',', ', ')}"
-    return names.encode() + b"\n" + re.sub(rb"[ \t]+", b",", raw), [note], 1
+    lines = (b",".join(map(_quoted, line.split())) for line in raw.split(b"\n"))
+    return b"\n".join([names.encode(), *lines]), [note], 1
+
+
+def _quoted(cell: bytes) -> bytes:
+    """A cell of a file that knows no quotes, as CSV has it."""
+    return b'"%b"' % cell.replace(b'"', b'""') if b'"' in cell or b"," in cell else cell
 
 
 def _drop_blank_rows(columns: list[Any]) -> list[Any]:

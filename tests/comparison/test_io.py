@@ -3,6 +3,7 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 import numpy as np
@@ -158,6 +159,48 @@ def test_lines_that_contradict_each_other(read):
 )
 def test_what_is_no_such_file(read, text, reported):
     assert reported in "\n".join(refusal_lines(read, text))
+
+
+#: A header, a good line, and lines with something wrong: of CSV, with semicolons, and as bob's.
+FORMS = {
+    "comma": (
+        "image1,image2,label,ours",
+        "a{n},b{n},1,5",
+        ["a,b,1,BAD", "a,b,1,5,BAD", 'a,b,1,"BAD'],
+    ),
+    "semicolon": ("img_a;img_b;same;ours", "ä{n};b{n};1;5", ["a;b;1;BAD", "BAD;b;1", 'a;b;1;"BAD']),
+    "quotes": ("image1,image2,label,ours", '"a{n}",b{n},1,"5"', ["a,b,1,BAD", '"BAD",b,"1"']),
+    "bob": (None, "A B i{n} 0.5", ["A B BAD", "A B i 0.5 BAD", 'A B "BAD 0.5 1', ' A "BAD B,C  x']),
+    "twice": ("image1,image2,label,BAD,BAD", "a{n},b{n},1,5,6", ["a,b,1,5,6"]),
+    "unknown": ("image1,image2,label,colourBAD", "a{n},b{n},1,x", ["a,b,1,x"]),
+}
+
+
+@given(
+    form=st.sampled_from(sorted(FORMS)),
+    above=st.tuples(
+        st.lists(st.sampled_from(["# by hand", '# in "May', "#"]), max_size=3),
+        st.lists(st.just(""), max_size=2),
+    ),
+    lines=st.lists(st.sampled_from(["", "good"]), max_size=6),
+    fault=st.integers(0, 3),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_the_number_of_a_line_is_that_of_the_file(form, above, lines, fault, end):
+    header, good, faults = FORMS[form]
+    written = [*above[0], *above[1], *filter(None, [header])]
+    written += [good.format(n=n) if line else line for n, line in enumerate(["good", *lines])]
+    written.append(faults[fault % len(faults)])
+    heard = []
+    with TemporaryDirectory() as folder:
+        path = Path(folder, "scores.txt")
+        path.write_bytes(end.join([*written, ""]).encode())
+        try:
+            read_scores(path, note=heard.append)
+        except InvalidRequest as error:
+            heard.append(str(error))
+    reported = {int(number) for number in re.findall(r"\bline (\d+)", "\n".join(heard))}
+    assert reported == {written.index(line) + 1 for line in written if "BAD" in line}
 
 
 def test_problems_are_joined_and_fifty_of_them_are_listed(read):
