@@ -50,6 +50,9 @@ ROW_BYTES: Final = 200
 #: More problems of one kind than this are one problem with many places.
 OF_ONE_KIND: Final = 3
 
+#: Nor are so many wrong words of a column looked for one by one.
+_MOST_KINDS: Final = 1000
+
 #: How many columns bob writes, and which, without a header and with spaces between them.
 _BOB: Final = {4: "claimed_id,real_id,note,score", 5: "claimed_id,comment,real_id,note,score"}
 
@@ -144,11 +147,14 @@ class WordColumn:
     def problems(self, name: str, is_right: Callable[[str], object], advice: str) -> list[Problem]:
         """A problem for each word, apart from "", that is not right."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
+        # Hardly a word is right: it is one problem, for each is looked for in all rows.
+        kinds = [wrong] if len(wrong) > _MOST_KINDS else [[at] for at in wrong]
         return [
             Problem(
-                f"{name} is {self.words[at][:60]!r}; {advice}", np.flatnonzero(self.codes == at)
+                f"{name} is {self.words[kind[0]][:60]!r}; {advice}",
+                np.flatnonzero(np.isin(range(self.size), kind)[self.codes]),
             )
-            for at in wrong[:1000]
+            for kind in kinds
         ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Sized
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -170,10 +170,9 @@ def read_scores(
     table = _ScoreCells(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
+    _check_number(cells, recognised.systems or table.words("system").words)
     models = _models_of(table, usual_name)
-    if len(models) > MOST:
-        text = f"there are {len(models):,} systems, and at most {MOST} can be compared"
-        cells.refuse([Problem(text)], so=_SO)
+    _check_number(cells, models)
     cells.refuse(_problems_between(table, models), so=_SO)
     answers = _answers(table, models, ThresholdRule(rule or "at_least"))
     if not {*usual.of.values()} & {recognised.of.get(name) for name in TRUTH}:
@@ -201,6 +200,12 @@ def _in_lines(cells: CellTable) -> CellTable:
     return CellTable(
         cells.name, header, [pa.array(label), pa.array(np.concatenate(columns))], notes=notes
     )
+
+
+def _check_number(cells: CellTable, systems: Sized) -> None:
+    if len(systems) > MOST:
+        text = f"there are {len(systems):,} systems, and at most {MOST} can be compared"
+        cells.refuse([Problem(text)], so=_SO)
 
 
 def _ask_whose_labels(table: _ScoreCells, answers: Sequence[Answers]) -> None:
@@ -482,7 +487,7 @@ def _models_of(table: _ScoreCells, usual_name: str) -> list[_SystemRows]:
     elif "system" in table.of:
         systems = [
             (name, np.flatnonzero(words.codes == code), score)
-            for code, name in enumerate(words.words[: MOST + 1])
+            for code, name in enumerate(words.words)
         ]
     models = []
     for name, rows, column in systems:

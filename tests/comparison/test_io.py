@@ -213,9 +213,10 @@ def test_problems_are_joined_and_fifty_of_them_are_listed(read):
     assert refusals(read, f"{HEAD},environment\n{lines}") == [
         "  all 6,000 lines: environment is 'prod'; write production, sandbox, mock or local"
     ]
-    # More than a hundred systems are a mistake: one line as well.
-    lines = "\n".join(f"{n},{n},1,A,A,1" for n in range(101))
-    assert len(refusals(read, f"{HEAD}\n{lines}")) == 1
+    # Thousands of words are one problem with all of its lines, and no lower number of problems.
+    lines = "\n".join(f"a,{n},1,A,A,5,e{n}" for n in range(3000))
+    (line,) = refusals(read, f"{HEAD},environment\n{lines}")
+    assert line.startswith("  all 3,000 lines: environment is 'e0'")
 
 
 @pytest.mark.parametrize(
@@ -534,10 +535,15 @@ def test_pairs_of_pictures_need_no_other_name_in_any_order_and_once(read):
         read("system,label,person1,person2,score\nx,1,A,A,5\ny,1,A,A,5\n")
 
 
-def test_more_systems_than_can_be_compared_are_counted(read):
-    lines = [f"s{number},1,1,A,A,5" for number in range(101)]
-    with pytest.raises(InvalidRequest, match="there are 101 systems"):
-        read("\n".join([HEAD, *lines]))
+@pytest.mark.parametrize("count", [101, 500])
+def test_more_systems_than_can_be_compared_are_counted(read, count):
+    long = [HEAD, *(f"s{number},1,1,A,A,5" for number in range(count))]
+    models = [f"{HEAD},model", *(f"s,{number},1,A,A,5,m{number}" for number in range(count))]
+    names = "".join(f",vendor{number}" for number in range(count))
+    wide = [f"image1,image2,label{names}", f"a,b,1{',5' * count}"]
+    for lines in (long, models, wide):
+        (line,) = refusals(read, "\n".join(lines))
+        assert f" {count} systems" in line
 
 
 def test_a_pair_that_is_there_twice_is_named_with_its_system(read):
