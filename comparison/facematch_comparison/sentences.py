@@ -24,7 +24,7 @@ from .numbers import (
     upper_percent,
     where_judged,
 )
-from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_unseen
+from .stats import strictest_fmr, trials_for, why_not_comparable, why_unseen
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
@@ -49,9 +49,9 @@ def headline(
         why_not = systems[0].why_not or "no scores."
         decides = any(system.at_default for system in systems)
         table = " The table has each system at its own decisions." if decides else ""
-        often = trials // ENOUGH_FALSE_MATCHES
-        if why_unseen(required_fmr, trials) and often > 1:
-            table = f" They bear {in_words(1 / often)}.{table}"
+        strictest = strictest_fmr(trials)
+        if why_unseen(required_fmr, trials) and strictest:
+            table = f" They bear {in_words(strictest)}.{table}"
         return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
         return _describe_one(judged[0], at, evaluation.confidence)
@@ -250,10 +250,9 @@ def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
         Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, join_names(names)))
         for (code, text), names in together.items()
     ]
-    if trials is not None:
-        strictest = in_words(1 / (trials // ENOUGH_FALSE_MATCHES))
-        text = f"How systems do at a stricter rate than {strictest}: {trials:,} non-mated pairs "
-        of_systems.append(_general("strictest_rate", f"{text}bear no other."))
+    if trials is not None and (strictest := strictest_fmr(trials)):
+        text = f"How systems do at a stricter rate than {in_words(strictest)}: {trials:,} non-mated"
+        of_systems.append(_general("strictest_rate", f"{text} pairs bear no other."))
     return (*of_systems, *_of_the_study(evaluation))
 
 

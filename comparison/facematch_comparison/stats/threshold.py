@@ -87,8 +87,8 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     """Why systems cannot be compared at an FMR on so many non-mated pairs; None if they can."""
     if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
         return None
-    trials_per_match = trials // ENOUGH_FALSE_MATCHES
-    instead = f", and at {in_words(1 / trials_per_match)} they can" if trials_per_match > 1 else ""
+    strictest = strictest_fmr(trials)
+    instead = f", and at {in_words(strictest)} they can" if strictest else ""
     return (
         f"{trials:,} non-mated pairs cannot compare systems at {in_words(fmr)}; it takes "
         f"{trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
@@ -98,11 +98,16 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
 def comparable_fmr(trials: int) -> float | None:
     """The strictest rate of `COMMON_FMRS` that systems can be compared at on so many pairs.
 
-    If these are too few for all of them, the strictest 1 in N; None below 10 pairs.
+    If these are too few for all of them, `strictest_fmr`.
     """
     for fmr in reversed(COMMON_FMRS):
-        if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
+        if why_not_comparable(fmr, trials) is None:
             return fmr
+    return strictest_fmr(trials)
+
+
+def strictest_fmr(trials: int) -> float | None:
+    """The strictest 1 in N that systems can be compared at on so many pairs; None below 10."""
     trials_per_match = trials // ENOUGH_FALSE_MATCHES
     return 1 / trials_per_match if trials_per_match > 1 else None
 
