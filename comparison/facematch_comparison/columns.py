@@ -11,6 +11,7 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -23,7 +24,7 @@ from facematch_core.errors import InvalidRequest
 
 from .cells import NO_NUMBER, CellTable, Problem, near_prefix
 from .numbers import join_names
-from .study.reading import GROUPS, group_of
+from .study.reading import ENDINGS, GROUPS, group_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,12 +56,13 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
     "probe": (
         *_of_side("image img file path photo picture face faceid", "1a"),
         *("img1_path", "image1_path", "source_image", "selfie", "selfie_photo", "selfie_image"),
-        *("probe_image", "probe_file", "probe_path"),
+        *("probe_image", "probe_file", "probe_path", "probe_template_id", "probe_reference_id"),
     ),
     "reference": (
         *_of_side("image img file path photo picture face faceid", "2b"),
         *("img2_path", "image2_path", "target_image", "id_photo", "id_image", "passport_photo"),
         *("reference_image", "reference_file", "reference_path", "gallery", "gallery_image"),
+        *("bio_ref_template_id", "bio_ref_reference_id"),
     ),
     "probe_subject": (
         *_of_side("subject person identity", "1a"),
@@ -69,7 +71,7 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
     ),
     "reference_subject": (
         *_of_side("subject person identity", "2b"),
-        *("reference_person", "reference_identity", "reference_subject_id"),
+        *("reference_person", "reference_identity", "reference_subject_id", "bio_ref_subject_id"),
         *("gallery_subject", "subject_id_2", "person_id_2", "claimed_id", "enrolled_id"),
     ),
     "person": ("person_id", "subject", "subject_id", "user", "user_id", "customer_id"),
@@ -306,6 +308,13 @@ class _Recognition:
         if {*missing} & {"mated", "score", PERSON}:
             example = f"a table looks like this: {WIDE} (one line for each pair), or like this: "
             problems.append(Problem(f"{example}{LONG} (one line for each pair and system)"))
+        sides = [side for side in PICTURES if side not in self.of]
+        pictures = [name for name in self.skipped if _are_pictures(self.cells, name)]
+        if len(pictures) == len(sides):
+            # Whoever looks at them knows whether they are the two of each pair.
+            self.more |= zip(sides, pictures, strict=True)
+            self.skipped = [name for name in self.skipped if name not in pictures]
+            missing = {ours: text for ours, text in missing.items() if ours not in (PERSON, *sides)}
         names_nobody = PERSON in missing and not self.skipped
         columns = {ours: COLUMN for ours in missing if ours != PERSON or not names_nobody}
         raise ColumnsNotRecognised(
@@ -457,6 +466,10 @@ def _near_name(name: str) -> str | None:
     likeness = difflib.SequenceMatcher(None, _plain(name), near[0]).ratio()
     is_side = _OURS[near[0]] in (*PEOPLE, *PICTURES)
     return None if is_side and likeness < 0.9 else _WRITTEN[near[0]]
+
+
+def _are_pictures(cells: CellTable, name: str) -> bool:
+    return all(Path(word).suffix.lower() in ENDINGS for word in cells.words(name).words[:_ENOUGH])
 
 
 def _are_in_a_row(numbers: NDArray[np.float64]) -> bool:

@@ -178,7 +178,7 @@ def read_scores(
     if not {*usual.of.values()} & {recognised.of.get(name) for name in TRUTH}:
         _ask_whose_labels(table, answers)
     if note is not None:
-        for text in _notes(table):
+        for text in (*_notes(table), *_blanks(answers)):
             note(text)
     return answers
 
@@ -345,6 +345,21 @@ def _notes(table: _ScoreCells) -> Iterator[str]:
         )
     if not table.columns.people:
         yield "all pairs are treated as independent: intervals are too narrow if people come again"
+
+
+def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
+    """What is empty, of which nobody says why: pandas leaves so what was not joined."""
+    for each in answers:
+        table = each.table
+        empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
+        pairs = "1 pair without a score counts as a failure"
+        if empty > 1:
+            pairs = f"{empty:,} pairs without a score count as failures"
+        if empty:
+            yield (
+                f"{each.name}: {pairs} to acquire; if it gives none below a threshold of its own "
+                "(an empty FaceMatches of Rekognition), write a lower score there"
+            )
 
 
 def _other_models(word: str) -> dict[str, int] | None:

@@ -396,6 +396,9 @@ def test_labels_that_follow_the_scores_exactly_are_asked_for(read, tmp_path, our
         ("vendor,case,label,user,score", ["x,7,1,A,9", "y,7,1,A,8"], {"pair": "COLUMN"}, ["case"]),
         ("image1,image2,label,distance,sim", ["a,b,1,3,5"], {"score": "sim"}, ["distance"]),
         ("image1,image2,label,is_impostor,sim", ["a,b,1,0,5"], {}, ["is_impostor"]),
+        ("left,right,label,ours", ["a.jpg,b.PNG,1,5"], {"probe": "left", "reference": "right"}, []),
+        ("image1,other,label,ours,sex", ["a.jpg,b.jpg,1,5,f"], {"reference": "other"}, ["sex"]),
+        ("left,label,ours,sex", ["a.jpg,1,5,f"], {"person": "COLUMN"}, ["left", "sex"]),
         ("image1,image2,label,expected_x,sim", ["a,b,1,1,5"], {"mated": "expected_x"}, ["label"]),
     ],
 )
@@ -436,6 +439,19 @@ def test_percent_signs_are_the_unit_of_all_or_none(read):
     assert np.array_equal(answers.table.scores, [94.89, 7.0, np.nan], equal_nan=True)
     (line,) = refusals(read, "image1,image2,label,ours\na,b,1,94.89%\nc,d,0,0.07\n")
     assert line.startswith("  line 2: ours is '94.89%'")
+
+
+def test_what_is_empty_may_be_a_score_below_the_threshold_of_a_vendor():
+    scores = [None if n % 10 == 3 else 80.0 + n % 10 for n in range(40)]
+    frame = pd.DataFrame({"person": range(40), "label": [n % 2 for n in range(40)]})
+    heard = []
+    (answers,) = read_scores(frame.assign(Similarity=scores), note=heard.append)
+    assert np.count_nonzero(~answers.table.acquired) == 4, "nothing is guessed"
+    assert [text for text in heard if "4 pairs" in text and "FaceMatches" in text]
+    for full in ({"Similarity": 5.0}, {"decision": "match"}):
+        heard.clear()
+        read_scores(frame.assign(**full), note=heard.append)
+        assert not [text for text in heard if "FaceMatches" in text]
 
 
 def test_two_ids_are_two_people(read):

@@ -19,7 +19,7 @@ from click.core import ParameterSource
 
 from facematch_core.backend.kinds import typed
 from facematch_core.cli.options import file_option, join_options, parse_pairs
-from facematch_core.cli.text import quantity, say
+from facematch_core.cli.text import say
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -254,13 +254,6 @@ def _shared_currency(currencies: Iterable[str | None]) -> str:
 def answers_from(options: Mapping[str, Any]) -> Source:
     """The answers that the options of `source` name, with the prices of --price."""
     source = _from_store(options) if options["scores"] is None else _from_scores(options)
-    for answers in source.answers if options["scores"] else ():
-        # Pandas leaves empty what was not joined.
-        table = answers.table
-        empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
-        if empty:
-            pairs = f"{quantity(empty, 'pair')} without a score count{'s' * (empty == 1)}"
-            note(f"{answers.name}: {pairs} as failures to acquire")
     prices: Mapping[str, Decimal] = options.get("prices") or {}
     from facematch_comparison.evaluation import check_name
 

@@ -204,6 +204,14 @@ def bob(scores):
     return "\n".join(lines)
 
 
+def bob_csv(scores):
+    """As its CSVScoreWriter has it, without what it knows of each picture beside its name."""
+    head = "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,score"
+    pairs = enumerate(zip(*scores, strict=True))
+    lines = (f"a{n},p{n % 40},b{n},p{n % 40 if m else (n + 1) % 40},{v}" for n, (m, v) in pairs)
+    return "\n".join([head, *lines])
+
+
 def lines_of(scores, form="{v}", above="", head="image1,image2,label,ours"):
     pairs = enumerate(zip(*scores, strict=True))
     lines = [f"a{n},b{n},{int(m)}," + form.format(v=v) for n, (m, v) in pairs]
@@ -228,6 +236,8 @@ FORMS = {
     "comments.csv": (lambda scores: lines_of(scores, above="# made by hand\n# in May, twice"), 1),
     "columns.csv": (two_columns, 2),
     "bob.txt": (bob, 1),
+    "bob.csv": (bob_csv, 1),
+    "bob-4.csv": (lambda scores: bob_csv(scores).replace("template", "reference"), 1),
 }
 
 
