@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -188,6 +189,19 @@ def test_backends_of_one_client_share_its_token(open_backend, deepvue, make_call
     open_backend(client_secret="another-secret-55").match(make_call())
     open_backend(client_id="another-client-55").match(make_call())
     assert len(deepvue.requests_to(LOGIN)) == 3
+
+
+def test_backends_that_are_opened_at_once_share_one_login(open_backend, deepvue, make_call):
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(60):
+            client = f"{deepvue.client_id}-{number}"
+            for backend in together(8, lambda client=client: open_backend(client_id=client)):
+                assert backend.match(make_call()).is_match
+            assert len(deepvue.requests_to(LOGIN)) == number + 1
+    finally:
+        sys.setswitchinterval(before)
 
 
 def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_call):

@@ -94,6 +94,21 @@ def test_didit_received_what_verify_said_in_the_words_of_verify():
         }
 
 
+def test_a_simulator_that_is_closed_delivers_nothing_more():
+    with DiditSimulator() as simulator:
+        simulator.set_situation(Situation.SAME_PERSON)
+        # Nothing listens there, so it is tried again after a minute.
+        simulator.control.webhooks.add("http://127.0.0.1:9/hook")
+        with FaceVerifier(simulator.backend()) as verifier:
+            pictures = simulator.pictures_for(simulator.situation)
+            verifier.verify(*pictures, retention=Retention.KEEP)
+        (before,) = simulator.control.webhooks.wait()
+    simulator.control.advance(61)
+    with pytest.raises(TimeoutError):
+        simulator.control.webhooks.wait()
+    assert simulator.control.webhooks.deliveries() == (before,)
+
+
 def test_deepvues_login_is_no_call():
     with DeepvueSimulator() as simulator:
         simulator.set_situation(Situation.BAD_KEY)

@@ -100,6 +100,23 @@ def test_one_difference_of_two_bodies_is_seen_at_its_place(mock, vendor, aspect)
     assert (aspect in aspects) if aspect else not aspects
 
 
+@pytest.mark.parametrize(
+    ("life", "text"),
+    [
+        ({"expires_in": 89}, "now"),
+        ({"expires_in": 90}, "2 min"),
+        ({"expires_in": 99 * 60}, "99 min"),
+        ({"expires_in": 100 * 60}, "1 h"),
+        ({"expiry": "24hrs"}, "24 h"),
+        ({"expiry": "2026-11-25T11:39:00+00:00"}, "99 min"),
+        ({"expiry": "2026-11-25T08:20:00+00:00"}, "1 h before"),
+    ],
+)
+def test_how_long_something_lasts_is_shown_in_minutes_or_hours(life, text):
+    (path,) = life
+    assert reduce_reply(_reply(life), (), (), ())[f"life {path}"] == [text]
+
+
 def test_at_private_keys_the_type_alone_is_kept():
     body = {"age": 31.5, "person": {"gender": "male"}, "kind": "male"}
     aspects = reduce_reply(_reply(body), (), ("age", "gender"), ("male",))

@@ -2,6 +2,7 @@
 
 import hashlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,13 +67,14 @@ def test_every_byte_is_compared_before_a_remembered_digest_counts():
         assert pictures.digest("main", content)[0] == hashlib.sha256(content).hexdigest()
 
 
-def test_what_was_used_longest_ago_goes_first_whoever_has_it():
+@pytest.mark.parametrize("user", ["main", "job-7"])
+def test_what_was_used_longest_ago_goes_first_whoever_has_it(user):
     pictures = Pictures(max_bytes=20)
     for owner in ("main", "job-7"):
         pictures.add_owner(owner)
     digests = [
         pictures.digest(owner, text * 8)[0] for owner, text in (("main", b"a"), ("job-7", b"b"))
     ]
-    assert pictures.digest("job-7", b"a" * 8)[0] == digests[0]
+    assert pictures.digest(user, b"a" * 8)[0] == digests[0]
     pictures.digest("main", b"c" * 8)
     assert [pictures.find(digest) for digest in digests] == [b"a" * 8, None]
