@@ -218,6 +218,8 @@ class CellTable:
             advice = "write a number, or leave it empty"
             if _COMMA.fullmatch(cell):
                 or_else = "" if self._decimal_commas else ", or separate columns with semicolons"
+                if len(cell.partition(",")[2]) == 3:
+                    or_else = f" or {cell.replace(',', '')}, whichever is meant"
                 advice = f"write {cell.replace(',', '.')}{or_else}"
             elif _FOREIGN_NUMBER.fullmatch(cell):
                 advice = "write a plain number, such as 1234.5"
@@ -459,8 +461,15 @@ def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
         return raw, [], 0
     names = _BOB[len(words)]
     note = f"has no header and was read as bob writes it: {names.replace(',', ', ')}"
-    lines = (b",".join(map(_quoted, line.split())) for line in raw.split(b"\n"))
-    return b"\n".join([names.encode(), *lines]), [note], 1
+    rows = [line.split() for line in raw.split(b"\n")]
+    real = names.split(",").index("real_id")
+    if not any(row[0] == row[real] for row in rows if len(row) == len(words)):
+        # Another program's pictures and labels would all be pairs of two people.
+        raise InvalidRequest(
+            "has no header, and no line is of one person, as bob writes it: separate columns with "
+            "commas, and name them in a first line, such as probe,reference,mated,score."
+        )
+    return b"\n".join([names.encode(), *(b",".join(map(_quoted, row)) for row in rows)]), [note], 1
 
 
 def _quoted(cell: bytes) -> bytes:
@@ -488,13 +497,24 @@ def _json(name: str, file: BinaryIO, max_rows: int) -> CellTable:
             records = json.loads(text)
         except ValueError:
             records = [json.loads(line) for line in text.splitlines() if line.strip()]
-        if isinstance(records, dict):  # the list may have a name, or there is one record
-            records = next((each for each in records.values() if isinstance(each, list)), [records])
-        frame = pd.json_normalize(records)
+        if isinstance(records, dict) and _are_columns([*records.values()]):
+            frame = pd.DataFrame(records)
+        else:
+            if isinstance(records, dict):  # the list may have a name, or there is one record
+                lists = (each for each in records.values() if isinstance(each, list))
+                records = next(lists, [records])
+            frame = pd.json_normalize(records)
     except (ValueError, TypeError, AttributeError, RecursionError, NotImplementedError):
         what = "is no JSON of records: a list of them, or one on each line."
         raise InvalidRequest(what) from None
     return _of_pandas(name, frame)
+
+
+def _are_columns(values: list[Any]) -> bool:
+    """Whether cells by line are in each, as pandas writes a frame where nobody says how."""
+    return len(values) > 1 and all(
+        isinstance(each, dict) and each.keys() == values[0].keys() for each in values
+    )
 
 
 def _excel(name: str, file: BinaryIO, max_rows: int) -> CellTable:

@@ -36,7 +36,8 @@ def _of_side(things: str, sides: str) -> list[str]:
 
 #: Where less is more alike.
 DISTANCES: Final = (
-    *("distance", "dist", "cosine_distance", "euclidean_distance", "l2", "l2_distance"),
+    *("distance", "distances", "dist", "cosine_distance", "euclidean_distance", "l2"),
+    *("l2_distance", "face_distance"),
 )
 
 #: Columns of a file of scores, apart from groups, to other names that are certain. Capitals,
@@ -47,7 +48,8 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
     "pair": ("pair_id", "comparison", "comparison_id", "trial", "trial_id", "id"),
     "mated": (
         *("same", "label", "is_same", "is_mated", "genuine", "is_genuine", "same_person"),
-        *("ground_truth", "truth", "target", "gt", "actual", "real", "expected"),
+        *("ground_truth", "truth", "target", "y_true", "gt", "actual", "actuals"),
+        *("real", "expected"),
     ),
     "non_mated": (
         *("impostor", "is_impostor", "imposter", "is_imposter"),
@@ -315,7 +317,10 @@ class _Recognition:
             self.more |= zip(sides, pictures, strict=True)
             self.skipped = [name for name in self.skipped if name not in pictures]
             missing = {ours: text for ours, text in missing.items() if ours not in (PERSON, *sides)}
-        names_nobody = PERSON in missing and not self.skipped
+        # Two words, or another one on every line, name nobody who comes again.
+        sizes = [self.cells.words(name).size for name in self.skipped]
+        may_name = [2 < size < len(self.cells) or len(self.cells) < _ENOUGH for size in sizes]
+        names_nobody = PERSON in missing and not any(may_name)
         columns = {ours: COLUMN for ours in missing if ours != PERSON or not names_nobody}
         raise ColumnsNotRecognised(
             refusal(self.cells.name, self.cells.texts(problems), "nothing was judged"),

@@ -340,9 +340,9 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if not study.people_known:
         yield _general(
             "people_unknown",
-            "The file does not name everybody: pictures that mated pairs connect count as one "
-            "person, all others as people of their own, and intervals may be too narrow. The "
-            "columns probe_subject and reference_subject name the people.",
+            "The file does not name everybody: people of two pairs count as different, unless "
+            "pictures of mated pairs connect them, and intervals may be too narrow. The columns "
+            "probe_subject and reference_subject name the people.",
         )
     if not study.groups:
         no_groups = "Whether some groups of people fare worse: the data name no groups."

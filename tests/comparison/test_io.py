@@ -170,7 +170,7 @@ FORMS = {
     ),
     "semicolon": ("img_a;img_b;same;ours", "ä{n};b{n};1;5", ["a;b;1;BAD", "BAD;b;1", 'a;b;1;"BAD']),
     "quotes": ("image1,image2,label,ours", '"a{n}",b{n},1,"5"', ["a,b,1,BAD", '"BAD",b,"1"']),
-    "bob": (None, "A B i{n} 0.5", ["A B BAD", "A B i 0.5 BAD", 'A B "BAD 0.5 1', ' A "BAD B,C  x']),
+    "bob": (None, "A A i{n} 0.5", ["A B BAD", "A B i 0.5 BAD", 'A B "BAD 0.5 1', ' A "BAD B,C  x']),
     "twice": ("image1,image2,label,BAD,BAD", "a{n},b{n},1,5,6", ["a,b,1,5,6"]),
     "unknown": ("image1,image2,label,colourBAD", "a{n},b{n},1,x", ["a,b,1,x"]),
 }
@@ -958,6 +958,38 @@ def test_what_is_no_json_of_records_is_refused(tmp_path, text):
     (tmp_path / "scores.json").write_text(text)
     with pytest.raises(InvalidRequest):
         read_scores(tmp_path / "scores.json")
+
+
+@pytest.mark.parametrize("orient", ["columns", "records"])
+def test_a_frame_in_json_is_read_as_pandas_writes_it(tmp_path, orient):
+    frame = pd.DataFrame({"label": [1, 0, 1], "ours": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
+    frame.to_json(tmp_path / "scores.json", orient=orient)
+    (answers,) = read_scores(tmp_path / "scores.json")
+    assert answers.table.scores.tolist() == [7.5, 2.5, 6.5]
+    assert answers.table.mated.tolist() == [True, False, True]
+
+
+def test_pictures_with_a_label_and_no_header_are_not_taken_for_bobs_people(read):
+    with pytest.raises(InvalidRequest, match="probe,reference,mated,score"):
+        read("a1.jpg a2.jpg 1 0.9\nb1.jpg c2.jpg 0 0.2\n")
+
+
+@pytest.mark.parametrize("name", ["face_distance", "distances", "euclidean distance"])
+def test_less_is_more_alike_where_a_column_is_called_a_distance(read, name):
+    (answers,) = read(f"y_true,person,{name}\n1,A,0.25\n0,B,0.5\n")
+    assert answers.table.scores.tolist() == [-0.25, -0.5]
+
+
+def test_what_may_be_a_thousand_or_a_fraction_is_left_to_who_knows(read):
+    (line,) = refusal_lines(read, 'label,person,ours\n1,A,"9,345"\n0,B,"850"\n')[1:]
+    assert "9.345 or 9345" in line
+
+
+def test_where_nothing_can_name_people_pairs_may_be_independent(read):
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read("case,word,label,ours\n" + "".join(f"c{n},{n % 2},1,{n * n}\n" for n in range(20)))
+    assert caught.value.columns == {}
+    assert caught.value.independent_pairs
 
 
 def test_lines_are_counted_with_the_comments_above_them(read, tmp_path):
