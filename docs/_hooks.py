@@ -34,33 +34,45 @@ WEIGHTS = {
 
 #: Words that people look for, and the page that answers where no title has the word.
 WORDS = {
-    "apps/answer-a-web-form.md": ["liveness", "selfie"],
+    "apps/answer-a-web-form.md": ["liveness", "selfie", "uploads"],
     "apps/let-the-vendor-look.md": [
         "deepfake",
         "hosted sessions",
+        "KYC",
         "portrait",
         "spoof",
         "webhooks",
     ],
     "apps/limit-spending.md": ["budgets", "prices", "costs", "currency"],
-    "apps/migrate.md": ["deepface", "face_recognition", "insightface"],
+    "apps/migrate.md": ["cosine", "deepface", "face_recognition", "insightface", "numpy", "opencv"],
     "apps/observe.md": ["logging"],
     "apps/read-a-result.md": ["no face"],
     "apps/run-it.md": ["celery", "deployment", "gunicorn", "production"],
-    "apps/survive-outages.md": ["failover", "retry"],
-    "apps/test-offline.md": ["pytest", "sandbox"],
+    "apps/survive-outages.md": ["failover", "retry", "throttling"],
+    "apps/test-offline.md": [
+        "cassettes",
+        "conftest",
+        "fixtures",
+        "monkeypatch",
+        "pytest",
+        "sandbox",
+    ],
     "apps/tutorial.md": ["asyncio", "installation", "trio"],
+    "choose/compare-vendors.md": ["bias", "demographics", "fairness"],
     "choose/embed-many-pictures.md": ["embeddings"],
     "choose/judge-a-score-file.md": ["CSV"],
     "choose/tutorial.md": ["calibrate", "calibration", "thresholds"],
     "explanation/comparison.md": [
+        "bootstrap",
         "false positives",
         "confidence intervals",
         "DET",
         "EER",
         "FMR",
         "ISO 19795",
+        "McNemar",
         "ROC",
+        "significance",
     ],
     "explanation/money.md": ["billing", "charged", "invoice"],
     "explanation/pictures.md": ["HEIC", "EXIF"],
@@ -70,6 +82,8 @@ WORDS = {
     "extend/tutorial.md": ["plug-ins"],
     "extend/use-the-mock.md": ["Java", "javascript", "typescript", "node", "curl"],
     "reference/glossary.md": ["FAR", "FRR"],
+    "vendors/azure.md": ["azure", "Entra"],
+    "vendors/rekognition.md": ["AWS", "credentials", "IAM"],
 }
 
 

@@ -26,6 +26,7 @@ from facematch_mock_server.world.faults import Kind
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
+PROJECT = ROOT / "pyproject.toml"
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 CODE = ("facematch_core", "backends", "comparison", "mock_server")
@@ -41,6 +42,13 @@ def test_readme_names_every_target_of_the_makefile():
     targets = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
     assert "demo" in targets
     assert set(re.findall(r"(?:^|`)make ([a-z-]+)", README.read_text(), re.MULTILINE)) == targets
+
+
+def test_every_supported_python_is_tested_and_gets_each_extra():
+    supported = re.findall(r'"Programming Language :: Python :: (3\.\d+)"', PROJECT.read_text())
+    for workflow in ("ci", "release"):
+        text = (ROOT / f".github/workflows/{workflow}.yml").read_text()
+        assert f"python: {json.dumps(supported)}\n" in text, workflow
 
 
 def test_readme_begins_with_the_two_commands_and_what_they_need():
