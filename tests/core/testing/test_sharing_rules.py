@@ -46,7 +46,7 @@ def with_a_bound_of_its_own(me, call):
     ("keep", "where"),
     [
         (lambda me, call: PLUG_IN.kept.append(call.call_id), "facematch_keeping.kept"),
-        (lambda me, call: me.last.append(call), None),
+        pytest.param(lambda me, call: me.last.append(call), None, marks=pytest.mark.slow),
         pytest.param(with_a_bound_of_its_own, None, marks=pytest.mark.slow),
         pytest.param(
             lambda me, call: PLUG_IN.in_a_cache(call.call_id),
