@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+from typing import ClassVar
 
 import attrs
 from mutants.making import caught_by
@@ -281,6 +282,19 @@ class NoAddressOfItsOwn(HttpReference):
     @property
     def vendor_url(self):
         return "https://api.reference.example"
+
+
+@caught_by("R31")
+@attrs.define(kw_only=True, eq=False, slots=False)
+class AlwaysInTheNorth(HttpReference):
+    """Its vendor has a host for each region, and whatever is set, that of one is asked."""
+
+    allowed_hosts: ClassVar = frozenset({"*.reference.example"})
+    base_url: str = ""
+    region: str = "south"
+
+    def vendor_url(self):
+        return "https://north.reference.example"
 
 
 #: What a library keeps for the whole process.

@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.backend import SCORE_UNAVAILABLE, Backend, Capabilities, ImageLimits
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
@@ -121,7 +121,7 @@ class Mapping:
         score = self.score(call, body["score"])
         decision = self.decision(call, body, score)
         if score is None:
-            decision = self.unscored(call, decision)
+            decision, warnings = self.unscored(call, decision), (*warnings, *self.unsaid())
         return (fm.MatchResult if match else fm.LivenessResult)(
             decision=decision,
             score=score,
@@ -150,6 +150,9 @@ class Mapping:
 
     def unscored(self, call, decision):
         return type(decision).INCONCLUSIVE
+
+    def unsaid(self):
+        return (SCORE_UNAVAILABLE,)
 
     def warnings(self, body):
         return tuple(

@@ -331,6 +331,33 @@ class SessionVendor(HttpReferenceSimulator):
         return self.store[session_id]
 
 
+class SilentPlayer(Player):
+    """Of what is not finished it shows the live face, without a score."""
+
+    def play(self, session_id, case):
+        super().play(session_id, case)
+        if case is SessionCase.UNFINISHED:
+            self.store[session_id]["items"] = [PASSED[0], {**PASSED[1], "score": None}]
+
+
+class SilentVendor(SessionVendor):
+    """The vendor, who never says by which way it looked."""
+
+    def __init__(self, backend_class):
+        super().__init__(backend_class)
+        self.sessions = SilentPlayer(self.store)
+
+    def answer(self, request, situation, score):
+        answer = super().answer(request, situation, score)
+        return evolve(
+            answer, body={name: answer.body[name] for name in answer.body if name != "flow"}
+        )
+
+
+def unsaid(me, ok, body, *more):
+    return ok({"flow": FLOW, **body}, *more)
+
+
 evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
 NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
@@ -442,6 +469,9 @@ ROWS = (
     session("R52", "ItemsOfNobody", "Before anybody came there is an item.", checks=with_item),
     session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
     session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
+    session("R52", "ComesBackElsewhere", "Who comes back does not learn the region.",
+        started=lambda me, ok, body: evolve(start := ok(body),
+            way_in=evolve(start.way_in, page={"region": "north"}))),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
     session("R52", "AskedBackForEver", "The vendor is said to wait for whoever does not come.",
@@ -534,6 +564,12 @@ ROWS = (
     session("R54", "TellsThePurpose", "The vendor learns what a session is for.",
         start_steps=tells_the_purpose),
     # R56
+    session("R55", "NobodySaysWhy", "Of a live face without a score no warning says so.",
+        simulator=SilentVendor, reading=unsaid),
+    session("R56", "ForgetsTheWay", "By which way it looks is not compared where it is not shown.",
+        simulator=SilentVendor, reading=lambda me, ok, *more: evolve(unsaid(me, ok, *more),
+            facts={}, terms=None),
+        session_capabilities=evolve(SessionReference.session_capabilities, keeps=frozenset())),
     session("R56", "EchoesTheRecord", "What the vendor keeps is not looked at.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             record_id=request.record.id, terms=request.record.terms)),

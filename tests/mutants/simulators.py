@@ -46,6 +46,17 @@ class SeesFaces(ReferenceSimulator):
         return status, body
 
 
+class SeesTwo(ReferenceSimulator):
+    """The vendor, who sees two faces in a picture wherever it is sent."""
+
+    def answered(self, words, *how):
+        status, body = super().answered(words, *how)
+        two = base64.b64encode(self.pictures()[0].data).decode()
+        if words.get("reference") == two and (faces := body.get("faces")):
+            body["faces"] = {"probe": faces["reference"], "reference": faces["probe"]}
+        return status, body
+
+
 def charges_nothing(me, ok, *request):
     return attrs.evolve(ok(*request), charged=False)
 

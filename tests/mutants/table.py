@@ -106,6 +106,22 @@ def each_picture(change):
     return lambda me, ok, call: {place: change(data) for place, data in ok(call).items()}
 
 
+def alike(gap=0.0, *, compared):
+    """Replaces `result`: the faces of the probe have a likeness each, the last one another."""
+
+    def read(me, ok, call, body):
+        result = ok(call, body)
+        if result.score is None:
+            return result
+        scores = [result.score for _ in result.probe_faces]
+        scores[1:] = [evolve(score, value=score.value + gap) for score in scores[1:]]
+        pairs = zip(result.probe_faces, scores, strict=True)
+        faces = [evolve(face, similarity=s, compared=compared) for face, s in pairs]
+        return evolve(result, probe_faces=faces)
+
+    return read
+
+
 def words_that_are_set(me, ok, call):
     return {word: value for word, value in ok(call).items() if value is not None}
 
@@ -282,6 +298,8 @@ ROWS = (
     row("R02", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
         unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
             else FAIL[call.operation]),
+    row("R02", "NoWordOfNoScore", "Without a score it is inconclusive, and nobody reads why.",
+        unsaid=lambda me, ok: ()),
     row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
         score=lambda me, ok, call, score: ok(call, score or 0.0),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
@@ -296,6 +314,15 @@ ROWS = (
     row("R12", "TheLowerOfTwo", "Of two faces in a picture that which is less alike is taken.",
         decision=lambda me, ok, call, body, score: FAIL[call.operation]
             if len(body["faces"].get("probe", ())) > 1 else ok(call, body, score)),
+    row("R12", "CountsInTheProbe", "Of faces in the reference only their boxes are handed on.",
+        simulator=simulators.SeesTwo,
+        result=lambda me, ok, call, body: evolve(result := ok(call, body), warnings=[
+            warning for warning in result.warnings if warning.code is not
+            fm.WarningCode.MULTIPLE_FACES or len(result.probe_faces) > 1])),
+    row("R12", "ComparedWithNobody", "Each face has its likeness, and none is the one compared.",
+        result=alike(compared=False)),
+    row("R12", "TheLessAlike", "The score is not that of the face that is most alike.",
+        result=alike(5.0, compared=True)),
     row("R12", "StillTwoFaces", "A second face in one picture is reported of the next ones, too.",
         warnings=lambda me, ok, body: (
             vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
@@ -507,6 +534,9 @@ ROWS = (
     http("R38", "ForgetsTheStatus", "Every fault of the vendor's is reported as 500.",
         error=lambda me, ok, reply, call: alter(ok(reply, call),
             status_code=min(reply.status, 500))),
+    http("R38", "BlamesTheKey", "Whatever is answered in one sentence is about the key.",
+        error=lambda me, ok, reply, call: fm.AuthenticationFailed("It is the key.", billing=FREE,
+            status_code=reply.status) if reply.at("detail") else ok(reply, call)),
     http("R38", "QuotesTheBody", "The error shows what was answered, if it is short.",
         error=lambda me, ok, reply, call: alter(error := ok(reply, call),
             message=error.message + (f" {reply.body!r}" if len(reply.body) < 300 else ""))),

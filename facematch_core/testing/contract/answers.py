@@ -14,7 +14,7 @@ from typing import Any
 
 import facematch_core as fm
 from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
+from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench, Result
 from facematch_core.testing.bodies import places
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
@@ -101,7 +101,8 @@ class AnswerRules(Rules):
 
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
         """A score is the vendor's own number on the declared scale, finite and from 0 to 100; what
-        is missing, impossible or no number is no score, and nobody passes a threshold by it.
+        is missing, impossible or no number is no score, which a warning says, and nobody passes a
+        threshold by it.
 
         A threshold is a number on one scale. 0.87 of 100 is a clear mismatch: read as a fraction it
         becomes 87, and a match. 250 of 100 means that we misread the vendor: clamped to 100 it
@@ -154,16 +155,23 @@ class AnswerRules(Rules):
             # Its score may be left lying about.
             _ = bench.ask(operation, GOOD[operation]).answer
             for threshold in (None, 40.0):
-                decision = _decide(bench, operation, Situation.NULL_SCORE, threshold=threshold)
+                result = _ask_unscored(bench, operation, Situation.NULL_SCORE, threshold=threshold)
+                if result is None:
+                    continue
                 # Without a scale only the verdict counts: no threshold is held against it.
-                held = threshold is not None and bench.scale(operation) is not None
+                is_scaled = bench.scale(operation) is not None
+                held = threshold is not None and is_scaled
                 refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
-                assert decision not in refused, f"{decision} without a score, threshold {threshold}"
+                what = f"{result.decision} without a score"
+                assert result.decision not in refused, f"{what}, threshold {threshold}"
+                assert result.warnings or not is_scaled, f"{what}, and no warning says that"
 
     def _impossible_is_no_score(self, bench: Bench) -> None:
         for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-            decision = _decide(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
-            assert decision is not PASS[operation], f"{decision} by a number off the scale"
+            beyond = Situation.IMPOSSIBLE_SCORE
+            result = _ask_unscored(bench, operation, beyond, threshold=10.0)
+            passes = result is not None and result.decision is PASS[operation]
+            assert not passes, f"{PASS[operation]} by a number off the scale"
 
     def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
         """Everything declared is tested, and nothing undeclared works.
@@ -291,14 +299,25 @@ class AnswerRules(Rules):
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer,
         or, where the lower of two likenesses is taken, keep the bearer out.
         """
-        for operation in bench.operations_for(Situation.TWO_FACES):
-            for situation in (Situation.TWO_FACES, GOOD[operation]):
-                result, two = bench.ask(operation, situation).answer, Situation.TWO_FACES
-                codes = {warning.code for warning in result.warnings}
-                warns = fm.WarningCode.MULTIPLE_FACES in codes
+        match, two = fm.Operation.MATCH, Situation.TWO_FACES
+        for operation in bench.operations_for(two):
+            for situation in (two, GOOD[operation]):
+                result = bench.ask(operation, situation).answer
+                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
                 same(f"{operation}, {situation}: MULTIPLE_FACES", warns, situation is two)
-                refused = operation is fm.Operation.MATCH and result.decision is FAIL[operation]
+                refused = operation is match and result.decision is FAIL[operation]
                 assert not refused, f"{situation}, one of them the right one: {result.decision}"
+                _judge_likenesses(f"{operation}, {situation}", result)
+            # Where pictures decide, it is the other one that shows two.
+            images = bench.simulator.pictures_for(two)[::-1]
+            turned = bench.ask(operation, two, images=images).result if operation is match else None
+            if turned is not None:
+                where = f"{operation}, {two} in the reference"
+                listed = [len(getattr(turned, f"{place}_faces") or ()) for place in PICTURES]
+                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in turned.warnings}
+                right = not max(listed) or warns is (max(listed) > 1)
+                assert right, f"{where}: {max(listed)} listed, and MULTIPLE_FACES is {warns}"
+                _judge_likenesses(where, turned)
 
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
         """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
@@ -364,6 +383,18 @@ def same(what: str, actual: object, due: object) -> None:
     assert actual == due, f"{what} is {actual}, not {due}"
 
 
+def _judge_likenesses(where: str, result: Result) -> None:
+    """Assert that a score is that of the face which is most alike, where each has its own."""
+    places = (getattr(result, f"{place}_faces", None) or () for place in PICTURES)
+    faces = [face for some in places for face in some if face.similarity is not None]
+    if result.score is None or not faces:
+        return
+    compared = [face for face in faces if face.similarity == result.score and face.compared]
+    highest = max(face.similarity.value for face in faces if face.similarity is not None)
+    right = compared and result.score.value == highest
+    assert right, f"{where}: the score is {result.score.value}, not that of the face most alike"
+
+
 def _read_words(bench: Bench) -> set[str]:
     reply: Any = bench.simulator.last_reply
     with contextlib.suppress(AttributeError, ValueError):  # it is not seen, or no JSON
@@ -372,8 +403,10 @@ def _read_words(bench: Bench) -> set[str]:
     return set()
 
 
-def _decide(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:
-    """What is decided without a score; None if the answer, at its price, cannot be read."""
+def _ask_unscored(
+    bench: Bench, operation: fm.Operation, situation: Situation, **how: Any
+) -> Result | None:
+    """A result without a score; None if the answer, at its price, cannot be read."""
     outcome = bench.ask_directly(operation, situation, **how)
     if isinstance(outcome.error, fm.UnexpectedResponse):
         charged = outcome.error.billing.charged
@@ -381,7 +414,7 @@ def _decide(bench: Bench, operation: fm.Operation, situation: Situation, **how: 
         assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
         return None
     same(f"the score of {situation}", outcome.answer.score, None)
-    return outcome.answer.decision
+    return outcome.answer
 
 
 def _fit(boxes: Sequence[fm.Box], where: Sequence[fm.Box], image: fm.Image) -> bool:

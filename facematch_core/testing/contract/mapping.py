@@ -32,6 +32,12 @@ REFUSED = (
     Situation.NO_FACE,
 )
 
+#: Errors after which a caller mends its request, its key or its account.
+BLAMING = (
+    *(fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied),
+    fm.InsufficientCredit,
+)
+
 #: What a code may be that the vendor has added since; the last begins as a known code.
 NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 
@@ -285,6 +291,8 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
                 assert read, f"{where}: it becomes a result, {result.decision}, and not an error"
             if error is not None:
                 assert status >= 300 or not error.retryable, f"{end} may be repeated"
+                blames = status >= 500 and isinstance(error, BLAMING)
+                assert not blames, f"{end} says that it is the caller's, and the vendor failed"
                 gateway = status >= 500 and not form.is_json and priced
                 unsaid = gateway and error.billing.charged is fm.Charged.NO
                 assert not unsaid, f"{end} says that it was free, and the vendor did not"

@@ -364,6 +364,8 @@ class SessionRules(Rules):
             bodies = "".join(f"{reply.at()}" for _, reply in steps)
             is_shown = any(key in bodies for key in _keys_of(session))
             assert before.way_in or not is_shown, "who comes back gets no link or token"
+            pages = [dict(way.page) for way in (session.way_in, before.way_in) if way]
+            assert pages[0] == pages[-1], f"a start gives the page {pages[0]}, a read {pages[-1]}"
             result = desk.look(session, Case.PASSED)
             assert lets_in(result), f"a session that was passed is {words(result)}"
         if desk.can.scored & {fm.Operation.MATCH} and compared_with is not None:
@@ -489,6 +491,9 @@ class SessionRules(Rules):
                 assert not items, f"{where}: no face was looked at"
             elif case is Case.UNFINISHED:
                 assert set(decisions) & {*INCONCLUSIVE.values()}, f"{where}: one is not finished"
+                live = result.liveness
+                says = live.score or live.warnings or not desk.can.needs_liveness_threshold
+                assert says, f"{where}: the live face has no score, and no warning says that"
             elif case is Case.LOW_SCORE:
                 session = desk.start(desk.plan(live_from=LOW_FROM))
                 result = desk.look(session, case)
@@ -525,6 +530,11 @@ class SessionRules(Rules):
                 outcome = try_out(desk.sessions.read, second.record)
             is_refused = not changed or isinstance(outcome, fm.SessionMismatch)
             assert is_refused, f"with another {name} in the vendor's answer it is {words(outcome)}"
+        for name, value in first.record.facts.items():
+            facts = {**first.record.facts, name: f"another-{value}"}
+            outcome = try_out(desk.sessions.read, attrs.evolve(first.record, facts=facts))
+            is_refused = isinstance(outcome, fm.FaceMatchError)
+            assert is_refused, f"with another {name} in the record it is {words(outcome)}"
         for case in desk.cases(Case.FOREIGN, Case.OLDER):
             session = desk.start()
             outcome = try_out(desk.look, session, case)

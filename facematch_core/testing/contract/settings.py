@@ -7,7 +7,7 @@ import inspect
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -145,6 +145,7 @@ class SettingRules(Rules):
             _, usual = fields["base_url"]
             refusal = "" if usual is attrs.NOTHING else _refusal(bench, base_url=usual)
             assert not refusal, f"it cannot be opened at its own address: {refusal}"
+            _judge_gaps(bench, usual)
             # Whoever runs the kit may have allowed them, which is what these settings are for.
             strict = dict.fromkeys({"allow_base_url", "allow_insecure"} & fields.keys(), False)
             addresses = ["https://stranger.example"]
@@ -289,6 +290,20 @@ def _refusal(bench: Bench, **settings: Any) -> str:
     assert not any(secret in text for secret in secrets), f"{where} shows a secret"
     assert "\n" not in str(links[0]), f"{where} is not one sentence"
     return f"{type(links[0]).__name__}: {links[0]}"
+
+
+def _judge_gaps(bench: Bench, usual: Any) -> None:
+    """Assert that what fills the gaps in the hosts, a region say, comes of a setting."""
+    cls = type(bench.backend)
+    hosts = cls.allowed_hosts
+    if usual is attrs.NOTHING or usual or not hosts or not all("*" in host for host in hosts):
+        return
+    with closing(bench.simulator.backend(base_url="")) as backend:
+        address = str(getattr(backend, "address", ""))
+        values = [getattr(backend, name, None) for name in declared_settings(cls)]
+    texts = [str(value) for value in values if isinstance(value, str) and value]
+    is_filled = any(text.lower() in address for text in texts)
+    assert is_filled, f"its own address, {address}, has nothing of what is set"
 
 
 def _wrong_kinds(declared: Any) -> Iterator[Any]:

@@ -217,6 +217,9 @@ _NO_TIME = "Its answers do not say when a session was made."
 _NO_ENVIRONMENT = "It has no sandbox, and no answer names an environment."
 
 
+_AWS_API = "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23"
+
+
 class RekognitionSessions(MockSessions):
     """Those of Rekognition, which are a score for a live face."""
 
@@ -232,17 +235,23 @@ class RekognitionSessions(MockSessions):
         SessionCase.LOW_SCORE: put(Confidence=50.0),
         SessionCase.FOREIGN: put(SessionId=_OTHER_ID),
     }
-    words = _mean(
-        ("Status",),
-        "AWS, API reference of GetFaceLivenessSessionResults, read on 2026-11-23",
-        {
-            "CREATED": SessionState.PENDING,
-            "IN_PROGRESS": SessionState.PENDING,
-            "SUCCEEDED": SessionState.DECIDED,
-            "FAILED": SessionState.FAILED,
-            "EXPIRED": SessionState.EXPIRED,
-        },
-        yes="SUCCEEDED",
+    words = (
+        *_mean(
+            ("Status",),
+            _AWS_API,
+            {
+                "CREATED": SessionState.PENDING,
+                "IN_PROGRESS": SessionState.PENDING,
+                "SUCCEEDED": SessionState.DECIDED,
+                "FAILED": SessionState.FAILED,
+                "EXPIRED": SessionState.EXPIRED,
+            },
+            yes="SUCCEEDED",
+        ),
+        # A start asks for the other one alone, unless it is given options.
+        SessionWord(
+            ("Challenge", "Type"), "FaceMovementChallenge", LivenessDecision.REVIEW, _AWS_API
+        ),
     )
 
     def kept(self, session_id: str) -> int:
