@@ -298,6 +298,9 @@ ROWS = (
     row("R02", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
         unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
             else FAIL[call.operation]),
+    row("R02", "NoScoreForANo", "Who does not match has no score, and nobody reads why.",
+        score=number(lambda score: score if score > 50 else None),
+        unscored=lambda me, ok, call, decision: decision, unsaid=lambda me, ok: ()),
     row("R02", "NoWordOfNoScore", "Without a score it is inconclusive, and nobody reads why.",
         unsaid=lambda me, ok: ()),
     row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",

@@ -27,6 +27,10 @@ from .mapping import judge_what_is_no_number
 SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
 
 
+#: What a warning says of an answer without a score that counts.
+UNSCORED = (fm.WarningCode.SCORE_UNAVAILABLE, fm.WarningCode.SCORE_NOT_SIMILARITY)
+
+
 class AnswerRules(Rules):
     """What a result says, and that it means what it says."""
 
@@ -131,6 +135,8 @@ class AnswerRules(Rules):
                 if score is None:
                     missing = situation is GOOD[operation] and scale is not None
                     assert not missing, f"{situation}: no score, but the scale {scale} is declared"
+                    says = scale is None or any(w.code in UNSCORED for w in result.warnings)
+                    assert says, f"{situation}: no score, and no warning {' or '.join(UNSCORED)}"
                     continue
                 same("the scale of the score", score.scale, scale)
                 assert 0 <= score.value <= 100, f"{situation}: the score is {score.value}"

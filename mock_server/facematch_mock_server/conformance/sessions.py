@@ -187,11 +187,21 @@ class DiditSessions(MockSessions):
         ),
         SessionWord(_SOURCE, _OTHER_ID, ComparedWith.STORED, _DIDIT_API),
         SessionWord(_SOURCE, None, ComparedWith.UNKNOWN, _DIDIT_API),
+        # Beside a portrait a document: nobody says with which of the two it was compared.
+        *(
+            SessionWord((kind,), [{"status": "Approved"}], ComparedWith.UNKNOWN, _DIDIT_API)
+            for kind in ("id_verifications", "nfc_verifications")
+        ),
+        # The setting `liveness_method` asks for another one.
+        SessionWord(
+            ("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, _DIDIT_API
+        ),
     )
     #: What a backend needs besides its key.
     settings: ClassVar[Mapping[str, Any]] = {
         "workflow_id": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
         "workflow_takes_reference": True,
+        "liveness_method": "PASSIVE",
         "webhook_secrets": "didit-simulator-webhook-b7f2904e",
     }
 
