@@ -352,7 +352,7 @@ class DiditAccount:
             backend=NAME,
             subject_ref="",
             purpose="",
-            expects=(Operation.MATCH,),
+            expects=(),
             planned_at=backend.client.clock.now(),
             session_id=check_id("session_id", session_id),
         )

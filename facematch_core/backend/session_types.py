@@ -34,6 +34,7 @@ from facematch_core.models import (
     Operation,
     ResultWarning,
     check_aware,
+    percentage,
 )
 
 
@@ -157,8 +158,12 @@ class SessionCapabilities:
             raise ValueError("compares_with says with which pictures, just where checks has MATCH.")
 
 
-def _as_operations(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
-    return tuple(sorted(map(Operation, operations)))
+def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
+    checks = tuple(sorted(map(Operation, operations)))
+    if not {*checks} <= {*USUAL_CHECKS}:
+        # Nothing that a session reports could fail it.
+        raise ValueError("expects lists what a session reports: match, liveness.")
+    return checks
 
 
 @attrs.frozen(kw_only=True)
@@ -190,6 +195,10 @@ class SessionRecord(Document):
         session_id: The vendor's; None before an answer has given it.
         expires_at: When link or token end, UTC; None if the vendor does not say.
         vendor: What the vendor said of it at its start: version of the workflow, kind.
+
+    Raises:
+        ValueError: a value is out of its range, or a match is expected and `compared_with` does not
+            say with which picture.
     """
 
     kind = "session"
@@ -201,20 +210,32 @@ class SessionRecord(Document):
     subject_ref: str = attrs.field(repr=False)
     purpose: str = attrs.field(repr=False)
     about: str | None = attrs.field(default=None, repr=False)
-    expects: tuple[Operation, ...] = attrs.field(converter=_as_operations)
+    expects: tuple[Operation, ...] = attrs.field(converter=_as_checks)
     compared_with: ComparedWith | None = attrs.field(
         default=None, converter=attrs.converters.optional(ComparedWith)
     )
-    threshold: float | None = None
-    review_threshold: float | None = None
-    liveness_threshold: float | None = None
-    valid_for_s: float = 3600.0
+    threshold: float | None = attrs.field(
+        default=None, converter=attrs.converters.optional(percentage)
+    )
+    review_threshold: float | None = attrs.field(
+        default=None, converter=attrs.converters.optional(percentage)
+    )
+    liveness_threshold: float | None = attrs.field(
+        default=None, converter=attrs.converters.optional(percentage)
+    )
+    valid_for_s: float = attrs.field(
+        default=3600.0, validator=[attrs.validators.gt(0), attrs.validators.lt(1e9)]
+    )
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     planned_at: dt.datetime = attrs.field(validator=check_aware)
     started_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     session_id: str | None = None
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        if Operation.MATCH in self.expects and self.compared_with in (None, ComparedWith.UNKNOWN):
+            raise ValueError("A record that expects a match says compared with which picture.")
 
     @property
     def terms(self) -> str:

@@ -284,6 +284,21 @@ def test_a_changed_record_is_a_mismatch(fields):
         judge(answer, changed(**fields), RULES, START)
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        # Nothing that a session reports could fail these two.
+        *({"expects": ["session"]}, {"compared_with": None}, {"compared_with": "unknown"}),
+        *({name: 101.0} for name in ("threshold", "review_threshold", "liveness_threshold")),
+        *({"threshold": math.nan}, {"valid_for_s": 0.0}, {"valid_for_s": math.inf}),
+    ],
+    ids=str,
+)
+def test_a_record_that_no_plan_makes_is_not_read(fields):
+    with pytest.raises(ValueError, match="SessionRecord"):
+        fm.SessionRecord.from_dict({**RECORD.to_dict(), **fields})
+
+
 def test_a_little_earlier_by_the_vendors_clock_is_right():
     assert verified(judged(created_at=after(-59)))
 
@@ -397,7 +412,7 @@ READINGS = st.fixed_dictionaries(
 THRESHOLDS = st.none() | st.floats(1, 90)
 
 
-PICTURES = st.sampled_from([None, "given", "document", "stored"])
+PICTURES = st.sampled_from(["given", "document", "stored"])
 
 
 @given(READINGS, THRESHOLDS, THRESHOLDS, PICTURES, st.integers(0, 7200))
@@ -418,7 +433,7 @@ def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
         and all(item.is_match for item in matches)
         and all(item.is_live for item in lives)
         and (least is None or all(item.score and item.score.value >= least for item in matches))
-        and picture in (None, fields["compared_with"])
+        and picture == fields["compared_with"]
     )
     assert verified(result, max_age_s=7200) is expected
     assert result.state in (fields["state"], STATE.EXPIRED)
