@@ -42,7 +42,7 @@ class Cancellation:
 
     def sleep(self, seconds: float, clock: Clock) -> None:
         """Let that time pass, or raise `CallCancelled` as soon as the end is asked for."""
-        if self is not _NEVER and isinstance(clock, SystemClock):
+        if self is not UNCANCELLED and isinstance(clock, SystemClock):
             self._end.wait(seconds)
         else:
             clock.sleep(seconds)  # a clock of a test passes time in its own way
@@ -50,10 +50,10 @@ class Cancellation:
             raise CallCancelled
 
 
-_NEVER = Cancellation()
+UNCANCELLED = Cancellation()
 
 #: That of the call which this thread makes; outside an asynchronous verifier one that never comes.
-CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=_NEVER)
+CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=UNCANCELLED)
 
 
 def find_callers_exception(error: BaseException) -> BaseException | None:

@@ -23,7 +23,11 @@ import attrs
 
 from facematch_core.backend import Backend
 from facematch_core.backend.base import can_be_sought
-from facematch_core.base.cancellation import find_callers_exception
+from facematch_core.base.cancellation import (
+    CANCELLATION,
+    UNCANCELLED,
+    find_callers_exception,
+)
 from facematch_core.base.clock import Clock
 from facematch_core.errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import Answer, Billing, CallRecord, Charged, Environment, Operation
@@ -138,12 +142,16 @@ class EventEmitter:
         log.debug("%s", event)
         if self.hook is None:
             return
+        # What a hook asks is no part of the call, whose deadline may be over, or whose caller gone.
+        token = CANCELLATION.set(UNCANCELLED)
         try:
             self.hook(event)
         except Exception as error:  # a paid result must survive a broken hook
             if find_callers_exception(error) is error:
                 raise
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
+        finally:
+            CANCELLATION.reset(token)
 
     def answered(self, result: Answer, call: CallRecord, *, attempt: int) -> None:
         environment = result.environment

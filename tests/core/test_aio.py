@@ -19,6 +19,7 @@ from kit.money.lines import LOGIN, PAID, TwoVendors
 import facematch_core as fm
 from facematch_core.base.cancellation import CallCancelled
 from facematch_core.resilience import Budget, RateLimiter, RateWindow, Retry
+from facematch_core.testing import ManualClock
 from facematch_core.verifier import aio
 from facematch_core.verifier.verifier import ThreadCall
 from facematch_mock_server import Fault, make_card
@@ -159,6 +160,36 @@ async def test_hooks_see_the_context_variables_of_the_caller():
         request.set("r1")
         await opened.verify(A, B)
     assert set(seen) == {"r1"}
+
+
+@pytest.mark.parametrize("why", ["cancelled", "late"])
+async def test_what_a_hook_asks_is_no_part_of_a_call_that_its_caller_has_left(why):
+    """Its own deadline counts, and the events of the call go on to their end."""
+    hold, clock, kinds, answers = Hold(), ManualClock(), [], []
+    other = fm.FaceVerifier(FakeBackend(), clock=clock)
+
+    def ask_another(event):
+        kinds.append(event.kind.name)
+        if event.kind is fm.EventKind.ANSWERED:
+            answers.append(other.verify(A, B, deadline_s=LIMIT_S))
+
+    def answer(_):
+        hold()
+        clock.advance(2 if why == "late" else 0)
+
+    backend = FakeBackend(script=[answer])
+    backend.keeps_deadline = True
+    verifier = fm.FaceVerifier(backend, on_event=ask_another, clock=clock)
+    async with fm.AsyncFaceVerifier(verifier) as opened, anyio.create_task_group() as tasks:
+        tasks.start_soon(functools.partial(opened.verify, A, B, deadline_s=1))
+        await hold.wait()
+        if why == "cancelled":
+            tasks.cancel_scope.cancel()
+            with anyio.CancelScope(shield=True):
+                await anyio.wait_all_tasks_blocked()
+        hold.go_on.set()
+    assert kinds == ["STARTED", "SENT", "ANSWERED", "CHARGED"]
+    assert [answer.is_match for answer in answers] == [True]
 
 
 async def test_it_is_closed_once_and_asks_nothing_afterwards():
