@@ -129,7 +129,11 @@ class Image:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             refuse(f"must be given as bytes, not {type(data).__name__}")
         # Before they are copied.
-        _imaging.check_size(data.nbytes if isinstance(data, memoryview) else len(data))
+        try:
+            size = memoryview(data).nbytes
+        except ValueError:
+            refuse("is given as a memoryview that was released; give the bytes themselves")
+        _imaging.check_size(size)
         return cls._make(bytes(data))
 
     @classmethod
