@@ -14,8 +14,8 @@ SENT = {"caller_ref": "customer-17", "retention": fm.Retention.KEEP}
 
 @pytest.fixture
 def read(backend, answers, make_call):
-    def read(operation=fm.Operation.MATCH, **shown):
-        call = make_call(operation, call_id="call-7", **SENT)
+    def read(operation=fm.Operation.MATCH, sent=SENT, **shown):
+        call = make_call(operation, call_id="call-7", **sent)
         name = "match_approved" if operation is fm.Operation.MATCH else "liveness_declined"
         body = copy.deepcopy(answers[name]) | shown
         return backend.read_reply(call, HttpReply(status=200, body=json.dumps(body).encode()))
@@ -38,6 +38,12 @@ def test_an_answer_to_another_call_is_paid_and_no_verdict(read, operation, shown
     assert type(outcome) is fm.UnexpectedResponse
     assert outcome.billing.charged is fm.Charged.YES
     assert "customer" not in str(outcome)
+
+
+def test_an_answer_that_repeats_what_was_never_sent_is_another_calls(read):
+    assert type(read(sent={}, vendor_data="customer-18")) is fm.UnexpectedResponse
+    for nothing in (None, "", " "):
+        assert read(sent={}, vendor_data=nothing).is_match
 
 
 @pytest.mark.parametrize("operation", [fm.Operation.MATCH, fm.Operation.LIVENESS])
