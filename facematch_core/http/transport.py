@@ -576,8 +576,10 @@ def _origin(url: str) -> str:
 
 
 def host_of(url: str) -> str:
-    """The host in an address."""
-    return str(parse_url(url).host)
+    """The host in an address; empty if it has none, for a vendor may have written anything."""
+    with contextlib.suppress(LocationParseError):
+        return parse_url(url).host or ""
+    return ""
 
 
 def read_body(response: requests.Response, limit: int, exchange: Exchange) -> bytes:

@@ -124,6 +124,10 @@ def test_the_portrait_comes_from_its_address_without_a_key_and_unlogged(ask, cap
         ("https://media.example", ()),
         ("http://media.example", ("media.example",)),
         ("https://evil.media.example", ("media.example",)),
+        # Of what is no address, an error of urllib3 would show all.
+        ("https://media.example:99999", ("media.example",)),
+        ("https://[media.example", ("media.example",)),
+        ("no address", ("None",)),
     ],
 )
 def test_a_portrait_elsewhere_is_refused_by_the_name_of_its_host(ask, address, media_hosts):
