@@ -16,6 +16,7 @@ import attrs
 
 from facematch_core import Billing, Charged, Clock, FaceMatchError, Secret, VendorUnavailable
 from facematch_core.base.deadline import Deadline
+from facematch_core.base.threads import fork_safe_lock
 
 from .wire import NAME
 
@@ -32,65 +33,72 @@ class Token:
 
 
 class Login:
-    """A login that is under way: its end is what all who wait for it get."""
+    """A login, under way or over: its end is what all who wait for it get."""
 
     def __init__(self) -> None:
         self.has_ended = threading.Event()
+        # The same in one step, which no Ctrl-C divides.
+        self.is_over = False
         self.token: Token | None = None
         self.error: FaceMatchError | None = None
         # A fork copies it without the thread that would end it.
         self.process = os.getpid()
+
+    def is_of_use(self, clock: Clock) -> bool:
+        """Whether it gave a token that lasts, or is under way in this process."""
+        if not self.is_over:
+            return self.process == os.getpid()
+        return self.token is not None and clock.monotonic() < self.token.ends - EARLY_S
 
 
 class Tokens:
     """The token of a client at an address. Safe across threads and after a fork."""
 
     def __init__(self) -> None:
-        self._token: Token | None = None
         self._login: Login | None = None
 
     def get(self, fetch: Callable[[Deadline], Token], clock: Clock, deadline: Deadline) -> Token:
         """The token; one thread fetches it, and all who wait get the same token or error."""
-        while True:
-            with _LOCK:
-                if self._token is not None and clock.monotonic() < self._token.ends - EARLY_S:
-                    return self._token
-                login = self._login
-                if login is None or login.process != os.getpid():
-                    login = self._login = Login()
-                    break
-            if not login.has_ended.wait(deadline.timeout_s()):
-                raise VendorUnavailable(
-                    f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
-                    backend=NAME,
-                    billing=Billing(Charged.NO, "nothing was sent"),
-                    retryable=False,
-                )
-            if login.token is not None:
-                return login.token
-            if login.error is not None:
-                # Each caller completes an error of its own.
-                raise copy.copy(login.error)
+        own = Login()
         try:
-            token = login.token = fetch(deadline)
+            while (login := self._join(own, clock)) is not own:
+                if not (login.is_over or login.has_ended.wait(deadline.timeout_s())):
+                    raise VendorUnavailable(
+                        f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
+                        backend=NAME,
+                        billing=Billing(Charged.NO, "nothing was sent"),
+                        retryable=False,
+                    )
+                if login.token is not None:
+                    return login.token
+                if login.error is not None:
+                    # Each caller completes an error of its own.
+                    raise copy.copy(login.error)
+            own.token = fetch(deadline)
+            return own.token
         except FaceMatchError as error:
             # A failure that came of this caller's short deadline says nothing to the others.
             if not deadline.is_over:
-                login.error = copy.copy(error)
+                own.error = copy.copy(error)
             raise
-        else:
-            return token
         finally:
-            with _LOCK:
-                self._token = login.token or self._token
-                self._login = None
-            login.has_ended.set()
+            # Whatever has ended it, a Ctrl-C between any two lines, too: nobody waits for it.
+            own.is_over = True
+            own.has_ended.set()
+
+    def _join(self, own: Login, clock: Clock) -> Login:
+        """The login to take the token from, `own` if there is no other."""
+        with _LOCK:
+            if self._login is None or not self._login.is_of_use(clock):
+                self._login = own
+            return self._login
 
     def forget(self, secret: Secret) -> None:
         """Not to use a token again that the vendor refused, if it is still the one in use."""
         with _LOCK:
-            if self._token is not None and self._token.secret == secret:
-                self._token = None
+            token = self._login and self._login.token
+            if token is not None and token.secret == secret:
+                self._login = None
 
 
 #: By address, client and key: a wrong key must not ride on the token of the right one. What no
@@ -99,12 +107,8 @@ _SHARED: weakref.WeakValueDictionary[tuple[str, Secret, Secret], Tokens] = (
     weakref.WeakValueDictionary()
 )
 
-#: For all that is shared, and never held for long: a fork waits for it.
-_LOCK = threading.Lock()
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(
-        before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release
-    )
+#: For all that is shared, and never held for long.
+_LOCK = fork_safe_lock()
 
 
 def shared_tokens(base_url: str, client_id: Secret, client_secret: Secret) -> Tokens:

@@ -1,6 +1,7 @@
 """Logging in: when, how often, by how many threads, and what its failures say."""
 
 import contextlib
+import itertools
 import os
 import sys
 import threading
@@ -11,6 +12,7 @@ import requests
 from kit.fakes import child_says_yes, picture, together
 
 import facematch_core as fm
+from facematch_deepvue import tokens
 
 LOGIN, MATCH = "/v1/authorize", "/v1/facematch"
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
@@ -213,6 +215,36 @@ def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_c
     second.close()
     open_backend().match(make_call())
     assert len(deepvue.requests_to(LOGIN)) == 2
+
+
+def interrupt_after(number):
+    """Let a Ctrl-C come in `tokens`, where Python looks for one: at a call's begin or end there."""
+
+    def look(frame, event, _):
+        nonlocal number
+        caller = frame if event == "c_return" else frame.f_back
+        if event in ("call", "c_return") and caller.f_code.co_filename == tokens.__file__:
+            number -= 1
+            if number == 0:
+                raise KeyboardInterrupt
+
+    return look
+
+
+def test_after_a_ctrl_c_at_any_moment_of_a_login_the_next_call_has_one(
+    open_backend, deepvue, make_call
+):
+    for number in itertools.count(1):
+        backend, result = open_backend(client_secret=f"another-secret-{number}"), None
+        sys.setprofile(interrupt_after(number))
+        with contextlib.suppress(KeyboardInterrupt):
+            result = backend.match(make_call())
+        sys.setprofile(None)
+        # Whoever waits for a login that nobody makes is refused, and does not hang here.
+        assert backend.match(make_call(deadline_s=5.0)).is_match
+        if result is not None:
+            break
+    assert number > 3
 
 
 @forks
