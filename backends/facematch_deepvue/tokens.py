@@ -59,9 +59,9 @@ class Tokens:
 
     def get(self, fetch: Callable[[Deadline], Token], clock: Clock, deadline: Deadline) -> Token:
         """The token; one thread fetches it, and all who wait get the same token or error."""
-        own = Login()
+        new = Login()
         try:
-            while (login := self._join(own, clock)) is not own:
+            while (login := self._join(new, clock)) is not new:
                 if not (login.is_over or login.has_ended.wait(deadline.timeout_s())):
                     raise VendorUnavailable(
                         f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
@@ -74,29 +74,30 @@ class Tokens:
                 if login.error is not None:
                     # Each caller completes an error of its own.
                     raise copy.copy(login.error)
-            own.token = fetch(deadline)
-            return own.token
+            token = new.token = fetch(deadline)
         except FaceMatchError as error:
             # A failure that came of this caller's short deadline says nothing to the others.
             if not deadline.is_over:
-                own.error = copy.copy(error)
+                new.error = copy.copy(error)
             raise
+        else:
+            return token
         finally:
             # Whatever has ended it, a Ctrl-C between any two lines, too: nobody waits for it.
-            own.is_over = True
-            own.has_ended.set()
+            new.is_over = True
+            new.has_ended.set()
 
-    def _join(self, own: Login, clock: Clock) -> Login:
-        """The login to take the token from, `own` if there is no other."""
+    def _join(self, new: Login, clock: Clock) -> Login:
+        """The login to take the token from, `new` if there is no other."""
         with _LOCK:
             if self._login is None or not self._login.is_of_use(clock):
-                self._login = own
+                self._login = new
             return self._login
 
     def forget(self, secret: Secret) -> None:
         """Not to use a token again that the vendor refused, if it is still the one in use."""
         with _LOCK:
-            token = self._login and self._login.token
+            token = None if self._login is None else self._login.token
             if token is not None and token.secret == secret:
                 self._login = None
 
