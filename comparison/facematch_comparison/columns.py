@@ -483,7 +483,7 @@ def _are_in_a_row(numbers: NDArray[np.float64]) -> bool:
 
 def _is_no_score(name: str) -> bool:
     """Whether a column of numbers is of something else by its name."""
-    words = re.findall("[A-Z]?[a-z]+|[A-Z]+", name)
+    words = re.findall(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+", name)
     return not {word.lower() for word in words}.isdisjoint(_NO_SCORES)
 
 

@@ -434,6 +434,13 @@ def test_several_columns_of_numbers_are_systems_whatever_else_is_there(read, tmp
     assert [text for text in heard if "systems: 'aws_similarity', 'azure' and 'l2'" in text]
 
 
+@pytest.mark.parametrize("name", ["Ünïcode", "Größe", "сравнение", "顔認証"])
+def test_a_system_has_a_name_in_any_letters(read, name):
+    # Of another cell on every line, and no letter of it is the `n` of a count.
+    answers = read(log_of({**PAIR, "label": "{m}", "ours": "{s}", name: "{s}1"}))
+    assert [each.name for each in answers] == ["ours", name]
+
+
 def test_percent_signs_are_the_unit_of_all_or_none(read):
     (answers,) = read("image1,image2,label,ours\na,b,1,94.89%\nc,d,0,7 %\ne,f,0,NA\n")
     assert np.array_equal(answers.table.scores, [94.89, 7.0, np.nan], equal_nan=True)
