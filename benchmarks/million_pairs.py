@@ -7,12 +7,14 @@ evaluation; with ``--page`` it writes the page, too. The peer reads the same fil
 makes what it has functions for: DET curve, AUC, threshold at the FMR, rates, counts of
 disagreements; no interval. Each run is a process of its own: CPU seconds and peak memory are of the
 whole of it, imports included, and "reading" is the part of ours that `read_scores` takes. Medians.
+Matrices are multiplied on one thread: of several, those that wait are counted as if they worked.
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import statistics
 import tempfile
@@ -139,6 +141,7 @@ def main() -> None:
     parser.add_argument("--page", action="store_true", help="write the page, too")
     parser.add_argument("--only", type=int, help="the number of a file, from 0")
     options = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # of the processes that are measured
     for case in CASES if options.only is None else CASES[options.only :][:1]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"scores.{options.format}")

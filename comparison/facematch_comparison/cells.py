@@ -482,7 +482,8 @@ def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     for column in columns:
         if says.all():
             return columns
-        says |= pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy()
+        # Of a cell that says something, this looks at one letter; to trim it would copy it.
+        says |= pc.invert(pc.or_(pc.equal(column, ""), pc.utf8_is_space(column))).to_numpy()
     return [column.filter(pa.array(says)) for column in columns]
 
 

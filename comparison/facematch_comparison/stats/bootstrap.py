@@ -88,15 +88,21 @@ class RedrawnThreshold(_Drawn):
         self._first = max(0, self._allowed - beyond)
         self.highest = float(self._scores[self._first])
 
-    def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P)."""
+    def highest_refused(
+        self, draw_counts: NDArray[np.float64], brought: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P).
+
+        `brought`, (B,): what they bring of `person_totals`, if that is known.
+        """
         products = draw_counts[:, self.persons[0]] * draw_counts[:, self.persons[1]]
         passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
         if self.is_whole:
             total = passed[:, -1]
         else:
             # To the first order; those that are not looked at have weights near 1.
-            total = self._count + self._scale * (draw_counts @ self.person_totals - 2 * self._count)
+            brought = draw_counts @ self.person_totals if brought is None else brought
+            total = self._count + self._scale * (brought - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
         allowed = (self._allowed + 0.5) / self._count * total
@@ -118,7 +124,9 @@ class FixedThreshold(_Drawn):
         self.persons = np.zeros((2, 0), np.int64)
         self.person_totals = np.zeros(len(numbers))
 
-    def highest_refused(self, draw_counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest_refused(
+        self, draw_counts: NDArray[np.float64], _brought: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
         return np.full(len(draw_counts), self.highest)
 
 
@@ -156,7 +164,7 @@ class RedrawnErrors(_Drawn):
             self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
         further = draw_counts[:, self.persons[fewest:most]]
-        further = further * (np.arange(fewest, most) < below[:, None])
+        further *= np.arange(fewest, most) < below[:, None]
         errors: NDArray[np.float64] = draw_counts @ always
         return errors + further @ self._in_sets[:, fewest:most].T
 
@@ -184,9 +192,10 @@ class Urn:
         for stratum in strata:
             single, pooled = stratum[is_single[stratum]], stratum[~is_single[stratum]]
             kind = np.zeros(len(pooled), np.int64)
-            for values in person_totals:
-                _, value = np.unique(values[pooled], return_inverse=True)
-                _, kind = np.unique(kind * (len(pooled) + 1) + value, return_inverse=True)
+            # Several thresholds are chosen on the same pairs.
+            for values in {column.tobytes(): column for column in person_totals}.values():
+                rank = _ranks(values[pooled].astype(np.int64))
+                kind = _ranks(kind * (rank.max(initial=0) + 1) + rank)
             _, first_of_kind, size = np.unique(kind, return_index=True, return_counts=True)
             start = sum(map(len, row_people))
             self.row_of_person[single] = start + np.arange(len(single))
@@ -211,10 +220,20 @@ class Urn:
                     numbers = stream.multinomial(people, np.array([single, *sizes]) / people, count)
                     single_draws, pooled_draws = numbers[:, 0], [numbers[:, 1:]]
                 person = stream.integers(0, max(1, single), single_draws.sum())
-                person += single * np.repeat(np.arange(count), single_draws)
-                parts.append(np.bincount(person, minlength=count * single).reshape(count, single))
-                parts += pooled_draws
-            yield np.concatenate(parts, axis=1).astype(np.float64)
+                of_resample = np.split(person, np.cumsum(single_draws)[:-1])
+                counts = [np.bincount(each, minlength=single)[:single] for each in of_resample]
+                parts += [np.stack(counts), *pooled_draws]
+            yield np.concatenate(parts, axis=1, dtype=np.float64)
+
+
+def _ranks(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of each value, at least 0, among all that there are, as they rise."""
+    if values.max(initial=0) > 4 * len(values):
+        ranks: NDArray[np.int64] = np.unique(values, return_inverse=True)[1]
+        return ranks
+    # Small numbers need no sorting.
+    is_there = np.bincount(values) > 0
+    return (np.cumsum(is_there) - 1)[values]
 
 
 class Resampling(NamedTuple):
@@ -249,11 +268,11 @@ def redraw(
 def _redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
 ) -> list[NDArray[np.float64]]:
-    involved = [sides[place] for place in sorted({each.place for each in series})]
-    judged_numbers = _person_numbers([side.table for side in involved])
-    numbers = np.union1d(judged_numbers, _person_numbers([side.chosen_on for side in involved]))
+    # All were asked about the same pairs.
+    judged, chosen_on = (table.people.numbers for table in (sides[0].table, sides[0].chosen_on))
+    numbers = judged if chosen_on is judged else np.union1d(judged, chosen_on)
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
-    is_judged = np.isin(numbers, judged_numbers)
+    is_judged = np.isin(numbers, judged)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
     # Most often all answered all pairs: each set of pairs is counted once, and so are its errors.
     keys = [((each.place, each.fmr), each.rows.tobytes()) for each in series]
@@ -285,15 +304,19 @@ def _redraw(
     urn = Urn(strata, is_single, totals)
     for part in parts:
         part.draw_from(urn)
-    pairs, place_of = pairs[urn.person_of_row], {rows: place for place, rows in enumerate(sets)}
+    place_of = {rows: place for place, rows in enumerate(sets)}
+    # In one product, for where people are many, each looks at all draws.
+    brings = np.column_stack(
+        [pairs[urn.person_of_row], *(threshold.person_totals for threshold in thresholds.values())]
+    )
     shares: dict[Any, list[NDArray[np.float64]]] = {at: [] for at in sets_at}
     length, done = max(part.persons.shape[-1] for part in parts), 0
     for draws in urn.draws(max(resamples.values()), seed, length=length):
-        counts = draws @ pairs
+        counts, of_thresholds = np.split(draws @ brings, [len(sets)], axis=1)
         counts[counts == 0] = np.nan
-        for at, threshold in thresholds.items():
+        for (at, threshold), brought in zip(thresholds.items(), of_thresholds.T, strict=True):
             if done < resamples[at]:
-                turned_away = errors[at].count(draws, threshold.highest_refused(draws))
+                turned_away = errors[at].count(draws, threshold.highest_refused(draws, brought))
                 shares[at].append(turned_away / counts[:, [place_of[rows] for rows in sets_at[at]]])
         done += len(draws)
     whole = {at: np.concatenate(blocks) for at, blocks in shares.items()}
@@ -301,10 +324,6 @@ def _redraw(
         whole[at][: each.resamples, sets_at[at].index(rows)]
         for (at, rows), each in zip(keys, series, strict=True)
     ]
-
-
-def _person_numbers(tables: Sequence[ScoreTable]) -> NDArray[np.int64]:
-    return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
