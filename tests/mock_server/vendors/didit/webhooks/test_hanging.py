@@ -138,10 +138,10 @@ def test_accounts_whose_receivers_hang_hold_up_no_other(mock, listener, receiver
     ninth.control.webhooks.wait(SOON_S)
     mock.stop()
     assert is_quiet()
-    # Each has its share and no more.
-    paths = [data.split()[1].decode() for data in accept_all(listener)]
-    shares = Counter(path.split("/")[1] for path in paths)
-    assert 48 <= len(paths) <= 64
+    # Each has its share and no more; what was cut before its first byte does not say whose it was.
+    came = accept_all(listener)
+    shares = Counter(data.split()[1].decode().split("/")[1] for data in came if data)
+    assert 48 <= len(came) <= 64
     assert max(shares.values()) <= MAX_SENDING_OF_WORLD
 
 
