@@ -85,7 +85,8 @@ def tokens(backend):
     """The tokens that a backend holds now, by name."""
     holder = getattr(backend, "_tokens", None)
     # What is looked for is what no public name gives.
-    token = None if holder is None else holder._token  # noqa: SLF001
+    login = None if holder is None else holder._login  # noqa: SLF001
+    token = None if login is None else login.token
     return {} if token is None else {"token": (token.secret.reveal().encode(),)}
 
 
