@@ -544,7 +544,7 @@ def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     assert (len(bears) == 1) is (pairs >= 10)
     for text in bears:
         assert f"than 1 false match in {pairs // 5:,}: {pairs:,} non-mated pairs" in text
-    named = evaluate(both, required_fmr=evaluation.required_fmr)
+    named = evaluate(both[:1], required_fmr=evaluation.required_fmr)
     assert not [each for each in named.caveats if each.code == "strictest_rate"]
     alone = evaluate([both[0], as_decisions(both[1])])
     assert alone.required_fmr == evaluation.required_fmr
