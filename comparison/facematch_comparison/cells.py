@@ -152,7 +152,7 @@ class WordColumn:
         return [
             Problem(
                 f"{name} is {self.words[kind[0]][:60]!r}; {advice}",
-                np.flatnonzero(np.isin(range(self.size), kind)[self.codes]),
+                np.flatnonzero(np.isin(self.codes, kind)),
             )
             for kind in kinds
         ]

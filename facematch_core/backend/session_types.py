@@ -166,6 +166,10 @@ def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
     return checks
 
 
+def _as_threshold(value: float | None) -> float | None:
+    return None if value is None else percentage(value)
+
+
 @attrs.frozen(kw_only=True)
 class SessionRecord(Document):
     """What to write down of a session, before anything is sent, to do everything else later.
@@ -214,15 +218,9 @@ class SessionRecord(Document):
     compared_with: ComparedWith | None = attrs.field(
         default=None, converter=attrs.converters.optional(ComparedWith)
     )
-    threshold: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(percentage)
-    )
-    review_threshold: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(percentage)
-    )
-    liveness_threshold: float | None = attrs.field(
-        default=None, converter=attrs.converters.optional(percentage)
-    )
+    threshold: float | None = attrs.field(default=None, converter=_as_threshold)
+    review_threshold: float | None = attrs.field(default=None, converter=_as_threshold)
+    liveness_threshold: float | None = attrs.field(default=None, converter=_as_threshold)
     valid_for_s: float = attrs.field(
         default=3600.0, validator=[attrs.validators.gt(0), attrs.validators.lt(1e9)]
     )

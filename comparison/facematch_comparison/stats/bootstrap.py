@@ -89,11 +89,11 @@ class RedrawnThreshold(_Drawn):
         self.highest = float(self._scores[self._first])
 
     def highest_refused(
-        self, draw_counts: NDArray[np.float64], brought: NDArray[np.float64] | None = None
+        self, draw_counts: NDArray[np.float64], brought: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """float64, (B,): the highest score that may not pass, if people are drawn so (B, P).
 
-        `brought`, (B,): what they bring of `person_totals`, if that is known.
+        `brought`, (B,): what they bring of `person_totals`.
         """
         products = draw_counts[:, self.persons[0]] * draw_counts[:, self.persons[1]]
         passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
@@ -101,7 +101,6 @@ class RedrawnThreshold(_Drawn):
             total = passed[:, -1]
         else:
             # To the first order; those that are not looked at have weights near 1.
-            brought = draw_counts @ self.person_totals if brought is None else brought
             total = self._count + self._scale * (brought - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
@@ -125,7 +124,7 @@ class FixedThreshold(_Drawn):
         self.person_totals = np.zeros(len(numbers))
 
     def highest_refused(
-        self, draw_counts: NDArray[np.float64], _brought: NDArray[np.float64] | None = None
+        self, draw_counts: NDArray[np.float64], _brought: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         return np.full(len(draw_counts), self.highest)
 

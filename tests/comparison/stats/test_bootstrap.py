@@ -97,6 +97,10 @@ def plain(table, fmr, drawn):
     return threshold, refused
 
 
+def refused_by(threshold, drawn):
+    return threshold.highest_refused(drawn, drawn @ threshold.person_totals)
+
+
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
 def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     table = simulated_table(**case)
@@ -105,7 +109,7 @@ def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     threshold = RedrawnThreshold(table, fmr, numbers, margin=1_000)
     errors = RedrawnErrors(table, table.mated[None], numbers, threshold)
     drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
-    refused = threshold.highest_refused(drawn)
+    refused = refused_by(threshold, drawn)
     counted = errors.count(drawn, refused)[:, 0]
     for place in range(6):
         expected, turned_away = plain(table, fmr, drawn[place])
@@ -120,7 +124,7 @@ def test_everybody_drawn_once_is_what_was_seen(fmr):
     once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
     threshold = RedrawnThreshold(table, fmr, numbers)
-    refused = threshold.highest_refused(once)
+    refused = refused_by(threshold, once)
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
@@ -134,7 +138,7 @@ def test_the_fmr_varies_as_its_interval_says():
     table = table_of(people, people + count, scores, rule=ThresholdRule.ABOVE)
     numbers = np.arange(2 * count)
     threshold = RedrawnThreshold(table, allowed / count, numbers)
-    refused = threshold.highest_refused(drawn_from(numbers, resamples=600, seed=1))
+    refused = refused_by(threshold, drawn_from(numbers, resamples=600, seed=1))
     # Scores are ranks: the threshold moves by as many pairs as pass more or fewer.
     expected = np.sqrt(allowed * (1 - allowed / count))
     assert 0.8 * expected < refused.std() < 1.25 * expected
@@ -196,13 +200,11 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = attrs.evolve(table, scores=scores)
     with pytest.raises(TooFewScores):
-        RedrawnThreshold(table, 1e-3, np.arange(40), margin=0).highest_refused(
-            np.eye(1, 40, 1) * 40
-        )
+        refused_by(RedrawnThreshold(table, 1e-3, np.arange(40), margin=0), np.eye(1, 40, 1) * 40)
     threshold = RedrawnThreshold(table, 1e-3, np.arange(40), margin=1_000)
     drawn = np.ones((1, 40))
     drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)
     others = np.sort(without.scores[~without.mated & without.scored])
     # However weights are rescaled, it lies above what the others let pass.
-    assert others[0] <= threshold.highest_refused(drawn)[0] <= 100
+    assert others[0] <= refused_by(threshold, drawn)[0] <= 100
