@@ -8,8 +8,7 @@ import os
 import re
 import secrets
 import signal
-import sys
-import threading
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -235,9 +234,8 @@ def serve(
         words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
         raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
     # Ctrl-C stays an exception, and ends this command as it ends every other.
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    with server:
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with server, _signals() as signals:
         # Behind a number sign the token stays in the browser: no server is sent it.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # A token that was given is not shown: what is printed ends up in logs.
@@ -257,14 +255,29 @@ def serve(
             import webbrowser  # not above: 3 ms of a start
 
             webbrowser.open(console)
-        wait_for(stopped)
+        wait_for(signals)
 
 
-def wait_for(stopped: threading.Event) -> None:
-    """Wait until SIGTERM sets it, or Ctrl-C."""
-    # On Windows a wait without an end lets no Ctrl-C through.
-    while not stopped.wait(0.5 if sys.platform == "win32" else None):
-        pass
+@contextlib.contextmanager
+def _signals() -> Iterator[socket.socket]:
+    """What a byte can be read from as soon as a signal arrives.
+
+    A signal may reach any thread. This one, waiting for a lock, would then sleep on, and on
+    Windows a wait for a lock ends by no signal at all.
+    """
+    signals, writer = socket.socketpair()
+    with signals, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno())
+        try:
+            yield signals
+        finally:
+            signal.set_wakeup_fd(before)
+
+
+def wait_for(signals: socket.socket) -> None:
+    """Wait until SIGTERM arrives, or Ctrl-C."""
+    signals.recv(1)
 
 
 def _greet(

@@ -23,7 +23,7 @@ from facematch_mock_server import MockServer, cli
 from facematch_mock_server.cli import command, read_switches
 from facematch_mock_server.vendors import vendor_named
 
-FACEMATCH = (sys.executable, "-c", "from facematch_core.cli import main; main()")
+FACEMATCH = "from facematch_core.cli import main; main()"
 MATCH = "/v3/face-match/"
 USAGE, CONFIGURATION, STOPPED = 2, 4, 130
 
@@ -35,10 +35,11 @@ def environment(**more):
 
 
 @contextlib.contextmanager
-def process(*arguments, **more):
+def process(*arguments, program=FACEMATCH, **more):
     """A server in a process of its own, and its address; at the end it stops."""
     running = subprocess.Popen(
-        [*FACEMATCH, "mock", *arguments],
+        [sys.executable, "-c", program, "mock", *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -60,7 +61,7 @@ def serve(monkeypatch, capsys):
     def run(during, *arguments, **settings):
         seen = []
 
-        def wait(_stopped):
+        def wait(_signals):
             printed = capsys.readouterr().out
             seen.append(printed)
             during(printed.partition("\n")[0], printed)
@@ -79,7 +80,7 @@ def serve(monkeypatch, capsys):
 @pytest.fixture
 def invoke(monkeypatch):
     """Runs a command that is to serve nothing; if it did, it would end at once."""
-    monkeypatch.setattr(cli, "wait_for", lambda _stopped: None)
+    monkeypatch.setattr(cli, "wait_for", lambda _signals: None)
     return lambda *arguments: CliRunner().invoke(facematch, ["mock", *arguments])
 
 
@@ -119,6 +120,29 @@ def test_sigterm_ends_it_while_a_client_is_connected():
         assert (running.returncode, complaints) == (0, "")
         with pytest.raises(requests.ConnectionError):
             session.get(url, timeout=10)
+
+
+#: A signal may reach any thread of a process: here another one than that which waits.
+IN_ANOTHER_THREAD = """
+import signal, sys, threading
+from facematch_core.cli import main
+
+def send():
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=send, daemon=True).start()
+main()
+"""
+
+
+def test_sigterm_that_reaches_another_thread_ends_it():
+    with process(program=IN_ANOTHER_THREAD) as (running, _url):
+        for line in running.stdout:
+            if line == "stop with Ctrl-C\n":
+                break
+        _, complaints = running.communicate("now\n", timeout=30)
+        assert (running.returncode, complaints) == (0, "")
 
 
 def test_without_control_and_in_another_edition(serve):
@@ -384,7 +408,7 @@ sys.meta_path.insert(0, Finder())
 def test_without_the_extra_it_says_what_to_install(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(BLOCKED)
     done = subprocess.run(
-        [*FACEMATCH, "mock"],
+        [sys.executable, "-c", FACEMATCH, "mock"],
         capture_output=True,
         text=True,
         check=False,
