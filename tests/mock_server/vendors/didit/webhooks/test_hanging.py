@@ -100,22 +100,43 @@ def mock():
         yield running
 
 
-@pytest.mark.parametrize("verb", ["reset", "close", "stop"])
-def test_what_is_under_way_is_cut_at_once_and_nobody_else_waits(mock, listener, hanging, verb):
-    first, second = mock.new_account("first"), mock.new_account("second")
-    first.control.webhooks.add(hanging.url)
-    call(first)
+def stop(mock, account):
+    mock.stop()
+
+
+def reset(mock, account):
+    post(mock, account.name, "reset", {})
+    assert account.control.webhooks.deliveries() == ()
+
+
+def close(mock, account):
+    post(mock, "main", "accounts/close", {"account": account.name})
+
+
+@pytest.fixture
+def under_way(mock, hanging):
+    """An account one of whose deliveries hangs."""
+    account = mock.new_account("first")
+    account.control.webhooks.add(hanging.url)
+    call(account)
     assert hanging.begun is None or hanging.begun.wait(SOON_S)
-    if verb == "stop":
-        mock.stop()
-    elif verb == "reset":
-        post(mock, "first", "reset", {})
-        assert first.control.webhooks.deliveries() == ()
-    else:
-        post(mock, "main", "accounts/close", {"account": "first"})
-    if verb != "stop":
-        call(second)
-    # The thread ends, though nobody has released the receiver.
+    return account
+
+
+# A handshake that is cut by its receiver's end leaves an open socket behind in Python itself.
+@pytest.mark.parametrize("hanging", ["look-up", "connect", "answer"], indirect=True)
+@pytest.mark.parametrize("cut", [reset, close])
+def test_what_is_under_way_is_cut_at_once_and_nobody_else_waits(mock, under_way, cut):
+    cut(mock, under_way)
+    call(mock.new_account("second"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut", [stop, reset, close])
+def test_what_is_cut_ends_though_nobody_releases_its_receiver(
+    mock, under_way, hanging, listener, cut
+):
+    cut(mock, under_way)
     assert is_quiet()
     if hanging.clients:
         for client in hanging.clients:
