@@ -220,6 +220,11 @@ ROWS = (
 
     http("R06", "ReadsNoWordOfAPhoto", "Does not read that the probe of a comparison is a photo.",
         simulator=beside(authentic=("yes", "photo"))),
+    http("R06", "ReadsThatWordForACallersThreshold", "Reads it only where the caller sets one.",
+        simulator=beside(authentic=("yes", "photo")),
+        decision=lambda me, ok, call, body, score: fm.Decision.NO_MATCH
+            if call.threshold.source is fm.ThresholdSource.CALLER
+            and body.get("authentic") == "photo" else ok(call, body, score)),
     http("R38", "AllOfNothing", "All of its checks have passed where the list of them is empty.",
         simulator=beside(checks=([{"passed": True}], [{"passed": False}])),
         decision=a_pass_of_all),

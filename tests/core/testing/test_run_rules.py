@@ -4,6 +4,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import ClassVar
 
@@ -163,6 +164,18 @@ def test_what_several_rules_meet_is_said_by_the_first():
     assert {case.reason for case in cases[1:]} == {"because of R31"}
 
 
+def test_no_rule_speaks_of_warnings():
+    class Old(ReferenceBackend):
+        def request(self, call):
+            warnings.warn("requests like this are deprecated", DeprecationWarning, stacklevel=1)
+            return super().request(call)
+
+    with warnings.catch_warnings(action="error"):
+        first, *_ = each_case(lambda: ReferenceSimulator(Old), rules={"R01"})
+    assert (first.status, first.reason) == (Status.PASSED, "")
+
+
+@pytest.mark.slow
 def test_a_call_that_does_not_end_is_waited_for_once(monkeypatch):
     module, released = sys.modules["facematch_core.testing.conformance"], threading.Event()
     monkeypatch.setattr(module, "ENDS_S", 3)
