@@ -53,7 +53,8 @@ test-all: lint types test test-slow test-system docs  ## most of what CI runs fo
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
 	@tests/system/packages.sh
-	@$(PYTEST) $(PATIENT) -m system tests/system
+	@# A file has one browser, and one fresh environment where its tests share one.
+	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system tests/system
 
 test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproject.toml allows
 	@$(BIN)/python -m venv $(VENV)-lowest

@@ -41,24 +41,21 @@ class Environment:
     """A virtual environment of its own, with nothing in it but what a test installs."""
 
     def __init__(self, folder, python=sys.executable):
-        run(python, "-m", "venv", folder)
+        run(python, "-m", "venv", "--without-pip", folder)
         self.bin = folder / "bin"
 
-    def install(self, *what, pinned=True):
-        """Install from the package registries; `pinned` holds to the versions of the tests."""
+    def install(self, *what):
+        """Install from the package registries, in the versions that the other tests have."""
         pins = self.bin / "pins.txt"
         # Without the hashes, which would be asked of the wheel as well.
-        locked = (ROOT / "requirements/dev.txt").read_text("utf-8") if pinned else ""
-        pins.write_text("".join(f"{pin}\n" for pin in re.findall(r"(?m)^\S+==[^\\\n]+", locked)))
-        pip = (self.bin / "python", "-m", "pip", "install", "--quiet")
-        # What is beside this tree is not in a fresh environment.
-        run(
-            *pip,
-            "--constraint",
-            pins,
-            *what,
-            env={n: t for n, t in os.environ.items() if n != "PYTHONPATH"},
+        locked = re.findall(
+            r"(?m)^\S+==[^\\\n]+", (ROOT / "requirements/dev.txt").read_text("utf-8")
         )
+        pins.write_text("".join(f"{pin}\n" for pin in locked))
+        installer = ROOT / "requirements/install.py"
+        # What is beside this tree is not in a fresh environment.
+        kept = {name: text for name, text in os.environ.items() if name != "PYTHONPATH"}
+        run(sys.executable, installer, self.bin / "python", "--constraint", pins, *what, env=kept)
 
     def python(self, code, **options):
         """Run a piece of Python in it; any warning is an error."""

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ class Lab:
         self.environment, self.run, self.folder = environment, run, folder
         run(environment.bin / "facematch", "new-backend", NAME, "--into", folder)
         self.repository = folder / f"facematch-{NAME}"
-        pip = (environment.bin / "python", "-m", "pip", "wheel", "--quiet", "--no-deps")
+        pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps")
         run(*pip, "--wheel-dir", folder / "dist", self.repository)
         package = self.repository.name.replace("-", "_")
         (built,) = (folder / "dist").glob(f"{package}-*.whl")

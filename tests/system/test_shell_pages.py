@@ -65,7 +65,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def environment(lasting_environment, wheel):
     environment = lasting_environment("pages")
-    environment.install(f"{wheel}[mock,testing]")
+    environment.install("pip", f"{wheel}[mock,testing]")
     return environment
 
 
