@@ -10,10 +10,11 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
 
 import attrs
 
@@ -243,6 +244,13 @@ def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | No
     """A validator: a time that says its offset from UTC, or None."""
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must say its offset from UTC.")
+
+
+def check_reckoned(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+    """A validator: such a time that spans are added to and taken from, so far from all ends."""
+    check_aware(record, attribute, value)
+    if value is not None and not 1900 < value.year < 9000:
+        raise ValueError(f"{attribute.name} must lie in the years from 1901 to 8999.")
 
 
 def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]]:
@@ -862,7 +870,7 @@ class CallRecord(Document):
     id: str
     operation: Operation
     backend: str
-    started_at: dt.datetime = attrs.field(validator=check_aware)
+    started_at: dt.datetime = attrs.field(validator=check_reckoned)
     kept: bool
     caller_ref: str | None = attrs.field(default=None, repr=False)
     threshold: Threshold | None = None
@@ -966,9 +974,15 @@ def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
     except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
         from cattrs import transform_error
 
-        # Fields alone: values may be personal data.
-        fields = sorted({line.rsplit("@ ", 1)[-1] for line in transform_error(error)})
-    raise ValueError(f"Not a {cls.__name__} document: wrong or missing: {', '.join(fields[:5])}.")
+        # Fields alone: values may be personal data. A check of the whole names them in its words.
+        names, fields = [field.name for field in attrs.fields(cast(Any, cls))], set[str]()
+        for line in transform_error(error, format_exception=lambda failure, _: str(failure)):
+            problem, _, place = line.rpartition(" @ ")
+            words = re.findall(r"\w+", problem) if place == "$" else []
+            fields.update([f"$.{name}" for name in names if name in words] or [place])
+    raise ValueError(
+        f"Not a {cls.__name__} document: wrong or missing: {', '.join(sorted(fields)[:5])}."
+    )
 
 
 #: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and

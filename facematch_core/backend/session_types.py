@@ -34,6 +34,7 @@ from facematch_core.models import (
     Operation,
     ResultWarning,
     check_aware,
+    check_reckoned,
     percentage,
 )
 
@@ -167,7 +168,8 @@ def _as_checks(operations: Iterable[Operation | str]) -> tuple[Operation, ...]:
 
 
 def _as_threshold(value: float | None) -> float | None:
-    return None if value is None else percentage(value)
+    names = "threshold, review_threshold and liveness_threshold"
+    return None if value is None else percentage(value, names)
 
 
 @attrs.frozen(kw_only=True)
@@ -225,15 +227,15 @@ class SessionRecord(Document):
         default=3600.0, validator=[attrs.validators.gt(0), attrs.validators.lt(1e9)]
     )
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    planned_at: dt.datetime = attrs.field(validator=check_aware)
-    started_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
+    planned_at: dt.datetime = attrs.field(validator=check_reckoned)
+    started_at: dt.datetime | None = attrs.field(default=None, validator=check_reckoned)
     session_id: str | None = None
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
         if Operation.MATCH in self.expects and self.compared_with in (None, ComparedWith.UNKNOWN):
-            raise ValueError("A record that expects a match says compared with which picture.")
+            raise ValueError("For a match in expects compared_with must say with which picture.")
 
     @property
     def terms(self) -> str:

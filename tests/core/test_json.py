@@ -76,7 +76,9 @@ def test_the_record_of_a_call_outlives_its_program(attempt):
     VALIDATOR.validate(document)
     assert fm.CallRecord.from_dict(document) == attempt
     assert pickle.loads(pickle.dumps(attempt)) == attempt
-    for change in ({"kind": "match"}, {"kept": 1}, {"operation": "guess"}, {"started_at": "now"}):
+    times = ("now", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
+    wrong = ({"kind": "match"}, {"kept": 1}, {"operation": "guess"})
+    for change in (*wrong, *({"started_at": time} for time in times)):
         with pytest.raises(ValueError):
             fm.CallRecord.from_dict({**document, **change})
 
