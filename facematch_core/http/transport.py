@@ -586,7 +586,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     """The whole body of at most `limit` bytes, whose framing urllib3 checks."""
     coding = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
     if coding not in ("chunked", "identity"):
-        raise requests.exceptions.ChunkedEncodingError("unknown transfer coding")
+        raise http.client.HTTPException("unknown transfer coding")
     encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise UnreadableBody("its body is compressed in an unknown way")
@@ -854,7 +854,11 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),
     (http.client.IncompleteRead, "its answer broke off"),
-    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its answer is no proper HTTP"),
+    # Lengths below 0 are values to urllib3.
+    (
+        (http.client.HTTPException, ProtocolError, InvalidHeader, ValueError),
+        "its answer is no proper HTTP",
+    ),
 )
 
 
