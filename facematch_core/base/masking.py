@@ -157,10 +157,17 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
 _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
+#: Bytes of a picture as a text may have them: many numbers in a row; and all from where three that
+#: no sentence has, themselves or as escapes, are close together.
+_NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
+_BYTE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
+_BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)
+
 
 def quote_text(text: str, masked: Callable[[str], str]) -> str:
     """A text of the vendor's for an error: masked, printable, up to 200 characters."""
-    text = _LONG_WORD.sub(_mask_word, masked(text))
+    text = _BYTES.sub("***", _NUMBERS.sub("***", masked(text)))
+    text = _LONG_WORD.sub(_mask_word, text)
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())[:200].rstrip()

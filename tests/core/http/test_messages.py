@@ -204,6 +204,30 @@ def test_an_excerpt_is_short_printable_and_free_of_keys(body, words):
     assert excerpt(reply(json.dumps(body).encode(), (Secret("pass:word"),))) == words
 
 
+#: As programs in several languages print bytes.
+PICTURE = bytes([255, 216, 255, 224, 0, 16]) + b"(face) 'canary' " + bytes(range(256))
+PRINTED = {
+    "Python": repr(PICTURE),
+    "numbers": str(list(PICTURE)),
+    "signed numbers": str([(byte + 128) % 256 - 128 for byte in PICTURE]),
+    "numbered": json.dumps(dict(enumerate(PICTURE))),
+    "pairs of digits": PICTURE.hex(" "),
+    "C": ",".join(map(hex, PICTURE)),
+    "octal": "".join(f"\\{byte:03o}" for byte in PICTURE),
+    "Latin-1": PICTURE.decode("latin-1"),
+    "JSON": json.dumps(PICTURE.decode("latin-1")),
+    "UTF-8": PICTURE.decode("utf-8", "replace"),
+}
+
+
+@pytest.mark.parametrize("printed", PRINTED.values(), ids=PRINTED)
+def test_an_excerpt_has_nothing_of_a_picture_however_it_is_printed(printed):
+    words = excerpt(reply(json.dumps({"detail": f"Cannot read this: {printed}"}).encode()))
+    assert words.startswith("Cannot read this: ")
+    assert len(words) < 30
+    assert "canary" not in words
+
+
 @given(
     st.dictionaries(st.sampled_from(["detail", "error", "message", "exception"]), st.text()),
     st.text(),
