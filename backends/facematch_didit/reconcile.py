@@ -174,12 +174,12 @@ def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     if len(results) != 1:
         reason = f"Didit's record {decision.session_id} has {len(results)} results, not one."
         return _cannot_know(call, reason)
-    ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
-    result = attrs.evolve(
-        results[0],
-        ids=attrs.evolve(results[0].ids, vendor=decision.session_id),
-        billing=Billing(Charged.YES, ground),
-    )
+    result, billing = results[0], results[0].billing
+    if billing.charged is not Charged.NO:  # which is what the record of a sandbox says
+        ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
+        billing = Billing(Charged.YES, ground)
+    ids = attrs.evolve(result.ids, vendor=decision.session_id)
+    result = attrs.evolve(result, ids=ids, billing=billing)
     return Reconciliation(
         outcome=Reconciled.FOUND,
         call=call,

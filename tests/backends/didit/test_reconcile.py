@@ -115,6 +115,12 @@ def test_one_record_with_the_id_is_the_call():
     assert "record" in result.billing.ground
 
 
+def test_a_record_that_says_it_is_of_the_sandbox_was_not_charged():
+    result = look(Records(session(1, environment="sandbox"))).result
+    assert result.environment is fm.Environment.SANDBOX
+    assert result.billing.charged is fm.Charged.NO
+
+
 def test_the_rules_of_the_call_hold():
     assert (
         look(Records(session(1)), record(review_threshold=NINETY)).result.decision
