@@ -472,8 +472,10 @@ def _create_engine(address: str, silence_s: float) -> Engine:
             return engine
         file = engine.url.database
         if file not in (None, "", ":memory:") and not str(file).startswith("file:"):
-            event.listen(engine, "do_connect", lambda *_: _make_private(str(file)))
+            path = os.path.abspath(str(file))  # noqa: PTH100 - as SQLAlchemy has it, too
+            event.listen(engine, "do_connect", lambda *_: _make_private(path))
             event.listen(engine, "connect", _set_up_sqlite)
+            _follow_file(engine, path)
             return engine
         # Each thread would have a database of its own.
         reason = "in memory, or named by a URI"
@@ -492,6 +494,25 @@ def _make_private(file: str) -> None:
     except OSError as error:
         problem = f"The file of the store, {file!r}, cannot be made: {error.strerror}."
         raise ConfigurationError(problem) from None
+
+
+def _follow_file(engine: Engine, file: str) -> None:
+    """Never use a connection to a file that is no more what bears its name: nobody reads that."""
+    from sqlalchemy import event
+    from sqlalchemy.exc import DisconnectionError
+
+    def identify() -> tuple[int, int] | None:
+        with contextlib.suppress(OSError):
+            status = os.stat(file)  # noqa: PTH116 - may be text
+            return status.st_dev, status.st_ino
+        return None
+
+    def check(_connection: object, record: Any, _proxy: object) -> None:
+        if record.info["file"] != identify():
+            raise DisconnectionError
+
+    event.listen(engine, "connect", lambda _, record: record.info.update(file=identify()))
+    event.listen(engine, "checkout", check)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:

@@ -1,6 +1,7 @@
 import contextlib
 import sqlite3
 import stat
+import sys
 from decimal import Decimal
 
 import pytest
@@ -45,6 +46,29 @@ def test_a_line_holds_facts_about_the_call(sql, tmp_path):
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
     assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
     assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no file that is open can be removed there")
+def test_a_file_that_is_removed_or_replaced_is_not_counted_in(sql, address, tmp_path):
+    sql.reserve(entry(), UNIT)
+    for file in tmp_path.glob("attempts*"):
+        file.unlink()
+    with pytest.raises(ConfigurationError):  # it would be counted where nobody reads it
+        sql.reserve(entry(), UNIT)
+    with contextlib.closing(SqlStore(address)) as other:
+        assert other.reserve(entry(), UNIT) is None
+        assert sql.reserve(entry(), UNIT) is not None
+
+
+def test_a_program_that_changes_its_folder_keeps_its_file(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with contextlib.closing(SqlStore("sqlite:///calls.sqlite3")) as store:
+        store.reserve(entry(), UNIT)
+        store.close()  # which lets it open the file again
+        monkeypatch.chdir(tmp_path / "other")
+        assert store.reserve(entry(), UNIT) is not None
+    assert not [*(tmp_path / "other").iterdir()]
 
 
 @pytest.mark.parametrize("version", [1, 3])
