@@ -11,6 +11,8 @@ import collections
 import contextlib
 import contextvars
 import functools
+import os
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar, Unpack
@@ -78,14 +80,21 @@ class Awaited(Generic[V]):
                 f"max_concurrency must be a whole number from 1 to {MAX_CONCURRENCY}."
             )
         self._verifier: V = verifier
-        self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
-        #: Starts threads in place of the loop, which would wait half a second for 64 of them.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
+        self._max_concurrency = max_concurrency
         #: Calls that have begun and not ended, even if nobody waits for them.
         self._unfinished: set[Future[Any]] = set()
         self._keepers: dict[object, AsyncGenerator[None, None]] = {}
         self._closed = False
         self._closing: Future[None] | None = None
+        self.begin_process()
+        _awaited.add(self)
+
+    def begin_process(self) -> None:
+        """Have threads to start, and no call under way: those of a parent are not in its child."""
+        self._pool = ThreadPoolExecutor(self._max_concurrency, thread_name_prefix="facematch-aio")
+        #: Starts threads in place of the loop, which would wait half a second for 64 of them.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
+        self._unfinished.clear()
 
     async def aclose(self) -> None:
         """Wait for the calls under way, then close the verifier. May be called more than once.
@@ -174,6 +183,19 @@ class Awaited(Generic[V]):
             del self._keepers[closed]
 
 
+#: All that are alive, for a fork.
+_awaited: weakref.WeakSet[Awaited[Any]] = weakref.WeakSet()
+
+
+def _in_child() -> None:
+    for awaited in _awaited:
+        awaited.begin_process()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_in_child)
+
+
 class AsyncFaceVerifier(Awaited[Verifier]):
     """The methods of a `FaceVerifier` or a `Failover`, to be awaited.
 
@@ -186,8 +208,8 @@ class AsyncFaceVerifier(Awaited[Verifier]):
     end is reported as an event, but nobody gets the result. `aclose`, and the end of the event
     loop, wait for such calls, which is as long as the time-outs of the backend.
 
-    An asynchronous context manager. May be used by one event loop after another. Open it after a
-    fork, not before.
+    An asynchronous context manager. May be used by one event loop after another. In the child of a
+    fork no call is under way; open it after a fork, not before.
 
     Args:
         verifier: The verifier that answers; closed together with this one.

@@ -4,6 +4,7 @@ import contextlib
 import contextvars
 import functools
 import gc
+import os
 import sys
 import threading
 import time
@@ -13,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 from kit.attempts import budget_key, new_attempt, sums
-from kit.fakes import FakeBackend, picture
+from kit.fakes import FakeBackend, child_says_yes, picture
 from kit.money.lines import LOGIN, PAID, TwoVendors
 
 import facematch_core as fm
@@ -190,6 +191,30 @@ async def test_what_a_hook_asks_is_no_part_of_a_call_that_its_caller_has_left(wh
         hold.go_on.set()
     assert kinds == ["STARTED", "SENT", "ANSWERED", "CHARGED"]
     assert [answer.is_match for answer in answers] == [True]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_the_child_of_a_fork_waits_for_no_thread_and_no_call_of_its_parent(anyio_backend):
+    hold = Hold()
+    backend = FakeBackend(script=[hold])
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(backend), max_concurrency=1)
+
+    async def ask():
+        return (await verifier.verify(A, B)).is_match
+
+    def ask_and_close():
+        is_match = anyio.run(ask, backend=anyio_backend)
+        anyio.run(verifier.aclose, backend=anyio_backend)
+        return is_match
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(ask_and_close)
+        assert hold.reached.wait(LIMIT_S)
+        is_answered = child_says_yes(ask_and_close)
+        hold.go_on.set()
+        assert answer.result(LIMIT_S)
+    assert is_answered
 
 
 async def test_it_is_closed_once_and_asks_nothing_afterwards():

@@ -157,6 +157,7 @@ def child_says_yes(question):
     if child == 0:
         # Whatever happens, it must not go on as a second pytest.
         try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
             signal.alarm(20)
             os._exit(0 if question() else 1)
         finally:
