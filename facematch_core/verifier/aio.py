@@ -86,10 +86,10 @@ class Awaited(Generic[V]):
         self._keepers: dict[object, AsyncGenerator[None, None]] = {}
         self._closed = False
         self._closing: Future[None] | None = None
-        self.begin_process()
+        self._begin_process()
         _awaited.add(self)
 
-    def begin_process(self) -> None:
+    def _begin_process(self) -> None:
         """Have threads to start, and no call under way: those of a parent are not in its child."""
         self._pool = ThreadPoolExecutor(self._max_concurrency, thread_name_prefix="facematch-aio")
         #: Starts threads in place of the loop, which would wait half a second for 64 of them.
@@ -189,7 +189,7 @@ _awaited: weakref.WeakSet[Awaited[Any]] = weakref.WeakSet()
 
 def _in_child() -> None:
     for awaited in _awaited:
-        awaited.begin_process()
+        awaited._begin_process()  # noqa: SLF001 - of this module
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
