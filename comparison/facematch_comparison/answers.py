@@ -27,6 +27,9 @@ NO_DECISION: Final = -1
 #: What `Answers.billed` means: its place here.
 BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 
+#: Of scores beyond it, or beyond minus it, no variance can be had.
+MOST_SCORE: Final = 1e150
+
 #: Why a pair has no answer where no error says why.
 NOT_ASKED: Final = "not asked"
 
@@ -120,6 +123,10 @@ class ScoreTable:
                     f"{name} has the shape {column.shape}, mated has {self.mated.shape}: give one "
                     "value for each pair."
                 )
+        if np.any(np.abs(self.scores) > MOST_SCORE):
+            raise InvalidRequest(
+                f"{self.name} has a score beyond {MOST_SCORE:g}: nobody can reckon with its square."
+            )
         if np.any(self.acquired & ~self.answered):
             raise InvalidRequest("A pair is acquired that was not answered.")
         self._check_transactions()

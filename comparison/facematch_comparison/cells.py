@@ -13,7 +13,7 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
@@ -52,6 +52,11 @@ OF_ONE_KIND: Final = 3
 
 #: Nor are so many wrong words of a column looked for one by one.
 _MOST_KINDS: Final = 1000
+
+#: What a header may have above it: comments, and titles of a spreadsheet, with empty cells beside.
+_ABOVE: Final = re.compile(
+    rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
+)
 
 #: How many columns bob writes, and which, without a header and with spaces between them.
 _BOB: Final = {4: "claimed_id,real_id,note,score", 5: "claimed_id,comment,real_id,note,score"}
@@ -450,11 +455,11 @@ def _csv(name: str, file: BinaryIO, max_rows: int) -> CellTable:
 
 
 def _as_table(raw: bytes) -> tuple[bytes, list[str], int]:
-    """Without comments above the header, and bob's columns with one; notes, and lines added."""
-    comments = re.match(rb"(?:\xef\xbb\xbf)?(?:#[^\n]*\n)*", raw)
-    start = comments.end() if comments else 0
-    if above := raw[:start].count(b"\n"):
-        raw = b"\n" * above + raw[start:]
+    """Without what is above the header, and bob's columns with one; notes, and lines added."""
+    above = _ABOVE.match(raw)
+    start = above.end() if above else 0
+    if lines := raw[:start].count(b"\n"):
+        raw = b"\n" * lines + raw[start:]
     first = raw.lstrip(b"\r\n").split(b"\n", 1)[0].decode("ascii", "replace")
     words = first.split()
     if len(words) not in _BOB or re.search('[,;"]', first) or not _DECIMAL.fullmatch(words[-1]):
@@ -548,6 +553,9 @@ def _excel(name: str, file: BinaryIO, max_rows: int) -> CellTable:
         what = f"is no Excel workbook, or is damaged: {type(error).__name__}."
         raise InvalidRequest(what) from None
     notes = [f"has {len(sheets)} sheets: {sheet[:60]!r} was read"] if len(sheets) > 1 else []
+    titles = len([*takewhile(lambda texts: sum(map(bool, texts)) == 1, rows)])
+    if titles < len(rows):
+        del rows[:titles], lines[:titles]
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
     columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
     header, *rest = map(list, zip(*columns, strict=True)) if columns else [[]]

@@ -44,7 +44,7 @@ from .columns import (
     recognise,
     scale_of,
 )
-from .numbers import join_names
+from .numbers import counted, join_names
 from .study.drawing import components
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
@@ -352,9 +352,8 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
     for each in answers:
         table = each.table
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
-        pairs = "1 pair without a score counts as a failure"
-        if empty > 1:
-            pairs = f"{empty:,} pairs without a score count as failures"
+        ways = "pair without a score counts as a failure", "pairs without a score count as failures"
+        pairs = counted(empty, *ways)
         if empty:
             yield (
                 f"{each.name}: {pairs} to acquire; if it gives none below a threshold of its own "

@@ -84,6 +84,11 @@ def money(amount: float, width: float | None = None) -> str:
     return _set_minus(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
 
 
+def counted(number: int, singular: str, plural: str) -> str:
+    """How many of what: ``1 pair is``, ``2,000 pairs are``."""
+    return f"{number:,} {singular if number == 1 else plural}"
+
+
 def join_names(names: Sequence[str]) -> str:
     """Names as a sentence has them: ``a, b and c``."""
     *most, last = names

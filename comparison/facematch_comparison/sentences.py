@@ -13,6 +13,7 @@ from facematch_core.models import Environment
 
 from .model import Caveat, Difference, Estimate, Evaluation, Rate, System
 from .numbers import (
+    counted,
     in_words,
     join_names,
     money,
@@ -92,9 +93,9 @@ def of_difference(
         verdict = f"no difference was seen; one of up to {most} points is possible"
     else:
         verdict = "that may be chance"
-    people = f"{difference.pairs:,} genuine people"
+    people = counted(difference.subjects, "genuine person", "genuine people")
     if difference.pairs != difference.subjects:
-        people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
+        people = f"{counted(difference.pairs, 'attempt', 'attempts')} by {people}"
     return (
         f"{_beyond(beyond, required_fmr)}At {at}, {first} turns away {errors_first:,} of {people} "
         f"and {second} {errors_second:,}: {verdict}."
@@ -178,11 +179,11 @@ def limit(evaluation: Evaluation) -> str | None:
     high, of, worst = max(fmrs, key=lambda each: each[0], default=(0.0, "", None))
     if worst is not None and high > evaluation.required_fmr:
         count = worst.fmr.errors
-        matches = "1 false match" if count == 1 else f"{count:,} false matches"
-        seen = "was seen at" if count == 1 else "were seen at"
-        seen = "placed" if count and worst.chosen_on == "evaluation" else seen
+        matches = counted(count, "false match was seen at", "false matches were seen at")
+        if count and worst.chosen_on == "evaluation":
+            matches = counted(count, "false match placed", "false matches placed")
         most = one_in_at_least(high)
-        return f"{matches} {seen} the threshold{of}; the true FMR may be up to {most}."
+        return f"{matches} the threshold{of}; the true FMR may be up to {most}."
     rates = [(at.shown("frr"), of) for of, at in points]
     frrs = [(rate.errors, rate.interval.high, of, rate) for rate, of in rates if rate.interval]
     if not frrs:
@@ -278,19 +279,22 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
         texts["no_threshold"] = f"How {_NAMES} would do at {where}. {system.why_not}"
     needed = trials_for(required, confidence=evaluation.confidence)
     if at is not None and at.fmr.trials < needed:
+        few = counted(at.fmr.trials, "non-mated pair is", "non-mated pairs are")
         texts["fmr_floor"] = (
-            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
-            f"{setting(required)} %: it takes {needed:,} without an error."
+            f"{few} too few to show an FMR of {_NAMES} below {setting(required)} %: it takes "
+            f"{needed:,} without an error."
         )
     if text := _where_few_decide(system):
         texts["concentrated"] = text
     if system.without_score:
+        pairs = counted(system.without_score, "pair that was", "pairs that were")
         texts["without_score"] = (
-            f"What {_NAMES} made of {system.without_score:,} pairs that were compared without "
-            "giving a score: at a threshold they count as turned away."
+            f"What {_NAMES} made of {pairs} compared without giving a score: at a threshold they "
+            "count as turned away."
         )
     if system.other_models:
-        others = join_names([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
+        counts = system.other_models.items()
+        others = join_names([f"{model} ({counted(n, 'pair', 'pairs')})" for model, n in counts])
         texts["model_changed"] = (
             f"{_NAMES} is only what the model {system.model or 'that gave no name'} answered: "
             f"the vendor's model changed during the run, to or from {others}. Two models are two "
@@ -298,8 +302,9 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
         )
     if missing := system.service.answered.errors:
         texts["not_answered"] = (
-            f"What {_NAMES} would say of {missing:,} of {system.service.calls:,} pairs: they "
-            "were not answered, and count in no rate."
+            f"What {_NAMES} would say of {missing:,} of "
+            f"{counted(system.service.calls, 'pair', 'pairs')}: they were not answered, and count "
+            "in no rate."
         )
     if system.environment is None:
         texts["unknown_origin"] = f"Where the scores of {_NAMES} come from: the file does not say."
@@ -328,14 +333,15 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if study.evaluation.mated < for_one:
         yield _general(
             "fnmr_floor",
-            f"{study.evaluation.mated:,} mated pairs are too few to show an FRR below 1 %: it "
-            f"takes {for_one:,} without an error.",
+            f"{counted(study.evaluation.mated, 'mated pair is', 'mated pairs are')} too few to "
+            f"show an FRR below 1 %: it takes {for_one:,} without an error.",
         )
     if study.evaluation.subjects < FEW_PEOPLE:
         yield _general(
             "few_people",
-            f"{study.evaluation.subjects} people were judged. Other people may be easier or "
-            f"harder; with fewer than {FEW_PEOPLE} nobody can say how much.",
+            f"{counted(study.evaluation.subjects, 'person was', 'people were')} judged. Other "
+            "people may be easier or harder; with fewer than "
+            f"{FEW_PEOPLE} nobody can say how much.",
         )
     if not study.people_known:
         yield _general(

@@ -355,6 +355,13 @@ def test_twenty_pairs_show_next_to_nothing():
     assert {"no_groups", "impostors", "one_system", "unknown_origin"} < set(caveats)
 
 
+def test_what_is_one_has_no_plural():
+    evaluation = evaluate([system_answers([90], [10], name) for name in "ab"], required_fmr=0.5)
+    texts = [evaluation.headline, evaluation.limit, *(each.text for each in evaluation.caveats)]
+    assert "1 non-mated pair:" in evaluation.headline
+    assert not re.search(r"\b1 ([a-z-]+ )?(pairs|people|attempts|matches)\b", " ".join(texts))
+
+
 def test_a_large_study_says_little():
     systems = wrong_in_one_of_twenty("a", 1), wrong_in_one_of_twenty("b", 2)
     assert set(caveats_of(*systems, required_fmr=2e-3)) == {"impostors"}

@@ -179,7 +179,7 @@ FORMS = {
 @given(
     form=st.sampled_from(sorted(FORMS)),
     above=st.tuples(
-        st.lists(st.sampled_from(["# by hand", '# in "May', "#"]), max_size=3),
+        st.lists(st.sampled_from(["# by hand", '# in "May', "Our test,,,", ";;"]), max_size=3),
         st.lists(st.just(""), max_size=2),
     ),
     lines=st.lists(st.sampled_from(["", "good"]), max_size=6),

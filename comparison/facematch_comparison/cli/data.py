@@ -63,6 +63,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
     check_target("--out", out, force=options.pop("force"))
+    from facematch_comparison.numbers import counted
     from facematch_comparison.study import KindsOfPictures, draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
 
@@ -80,7 +81,8 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     mated = int(study.mated.sum())
     say(
         f"{mated:,} mated and {len(study.pairs) - mated:,} non-mated pairs of "
-        f"{len(study.subjects):,} people, {len(study.pictures):,} photographs: written to {out}"
+        f"{counted(len(study.subjects), 'person', 'people')}, {len(study.pictures):,} photographs: "
+        f"written to {out}"
     )
     return Exit.OK
 

@@ -37,7 +37,7 @@ from facematch_comparison.model import (
     Method,
     Rate,
 )
-from facematch_comparison.numbers import percent
+from facematch_comparison.numbers import counted, percent
 
 from .compare import holm
 from .intervals import bounds
@@ -73,8 +73,8 @@ def cells_of(
     for (fmr, _), (frr, _) in zip(fmr_rates, frr_rates, strict=True):
         # Each rate that has pairs needs people of its own.
         count = min((rate.subjects or 0 for rate in (fmr, frr) if rate.trials), default=0)
-        people_text = "1 person" if count == 1 else f"{count} people"
-        why = f"Too few people in this cell: {people_text}, {FEW_PEOPLE} are needed."
+        people = counted(count, "person", "people")
+        why = f"Too few people in this cell: {people}, {FEW_PEOPLE} are needed."
         too_few.append(why if count < FEW_PEOPLE else None)
     # All ratios of a rate hold at once.
     joint = 1 - (1 - confidence) / max(1, too_few.count(None))

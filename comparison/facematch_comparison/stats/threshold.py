@@ -16,7 +16,7 @@ import numpy as np
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Concentration
-from facematch_comparison.numbers import in_words, setting
+from facematch_comparison.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
 from .intervals import allowed_errors, trials_allowing
@@ -77,10 +77,9 @@ def why_unseen(fmr: float, trials: int) -> str | None:
     """
     if allowed_errors(fmr, trials):
         return None
-    return (
-        f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it takes "
-        f"{trials_allowing(1, fmr):,}."
-    )
+    pairs = counted(trials, "non-mated pair", "non-mated pairs")
+    needed = trials_allowing(1, fmr)
+    return f"An FMR of {setting(fmr)} % cannot be seen in {pairs}: it takes {needed:,}."
 
 
 def why_not_comparable(fmr: float, trials: int) -> str | None:
@@ -90,8 +89,8 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     strictest = strictest_fmr(trials)
     instead = f", and at {in_words(strictest)} they can" if strictest else ""
     return (
-        f"{trials:,} non-mated pairs cannot compare systems at {in_words(fmr)}; it takes "
-        f"{trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
+        f"{counted(trials, 'non-mated pair', 'non-mated pairs')} cannot compare systems at "
+        f"{in_words(fmr)}; it takes {trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
+from facematch_comparison.numbers import counted
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 
@@ -184,8 +185,8 @@ def _mated(
         )
     if number is not None and number > len(drawn):
         raise InvalidRequest(
-            f"{number} mated pairs{whom} are wanted, and the photographs make {len(drawn)}: a "
-            "mated pair needs two photographs of one person."
+            f"{counted(number, f'mated pair{whom} is', f'mated pairs{whom} are')} wanted, and the "
+            f"photographs make {len(drawn)}: a mated pair needs two photographs of one person."
         )
     return drawn[:number]
 
@@ -207,7 +208,8 @@ def _non_mated(
         possible += (sum(each) ** 2 - sum(size**2 for size in each)) // 2
     if number > possible:
         raise InvalidRequest(
-            f"{number} non-mated pairs{whom} are wanted, and the photographs make {possible}."
+            f"{counted(number, f'non-mated pair{whom} is', f'non-mated pairs{whom} are')} wanted, "
+            f"and the photographs make {possible}."
         )
     if number > possible // 2:
         # Most of all there are: they are listed, and drawn from the list.

@@ -31,7 +31,7 @@ from facematch_comparison.cells import (
     problems_at,
     read_cells,
 )
-from facematch_comparison.numbers import join_names
+from facematch_comparison.numbers import counted, join_names
 from facematch_core.base.files import write_file
 from facematch_core.base.tables import TextTable, escaped, place, refuse
 from facematch_core.errors import InvalidRequest
@@ -214,8 +214,8 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     pictures = {name: files for name, files in pictures.items() if files}
     if len(pictures) < 2:
         raise InvalidRequest(
-            f"{folder} holds photographs of {len(pictures)} people: make one folder for each "
-            "person, named as you like, and put their photographs into it."
+            f"{folder} holds photographs of {counted(len(pictures), 'person', 'people')}: make one "
+            "folder for each person, named as you like, and put their photographs into it."
         )
     names = [{file.stem for file in files} for files in pictures.values()]
     # People seldom have more pictures than there are people, and all of them by the same names.
@@ -465,7 +465,8 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
         problems.append(f"{place(strange)}{form}")
     count = len(rows) + len(strange)
     if announced is not None and announced != count:
-        problems.append(f"line 1: {announced} pairs are announced, and {count} follow")
+        pairs = counted(announced, "pair is", "pairs are")
+        problems.append(f"line 1: {pairs} announced, and {count:,} follow")
     refuse(path, problems or ([] if rows else ["there is no pair"]))
     table = TextTable([*NEEDED], rows, numbers, "\t", {}, [])
     return _study(of_text(str(path), table, "line"), path, pictures or path.parent)

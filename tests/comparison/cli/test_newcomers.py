@@ -254,6 +254,7 @@ def test_a_cover_sheet_is_no_table_and_numbers_are_no_header(run, report, scores
     book = openpyxl.Workbook()
     book.active.append(["Our test", "of May"])
     sheet = book.create_sheet("Scores")
+    sheet.append(["Report of May"])
     for line in lines_of(scores).split("\n"):
         sheet.append([float(cell) if cell[0].isdigit() else cell for cell in line.split(",")])
     book.save(tmp_path / "scores.xlsx")

@@ -64,6 +64,7 @@ def difference(*tables, **more):
     "call",
     [
         lambda: attrs.evolve(TABLE, scores=np.array([1.0])),
+        lambda: attrs.evolve(TABLE, scores=np.full(3, -1e308)),
         lambda: attrs.evolve(TABLE, decisions=np.full(3, -1, np.int8)).passed(None),
         lambda: attrs.evolve(TABLE, scores=np.full(3, np.nan)).passed(50),
         lambda: stats.trials_for(0),
