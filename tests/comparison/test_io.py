@@ -41,19 +41,6 @@ def refusals(read, text):
     return refusal_lines(read, text)[1:]
 
 
-def test_scores_alone_are_enough_and_who_is_not_acquired_has_none(read):
-    (answers,) = read(f"{HEAD}\ndidit,a,1,Ada,Ada,97.5\ndidit,b,0,Ada,Bob,\n")
-    table = answers.table
-    assert (table.name, table.rule, table.threshold) == ("didit", ThresholdRule.AT_LEAST, None)
-    assert np.array_equal(table.scores, [97.5, np.nan], equal_nan=True)
-    assert (table.mated.tolist(), table.acquired.tolist()) == ([True, False], [True, False])
-    assert (table.answered.all(), table.decisions.tolist()) == (True, [-1, -1])
-    assert table.probe_subjects.tolist() == [0, 0]
-    assert table.reference_subjects.tolist() == [0, 1]
-    assert (answers.environment, answers.not_answered, answers.people_known) == (None, {}, True)
-    assert np.isnan(answers.elapsed_s).all()
-
-
 def test_every_column_is_read(read):
     (answers,) = read(
         "\ufeffcontender, pair,same,probe_subject,reference_subject,score,decision,acquired,error,"
@@ -250,24 +237,6 @@ def test_decimal_commas_are_read_where_columns_have_another_separator(read, sepa
     lines = "".join(f'a,{n},1,"{n},9"\n' for n in range(5))
     (several,) = refusals(read, f"image1,image2,label,ours\n{lines}")
     assert several.startswith("  lines 2, 3, 4, 5 and 6: ours is '0,9'; write 0.9, or ")
-
-
-def test_two_pictures_a_label_and_vendors_need_no_other_name(read):
-    first, second = read(
-        "image1,image2,label,vendor_a,vendor_b\n"
-        "a1.jpg,a2.jpg,1,0.97,88.1\na2.jpg,b1.jpg,0,0.12,\na1.jpg,b2.jpg,no,0.2,7e0\n"
-    )
-    assert [answers.name for answers in (first, second)] == ["vendor_a", "vendor_b"]
-    # As they are: 0-1 stays 0-1.
-    assert first.table.scores.tolist() == [0.97, 0.12, 0.2]
-    assert second.table.scores.tolist()[::2] == [88.1, 7.0]
-    assert second.table.acquired.tolist() == [True, False, True]
-    assert second.table.answered.all()
-    assert first.table.mated.tolist() == [True, False, False]
-    # a1 and a2 are one person, by the first line; b1 and b2 may be one, and nobody says so.
-    assert first.table.probe_subjects.tolist() == [0, 0, 0]
-    assert len({*first.table.reference_subjects.tolist()}) == 3
-    assert not first.people_known
 
 
 @pytest.mark.parametrize(
@@ -997,16 +966,6 @@ def test_where_nothing_can_name_people_pairs_may_be_independent(read):
         read("case,word,label,ours\n" + "".join(f"c{n},{n % 2},1,{n * n}\n" for n in range(20)))
     assert caught.value.columns == {}
     assert caught.value.independent_pairs
-
-
-def test_lines_are_counted_with_the_comments_above_them(read, tmp_path):
-    text = "# one\n# two\nimage1,image2,label,ours\na,b,1,high\nc,d,0,5\ne,f,1,7\n"
-    assert places(read, text) == [("4", "ours is")]
-    assert places(read, "A A x 0.9\nA B y 0.5\nA C z low\n") == [("3", "score is")]
-    heard = []
-    (tmp_path / "scores.csv").write_text("A A x 0.9\nA B y 0.5\nA C z\n")
-    read_scores(tmp_path / "scores.csv", note=heard.append)
-    assert len([text for text in heard if "as bob writes it" in text or "in line 3" in text]) == 2
 
 
 def test_columns_of_two_flags_stay_what_they_are(read):

@@ -17,14 +17,12 @@ def shown(text):
 def near(text, number):
     """Whether a text is a number, rounded to the nearest."""
     unit = Decimal(1).scaleb(shown(text).as_tuple().exponent)
-    return abs(shown(text) - Decimal(repr(number))) <= unit / 2
+    return abs(shown(text) - number) <= unit / 2
 
 
 @given(rates, st.none() | widths)
 def test_a_rate_is_rounded_to_what_is_shown(rate, width):
-    text = numbers.percent(rate, width)
-    unit = Decimal(1).scaleb(shown(text).as_tuple().exponent)
-    assert abs(shown(text) - Decimal(repr(rate)) * 100) <= unit / 2
+    assert near(numbers.percent(rate, width), Decimal(repr(rate)) * 100)
 
 
 @given(st.floats(-1, 1), widths)
@@ -32,8 +30,7 @@ def test_differences_have_a_true_minus_and_none_before_nothing(difference, width
     text = numbers.points(difference, width)
     assert "-" not in text
     assert text.strip("\N{MINUS SIGN}0.") or not text.startswith("\N{MINUS SIGN}")
-    unit = Decimal(1).scaleb(shown(text).as_tuple().exponent)
-    assert abs(shown(text) - Decimal(repr(difference)) * 100) <= unit / 2
+    assert near(text, Decimal(repr(difference)) * 100)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +49,8 @@ def test_money_has_cents_and_more_where_they_count(amount, width, text):
 @given(st.floats(-1e6, 1e6), st.none() | st.floats(1e-4, 1e4))
 def test_any_quantity_is_rounded_to_the_nearest(number, width):
     assume(number == 0 or abs(number) > 1e-9)
-    assert near(numbers.quantity(number, width), number)
-    assert near(numbers.money(number, width), number)
+    assert near(numbers.quantity(number, width), Decimal(repr(number)))
+    assert near(numbers.money(number, width), Decimal(repr(number)))
     assert number == 0 or width or shown(numbers.quantity(number)) != 0
 
 

@@ -6,28 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facematch_comparison.plan import (
-    ERRORS,
     DifferencePlan,
     plan_study,
     power_of_mcnemar,
 )
 from facematch_comparison.stats import ENOUGH_FALSE_MATCHES, Paired, exact_upper
 from facematch_core import InvalidRequest
-
-
-def test_the_floors_that_are_known():
-    plan = plan_study(fmr=1e-4, frr=0.01, prices={"didit": Decimal("0.05")})
-    floor = plan.needs[0]
-    assert (floor.errors, floor.mated, floor.non_mated) == (0, 299, 50_000)
-    assert (floor.draw_mated, floor.draw_non_mated) == (299, 50_000)
-    assert floor.cost == {"didit": Decimal("2514.95")}
-    # Half of the people choose the thresholds, and are asked about, too.
-    halves = plan_study(fmr=1e-4, frr=0.01, prices={"didit": Decimal("0.05")}, split=True)
-    assert (halves.needs[0].draw_mated, halves.needs[0].draw_non_mated) == (598, 100_000)
-    assert halves.needs[0].cost == {"didit": Decimal("5029.90")}
-    assert plan_study(fmr=1e-3, frr=0.01).needs[0].non_mated == 5_000
-    assert [need.errors for need in plan.needs] == [*ERRORS]
-    assert (plan.split, plan.difference) == (False, None)
 
 
 @given(fmr=st.floats(1e-4, 0.5), frr=st.floats(1e-3, 0.5), confidence=st.floats(0.5, 0.99))

@@ -37,18 +37,6 @@ def test_every_pair_is_asked_once_and_never_again(database, study):
     assert system.backend.closed == 2
 
 
-def test_systems_answer_the_same_pairs(database, study):
-    first, second = opener(FakeBackend(90.0)), opener(FakeBackend(20.0))
-    run_study(study, {"first": first, "second": second}, database)
-    high, low = read_answers(database, database.study())
-    assert (high.table.name, low.table.name) == ("first", "second")
-    assert high.table.scores.tolist() == [90.0] * 6
-    assert low.table.scores.tolist() == [20.0] * 6
-    assert high.table.mated.tolist() == [True, False] * 3
-    later = run_study(study, {"first": first, "third": opener()}, database)
-    assert [system.asked for system in later.systems] == [0, 6]
-
-
 def test_a_stop_finishes_what_is_under_way(database, study):
     stopped = threading.Event()
 

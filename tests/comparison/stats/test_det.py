@@ -53,7 +53,7 @@ def test_the_eer_is_where_the_roc_crosses(mated, non_mated, rule):
     assert rate == pytest.approx(expected, abs=1e-9)
 
 
-SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), min_size=1, max_size=25)
+SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=25)
 
 
 @given(SOME, SOME, st.sampled_from(RULES), st.lists(st.integers(-2, 30), max_size=3))
@@ -61,7 +61,7 @@ def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include
     table = system_answers(mated, others, rule=rule).table
     curve = curve_of(Rates(table, 0.9), include=include)
     if curve is None:
-        assert set(mated) == {LOST} or set(others) == {LOST}
+        assert set(mated) <= {LOST} or set(others) <= {LOST}
         return
     assert curve.confidence == 0.9
     assert set(include) <= set(curve.thresholds)
@@ -85,12 +85,6 @@ def test_thinned_but_whole():
     # Failures to acquire are in the FRR, and not in the EER.
     mated, others = (table.scores[kind & table.scored] for kind in (table.mated, ~table.mated))
     assert curve.eer == det_curve(np.sort(mated), np.sort(others), table.rule).eer
-
-
-def test_without_scores_of_both_kinds_there_is_no_curve():
-    assert curve_of(Rates(system_answers([LOST], [LOST]).table)) is None
-    one_kind = with_columns(system_answers([90], []), threshold=None).table
-    assert curve_of(Rates(one_kind)) is None
 
 
 @given(SOME, SOME)

@@ -25,12 +25,6 @@ def test_beyond_the_upper_bound_so_few_errors_are_rare(counts, confidence):
         assert binom.cdf(errors, trials, bound) == pytest.approx(1 - confidence, rel=1e-6)
 
 
-@pytest.mark.parametrize(("rate", "trials"), [(1e-2, 299), (1e-3, 2_995), (1e-4, 29_956)])
-def test_the_floors_without_an_error_at_95_percent(rate, trials):
-    assert stats.trials_for(rate) == trials
-    assert stats.exact_upper(0, trials) < rate < stats.exact_upper(0, trials - 1)
-
-
 @pytest.mark.parametrize(
     ("rate", "trials", "errors"), [(0.001, 2_995, 2), (0.29, 100, 29), (1, 7, 7), (0.001, 999, 0)]
 )

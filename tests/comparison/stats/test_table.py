@@ -55,9 +55,15 @@ def ruled(rule):
     return attrs.evolve(TABLE, rule=rule)
 
 
-def difference(*tables, **more):
+def difference(*tables):
     sides = [stats.Side(table=table, threshold=50) for table in tables]
-    return stats.compare_systems(sides, required_fmr=0.1, **more)[0]
+    return stats.compare_systems(sides, required_fmr=0.1)[0]
+
+
+def attempts_of(probe, reference, scores, transactions, attempts):
+    both = {"transactions": transactions, "attempts": attempts}
+    columns = {name: np.array(each, np.int64) for name, each in both.items() if each}
+    return table_of(probe, reference, scores, **columns)
 
 
 @pytest.mark.parametrize(
@@ -72,22 +78,20 @@ def difference(*tables, **more):
         lambda: stats.bounds(Rate(errors=0, trials=0)),
         lambda: rates_at(ruled(ThresholdRule.VENDOR), 1),
         lambda: difference(TABLE, OTHER),
-        lambda: difference(TABLE, TABLE, resamples=19),
+        # Two people, mated and not, one attempt twice, attempt 0, too few, and no order.
+        lambda: attempts_of([1, 2], [1, 2], [7, 8], [3, 3], [1, 2]),
+        lambda: attempts_of([1, 1], [1, 2], [7, 8], [3, 3], [1, 2]),
+        lambda: attempts_of([1, 1], [1, 1], [7, 8], [3, 3], [2, 2]),
+        lambda: attempts_of([1, 1], [1, 1], [7, 8], [3, 4], [1, 0]),
+        lambda: attempts_of([1, 1], [1, 1], [7, 8], [3], [1]),
+        lambda: attempts_of([1, 1], [1, 1], [7, 8], [1, 2], None),
+        lambda: attempts_of([1, 1], [1, 1], [7, 8], None, [1, 2]),
+        lambda: table_of([1], [1], [7]).best_of(3),
     ],
 )
 def test_what_is_out_of_range_missing_or_of_other_pairs_is_refused(call):
     with pytest.raises(InvalidRequest):
         call()
-
-
-def attempts_of(probe, reference, scores, transactions, attempts):
-    return table_of(
-        probe,
-        reference,
-        scores,
-        transactions=np.array(transactions, np.int64),
-        attempts=np.array(attempts, np.int64),
-    )
 
 
 def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
@@ -99,28 +103,6 @@ def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
         with pytest.raises(InvalidRequest):
             check_alike([table, attrs.evolve(table, name="b", **other)])
     assert table_of([1], [1], [7]).take(np.array([0, 0])).transactions is None
-
-
-@pytest.mark.parametrize(
-    "columns",
-    [
-        ([1, 2], [1, 2], [7, 8], [3, 3], [1, 2]),
-        ([1, 1], [1, 2], [7, 8], [3, 3], [1, 2]),
-        ([1, 1], [1, 1], [7, 8], [3, 3], [2, 2]),
-        ([1, 1], [1, 1], [7, 8], [3, 4], [1, 0]),
-        ([1, 1], [1, 1], [7, 8], [3], [1]),
-    ],
-    ids=["two people", "mated and not", "one attempt twice", "attempt 0", "another length"],
-)
-def test_a_transaction_is_the_attempts_of_one_person_in_their_order(columns):
-    with pytest.raises(InvalidRequest):
-        attempts_of(*columns)
-
-
-@pytest.mark.parametrize("name", ["transactions", "attempts"])
-def test_transactions_have_an_order(name):
-    with pytest.raises(InvalidRequest):
-        table_of([1, 1], [1, 1], [7, 8], **{name: np.array([1, 2])})
 
 
 CELLS = st.sampled_from(["silent", "lost", "undecided", *range(5)])
@@ -165,8 +147,3 @@ def test_the_best_of_the_first_attempts_is_what_counting_says(transactions, most
             # Whether one matched is certain if one did; else only if each was decided.
             expected = 1 if any(cell > 2 for cell in seen) else -1 if "undecided" in first else 0
             assert best.decisions[row] == expected
-
-
-def test_only_attempts_in_transactions_have_a_best():
-    with pytest.raises(InvalidRequest):
-        table_of([1], [1], [7]).best_of(3)

@@ -67,14 +67,6 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
         assert {caught.value.probes, caught.value.references} <= {*tmp_path.iterdir()}
 
 
-def test_people_with_a_few_pictures_of_the_same_names_are_people(tmp_path):
-    for person in ("anna", "bert"):
-        (tmp_path / person).mkdir()
-        for n in (1, 2):
-            (tmp_path / person / f"{n}.jpg").touch()
-    assert [*photographs(tmp_path)] == ["anna", "bert"]
-
-
 # LFW
 
 
