@@ -381,18 +381,15 @@ def _check_files(outs: Sequence[Path], options: Mapping[str, Any]) -> None:
     """Refuse what could not be written, before anything is read."""
     if len({path.absolute() for path in outs}) < len(outs):
         raise click.UsageError("Two --out name the same file.")
-    for path in outs:
-        form_of("--out", path, *_OUT_FORMS)
-        check_target("--out", path, force=options["force"])
-    for name, forms in (
-        ("wrong", (".csv", ".json")),
-        ("answers", (".parquet", ".csv")),
-        ("calibration", ()),
-    ):
-        if options[name] is not None:
-            if forms:
-                form_of(f"--{name}", options[name], *forms)
-            check_target(f"--{name}", options[name], force=options["force"])
+    forms_of = {"wrong": (".csv", ".json"), "answers": (".parquet", ".csv"), "calibration": ()}
+    files: list[tuple[str, Path | None, tuple[str, ...]]]
+    files = [("--out", path, _OUT_FORMS) for path in outs]
+    files += [(f"--{name}", options[name], forms) for name, forms in forms_of.items()]
+    for name, path, forms in files:
+        if path is not None and forms:
+            form_of(name, path, *forms)
+        if path is not None:
+            check_target(name, path, force=options["force"])
     if options["gallery"] and not any(map(_is_page, outs)):
         raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
 

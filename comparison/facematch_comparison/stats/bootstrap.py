@@ -192,9 +192,10 @@ class Urn:
             single, pooled = stratum[is_single[stratum]], stratum[~is_single[stratum]]
             kind = np.zeros(len(pooled), np.int64)
             # Several thresholds are chosen on the same pairs.
-            for values in {column.tobytes(): column for column in person_totals}.values():
-                rank = _ranks(values[pooled].astype(np.int64))
-                kind = _ranks(kind * (rank.max(initial=0) + 1) + rank)
+            columns = {column.tobytes(): column for column in person_totals} if len(pooled) else {}
+            for values in columns.values():
+                rank = _ranks(values[pooled])
+                kind = _ranks(kind * (rank.max() + 1) + rank)
             _, first_of_kind, size = np.unique(kind, return_index=True, return_counts=True)
             start = sum(map(len, row_people))
             self.row_of_person[single] = start + np.arange(len(single))
@@ -225,14 +226,12 @@ class Urn:
             yield np.concatenate(parts, axis=1, dtype=np.float64)
 
 
-def _ranks(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The place of each value, at least 0, among all that there are, as they rise."""
-    if values.max(initial=0) > 4 * len(values):
-        ranks: NDArray[np.int64] = np.unique(values, return_inverse=True)[1]
-        return ranks
-    # Small numbers need no sorting.
-    is_there = np.bincount(values) > 0
-    return (np.cumsum(is_there) - 1)[values]
+def _ranks(values: NDArray[Any]) -> NDArray[np.int64]:
+    """The place of each value among all that there are, as they rise."""
+    import pandas as pd  # not above: few test sets have so many people
+
+    ranks: NDArray[np.int64] = pd.factorize(values, sort=True)[0]
+    return ranks
 
 
 class Resampling(NamedTuple):

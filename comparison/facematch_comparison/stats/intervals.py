@@ -16,6 +16,7 @@ with small expected number of positive counts estimated from survey data", Surve
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -50,16 +51,10 @@ Rows: TypeAlias = "NDArray[np.int64] | slice"
 
 def fewest(suffices: Callable[[int], bool]) -> int:
     """The fewest that suffice, where more always do."""
-    too_few, enough = 0, 16
+    enough = 16
     while not suffices(enough):
-        too_few, enough = enough, 2 * enough
-    while enough - too_few > 1:
-        middle = (too_few + enough) // 2
-        if suffices(middle):
-            enough = middle
-        else:
-            too_few = middle
-    return enough
+        enough *= 2
+    return 1 + bisect_left(range(1, enough), True, key=suffices)
 
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
