@@ -380,7 +380,6 @@ def with_a_gap(answers):
 @pytest.mark.parametrize(
     ("answers", "options", "code", "number"),
     [
-        (system_answers([95], [95, 95, 20]), {"required_fmr": 0.4}, "no_threshold", "(95)"),
         (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
         (
             attrs.evolve(as_real(crowd()), other_models={"m2": 40}),

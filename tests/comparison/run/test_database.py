@@ -16,7 +16,6 @@ from kit.comparison.studies import (
 from facematch_comparison.run import RunDatabase, StoredSystem, run_study
 from facematch_comparison.run.pairs import PairOutcome, PairState
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
-from facematch_core.store import SqlStore
 
 
 def system(**settings):
@@ -78,16 +77,6 @@ def test_the_first_answer_says_where_answers_come_from(database):
     assert [what is None for what in differing] == [True, True, False, False]
     assert pair_states(database, stored) == ["answered", "answered", "no response", "no response"]
     assert database.progress(stored.number).charged == 4
-
-
-def test_a_run_database_lies_beside_a_store_of_attempts(address):
-    store = SqlStore(address)
-    database = RunDatabase(address)
-    enter_system(database)
-    beside = database.calls()
-    assert beside.budgets() == ()
-    for open_store in (store, database, beside):
-        open_store.close()
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from kit.comparison.tables import (
 
 from facematch_comparison.model import Costs
 from facematch_comparison.stats import expected_cost
-from facematch_core import InvalidRequest
 
 COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
 
@@ -80,12 +79,6 @@ def test_what_costs_nothing_and_what_nobody_knows():
         assert (point and point.expected.value) == at
     # No error in ten pairs is not a rate of 0.
     assert cost.at_required.expected.interval.high > 0.2 * COSTS.false_reject
-
-
-def test_a_price_in_another_currency_is_refused():
-    dollars = priced(system_answers([90] * 10, [10] * 10), currency="USD")
-    with pytest.raises(InvalidRequest, match="USD, and the costs are in EUR"):
-        expected_cost(dollars, COSTS, at_required=60.0, at_default=False)
 
 
 def test_a_cost_lies_no_closer_than_its_rates():
