@@ -36,8 +36,7 @@ VENDOR = """{keys}
 edition {edition}, scores by {engine}; every answer says that it comes from a mock
 {unknown}
   facematch cards sheet --out cards
-  {curl}
-"""
+{commands}"""
 #: Whoever tries two photographs of one person should not wonder.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
@@ -289,10 +288,10 @@ def _greet(
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
         mine = [word for word, owner in owners.items() if owner == kind.name]
-        keys, curl = (line.format(url=server.url) for line in kind.greeting)
+        keys, *commands = (line.format(url=server.url) for line in kind.greeting)
         text = VENDOR.format(
             keys=keys,
-            curl=curl,
+            commands="".join(f"  {command}\n" for command in commands),
             edition=", ".join((server.accounts.main.chosen[kind.name].edition, *mine)),
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",

@@ -1,6 +1,7 @@
 """A vendor of another distribution: one folder and one entry point."""
 
 import json
+import signal
 import textwrap
 
 import attrs
@@ -9,7 +10,7 @@ import requests
 from kit.commands import invoke_facematch
 from kit.parity import CARDS, PICTURES
 
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import MockServer, card_sheet, cli
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 CODE = """
@@ -64,7 +65,7 @@ VENDOR = Vendor(
     operations=("match",),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     behaviour=Acme,
-    greeting=("key: mock-live-key", "curl {url}/compare"),
+    greeting=("key: mock-live-key",),
 )
 WRONG = "no vendor"
 """
@@ -128,6 +129,16 @@ def test_it_is_served_beside_the_others():
     assert answer.headers["X-Facematch-Claims"] == "acme.same"
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
     assert [file.field for file in second.files] == ["one", "other"]
+
+
+@pytest.mark.usefixtures("acme")
+def test_a_greeting_need_not_have_a_line_to_paste(monkeypatch):
+    handler = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(cli, "wait_for", lambda _signals: None)
+    ran = invoke_facematch("mock", "--vendor", "acme")
+    signal.signal(signal.SIGTERM, handler)
+    assert ran.exit_code == 0
+    assert "\nkey: mock-live-key\nedition 1, " in ran.stdout
 
 
 @pytest.mark.usefixtures("acme")

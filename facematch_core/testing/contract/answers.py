@@ -338,7 +338,10 @@ class AnswerRules(Rules):
         word = bench.simulator.unknown_status
         for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
             result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-            same(f"the decision of the unknown {word!r}", result.decision, REVIEW[operation])
+            what, shown = f"the decision of the unknown {word!r}", _read_words(bench)
+            if shown and not any(word in each for each in shown):
+                what += ", which the simulator's last answer does not hold,"
+            same(what, result.decision, REVIEW[operation])
             same("`vendor_status`", result.vendor_status, word)
 
     def _unknown_warning(self, bench: Bench) -> None:

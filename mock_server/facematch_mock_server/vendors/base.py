@@ -52,11 +52,11 @@ class Vendor(VendorKind):
     """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
 
     Attributes:
-        greeting: What the command line says of it once it runs: a line of keys, and one to paste;
+        greeting: What the command line says of it once it runs: a line of keys, and lines to paste;
             with ``{url}``.
     """
 
-    greeting: tuple[str, str]
+    greeting: tuple[str, ...]
 
 
 #: The claim that answers in the place of a vendor, by the kind of a fault.

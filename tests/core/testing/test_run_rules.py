@@ -80,6 +80,19 @@ def test_the_two_kinds_of_a_skip_become_two_statuses():
     assert statuses == {Status.PASSED, Status.OPEN, Status.DOES_NOT_APPLY}
 
 
+def test_a_simulator_that_does_not_say_the_unknown_word_is_named():
+    """Else its author would look for the fault in the backend."""
+
+    class Forgetful(HttpReferenceSimulator):
+        def set_situation(self, situation, **how):
+            forgets = situation is Situation.UNKNOWN_STATUS
+            super().set_situation(Situation.SAME_PERSON if forgets else situation, **how)
+
+    failed = [case for case in each_case(Forgetful, rules={"R13"}) if case.status is Status.FAILED]
+    assert [case.rule for case in failed] == ["R13"]
+    assert "which the simulator's last answer does not hold, is match" in failed[0].reason
+
+
 def test_a_reason_holds_no_secret_and_no_place():
     """A report is sent to strangers. What a plug-in raises is shown with its own file and line."""
 
