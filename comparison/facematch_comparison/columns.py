@@ -211,7 +211,8 @@ class ColumnRoles:
 
     def is_distance(self, column: str | None) -> bool:
         """Whether less is more alike in a column of scores."""
-        return self.distance or (column is not None and _plain(column) in _PLAIN_DISTANCES)
+        name = _plain(column or "")
+        return self.distance or name in _PLAIN_DISTANCES or name.endswith("distance")
 
 
 def recognise(cells: CellTable, usual: ColumnRoles, ignore: Sequence[str]) -> ColumnRoles:

@@ -243,7 +243,7 @@ def _why_reversed(table: ScoreTable) -> str | None:
         return None
     return (
         f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
-        "scores distances, of which less is more alike? Then read them as distances. "
+        f"scores distances, of which less is more alike? Name the column {table.name}_distance. "
         f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."
     )
 

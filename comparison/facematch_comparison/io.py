@@ -93,7 +93,7 @@ _WORDS: Final[Mapping[str, tuple[Mapping[str, int], str]]] = {
     "decision": (
         {word: DECISIONS.index(_OF_TWO[mated]) for word, mated in MATED.items()}
         | _among(Decision, DECISIONS)[0],
-        _among(Decision, DECISIONS)[1],
+        f"{_among(Decision, DECISIONS)[1]}, or ignore the column",
     ),
     "acquired": (_YES_NO, "write 1 or 0"),
     "people_known": (_YES_NO, "write 1 or 0"),
@@ -126,11 +126,11 @@ def read_scores(
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
     Wide: a line for each pair, and each further column is the scores of the system of that name.
-    Higher is more alike, but in columns of distances (``distance``, ``l2``). What a system answered
-    (``match``, ``verified``) is its decision, and never the truth. An answer without score and
-    decision is a failure to acquire, and counts against a mated pair; one with an ``error`` counts
-    in no rate. All systems have the same pairs, in any order. Two models are two systems; an error
-    without a model counts with the first.
+    Higher is more alike, but in columns of distances (``distance``, ``vgg_distance``, ``l2``). What
+    a system answered (``match``, ``verified``) is its decision, and never the truth. An answer
+    without score and decision is a failure to acquire, and counts against a mated pair; one with
+    an ``error`` counts in no rate. All systems have the same pairs, in any order. Two models are
+    two systems; an error without a model counts with the first.
 
     Args:
         source: A CSV file (commas, or semicolons or tabs and decimal commas), records of JSON, the
@@ -357,7 +357,7 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
         if empty:
             yield (
                 f"{each.name}: {pairs} to acquire; if it gives none below a threshold of its own "
-                "(an empty FaceMatches of Rekognition), write a lower score there"
+                "(an empty FaceMatches of Rekognition), write a score just below that"
             )
 
 

@@ -956,6 +956,17 @@ def test_less_is_more_alike_where_a_column_is_called_a_distance(read, name):
     assert answers.table.scores.tolist() == [-0.25, -0.5]
 
 
+def test_distances_of_one_system_are_read_beside_the_scores_of_another(read):
+    ours, theirs = read("label,person,ours,VGG-Face distance\n1,A,90,0.25\n0,B,10,0.5\n")
+    assert ours.table.scores.tolist() == [90, 10]
+    assert theirs.table.scores.tolist() == [-0.25, -0.5]
+
+
+def test_words_of_another_for_a_decision_may_be_left_out(read):
+    (line,) = refusal_lines(read, f"{HEAD},decision\na,1,1,A,A,9,ACCEPT\na,2,0,A,B,5,match\n")[1:]
+    assert line.endswith("inconclusive, or ignore the column")
+
+
 def test_what_may_be_a_thousand_or_a_fraction_is_left_to_who_knows(read):
     (line,) = refusal_lines(read, 'label,person,ours\n1,A,"9,345"\n0,B,"850"\n')[1:]
     assert "9.345 or 9345" in line

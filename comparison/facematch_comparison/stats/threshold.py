@@ -55,7 +55,7 @@ def threshold_for_fmr(table: ScoreTable, max_fmr: float) -> ThresholdChoice:
     show decimal places, and that somebody passes.
     """
     _, non_mated = scores_by_kind(table)
-    reason = "No pair of different people was compared."
+    reason = "No pair of different people has a score."
     if len(non_mated):
         reason = why_unseen(max_fmr, len(non_mated)) or ""
     if reason:
