@@ -72,9 +72,11 @@ class Secret:
             raise ConfigurationError(f"The key file {path} is empty: write the key into it.")
         # Not the group: that a service's group may read its key is how servers are set up.
         if os.name == "posix" and os.stat(path).st_mode & 0o004:  # noqa: PTH116 - may be text
+            import shlex  # not above: only this warning needs it
+
             log.warning(
-                "Every user of this machine can read the key file %s: chmod o-r keeps the key.",
-                os.fspath(path),
+                "Every user of this machine can read a key file: chmod o-r %s",
+                shlex.quote(os.fspath(path)),
             )
         return cls(value, origin=str(path))
 

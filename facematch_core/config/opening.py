@@ -465,7 +465,7 @@ def unread_file(read: Path | None = None) -> str:
         return ""
     return (
         f" The {FILE_NAME} of this folder is not read because it is not named: "
-        f"`facematch ... --config {FILE_NAME}`."
+        f"`facematch ... --config {FILE_NAME}`, or `config=` in Python."
     )
 
 

@@ -139,8 +139,8 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
         # ``probe`` or ``reference``; the browser knows them by the names of the form.
         which = {"probe": "selfie", "reference": "document"}.get(error.picture or "")
         return JSONResponse({"next": "retake", "picture": which}, 422)
-    call = error.ids.call if isinstance(error, VendorError) else None
-    log.error("%s, call %s", type(error).__name__, call)
+    what = f"call {error.ids.call}" if isinstance(error, VendorError) else str(error)
+    log.error("%s: %s", type(error).__name__, what)
     if isinstance(error, RateLimited | VendorUnavailable | BudgetExceeded | StoreUnavailable):
         wait_s = getattr(error, "retry_after_s", None)
         headers = {} if wait_s is None else {"Retry-After": str(math.ceil(wait_s))}

@@ -306,7 +306,7 @@ def test_the_default_profile_is_used_and_another_one_by_name(run, configured, ph
 def test_a_file_that_is_just_here_is_not_read(run, tmp_path, photos, scripted):
     note = (
         " The facematch.toml of this folder is not read because it is not named: "
-        "`facematch ... --config facematch.toml`.\n"
+        "`facematch ... --config facematch.toml`, or `config=` in Python.\n"
     )
     (tmp_path / "facematch.toml").write_text(
         'default_profile = "a"\n[profiles.a]\nbackend = "fake"\nthreshold = 81\n'
