@@ -21,22 +21,50 @@ def site(tmp_path_factory):
     return folder
 
 
+RESULTS = "[...document.querySelectorAll('.md-search-result__link')].map(a => a.href)"
+
+
+def type_to_search(browser, words):
+    # On a telephone the field appears after a tap.
+    browser.value("document.querySelector('[data-md-toggle=search]').click()")
+    browser.value("document.querySelector('[data-md-component=search-query]').focus()")
+    browser.send("Input.insertText", text=words)
+    # The page listens to keys.
+    browser.press("End")
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(400, "dark"), (1280, "light")])
 @pytest.mark.parametrize("page", ["index.html", "reference/results.html"])
 def test_search_works_from_the_disk_and_asks_no_other_host(browser, site, page, scheme, width):
     browser.open(site / page, width=width, scheme=scheme)
-    # On a telephone the field appears after a tap.
-    browser.value("document.querySelector('[data-md-toggle=search]').click()")
-    browser.value("document.querySelector('[data-md-component=search-query]').focus()")
-    browser.send("Input.insertText", text="RateLimiter")
-    # The page listens to keys.
-    browser.press("End")
-    results = "[...document.querySelectorAll('.md-search-result__link')].map(a => a.href)"
-    results_shown = browser.wait(f"({results}).length > 0 && {results}")
+    type_to_search(browser, "RateLimiter")
+    results_shown = browser.wait(f"({RESULTS}).length > 0 && {RESULTS}")
     assert all(address.startswith(site.as_uri()) for address in results_shown)
     assert any("reference/policies.html" in address for address in results_shown)
     assert browser.messages() == []
     assert not [a for a in browser.requests() if not a.startswith((site.as_uri(), "data:"))]
+
+
+@pytest.mark.parametrize(
+    ("words", "page"),
+    [
+        ("spoofing", "apps/let-the-vendor-look"),
+        ("webcam", "apps/let-the-vendor-look"),
+        ("passport", "apps/answer-a-web-form"),
+        ("blurry", "apps/read-a-result"),
+        ("batch", "apps/read-a-result"),
+        ("parallel", "apps/read-a-result"),
+        ("twins", "explanation/scores"),
+        ("gdpr", "explanation/privacy"),
+        ("timeout", "apps/handle-errors"),
+        ("price", "apps/limit-spending"),
+        ("docker", "extend/run-the-mock-as-a-service"),
+    ],
+)
+def test_words_of_newcomers_lead_first_to_the_page_that_answers(browser, site, words, page):
+    browser.open(site / "index.html")
+    type_to_search(browser, words)
+    browser.wait(f"(({RESULTS})[0] || '').includes('/{page}.html')")
 
 
 BROKEN = """[...document.querySelectorAll('td code, th code')].flatMap(code =>
