@@ -113,11 +113,14 @@ def _examine(target: Target) -> dict[str, Any]:
         fallback = None if target.config else FALLBACK
         report["backend"] = singles[0].backend if singles else target.backend or fallback
         backend = report["backend"]
-        # If it cannot be opened, at least whether its keys are set, never to what.
+        # If it cannot be opened, at least whether its keys are set, never to what. Of those that
+        # the file names no variable counts.
         variables = backend_class(backend).environment_variables if backend else {}
+        in_file = singles[0].settings if singles else {}
         report["settings"] = [
             _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
             for name, v in variables.items()
+            if name not in in_file
         ]
         (plan,) = single_plans(target.plan())
         values = [(setting.name, setting.value, setting.origin) for setting in plan.settings]

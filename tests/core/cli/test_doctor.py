@@ -112,6 +112,13 @@ def test_file_profile_and_origin_of_each_setting_are_named(
     assert "facematch.toml (--config)" in run("doctor", "--config", "facematch.toml").stdout
 
 
+def test_a_key_of_a_file_that_cannot_be_used_is_not_said_to_be_missing(run_json, keyed, configured):
+    configured('default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nsettings = {api_key = "k"}')
+    code, document = run_json("doctor")
+    assert (code, document["usable"]) == (4, False)
+    assert [line["name"] for line in document["settings"]] == ["spare"]
+
+
 def test_a_file_that_is_just_here(run, tmp_path):
     (tmp_path / "facematch.toml").write_text('default_profile = "p"\n[profiles.p]\nbackend = 5\n')
     answer = run("doctor")
