@@ -67,6 +67,9 @@ ENOUGH_APART: Final = 20
 #: Different numbers below 0 that may each stand for no score.
 _MOST_MARKS: Final = 3
 
+#: So many lowest scores that are the same, of the half of all, are no chance.
+_MANY_ALIKE: Final = 20
+
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
 
@@ -348,7 +351,7 @@ def _notes(table: _ScoreCells) -> Iterator[str]:
 
 
 def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
-    """What is empty, of which nobody says why: pandas leaves so what was not joined."""
+    """What is empty, of which nobody says why: pandas leaves so what was not joined; and marks."""
     for each in answers:
         table = each.table
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
@@ -358,6 +361,14 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
             yield (
                 f"{each.name}: {pairs} to acquire; if it gives none below a threshold of its own "
                 "(an empty FaceMatches of Rekognition), write a score just below that"
+            )
+        others = table.scores[table.scored & ~table.mated]
+        lowest = others[others == others.min(initial=np.inf)]
+        if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
+            yield (
+                f"{each.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
+                f"{lowest[0]:g}, and a threshold just above it may be chosen; if it stands for "
+                "less than a threshold of its own, write a score just below that"
             )
 
 

@@ -962,6 +962,22 @@ def test_distances_of_one_system_are_read_beside_the_scores_of_another(read):
     assert theirs.table.scores.tolist() == [-0.25, -0.5]
 
 
+@pytest.mark.parametrize(("zeros", "noted"), [(30, True), (29, False)])
+def test_a_score_that_most_others_have_may_be_a_mark(tmp_path, zeros, noted):
+    """A threshold just above zeros for "nobody found above 80" lets everybody in."""
+    scores = [*[0] * zeros, *range(20, 20 + 60 - zeros)]
+    lines = [f"a{n},b{n},0,{score}" for n, score in enumerate(scores)]
+    (tmp_path / "scores.csv").write_text(
+        "\n".join(["image1,image2,label,ours", "c,d,1,90", *lines])
+    )
+    heard = []
+    read_scores(tmp_path / "scores.csv", note=heard.append)
+    assert (
+        any(f"ours: {zeros} of 60 non-mated pairs have the score 0" in text for text in heard)
+        is noted
+    )
+
+
 def test_words_of_another_for_a_decision_may_be_left_out(read):
     (line,) = refusal_lines(read, f"{HEAD},decision\na,1,1,A,A,9,ACCEPT\na,2,0,A,B,5,match\n")[1:]
     assert line.endswith("inconclusive, or ignore the column")
