@@ -36,7 +36,7 @@ import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import InvalidURL
 from requests.structures import CaseInsensitiveDict
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import (
@@ -562,7 +562,8 @@ def _check_proxy(proxy: str, name: str) -> None:
         # Its connections are not ours: whether a byte has left could not be known.
         raise errors.ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
     try:
-        parts = parse_url(proxy if "://" in proxy else f"http://{proxy}")
+        # As requests reads it.
+        parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]  # untyped in the stubs
     except LocationParseError:
         parts = None
     if not (parts and parts.host and parts.scheme in ("http", "https")):
@@ -854,11 +855,9 @@ _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),
     (http.client.IncompleteRead, "its answer broke off"),
-    # Lengths below 0 are values to urllib3.
-    (
-        (http.client.HTTPException, ProtocolError, InvalidHeader, ValueError),
-        "its answer is no proper HTTP",
-    ),
+    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its answer is no proper HTTP"),
+    # Of a chunk whose length is below 0. Those of a class of their own are of other things.
+    (ValueError, lambda link: "its answer is no proper HTTP" if type(link) is ValueError else ""),
 )
 
 

@@ -196,6 +196,7 @@ def test_a_proxy_that_cannot_be_used_is_refused_when_opened(acme, proxy):
         ("socks5://127.0.0.1:1", "SOCKS"),
         ("SOCKS5H://127.0.0.1:1", "SOCKS"),
         ("http://user:canary@", "http://host:port"),
+        ("user:canary@proxy.example:3128", "http://host:port"),
     ],
 )
 def test_a_proxy_of_the_environment_that_cannot_be_used_is_a_wrong_setting(
