@@ -564,7 +564,7 @@ def _check_proxy(proxy: str, name: str) -> None:
     try:
         # As requests reads it.
         parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]  # untyped in the stubs
-    except LocationParseError:
+    except (LocationParseError, TypeError):  # of a login without a host
         parts = None
     if not (parts and parts.host and parts.scheme in ("http", "https")):
         raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
