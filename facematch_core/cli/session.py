@@ -142,7 +142,13 @@ def start(path: Path, subject: str, purpose: str, reference: str | None, **argum
                 backend, None if can is None else can.options, arguments["vendor"]
             ),
         )
-        _write_record(path, result.record)
+        try:
+            _write_record(path, result.record)
+        except OSError:
+            # It may cost, and without its id nobody can read it, or delete the face.
+            say("The session has been started. Its record, to be written by hand:", err=True)
+            click.echo(json.dumps(result.record.to_dict()), err=True)
+            raise
         way_in = _lay_open(result, arguments)
         if arguments["as_json"]:
             print_json({**result.to_dict(), "way_in": way_in})

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from facematch_core import SessionRecord, Sessions
 from facematch_mock_server import Fault, MockServer
 from facematch_mock_server.recognition.sheet import card_sheet
 
@@ -100,6 +101,21 @@ def test_the_record_is_there_before_anything_is_sent(run, control, tmp_path):
     again = run(*START, *RECORD)
     assert again.exit_code == 0, again.output
     assert [session.id for session in control.sessions.open()] == [session_id(tmp_path)]
+
+
+def test_a_record_that_cannot_be_written_any_more_is_shown(run, control, tmp_path, monkeypatch):
+    def start_and_lose_the_file(sessions, *arguments, start=Sessions.start, **options):
+        result = start(sessions, *arguments, **options)
+        (tmp_path / "s.json").unlink()
+        (tmp_path / "s.json").mkdir()
+        return result
+
+    monkeypatch.setattr(Sessions, "start", start_and_lose_the_file)
+    answer = run(*START, *RECORD)
+    assert answer.exit_code == 4
+    document = next(line for line in answer.stderr.splitlines() if line.startswith("{"))
+    record = SessionRecord.from_dict(json.loads(document))
+    assert [record.session_id] == [session.id for session in control.sessions.open()]
 
 
 def test_a_start_does_not_touch_the_record_of_something_else(run, control, tmp_path):
