@@ -141,18 +141,16 @@ def _describe_several(
     }
     unbeaten = [system for system in judged if system.name not in beaten]
     best = min(unbeaten or judged, key=lambda system: _frr(system).value or 0.0)
-    real: list[str] = []
-    chance: list[str] = []
-    most = 0.0
-    beyond: set[str] = set()
-    for each in differences:
-        if best.name in (each.first, each.second):
-            other = each.second if each.first == best.name else each.first
-            (real if each.better == best.name else chance).append(other)
-            if each.better != best.name and each.frr is not None:
-                ends = each.frr.interval
-                most = max(most, -ends.low, ends.high)
-            beyond |= {*each.beyond}
+    against = {
+        each.second if each.first == best.name else each.first: each
+        for each in differences
+        if best.name in (each.first, each.second)
+    }
+    real = [name for name, each in against.items() if each.better == best.name]
+    chance = [name for name in against if name not in real]
+    ends = [gap.interval for name in chance if (gap := against[name].frr)]
+    most = max([0.0, *(end for each in ends for end in (-each.low, each.high))])
+    beyond = {name for each in against.values() for name in each.beyond}
     parts = []
     if real:
         parts.append(f"fewer than {join_names(real)}, not by chance")

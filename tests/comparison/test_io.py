@@ -386,21 +386,21 @@ def test_what_is_unknown_is_shown_and_what_it_takes_to_go_on(read, head, lines, 
 
 
 def test_several_columns_of_numbers_are_systems_whatever_else_is_there(read, tmp_path):
-    log = {"case_id": "s{n}", **PAIR, "label": "{m}", "aws_similarity": "{s}", "azure": "{s}1"}
-    log |= {"l2": "{s}", "latency_ms": "{n}", "detector": "x", "decision": "{answer}"}
+    log = {"case_id": "s{n}", **PAIR, "label": "{m}", "aws_similarity": "{s}", "l2": "{s}"}
+    log |= {"azure": "{s}1", "latency_ms": "{n}", "detector": "x", "decision": "{answer}"}
     with pytest.raises(ColumnsNotRecognised) as caught:
         read(log_of(log))
     assert (caught.value.columns, caught.value.ignore) == ({}, ("decision",))
     heard = []
     answers = read_scores(tmp_path / "scores.csv", ignore=["decision"], note=heard.append)
-    assert [each.name for each in answers] == ["aws_similarity", "azure", "l2"]
+    assert [each.name for each in answers] == ["aws_similarity", "l2", "azure"]
     # Of distances less is more alike, also beside scores.
-    assert (answers[2].table.scores == -answers[0].table.scores).all()
-    assert answers[2].table.scale == MINUS_DISTANCE
+    assert (answers[1].table.scores == -answers[0].table.scores).all()
+    assert answers[1].table.scale == MINUS_DISTANCE
     assert not answers[0].table.groups
     (skipped,) = (text for text in heard if text.startswith("skipped"))
     assert "'case_id', 'latency_ms' and 'detector'" in skipped
-    assert [text for text in heard if "systems: 'aws_similarity', 'azure' and 'l2'" in text]
+    assert [text for text in heard if "systems: 'aws_similarity', 'l2' and 'azure'" in text]
 
 
 @pytest.mark.parametrize("name", ["Ünïcode", "Größe", "сравнение", "顔認証"])
