@@ -156,8 +156,8 @@ def show_value(value: object) -> str:
     """A setting for people; of a secret only that it is set."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
-    if value is None:
-        return "not set"
+    if value is None or isinstance(value, tuple):
+        return ", ".join(map(show_value, value or ())) or "not set"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, enum.Enum):

@@ -20,6 +20,8 @@ KEYED = """
         spare: Secret | None = None
         tries: int = 3
         strict: bool = False
+        hooks: tuple[Secret, ...] = ()
+        hosts: tuple[str, ...] = ()
 
         name = "keyed"
         environment_variables = {"api_key": "KEYED_API_KEY", "spare": "KEYED_SPARE"}
@@ -99,6 +101,7 @@ def test_file_profile_and_origin_of_each_setting_are_named(
     configured(
         'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\nthreshold = 61\n'
         '[profiles.p.settings]\ntries = 5\napi_key = { file = "key.txt" }\n'
+        'hosts = ["a.example", "b.example"]\n'
     )
     code, document = run_json("doctor")
     assert code == 0
@@ -108,6 +111,8 @@ def test_file_profile_and_origin_of_each_setting_are_named(
     assert settings["tries"]["value"] == "5"
     assert settings["tries"]["origin"] == "facematch.toml [profiles.p]"
     assert settings["api_key"]["value"] == "set (from key.txt)"
+    assert settings["hosts"]["value"] == "a.example, b.example"
+    assert settings["hooks"]["value"] == "not set"
     assert document["verifier"] == {"threshold": 61}
     assert "facematch.toml (--config)" in run("doctor", "--config", "facematch.toml").stdout
 
