@@ -44,7 +44,7 @@ from .columns import (
     recognise,
     scale_of,
 )
-from .numbers import counted, join_names
+from .numbers import join_names
 from .study.drawing import components
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
@@ -352,16 +352,11 @@ def _notes(table: _ScoreCells) -> Iterator[str]:
 
 def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
     """What is empty, of which nobody says why: pandas leaves so what was not joined; and marks."""
+    empty = []
     for each in answers:
         table = each.table
-        empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
-        ways = "pair without a score counts as a failure", "pairs without a score count as failures"
-        pairs = counted(empty, *ways)
-        if empty:
-            yield (
-                f"{each.name}: {pairs} to acquire; if it gives none below a threshold of its own "
-                "(an empty FaceMatches of Rekognition), write a score just below that"
-            )
+        if count := int((table.answered & ~table.acquired & (table.decisions < 0)).sum()):
+            empty.append(f"{count:,} of {each.name}")
         others = table.scores[table.scored & ~table.mated]
         lowest = others[others == others.min(initial=np.inf)]
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
@@ -370,6 +365,12 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
                 f"{lowest[0]:g}, and a threshold just above it may be chosen; if it stands for "
                 "less than a threshold of its own, write a score just below that"
             )
+    if empty:
+        yield (
+            f"pairs without a score count as failures to acquire: {join_names(empty)}; if a system "
+            "gives none below a threshold of its own (an empty FaceMatches of Rekognition), write "
+            "a score just below that"
+        )
 
 
 def _other_models(word: str) -> dict[str, int] | None:

@@ -123,7 +123,7 @@ def test_a_workbook(report, scores, tmp_path, monkeypatch):
     book.save(tmp_path / "scores.xlsx")
     (first,) = report("scores.xlsx")
     assert "has 2 sheets: 'Sheet' was read" in first.stderr
-    assert "Acme: 1 pair without a score" in first.stderr
+    assert "without a score count as failures to acquire: 1 of Acme;" in first.stderr
     (answers,) = read_scores(tmp_path / "scores.xlsx")
     assert answers.table.scores.tolist()[1:] == values.tolist()[1:]
     assert np.isnan(answers.table.scores[0])
