@@ -232,9 +232,7 @@ def serve(
     except ValueError as error:
         words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
         raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
-    # Ctrl-C stays an exception, and ends this command as it ends every other.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    with server, _signals() as signals:
+    with _signals() as signals, server:
         # Behind a number sign the token stays in the browser: no server is sent it.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # A token that was given is not shown: what is printed ends up in logs.
@@ -259,15 +257,17 @@ def serve(
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """What a byte can be read from as soon as a signal arrives.
+    """A socket from which a byte can be read once SIGTERM, or Ctrl-C, has arrived.
 
-    A signal may reach any thread. This one, waiting for a lock, would then sleep on, and on
-    Windows a wait for a lock ends by no signal at all.
+    The system may hand a signal to any thread. The main thread, if it waited for a lock, would
+    then sleep on, and on Windows no signal ends a wait for a lock.
     """
     signals, writer = socket.socketpair()
     with signals, writer:
         writer.setblocking(False)
         before = signal.set_wakeup_fd(writer.fileno())
+        # Only now, so that none is lost. Ctrl-C stays an exception, as in every other command.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         try:
             yield signals
         finally:

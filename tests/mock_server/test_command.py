@@ -145,6 +145,27 @@ def test_sigterm_that_reaches_another_thread_ends_it():
         assert (running.returncode, complaints) == (0, "")
 
 
+#: And it may come while the server starts, which an engine can make long.
+WHILE_IT_STARTS = """
+import signal
+from facematch_core.cli import main
+from facematch_mock_server import MockServer
+
+def start(server, enter=MockServer.__enter__):
+    signal.raise_signal(signal.SIGTERM)
+    return enter(server)
+
+MockServer.__enter__ = start
+main()
+"""
+
+
+def test_sigterm_that_comes_while_it_starts_ends_it():
+    with process(program=WHILE_IT_STARTS) as (running, _url):
+        _, complaints = running.communicate(timeout=30)
+        assert (running.returncode, complaints) == (0, "")
+
+
 def test_without_control_and_in_another_edition(serve):
     def during(url, printed):
         assert printed.splitlines()[1] == "console: none"
