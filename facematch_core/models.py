@@ -246,8 +246,8 @@ def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | No
         raise ValueError(f"{attribute.name} must say its offset from UTC.")
 
 
-def check_reckoned(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
-    """A validator: such a time that spans are added to and taken from, so far from all ends."""
+def check_date(record: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+    """A validator: such a time, in a year where spans can be added to it and taken from it."""
     check_aware(record, attribute, value)
     if value is not None and not 1900 < value.year < 9000:
         raise ValueError(f"{attribute.name} must lie in the years from 1901 to 8999.")
@@ -870,7 +870,7 @@ class CallRecord(Document):
     id: str
     operation: Operation
     backend: str
-    started_at: dt.datetime = attrs.field(validator=check_reckoned)
+    started_at: dt.datetime = attrs.field(validator=check_date)
     kept: bool
     caller_ref: str | None = attrs.field(default=None, repr=False)
     threshold: Threshold | None = None

@@ -27,7 +27,7 @@ NO_DECISION: Final = -1
 #: What `Answers.billed` means: its place here.
 BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 
-#: Of scores beyond it, or beyond minus it, no variance can be had.
+#: The largest amount of a score: the square of a larger one, for a variance, may overflow.
 MOST_SCORE: Final = 1e150
 
 #: Why a pair has no answer where no error says why.
@@ -125,7 +125,7 @@ class ScoreTable:
                 )
         if np.any(np.abs(self.scores) > MOST_SCORE):
             raise InvalidRequest(
-                f"{self.name} has a score beyond {MOST_SCORE:g}: nobody can reckon with its square."
+                f"{self.name} has a score beyond {MOST_SCORE:g}, too large to compute with."
             )
         if np.any(self.acquired & ~self.answered):
             raise InvalidRequest("A pair is acquired that was not answered.")

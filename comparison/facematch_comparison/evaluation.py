@@ -243,7 +243,8 @@ def _why_reversed(table: ScoreTable) -> str | None:
         return None
     return (
         f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
-        f"scores distances, of which less is more alike? Name the column {table.name}_distance. "
+        "scores distances, of which less is more alike? Name their column distance, or "
+        f"{table.name}_distance beside columns of other systems. "
         f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."
     )
 

@@ -67,7 +67,7 @@ ENOUGH_APART: Final = 20
 #: Different numbers below 0 that may each stand for no score.
 _MOST_MARKS: Final = 3
 
-#: So many lowest scores that are the same, of the half of all, are no chance.
+#: So many pairs with the lowest score, if they are half of all, do not have it by chance.
 _MANY_ALIKE: Final = 20
 
 #: The scale of distances that were read as scores.
@@ -351,7 +351,7 @@ def _notes(table: _ScoreCells) -> Iterator[str]:
 
 
 def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
-    """What is empty, of which nobody says why: pandas leaves so what was not joined; and marks."""
+    """Notes of empty cells, as pandas leaves where nothing was joined, and of likely marks."""
     empty = []
     for each in answers:
         table = each.table
@@ -360,10 +360,12 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
         others = table.scores[table.scored & ~table.mated]
         lowest = others[others == others.min(initial=np.inf)]
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
+            less = "more" if table.scale == MINUS_DISTANCE else "less"
+            below = "a distance just above" if less == "more" else "a score just below"
             yield (
                 f"{each.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
                 f"{lowest[0]:g}, and a threshold just above it may be chosen; if it stands for "
-                "less than a threshold of its own, write a score just below that"
+                f"{less} than a threshold of its own, write {below} that"
             )
     if empty:
         yield (

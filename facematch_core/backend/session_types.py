@@ -34,7 +34,7 @@ from facematch_core.models import (
     Operation,
     ResultWarning,
     check_aware,
-    check_reckoned,
+    check_date,
     percentage,
 )
 
@@ -227,15 +227,15 @@ class SessionRecord(Document):
         default=3600.0, validator=[attrs.validators.gt(0), attrs.validators.lt(1e9)]
     )
     facts: Mapping[str, str] = attrs.field(factory=dict, hash=False)
-    planned_at: dt.datetime = attrs.field(validator=check_reckoned)
-    started_at: dt.datetime | None = attrs.field(default=None, validator=check_reckoned)
+    planned_at: dt.datetime = attrs.field(validator=check_date)
+    started_at: dt.datetime | None = attrs.field(default=None, validator=check_date)
     session_id: str | None = None
     expires_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     vendor: Mapping[str, str] = attrs.field(factory=dict, hash=False)
 
     def __attrs_post_init__(self) -> None:
         if Operation.MATCH in self.expects and self.compared_with in (None, ComparedWith.UNKNOWN):
-            raise ValueError("For a match in expects compared_with must say with which picture.")
+            raise ValueError("compared_with must say with which picture if expects has a match.")
 
     @property
     def terms(self) -> str:

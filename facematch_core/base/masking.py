@@ -159,8 +159,8 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
 _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
-#: Bytes of a picture as a text may have them: many numbers in a row; and all from where three that
-#: no sentence has, themselves or as escapes, are close together.
+#: How a text may show the bytes of a picture: as many numbers in a row; or as characters that are
+#: not printable, or as escapes. Three of these close together hide all that follows.
 _NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
 _BYTE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
 _BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)

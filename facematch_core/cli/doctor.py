@@ -113,8 +113,8 @@ def _examine(target: Target) -> dict[str, Any]:
         fallback = None if target.config else FALLBACK
         report["backend"] = singles[0].backend if singles else target.backend or fallback
         backend = report["backend"]
-        # If it cannot be opened, at least whether its keys are set, never to what. Of those that
-        # the file names no variable counts.
+        # If it cannot be opened, at least whether its keys are set, never to what. Where the file
+        # names a key, its variable is not read.
         variables = backend_class(backend).environment_variables if backend else {}
         in_file = singles[0].settings if singles else {}
         report["settings"] = [

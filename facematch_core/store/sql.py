@@ -497,7 +497,7 @@ def _make_private(file: str) -> None:
 
 
 def _follow_file(engine: Engine, file: str) -> None:
-    """Never use a connection to a file that is no more what bears its name: nobody reads that."""
+    """Give up a connection whose file was removed or replaced: nobody else reads that file."""
     from sqlalchemy import event
     from sqlalchemy.exc import DisconnectionError
 

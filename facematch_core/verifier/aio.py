@@ -90,7 +90,7 @@ class Awaited(Generic[V]):
         _awaited.add(self)
 
     def _begin_process(self) -> None:
-        """Have threads to start, and no call under way: those of a parent are not in its child."""
+        """Have new threads, and no call under way: a child of a fork has none of its parent's."""
         self._pool = ThreadPoolExecutor(self._max_concurrency, thread_name_prefix="facematch-aio")
         #: Starts threads in place of the loop, which would wait half a second for 64 of them.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
@@ -183,7 +183,7 @@ class Awaited(Generic[V]):
             del self._keepers[closed]
 
 
-#: All that are alive, for a fork.
+#: All that are alive: each begins anew in the child of a fork.
 _awaited: weakref.WeakSet[Awaited[Any]] = weakref.WeakSet()
 
 
@@ -208,8 +208,8 @@ class AsyncFaceVerifier(Awaited[Verifier]):
     end is reported as an event, but nobody gets the result. `aclose`, and the end of the event
     loop, wait for such calls, which is as long as the time-outs of the backend.
 
-    An asynchronous context manager. May be used by one event loop after another. In the child of a
-    fork no call is under way; open it after a fork, not before.
+    An asynchronous context manager. May be used by one event loop after another. Open it after a
+    fork, not before; in a child it goes on without the calls that were under way.
 
     Args:
         verifier: The verifier that answers; closed together with this one.
