@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import collections
 import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -193,13 +192,13 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
     pairs = _read_pairs(source)
-    to_begin, summary = iter(pairs), Summary()
+    summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(verifier, arguments)
         # Before the file is created: what every comparison would refuse leaves nothing behind.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         _warn_of_calibration(verifier, arguments)
-        until_stopped = itertools.takewhile(lambda _: not stopping.signal, to_begin)
+        until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.cells["key"]) for pair in until_stopped),
             max_workers=arguments["workers"] or WORKERS,
@@ -212,13 +211,8 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
         except OSError as error:
             raise write_error("--out", target, error) from None
         with named(target), file:
-            try:
-                _write_outcomes(outcomes, pairs, file, form, summary)
-            except OSError:
-                # No further call begins, and of those that have nobody else would tell.
-                collections.deque(to_begin, maxlen=0)
-                _tell_unwritten([*summary.unwritten, *outcomes], pairs)
-                raise
+            for pair, outcome in _write_outcomes(outcomes, pairs, file, form):
+                summary.add(pair.cells["line"], outcome)
     document = {**summary.to_dict(len(pairs), stopping.signal), "out": str(target)}
     if arguments["as_json"]:
         print_json(document)
@@ -257,13 +251,9 @@ def _read_pairs(path: Path) -> list[Pair]:
 
 
 def _write_outcomes(
-    outcomes: Iterable[PairOutcome],
-    pairs: Sequence[Pair],
-    file: IO[str],
-    form: str,
-    summary: Summary,
-) -> None:
-    """Write each outcome, and count it once that is done."""
+    outcomes: Iterable[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
+) -> Iterator[tuple[Pair, PairOutcome]]:
+    """Each outcome once it is written, with its pair."""
     import csv
 
     table = csv.DictWriter(file, _COLUMNS) if form == ".csv" else None
@@ -273,7 +263,6 @@ def _write_outcomes(
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             pair, result, error = pairs[outcome.index], outcome.result, outcome.error
-            summary.unwritten.append(outcome)
             if table is not None:
                 cells = pair.cells | _cells(outcome)
                 table.writerow({name: csv_cell(value) for name, value in cells.items()})
@@ -287,18 +276,8 @@ def _write_outcomes(
                 file.write(json.dumps(line) + "\n")
             # Line by line: whatever ends this process, what was paid for is on disk.
             file.flush()
-            summary.unwritten.clear()
-            summary.add(pair.cells["line"], outcome)
             progress.advance(task)
-
-
-def _tell_unwritten(outcomes: Iterable[PairOutcome], pairs: Sequence[Pair]) -> None:
-    """Say on stderr which pairs were charged, or perhaps, though they are not in the file."""
-    charges = [(_cells(outcome).get("charged"), pairs[outcome.index]) for outcome in outcomes]
-    for charged, words in ((Charged.YES, "charged"), (Charged.UNKNOWN, "perhaps charged")):
-        lines = [str(pair.cells["line"]) for charge, pair in charges if charge == charged.value]
-        if lines:
-            say(f"warning: {words}, and not written, of lines: {', '.join(lines)}", err=True)
+            yield pair, outcome
 
 
 def _cells(outcome: PairOutcome) -> dict[str, object]:
@@ -329,8 +308,6 @@ class Summary:
     seconds: list[float] = attrs.field(factory=list)
     #: Class of error to the line and the error where it came first.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
-    #: What is being written, and is not counted before it is.
-    unwritten: list[PairOutcome] = attrs.field(factory=list)
     code: Exit = Exit.OK
 
     def add(self, line: int, outcome: PairOutcome) -> None:
