@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -43,7 +43,7 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from facematch_core.verifier.verifier import PairOutcome, Verifier
+    from facematch_core.verifier.verifier import PairOutcome, PairOutcomes, Verifier
 
     from ._results import Answer
 
@@ -251,33 +251,61 @@ def _read_pairs(path: Path) -> list[Pair]:
 
 
 def _write_outcomes(
-    outcomes: Iterable[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
+    outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str
 ) -> Iterator[tuple[Pair, PairOutcome]]:
     """Each outcome once it is written, with its pair."""
-    import csv
-
-    table = csv.DictWriter(file, _COLUMNS) if form == ".csv" else None
-    if table is not None:
-        table.writeheader()
+    if form == ".csv":
+        file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
+        file.flush()  # before a call is paid for
     with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
-            pair, result, error = pairs[outcome.index], outcome.result, outcome.error
-            if table is not None:
-                cells = pair.cells | _cells(outcome)
-                table.writerow({name: csv_cell(value) for name, value in cells.items()})
-            else:
-                line = {
-                    "index": outcome.index,
-                    **pair.cells,
-                    "result": None if result is None else result.to_dict(),
-                    "error": None if error is None else error_document(error),
-                }
-                file.write(json.dumps(line) + "\n")
-            # Line by line: whatever ends this process, what was paid for is on disk.
-            file.flush()
+            try:
+                file.write(_line(pairs, outcome, form))
+                # Line by line: whatever ends this process, what was paid for is on disk.
+                file.flush()
+            except OSError:
+                _show_unwritten(outcome, outcomes, pairs, form)
+                raise
             progress.advance(task)
-            yield pair, outcome
+            yield pairs[outcome.index], outcome
+
+
+def _show_unwritten(
+    first: PairOutcome, outcomes: PairOutcomes, pairs: Sequence[Pair], form: str
+) -> None:
+    """Print on stderr what cannot be written, and may be paid for; no further call begins."""
+    outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
+    say("The results cannot be written. Lines that are missing in their file:", err=True)
+    summary = Summary()
+    for outcome in itertools.chain([first], outcomes):
+        summary.add(0, outcome)
+        click.echo(clean(_line(pairs, outcome, form).rstrip()), err=True)
+    charged, unknown = summary.charged[Charged.YES], summary.charged[Charged.UNKNOWN]
+    say(f"of these calls charged {charged}, perhaps charged {unknown}", err=True)
+
+
+def _line(pairs: Sequence[Pair], outcome: PairOutcome, form: str) -> str:
+    """The line of an outcome in a file of this form."""
+    cells, result, error = pairs[outcome.index].cells, outcome.result, outcome.error
+    if form == ".csv":
+        return _csv_line(cells | _cells(outcome))
+    line = {
+        "index": outcome.index,
+        **cells,
+        "result": None if result is None else result.to_dict(),
+        "error": None if error is None else error_document(error),
+    }
+    return json.dumps(line) + "\n"
+
+
+def _csv_line(cells: Mapping[str, object]) -> str:
+    import csv
+    import io
+
+    line = io.StringIO()
+    csv.DictWriter(line, _COLUMNS).writerow({name: csv_cell(cells[name]) for name in cells})
+    return line.getvalue()
 
 
 def _cells(outcome: PairOutcome) -> dict[str, object]:

@@ -159,10 +159,24 @@ def test_a_file_without_permission_is_wrong_usage(run, pairs, scripted, monkeypa
     assert "out.jsonl cannot be written: Permission denied" in answer.stderr
 
 
-def test_a_full_disk_names_the_file_that_was_asked_for(run, pairs, scripted, monkeypatch):
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_what_a_full_disk_does_not_hold_is_shown(form, run, pairs, scripted, monkeypatch):
+    pairs(MANY)
+    second, is_full = threading.Event(), threading.Event()
+
     class Full(io.StringIO):
         def flush(self):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            if scripted.calls:
+                is_full.set()
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def begin(_call):
+        assert second.wait(60)
+
+    def end_unknown(_call):
+        second.set()
+        assert is_full.wait(60)
+        raise errors.OutcomeUnknown("Broken.")
 
     whole = Path.open
     monkeypatch.setattr(
@@ -170,9 +184,30 @@ def test_a_full_disk_names_the_file_that_was_asked_for(run, pairs, scripted, mon
         "open",
         lambda path, *how, **more: Full() if how == ("x",) else whole(path, *how, **more),
     )
-    answer = batch(run)
+    scripted.script = [begin, end_unknown]
+    answer = batch(run, "--workers", 2, out=f"out.{form}")
     assert answer.exit_code == 4
-    assert answer.stderr == "error: No space left on device: out.jsonl.\n"
+    first, *unwritten, charges, last = answer.stderr.splitlines()
+    assert first == "The results cannot be written. Lines that are missing in their file:"
+    if form == "csv":
+        rows = [*csv.reader(unwritten)]
+        bills = [row[8] for row in rows]
+    else:
+        rows = [json.loads(line) for line in unwritten]
+        bills = [(row["result"] or row["error"])["billing"]["charged"] for row in rows]
+    # The one that was answered may have been followed by another one before it was written.
+    assert len(rows) == len(scripted.calls) <= 3
+    assert bills.count("unknown") == 1
+    assert charges == f"of these calls charged {bills.count('yes')}, perhaps charged 1"
+    assert last == f"error: No space left on device: out.{form}."
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_table_without_room_for_its_header_costs_nothing(run, pairs, scripted):
+    Path("out.csv").symlink_to("/dev/full")
+    answer = batch(run, out="out.csv")
+    assert (answer.exit_code, answer.stderr) == (4, "error: No space left on device: out.csv.\n")
+    assert not scripted.calls
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
