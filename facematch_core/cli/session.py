@@ -293,9 +293,10 @@ def _read_record(path: Path) -> SessionRecord:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidRequest(f"The record {path} cannot be read: {reason}.") from None
-    except ValueError as error:
-        # What json says of a file quotes it.
-        reason = "it is not JSON." if isinstance(error, json.JSONDecodeError) else str(error)
+    except (ValueError, RecursionError) as error:
+        # What json says of a file quotes it; a file of brackets alone is too deep for it.
+        is_json = not isinstance(error, (json.JSONDecodeError, RecursionError))
+        reason = str(error) if is_json else "it is not JSON."
         raise InvalidRequest(f"{path} is no record of a session: {reason}") from None
 
 

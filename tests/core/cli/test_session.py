@@ -184,7 +184,10 @@ def test_delete_says_what_it_did(run, run_json, control, tmp_path):
     assert control.sessions.open() == ()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"schema": 1, "kind": "match"}', None])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"schema": 1, "kind": "match"}', pytest.param(5_000 * "[", id="too deep"), None],
+)
 def test_what_is_no_record_is_refused_in_a_sentence(run, control, tmp_path, content):
     if content is not None:
         (tmp_path / "s.json").write_text(content)
