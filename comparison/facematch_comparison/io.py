@@ -360,8 +360,8 @@ def _blanks(answers: Sequence[Answers]) -> Iterator[str]:
         others = table.scores[table.scored & ~table.mated]
         lowest = others[others == others.min(initial=np.inf)]
         if len(lowest) >= max(_MANY_ALIKE, len(others) / 2):
-            less = "more" if table.scale == MINUS_DISTANCE else "less"
-            below = "a distance just above" if less == "more" else "a score just below"
+            words = ("less", "a score just below"), ("more", "a distance just above")
+            less, below = words[table.scale == MINUS_DISTANCE]
             yield (
                 f"{each.name}: {len(lowest):,} of {len(others):,} non-mated pairs have the score "
                 f"{lowest[0]:g}, and a threshold just above it may be chosen; if it stands for "
