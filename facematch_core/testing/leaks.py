@@ -176,11 +176,13 @@ def capture_log() -> Iterator[io.StringIO]:
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
-    hand_on = logging.Logger.callHandlers
+    is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 
     def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
         handler.handle(record)
-        hand_on(logger, record)
+        # Whoever else listens hears no more than ever: hundreds of events explain no failed test.
+        if is_enabled(logger, record.levelno):
+            hand_on(logger, record)
 
     # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has, and
     # whatever it keeps from the root: it may be given a handler of its own.

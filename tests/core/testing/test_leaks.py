@@ -108,7 +108,7 @@ def test_all_that_an_error_holds_is_looked_at():
 
 
 def test_a_log_is_captured_whole(monkeypatch):
-    """From DEBUG up, with its extra, also kept from the root; not what a filter stops."""
+    """From DEBUG up, with its extra, also kept from the root; others hear what they always do."""
     plain, strict, mute = map(logging.getLogger, ("some.library", "some.other", "some.third"))
     before, meanwhile = (logging.getLogger(f"silent.{name}") for name in ("before", "meanwhile"))
     records = []
@@ -122,6 +122,7 @@ def test_a_log_is_captured_whole(monkeypatch):
         strict.debug("key %s", "abc")
         mute.warning("key abc")
         before.debug("key %s", "abc")
+        before.warning("too early")
         monkeypatch.setattr(meanwhile, "propagate", False)
         meanwhile.debug("key %s", "def")
     before.warning("too late")
@@ -129,8 +130,9 @@ def test_a_log_is_captured_whole(monkeypatch):
         "some.library INFO asked () {'headers': {'X-Key': 'abc'}}",
         "some.other DEBUG key abc ('abc',)",
         "silent.before DEBUG key abc ('abc',)",
+        "silent.before WARNING too early ()",
         "silent.meanwhile DEBUG key def ('def',)",
     ]
-    assert [record.getMessage() for record in records] == ["key abc", "too late"]
+    assert [record.getMessage() for record in records] == ["too early", "too late"]
     assert strict.level == logging.ERROR
     strict.setLevel(logging.NOTSET)
