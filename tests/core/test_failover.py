@@ -250,7 +250,8 @@ def test_of_many_threads_each_call_has_its_own_list_of_who_was_skipped():
 
 def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
     slow = fm.RateLimited("slow", status_code=429)
-    down = fm.VendorUnavailable("down", billing=fm.Billing(fm.Charged.NO, "documented"))
+    free = fm.Billing(fm.Charged.NO, "documented")
+    down = fm.VendorUnavailable("down", billing=free, status_code=503)
     first = fm.FaceVerifier(FakeBackend(script=[slow, down]), retry=fm.Retry(times=1), clock=clock)
     second = fm.FaceVerifier(FakeBackend(script=[slow]), retry=fm.Retry(times=1), clock=clock)
     result = fm.Failover({"shop": first, "backup": second}, clock=clock).verify(A, B)
@@ -258,7 +259,7 @@ def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
         (attempt.backend, attempt.error, attempt.status_code) for attempt in result.failed_attempts
     ] == [
         ("shop", "RateLimited", 429),
-        ("shop", "VendorUnavailable", None),
+        ("shop", "VendorUnavailable", 503),
         ("backup", "RateLimited", 429),
     ]
     assert {attempt.billing.charged for attempt in result.failed_attempts} == {fm.Charged.NO}
@@ -274,5 +275,8 @@ def test_an_error_carries_the_tries_before_it(clock):
 
 
 def test_time_outs_are_for_the_members_that_have_connections():
-    members = {"local": fm.FaceVerifier(FakeBackend())}
-    assert fm.Failover(members).verify(A, B, timeouts_s=(1, 2)).route.answered_by == "local"
+    remote, engine = FakeBackend(script=[fm.RateLimited("slow")]), FakeBackend()
+    remote.takes_timeouts = True
+    members = {"remote": fm.FaceVerifier(remote), "engine": fm.FaceVerifier(engine)}
+    fm.Failover(members).verify(A, B, timeouts_s=(1, 2))
+    assert (remote.calls[0].timeouts_s, engine.calls[0].timeouts_s) == ((1, 2), None)
