@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from facematch_core.base.deadline import Deadline
-from facematch_core.base.files import read_regular
+from facematch_core.base.files import OWNER_ONLY, named, read_regular
 from facematch_core.errors import (
     InvalidRequest,
     OutcomeUnknown,
@@ -22,7 +22,7 @@ from facematch_core.errors import (
 )
 
 from . import options
-from .files import check_target, write_bytes
+from .files import check_target, make_folder, write_bytes
 from .text import DECISIONS, Exit, clean, print_json, say
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def start(path: Path, subject: str, purpose: str, reference: str | None, **argum
         else:
             check_target("--record", path, force=False)
             record = sessions.plan(subject, purpose=purpose)
-            _write_record(path, record)
+            _make_record(path, record)
         backend = sessions.verifier.backend
         can = backend.session_capabilities
         result = sessions.start(
@@ -143,7 +143,7 @@ def start(path: Path, subject: str, purpose: str, reference: str | None, **argum
             ),
         )
         try:
-            _write_record(path, result.record)
+            write_bytes(path, _record_bytes(result.record), private=True)
         except OSError:
             # It may cost, and without its id nobody can read it, or delete the face.
             say("The session has been started. Its record, to be written by hand:", err=True)
@@ -300,9 +300,24 @@ def _read_record(path: Path) -> SessionRecord:
         raise InvalidRequest(f"{path} is no record of a session: {reason}") from None
 
 
-def _write_record(path: Path, record: SessionRecord) -> None:
-    content = json.dumps(record.to_dict(), indent=2) + "\n"
-    write_bytes(path, content.encode(), private=True)
+def _make_record(path: Path, record: SessionRecord) -> None:
+    """Write a first record. Of two starts at once one has the file: no session is without one."""
+    make_folder(path)
+    place = path.resolve()
+    try:
+        place.touch(OWNER_ONLY, exist_ok=False)
+    except FileExistsError:
+        raise click.UsageError(f"Another start has just made {path}: nothing was sent.") from None
+    try:
+        with named(path):
+            place.write_bytes(_record_bytes(record))
+    except BaseException:
+        place.unlink(missing_ok=True)
+        raise
+
+
+def _record_bytes(record: SessionRecord) -> bytes:
+    return (json.dumps(record.to_dict(), indent=2) + "\n").encode()
 
 
 def _wait(look: Callable[..., SessionResult], clock: Clock, for_s: float) -> SessionResult:

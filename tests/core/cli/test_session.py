@@ -103,6 +103,17 @@ def test_the_record_is_there_before_anything_is_sent(run, control, tmp_path):
     assert [session.id for session in control.sessions.open()] == [session_id(tmp_path)]
 
 
+def test_of_two_starts_at_once_one_has_the_record(run, control, tmp_path, monkeypatch):
+    def plan_while_another_starts(sessions, *arguments, plan=Sessions.plan, **options):
+        monkeypatch.setattr(Sessions, "plan", plan)
+        assert run(*START, *RECORD).exit_code == 0
+        return plan(sessions, *arguments, **options)
+
+    monkeypatch.setattr(Sessions, "plan", plan_while_another_starts)
+    assert run(*START, *RECORD).exit_code == 2
+    assert [session.id for session in control.sessions.open()] == [session_id(tmp_path)]
+
+
 def test_a_record_that_cannot_be_written_any_more_is_shown(run, control, tmp_path, monkeypatch):
     def start_and_lose_the_file(sessions, *arguments, start=Sessions.start, **options):
         result = start(sessions, *arguments, **options)
