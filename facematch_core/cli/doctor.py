@@ -28,8 +28,8 @@ from .text import Exit, print_json, print_table, say
 
 HIDDEN = "(hidden)"
 
-#: Name and password in an address.
-_USERINFO = re.compile(r"//[^/@\s]+@")
+#: Name and password in an address, which may lack its scheme, as that of a proxy often does.
+_USERINFO = re.compile(r"(//(?!/)|^(?=[^/@\s]+:(?!//)))\S+@")
 
 CORE = "facematch-core"
 
@@ -163,7 +163,7 @@ def show_value(value: object) -> str:
     if isinstance(value, enum.Enum):
         return str(value.value)
     if isinstance(value, int | float | Decimal | str | Path):
-        return _USERINFO.sub(f"//{HIDDEN}@", str(value))
+        return _USERINFO.sub(rf"\1{HIDDEN}@", str(value))
     return f"a {type(value).__name__}"
 
 

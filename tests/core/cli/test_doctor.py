@@ -71,6 +71,19 @@ def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):
     assert document["diagnosis"] == {"key": "(hidden)", "more": {"deep": ["(hidden)", 1]}}
 
 
+@pytest.mark.parametrize("login", ["somebody:pass-word", "somebody:@pass-word", "a:b/pass-word"])
+def test_no_login_of_an_address_is_shown(run_json, keyed, configured, monkeypatch, login):
+    monkeypatch.setenv("KEYED_API_KEY", SECRET)
+    configured(
+        'default_profile = "p"\n[profiles.p]\nbackend = "keyed"\n[profiles.p.settings]\n'
+        f'base_url = "{login}@proxy.example"\nhosts = ["http://{login}@proxy.example"]\n'
+    )
+    _, document = run_json("doctor")
+    shown = {setting["name"]: setting["value"] for setting in document["settings"]}
+    assert shown["base_url"] == "(hidden)@proxy.example"
+    assert "http://(hidden)@proxy.example" in shown["hosts"]
+
+
 def test_what_cannot_be_used_is_named_and_the_rest_stays(
     screens, keyed, tmp_path, monkeypatch, configured
 ):
