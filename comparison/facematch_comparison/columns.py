@@ -321,11 +321,16 @@ class _Recognition:
         # Two words, or another one on every line, name nobody who comes again.
         sizes = [self.cells.words(name).size for name in self.skipped]
         may_name = [2 < size < len(self.cells) or len(self.cells) < _ENOUGH for size in sizes]
-        names_nobody = PERSON in missing and not any(may_name)
+        is_meant = not {PERSON, *PEOPLE}.isdisjoint(self.more)
+        names_nobody = PERSON in missing and not is_meant and not any(may_name)
         columns = {ours: COLUMN for ours in missing if ours != PERSON or not names_nobody}
+        columns |= self.more
+        what = refusal(self.cells.name, self.cells.texts(problems), "nothing was judged")
+        if not (columns or self.skipped or names_nobody):
+            raise InvalidRequest(what)  # no word that is added would help
         raise ColumnsNotRecognised(
-            refusal(self.cells.name, self.cells.texts(problems), "nothing was judged"),
-            columns=columns | self.more,
+            what,
+            columns=columns,
             ignore=self.skipped,
             independent_pairs=names_nobody,
         )

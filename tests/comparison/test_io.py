@@ -699,8 +699,9 @@ def test_one_person_a_line_and_independent_pairs(read, tmp_path):
     same([answers], read_scores(tmp_path / "again.csv"))
     (answers,) = read_scores_of(ignore=["whose", "city"], independent_pairs=True)
     assert (answers.people_known, len(answers.table.people.numbers)) == (False, 6)
-    with pytest.raises(InvalidRequest, match="names people"):
+    with pytest.raises(InvalidRequest, match="names people") as caught:
         read_scores_of(columns={"person": "whose"}, ignore=["city"], independent_pairs=True)
+    assert not isinstance(caught.value, ColumnsNotRecognised)
 
 
 # Frames and Parquet
@@ -995,6 +996,15 @@ def test_where_nothing_can_name_people_pairs_may_be_independent(read):
         read("case,word,label,ours\n" + "".join(f"c{n},{n % 2},1,{n * n}\n" for n in range(20)))
     assert caught.value.columns == {}
     assert caught.value.independent_pairs
+
+
+def test_what_is_proposed_can_be_done(read, tmp_path):
+    lines = [f"C{n},K{n},{n * n},{n % 2}" for n in range(20)]
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read("\n".join(["Case ID,Customer,Similarity,label", *lines]))
+    error = caught.value
+    assert (error.columns, error.independent_pairs) == ({"person": "Customer"}, False)
+    assert read_scores(tmp_path / "scores.csv", columns=error.columns, ignore=error.ignore)
 
 
 def test_columns_of_two_flags_stay_what_they_are(read):
