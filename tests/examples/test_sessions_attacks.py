@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from facematch_core import EnvironmentMismatch
 from facematch_mock_server import make_card
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples" / "sessions_app"))
@@ -143,16 +144,22 @@ def test_a_row_that_cannot_be_read_stops_no_other(record, shop):
     assert shop.post("/pay").status_code == 403
 
 
-def test_by_the_variables_of_the_page_alone_it_is_production_at_didits_own_host(
-    monkeypatch, tmp_path
+def test_by_the_variables_of_the_page_alone_it_asks_didits_own_host_and_takes_no_mocks_word(
+    didit_mock, monkeypatch, tmp_path
 ):
     for name in ("DIDIT_BASE_URL", "REQUIRE_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PAYOUTS", str(tmp_path / "payouts.sqlite3"))
-    monkeypatch.setenv("ORIGIN", "https://shop.example")
-    arguments = {}
-    monkeypatch.setattr(service, "open_sessions", lambda name, **more: arguments.update(more))
-    service.opened()
-    assert arguments["base_url"] == "https://verification.didit.me"
-    assert arguments["require_environment"] == "production"
-    assert arguments["return_hosts"] == ["shop.example"]
+    variables = {
+        "DIDIT_API_KEY": didit_mock.live_key,
+        "DIDIT_ENVIRONMENT": "production",
+        "DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
+        "PAYOUTS": str(tmp_path / "payouts.sqlite3"),
+        "ORIGIN": "https://shop.example",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with service.opened() as sessions:
+        record = sessions.plan("ada", purpose="payout", about=FIRST)
+        with pytest.raises(EnvironmentMismatch, match="mock"):
+            sessions.start(record, reference=make_card("p1"), return_url="https://shop.example/")
+    assert didit_mock.control.journal()[-1].path == "/v3/session/"

@@ -52,7 +52,8 @@ def service(tmp_path_factory, run_command, request):
     hook = requests.post(f"{mock}/__mock__/webhooks/destinations", json=hook, timeout=20).json()
     env |= {"DIDIT_API_KEY": "mock-live-key", "DIDIT_WEBHOOK_SECRET": hook["secret"]}
     env |= {"DIDIT_BASE_URL": mock, "DIDIT_WORKFLOW_ID": str(uuid.UUID(int=5)), "ORIGIN": origin}
-    env |= {"REQUIRE_ENVIRONMENT": "mock", "PAYOUTS": str(folder / "payouts.sqlite3")}
+    env |= {"DIDIT_ENVIRONMENT": "mock", "REQUIRE_ENVIRONMENT": "mock"}
+    env |= {"PAYOUTS": str(folder / "payouts.sqlite3")}
     env |= {"PYTHONPATH": str(folder / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
     python = (sys.executable, "-m")
     serve("app", *python, "uvicorn", "app:app", "--port", port, ready="startup complete")

@@ -62,13 +62,14 @@ log = logging.getLogger("payouts")
 
 
 def opened():
-    """The sessions of this process; with DIDIT_API_KEY, _WORKFLOW_ID and _WEBHOOK_SECRET."""
+    """The sessions of this process; with DIDIT_API_KEY, DIDIT_WORKFLOW_ID and the others."""
     with shop.transaction() as database:
         for table in (TABLE, *shop.TABLES):
             database.execute(table)
     return open_sessions(
         "didit",
         base_url=os.environ.get("DIDIT_BASE_URL", "https://verification.didit.me"),
+        environment=os.environ["DIDIT_ENVIRONMENT"],  # of the key: no answer says it
         workflow_takes_reference=True,
         return_hosts=[urlsplit(os.environ["ORIGIN"]).hostname],
         require_environment=os.environ.get("REQUIRE_ENVIRONMENT", "production"),
@@ -165,7 +166,7 @@ def start(request: Request, customer: Poster, about: Text, consent: Text):
 @app.exception_handler(errors.FaceMatchError)
 def failed(_request, error):
     """An outage, or a session that is over: the page of payouts says how far each is."""
-    log.warning("%s", type(error).__name__)
+    log.warning("%s: %s", type(error).__name__, error)
     # No session of this customer's says yes, and waiting helps nobody.
     is_no = isinstance(error, (errors.SessionMismatch, errors.SessionNotFound))
     status = 403 if is_no else 503

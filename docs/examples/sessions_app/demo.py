@@ -33,6 +33,7 @@ if __name__ == "__main__":
         os.environ |= {
             "DIDIT_API_KEY": mock.live_key,
             "DIDIT_BASE_URL": mock.url,
+            "DIDIT_ENVIRONMENT": "mock",
             "DIDIT_WEBHOOK_SECRET": mock.control.webhooks.add(f"{ORIGIN}/didit").secret,
             "DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
             "REQUIRE_ENVIRONMENT": "mock",

@@ -61,6 +61,7 @@ def shop(didit_mock, monkeypatch, tmp_path):
     hook = didit_mock.control.webhooks.add("http://127.0.0.1:9/didit")  # nobody listens there
     settings = {
         "DIDIT_API_KEY": didit_mock.live_key,
+        "DIDIT_ENVIRONMENT": "mock",
         "DIDIT_WEBHOOK_SECRET": hook.secret,
         "DIDIT_WORKFLOW_ID": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
         "REQUIRE_ENVIRONMENT": "mock",
