@@ -95,3 +95,15 @@ def test_what_the_recipes_set_are_options():
     page = (ROOT / "docs/extend/run-the-mock-as-a-service.md").read_text("utf-8")
     options = {name[2:].upper().replace("-", "_") for o in command.params for name in o.opts}
     assert set(re.findall(r"FACEMATCH_MOCK_([A-Z_]+)", page)) <= options
+
+
+def test_what_the_page_of_production_runs_ends_when_it_is_told_to_and_has_its_secrets():
+    page = (ROOT / "docs/apps/run-it.md").read_text("utf-8")
+    files = dict(re.findall(r'(?s)title="([^"]+)"\n(.*?)```', page))
+    services = yaml.safe_load(files["compose.yaml"])["services"].values()
+    ours = [service for service in services if service["image"] == "shop"]
+    # Neither Python nor a shell that is the first process of a container ends by SIGTERM.
+    assert [service["init"] for service in ours] == [True] * 3
+    for name in ("facematch.toml", "rehearsal.toml"):
+        named = {*re.findall(r"/run/secrets/(\w+)", files[name])}
+        assert all(named == {*service["secrets"]} for service in ours)
