@@ -220,9 +220,9 @@ class Urn:
                     numbers = stream.multinomial(people, np.array([single, *sizes]) / people, count)
                     single_draws, pooled_draws = numbers[:, 0], [numbers[:, 1:]]
                 person = stream.integers(0, max(1, single), single_draws.sum())
-                of_resample = np.split(person, np.cumsum(single_draws)[:-1])
-                counts = [np.bincount(each, minlength=single)[:single] for each in of_resample]
-                parts += [np.stack(counts), *pooled_draws]
+                person += np.repeat(np.arange(count) * single, single_draws)
+                counts = np.bincount(person, minlength=count * single)
+                parts += [counts.reshape(count, single), *pooled_draws]
             yield np.concatenate(parts, axis=1, dtype=np.float64)
 
 
