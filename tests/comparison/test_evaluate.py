@@ -408,8 +408,8 @@ def test_a_caveat_is_there_with_its_number_where_it_is_true(answers, options, co
 
 def test_the_floor_is_enough():
     floors = {"fmr_floor", "fnmr_floor"}
-    assert not floors & set(caveats_of(system_answers([90] * 299, [10] * 2995), required_fmr=1e-3))
-    assert floors < set(caveats_of(system_answers([90] * 298, [10] * 2994), required_fmr=1e-3))
+    assert not floors & set(caveats_of(system_answers([90] * 299, [10] * 299), required_fmr=1e-2))
+    assert floors < set(caveats_of(system_answers([90] * 298, [10] * 298), required_fmr=1e-2))
 
 
 @pytest.mark.parametrize("split", [False, True])
@@ -525,6 +525,8 @@ def test_the_rate_follows_the_data_where_nobody_names_one(pairs, fmr):
     assert (len(bears) == 1) is (pairs >= 10)
     for text in bears:
         assert f"than 1 false match in {pairs // 5:,}: {pairs:,} non-mated pairs" in text
+    if pairs > 500:
+        return  # what follows is the same of many
     named = evaluate(both[:1], required_fmr=evaluation.required_fmr)
     assert not [each for each in named.caveats if each.code == "strictest_rate"]
     alone = evaluate([both[0], as_decisions(both[1])])
@@ -546,16 +548,16 @@ def test_what_cannot_be_compared_says_what_can():
 
 def test_nobody_is_best_who_is_not_compared():
     both = [
-        system_answers([5] * n + [90] * (300 - n), [10] * 10_000, name)
+        system_answers([5] * n + [90] * (300 - n), [10] * 1_000, name)
         for n, name in ((1, "a"), (90, "b"))
     ]
-    few = without_answers(system_answers([90] * 300, [10] * 10_000, "c"), np.arange(700, 10_300))
+    few = without_answers(system_answers([90] * 300, [10] * 1_000, "c"), np.arange(700, 1_300))
     for required in (0.01, None):
         evaluation = evaluate([*both, few], required_fmr=required)
         assert evaluation.headline.endswith("c is not compared.") is (required == 0.01)
         assert evaluation.differences[0].better == "a"
     nearly_none = without_answers(
-        system_answers([90] * 300, [10] * 10_000, "c"), np.arange(309, 10_300)
+        system_answers([90] * 300, [10] * 1_000, "c"), np.arange(309, 1_300)
     )
     evaluation = evaluate([*both, nearly_none])
     assert evaluation.required_fmr == evaluate(both).required_fmr

@@ -91,9 +91,12 @@ def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
     assert outcome(np.nextafter(bound.low, 0)) is Conclusion.FAIL
 
 
-@pytest.mark.parametrize(
-    ("fmr_low", "frr_low", "outcome"),
-    [
+def test_whether_another_threshold_would_do_on_a_curve_of_two_points():
+    evaluation = evaluate(
+        [crowd(mean=45, others=60)], required_fmr=2e-3, confidence=DOOR.evaluation_confidence
+    )
+    (system,) = evaluation.systems
+    for fmr_low, frr_low, outcome in (
         # Between the points FMR may be as low as at the second, and FRR as low as at the first.
         ((0.5, 0.0), (0.0, 0.5), Conclusion.INCONCLUSIVE),
         ((0.5, 0.02), (0.0, 0.5), Conclusion.FAIL),
@@ -102,17 +105,12 @@ def test_a_bound_that_equals_the_limit_is_within_it(rate, limit):
         # Beyond the last point FMR is no lower than there.
         ((0.5, 0.02), (0.06, 0.04), Conclusion.FAIL),
         ((0.5, 0.0), (0.06, 0.04), Conclusion.INCONCLUSIVE),
-    ],
-)
-def test_whether_another_threshold_would_do_on_a_curve_of_two_points(fmr_low, frr_low, outcome):
-    evaluation = evaluate(
-        [crowd(mean=45, others=60)], required_fmr=2e-3, confidence=DOOR.evaluation_confidence
-    )
-    (system,) = evaluation.systems
-    curve = attrs.evolve(system.curve, thresholds=(1, 2), fmr_low=fmr_low, frr_low=frr_low)
-    systems = (attrs.evolve(system, curve=curve),)
-    verdict = judge(attrs.evolve(evaluation, systems=systems), DOOR)
-    assert (verdict.outcome, verdict.systems[0].rates[1].outcome) == (outcome, Conclusion.FAIL)
+    ):
+        curve = attrs.evolve(system.curve, thresholds=(1, 2), fmr_low=fmr_low, frr_low=frr_low)
+        systems = (attrs.evolve(system, curve=curve),)
+        verdict = judge(attrs.evolve(evaluation, systems=systems), DOOR)
+        came = (verdict.outcome, verdict.systems[0].rates[1].outcome)
+        assert came == (outcome, Conclusion.FAIL), (fmr_low, frr_low)
 
 
 PLAN = "facematch compare plan --fmr 0.01 --frr 0.05 --confidence 0.95"

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_comparison.plan import (
@@ -68,6 +68,7 @@ def need(fmr=1e-3, confidence=0.95, split=False, **of):
     return plan.difference
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(
     first=st.floats(0.005, 0.1),
     ratio=st.floats(1.5, 6),

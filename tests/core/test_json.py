@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 from kit.sessions import Acme
@@ -39,6 +39,7 @@ def raw_of(result):
     return result.raw
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(match_results | liveness_results | live_match_results)
 def test_a_result_is_the_same_after_json_pickle_and_copy(result):
     document = json.loads(json.dumps(result.to_dict(), allow_nan=False))

@@ -154,6 +154,7 @@ def table_of_failover():
         ("vendors/index.md", "charges", table_of_charges),
     ],
 )
+@pytest.mark.docs
 def test_the_table_between_its_marks_is_generated(page, name, table):
     check_part(page, name, table())
 

@@ -88,9 +88,12 @@ def leaks(texts, secrets):
         secrets: By name, pieces of each.
     """
     hay = {place: tuple(layers(text)) for place, text in texts.items()}
+    # Most are in none of them, which one look at all of them shows.
+    everything = [b"\n".join(layer for written in hay.values() for layer in written)]
     return {
         (place, name): forms
         for name, parts in secrets.items()
+        if any(find_forms(part, everything) for part in parts)
         for place, written in hay.items()
         if (forms := sorted({form for part in parts for form in find_forms(part, written)}))
     }

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 from unittest import mock
 
@@ -257,7 +257,7 @@ def measure_held(backend: Backend) -> dict[str, int]:
     def leads_on(thing: Any) -> bool:
         # Not isinstance: it asks the object, which may be somebody's proxy.
         cls = thing if issubclass(type(thing), type) else type(thing)
-        if issubclass(cls, (ModuleType, logging.Logger, VendorSimulator)):
+        if not {CodeType, ModuleType, logging.Logger, VendorSimulator}.isdisjoint(cls.__mro__):
             return False
         if cls is thing or cls is FunctionType or cls.__module__.startswith("facematch_core."):
             return is_own(thing)

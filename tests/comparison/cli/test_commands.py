@@ -41,19 +41,20 @@ def test_no_help_waits_for_the_statistics_and_the_core_knows_none_of_it():
 WRONG_NAME = """
 import sys
 from facematch_core.cli.app import facematch
-try:
-    facematch(["compare", "gate", "--requirements", sys.argv[1]])
-except SystemExit as end:
-    assert end.code == 2, end.code
+for name in "nope.toml", "nope":
+    try:
+        facematch(["compare", "gate", "--requirements", name])
+    except SystemExit as end:
+        assert end.code == 2, end.code
 print(*sys.modules, sep="\\n")
 """
 
 
-@pytest.mark.parametrize("name", ["nope.toml", "nope"])
-def test_a_gate_without_its_file_says_so_before_the_statistics_are_loaded(name):
-    code = [sys.executable, "-c", WRONG_NAME, name]
+def test_a_gate_without_its_file_says_so_before_the_statistics_are_loaded():
+    code = [sys.executable, "-c", WRONG_NAME]
     done = subprocess.run(code, capture_output=True, text=True, timeout=60, check=True)
-    assert "nope" in done.stderr
+    assert "nope.toml" in done.stderr
+    assert "nope" in done.stderr.replace("nope.toml", "")
     assert not {*done.stdout.split("\n")} & {"scipy", "pandas", "numpy", "pyarrow"}
 
 

@@ -3,7 +3,7 @@ import itertools
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.comparison.tables import refusal_lines, text_reader
 
@@ -134,6 +134,7 @@ names = st.text(
 ).filter(lambda text: text == text.strip() and text not in (".", ".."))
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(
     people=st.lists(names, min_size=2, max_size=5, unique=True),
     columns=st.lists(names, max_size=2, unique=True),

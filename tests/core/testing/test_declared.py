@@ -1,8 +1,9 @@
 """A simulator's mistake is the simulator's: no rule of the backend is blamed for it."""
 
 import pytest
-from mutants.reference import ReferenceBackend, ReferenceSimulator
+from mutants.reference import ReferenceSimulator
 from mutants.sessions import Player, SessionReference, SessionVendor
+from mutants.sharing import ReportReference, ReportSimulator
 
 from facematch_core import BackendUnavailable, Box, Operation
 from facematch_core.testing import SessionCase, Situation, Verdict, conformance
@@ -102,7 +103,7 @@ def test_what_the_kit_itself_gets_wrong_is_no_fault_of_the_backend(monkeypatch):
         raise ZeroDivisionError("a mistake")
 
     monkeypatch.setattr(Bench, "edges", crash)
-    report = conformance(ReferenceBackend, simulator=ReferenceSimulator)
+    report = conformance(ReportReference, simulator=ReportSimulator)
     [failed] = report.of("failed")
     assert (report.verdict, failed.number) == (Verdict.UNCHECKED, "R07")
     assert failed.reasons[0].startswith("the kit failed: ZeroDivisionError: a mistake (")

@@ -1,7 +1,4 @@
-"""Plug-ins of hosted sessions alone, and the two tables of a vendor's words."""
-
-import ast
-from pathlib import Path
+"""Plug-ins of hosted sessions alone."""
 
 import attrs
 import pytest
@@ -11,8 +8,6 @@ import facematch_core as fm
 from facematch_core.backend import Capabilities
 from facematch_core.backend import session_types as hosted
 from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation, conformance
-
-ROOT = Path(__file__).parents[3]
 
 
 class Alone(SessionReference):
@@ -103,7 +98,10 @@ class RedactingVendor(Vendor):
         return super().answer(request, situation, score)
 
 
-@pytest.mark.parametrize(("plug_in", "vendor"), [(Alone, Vendor), (Redacting, RedactingVendor)])
+@pytest.mark.parametrize(
+    ("plug_in", "vendor"),
+    [(Alone, Vendor), pytest.param(Redacting, RedactingVendor, marks=pytest.mark.slow)],
+)
 def test_it_conforms_and_its_sessions_are_all_that_is_declared(plug_in, vendor):
     report = conformance(plug_in, simulator=vendor)
     wrong = [f"{rule.number}: {rule.reasons}" for rule in report.rules if rule.status != "passed"]
@@ -111,20 +109,3 @@ def test_it_conforms_and_its_sessions_are_all_that_is_declared(plug_in, vendor):
     assert "threshold rule" not in [line.name for line in report.capabilities]
     [sessions] = [line for line in report.capabilities if line.name == "sessions"]
     assert ("R59" in sessions.rules) is plug_in.session_capabilities.gives_portrait
-
-
-@pytest.mark.parametrize("vendor", ["azure", "didit", "rekognition"])
-def test_what_the_pages_say_is_not_read_from_the_code_that_it_judges(vendor):
-    """A page that is misread in one table would be right in both."""
-
-    def modules(path):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                yield from (name.name for name in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                yield node.module or ""
-
-    simulators = ROOT / "mock_server" / "facematch_mock_server" / "conformance" / "sessions.py"
-    assert not [name for name in modules(simulators) if name.startswith(f"facematch_{vendor}")]
-    for path in (ROOT / "backends" / f"facematch_{vendor}").rglob("*.py"):
-        assert not [name for name in modules(path) if name.startswith("facematch_mock_server")]

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
@@ -281,6 +281,7 @@ path method status chance body executed"""
 names = st.sampled_from(NAMES.split())
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(
     path=st.sampled_from([name for method, name in VERBS if method == "POST"]),
     body=st.dictionaries(

@@ -33,6 +33,11 @@ def files(tmp_path_factory):
     pair.private_key_pem.write_to_path(paths["key"])
     pair.private_key_and_cert_chain_pem.write_to_path(paths["both"])
     authority.issue_cert("localhost").private_key_pem.write_to_path(paths["other"])
+    text = paths["certificate"].read_text()
+    (folder / "cut.pem").write_text(text[: len(text) // 2])
+    (folder / "secret.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+    rsa = authority.issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    rsa.private_key_pem.write_to_path(folder / "rsa.pem")
     return paths
 
 
@@ -240,11 +245,6 @@ def test_microsofts_own_client_shows_a_token(files):
 )
 def test_a_bad_file_is_refused_in_a_sentence_that_names_it(files, certificate, key, named):
     folder = files["ca"].parent
-    text = files["certificate"].read_text()
-    (folder / "cut.pem").write_text(text[: len(text) // 2])
-    (folder / "secret.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
-    rsa = trustme.CA().issue_cert("localhost", key_type=trustme.KeyType.RSA)
-    rsa.private_key_pem.write_to_path(folder / "rsa.pem")
     pair = [
         "" if name == "none" else name and folder / f"{name}.pem" for name in (certificate, key)
     ]

@@ -6,7 +6,7 @@ import json
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.strategies import json_values
 
@@ -219,6 +219,7 @@ def test_nothing_shows_an_address_a_person_or_a_colleague(read, didit):
         assert "24.3" not in "".join(shown)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(data=st.data())
 def test_any_json_is_a_reading_or_an_error_that_shows_nothing(data, didit):
     body = didit.decision()
