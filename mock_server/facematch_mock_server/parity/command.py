@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
-    with mock, closing(planned.open_backend()) as backend:
+    stopping = _stopped_by(signal.default_int_handler)
+    with mock, closing(planned.open_backend()) as backend, stopping:
         listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
@@ -117,18 +119,20 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 try:
                     remaining = end_sessions(caller, every, calls) if ends else []
                 finally:
-                    unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
-                    where = {call["result"]["environment"] for call in calls.values() if call}
-                    document |= {
-                        "rehearsal": Environment.MOCK in {*where, document["environment"]},
-                        "charges": charges,
-                        # Not compared so far: what was paid for is written before that.
-                        "differences": None,
-                        "nothing_seen": unseen,
-                        "claims": [],
-                        "calls": {step.name: describe(calls.get(step.name)) for step in every},
-                    }
-                    _keep_record(out, document, calls, caller, pictures)
+                    # What was paid for is written, whoever wants it to end.
+                    with _stopped_by(signal.SIG_IGN):
+                        unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+                        where = {call["result"]["environment"] for call in calls.values() if call}
+                        document |= {
+                            "rehearsal": Environment.MOCK in {*where, document["environment"]},
+                            "charges": charges,
+                            # Not compared so far: what was paid for is written before that.
+                            "differences": None,
+                            "nothing_seen": unseen,
+                            "claims": [],
+                            "calls": {step.name: describe(calls.get(step.name)) for step in every},
+                        }
+                        _keep_record(out, document, calls, caller, pictures)
             twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
             ours = ask_mock(twin, mock.of(name).control, every, calls, files)
             twin.backend.close()
@@ -143,6 +147,23 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
     say(f"The record is {out}: read it before you give it away.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
+
+
+@contextmanager
+def _stopped_by(handler: Any) -> Iterator[None]:
+    """While it is entered, `handler` takes Ctrl-C, SIGTERM and the closing of the terminal."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            if before[number] is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, handler)
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def _keep_record(

@@ -1,4 +1,6 @@
 import json
+import pkgutil
+import signal
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -673,6 +675,37 @@ def test_ctrl_c_around_a_session_leaves_a_record_and_no_session(rehearse, monkey
     assert (result.answer.exit_code, stops) == (130, [place])
     assert result.document["kind"] == "facematch-parity"
     assert vendor.control.sessions.open() == ()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("SIGTERM", "running.Caller.make"),
+        ("SIGHUP", "running.Caller.make"),
+        ("SIGINT", "command.is_private"),  # what comes before the record is written
+    ],
+)
+def test_a_signal_leaves_a_record_and_no_session(rehearse, monkeypatch, name, place):
+    vendor, number, unheard = rehearse("azure"), getattr(signal, name), []
+    place = f"facematch_mock_server.parity.{place}"
+    whole = pkgutil.resolve_name(place)
+
+    def stop(*words, **how):
+        outcome = whole(*words, **how)
+        if not isinstance(words[0], Caller) or vendor.control.sessions.open():
+            monkeypatch.setattr(place, whole)
+            signal.raise_signal(number)
+        return outcome
+
+    monkeypatch.setattr(place, stop)
+    before = signal.signal(number, lambda *_: unheard.append(number))
+    try:
+        result = vendor.run("--yes")
+    finally:
+        signal.signal(number, before)
+    assert result.document["kind"] == "facematch-parity"
+    assert (vendor.control.sessions.open(), unheard) == ((), [])
 
 
 def test_a_session_whose_start_was_not_answered_is_named(rehearse):
