@@ -30,8 +30,6 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
-# Each worker has a core: two threads that share one sum wait for each other in a loop.
-export OPENBLAS_NUM_THREADS := 1
 
 .PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long mutation coverage lint types docs dist lock format clean
 

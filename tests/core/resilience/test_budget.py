@@ -108,6 +108,12 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     (reservation,) = store.open_reservations()
     assert reservation.call == attrs.evolve(caught.value.call, caller_ref=None)
     assert (reservation.error, reservation.ended_at) == ("OutcomeUnknown", clock.now())
+    where = Environment.SANDBOX
+    backend.script = [match_result(billing=Billing(Charged.UNKNOWN), environment=where)]
+    with pytest.raises(errors.EnvironmentMismatch):
+        limited(5).verify(A, B)
+    endings = {(each.error, each.answered_from) for each in store.open_reservations()}
+    assert endings == {("OutcomeUnknown", None), (None, where)}
 
 
 class Refuses(Policy):

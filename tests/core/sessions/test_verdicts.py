@@ -345,7 +345,10 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
     rules = attrs.evolve(RULES, can=attrs.evolve(CAN, result_lasts_s=180.0))
     assert judge_missing(RECORD, rules, after(180)) is None
     gone = judge_missing(RECORD, rules, after(181))
-    assert (gone.state, gone.read_again_s, gone.liveness.is_live) == (STATE.GONE, None, False)
+    assert (gone.state, gone.read_again_s, gone.record) == (STATE.GONE, None, RECORD)
+    assert (gone.match.decision, gone.liveness.decision) == ("inconclusive", "inconclusive")
+    assert (gone.environment, gone.required_environment) == (rules.declared, rules.required)
+    assert gone.billing.charged is fm.Charged.NO
     assert judge_missing(RECORD, RULES, after(1e6)) is None
 
 

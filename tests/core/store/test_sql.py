@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 from kit.attempts import BUDGET_KEY, NOW, UNIT, entry, sums
 
-from facematch_core import Charged, ConfigurationError
+from facematch_core import Charged, ConfigurationError, Environment
 from facematch_core.store import SqlStore
 
 
@@ -36,7 +36,8 @@ def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, t
 def test_a_line_holds_facts_about_the_call(sql, tmp_path):
     reservation = entry()
     sql.reserve(reservation, UNIT)
-    sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    where = Environment.SANDBOX
+    sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown", answered_from=where)
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
         connection.row_factory = sqlite3.Row
         (row,) = connection.execute("SELECT * FROM facematch_attempts")
@@ -44,6 +45,7 @@ def test_a_line_holds_facts_about_the_call(sql, tmp_path):
     assert row["attempt_id"] == reservation.call.id
     assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
+    assert (row["environment"], row["answered_from"]) == ("production", "sandbox")
     assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
     assert (total["name"], total["unknown"], total["cap"]) == ("shop", 1, 1)
 
