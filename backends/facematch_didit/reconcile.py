@@ -178,12 +178,10 @@ def _take_result(call: CallRecord, decision: SessionDecision) -> Reconciliation:
     if billing.charged is not Charged.NO:  # which is what the record of a sandbox says
         ground = "a kept record of it is in Didit's list, and each answer 200 is charged"
         billing = Billing(Charged.YES, ground)
-    ids = attrs.evolve(result.ids, vendor=decision.session_id)
-    result = attrs.evolve(result, ids=ids, billing=billing)
     return Reconciliation(
         outcome=Reconciled.FOUND,
         call=call,
-        result=result,
+        result=attrs.evolve(result, billing=billing),
         reason=f"Didit's record {decision.session_id} carries the id of this call.",
     )
 

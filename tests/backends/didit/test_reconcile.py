@@ -109,7 +109,7 @@ def test_one_record_with_the_id_is_the_call():
     assert answer.outcome is fm.Reconciled.FOUND
     result = answer.result
     assert (result.decision, result.score.value) == (fm.Decision.MATCH, 87.36)
-    assert (result.ids.call, result.ids.session) == (ID, uid(2))
+    assert (result.ids.call, result.ids.session, result.ids.vendor) == (ID, uid(2), uid(2))
     assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "n"})
     assert (result.billing.charged, result.threshold) == (fm.Charged.YES, FIFTY)
     assert "record" in result.billing.ground
@@ -119,6 +119,13 @@ def test_a_record_that_says_it_is_of_the_sandbox_was_not_charged():
     result = look(Records(session(1, environment="sandbox"))).result
     assert result.environment is fm.Environment.SANDBOX
     assert result.billing.charged is fm.Charged.NO
+
+
+def test_of_the_sandbox_nothing_is_asked_for():
+    records = Records(session(1))
+    answer = look(records, environment="sandbox")
+    assert (answer.outcome, answer.call) == (fm.Reconciled.CANNOT_KNOW, record())
+    assert records.requests == []
 
 
 def test_the_rules_of_the_call_hold():
