@@ -1,10 +1,8 @@
 """`pytest --facematch-report`, as the author of a plug-in runs it."""
 
+import contextlib
+import io
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from mutants.reference import ReferenceBackend
@@ -32,36 +30,17 @@ CONTRACT = """
 """
 
 
-#: Runs pytest once for each list of words, in one process: to start one takes seconds.
-RUNS = """
-import contextlib, io, json, sys
-import pytest
-
-ends = []
-for words in json.loads(sys.argv[1]):
-    with contextlib.redirect_stdout(io.StringIO()) as out:
-        code = pytest.main(["-q", "-p", "no:cacheprovider", *words])
-    ends.append([int(code), out.getvalue()])
-print(json.dumps(ends))
-"""
-
-
 def run_pytest(folder, files, *runs):
     """The exit code of each run of pytest over these files, and what it printed."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     for name, code in files.items():
         (folder / name).write_text(code.replace("\n    ", "\n"))
-    path = os.pathsep.join([str(Path(__file__).parents[2]), *sys.path])
-    done = subprocess.run(
-        [sys.executable, "-c", RUNS, json.dumps(runs)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": path},
-        timeout=120,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    ends = []
+    for words in runs:
+        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out:
+            code = pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=importlib", *words])
+        ends.append((code, out.getvalue()))
+    return ends
 
 
 def report_of(folder, name):
