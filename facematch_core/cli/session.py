@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import json
 import os
@@ -143,6 +145,9 @@ def start(path: Path, subject: str, purpose: str, reference: str | None, **argum
             ),
         )
         try:
+            with contextlib.suppress(InvalidRequest):  # what is no record any more is replaced
+                if _read_record(path).session_id not in (None, result.record.session_id):
+                    raise FileExistsError(errno.EEXIST, "Another start has written", str(path))
             write_bytes(path, _record_bytes(result.record), private=True)
         except OSError:
             # It may cost, and without its id nobody can read it, or delete the face.

@@ -114,11 +114,18 @@ def test_of_two_starts_at_once_one_has_the_record(run, control, tmp_path, monkey
     assert [session.id for session in control.sessions.open()] == [session_id(tmp_path)]
 
 
-def test_a_record_that_cannot_be_written_any_more_is_shown(run, control, tmp_path, monkeypatch):
+@pytest.mark.parametrize("place", ["a folder", "the record of another start"])
+def test_a_record_that_cannot_be_written_any_more_is_shown(
+    run, control, tmp_path, monkeypatch, place
+):
     def start_and_lose_the_file(sessions, *arguments, start=Sessions.start, **options):
         result = start(sessions, *arguments, **options)
-        (tmp_path / "s.json").unlink()
-        (tmp_path / "s.json").mkdir()
+        file = tmp_path / "s.json"
+        file.unlink()
+        if place == "a folder":
+            file.mkdir()
+        else:
+            file.write_text(json.dumps(result.record.to_dict() | {"session_id": "another"}))
         return result
 
     monkeypatch.setattr(Sessions, "start", start_and_lose_the_file)
@@ -127,6 +134,7 @@ def test_a_record_that_cannot_be_written_any_more_is_shown(run, control, tmp_pat
     document = next(line for line in answer.stderr.splitlines() if line.startswith("{"))
     record = SessionRecord.from_dict(json.loads(document))
     assert [record.session_id] == [session.id for session in control.sessions.open()]
+    assert place == "a folder" or session_id(tmp_path) == "another"
 
 
 def test_a_start_does_not_touch_the_record_of_something_else(run, control, tmp_path):
