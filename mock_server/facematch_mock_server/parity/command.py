@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from .running import (
     explain_unseen,
     make_files,
     run_steps,
+    stopped_by,
+    stopped_later,
 )
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -77,7 +79,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
-    stopping = _stopped_by(signal.default_int_handler)
+    stopping = stopped_by(signal.default_int_handler)
     with mock, closing(planned.open_backend()) as backend, stopping:
         listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
@@ -116,11 +118,10 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 with suppress(VendorError):
                     run_steps(caller, calls, ends, files, budget)
             finally:
-                try:
-                    remaining = end_sessions(caller, every, calls) if ends else []
-                finally:
-                    # What was paid for is written, whoever wants it to end.
-                    with _stopped_by(signal.SIG_IGN):
+                with stopped_later():
+                    try:
+                        remaining = end_sessions(caller, every, calls) if ends else []
+                    finally:
                         unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
                         where = {call["result"]["environment"] for call in calls.values() if call}
                         document |= {
@@ -147,23 +148,6 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             say(f"{len(calls)} calls are made, at most {charges} charges.", err=True)
     say(f"The record is {out}: read it before you give it away.")
     return Exit.NO if document["differences"] else Exit.LOOK if unseen else Exit.OK
-
-
-@contextmanager
-def _stopped_by(handler: Any) -> Iterator[None]:
-    """While it is entered, `handler` takes Ctrl-C, SIGTERM and the closing of the terminal."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32":
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        for number in numbers:
-            if before[number] is not signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, handler)
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
 
 
 def _keep_record(

@@ -9,9 +9,11 @@ import contextlib
 import datetime as dt
 import functools
 import io
+import signal
+import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -84,6 +86,38 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
     )
 
 
+@contextlib.contextmanager
+def stopped_by(handler: Any) -> Iterator[None]:
+    """While it is entered, `handler` takes Ctrl-C, SIGTERM and the closing of the terminal."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32":
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        for number in numbers:
+            if before[number] is not signal.SIG_IGN:  # as nohup has it
+                signal.signal(number, handler)
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextlib.contextmanager
+def stopped_later() -> Iterator[None]:
+    """Whoever stops it meanwhile is heard at its end, by a KeyboardInterrupt.
+
+    What is under way may be paid for, and a session that it starts has to be deleted.
+    """
+    numbers = list[int]()
+    try:
+        with stopped_by(lambda number, _frame: numbers.append(number)):
+            yield
+    finally:
+        if numbers:
+            raise KeyboardInterrupt
+
+
 class Caller:
     """A backend that makes calls as a `Step` says, and whose answers are overheard."""
 
@@ -135,7 +169,7 @@ class Caller:
             outcome = error.with_traceback(None)
         is_start = isinstance(outcome, SessionReading) and step.asks is StartRequest
         if is_start:
-            # Before anything else is asked, which may be stopped: it has to be deleted.
+            # Before anything else is asked, which may fail: it has to be deleted.
             of_vendor = {"session_id": outcome.session_id, "vendor": outcome.vendor}
             self.started[step.name] = attrs.evolve(request.record, **of_vendor)
             self.secrets[fm.Secret(outcome.session_id)] = None
@@ -291,7 +325,8 @@ def run_steps(
         level = None if step.beyond is None or score is None else score + step.beyond
         begin = functools.partial(calls.__setitem__, step.name, None)
         try:
-            calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
+            with stopped_later():
+                calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
         except VendorError as error:
             if step.name in calls and error.billing.charged is fm.Charged.NO:
                 calls[step.name] = _make_record(type(error).__name__)

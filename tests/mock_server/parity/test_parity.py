@@ -683,6 +683,7 @@ def test_ctrl_c_around_a_session_leaves_a_record_and_no_session(rehearse, monkey
     [
         ("SIGTERM", "running.Caller.make"),
         ("SIGHUP", "running.Caller.make"),
+        ("SIGINT", "running.Caller._overhear"),  # a start that is answered, and not yet read
         ("SIGINT", "command.is_private"),  # what comes before the record is written
     ],
 )
