@@ -321,8 +321,12 @@ class _Recognition:
         # Two words, or another one on every line, name nobody who comes again.
         sizes = [self.cells.words(name).size for name in self.skipped]
         may_name = [2 < size < len(self.cells) or len(self.cells) < _ENOUGH for size in sizes]
-        is_meant = not {PERSON, *PEOPLE}.isdisjoint(self.more)
-        names_nobody = PERSON in missing and not is_meant and not any(may_name)
+        if PERSON in self.more or not {*PEOPLE}.isdisjoint(self.more):
+            missing.pop(PERSON, None)
+        if not {*PEOPLE}.isdisjoint(self.of | self.more):  # then no line names one person
+            self.skipped += [self.more.pop(PERSON)] if PERSON in self.more else []
+            missing |= {side: "" for side in PEOPLE if side not in self.of}
+        names_nobody = PERSON in missing and not any(may_name)
         columns = {ours: COLUMN for ours in missing if ours != PERSON or not names_nobody}
         columns |= self.more
         what = refusal(self.cells.name, self.cells.texts(problems), "nothing was judged")

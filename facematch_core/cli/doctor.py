@@ -29,7 +29,7 @@ from .text import Exit, print_json, print_table, say
 HIDDEN = "(hidden)"
 
 #: Name and password in an address, which may lack its scheme, as that of a proxy often does.
-_USERINFO = re.compile(r"(//(?!/)|^(?=[^/@\s]+:(?!//)))\S+@")
+_USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
 
 CORE = "facematch-core"
 

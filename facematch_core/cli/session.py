@@ -145,13 +145,17 @@ def start(path: Path, subject: str, purpose: str, reference: str | None, **argum
             ),
         )
         try:
-            with contextlib.suppress(InvalidRequest):  # what is no record any more is replaced
-                if _read_record(path).session_id not in (None, result.record.session_id):
-                    raise FileExistsError(errno.EEXIST, "Another start has written", str(path))
+            with contextlib.suppress(FileNotFoundError, InvalidRequest):
+                # What is no record any more is replaced; what cannot be read may be another's.
+                there = _parse_record(path, read_regular(path, MAX_RECORD_BYTES))
+                if there.session_id not in (None, result.record.session_id):
+                    raise FileExistsError(
+                        errno.EEXIST, "Another start's record is there", str(path)
+                    )
             write_bytes(path, _record_bytes(result.record), private=True)
         except OSError:
             # It may cost, and without its id nobody can read it, or delete the face.
-            say("The session has been started. Its record, to be written by hand:", err=True)
+            say("The session has been started. Its record, to be kept elsewhere:", err=True)
             click.echo(json.dumps(result.record.to_dict()), err=True)
             raise
         way_in = _lay_open(result, arguments)
@@ -291,13 +295,18 @@ def _open_record(path: Path, arguments: Mapping[str, Any]) -> tuple[Sessions, Se
 
 
 def _read_record(path: Path) -> SessionRecord:
-    from facematch_core.backend.session_types import SessionRecord
-
     try:
-        return SessionRecord.from_dict(json.loads(read_regular(path, MAX_RECORD_BYTES)))
+        return _parse_record(path, read_regular(path, MAX_RECORD_BYTES))
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise InvalidRequest(f"The record {path} cannot be read: {reason}.") from None
+
+
+def _parse_record(path: Path, content: bytes) -> SessionRecord:
+    from facematch_core.backend.session_types import SessionRecord
+
+    try:
+        return SessionRecord.from_dict(json.loads(content))
     except (ValueError, RecursionError) as error:
         # What json says of a file quotes it; a file of brackets alone is too deep for it.
         is_json = not isinstance(error, (json.JSONDecodeError, RecursionError))
@@ -308,17 +317,23 @@ def _read_record(path: Path) -> SessionRecord:
 def _make_record(path: Path, record: SessionRecord) -> None:
     """Write a first record. Of two starts at once one has the file: no session is without one."""
     make_folder(path)
-    place = path.resolve()
-    try:
-        place.touch(OWNER_ONLY, exist_ok=False)
-    except FileExistsError:
-        raise click.UsageError(f"Another start has just made {path}: nothing was sent.") from None
-    try:
-        with named(path):
-            place.write_bytes(_record_bytes(record))
-    except BaseException:
-        place.unlink(missing_ok=True)
-        raise
+    with named(path):
+        place = os.path.realpath(path)  # of a link that leads nowhere its target is made
+        try:
+            new = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
+        except FileExistsError:
+            raise click.UsageError(
+                f"Another start has just made {path}: nothing was sent."
+            ) from None
+        try:
+            # By its descriptor: the name could be another file's meanwhile.
+            with os.fdopen(new, "wb") as file:
+                file.write(_record_bytes(record))
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            Path(place).unlink(missing_ok=True)
+            raise
 
 
 def _record_bytes(record: SessionRecord) -> bytes:

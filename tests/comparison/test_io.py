@@ -998,6 +998,14 @@ def test_where_nothing_can_name_people_pairs_may_be_independent(read):
     assert caught.value.independent_pairs
 
 
+@pytest.mark.parametrize("head", ["Probe Subjects,Reference Subjects", "Probe Subjects,Customer"])
+def test_nobody_is_named_beside_a_person_of_the_line(read, head):
+    lines = [f"C{n},K{n},{n * n},{n % 2}" for n in range(20)]
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read("\n".join([f"{head},Similarity,label", *lines]))
+    assert {*caught.value.columns} == {"probe_subject", "reference_subject"}
+
+
 def test_what_is_proposed_can_be_done(read, tmp_path):
     lines = [f"C{n},K{n},{n * n},{n % 2}" for n in range(20)]
     with pytest.raises(ColumnsNotRecognised) as caught:

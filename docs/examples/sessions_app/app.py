@@ -251,7 +251,7 @@ def look(sessions):
         try:
             result = sessions.read(record_of(row))
         except (errors.FaceMatchError, ValueError) as error:
-            log.warning("%s: %s", row["id"], type(error).__name__)
+            log.warning("%s: %s: %s", row["id"], type(error).__name__, error)
             if isinstance(error, errors.SessionMismatch):  # nor does an earlier verdict count
                 run("UPDATE sessions SET look_at = NULL, result = NULL WHERE id = ?", row["id"])
             elif isinstance(error, errors.SessionNotFound):
@@ -276,7 +276,7 @@ def forget(sessions):
         except errors.SessionNotFound:
             pass  # its start never made one
         except errors.FaceMatchError as error:  # tomorrow again
-            log.warning("%s: %s", row["id"], type(error).__name__)
+            log.warning("%s: %s: %s", row["id"], type(error).__name__, error)
             continue
         run("DELETE FROM sessions WHERE id = ?", row["id"])
 

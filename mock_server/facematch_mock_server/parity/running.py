@@ -9,8 +9,10 @@ import contextlib
 import datetime as dt
 import functools
 import io
+import os
 import signal
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -89,6 +91,9 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
 @contextlib.contextmanager
 def stopped_by(handler: Any) -> Iterator[None]:
     """While it is entered, `handler` takes Ctrl-C, SIGTERM and the closing of the terminal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python hands signals to the main thread alone
+        return
     numbers = [signal.SIGINT, signal.SIGTERM]
     if sys.platform != "win32":
         numbers.append(signal.SIGHUP)
@@ -110,8 +115,14 @@ def stopped_later() -> Iterator[None]:
     What is under way may be paid for, and a session that it starts has to be deleted.
     """
     numbers = list[int]()
+
+    def hear(number: int, _frame: Any) -> None:
+        numbers.append(number)
+        with contextlib.suppress(OSError):  # of a terminal that is closed
+            os.write(2, b"\nstopping: waiting for the call that has begun\n")
+
     try:
-        with stopped_by(lambda number, _frame: numbers.append(number)):
+        with stopped_by(hear):
             yield
     finally:
         if numbers:
@@ -324,13 +335,13 @@ def run_steps(
         score: Any = scored and scored["result"]["score"]
         level = None if step.beyond is None or score is None else score + step.beyond
         begin = functools.partial(calls.__setitem__, step.name, None)
-        try:
-            with stopped_later():
+        with stopped_later():
+            try:
                 calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
-        except VendorError as error:
-            if step.name in calls and error.billing.charged is fm.Charged.NO:
-                calls[step.name] = _make_record(type(error).__name__)
-            raise
+            except VendorError as error:
+                if step.name in calls and error.billing.charged is fm.Charged.NO:
+                    calls[step.name] = _make_record(type(error).__name__)
+                raise
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:

@@ -71,7 +71,10 @@ def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):
     assert document["diagnosis"] == {"key": "(hidden)", "more": {"deep": ["(hidden)", 1]}}
 
 
-@pytest.mark.parametrize("login", ["somebody:pass-word", "somebody:@pass-word", "a:b/pass-word"])
+@pytest.mark.parametrize(
+    "login",
+    ["somebody:pass-word", "somebody:@pass-word", "a:b/pass-word", "me@a.example:pass word"],
+)
 def test_no_login_of_an_address_is_shown(run_json, keyed, configured, monkeypatch, login):
     monkeypatch.setenv("KEYED_API_KEY", SECRET)
     configured(
