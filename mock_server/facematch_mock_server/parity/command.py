@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
@@ -27,14 +26,13 @@ from .aspects import compare, describe, find_words, is_private
 from .calls import VENDORS, Step, VendorCalls, steps_of
 from .running import (
     Caller,
+    Stopping,
     ask_mock,
     count_charges,
     end_sessions,
     explain_unseen,
     make_files,
     run_steps,
-    stopped_by,
-    stopped_later,
 )
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -79,8 +77,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
-    stopping = stopped_by(signal.default_int_handler)
-    with mock, closing(planned.open_backend()) as backend, stopping:
+    with mock, closing(planned.open_backend()) as backend, Stopping() as stopping:
         listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))
@@ -111,29 +108,29 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         if options["budget"] is not None:
             budget = min(budget, options["budget"])
         try:
-            run_steps(caller, calls, steps, files, budget)
+            run_steps(caller, calls, steps, files, budget, stopping=stopping)
         finally:
+            stopping.waits += 1  # from here on all is finished, whoever wants it to end
             remaining: list[str] = []
             try:
                 with suppress(VendorError):
-                    run_steps(caller, calls, ends, files, budget)
+                    run_steps(caller, calls, ends, files, budget, stopping=stopping)
             finally:
-                with stopped_later():
-                    try:
-                        remaining = end_sessions(caller, every, calls) if ends else []
-                    finally:
-                        unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
-                        where = {call["result"]["environment"] for call in calls.values() if call}
-                        document |= {
-                            "rehearsal": Environment.MOCK in {*where, document["environment"]},
-                            "charges": charges,
-                            # Not compared so far: what was paid for is written before that.
-                            "differences": None,
-                            "nothing_seen": unseen,
-                            "claims": [],
-                            "calls": {step.name: describe(calls.get(step.name)) for step in every},
-                        }
-                        _keep_record(out, document, calls, caller, pictures)
+                try:
+                    remaining = end_sessions(caller, every, calls) if ends else []
+                finally:
+                    unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+                    where = {call["result"]["environment"] for call in calls.values() if call}
+                    document |= {
+                        "rehearsal": Environment.MOCK in {*where, document["environment"]},
+                        "charges": charges,
+                        # Not compared so far: what was paid for is written before that.
+                        "differences": None,
+                        "nothing_seen": unseen,
+                        "claims": [],
+                        "calls": {step.name: describe(calls.get(step.name)) for step in every},
+                    }
+                    _keep_record(out, document, calls, caller, pictures)
             twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
             ours = ask_mock(twin, mock.of(name).control, every, calls, files)
             twin.backend.close()

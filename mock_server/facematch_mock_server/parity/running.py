@@ -11,14 +11,13 @@ import functools
 import io
 import os
 import signal
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import attrs
 
@@ -88,45 +87,51 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
     )
 
 
-@contextlib.contextmanager
-def stopped_by(handler: Any) -> Iterator[None]:
-    """While it is entered, `handler` takes Ctrl-C, SIGTERM and the closing of the terminal."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python hands signals to the main thread alone
-        return
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32":
-        numbers.append(signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        for number in numbers:
-            if before[number] is not signal.SIG_IGN:  # as nohup has it
-                signal.signal(number, handler)
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
-@contextlib.contextmanager
-def stopped_later() -> Iterator[None]:
-    """Whoever stops it meanwhile is heard at its end, by a KeyboardInterrupt.
+class Stopping:
+    """Ctrl-C, SIGTERM and the closing of the terminal: a KeyboardInterrupt, or heard `later`.
 
     What is under way may be paid for, and a session that it starts has to be deleted.
+
+    Attributes:
+        waits: How many parts of the program are not to be stopped now. To add one there, without a
+            call, leaves no moment in which a signal could be heard before it.
     """
-    numbers = list[int]()
 
-    def hear(number: int, _frame: Any) -> None:
-        numbers.append(number)
-        with contextlib.suppress(OSError):  # of a terminal that is closed
-            os.write(2, b"\nstopping: waiting for the call that has begun\n")
+    def __init__(self) -> None:
+        self.waits = 0
+        self._came = False
+        self._before: dict[int, Any] = {}
 
-    try:
-        with stopped_by(hear):
+    def __enter__(self) -> Self:
+        # Python hands signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)  # Windows has no SIGHUP
+                if number and signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                    self._before[number] = signal.signal(number, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def later(self) -> Iterator[None]:
+        """What stops it meanwhile is heard at its end."""
+        self.waits += 1
+        try:
             yield
-    finally:
-        if numbers:
+        finally:
+            self.waits -= 1
+            if self._came and not self.waits:
+                raise KeyboardInterrupt
+
+    def _hear(self, *_: object) -> None:
+        if not self.waits:
             raise KeyboardInterrupt
+        self._came = True
+        with contextlib.suppress(OSError):  # of a terminal that is closed
+            os.write(2, b"\nstopping: what has begun is finished, and written\n")
 
 
 class Caller:
@@ -320,7 +325,13 @@ def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
 
 
 def run_steps(
-    caller: Caller, calls: dict[str, Any], steps: Iterable[Step], files: Any, budget: int
+    caller: Caller,
+    calls: dict[str, Any],
+    steps: Iterable[Step],
+    files: Any,
+    budget: int,
+    *,
+    stopping: Stopping,
 ) -> None:
     """Make those calls, but for those that cannot be made or could cost more than is left."""
     most, is_over = caller.vendor.charges, False
@@ -335,7 +346,7 @@ def run_steps(
         score: Any = scored and scored["result"]["score"]
         level = None if step.beyond is None or score is None else score + step.beyond
         begin = functools.partial(calls.__setitem__, step.name, None)
-        with stopped_later():
+        with stopping.later():
             try:
                 calls[step.name] = caller.make(step, files, calls=calls, level=level, begin=begin)
             except VendorError as error:
