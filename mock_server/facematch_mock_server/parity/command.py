@@ -26,7 +26,7 @@ from .aspects import compare, describe, find_words, is_private
 from .calls import VENDORS, Step, VendorCalls, steps_of
 from .running import (
     Caller,
-    Stopping,
+    StopSignals,
     ask_mock,
     count_charges,
     end_sessions,
@@ -77,7 +77,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
-    with mock, closing(planned.open_backend()) as backend, Stopping() as stopping:
+    with mock, closing(planned.open_backend()) as backend, StopSignals() as stopping:
         listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
         most = listed.charges + bool(getattr(backend, "reference_quality", False))

@@ -87,7 +87,7 @@ def count_charges(calls: Mapping[str, Any], most: int) -> int:
     )
 
 
-class Stopping:
+class StopSignals:
     """Ctrl-C, SIGTERM and the closing of the terminal: a KeyboardInterrupt, or heard `later`.
 
     What is under way may be paid for, and a session that it starts has to be deleted.
@@ -331,7 +331,7 @@ def run_steps(
     files: Any,
     budget: int,
     *,
-    stopping: Stopping,
+    stopping: StopSignals,
 ) -> None:
     """Make those calls, but for those that cannot be made or could cost more than is left."""
     most, is_over = caller.vendor.charges, False

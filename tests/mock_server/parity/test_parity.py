@@ -20,7 +20,7 @@ from facematch_mock_server.parity.aspects import compare, reduce_reply
 from facematch_mock_server.parity.calls import VENDORS, Step, steps_of
 from facematch_mock_server.parity.running import (
     Caller,
-    Stopping,
+    StopSignals,
     choose_score,
     count_charges,
     explain_unseen,
@@ -254,7 +254,7 @@ def test_calls_are_made_until_the_next_one_could_cost_more_than_is_left(budget):
         return _ended("yes", 2)
 
     caller = SimpleNamespace(vendor=SimpleNamespace(charges=2), make=make)
-    run_steps(caller, calls, steps, {}, budget, stopping=Stopping())
+    run_steps(caller, calls, steps, {}, budget, stopping=StopSignals())
     assert [*calls] == ["first", "second", "third"][: budget // 2]
 
 
