@@ -12,6 +12,7 @@ SMALLEST = {
     "client_overhead": ("--rounds", "1", "--calls", "10"),
     "coverage": ("--studies", "2"),
     "coverage_choice": ("--studies", "2", "--processes", "1"),
+    "house": (),
     "import_time": ("1",),
     "local_engine": ("--rounds", "1"),
     "million_pairs": ("--rounds", "1", "--only", "2"),
