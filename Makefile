@@ -31,7 +31,7 @@ CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long mutation coverage lint types docs dist lock format clean
+.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-newest test-wheel test-long coverage lint types docs dist lock format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -78,16 +78,6 @@ test-wheel: dist  ## the fast part, against the wheel as it is published, where 
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) $(BRIEF) -m "not system"
 
-mutation: $(VENV)/.dev  ## breaks what decides about money and verdicts in many places; fails if too much is not noticed (mutmut; hours)
-	@$(INSTALL) $(BIN)/python $(PINNED) requirements/mutation.txt
-	@# Copies: for `make dist` a link to a package would be the package itself.
-	@rm -rf .cache/mutation && mkdir -p .cache/mutation/src
-	@cp -R pyproject.toml tests docs .cache/mutation
-	@cp -R facematch_core */facematch_* .cache/mutation/src
-	@cd .cache/mutation && PATH="$(CURDIR)/$(BIN):$$PATH" \
-		&& mutmut run $(MUTANTS) && mutmut results >survivors.txt && mutmut export-cicd-stats
-	@$(BIN)/python tests/mutation/share.py .cache/mutation/mutants/mutmut-cicd-stats.json
-
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of those changed since BASE, too; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
 	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) $(BRIEF) $(QUICK)
@@ -97,13 +87,12 @@ coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches, of thos
 	@$(if $(BASE),$(BIN)/diff-cover .cache/coverage/coverage.xml --quiet --compare-branch $(BASE) --format markdown:.cache/coverage/changed.md)
 	@$(BIN)/coverage report --format=total
 
-lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
+lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling; workflows, Dockerfiles
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check --quiet --preview --select PLW1514 facematch_core backends comparison mock_server
 	@$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 	@git ls-files -z | xargs -0 $(BIN)/codespell
-	@$(BIN)/python tests/docs/words.py
 	@$(CHECK) github-workflows .github/workflows/*.yml
 	@$(CHECK) dependabot .github/dependabot.yml
 	@$(CHECK) github-issue-forms .github/ISSUE_TEMPLATE/[1-9]*.yml
@@ -132,7 +121,6 @@ lock: $(VENV)/.uv  ## write requirements/ anew: pinned, with hashes (UPGRADE=--u
 	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
 	@$(LOCK) pyproject.toml --extra testing --group app --group editable --output-file requirements/app.txt
-	@$(LOCK) --constraint requirements/dev.txt --group mutation --output-file requirements/mutation.txt
 	@$(LOCK) --group publish --output-file requirements/publish.txt
 	@$(LOCK) --group uv --output-file requirements/uv.txt
 
