@@ -16,6 +16,7 @@ SMALLEST = {
     "import_time": ("1",),
     "local_engine": ("--rounds", "1"),
     "million_pairs": ("--rounds", "1", "--only", "2"),
+    "mock_call": (),
     "mock_server": ("--rounds", "1", "--seconds", "0.1"),
     "simulate": (),
     "verdicts": ("--studies", "2", "--processes", "1"),
