@@ -18,7 +18,6 @@ from facematch_core.testing.leaks import find_forms, layers
 API_KEY = "canary-key-5e3f9a77c1"
 CLIENT_ID = "canary-client-19d0e8b2"
 CLIENT_SECRET = "canary-client-secret-8c41f7"
-PASSWORD = "Canary-passw0rd+77!"
 WEBHOOK_SECRET = "canary-webhook-secret-2b90"
 MEDIA = "https://media.example/canary-face-31c7/source.jpg?X-Amz-Signature=c4a7d96b"
 #: Written into the pictures as they are given, and taken out before they are sent.
@@ -72,7 +71,6 @@ def canaries(limits=SENT):
         "API key": API_KEY,
         "client id": CLIENT_ID,
         "client secret": CLIENT_SECRET,
-        "password": PASSWORD,
         "webhook secret": WEBHOOK_SECRET,
         "media address": MEDIA,
         "picture in a media address": "canary-face-31c7",

@@ -24,8 +24,6 @@ from facematch_mock_server import Fault, Kind, MockServer, Stage
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.vendors import vendor_named
 
-EMAIL = "canary@mailbox.net"
-
 
 @pytest.fixture
 def folder(world, tmp_path, monkeypatch):
@@ -136,7 +134,6 @@ def test_a_mock_gives_away_the_secret_of_a_destination_and_its_state_alone():
                     watch(verifier, [], name, **KEPT if vendor.keeps else {})
                 secrets |= tokens(verifier.backend)
         with DiditAccount(api_key=canaries.API_KEY, base_url=mock.url) as account:
-            account.register(EMAIL, canaries.PASSWORD)
             row = mock.control.webhooks.add("http://127.0.0.1:9/hook")
             secrets["secret of a destination"] = (row.secret.encode(),)
             kept = account.decision(next(account.sessions()).session_id)

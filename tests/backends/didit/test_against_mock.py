@@ -216,19 +216,11 @@ def test_nothing_is_claimed_of_a_call_without_a_record(  # noqa: PLR0917 - fixtu
     assert len(mock.control.charges()) == charges
 
 
-def test_from_a_registration_to_a_key_that_pays_for_calls(mock):
-    email, password = "me@firm.io", "Abcdefg1!"
-    with DiditAccount(base_url=mock.url) as account:
-        account.register(email, password)
-        with pytest.raises(fm.RequestRejected):
-            account.verify_email(email, "nope00")
-        verified = account.verify_email(email, mock.control.mailbox.code(email))
-        assert account.login(email, password).expires_in_s == verified.tokens.expires_in_s
-    backend = DiditBackend(api_key=verified.api_key, base_url=mock.url)
-    with fm.FaceVerifier(backend) as verifier, contextlib.closing(DiditAccount.of(backend)) as mine:
-        before = mine.balance().amount
-        assert verifier.verify(REFERENCE, AGAIN).is_match
-        assert mine.balance().amount < before
+def test_the_balance_falls_by_each_call(world):
+    verifier, account = world
+    before = account.balance().amount
+    assert verifier.verify(REFERENCE, AGAIN).is_match
+    assert account.balance().amount < before
 
 
 class Now:

@@ -9,19 +9,6 @@ import facematch_core as fm
 from facematch_didit import SessionStatus
 
 
-def test_key_and_tokens_of_a_new_account_are_secrets(answers, scripted_account):
-    account, _ = scripted_account((200, answers["verified"]))
-    verified = account.verify_email("a@b.example", "A1B2C3")
-    assert verified.api_key.reveal() == "new-key-30f9a6c2"
-    assert verified.tokens.access_token.reveal() == "access-b41c07"
-    assert verified.tokens.refresh_token.reveal() == "refresh-9d5e22"
-    assert verified.tokens.expires_in_s == 86400
-    assert verified.application_id == "5b0e7a3c-1111-4c5d-8d1f-2a7c9e4b6f00"
-    assert verified.organization_id[:8] == "0b6b4c1e"
-    for hidden in ("new-key", "access-b", "refresh-9"):
-        assert hidden not in repr(verified)
-
-
 def test_a_balance_has_all_of_its_places(scripted_account):
     body = {
         "balance": "37.9500",
