@@ -1,4 +1,4 @@
-"""What all simulators of mock vendors share."""
+"""`MockSimulator`: a mock server in the place of a vendor, for the contract tests of a plug-in."""
 
 from __future__ import annotations
 
@@ -33,10 +33,7 @@ from facematch_mock_server.world.faults import Fault, Kind, Stage
 
 _HOST = "127.0.0.1"
 
-#: Of the card of DEMOGRAPHICS: no other card has these.
-AGE, GENDER = 47, "female"
-
-#: Width and height of the reference: smaller than the probe, so that its face is elsewhere.
+#: Width and height of the reference. It differs from the probe's size, so its face lies elsewhere.
 _REFERENCE = (360, 480)
 
 
@@ -46,13 +43,7 @@ def _face_of(size: tuple[int, int]) -> Box:
     return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
 
 
-#: Where the faces of SAME_PERSON and LIVE are, for a vendor that says it.
-FACES: Mapping[str, Sequence[Box]] = {
-    "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
-    "reference": (_face_of(_REFERENCE),),
-}
-
-#: What happens whoever the vendor is: on the line, at a gateway, or by a usual status.
+#: Faults that are the same at every vendor: on the connection, at a gateway, or by a usual status.
 _FAULTS = {
     Situation.LOST_ANSWER: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.TRUNCATE, executed=True),
     Situation.BROKEN_ANSWER: Fault(stage=Stage.MID_BODY, kind=Kind.TRUNCATE),
@@ -61,47 +52,45 @@ _FAULTS = {
         stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True
     ),
     Situation.SLOW: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=3600),
-    # In the vendor's words, where it has some for these.
+    # In the vendor's words, if it documents some for this status.
     Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: Answers that have no end: how many bytes of it follow at a time, ten times a second.
+#: Answers without an end: the number of bytes per piece, ten pieces a second.
 _ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
 
-#: The probe of a situation: a ready card, or the one of DEMOGRAPHICS; for all others p1-again.
+#: The ready card that is the probe of a situation; p1-again in all others.
 _PROBES = {
-    Situation.DEMOGRAPHICS: None,
     Situation.DIFFERENT_PEOPLE: "p2",
     Situation.SPOOF: "spoof",
     Situation.NO_FACE: "no-face",
     Situation.TWO_FACES: "two-faces",
-    Situation.TURNED: "turned-90",
 }
 
 
 class MockSimulator(VendorSimulator):
     """A mock server in the place of a vendor.
 
-    It decides by test cards and keeps its own ledger, as it does for any client. What no document
-    of the vendor has, and a backend must be ready for all the same, is a body of our own, or one
-    that is altered on its way. It can produce every situation that is not in `cannot_happen`.
+    The mock decides by test cards and keeps its own ledger, as it does for any client. `alter` adds
+    what no mock answers. Every situation that is not in `cannot_happen` can be produced.
 
     Attributes:
-        vendor: Name of the backend and of the mock's vendor.
+        vendor: The name of the backend and of the mock's vendor.
         calls: The paths of the calls.
-        last_calls: Those of the last request of a call, where one is several; empty for `calls`.
-        session_paths: What the paths of requests about hosted sessions begin with.
-        session_class: Who plays them; None if there are none.
-        pictures: The names of the pictures, by the field of a call's form.
-        keys: The settings that a backend signs in with; the first of `secrets` is the key, and
-            `client` whose it is.
-        scope: The rate limit that refuses a call in THROTTLED; None where a fault does.
-        switches: Of the mock.
-        faults: What the vendor does otherwise, or in further situations.
-        control: What may be done to the world.
-        situation, score: What was set; None before the first time.
-        last: The last call that arrived whole; None for none.
+        last_calls: The paths of a call's last request, if a call is several; empty for `calls`.
+        session_paths: Prefixes of the paths of requests about hosted sessions.
+        session_class: The class that plays sessions; None if the vendor has none.
+        pictures: ``probe`` and ``reference`` by the form field that holds them.
+        keys: The settings that a backend signs in with. The first of `secrets` is the key, and
+            `client` the client id that belongs to it.
+        scope: The rate limit that refuses a call in THROTTLED; None if a fault does.
+        switches: Switches of the mock.
+        faults: Faults of this vendor, over those that are the same everywhere.
+        age, gender: What DEMOGRAPHICS has the mock guess.
+        control: The control of the mock vendor.
+        situation, score: The values of the last `set_situation`; None before the first one.
+        last: The last call that arrived completely; None before the first one.
     """
 
     vendor: ClassVar[str]
@@ -116,7 +105,11 @@ class MockSimulator(VendorSimulator):
     scope: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
-    faces = FACES
+    age, gender = 47, "female"
+    faces: Mapping[str, Sequence[Box]] = {
+        "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
+        "reference": (_face_of(_REFERENCE),),
+    }
     takes_replies = looks_at_pictures = True
     last_reply: SimulatorReply | None = None
     requests_seen = 0
@@ -129,7 +122,6 @@ class MockSimulator(VendorSimulator):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
     def __init__(self) -> None:
-        # Nobody but the simulator moves this world.
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
         self._mock.accounts.recognizer = UprightRecognizer()
         self.control: Control = self._mock.control
@@ -140,7 +132,8 @@ class MockSimulator(VendorSimulator):
         self.score: float | None = None
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
-        #: How many calls have arrived since the situation was set, and which of them is struck.
+        self._faults = {**_FAULTS, **self.faults}
+        #: Number of calls since the last `set_situation`, and the number of the one to strike.
         self._arrived = 0
         self._step: int | None = None
         self._reply: SimulatorReply | None = None
@@ -149,8 +142,10 @@ class MockSimulator(VendorSimulator):
         self._server: HttpServer | None = None
         self._port = 0
 
+    # A vendor's own subclass changes these.
+
     def begin(self, situation: Situation, score: float | None) -> None:
-        """Make the world do what `situation` says, whatever it did before: here it begins anew."""
+        """Reset the mock and prepare `situation`."""
         self._charged_before = self.charges
         self.control.reset()
         if situation is not Situation.BAD_KEY:
@@ -158,16 +153,22 @@ class MockSimulator(VendorSimulator):
         if situation is Situation.NO_CREDIT:
             self.control.set_balance(0)
         if self.scope is not None:
-            # A rule calls as often as it likes, and the clock stands still.
+            # The clock stands still, so only None allows any number of calls.
             self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
-    def alter(self, path: str, body: Any) -> Any:
-        """Another body of an answer 200, in the situation that is prepared."""
+    def alter(self, request: SimulatorRequest, body: Any) -> Any:
+        """Return the body that replaces `body`, the mock's 200 to `request`."""
         return body
 
+    def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
+        """Return what the vendor read from a call; here the pictures of its form."""
+        files = request.files
+        return {name: files[field] for field, name in self.pictures.items() if field in files}
+
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Put the number of a situation about scores into an answer; a fraction is from 0 to 1."""
-        # With all its digits, where the mock may round.
+        """Write the score of SCORE, NULL_SCORE or IMPOSSIBLE_SCORE into an answer; a fraction is
+        from 0 to 1."""
+        # `control.set_outcome` would round it.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
             Situation.SCORE: float(exact),
@@ -177,98 +178,52 @@ class MockSimulator(VendorSimulator):
         if self.situation in numbers:
             holder[name] = numbers[self.situation]
 
+    # What the kit calls
+
     def backend(self, **settings: Any) -> Backend:
-        """The installed backend, by its name, with `settings` over its usual ones."""
-        if not self._port:
-            raise RuntimeError("The simulator is closed: use it in a with statement.")
-        usual = {**self.keys, "base_url": f"http://{_HOST}:{self._port}"}
+        """Return the installed backend with `keys` and `settings`, aimed at the mock."""
+        usual = {**self.keys, "base_url": self.url}
         backend: Backend = open_verifier(self.vendor, **usual | settings).backend
         return backend
+
+    @property
+    def url(self) -> str:
+        """The mock's address. Raises RuntimeError while the simulator is closed."""
+        if not self._port:
+            raise RuntimeError("The simulator is closed: use it in a with statement.")
+        return f"http://{_HOST}:{self._port}"
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # Set to the same once more, or well again after a lost answer, it still knows its records.
-        well = (Situation.SAME_PERSON, Situation.LIVE)
-        recovers = self.situation is Situation.LOST_ANSWER and situation in well
+        # The same situation again, or a good one after a lost answer, keeps the mock's records.
+        is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
+        recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers
-        is_repeated = is_same and (score, self._step or step) == (None, None)
+        keeps_records = is_same and score is self._step is step is None
         self.situation, self.score, self._step, self._reply = situation, score, step, None
         self._arrived = 0
         if step is not None and step > 1:
-            # Until then it is as if nothing were wrong.
+            # `count` strikes when that request arrives.
             self.begin(Situation.SAME_PERSON, None)
-        elif not is_repeated:
+        elif not keeps_records:
             self.begin(situation, score)
             self._strike(self.last_calls or self.calls if step is None else self.calls)
         elif recovers:
             self.control.clear_faults()
-        self._listen(is_there=situation is not Situation.UNREACHABLE)
+        self._listen(on=situation is not Situation.UNREACHABLE)
 
     def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
         self.set_situation(Situation.SAME_PERSON)
         self._reply, self._step = reply, step
 
-    def count(self) -> None:
-        """A request of a call is there, before any fault strikes it."""
-        with self._lock:
-            self.requests_seen += 1
-            self._arrived += 1
-            situation = self.situation
-            if (
-                situation is None
-                or self._reply is not None
-                or self._arrived != self._step
-                or self._arrived == 1
-            ):
-                return
-            if situation not in {*_FAULTS, *self.faults, *_ENDLESS}:
-                self.begin(situation, self.score)
-            self._strike(self.calls)
-
-    def _strike(self, paths: frozenset[str]) -> None:
-        fault = {**_FAULTS, **self.faults}.get(self.situation or Situation.SAME_PERSON)
-        if fault is not None:
-            for path in sorted({*paths, *self.session_paths}):
-                self.control.add_fault(attrs.evolve(fault, path=path, times=None))
-
-    def remember(self, request: Request) -> None:
-        headers = Message()
-        for name, value in request.headers:
-            headers[name] = value
-        self.last = SimulatorRequest(
-            method=request.method, path=request.target, headers=headers, body=bytes(request.body)
-        )
-        if self.overheard is not None:
-            self.overheard.append(self.last)
-
-    def replace_answer(self, path: str, response: Response) -> Response:
-        """What is sent instead of the world's own answer to a call."""
-        is_struck = path in (self.last_calls or self.calls)
-        if self._step:
-            is_struck = self._arrived == self._step
-        if is_struck and self._reply is not None:
-            headers = {"Content-Type": "application/json", **self._reply.headers}
-            return Response(
-                status=self._reply.status, headers=(*headers.items(),), body=self._reply.content
-            )
-        response = self.alter_body(path, response)
-        piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
-        if is_struck and piece:
-            return attrs.evolve(response, body=b" ", more=lambda: piece)
-        return response
-
-    def alter_body(self, path: str, response: Response) -> Response:
-        """An answer 200 in JSON with the body that `alter` makes of it."""
-        if self.sessions is not None:
-            response = self.sessions.alter(response)
-        if response.status != 200 or "json" not in (response.header("content-type") or ""):
-            return response
-        return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
-
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        probe = _draw(_PROBES.get(situation, "p1-again"), age=AGE, gender=GENDER)
-        return probe, _draw(None, size=_REFERENCE)
+        reference = _draw(size=_REFERENCE)
+        if situation is Situation.DEMOGRAPHICS:
+            return _draw(age=self.age, gender=self.gender), reference
+        if situation is Situation.TURNED:
+            return _draw(turned=90), reference
+        return _ready_card(_PROBES.get(situation, "p1-again")), reference
 
     @property
     def charges(self) -> int:
@@ -278,38 +233,86 @@ class MockSimulator(VendorSimulator):
     def received(self) -> Mapping[str, Any]:
         return {} if self.last is None else self.understand(self.last)
 
-    def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
-        """What the vendor understood of a call; here the pictures of its form."""
-        files = request.files
-        return {name: files[field] for field, name in self.pictures.items() if field in files}
-
     def __enter__(self) -> Self:
-        self._listen(is_there=True)
+        self._listen(on=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop_listening()
+        self._close()
         self._mock.stop()
         self._port = 0
 
-    def _listen(self, *, is_there: bool) -> None:
-        """Begin or cease to listen, always at the same port."""
-        if is_there is (self._server is not None):
+    # What `ObservedApp` calls for each request
+
+    def count(self) -> None:
+        """Count a request of a call before any fault strikes it."""
+        with self._lock:
+            self.requests_seen += 1
+            self._arrived += 1
+            is_later_step = self._arrived == self._step and self._arrived > 1
+            if not is_later_step or self._reply is not None or self.situation is None:
+                return
+            if self.situation not in self._faults and self.situation not in _ENDLESS:
+                self.begin(self.situation, self.score)
+            self._strike(self.calls)
+
+    def remember(self, request: SimulatorRequest) -> None:
+        """Keep a call for `received`."""
+        self.last = request
+        if self.overheard is not None:
+            self.overheard.append(request)
+
+    def answer_call(self, request: SimulatorRequest, response: Response) -> Response:
+        """Return the answer to a call: the one of `set_reply`, or the mock's, altered."""
+        is_struck = request.path.partition("?")[0] in (self.last_calls or self.calls)
+        if self._step:
+            is_struck = self._arrived == self._step
+        if is_struck and self._reply is not None:
+            headers = {"Content-Type": "application/json", **self._reply.headers}
+            return Response(
+                status=self._reply.status, headers=(*headers.items(),), body=self._reply.content
+            )
+        response = self.alter_body(request, response)
+        piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
+        if is_struck and piece:
+            return attrs.evolve(response, body=b" ", more=lambda: piece)
+        return response
+
+    def alter_body(self, request: SimulatorRequest, response: Response) -> Response:
+        """Return an answer with the body from `alter`, if it is a 200 in JSON."""
+        if self.sessions is not None:
+            response = self.sessions.alter(response)
+        if response.status != 200 or "json" not in (response.header("content-type") or ""):
+            return response
+        body = json.dumps(self.alter(request, response.json())).encode()
+        return attrs.evolve(response, body=body)
+
+    # Faults and the port
+
+    def _strike(self, paths: frozenset[str]) -> None:
+        fault = self._faults.get(self.situation or Situation.SAME_PERSON)
+        if fault is not None:
+            for path in sorted({*paths, *self.session_paths}):
+                self.control.add_fault(attrs.evolve(fault, path=path, times=None))
+
+    def _listen(self, *, on: bool) -> None:
+        """Start or stop listening, always at the same port."""
+        if on is (self._server is not None):
             return
-        self._stop_listening()
-        if is_there:
+        self._close()
+        if on:
             handler = cast("Handler", ObservedApp(self._mock.app, self))
             self._server = HttpServer(handler, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
-        # Bound and not listening: connections are refused, and nobody else gets the port.
+        # Bound but not listening: connections are refused, and no other process gets the port.
         self._reserved = socket.socket()
-        # On Windows that would let another process take the port.
+        # On Windows SO_REUSEADDR would let another process take the port.
         if sys.platform != "win32":
             self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._reserved.bind((_HOST, self._port))
 
-    def _stop_listening(self) -> None:
+    def _close(self) -> None:
         if self._server is not None:
             self._server.stop()
         if self._reserved is not None:
@@ -317,15 +320,8 @@ class MockSimulator(VendorSimulator):
         self._server = self._reserved = None
 
 
-@functools.cache
-def _draw(name: str | None, **changes: Any) -> Image:
-    """Drawn once: a contract takes the same few pictures a thousand times."""
-    card = card_sheet()[name].data if name else make_card("p1", **changes)
-    return Image.from_bytes(card)
-
-
 class ObservedApp:
-    """An app as its HTTP server sees it; a simulator hears and alters its calls. Thread-safe."""
+    """The mock's app as its HTTP server sees it; a simulator counts and alters calls on the way."""
 
     def __init__(self, app: App, simulator: MockSimulator) -> None:
         self._app = app
@@ -335,7 +331,7 @@ class ObservedApp:
         return getattr(self._app, name)
 
     def begin(self, head: Request) -> Response | None:
-        # Called once for each request, before any fault strikes it.
+        # The server calls this once for each request, before any fault strikes.
         simulator = self._simulator
         if head.path in simulator.calls or head.path.startswith(simulator.session_paths):
             simulator.count()
@@ -343,14 +339,15 @@ class ObservedApp:
 
     def handle(self, request: Request) -> Response:
         simulator, is_call = self._simulator, request.path in self._simulator.calls
+        seen = _read_request(request)
         if is_call:
-            simulator.remember(request)
+            simulator.remember(seen)
         response = self._app.handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
         if not is_call:
-            return simulator.alter_body(request.path, response)
-        response = simulator.replace_answer(request.path, response)
+            return simulator.alter_body(seen, response)
+        response = simulator.answer_call(seen, response)
         simulator.last_reply = SimulatorReply(
             status=response.status,
             body=response.body,
@@ -359,12 +356,30 @@ class ObservedApp:
         return response
 
 
+def _read_request(request: Request) -> SimulatorRequest:
+    headers = Message()
+    for name, value in request.headers:
+        headers[name] = value
+    return SimulatorRequest(
+        method=request.method, path=request.target, headers=headers, body=bytes(request.body)
+    )
+
+
+@functools.cache
+def _draw(**changes: Any) -> Image:
+    return Image.from_bytes(make_card("p1", **changes))
+
+
+@functools.cache
+def _ready_card(name: str) -> Image:
+    return Image.from_bytes(card_sheet()[name].data)
+
+
 class UprightRecognizer(Recognizer):
-    """Follows the EXIF orientation, which the mock ignores: a contract is about the client."""
+    """Follows the EXIF orientation, which the mock ignores: the contract is about the client."""
 
     needs_bytes = True
 
-    # Digests are those of what was sent: each is worked out anew.
     def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
         return super().match(turn_upright(probe), turn_upright(reference), rotate=rotate)
 
@@ -376,7 +391,7 @@ class UprightRecognizer(Recognizer):
 
 
 def turn_upright(picture: bytes) -> bytes:
-    """The same picture, turned as its EXIF orientation says; as it is if it needs no turn."""
+    """Return the picture turned as its EXIF orientation says; the same bytes if it is upright."""
     try:
         image = Image.from_bytes(picture)
         if image.orientation == 1:

@@ -1,7 +1,7 @@
 import pytest
+from simulators.azure import AzureSimulator
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.conformance import AzureSimulator
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
+from simulators.compreface import ComprefaceSimulator
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.conformance import ComprefaceSimulator
 
 
 @pytest.mark.slow

@@ -1,7 +1,7 @@
 import pytest
+from simulators.deepvue import DeepvueSimulator
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.conformance import DeepvueSimulator
 
 
 class ScaledSimulator(DeepvueSimulator):

@@ -1,7 +1,7 @@
 import pytest
+from simulators.didit import DiditSimulator
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.conformance import DiditSimulator
 
 
 class TestContract(BackendContract):

@@ -1,9 +1,9 @@
 from typing import ClassVar
 
 import pytest
+from simulators.rekognition import RekognitionSimulator
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.conformance import RekognitionSimulator
 
 
 class TestContract(BackendContract):

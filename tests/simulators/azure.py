@@ -1,0 +1,117 @@
+"""The simulator of Azure AI Face: the mock server in the place of a resource."""
+
+from facematch_core import ComparedWith, LivenessDecision, SessionState
+from facematch_core.testing import SessionCase, Situation
+from facematch_mock_server import Fault
+from facematch_mock_server.conformance import MockSessions, MockSimulator
+
+from .words import NO_ENVIRONMENT, NO_TIME, OTHER_ID, put, words_at
+
+DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
+PAGE = "Microsoft's Face API 1.2, Get Liveness Session Result, read on 2026-11-23"
+
+
+def approve_nobody(body):
+    body["status"] = "Succeeded"
+    body["results"]["attempts"] = []
+
+
+def begin_again(body):
+    attempts = body["results"]["attempts"]
+    # The latest attempt stands last here, although no document promises an order.
+    attempts.append({"attemptId": attempts[0]["attemptId"] + 1, "attemptStatus": "Running"})
+
+
+class AzureSessions(MockSessions):
+    id_name = "sessionId"
+    compared_with = (None, ComparedWith.GIVEN)
+    cannot_happen = {
+        SessionCase.OTHER_PICTURE: "A session compares with the picture of its own start.",
+        SessionCase.OLDER: NO_TIME,
+        SessionCase.SANDBOX: NO_ENVIRONMENT,
+        SessionCase.UNKNOWN_ENVIRONMENT: NO_ENVIRONMENT,
+    }
+    changes = {
+        SessionCase.NO_FACE_ITEM: approve_nobody,
+        SessionCase.UNFINISHED: begin_again,
+        SessionCase.FOREIGN: put(sessionId=OTHER_ID),
+    }
+    words = (
+        *words_at(
+            ("results", "attempts", 0, "attemptStatus"),
+            PAGE,
+            {
+                "NotStarted": SessionState.PENDING,
+                "Running": SessionState.PENDING,
+                "Succeeded": SessionState.DECIDED,
+                "Failed": SessionState.FAILED,
+                "Canceled": SessionState.CANCELED,
+            },
+            yes="Succeeded",
+        ),
+        *words_at(
+            ("results", "attempts", 0, "result", "livenessDecision"),
+            PAGE,
+            {
+                "realface": LivenessDecision.LIVE,
+                "spoofface": LivenessDecision.NOT_LIVE,
+                "uncertain": LivenessDecision.INCONCLUSIVE,
+            },
+            yes="realface",
+        ),
+    )
+
+    def options(self, declared):
+        return declared(enable_session_image=True)
+
+    def kept(self, session_id):
+        (session,) = (x for x in self.control.sessions.all() if x.id == session_id)
+        return len(session.pictures)
+
+
+class AzureSimulator(MockSimulator):
+    vendor = "azure"
+    calls = frozenset({DETECT, VERIFY})
+    last_calls = frozenset({VERIFY})
+    session_paths = (
+        "/face/v1.2/detectLiveness-sessions",
+        "/face/v1.2/detectLivenessWithVerify-sessions",
+    )
+    session_class = AzureSessions
+    steps = 3
+    faults = {
+        Situation.THROTTLED: Fault(stage="answer", kind="status", status=429),
+        Situation.OUTAGE: Fault(stage="answer", kind="status", status=503),
+    }
+    cannot_happen = {
+        Situation.NO_CREDIT: "Azure bills afterwards: there is no credit that could be used up.",
+        Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
+        Situation.TURNED: "detect takes no request to turn a picture.",
+        Situation.UNKNOWN_STATUS: "Azure's verdict is true or false: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "Azure's answers have no warnings.",
+        Situation.DEMOGRAPHICS: "Azure guesses neither age nor gender unless it is asked to.",
+    }
+    secrets = ("azure-simulator-key-6c1d0be97f",)
+    keys = {"api_key": secrets[0]}
+
+    def __init__(self):
+        super().__init__()
+        self.picture_of = {}
+
+    def alter(self, request, body):
+        path, _, _ = request.path.partition("?")
+        if path == DETECT:
+            self.picture_of.update({face["faceId"]: request.body for face in body})
+        if path == VERIFY:
+            self.put_score(body, "confidence", fraction=True)
+            body["isIdentical"] = (body["confidence"] or 0) >= 0.5
+        return body
+
+    def understand(self, request):
+        if request.path.startswith(DETECT):
+            return {"probe": request.body}
+        ids = request.json()
+        return {
+            "probe": self.picture_of[ids["faceId1"]],
+            "reference": self.picture_of[ids["faceId2"]],
+        }

@@ -1,0 +1,26 @@
+"""The simulator of CompreFace: the mock server in the place of a server of one's own."""
+
+from facematch_core.testing import Situation
+from facematch_mock_server.conformance import MockSimulator
+
+
+class ComprefaceSimulator(MockSimulator):
+    vendor = "compreface"
+    calls = frozenset({"/api/v1/verification/verify"})
+    pictures = {"source_image": "probe", "target_image": "reference"}
+    cannot_happen = {
+        Situation.NO_CREDIT: "CompreFace charges nobody.",
+        Situation.THROTTLED: "CompreFace limits nobody.",
+        Situation.SPOOF: "CompreFace has no liveness check.",
+        Situation.TURNED: "CompreFace takes no request to turn a picture.",
+        Situation.UNKNOWN_STATUS: "CompreFace gives no verdict: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
+    }
+    secrets = ("5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05",)
+    keys = {"api_key": secrets[0], "plugins": "age,gender,landmarks,mask,pose"}
+    demographics = {"age": MockSimulator.age, "gender": MockSimulator.gender}
+
+    def alter(self, request, body):
+        for match in body["result"][0]["face_matches"]:
+            self.put_score(match, "similarity", fraction=True)
+        return body

@@ -1,0 +1,193 @@
+"""The simulator of Didit: the mock server, and answers that no document has."""
+
+import datetime as dt
+import json
+
+from facematch_core import ComparedWith, Decision, LivenessDecision, Retention, SessionState
+from facematch_core.testing import SessionCase, SessionWord, Situation
+from facematch_mock_server import Fault
+from facematch_mock_server.conformance import MockSessions, MockSimulator
+
+from .words import OTHER_ID, put, words_at
+
+PAGE = "docs.didit.me, /integration/verification-statuses, 2026-07-18, read on 2026-11-23"
+API = "Didit's OpenAPI, 2026-07-18, read on 2026-11-23"
+#: The place of the id of the session whose picture a face was compared with.
+SOURCE = ("face_matches", 0, "source_image_session_id")
+#: A closed port: no receiver is needed, since the kit hands deliveries over itself.
+NOBODY = "http://127.0.0.1:9/hook"
+
+
+def make_older(body):
+    made_at = dt.datetime.fromisoformat(body["created_at"])
+    body["created_at"] = (made_at - dt.timedelta(days=1)).isoformat()
+
+
+def add_unfinished(body):
+    for name in ("liveness_checks", "face_matches"):
+        body[name].append({**body[name][0], "status": "Not Finished", "score": None})
+
+
+def compare_with_a_document(body):
+    body["id_verifications"] = [{"node_id": "feature_ocr_1", "status": "Approved"}]
+    body["face_matches"][0]["source_image_session_id"] = None
+
+
+class DiditSessions(MockSessions):
+    """Sessions of a workflow that checks a live face and compares it with a portrait."""
+
+    id_name = "session_id"
+    compared_with = (ComparedWith.GIVEN,)
+    changes = {
+        SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
+        SessionCase.OTHER_PICTURE: compare_with_a_document,
+        SessionCase.UNFINISHED: add_unfinished,
+        SessionCase.FOREIGN: put(session_id=OTHER_ID),
+        SessionCase.OLDER: make_older,
+        SessionCase.SANDBOX: put(environment="sandbox"),
+        SessionCase.UNKNOWN_ENVIRONMENT: put(environment="staging"),
+    }
+    words = (
+        *words_at(
+            ("status",),
+            PAGE,
+            {
+                "Approved": SessionState.DECIDED,
+                "Declined": SessionState.DECIDED,
+                "In Review": SessionState.PROCESSING,
+                "Not Started": SessionState.PENDING,
+                "In Progress": SessionState.PENDING,
+                "Awaiting User": SessionState.PENDING,
+                "Resubmitted": SessionState.PENDING,
+                "Expired": SessionState.EXPIRED,
+                "Kyc Expired": SessionState.EXPIRED,
+                "Abandoned": SessionState.ABANDONED,
+            },
+            yes="Approved",
+        ),
+        *words_at(
+            ("face_matches", 0, "status"),
+            API,
+            {
+                "Approved": Decision.MATCH,
+                "Declined": Decision.NO_MATCH,
+                "In Review": Decision.REVIEW,
+                "Not Finished": Decision.INCONCLUSIVE,
+            },
+            yes="Approved",
+        ),
+        *words_at(
+            ("liveness_checks", 0, "status"),
+            API,
+            {
+                "Approved": LivenessDecision.LIVE,
+                "Declined": LivenessDecision.NOT_LIVE,
+                "In Review": LivenessDecision.REVIEW,
+                "Not Finished": LivenessDecision.INCONCLUSIVE,
+            },
+            yes="Approved",
+        ),
+        SessionWord(SOURCE, OTHER_ID, ComparedWith.STORED, API),
+        SessionWord(SOURCE, None, ComparedWith.UNKNOWN, API),
+        # With a document beside the portrait, no field says which of the two was compared.
+        *(
+            SessionWord((kind,), [{"status": "Approved"}], ComparedWith.UNKNOWN, API)
+            for kind in ("id_verifications", "nfc_verifications")
+        ),
+        # The setting `liveness_method` expects PASSIVE.
+        SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),
+    )
+
+    def play(self, session_id, case):
+        webhooks = self.control.webhooks
+        if not webhooks.destinations():
+            webhooks.add(NOBODY, secret=DiditSimulator.keys["webhook_secrets"])
+        super().play(session_id, case)
+
+    def deliver(self, session_id):
+        webhooks = self.control.webhooks
+        webhooks.wait()
+        delivery = webhooks.deliveries(session_id=session_id)[-1]
+        webhooks.resend(delivery.id)  # signs with the time of now
+        letter = webhooks.delivery(delivery.id)
+        return letter.body, letter.headers
+
+
+#: The part of Didit's answer that holds the verdict, by path.
+BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
+
+#: Fields of a call's form: the word of `FaceVerifier.verify`, and a reader of the text.
+READERS = {
+    "face_match_score_decline_threshold": ("threshold", float),
+    "face_liveness_score_decline_threshold": ("threshold", float),
+    "rotate_image": ("rotate", lambda text: text == "true"),
+    "save_api_request": (
+        "retention",
+        lambda text: Retention.KEEP if text == "true" else Retention.MINIMAL,
+    ),
+    "vendor_data": ("caller_ref", str),
+    "metadata": ("metadata", json.loads),
+}
+
+
+class DiditSimulator(MockSimulator):
+    vendor = "didit"
+    calls = frozenset(BLOCKS)
+    session_paths = ("/v3/session/", "/v3/sessions/")
+    session_class = DiditSessions
+    pictures = {"user_image": "probe", "ref_image": "reference"}
+    keys = {
+        "api_key": "didit-simulator-key-9d4b7a31cc",
+        "workflow_id": "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10",
+        "workflow_takes_reference": True,
+        "liveness_method": "PASSIVE",
+        "webhook_secrets": "didit-simulator-webhook-b7f2904e",
+    }
+    secrets = (keys["api_key"], keys["webhook_secrets"])
+    scope = "write"
+    faults = {
+        # 415 is one of the few refusals whose words are documented.
+        Situation.REJECTED: Fault(stage="answer", kind="status", status=415),
+        # No page has Didit's answer to a fault of its own: these words are ours.
+        Situation.OUTAGE: Fault(
+            stage="answer", kind="json", status=500, body={"detail": "A server error occurred."}
+        ),
+    }
+    demographics = {"age": float(MockSimulator.age), "gender": MockSimulator.gender}
+
+    def begin(self, situation, score):
+        super().begin(situation, score)
+        if situation is Situation.SCORE:
+            for kind in ("match", "liveness"):
+                self.control.set_outcome(kind, score=score, times=None)
+
+    def alter(self, request, body):
+        if request.path not in BLOCKS or self.situation is None:
+            return body
+        block, (tag, text) = body[BLOCKS[request.path]], self.unknown_warning
+        # The gravest documented weight, and one that no document has.
+        warnings = [
+            {
+                "risk": tag,
+                "feature": "FACEMATCH",
+                "additional_data": None,
+                "log_type": weight,
+                "short_description": text,
+                "long_description": text,
+            }
+            for weight in ("error", "fatal")
+        ]
+        changes = {
+            # The mock decided by this score, and shows fewer of its digits.
+            Situation.SCORE: {"score": self.score},
+            Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
+            Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
+            Situation.UNKNOWN_STATUS: {"status": self.unknown_status},
+            Situation.UNKNOWN_WARNING: {"warnings": [*block["warnings"], *warnings]},
+        }
+        return {**body, BLOCKS[request.path]: {**block, **changes.get(self.situation, {})}}
+
+    def understand(self, request):
+        sent = request.fields
+        fields = {name: read(sent[x]) for x, (name, read) in READERS.items() if x in sent}
+        return {"caller_ref": None, "metadata": None, **fields, **super().understand(request)}

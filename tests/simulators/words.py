@@ -1,0 +1,21 @@
+"""Parts that the simulators of several vendors share."""
+
+import uuid
+
+from facematch_core.testing import SessionWord
+
+#: The id of a session that nobody has started.
+OTHER_ID = str(uuid.UUID(int=(4 << 76) + (0b10 << 62) + 0x5E55))
+
+NO_TIME = "Its answers do not say when a session was made."
+NO_ENVIRONMENT = "It has no sandbox, and no answer names an environment."
+
+
+def put(**values):
+    """Return a change that puts these values into a body."""
+    return lambda body: body.update(values)
+
+
+def words_at(place, page, means, *, yes):
+    """Return the documented words at one place; `yes` is the one of a session that passed."""
+    return tuple(SessionWord(place, word, kind, page, word == yes) for word, kind in means.items())
