@@ -33,7 +33,6 @@ COMMANDS: dict[str, str] = {
     "backends": "List the backends and what each can do.",
     "doctor": "Show every setting, where it comes from, and what is missing.",
     "demo": "Compare sample photographs on this machine.",
-    "conformance": "Check that an installed backend conforms; print its report.",
     "new-backend": "Write a small, complete plug-in repository that passes its own tests.",
 }
 

@@ -96,14 +96,12 @@ def command(name: str, into: Path) -> None:
     say()
     say("Next:")
     # Where the shell does not find us by name, it would find another Python, too.
-    is_on_path = shutil.which("facematch")
-    python, facematch = ("python", "facematch") if is_on_path else (sys.executable, sys.argv[0])
+    python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash pip would take it for the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
     for words in (
         [python, "-m", "pip", "install", "-e", f"{place}[dev]"],
         [python, "-m", "pytest", str(folder)],
-        [facematch, "conformance", name],
     ):
         click.echo(f"  {typed(words)}")
 

@@ -16,11 +16,9 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from .clock import ManualClock
-from .conformance import conformance
-from .contract import BackendContract, Rule, rules
+from .contract import BackendContract
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond
-from .report import CapabilityLine, ConformanceReport, RuleLine, Status, Verdict
 from .sessions import SessionCase, SessionSimulator, SessionWord
 from .simulator import (
     EngineSimulator,
@@ -33,28 +31,20 @@ from .simulator import (
 
 __all__ = [
     "BackendContract",
-    "CapabilityLine",
-    "ConformanceReport",
     "EngineSimulator",
     "HttpSimulator",
     "ManualClock",
-    "Rule",
-    "RuleLine",
     "SessionCase",
     "SessionSimulator",
     "SessionWord",
     "SimulatorReply",
     "SimulatorRequest",
     "Situation",
-    "Status",
     "VendorSimulator",
-    "Verdict",
-    "conformance",
     "find_leaks",
     "noise",
     "photograph",
     "picture_samples",
     "pictures_beyond",
-    "rules",
     "told_by",
 ]

@@ -17,15 +17,15 @@ import pytest
 import facematch_core as fm
 from facematch_core import Operation
 from facematch_core import backend as backends
-from facematch_core.backend import Backend, Call, MatchCall
+from facematch_core.backend import Backend, Call, MatchCall, Secret
 from facematch_core.backend.base import describe_fault, plugin_faults
 from facematch_core.base.deadline import Deadline
+from facematch_core.base.masking import without_secrets
 from facematch_core.base.threads import HelperThreads, StillRunning
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.verifier.pipeline import PICTURES
 
 from .clock import RunningClock
-from .report import DOES_NOT_APPLY, KIT_FAILED, NOT_TESTED, SIMULATOR_FAILED
 from .sessions import SessionSimulator
 from .simulator import (
     AIMED,
@@ -38,6 +38,15 @@ from .simulator import (
     VendorSimulator,
     check_declared,
 )
+
+#: How the reason of a rule begins that was skipped.
+NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
+
+#: How the reason of a failure begins: whose fault it is.
+PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
+
+#: A longer reason is shortened.
+LONGEST = 600
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
@@ -119,20 +128,20 @@ class Outcome:
 
 
 def tell_fault(error: BaseException) -> str:
-    """What was raised that no rule expects, where, and whose it is: an author is to find it."""
+    """Name what was raised that no rule expects, where, and whose fault it is."""
     owner, function = None, ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
         first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-        # Not isinstance: it asks the object, which may be somebody's proxy.
+        # `isinstance` would ask the object, which may be a proxy.
         if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)):
             owner, function = first, code.co_name
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
     text = f"{text} ({_place(error, owner)})"
     if owner is None:
-        return f"{KIT_FAILED}{text}"
+        return f"{PLUG_IN_FAILED}the kit could not read what it gave: {text}"
     if issubclass(type(owner), Backend):
-        return f"the backend's own code raised {text}"
+        return f"{PLUG_IN_FAILED}its own code raised {text}"
     return f"{SIMULATOR_FAILED}{text} in {type(owner).__name__}.{function}"
 
 
@@ -152,16 +161,13 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
-    def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
+    def __init__(self, simulator: VendorSimulator) -> None:
         check_declared(simulator)
-        #: A call without a deadline is given up after so many seconds.
-        self.simulator, self.ends_s = simulator, ends_s
+        self.simulator = simulator
         #: Time of every call: it runs, but a wait is over at once; and the waits of the last call.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: What the plug-in's own code raised, by how the core's errors speak of it.
         self.faults: dict[str, str] = {}
-        #: Why parts of a rule do not apply, each reason once.
-        self.left_out: dict[str, None] = {}
         self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self._stack = contextlib.ExitStack()
@@ -189,17 +195,28 @@ class Bench:
             self.faults.setdefault(fault, tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
-        """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
+        """Return why a rule has failed: the cause first, in one line, without secrets."""
+        problem, self.simulator.problem = self.simulator.problem, None  # it is reported once
+        if problem is not None:
+            return self._in_one_line(tell_fault(problem))
         text, fault = str(error), tell_fault(error)
         if fault.startswith(SIMULATOR_FAILED):
-            return fault
-        if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
+            reason = fault
+        elif isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
             reason = text.partition("\n")[0]
         elif isinstance(error, fm.FaceMatchError):
             reason = f"{type(error).__name__}: {text}"
         else:
-            return fault
-        return next((text for place, text in self.faults.items() if place in reason), reason)
+            reason = fault
+        # The core's errors say only where the plug-in's own code has raised.
+        reason = next((each for place, each in self.faults.items() if place in reason), reason)
+        if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
+            reason = f"{PLUG_IN_FAILED}{reason}"
+        return self._in_one_line(reason)
+
+    def _in_one_line(self, text: str) -> str:
+        text = " ".join(without_secrets(text, tuple(map(Secret, self.simulator.secrets))).split())
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
     def open_backend(self) -> Backend:
         """A further one; closed at the end of the test, as the verifiers are."""
@@ -224,7 +241,7 @@ class Bench:
         # A frozen attrs class keeps its fields in slots, where vars() does not look.
         names = [field.name for field in attrs.fields(backend)] if attrs.has(backend) else []
         values = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
-        return [(name, v.reveal()) for name, v in values.items() if isinstance(v, backends.Secret)]
+        return [(name, v.reveal()) for name, v in values.items() if isinstance(v, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """A threshold as the verifier hands it to the backend: the caller's, or the default."""
@@ -264,7 +281,6 @@ class Bench:
             raise untested[0]
         if count == len(parts):
             does_not_apply(" ".join(apart))
-        self.left_out |= apart
 
     def need(self, *situations: Situation) -> None:
         """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
@@ -471,7 +487,7 @@ class Bench:
         most_waits = MOST_WAITS if self._situation in ANSWERS else math.inf
         self.clock.most_waits = before + most_waits
         try:
-            result = run_in_time(ask, self.ends_s)
+            result = run_in_time(ask, ENDS_S)
         except fm.FaceMatchError as failure:
             error = failure
         finally:

@@ -186,6 +186,7 @@ class VendorSimulator(abc.ABC):
             ends as the new situation says. Without that nobody knows whether that works.
         sessions: Who plays its hosted sessions; None if the vendor has none.
         overheard: While it is a list, the requests of calls are added to it.
+        problem: What its own code has raised while it answered, for the rule that failed by it.
     """
 
     situations: frozenset[Situation]
@@ -208,6 +209,7 @@ class VendorSimulator(abc.ABC):
     keeps_records: ClassVar[bool] = True
     overheard: list[SimulatorRequest] | None = None
     sessions: SessionSimulator | None = None
+    problem: Exception | None = None
 
     @property
     @abc.abstractmethod
@@ -434,7 +436,6 @@ class HttpSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         self._server: _Server | None = None
-        self._problem: Exception | None = None
         self._released = threading.Event()
         self._situation: Situation | None = None
         self._score: float | None = None
@@ -498,15 +499,15 @@ class HttpSimulator(VendorSimulator):
         if self._server is not None:
             self._server.close()
             self._server = None
-        if self._problem is not None:
-            raise self._problem
+        if self.problem is not None:
+            raise self.problem
 
     def _serve(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
         """The bytes to answer with, or none, and whether the connection is kept after them."""
         try:
             return self._play(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
-            self._problem = error
+            self.problem = error
             return (), False
 
     def _play(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:

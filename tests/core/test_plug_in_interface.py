@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from kit.contract import rules
 from kit.fakes import FakeBackend, FakeOptions
 from kit.plugins import BACKEND, Site
 
@@ -84,7 +85,7 @@ def interface():
         for name, method in inspect.getmembers(base, inspect.isfunction):
             if not name.startswith("_"):
                 yield f"method {base.__name__}.{name}({', '.join(parameters(method))})"
-    yield from (f"rule {rule.number} {rule.name}" for rule in fm.testing.rules())
+    yield from (f"rule {number} {rule.__name__}" for number, rule in rules().items())
     everything = fm.backend.Capabilities(operations=fm.Operation, billed_operations=fm.Operation)
     yield f"situations {' '.join(sorted(required(everything)))}"
     yield f"formats {' '.join(sorted(fm.backend.ImageLimits().formats))}"

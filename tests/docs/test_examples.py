@@ -16,6 +16,7 @@ In README.md and docs/:
 
 import contextlib
 import functools
+import inspect
 import io
 import os
 import re
@@ -27,10 +28,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from kit.contract import failures
+from kit.contract import run as run_contract
 from kit.pages import how_to_update
 
 from facematch_core.cli.app import facematch
 from facematch_core.config import opening as config
+from facematch_core.testing import BackendContract
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 pytestmark = pytest.mark.docs
@@ -40,8 +44,6 @@ DOCS = ROOT / "docs"
 #: What another process imports: the code beside these pages, installed or not.
 OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison"), str(ROOT / "mock_server")]
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
-#: It runs the whole contract twice, which tests/core/cli/test_conformance.py does as well.
-SLOW = DOCS / "extend" / "run-the-contract.md"
 
 BLOCK = re.compile(
     r"(?P<why><!-- not run: \S.* -->\n)?"
@@ -105,10 +107,8 @@ def pip_install(_editable, place):
 
 
 pytest_run = functools.partial(process, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
-#: How the commands of a console block begin, and what runs the rest of them. A card is made in a
-#: process of its own: the backend may have been edited since it was imported here.
+#: How the commands of a console block begin, and what runs the rest of them.
 COMMANDS = {
-    ("facematch", "conformance"): functools.partial(process, "facematch", "conformance"),
     ("facematch",): command_line,
     ("python", "-m", "pytest"): pytest_run,
     ("python", "-m", "pip", "install"): pip_install,
@@ -162,7 +162,18 @@ def run(page, source):
         begin, end = (place - match.start() for place in match.span("text"))
         return match[0][:begin] + text + match[0][end:]
 
-    return BLOCK.sub(block, source)
+    whole = BLOCK.sub(block, source)
+    run_contracts(namespace)
+    return whole
+
+
+def run_contracts(namespace):
+    """Run the contracts that a page defines with a simulator."""
+    of_nothing = BackendContract.simulator.__wrapped__
+    for cls in filter(inspect.isclass, namespace.values()):
+        if issubclass(cls, BackendContract) and cls.simulator.__wrapped__ is not of_nothing:
+            make = contextlib.contextmanager(cls.simulator.__wrapped__)
+            assert not failures(run_contract(functools.partial(make, cls())))
 
 
 @pytest.fixture
@@ -189,11 +200,7 @@ def _folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("_folder")
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(page, marks=[pytest.mark.long] * (page == SLOW)) for page in PAGES],
-    ids=lambda page: str(page.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_page_shows_what_happens(page):
     whole = run(page, page.read_text())
     if os.environ.get("UPDATE_DOCS"):

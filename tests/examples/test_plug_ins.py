@@ -16,7 +16,6 @@ EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 CORE = Path(facematch_core.__file__).parents[1]
 #: What tools leave behind.
 REMAINS = shutil.ignore_patterns("__pycache__", ".*_cache", ".hypothesis", "*.egg-info", "build")
-SESSION_RULES = {f"R{number}" for number in (*range(52, 60), 61, 62)}
 
 
 class Installed:
@@ -81,27 +80,14 @@ def install(tmp_path_factory):
     return of
 
 
-# Of the contract the first rule: the reports below have all of them, over the same simulators.
-@pytest.mark.parametrize("name", ["acme", "deepface"])
+@pytest.mark.parametrize("name", ["acme", pytest.param("deepface", marks=pytest.mark.slow)])
 def test_its_own_tests_pass_against_the_installed_copy(install, name):
     installed = install(name)
     text = f"import facematch_{name} as p, json; print(json.dumps(p.__file__))"
     assert installed.script(text).startswith(str(installed.site))
-    assert " passed" in installed.python(*OF_TESTS, "-k", "test_r01 or not test_r")
-
-
-@pytest.mark.long
-def test_it_conforms_and_no_rule_is_passed_over_without_a_reason(install):
-    command = "from facematch_core.cli import main; main()"
-    words = ("conformance", "deepface", "--json")
-    report = json.loads(install("deepface").python("-c", command, *words))
-    assert report["verdict"] == "conforms", report
-    assert (report["counts"]["failed"], report["counts"]["open"]) == (0, 0)
-    rules = [rule for rule in report["rules"] if rule["status"] == "does_not_apply"]
-    assert all(rule["reasons"] for rule in rules)
-    # It has no hosted sessions.
-    passed_over = {"R12", "R13", "R22", "R32", "R48", "R49", *SESSION_RULES}
-    assert {rule["number"] for rule in rules} == passed_over
+    printed = installed.python(*OF_TESTS, "-ra")
+    assert " passed" in printed
+    assert "not tested" not in printed
 
 
 SCRIPT = """

@@ -12,10 +12,9 @@ import pkgutil
 import traceback
 
 import attrs
+from kit.contract import Status, run
 
 from facematch_core.testing import bench, contract
-from facematch_core.testing.conformance import each_case
-from facematch_core.testing.report import Status
 
 #: Whose statements are clauses: the themes of the contract, and the bench that all of them use.
 MODULES = {
@@ -81,7 +80,7 @@ def clause_of(error):
     return next((each for each in clauses(file) if each.first <= line <= each.last), None)
 
 
-def failures(mutant):
+def failed_clauses(mutant):
     """Each failed case of the mutant's rule, and the clause that it failed by."""
     errors = []
     reason = bench.Bench.reason
@@ -92,7 +91,7 @@ def failures(mutant):
 
     bench.Bench.reason = note
     try:
-        for case in each_case(mutant.make, rules=[mutant.rule]):
+        for case in run(mutant.make, {mutant.rule}):
             if case.status is Status.FAILED:
                 yield case, clause_of(errors[-1]) if errors else None
             errors.clear()

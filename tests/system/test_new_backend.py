@@ -1,7 +1,6 @@
 """A plug-in of somebody else: written, built, installed beside the core's wheel, and tried."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -25,18 +24,6 @@ class Lab:
         code = f"import {package} as p; print(p.__path__[0])"
         self.installed = Path(environment.python(code, cwd=folder).strip())
 
-    def card(self):
-        done = subprocess.run(
-            [self.environment.bin / "facematch", "conformance", NAME, "--json"],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.stdout, done.stderr
-        return done.returncode, json.loads(done.stdout)
-
 
 @pytest.fixture(scope="module")
 def lab(lasting_environment, wheel, tmp_path_factory, run_command):
@@ -53,16 +40,8 @@ def test_the_installed_plug_in_is_found_by_its_own_entry_points(lab):
     assert (lab.installed / "py.typed").is_file()
 
 
-def test_the_kit_passes_on_it_and_leaves_nothing_open(lab):
-    code, card = lab.card()
-    assert (code, card["verdict"]) == (0, "conforms"), card
-    assert card["counts"]["failed"] == card["counts"]["open"] == 0
-    assert card["counts"]["passed"] > card["counts"]["does_not_apply"]
-    assert card["simulator_distribution"] == f"facematch-{NAME}"
-
-
 def test_its_own_tests_pass_from_its_repository(lab):
-    tests = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+    tests = ("-m", "pytest", "-q", "-ra", "-p", "no:cacheprovider")
     output = lab.run(lab.environment.bin / "python", "-P", *tests, cwd=lab.repository)
     assert " passed" in output
-    assert "Not tested" not in output
+    assert "not tested" not in output

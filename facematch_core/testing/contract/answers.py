@@ -19,7 +19,7 @@ from facematch_core.testing.bodies import places
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules
+from ._frame import Rules, rule
 from .mapping import judge_what_is_no_number
 
 #: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
@@ -34,6 +34,7 @@ UNSCORED = (fm.WarningCode.SCORE_UNAVAILABLE, fm.WarningCode.SCORE_NOT_SIMILARIT
 class AnswerRules(Rules):
     """What a result says, and that it means what it says."""
 
+    @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
         """A good call gives a result within a second, made of the vendor's answer to this call.
 
@@ -60,6 +61,7 @@ class AnswerRules(Rules):
                     f"{other}: the result is that of the call before it, {vendor_id}"
                 )
 
+    @rule("R51")
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
         """A result says who answered which call.
 
@@ -103,6 +105,7 @@ class AnswerRules(Rules):
             if first.environment is not fm.Environment.MOCK:
                 same("`environment`", first.environment, backend.environment)
 
+    @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
         """A score is the vendor's own number on the declared scale, finite and from 0 to 100; what
         is missing, impossible or no number is no score, which a warning says, and nobody passes a
@@ -179,6 +182,7 @@ class AnswerRules(Rules):
             passes = result is not None and result.decision is PASS[operation]
             assert not passes, f"{PASS[operation]} by a number off the scale"
 
+    @rule()
     def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
         """Everything declared is tested, and nothing undeclared works.
 
@@ -202,6 +206,7 @@ class AnswerRules(Rules):
             refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
             assert refused, f"{operation} is not declared, and gives {outcome.summary}"
 
+    @rule("R51")
     def test_r06_verdicts_are_not_swapped(self, bench: Bench) -> None:
         """The same person matches, two people do not; a live face is live, a photograph is not, and
         nobody passes a comparison beside which the vendor calls the probe a photograph.
@@ -227,6 +232,7 @@ class AnswerRules(Rules):
             passes = result.decision is fm.Decision.MATCH
             assert not passes or not says, "match with the word for a spoof beside it"
 
+    @rule("R51", "R06")
     def test_r07_threshold_edge(self, bench: Bench) -> None:
         """The declared rule decides at the threshold, nobody passes below it, and the result names
         it and who set it.
@@ -280,6 +286,7 @@ class AnswerRules(Rules):
                     passes = threshold.passes(result.score.value)
                     assert passes, f"{situation}: {result.score} passed the threshold {value}"
 
+    @rule("R51")
     def test_r11_no_face_is_inconclusive(self, bench: Bench) -> None:
         """Without a face there is no verdict, no score, and a warning that says why.
 
@@ -299,6 +306,7 @@ class AnswerRules(Rules):
                 right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
                 assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
 
+    @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
         """More than one face in a picture gives a warning, and who is one of them is not refused.
 
@@ -325,6 +333,7 @@ class AnswerRules(Rules):
                 assert right, f"{where}: {max(listed)} listed, and MULTIPLE_FACES is {warns}"
                 _judge_likenesses(where, turned)
 
+    @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
         """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
         person, an unknown serious warning stays one.
@@ -356,6 +365,7 @@ class AnswerRules(Rules):
                 same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
                 assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
 
+    @rule("R51")
     def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
         """Faces are where they are said to be, each in its own picture.
 

@@ -21,7 +21,7 @@ from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, no
 from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with
 from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
-from ._frame import Rules
+from ._frame import Rules, rule
 
 #: What is put in the place of each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
@@ -45,6 +45,7 @@ NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 class MappingRules(Rules):
     """Every answer that can come is read or refused, and none as more than it is."""
 
+    @rule("R51")
     def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
         """Every answer that can come is read or refused, the same way each time, and none as more
         than it is.

@@ -29,7 +29,7 @@ from facematch_core.testing.simulator import (
     Situation,
 )
 
-from ._frame import Rules
+from ._frame import Rules, rule
 
 
 @attrs.frozen
@@ -80,6 +80,7 @@ class MoneyRules(Rules):
     """Who pays, how often, and who knows of it."""
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
+    @rule("R51")
     def test_r16_results_tell_what_they_cost(self, bench: Bench, situation: Situation) -> None:
         """`billing` says what the vendor charged, and why we think so; each failure becomes its own
         error, which says besides whether it may be retried.
@@ -93,6 +94,7 @@ class MoneyRules(Rules):
             judge_one(bench, operation, situation)
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
+    @rule("R51")
     def test_r18_no_request_is_repeated(self, bench: Bench, situation: Situation) -> None:
         """A call sends the requests that its steps need, and repeats none but a free poll.
 
@@ -130,6 +132,7 @@ class MoneyRules(Rules):
                 count = bench.make_call(bench.call(operation, GOOD[operation])).requests
                 assert count <= last, f"{operation}: {count} requests after a {status}, not {last}"
 
+    @rule("R51", "R06")
     def test_r19_deadline_holds(self, bench: Bench) -> None:
         """`deadline_s` ends a call that would never end, a job ends without one too, and the next
         call is not affected.
@@ -183,6 +186,7 @@ class MoneyRules(Rules):
                 for outcome in (late, bench.ask(operation, never, verifier=patient)):
                     judge(bench, operation, never, step, outcome)
 
+    @rule("R51")
     def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
         """`on_sent` is called once, before bytes may leave, and never if none leave; if it raises,
         nothing is sent.

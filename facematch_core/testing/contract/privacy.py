@@ -30,7 +30,7 @@ from facematch_core.testing.bench import MIDDLE, PASS, Bench, Outcome, not_teste
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules
+from ._frame import Rules, rule
 from .records import find, record_of
 
 #: Where one may look, and what is there; or what is looked for, and its bytes.
@@ -51,6 +51,7 @@ class PrivacyRules(Rules):
     """Keys and faces stay where they belong."""
 
     @pytest.mark.parametrize("situation", LEAKING, ids=str)
+    @rule("R51")
     def test_r21_nothing_leaks(self, bench: Bench, situation: Situation) -> None:
         """No key, token or picture is in a result, an error, its frames, an event or a log.
 
@@ -69,6 +70,7 @@ class PrivacyRules(Rules):
                 leaked = _find_leaks(hidden, _observe(bench, operation, situation, step))
                 assert not leaked, f"{operation}, {situation}: {leaked}"
 
+    @rule("R51")
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
         """A vendor's guesses of age, gender and race are dropped unless the caller asks for them,
         and arrive if the caller does.
@@ -98,6 +100,7 @@ class PrivacyRules(Rules):
             missing = [key for key, guess in guesses.items() if guess not in values]
             assert not missing, f"{operation}: asked for, and with no face of the result: {missing}"
 
+    @rule()
     def test_r23_backends_keep_their_secrets(self, bench: Bench) -> None:
         """A backend prints and pickles without its secrets, or refuses to be pickled.
 
@@ -106,6 +109,7 @@ class PrivacyRules(Rules):
         leaked = _find_leaks(secrets_of(bench), _show(bench.backend))
         assert not leaked, leaked
 
+    @rule("R51")
     def test_r37_nothing_is_written(self, bench: Bench) -> None:
         """A call writes no file, starts no program and asks nobody beyond this machine: pictures
         and answers stay in memory.
@@ -128,6 +132,7 @@ class PrivacyRules(Rules):
         texts = [f"{when}: {trace}" for when, traced in found_by.items() for trace in traced]
         assert not texts, "\n".join(texts)
 
+    @rule("R51")
     def test_r42_pictures_arrive_in_their_places(self, bench: Bench) -> None:
         """Each picture arrives in its own place, and upright.
 
@@ -154,6 +159,7 @@ class PrivacyRules(Rules):
                     decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
                     assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
 
+    @rule("R51")
     def test_r44_keep_nothing_is_the_default(self, bench: Bench) -> None:
         """The vendor keeps nobody's face unless the caller asks for it.
 

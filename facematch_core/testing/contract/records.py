@@ -19,7 +19,7 @@ from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import Bench, Outcome, Result, Send
 from facematch_core.testing.simulator import BAD, GOOD, Situation
 
-from ._frame import Rules
+from ._frame import Rules, rule
 from .answers import same
 from .money import request_at
 
@@ -27,6 +27,7 @@ from .money import request_at
 class RecordRules(Rules):
     """What the vendor still has of a call is found again, or removed."""
 
+    @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
         """`reconcile` finds a call that was lost, by its ids, and never another one.
 
@@ -61,6 +62,7 @@ class RecordRules(Rules):
         if not is_checked:
             benches.not_tested(f"no lost call of {backend.name} is `reconcilable`.")
 
+    @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
         """What a call makes at the vendor is removed after it, which changes no result and no bill.
 

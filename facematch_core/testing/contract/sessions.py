@@ -35,7 +35,7 @@ from facematch_core.testing.sessions import SessionCase as Case
 from facematch_core.testing.sessions import SessionWord
 from facematch_core.testing.simulator import Situation
 
-from ._frame import Rules
+from ._frame import Rules, rule
 from .privacy import traces
 
 State = fm.SessionState
@@ -116,7 +116,6 @@ class Desk:
         cases = tuple(filter(self.is_met, cases))
         missing = [case for case in cases if case not in player.cases]
         reasons = [player.cannot_happen[case] for case in missing if case in player.cannot_happen]
-        self.bench.left_out |= dict.fromkeys(reasons)
         yield from (case for case in cases if case in player.cases)
         if len(reasons) < len(missing):
             names = " or ".join(c.name for c in missing if c not in player.cannot_happen)
@@ -342,6 +341,7 @@ def _judge_trouble(where: str, outcome: Any) -> None:
 class SessionRules(Rules):
     """Hosted sessions: a yes is for one person and one thing, and comes from a read alone."""
 
+    @rule()
     def test_r52_a_session_lets_its_person_in(self, bench: Bench) -> None:
         """A session that was passed lets its person in, by a read that is free.
 
@@ -386,6 +386,7 @@ class SessionRules(Rules):
         waits = isinstance(late, fm.SessionResult) and late.state is State.PENDING
         assert not waits, "a session in which nobody was in time is open for ever"
 
+    @rule("R52")
     def test_r53_a_lost_start_is_unknown(self, bench: Bench) -> None:
         """A start whose answer is lost is unknown, and not repeated by itself.
 
@@ -416,6 +417,7 @@ class SessionRules(Rules):
                 assert ids[0] == ids[1], "the same start again makes a second session"
                 assert ids[1] != ids[2], "two records of one person have one session"
 
+    @rule("R52")
     def test_r54_the_handoff_stays_in_the_session(self, bench: Bench) -> None:
         """Link and token are in `way_in` alone, and of the person nothing is kept: in no record,
         result, `raw`, event, log, error or file; nor by the vendor, unless it is asked for.
@@ -471,6 +473,7 @@ class SessionRules(Rules):
         kept = [name for name, value in PERSON.items() if value in f"{text} {log.getvalue()}"]
         assert not kept, f"a result or the log has what the vendor says of the person: {kept[0]}"
 
+    @rule("R52")
     def test_r55_only_a_face_that_passed_is_a_yes(self, bench: Bench) -> None:
         """Only an item about a face that passed, in a session that its vendor approved, is a yes.
 
@@ -506,6 +509,7 @@ class SessionRules(Rules):
                 assert lets_in(result), f"who passed at the second attempt is {words(result)}"
         desk.judge_words()
 
+    @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
         """A session that is not the record's, or older than it, or a changed record, is refused.
 
@@ -541,6 +545,7 @@ class SessionRules(Rules):
             kind = fm.SessionMismatch if case is Case.OLDER else fm.VendorError
             assert isinstance(outcome, kind), f"{case.name} is {words(outcome)}"
 
+    @rule("R52")
     def test_r57_a_webhook_is_verified_first(self, bench: Bench) -> None:
         """A webhook is verified before it is read, hints at a session, and changes nothing; one
         that was signed a day ago is refused.
@@ -589,6 +594,7 @@ class SessionRules(Rules):
         is_refused = isinstance(outcome, fm.WebhookRefused)
         assert is_refused or not has_time, "a webhook that was signed a day ago is taken"
 
+    @rule("R52")
     def test_r58_what_vanished_is_no_verdict(self, bench: Bench) -> None:
         """A session that its vendor has no more, or was asked to delete, is not found, or gone; a
         fault or a refusal says nothing of it.
@@ -618,8 +624,6 @@ class SessionRules(Rules):
             # Whatever a deletion is answered with says that it is done.
             asks["deletion"] = (desk.sessions.delete, TROUBLES[:1])
             self._deletes(desk)
-        else:
-            bench.left_out[f"{bench.backend.name} cannot be asked to delete a session."] = None
         for what, (method, troubles) in asks.items():
             ask = functools.partial(method, session.record)
             for situation in filter(bench.simulator.situations.__contains__, troubles):
@@ -649,6 +653,7 @@ class SessionRules(Rules):
         right = isinstance(again, Deletion) and (is_shown or again.state is not states.DONE)
         assert right, f"a session that is not there is deleted with {words(again)}"
 
+    @rule("R52")
     def test_r59_a_portrait_is_of_who_was_live(self, bench: Bench) -> None:
         """A portrait is of a person who was found live, and of nobody else.
 
@@ -663,6 +668,7 @@ class SessionRules(Rules):
             portrait, is_live = result.portrait, result.liveness.is_live
             assert (portrait is None) is not is_live, f"{case.name}: live {is_live}, and {portrait}"
 
+    @rule("R52")
     def test_r61_deadlines_of_sessions_hold(self, bench: Bench) -> None:
         """Start and read end at their deadline, and a start that may have been made is unknown.
 
@@ -683,6 +689,7 @@ class SessionRules(Rules):
             is_open = what == "read" or outcome.billing.charged is not fm.Charged.NO
             assert is_open, "a start that may have been made is reported as free"
 
+    @rule("R52")
     def test_r62_another_environment_is_refused(self, bench: Bench) -> None:
         """A session of another environment is refused, and of one that nobody knows.
 

@@ -33,7 +33,7 @@ from facematch_core.testing.pictures import noise, pictures_beyond, pictures_wit
 from facematch_core.testing.simulator import GOOD, SimulatorReply, Situation
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules
+from ._frame import Rules, rule
 from .privacy import secrets_of, traces
 
 #: What a caller may want to find again: as long as two ids, and with more than one kind of value.
@@ -52,6 +52,7 @@ ODD = "kit0odd5d41402abc4b2a76"
 class SettingRules(Rules):
     """What cannot be done is refused before anything is sent, and settings are held."""
 
+    @rule("R51")
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
         """A picture that the vendor would refuse is refused here, unless it may be made to fit, and
         none that it takes.
@@ -77,6 +78,7 @@ class SettingRules(Rules):
         if not any(beyond.values()):
             does_not_apply(f"{bench.backend.name} declares no limit that a picture of ours breaks.")
 
+    @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
         """An option that the backend cannot pass on is refused, and one that it declares arrives.
 
@@ -119,6 +121,7 @@ class SettingRules(Rules):
         if can.options is not None:
             _judge_own_options(bench, can.options)
 
+    @rule()
     def test_r31_settings_are_held(self, bench: Bench) -> None:
         """What is no setting, or of the wrong type, is refused without its value being shown, and
         key and faces go to the vendor's own hosts alone.
@@ -171,6 +174,7 @@ class SettingRules(Rules):
                         where = f"{operation}, answered {status} with another address"
                         raise AssertionError(f"{where}: its library follows with key and faces")
 
+    @rule("R51")
     def test_r47_diagnose_costs_nothing(self, bench: Bench) -> None:
         """`diagnose` says what is set, sends nothing that costs, and shows no secret.
 

@@ -24,12 +24,12 @@ from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
 from facematch_core.backend.engine import EngineBackend
 from facematch_core.config.settings import declared_settings
-from facematch_core.testing.bench import PASS, Bench, Result, application_call
+from facematch_core.testing.bench import ENDS_S, PASS, Bench, Result, application_call
 from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 from facematch_core.verifier.pipeline import PICTURES
 
-from ._frame import Rules
+from ._frame import Rules, rule
 
 #: Threads that start at the same moment, how often each asks, and how long one waits for another.
 THREADS, CALLS, MEET_S = 8, 4, 1.0
@@ -41,6 +41,7 @@ BATCH, FILLS = 4, 520
 class SharingRules(Rules):
     """Many threads, many calls, and the end."""
 
+    @rule("R51")
     def test_r28_calls_do_not_mix_or_pile_up(self, bench: Bench) -> None:
         """Threads that share one verifier each get their own answer, every call is counted, and
         none is kept.
@@ -71,7 +72,7 @@ class SharingRules(Rules):
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
         bench.ask(operation, situation, score=setting)
         # They wait by one clock, on which the pauses of all add up.
-        most_s = bench.ends_s + THREADS * CALLS * sum(bench.waits)
+        most_s = ENDS_S + THREADS * CALLS * sum(bench.waits)
         limit = {"deadline_s": most_s} if bench.waits else {}
         pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
         if operation is Operation.MATCH:
@@ -171,6 +172,7 @@ class SharingRules(Rules):
             names = ", ".join(sorted(growing))
             assert not growing, f"{operation}: after {FILLS} calls, each call still adds to {names}"
 
+    @rule("R51", "R06")
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
         """Closing twice is harmless, closes no other backend, and a new one works.
 

@@ -43,10 +43,9 @@ def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypa
     answer = run("new-backend", "my-vendor")
     assert answer.exit_code == 0
     assert answer.stdout.startswith("Wrote 13 files to facematch-my-vendor. Its vendor ")
-    assert [line.strip() for line in answer.stdout.splitlines()[-3:]] == [
+    assert [line.strip() for line in answer.stdout.splitlines()[-2:]] == [
         "python -m pip install -e './facematch-my-vendor[dev]'",
         "python -m pytest facematch-my-vendor",
-        "facematch conformance my-vendor",
     ]
     assert run("new-backend", "acme", "--into", "x").exit_code == 0
     assert {path.name for path in tmp_path.iterdir()} == {"facematch-my-vendor", "x"}

@@ -2,10 +2,10 @@
 
 import attrs
 import pytest
+from kit.contract import Status, run
 
 from facematch_core import ImageFormat
-from facematch_core.testing import Status
-from facematch_core.testing.conformance import each_case, simulator_of
+from facematch_mock_server import conformance
 
 MEGA = 1_000_000
 #: What is changed in the backend alone, or, the other way round, has changed at the vendor alone.
@@ -26,7 +26,7 @@ CHANGES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("vendor", "change"), CHANGES, ids=str)
 def test_a_limit_that_one_side_alone_has_is_found(vendor, change):
-    simulator = simulator_of(vendor).cls
+    simulator = getattr(conformance, f"{vendor.capitalize()}Simulator")
 
     class Odd(simulator):
         def backend(self, **settings):
@@ -37,6 +37,6 @@ def test_a_limit_that_one_side_alone_has_is_found(vendor, change):
             return backend
 
     Odd.__name__ = simulator.__name__
-    [case] = each_case(Odd, rules={"R24"})
+    [case] = run(Odd, {"R24"})
     assert case.status is Status.FAILED
     assert ": declared as " in case.reason

@@ -6,6 +6,7 @@ import time
 
 import attrs
 import pytest
+from kit.contract import Status, run
 from mutants.faults import as_dict, nobody, refuse
 from mutants.making import row, vendor
 from mutants.reference import (
@@ -35,8 +36,7 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.http import Wait
-from facematch_core.testing import Situation, Status, find_leaks, picture_samples
-from facematch_core.testing.conformance import each_case
+from facematch_core.testing import Situation, find_leaks, picture_samples
 from facematch_core.testing.contract import money
 from facematch_core.testing.simulator import required
 
@@ -181,7 +181,7 @@ SLOW = (
 
 
 #: What a reason says of a rule that did not come as far.
-CRASHES = ("failed: ", "AttributeError", "NameError")
+CRASHES = ("the simulator failed: ", "AttributeError", "NameError")
 
 
 def parameters():
@@ -193,7 +193,7 @@ def parameters():
 
 @pytest.mark.parametrize(("status", "words", "mutant"), [*parameters()])
 def test_what_a_rule_says(status, words, mutant):
-    cases = tuple(each_case(mutant.make, rules={mutant.rule}))
+    cases = tuple(run(mutant.make, {mutant.rule}))
     if status is PASSED:
         assert {case.status for case in cases} <= {PASSED, APART}, cases
     matching = [case for case in cases if case.status is status]
@@ -231,7 +231,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
             return answer
 
     monkeypatch.setattr(money, "time", clock)
-    cases = tuple(each_case(lambda: ReferenceSimulator(Late), rules={"R19"}))
+    cases = tuple(run(lambda: ReferenceSimulator(Late), {"R19"}))
     reasons = [case.reason for case in cases if case.status is not PASSED]
     assert len(reasons) == (missed > 1)
     assert all(
@@ -245,7 +245,7 @@ def test_one_late_call_is_asked_again(monkeypatch, missed):
 @pytest.mark.parametrize("name", ["SwapsWhatItTurns", "DropsOrientation6"])
 def test_a_failure_shows_no_picture(name):
     """What pytest prints of a failing rule goes into logs of others."""
-    [case] = each_case(MUTANTS[name].make, rules={"R42"})
+    [case] = run(MUTANTS[name].make, {"R42"})
     assert case.status is FAILED
     for sent in ReferenceSimulator().pictures():
         assert all(find_leaks(sample, case.reason) == () for sample in picture_samples(sent))

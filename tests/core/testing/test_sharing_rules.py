@@ -5,13 +5,13 @@ from collections import deque
 
 import attrs
 import pytest
+from kit.contract import Status, run
 from mutants.reference import KEY, HttpReference, ReferenceBackend, ReferenceSimulator
 from mutants.sharing import MATCH, ReportSimulator, only_for
 from mutants.table import MUTANTS
 
 import facematch_core as fm
-from facematch_core.testing import Situation, Status
-from facematch_core.testing.conformance import each_case
+from facematch_core.testing import Situation
 from facematch_core.testing.contract import sharing
 from facematch_core.testing.contract.sharing import measure_held
 
@@ -62,7 +62,7 @@ def test_what_grows_with_every_call_is_named_and_what_has_an_end_is_no_fault(
     if where is not None:
         monkeypatch.setattr(sharing, "FILLS", 20)  # what never ends grows as well after a few
     backend = type("Keeps", (Keeping,), {"remember": keep, "__module__": PLUG_IN.__name__})
-    cases = tuple(each_case(lambda: ReferenceSimulator(backend), rules={"R28"}))
+    cases = tuple(run(lambda: ReferenceSimulator(backend), {"R28"}))
     reasons = [case.reason for case in cases if case.status is Status.FAILED]
     assert len(reasons) == (where is not None)
     assert all(where in reason for reason in reasons)
@@ -97,7 +97,7 @@ def test_what_is_in_slots_is_looked_at():
 @pytest.mark.slow
 def test_pictures_that_arrive_in_an_odd_form_are_not_those_of_another_thread():
     make = MUTANTS["BreaksItsLines"].make
-    assert [case.status for case in each_case(make, rules={"R28"})] == [Status.PASSED]
+    assert [case.status for case in run(make, {"R28"})] == [Status.PASSED]
 
 
 @pytest.mark.parametrize(("situation", "rule"), [("SPOOF", "R06"), ("NO_FACE", "R11")])
@@ -109,9 +109,9 @@ def test_what_a_vendor_says_beside_a_comparison_is_asked_for(situation, rule):
         Status.OPEN: type("Silent", (ReportSimulator,), unable),
     }
     for status, simulator in forms.items():
-        assert {case.status for case in each_case(simulator, rules={rule})} == {status}
+        assert {case.status for case in run(simulator, {rule})} == {status}
     excluded = type("Excluded", (ReportSimulator,), {**unable, "cannot_happen": {met: "No word."}})
-    statuses = {case.status for case in each_case(excluded, rules={rule})}
+    statuses = {case.status for case in run(excluded, {rule})}
     # R06 is about more than that.
     assert statuses == {Status.PASSED if rule == "R06" else Status.DOES_NOT_APPLY}
 
@@ -130,7 +130,7 @@ def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
         how["capabilities"] = only_for(operation)
     backend = type("HalfOptions", (ReferenceBackend,), how)
     rules = {"R16", "R25", "R42", "R44"}
-    cases = list(each_case(lambda: ReferenceSimulator(backend), rules=rules))
+    cases = list(run(lambda: ReferenceSimulator(backend), rules))
     failed = {case.rule for case in cases if case.status is not Status.PASSED}
     assert failed == (set() if is_declared else {"R25"})
 
@@ -138,5 +138,5 @@ def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
 def test_a_field_of_the_options_may_be_for_one_operation_alone():
     base = MUTANTS["DropsItsOptionsOfChecks"].backend
     backend = type("NotesOfMatches", (base,), {"capabilities": only_for(MATCH, ["note"])})
-    cases = tuple(each_case(lambda: ReferenceSimulator(backend), rules={"R25"}))
+    cases = tuple(run(lambda: ReferenceSimulator(backend), {"R25"}))
     assert [case.status for case in cases] == [Status.PASSED]

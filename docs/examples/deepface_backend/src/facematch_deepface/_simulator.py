@@ -1,7 +1,6 @@
 """A DeepFace server, played on this machine, as its source has it.
 
-For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
-imports this module: it needs ``facematch-deepface[testing]``.
+For tests alone: it needs ``facematch-deepface[testing]``.
 """
 
 import base64
