@@ -1,11 +1,12 @@
 """What a backend declares of pictures is compared with what the mock of its vendor refuses."""
 
+import importlib
+
 import attrs
 import pytest
 from kit.contract import Status, run
 
 from facematch_core import ImageFormat
-from facematch_mock_server import conformance
 
 MEGA = 1_000_000
 #: What is changed in the backend alone, or, the other way round, has changed at the vendor alone.
@@ -26,7 +27,8 @@ CHANGES = [
 @pytest.mark.slow
 @pytest.mark.parametrize(("vendor", "change"), CHANGES, ids=str)
 def test_a_limit_that_one_side_alone_has_is_found(vendor, change):
-    simulator = getattr(conformance, f"{vendor.capitalize()}Simulator")
+    module = importlib.import_module(f"simulators.{vendor}")
+    simulator = getattr(module, f"{vendor.capitalize()}Simulator")
 
     class Odd(simulator):
         def backend(self, **settings):
