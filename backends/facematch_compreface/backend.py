@@ -1,7 +1,7 @@
-"""`ComprefaceBackend`: what it asks a CompreFace server, and what the answers mean.
+"""`ComprefaceBackend`: the requests to a CompreFace server, and the reading of its answers.
 
 Facts are from CompreFace's documentation and source at commit ddf32da (November 2023, version
-1.2.0, the last one), read 2026-11-21. What is ours says so.
+1.2.0, the last one), read 2026-11-21. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -33,25 +33,20 @@ from facematch_core.backend import (
     decide_by_threshold,
     number,
 )
-from facematch_core.errors import AuthenticationFailed, VendorUnavailable
+from facematch_core.errors import AuthenticationFailed
 from facematch_core.http import (
     ApiKeyBackend,
-    BodyShape,
     ErrorRow,
     HttpReply,
     HttpRequest,
     InconclusiveRow,
     picture,
-    rows,
 )
 
-_NO_CHARGE = "the server is one's own: CompreFace charges nobody"
-_KEY = ErrorRow(
-    AuthenticationFailed, Charged.NO, _NO_CHARGE, "no verification service has this key"
-)
-_DOWN = ErrorRow(VendorUnavailable, Charged.NO, _NO_CHARGE, "the service behind it does not answer")
+_FREE = "you run the server: CompreFace charges nobody"
+_KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")
 
-#: docs/Face-services-and-plugins.md. ``landmarks2d106`` needs a build of one's own.
+#: docs/Face-services-and-plugins.md. ``landmarks2d106`` is left out: it needs a custom build.
 _PLUGINS = ("age", "calculator", "gender", "landmarks", "mask", "pose")
 #: In the order of embedding-calculator's detectors.
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -71,39 +66,36 @@ _SEVERAL = attrs.evolve(
 class ComprefaceBackend(ApiKeyBackend):
     """Compares two faces on a CompreFace server.
 
-    CompreFace gives a similarity and no verdict: the threshold decides, 50 unless a caller sets
-    another. Its documentation says that most faces of one person are above 0.5 and most of
-    two people below, and recommends more where security matters. What a similarity is worth
-    depends on the model of the server. Nothing is charged.
+    CompreFace returns a similarity and no verdict: the threshold decides, 50 by default. Its
+    documentation puts most pairs of one person above 0.5 and most pairs of two people below, and
+    recommends a higher threshold where security matters. A similarity means something else for each
+    model of the server. Nothing is charged, so a lost answer is asked for again.
 
     Args:
-        api_key: Of a face verification service. May come from ``COMPREFACE_API_KEY``.
-        base_url: Where the server listens; beyond this machine it needs `allow_base_url`.
-        model: Name of the server's calculator, ``facenet.Calculator`` for example. It names the
-            scale of the scores, and answers of another model are refused. None for whatever the
-            server has: then only the result says.
-        det_prob_threshold: How sure the detector must be that a face is one, 0-1; None for the
-            server's own.
-        plugins: What else to look for in each face, with commas between: ``landmarks``, ``pose``;
-            ``mask``, whose word and probability (0-1) become the face's `quality`; ``age``, the
-            middle (ours) of the server's range, and ``gender``, which are demographics;
-            ``calculator``, whose embedding is in `raw` alone and is as private as the face. A
-            server passes over what it has not.
+        api_key: The key of a face verification service. Default: ``COMPREFACE_API_KEY``.
+        base_url: The server's address. An address beyond this machine needs `allow_base_url`.
+        model: The server's calculator, such as ``facenet.Calculator``. It names the scale of the
+            scores, and answers of another model raise `UnexpectedResponse`. None accepts any model.
+        det_prob_threshold: The least confidence of the face detector, 0-1; None for the server's.
+        plugins: What else to look for in each face, separated by commas. ``landmarks`` and ``pose``
+            fill the fields of that name. ``mask`` fills `quality`: CompreFace's word and its
+            probability, 0-1. ``age`` (the middle of the server's range; ours) and ``gender`` are
+            demographics. ``calculator`` puts the embedding into `raw`, which is then as private as
+            the face. The server ignores plug-ins that it does not have.
 
     Raises:
         ConfigurationError: a setting is wrong.
     """
 
     name = "compreface"
-    error_table = rows(range(500, 600), _DOWN, [BodyShape.JSON_OBJECT])
-    #: Whatever the server did not foresee is a 400, too, faults of its own among it: not here.
+    # Other codes go by their status: 400 also stands for the server's own faults.
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {
         **dict.fromkeys(("10", "20", "26 key"), _KEY),
-        "28": InconclusiveRow(_NO_FACE, Charged.NO, _NO_CHARGE),
-        "31": InconclusiveRow(_TWO_FACES, Charged.NO, _NO_CHARGE),
+        "28": InconclusiveRow(_NO_FACE, Charged.NO, _FREE),
+        "31": InconclusiveRow(_TWO_FACES, Charged.NO, _FREE),
     }
     capabilities = Capabilities(
-        # Ours: no document says what becomes of a similarity equal to the threshold.
+        # Ours: no document says whether a similarity equal to the threshold is a match.
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=50.0,
         score_scale="compreface/similarity",
@@ -128,13 +120,13 @@ class ComprefaceBackend(ApiKeyBackend):
         if self.plugins and not set(_PLUGINS).issuperset(self.plugins.split(",")):
             raise ConfigurationError(f"plugins must be some of {','.join(_PLUGINS)}.")
         if self.model is not None:
-            # Each model has a scale of its own, so each backend has its own declaration.
+            # Each model has its own scale, so this backend gets its own capabilities.
             vars(self)["capabilities"] = attrs.evolve(
                 type(self).capabilities, score_scale=f"compreface/{self.model}"
             )
 
     def build(self, call: MatchCall) -> HttpRequest:
-        """The request for `call`; ``status`` makes the answer name the model."""
+        """Return the request for `call`; ``status`` makes the answer name the model."""
         query = {"status": "true"}
         if self.det_prob_threshold is not None:
             query["det_prob_threshold"] = str(self.det_prob_threshold)
@@ -145,22 +137,23 @@ class ComprefaceBackend(ApiKeyBackend):
             params=query,
             headers={"x-api-key": self.api_key},
             files=[picture("source_image", call.probe), picture("target_image", call.reference)],
+            charges=0,
         )
 
     def parse(self, call: MatchCall, reply: HttpReply) -> MatchResult:
-        """The result in an answer 200; any exception means that it cannot be read."""
+        """Return the result in a 200; any exception means that the answer cannot be read."""
         body = reply.json()
         (result,) = body["result"]
         model = (result.get("plugins_versions") or {}).get("calculator")
         if self.model not in (None, model):
-            raise ValueError("an answer of another model than the one that is set")
+            raise ValueError("the answer is from another model than the setting names")
         matches = result["face_matches"]
         scale = self.capabilities.score_scale or self.name
         scores = [
             None if value is None else Score.from_fraction(value, scale, raw_name="similarity")
             for value in (match["similarity"] for match in matches)
         ]
-        # The server lists the faces of the reference by size, not by likeness.
+        # The server lists the faces of the reference by size, not by similarity.
         score = max(filter(None, scores), default=None)
         warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(scores) > 1 else ()
         return MatchResult(
@@ -170,9 +163,11 @@ class ComprefaceBackend(ApiKeyBackend):
             probe_faces=(_read_face(result["source_image_face"], compared=True),),
             reference_faces=tuple(
                 _read_face(
-                    face, similarity=likeness, compared=score is not None and likeness is score
+                    face,
+                    similarity=similarity,
+                    compared=score is not None and similarity is score,
                 )
-                for face, likeness in zip(matches, scores, strict=True)
+                for face, similarity in zip(matches, scores, strict=True)
             ),
             backend=self.name,
             model=model,
@@ -180,9 +175,9 @@ class ComprefaceBackend(ApiKeyBackend):
         )
 
     def error_code(self, reply: HttpReply) -> object:
-        """The code that CompreFace gives beside its message; ``26 key`` if that is about the key.
+        """Return CompreFace's code; ``26 key`` for a key that is no UUID.
 
-        26 is any constraint that a request violates, and by its source this is the one message.
+        Code 26 is any violated constraint. CompreFace's source has this one message about the key.
         """
         code = reply.at("code")
         is_key = code == 26 and reply.at("message") == "Service API key should be UUID"
@@ -190,7 +185,7 @@ class ComprefaceBackend(ApiKeyBackend):
 
 
 def _read_face(body: Any, **comparison: Any) -> Face:
-    """A face with what the plug-ins add; what they do not is None."""
+    """Return a face with the fields that the plug-ins added; the others are None."""
     left, top, right, bottom = (number(body["box"][side]) for side in _SIDES)
     fields = {
         name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
@@ -207,7 +202,7 @@ def _read_face(body: Any, **comparison: Any) -> Face:
     )
 
 
-#: How what each plug-in adds is read.
+#: The reader of each plug-in's field.
 _READERS: dict[str, Callable[[Any], Any]] = {
     "age": lambda span: (number(span["low"]) + number(span["high"])) / 2,
     "gender": lambda guess: _read_text(guess["value"]),
@@ -225,7 +220,7 @@ def _read_point(point: Any) -> tuple[float, float]:
 def _read_probability(body: Any) -> float:
     value = number(body["probability"])
     if not 0 <= value <= 1:
-        raise ValueError("a probability that is none")
+        raise ValueError("a probability outside 0-1")
     return value
 
 

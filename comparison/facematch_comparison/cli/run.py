@@ -341,7 +341,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
         else:
             # What a run that is over had asked is unresolved from now on.
             for system in systems:
-                database.take_back(system.number, partial(books.finalize, system))
+                database.take_back(system, partial(books.finalize, system))
                 resolve_by_budgets(database, system)
         if call_id is not None:
             billed = Charged.YES if options["charged"] else Charged.NO

@@ -13,7 +13,7 @@ charged once for each system, whoever dies when.
 | `repeat` | ASKED | BEGUN | the same thread: a try failed unpaid, and another follows |
 | `end` | FREE, BEGUN, ASKED | what the charge says | the same thread |
 | `release` | BEGUN, ASKED | FREE | the same thread: a step was not written, so nothing was sent |
-| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED | the next start: the process is gone |
+| `take_back` | BEGUN; ASKED | FREE; UNRESOLVED (FREE if free of charge) | the next start |
 | `retry_failed` | FAILED | FREE | the next start |
 | `resolve` | UNRESOLVED | NO_RESPONSE, FREE | a budget or a person, who know of the charge |
 | `answer_late` | UNRESOLVED, NO_RESPONSE | ANSWERED | the vendor's records have it |
@@ -282,19 +282,24 @@ class RunDatabase(RunFile):
 
     # --- Without an answer --------------------------------------------------------------------
 
-    def take_back(self, system: int, finalize: Callable[[Sequence[str], Charged], object]) -> None:
-        """BEGUN to FREE and ASKED to UNRESOLVED, of a process that is gone.
+    def take_back(
+        self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
+    ) -> None:
+        """Free the pairs that an ended process has begun; mark as UNRESOLVED those it has asked.
 
-        `finalize` writes to budgets what was charged for these calls, before their pairs change.
+        Those are freed, too, if the system charges nothing. `finalize` writes the charges of these
+        calls to budgets before the pairs change.
         """
-        rows = self.transact(_select, "state, call_id", system, UNDER_WAY)
-        for state, billed in zip(UNDER_WAY, (Charged.NO, Charged.UNKNOWN), strict=True):
+        number, is_billed = system.number, system.settings.get("billed", True)
+        rows = self.transact(_select, "state, call_id", number, UNDER_WAY)
+        bills = Charged.NO, Charged.UNKNOWN if is_billed else Charged.NO
+        for state, billed in zip(UNDER_WAY, bills, strict=True):
             finalize([row["call_id"] for row in rows if row["state"] == state], billed)
-        lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
+        lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN} if is_billed else _EMPTY
 
         def step(db: Db) -> None:
-            _change_all(db, lost, "system = ? AND state = ?", system, PairState.ASKED)
-            _change_all(db, _EMPTY, "system = ? AND state = ?", system, PairState.BEGUN)
+            _change_all(db, lost, "system = ? AND state = ?", number, PairState.ASKED)
+            _change_all(db, _EMPTY, "system = ? AND state = ?", number, PairState.BEGUN)
 
         self.transact(step)
 

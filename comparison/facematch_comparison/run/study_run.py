@@ -161,7 +161,8 @@ class StudyRun:
                 system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
                 number = system.stored.number
-                database.take_back(number, partial(finalize_budgets, system.stores, now=now))
+                finalize = partial(finalize_budgets, system.stores, now=now)
+                database.take_back(system.stored, finalize)
                 database.retry_failed(number)
             self._study, self._digests, self._clock = study, digests, clock
             # A damaged row is found before anything is sent.

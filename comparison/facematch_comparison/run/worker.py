@@ -118,6 +118,7 @@ class OpenSystem:
             "threshold": threshold and threshold.value,
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
+            "billed": self.is_billed,
             "kept": kept,
             "privacy": privacy,
         }

@@ -33,8 +33,12 @@ def server():
         yield mock
 
 
+def connect(server, **settings):
+    return ComprefaceBackend(**{"api_key": server.live_key, "base_url": server.url, **settings})
+
+
 @given(st.integers(0, 100))
-def test_a_fraction_is_exactly_its_percentage(percent):
+def test_score_is_exactly_100_times_the_similarity(percent):
     similarity = float(Decimal(percent) / 100)
     result = read(body(similarity), threshold=percent)
     assert (result.score.value, result.score.raw) == (percent, similarity)
@@ -42,7 +46,7 @@ def test_a_fraction_is_exactly_its_percentage(percent):
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
-def test_the_face_most_alike_counts(similarities):
+def test_most_similar_face_of_the_reference_counts(similarities):
     result = read(body(*similarities))
     assert result.score.raw == max(similarities)
     compared = [face.similarity.raw for face in result.reference_faces if face.compared]
@@ -52,11 +56,11 @@ def test_the_face_most_alike_counts(similarities):
 
 
 @pytest.mark.parametrize("similarity", [-0.01, 1.01, "0.9", True])
-def test_a_similarity_that_is_none_is_not_clamped_or_converted(similarity):
+def test_invalid_similarity_is_unexpected(similarity):
     assert isinstance(read(body(similarity)), UnexpectedResponse)
 
 
-def test_an_answer_of_another_model_than_the_one_that_is_set_is_refused():
+def test_model_names_the_scale_and_refuses_other_models():
     versions = {"plugins_versions": {"calculator": "facenet.Calculator"}}
     result = read(body(0.9, **versions), model="facenet.Calculator")
     assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
@@ -72,19 +76,19 @@ def test_an_answer_of_another_model_than_the_one_that_is_set_is_refused():
         ("two-faces", "p1", fm.WarningCode.MULTIPLE_FACES),
     ],
 )
-def test_a_picture_without_a_face_or_with_two_is_inconclusive(server, probe, reference, code):
-    with fm.FaceVerifier(
-        ComprefaceBackend(api_key=server.live_key, base_url=server.url)
-    ) as verifier:
+def test_no_face_or_a_second_face_in_the_probe_is_inconclusive(server, probe, reference, code):
+    with fm.FaceVerifier(connect(server)) as verifier:
         result = verifier.verify(CARDS[probe].data, CARDS[reference].data)
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert [warning.code for warning in result.warnings] == [code]
 
 
 @pytest.mark.parametrize("key", ["short", "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"])
-def test_a_wrong_key_that_the_server_repeats_is_in_no_message(server, key):
-    verifier = fm.FaceVerifier(ComprefaceBackend(api_key=key, base_url=server.url))
-    with verifier, pytest.raises(AuthenticationFailed) as caught:
+def test_wrong_key_is_named_without_its_text(server, key):
+    with (
+        fm.FaceVerifier(connect(server, api_key=key)) as verifier,
+        pytest.raises(AuthenticationFailed) as caught,
+    ):
         verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
     assert key not in f"{caught.value!s} {caught.value!r}"
 
@@ -96,7 +100,7 @@ def test_a_wrong_key_that_the_server_repeats_is_in_no_message(server, key):
         ("Limit should be equal or greater than 0; ", RequestRejected),
     ],
 )
-def test_a_constraint_that_is_violated_need_not_be_the_keys(message, kind):
+def test_code_26_is_about_the_key_only_with_that_message(message, kind):
     error = read({"message": message, "code": 26}, status=400)
     assert type(error) is kind
     assert message.strip() in str(error)
@@ -114,26 +118,20 @@ def test_a_constraint_that_is_violated_need_not_be_the_keys(message, kind):
         {"read_timeout_s": 0},
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings):
+def test_invalid_setting_is_refused(settings):
     with pytest.raises(fm.ConfigurationError):
         ComprefaceBackend(**{"api_key": "k", **settings})
 
 
-@pytest.mark.parametrize("status", [500, 503, 599])
-def test_a_server_that_is_down_charges_nothing(status):
-    error = read({"message": "down"}, status)
-    assert (type(error), error.billing.charged) == (fm.VendorUnavailable, fm.Charged.NO)
-
-
 @pytest.mark.parametrize("least", [0, 0.8, 1])
-def test_how_sure_of_a_face_the_server_must_be_is_sent(least):
+def test_det_prob_threshold_is_sent(least):
     request = ComprefaceBackend(api_key="k", det_prob_threshold=least).build(match_call())
     assert request.params["det_prob_threshold"] == f"{least}"
 
 
-def test_what_the_plug_ins_see_stands_where_the_core_has_a_place_for_it(server):
+def test_plugins_fill_the_fields_of_a_face(server):
     plugins = "age,gender,landmarks,mask,pose,calculator"
-    backend = ComprefaceBackend(api_key=server.live_key, base_url=server.url, plugins=plugins)
+    backend = connect(server, plugins=plugins)
     with fm.FaceVerifier(backend, keep_demographics=True) as verifier:
         result = verifier.verify(make_card("p1", age=47, gender="female"), CARDS["p1"].data)
     (face,) = result.probe_faces
@@ -146,7 +144,7 @@ def test_what_the_plug_ins_see_stands_where_the_core_has_a_place_for_it(server):
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_an_age_is_the_middle_of_the_servers_range(low, more):
+def test_age_is_the_middle_of_the_range(low, more):
     answer = body(0.9)
     answer["result"][0]["face_matches"][0]["age"] = {"low": low, "high": low + more}
     (face,) = read(answer, plugins="age").reference_faces
@@ -155,7 +153,7 @@ def test_an_age_is_the_middle_of_the_servers_range(low, more):
 
 
 @pytest.mark.parametrize("sure", [0, 1])
-def test_a_probability_may_be_none_and_all(sure):
+def test_probability_may_be_0_or_1(sure):
     answer = body(0.9, source_image_face={"box": {**BOX, "probability": sure}})
     assert read(answer).probe_faces[0].confidence == sure
 
@@ -170,7 +168,7 @@ def test_a_probability_may_be_none_and_all(sure):
         {"gender": {"value": None, "probability": 0.9}},
     ],
 )
-def test_what_a_plug_in_cannot_have_said_is_an_unexpected_response(added):
+def test_invalid_plugin_field_is_unexpected(added):
     answer = body(0.9)
     answer["result"][0]["source_image_face"].update(added)
     assert isinstance(read(answer), UnexpectedResponse)

@@ -128,9 +128,7 @@ class Machine(RuleBasedStateMachine):
         for number in self.these(PairState.ASKED):
             self.pairs[number].state = PairState.UNRESOLVED
         reported = {}
-        another.take_back(
-            self.system.number, lambda calls, billed: reported.update({billed: set(calls)})
-        )
+        another.take_back(self.system, lambda calls, billed: reported.update({billed: set(calls)}))
         assert reported == expected
         another.retry_failed(self.system.number)
 

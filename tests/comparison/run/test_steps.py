@@ -39,7 +39,7 @@ def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     """Should the lock ever fail, as on a bad network drive: it sends nothing, and frees nothing."""
     system = enter_system(database, 1)
     lost = begin_pair(database, system)
-    database.take_back(system.number, lambda _calls, _billed: None)
+    database.take_back(system, lambda _calls, _billed: None)
     mine = begin_pair(database, system)
     refused(database.ask, system.number, 0, lost.id)
     database.ask(system.number, 0, mine.id)
@@ -114,11 +114,21 @@ def test_what_a_budget_does_not_know_yet_is_not_free(database):
         raise ConfigurationError(BUSY)
 
     with pytest.raises(ConfigurationError):
-        database.take_back(system.number, busy)
+        database.take_back(system, busy)
     assert pair_states(database, system) == ["begun"]
-    database.take_back(system.number, lambda calls, billed: reported.append((billed, calls)))
+    database.take_back(system, lambda calls, billed: reported.append((billed, calls)))
     assert reported == [(Charged.NO, [call.id])] * 2 + [(Charged.UNKNOWN, [])]
     assert pair_states(database, system) == ["free"]
+
+
+@pytest.mark.parametrize(("is_billed", "state"), [(True, "unresolved"), (False, "free")])
+def test_lost_call_is_unresolved_only_if_it_may_be_charged(database, is_billed, state):
+    system = enter_system(database, 1, billed=is_billed)
+    ask_pair(database, system)
+    reported = []
+    database.take_back(system, lambda calls, billed: reported.append((billed, len(calls))))
+    assert (Charged.UNKNOWN if is_billed else Charged.NO, 1) in reported
+    assert pair_states(database, system) == [state]
 
 
 @pytest.mark.parametrize("step", ["begin", "ask"])
