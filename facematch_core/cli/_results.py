@@ -1,4 +1,4 @@
-"""A result in words: one line that says it, then what else people should know."""
+"""Print a result: one line with the verdict, then warnings, ids and cost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
 def show(result: Answer, *, may_rotate: bool) -> None:
-    """Print a result to stdout, as the module says."""
     if not isinstance(result, LiveMatchResult):
         _show_call("", result, may_rotate=may_rotate)
         return
@@ -42,7 +41,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: 
     score, scale = "no score", ""
     if result.score is not None:
         score, scale = f"score {format_number(result.score.value)}", f"{result.score.scale}, "
-    # Under a verdict of both calls, which says it already, the caution is not repeated.
+    # The verdict over both calls has said it already.
     says = "" if title and _AS_FAR in verdict.says else f"  {verdict.says}"
     say(
         f"  {score} ({scale}{limits(result)}){says}",
@@ -72,7 +71,7 @@ def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: 
 
 @attrs.frozen
 class Verdict:
-    """How one decision is shown, on a terminal and in a picture."""
+    """The words and colour of a decision."""
 
     word: str
     says: str
@@ -81,7 +80,6 @@ class Verdict:
 
 _AS_FAR = "as far as this engine can tell"
 
-#: Decision to how it is shown.
 VERDICTS: dict[str, Verdict] = {
     "match": Verdict("MATCH", f"same person, {_AS_FAR}", "green"),
     "no_match": Verdict("NO MATCH", f"not the same person, {_AS_FAR}", "red"),
@@ -94,7 +92,7 @@ VERDICTS: dict[str, Verdict] = {
     ),
 }
 
-#: How a score is compared with a threshold, in words.
+#: Words for how a score is compared with a threshold.
 RULES = {ThresholdRule.ABOVE: "above", ThresholdRule.AT_LEAST: "at least"}
 
 _AUTHORS = {
@@ -104,7 +102,7 @@ _AUTHORS = {
     ThresholdSource.CALIBRATION: ", calibrated",
 }
 
-#: What a person can do about a warning.
+#: Words for what a person can do about a warning.
 _ADVICE: dict[Advice, str] = {
     Advice.RETAKE_PHOTO: "take the photograph again",
     Advice.BETTER_LIGHT: "take the photograph again, closer and in better light",
@@ -119,7 +117,7 @@ _CHARGED = {
     Charged.UNKNOWN: "perhaps charged",
 }
 
-#: Answers that may not pass as a vendor's real ones.
+#: Remarks on answers that are not a vendor's real ones.
 _UNREAL = {
     Environment.MOCK: "from a mock: not real",
     Environment.SANDBOX: "from a sandbox: not real",
@@ -127,7 +125,7 @@ _UNREAL = {
 
 
 def limits(result: Result) -> str:
-    """Where a pass begins, for example ``threshold at least 50, the default``."""
+    """Return the threshold in words, for example ``threshold at least 50, the default``."""
     threshold, review = result.threshold, result.review_threshold
     above = ""
     if review is not None and review.value is not None:
@@ -140,7 +138,7 @@ def limits(result: Result) -> str:
 
 
 def warning_words(warning: ResultWarning, *more: str) -> str:
-    """A warning in the vendor's words, or else in ours, and the advice that goes with it."""
+    """Return a warning in the vendor's words, or in ours if it has none, with its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advice = [*([_ADVICE[warning.advice]] if warning.advice else []), *more]
@@ -149,7 +147,7 @@ def warning_words(warning: ResultWarning, *more: str) -> str:
 
 
 def cost_words(result: MatchResult | LivenessResult) -> str:
-    """Who answered, what it cost, and how long it took."""
+    """Return who answered, whether it was charged, and how long it took."""
     ground = f" ({result.billing.ground})" if result.billing.ground else ""
     parts = [_CHARGED[result.billing.charged] + ground, f"{result.elapsed_s:.2f} s"]
     if result.environment in _UNREAL:

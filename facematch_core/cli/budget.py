@@ -1,9 +1,9 @@
-"""`facematch budget`: what is spent, reserved and unknown; and what became of the unknown."""
+"""`facematch budget`: what is spent, reserved and unknown; and how unknown calls are resolved."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier.verifier import Verifier
 
-    #: What is reserved or unknown, each with the store that it is in.
+    #: Reserved and unknown calls, each with its store.
     Charges: TypeAlias = list[tuple[CallStore, Reservation]]
 
 _SUMS = ("cap", "spent", "reserved", "unknown", "free")
@@ -38,8 +38,8 @@ _place = join_options(
     click.option(
         "--store",
         metavar="URL",
-        help="Where calls are remembered: the name of an SQLite file, sqlite:///FILE, or "
-        "postgresql+psycopg://... By default the store of the profile.",
+        help="Store of the calls: an SQLite file, sqlite:///FILE, or postgresql+psycopg://... "
+        "By default the store of the profile.",
     ),
     profile_option,
     config_option,
@@ -51,17 +51,16 @@ _place = join_options(
 @json_option
 @click.pass_context
 def command(context: click.Context, /, as_json: bool, **place: Any) -> int | None:
-    """Show what is spent, reserved and unknown of each budget, and what is free.
+    """Show what is spent, reserved, unknown and free in each budget. Nothing is sent.
 
-    Unknown is what may have been charged: calls whose answer was lost, and those that nobody
-    finished in 15 minutes (or the lease_s of the profile's budget). It stays set aside until
-    `reconcile` or `resolve` says what became of it. Nothing is sent.
+    A call is unknown if its answer was lost, or if nobody finished it in 15 minutes: it may have
+    been charged. Its amount stays reserved until `reconcile` or `resolve` settles it.
     """
     context.obj = place
     if context.invoked_subcommand is not None:
         return None
     with _open_stores(place) as (stores, charges, now, _):
-        # Of days that are over only those with something left to find out.
+        # Past days are shown only if something in them is still open.
         sums = [
             _sum(state)
             for store in stores
@@ -77,36 +76,33 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
         return Exit.OK
     if not sums:
         say("no budget has been used yet")
-    else:
-        rows = [
-            [
-                *(row["name"], row["environment"], row["window"] or row["period"], row["unit"]),
-                *(str(row[name]) for name in _SUMS),
-            ]
-            for row in sums
-        ]
-        print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-    if calls:
-        say()
-        header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
-        for row in calls:
-            row["amount"] = f"{row['amount']} {row['unit']}"
-            row["began"] = row["started_at"][:19].replace("T", " ")
-            row["at"] = "kept" if row["kept"] else "not kept"
-        names = ("call_id", "state", "amount", "backend", "operation", "began", "at")
-        print_table(header, [[row[name] for name in names] for row in calls])
+        return Exit.OK
+    cells = (
+        [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
+        + [str(row[name]) for name in _SUMS]
+        for row in sums
+    )
+    print_table(("budget", "environment", "period", "unit", *_SUMS), cells)
+    for row in calls:
+        began = row["started_at"][:19].replace("T", " ")
+        amount = f"{row['amount']} {row['unit']}"
+        kept = ", kept at the vendor" if row["kept"] else ""
+        say(
+            f"{row['state']}: {row['call_id']}, {amount}, {row['backend']} {row['operation']}, "
+            f"began {began} UTC{kept}"
+        )
     return Exit.OK
 
 
-@command.command("reconcile", short_help="Look for what is unknown in the vendor's records.")
+@command.command("reconcile", short_help="Look up unknown calls in the vendor's records.")
 @_place
 @json_option
 @click.pass_context
 def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
-    """Look for each unknown call in its vendor's records, and resolve what is found.
+    """Look up each unknown call in its vendor's records, and resolve those that are found.
 
-    Only calls that the vendor was asked to keep can be found. Looking charges nothing. The exit
-    code is 3 if something stays unknown.
+    Only calls that the vendor was asked to keep can be found. Looking up is free. The exit code is
+    3 if a call stays unknown.
     """
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         searches = search(charges, verifier, now)
@@ -116,22 +112,22 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
             for each in searches
         ]
         print_json({"calls": documents})
-    elif not searches:
-        say("nothing is unknown")
     else:
-        rows = [(each.charge.call.id, each.outcome, each.reason) for each in searches]
-        print_table(("call", "outcome", "why"), rows, prose=("why",))
+        for each in searches:
+            say(f"{each.charge.call.id}: {each.outcome}. {each.reason}")
         unresolved = sum(each.outcome != RESOLVED for each in searches)
         if unresolved:
             say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
+        elif not searches:
+            say("no call is unknown")
     return max((each.code for each in searches), default=Exit.OK)
 
 
-@command.command("resolve", short_help="Record whether a call was charged.")
+@command.command("resolve", short_help="Record whether an unknown call was charged.")
 @click.argument("call_id", metavar="CALL")
-@click.option("--charged", is_flag=True, help="It is on the vendor's invoice.")
-@click.option("--not-charged", "free", is_flag=True, help="It is not on the vendor's invoice.")
+@click.option("--charged", is_flag=True, help="The vendor's invoice has it.")
+@click.option("--not-charged", "free", is_flag=True, help="The vendor's invoice does not have it.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
 @click.pass_context
@@ -140,7 +136,7 @@ def resolve(
 ) -> int:
     """Record whether an unknown call was charged, as the vendor's invoice or support says.
 
-    It asks for a confirmation, because the answer is final.
+    This is final, so it asks for a confirmation.
     """
     from facematch_core.models import Charged
     from facematch_core.store import State
@@ -152,14 +148,13 @@ def resolve(
         of_call = [(store, charge) for store, charge in charges if charge.call.id == call_id]
         if not of_call:
             raise InvalidRequest(
-                f"No call {call_id[:60]!r} is reserved or unknown here: `facematch budget` "
-                "lists those that are."
+                f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
             )
         unknown = [(store, charge) for store, charge in of_call if charge.state is State.UNKNOWN]
         if not unknown:
             raise InvalidRequest(
                 f"The call may be under way: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
-                "UTC, and counts as unknown 15 minutes later, or after the lease_s of its budget."
+                "UTC, and counts as unknown 15 minutes later."
             )
         confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
         for store, charge in unknown:
@@ -169,7 +164,7 @@ def resolve(
 
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
-    """Options of a subcommand over those that are before its name."""
+    """Return a subcommand's options, completed by those before its name."""
     before: dict[str, Any] = context.obj or {}
     return {name: before.get(name) if value is None else value for name, value in place.items()}
 
@@ -177,76 +172,78 @@ def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _open_stores(
     place: dict[str, Any], *, asks: bool = False
-) -> Iterator[tuple[Sequence[CallStore], Charges, datetime, Any]]:
-    """Stores by --store, or those of a profile's budgets; what is open in them now.
+) -> Iterator[tuple[list[CallStore], Charges, datetime, Any]]:
+    """Open the store of --store, or those of a profile's budgets.
 
-    The last is the verifier of the profile, None if neither its stores nor its vendor is needed.
+    Yields the stores, the open calls, the time, and the profile's verifier (None if --store names
+    the store and the vendor is not asked).
     """
     from facematch_core.base.clock import SystemClock
-    from facematch_core.store.records import LEASE_S
 
     now, target, address = SystemClock().now(), Target.of(place), place["store"]
     with contextlib.ExitStack() as stack:
         if address is None:
-            # Before a backend is opened, which may need packages that would not help.
+            # Checked before a backend is opened: installing its packages would not help.
             profiles = [single.profile for single in single_plans(target.plan())]
             if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
                 raise ConfigurationError(
-                    "There is no budget with a store (without one, each process remembers for "
-                    "itself): name a profile that has one with --profile, or a store with --store."
+                    "No budget store configured; without one each process counts alone. Name a "
+                    "profile that has one with --profile, or a store with --store."
                 )
         verifier = stack.enter_context(target.open()) if asks or address is None else None
         if address is None:
             stores = stores_of(verifier)
         else:
-            store = _store_at(address)
-            stack.callback(store.close)
-            stores = {store: LEASE_S}
-        yield list(stores), open_charges(stores, now), now, verifier
+            stores = [_store_at(address)]
+            stack.callback(stores[0].close)
+        yield stores, open_charges(stores, now), now, verifier
 
 
-def open_charges(stores: Mapping[CallStore, float], now: datetime) -> Charges:
-    """What is reserved or unknown; what was reserved before a store's lease_s is unknown now."""
+def open_charges(stores: Iterable[CallStore], now: datetime) -> Charges:
+    """Return the reserved and unknown calls; what was reserved 15 minutes ago is unknown."""
     from facematch_core.store import expire_reservations
 
-    for store, lease_s in stores.items():
-        expire_reservations(store, now, lease_s=lease_s)
+    stores = list(stores)
+    for store in stores:
+        expire_reservations(store, now)
     return [(store, charge) for store in stores for charge in store.open_reservations()]
 
 
 def _store_at(address: str) -> CallStore:
-    """A store that is there already: an address as SQLAlchemy reads it, or the name of a file."""
+    """Open an existing store by SQLAlchemy's address or by the name of an SQLite file."""
     from facematch_core.store import SqlStore
 
     kind, _, file = address.partition(":///") if "://" in address else ("sqlite", "", address)
-    # A name that is mistyped would else become a new and empty store.
+    # SQLite would make an empty store of a mistyped name.
     if kind.startswith("sqlite") and file and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def stores_of(verifier: Any) -> dict[CallStore, float]:
-    """The stores of the budgets of a verifier, or of a failover's members; the longest lease_s."""
+def stores_of(verifier: Any) -> list[CallStore]:
+    """Return the stores of the budgets of a verifier, or of a failover's members."""
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    stores: dict[CallStore, float] = {}
-    for member in members_of(verifier):
-        for policy in member.policies:
-            if isinstance(policy, Budget) and not isinstance(policy.store, MemoryStore):
-                stores[policy.store] = max(policy.lease_s, stores.get(policy.store, 0.0))
-    return stores
+    stores = (
+        policy.store
+        for member in members_of(verifier)
+        for policy in member.policies
+        if isinstance(policy, Budget) and not isinstance(policy.store, MemoryStore)
+    )
+    return list(dict.fromkeys(stores))
 
 
-#: The outcome of a call that was found; others are the words of `Reconciled`, error and skipped.
+#: Outcome of a call that was found. The others are those of `Reconciled`, "error" and "skipped".
 RESOLVED = "resolved"
 
-#: What looking for one call may end in; after one of `FATAL` no other is looked for.
+
+#: Errors of one look-up. After one of `FATAL` the others are skipped.
 _ENDS: tuple[type[errors.FaceMatchError], ...] = (errors.VendorError, *FATAL)
 
 
 class Search(NamedTuple):
-    """What came of looking for one call."""
+    """The outcome of looking up one call."""
 
     charge: Reservation
     outcome: str
@@ -255,12 +252,12 @@ class Search(NamedTuple):
 
 
 def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
-    """Look for each unknown call in its vendor's records, and finalize what is found."""
+    """Look up each unknown call in its vendor's records, and finalize those that are found."""
     from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
     backends = [member.backend for member in members_of(verifier)]
-    # Calls whose environment nobody knows are counted with the real ones.
+    # The store counts calls of no known environment as production.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
     searches: list[Search] = []
     obstacle = ""
@@ -293,7 +290,7 @@ def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
 
 
 def _amount(value: Decimal, key: BudgetKey) -> int | str:
-    """A number of calls, or an amount as text, so that it stays exact."""
+    """Return a number of calls, or an amount of money as exact text."""
     from facematch_core.resilience.budget import format_amount
 
     return int(value) if key.currency is None else format_amount(value)

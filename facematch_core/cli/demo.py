@@ -1,6 +1,6 @@
-"""`facematch demo`: what it is like, without an account: pairs with a known truth, as they are.
+"""`facematch demo`: compare sample photographs on this machine and show what is right and wrong.
 
-The report is one page without scripts and requests, with the pictures inside.
+The report is one page without scripts and requests; it holds the pictures.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from facematch_core.images.image import Image
     from facematch_core.models import Face, MatchResult
 
-#: The photographs that come with every installation: public domain and CC0.
+#: Photographs that come with every installation: public domain and CC0.
 PACKAGED = Path(__file__).parent / "photographs"
 
 MANIFEST = "pairs.csv"
 
-#: Where the console of the mock is, if nobody wants another port.
+#: Address of the mock's console on its default port.
 CONSOLE = "http://127.0.0.1:8080/"
 
-#: What a newcomer wants next: words after the command, and what they are for.
+#: Commands to try next, and what each is for.
 NEXT = {
     "verify selfie.jpg id.jpg": "your own selfie.jpg and id.jpg",
     "verify selfie.jpg id.jpg --json": "the same for a program",
@@ -48,6 +48,15 @@ NEXT = {
 }
 
 KNOWN_LIMIT = "WRONG (known limit)"
+
+#: `expected` of pairs.csv, with the truth and the decision that is right. A limit is a pair of
+#: different people that the engine is known to match.
+EXPECTED = {
+    "same": ("same", "match"),
+    "different": ("different", "no_match"),
+    "no face": ("no face", "inconclusive"),
+    "limit": ("different", "no_match"),
+}
 
 
 @click.command("demo")
@@ -58,30 +67,11 @@ KNOWN_LIMIT = "WRONG (known limit)"
     metavar="DIR",
 )
 @file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
-@file_option(
-    "--copy-photographs", "Only copy our four photographs into a folder.", metavar="FOLDER"
-)
-def command(photographs: Path | None, out: Path | None, copy_photographs: Path | None) -> int:
-    """Compare sample photographs on this machine: no account, and nothing leaves it.
+def command(photographs: Path | None, out: Path | None) -> int:
+    """Compare sample photographs on this machine: no account needed, nothing leaves it.
 
-    Shows what the engine gets right, and what it gets wrong. The exit code is 3 if an answer is not
-    the expected one.
+    Shows right and wrong answers alike. The exit code is 3 if an answer is not the expected one.
     """
-    if copy_photographs is not None:
-        if photographs is not None or out is not None:
-            raise click.UsageError("--copy-photographs compares nothing: use it alone.")
-        option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
-        targets = [copy_photographs / picture.name for picture in pictures]
-        check_target(option, targets[0], force=True)
-        existing = next((target for target in targets if target.exists()), None)
-        if existing is not None:
-            raise click.UsageError(
-                f"{existing} exists: name another folder with {option}; nothing was copied."
-            )
-        for picture, target in zip(pictures, targets, strict=True):
-            write_bytes(target, picture.read_bytes())
-            say(str(target))
-        return Exit.OK
     if out is not None:
         _check_report(out)
     folder = photographs or PACKAGED
@@ -96,15 +86,13 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
     limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
     if limits:
-        verb, pronoun = ("is", "it") if limits == 1 else ("are", "them")
         say(
-            f"{limits} of them {verb} shown because the engine gets {pronoun} wrong: close "
-            "relatives and chance likenesses can pass.",
+            f"Known limits: {limits}. The engine can match close relatives, and strangers who "
+            "look alike."
         )
     surprises = sum(not case.as_expected for case in cases)
     if surprises:
         say(f"{surprises} did not come out as {MANIFEST} expects.")
-    # Typed by its name, or by its path if the shell does not find it.
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
@@ -118,18 +106,8 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     return Exit.OK if all(case.as_expected for case in cases) else Exit.LOOK
 
 
-#: What a pair may be expected to be: what is true of it, and the decision that is right. A limit is
-#: a pair of different people whom the engine takes for one: shown, not hidden.
-EXPECTED = {
-    "same": ("same", "match"),
-    "different": ("different", "no_match"),
-    "no face": ("no face", "inconclusive"),
-    "limit": ("different", "no_match"),
-}
-
-
 class Case(NamedTuple):
-    """One pair, and what came of it."""
+    """A pair with its result."""
 
     row: Mapping[str, str]
     pictures: tuple[Image, ...]
@@ -142,7 +120,7 @@ class Case(NamedTuple):
 
     @property
     def as_expected(self) -> bool:
-        """Whether the answer is the one that was written down, right or wrong."""
+        """Whether the answer is the one that pairs.csv expects; for a limit, the wrong one."""
         limit = self.row["expected"] == "limit"
         return self.result.decision.value == "match" if limit else self.right
 
@@ -155,7 +133,7 @@ class Case(NamedTuple):
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """What it shows, what is true, decision, score, milliseconds, and what to make of it."""
+        """What it shows, truth, decision, score, milliseconds, and whether it is right."""
         from ._results import VERDICTS
 
         score, remark = self.result.score, "right" if self.right else "WRONG (unexpected)"
@@ -184,7 +162,7 @@ def _compare(folder: Path) -> list[Case]:
         names = {row.cells[side] for row in rows for side in sides}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
         cases = []
-        # The first one twice: it loads the models, so that no pair is timed with it.
+        # The first pair twice: its first comparison loads the models.
         for row in [rows[0], *rows]:
             pair = tuple(pictures[row.cells[side]] for side in sides)
             started = time.perf_counter()
@@ -193,13 +171,12 @@ def _compare(folder: Path) -> list[Case]:
     return cases[1:]
 
 
-#: Decision to its sign and its class in the grid. Green and red are for right and wrong there.
+#: Sign and CSS class of each decision. Green and red mean right and wrong on the page.
 _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
 _TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
 
-#: Most pixels of one face in the grid, twice what a screen of 1280 pixels shows, and of a
-#: photograph below it.
+#: Largest size in pixels of a face in the grid, and of a photograph below it.
 _FACE, _PHOTO = (240, 312), (560, 420)
 
 
@@ -208,10 +185,9 @@ def _template() -> str:
 
 
 def _check_report(out: Path) -> None:
-    """A report of ours may be overwritten, as `make demo` does; nothing else."""
+    """Refuse to overwrite a file that is not a report of ours."""
     form_of("--out", out, ".html", ".htm")
     check_target("--out", out, force=True)
-    # How every report begins, whatever it holds.
     beginning = _template().partition("$")[0].encode()
     if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
         raise click.UsageError(
@@ -220,7 +196,6 @@ def _check_report(out: Path) -> None:
 
 
 def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
-    """The report: at least one pair, and what to do next, as it can be typed."""
     from ._results import limits
 
     result = cases[0].result
@@ -243,7 +218,7 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
 
 
 def _tile(index: int, case: Case) -> str:
-    """A pair in the grid: both faces, the verdict, and whether it is right."""
+    """Return a tile of the grid: both faces, the verdict, and whether it is right."""
     from ._drawing import portrait
 
     portraits = ""
@@ -267,7 +242,7 @@ def _tile(index: int, case: Case) -> str:
 
 
 def _verdict(case: Case) -> str:
-    """The score as a bar with the threshold on it, the decision, and the score in digits."""
+    """Return the score as a bar with the threshold marked, the decision, and the score."""
     sign, kind = _SIGNS.get(case.result.decision.value, ("?", "unsure"))
     score, threshold, bar = case.result.score, case.result.threshold, ""
     if score is not None:
@@ -282,7 +257,7 @@ def _verdict(case: Case) -> str:
 
 
 def _section(index: int, case: Case) -> str:
-    """A pair whole: its photographs with a box around every face, and what is known of it."""
+    """Return a section: whole photographs with a box around each face, and the facts."""
     from ._drawing import panel, turn_as_found
     from ._results import limits, warning_words
 
@@ -295,12 +270,9 @@ def _section(index: int, case: Case) -> str:
         figures += f"<figcaption>{html.escape(name + count)}</figcaption></figure>"
     note, truth, word, score, elapsed_ms, remark = case.cells
     kind, tick = ("right", "&#10003;") if case.right else ("wrong", "&#10007;")
-    facts = [f"in truth: {truth}; answer: {word}, score {score}, {limits(case.result)}"]
+    facts = [f"truth: {truth}; answer: {word}, score {score}, {limits(case.result)}"]
     if remark == KNOWN_LIMIT:
-        facts.append(
-            "Different people, and this engine says they match: a known limit, shown and not "
-            "hidden."
-        )
+        facts.append("The engine matches these two different people: a known limit.")
     facts += map(warning_words, case.result.warnings)
     return (
         f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3>'

@@ -1,6 +1,6 @@
-"""`facematch doctor`: every setting, where it comes from, and what is missing. Never a secret.
+"""`facematch doctor`: installed backends, every setting with its origin, and what is missing.
 
-It creates no file and asks no server: stores are named and not opened.
+Plug-ins are imported and opened; no file is created, no server is asked, no secret is shown.
 """
 
 from __future__ import annotations
@@ -21,19 +21,27 @@ import click
 from facematch_core import __version__
 from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
-from facematch_core.models import Threshold
+from facematch_core.models import Operation, Retention, Threshold
 
-from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
-from .text import Exit, print_json, print_table, say
+from .options import (
+    FALLBACK,
+    Target,
+    foreign_hosts,
+    json_option,
+    option_names,
+    single_plans,
+    target_options,
+)
+from .text import Exit, format_number, print_json, print_table, say
 
 HIDDEN = "(hidden)"
 
-#: Name and password in an address, which may lack its scheme, as that of a proxy often does.
+#: Name and password in an address; the address of a proxy often has no scheme.
 _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
 
 CORE = "facematch-core"
 
-#: Distributions that bring the same module. One of the two is enough, and both at once break it.
+#: Pairs of distributions that bring the same module: either of them is enough, both break it.
 TWINS = {"dlib-bin": "dlib"}
 
 
@@ -41,10 +49,10 @@ TWINS = {"dlib-bin": "dlib"}
 @target_options
 @json_option
 def command(as_json: bool, **options: Any) -> int:
-    """Show what would be used and where each setting comes from. Keys are never shown.
+    """Show the installed backends, what would be used, and where each setting comes from.
 
-    Nothing is sent, and no file is created. The exit code is 4 if the chosen backend cannot be used
-    as it is.
+    Keys are never shown, nothing is sent, no file is created. The exit code is 4 if the chosen
+    backend cannot be used as it is.
     """
     target = Target.of(options)
     report = {
@@ -53,9 +61,10 @@ def command(as_json: bool, **options: Any) -> int:
         "platform": platform.platform(),
         "configuration": _configuration(target),
         **_examine(target),
+        "backends": inspect_backends(),
         "extras": list(extras()),
         "warnings": [
-            f"{twin} and {name} are both installed and bring the same module, never both: "
+            f"{twin} and {name} are both installed and bring the same module: "
             f"pip uninstall {twin} {name}, then install one of them again."
             for name, twin in TWINS.items()
             if _version(name) and _version(twin)
@@ -63,34 +72,13 @@ def command(as_json: bool, **options: Any) -> int:
     }
     if as_json:
         print_json(report)
-        return Exit.OK if report["usable"] else Exit.CONFIGURATION
-    say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
-    say(f"configuration: {report['configuration']}")
-    members = report["members"]
-    if members:
-        names = ", ".join(member["profile"] for member in members)
-        say(f"failover: {report['profile']}, of {names}")
-    for backend in members or [report]:
-        _show_backend(backend)
-    if members and not report["usable"]:
-        say(f"cannot be used: {report['problem']}")
-    rows = []
-    for extra in report["extras"]:
-        versions = (f"{name} {version or 'missing'}" for name, version in extra["packages"].items())
-        state = "present" if extra["present"] else "missing"
-        rows.append((extra["name"], state, ", ".join(versions)))
-    if rows:
-        print_table(("extra", "state", "packages"), rows, prose=("packages",))
-    for extra in report["extras"]:
-        if not extra["present"]:
-            say(f"  for {extra['name']}: {extra['install']}")
-    for warning in report["warnings"]:
-        say(f"warning: {warning}")
+    else:
+        _show(report)
     return Exit.OK if report["usable"] else Exit.CONFIGURATION
 
 
 def _examine(target: Target) -> dict[str, Any]:
-    """Everything that a call would use, as JSON; a failover has members and no backend."""
+    """Return as JSON what a call would use; a failover has members and no backend."""
     from facematch_core.config.plugins import backend_class
 
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
@@ -98,9 +86,8 @@ def _examine(target: Target) -> dict[str, Any]:
     report["members"], secrets = [], list[str]()
     try:
         name = report["profile"] = target.profile_name()
-        # Of a failover, the profiles of its members.
         singles = target.file.singles(name) if target.file and name else ()
-        if singles and singles[0].name != name:
+        if singles and singles[0].name != name:  # a failover: these are its members' profiles
             each = (Target(profile=single.name, config=target.config) for single in singles)
             report["members"] = [_examine(member) for member in each]
             for member in report["members"]:
@@ -113,8 +100,7 @@ def _examine(target: Target) -> dict[str, Any]:
         fallback = None if target.config else FALLBACK
         report["backend"] = singles[0].backend if singles else target.backend or fallback
         backend = report["backend"]
-        # If it cannot be opened, at least whether its keys are set, never to what. Where the file
-        # names a key, its variable is not read.
+        # If the backend cannot be opened, show at least which of its variables are set.
         variables = backend_class(backend).environment_variables if backend else {}
         in_file = singles[0].settings if singles else {}
         report["settings"] = [
@@ -136,16 +122,58 @@ def _examine(target: Target) -> dict[str, Any]:
             }
             tables = plan.profile.policies
             report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
-        # What the backend says of itself, once a verifier took it with all that the profile says.
-        # A store is named and not opened: that would make its file, or ask its server.
+        # Opening a store would create its file or ask its server.
         with plan.open(opens_stores=False) as verifier:
             report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
         report["usable"] = True
     except FaceMatchError as error:
         report["problem"] = _hide(error.message, secrets)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
-        report["problem"] = f"It fails with {type(error).__name__}: report this to its author."
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the doctor must survive a broken plug-in
+        report["problem"] = _plugin_fails(error)
     return report
+
+
+def inspect_backends() -> list[dict[str, Any]]:
+    """Return each installed backend as JSON; a broken one has a problem and no abilities."""
+    from facematch_core.backend import Backend
+    from facematch_core.config.opening import Plan
+    from facematch_core.config.plugins import available_backends, backend_class
+
+    documents = []
+    for info in available_backends():
+        abilities, problem = dict.fromkeys(_abilities(Backend)), info.problem
+        try:
+            if problem is None:
+                abilities = _abilities(backend_class(info.name))
+                Plan.of(info.name).open_backend().close()
+        except FaceMatchError as error:
+            problem = error.message
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a broken plug-in must not hide the others
+            problem = _plugin_fails(error)
+        about = {"name": info.name, "distribution": info.distribution, "version": info.version}
+        documents.append({**about, "usable": problem is None, "problem": problem, **abilities})
+    return documents
+
+
+def _abilities(cls: Any) -> dict[str, Any]:
+    can = cls.capabilities
+    return {
+        **{operation.value: operation in can.operations for operation in Operation},
+        "session": cls.session_capabilities is not None,
+        "rotate": can.rotate,
+        "keep": Retention.KEEP in can.retention,
+        "threshold_rule": can.threshold_rule.value,
+        "default_threshold": can.default_threshold,
+        "default_liveness_threshold": can.default_liveness_threshold,
+        "score_scale": can.score_scale,
+        "liveness_scale": can.liveness_scale,
+        "billed": sorted(operation.value for operation in can.billed_operations),
+        "options": list(option_names(can.options)),
+    }
+
+
+def _plugin_fails(error: BaseException) -> str:
+    return f"It fails with {type(error).__name__}: report this to its author."
 
 
 def _setting(name: str, value: str, origin: str) -> dict[str, str]:
@@ -153,7 +181,7 @@ def _setting(name: str, value: str, origin: str) -> dict[str, str]:
 
 
 def show_value(value: object) -> str:
-    """A setting for people; of a secret only that it is set."""
+    """Return a setting as text; of a secret only where it was set."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
     if value is None or isinstance(value, tuple):
@@ -168,7 +196,7 @@ def show_value(value: object) -> str:
 
 
 def _show_policy(table: Mapping[str, Any]) -> str:
-    """A table of a profile in a line, as the profile says it."""
+    """Return a policy's table of a profile on one line."""
 
     def show(value: Any) -> str:
         if isinstance(value, Mapping):
@@ -179,7 +207,7 @@ def _show_policy(table: Mapping[str, Any]) -> str:
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:
-    """`value` as JSON without these texts: a plug-in's author may not have been careful."""
+    """Return `value` as JSON with each secret replaced, in case a plug-in shows one."""
     if isinstance(value, Mapping):
         return {_hide(str(key), secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -209,14 +237,13 @@ def _configuration(target: Target) -> str:
 
 
 def extras() -> Iterator[dict[str, Any]]:
-    """The optional parts of this distribution; none if it runs without being installed."""
+    """Yield the extras of this distribution, each with the versions of its packages."""
     by_extra: dict[str, dict[str, str | None]] = {}
     with contextlib.suppress(metadata.PackageNotFoundError):
         for requirement in metadata.requires(CORE) or []:
             name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
             extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
-            # `all` names what the others name.
-            if name and extra and extra[1] != "all":
+            if name and extra and extra[1] != "all":  # `all` repeats the others
                 version, twin = _version(name[0]), TWINS.get(name[0])
                 if version is None and twin and (other := _version(twin)):
                     version = f"({twin} {other} instead)"
@@ -236,7 +263,33 @@ def _version(name: str) -> str | None:
     return None
 
 
-def _show_backend(report: Mapping[str, Any]) -> None:
+def _show(report: Mapping[str, Any]) -> None:
+    say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
+    say(f"configuration: {report['configuration']}")
+    members = report["members"]
+    if members:
+        names = ", ".join(member["profile"] for member in members)
+        say(f"failover: {report['profile']}, of {names}")
+    for backend in members or [report]:
+        _show_chosen(backend)
+    if members and not report["usable"]:
+        say(f"cannot be used: {report['problem']}")
+    _show_backends(report["backends"])
+    rows = []
+    for extra in report["extras"]:
+        versions = (f"{name} {version or 'missing'}" for name, version in extra["packages"].items())
+        state = "present" if extra["present"] else "missing"
+        rows.append((extra["name"], state, ", ".join(versions)))
+    if rows:
+        print_table(("extra", "state", "packages"), rows, prose=("packages",))
+    for extra in report["extras"]:
+        if not extra["present"]:
+            say(f"  for {extra['name']}: {extra['install']}")
+    for warning in report["warnings"]:
+        say(f"warning: {warning}")
+
+
+def _show_chosen(report: Mapping[str, Any]) -> None:
     profile = f" (profile {report['profile']})" if report["profile"] else ""
     say(f"backend: {report['backend'] or 'not known'}{profile}")
     if report["problem"] is not None:
@@ -250,3 +303,20 @@ def _show_backend(report: Mapping[str, Any]) -> None:
         print_table(("setting", "value", "from"), rows, prose=("value", "from"))
     for name, value in report["diagnosis"].items():
         say(f"  {name}: {value}")
+
+
+def _show_backends(documents: Iterable[Mapping[str, Any]]) -> None:
+    rows = []
+    for row in documents:
+        can, threshold = "?", "?"
+        if row["match"] is not None:
+            abilities = ("match", "liveness", "session", "rotate", "keep")
+            can = ", ".join(word for word in abilities if row[word])
+            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
+            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
+        origin = "" if row["distribution"] == CORE else f"{row['distribution']} {row['version']}"
+        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
+    print_table(("installed backend", "usable", "can", "threshold", "from"), rows, prose=("can",))
+    for row in documents:
+        if row["problem"] is not None:
+            say(f"  {row['name']}: {row['problem']}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,18 +19,16 @@ from .text import clean, say
 
 
 def form_of(option: str, path: Path, *forms: str) -> str:
-    """Which of `forms` a file is to have, by its suffix; the first one if it has none."""
+    """Return the one of `forms` that a file's suffix names; the first if it has no suffix."""
     suffix = path.suffix.lower()
     if suffix in ("", *forms):
         return suffix or forms[0]
     words = " or ".join(forms)
-    raise click.UsageError(
-        f"{option} writes {words}: give the file such a suffix, not that of {clean(path.name)}."
-    )
+    raise click.UsageError(f"{option} writes {words}, not {clean(path.suffix)}.")
 
 
 def check_target(option: str, path: Path, *, force: bool) -> None:
-    """Refuse a file that could not be written, or exists without `force`. Nothing is created."""
+    """Refuse a file that cannot be written, or exists without `force`. Creates nothing."""
     try:
         if path.is_dir():
             example = path / "name-of-a-file"
@@ -42,8 +41,6 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
             if not os.access(path, os.W_OK):
                 raise PermissionError(13, "Permission denied")
             return
-        import tempfile
-
         folder = next(place for place in path.absolute().parents if place.exists())
         with tempfile.TemporaryFile(dir=folder):
             return
@@ -52,19 +49,19 @@ def check_target(option: str, path: Path, *, force: bool) -> None:
 
 
 def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
-    """What is said of a file that was named and cannot be written."""
+    """Return the error that says that a named file cannot be written."""
     reason = error.strerror or type(error).__name__
     return click.UsageError(f"{option}: {path} cannot be written: {reason}.")
 
 
 def make_folder(path: Path) -> None:
-    """Make the folder of a file that is to be written; OSError names the file."""
+    """Create the folder of a file; an OSError names the file."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write a file whole or not at all, as `write_file` does. Missing folders are created."""
+    """Write a file whole or not at all, as `write_file` does, and create missing folders."""
     make_folder(path)
     write_file(path, content, private=private)
 
@@ -74,25 +71,23 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def csv_cell(value: object) -> str:
-    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    """Return a cell of a CSV file that no spreadsheet takes for a formula."""
     return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
-#: The largest table of pairs that is read, in bytes: some 300,000 lines.
+#: Largest CSV file that is read, in bytes: some 300,000 lines.
 MAX_TABLE_BYTES: Final = 1 << 25
 
 
 class Row(NamedTuple):
-    """One line of a CSV file: its number, from 1, and its cells by column, stripped."""
+    """A line of a CSV file: its number from 1, and its stripped cells by column."""
 
     line: int
     cells: dict[str, str]
 
 
 def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
-    """Read a CSV file with a header; `InvalidRequest` names every faulty place with its line."""
-    import difflib
-
+    """Read a CSV file with a header; `InvalidRequest` lists every fault with its line."""
     try:
         table = tables.read_table(read_regular(path, MAX_TABLE_BYTES))
     except InvalidRequest as error:
@@ -102,15 +97,11 @@ def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ())
         raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
     for note in table.notes:
         say(f"note: {path} {note}", err=True)
-    header = table.header
-    absent = [name for name in optional if name not in header]
+    header, known = table.header, (*needed, *optional)
     problems = [f"line 1: the column {name} is missing" for name in needed if name not in header]
-    for name in header:
-        close = difflib.get_close_matches(name.lower(), absent, n=1)
-        if name not in (*needed, *optional) and close:
-            problems.append(f"line 1: the column {name[:60]!r}: did you mean {close[0]}?")
-        elif header.count(name) > 1 and name in (*needed, *optional):
-            problems.append(f"line 1: the column {name} appears twice")
+    problems += [
+        f"line 1: the column {name} appears twice" for name in known if header.count(name) > 1
+    ]
     refuse_file(path, problems)
     rows = [
         Row(line, dict(zip(header, cells, strict=True)))

@@ -14,11 +14,11 @@ from .verify import ask
 @click.argument("image")
 @call_options
 def command(image: str, **options: Any) -> int:
-    """Does IMAGE show a live face, and not a photograph, a screen or a mask?
+    """Check whether IMAGE shows a live face, not a photograph, a screen or a mask.
 
     \b
     facematch liveness selfie.jpg --profile mine --threshold 80
 
-    Not every backend can do this: `facematch backends` lists what each can do.
+    Not every backend can do this: `facematch doctor` lists what each can do.
     """
     return ask("check_liveness", [image], options)

@@ -1,7 +1,6 @@
-"""Options: how their text is read, and from --backend, --profile and --config to a verifier.
+"""Options shared by the commands: how their text is read, and how they open a verifier.
 
-Nothing here imports what a help text does not need: a vendor's package and the configuration come
-in when they are used.
+A help text must be quick, so vendors' packages and the configuration are imported on use.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import click
 
 from facematch_core import errors
 from facematch_core.base.addresses import is_among
-from facematch_core.errors import ConfigurationError, FaceMatchError
+from facematch_core.errors import ConfigurationError
 from facematch_core.models import Operation
 
 from .text import format_number, say
@@ -37,7 +36,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, 
 def file_option(
     name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
 ) -> Callable[[Command], Command]:
-    """An option that names a file or a folder; `to` is its argument, if that has another name."""
+    """Return an option for a file or folder; `to` is the name of the argument, if it differs."""
     names = (name,) if to is None else (name, to)
     return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
 
@@ -60,7 +59,7 @@ def parse_pairs(
 def _number(
     kind: Callable[[str], float], fits: Callable[[float], bool], is_: str
 ) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """A callback that reads such a number."""
+    """Return a callback that reads a number for which `fits` is true."""
 
     def read(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
         if typed is None:
@@ -74,9 +73,6 @@ def _number(
     return read
 
 
-parse_rate = _number(
-    float, lambda value: 0 < value <= 1, "a rate above 0 and at most 1, such as 1e-3"
-)
 parse_workers = _number(int, lambda value: 1 <= value <= 256, "a whole number from 1 to 256")
 _of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 to 100")
 
@@ -84,19 +80,19 @@ _of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 t
 def parse_percentage(
     context: click.Context, option: click.Parameter, typed: str | None
 ) -> float | None:
-    """Read a number from 0 to 100, and refuse one that looks like a share of 1."""
+    """Read a number from 0 to 100; refuse one above 0 and up to 1, likely a share of 1."""
     value: float | None = _of_hundred(context, option, typed)
     if value is not None and 0 < value <= 1 and not context.resilient_parsing:
         raise click.UsageError(
-            f"{option.opts[0]} is on a scale from 0 to 100, where nearly everybody passes "
-            f"{format_number(value)}. Leave it out if that is a distance of another library; "
-            f"for a score of 0 to 1 write {format_number(100 * value)}."
+            f"{option.opts[0]} is on a scale from 0 to 100: nearly everybody passes "
+            f"{format_number(value)}. For a share of 1 write {format_number(100 * value)}; a "
+            "distance of another library has no place here."
         )
     return value
 
 
 def complete_backend(_context: click.Context, _option: click.Parameter, typed: str) -> list[Any]:
-    """Completes --backend, from metadata: no plug-in is imported."""
+    """Complete --backend from metadata, without importing a plug-in."""
     from click.shell_completion import CompletionItem
 
     from facematch_core.config.plugins import available_backends
@@ -109,16 +105,8 @@ def complete_backend(_context: click.Context, _option: click.Parameter, typed: s
     ]
 
 
-def complete_profile(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Completes --profile, from the file that would be read; none if it cannot be."""
-    with contextlib.suppress(FaceMatchError):
-        names = Target(config=context.params.get("config")).profile_names()
-        return [name for name in names if name.startswith(typed)]
-    return []
-
-
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Several options as one decorator, in the order in which help shows them."""
+    """Return one decorator for several options, shown by help in this order."""
 
     def decorate(command: Command) -> Command:
         for decorator in reversed(decorators):
@@ -131,15 +119,12 @@ def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command
 profile_option = click.option(
     "--profile",
     metavar="NAME",
-    shell_complete=complete_profile,
     help="Profile of the configuration file; its default profile if left out.",
 )
 config_option = click.option(
     "--config",
     metavar="FILE",
     type=click.Path(),
-    # First, so that --profile can be completed from it.
-    is_eager=True,
     help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
 )
 
@@ -158,10 +143,10 @@ vendor_option = click.option(
     help="An option that only this backend has. May be repeated.",
 )
 
-#: Who is asked: the arguments of `Target`.
+#: The arguments of `Target`.
 target_options = join_options(backend_option, profile_option, config_option)
 
-#: Who is asked for what, whichever call it is.
+#: The options that every call has.
 call_options = join_options(
     target_options,
     click.option(
@@ -176,13 +161,13 @@ call_options = join_options(
     json_option,
 )
 
-#: What is opened when nobody says what: no account, and nothing leaves the machine.
+#: The backend if none is named: it needs no account, and nothing leaves the machine.
 FALLBACK = "local"
 
 
 @attrs.frozen(slots=False)
 class Target:
-    """Who is asked: a backend or a profile; else the file's default profile, or else `FALLBACK`."""
+    """The backend or profile to ask; else the file's default profile, or else `FALLBACK`."""
 
     backend: str | None = None
     profile: str | None = None
@@ -190,7 +175,7 @@ class Target:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> Self:
-        """The one that the options of a command name; `click.UsageError` if they name two."""
+        """Return the target that options name; raise `click.UsageError` if they name two."""
         target = cls(options.get("backend"), options["profile"], options["config"])
         if target.backend is not None and target.profile is not None:
             raise click.UsageError("Name a backend or a profile, not both.")
@@ -202,32 +187,29 @@ class Target:
 
     @functools.cached_property
     def file(self) -> Config | None:
-        """The configuration file, read once; None if there is none, or a backend is named."""
+        """The configuration file; None if there is none or a backend is named."""
         from facematch_core.config.opening import load
 
         return None if self.backend is not None else load(self.config)
 
-    def profile_names(self) -> tuple[str, ...]:
-        return () if self.file is None else tuple(self.file.profiles)
-
     def profile_name(self) -> str | None:
-        """The profile that is used; None if a backend is named, or nothing at all."""
+        """Return the name of the profile that is used; None if there is none."""
         if self.backend is not None or self.profile is not None or self.file is None:
             return self.profile
         return self.file.default_profile
 
     def plan(self) -> Plan | FailoverPlan:
-        """What would be opened, before anything is."""
+        """Return the plan of what to open, without opening it."""
         from facematch_core.config import opening
 
         profile = self.profile_name()
         if profile is None and self.config is None:
             return opening.Plan.of(self.backend or FALLBACK)
-        # A file that was named is used or refused; without a default profile it is an error.
+        # A file named by --config must have a default profile.
         return opening.plan(profile=profile) if self.file is None else self.file.plan(profile)
 
     def announce_plan(self) -> Plan | FailoverPlan:
-        """The plan, after stderr has shown who else gets the faces."""
+        """Return the plan, after naming on stderr each host that is not the vendor's own."""
         plan = self.plan()
         if self.backend is None and self.profile is None:
             self.tell_of_unread()
@@ -237,7 +219,7 @@ class Target:
         return plan
 
     def tell_of_unread(self) -> None:
-        """Say on stderr that a file lies in the current folder and is not read, if so."""
+        """Say on stderr if the current folder has a configuration file that is not read."""
         from facematch_core.config.opening import unread_file
 
         note = "" if self.config else unread_file(self.file.path if self.file else None)
@@ -245,26 +227,30 @@ class Target:
             say(f"note:{note}", err=True)
 
     @contextlib.contextmanager
-    def open(self, *operations: Operation) -> Iterator[Verifier]:
-        """A verifier, closed at the end; `Unsupported` if no backend can do one of `operations`."""
+    def open(self, *operations: Operation, **arguments: Any) -> Iterator[Verifier]:
+        """Open a verifier and close it at the end; `arguments` are those of `FaceVerifier`.
+
+        Raises:
+            Unsupported: no backend can do one of `operations`.
+        """
         plan = self.announce_plan()
         backends = [single.backend for single in single_plans(plan)]
-        # Before one is opened, which may need packages that would not help.
+        # Checked before a backend is opened: installing its packages would not help.
         for operation in operations:
             if not any(operation in backend.capabilities.operations for backend in backends):
                 raise errors.Unsupported.of_operation(backends[0].name, operation)
-        with plan.open() as verifier:
+        with plan.open(**arguments) as verifier:
             yield verifier
 
 
 def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
-    """The plan itself, or those of a failover's members, in their order."""
+    """Return the plan itself, or the plans of a failover's members, in their order."""
     members: Mapping[str, Plan] | None = getattr(plan, "members", None)
     return (plan,) if members is None else tuple(members.values())  # type: ignore[return-value]
 
 
 def foreign_hosts(plan: Plan) -> Iterator[str]:
-    """Says which hosts get faces and keys without being the vendor's own."""
+    """Yield a note for each host that gets faces and keys and is not the vendor's own."""
     from urllib.parse import urlsplit
 
     for setting in plan.settings:
@@ -280,19 +266,19 @@ def foreign_hosts(plan: Plan) -> Iterator[str]:
 
 
 def members_of(verifier: Verifier) -> list[Any]:
-    """The verifiers of a failover, or the one itself."""
+    """Return the verifiers of a failover, or the verifier itself."""
     return [*getattr(verifier, "members", {"": verifier}).values()]
 
 
 def option_names(cls: type | None) -> tuple[str, ...]:
-    """The names that a backend's class of options takes."""
+    """Return the names of a backend's own options."""
     if cls is None:
         return ()
     return tuple(field.alias or field.name for field in attrs.fields(cls) if field.init)
 
 
 def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, str]) -> Any:
-    """The options of one backend, which are of a class `cls` if it has any, from text."""
+    """Read the options of one backend from text, as an instance of its class `cls`."""
     import typing
 
     from facematch_core.backend.kinds import nearest
@@ -315,6 +301,6 @@ def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, 
     except ConfigurationError as error:
         raise errors.InvalidRequest(error.message) from None
     except (TypeError, ValueError) as error:
-        # The first argument only: validators of attrs add the field and the class to it.
+        # Validators of attrs add the field and the class as further arguments.
         reason = next(iter(error.args), error)
         raise errors.InvalidRequest(f"The options do not fit: {reason}") from None

@@ -1,6 +1,6 @@
-"""What a command prints, and what it ends with: exit codes, sentences, tables, bars, signals.
+"""What a command prints and ends with: exit codes, sentences, tables, progress bars, signals.
 
-Nothing here imports what a help text does not need: rich comes in when it is used.
+A help text must be quick, so rich is imported on use.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Exit(enum.IntEnum):
-    """What a command ends with, and its `meaning`, as `facematch -h` and the reference show it."""
+    """The exit codes, with the `meaning` that `facematch -h` and the reference show."""
 
     meaning: str
 
@@ -51,7 +51,7 @@ class Exit(enum.IntEnum):
     PIPE = 141, "the program that read the output closed it"
 
 
-#: Decision to exit code, for every kind of result.
+#: Exit code of each decision, for every kind of result.
 DECISIONS: dict[str, Exit] = {
     "match": Exit.OK,
     "live": Exit.OK,
@@ -62,30 +62,30 @@ DECISIONS: dict[str, Exit] = {
     "inconclusive": Exit.LOOK,
 }
 
-#: Errors to exit code; the first line that fits counts.
+#: Exit code of each error; the first row that fits counts.
 ERRORS: tuple[tuple[tuple[type[BaseException], ...], Exit], ...] = (
     ((errors.InvalidImage, errors.InvalidRequest, errors.Unsupported), Exit.USAGE),
     ((errors.WebhookRefused, click.ClickException), Exit.USAGE),
     ((errors.ConfigurationError, errors.EnvironmentMismatch), Exit.CONFIGURATION),
     ((errors.OutcomeUnknown,), Exit.UNKNOWN),
     ((errors.VendorError, errors.BudgetExceeded, errors.StoreUnavailable), Exit.VENDOR),
-    # An unknown outcome may be a TimeoutError, too.
+    # After OutcomeUnknown: DeadlineExceeded is both, and TimeoutError is an OSError.
     ((OSError,), Exit.CONFIGURATION),
     ((KeyboardInterrupt,), Exit.STOPPED),
 )
 
 
 def code_of(error: BaseException) -> Exit:
-    """The exit code of an error; 70 for one that nobody expected."""
+    """Return the exit code of an error; 70 if it is none of ours."""
     if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
         return Exit.CONFIGURATION  # another backend is needed, not another option
     return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
 
 
 def error_sentence(error: BaseException) -> str:
-    """What went wrong and what it cost, for people: one line, or a list of a file's problems."""
+    """Return what went wrong and what it cost: one line, or the list of a file's problems."""
     if isinstance(error, FaceMatchError):
-        # Only our own lists have lines: in a vendor's words a newline could forge a line of ours.
+        # A newline in a vendor's words could forge a line of ours; only our own lists keep theirs.
         is_ours = isinstance(error, InvalidRequest)
         lines = error.message.split("\n") if is_ours else [error.message]
         return " ".join(["\n".join(map(clean, lines)), *map(clean, _describe_cost(error))])
@@ -121,16 +121,16 @@ def _describe_cost(error: FaceMatchError) -> Iterator[str]:
 
 
 def charge_of(error: BaseException) -> Charged:
-    """What an error says of money: NO, unless it comes from a vendor that says more."""
+    """Return whether the failed call was charged; NO if it never reached a vendor."""
     return error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
 
 
-#: What an error may know beside its message.
+#: Attributes of errors that `error_document` shows.
 _FACTS = ("backend", "billing", "ids", "status_code", "retryable")
 
 
 def error_document(error: BaseException) -> dict[str, Any]:
-    """The JSON form of an error; what an error does not know is None."""
+    """Return the JSON form of an error; None where the error has no such attribute."""
     document: dict[str, Any] = {
         "class": type(error).__name__,
         "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
@@ -149,24 +149,24 @@ _SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
 
 
 def clean(text: str) -> str:
-    """`text` on one line, without what steers a terminal: names and vendors' words are not ours."""
+    """Return `text` on one line without control characters, since vendors' words may hold any."""
     return "".join(
         c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.translate(_SPACES)
     )
 
 
 def format_number(value: float) -> str:
-    """A score or a threshold. Enough digits that 49.999 never reads as 50."""
+    """Format a score or threshold with enough digits that 49.999 never reads as 50."""
     return f"{value:.10g}"
 
 
 def quantity(count: int, noun: str) -> str:
-    """``1 pair``, ``2 pairs``."""
+    """Format a count: ``1 pair``, ``2 pairs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
-    """Print one line, cleaned, and wrapped on a terminal; a `word` before it is bold, coloured."""
+    """Print one cleaned line, wrapped on a terminal; `word` stands before it, bold and coloured."""
     line = clean(word + text)
     if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ:
         indent = " " * (len(line) - len(line.lstrip()) + 2)
@@ -187,12 +187,12 @@ def print_json(document: Any) -> None:
 
 
 def make_console(*, err: bool = False) -> Console:
-    """For tables and bars: without any escape under NO_COLOR, and without a width in a pipe."""
+    """Return a console: without escapes under NO_COLOR, and of unlimited width in a pipe."""
     from rich.console import Console
 
     class Piped(Console):
         def on_broken_pipe(self) -> None:
-            # The group ends it: rich would exit with 1, which means no match here.
+            # rich would exit with 1, which means no match here.
             raise BrokenPipeError
 
     screen = Piped(
@@ -214,13 +214,13 @@ def print_table(
     prose: Collection[str] = (),
     err: bool = False,
 ) -> None:
-    """A table: wrapped are the columns of `prose`, between words; no other cell is broken."""
+    """Print a table; only the columns named in `prose` wrap."""
     from rich import box
     from rich.measure import Measurement
     from rich.table import Table
 
     screen = make_console(err=err)
-    # A line below the header has a column of its own between two others.
+    # With a line below the header, rich puts a column of its own between two others.
     line, between = (box.SIMPLE_HEAD, 1) if screen.is_terminal else (None, 2)
     table = Table(box=line, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
     lines = [[clean(cell) for cell in row] for row in rows]
@@ -229,7 +229,7 @@ def print_table(
         table.add_column(title, min_width=width, no_wrap=width is not None)
     for row in lines:
         table.add_row(*row)
-    # Where there is no room for it, the terminal breaks the lines, not the cells.
+    # If the table is too wide, the terminal breaks the lines, not rich the cells.
     needed = Measurement.get(screen, screen.options.update_width(10_000), table).minimum
     screen.width = max(screen.width, needed)
     with screen.capture() as drawn:
@@ -240,7 +240,7 @@ def print_table(
 
 @contextlib.contextmanager
 def progress_bar(verb: str) -> Iterator[Progress]:
-    """A bar on stderr that counts things as ``3/9 compared``, if that is a terminal."""
+    """Show a bar on stderr that counts ``3/9 compared``, if stderr is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     screen = make_console(err=True)
@@ -250,7 +250,7 @@ def progress_bar(verb: str) -> Iterator[Progress]:
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Go on only if somebody says so, or `yes` does."""
+    """Ask for a confirmation unless `yes` is true; raise `click.Abort` on a no."""
     if yes:
         return
     if sys.stdin is None or not sys.stdin.isatty():
@@ -269,21 +269,21 @@ _SHOW_CURSOR = b"\x1b[?25h"
 
 
 class Stopping:
-    """While it is entered, the first SIGINT or SIGTERM ends the batch instead of the process.
+    """Context in which the first SIGINT or SIGTERM ends the batch instead of the process.
 
-    What is under way may be paid for, so it is waited for and written. The second signal ends the
-    process without waiting: what was answered is on disk, the rest is found as after ``kill -9``.
+    Calls under way may be paid for, so the batch waits for them and writes their answers. The
+    second signal ends the process at once, as ``kill -9`` would.
     """
 
     def __init__(self) -> None:
-        self.signal = 0  # as long as none came
+        self.signal = 0  # number of the signal that came
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         import signal
         import threading
 
-        # Python hands signals to the main thread alone; elsewhere somebody else stops the batch.
+        # Python delivers signals to the main thread alone.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._stop)
@@ -297,7 +297,7 @@ class Stopping:
         self._before.clear()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        # A handler may not use a stream that the interrupted code is just writing to.
+        # os.write: the interrupted code may be in the middle of writing to the stream.
         if self.signal:
             os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + _AT_ONCE)
             os._exit(128 + number)

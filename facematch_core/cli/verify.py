@@ -1,10 +1,14 @@
-"""`facematch verify`: is this the same person? One pair, or every pair of a file."""
+"""`facematch verify`: is this the same person? One pair of pictures, or every pair of a file."""
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import os
+import signal
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +18,8 @@ import attrs
 import click
 
 from facematch_core.base.files import is_stream, named
-from facematch_core.errors import FATAL, FaceMatchError
-from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
+from facematch_core.errors import FATAL, FaceMatchError, OutcomeUnknown
+from facematch_core.models import Billing, Charged, Ids, Operation, Retention, Threshold
 
 from . import options
 from .files import (
@@ -43,11 +47,12 @@ from .text import (
 )
 
 if TYPE_CHECKING:
+    from facematch_core.verifier.events import CallEvent
     from facematch_core.verifier.verifier import PairOutcome, PairOutcomes, Verifier
 
     from ._results import Answer
 
-#: Calls at a time unless set otherwise.
+#: Default number of calls at a time.
 WORKERS = 4
 
 
@@ -59,14 +64,7 @@ WORKERS = 4
     "--liveness-threshold",
     callback=options.parse_percentage,
     metavar="0-100",
-    help="With --live: score where a live face begins.",
-)
-@click.option(
-    "--max-fmr",
-    callback=options.parse_rate,
-    metavar="RATE",
-    help="Instead of --threshold: the highest false match rate to accept, such as 1e-3. The "
-    "profile must name a calibration.",
+    help="With --live: lowest score of a live face.",
 )
 @options.call_options
 @options.file_option(
@@ -81,10 +79,10 @@ WORKERS = 4
     callback=options.parse_workers,
     metavar="1-256",
     show_default=str(WORKERS),
-    help="With --pairs: how many calls to make at a time.",
+    help="With --pairs: number of calls at a time.",
 )
 def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
-    """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?
+    """Compare PROBE (the selfie) with REFERENCE (the document): is it the same person?
 
     \b
     facematch verify selfie.jpg id.jpg --threshold 50 --rotate
@@ -114,18 +112,36 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
 
 
 def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int:
-    """Make one call of the verifier, and print its result."""
+    """Make one call of the verifier and print its result.
+
+    Raises:
+        OutcomeUnknown: Ctrl-C ended the call after its request had begun to leave.
+    """
     from facematch_core.images.image import Image
 
     images = [Image.read(path) for path in pictures]
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
-    with options.Target.of(arguments).open(*operations) as verifier:
-        if call != "check_liveness":
-            _warn_of_calibration(verifier, arguments)
-        result: Answer = getattr(verifier, call)(*images, **_call_arguments(verifier, arguments))
-        may_rotate = not arguments["rotate"] and any(
-            member.backend.capabilities.rotate for member in options.members_of(verifier)
-        )
+    events: list[CallEvent] = []
+    try:
+        target = options.Target.of(arguments)
+        with target.open(*operations, on_event=events.append) as verifier:
+            result: Answer = getattr(verifier, call)(
+                *images, **_call_arguments(verifier, arguments)
+            )
+            may_rotate = not arguments["rotate"] and any(
+                member.backend.capabilities.rotate for member in options.members_of(verifier)
+            )
+    except KeyboardInterrupt:
+        for event in events:
+            if event.kind == "unknown":
+                raise OutcomeUnknown(
+                    "Stopped while the call was under way.",
+                    backend=event.backend,
+                    ids=Ids(call=event.call_id),
+                    billing=Billing(Charged.UNKNOWN),
+                    reconcilable=bool(event.reconcilable),
+                ) from None
+        raise
     if arguments["as_json"]:
         print_json(result.to_dict())
     else:
@@ -136,18 +152,17 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
 
 
 def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for a call of `verifier`; what nobody typed is left out."""
+    """Return the keyword arguments of a call, without those that nobody typed."""
     backend, words = getattr(verifier, "backend", None), arguments["vendor"]
     if words and backend is None:
         raise click.UsageError(
             "-o is an option of one backend, and this profile is a failover: name the profile "
             "of one of its members."
         )
-    # As a Threshold: the command line has warned of a fraction in its own words.
-    kinds = {"threshold": Threshold, "liveness_threshold": Threshold, "max_fmr": float}
+    # A Threshold may be a fraction; parse_percentage has refused fractions in its own words.
     call: dict[str, Any] = {
-        name: kind(arguments[name])
-        for name, kind in kinds.items()
+        name: Threshold(arguments[name])
+        for name in ("threshold", "liveness_threshold")
         if arguments.get(name) is not None
     }
     if backend is not None:
@@ -157,25 +172,7 @@ def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[st
     return {**call, "retention": retention, "rotate": arguments["rotate"]}
 
 
-def _warn_of_calibration(verifier: Verifier, arguments: Mapping[str, Any]) -> None:
-    """Say on stderr that a calibration is not used: without --max-fmr its thresholds do nothing."""
-    if arguments.get("max_fmr") is not None or arguments.get("threshold") is not None:
-        return
-    for member in options.members_of(verifier):
-        if member.calibration is None:
-            continue
-        threshold, _ = member.thresholds(Operation.MATCH)
-        if threshold is not None and threshold.source is ThresholdSource.PROFILE:
-            continue
-        rates = ", ".join(f"{point.max_fmr:g}" for point in member.calibration.points)
-        say(
-            f"warning: the calibration of {member.backend.name} is not used without --max-fmr (it "
-            f"has {rates})",
-            err=True,
-        )
-
-
-#: What a line of .csv holds of a result, and of an error.
+#: Columns of a .csv file of results.
 _COLUMNS = (
     *("line", "key", "probe", "reference", "decision", "score", "scale", "threshold"),
     *("charged", "warnings", "error", "message"),
@@ -183,11 +180,11 @@ _COLUMNS = (
 
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
-    """Compare every pair of a file; the highest code among the errors of single pairs."""
+    """Compare every pair of a file; return the highest exit code of the single pairs' errors."""
     from facematch_core.verifier.policy import CallOptions
 
     target, source = arguments["out"], arguments["pairs"]
-    form = form_of("--out", target, ".jsonl", ".ndjson", ".csv")
+    form = form_of("--out", target, ".jsonl", ".csv")
     check_target("--out", target, force=arguments["force"])
     if target.exists() and source.exists() and target.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
@@ -195,9 +192,8 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(verifier, arguments)
-        # Before the file is created: what every comparison would refuse leaves nothing behind.
+        # Refuse here what every comparison would refuse, before the file of --out is created.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
-        _warn_of_calibration(verifier, arguments)
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.cells["key"]) for pair in until_stopped),
@@ -229,14 +225,14 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
 
 
 class Pair(NamedTuple):
-    """One pair of a file: its line, from 1, key and names as they are there; and its pictures."""
+    """A line of the file of pairs: its cells with the line's number, and the two paths."""
 
     cells: dict[str, Any]
     paths: tuple[Path, Path]
 
 
 def _read_pairs(path: Path) -> list[Pair]:
-    """Read a file of pairs; `InvalidRequest` names every fault, pictures that are missing too."""
+    """Read a file of pairs. `InvalidRequest` lists every fault, missing pictures included."""
     sides = ("probe", "reference")
     pairs, problems = [], []
     for row in read_csv(path, needed=sides, optional=("key",)):
@@ -244,7 +240,7 @@ def _read_pairs(path: Path) -> list[Pair]:
         cells = {"line": row.line, "key": row.cells.get("key") or None, **names}
         pairs.append(Pair(cells, (path.parent / names["probe"], path.parent / names["reference"])))
         for side, name in names.items():
-            if not os.path.isfile(path.parent / name):  # noqa: PTH113 - a name that is too long is no error here
+            if not os.path.isfile(path.parent / name):  # noqa: PTH113 - no error for a name that is too long
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
     refuse_file(path, problems)
     return pairs
@@ -253,16 +249,16 @@ def _read_pairs(path: Path) -> list[Pair]:
 def _write_outcomes(
     outcomes: PairOutcomes, pairs: Sequence[Pair], file: IO[str], form: str
 ) -> Iterator[tuple[Pair, PairOutcome]]:
-    """Each outcome once it is written, with its pair."""
+    """Write each outcome, then yield it with its pair."""
     if form == ".csv":
         file.write(_csv_line(dict(zip(_COLUMNS, _COLUMNS, strict=True))))
-        file.flush()  # before a call is paid for
+        file.flush()  # a full disk is found before the first call is paid for
     with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             try:
                 file.write(_line(pairs, outcome, form))
-                # Line by line: whatever ends this process, what was paid for is on disk.
+                # Flush each line: a process that is killed has lost no answer that was paid for.
                 file.flush()
             except OSError:
                 _show_unwritten(outcome, outcomes, pairs, form)
@@ -274,7 +270,7 @@ def _write_outcomes(
 def _show_unwritten(
     first: PairOutcome, outcomes: PairOutcomes, pairs: Sequence[Pair], form: str
 ) -> None:
-    """Print on stderr what cannot be written, and may be paid for; no further call begins."""
+    """Begin no further call; print on stderr the results that the file could not take."""
     outcomes._run.is_stopped = True  # noqa: SLF001 - the command line belongs to the core
     say("The results cannot be written. Lines that are missing in their file:", err=True)
     summary = Summary()
@@ -286,7 +282,7 @@ def _show_unwritten(
 
 
 def _line(pairs: Sequence[Pair], outcome: PairOutcome, form: str) -> str:
-    """The line of an outcome in a file of this form."""
+    """Return the line of an outcome in a file of this form."""
     cells, result, error = pairs[outcome.index].cells, outcome.result, outcome.error
     if form == ".csv":
         return _csv_line(cells | _cells(outcome))
@@ -300,9 +296,6 @@ def _line(pairs: Sequence[Pair], outcome: PairOutcome, form: str) -> str:
 
 
 def _csv_line(cells: Mapping[str, object]) -> str:
-    import csv
-    import io
-
     line = io.StringIO()
     csv.DictWriter(line, _COLUMNS).writerow({name: csv_cell(cells[name]) for name in cells})
     return line.getvalue()
@@ -334,12 +327,12 @@ class Summary:
     errors: Counter[str] = attrs.field(factory=Counter)
     charged: Counter[Charged] = attrs.field(factory=Counter)
     seconds: list[float] = attrs.field(factory=list)
-    #: Class of error to the line and the error where it came first.
+    #: The first error of each class, with its line.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
     code: Exit = Exit.OK
 
     def add(self, line: int, outcome: PairOutcome) -> None:
-        """Count one outcome, whose pair is on this line of the file."""
+        """Count the outcome of the pair on this line."""
         if outcome.result is not None:
             self.decisions[outcome.result.decision.value] += 1
             self.charged[outcome.result.billing.charged] += 1
@@ -353,14 +346,11 @@ class Summary:
 
     @property
     def fatal(self) -> FaceMatchError | None:
-        """The error that every further pair would have met, too."""
+        """The error that every further pair would have met, too; None if there is none."""
         return next((error for _, error in self.first.values() if isinstance(error, FATAL)), None)
 
     def to_dict(self, pairs: int, number: int) -> dict[str, Any]:
-        """The summary of so many pairs, ended by the signal of this number, 0 if by none."""
-        import signal
-        import statistics
-
+        """Return the JSON summary; `number` is that of the signal that stopped the batch, or 0."""
         stopped: Any = None if self.fatal is None else error_document(self.fatal)
         return {
             "pairs": pairs,

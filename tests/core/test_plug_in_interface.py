@@ -105,7 +105,7 @@ def test_what_version_1_promises_is_there():
 
 @pytest.mark.parametrize("version", [0, 2])
 def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, version):
-    from facematch_core.cli.backends import inspect_backends
+    from facematch_core.cli.doctor import inspect_backends
 
     site = Site(tmp_path, monkeypatch)
     source = f"{BACKEND}        api_version = {version}\n"

@@ -19,7 +19,6 @@ from facematch_core.cli.options import (
     FILE,
     Target,
     complete_backend,
-    complete_profile,
     config_option,
     file_option,
     json_option,
@@ -67,7 +66,6 @@ WORKERS = 4
     "profiles",
     multiple=True,
     metavar="NAME",
-    shell_complete=complete_profile,
     help="A system: a profile.",
 )
 @click.option(
@@ -386,7 +384,7 @@ class _Books:
             stores: list[CallStore] = []
             try:
                 target = Target(config=self.config)
-                if name in target.profile_names():
+                if target.file is not None and name in target.file.profiles:
                     target = Target(profile=name, config=self.config)
                 else:
                     target.tell_of_unread()

@@ -94,8 +94,9 @@ def test_what_cannot_be_used_is_named_and_the_rest_stays(
     (tmp_path / "bad.toml").write_text(
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n'
     )
-    # Of the extras of this machine nothing is compared.
+    # The extras and backends of this machine are not compared.
     monkeypatch.setattr(doctor, "extras", list)
+    monkeypatch.setattr(doctor, "inspect_backends", list)
     with screens("doctor") as show:
         show("a key is missing", "doctor", "--backend", "keyed", code=4)
         monkeypatch.setenv("KEYED_API_KEY", SECRET)
@@ -191,3 +192,73 @@ def test_a_small_threshold_that_is_meant_is_shown_as_a_number(run, configured):
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = {value = 0.6}\n'
     )
     assert json.loads(run("doctor", "--json").stdout)["verifier"] == {"threshold": 0.6}
+
+
+STRANGERS = """
+    import attrs
+    from facematch_core import Operation, ThresholdRule
+    from facematch_core.backend import Backend, Capabilities
+    from facematch_core.models import Retention
+
+    @attrs.frozen
+    class Options:
+        level: int = 1
+
+    class Good(Backend):
+        name = "good"
+        capabilities = Capabilities(
+            operations=frozenset(Operation), retention=frozenset(Retention), options=Options,
+            threshold_rule=ThresholdRule.ABOVE, default_threshold=30.0,
+            score_scale="good/v1", billed_operations=frozenset(Operation),
+        )
+        def match(self, call):
+            raise NotImplementedError
+
+    class Broken(Good):
+        name = "broken"
+        def __init__(self):
+            raise RuntimeError("key=hunter2")
+
+    class NoBackend:
+        pass
+"""
+
+
+@pytest.fixture
+def strangers(plugin):
+    points = {"good": "Good", "broken": "Broken", "lost": "Missing", "other": "NoBackend"}
+    plugin(STRANGERS, {"facematch.backends": points})
+
+
+def test_installed_backends_are_listed_with_their_problems(run, strangers):
+    answer = run("doctor", env={"COLUMNS": "160"})
+    table = answer.stdout.partition("installed backend")[2].partition("\nextra ")[0]
+    rows = {line.split()[0]: line for line in table.splitlines()[1:] if line[:1].isalpha()}
+    usable = {name: rows[name].split()[1] for name in ("broken", "good", "local", "lost", "other")}
+    assert usable == {"broken": "no", "good": "yes", "local": "yes", "lost": "no", "other": "no"}
+    assert {"keep", "30"} <= set(rows["good"].split())
+    assert rows["good"].endswith("stranger 2.5")
+    assert "lost: The backend lost of stranger cannot be imported" in answer.stdout
+    assert "other: The backend other of stranger is no subclass" in answer.stdout
+    assert "hunter2" not in answer.output
+
+
+def test_json_has_the_abilities_of_each_backend(run_json, strangers):
+    _, document = run_json("doctor")
+    backends = {backend["name"]: backend for backend in document["backends"]}
+    good = backends["good"]
+    assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
+    assert (good["billed"], good["options"]) == (["liveness", "match", "session"], ["level"])
+    assert (good["keep"], good["session"]) == (True, False)
+    assert backends["local"]["liveness"] is False
+    assert (backends["lost"]["usable"], backends["lost"]["match"]) == (False, None)
+
+
+def test_a_name_that_only_looks_like_ours_is_not_opened(run, run_json, plugin):
+    cyrillic = "did\u0456t"
+    plugin(STRANGERS.replace('"good"', f'"{cyrillic}"'), {"facematch.backends": {cyrillic: "Good"}})
+    _, document = run_json("doctor")
+    (backend,) = [each for each in document["backends"] if each["distribution"] == "stranger"]
+    assert backend["usable"] is False
+    assert r"did\u0456t" in backend["problem"]
+    assert run("doctor", "--backend", cyrillic).exit_code == 4

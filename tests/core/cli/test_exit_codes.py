@@ -1,4 +1,5 @@
 import json
+import re
 import sys
 
 import click
@@ -136,6 +137,20 @@ def test_ctrl_c_ends_with_130(stop, failing, run, run_json, photos):
     assert document["error"]["message"] == "stopped"
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_during_a_call_says_that_it_may_have_been_charged(run, photos, scripted, as_json):
+    def interrupt(call):
+        call.on_send()
+        raise KeyboardInterrupt
+
+    scripted.script = [interrupt]
+    answer = run("verify", *photos, *(["--json"] if as_json else []))
+    assert answer.exit_code == 6
+    (call_id,) = re.findall(r"may have been charged \(call (\S+)\)", answer.stderr)
+    if as_json:
+        assert json.loads(answer.stdout)["error"]["ids"]["call"] == call_id
+
+
 def test_a_bug_of_a_plug_in_is_not_repeated(run, photos, scripted):
     scripted.script = [RuntimeError("key=hunter2")]
     assert "hunter2" not in run("verify", *photos).output
@@ -167,7 +182,7 @@ def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch
     site = Site(tmp_path / "site", monkeypatch)
     leaving = f"raise SystemExit({code})"
     site.add("leaver", [("facematch.backends", "leaver", "Made")], source=leaving)
-    answer = run("backends")
+    answer = run("doctor")
     assert answer.exit_code == 0
     assert "local" in answer.stdout
     assert "cannot be imported (SystemExit" in answer.stdout + answer.stderr

@@ -136,7 +136,7 @@ def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, scripted):
     with screens("verify-pairs-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
             show("", *WORDS, *words.split(), code=2)
-        show("what each comparison would refuse", *WORDS, "--max-fmr", "1e-3", code=4)
+        show("what each comparison would refuse", *WORDS, "-o", "level=none", code=2)
         for title, text in FAULTY.items():
             pairs(text)
             show(title, *WORDS, code=2)

@@ -1,10 +1,8 @@
 import enum
 import inspect
-import json
 
 import attrs
 import pytest
-from kit.calibrations import calibration
 from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result
 
 from facematch_core import (
@@ -35,7 +33,7 @@ from facematch_core.errors import RequestRejected
 #: only a program needs.
 OTHER_NAMES = {"retention": "keep", "options": "vendor"}
 OF_PROFILES = {
-    *("deadline_s", "timeouts_s", "retry"),
+    *("deadline_s", "timeouts_s", "retry", "max_fmr"),
     *("review_threshold", "liveness_review_threshold"),
 }
 OF_PROGRAMS = {"caller_ref", "metadata"}
@@ -165,24 +163,6 @@ def test_json_is_the_result(run_json, photos, scripted):
     assert (code, LiveMatchResult.from_dict(document).is_verified) == (0, True)
     assert [call.operation.value for call in scripted.calls[-2:]] == ["liveness", "match"]
     assert scripted.calls[-2].threshold.value == 20
-
-
-@pytest.mark.parametrize(
-    ("more", "words", "warned"),
-    [
-        ("", (), True),
-        ("", ("--max-fmr", "1e-3"), False),
-        ("threshold = 60", (), False),
-    ],
-)
-def test_a_calibration_that_is_not_used_is_named(
-    run, photos, scripted, tmp_path, configured, *, more, words, warned
-):
-    (tmp_path / "c.json").write_text(json.dumps(calibration().to_dict()))
-    configured(f'[profiles.door]\nbackend = "fake"\ncalibration = "c.json"\n{more}\n')
-    answer = run("verify", *photos, "--profile", "door", *words)
-    assert answer.exit_code == 0, answer.output
-    assert ("not used without --max-fmr (it has 0.001, 0.0001)" in answer.stderr) is warned
 
 
 def test_nothing_is_kept_where_nothing_can_be_kept(run, photos):
