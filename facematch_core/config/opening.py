@@ -7,7 +7,7 @@ import os
 import re
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -20,7 +20,6 @@ from facematch_core.backend.kinds import describe, nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
-from facematch_core.base.threads import fork_safe_lock
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.models import Environment, Operation, Threshold
 from facematch_core.resilience import (
@@ -33,7 +32,6 @@ from facematch_core.resilience import (
     Retry,
 )
 from facematch_core.store import CallStore, MemoryStore, SqlStore
-from facematch_core.store.records import LEASE_S
 from facematch_core.store.sql import Database
 from facematch_core.verifier.failover import Failover
 from facematch_core.verifier.policy import Defaults
@@ -254,13 +252,10 @@ class Plan:
             policies = _create_policies(
                 tables, profile, backend, arguments.get("clock"), opens_stores=opens_stores
             )
-            verifier = FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
-            if "rate_limit" in tables:
-                _register_rate_limit(verifier, self.settings, profile.where)
+            return FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
         except BaseException:
             backend.close()
             raise
-        return verifier
 
     def open_backend(self) -> Backend:
         """The backend alone; `ConfigurationError` if it refuses its settings."""
@@ -330,33 +325,19 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "of": Literal["profile", "vendor"],
         # Read when the profile is opened, so that no profile fails for a variable of another one.
         "store": Any,
-        "lease_s": float,
     },
-    "circuit_breaker": {
-        "failures": int,
-        "of_last": int,
-        "within_s": float,
-        "open_s": float,
-        "longest_open_s": float,
-    },
+    "circuit_breaker": {"failures": int, "open_s": float},
     "rate_limit": {
         "per_second": int,
         "per_minute": int,
         "per_day": int,
         "published": bool,
-        "count_from": Literal["sent", "ended"],
         "max_wait_s": float,
-        "max_hold_s": float,
     },
-    "retry": {"times": int, "first_s": float, "longest_s": float, "quota": int},
+    "retry": {"times": int, "first_s": float, "longest_s": float},
 }
 
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
-
-#: Name and password in an address, whatever the password is made of, or one among its options.
-_PASSWORD: Final = re.compile(
-    r"^[^:/]+://[^/@:]*:[^@]+@|[?&][^=&]*(?:password|passwd|passphrase|pwd)[^=&]*=", re.IGNORECASE
-)
 
 #: A file of SQLite; one in memory is refused by the store.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
@@ -580,10 +561,6 @@ def _read_arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 
-#: The verifier with the rate limiter of an account of a vendor, by process and account.
-_RATE_LIMITED: weakref.WeakValueDictionary[Hashable, FaceVerifier] = weakref.WeakValueDictionary()
-_RATE_LIMITED_LOCK: Final = fork_safe_lock()
-
 
 def _create_policies(
     tables: Mapping[str, Mapping[str, Any]],
@@ -598,10 +575,10 @@ def _create_policies(
     try:
         if (table := tables.get("budget")) is not None:
             policies.append(_create_budget(table, profile, backend, clock, opens_stores))
+        if (table := tables.get("rate_limit")) is not None:
+            policies += _create_rate_limiters(table, backend, clock)
         if (table := tables.get("circuit_breaker")) is not None:
             policies.append(CircuitBreaker(**table, clock=clock))
-        if (table := tables.get("rate_limit")) is not None:
-            policies.append(_create_rate_limiter(table, backend, clock))
         if (table := tables.get("retry")) is not None:
             arguments["retry"] = Retry(**table)
     except ConfigurationError as error:
@@ -631,12 +608,13 @@ def _create_budget(
         per=table.get("per", Period.TOTAL),
         price=table.get("price"),
         store=store,
-        lease_s=table.get("lease_s", LEASE_S),
         clock=clock,
     )
 
 
-def _create_rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any) -> RateLimiter:
+def _create_rate_limiters(
+    table: Mapping[str, Any], backend: Backend, clock: Any
+) -> list[RateLimiter]:
     windows: Sequence[RateWindow] = [
         RateWindow(table[name], length_s) for name, length_s in _WINDOWS_S.items() if name in table
     ]
@@ -650,29 +628,8 @@ def _create_rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any)
             f"rate_limit: no rates of the backend {backend.name} are published: set "
             f"{', '.join(_WINDOWS_S)} instead."
         )
-    rest = {name: value for name, value in table.items() if name not in (*_WINDOWS_S, "published")}
-    return RateLimiter(windows, **rest, clock=clock)
-
-
-def _register_rate_limit(verifier: FaceVerifier, settings: tuple[Setting, ...], where: str) -> None:
-    """Refuse a second rate limiter of one account: the two would add up to more than its rates."""
-    # An account is an address and its keys: numbers and switches make no other one.
-    texts = [
-        (name, value.rstrip("/") if isinstance(value, str) else value)
-        for name, value in ((setting.name, setting.value) for setting in settings)
-        if type(value) in (str, Secret)
-    ]
-    account = os.getpid(), verifier.backend.name, *texts
-    with _RATE_LIMITED_LOCK:
-        other = _RATE_LIMITED.get(account)
-        if other is None or other._closed:  # noqa: SLF001 - a verifier, too
-            _RATE_LIMITED[account] = verifier
-            return
-    raise ConfigurationError(
-        f"{where} rate_limit: a verifier of this process that is not closed has a rate limiter for "
-        "the same account, and two would let through more than its rates: open one verifier and "
-        "use it from all threads, or close the other one first."
-    )
+    max_wait_s = table.get("max_wait_s", 60.0)
+    return [RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows]
 
 
 def _read_address(setting: Any, folder: Path) -> str:
@@ -680,11 +637,6 @@ def _read_address(setting: Any, folder: Path) -> str:
     address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
     if isinstance(address, Secret):
         address = address.reveal()
-    elif _PASSWORD.search(address):
-        raise ConfigurationError(
-            "budget: store holds a password, which does not belong in the file: write "
-            '{ env = "NAME" } or { file = "path" }.'
-        )
     if (match := _SQLITE.fullmatch(address)) is not None:
         # Absolute, because the program may change its folder.
         file = resolve_path(match["file"], "store", folder).absolute()

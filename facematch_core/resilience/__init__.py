@@ -1,4 +1,4 @@
-"""Policies: what limits, delays and counts the calls of one verifier, and makes them again."""
+"""Policies: budgets, circuit breakers, rate limiters and retries for the calls of a verifier."""
 
 from facematch_core.base.clock import RateWindow
 from facematch_core.store import Period

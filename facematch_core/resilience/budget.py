@@ -1,10 +1,9 @@
-"""A limit on what calls may cost, checked before the first byte leaves."""
+"""`Budget`: a limit on the cost of calls, checked before the first byte leaves."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC
@@ -16,45 +15,44 @@ import attrs
 from facematch_core import errors
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import Deadline
-from facematch_core.models import Charged, Environment, Operation
+from facematch_core.models import Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
-from facematch_core.store.records import EXACT, LEASE_S, expire_reservations
+from facematch_core.store.records import EXACT, expire_reservations
 
-from .policy import Attempt, Leave, Outcome, Policy, log
+from .policy import Attempt, Leave, Outcome, Policy
 
-#: No cap and no price is higher; sums of them are exact in every database.
+#: The highest cap and price: sums of them are exact in every database.
 MOST = 10**12
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Budget(Policy):
-    """Refuses a call that could cost more than is allowed. Safe across threads and processes.
+    """Refuse a call that could cost more than is allowed. Safe across threads and processes.
 
-    Before each try its price is set aside. A try that was charged is spent, one that was certainly
-    not is free again, and one whose charge is not known stays set aside until it is reconciled; so
-    does one of which nobody says in `lease_s` what became of it, as its process ended in the
-    middle, say. An operation that costs nothing is not counted.
+    The price of each try is reserved before it is sent. A charged try is spent, a free one is
+    released, and a try with an unknown charge stays reserved until it is reconciled. A try that
+    reports no end within 15 minutes (its process was killed, say) becomes unknown, too. Free
+    operations are not counted.
 
-    Each environment has a sum of its own, by what the backend is set to: calls of a mock or a
-    sandbox use up nothing of production. Where nobody knows the environment, it is production.
+    Each environment has its own sum, by the environment that the backend is set to: calls of a mock
+    or a sandbox do not use up a production budget. A backend that declares no environment counts as
+    production.
 
     Args:
-        cap: The most that may be spent: a whole number of calls or, with `currency`, an amount
-            (a Decimal or a whole number, at most six decimal places). From 0 to 10**12.
+        cap: The most that may be spent, 0 to 10**12: a whole number of calls or, with `currency`,
+            an amount (a Decimal or a whole number, at most six decimal places).
         currency: Three capital letters; None to count calls.
-        per: How long it lasts until it begins anew.
-        name: Whose it is: a vendor, a profile. Budgets of one name, unit and period in one store
-            are one budget.
-        price: What one call of each operation costs, in `currency`. The vendors' answers do not
-            say it, so this is what is counted.
+        per: The period after which the budget starts again.
+        name: The owner: a vendor, a profile. Budgets with the same name, unit and period in one
+            store are the same budget.
+        price: The cost of one call of each operation, in `currency`. Vendors' answers do not state
+            it, so these are the amounts that are counted.
         store: Where the sums are kept; None for the memory of this process.
-        lease_s: How many seconds after the start of its call a try is unknown that nobody finished:
-            above 0, and longer than any deadline. A late answer is counted all the same.
         clock: Time, for tests.
 
     Attributes:
-        name, store, lease_s: As they were given, or by default.
+        name, store: The arguments.
 
     Raises:
         ConfigurationError: an argument is wrong, or an amount has no price.
@@ -69,13 +67,11 @@ class Budget(Policy):
         per: Period = Period.TOTAL,
         price: Mapping[Operation, Decimal] | None = None,
         store: CallStore | None = None,
-        lease_s: float = LEASE_S,
         clock: Clock | None = None,
     ) -> None:
         label: Any = name
         is_name = isinstance(label, str) and 1 <= len(label) <= 200 and label.isprintable()
         is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
-        is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
         are_known = all(operation in list(Operation) for operation in price or ())
         bad_currency = (
             "The currency of a budget must be three capital letters (USD), or None to count calls."
@@ -88,14 +84,13 @@ class Budget(Policy):
             (is_name, "The name of a budget must be text of 1 to 200 characters."),
             (is_currency or currency is None, bad_currency),
             (per in list(Period), f"per must be one of {', '.join(Period)}."),
-            (is_time, "The lease_s of a budget must be a number of seconds above 0."),
             (currency or not price, "A budget has prices only with a currency."),
             (price or not currency, no_price),
             (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
         ):
             if not is_right:
                 raise errors.ConfigurationError(why)
-        self.name, self._currency, self._per, self.lease_s = name, currency, Period(per), lease_s
+        self.name, self._currency, self._per = name, currency, Period(per)
         self._cap = _read_amount("cap", cap, currency)
         self._price = {
             Operation(operation): _read_amount(f"price of {operation}", amount, currency)
@@ -105,17 +100,17 @@ class Budget(Policy):
         self._clock = clock or SystemClock()
 
     def price(self, operation: Operation) -> tuple[Decimal, str] | None:
-        """What one call is counted as, and in which currency; None if calls are counted."""
+        """Return the price of one call and its currency; None if calls are counted."""
         if self._currency is None or operation not in self._price:
             return None
         return self._price[operation], self._currency
 
     def enter(self, attempt: Attempt) -> Leave:
-        """Set the price of a try aside.
+        """Reserve the price of a try.
 
         Raises:
-            BudgetExceeded: there is no room for it.
-            StoreUnavailable: the store was busy or away, for as long as the deadline left.
+            BudgetExceeded: the budget has no room for it.
+            StoreUnavailable: the store was busy or away until the deadline.
             ConfigurationError: the operation has no price, or the store failed.
         """
         if not attempt.paid:
@@ -132,7 +127,7 @@ class Budget(Policy):
         except errors.FaceMatchError:
             raise
         except BaseException as error:
-            # Ctrl-C, say, before or after the amount is set aside: nothing was sent.
+            # Ctrl-C, say, before or after the reservation: nothing was sent.
             with contextlib.suppress(errors.FaceMatchError):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
@@ -141,13 +136,12 @@ class Budget(Policy):
         return lambda outcome: self._finalize(reservation, outcome, attempt.deadline)
 
     def check(self, attempts: Sequence[Attempt]) -> None:
-        """Refuse calls that together have no room now; errors as `enter`."""
+        """Raise if the calls together have no room now; errors as `enter`."""
         totals: dict[BudgetKey, Decimal] = {}
         for attempt in attempts:
             if attempt.paid:
                 key, price = self._key(attempt), self._price_of(attempt.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
-        # All are calls of the same caller, and none is sent before all have passed.
         deadlines = (attempt.deadline.send_by for attempt in attempts)
         send_by = min(deadlines, key=lambda end: end.ends_at)
         for key, amount in totals.items():
@@ -157,7 +151,7 @@ class Budget(Policy):
                 raise self._describe_excess(state, amount, send_by)
 
     def close(self) -> None:
-        """Close the connections of the store; others that share it open them again."""
+        """Close the store's connections; other users of the store open them again."""
         self.store.close()
 
     def __repr__(self) -> str:
@@ -176,13 +170,12 @@ class Budget(Policy):
     def _price_of(self, operation: Operation) -> Decimal:
         if self._currency is None:
             return Decimal(1)
-        if operation not in self._price:
-            raise errors.ConfigurationError(
-                f"The budget {self.name!r} counts {self._currency}, and has no price for "
-                f"{operation}: set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was "
-                "sent."
-            )
-        return self._price[operation]
+        if operation in self._price:
+            return self._price[operation]
+        raise errors.ConfigurationError(
+            f"The budget {self.name!r} counts {self._currency}, and has no price for {operation}: "
+            f"set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was sent."
+        )
 
     def _finalize(self, reservation: Reservation, outcome: Outcome, deadline: Deadline) -> None:
         write = functools.partial(
@@ -194,33 +187,24 @@ class Budget(Policy):
             answered_from=outcome.environment,
         )
         try:
-            changed = write(deadline=deadline)
+            write(deadline=deadline)
         except errors.FaceMatchError:
             raise
         except BaseException:
-            # Ctrl-C, say. An outcome written twice counts once; unwritten, it would be unknown.
+            # Ctrl-C, say. Writing the outcome a second time is safe; not writing it loses it.
             with contextlib.suppress(errors.FaceMatchError):
                 write(deadline=Deadline.after(0.0))
             raise
-        if not changed and outcome.charged is Charged.YES:
-            # Only if a person entered another outcome while it was under way.
-            log.error(
-                "The call %s was charged, but its reservation was finalized before: the budget %r "
-                "may count too little.",
-                reservation.call.id,
-                self.name,
-            )
 
     def _describe_excess(
         self, state: BudgetState, amount: Decimal, send_by: Deadline
     ) -> errors.BudgetExceeded:
         key, ends_at = state.key, state.key.ends_at
-        # Only now: to look for expired reservations takes longer than a call has time for, and
-        # makes no room. It only makes the sums clearer.
+        # Expiring reservations makes no room, only a clearer message, and it is slow: a call that
+        # fits does not wait for it.
         if state.reserved:
             with contextlib.suppress(errors.StoreUnavailable):
-                now, lease_s = self._clock.now(), self.lease_s
-                expire_reservations(self.store, now, key, lease_s=lease_s, deadline=send_by)
+                expire_reservations(self.store, self._clock.now(), key, deadline=send_by)
                 state = self.store.budget(key, deadline=send_by) or state
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
@@ -257,7 +241,7 @@ def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
             'not exact. Write Decimal("0.05").'
         )
     amount = Decimal(value)
-    # Written so that NaN is refused as well.
+    # NaN fails this comparison, too.
     if not (amount.is_finite() and 0 <= amount <= MOST):
         raise errors.ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):

@@ -1,11 +1,8 @@
-"""Not asking a vendor that is down."""
+"""`CircuitBreaker`: stop calling a vendor that is down, and probe it now and then."""
 
 from __future__ import annotations
 
-import collections
 import enum
-import weakref
-from collections.abc import Sequence
 
 import attrs
 
@@ -17,244 +14,142 @@ from . import policy
 
 _REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 
+#: Errors that an outage causes. An unreadable answer is one: a maintenance page with status 200.
+_OUTAGE = (errors.VendorUnavailable, errors.OutcomeUnknown, errors.UnexpectedResponse)
+
+#: Errors that prove nothing: a gateway may throttle on behalf of a vendor that is down.
+_UNCLEAR = (errors.RateLimited, errors.EnvironmentMismatch, errors.BreakerOpen)
+
 
 class BreakerState(enum.StrEnum):
     """Which calls a circuit breaker lets through."""
 
-    #: All of them.
+    #: Every call.
     CLOSED = "closed"
-    #: None, until some time has passed.
+    #: No call, until `open_s` is over.
     OPEN = "open"
-    #: One, the probe; no other until it has ended.
+    #: The next call only, as the probe. The others are refused until the probe ends.
     HALF_OPEN = "half_open"
-    #: None, because the account had no credit, until some time has passed.
-    NO_CREDIT = "no_credit"
 
 
-class _Evidence(enum.Enum):
-    """What one try says of the vendor."""
-
-    WORKS = enum.auto()
-    #: It answered, and that says no more.
-    ANSWERS = enum.auto()
-    NO_CREDIT = enum.auto()
-    FAILS = enum.auto()
-    NOTHING = enum.auto()
-
-
-#: The first class that fits counts. A refusal is an answer, too; a throttle may be a gateway's; an
-#: answer that cannot be read is paid and useless, such as a page of maintenance that says 200.
-_EVIDENCE: tuple[tuple[type[errors.VendorError], _Evidence], ...] = (
-    (errors.InsufficientCredit, _Evidence.NO_CREDIT),
-    (errors.RateLimited, _Evidence.ANSWERS),
-    (errors.EnvironmentMismatch, _Evidence.ANSWERS),
-    (errors.VendorUnavailable, _Evidence.FAILS),
-    (errors.OutcomeUnknown, _Evidence.FAILS),
-    (errors.UnexpectedResponse, _Evidence.FAILS),
-    (errors.VendorError, _Evidence.WORKS),
-)
-
-
-def _read_evidence(outcome: policy.Outcome) -> _Evidence:
-    if outcome.answered:
-        return _Evidence.WORKS
-    error = outcome.error
-    if not outcome.was_asked or not isinstance(error, errors.VendorError):
-        return _Evidence.NOTHING
-    if isinstance(error, errors.VendorUnavailable) and not error.retryable:
-        # Without a status, the deadline ended before anything was sent.
-        return _Evidence.FAILS if error.status_code is None else _Evidence.ANSWERS
-    return next(evidence for kind, evidence in _EVIDENCE if isinstance(error, kind))
-
-
-_count = policy.must_be(
-    "a whole number, 1 or more", lambda value: type(value) is int and value >= 1
-)
+def is_outage(error: errors.FaceMatchError | None) -> bool | None:
+    """Return whether a call's error looks like an outage; None if it says nothing about one."""
+    if error is None:
+        return False
+    if not isinstance(error, errors.VendorError) or isinstance(error, _UNCLEAR):
+        return None
+    if isinstance(error, errors.VendorUnavailable) and not error.retryable and error.status_code:
+        return None  # a vendor that forgot what it was asked before, say
+    return isinstance(error, _OUTAGE)
 
 
 @attrs.define(kw_only=True, eq=False)
 class CircuitBreaker(policy.Policy):
-    """Stops asking a vendor that is down, and tries one call now and then until it answers again.
+    """Refuse calls to a vendor that is down, and let one call in `open_s` probe it.
 
-    While closed it lets all calls through, side by side. Once `failures` of the last `of_last`
-    calls failed, none older than `within_s`, it opens: calls are refused with `BreakerOpen` before
-    anything is sent.
-    When `open_s` is over, exactly one call is let through, the probe; all others are still refused.
-    If the probe is answered the breaker closes. If it fails, the breaker opens for twice as long as
-    before, up to `longest_open_s`, because a probe whose answer is lost may be charged. A probe
-    that says nothing of the vendor (Ctrl-C, refused by a later policy, throttled) makes room for
-    another one.
+    The breaker opens after `failures` failed calls in a row. While it is open, calls are refused
+    with `BreakerOpen` before anything is sent. After `open_s` one call goes through, the probe. An
+    answer closes the breaker; a failure keeps it open for another `open_s`. If a probe says
+    nothing about the vendor (Ctrl-C, throttled, refused by a later policy), the next call probes.
 
-    A call that may have waited in a `RateLimiter` is checked again before it is sent.
+    A failure is an error that an outage causes: no connection, a 5xx, a lost or unreadable answer,
+    no answer before the deadline. A rejected request, a bad key and a negative decision are
+    answers. Throttling, and calls that were not sent, do not count.
 
-    A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer,
-    none before the deadline, however short that was. A refused request, a bad key, a throttle and a
-    negative verdict are none.
-
-    Once the vendor says that there is no credit, calls are refused with `InsufficientCredit`. Such
-    an answer costs nothing, so one call is let through every `longest_open_s`, until one is
-    answered or somebody calls `reset`.
-
-    One per verifier; use that from all threads. The child of a fork begins with a copy, in which no
-    call is under way.
+    Put it after a `RateLimiter`, so that calls that waited there meet it just before they are sent.
+    Safe across threads. The child of a fork starts with a copy.
 
     Args:
-        failures: How many open it, at least 1.
-        of_last: Of how many calls that say something of the vendor, at least `failures`; None for
-            half as many again: 7 for 5.
-        within_s: Older calls than this do not count, above 0.
-        open_s: How long it is open at first, above 0.
-        longest_open_s: The longest that it stays open, above 0; `open_s` if that is longer.
+        failures: Failed calls in a row that open the breaker, 1 or more.
+        open_s: Seconds between opening and a probe, and between two probes, above 0.
         clock: Time, for tests; the verifier's.
 
     Raises:
         ConfigurationError: a value is out of range.
     """
 
-    failures: int = attrs.field(default=5, validator=_count)
-    of_last: int | None = attrs.field(default=None, validator=attrs.validators.optional(_count))
-    within_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
+    failures: int = attrs.field(
+        default=5,
+        validator=policy.must_be(
+            "a whole number, 1 or more", lambda value: type(value) is int and value >= 1
+        ),
+    )
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
-    longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     clock: Clock = attrs.field(default=None, converter=policy.or_system_clock, repr=False)
-    #: When the last calls ended, and whether they failed.
-    _ends: collections.deque[tuple[float, bool]] = attrs.field(init=False, repr=False)
-    #: When a probe may be made, on the monotonic clock; None while closed.
-    _opens_at: float | None = attrs.field(init=False, default=None, repr=False)
-    #: The length of the pause, 0 while closed.
-    _pause_s: float = attrs.field(init=False, default=0.0, repr=False)
-    _has_no_credit: bool = attrs.field(init=False, default=False, repr=False)
-    _probe: weakref.ref[policy.Attempt] | None = attrs.field(init=False, default=None, repr=False)
-    #: Openings and closings: a call from before one says nothing of the time after it.
-    _changes: int = attrs.field(init=False, default=0, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        of_last = self.failures * 3 // 2 if self.of_last is None else self.of_last
-        if of_last < self.failures:
-            raise errors.ConfigurationError(
-                f"CircuitBreaker: of_last must be {self.failures} or more, as failures is, not "
-                f"{of_last}."
-            )
-        self._ends = collections.deque(maxlen=of_last)
+    #: Failed calls since the last answer.
+    _failed: int = attrs.field(init=False, default=0, repr=False)
+    #: Start of the next probe, on the monotonic clock; None while closed.
+    _probe_at: float | None = attrs.field(init=False, default=None, repr=False)
+    #: The call that probes. If it never ends (a killed thread), another call probes at `_probe_at`.
+    _probe: object | None = attrs.field(init=False, default=None, repr=False)
+    #: The error of the last failed call, for the message of `BreakerOpen`.
+    _reason: str = attrs.field(init=False, default="", repr=False)
 
     @property
     def state(self) -> BreakerState:
         """Which calls it lets through now."""
         with policy.lock:
-            return self._state(self.clock.monotonic())
+            if self._probe_at is None:
+                return BreakerState.CLOSED
+            is_due = self.clock.monotonic() >= self._probe_at
+            return BreakerState.HALF_OPEN if is_due or self._probe else BreakerState.OPEN
 
     def reset(self) -> None:
-        """Close it, whatever was seen: after a top-up, or when the vendor is known to be up.
-
-        Calls that began before no longer count.
-        """
+        """Close the breaker: for an operator who knows that the vendor is up again."""
         with policy.lock:
-            self._close()
+            self._failed, self._probe_at, self._probe = 0, None, None
 
     def enter(self, attempt: policy.Attempt) -> policy.Leave:
-        """Let a call through, or refuse it at once.
+        """Let a call through, or refuse it.
 
         Raises:
-            BreakerOpen: the vendor is down; `retry_after_s` says when it is asked again.
-            InsufficientCredit: the account had no credit; the message says when that is tried.
+            BreakerOpen: the vendor is down; `retry_after_s` says when the next probe may start.
         """
-        changes = self._admit(attempt)
+        name = attempt.call.backend
+        self.admit(attempt, name)
 
         def leave(outcome: policy.Outcome) -> None:
-            with policy.lock:
-                now = self.clock.monotonic()
-                previous = self._state(now)
-                is_probe = attempt is policy.under_way(self._probe)
-                if is_probe:
-                    self._probe = None
-                if is_probe or changes == self._changes:
-                    self._learn(outcome, now, is_probe=is_probe)
-                state = self._state(now)
-            if state is not previous:
-                name = attempt.call.backend
-                policy.log.warning(
-                    "The circuit breaker of %s is %s now, was %s.", name, state, previous
-                )
+            known = outcome.answered or (outcome.was_asked and outcome.error is not None)
+            self.learn(attempt, name, is_outage(outcome.error) if known else None, outcome.error)
 
         return leave
 
-    def recheck(self, attempt: policy.Attempt) -> None:
-        """Refuse a call if the breaker has opened while it waited; errors as `enter`."""
-        self._admit(attempt)
-
-    def check(self, attempts: Sequence[policy.Attempt]) -> None:
-        """Refuse if the first of these calls would be refused now; errors as `enter`."""
-        for attempt in attempts[:1]:
-            with policy.lock:
-                self._refuse(attempt, self.clock.monotonic())
-
-    def _admit(self, attempt: policy.Attempt) -> int:
-        """Let a call through, as the probe if there is none; how many changes there were so far."""
+    def admit(self, call: object, name: str) -> None:
+        """Let a call to `name` through, as the probe if one is due; else raise as `enter`."""
         with policy.lock:
             now = self.clock.monotonic()
-            if attempt is not policy.under_way(self._probe):
-                self._refuse(attempt, now)
-                if self._state(now) is BreakerState.HALF_OPEN:
-                    self._probe = weakref.ref(attempt)
-            return self._changes
-
-    # All below is called with the lock held.
-
-    def _state(self, now: float) -> BreakerState:
-        if self._opens_at is None:
-            return BreakerState.CLOSED
-        if now >= self._opens_at:
-            return BreakerState.HALF_OPEN
-        return BreakerState.NO_CREDIT if self._has_no_credit else BreakerState.OPEN
-
-    def _refuse(self, attempt: policy.Attempt, now: float) -> None:
-        if self._opens_at is None:
-            return
-        after_s, when = None, "as soon as the call that tries it is answered"
-        if now < self._opens_at:
-            after_s = self._opens_at - now
-            when = f"in {after_s:.3g} s"
-        elif policy.under_way(self._probe) is None:
-            return
-        name = attempt.call.backend
-        if self._has_no_credit:
-            raise errors.InsufficientCredit(
-                f"The account at {name} had no credit at the last call: nothing was sent. It will "
-                f"be tried again {when}; after a top-up, call reset() on the circuit breaker.",
-                billing=_REFUSED,
-            )
+            if self._probe_at is None:
+                return
+            if now >= self._probe_at:
+                self._probe, self._probe_at = call, now + self.open_s
+                return
+            after_s, reason = self._probe_at - now, self._reason
         raise errors.BreakerOpen(
-            f"{name} is down: nothing was sent. It will be tried again {when}.",
+            f"{name} is down: nothing was sent. It will be tried again in {after_s:.3g} s. "
+            f"The last call failed with {reason}",
             retry_after_s=after_s,
             billing=_REFUSED,
         )
 
-    def _learn(self, outcome: policy.Outcome, now: float, *, is_probe: bool) -> None:
-        evidence = _read_evidence(outcome)
-        if evidence is _Evidence.NOTHING:
-            return
-        is_failure, since = evidence is _Evidence.FAILS, now - self.within_s
-        self._ends.append((now, is_failure))
-        if evidence is _Evidence.NO_CREDIT:
-            self._open(now, has_no_credit=True)
-        elif evidence is _Evidence.WORKS and is_probe:
-            self._close()
-        elif is_failure:
-            failures = sum(has_failed and at >= since for at, has_failed in tuple(self._ends))
-            if is_probe or failures >= self.failures:
-                self._open(now)
-
-    def _open(self, now: float, *, has_no_credit: bool = False) -> None:
-        longest_s = max(self.longest_open_s, self.open_s)
-        self._changes += 1
-        self._ends.clear()
-        self._has_no_credit = has_no_credit
-        doubled_s = min(2 * self._pause_s or self.open_s, longest_s)
-        self._pause_s = longest_s if has_no_credit else doubled_s
-        self._opens_at = now + self._pause_s
-
-    def _close(self) -> None:
-        self._changes += 1
-        self._ends.clear()
-        self._pause_s, self._has_no_credit = 0.0, False
-        self._opens_at = self._probe = None
+    def learn(
+        self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
+    ) -> None:
+        """Note how a call ended; `failed` is None if that says nothing about the vendor."""
+        before = self.state
+        with policy.lock:
+            now, is_probe = self.clock.monotonic(), call is self._probe
+            if is_probe:
+                self._probe = None
+            elif self._probe_at is not None:
+                return  # a call from before the outage
+            if failed is None:
+                self._probe_at = now if is_probe else None
+            elif failed:
+                self._failed += 1
+                self._reason = f"{type(error).__name__}: {getattr(error, 'message', '')[:300]}"
+                if self._failed >= self.failures:
+                    self._probe_at = now + self.open_s
+            else:
+                self._failed, self._probe_at = 0, None
+        if (after := self.state) is not before:
+            policy.log.warning("The circuit breaker of %s is %s now, was %s.", name, after, before)

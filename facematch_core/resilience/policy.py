@@ -1,4 +1,4 @@
-"""What a policy is, and how one try of a call passes all of them."""
+"""The interface of a policy, and how one try of a call passes all policies."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ import logging
 import math
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import attrs
 
-from facematch_core.base.cancellation import (
-    CANCELLATION,
-    CallCancelled,
-    Cancellation,
-    find_callers_exception,
-)
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.threads import fork_safe_lock
@@ -33,28 +27,28 @@ lock = fork_safe_lock()
 
 
 class Sending(enum.IntEnum):
-    """Whether the first byte of a try has left, and whether it still may."""
+    """Whether a try has sent its first byte, and whether it still may."""
 
     UNSENT = 0
-    #: It never will, for its time is over.
+    #: The try will never send: its time is over.
     STOPPED = 1
-    #: The backend was asked, and does not say when it sends.
+    #: The backend is working, and does not report when it sends.
     PERHAPS = 2
     SENT = 3
 
 
-# By identity: a policy knows in `recheck` and `sent` what it let through in `enter`.
+# Compared by identity: a policy recognises in `sent` the try that it let through in `enter`.
 @attrs.define(kw_only=True, eq=False)
 class Attempt:
-    """One try of one call. A policy meets it just before it is made, and changes nothing of it.
+    """A try of a call. Policies read it, and do not change it.
 
     Attributes:
         call: The call; its id is the same in every try.
         number: 1 for the first try.
-        paid: Whether its backend declares that the operation costs money.
-        environment: Where the backend is set to answer from; None if nobody knows.
-        deadline: When the caller's deadline ends, on the verifier's clock; its `send_by` is when
-            whatever comes before the first byte must be over.
+        paid: Whether the backend declares that the operation costs money.
+        environment: The environment that the backend is set to; None if unknown.
+        deadline: The caller's deadline, on the verifier's clock. Its `send_by` is the end of the
+            time for everything before the first byte.
     """
 
     call: CallRecord
@@ -62,32 +56,30 @@ class Attempt:
     paid: bool
     environment: Environment | None
     deadline: Deadline = NO_DEADLINE
-    #: How the tries before it ended.
+    #: The failed tries before this one.
     earlier: tuple[FailedAttempt, ...] = ()
-    #: Called when it has begun to send, perhaps or certainly, with what it was before.
+    #: Called with the previous state when the try starts to send, perhaps or certainly.
     on_sending: Callable[[Attempt, Sending], None] = attrs.field(
         default=lambda *_: None, repr=False
     )
     sending: Sending = attrs.field(default=Sending.UNSENT, init=False)
     was_asked: bool = attrs.field(default=False, init=False)
     vendor_id: str | None = attrs.field(default=None, init=False)
-    #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
+    #: The bill, once it is certain: a later Ctrl-C does not change it.
     billing: Billing | None = attrs.field(default=None, init=False)
-    # Of the thread that makes the call: a plug-in may report the first byte from another one.
+    # The calling thread's: a plug-in may report the first byte from another thread.
     _cancellation: Cancellation = attrs.field(factory=CANCELLATION.get, init=False, repr=False)
-    # Between the first byte and the end of the time for it, which two threads may ask.
+    # Two threads race for it: one reports the first byte, the other ends the time to send.
     _lock: threading.RLock = attrs.field(factory=threading.RLock, init=False, repr=False)
-    _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
+    #: The process that makes it: the child of a fork finds tries of its parent.
+    process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 
     def sleep(self, seconds: float, clock: Clock | None = None) -> None:
-        """Wait for so many seconds, at least 0: how a policy waits, so that a cancelled call ends.
-
-        By `clock`; None for the verifier's.
-        """
+        """Sleep on `clock` (None: the verifier's), and wake up if the call is cancelled."""
         self._cancellation.sleep(seconds, clock or self.deadline.clock)
 
     def begin_sending(self, sending: Sending = Sending.SENT) -> None:
-        """The first byte may leave from now on; `CallCancelled` if it may not."""
+        """Note that the first byte may leave now; raise `CallCancelled` if it must not."""
         with self._lock:
             before = self.sending
             if before >= sending:
@@ -99,21 +91,21 @@ class Attempt:
         self.on_sending(self, before)
 
     def stop(self) -> bool:
-        """Let no first byte leave any more; whether none has left."""
+        """Forbid the first byte from now on; return whether none has left."""
         with self._lock:
             if self.sending is Sending.UNSENT:
                 self.sending = Sending.STOPPED
             return self.sending is Sending.STOPPED
 
     def accept(self, vendor_id: str | None, billing: Billing) -> None:
-        """An answer with which the call goes on said this."""
+        """Note the id and bill of an accepted call that goes on with further requests."""
         self.vendor_id = vendor_id
-        # What was free so far says nothing of the request that is sent next.
+        # A free first request does not make the next one free.
         if not (self.paid and billing.charged is Charged.NO):
             self.billing = billing
 
     def billing_after(self, error: BaseException) -> Billing:
-        """What it cost, if it ended with `error`."""
+        """Return the bill of a try that ended with `error`."""
         if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
             return error.billing
         if self.billing is not None:
@@ -123,25 +115,18 @@ class Attempt:
         return Billing(Charged.UNKNOWN if is_unknown else Charged.NO)
 
 
-def under_way(reference: weakref.ref[Attempt] | None) -> Attempt | None:
-    """The try that a policy let through, if it still is under way in this process."""
-    # Weak: an interrupted thread never reports an end. Those of a parent stay in memory for good.
-    attempt = reference() if reference else None
-    return attempt if attempt is not None and attempt._process == os.getpid() else None  # noqa: SLF001 - of no use to others
-
-
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of one try.
+    """The end of a try.
 
     Attributes:
-        charged: Whether it was charged; UNKNOWN also if it was broken off after the first byte.
+        charged: Whether it was charged; UNKNOWN also if it was interrupted after the first byte.
         sent: Whether a byte may have left.
-        environment: Where the answer came from; None if nothing says so.
-        error: What kept it from a result; None if one came. For another exception than ours
-            (Ctrl-C, say) it is None, too, and `answered` is False.
+        environment: Where the answer came from; None if unknown.
+        error: The error instead of a result; None for a result, and for a foreign exception such
+            as Ctrl-C, after which `answered` is False.
         answered: Whether there is a result.
-        was_asked: Whether the backend was asked: no policy refused the try, and its deadline was
+        was_asked: Whether the backend was called: no policy refused the try, and its deadline was
             not over before.
     """
 
@@ -154,7 +139,7 @@ class Outcome:
 
     @classmethod
     def refused(cls, error: BaseException) -> Outcome:
-        """A policy refused it, or it was broken off before the backend was asked."""
+        """Return the outcome of a try that ended before the backend was called."""
         return cls(
             charged=error.billing.charged if isinstance(error, VendorError) else Charged.NO,
             sent=isinstance(error, OutcomeUnknown),
@@ -163,14 +148,14 @@ class Outcome:
         )
 
 
-#: To be called once, with what became of the try.
+#: Called once, when the try has ended.
 Leave: TypeAlias = Callable[[Outcome], None]
 
 
 class Policy(abc.ABC):
-    """One thing that may refuse, delay or count a call. Safe across threads.
+    """Refuses, delays or counts calls. Safe across threads.
 
-    All its methods are given the same object for a try.
+    Every method gets the same `Attempt` object for a try.
     """
 
     @abc.abstractmethod
@@ -178,47 +163,37 @@ class Policy(abc.ABC):
         """Let a try through, perhaps after a wait, or refuse it.
 
         Raises:
-            FaceMatchError: it is refused; nothing was sent, and nothing stays set aside.
+            FaceMatchError: the try is refused; nothing was sent, and nothing stays reserved.
         """
 
-    def recheck(self, attempt: Attempt) -> None:  # noqa: B027 - most have nothing to add
-        """Refuse a try that has entered all policies, if something changed while one held it back.
+    def sent(self, attempt: Attempt) -> None:  # noqa: B027 - optional
+        """Note that the first byte of a try may leave now. Must not wait or raise.
 
-        Raises:
-            FaceMatchError: it is refused; nothing was sent. It leaves all policies next.
+        May be called more than once for a try, and never for a try that is not sent.
         """
 
-    def sent(self, attempt: Attempt) -> None:  # noqa: B027 - likewise
-        """Note that the first byte of a try may leave now. It must not wait or raise.
+    def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - optional
+        """Raise if `enter` would refuse one of these calls, made one after the other.
 
-        May be called more than once for one try, and never for one that is not sent.
-        """
-
-    def check(self, attempts: Sequence[Attempt]) -> None:  # noqa: B027 - likewise
-        """Refuse now what `enter` would refuse if these calls were made one after the other.
-
-        Nothing is set aside, and another thread may be first: `enter` has the last word.
+        Reserves nothing: `enter` decides, because another thread may be first.
 
         Raises:
             FaceMatchError: one of them would be refused.
         """
 
-    def close(self) -> None:  # noqa: B027 - most policies hold nothing
+    def close(self) -> None:  # noqa: B027 - optional
         """Release what the policy holds. May be called more than once."""
 
 
 def enter_all(policies: Iterable[Policy], attempt: Attempt) -> Callable[[Outcome], list[Exception]]:
-    """Enter one policy after the other; if one refuses, those before it are left again.
+    """Enter the policies in order; if one refuses, leave the earlier ones.
 
-    What is returned leaves all of them, the last one first, and says how some failed there.
+    Returns a function that leaves all policies, last one first, and returns their failures.
     """
-    policies = tuple(policies)
     entered: list[Leave] = []
     try:
         for policy in policies:
-            entered.append(policy.enter(attempt))  # noqa: PERF401 - what was entered is left again
-        for policy in policies:
-            policy.recheck(attempt)
+            entered.append(policy.enter(attempt))  # noqa: PERF401 - the list is left if one raises
     except BaseException as error:
         _leave_all(entered, Outcome.refused(error))
         raise
@@ -231,13 +206,11 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
     for leave in reversed(entered):
         try:
             leave(outcome)
-        except BaseException as error:  # noqa: BLE001 - a paid result must survive a broken policy, and the others hear of it
-            if not isinstance(error, Exception):
-                interruption = interruption or error
-                continue
-            interruption = interruption or find_callers_exception(error)
-            log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
-            failures.append(error if error is interruption else error.with_traceback(None))
+        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken policy
+            log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
+            failures.append(error.with_traceback(None))
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C: the other policies are left first
+            interruption = interruption or error
     if interruption is not None:
         raise interruption
     return failures
@@ -250,7 +223,7 @@ def or_system_clock(clock: Clock | None) -> Clock:
 def must_be(
     what: str, is_right: Callable[[Any], bool]
 ) -> Callable[[object, attrs.Attribute[Any], Any], None]:
-    """A validator; its error says what the setting must be."""
+    """Return a validator whose error says what the setting must be."""
 
     def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
         if not is_right(value):
@@ -259,10 +232,7 @@ def must_be(
     return check
 
 
-def is_number(value: Any) -> bool:
-    return type(value) in (int, float)
-
-
 positive_seconds = must_be(
-    "a number of seconds above 0", lambda value: is_number(value) and 0 < value < math.inf
+    "a number of seconds above 0",
+    lambda value: type(value) in (int, float) and 0 < value < math.inf,
 )

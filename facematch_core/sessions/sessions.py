@@ -130,7 +130,7 @@ class Sessions:
                 self._check_scored(operation, ConfigurationError)
         rates: tuple[Policy, ...] = ()
         if can.read_windows:
-            rates = (RateLimiter(can.read_windows, clock=self._clock),)
+            rates = tuple(RateLimiter(each, clock=self._clock) for each in can.read_windows)
         self._following = attrs.evolve(
             pipeline,
             policies=rates,

@@ -1,4 +1,4 @@
-"""Where calls are remembered: what each may have cost, and what became of it."""
+"""Stores: what each call may have cost and how it ended, for budgets."""
 
 from .memory import MemoryStore
 from .records import (

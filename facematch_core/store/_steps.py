@@ -1,6 +1,6 @@
-"""Tables, rows and steps of a store, each step for a transaction of its own.
+"""Tables, rows and steps of a SQL store. Each step is one transaction.
 
-It imports SQLAlchemy, so only an opened store imports it.
+Imports SQLAlchemy, so only an opened store imports this module.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
-#: Of the tables and of what is in them; a store of another version is left alone.
+#: Schema version; a store of another version is refused.
 VERSION: Final = 2
 
 METADATA: Final = sa.MetaData()
@@ -29,7 +29,7 @@ STORE: Final = sa.Table(
     "facematch_store", METADATA, sa.Column("version", sa.Integer, primary_key=True)
 )
 
-#: One sum per row. Amounts are whole numbers: calls, or millionths of the currency.
+#: A row per sum. Amounts are whole numbers: calls, or millionths of the currency.
 BUDGETS: Final = sa.Table(
     "facematch_budgets",
     METADATA,
@@ -45,7 +45,7 @@ BUDGETS: Final = sa.Table(
     sa.Column("unknown", sa.BigInteger, nullable=False),
 )
 
-#: One try of one call per row, and per budget that it counts for.
+#: A row per try of a call and budget.
 ATTEMPTS: Final = sa.Table(
     "facematch_attempts",
     METADATA,
@@ -55,7 +55,7 @@ ATTEMPTS: Final = sa.Table(
     sa.Column("backend", sa.Text, nullable=False),
     sa.Column("operation", sa.String(20), nullable=False),
     sa.Column("environment", sa.String(20), nullable=False),
-    # Times are UTC and text that sorts: SQLite has no times with a zone.
+    # Times are sortable UTC text: SQLite has no type for times with a zone.
     sa.Column("started_at", sa.String(40), nullable=False),
     sa.Column("ended_at", sa.String(40)),
     sa.Column("state", sa.String(20), nullable=False),
@@ -68,12 +68,12 @@ ATTEMPTS: Final = sa.Table(
     sa.Index("facematch_attempts_open", "state", "started_at"),
 )
 
-#: Key of the lock under which tables are created; no other program uses it: "facm" in ASCII.
+#: Key of PostgreSQL's advisory lock for creating the tables: "facm" in ASCII.
 _CREATION_LOCK: Final = 0x6661636D
 
 
 class Damaged(ValueError):
-    """A row holds what no facematch has written."""
+    """A row holds a value that facematch never writes."""
 
 
 def name_of(key: BudgetKey) -> str:
@@ -96,7 +96,7 @@ def _to_units(amount: Decimal, currency: str | None) -> int:
 
 
 def _from_units(units: object, currency: str | None) -> Decimal:
-    # SQLite accepts any text in a column of numbers, and adds it as zero.
+    # SQLite accepts text in a number column, and adds it as zero.
     if type(units) is not int or units < 0:
         raise Damaged
     return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
@@ -152,7 +152,7 @@ def _write_row(reservation: Reservation) -> dict[str, Any]:
 def make_tables(connection: sa.Connection) -> int:
     """Create the tables where needed, and return their version."""
     if connection.dialect.name == "postgresql":
-        # Of several processes that start at once, one creates the tables.
+        # If several processes start at once, one creates the tables.
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     STORE.create(connection, checkfirst=True)
     version: int | None = connection.execute(STORE.select()).scalars().first()
@@ -167,7 +167,7 @@ def reserve(
 ) -> BudgetState | None:
     key = reservation.key
     if not _set_aside(connection, reservation, cap):
-        # There was no room, or no row for the sum; another process may have inserted one since.
+        # No room, or no row for the sum yet; another process may have inserted it meanwhile.
         row = {
             "budget": name_of(key),
             "name": key.name,
@@ -181,13 +181,13 @@ def reserve(
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
     if not _insert_if_new(connection, ATTEMPTS, _write_row(reservation)):
-        # The error rolls back what was set aside.
+        # The error rolls the reserved amount back.
         raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
 
 
 def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
-    """Whether there was room; one statement compares and adds."""
+    """Reserve the amount in one conditional UPDATE; return whether there was room."""
     key, sums = reservation.key, BUDGETS.c
     amount, cap_units = _to_units(reservation.amount, key.currency), _to_units(cap, key.currency)
     statement = (
@@ -198,20 +198,20 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
         .returning(*BUDGETS.c)
     )
     changed = connection.execute(statement).mappings().one_or_none()
-    # A sum that is no number would leave room for everything, and raises Damaged here.
+    # A damaged sum would leave room for everything; reading it raises Damaged.
     return changed is not None and _read_budget(changed) is not None
 
 
 def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Whether the row is new; waits for another transaction that is inserting the same row."""
+    """Insert a row, after other transactions on it; return False if it exists."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(row).on_conflict_do_nothing()
     return bool(connection.execute(statement.returning(*table.primary_key)).all())
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Give back what was set aside, or may yet be, for a call that is not made."""
-    # A final row is written where there is none, so that a reservation that comes later fails.
+    """Release the reservation of a call that is not made, even if it is committed later."""
+    # A final row makes a later reservation of the same try fail.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
     _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
@@ -279,10 +279,10 @@ def open_reservations(
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
-    """What is known of calls; `Charged.UNKNOWN` as long as one of their tries is open."""
+    """Return the charge of each call; `Charged.UNKNOWN` while one of its tries is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
-    # 500 parameters are fewer than any database allows in one statement.
+    # Every database allows 500 parameters in one statement.
     for start in range(0, len(call_ids), 500):
         is_chosen = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
         for call_id, state, billed in connection.execute(sa.select(*columns).where(is_chosen)):

@@ -1,11 +1,10 @@
-"""`MemoryStore`: budgets of one process, gone with it."""
+"""`MemoryStore`: budgets of one process, lost when it ends."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -17,56 +16,37 @@ from facematch_core.models import Charged, Environment
 from . import records
 from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State
 
-#: Guards all stores of the process: what is done under it are a few additions.
+#: Guards every memory store of the process: each step under it takes microseconds.
 _lock = fork_safe_lock()
 
-
-@attrs.define
-class _Sums:
-    """The sums of one budget, which are replaced as a whole."""
-
-    state: BudgetState
-
-    def change(self, change: Callable[[BudgetState], BudgetState | None]) -> bool:
-        """Replace the sums by what `change` makes of them; False if it returns None."""
-        while (after := change(before := self.state)) is not None:
-            # No finaliser, which could change the sums, runs between this check and the assignment.
-            if self.state is before:
-                self.state = after
-                return True
-        return False
+_Identity: TypeAlias = tuple[str, int, BudgetKey]
 
 
 class MemoryStore(CallStore):
-    """Remembers for this process, until it ends. What is final is kept as sums alone.
+    """Budgets in the memory of this process. A call with a known charge is kept only in the sums.
 
-    Safe across threads. The child of a fork counts on for itself from what stood; what other
-    threads of its parent had reserved stays set aside there.
+    Safe across threads. The child of a fork goes on with a copy; calls that other threads of the
+    parent had reserved stay reserved in it.
     """
 
     def __init__(self) -> None:
-        self._sums: dict[BudgetKey, _Sums] = {}
-        #: Open reservations by state: an outage may leave very many unknown.
-        self._open: dict[State, dict[tuple[str, int, BudgetKey], Reservation]]
+        self._sums: dict[BudgetKey, BudgetState] = {}
+        #: Open reservations by state: an outage may leave thousands unknown.
+        self._open: dict[State, dict[_Identity, Reservation]]
         self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
         key, identity = reservation.key, _identity(reservation)
-
-        def set_aside(state: BudgetState) -> BudgetState | None:
-            if EXACT.add(state.used, reservation.amount) > cap:
-                return None
-            reserved = EXACT.add(state.reserved, reservation.amount)
-            return attrs.evolve(state, cap=cap, reserved=reserved)
-
         with _lock:
             if any(identity in entries for entries in self._open.values()):
                 raise ConfigurationError(records.describe_second_reservation(reservation))
-            sums = self._sums.setdefault(key, _Sums(BudgetState(key=key, cap=cap)))
-            if not sums.change(set_aside):
-                return attrs.evolve(sums.state, cap=cap)
+            state = attrs.evolve(self._sums.get(key) or BudgetState(key=key, cap=cap), cap=cap)
+            if EXACT.add(state.used, reservation.amount) > cap:
+                return state
+            reserved = EXACT.add(state.reserved, reservation.amount)
+            self._sums[key] = attrs.evolve(state, reserved=reserved)
             self._open[State.RESERVED][identity] = reservation
             return None
 
@@ -82,22 +62,16 @@ class MemoryStore(CallStore):
     ) -> bool:
         identity = _identity(reservation)
         with _lock:
-            # Taken out first, so that nobody moves its amount twice.
             entry = self._open[State.RESERVED].pop(identity, None)
             if entry is None and charged is not Charged.UNKNOWN:
                 entry = self._open[State.UNKNOWN].pop(identity, None)
             if entry is None:
                 return False
-            amount, source = entry.amount, entry.state.value
-            target = records.SUM_BY_CHARGE.get(charged)
-
-            def move(state: BudgetState) -> BudgetState:
-                sums: dict[str, Any] = {source: EXACT.subtract(getattr(state, source), amount)}
-                if target is not None:
-                    sums[target] = EXACT.add(getattr(state, target), amount)
-                return attrs.evolve(state, **sums)
-
-            self._sums[reservation.key].change(move)
+            state, source = self._sums[entry.key], entry.state.value
+            sums: dict[str, Any] = {source: EXACT.subtract(getattr(state, source), entry.amount)}
+            if (target := records.SUM_BY_CHARGE.get(charged)) is not None:
+                sums[target] = EXACT.add(getattr(state, target), entry.amount)
+            self._sums[entry.key] = attrs.evolve(state, **sums)
             if charged is Charged.UNKNOWN:
                 self._open[State.UNKNOWN][identity] = attrs.evolve(
                     entry,
@@ -111,13 +85,11 @@ class MemoryStore(CallStore):
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
         with _lock:
-            sums = self._sums.get(key)
-        return None if sums is None else sums.state
+            return self._sums.get(key)
 
     def budgets(self) -> tuple[BudgetState, ...]:
         with _lock:
-            states = [sums.state for sums in self._sums.values()]
-        return tuple(sorted(states, key=lambda state: state.key.order))
+            return tuple(sorted(self._sums.values(), key=lambda state: state.key.order))
 
     def open_reservations(
         self,
@@ -131,14 +103,14 @@ class MemoryStore(CallStore):
                 entry
                 for group_state, reservations in self._open.items()
                 if state in (None, group_state)
-                for entry in tuple(reservations.values())
+                for entry in reservations.values()
                 if key in (None, entry.key)
             ]
         return tuple(sorted(entries, key=lambda entry: entry.order))
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Do nothing: a memory store holds no connection."""
 
 
-def _identity(reservation: Reservation) -> tuple[str, int, BudgetKey]:
+def _identity(reservation: Reservation) -> _Identity:
     return (reservation.call.id, reservation.number, reservation.key)

@@ -1,4 +1,4 @@
-"""What a store remembers: calls that may be charged, and sums of them."""
+"""The records of a store: reservations of calls, and the sums of budgets."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ import attrs
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.models import CallRecord, Charged, Environment
 
-#: For sums: a program may have set its own context to round early.
+#: Decimal context for sums: the program's own context may round early.
 EXACT: Final = Context(prec=60)
 
-#: Seconds after which a reservation that nobody finalized is unknown: no call takes longer.
+#: Seconds after which an open reservation becomes unknown: no call takes longer.
 LEASE_S: Final = 900.0
 
 
 class Period(enum.StrEnum):
-    """How long a budget lasts until it begins anew."""
+    """The period after which a budget starts again."""
 
-    #: A day in UTC: the one in which a call began.
+    #: The UTC day on which a call began.
     DAY = "day"
-    #: For good.
+    #: Never: the budget is a total.
     TOTAL = "total"
 
 
 class State(enum.StrEnum):
-    """How far a reservation has come."""
+    """The state of a reservation."""
 
-    #: Its price is set aside: the call is about to be sent, or under way.
+    #: The call is about to be sent, or under way.
     RESERVED = "reserved"
-    #: Whether it was charged is known.
+    #: The call has ended, and its charge is known.
     FINAL = "settled"
-    #: It is over, and whether it was charged is not known.
+    #: The call has ended, and its charge is not known.
     UNKNOWN = "unknown"
 
 
-#: The sum that an amount becomes a part of at the end; one that was not charged leaves all sums.
+#: The sum that takes the amount of a finished call; a call that was not charged is in no sum.
 SUM_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
 @attrs.frozen(kw_only=True)
 class BudgetKey:
-    """Which sum a call counts for.
+    """The sum that a call counts for.
 
     Attributes:
-        name: Whose it is: a vendor or a profile.
+        name: The owner: a vendor or a profile.
         currency: Three letters; None if calls are counted.
-        environment: Where the backend was set to answer from: calls of a mock never count
-            together with those of a vendor.
-        period: How long it lasts.
-        window: Which day (``2026-11-20``); empty for `TOTAL`.
+        environment: The environment that the backend was set to: calls of a mock never count
+            together with a vendor's.
+        period: The period after which the sum starts again.
+        window: The day (``2026-11-20``); empty for `TOTAL`.
     """
 
     name: str
@@ -69,7 +69,7 @@ class BudgetKey:
 
     @property
     def ends_at(self) -> datetime | None:
-        """When a new window begins, UTC; None for good."""
+        """The start of the next window, UTC; None for `TOTAL`."""
         if self.period is not Period.DAY:
             return None
         day = date.fromisoformat(self.window)
@@ -79,20 +79,20 @@ class BudgetKey:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """What sums are sorted by."""
+        """Sort key of sums."""
         return (self.name, self.unit, self.environment, self.period, self.window)
 
 
 @attrs.frozen(kw_only=True)
 class BudgetState:
-    """One sum, in calls or in its currency.
+    """The sums of a budget, in calls or in its currency.
 
     Attributes:
-        key: Which.
+        key: The budget.
         cap: The most that may be spent, as of the last reservation.
-        spent: Charged, as far as can be known.
-        reserved: Set aside for calls that are under way, or whose process ended a moment ago.
-        unknown: Set aside for calls whose charge is not known.
+        spent: Amount of charged calls.
+        reserved: Amount of calls under way, and of calls whose process was killed a moment ago.
+        unknown: Amount of calls whose charge is not known.
     """
 
     key: BudgetKey
@@ -108,24 +108,24 @@ class BudgetState:
 
     @property
     def free(self) -> Decimal:
-        """What may still be reserved, at least 0."""
+        """The amount that may still be reserved, at least 0."""
         return max(Decimal(0), EXACT.subtract(self.cap, self.used))
 
 
 @attrs.frozen(kw_only=True)
 class Reservation:
-    """One try of one call, as one budget counts it. No picture, no key.
+    """A try of a call, as one budget counts it. Holds no picture and no key.
 
     Attributes:
         call: The call, without `caller_ref`.
         number: 1 for the first try.
-        key: Which sum it counts for.
-        amount: How much: 1 call, or its price.
-        state: How far it has come.
-        charged: What is known of the charge; None while it is under way.
-        error: Class name of the error that it ended in; None for a result, and while under way.
-        ended_at: When it ended, UTC; None while it is under way.
-        answered_from: Where the answer came from; None if nothing says so.
+        key: The sum that it counts for.
+        amount: 1 call, or the price of the call.
+        state: Whether the call is under way, and whether its charge is known.
+        charged: The charge; None while the call is under way.
+        error: Class name of the call's error; None for a result, and while under way.
+        ended_at: When the call ended, UTC; None while it is under way.
+        answered_from: The environment of the answer; None if unknown.
     """
 
     call: CallRecord
@@ -140,34 +140,33 @@ class Reservation:
 
     @property
     def order(self) -> tuple[datetime, str, int, tuple[str, ...]]:
-        """What reservations are sorted by: the oldest call first."""
+        """Sort key of reservations: the oldest call first."""
         return (self.call.started_at, self.call.id, self.number, self.key.order)
 
 
 class CallStore(Protocol):
-    """Remembers calls and sums. Safe across threads and after a fork.
+    """Keeps reservations and sums. Safe across threads and after a fork.
 
-    `deadline` says until when a method may wait for a store that is busy or away; the store's own
-    patience ends before a deadline that is further off.
+    A method waits for a store that is busy or away until `deadline`, or until the store's own
+    patience ends, whichever is first.
 
     Raises:
-        StoreUnavailable: by each method, if the store was busy or away until then.
-        ConfigurationError: by each method, if it cannot be read or written for another reason.
+        StoreUnavailable: by each method: the store was busy or away until then.
+        ConfigurationError: by each method: the store cannot be read or written.
     """
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        """Set its amount aside, if spent, reserved and unknown stay within `cap` with it.
+        """Reserve the amount, if spent, reserved and unknown stay within `cap` with it.
 
-        To compare and to add are one step: no other reservation comes between, whichever thread,
-        process or machine makes it.
+        Comparing and adding is one atomic step across threads, processes and machines.
 
         Returns:
-            None if it is done; else the state of the budget, which leaves no room.
+            None if the amount is reserved; else the state of the full budget.
 
         Raises:
-            ConfigurationError: this try was reserved before for the same sum.
+            ConfigurationError: this try was already reserved for the same sum.
         """
 
     def finalize(
@@ -180,21 +179,21 @@ class CallStore(Protocol):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        """Say what became of it: YES is spent, NO is free again, UNKNOWN stays set aside.
+        """Note the charge of a finished try: YES is spent, NO is released, UNKNOWN stays reserved.
 
         Returns:
-            False if nothing changed: it was final before, or UNKNOWN already.
+            False if nothing changed: the try was final before, or already UNKNOWN.
 
         Raises:
-            StoreUnavailable: it was not written. The store keeps it in memory, and writes it in the
-                same transaction as whatever it is asked next, or when it is closed.
+            StoreUnavailable: nothing was written. The store keeps the charge in memory, and writes
+                it in the transaction of its next step, or when it is closed.
         """
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
-        """One sum; None if nothing was ever reserved for it."""
+        """Return a sum; None if nothing was ever reserved for it."""
 
     def budgets(self) -> tuple[BudgetState, ...]:
-        """All sums, by name."""
+        """Return all sums, sorted by name."""
 
     def open_reservations(
         self,
@@ -203,10 +202,10 @@ class CallStore(Protocol):
         *,
         deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
-        """What is reserved or unknown, or only one of them, the oldest first; None for all sums."""
+        """Return open reservations, oldest first: of one sum or state; None for all."""
 
     def close(self) -> None:
-        """Give back what it holds. It may be used again, which opens it again."""
+        """Close connections. The next step opens them again."""
 
 
 def expire_reservations(
@@ -217,17 +216,17 @@ def expire_reservations(
     lease_s: float = LEASE_S,
     deadline: Deadline = NO_DEADLINE,
 ) -> int:
-    """Count what nobody finished in time as unknown: it may have been sent. How many there were.
+    """Mark old open reservations as unknown: their calls may have been sent. Return their number.
 
-    The amounts stay set aside, and an answer that comes all the same finalizes them as ever.
+    The amounts stay reserved. An answer that comes later still finalizes them.
 
     Args:
-        store: Where.
+        store: The store.
         now: The time of day, UTC.
-        key: Of one sum only; None for all.
-        lease_s: How many seconds after the start of its call a reservation is given up, at least 0:
-            longer than any deadline or job, and 0 if no process uses the store.
-        deadline: As `CallStore` says.
+        key: The sum to look at; None for all.
+        lease_s: Seconds after the start of its call at which a reservation expires, at least 0:
+            longer than any deadline, or 0 if no process uses the store.
+        deadline: See `CallStore`.
     """
     count = 0
     for reservation in store.open_reservations(key, State.RESERVED, deadline=deadline):

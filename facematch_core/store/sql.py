@@ -1,4 +1,4 @@
-"""`SqlStore`: calls and sums in a database that processes and machines share."""
+"""`SqlStore`: budgets in SQLite or PostgreSQL, shared by processes and machines."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ import attrs
 
 from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.extras import install_command
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
@@ -35,56 +36,54 @@ T = TypeVar("T")
 
 log = logging.getLogger("facematch")
 
-#: How long a step waits for a database that is busy or away, in seconds.
+#: Seconds that a step waits for a database that is busy or away.
 PATIENCE_S = 30.0
-#: How long a server may be silent in the middle of a step, in seconds; and while a thread still
-#: waits for it, in the next step.
+#: Seconds that a server may be silent in a step; and in the next step, while a thread still waits.
 SILENCE_S, AGAIN_S = 5.0, 1.0
-#: How long a step of PostgreSQL lasts at least, even if its deadline is over: one try.
+#: The shortest step of PostgreSQL in seconds, for one try after the deadline.
 MOMENT_S = 0.2
-#: How long a step waits for one lock; in PostgreSQL it may wait for two.
+#: Seconds that a step waits for a lock; a step of PostgreSQL may wait for two locks.
 LOCK_S = 0.4
-#: How many threads use a PostgreSQL server at once: as many as a pool of SQLAlchemy has room for.
+#: The most threads that use a PostgreSQL server at once: the size of SQLAlchemy's pool.
 CONNECTIONS = 15
 
-#: What a step that could not be carried out means for the call.
+#: The effect of a failed step on the call, for messages.
 _NOTHING_SENT = "Nothing was sent."
-_WRITTEN_LATER = "What became of the call is kept in memory, and written with the next step."
+_WRITTEN_LATER = "The charge of the call is kept in memory, and written with the next step."
 
 
 class SqlStore(CallStore):
-    """Remembers in SQLite or PostgreSQL, in tables that it makes if they are not there.
+    """Budgets in tables of SQLite or PostgreSQL, which are created if they are missing.
 
-    Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork.
-    What was written outlives ``kill -9``. A power cut may take the last moments of an SQLite file
-    with it, so that a budget counts less than was spent; PostgreSQL does as it is set up.
+    Safe across threads, processes and, with PostgreSQL, machines; usable in the child of a fork. A
+    committed step survives ``kill -9``. A power cut may lose the last moments of a SQLite file, so
+    that a budget counts less than was spent; PostgreSQL follows its own settings.
 
-    A store that is busy or away is waited for until the deadline of the call, and for 30 s at most.
-    A PostgreSQL server that does not answer at all, while connecting or in the middle of a step, is
-    given up after `silence_s`; until the thread that waits for it has ended, the next step gives it
-    one second. What became of a call and could not be written is kept in memory, and written
-    together with the next step. The child of a fork leaves that to its parent.
+    A step waits for a database that is busy or away until the deadline of the call, 30 s at most. A
+    PostgreSQL server that stops answering, while connecting or in a step, is given up after
+    `silence_s`; while a thread still waits for it, the next step gives it one second. A charge that
+    could not be written is kept in memory, and written with the next step. The child of a fork
+    leaves it to its parent.
 
-    A new SQLite file is readable by its owner alone. No picture and no key is written, nor anything
-    of the caller's.
+    A new SQLite file is readable by its owner alone. Pictures, keys and the caller's own data are
+    never written.
 
-    ``facematch_store`` holds the version of the tables, ``facematch_budgets`` a row per sum, and
+    The table ``facematch_store`` holds the schema version, ``facematch_budgets`` a row per sum, and
     ``facematch_attempts`` a row per try and sum. Amounts are whole numbers: calls, or millionths of
-    the currency. Times are text, ISO 8601 in UTC.
+    the currency. Times are ISO 8601 text in UTC.
 
     Args:
-        where: An address as SQLAlchemy reads it (``sqlite:////var/lib/shop/calls.sqlite3``,
-            ``postgresql+psycopg://user@host/name``), or an engine. An engine stays its owner's:
-            `close` leaves it open, and it keeps its settings: the journal of a file, how long
-            connecting takes.
-        silence_s: How long a PostgreSQL server may be silent, in seconds, above 0. One that says
-            that a row is locked is not. An SQLite file is never silent.
+        where: A SQLAlchemy URL (``sqlite:////var/lib/shop/calls.sqlite3``,
+            ``postgresql+psycopg://user@host/name``), or an engine. `close` leaves a passed engine
+            open, and its settings (a file's journal, connection time-outs) are not changed.
+        silence_s: Seconds that a PostgreSQL server may be silent, above 0. A server that reports a
+            locked row is not silent, and a SQLite file never is.
 
     Raises:
-        ConfigurationError: SQLAlchemy is not installed; it is another database, or cannot be
-            used; another version of facematch made it; or `silence_s` is out of range.
-        StoreUnavailable: it is busy, or does not answer. A server that refuses the connection is a
-            `ConfigurationError` here; once the store is open, it is away.
+        ConfigurationError: SQLAlchemy is not installed; the database is of another kind, cannot be
+            used, or has another schema version; or `silence_s` is out of range.
+        StoreUnavailable: the database is busy, or does not answer. While opening, a refused
+            connection is a `ConfigurationError`; after that the store counts as away.
     """
 
     def __init__(self, where: str | Engine, *, silence_s: float = SILENCE_S) -> None:
@@ -98,8 +97,8 @@ class SqlStore(CallStore):
         if version != _steps.VERSION:
             self.close()
             raise ConfigurationError(
-                f"The store of calls is of version {version}, and this facematch has version "
-                f"{_steps.VERSION}: name another store, or use the facematch that made it."
+                f"Store schema version {version} is not supported (expected {_steps.VERSION}): "
+                "name another store, or use the facematch that created it."
             )
 
     def reserve(
@@ -111,7 +110,7 @@ class SqlStore(CallStore):
             cap,
             deadline=deadline,
             effect=_NOTHING_SENT,
-            # Its row may be there, or come to be there, for a call that is not made.
+            # The row may be committed, now or later, although the call is not made.
             undo=lambda connection: self._steps.release(connection, reservation),
         )
 
@@ -153,20 +152,19 @@ class SqlStore(CallStore):
         return self._database.run(self._steps.open_reservations, key, state, deadline=deadline)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
-        """What all budgets together know of calls; one that they do not know is left out.
+        """Return the charge of each call that a budget here knows.
 
-        A call of several tries was charged if one was, and was not if none of them was; as long as
-        one of them is open, nothing is known.
+        A call of several tries is charged if one of them is, and UNKNOWN while one is open.
         """
         return self._database.run(self._steps.charges, call_ids)
 
     def close(self) -> None:
-        """Close its connections. May be called more than once, and used again."""
+        """Write charges that are still in memory, and close connections. May be used again."""
         self._database.close()
 
 
 class Database:
-    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `label` is for messages."""
+    """Runs steps as transactions of SQLite or PostgreSQL; `label` names it in messages."""
 
     def __init__(
         self, where: str | Engine, *, label: str = "store of calls", silence_s: float = SILENCE_S
@@ -176,8 +174,7 @@ class Database:
             import sqlalchemy
         except ImportError:
             raise ConfigurationError(
-                'SqlStore needs SQLAlchemy: pip install -e ".[store]" in the checkout '
-                '(".[postgres]" for PostgreSQL), or use MemoryStore.'
+                f"SqlStore needs SQLAlchemy: {install_command('store')}, or use MemoryStore."
             ) from None
         self._is_ours = isinstance(where, str)
         self.engine: Engine = _create_engine(where, silence_s) if isinstance(where, str) else where
@@ -185,11 +182,11 @@ class Database:
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Outcomes that could not be written, or not for certain: the next step writes them first.
+        #: Charges that were not written, or not for certain: the next step writes them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        #: Steps of PostgreSQL that their callers have left, and that have not ended.
+        #: Steps of PostgreSQL that are still running after their callers left.
         self.stuck: set[Future[Any]] = set()
         with _registry_lock:
             if self.is_sqlite:
@@ -208,15 +205,15 @@ class Database:
         effect: str = "",
         undo: Callable[[Connection], object] | None = None,
     ) -> T:
-        """Run a step, perhaps more than once, and what is late, in one transaction.
+        """Run a step and the late ones in one transaction, again while the database is locked.
 
-        `undo` is written later if the step may have been written although it failed.
+        `undo` becomes a late step if this one may have been committed although it failed.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
-        # On the machine's clock, whatever the deadline is counted on.
+        # On the machine's clock: the deadline may be on another one.
         patience_s = min(PATIENCE_S, deadline.left_s())
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
@@ -225,11 +222,11 @@ class Database:
         try:
             result = run(lambda connection: step(connection, *args), progress)
             progress.may_be_written = False
-            return result  # noqa: TRY300 - an interruption here is one of the step
+            return result  # noqa: TRY300 - an interruption here belongs to the step
         except FaceMatchError:
             raise
         except Exception as error:
-            # SQLAlchemy wraps an interruption, or fails an assertion because of one.
+            # SQLAlchemy wraps an interruption, or fails an assertion because of it.
             failure = find_callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
                 if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
@@ -245,7 +242,7 @@ class Database:
                         # A caller who could not open a store has nothing to close.
                         self.engine.dispose()
         finally:
-            # In this order: a thread that still runs sets the second before it reads the first.
+            # Order matters: a running thread sets `may_be_written`, then reads `is_abandoned`.
             progress.is_abandoned = True
             if undo is not None and progress.may_be_written:
                 self.late.append(undo)
@@ -253,8 +250,8 @@ class Database:
         raise failure
 
     def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a step of SQLite in this thread, when it is its turn."""
-        # The garbage collector may run a finaliser between any two lines of another step.
+        """Run a SQLite step in this thread once it holds the lock."""
+        # A finaliser may run in the middle of another step, and would wait for its own thread.
         if self.turn._is_owned():  # noqa: SLF001 - as threading.Condition asks, too
             raise _StoreAway("this thread is in the middle of another step")
         try:
@@ -262,22 +259,22 @@ class Database:
                 raise _StoreAway("other threads use it")
             return self._write(step, progress)
         finally:
-            # No context manager: a Ctrl-C could come while it is entered.
+            # No context manager: a Ctrl-C while entering it would leave the lock taken.
             try:  # noqa: SIM105
                 self.turn.release()
             except RuntimeError:
-                pass  # the lock was never taken: the wait was over, or interrupted
+                pass  # the lock was never taken: time-out or interruption
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Run a step of PostgreSQL in a thread, until the deadline or the server's silence."""
-        # A caller may leave the thread, which commits later or not: `late` is right in both cases.
+        """Run a PostgreSQL step in a thread, until the deadline or the server's silence."""
+        # A caller may leave the thread, which commits later or not: `undo` is right in both cases.
         limit, future = progress.limit, None
         while future is None:
             turn = limit.within(LOCK_S)
             try:
                 future = self._threads.start(lambda: self._write(step, progress), turn)
             except NoThread as error:
-                # Early: no thread can be started at all. And stuck threads do not end soon.
+                # Give up early if no thread can be started at all, or if all are stuck.
                 if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
                     raise _StoreAway(str(error)) from None
         progress.note_answer()
@@ -294,10 +291,10 @@ class Database:
             if not future.done():
                 self.stuck.add(future)
                 future.add_done_callback(self.stuck.discard)
-            del future  # a frame that holds its own error lives until the garbage collector
+            del future  # the error's frames would keep the error alive
 
     def _write(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Write the step and what is late in one transaction, again while the store is locked."""
+        """Run the late steps and this one in a transaction, again while the database is locked."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
@@ -306,7 +303,7 @@ class Database:
 
         def work(connection: Connection) -> T:
             for write_late in late:
-                # The amount of a row that cannot be read stays set aside.
+                # The amount of a damaged row stays reserved.
                 with contextlib.suppress(Damaged):
                     write_late(connection)
                 progress.note_answer()
@@ -329,13 +326,13 @@ class Database:
         return result
 
     def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
-        """Try once, and wait for a lock only shortly: no Ctrl-C arrives while SQLite waits."""
+        """Try once, with a short wait for a lock: a Ctrl-C cannot interrupt SQLite's wait."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, self.silence_s / 3, progress.limit.left_s())
         proxy: PoolProxiedConnection | None = None
         try:
-            # The pool rolls back what was not committed when the connection returns to it.
+            # The pool rolls an uncommitted transaction back when the connection returns.
             with self.engine.connect() as connection:
                 proxy = connection.connection
                 try:
@@ -354,12 +351,12 @@ class Database:
                     return result
                 finally:
                     if progress.is_abandoned:
-                        # The pool may be closed by now, and would not close this connection.
+                        # A closed pool would not close this connection.
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise
         except BaseException:
-            # An interruption may leave connections, and SQLAlchemy's pool, in any state.
+            # An interruption may leave the connection and SQLAlchemy's pool in any state.
             if proxy is not None and proxy.is_valid:
                 proxy.invalidate()
             if self.is_sqlite:
@@ -367,13 +364,14 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close what is not in use; an engine that a caller passed stays open."""
+        """Write the late steps and close the connections; a passed engine stays open."""
         if self.late:
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, deadline=Deadline.after(1.0))
         if self.late:
             log.error(
-                "The %s was closed, and %d outcomes could not be written: they become unknown.",
+                "The %s was closed, and the charges of %d calls could not be written: they become "
+                "unknown.",
                 *(self._label, len(self.late)),
             )
         if self._is_ours:
@@ -381,20 +379,20 @@ class Database:
 
 
 class _StoreAway(Exception):
-    """The store is busy or away, and why."""
+    """The store is busy or away; the message says why."""
 
 
 @attrs.define(eq=False)
 class _StepProgress:
-    """How far a step has come; its caller and the thread that runs it share this."""
+    """The progress of a step, shared by its caller and the thread that runs it."""
 
-    #: When the wait for a store that is busy ends.
+    #: The end of the wait for a busy store.
     limit: Deadline
-    #: When the server last answered, on the monotonic clock.
+    #: Time of the server's last answer, on the monotonic clock.
     answered_at: float = attrs.field(factory=time.monotonic)
-    #: The caller has gone: what is not committed yet must not be.
+    #: The caller has left: an open transaction must not be committed.
     is_abandoned: bool = False
-    #: It is about to be committed, or was, and its caller does not know.
+    #: The commit has started, and the caller does not know its result.
     may_be_written: bool = False
 
     def note_answer(self) -> None:
@@ -404,14 +402,14 @@ class _StepProgress:
 def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="AUTOCOMMIT")
     cursor = connection.connection.cursor()
-    # Read all rows: an unfinished statement keeps others from committing.
+    # Fetch all rows: an unfinished statement blocks the commits of other connections.
     ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
     try:
         cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
-        # IMMEDIATE: a transaction that reads first and writes later may be refused in the middle.
+        # IMMEDIATE: a transaction that reads before it writes may fail in the middle.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
-        # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
+        # After a Ctrl-C SQLAlchemy has closed the connection.
         with contextlib.suppress(sqlite3.Error):
             cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
             cursor.close()
@@ -419,7 +417,7 @@ def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
 
 def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="READ COMMITTED")
-    # At least 1, because 0 means no limit. A program that falls silent loses its locks.
+    # At least 1, because 0 means no limit. The second setting frees the locks of a silent program.
     connection.exec_driver_sql(
         f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
         f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
@@ -427,8 +425,8 @@ def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
 
 
 def _roll_back(connection: Any, _record: object) -> None:
-    # SQLAlchemy closes an interrupted connection (Ctrl-C), whose open transaction would keep the
-    # file locked for as long as the traceback lives.
+    # After a Ctrl-C SQLAlchemy closes the connection. Its open transaction would keep the file
+    # locked as long as the traceback lives.
     with contextlib.suppress(sqlite3.Error):
         connection.rollback()
 
@@ -440,16 +438,16 @@ def _create_engine(address: str, silence_s: float) -> Engine:
 
     try:
         engine = create_engine(address, poolclass=QueuePool, pool_pre_ping=True)
-        os.path.realpath(engine.url.database or "")  # ValueError for what no file can be named
+        os.path.realpath(engine.url.database or "")  # ValueError for an invalid file name
     except ImportError:
         reason = "its driver is not installed"
     except (SQLAlchemyError, TypeError, ValueError) as error:
-        reason = type(error).__name__  # not its text: an address may hold a password
+        reason = type(error).__name__  # the text may quote a password
     else:
         libpq = {
-            # libpq takes whole seconds, and 1 as 2.
+            # libpq takes whole seconds, and rounds 1 up to 2.
             "connect_timeout": max(2, math.ceil(silence_s)),
-            # A thread that waits for a machine that has gone ends after half a minute.
+            # These end a thread that waits for a dead machine after half a minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 4,
@@ -460,13 +458,13 @@ def _create_engine(address: str, silence_s: float) -> Engine:
             "psycopg2": libpq,
             "psycopg": {
                 **libpq,
-                # Without this, psycopg returns bytes for text from a database in SQL_ASCII.
+                # psycopg returns bytes for the text of a SQL_ASCII database otherwise.
                 "client_encoding": "utf8",
-                # A pooler may give each transaction another connection, which has prepared nothing.
+                # A pooler may change connections between transactions, and lose what is prepared.
                 "prepare_threshold": None,
             },
         }.get(engine.driver, {})
-        # Options in the address override these.
+        # Options of the URL override these.
         event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
         if engine.dialect.name != "sqlite":
             return engine
@@ -477,16 +475,16 @@ def _create_engine(address: str, silence_s: float) -> Engine:
             event.listen(engine, "connect", _set_up_sqlite)
             _follow_file(engine, path)
             return engine
-        # Each thread would have a database of its own.
+        # Each thread would open its own database.
         reason = "in memory, or named by a URI"
     raise ConfigurationError(
         f"The address of the store cannot be used ({reason}): write sqlite:///FILE, or "
-        'postgresql+psycopg://… with pip install -e ".[postgres]" in the checkout.'
+        f"postgresql+psycopg://… ({install_command('postgres')})."
     )
 
 
 def _make_private(file: str) -> None:
-    """Make a file readable by its owner alone; SQLite gives its side files the same mode."""
+    """Create a file that only its owner can read; SQLite copies the mode to its side files."""
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
@@ -497,7 +495,7 @@ def _make_private(file: str) -> None:
 
 
 def _follow_file(engine: Engine, file: str) -> None:
-    """Give up a connection whose file was removed or replaced: nobody else reads that file."""
+    """Drop connections whose file was removed or replaced: other processes use the new file."""
     from sqlalchemy import event
     from sqlalchemy.exc import DisconnectionError
 
@@ -516,30 +514,30 @@ def _follow_file(engine: Engine, file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # Skipped while another process works in the file; a damaged file fails in the first step.
+    # Fails while another process holds the file; a damaged file fails in the first step anyway.
     with contextlib.suppress(sqlite3.Error):
-        # What the system has received outlives the process; a power cut may lose the last writes.
+        # Writes survive the process; a power cut may lose the last ones.
         connection.execute("PRAGMA synchronous = NORMAL")
-        # Readers work beside one writer; the file keeps this setting.
+        # Readers do not block the writer; the file keeps this setting.
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-#: SQLSTATEs and SQLite's error names that mean a lock.
+#: SQLSTATEs and SQLite error names of a lock.
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
-#: Those that pass: a restart, no free connection, another transaction was first, we were silent, or
-#: a pooler's connection has what it should not have prepared, or has not what it should.
+#: Temporary errors: a lock, a restart, no free connection, a serialization failure, our own
+#: silence, or a pooler's connection with or without prepared statements.
 _PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...|42P05|26000")
 
 
 def _read_state(error: Exception) -> str:
-    """The state that the database reports; empty if it did not answer."""
+    """Return the SQLSTATE or SQLite error name; empty if the database did not answer."""
     cause = getattr(error, "orig", None)
     names = ("sqlstate", "pgcode", "sqlite_errorname")
     return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
 def _is_passing(error: Exception, *, was_reached: bool) -> bool:
-    """Whether the same step may succeed in a moment."""
+    """Return whether the same step may succeed in a moment."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -547,22 +545,22 @@ def _is_passing(error: Exception, *, was_reached: bool) -> bool:
     is_gone = getattr(error, "connection_invalidated", False)
     if state or isinstance(cause, sqlite3.Error):
         return is_gone or _PASSING.fullmatch(state) is not None
-    # A failure to connect has no state; a server that accepted us before will do so again.
+    # A failed connection has no state; a server that accepted us before will do so again.
     is_away = was_reached and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
     return is_gone or is_away or is_silent or isinstance(error, (_StoreAway, PoolTimeout))
 
 
 def _describe_cause(error: Exception) -> str:
-    """Describe an error in a few words, without an address, a statement or a value."""
+    """Describe an error without an address, a statement or a value."""
     cause = getattr(error, "orig", None) or error
-    # SQLite's own texts name only tables and columns; Python's module quotes what it cannot read.
+    # SQLite's own texts name only tables and columns; the sqlite3 module quotes unreadable values.
     if isinstance(cause, _StoreAway) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 
 
-#: By how SQLite's name of the problem begins; the first that fits.
+#: Advice by prefix of SQLite's error name; the first match counts.
 _ADVICE = {
     "SQLITE_FULL": "make room on its disk",
     "SQLITE_CANTOPEN": "its folder must be writable, for SQLite writes beside the file",
@@ -572,12 +570,12 @@ _ADVICE = {
 
 
 def _describe_failure(error: Exception) -> str:
-    """Say what is wrong with a store that does not recover by itself."""
+    """Describe a failure that does not pass by itself, with advice."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
-            "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in its "
-            "place, or name a new store"
+            "is damaged: one of its rows cannot be read. Nothing was counted; restore a backup, or "
+            "name a new store"
         )
     name = _read_state(error)
     advice = next(
@@ -587,18 +585,18 @@ def _describe_failure(error: Exception) -> str:
     return f"failed ({_describe_cause(error)}): {advice}"
 
 
-# A fork copies connections, and two processes on one connection destroy it. Of SQLite none may be
-# open then (https://www.sqlite.org/howtocorrupt.html, 2.6): files are closed before, and opened
-# again when they are used. Of PostgreSQL the child leaves its parent's alone and makes its own.
+# A fork copies connections, and two processes on one connection break it. SQLite files must be
+# closed before a fork (https://www.sqlite.org/howtocorrupt.html, 2.6); the next step opens them
+# again. The child leaves its parent's PostgreSQL connections alone and makes its own.
 
-#: One lock per SQLite file, which has one writer at a time: threads wait better for a lock than for
-#: a file. A fork takes all of them: nobody else holds two, and none is created meanwhile.
+#: A lock per SQLite file, which has one writer at a time: threads wait better for a lock than for a
+#: file. A fork takes all of them; no other code holds two.
 _file_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
 _registry_lock = threading.RLock()
 _databases: weakref.WeakSet[Database] = weakref.WeakSet()
-#: The locks that a fork holds.
+#: Locks held during a fork.
 _locks_of_fork: list[Any] = []
-#: Pools that stay referenced, because closing one would end its connections for the parent.
+#: The parent's pools, kept alive: closing one would end the parent's connections.
 _pools_of_parent: list[object] = []
 
 
@@ -620,12 +618,12 @@ def _after_fork() -> None:
 
 def _in_child() -> None:
     for database in _databases:
-        # The parent writes its own outcomes.
+        # The parent writes its own late steps.
         database.late.clear()
         if not database.is_sqlite:
             _pools_of_parent.append(database.engine.pool)
             database.engine.dispose(close=False)
-            # Steps in threads of the parent end in the parent.
+            # The parent's threads do not exist here.
             database.stuck = set()
     _after_fork()
 

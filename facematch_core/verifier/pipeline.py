@@ -163,8 +163,6 @@ class Pipeline:
                     wait_s=wait_s,
                 )
                 attempt.sleep(wait_s, self.clock)
-            if retry is not None:
-                retry.give_back(attempt)
             elapsed_s = self.clock.monotonic() - started
             result = judge(answer, elapsed_s=elapsed_s)
             if isinstance(result, models.Result) and attempt.earlier:

@@ -529,7 +529,7 @@ def logged_out(stage):
 
 RETRIES = {"retry": Retry()}
 #: Rates that have room for the first call only.
-FULL = {"policies": [lambda clock: RateLimiter([RateWindow(1, 60)], max_wait_s=99, clock=clock)]}
+FULL = {"policies": [lambda clock: RateLimiter(RateWindow(1, 60), max_wait_s=99, clock=clock)]}
 RETRIED = "STARTED RETRYING REFUSED"
 REFUSED = "STARTED SENT REFUSED"
 LOST = "STARTED SENT UNKNOWN"
@@ -600,7 +600,7 @@ async def test_a_cancelled_call_sends_nothing_from_a_thread_of_its_plug_in_eithe
 async def test_nobody_waits_for_a_wait_that_is_cancelled(monkeypatch):
     """It ends at once by the machine's clock: half a minute would be too long for this test."""
     backend, events, waits = FakeBackend(), [], threading.Event()
-    policies = [RateLimiter([RateWindow(1, 60)], max_wait_s=99)]
+    policies = [RateLimiter(RateWindow(1, 60), max_wait_s=99)]
 
     class Waiting(aio.Cancellation):
         def sleep(self, seconds, clock):

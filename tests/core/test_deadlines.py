@@ -225,7 +225,7 @@ def test_what_left_within_the_share_has_the_whole_deadline():
 
 
 def test_a_wait_for_the_rate_is_within_the_share(clock):
-    limiter = RateLimiter((RateWindow(1, 8),), clock=clock)
+    limiter = RateLimiter(RateWindow(1, 8), clock=clock)
     first = fm.FaceVerifier(Keeping(clock), policies=[limiter], clock=clock)
     first.verify(A, B)
     spare = fm.FaceVerifier(Keeping(clock), clock=clock)

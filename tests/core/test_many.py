@@ -182,7 +182,7 @@ def test_a_run_that_nobody_holds_any_more_stops_no_other_call(countdown):
         assert go_on.wait(LIMIT_S)
 
     policies = [
-        fm.resilience.RateLimiter((fm.resilience.RateWindow(10**6, 1),), clock=clock),
+        fm.resilience.RateLimiter(fm.resilience.RateWindow(10**6, 1), clock=clock),
         fm.resilience.CircuitBreaker(clock=clock),
     ]
     waiting = FakeBackend(script=[lambda call: None if call.probe == B else wait()] * 9)

@@ -244,7 +244,7 @@ class Books:
     def left_over(self):
         """What is open, as it stands when the lease of whatever was killed is over."""
         late = self.world.clock.now() + dt.timedelta(seconds=LEASE_S)
-        return open_charges({self.store: LEASE_S}, late)
+        return open_charges([self.store], late)
 
     # Both sides
 
@@ -348,7 +348,7 @@ class Books:
         if self.policies["breaker"]:
             gates.append(CircuitBreaker(failures=2, open_s=30, clock=clock))
         if self.policies["pacing"]:
-            gates.append(RateLimiter([RateWindow(PER_MINUTE, 60.0)], max_wait_s=120, clock=clock))
+            gates.append(RateLimiter(RateWindow(PER_MINUTE, 60.0), max_wait_s=120, clock=clock))
         return fm.FaceVerifier(
             self.world.backend(vendor),
             threshold=30,

@@ -124,8 +124,8 @@ def test_16_threads_never_exceed_the_vendors_rate(vendor):
     limits, windows = RATES[vendor]
     world = TwoVendors(switches={vendor: limits})
     clock = SharedClock(moved=world.mock.control.advance)
-    pacing = RateLimiter(windows, count_from="ended", max_wait_s=1e9, clock=clock)
-    verifier = FaceVerifier(world.backend(vendor), policies=[pacing], clock=clock)
+    pacing = [RateLimiter(window, max_wait_s=1e9, clock=clock) for window in windows]
+    verifier = FaceVerifier(world.backend(vendor), policies=pacing, clock=clock)
     clock.run(*[lambda: [verifier.verify(PROBE, REFERENCE) for _ in range(2)]] * 16)
     entries = [e for e in world.control(vendor).journal() if e.path.startswith(PAID[vendor])]
     assert [entry.status for entry in entries] == [200] * 32

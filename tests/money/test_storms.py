@@ -96,7 +96,7 @@ class Storm:
     def verifier(self, backend, **more):
         policies = [
             CircuitBreaker(failures=200),
-            RateLimiter((RateWindow(300, 1),), max_wait_s=5),
+            RateLimiter(RateWindow(300, 1), max_wait_s=5),
             Budget(10**6, name=backend.name, store=self.store),
         ]
         return fm.FaceVerifier(backend, policies=policies, on_event=self.hear, **more)

@@ -39,14 +39,14 @@ GATES = {
         {"gate": lambda: CircuitBreaker(failures=1)},
         [errors.OutcomeUnknown, errors.BreakerOpen],
     ),
-    "no credit, and a latch": (
-        {"status": 402, "times": 1},
-        {"gate": CircuitBreaker},
-        [errors.InsufficientCredit] * 2,
+    "a breaker that opens, and repeats the error": (
+        {},
+        {"gate": lambda: CircuitBreaker(failures=1)},
+        [errors.VendorError, errors.BreakerOpen],
     ),
     "a window that is full": (
         None,
-        {"gate": lambda: RateLimiter([RateWindow(1, 86400.0)], max_wait_s=0.0)},
+        {"gate": lambda: RateLimiter(RateWindow(1, 86400.0), max_wait_s=0.0)},
         [MatchResult, errors.RateLimited],
     ),
     "what is repeated": (

@@ -200,7 +200,7 @@ FREE = {"billed_operations": frozenset()}
     "system",
     [
         opener(Engine(**MAY_BE_CHARGED)),
-        opener(Engine(), policies=[RateLimiter([RateWindow(1000, 1.0)])]),
+        opener(Engine(), policies=[RateLimiter(RateWindow(1000, 1.0))]),
         opener(FakeBackend(environment=Environment.LOCAL, **FREE)),
     ],
     ids=["billed", "gated", "without embeddings"],

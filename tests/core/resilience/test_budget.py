@@ -1,7 +1,6 @@
 import contextlib
 import copy
 import datetime as dt
-import logging
 import pickle
 import time
 from decimal import Decimal, localcontext
@@ -177,33 +176,10 @@ def test_a_batch_ends_where_the_budget_does(limited):
     assert len(outcomes) < 9
 
 
-@pytest.mark.parametrize(("billed", "reports"), [(Charged.YES, True), (Charged.NO, False)])
-def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, reports):
-    caplog.set_level(logging.ERROR, "facematch")
-    budget = Budget(5, name="shop", store=store)
-    budget.enter(new_attempt())(ending())
-    assert caplog.messages == []
-    leave = budget.enter(new_attempt())
-    (reservation,) = store.open_reservations()
-    assert store.finalize(reservation, Charged.NO, at=later(minutes=1))
-    leave(ending(billed))
-    assert [reservation.call.id in text and "'shop'" in text for text in caplog.messages] == [
-        True
-    ] * reports
-
-
-@pytest.mark.parametrize(
-    ("more", "minutes", "remainder"),
-    [
-        *(({}, 0, (1, 0)), ({}, 14, (1, 0)), ({}, 15, (0, 1))),
-        *(({"lease_s": 60}, 0.9, (1, 0)), ({"lease_s": 60}, 1, (0, 1))),
-    ],
-)
-def test_a_full_budget_looks_for_what_was_left_behind(limited, store, more, minutes, remainder):
+@pytest.mark.parametrize(("minutes", "remainder"), [(0, (1, 0)), (14, (1, 0)), (15, (0, 1))])
+def test_full_budget_expires_old_reservations(limited, store, minutes, remainder):
     store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
-    error = exceeded(
-        limited(1, **more), f"0 spent, {remainder[0]} reserved, {remainder[1]} unknown"
-    )
+    error = exceeded(limited(1), f"0 spent, {remainder[0]} reserved, {remainder[1]} unknown")
     assert (error.reserved, error.unknown) == remainder
     assert sums(store) == (0, *remainder)
 
@@ -365,8 +341,6 @@ WRONG = {
     "a price as a float": (1, USD | {"price": {Operation.MATCH: 0.05}}, "price of match"),
     "a price of what": (1, USD | {"price": {"fly": Decimal(1)}}, "match, liveness"),
     "an odd period": (1, {"per": "week"}, "day, total"),
-    "no lease": (1, {"lease_s": 0}, "lease_s"),
-    "an endless lease": (1, {"lease_s": float("inf")}, "lease_s"),
 }
 
 

@@ -1,11 +1,9 @@
-import os
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.fakes import FakeBackend, child_says_yes, picture
+from kit.fakes import FakeBackend, picture
 from kit.gate_passages import ANSWERED, DOWN, NO_EVIDENCE, UP, gate_attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
@@ -31,18 +29,18 @@ A, B = picture(), picture((20, 30, 40))
 
 
 def chance(value):
-    """That gives one number each time."""
+    """A generator that returns one number each time."""
     return SimpleNamespace(random=lambda: value)
 
 
 def waits(retry, error, numbers=range(1, 12), **about):
-    """The wait after each try, while there is one."""
+    """Return the wait after each try, until there is none."""
     waits_s = (retry.wait_s(error, gate_attempt(number, **about)) for number in numbers)
     return [wait for wait in waits_s if wait is not None]
 
 
 def call_once(clock, script, *, retry=None, policies=(), **options):
-    """What a verifier with this script makes of one call: (result or error, events, backend)."""
+    """Make one call; return its result or error, the events and the backend."""
     backend, events, retry = FakeBackend(script=script), [], retry or Retry(times=3)
     more = {"retry": retry, "policies": policies, "on_event": events.append}
     verifier = FaceVerifier(backend, clock=clock, **more)
@@ -61,15 +59,14 @@ def down(times):
     ("name", "value"),
     [
         *(("times", 0), ("times", 11), ("times", True)),
-        *(("quota", 0), ("quota", 10_001), ("quota", True), ("quota", 5.0)),
         *(("first_s", 0), ("first_s", "1"), ("longest_s", float("inf"))),
     ],
 )
-def test_settings_are_checked_and_have_defaults(name, value):
+def test_settings_are_checked(name, value):
     with pytest.raises(ConfigurationError, match=f"Retry: {name} must be"):
         Retry(**{name: value})
     assert Retry(times=10).times == 10
-    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0, quota=100)
+    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0)
 
 
 @pytest.mark.parametrize(
@@ -85,24 +82,24 @@ def test_settings_are_checked_and_have_defaults(name, value):
         (RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
     ],
 )
-def test_waits_double_up_to_the_longest_and_keep_the_vendors_word(error, drawn, expected):
+def test_waits_double_and_keep_retry_after(error, drawn, expected):
     retry = Retry(times=6, first_s=1.0, longest_s=10.0, chance=chance(drawn))
     assert waits(retry, error) == expected
 
 
-def test_no_wait_beyond_the_deadline(clock):
+def test_wait_ends_before_the_deadline(clock):
     retry = Retry(first_s=1.0, chance=chance(1.0))
     assert waits(retry, *down(1), [1], deadline=Deadline.after(1.5, clock)) == [1]
     assert waits(retry, *down(1), [1], deadline=Deadline.after(1.0, clock)) == []
 
 
-def test_by_themselves_only_outages_and_throttles_are_made_again():
+def test_outages_and_throttled_calls_are_repeated():
     ends = {**DOWN, **UP, **NO_EVIDENCE}
     again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}
     assert again == {"unreachable", "unavailable", "throttled", "later breaker"}
 
 
-#: An ending that says it may be repeated, whatever the class.
+#: Errors that claim to be free and retryable, of any class.
 ERRORS = st.builds(
     lambda cls, billed, retryable: cls(
         "x", billing=billed and Billing(billed, "the script says so"), retryable=retryable
@@ -116,7 +113,7 @@ ERRORS = st.builds(
 
 
 def may_be_paid(error):
-    """One try that ends so, though it says itself that it cost nothing and may be repeated."""
+    """Return an example of one such error."""
     free = Billing(Charged.NO, "the script says so")
     errors = [error("reset", billing=free, retryable=True)]
     return example(errors=errors, times=3, first_s=1.0, longest_s=9.0, deadline_s=None)
@@ -131,7 +128,9 @@ def may_be_paid(error):
     longest_s=st.floats(0.01, 30),
     deadline_s=st.one_of(st.none(), st.floats(0.01, 40)),
 )
-def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, longest_s, deadline_s):
+def test_only_calls_that_were_certainly_free_are_repeated(
+    errors, times, first_s, longest_s, deadline_s
+):
     clock = ManualClock()
     retry = Retry(times=times, first_s=first_s, longest_s=longest_s)
     end, events, backend = call_once(clock, list(errors), retry=retry, deadline_s=deadline_s)
@@ -187,7 +186,7 @@ def test_every_try_passes_every_policy(clock):
 
 
 @pytest.mark.parametrize("away", [3, 4])
-def test_a_store_that_is_away_is_waited_for(clock, away):
+def test_call_waits_for_a_store_that_is_away(clock, away):
     turnstile = Turnstile(StoreUnavailable("locked"), range(away + 1))
     end, events, backend = call_once(clock, [], policies=[turnstile])
     assert sum(event.kind is EventKind.RETRYING for event in events) == 3
@@ -195,15 +194,15 @@ def test_a_store_that_is_away_is_waited_for(clock, away):
     assert end is turnstile.error if away == 4 else end.is_match
 
 
-def test_a_full_window_is_not_waited_for(clock):
-    limiter = RateLimiter([RateWindow(1, 10)], max_wait_s=0, clock=clock)
+def test_full_rate_window_is_not_repeated(clock):
+    limiter = RateLimiter(RateWindow(1, 10), max_wait_s=0, clock=clock)
     limiter.enter(gate_attempt())(ANSWERED)
     end, _, _ = call_once(clock, [], policies=[limiter])
     assert isinstance(end, RateLimited)
     assert clock.slept == []
 
 
-def test_an_open_breaker_is_not_waited_for(clock):
+def test_open_breaker_is_not_repeated(clock):
     breaker = CircuitBreaker(failures=2, clock=clock)
     end, _, backend = call_once(clock, down(4), policies=[breaker])
     assert isinstance(end, BreakerOpen)
@@ -211,7 +210,7 @@ def test_an_open_breaker_is_not_waited_for(clock):
     assert sum(clock.slept) <= 3
 
 
-def test_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
+def test_ctrl_c_between_two_tries_is_not_charged(clock):
     events = []
 
     def interrupted(seconds):
@@ -227,7 +226,7 @@ def test_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
     ]
 
 
-def test_the_last_error_hides_none_before(clock):
+def test_last_error_has_no_context(clock):
     end, _, _ = call_once(clock, [RateLimited("wait"), RequestRejected("no")])
     assert isinstance(end, RequestRejected)
     assert end.__context__ is None
@@ -243,7 +242,7 @@ def test_the_last_error_hides_none_before(clock):
         (None, Retry(times=2), 3),
     ],
 )
-def test_a_call_says_otherwise(clock, of_verifier, of_call, tries):
+def test_option_of_a_call_overrides_the_verifier(clock, of_verifier, of_call, tries):
     backend = FakeBackend(script=down(9))
     verifier = FaceVerifier(backend, clock=clock, retry=of_verifier)
     with pytest.raises(VendorUnavailable):
@@ -252,14 +251,14 @@ def test_a_call_says_otherwise(clock, of_verifier, of_call, tries):
 
 
 @pytest.mark.parametrize("wrong", [True, 3, "twice", 0])
-def test_what_is_no_retry_is_refused(wrong):
+def test_wrong_retry_is_refused(wrong):
     backend = FakeBackend()
     with pytest.raises(InvalidRequest):
         FaceVerifier(backend).verify(A, B, retry=wrong)
     assert backend.calls == []
 
 
-def test_the_events_of_each_try_say_which_it_is(clock):
+def test_events_carry_the_number_of_the_try(clock):
     _, events, _ = call_once(clock, [RateLimited("slow", status_code=429), *down(1)])
     assert [(event.kind, event.attempt) for event in events] == [
         (EventKind.STARTED, None),
@@ -272,62 +271,7 @@ def test_the_events_of_each_try_say_which_it_is(clock):
     ]
 
 
-def test_the_last_event_of_a_refusal_has_its_status(clock):
+def test_event_of_a_refusal_has_its_status(clock):
     error = RequestRejected("no", status_code=422)
     _, events, _ = call_once(clock, [error])
     assert [(event.kind, event.status_code) for event in events][-1] == (EventKind.REFUSED, 422)
-
-
-# The quota of all calls
-
-
-def retries(clock, retry, calls, script=()):
-    """How many retries so many calls made, each of which gets that script."""
-    count = 0
-    for _ in range(calls):
-        _, events, _ = call_once(clock, list(script), retry=retry)
-        count += sum(event.kind is EventKind.RETRYING for event in events)
-    return count
-
-
-def test_an_outage_is_not_multiplied(clock):
-    retry = Retry(times=2, quota=7)
-    assert retries(clock, retry, 50, down(3)) == 7
-    end, _, backend = call_once(clock, down(3), retry=retry)
-    assert isinstance(end, VendorUnavailable)
-    assert len(backend.calls) == 1
-
-
-def test_a_retry_that_helps_takes_nothing_of_the_quota(clock):
-    assert retries(clock, Retry(quota=1), 50, down(1)) == 50
-
-
-@pytest.mark.parametrize(("successes", "more"), [(4, 0), (5, 1), (10, 2), (1000, 3)])
-def test_five_calls_that_need_no_retry_give_one_back(clock, successes, more):
-    retry = Retry(times=1, quota=3)
-    assert retries(clock, retry, 9, down(2)) == 3
-    assert retries(clock, retry, successes) == 0
-    assert retries(clock, retry, 9, down(2)) == more
-
-
-def test_what_is_not_made_again_takes_nothing(clock):
-    retry = Retry(times=1, quota=1, longest_s=5.0)
-    for error in (OutcomeUnknown("lost"), RateLimited("wait", retry_after_s=9.0)):
-        assert retries(clock, retry, 9, [error]) == 0
-    assert retries(clock, retry, 9, down(2)) == 1
-
-
-def test_each_retry_has_a_quota_of_its_own_and_threads_share_it(clock):
-    retry, other = Retry(times=10, quota=50), Retry(times=10, quota=50)
-    with ThreadPoolExecutor(8) as pool:
-        asks = [pool.submit(retry.wait_s, *down(1), gate_attempt()) for _ in range(200)]
-        assert sum(ask.result() is not None for ask in asks) == 50
-    assert other.wait_s(*down(1), gate_attempt()) is not None
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_the_child_of_a_fork_has_a_quota_of_its_own():
-    retry = Retry(times=1, quota=1)
-    assert child_says_yes(lambda: retry.wait_s(*down(1), gate_attempt()) is not None)
-    assert retry.wait_s(*down(1), gate_attempt()) is not None

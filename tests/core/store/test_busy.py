@@ -125,7 +125,6 @@ NEXT = {
     "reserve": lambda store: store.reserve(entry(attrs.evolve(BUDGET_KEY, name="x")), UNIT),
     "finalize": lambda store: store.finalize(entry(), fm.Charged.NO, at=NOW),
     "budgets": lambda store: store.budgets(),
-    "close": lambda store: store.close(),
 }
 
 
@@ -152,15 +151,24 @@ def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_
     assert not elsewhere.finalize(reservation, charged, at=NOW)
 
 
-def test_it_is_kept_until_a_step_succeeds_and_closing_waits_only_a_moment_for_that(sql, other):
+def test_closing_a_busy_store_waits_only_a_moment_and_logs_what_it_lost(sql, other, caplog):
     postponed(sql, other)
     other.hold()
     busy(lambda: sql.budget(BUDGET_KEY, deadline=Deadline.after(0)))
     began = time.monotonic()
     sql.close()
     assert time.monotonic() - began < SOON_S
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "the charges of 1 calls" in caplog.text
     other.let_go()
     assert sums(sql) == (1, 0, 0)
+
+
+def test_closing_writes_the_charges_in_memory_and_logs_nothing(sql, other, elsewhere, caplog):
+    postponed(sql, other)
+    sql.close()
+    assert sums(elsewhere) == (1, 0, 0)
+    assert caplog.records == []
 
 
 def test_what_somebody_else_said_meanwhile_stands(sql, other, elsewhere):

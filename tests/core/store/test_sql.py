@@ -79,7 +79,7 @@ def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path, version
     with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
         connection.execute(f"UPDATE facematch_store SET version = {version}")
         connection.commit()
-    with pytest.raises(ConfigurationError, match=f"of version {version}, and this"):
+    with pytest.raises(ConfigurationError, match=f"version {version} is not supported"):
         SqlStore(address)
 
 

@@ -268,7 +268,7 @@ class FaultClient:
         policies = {
             "budget": lambda: Budget(cap, name=vendor, store=self.store, clock=clock),
             "breaker": lambda: CircuitBreaker(failures=1 if "open" in self.gates else 5),
-            "pacing": lambda: RateLimiter([RateWindow(1, 1.0)], clock=clock),
+            "pacing": lambda: RateLimiter(RateWindow(1, 1.0), clock=clock),
         }
         return FaceVerifier(
             self.world.backend(vendor),

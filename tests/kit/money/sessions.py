@@ -84,7 +84,7 @@ class SessionWorld:
         self.store = MemoryStore()
         policies = {
             "budget": Budget(cap, name=vendor, store=self.store, clock=self.clock),
-            "pacing": RateLimiter([RateWindow(1, 1.0)], clock=self.clock),
+            "pacing": RateLimiter(RateWindow(1, 1.0), clock=self.clock),
         }
         verifier = fm.FaceVerifier(
             backend,

@@ -1,0 +1,27 @@
+"""How to install the packages of an optional extra."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+
+_EXTRA = re.compile(r"extra\s*==\s*['\"]([^'\"]+)['\"]")
+
+
+def install_command(extra: str) -> str:
+    """Return the pip command that installs the packages of an extra.
+
+    The command names the packages themselves, because facematch is on no package index.
+    """
+    try:
+        requirements = importlib.metadata.requires("facematch-core") or []
+    except importlib.metadata.PackageNotFoundError:  # a frozen program
+        requirements = []
+    packages = [
+        package.strip()
+        for package, _, marker in (each.partition(";") for each in requirements)
+        if extra in _EXTRA.findall(marker)
+    ]
+    if not packages:
+        return f"install the packages of the extra {extra}"
+    return "pip install " + " ".join(f'"{package}"' for package in packages)
