@@ -651,8 +651,6 @@ class Result(NoTruth, Document):
         metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
         created_at: When the vendor answered by its own clock, UTC; None if it does not say.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
-        headers: Those of the vendor's answers that its backend names, such as its id of a request;
-            empty if it names none. Not in `repr`.
         raw: The decoded body without pictures, secrets and demographics; not in `repr`.
     """
 
@@ -676,7 +674,6 @@ class Result(NoTruth, Document):
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
     created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     elapsed_s: float = 0.0
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def __str__(self) -> str:

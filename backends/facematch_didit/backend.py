@@ -49,6 +49,7 @@ from .words import (
     MATCH_SCALE,
     MEDIA_KEYS,
     NAME,
+    PERSONAL_KEYS,
     read_webhook_secrets,
 )
 
@@ -156,7 +157,7 @@ class DiditBackend(ApiKeyBackend):
         billed_operations=_OPERATIONS,
         rate_windows=wire.RATES,
         reports_faces=True,
-        media_keys=MEDIA_KEYS,
+        media_keys=MEDIA_KEYS | PERSONAL_KEYS,
     )
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_OPERATIONS,

@@ -49,7 +49,6 @@ from facematch_core.backend import (
     LivenessCall,
     MatchCall,
     RateWindow,
-    without_private,
 )
 from facematch_core.errors import (
     AuthenticationFailed,
@@ -79,9 +78,7 @@ from .words import (
     FREE_IN_SANDBOX,
     LIVENESS_SCALE,
     MATCH_SCALE,
-    MEDIA_KEYS,
     NAME,
-    PERSONAL_KEYS,
     SEVERITIES,
     WARNING_CODES,
     number_or_none,
@@ -237,8 +234,7 @@ def _call_fields(
         "billing": Billing(
             Charged.NO if sandbox else Charged.YES, FREE_IN_SANDBOX if sandbox else CHARGED
         ),
-        # The core takes demographics out, unless they are to be kept.
-        "raw": without_private(answer, demographic_keys=PERSONAL_KEYS, media_keys=MEDIA_KEYS),
+        "raw": answer,
     }
 
 

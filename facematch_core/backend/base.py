@@ -112,7 +112,8 @@ class Capabilities:
             that depends on the plan, the backend may declare it per object.
         reports_faces: Whether results say where the faces are.
         demographic_keys: Keys of the vendor's body that hold age, gender or race.
-        media_keys: Keys of the vendor's body whose values are addresses of pictures.
+        media_keys: Keys of the vendor's body whose values are never shown: addresses of pictures,
+            details of other people.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
@@ -183,7 +184,6 @@ class Backend(abc.ABC):
         keeps_deadline: Whether each of its calls ends by itself when `Call.deadline` is over, and
             leaves nothing running. A call of a backend that does not is made on a thread of its
             own, and left behind there when its time is over.
-        takes_timeouts: Whether its calls heed `Call.timeouts_s`.
         most_at_once: How many calls with a deadline may run at a time if it does not keep
             deadlines, those that were left behind included. A further one waits for its own
             deadline, and is then refused unsent.
@@ -197,7 +197,6 @@ class Backend(abc.ABC):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
     keeps_deadline: ClassVar[bool] = False
-    takes_timeouts: ClassVar[bool] = False
     most_at_once: ClassVar[int] = 8
 
     def __attrs_post_init__(self) -> None:

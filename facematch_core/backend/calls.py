@@ -43,8 +43,6 @@ class Request:
         deadline: When the call must be over: ask `left_s` of it just before each wait. When the
             first byte must have left, or nothing may be sent any more (`VendorUnavailable`), is its
             `send_by`: the same, or earlier, so that a failover has time left for its next member.
-        timeouts_s: Longest wait for a connection, and for the next piece of the answer, in this
-            call; None for those of the settings.
         call_id: Our id of this call, a UUID.
         vendor_id: The vendor's id of it; None until an answer has given one.
         clock: The verifier's, on which waits and the deadline are counted.
@@ -56,7 +54,6 @@ class Request:
     """
 
     options: Any = None
-    timeouts_s: tuple[float, float] | None = None
     deadline: Deadline = NO_DEADLINE
     call_id: str = attrs.field(factory=new_call_id)
     vendor_id: str | None = None

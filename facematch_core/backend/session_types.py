@@ -255,13 +255,11 @@ class SessionAnswer:
             (the core refuses it then); None if it says nothing.
         billing: What was charged, as far as it says.
         ids: The vendor's id of the request.
-        headers: Those that the backend names in `result_headers`.
     """
 
     environment: Environment | str | None = None
     billing: Billing = attrs.field(factory=Billing)
     ids: Ids = attrs.field(factory=Ids)
-    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
 
 
 @attrs.frozen(kw_only=True)

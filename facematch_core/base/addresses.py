@@ -6,12 +6,8 @@ import functools
 import ipaddress
 import re
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 from facematch_core.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from publicsuffixlist import PublicSuffixList
 
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
@@ -46,23 +42,14 @@ def is_among(host: str, allowed: Collection[str]) -> bool:
     )
 
 
-@functools.cache
-def _public_suffixes() -> PublicSuffixList:
-    # Not above: its list takes 50 ms, and few vendors have a region in their host.
-    from publicsuffixlist import PublicSuffixList
-
-    return PublicSuffixList()
-
-
-def _check_pattern(pattern: str) -> None:
-    """Refuse a pattern behind whose ``*`` anybody may register a name."""
-    _, wildcard, rest = pattern.rpartition("*")
-    domain = rest.lstrip(".")
-    if wildcard and ("." not in domain or _public_suffixes().privatesuffix(domain) is None):
-        raise ConfigurationError(
-            f"allowed_hosts has {pattern}, which strangers can be part of: what follows the last * "
-            "must be a domain of the vendor's own, such as acme.example."
-        )
+def _check_patterns(allowed_hosts: Collection[str]) -> None:
+    for pattern in allowed_hosts:
+        _, wildcard, rest = pattern.rpartition("*")
+        if wildcard and "." not in rest.lstrip("."):
+            raise ConfigurationError(
+                f"allowed_hosts has {pattern}, which also matches hosts of strangers: write the "
+                "vendor's own domain behind the last *, as in *.acme.example."
+            )
 
 
 def check_base_url(
@@ -74,15 +61,14 @@ def check_base_url(
 ) -> str:
     """The address without a slash at its end, if keys and faces may be sent there.
 
-    `allowed_hosts` are the vendor's own, in small letters; ``*`` stands for exactly one label,
-    before a registered domain: ``*.com`` and ``*.co.uk`` are refused.
+    `allowed_hosts` are the vendor's own, in lower case; ``*`` stands for exactly one label, before
+    a domain of the vendor's: ``*.com`` is refused.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
     if not url.strip():
         raise ConfigurationError("base_url is missing: the address of your server.")
-    for pattern in allowed_hosts:
-        _check_pattern(pattern)
+    _check_patterns(allowed_hosts)
     for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if sign in url:
             raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")

@@ -10,7 +10,6 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -137,13 +136,9 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return file
 
 
-def read_regular(
-    path: str | os.PathLike[str], max_bytes: int, *, trusted_as: str | None = None
-) -> bytes:
-    """The bytes of a file, which no other user may change if it is trusted."""
+def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """Return the bytes of a file; raises OSError if it is longer than `max_bytes`."""
     with open_regular(path) as file:
-        if trusted_as is not None:
-            _check_owner(file, path, trusted_as)
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it is over {max_bytes} bytes", os.fspath(path))
@@ -155,35 +150,34 @@ def read_text(
     what: str,
     refusal: type[FaceMatchError] = ConfigurationError,
     *,
-    is_trusted: bool = False,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """The text of a file that people write by hand; no other user may change a trusted one."""
+    """Return the text of a file that people write by hand.
+
+    Args:
+        path: The file.
+        what: What it is, for the error: "key file".
+        refusal: The class of that error.
+        max_bytes: The longest file that is read.
+    """
     try:
-        content = read_regular(path, max_bytes, trusted_as=what if is_trusted else None)
-        # Some editors begin a file with a mark of the order of bytes.
-        return content.decode("utf-8-sig")
-    except FaceMatchError:
-        raise
+        # Some editors write a byte order mark.
+        return read_regular(path, max_bytes).decode("utf-8-sig")
     except UnicodeDecodeError:
         reason = "it is not UTF-8 text"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    # Not above: an error of decoding holds the bytes, which may be a key.
+    # Outside the except block: a UnicodeDecodeError holds the bytes, which may be a key.
     raise refusal(f"The {what} {os.fspath(path)!r} cannot be read: {reason}.")
 
 
 def read_toml(
-    path: Path,
-    what: str,
-    refusal: type[FaceMatchError] = ConfigurationError,
-    *,
-    is_trusted: bool = False,
+    path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError
 ) -> dict[str, Any]:
-    """A TOML file; arguments as of `read_text`."""
+    """Return a TOML file as a dictionary; arguments as of `read_text`."""
     import tomllib
 
-    text = read_text(path, what, refusal, is_trusted=is_trusted, max_bytes=MAX_TOML_BYTES)
+    text = read_text(path, what, refusal, max_bytes=MAX_TOML_BYTES)
     for number, line in enumerate(text.split("\n"), 1):
         if line.count(".") > MAX_DOTS and not line.lstrip().startswith("#"):
             raise refusal(f"Line {number} of the {what} {path} has over {MAX_DOTS} dots.")
@@ -194,35 +188,3 @@ def read_toml(
     except (ValueError, RecursionError) as error:
         reason = type(error).__name__
     raise refusal(f"The {what} {path} is not valid TOML: {reason}.")
-
-
-def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
-    """Refuse what others could change, as ssh does: a file, its folder, and that of its link."""
-    # Nobody changes a file on a read-only mount, as in a container. Windows has no such rights.
-    if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
-        return
-    from shlex import quote  # not above: only messages need it
-
-    name, user = os.fspath(path), os.geteuid()
-    folders = sorted({Path(name).parent, Path(name).resolve().parent})
-    places = [
-        (name, os.fstat(file.fileno())),
-        *((str(folder), folder.stat()) for folder in folders),
-    ]
-    for place, status in places:
-        mode, is_folder = status.st_mode, stat.S_ISDIR(status.st_mode)
-        if status.st_uid not in (0, user):
-            why = (
-                f"belongs to another user (uid {status.st_uid}), who may change it: "
-                f"`chown {user} {quote(place)}`, or mount it read-only"
-            )
-        # In a folder with the sticky bit, such as /tmp, nobody replaces another user's file.
-        elif mode & (stat.S_IWGRP | stat.S_IWOTH) and not (is_folder and mode & stat.S_ISVTX):
-            why = (
-                f"may be changed by others (mode {stat.S_IMODE(mode):o}): "
-                f"`chmod go-w {quote(place)}`"
-            )
-        else:
-            continue
-        subject = f"folder {place} of the {what}" if is_folder else what
-        raise ConfigurationError(f"The {subject} {name} {why}.")

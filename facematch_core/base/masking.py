@@ -23,8 +23,6 @@ from facematch_core.models import Face
 
 R = TypeVar("R")
 
-log = logging.getLogger("facematch")
-
 
 class Secret:
     """Text that never shows itself: not in `repr`, `str`, `format`, a log or a pickle.
@@ -60,24 +58,14 @@ class Secret:
     def from_file(cls, path: str | os.PathLike[str]) -> Secret:
         """The first line of a file; `ConfigurationError` if there is none.
 
-        So it is for a file that another user could change: file and folder must belong to this user
-        or root, and not be writable by others, or lie on what is mounted read-only. A file that
-        every user of the machine may read is used, and the log warns of it.
+        Its owner and permissions are not checked.
         """
         # Late: `pathlib`, which this needs, costs 4 ms of every import.
         from .files import read_text
 
-        value = read_text(path, "key file", is_trusted=True).partition("\n")[0].strip()
+        value = read_text(path, "key file").partition("\n")[0].strip()
         if not value:
             raise ConfigurationError(f"The key file {path} is empty: write the key into it.")
-        # Not the group: that a service's group may read its key is how servers are set up.
-        if os.name == "posix" and os.stat(path).st_mode & 0o004:  # noqa: PTH116 - may be text
-            import shlex  # not above: only this warning needs it
-
-            log.warning(
-                "Every user of this machine can read a key file: chmod o-r %s",
-                shlex.quote(os.fspath(path)),
-            )
         return cls(value, origin=str(path))
 
     def reveal(self) -> str:
@@ -199,44 +187,52 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 
 @attrs.define(kw_only=True, eq=False)
 class ResultMasker:
-    """Takes out of the results of one call what must not be seen; by default secrets alone."""
+    """Removes from the results of one call what a caller must not see; by default only secrets."""
 
     #: Keys of the vendor's body to leave out; None to keep age, gender and race.
     demographic_keys: Collection[str] | None = None
-    #: Keys of the vendor's body whose values are addresses of pictures.
+    #: Keys of the vendor's body whose values are replaced: addresses of pictures, say.
     media_keys: Collection[str] = ()
+    #: The `raw` that was masked last, so that a result is walked once.
+    _masked_raw: object = None
 
     def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
-        """`result` with these fields instead of its own, in one walk over all its parts.
+        """Return `result` with `fields` in place of its own, masked in one walk.
 
-        Secrets and pieces of pictures are masked in the texts that come from the vendor; None
-        leaves the texts alone, for a backend that has no vendor. Link and token of a session are
-        secrets, too, and the results of its checks are parts of it.
+        Secrets and pieces of pictures are masked in the vendor's texts. The link and the token of a
+        session are secrets, too, and the results of its checks are masked with it. A result that
+        this object has masked before is not walked again.
+
+        Args:
+            result: A result or an answer about a session.
+            secrets: What was sent; None leaves all texts alone, for a backend without a vendor.
+            **fields: Fields to set.
         """
-        if secrets is not None:
-            way_in = getattr(result, "way_in", None)
-            handoff = (getattr(way_in, "link", None), getattr(way_in, "token", None))
-            secrets = (*secrets, *(secret for secret in handoff if secret is not None))
+        whole: Any = result
+        if secrets is None and getattr(whole, "raw", self) is self._masked_raw:
+            masked: R = attrs.evolve(whole, **fields)
+            return masked
+        if way_in := getattr(whole, "way_in", None):
+            handoff = tuple(filter(None, (way_in.link, way_in.token)))
+            secrets = None if secrets is None else (*secrets, *handoff)
         mask = None if secrets is None else masker(secrets, hides_pieces=True)
-        if checks := getattr(result, "checks", ()):
+        if checks := getattr(whole, "checks", ()):
             fields["checks"] = tuple(
                 attrs.evolve(check, result=self.mask(check.result, secrets)) for check in checks
             )
         for name in ("probe_faces", "reference_faces"):
-            if faces := getattr(result, name, None):
+            if faces := getattr(whole, name, None):
                 fields[name] = [self._mask_face(face, mask) for face in faces]
-        whole: Any = result
-        if mask is not None:
-            for name in ("warnings", "doubts"):
-                if (warnings := getattr(whole, name, None)) is not None:
-                    fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
-            fields["headers"] = _plain(fields.get("headers", whole.headers), mask)
+        for name in ("warnings", "doubts"):
+            if (warnings := getattr(whole, name, None)) and mask is not None:
+                fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
         fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")
         if hasattr(whole, "raw"):
-            keys = self.demographic_keys or (), self.media_keys
-            fields["raw"] = _plain(whole.raw, mask or str, *keys)
+            left_out = frozenset(self.demographic_keys or ())
+            fields["raw"] = _plain(whole.raw, mask, left_out, frozenset(self.media_keys))
         names = [name for name in ("model", "vendor_status") if hasattr(whole, name)]
-        masked: R = _mask_part(result, mask, *names, **fields)
+        masked = _mask_part(result, mask, *names, **fields)
+        self._masked_raw = getattr(masked, "raw", None)
         return masked
 
     def _mask_face(self, face: Face, mask: Callable[[str], str] | None) -> Face:
@@ -249,7 +245,7 @@ class ResultMasker:
 
 
 def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **changes: Any) -> Any:
-    """A copy if there are changes, or a text is another one once masked; nearly always `part`."""
+    """Return `part` with `changes` and the named fields masked; nearly always `part` itself."""
     if mask is not None:
         for name in names:
             value = getattr(part, name)
@@ -291,11 +287,13 @@ def muted(*prefixes: str) -> Iterator[None]:
         _SILENT.reset(token)
 
 
-#: What replaces an address that leads to a picture.
-_NO_ADDRESS = "(address removed)"
+#: Replaces an address that leads to a picture, and what else is private.
+_REMOVED = "(removed)"
 
-#: Deeper than this no vendor's body is; what lies below is left out.
+#: No vendor's body is deeper; deeper parts are left out.
 MAX_DEPTH = 64
+
+_NO_KEYS: frozenset[str] = frozenset()
 
 
 def without_private(
@@ -304,59 +302,65 @@ def without_private(
     demographic_keys: Collection[str] = frozenset({"age", "gender", "race"}),
     media_keys: Collection[str] = (),
 ) -> Any:
-    """A copy of a decoded body as plain JSON, without demographics, media addresses masked.
+    """Return a decoded body as plain JSON, without demographics and addresses of media.
 
-    What is no JSON (bytes, NaN, an object of a vendor's library) is replaced by a text that names
-    its type, except that times and decimals are written out.
+    The `raw` of a result needs no call of this: the core does the same. It is for what a plug-in
+    shows elsewhere. Bytes, NaN and objects of a vendor's library are replaced by a text that names
+    their type; times and decimals are written as text.
 
     Args:
         body: Any decoded value; it is not changed.
         demographic_keys: Keys to leave out, at any depth.
         media_keys: Keys whose values are replaced, at any depth.
     """
-    return _plain(body, str, demographic_keys, media_keys)
+    return _plain(body, None, frozenset(demographic_keys), frozenset(media_keys))
 
 
-_PLAIN_TYPES = frozenset({int, bool, type(None)})
+_CONTAINERS = (dict, list, tuple, Mapping)
 
 
 def _plain(
     value: Any,
-    mask: Callable[[str], str],
-    left_out: Collection[str] = (),
-    media_keys: Collection[str] = (),
+    mask: Callable[[str], str] | None,
+    left_out: frozenset[str] = _NO_KEYS,
+    media_keys: frozenset[str] = _NO_KEYS,
     depth: int = 0,
 ) -> Any:
-    """A copy of `value` as plain JSON, with every text masked."""
-    plain: Any
-    # Nearly all values are of exactly these types, and there are a hundred in each answer.
+    """Return a copy of `value` as plain JSON, with every text and key masked.
+
+    What `json.loads` returns is of these exact types, and an answer has a hundred values: so the
+    order of these lines counts.
+    """
     kind = type(value)
     if kind is str:
-        return mask(value)
-    if kind in _PLAIN_TYPES or (kind is float and math.isfinite(value)):
+        return value if mask is None else mask(value)
+    if value is None or kind is int or kind is bool or (kind is float and math.isfinite(value)):
         return value
+    if isinstance(value, _CONTAINERS) and depth == MAX_DEPTH:
+        return "(left out: too deep)"
+    if isinstance(value, Mapping):
+        plain = {}
+        for key, item in value.items():
+            if key not in left_out:
+                name = _plain(str(key), mask)
+                is_private = key in media_keys and item is not None
+                plain[name] = (
+                    _REMOVED if is_private else _plain(item, mask, left_out, media_keys, depth + 1)
+                )
+        return plain
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, mask, left_out, media_keys, depth + 1) for item in value]
+    return _plain_object(value, mask)
+
+
+def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
+    """The same of what no JSON has: subclasses, times, objects of a vendor's library."""
     if isinstance(value, str):
-        plain = str(mask(value))
-    elif isinstance(value, (int, type(None))) or (
-        isinstance(value, float) and math.isfinite(value)
-    ):
-        plain = value
-    elif isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
-        plain = "(left out: too deep)"
-    elif isinstance(value, (list, tuple)):
-        plain = [_plain(item, mask, left_out, media_keys, depth + 1) for item in value]
-    elif isinstance(value, (dict, Mapping)):
-        plain = {
-            mask(str(key)): _NO_ADDRESS
-            if key in media_keys and item is not None
-            else _plain(item, mask, left_out, media_keys, depth + 1)
-            for key, item in value.items()
-            if key not in left_out
-        }
-    elif isinstance(value, (dt.date, dt.time)):
-        plain = value.isoformat()
-    elif isinstance(value, decimal.Decimal):
-        plain = str(value)
-    else:
-        plain = f"(left out: {type(value).__name__})"
-    return plain
+        return str(value if mask is None else mask(value))
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, (dt.date, dt.time)):
+        return value.isoformat()
+    return (
+        str(value) if isinstance(value, decimal.Decimal) else f"(left out: {type(value).__name__})"
+    )

@@ -457,9 +457,9 @@ def load(path: str | os.PathLike[str] | None = None) -> Config | None:
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file; `ConfigurationError` if others may change it, or a key is unknown."""
+    """Read a file; `ConfigurationError` if a key is unknown."""
     path = Path(path)
-    document = read_toml(path, "configuration file", is_trusted=True)
+    document = read_toml(path, "configuration file")
     check_keys(document, {"default_profile", "profiles"}, str(path))
     tables = document.get("profiles", {})
     if not isinstance(tables, dict):

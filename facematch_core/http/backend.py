@@ -89,10 +89,6 @@ class HttpBackend(RemoteBackend):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
-        call_timeout_s: Longest time of a whole call that has no deadline, above 0.
-        keep_idle_s: How long an unused connection is kept for the next call of its thread, above 0,
-            where the vendor does not say it in ``Keep-Alive``. A request on a connection that the
-            vendor closes at that moment is lost, and its bill is unknown.
         ca_bundle: File or folder of certificates to trust; None for those that the environment
             names, or the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
@@ -107,26 +103,22 @@ class HttpBackend(RemoteBackend):
             too; one without a row is an `UnexpectedResponse`, charged. By default it is not.
         request_id_header: The header of every answer that has the vendor's own id of the request:
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
-        result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
-            default none.
+        longest_call_s: Seconds that a call without a deadline may take, above 0.
         has_sandbox: Whether this vendor has a sandbox, so that `environment` may be SANDBOX; by
             default it has. LOCAL is refused for every vendor.
     """
 
     reports_sent: ClassVar[bool] = True
     keeps_deadline: ClassVar[bool] = True
-    takes_timeouts: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = {}
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
     codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
-    result_headers: ClassVar[frozenset[str]] = frozenset()
+    longest_call_s: ClassVar[float] = 300.0
     has_sandbox: ClassVar[bool] = True
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
-    call_timeout_s: float = 300.0
-    keep_idle_s: float = 1.5
     ca_bundle: Path | None = None
     proxy: str | None = None
 
@@ -278,7 +270,6 @@ class HttpBackend(RemoteBackend):
         return HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
-            keep_idle_s=self.keep_idle_s,
         )
 
     @functools.cached_property
@@ -420,7 +411,7 @@ class HttpBackend(RemoteBackend):
             request: Something that changes nothing at the vendor.
             call: What is looked for, so that an answer about another one is an error, by
                 `vendor_id` and `echoes`; None if it is about no call, or about many.
-            deadline: When it must be over; without a limit it takes `call_timeout_s` at most.
+            deadline: When it must be over; without a limit `longest_call_s` from now.
 
         Raises:
             VendorError: it is none that `request` expects, or `request` leads to a foreign host;
@@ -493,7 +484,6 @@ def _fetch_portrait(
             HttpRequest(method="GET", url=url, charges=0, masked=(Secret(url),)),
             backend=backend.name,
             charges=0,
-            timeouts_s=request.timeouts_s,
             deadline=request.deadline,
         )
         if reply.status == 200:

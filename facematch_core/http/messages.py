@@ -152,8 +152,8 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    It ends when the caller has gone. Where it does not fit into what is left of the call's time,
-    half of that passes, so that there can be a last request; the next such wait ends the call.
+    It ends early if the caller cancels the call. A pause that is longer than what is left of the
+    call's time ends the call at once.
 
     Args:
         seconds: At least 0.

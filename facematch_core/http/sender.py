@@ -19,7 +19,7 @@ from facematch_core.backend.base import (
 from facematch_core.backend.calls import Call, LookUp, Request, ignore
 from facematch_core.backend.session_types import SessionAnswer, SessionReading
 from facematch_core.base.addresses import MOCK_HEADER, find_foreign_host
-from facematch_core.base.cancellation import CANCELLATION, CallCancelled, find_callers_exception
+from facematch_core.base.cancellation import CANCELLATION, CallCancelled
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, mask_error, masker, quote_text
 from facematch_core.errors import (
@@ -121,7 +121,6 @@ class _Heard:
 
     request_id: str | None = None
     environment: Environment | None = None
-    headers: dict[str, str] = attrs.field(factory=dict)
     secrets: tuple[Secret, ...] = ()
 
 
@@ -141,8 +140,6 @@ class HttpCall:
     #: Whether the vendor is at work: a request with a price was answered, or the steps wait, or the
     #: call that is looked for was accepted.
     is_accepted: bool = False
-    #: Whether a wait was cut short, so that there is time for one more request.
-    is_last_wait: bool = False
     #: To the last request; None if it was lost.
     reply: HttpReply | None = None
     #: The last error that is not of the plug-in's own making.
@@ -155,7 +152,7 @@ class HttpCall:
         call = self.call
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
-            self.deadline = Deadline.after(self.backend.call_timeout_s, call.clock)
+            self.deadline = Deadline.after(self.backend.longest_call_s, call.clock)
         next_input: HttpReply | VendorError | _End | None = None
         try:
             while not isinstance(next_input, _End):
@@ -197,7 +194,7 @@ class HttpCall:
         except StopIteration as end:
             step = end.value
         except Exception as error:
-            if not self.ledger.is_begun or find_callers_exception(error) is error:
+            if not self.ledger.is_begun:
                 raise
             return self._end_raised(error)
         if isinstance(step, (HttpRequest, Wait)):
@@ -215,17 +212,14 @@ class HttpCall:
             self.is_accepted = True
         if self.canned_replies is not None:
             return None
-        seconds, left_s = pause.seconds, self.deadline.left_s()
-        if seconds >= left_s > 0 and is_begun and not self.is_last_wait:
-            self.is_last_wait, seconds = True, left_s / 2
-        elif seconds >= left_s:
+        if pause.seconds >= self.deadline.left_s():
             reason = f"{self.backend.name} would wait longer than the call may take."
             if is_begun:
                 return self._end_refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
             reason += " Nothing was sent."
             return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
         try:
-            CANCELLATION.get().sleep(seconds, self.call.clock)
+            CANCELLATION.get().sleep(pause.seconds, self.call.clock)
         except CallCancelled:
             raise CallCancelled(self.ledger.bill_all()) from None
         return None
@@ -253,11 +247,7 @@ class HttpCall:
         except VendorError as error:
             refusal = error.with_traceback(None)
         except Exception as error:
-            if (
-                self.canned_replies is not None
-                or is_first
-                or find_callers_exception(error) is error
-            ):
+            if self.canned_replies is not None or is_first:
                 raise
             # This request cannot be sent, but the call was accepted before.
             problem = _report(error)
@@ -299,7 +289,6 @@ class HttpCall:
                 signed,
                 backend=backend.name,
                 charges=self.ledger.price,
-                timeouts_s=call.timeouts_s,
                 deadline=deadline,
                 on_sent=on_sent,
                 reconcilable=can_be_sought(backend, call),
@@ -326,8 +315,6 @@ class HttpCall:
         heard.request_id = headers.get(backend.request_id_header or "") or heard.request_id
         heard.environment = Environment.MOCK if MOCK_HEADER in headers else heard.environment
         heard.secrets = tuple(dict.fromkeys((*heard.secrets, *reply.secrets)))
-        names = backend.result_headers
-        heard.headers |= {name: headers[name] for name in names if name in headers}
         outcome: HttpReply | Result | VendorError = reply
         is_expected = reply.status in request.expects
         if not is_expected or backend.codes_in_200:
@@ -468,7 +455,6 @@ class HttpCall:
                 ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
                 billing=end.billing,
                 environment=heard.environment or outcome.environment,
-                headers=heard.headers or outcome.headers,
             )
         if reply is not None and (mismatch := backend.find_mismatch(reply)):
             mismatch.result = (
@@ -487,8 +473,7 @@ class HttpCall:
         ):
             error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
         if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
-            timeout_s = backend.call_timeout_s
-            error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
+            error.message += " (The call had no deadline of its own.)"
         if self.ledger.paid_charges:
             error.retryable = False  # that would be charged twice
         ids = error.ids
@@ -560,9 +545,7 @@ class HttpCall:
                         reason = error_by_table(backend, reply, is_free=True).message
             except VendorError as error:
                 reason = error.message
-            except Exception as error:
-                if find_callers_exception(error) is error:
-                    raise
+            except Exception as error:  # noqa: BLE001 - the verdict stands, whatever this was
                 reason = _report(error)
             text += f" {quote_text(reason, masker(secrets))}" if reason else ""
         return text

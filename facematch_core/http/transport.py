@@ -64,14 +64,15 @@ from facematch_core.models import Billing, Charged, Ids
 from .messages import HttpReply, HttpRequest, encode_request
 from .refusals import KEPT, NOT_KEPT
 
+#: Seconds that an idle connection is kept if its server does not say how long it keeps it. Servers
+#: close theirs after 2, 5 or 60 s; a request that meets such a close is lost, and its bill unknown.
+KEEP_IDLE_S = 1.5
+
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
 MOST_IDLE_S = 30.0
 
 #: Of how many hosts the connections are kept, for each thread.
 MOST_POOLS = 4
-
-#: How many interim answers (100, 102, 103) may precede the answer.
-MAX_INTERIM = 16
 
 
 class HttpClient:
@@ -86,10 +87,6 @@ class HttpClient:
             handshake or a proxy, above 0.
         read_timeout_s: Longest wait for the next piece of upload or answer, above 0.
         max_body_bytes: Longest body of an answer after decompression.
-        keep_idle_s: How long an unused connection is kept for the next request of its thread, above
-            0. Servers close theirs after 2, 5 or 60 s, and a request that meets such a close is
-            lost, with a bill that nobody knows. A server that says how long it keeps them
-            (``Keep-Alive: timeout=N``) is taken at its word: one second less, at most 30 s.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
         proxy: ``http://host:port``, without a login, to go through to all but this machine.
         clock: Time, for how long connections are kept. Sockets wait in real time.
@@ -104,19 +101,17 @@ class HttpClient:
         connect_timeout_s: float = 10.0,
         read_timeout_s: float = 30.0,
         max_body_bytes: int = 1024 * 1024,
-        keep_idle_s: float = 1.5,
         ca_bundle: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        numbers = (connect_timeout_s, read_timeout_s, max_body_bytes, keep_idle_s)
+        numbers = (connect_timeout_s, read_timeout_s, max_body_bytes)
         if not all(0 < number < math.inf for number in numbers):
             raise errors.ConfigurationError(
-                "The time-outs, max_body_bytes and keep_idle_s must be numbers above 0."
+                "The time-outs and max_body_bytes must be numbers above 0."
             )
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = int(max_body_bytes)
-        self._keep_idle_s = keep_idle_s
         self._ca_bundle: str | None = None
         self._proxies: dict[str, str] = {}
         self.go_by(ca_bundle, proxy)
@@ -165,7 +160,6 @@ class HttpClient:
         *,
         backend: str,
         charges: int = 1,
-        timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = ignore,
         reconcilable: bool = False,
@@ -177,7 +171,6 @@ class HttpClient:
             request: What to send.
             backend: Name of the backend, for errors.
             charges: What an answer costs with which the call goes on; 0 for a login, say.
-            timeouts_s: Longest wait before the first byte and after it; None for the client's own.
             deadline: When everything must be over; by default the time-outs alone count. Its
                 `send_by` is when the first byte must have left.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
@@ -206,7 +199,7 @@ class HttpClient:
             reconcilable=reconcilable,
             started=self.clock.monotonic(),
             deadline=deadline,
-            timeouts_s=timeouts_s or self._timeouts_s,
+            timeouts_s=self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
@@ -291,7 +284,7 @@ class HttpClient:
             adapter.close()
             return
         keep_alive = response.headers.get("Keep-Alive", "")
-        keep_s = self._keep_idle_s
+        keep_s = KEEP_IDLE_S
         if seconds := re.search(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b", keep_alive):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         adapter.kept_until = self.clock.monotonic() + keep_s
@@ -658,7 +651,7 @@ class _SocketReader(socket.SocketIO):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer whose head is complete, and that is not an interim one."""
+    """An answer whose head is complete."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
@@ -668,21 +661,13 @@ class _Response(http.client.HTTPResponse):
         self._reads.__class__ = _SocketReader
 
     def begin(self) -> None:
-        # It passes over 100 alone: what follows 103 would be the answer to the next request.
-        for _ in range(MAX_INTERIM):
-            # What begin() itself looks at to see whether the head was read.
-            self.headers = self.msg = None  # type: ignore[assignment]  # as in its __init__
-            super().begin()
-            # `http.client` takes a head that broke off for a whole one. The empty line after a head
-            # needs no further read: one that met the end came too soon.
-            if self._reads.has_ended:
-                raise http.client.IncompleteRead(b"")
-            if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                self.will_close = True  # what follows is no HTTP
-                return
-            if self.status >= http.HTTPStatus.OK:
-                return
-        raise http.client.BadStatusLine("too many interim answers")
+        super().begin()
+        # `http.client` takes a head that broke off for a whole one. The empty line after a head
+        # needs no further read: one that met the end came too soon.
+        if self._reads.has_ended:
+            raise http.client.IncompleteRead(b"")
+        if self.status < http.HTTPStatus.OK:
+            self.will_close = True  # another answer, or another protocol, follows
 
 
 class _Connection(HTTPConnection):

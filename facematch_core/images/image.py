@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast, final
 
 import attrs
 
-from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.errors import InvalidImage
 
 from . import imaging as _imaging
@@ -105,8 +104,6 @@ class Image:
         except FileNotFoundError:
             why = "does not exist; check the name and the current directory"
         except (OSError, ValueError) as error:
-            if find_callers_exception(error) is error:
-                raise
             # The system's own text: a directory, no permission, a name too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
@@ -180,10 +177,7 @@ class Image:
         while len(data) <= MAX_FILE_BYTES:
             try:
                 piece: Any = file.read(MAX_FILE_BYTES + 1 - len(data))
-            # A damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
-            except Exception as error:
-                if find_callers_exception(error) is error:
-                    raise
+            except Exception as error:  # noqa: BLE001 - an archive raises BadZipFile, LZMAError ...
                 refuse(
                     f"cannot be read from its file object ({type(error).__name__}); "
                     "check that it is open for reading, and complete"

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.errors import InvalidImage, InvalidRequest
 
 from . import containers as _containers
@@ -232,9 +231,7 @@ def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
         yield
     except (InvalidImage, MemoryError, Damaged):
         raise
-    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
-        if find_callers_exception(error) is error:
-            raise
+    except Exception:  # noqa: BLE001 - decoders raise OSError, SyntaxError, struct.error ...
         # Not their messages, which may quote bytes of the picture.
         refuse(
             why

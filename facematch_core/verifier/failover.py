@@ -214,8 +214,6 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 options,
                 threshold=thresholds.get(name),
                 review_threshold=reviews.get(name),
-                # An engine has no connections to wait for.
-                timeouts_s=options.timeouts_s if member.backend.takes_timeouts else None,
             )
             try:
                 member._refuse([], member_options)  # noqa: SLF001 - a verifier, too

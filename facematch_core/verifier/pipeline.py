@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import wait
 from typing import Any, TypeAlias, TypeVar, cast
@@ -91,15 +90,18 @@ class Pipeline:
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
         """One call."""
         fields, record = self._validate(options)
+        masker = self.result_policy.new_masker()
 
         def prepare() -> dict[str, Any]:
-            return {**fields, **self.prepare(images)}
+            return {**fields, "masker": masker, **self.prepare(images)}
 
         return self.carry_out(
             record,
             MatchCall if options.operation is Operation.MATCH else LivenessCall,
             prepare,
-            functools.partial(self.result_policy.apply, call=record, metadata=fields["metadata"]),
+            functools.partial(
+                self.result_policy.apply, call=record, metadata=fields["metadata"], masker=masker
+            ),
             deadline=options.deadline,
             retry=self.retry if options.retry is None else options.retry or None,
         )
@@ -134,8 +136,7 @@ class Pipeline:
                 call_id=record.id,
                 deadline=deadline,
                 clock=self.clock,
-                masker=self.result_policy.new_masker(),
-                **prepare(),
+                **{"masker": self.result_policy.new_masker(), **prepare()},
             )
             while True:
                 try:
@@ -234,8 +235,6 @@ class Pipeline:
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
         }
-        if options.timeouts_s is not None:
-            fields["timeouts_s"] = _check_timeouts_s(options.timeouts_s)
         return fields, record
 
     def _check_options(self, options: CallOptions) -> None:
@@ -261,8 +260,6 @@ class Pipeline:
         self.check_own_options(options.options, can.options)
         if options.caller_ref is not None:
             check_text("caller_ref", options.caller_ref)
-        if options.timeouts_s is not None and not self.backend.takes_timeouts:
-            raise self.unsupported("timeouts_s", "has no connections of ours: set deadline_s")
         if not (
             options.retry is None or options.retry is False or isinstance(options.retry, Retry)
         ):
@@ -519,19 +516,6 @@ def _states_bill(error: FaceMatchError) -> bool:
         or error.status_code is not None
         or error.billing.ground is not None
     )
-
-
-def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
-    is_pair = isinstance(timeouts_s, (tuple, list)) and len(timeouts_s) == 2
-    if not is_pair or not all(
-        type(seconds) in (int, float) and 0 < seconds < math.inf for seconds in timeouts_s
-    ):
-        raise errors.InvalidRequest(
-            "timeouts_s must be two numbers of seconds above 0: for a connection, and for each "
-            "piece of the answer."
-        )
-    connect_s, read_s = timeouts_s
-    return float(connect_s), float(read_s)
 
 
 def check_text(name: str, text: Any) -> None:

@@ -50,7 +50,6 @@ class CallOptions:
     options: Any = attrs.field(default=None, repr=False)
     #: What the names of the thresholds begin with, as the caller wrote them.
     prefix: str = ""
-    timeouts_s: Any = None
     retry: Any = None
     deadline: Deadline = NO_DEADLINE
 
@@ -197,10 +196,11 @@ class ResultPolicy:
         *,
         metadata: Mapping[str, Any] | None,
         elapsed_s: float,
+        masker: ResultMasker,
     ) -> models.Answer:
         """`result` with what this side knows of its call, after every rule.
 
-        It is walked again here: a plug-in may have changed its `raw` in place since it was masked.
+        `masker` is that of the request: it masks the result now, unless the backend has done so.
         """
         environment, declared = result.environment, self.backend.environment
         failure: BaseException
@@ -214,7 +214,7 @@ class ResultPolicy:
                 "metadata": metadata,
                 "elapsed_s": max(0.0, elapsed_s),
             }
-            judged = self.new_masker().mask(result, None, **fields)
+            judged = masker.mask(result, None, **fields)
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
             failure = find_callers_exception(error) or UnexpectedResponse(
                 f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "

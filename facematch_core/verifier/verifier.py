@@ -97,7 +97,6 @@ class LivenessOptions(TypedDict, Generic[T_contra], total=False):
     metadata: Mapping[str, Any] | None
     options: Any
     deadline_s: float | None
-    timeouts_s: tuple[float, float] | None
     retry: Retry | Literal[False] | None
 
 
@@ -200,8 +199,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.
-            timeouts_s: For a backend over HTTP: longest wait for a connection, and for the next
-                piece of the answer, in seconds above 0; None for those of its settings.
             retry: Whether and when it is made again if it was certainly not paid for; False for
                 never, None for the verifier's own.
 
@@ -584,6 +581,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             record,
             metadata=result.metadata,
             elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
+            masker=self._pipeline.result_policy.new_masker(),
         )
         return attrs.evolve(reconciliation, call=record, result=result)
 

@@ -272,11 +272,3 @@ def test_an_error_carries_the_tries_before_it(clock):
     with pytest.raises(fm.OutcomeUnknown) as caught:
         verifier.verify(A, B)
     assert [attempt.error for attempt in caught.value.failed_attempts] == ["RateLimited"]
-
-
-def test_time_outs_are_for_the_members_that_have_connections():
-    remote, engine = FakeBackend(script=[fm.RateLimited("slow")]), FakeBackend()
-    remote.takes_timeouts = True
-    members = {"remote": fm.FaceVerifier(remote), "engine": fm.FaceVerifier(engine)}
-    fm.Failover(members).verify(A, B, timeouts_s=(1, 2))
-    assert (remote.calls[0].timeouts_s, engine.calls[0].timeouts_s) == ((1, 2), None)

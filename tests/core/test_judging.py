@@ -62,11 +62,11 @@ def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
     raw = {"guess": 1, "crop": "p", "rest": 2}
     answer = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
     got = verified(answer, FakeBackend(**can))
-    assert got.raw == {"crop": "(address removed)", "rest": 2}
+    assert got.raw == {"crop": "(removed)", "rest": 2}
     assert got.probe_faces == got.reference_faces == (fm.Face(),)
     assert verified(scored(80), FakeBackend(**can)).reference_faces is None
     got = verified(answer, FakeBackend(**can), keep_demographics=True)
-    assert got.raw == {"guess": 1, "crop": "(address removed)", "rest": 2}
+    assert got.raw == {"guess": 1, "crop": "(removed)", "rest": 2}
     assert got.probe_faces == (FACE,)
     assert verified(scored(80, raw={"age": 31, "id": 1})).raw == {"id": 1}
     check = liveness_result(score=fm.Score(99, SCALE), probe_faces=(FACE,), billing=PAID)

@@ -1,6 +1,5 @@
 import copy
 import logging
-import os
 import pickle
 
 import pytest
@@ -45,17 +44,6 @@ def test_a_secret_of_a_variable_or_a_file_says_where_it_is_from(tmp_path, monkey
     path = tmp_path / "key"
     path.write_text(KEY + "\n")
     assert Secret.from_file(path).reveal() == KEY
-
-
-@pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
-@pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
-def test_a_key_file_that_all_may_read_is_used_with_a_warning(tmp_path, caplog, mode, warned):
-    path = tmp_path / "a key"
-    path.write_text(f"{KEY}\na note\n")
-    path.chmod(mode)
-    assert Secret.from_file(path).reveal() == KEY
-    assert (f"chmod o-r '{path}'" in caplog.text) is warned
-    assert KEY not in caplog.text
 
 
 def test_a_secret_that_is_missing_or_none_is_one_sentence(tmp_path, monkeypatch):

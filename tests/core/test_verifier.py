@@ -122,7 +122,7 @@ def test_help_shows_every_argument_of_a_call_with_its_default(verifier, kind, na
         if of.kind is inspect.Parameter.KEYWORD_ONLY
     }
     assert inspect.Parameter.VAR_KEYWORD not in {of.kind for of in parameters.values()}
-    assert {*ODD, "options", "timeouts_s", "retry"} <= options.keys()
+    assert {*ODD, "options", "retry"} <= options.keys()
     if name in PICTURES_OF:
         getattr(verifier, name)(*PICTURES_OF[name], **options)
 

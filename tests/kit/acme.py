@@ -31,8 +31,6 @@ class AcmeBackend(HttpBackend):
     )
     api_key: fm.Secret = ACME_SECRET
     base_url: str = NOWHERE
-    # However busy the machine is, no test waits longer between two calls.
-    keep_idle_s: float = 60.0
 
     def build(self, call):
         parts = [part_of("probe", call.probe)]

@@ -325,7 +325,7 @@ class JobReference(HttpReference):
     job_states: ClassVar = {"running": False, "done": True}
 
     # A job that is never done ends after twenty polls.
-    call_timeout_s: float = 20.0
+    longest_call_s: ClassVar = 20.0
 
     def steps(self, call):
         reply = yield self.submit(call)

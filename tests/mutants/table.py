@@ -846,7 +846,7 @@ ROWS = (
     job("R16", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
     job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
-        __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(call_timeout_s=1e12))[0]),
+        __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(longest_call_s=1e12))[0]),
     job("R19", "SleepsBetweenPolls", "Sleeps before each poll, whatever is left of the deadline.",
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
     job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",

@@ -16,7 +16,6 @@ import pytest
 from facematch_core import Billing, Charged, FaceVerifier, Operation, errors
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.config.settings import declared_settings
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing.bench import FAIL, PASS, Bench, Outcome
 from facematch_core.testing.simulator import (
@@ -177,9 +176,7 @@ class MoneyRules(Rules):
             # A job that is never finished ends at the deadline, and without one by itself.
             bench.need(never := Situation.NEVER_DONE)
             longest_s = DEADLINES_S[0] + 4 * waits_s
-            setting = "call_timeout_s" in declared_settings(type(bench.backend))
-            settings = {"call_timeout_s": longest_s} if setting else {}
-            with contextlib.closing(bench.simulator.backend(**settings)) as backend:
+            with contextlib.closing(bench.simulator.backend()) as backend:
                 patient = FaceVerifier(backend, clock=bench.clock)
                 late = bench.ask(operation, never, deadline_s=longest_s)
                 step = len(bench.requests(operation)) or None

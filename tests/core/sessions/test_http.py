@@ -32,8 +32,7 @@ def ask(at_end):
         # All on one connection.
         script = [step for reply in answers for step in (read_request, send(reply))]
         server = at_end.enter_context(server or RawServer([script]))
-        settings = {"media_hosts": media_hosts, "keep_idle_s": 60.0}
-        backend = AcmeHttp(base_url=server.url, api_key=KEY, **settings)
+        backend = AcmeHttp(base_url=server.url, api_key=KEY, media_hosts=media_hosts)
         verifier = fm.FaceVerifier(backend, **arguments)
         sessions = at_end.enter_context(fm.Sessions(verifier, expects=["liveness"]))
         record = sessions.plan("c-1", purpose="payout")
