@@ -190,17 +190,9 @@ def make_console(*, err: bool = False) -> Console:
     """Return a console: without escapes under NO_COLOR, and of unlimited width in a pipe."""
     from rich.console import Console
 
-    class Piped(Console):
-        def on_broken_pipe(self) -> None:
-            # rich would exit with 1, which means no match here.
-            raise BrokenPipeError
-
-    screen = Piped(
-        stderr=err,
-        force_terminal=False if os.environ.get("NO_COLOR") else None,
-        highlight=False,
-        markup=False,
-        emoji=False,
+    plain = bool(os.environ.get("NO_COLOR"))
+    screen = Console(
+        stderr=err, force_terminal=False if plain else None, highlight=False, markup=False
     )
     if not screen.file.isatty() and "COLUMNS" not in os.environ:
         screen.width = 10_000
@@ -215,14 +207,11 @@ def print_table(
     err: bool = False,
 ) -> None:
     """Print a table; only the columns named in `prose` wrap."""
-    from rich import box
     from rich.measure import Measurement
     from rich.table import Table
 
     screen = make_console(err=err)
-    # With a line below the header, rich puts a column of its own between two others.
-    line, between = (box.SIMPLE_HEAD, 1) if screen.is_terminal else (None, 2)
-    table = Table(box=line, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     lines = [[clean(cell) for cell in row] for row in rows]
     for title, *cells in zip(header, *lines, strict=True):
         width = None if title in prose else max(map(len, (title, *cells)))
@@ -232,7 +221,7 @@ def print_table(
     # If the table is too wide, the terminal breaks the lines, not rich the cells.
     needed = Measurement.get(screen, screen.options.update_width(10_000), table).minimum
     screen.width = max(screen.width, needed)
-    with screen.capture() as drawn:
+    with screen.capture() as drawn:  # through click.echo: rich exits with 1 on a closed pipe
         screen.print(table)
     for text in drawn.get().splitlines():
         click.echo(text.rstrip(), err=err)

@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import signal
-import statistics
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -326,7 +325,6 @@ class Summary:
     decisions: Counter[str] = attrs.field(factory=Counter)
     errors: Counter[str] = attrs.field(factory=Counter)
     charged: Counter[Charged] = attrs.field(factory=Counter)
-    seconds: list[float] = attrs.field(factory=list)
     #: The first error of each class, with its line.
     first: dict[str, tuple[int, FaceMatchError]] = attrs.field(factory=dict)
     code: Exit = Exit.OK
@@ -336,7 +334,6 @@ class Summary:
         if outcome.result is not None:
             self.decisions[outcome.result.decision.value] += 1
             self.charged[outcome.result.billing.charged] += 1
-            self.seconds.append(outcome.result.elapsed_s)
         if outcome.error is not None:
             kind = type(outcome.error).__name__
             self.errors[kind] += 1
@@ -360,7 +357,6 @@ class Summary:
             "errors": dict(self.errors.most_common()),
             "charged": self.charged[Charged.YES],
             "charge_unknown": self.charged[Charged.UNKNOWN],
-            "median_s": statistics.median(self.seconds) if self.seconds else None,
             "stopped_by": signal.Signals(number).name if number else stopped,
         }
 
@@ -377,6 +373,4 @@ def _show_summary(document: Mapping[str, Any]) -> None:
         if counts:
             words = (f"{name.replace('_', ' ')} {count}" for name, count in counts.items())
             say(f"  {', '.join(words)}")
-    if document["median_s"] is not None:
-        say(f"  {document['median_s']:.3f} s in the median")
     say(f"  written to {document['out']}")
