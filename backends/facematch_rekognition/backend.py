@@ -1,15 +1,16 @@
-"""`RekognitionBackend`: what it asks Amazon Rekognition, and what the answers mean.
+"""`RekognitionBackend`: the requests to Amazon Rekognition, and the reading of its answers.
 
 Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5), the Rekognition
-Developer Guide (Comparing faces, Error handling, Guidelines and quotas, Non-storage operations) and
-the Amazon Rekognition FAQs (Billing, Data privacy), all read 2026-11-21. What is ours says so. It
-was not run against AWS.
+Developer Guide (Comparing faces, Error handling, Guidelines and quotas, Non-storage operations),
+the Amazon Rekognition FAQs (Billing, Data privacy), all read 2026-11-21, and AWS's common errors,
+read 2026-11-26. "Ours" marks a choice of this project. It was never run against AWS.
 """
 
 from __future__ import annotations
 
 import base64
 import enum
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ from facematch_core import (
     Decision,
     Environment,
     Face,
+    InsufficientCredit,
     MatchResult,
     Operation,
     PermissionDenied,
@@ -64,11 +66,11 @@ from facematch_core.http import (
 )
 
 from . import sessions
-from .credentials import Chain, sign_request
+from .aws import AwsSettings, sign_request
 
 NAME = "rekognition"
 _SCALE = f"{NAME}/similarity"
-#: Where a region is by the beginning of its name; from botocore's partitions.
+#: The domain of a region by the beginning of its name; from botocore's partitions.
 _SUFFIXES = {
     "cn": "amazonaws.com.cn",
     "eu-isoe": "cloud.adc-e.uk",
@@ -77,43 +79,59 @@ _SUFFIXES = {
     "us-isob": "sc2s.sgov.gov",
     "us-isof": "csp.hci.ic.gov",
 }
-_ELSEWHERE = "amazonaws.com"
-#: Of the addresses that have IPv6, too: AWS General Reference, read 2026-11-23; those of China and
-#: of the European sovereign cloud are from botocore's partitions.
+_USUAL_SUFFIX = "amazonaws.com"
+#: Domains of the dual-stack endpoints: AWS General Reference, read 2026-11-23; for China and the
+#: European sovereign cloud botocore's partitions.
 _DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
 #: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
 _COUNTED = "AWS counts one image for each comparison, and one for each detection"
-_REFUSED = "AWS counts what was analyzed, and it refused to analyze this"
+_REFUSED = "AWS counts analyzed images, and it refused to analyze this one"
 _UNSAID = "AWS does not say whether a comparison counts that found no face"
 
 _KEYS = (
     *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"),
     *("MissingAuthenticationTokenException", "IncompleteSignatureException"),
-    # AWS's errors that all services share have no "Exception" in their names.
+    # The names of AWS's common errors have no "Exception".
     *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
-    "RequestExpired",
 )
-_RIGHTS = ("AccessDeniedException",)
-_QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
+#: InvalidSignatureException with one of these messages is about the time (seen: aws/aws-sdk-php
+#: #1780, aws/aws-sdk-go #2194; read 2026-11-26).
+_CLOCK_MESSAGES = ("Signature expired", "Signature not yet current")
+_CLOCK = ("RequestExpired", "InvalidSignatureException clock")
+#: The account is not activated for Rekognition, or not any more.
+_ACCOUNT = ("OptInRequired", "SubscriptionRequiredException")
+_QUOTAS = (
+    *("ThrottlingException", "ProvisionedThroughputExceededException"),
+    *("LimitExceededException", "ServiceQuotaExceededException"),
+)
 _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")
-_SESSIONS = ("SessionNotFoundException",)
 _ERRORS: dict[str, ErrorRow | InconclusiveRow] = {
     code: ErrorRow(error, Charged.NO, _REFUSED, text)
     for codes, error, text in (
         (_KEYS, AuthenticationFailed, "AWS does not accept the credentials"),
-        (_RIGHTS, PermissionDenied, "the credentials lack AWS's permission for this"),
-        (_QUOTAS, RateLimited, "more calls than AWS takes of this account now"),
+        (
+            _CLOCK,
+            AuthenticationFailed,
+            "this machine's clock is off by more than 5 minutes: set it",
+        ),
+        (
+            ("AccessDeniedException",),
+            PermissionDenied,
+            "the credentials lack AWS's permission for this",
+        ),
+        (_ACCOUNT, InsufficientCredit, "the AWS account is not subscribed to Rekognition"),
+        (_QUOTAS, RateLimited, "the AWS account has reached a quota"),
         (_PICTURES, RequestRejected, "AWS does not take these pictures"),
-        (_SESSIONS, SessionNotFound, "AWS has no such session, or has it no more"),
+        (("SessionNotFoundException",), SessionNotFound, "AWS has no such session (any more)"),
     )
     for code in codes
 }
-# Other bad requests have this code, too: this backend sends none.
+# Other invalid parameters have this code, too, but this backend sends none.
 _ERRORS["InvalidParameterException"] = InconclusiveRow(NO_FACE, Charged.UNKNOWN, _UNSAID)
 
 
 class QualityFilter(enum.StrEnum):
-    """Which faces are compared at all; what each keeps out AWS does not document."""
+    """The least quality of a face that is compared; AWS does not document the levels."""
 
     NONE = "NONE"
     AUTO = "AUTO"
@@ -124,44 +142,46 @@ class QualityFilter(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RekognitionBackend(HttpBackend):
-    """Compares two faces by Amazon Rekognition's CompareFaces; hosted sessions by Face Liveness.
+    """Compares two faces with Amazon Rekognition's CompareFaces; hosted sessions by Face Liveness.
 
-    AWS gives similarities and no verdict: the threshold decides, 80 unless a caller sets another,
-    like AWS's own filter. For decisions about people AWS advises a person's review.
+    AWS returns similarities and no verdict: the threshold decides, 80 by default, like AWS's own
+    filter. AWS advises a review by a person for decisions about people.
 
-    The reference is AWS's source image, of which the largest face counts, and the probe its target
-    image. So each face of the probe has a similarity, and a second one gives a warning.
+    The reference is AWS's source image, of which the largest face counts. The probe is the target
+    image: each of its faces has a similarity, and a second face gives a warning.
 
-    A call counts as one image, and as two with `reference_quality`. CompareFaces words a picture
-    without a face as an invalid parameter; this backend sends no other, so that is `INCONCLUSIVE`
-    with `NO_FACE`. Whether it is charged is not documented, and UNKNOWN here.
+    A call counts as one image, and as two with `reference_quality`. CompareFaces reports a picture
+    without a face as an invalid parameter. This backend sends no other, so that is `INCONCLUSIVE`
+    with `NO_FACE`. AWS does not document whether it is charged: `billing.charged` is UNKNOWN.
 
-    CompareFaces keeps neither pictures nor what was found in them, says the Developer Guide. The
-    FAQs say that AWS may store inputs and improve its services with them, unless the account opts
-    out: by an AI services opt-out policy of AWS Organizations, not by anything in a call.
+    The Developer Guide says that CompareFaces keeps neither pictures nor results. The FAQs say that
+    AWS may store inputs and improve its services with them, unless the account opts out. Only an AI
+    services opt-out policy of AWS Organizations does that, and nothing in a call.
 
-    Credentials that are not set here are those of botocore's chain, looked for at the first call
-    and renewed when they expire. That may read the environment and files, run a profile's
-    ``credential_process``, and ask AWS STS, single sign-on, or the metadata service of a container
-    or machine, each with botocore's own time-outs; a verifier's `deadline_s` ends the call
-    nevertheless.
+    Credentials that are not set here come from botocore's chain at the first call, and are renewed
+    when they expire. The chain may read the environment and files, run a profile's
+    ``credential_process``, and call AWS STS, single sign-on, or the metadata service of a container
+    or machine, each with botocore's own timeouts. A verifier's `deadline_s` ends the call anyway.
 
     Args:
-        region: ``eu-west-1``, say. May come from ``AWS_REGION``, ``AWS_DEFAULT_REGION`` or the
-            profile.
-        aws_profile: Of ``~/.aws/config``; None for ``AWS_PROFILE``, or what else the chain finds.
-        access_key_id, secret_access_key: In place of the chain; both or neither.
-        session_token: Goes with them, if they are temporary.
-        environment: PRODUCTION at AWS, which has no sandbox, or MOCK; None if you do not say.
-            Hosted sessions must be from PRODUCTION, unless they are opened for something else.
-        fips: Whether to ask the endpoint with FIPS 140 modules, which some regions have.
-        quality_filter: Which faces are compared at all.
-        reference_quality: Whether DetectFaces is asked about the reference first: of its face
-            CompareFaces gives no quality, pose or landmarks, and of further faces nothing. One
-            image more; without a face in the reference it ends the call.
+        region: The region, such as ``eu-west-1``. Default: ``AWS_REGION``, ``AWS_DEFAULT_REGION``
+            or the profile's.
+        aws_profile: A profile of ``~/.aws/config``; None for ``AWS_PROFILE`` or the chain's.
+        access_key_id, secret_access_key: Credentials in place of the chain's; both or neither.
+        session_token: The token that belongs to temporary credentials.
+        base_url: The endpoint. Default: ``AWS_ENDPOINT_URL_REKOGNITION``, ``AWS_ENDPOINT_URL`` or
+            the profile's ``endpoint_url`` if it is on this machine, else AWS's for the region.
+        environment: PRODUCTION at AWS, which has no sandbox, or MOCK; None if unknown. Hosted
+            sessions must be from PRODUCTION, unless they are opened for something else.
+        fips: Whether to use AWS's FIPS 140 endpoint, which some regions have.
+        quality_filter: The least quality of a face that is compared.
+        reference_quality: Whether to call DetectFaces on the reference first. CompareFaces returns
+            no quality, pose or landmarks of its face, and no further faces. Costs one image more. A
+            reference without a face ends the call.
 
     Raises:
-        ConfigurationError: a setting is wrong, there is no region, or botocore is not installed.
+        ConfigurationError: a setting is wrong, no region is set, AWS's settings name an endpoint
+            on another machine, or botocore is not installed.
     """
 
     name: ClassVar[str] = NAME
@@ -169,7 +189,7 @@ class RekognitionBackend(HttpBackend):
     allowed_hosts = frozenset(
         f"{name}.*.{suffix}"
         for name in (NAME, f"{NAME}-fips")
-        for suffix in (_ELSEWHERE, *_SUFFIXES.values(), *_DUAL_STACK)
+        for suffix in (_USUAL_SUFFIX, *_SUFFIXES.values(), *_DUAL_STACK)
     )
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"
@@ -203,28 +223,28 @@ class RekognitionBackend(HttpBackend):
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        self._chain  # noqa: B018 - a missing region is refused now
+        self._aws  # noqa: B018 - to refuse a missing region now
 
-    def vendor_url(self) -> str:
-        """The endpoint of the region."""
-        region = self._chain.region
-        suffix = _SUFFIXES.get(region.rsplit("-", 2)[0], _ELSEWHERE)
-        return f"https://{NAME}{'-fips' if self.fips else ''}.{region}.{suffix}"
-
-    @property
-    def _chain(self) -> Chain:
-        # As `HttpBackend.client`: two threads may make one each, and one of them stays.
-        chain: Chain = vars(self).get("chain") or vars(self).setdefault("chain", self._find_chain())
-        return chain
-
-    def _find_chain(self) -> Chain:
+    @functools.cached_property
+    def _aws(self) -> AwsSettings:
         key_id, key, token = self.access_key_id, self.secret_access_key, self.session_token
         if (key_id is None) is not (key is None) or (token and key_id is None):
             raise ConfigurationError("access_key_id and secret_access_key are set together.")
-        return Chain(self.aws_profile, self.region, (key_id, key, token) if key_id else ())
+        return AwsSettings(self.aws_profile, self.region, (key_id, key, token) if key_id else ())
+
+    @functools.cached_property
+    def _endpoint(self) -> str:
+        region = self._aws.region
+        suffix = _SUFFIXES.get(region.rsplit("-", 2)[0], _USUAL_SUFFIX)
+        own = f"https://{NAME}{'-fips' if self.fips else ''}.{region}.{suffix}"
+        return self._aws.find_endpoint() or own
+
+    def vendor_url(self) -> str:
+        """Return the endpoint if `base_url` is not set."""
+        return self._endpoint
 
     def steps(self, call: MatchCall) -> Steps:
-        """CompareFaces; DetectFaces before it, if it is asked for."""
+        """CompareFaces, after DetectFaces if `reference_quality` is set."""
         details: list[Any] | None = None
         if self.reference_quality:
             reply = yield self._request("DetectFaces", {"Image": _encode_image(call.reference)})
@@ -241,25 +261,25 @@ class RekognitionBackend(HttpBackend):
             "SourceImage": _encode_image(call.reference),
             "TargetImage": _encode_image(call.probe),
         }
-        # Below a threshold AWS hides the number.
+        # AWS hides similarities below the threshold, so ask for all of them.
         limits = {"SimilarityThreshold": 0, "QualityFilter": str(self.quality_filter)}
         reply = yield self._request("CompareFaces", {**pictures, **limits})
         return _build_result(reply.json(), call.threshold, details)
 
     @property
     def session_facts(self) -> Mapping[str, str]:
-        """The region, which has its own sessions."""
-        return {"region": self._chain.region}
+        """The region: each has its own sessions."""
+        return {"region": self._aws.region}
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
         """CreateFaceLivenessSession, without audit images and S3."""
         body = sessions.build_start(request)
         reply = yield self._request("CreateFaceLivenessSession", body)
-        return sessions.read_start(reply.json(), request, self._chain.region)
+        return sessions.read_start(reply.json(), request, self._aws.region)
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
         """GetFaceLivenessSessionResults."""
-        region = self._chain.region
+        region = self._aws.region
         body = sessions.build_read(request, region)
         reply = yield self._request("GetFaceLivenessSessionResults", body)
         return sessions.read_results(reply.json(), request, backend=NAME, region=region)
@@ -277,33 +297,36 @@ class RekognitionBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Request, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """`request` with its last bytes, signed by the credentials of this very moment."""
-        chain = self._chain
+        """Return the encoded `request`, signed with the credentials of this moment."""
         return sign_request(
             request.encoded(),
-            region=chain.region,
-            credentials=chain.freeze(deadline),
+            region=self._aws.region,
+            credentials=self._aws.freeze(deadline),
             at=self.client.clock.now(),
         )
 
     def error_code(self, reply: HttpReply) -> str | None:
-        """The name of AWS's exception; a namespace before it and an address behind it are left."""
-        body = reply.json()
-        kind = body.get("__type") if isinstance(body, dict) else None
-        return None if kind is None else str(kind).rpartition("#")[2].partition(":")[0]
+        """Return the name of AWS's exception, without its namespace and the address behind it."""
+        kind = reply.at("__type")
+        if kind is None:
+            return None
+        code = str(kind).rpartition("#")[2].partition(":")[0]
+        message = reply.at("message") or reply.at("Message")
+        is_late = code == "InvalidSignatureException" and str(message).startswith(_CLOCK_MESSAGES)
+        return f"{code} clock" if is_late else code
 
 
 def _build_result(
     body: Any, threshold: Threshold | None, details: Sequence[Any] | None
 ) -> MatchResult:
-    """What CompareFaces says, and before it DetectFaces; any exception means it is unreadable."""
+    """Return the result of CompareFaces; `details` are the faces that DetectFaces found first."""
     probes = [_read_face(match["Face"], match["Similarity"]) for match in body["FaceMatches"]]
     score = max((face.similarity for face in probes if face.similarity), default=None)
-    # With the threshold 0 these are faces that could not be compared.
+    # With the threshold 0 these faces could not be compared.
     probes += map(_read_face, body.get("UnmatchedFaces", ()))
     references = [_read_face(body["SourceImageFace"])]
     if details is not None:
-        # The largest one counts, and is the one that was compared.
+        # CompareFaces takes the largest face.
         references = sorted(map(_read_face, details), key=_area, reverse=True)
         body = {**body, "FaceDetails": details}
     warnings = [

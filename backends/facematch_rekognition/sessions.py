@@ -1,8 +1,8 @@
-"""Face Liveness: what AWS is asked for a hosted session, and what its answers mean.
+"""Face Liveness: the bodies of the requests about a hosted session, and the reading of answers.
 
 Facts are from AWS's API model of Rekognition (2016-06-27, in botocore 1.44.5) and the Developer
-Guide (Programming the Amazon Rekognition Face Liveness APIs), read 2026-11-23. What is ours says
-so. It was not run against AWS.
+Guide (Programming the Amazon Rekognition Face Liveness APIs), read 2026-11-23. "Ours" marks a
+choice of this project. It was never run against AWS.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from facematch_core.backend import (
     number,
 )
 
-#: How long after its start AWS has a session, and what was found in it.
+#: The time after its start for which AWS keeps a session and its results.
 _LIFETIME = dt.timedelta(minutes=3)
 _STATES = {
     "CREATED": SessionState.PENDING,
     "IN_PROGRESS": SessionState.PENDING,
-    # It says that the check ran: whether somebody lives, the caller's threshold says.
+    # The check ran. The threshold decides whether the person is live.
     "SUCCEEDED": SessionState.DECIDED,
     "FAILED": SessionState.FAILED,
     "EXPIRED": SessionState.EXPIRED,
 }
-#: What a condition of the video is about, by AWS's code; another one is OTHER.
+#: The warning for AWS's code about the video; OTHER for every other code.
 _FEEDBACK = {
     "FACE_NOT_VISIBLE": WarningCode.NO_FACE,
     "FACE_OBSTRUCTION_DETECTED": WarningCode.LOW_QUALITY,
@@ -61,27 +61,27 @@ _FEEDBACK = {
     "LOW_LIGHTING_DETECTED": WarningCode.TOO_DARK,
     "HIGH_LIGHTING_DETECTED": WarningCode.TOO_BRIGHT,
 }
-#: Of an answer: neither pictures nor where AWS puts them.
+#: Fields of an answer that `raw` shows: no pictures, and no place of one in S3.
 _SHOWN = ("SessionId", "Status", "Confidence", "Challenge", "Feedback", "Metadata")
-#: And of what is inside of these.
+#: Fields within those.
 _SHOWN_INSIDE = ("Type", "Version", "Code", "Message", "SDKType")
 _NO_PORTRAIT = ResultWarning(
     code=WarningCode.OTHER,
     tag="no_reference_image",
-    text="AWS gave no reference image of this check: it advises to let the person try again.",
+    text="AWS returned no reference image of this check, and advises to let the person retry.",
 )
 _OTHER_CHALLENGE = ResultWarning(
     code=WarningCode.OTHER,
     severity=Severity.ERROR,
     tag="other_challenge",
-    text="The person went through another challenge than the start asked for.",
+    text="The person passed another challenge than the start asked for.",
 )
 
 
 class Challenge(enum.StrEnum):
-    """What a person has to do, in AWS's words."""
+    """A task for the person, by AWS's name."""
 
-    #: Move the face, and let coloured light fall on it.
+    #: The person moves the face, and the screen flashes coloured light.
     FACE_MOVEMENT_AND_LIGHT = "FaceMovementAndLightChallenge"
     FACE_MOVEMENT = "FaceMovementChallenge"
 
@@ -95,9 +95,9 @@ class FaceLivenessOptions:
     """Options of a start.
 
     Attributes:
-        challenges: Which are good enough, the preferred one first; by default AWS's own,
-            `Challenge.FACE_MOVEMENT_AND_LIGHT` alone. A pass by another one needs a person, for the
-            component in the browser says to AWS which ones it can do.
+        challenges: The accepted challenges, the preferred one first. Default, as at AWS:
+            `Challenge.FACE_MOVEMENT_AND_LIGHT`. A pass of another challenge is `REVIEW`, because
+            the component in the browser tells AWS which ones it supports.
     """
 
     challenges: tuple[Challenge, ...] = attrs.field(
@@ -118,7 +118,7 @@ CAPABILITIES = SessionCapabilities(
 
 
 def build_start(request: StartRequest) -> dict[str, Any]:
-    """The body of CreateFaceLivenessSession. AWS repeats a session for the same token."""
+    """Return the body of CreateFaceLivenessSession. The same token gives the same session again."""
     preferences = [{"Type": str(challenge)} for challenge in _list_challenges(request)]
     settings = {"AuditImagesLimit": 0, "ChallengePreferences": preferences}
     return {"ClientRequestToken": request.record.id, "Settings": settings}
@@ -136,27 +136,27 @@ def read_start(body: Any, request: StartRequest, region: str) -> SessionReading:
 
 
 def build_read(request: ReadRequest, region: str) -> dict[str, Any]:
-    """The body of GetFaceLivenessSessionResults; `InvalidRequest` for one of another region."""
+    """Return the body of GetFaceLivenessSessionResults; `InvalidRequest` if the region differs."""
     started_in = request.record.facts.get("region", region)
     if started_in != region:
         raise InvalidRequest(
-            f"The session was started in the region {started_in:.40}, and {region} has none of its "
-            "sessions: set region to the former."
+            f"The session was started in the region {started_in:.40}, and this backend asks "
+            f"{region}: set region to {started_in:.40}."
         )
     return {"SessionId": request.record.session_id}
 
 
 def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) -> SessionReading:
-    """What AWS shows of a session; any exception means that it is unreadable."""
+    """Return the reading of a session; any exception means that the answer is unreadable."""
     record, status = request.record, _read_text(body, "Status")
     session_id, challenge = _read_text(body, "SessionId"), body.get("Challenge")
     method = None if challenge is None else _read_text(challenge, "Type")
-    # Of one that was started elsewhere nobody knows what it asked for.
+    # A session that another program started may have asked for any challenge.
     enough = record.vendor.get("challenges", " ".join(Challenge)).split()
     is_other = method is not None and method not in enough
     state, ends_at = _STATES.get(status, SessionState.UNKNOWN), _find_end(record)
     if state is SessionState.EXPIRED and ends_at and request.clock.now() >= ends_at:
-        # By then AWS has forgotten whoever passed, too.
+        # AWS has deleted the result of a person who passed, too.
         state = SessionState.GONE
     has_run, portrait = status == "SUCCEEDED", None
     if has_run and request.with_portrait:
@@ -169,7 +169,7 @@ def read_results(body: Any, request: ReadRequest, *, backend: str, region: str) 
         checks=() if result is None else (SessionCheck(result=result, portrait=portrait),),
         has_begun=status == "IN_PROGRESS",
         doubts=(_OTHER_CHALLENGE,) if is_other else (),
-        # A session serves one check: whoever has begun it cannot begin again.
+        # A session serves one check, which cannot begin twice.
         way_in=WayIn(
             page={"session_id": session_id, "region": region} if status == "CREATED" else {},
             expires_at=ends_at,
@@ -190,7 +190,7 @@ def _pick(value: Any) -> Any:
 def _read_check(
     body: Any, record: SessionRecord, method: str | None, backend: str
 ) -> LivenessResult:
-    """The one check of a session, by the threshold of its record: AWS has no verdict."""
+    """Return the check, decided by the threshold of the record: AWS returns no verdict."""
     confidence, least = body.get("Confidence"), record.liveness_threshold
     threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
     warnings = [*map(_read_feedback, body.get("Feedback") or ())]
@@ -222,7 +222,7 @@ def _read_feedback(row: Any) -> ResultWarning:
 
 
 def _read_portrait(body: Any) -> Image | None:
-    """The picture in this very answer; None if it lies in S3, or there is none to be read."""
+    """Return the picture in the answer; None if it is missing, unreadable or in S3."""
     try:
         return Image.from_bytes(base64.b64decode(body["ReferenceImage"]["Bytes"], validate=True))
     except (KeyError, TypeError, ValueError, InvalidImage):
@@ -232,7 +232,7 @@ def _read_portrait(body: Any) -> Image | None:
 def _read_text(body: Any, name: str) -> str:
     text = body[name]
     if not isinstance(text, str) or not text:
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} is not a text")
     return text
 
 
@@ -242,5 +242,5 @@ def _list_challenges(request: StartRequest) -> tuple[Challenge, ...]:
 
 
 def _find_end(record: SessionRecord) -> dt.datetime | None:
-    """When AWS forgets it: 3 minutes after a start, which may have been repeated since."""
+    """Return the time at which AWS deletes the session, 3 minutes after its start."""
     return None if record.started_at is None else record.started_at + _LIFETIME

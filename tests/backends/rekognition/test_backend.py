@@ -53,9 +53,7 @@ def verifier(mock):
 
 
 @given(ANSWERS, st.floats(0, 100))
-def test_the_face_most_alike_decides_at_our_threshold_and_all_are_told_as_they_were_found(
-    answer, threshold
-):
+def test_most_similar_face_decides_and_all_faces_are_reported(answer, threshold):
     result = read(answer, threshold=threshold)
     numbers = [match["Similarity"] for match in answer["FaceMatches"]]
     best = max((match for match in numbers if match is not None), default=None)
@@ -80,7 +78,7 @@ def test_the_face_most_alike_decides_at_our_threshold_and_all_are_told_as_they_w
 
 
 @pytest.mark.parametrize("similarity", [-0.01, 100.01, "99", True, [99]])
-def test_a_similarity_that_is_none_is_not_clamped_or_converted(similarity):
+def test_invalid_similarity_is_unexpected(similarity):
     box = dict.fromkeys(("Left", "Top", "Width", "Height"), 0.1)
     face = {"BoundingBox": box, "Confidence": 99.9}
     matches = [{"Similarity": similarity, "Face": face}]
@@ -96,18 +94,22 @@ def test_a_similarity_that_is_none_is_not_clamped_or_converted(similarity):
         ("MissingAuthenticationToken", fm.AuthenticationFailed),
         ("IncompleteSignature", fm.AuthenticationFailed),
         ("RequestExpired", fm.AuthenticationFailed),
+        ("OptInRequired", fm.InsufficientCredit),
+        ("SubscriptionRequiredException", fm.InsufficientCredit),
         ("com.amazon.coral.service#InvalidSignatureException", fm.AuthenticationFailed),
         ("ExpiredTokenException:http://internal.amazon.com/coral/", fm.AuthenticationFailed),
         ("AccessDeniedException", fm.PermissionDenied),
         ("ThrottlingException", fm.RateLimited),
         ("ProvisionedThroughputExceededException", fm.RateLimited),
+        ("LimitExceededException", fm.RateLimited),
+        ("ServiceQuotaExceededException", fm.RateLimited),
         ("ImageTooLargeException", fm.RequestRejected),
         ("InvalidImageFormatException", fm.RequestRejected),
         ("SomethingNewException", fm.RequestRejected),
     ],
 )
 @pytest.mark.parametrize("word", ["message", "Message"])
-def test_errors_are_told_apart_by_their_name(name, kind, word):
+def test_error_class_follows_the_exception_name(name, kind, word):
     error = read({"__type": name, word: "As AWS says it."}, 400)
     assert type(error) is kind
     assert "As AWS says it." in str(error)
@@ -116,18 +118,37 @@ def test_errors_are_told_apart_by_their_name(name, kind, word):
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_clock"),
+    [
+        ({"__type": "RequestExpired", "message": "The request is too old."}, True),
+        *(
+            ({"__type": "InvalidSignatureException", "message": message}, is_clock)
+            for message, is_clock in {
+                "Signature expired: 20261126T100000Z is now earlier than 20261126T105409Z": True,
+                "Signature not yet current: 20261126T170509Z is still later than": True,
+                "The request signature we calculated does not match": False,
+            }.items()
+        ),
+    ],
+)
+def test_wrong_clock_is_named(answer, is_clock):
+    error = read(answer, 400)
+    assert type(error) is fm.AuthenticationFailed
+    assert ("clock" in error.message) is is_clock
+    assert answer["message"] in error.message
+
+
+@pytest.mark.parametrize(
     ("name", "kind"),
     [("InternalServerError", fm.OutcomeUnknown), ("ThrottlingException", fm.RateLimited)],
 )
-def test_of_errors_500_only_throttling_was_certainly_not_counted(name, kind):
-    """AWS recommends to ask again, and does not say what that costs."""
+def test_500_is_free_only_if_throttled(name, kind):
     error = read({"__type": name, "Message": "As AWS says it."}, 500)
     assert type(error) is kind
     assert error.retryable is (kind is fm.RateLimited)
 
 
-def test_a_comparison_is_one_image_and_a_mismatch_keeps_its_number(verifier, mock):
-    """AWS would hide what is below 80; it is asked for everything."""
+def test_comparison_is_one_image_and_low_similarities_are_shown(verifier, mock):
     result = verifier.verify(CARDS["p1-again"].data, CARDS["p1"].data)
     (charge,) = mock.control.charges()
     assert result.is_match
@@ -143,14 +164,14 @@ def test_a_comparison_is_one_image_and_a_mismatch_keeps_its_number(verifier, moc
 
 
 @pytest.mark.parametrize("pair", [("no-face", "p1"), ("p1", "no-face")])
-def test_no_face_is_no_mismatch_and_nobody_knows_what_it_cost(verifier, pair):
+def test_no_face_is_inconclusive_at_an_unknown_price(verifier, pair):
     result = verifier.verify(*(CARDS[name].data for name in pair))
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
     assert result.billing.charged is fm.Charged.UNKNOWN
 
 
-def test_each_face_of_the_probe_has_a_similarity_and_of_a_reference_the_largest_counts(verifier):
+def test_all_faces_of_the_probe_are_compared_with_the_largest_of_the_reference(verifier):
     result = verifier.verify(CARDS["two-faces"].data, CARDS["p1"].data)
     assert result.is_match
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.MULTIPLE_FACES]
@@ -167,7 +188,7 @@ def curious(mock):
         yield opened
 
 
-def test_the_quality_of_the_reference_costs_an_image_more(curious, verifier, mock):
+def test_reference_quality_costs_an_image_more(curious, verifier, mock):
     pictures = CARDS["p1-again"].data, CARDS["p1"].data
     result = curious.verify(*pictures)
     (face,) = result.reference_faces
@@ -179,21 +200,21 @@ def test_the_quality_of_the_reference_costs_an_image_more(curious, verifier, moc
     assert set(result.raw) >= {"FaceMatches", "FaceDetails"}
 
 
-def test_a_reference_without_a_face_is_compared_with_nobody(curious, mock):
+def test_reference_without_a_face_ends_the_call(curious, mock):
     result = curious.verify(CARDS["p1"].data, CARDS["no-face"].data)
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert result.warnings[0].text == "the reference shows no face"
     assert (result.billing.charges, len(mock.control.charges())) == (1, 1)
 
 
-def test_what_was_charged_before_an_unknown_price_is_said(curious, mock):
+def test_unknown_price_names_the_earlier_charge(curious, mock):
     result = curious.verify(CARDS["no-face"].data, CARDS["p1"].data)
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert result.billing.charged is fm.Charged.UNKNOWN
     assert "charges of earlier requests of the call: 1" in result.billing.ground
 
 
-def test_a_second_face_of_the_reference_is_seen(curious):
+def test_reference_quality_shows_a_second_face(curious):
     result = curious.verify(CARDS["p1"].data, CARDS["two-faces"].data)
     assert result.is_match
     assert [warning.text for warning in result.warnings] == [
@@ -208,16 +229,14 @@ def test_a_second_face_of_the_reference_is_seen(curious):
 
 @pytest.mark.parametrize("name", ["rekognition", "rekognition-fips"])
 @pytest.mark.parametrize("suffix", ["amazonaws.com", "api.aws"])
-def test_amazons_own_addresses_are_the_mocks_while_its_fixture_is_there(
-    rekognition_mock, name, suffix
-):
+def test_fixture_redirects_every_endpoint_of_aws(rekognition_mock, name, suffix):
     url = f"https://{name}.us-east-1.{suffix}"
     with fm.FaceVerifier(RekognitionBackend(region="us-east-1", base_url=url, **KEYS)) as verifier:
         assert verifier.verify(CARDS["p1"].data, CARDS["p1"].data).is_match
     assert len(rekognition_mock.control.charges()) == 1
 
 
-def test_the_wait_that_aws_asks_for_is_read_in_milliseconds(verifier, mock):
+def test_retry_after_is_read_in_milliseconds(verifier, mock):
     body, headers = {"__type": "ThrottlingException"}, {"x-amz-retry-after": "1500"}
     more = {"kind": Kind.JSON, "status": 400, "body": body, "headers": headers}
     mock.control.add_fault(Fault(stage=Stage.ANSWER, **more))
@@ -226,7 +245,7 @@ def test_the_wait_that_aws_asks_for_is_read_in_milliseconds(verifier, mock):
     assert caught.value.retry_after_s == 1.5
 
 
-def test_the_quality_filter_is_sent_and_a_wrong_one_refused(mock):
+def test_quality_filter_is_sent(mock):
     settings = {"region": "eu-west-1", "base_url": mock.url, **KEYS}
     with fm.FaceVerifier(RekognitionBackend(quality_filter="HIGH", **settings)) as verifier:
         verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
@@ -245,7 +264,7 @@ REGIONS = (
 
 
 @pytest.mark.parametrize("fips", [False, True])
-def test_the_endpoint_is_that_of_botocore_in_every_partition(fips):
+def test_endpoint_equals_botocores_in_every_partition(fips):
     session, how = boto3.Session("key", "secret"), Config(use_fips_endpoint=fips)
     for region in REGIONS:
         backend = RekognitionBackend(region=region, fips=fips, **KEYS)
@@ -255,7 +274,7 @@ def test_the_endpoint_is_that_of_botocore_in_every_partition(fips):
 
 
 @pytest.mark.parametrize("fips", [False, True])
-def test_the_dual_stack_endpoint_of_botocore_is_amazons_own(fips):
+def test_dual_stack_endpoint_is_allowed(fips):
     session = boto3.Session("key", "secret")
     how = Config(use_fips_endpoint=fips, use_dualstack_endpoint=True)
     for region in ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"):
@@ -278,6 +297,6 @@ def test_the_dual_stack_endpoint_of_botocore_is_amazons_own(fips):
         {"region": "eu-west-1", "read_timeout_s": 0},
     ],
 )
-def test_settings_that_cannot_be_are_refused(settings):
+def test_invalid_setting_is_refused(settings):
     with pytest.raises(fm.ConfigurationError):
         RekognitionBackend(**{**KEYS, **settings})

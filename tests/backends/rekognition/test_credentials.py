@@ -44,13 +44,13 @@ def ask(mock, **settings):
 KEYS = {"access_key_id": KEY, "secret_access_key": SECRET, "session_token": TOKEN}
 
 
-def test_credentials_that_are_set_go_before_those_of_the_environment(mock, monkeypatch):
+def test_settings_win_over_the_environment(mock, monkeypatch):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "other")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "other")
     assert ask(mock, **KEYS) == "live"
 
 
-def test_credentials_of_the_environment_may_have_a_session_token(mock, monkeypatch):
+def test_environment_may_have_a_session_token(mock, monkeypatch):
     for name, value in (("ACCESS_KEY_ID", KEY), ("SECRET_ACCESS_KEY", SECRET)):
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.setenv("AWS_SESSION_TOKEN", TOKEN)
@@ -58,7 +58,7 @@ def test_credentials_of_the_environment_may_have_a_session_token(mock, monkeypat
     assert ask(mock, region=None) == "live"
 
 
-def test_a_profile_has_a_region_and_is_named_by_setting_or_variable(mock, tmp_path, monkeypatch):
+def test_profile_is_named_by_setting_or_variable(mock, tmp_path, monkeypatch):
     (tmp_path / "config").write_text("[profile faces]\nregion = eu-central-1\n")
     (tmp_path / "credentials").write_text(
         f"[faces]\naws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\n"
@@ -68,18 +68,18 @@ def test_a_profile_has_a_region_and_is_named_by_setting_or_variable(mock, tmp_pa
     assert ask(mock, region=None) == "live"
 
 
-def program(tmp_path, text):
+def write_program(tmp_path, text):
     script = tmp_path / "print.py"
     script.write_text(text)
     line = f"credential_process = {shlex.join([sys.executable, str(script)])}"
     (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{line}\n")
 
 
-def test_a_program_is_asked_with_the_first_call(mock, tmp_path):
+def test_credential_process_runs_once_at_the_first_call(mock, tmp_path):
     count = tmp_path / "count"
     printed = {"Version": 1, "AccessKeyId": KEY, "SecretAccessKey": SECRET}
     lines = [f"open({str(count)!r}, 'a').write('x')", f"print({json.dumps(printed)!r})"]
-    program(tmp_path, "\n".join(lines))
+    write_program(tmp_path, "\n".join(lines))
     backend = RekognitionBackend(aws_profile="faces", base_url=mock.url)
     assert not count.exists()
     with fm.FaceVerifier(backend) as verifier:
@@ -92,7 +92,7 @@ def test_a_program_is_asked_with_the_first_call(mock, tmp_path):
     assert len(mock.control.charges()) == 4
 
 
-def test_without_or_with_half_of_the_credentials_nothing_is_sent(mock, monkeypatch):
+def test_missing_credentials_send_nothing(mock, monkeypatch):
     with pytest.raises(fm.ConfigurationError, match="set AWS_ACCESS"):
         ask(mock)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
@@ -106,8 +106,8 @@ def test_without_or_with_half_of_the_credentials_nothing_is_sent(mock, monkeypat
     assert mock.control.journal() == ()
 
 
-def test_a_program_that_fails_is_not_quoted(mock, tmp_path):
-    program(tmp_path, f"import sys; sys.exit({SECRET!r})")
+def test_output_of_a_failed_credential_process_is_hidden(mock, tmp_path):
+    write_program(tmp_path, f"import sys; sys.exit({SECRET!r})")
     with pytest.raises(fm.AuthenticationFailed, match="CredentialRetrievalError") as caught:
         ask(mock, aws_profile="faces")
     assert caught.value.billing.charged is fm.Charged.NO
@@ -115,7 +115,7 @@ def test_a_program_that_fails_is_not_quoted(mock, tmp_path):
     assert caught.value.__context__ is caught.value.__cause__ is None
 
 
-def test_credentials_reach_no_log_and_no_error(mock, caplog):
+def test_credentials_are_in_no_log_or_error(mock, caplog):
     caplog.set_level(logging.DEBUG)
     assert ask(mock, **KEYS) == "live"
     mock.control.revoke_key(SECRET)
@@ -126,7 +126,7 @@ def test_credentials_reach_no_log_and_no_error(mock, caplog):
     assert not [text for text in (KEY, SECRET, TOKEN, "Signature=") if text in shown]
 
 
-def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
+def test_assumed_role_is_in_no_log(mock, tmp_path, monkeypatch, caplog):
     role = "role_arn = arn:aws:iam::123456789012:role/faces\nsource_profile = base\n"
     (tmp_path / "config").write_text(f"[profile faces]\nregion = eu-west-1\n{role}")
     (tmp_path / "credentials").write_text(
@@ -143,7 +143,7 @@ def test_a_role_is_assumed_in_silence(mock, tmp_path, monkeypatch, caplog):
     assert "botocore.credentials" not in {record.name for record in caplog.records}
 
 
-def test_the_signature_covers_what_is_sent_and_shows_nothing():
+def test_signature_covers_the_request_and_is_masked():
     backend = RekognitionBackend(region="eu-west-1", **KEYS)
     call = match_call()
     request = backend.sign(next(backend.steps(call)), call)
@@ -157,7 +157,7 @@ def test_the_signature_covers_what_is_sent_and_shows_nothing():
     assert not [text for text in (KEY, SECRET, TOKEN, words) if text in repr(request)]
 
 
-def test_without_botocore_the_extra_is_named(monkeypatch):
+def test_missing_botocore_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore", None)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
     with pytest.raises(fm.ConfigurationError, match=r"\.\[rekognition\]"):

@@ -71,7 +71,7 @@ STATES = {"CREATED": "pending", "IN_PROGRESS": "pending", "FAILED": "failed", "E
 
 
 @pytest.mark.parametrize(("status", "state"), [*STATES.items(), ("SOMETHING_NEW", "unknown")])
-def test_of_a_session_without_a_result_nobody_is_judged(status, state):
+def test_session_without_a_result_has_no_checks(status, state):
     reading = read({**SUCCEEDED, "Status": status})
     assert (reading.state, reading.vendor_status, reading.checks) == (state, status, ())
     page = {"session_id": SESSION_ID, "region": "eu-west-1"}
@@ -80,7 +80,7 @@ def test_of_a_session_without_a_result_nobody_is_judged(status, state):
     assert (reading.way_in.expires_at - START).total_seconds() == 180
 
 
-def test_every_word_of_the_model_is_known():
+def test_words_are_those_of_the_api_model():
     shapes = model("GetFaceLivenessSessionResults").output_shape.members
     assert set(shapes["Status"].enum) == {*STATES, "SUCCEEDED"}
     assert set(shapes["Feedback"].member.members["Code"].enum) == set(FEEDBACK)
@@ -88,7 +88,7 @@ def test_every_word_of_the_model_is_known():
 
 
 @given(st.none() | st.integers(0, 100) | st.floats(0, 100), st.none() | st.floats(0, 100))
-def test_the_number_is_judged_by_the_threshold_of_the_record_alone(confidence, threshold):
+def test_threshold_of_the_record_decides(confidence, threshold):
     record = attrs.evolve(RECORD, liveness_threshold=threshold)
     (check,) = read({**SUCCEEDED, "Confidence": confidence}, record=record).checks
     result, decision = check.result, "review"
@@ -110,11 +110,11 @@ def test_the_number_is_judged_by_the_threshold_of_the_record_alone(confidence, t
     ],
     ids=str,
 )
-def test_what_aws_cannot_have_said_is_neither_clamped_nor_converted(change):
+def test_invalid_answer_is_unexpected(change):
     assert isinstance(read(SUCCEEDED | change), fm.UnexpectedResponse)
 
 
-def test_what_aws_noticed_is_told_in_its_order():
+def test_feedback_becomes_warnings_in_order():
     rows = [{"Code": code, "Message": f"About {code}."} for code in (*FEEDBACK, "NEW_CODE")]
     (check,) = read({**SUCCEEDED, "Feedback": rows}).checks
     shown = [(each.tag, each.code, each.text, each.severity) for each in check.result.warnings]
@@ -124,7 +124,7 @@ def test_what_aws_noticed_is_told_in_its_order():
     ]
 
 
-def test_the_portrait_is_in_the_answer_and_nowhere_else_in_the_reading():
+def test_portrait_is_given_only_when_asked_for():
     reading = read(SUCCEEDED)
     assert reading.checks[0].portrait.data == CARDS["p1"]
     assert set(reading.raw) == set(SUCCEEDED) - {"ReferenceImage", "AuditImages"}
@@ -133,7 +133,7 @@ def test_the_portrait_is_in_the_answer_and_nowhere_else_in_the_reading():
 
 
 @pytest.mark.parametrize("image", [None, {}, {"S3Object": {}}, {"Bytes": "!"}, {"Bytes": "AAAA"}])
-def test_without_a_picture_there_is_a_verdict_and_a_warning(image):
+def test_missing_portrait_gives_a_warning(image):
     body = {**SUCCEEDED, "ReferenceImage": image}
     reading = read(body)
     assert reading.checks[0].portrait is None
@@ -152,14 +152,14 @@ LIGHT, MOVEMENT = Challenge
         *((LIGHT, None, False), (None, MOVEMENT, False), (None, "NewChallenge", True)),
     ],
 )
-def test_another_challenge_than_the_start_asked_for_is_a_doubt(challenges, shown, is_doubted):
+def test_other_challenge_is_a_doubt(challenges, shown, is_doubted):
     record = attrs.evolve(RECORD, vendor={"challenges": challenges} if challenges else {})
     challenge = {"Type": shown, "Version": "1.0.0"} if shown else None
     reading = read({**SUCCEEDED, "Challenge": challenge}, record=record)
     assert bool(reading.doubts) is is_doubted
 
 
-def test_a_session_that_is_not_there_is_not_found_and_a_bad_request_is_refused():
+def test_errors_about_sessions():
     for name, kind in [
         ("SessionNotFoundException", fm.SessionNotFound),
         ("InvalidParameterException", fm.RequestRejected),
@@ -176,7 +176,7 @@ def test_a_session_that_is_not_there_is_not_found_and_a_bad_request_is_refused()
         (FaceLivenessOptions(challenges=[MOVEMENT, LIGHT]), [MOVEMENT, LIGHT]),
     ],
 )
-def test_what_is_asked_fits_the_model_and_keeps_nothing(options, types):
+def test_start_fits_the_api_model_and_keeps_no_pictures(options, types):
     request = StartRequest(record=attrs.evolve(RECORD, session_id=None), options=options)
     sent = BACKEND.start_steps(request).send(None).json
     report = ParamValidator().validate(sent, model("CreateFaceLivenessSession").input_shape)
@@ -188,7 +188,7 @@ def test_what_is_asked_fits_the_model_and_keeps_nothing(options, types):
 
 
 @pytest.mark.parametrize("challenges", [(), "Smile", ["FaceMovementChallenge", "Smile"]])
-def test_challenges_that_aws_does_not_know_are_refused(challenges):
+def test_unknown_challenge_is_refused(challenges):
     with pytest.raises(ValueError, match=r"challenges|Smile"):
         FaceLivenessOptions(challenges=challenges)
 
@@ -227,7 +227,7 @@ def record(sessions):
     return sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
 
 
-def test_a_threshold_must_be_set_and_nobody_is_compared(sessions, connect):
+def test_threshold_is_required_and_match_is_not_offered(sessions, connect):
     with pytest.raises(fm.InvalidRequest):
         sessions.plan("customer-17", purpose="payout")
     for expects in (["match"], ["match", "liveness"]):
@@ -240,7 +240,7 @@ def test_a_threshold_must_be_set_and_nobody_is_compared(sessions, connect):
     ("card", "threshold", "is_live"),
     [("p1", 80, True), ("p1", 97, True), ("p1", 97.5, False), ("attack", 80, False)],
 )
-def test_somebody_is_verified_from_the_threshold_on(sessions, mock, card, threshold, is_live):
+def test_person_is_verified_from_the_threshold_on(sessions, mock, card, threshold, is_live):
     record = sessions.plan("customer-17", purpose="payout", liveness_threshold=threshold)
     session = sessions.start(record)
     assert (session.way_in.link, session.way_in.token) == (None, None)
@@ -253,7 +253,7 @@ def test_somebody_is_verified_from_the_threshold_on(sessions, mock, card, thresh
     assert result.liveness.decision is not fm.LivenessDecision.REVIEW
 
 
-def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mock, record):
+def test_repeated_start_gives_the_same_session(sessions, mock, record):
     lost = {"stage": Stage.AFTER_UPLOAD, "kind": Kind.TRUNCATE, "executed": True}
     mock.control.add_fault(Fault(call="session_start", times=1, **lost))
     with pytest.raises(fm.OutcomeUnknown) as caught:
@@ -269,7 +269,7 @@ def test_a_start_whose_answer_was_lost_gives_the_same_session_again(sessions, mo
     ("act", "state"),
     [("fail_attempt", SessionState.FAILED), ("expire", SessionState.EXPIRED)],
 )
-def test_whoever_comes_back_gets_the_same_page_until_it_is_over(mock, sessions, record, act, state):
+def test_way_in_stays_until_the_session_is_over(mock, sessions, record, act, state):
     session = sessions.start(record)
     page = {"session_id": session.record.session_id, "region": "eu-west-1"}
     again = sessions.read(session.record, with_way_in=True)
@@ -281,7 +281,7 @@ def test_whoever_comes_back_gets_the_same_page_until_it_is_over(mock, sessions, 
 
 @pytest.mark.parametrize("over", ["not_found", "expired"])
 @pytest.mark.parametrize("is_finished", [True, False])
-def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, record, connect):
+def test_session_is_gone_after_three_minutes(over, is_finished, record, connect):
     with MockServer(vendor="rekognition", switches={"session_over": over}) as mock:
         sessions = connect(base_url=mock.url, clock=mock.clock)
         session = sessions.start(record)
@@ -295,7 +295,7 @@ def test_what_is_over_is_neither_verified_nor_an_outage(over, is_finished, recor
     assert result.read_again_s is None
 
 
-def test_a_session_of_another_region_is_not_asked_for(sessions, connect, mock, record):
+def test_session_of_another_region_is_refused(sessions, connect, mock, record):
     session = sessions.start(record)
     count = len(mock.control.journal())
     with pytest.raises(fm.InvalidRequest, match="eu-west-1"):
@@ -303,7 +303,7 @@ def test_a_session_of_another_region_is_not_asked_for(sessions, connect, mock, r
     assert len(mock.control.journal()) == count
 
 
-def test_sessions_of_aws_are_of_production_and_say_so():
+def test_environment_of_a_session():
     aws = {"region": "eu-west-1", "expects": ["liveness"], **KEYS}
     with open_sessions("rekognition", environment="production", **aws) as sessions:
         record = sessions.plan("customer-17", purpose="payout", liveness_threshold=80)
@@ -318,7 +318,7 @@ def test_sessions_of_aws_are_of_production_and_say_so():
         RekognitionBackend(environment="sandbox", region="eu-west-1", **KEYS)
 
 
-def test_nothing_is_deleted_for_it_vanishes_by_itself(sessions, record):
+def test_delete_does_nothing_since_sessions_vanish(sessions, record):
     assert sessions.delete(sessions.start(record).record).state == "vanishes"
     with pytest.raises(fm.Unsupported):
         sessions.receive(b"{}", {})

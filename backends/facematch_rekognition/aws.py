@@ -1,15 +1,17 @@
-"""Whose requests they are: AWS's credential chain, and signatures made with what it gives.
+"""AWS's own settings: region, endpoint and credentials as botocore finds them, and signatures.
 
-botocore does both. Its loggers write signed headers and answers of AWS's sign-in services at level
-DEBUG, so they are silent while it works here.
+botocore's loggers write signed headers and answers of AWS's sign-in services at level DEBUG, so
+they are muted while it works here.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -18,31 +20,37 @@ from facematch_core.backend import muted
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.errors import VendorUnavailable
-from facematch_core.http import HttpRequest
+from facematch_core.http import HttpRequest, is_loopback
 
 _MISSING = (
     "rekognition finds no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the "
     "setting aws_profile, or give this machine a role."
 )
-#: Mistakes of whoever configured them; everything else that goes wrong is a failed sign-in.
+#: botocore's errors about the user's configuration. Every other error is a failed sign-in.
 _MISTAKES = ("ProfileNotFound", "PartialCredentialsError", "ConfigNotFound", "ConfigParseError")
 
 
-class Chain:
-    """AWS's credentials, or `keys`, looked for at the first call and renewed when they expire."""
+class AwsSettings:
+    """Region, endpoint and credentials: the given ones, else those of botocore's chain.
+
+    Credentials are looked up at the first call, and renewed when they expire.
+
+    Attributes:
+        region: The region, such as ``eu-west-1``.
+    """
 
     def __init__(
         self, profile: str | None, region: str | None, keys: Sequence[Secret | None] = ()
     ) -> None:
         try:
-            import botocore.session  # noqa: F401 - a missing one is said now
+            import botocore.session  # noqa: F401 - to report a missing one now
         except ModuleNotFoundError:
             raise ConfigurationError(
                 'The backend rekognition needs botocore: pip install -e ".[rekognition]" in the '
                 "checkout."
             ) from None
-        # It asks files, programs and services, whose time-outs are its own. One look at a time is
-        # enough, and whose call has no time left does not wait for it.
+        # The chain reads files, runs programs and calls services with timeouts of its own. In a
+        # thread, a call whose deadline ends does not wait for it.
         self._lookups = HelperThreads(1, "facematch-aws-credentials")
         self._profile, self._keys = profile, keys
         self._opened: Any = None
@@ -55,16 +63,59 @@ class Chain:
 
     @property
     def _session(self) -> Any:
-        """botocore's own; to make one takes longer than a call, and whoever has keys needs none."""
-        # The one thread of `_lookups` makes it, without a lock that a fork could keep.
+        # Made late, because it takes longer than a call. Only one thread uses it: that of the
+        # constructor, then that of `_lookups`. So it needs no lock, which a fork could leave held.
         if self._opened is None:
             import botocore.session
 
             self._opened = botocore.session.Session(profile=self._profile)
         return self._opened
 
+    def find_endpoint(self) -> str:
+        """Return the endpoint that AWS's settings name, on this machine; empty if none does.
+
+        AWS's SDKs and Tools Reference Guide, Service-specific endpoints (read 2026-11-26): the
+        environment comes before the configuration file, and a service's own setting before the one
+        for all services.
+
+        Raises:
+            ConfigurationError: the endpoint is on another machine.
+        """
+        source, url = self._ask(self._read_endpoint)
+        if not url:
+            return ""
+        try:
+            host = urlsplit(url).hostname or ""
+        except ValueError:
+            host = ""
+        if is_loopback(host):
+            return str(url)
+        raise ConfigurationError(
+            f"{source} names {host[:80] or 'no host'}. rekognition takes an endpoint beyond this "
+            "machine from base_url only: set base_url (and allow_base_url, if the host is not "
+            "AWS's), or AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true to call AWS's own endpoint."
+        )
+
+    def _read_endpoint(self) -> tuple[str, str]:
+        session = self._session
+        profile = session.get_scoped_config()
+        services = session.full_config.get("services", {}).get(profile.get("services"), {})
+        own = services.get("rekognition", {}).get("endpoint_url")
+        names = ("AWS_ENDPOINT_URL_REKOGNITION", "AWS_ENDPOINT_URL")
+        sources = {name: os.environ.get(name) for name in names}
+        sources["endpoint_url of the AWS profile"] = own or profile.get("endpoint_url")
+        if session.get_config_variable("ignore_configured_endpoint_urls"):
+            return "", ""
+        return next(((source, url) for source, url in sources.items() if url), ("", ""))
+
     def freeze(self, deadline: Deadline) -> Any:
-        """botocore's ``ReadOnlyCredentials`` of one call; where there are none, nothing is sent."""
+        """Return botocore's ``ReadOnlyCredentials`` for one call.
+
+        Raises:
+            ConfigurationError: there are none.
+            AuthenticationFailed: AWS did not give any.
+            VendorUnavailable: the deadline ended first.
+        """
         try:
             return self._lookups.run(self._look_up, deadline)
         except (NoThread, StillRunning):
@@ -75,12 +126,12 @@ class Chain:
             ) from None
 
     def _look_up(self) -> Any:
-        credentials = self._ask(self._find)
+        credentials = self._ask(self._find_credentials)
         if credentials is None:
             raise ConfigurationError(_MISSING)
         return self._ask(credentials.get_frozen_credentials)
 
-    def _find(self) -> Any:
+    def _find_credentials(self) -> Any:
         if not self._keys:
             return self._session.get_credentials()
         from botocore.credentials import Credentials
@@ -88,11 +139,11 @@ class Chain:
         return Credentials(*(key.reveal() if key else None for key in self._keys))
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
-        """What botocore answers; of its errors the kind alone, for they may quote anything."""
+        """Return botocore's answer; of its errors only the class is shown: texts may hold keys."""
         try:
             with muted("botocore"):
                 return ask()
-        except Exception as error:  # noqa: BLE001 - of whatever the chain asks
+        except Exception as error:  # noqa: BLE001 - the chain may raise anything
             kind = type(error).__name__
         if kind in _MISTAKES:
             raise ConfigurationError(f"The AWS profile of rekognition cannot be used: {kind}.")
@@ -105,7 +156,7 @@ class Chain:
 def sign_request(
     request: HttpRequest, *, region: str, credentials: Any, at: datetime
 ) -> HttpRequest:
-    """The encoded `request` with the headers of Signature Version 4."""
+    """Return the encoded `request` with the headers of Signature Version 4."""
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
@@ -117,7 +168,7 @@ def sign_request(
     aws_request = AWSRequest(request.method, request.url, plain, request.body)
     aws_request.context["timestamp"] = plain["X-Amz-Date"]
     auth = SigV4Auth(Credentials(*credentials), "rekognition", region)
-    # Step by step: its add_auth writes each step, the session token too, into a log.
+    # Not `add_auth`, which logs each step and the session token.
     text = auth.string_to_sign(aws_request, auth.canonical_request(aws_request))
     signature = auth.signature(text, aws_request)
     names = auth.signed_headers(auth.headers_to_sign(aws_request))
