@@ -55,7 +55,7 @@ from .refusals import (
     InconclusiveRow,
 )
 from .sender import HttpCall, error_by_table, find_row
-from .transport import HttpClient, host_of
+from .transport import HttpClient, check_urllib3, host_of
 
 R = TypeVar("R", bound=Result | SessionAnswer)
 T = TypeVar("T")
@@ -131,6 +131,7 @@ class HttpBackend(RemoteBackend):
                 f"environment of {self.name} must be one of {', '.join(allowed)}, not "
                 f"{self.environment}."
             )
+        check_urllib3()
         if self.ca_bundle is not None or self.proxy is not None:
             self.client  # noqa: B018 - refused now, and not by the first call
 
@@ -276,7 +277,7 @@ class HttpBackend(RemoteBackend):
     def client(self) -> HttpClient:
         """The one client of this backend, made when it is first needed."""
         client = self.make_client()
-        client.go_by(self.ca_bundle, self.proxy)
+        client.configure(self.ca_bundle, self.proxy)
         # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
         return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
 

@@ -14,6 +14,7 @@ from urllib.parse import urldefrag, urlencode, urljoin
 
 import attrs
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPHeaderDict
 
 from facematch_core import errors
 from facematch_core.base.masking import Secret
@@ -48,7 +49,8 @@ def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
 
 
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
-    return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
+    is_any_case = isinstance(headers, (CaseInsensitiveDict, HTTPHeaderDict))
+    return headers if is_any_case else CaseInsensitiveDict(headers)
 
 
 @attrs.frozen(kw_only=True)

@@ -222,8 +222,8 @@ def test_on_sent_that_is_interrupted_sends_nothing(client, used):
         assert used or first.received == b""
 
 
-class Soft(TimeoutError):
-    """What the handler of an alarm raises that ends a call as a time-out would."""
+class Soft(Exception):
+    """The exception of a signal handler: of a soft time limit, say."""
 
 
 @pytest.fixture
