@@ -94,7 +94,7 @@ def test_each_documented_answer_is_its_error_and_free(
         (READS["balance"], {"balance": "much"}),
         # Beyond the limit.
         (READS["balance"], b" " * (2 << 20)),
-        (READS["balance"], b'{"balance": "1", "deep": ' + b"[" * 100 + b"]" * 100 + b"}"),
+        (READS["balance"], b'{"balance": "1", "deep": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"),
         (READS["decision"], b"<html>"),
         (READS["sessions"], {"results": "none"}),
     ],

@@ -19,7 +19,7 @@ def refusal(delivery, *arguments, **more):
 #: In place of a number of a good delivery: of no writer of JSON, or such that two readers could
 #: take it for two things.
 NO_NUMBERS = [
-    *(b"", b"{", b'"\xff"', b'2,"b":2', b"[" * 100 + b"]" * 100, b"[" * 100_000),
+    *(b"", b"{", b'"\xff"', b'2,"b":2', b"[" * 100_000),
     # Six bytes each, as an integer 309 digits.
     b"[" + b"1e308," * 3_000 + b"1]",
 ]
