@@ -56,8 +56,10 @@ def kind_words(annotation: Any) -> str:
             words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
         elif kind is typing.Literal:
             words.append("one of " + ", ".join(json.dumps(word) for word in inner))
-        elif kind is dict:
+        elif kind is dict and inner[1] is not Any:
             words.append(f"a table from {kind_words(inner[0])} to {kind_words(inner[1])}")
+        elif kind in (dict, tuple):
+            words.append("a table" if kind is dict else f"a list of {kind_words(inner[0])}")
         else:
             words.append(_WORDS.get(choice, str(getattr(choice, "__name__", "a value"))))
     return " or ".join(words)

@@ -21,7 +21,7 @@ import click
 from facematch_core import __version__
 from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
-from facematch_core.models import Operation, Retention, Threshold
+from facematch_core.models import Operation, Retention
 
 from .options import (
     FALLBACK,
@@ -116,10 +116,7 @@ def _examine(target: Target) -> dict[str, Any]:
         ]
         report["hosts"] = [*foreign_hosts(plan)]
         if plan.profile:
-            report["verifier"] = {
-                name: value.value if isinstance(value, Threshold) else value
-                for name, value in plan.profile.verifier.items()
-            }
+            report["verifier"] = dict(plan.profile.verifier)
             tables = plan.profile.policies
             report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
         # Opening a store would create its file or ask its server.

@@ -1,4 +1,4 @@
-"""Configuration: from a name, or a profile of a file, to an open verifier."""
+"""Open a verifier or sessions: by the name of a backend, or by a profile of a file."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import contextlib
 import os
 import re
 import weakref
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import attrs
 import platformdirs
 
 from facematch_core.backend import Backend
-from facematch_core.backend.kinds import describe, nearest
+from facematch_core.backend.kinds import nearest
 from facematch_core.backend.session_types import USUAL_CHECKS, ComparedWith
 from facematch_core.base.files import read_toml
 from facematch_core.base.masking import Secret
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
-from facematch_core.models import Environment, Operation, Threshold
+from facematch_core.models import Environment, Operation
 from facematch_core.resilience import (
     Budget,
     CircuitBreaker,
@@ -38,17 +37,17 @@ from facematch_core.verifier.policy import Defaults
 from facematch_core.verifier.verifier import FaceVerifier, Verifier
 
 from .plugins import backend_class, verifier_arguments
-from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
+from .settings import Setting, read_table, resolve_path, resolve_settings
 
 if TYPE_CHECKING:
     from facematch_core.sessions.aio import AsyncSessions
     from facematch_core.sessions.sessions import Sessions
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
-#: The file name in a folder of configuration.
+#: The file name in a configuration folder.
 FILE_NAME: Final = "facematch.toml"
 
-#: Names the file; read before the user's own folder.
+#: Environment variable with the path of the file; read before the user's own folder.
 VARIABLE: Final = "FACEMATCH_CONFIG"
 
 _THRESHOLDS: Final = (
@@ -78,22 +77,22 @@ def open_verifier(
 ) -> Verifier:
     """Open a verifier by the name of a backend or of a profile.
 
-    A backend's name opens a `FaceVerifier`. A profile opens one too, or a `Failover` if it names
-    `members`: ask for `Verifier` where either will do.
+    A backend's name opens a `FaceVerifier`. So does a profile, unless it names `members`: that
+    opens a `Failover`. Annotate with `Verifier` if either will do.
 
     Args:
-        backend: A name that `available_backends` lists, for example ``local``.
-        profile: Instead: a profile of the configuration file.
+        backend: A name that `available_backends` lists, such as ``local``.
+        profile: Instead of `backend`: a profile of the configuration file.
         config: The file; None for ``$FACEMATCH_CONFIG`` or the user's configuration folder. No
-            file is read when a backend is named.
-        **keywords: Arguments of `FaceVerifier`, over those of the profile; any other is a setting
-            of the backend, over those of the profile and the environment. For a failover the
-            arguments go to every member, without thresholds and policies, which are a member's
-            own; it takes no settings.
+            file is read for a `backend`.
+        **keywords: Arguments of `FaceVerifier`, which override the profile's. Any other keyword is
+            a setting of the backend, and overrides the profile and the environment. A failover
+            passes the arguments to every member; it takes no thresholds, policies and settings,
+            which belong to its members.
 
     Raises:
-        BackendUnavailable: there is no such plug-in, or it cannot be used.
-        ConfigurationError: a file, a profile, a setting or an argument; the message says which.
+        BackendUnavailable: the plug-in is missing or cannot be used.
+        ConfigurationError: a file, a profile, a setting or an argument is wrong.
     """
     arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
     return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
@@ -105,14 +104,14 @@ def open_async_verifier(
     """Open a verifier for ``async with``, by the name of a backend or of a profile.
 
     Args:
-        backend: As for `open_verifier`.
+        backend: See `open_verifier`.
         max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
-        **arguments: The others of `open_verifier`.
+        **arguments: The other arguments of `open_verifier`.
 
     Raises:
-        BackendUnavailable, ConfigurationError: as `open_verifier`.
+        BackendUnavailable, ConfigurationError: see `open_verifier`.
     """
-    # Late: a program without an event loop pays nothing for it.
+    # Late: a program without an event loop need not load it.
     from facematch_core.verifier.aio import AsyncFaceVerifier
 
     return AsyncFaceVerifier(open_verifier(backend, **arguments), max_concurrency=max_concurrency)
@@ -127,25 +126,25 @@ def open_sessions(
     compared_with: ComparedWith | str = ComparedWith.GIVEN,
     **keywords: Any,
 ) -> Sessions:
-    """Open the hosted sessions of a backend, by its name or by that of a profile.
+    """Open hosted sessions by the name of a backend or of a profile, except a failover's.
 
     Args:
-        backend, profile, config: As for `open_verifier`. The name of a failover is refused: each
-            of its members has sessions of its own.
-        expects: What must be reported and passed: `Operation.MATCH`, `Operation.LIVENESS`, or both.
-        compared_with: With which picture a face must have been compared, if a match is expected:
-            ``given``, the reference of each start; ``document``, the one that the person showed,
-            which is anybody's until you compare the name on it; ``stored``, a face that the vendor
-            had before.
-        **keywords: As for `open_verifier`. `require_environment` is PRODUCTION if neither they nor
-            the profile say something else; a test says MOCK or SANDBOX.
+        backend, profile, config: See `open_verifier`.
+        expects: The checks that a session must report and pass: `Operation.MATCH`,
+            `Operation.LIVENESS`, or both.
+        compared_with: For a match, the picture that the face must have been compared with:
+            ``given``, the reference of each start; ``document``, the document that the person
+            showed, which may be anybody's until you compare its name; ``stored``, a face that the
+            vendor already had.
+        **keywords: See `open_verifier`. `require_environment` defaults to PRODUCTION; a test sets
+            MOCK or SANDBOX.
 
     Raises:
-        BackendUnavailable, ConfigurationError: as `open_verifier`, and where this vendor's sessions
-            cannot report what is expected: the message says what to write.
+        BackendUnavailable, ConfigurationError: see `open_verifier`; also if the vendor's sessions
+            cannot report what is expected.
         Unsupported: the backend has no sessions.
     """
-    # Late: a program without sessions pays nothing for them.
+    # Late: a program without sessions need not load them.
     from facematch_core.sessions.sessions import Sessions
 
     arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
@@ -174,12 +173,12 @@ def open_sessions(
 def open_async_sessions(
     backend: str | None = None, *, max_concurrency: int = 64, **arguments: Any
 ) -> AsyncSessions:
-    """Open hosted sessions for ``async with``; arguments and errors are those of `open_sessions`.
+    """Open hosted sessions for ``async with``.
 
     Args:
-        backend: As for `open_sessions`.
+        backend: See `open_sessions`.
         max_concurrency: Calls at a time; see `AsyncFaceVerifier`.
-        **arguments: The others of `open_sessions`.
+        **arguments: The other arguments of `open_sessions`, whose errors it raises.
     """
     from facematch_core.sessions.aio import AsyncSessions
 
@@ -193,7 +192,7 @@ def plan(
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Plan | FailoverPlan:
-    """What `open_verifier` would open, by its arguments; opens nothing."""
+    """Return what `open_verifier` would open with these arguments; opens nothing."""
     if backend is not None:
         if profile is not None:
             raise ConfigurationError("Name a backend or a profile, not both.")
@@ -205,17 +204,19 @@ def plan(
         return Plan.of(backend, settings)
     file = load(config)
     if file is None:
-        problem = "" if profile is None else f", so no profile {str(profile)[:60]!r}"
+        problem = 'Name a backend, as in open_verifier("local"), or write a configuration file'
+        if profile is not None:
+            problem = f"Profile {str(profile)[:60]!r} not found: there is no configuration file"
         raise ConfigurationError(
-            f"There is no configuration file{problem} (looked for {user_file()}; ${VARIABLE} or "
-            f'--config name another): write one, or name a backend, such as "local".{unread_file()}'
+            f"{problem} (looked for {user_file()}; ${VARIABLE} or --config names another)."
+            f"{unread_file()}"
         )
     return file.plan(profile, settings=settings)
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What opening uses: a backend, its settings with their origins, and maybe a profile."""
+    """A verifier to open: a backend, its settings with their origins, and maybe a profile."""
 
     backend: type[Backend]
     settings: tuple[Setting, ...]
@@ -225,7 +226,7 @@ class Plan:
     def of(
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
-        """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
+        """Return the plan for a backend and, maybe, a profile; errors: `open_verifier`."""
         imported = backend_class(backend)
         resolved = resolve_settings(
             imported,
@@ -237,20 +238,19 @@ class Plan:
         return cls(backend=imported, settings=resolved, profile=profile)
 
     def open(self, *, opens_stores: bool = True, **arguments: Any) -> FaceVerifier:
-        """A verifier; its arguments override those of the profile.
+        """Open a verifier; `arguments` override those of the profile.
 
-        With `opens_stores=False` a memory stands in for the store of its budget, whose address is
-        checked.
+        With `opens_stores=False` the address of a budget's store is checked, and not opened.
         """
         backend, profile = self.open_backend(), self.profile
         try:
             if profile is None:
                 return FaceVerifier(backend, **arguments)
-            tables = profile.policies
-            if "policies" in arguments:  # policies of the profile would go unused
-                tables = {name: table for name, table in tables.items() if name == "retry"}
+            if "policies" in arguments:  # the policies of the profile would go unused
+                retry = {key: profile.policies[key] for key in profile.policies if key == "retry"}
+                profile = attrs.evolve(profile, policies=retry)
             policies = _create_policies(
-                tables, profile, backend, arguments.get("clock"), opens_stores=opens_stores
+                profile, backend, arguments.get("clock"), opens_stores=opens_stores
             )
             return FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
         except BaseException:
@@ -258,7 +258,7 @@ class Plan:
             raise
 
     def open_backend(self) -> Backend:
-        """The backend alone; `ConfigurationError` if it refuses its settings."""
+        """Open the backend alone; raise `ConfigurationError` if it refuses its settings."""
         values = {
             setting.name: setting.value for setting in self.settings if setting.origin != "default"
         }
@@ -266,7 +266,7 @@ class Plan:
             return self.backend(**values)
         except FaceMatchError:
             raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug gets a named error
             failure = type(error).__name__
         # Outside the except block: the exception may hold a key.
         raise BackendUnavailable(
@@ -277,13 +277,13 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class FailoverPlan:
-    """What opening a failover uses: its profile, and its members' plans in their order."""
+    """A failover to open: its profile, and the plans of its members in order."""
 
-    profile: FailoverProfile
+    profile: Profile
     members: Mapping[str, Plan]
 
     def open(self, **arguments: Any) -> Failover:
-        """A failover; `deadline_s` is its own, the other arguments go to every member."""
+        """Open a failover; `deadline_s` is its own, the other arguments go to every member."""
         for name in (*_THRESHOLDS, "calibration", "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
@@ -292,7 +292,7 @@ class FailoverPlan:
                 )
         deadline_s = arguments.pop("deadline_s", None)
         if deadline_s is None:
-            deadline_s = self.profile.deadline_s
+            deadline_s = self.profile.verifier.get("deadline_s")
         with contextlib.ExitStack() as stack:
             members = {
                 name: stack.enter_context(member.open(**arguments))
@@ -303,7 +303,7 @@ class FailoverPlan:
         return failover
 
 
-#: What a profile may say besides `settings` and its policies.
+#: Keys of a profile besides `settings`, its policies and `members`, and their types.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
@@ -314,19 +314,16 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "require_environment": Environment,
 }
 
-#: The tables of a profile for its policies, which judge the values, and the types of their keys.
+#: Tables of a profile that set up policies, and the types of their keys.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
-        "calls": int,
-        "amount": Decimal,
+        "cap": int | Decimal,
         "currency": str,
-        "price": dict[Operation, Decimal],
+        "name": str,
         "per": Period,
-        "of": Literal["profile", "vendor"],
-        # Read when the profile is opened, so that no profile fails for a variable of another one.
-        "store": Any,
+        "price": dict[Operation, Decimal],
+        "store": Any,  # read when the profile is opened: it may name an unset variable
     },
-    "circuit_breaker": {"failures": int, "open_s": float},
     "rate_limit": {
         "per_second": int,
         "per_minute": int,
@@ -334,51 +331,56 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "published": bool,
         "max_wait_s": float,
     },
+    "circuit_breaker": {"failures": int, "open_s": float},
     "retry": {"times": int, "first_s": float, "longest_s": float},
+}
+
+_TYPES: Final = {
+    **PROFILE_KEYS,
+    **dict.fromkeys((*POLICY_TABLES, "settings"), dict[str, Any]),
+    "members": tuple[str, ...],
 }
 
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
-#: A file of SQLite; one in memory is refused by the store.
+#: The address of a SQLite file; the store itself refuses one in memory.
 _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)[^?]+)(?P<more>.*)")
 
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """How to open one verifier; `where` is file and profile, for messages."""
+    """A profile of the file: of one backend, or a failover with `members`.
+
+    Attributes:
+        where: File and profile, for messages.
+        folder: The folder of the file.
+        backend: The name of the backend; empty for a failover.
+        members: Names of the members' profiles, for a failover.
+        verifier: Arguments of `FaceVerifier`, or the deadline of a failover.
+        settings: Settings of the backend as TOML values, not yet checked.
+        policies: The tables that set up policies, with checked types.
+    """
 
     name: str
     where: str
     folder: Path
-    backend: str
-    #: Arguments of `FaceVerifier`.
+    backend: str = ""
+    members: tuple[str, ...] = ()
     verifier: Mapping[str, Any]
-    #: The backend's settings, as TOML types, not yet checked.
-    settings: Mapping[str, Any] = attrs.field(repr=False)
-    #: The tables that set up policies, checked.
+    settings: Mapping[str, Any] = attrs.field(factory=dict, repr=False)
     policies: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
 
 
 @attrs.frozen(kw_only=True)
-class FailoverProfile:
-    """A profile that asks other profiles, one after the other."""
-
-    name: str
-    where: str
-    members: tuple[str, ...]
-    deadline_s: float | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Config:
-    """A configuration file, read."""
+    """A configuration file, read and checked."""
 
     path: Path
     default_profile: str | None
-    profiles: Mapping[str, Profile | FailoverProfile]
+    profiles: Mapping[str, Profile]
 
-    def profile(self, name: str) -> Profile | FailoverProfile:
-        """One profile; `ConfigurationError` if there is none of that name."""
+    def profile(self, name: str) -> Profile:
+        """Return a profile; raise `ConfigurationError` if the file has none of that name."""
         if name not in self.profiles:
             raise ConfigurationError(
                 f"{self.path} has no profile {name[:60]!r}; {nearest(name, self.profiles)}"
@@ -387,11 +389,11 @@ class Config:
         return self.profiles[name]
 
     def singles(self, name: str) -> tuple[Profile, ...]:
-        """The profile of that name or, of a failover, those of its members, in their order."""
+        """Return a profile of one backend, or the profiles of a failover's members, in order."""
         profile = self.profile(name)
-        if isinstance(profile, Profile):
+        if not profile.members:
             return (profile,)
-        singles = {key: entry for key, entry in self.profiles.items() if isinstance(entry, Profile)}
+        singles = {key: each for key, each in self.profiles.items() if not each.members}
         for member in profile.members:
             if member not in singles:
                 raise ConfigurationError(
@@ -403,33 +405,31 @@ class Config:
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
     ) -> Plan | FailoverPlan:
-        """What a profile, or the default profile, opens; errors as those of `open_verifier`."""
+        """Return what a profile opens, by default the default profile; errors: `open_verifier`."""
         name = self.default_profile if profile is None else profile
         if name is None:
             raise ConfigurationError(
                 f"Name a backend or a profile: {self.path} has no default_profile."
             )
         chosen = self.profile(name)
-        if isinstance(chosen, Profile):
+        if not chosen.members:
             return Plan.of(chosen.backend, settings, chosen)
         for setting in settings or {}:
             raise ConfigurationError(
                 f"{chosen.where} is a failover, and {setting[:60]!r} is no argument of a verifier: "
                 "settings belong to one of its members."
             )
-        members = {
-            member.name: Plan.of(member.backend, None, member) for member in self.singles(name)
-        }
+        members = {each.name: Plan.of(each.backend, None, each) for each in self.singles(name)}
         return FailoverPlan(profile=chosen, members=members)
 
 
 def user_file() -> Path:
-    """The file in the user's own configuration folder, whether it exists or not."""
+    """Return the path of the file in the user's configuration folder, which may not exist."""
     return platformdirs.user_config_path("facematch", appauthor=False, roaming=True) / FILE_NAME
 
 
 def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
-    """The file to read: the one that is named, else the user's own if it exists, or None."""
+    """Return the file to read: `path`, the variable's, or the user's own if it exists."""
     if path is None:
         path = os.environ.get(VARIABLE) or None
     if path is not None:
@@ -440,176 +440,104 @@ def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
 
 
 def unread_file(read: Path | None = None) -> str:
-    """Says that a file of this folder is not read; empty if there is none, or it is `read`."""
+    """Return a hint if this folder has a file that is not loaded, other than `read`; else ""."""
     here = Path(FILE_NAME)
     if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
         return ""
     return (
-        f" The {FILE_NAME} of this folder is not read because it is not named: "
-        f"`facematch ... --config {FILE_NAME}`, or `config=` in Python."
+        f" ./{FILE_NAME} is not loaded automatically: pass --config {FILE_NAME}, or `config=` in "
+        "Python."
     )
 
 
 def load(path: str | os.PathLike[str] | None = None) -> Config | None:
-    """Find the file and read it, each once; None if there is none."""
+    """Find and read the file; None if there is none."""
     file = find_config(path)
     return None if file is None else read_config(file)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file; `ConfigurationError` if a key is unknown."""
+    """Read a file; raise `ConfigurationError` for an unknown key or a wrong type."""
     path = Path(path)
     document = read_toml(path, "configuration file")
-    check_keys(document, {"default_profile", "profiles"}, str(path))
-    tables = document.get("profiles", {})
-    if not isinstance(tables, dict):
-        raise ConfigurationError(f"{path}: profiles must be a table, not {describe(tables)}.")
-    default = document.get("default_profile")
-    if default is not None and (not isinstance(default, str) or default not in tables):
+    types = {"default_profile": str, "profiles": dict[str, Any]}
+    document = read_table(document, types, str(path), path.parent)
+    tables, default = document.get("profiles", {}), document.get("default_profile")
+    if default is not None and default not in tables:
         raise ConfigurationError(
-            f"{path}: default_profile must name a profile of this file; "
-            f"{nearest(default if isinstance(default, str) else '', tables)}"
+            f"{path}: default_profile must name a profile of this file; {nearest(default, tables)}"
         )
     profiles = {name: _read_profile(path, name, table) for name, table in tables.items()}
     return Config(path=path, default_profile=default, profiles=profiles)
 
 
-def _read_profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
-    where = f"{path} [profiles.{name[:60]}]"
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {describe(table)}.")
-    single_keys = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
-    if "members" in table:
-        return _read_failover(name, where, table, single_keys - {"deadline_s"})
-    check_keys(table, {*single_keys, "members"}, where)
-    settings = table.get("settings", {})
-    if not isinstance(settings, dict):
-        raise ConfigurationError(f"{where}: settings must be a table, not {describe(settings)}.")
-    if "backend" not in table:
-        raise ConfigurationError(
-            f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
-        )
-    folder = path.parent
-    values = _read_arguments(table, where, folder)
-    policies = {
-        key: read_table(table[key], kinds, f"{where} {key}", folder)
-        for key, kinds in POLICY_TABLES.items()
-        if key in table
-    }
-    return Profile(
-        name=name,
-        where=where,
-        folder=folder,
-        backend=values.pop("backend"),
-        verifier=values,
-        settings=settings,
-        policies=policies,
-    )
-
-
-def _read_failover(
-    name: str, where: str, table: dict[str, Any], single_keys: set[str]
-) -> FailoverProfile:
-    members = table["members"]
-    if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
-        raise ConfigurationError(
-            f"{where}: members must be a list of profile names, not {describe(members)}."
-        )
-    if not members:
-        raise ConfigurationError(f"{where}: members is empty: name at least one profile.")
-    repeated = [member for member, count in Counter(members).items() if count > 1]
-    if repeated:
-        raise ConfigurationError(
-            f"{where}: the member {repeated[0][:60]!r} is named twice, and a failover asks each "
-            "once: name it once."
-        )
-    for key in table:
-        if key in single_keys:
+def _read_profile(path: Path, name: str, table: Any) -> Profile:
+    where, folder = f"{path} [profiles.{name[:60]}]", path.parent
+    values = read_table(table, _TYPES, where, folder)
+    members = values.pop("members", None)
+    if members is not None:
+        for key in values.keys() - {"deadline_s"}:
             raise ConfigurationError(
                 f"{where}: {key} belongs to a member and not to a failover: write it into the "
                 "profile of each member."
             )
-    check_keys(table, {"members", "deadline_s"}, where)
-    values = _read_arguments(table, where, Path())
-    return FailoverProfile(name=name, where=where, members=tuple(members), **values)
-
-
-def _read_arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """The arguments of a verifier in a profile, judged as the verifier would."""
-    thresholds = {}
-    for key, value in table.items():
-        if key in _THRESHOLDS and isinstance(value, dict):
-            try:
-                number = read_table(value, {"value": float}, f"{where} {key}", folder)["value"]
-                thresholds[key] = Threshold(number)
-            except (KeyError, TypeError, ValueError):
-                raise ConfigurationError(
-                    f"{where}: {key} must be a number from 0 to 100, or {{value = NUMBER}}."
-                ) from None
-    plain = {key: table[key] for key in table if key in PROFILE_KEYS and key not in thresholds}
-    values = read_table(plain, PROFILE_KEYS, where, folder) | thresholds
+        if not members or len(set(members)) < len(members):
+            problem = "names a profile twice" if members else "is empty"
+            raise ConfigurationError(f"{where}: members {problem}: name each profile once.")
+    elif "backend" not in values:
+        raise ConfigurationError(
+            f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
+        )
+    policies = {
+        key: read_table(values.pop(key), types, f"{where} {key}", folder)
+        for key, types in POLICY_TABLES.items()
+        if key in values
+    }
     if "calibration" in values:
         values["calibration"] = str(values["calibration"])
     try:
-        Defaults.of_arguments(**{key: values[key] for key in values if PROFILE_KEYS[key] is float})
+        Defaults.of_arguments(**{key: values[key] for key in values if _TYPES[key] is float})
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error.message}") from None
-    return values
+    return Profile(
+        name=name,
+        where=where,
+        folder=folder,
+        backend=values.pop("backend", ""),
+        members=members or (),
+        settings=values.pop("settings", {}),
+        policies=policies,
+        verifier=values,
+    )
 
 
-#: Stores that are in use, by address; and the memory of all budgets that name no store.
+#: Open stores by address, and the memory that budgets without a store share.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 
 
 def _create_policies(
-    tables: Mapping[str, Mapping[str, Any]],
-    profile: Profile,
-    backend: Backend,
-    clock: Any,
-    *,
-    opens_stores: bool,
+    profile: Profile, backend: Backend, clock: Any, *, opens_stores: bool
 ) -> dict[str, Any]:
+    """Return the policies and the retry of a profile, as arguments of `FaceVerifier`."""
+    tables = profile.policies
     policies: list[Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
-        if (table := tables.get("budget")) is not None:
-            policies.append(_create_budget(table, profile, backend, clock, opens_stores))
-        if (table := tables.get("rate_limit")) is not None:
-            policies += _create_rate_limiters(table, backend, clock)
-        if (table := tables.get("circuit_breaker")) is not None:
-            policies.append(CircuitBreaker(**table, clock=clock))
-        if (table := tables.get("retry")) is not None:
-            arguments["retry"] = Retry(**table)
+        if "budget" in tables:
+            budget = {"name": f"profile {profile.name}", **tables["budget"]}
+            cap, address = budget.pop("cap", None), budget.pop("store", None)
+            store = _open_store(address, profile.folder, opens_stores=opens_stores)
+            policies.append(Budget(cap, **budget, store=store, clock=clock))
+        if "rate_limit" in tables:
+            policies += _create_rate_limiters(tables["rate_limit"], backend, clock)
+        if "circuit_breaker" in tables:
+            policies.append(CircuitBreaker(**tables["circuit_breaker"], clock=clock))
+        if "retry" in tables:
+            arguments["retry"] = Retry(**tables["retry"])
     except ConfigurationError as error:
         raise ConfigurationError(f"{profile.where}: {error.message}") from None
     return arguments
-
-
-def _create_budget(
-    table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, opens_stores: bool
-) -> Budget:
-    if ("calls" in table) is ("amount" in table):
-        raise ConfigurationError("budget needs calls or amount, and not both.")
-    if ("amount" in table) is not ("currency" in table):
-        raise ConfigurationError("budget: amount and currency go together.")
-    store: CallStore = _MEMORY
-    if "store" in table:
-        address = _read_address(table["store"], profile.folder)
-        if opens_stores:
-            store = _STORES[address] = _STORES.get(address) or SqlStore(address)
-        else:  # what could never be opened is refused
-            Database(address).close()
-    of_vendor = table.get("of") == "vendor"
-    return Budget(
-        table["calls"] if "calls" in table else table["amount"],
-        name=f"vendor {backend.name}" if of_vendor else f"profile {profile.name}",
-        currency=table.get("currency"),
-        per=table.get("per", Period.TOTAL),
-        price=table.get("price"),
-        store=store,
-        clock=clock,
-    )
 
 
 def _create_rate_limiters(
@@ -632,15 +560,20 @@ def _create_rate_limiters(
     return [RateLimiter(window, max_wait_s=max_wait_s, clock=clock) for window in windows]
 
 
-def _read_address(setting: Any, folder: Path) -> str:
-    """The address of a store; a relative file lies beside the configuration."""
+def _open_store(setting: Any, folder: Path, *, opens_stores: bool) -> CallStore:
+    """Return the store of a budget; a relative SQLite file lies beside the configuration."""
+    if setting is None:
+        return _MEMORY
     address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
-    if isinstance(address, Secret):
-        address = address.reveal()
+    address = address.reveal() if isinstance(address, Secret) else address
     if (match := _SQLITE.fullmatch(address)) is not None:
         # Absolute, because the program may change its folder.
         file = resolve_path(match["file"], "store", folder).absolute()
         if not file.parent.is_dir():
             raise ConfigurationError("The folder of the store does not exist: create it.")
-        return f"{match['kind']}{file}{match['more']}"
-    return str(address)
+        address = f"{match['kind']}{file}{match['more']}"
+    if not opens_stores:
+        Database(address).close()  # checks the address
+        return _MEMORY
+    store = _STORES[address] = _STORES.get(address) or SqlStore(address)
+    return store

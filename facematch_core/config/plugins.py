@@ -1,15 +1,13 @@
-"""Plug-ins: listed from the metadata of installed packages, imported when they are used.
+"""Plug-ins: found in the metadata of installed packages, imported on first use.
 
-A name that our own distribution declares is reserved: a stranger's package that claims it must not
-receive keys and faces. A name that two strangers claim belongs to neither.
+Names that our own distribution declares are reserved: another package that claims one must not
+receive keys and faces. A name that two other packages claim is refused.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import sys
-import time
 from importlib import metadata
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING, Any, Final
@@ -26,15 +24,12 @@ CORE_DISTRIBUTION: Final = "facematch-core"
 BACKENDS: Final = "facematch.backends"
 COMMANDS: Final = "facematch.commands"
 
-#: The group of other names that lead to a backend: none opens it, errors say what does.
+#: The group of other names of backends, which appear in error messages only.
 ALIASES: Final = "facematch.aliases"
-#: Libraries that compare on one's own machine.
+#: Libraries that compare faces on the local machine.
 LIBRARIES: Final = frozenset({"deepface", "dlib", "face_recognition", "insightface"})
-#: From how much likeness on a name is a slip of the pen, and not that of another company.
+#: Similarity, 0-1, from which a name is a typing error, and not another company's name.
 SLIP: Final = 0.75
-
-#: Folders that changed so lately are read at each look: something may still be written there.
-_SETTLED_NS: Final = 5_000_000_000
 
 
 @attrs.frozen(kw_only=True)
@@ -42,11 +37,11 @@ class BackendInfo:
     """A backend that some installed distribution offers.
 
     Attributes:
-        name: What to open it by.
+        name: The name for `open_verifier`.
         target: ``module:Class``, as the distribution declares it.
-        distribution, version: Who offers it.
-        problem: Why it cannot be opened, as far as metadata show; None if they show no reason.
-            Whether its import succeeds is known only once it is opened.
+        distribution, version: The distribution that offers it.
+        problem: Why it cannot be opened, if the metadata show a reason; else None. The import may
+            still fail when it is opened.
     """
 
     name: str
@@ -57,7 +52,7 @@ class BackendInfo:
 
 
 def available_backends() -> tuple[BackendInfo, ...]:
-    """The backends that are installed, by name. Reads metadata only: no plug-in is imported."""
+    """Return the installed backends by name. Reads metadata only, and imports no plug-in."""
     return tuple(
         BackendInfo(
             name=name,
@@ -72,14 +67,14 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
 
 def backend_class(name: str) -> type[Backend]:
-    """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
-    # Not above: lists and completion need none of these.
+    """Import and return the class of a backend; raise `BackendUnavailable` if it is unusable."""
+    # Late: lists and completion need none of these.
     from facematch_core.backend import API_VERSION, Backend
     from facematch_core.errors import BackendUnavailable
 
     plugin = load(BACKENDS, name, "backend")
     if plugin is None:
-        raise BackendUnavailable(f"No backend is called {str(name)[:60]!r}: {_hint(str(name))}")
+        raise BackendUnavailable(f"Unknown backend {str(name)[:60]!r}: {_hint(str(name))}")
     cls, point = plugin
     subject = f"The backend {point.name} of {distribution(point)}"
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
@@ -109,7 +104,7 @@ def backend_class(name: str) -> type[Backend]:
 
 
 def _hint(name: str) -> str:
-    """What to open instead of a backend that is not there."""
+    """Return what to open instead of an unknown backend."""
     from facematch_core.backend.kinds import nearest
 
     word = name.lower().replace("-", "_")
@@ -128,7 +123,7 @@ def _hint(name: str) -> str:
 
 @functools.cache
 def verifier_arguments() -> frozenset[str]:
-    """The keywords of `open_verifier` that belong to `FaceVerifier`; all others are settings."""
+    """Return the keywords of `FaceVerifier`; other keywords of `open_verifier` are settings."""
     import inspect
 
     from facematch_core.verifier.verifier import FaceVerifier
@@ -137,37 +132,21 @@ def verifier_arguments() -> frozenset[str]:
 
 
 def installed(group: str) -> dict[str, list[EntryPoint]]:
-    """The entry points of a group at this moment, by name, in alphabetical order."""
+    """Return the entry points of a group by name, in alphabetical order."""
     points_by_name: dict[str, list[EntryPoint]] = {}
-    folders = _folders()
-    newest_ns = max((changed_ns for _, changed_ns in folders), default=0)
-    # What is being installed now shows in the time of its folder before its files are written.
-    has_settled = time.time_ns() - newest_ns > _SETTLED_NS
-    read = _read_points if has_settled else _read_points.__wrapped__
-    for point in read(group, folders):
+    for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
         points_by_name.setdefault(point.name, []).append(point)
     return points_by_name
 
 
-def _folders() -> tuple[tuple[str, int], ...]:
-    """Where packages are installed, and when one was last added or removed there."""
-    changed = []
-    for folder in sys.path:
-        try:
-            changed.append((folder, os.stat(folder or ".").st_mtime_ns))  # noqa: PTH116 - any entry
-        except (OSError, ValueError):
-            changed.append((folder, 0))
-    return tuple(changed)
-
-
-# It opens a file of each distribution there is, and a service may open a verifier for every call.
+# A service may open a verifier for every call, and each look opens a file per distribution.
 @functools.lru_cache(maxsize=16)
-def _read_points(group: str, _folders: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
-    return tuple(sorted(metadata.entry_points(group=group), key=lambda point: point.name))
+def _remembered(group: str, _path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
+    return installed(group)
 
 
 def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
-    """Why one of the entry points of a name may not be used; None if it may."""
+    """Return why an entry point of a name must not be used; None if it may."""
     claims = {distribution(claim) for claim in points}
     stranger = distribution(point)
     if not point.name.isascii():
@@ -187,10 +166,13 @@ def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
 
 
 def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
-    """What a name stands for, imported now, and its entry point; None if there is none."""
+    """Import the object of a name; return it and its entry point, or None if unknown."""
     from facematch_core.errors import BackendUnavailable
 
-    points = installed(group).get(name)
+    points = _remembered(group, tuple(sys.path)).get(name)
+    if points is None:  # installed since, perhaps
+        _remembered.cache_clear()
+        points = _remembered(group, tuple(sys.path)).get(name)
     if points is None:
         return None
     usable = [point for point in points if problem(point, points) is None]
@@ -200,8 +182,8 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
     from stevedore import ExtensionManager
 
     class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
-        # stevedore's own list comes from a cache on disk that may be minutes old, and knows no
-        # distributions: which entry point is meant was decided from the metadata themselves.
+        # stevedore's list comes from a cache on disk that may be minutes old, and lacks the
+        # distributions.
         def list_entry_points(self) -> list[EntryPoint]:
             return [point]
 
@@ -210,7 +192,7 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 
     try:
         (extension,) = SinglePlugin(group, on_load_failure_callback=raise_error)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - an import may raise anything
         reason = f"{type(error).__name__}: {error}"[:300]
     else:
         return extension.plugin, point
@@ -220,18 +202,18 @@ def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
 
 
 def distribution(point: EntryPoint) -> str:
-    """Name of the distribution that declares an entry point."""
+    """Return the name of the distribution that declares an entry point."""
     # An interrupted installation leaves metadata without a name.
     name = (point.dist and _read_name(point.dist)) or "an unnamed distribution"
     return name.lower().replace("_", "-")
 
 
-# It parses the whole of the metadata.
+# Parses the whole metadata file.
 @functools.lru_cache(maxsize=256)
 def _read_name(distribution: metadata.Distribution) -> str | None:
     return distribution.name
 
 
 def version(point: EntryPoint) -> str:
-    """Version of that distribution; empty if it is not known."""
+    """Return the version of that distribution; empty if unknown."""
     return (point.dist and point.dist.version) or ""

@@ -1,4 +1,7 @@
-"""Settings of a backend, strictly typed, and their origins; no message holds a value."""
+"""Settings of a backend: read from arguments, a file or the environment, with strict types.
+
+No error message holds a value: it may be a key.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,13 +24,13 @@ from .plugins import verifier_arguments
 if TYPE_CHECKING:
     from cattrs import Converter
 
-#: A flag as text.
-BOOLEANS: Final = {"true": True, "false": False}
+#: Turns a value of a source, for the type that is tried, into a value for the converter.
+_Reader = Callable[[Any, Any], Any]
 
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """One setting of a backend; `origin`: ``default``, ``argument``, ``$NAME`` or a file."""
+    """A setting of a backend; `origin`: ``default``, ``argument``, ``$NAME`` or a file."""
 
     name: str
     value: Any
@@ -43,10 +46,10 @@ def resolve_settings(
     folder: Path,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[Setting, ...]:
-    """Arguments first, then the file of name `where`, if it has one, then the environment."""
+    """Return each setting from the arguments, else the file `where`, else the environment."""
     declared = declared_settings(cls)
-    _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
     prefix = f"{where}: " if where else ""
+    _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
     _check_names(cls, in_file, prefix, declared)
 
     def resolve(name: str, annotation: Any, default: Any) -> Setting:
@@ -70,96 +73,66 @@ def resolve_settings(
     return tuple(resolve(name, *kind) for name, kind in declared.items())
 
 
-def settings_from_text(cls: type[Backend], texts: Mapping[str, str], option: str) -> dict[str, Any]:
-    """The settings of a backend from an option of the command line, where everything is text."""
-    declared = declared_settings(cls)
-    _check_names(cls, texts, f"{option}: ", declared)
-    return {
-        name: from_text(text, declared[name][0], f"{option} {name}") for name, text in texts.items()
-    }
-
-
 def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
-    """The settings of a backend, by name: the declared type, and the default or `attrs.NOTHING`."""
+    """Return the type and default (or `attrs.NOTHING`) of each setting, by name."""
     if not attrs.has(cls):
         return {}
     hints = kinds.type_hints(cls)
     declared: dict[str, tuple[Any, Any]] = {}
     for field in (field for field in attrs.fields(cls) if field.init):
-        # attrs types Factory as a function, so that isinstance does not narrow.
-        default: Any = field.default
+        default: Any = field.default  # attrs types Factory as a function
         if hasattr(default, "factory"):
             default = None if default.takes_self else default.factory()
         declared[field.alias or field.name] = hints.get(field.name, Any), default
     return declared
 
 
+def _check_names(
+    cls: type[Backend], names: Mapping[str, Any], prefix: str, candidates: Collection[str]
+) -> None:
+    for name in names.keys() - declared_settings(cls).keys():
+        raise ConfigurationError(
+            f"{prefix}{'the' if prefix else 'The'} backend {cls.name} has no setting "
+            f"{name[:60]!r}; {kinds.nearest(name, candidates)}"
+        )
+
+
+def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """Return a table of a TOML file with typed values; paths are relative to `folder`."""
+    if not isinstance(table, dict):
+        raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
+    for key in table.keys() - types.keys():
+        raise ConfigurationError(f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, types)}")
+    read = _file_reader(folder)
+    return {
+        key: _convert(value, types[key], f"{where}: {key}", read) for key, value in table.items()
+    }
+
+
 def resolve_path(path: str, key: str, folder: Path) -> Path:
-    """A path of a configuration file, relative to its folder; ``~`` is a home."""
+    """Return a path of a configuration file, relative to its folder; ``~`` is a home."""
     try:
         return folder / Path(path).expanduser()
     except RuntimeError:
         raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
 
-def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """A table of a TOML file, each key of its type; paths are relative to `folder`."""
-    if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
-    check_keys(table, types, where)
-    return {
-        key: _convert(value, types[key], f"{where}: {key}", _file_reader(folder))
-        for key, value in table.items()
-    }
-
-
-def check_keys(table: Mapping[str, Any], keys: Collection[str], where: str) -> None:
-    """Refuse a key that is not among `keys`; the message has the nearest one that is."""
-    for key in table:
-        if key not in keys:
-            raise ConfigurationError(
-                f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, keys)}"
-            )
-
-
-def _check_names(
-    cls: type[Backend], names: Mapping[str, Any], prefix: str, candidates: Collection[str]
-) -> None:
-    declared = declared_settings(cls)
-    for name in names:
-        if name not in declared:
-            raise ConfigurationError(
-                f"{prefix}{'the' if prefix else 'The'} backend {cls.name} has no setting "
-                f"{name[:60]!r}; {kinds.nearest(name, candidates)}"
-            )
-
-
-#: Makes of a value as a source writes it, and of the kind that is tried, what the converter takes.
-_Reader = Callable[[Any, Any], Any]
-
-
 @functools.cache
 def _converter() -> Converter:
-    def check_type(value: Any, kind: type) -> Any:
-        if not isinstance(value, kind):
-            raise TypeError(kind.__name__)
-        return value
-
     def read_amount(value: Any, _: Any) -> Decimal:
-        # A binary fraction would be another amount.
-        if type(value) not in (int, str):
+        if type(value) not in (int, str):  # a float would be another amount
             raise TypeError("amount")
         return Decimal(value)
 
     converter = kinds.strict_converter()
     converter.register_structure_hook(Decimal, read_amount)
-    converter.register_structure_hook(Path, check_type)
-    converter.register_structure_hook(Secret, check_type)
+    converter.register_structure_hook(Path, _check)
+    converter.register_structure_hook(Secret, _check)
     return converter
 
 
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
-    """A value of the declared type; `ConfigurationError` names the key, and no value."""
+    """Return a value of the declared type; `ConfigurationError` names the key, and no value."""
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(annotation):
         try:
@@ -167,14 +140,14 @@ def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
         except ConfigurationError as error:
             reason = f"{key}: {error.message}"
             break
-        except Exception:  # noqa: BLE001, S112 - cattrs raises whatever a hook or a table raises
+        except Exception:  # noqa: BLE001, S112 - cattrs raises what a hook raises
             continue
     # Outside the except block: the exception may hold a key.
     raise ConfigurationError(reason)
 
 
 def _convert_argument(value: Any, annotation: Any, key: str) -> Any:
-    """A setting from a program: of its type, or a text where that can only mean one thing."""
+    """Return an argument of a program as its declared type; text may stand for a path or a key."""
     kinds_of_value = kinds.kinds_of(annotation)
     if kinds_of_value is None or (value is None and type(None) in typing.get_args(annotation)):
         return value
@@ -189,11 +162,11 @@ def _convert_argument(value: Any, annotation: Any, key: str) -> Any:
 
 
 def _file_reader(folder: Path) -> _Reader:
-    """Reads the paths and secrets of a file; a secret may not be in it as text."""
+    """Return a reader of a file's values: paths, lists, and where to find a secret."""
 
     def read(value: Any, kind: Any) -> Any:
-        if isinstance(value, list) and typing.get_origin(kind) is tuple:
-            return [read(item, typing.get_args(kind)[0]) for item in value]
+        if typing.get_origin(kind) is tuple:
+            return [read(item, typing.get_args(kind)[0]) for item in _check(value, list)]
         if kind is Path:
             return resolve_path(_check_text(value), "it", folder)
         if kind is not Secret:
@@ -214,11 +187,11 @@ def _file_reader(folder: Path) -> _Reader:
 
 
 def from_text(text: str, annotation: Any, key: str) -> Any:
-    """A setting from the environment or a command line; a Secret has `key` as its origin."""
+    """Return a setting from the environment or a command line; `key` is a Secret's origin."""
 
     def read(text: str, kind: Any) -> Any:
         if kind is bool:
-            return BOOLEANS[text.lower()]
+            return {"true": True, "false": False}[text.lower()]
         if kind in (int, float):
             return kind(text)
         if kind is Path:
@@ -228,7 +201,14 @@ def from_text(text: str, annotation: Any, key: str) -> Any:
     return _convert(text, annotation, key, read)
 
 
-def _check_text(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise TypeError("text")
+def _check(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(kind.__name__)
     return value
+
+
+def _check_text(value: Any) -> str:
+    text: str = _check(value, str)
+    if "\0" in text:
+        raise ValueError(text)
+    return text

@@ -244,9 +244,9 @@ def check_threshold(
         value = "unknown" if value.value is None else value.value
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
         raise error_type(
-            f"{name} is {value:g}, on a scale from 0 to 100: nearly everybody would pass. Leave it "
-            f"out if it is a distance of another library; for a score of 0 to 1 write "
-            f"{100 * value:g}. Threshold({value:g}), or {{value = {value:g}}} in a file, means it."
+            f"{name} is {value:g}, on a scale from 0 to 100: nearly everybody would pass. If it "
+            f"is another library's distance, leave it out; for a score from 0 to 1 write "
+            f"{100 * value:g}. Threshold({value:g}) means it."
         )
     try:
         return None if value is None else models.percentage(value, name)

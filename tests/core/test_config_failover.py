@@ -77,7 +77,7 @@ OF_A_MEMBER = {
     "review_threshold": 50,
     "backend": "one",
     "settings": {},
-    "budget": {"calls": 1},
+    "budget": {"cap": 1},
 }
 
 
@@ -87,7 +87,10 @@ OF_A_MEMBER = {
         ({"members": "shop"}, "members must be a list"),
         ({"members": ["shop", 3]}, "members must be a list"),
         ({"members": []}, r"facematch\.toml \[profiles\.ha\]: members is empty"),
-        ({"members": ["shop", "spare", "shop"]}, r"\[profiles\.ha\]: the member 'shop' is named"),
+        (
+            {"members": ["shop", "spare", "shop"]},
+            r"\[profiles\.ha\]: members names a profile twice",
+        ),
         ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
         ({"members": ["ha"]}, "'ha'"),
         ({"members": ["shop", "other"]}, "'other'"),
@@ -135,7 +138,7 @@ def test_arguments_go_to_every_member_if_they_mean_the_same_for_each(opened):
 
 
 def test_each_member_has_its_own_gates_and_a_spent_budget_is_nobody_elses_to_fill(opened):
-    profiles = {**HA, "shop": {**PAIR["shop"], "budget": {"calls": 1}, "retry": {"times": 1}}}
+    profiles = {**HA, "shop": {**PAIR["shop"], "budget": {"cap": 1}, "retry": {"times": 1}}}
     verifier = opened(profiles)
     shop, spare = verifier.members.values()
     assert ([type(gate) for gate in shop.policies], spare.policies) == ([Budget], ())

@@ -62,7 +62,7 @@ def tries(verifier):
 
 def test_gates_are_in_the_order_of_the_library_however_the_file_orders_them(opened):
     tables = {"rate_limit": {"per_second": 5}, "retry": {}}
-    tables |= {"circuit_breaker": {}, "budget": {"calls": 7}}
+    tables |= {"circuit_breaker": {}, "budget": {"cap": 7}}
     verifier = opened({"shop": profile(**tables)}, clock=ManualClock())
     assert [type(gate) for gate in verifier.policies] == [Budget, RateLimiter, CircuitBreaker]
     assert tries(verifier) == 1 + Retry().times
@@ -70,7 +70,7 @@ def test_gates_are_in_the_order_of_the_library_however_the_file_orders_them(open
 
 
 def test_a_budget_of_calls_ends_before_anything_is_sent_and_counts_on_when_opened_anew(opened):
-    profiles = {"shop": profile(budget={"calls": 2, "per": "day"})}
+    profiles = {"shop": profile(budget={"cap": 2, "per": "day"})}
     opened(profiles).verify(A, B)
     verifier = opened(profiles)
     verifier.verify(A, B)
@@ -83,7 +83,7 @@ def test_a_budget_of_calls_ends_before_anything_is_sent_and_counts_on_when_opene
 
 
 def test_a_budget_of_money_is_exact(opened):
-    budget = {"amount": "0.10", "currency": "EUR", "price": {"match": "0.05", "liveness": "0.03"}}
+    budget = {"cap": "0.10", "currency": "EUR", "price": {"match": "0.05", "liveness": "0.03"}}
     verifier = opened({"shop": profile(budget=budget)})
     verifier.verify_live(A, B)
     with pytest.raises(fm.BudgetExceeded) as caught:
@@ -91,9 +91,9 @@ def test_a_budget_of_money_is_exact(opened):
     assert (caught.value.spent, caught.value.unit) == (Decimal("0.08"), "EUR")
 
 
-@pytest.mark.parametrize(("of", "calls"), [("vendor", 0), ("profile", 1)])
-def test_profiles_of_one_vendor_spend_from_one_budget_if_both_say_so(opened, of, calls):
-    profiles = {name: profile(budget={"calls": 1, "of": of}) for name in ("shop", "desk")}
+@pytest.mark.parametrize(("named", "calls"), [({"name": "vendor"}, 0), ({}, 1)])
+def test_profiles_share_a_budget_of_one_name(opened, named, calls):
+    profiles = {name: profile(budget={"cap": 1, **named}) for name in ("shop", "desk")}
     opened(profiles, "shop").verify(A, B)
     desk = opened(profiles, "desk")
     with contextlib.suppress(fm.BudgetExceeded):
@@ -105,7 +105,7 @@ def test_a_store_lies_beside_the_configuration_and_is_opened_once(opened, tmp_pa
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    budget = {"calls": 1, "store": "sqlite:///spent.sqlite3"}
+    budget = {"cap": 1, "store": "sqlite:///spent.sqlite3"}
     profiles = {name: profile(budget=budget) for name in ("shop", "desk")}
     (store,) = {opened(profiles, name).policies[0].store for name in profiles}
     assert isinstance(store, SqlStore)
@@ -121,16 +121,16 @@ def test_an_address_with_a_password_is_named_by_variable_or_file(
     monkeypatch.setenv("STORE", address)
     (tmp_path / "store.txt").write_text(f"{address}\n")
     named = {"env": "STORE"} if place == "env" else {"file": "store.txt"}
-    verifier = opened({"shop": profile(budget={"calls": 1, "store": named})})
+    verifier = opened({"shop": profile(budget={"cap": 1, "store": named})})
     assert isinstance(verifier.policies[0].store, SqlStore)
     assert (tmp_path / "named.sqlite3").is_file()
-    bad = {"calls": 1, "store": {"env": "NO_SUCH_STORE"}}
+    bad = {"cap": 1, "store": {"env": "NO_SUCH_STORE"}}
     with pytest.raises(fm.ConfigurationError, match=r"\[profiles.shop\].*NO_SUCH_STORE is not set"):
         opened({"shop": profile(budget=bad)})
 
 
 def test_budgets_without_a_store_share_the_memory_of_the_process(opened):
-    profiles = {name: profile(budget={"calls": 3}) for name in ("shop", "desk")}
+    profiles = {name: profile(budget={"cap": 3}) for name in ("shop", "desk")}
     (store,) = {opened(profiles, name).policies[0].store for name in profiles}
     assert isinstance(store, MemoryStore)
 
@@ -175,7 +175,7 @@ def test_keys_of_a_table_are_arguments_of_its_policy(opened):
 
 def test_arguments_go_over_the_tables(opened):
     mine, patient = CircuitBreaker(), Retry(times=9)
-    profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retry={})}
+    profiles = {"shop": profile(budget={"cap": 1, "store": "sqlite:///x.db"}, retry={})}
     verifier = opened(profiles, policies=[mine], clock=ManualClock())
     assert verifier.policies == (mine,)
     assert tries(verifier) == 1 + Retry().times
@@ -185,16 +185,14 @@ def test_arguments_go_over_the_tables(opened):
 
 WRONG = {
     "budget": [
-        *({}, {"calls": 1, "amount": 1}, {"amount": 0.5}),
-        *({"calls": calls} for calls in ("100", True, -1)),
-        {"calls": 1, "currency": "USD", "price": {"match": 1}},
-        *({"amount": 5, "currency": "USD"}, {"amount": 5, "price": {"match": 1}}),
-        {"amount": "1.1234567", "currency": "USD", "price": {"match": 1}},
-        {"amount": 5, "currency": "USD", "price": {"macth": 1}},
-        {"amount": 5, "currency": "USD", "price": {"match": 0.1}},
-        *({"calls": 1, "per": "week"}, {"calls": 1, "of": "account"}),
-        {"calls": 1, "store": "sqlite:///:memory:"},
-        {"calls": 1, "store": f"mysql://{CANARY}/x"},
+        *({}, *({"cap": cap} for cap in (0.5, "100", "1x", True, -1))),
+        *({"cap": 5, "currency": "USD"}, {"cap": 5, "price": {"match": 1}}),
+        {"cap": "1.1234567", "currency": "USD", "price": {"match": 1}},
+        {"cap": 5, "currency": "USD", "price": {"macth": 1}},
+        {"cap": 5, "currency": "USD", "price": {"match": 0.1}},
+        *({"cap": 1, "per": "week"}, {"cap": 1, "name": ""}),
+        {"cap": 1, "store": "sqlite:///:memory:"},
+        {"cap": 1, "store": f"mysql://{CANARY}/x"},
     ],
     "circuit_breaker": [
         *({"failures": 0}, {"open_s": float("nan")}),
@@ -210,7 +208,7 @@ WRONG = {
     ("name", "table", "says"),
     [
         *((name, table, "profiles.shop") for name, tables in WRONG.items() for table in tables),
-        ("budget", {"call": 1}, "did you mean calls"),
+        ("budget", {"cpa": 1}, "did you mean cap"),
     ],
     ids=str,
 )
@@ -225,5 +223,5 @@ def test_of_a_wrong_table_the_profile_is_named_and_not_the_value(opened, name, t
 
 def test_the_least_and_the_most_of_a_budget_may_stand_in_a_file(opened):
     for amount in ("0", 0, "0.000001", "999999999999.999999", 10**12):
-        budget = {"amount": amount, "currency": "USD", "price": {"match": amount}}
+        budget = {"cap": amount, "currency": "USD", "price": {"match": amount}}
         assert opened({"shop": profile(budget=budget)}).policies

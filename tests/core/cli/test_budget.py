@@ -161,7 +161,7 @@ def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
     run, run_json, photos, tmp_path, configured
 ):
     configured(
-        "[profiles.desk]\nbackend = 'fake'\n[profiles.desk.budget]\ncalls = 1\nper = 'day'\n"
+        "[profiles.desk]\nbackend = 'fake'\n[profiles.desk.budget]\ncap = 1\nper = 'day'\n"
         f"store = 'sqlite:///{tmp_path.name}.sqlite3'\n"
     )
     assert run("verify", *photos, "--profile", "desk").exit_code == 0

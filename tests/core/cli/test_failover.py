@@ -15,9 +15,9 @@ CONFIG = """
     backend = "one"
     threshold = 40
     [profiles.shop.budget]
-    calls = 50
+    cap = 50
     per = "day"
-    of = "vendor"
+    name = "vendor didit"
     [profiles.shop.circuit_breaker]
     [profiles.shop.rate_limit]
     per_minute = 300
@@ -61,8 +61,8 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         show("one threshold for all", *VERIFY, "--threshold", "50", code=2)
         show("an option of one backend", *VERIFY, "-o", "level=2", code=2)
         calls, limits = len(shop.calls), ImageLimits(formats={ImageFormat.HEIC})
-        spent = 'calls = 0\nstore = "sqlite:///spent.sqlite3"'
-        configured(CONFIG.replace("calls = 50", spent))
+        spent = 'cap = 0\nstore = "sqlite:///spent.sqlite3"'
+        configured(CONFIG.replace("cap = 50", spent))
         show("a budget that is spent", *VERIFY, code=5)
         configured(CONFIG)
         for backend in members:

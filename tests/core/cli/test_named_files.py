@@ -70,7 +70,7 @@ def test_a_key_a_calibration_and_a_store_that_a_profile_names_are_refused(endles
     for line in (
         'settings = { api_key = { file = "PLACE" } }',
         'calibration = "PLACE"',
-        'budget = { calls = 1, store = { file = "PLACE" } }',
+        'budget = { cap = 1, store = { file = "PLACE" } }',
     ):
         text = f'[profiles.p]\nbackend = "didit"\n{line.replace("PLACE", endless)}\n'
         Path("facematch.toml").write_text(text)

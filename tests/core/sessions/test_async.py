@@ -63,7 +63,7 @@ PROFILES = """
 [profiles.shop]
 backend = "acme"
 threshold = 70
-budget = { amount = 1, currency = "EUR", price = { session = "0.60" } }
+budget = { cap = 1, currency = "EUR", price = { session = "0.60" } }
 [profiles.sandbox]
 backend = "acme"
 require_environment = "sandbox"
