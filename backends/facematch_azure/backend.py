@@ -1,9 +1,9 @@
-"""`AzureBackend`: what it asks Azure AI Face, and what the answers mean.
+"""`AzureBackend`: the requests to Azure AI Face, and the reading of its answers.
 
 Facts are from Microsoft's specification of the REST API v1.2 (Azure/azure-rest-api-specs, commit
 1b7c640), and from these pages of Microsoft Learn, by their dates: *Azure AI Face API error codes*
 (2025-08-21), *Data and privacy for Face* (2026-03-31), *Mitigate latency and improve performance*
-(2026-01-30); all read 2026-11-21. What is ours says so.
+(2026-01-30); all read 2026-11-21. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -13,40 +13,15 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import (
-    Box,
-    Charged,
-    ComparedWith,
-    Decision,
-    Environment,
-    Face,
-    MatchResult,
-    Operation,
-    ResultWarning,
-    Score,
-    Threshold,
-)
-from facematch_core.backend import (
-    MULTIPLE_FACES,
-    NO_FACE,
-    SCORE_UNAVAILABLE,
-    Capabilities,
-    ImageFormat,
-    ImageLimits,
-    MatchCall,
-    SessionCapabilities,
-    decide_by_threshold,
-    number,
-)
-from facematch_core.errors import PermissionDenied, SessionNotFound, VendorUnavailable
-from facematch_core.http import ErrorRow, HttpReply, HttpRequest, Steps
+import facematch_core as fm
+from facematch_core import backend, http
 
 from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
-#: Microsoft recommends both; without a word the service takes the oldest.
+#: Microsoft recommends these models; the service's defaults are the oldest ones.
 RECOGNITION, DETECTION = "recognition_04", "detection_03"
 SCALE = f"azure/{RECOGNITION}"
-#: The shortest life of a face id, in seconds.
+#: The shortest life of a face id that Azure accepts, in seconds.
 LIFE_S = 60
 
 _QUERY = {
@@ -59,27 +34,33 @@ _QUERY = {
 
 # Ours: no page says what a refusal costs.
 _GROUND = "the request was refused; Microsoft says nothing of charging that"
-#: By Microsoft's code; what is not here goes by its status, and by Microsoft's own sentence.
+#: The message when the calls of a month are used up begins so. It is not on Face's page of errors;
+#: it was seen at other services of Azure AI (azure-sdk-for-python #25619, read 2026-11-26).
+_NO_QUOTA = "Out of call volume quota"
+#: By Microsoft's code; other codes go by their status.
 _CODES = {
-    "UnsupportedFeature": ErrorRow(
-        PermissionDenied,
-        Charged.NO,
+    "403 quota": http.ErrorRow(
+        fm.InsufficientCredit, fm.Charged.NO, _GROUND, "the calls of this resource are used up"
+    ),
+    "UnsupportedFeature": http.ErrorRow(
+        fm.PermissionDenied,
+        fm.Charged.NO,
         _GROUND,
         "this resource has no approval for verification or liveness, which Microsoft gives on "
         "request: https://aka.ms/facerecognition",
     ),
-    "SessionNotFound": ErrorRow(
-        SessionNotFound,
-        Charged.NO,
+    "SessionNotFound": http.ErrorRow(
+        fm.SessionNotFound,
+        fm.Charged.NO,
         _GROUND,
-        "it has no such session: deleted, older than 48 hours, or another resource's",
+        "no such session: deleted, older than 48 hours, or another resource's",
     ),
-    # Between the requests of one call: by then at least one is paid.
-    "FaceNotFound": ErrorRow(
-        VendorUnavailable,
-        Charged.NO,
+    # By then at least one request of the call is paid.
+    "FaceNotFound": http.ErrorRow(
+        fm.VendorUnavailable,
+        fm.Charged.NO,
         _GROUND,
-        f"it knows a face id of this call no more; ids live {LIFE_S} seconds",
+        f"a face id of this call has expired; ids live {LIFE_S} seconds",
         retryable=False,
     ),
 }
@@ -90,28 +71,29 @@ class AzureBackend(SessionBackend):
     """Compares two faces with Azure AI Face.
 
     A comparison is three requests: detect, detect, verify. Microsoft's quotas count transactions.
-    That each answered request is one, and is charged, is our reading: we did not read the price
-    list. `billing.charges` counts them. A picture without a face ends the call before the rest is
-    asked. Of several faces in a picture the largest is compared.
+    Each answered request counts as one that is charged (ours: we did not read the price list), and
+    `billing.charges` counts them. A picture without a face ends the call before the remaining
+    requests. The largest face of each picture is compared.
 
-    Verification needs Microsoft's approval of the resource: without it, `PermissionDenied`.
+    Verification needs Microsoft's approval of the resource. Without it calls raise
+    `PermissionDenied`.
 
-    The service gives a confidence, and its own verdict at 0.5, which is in `raw` and
-    `vendor_status`. The threshold decides, 50 unless a caller sets another; a verdict that
-    contradicts the confidence beside it is `Decision.REVIEW`.
+    The service returns a confidence, and its own verdict at 0.5, which is in `raw` and
+    `vendor_status`. The threshold decides, 50 by default. A verdict that contradicts the confidence
+    is `Decision.REVIEW`.
 
     A session (`open_sessions("azure")`) is one request. With a reference it compares, too.
 
-    Of a comparison Microsoft stores no picture. It stores a template of each face that it finds,
-    for `LIFE_S` seconds: the least that can be asked for.
+    Microsoft stores no picture of a comparison. It stores a template of each face for `LIFE_S`
+    seconds, the shortest time that can be requested.
 
     Args:
-        api_key: One of the two keys of the resource. May come from ``FACE_APIKEY``.
+        api_key: One of the two keys of the resource. Default: ``FACE_APIKEY``.
         base_url: The endpoint of the resource, as the Azure portal shows it:
-            ``https://NAME.cognitiveservices.azure.com``, or that of its region,
-            ``https://REGION.api.cognitive.microsoft.com``. May come from ``FACE_ENDPOINT``.
-        environment: PRODUCTION at Microsoft, which has no sandbox, or MOCK; None if you do not say.
-            Hosted sessions must be from PRODUCTION, unless they are opened for something else.
+            ``https://NAME.cognitiveservices.azure.com``, or its region's,
+            ``https://REGION.api.cognitive.microsoft.com``. Default: ``FACE_ENDPOINT``.
+        environment: PRODUCTION at Microsoft, which has no sandbox, or MOCK; None if unknown. Hosted
+            sessions must be from PRODUCTION, unless they are opened for something else.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -126,28 +108,25 @@ class AzureBackend(SessionBackend):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset(
         {"*.cognitiveservices.azure.com", "*.api.cognitive.microsoft.com"}
     )
-    error_codes: ClassVar[Mapping[str, ErrorRow]] = _CODES
+    error_codes: ClassVar[Mapping[str, http.ErrorRow]] = _CODES
     request_id_header = "apim-request-id"
     has_sandbox = False
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities: ClassVar[backend.Capabilities] = backend.Capabilities(
         default_threshold=50.0,
         score_scale=SCALE,
-        billed_operations=frozenset({Operation.MATCH}),
+        billed_operations=frozenset({fm.Operation.MATCH}),
         reports_faces=True,
-        image_limits=ImageLimits(
-            formats=frozenset(
-                {ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP}
-            ),
+        image_limits=backend.ImageLimits(
+            formats=frozenset(map(backend.ImageFormat, ("jpeg", "png", "gif", "bmp"))),
             min_bytes=1024,  # "1 KB"
-            max_bytes=6_000_000,  # "6 MB"; ours, where that might be more
+            max_bytes=6_000_000,  # "6 MB"; ours: 1 MB may be more than 10**6 bytes
         ),
     )
-
-    session_capabilities: ClassVar[SessionCapabilities | None] = SessionCapabilities(
-        checks=frozenset({Operation.MATCH, Operation.LIVENESS}),
-        # A live face has a word alone.
-        scored=frozenset({Operation.MATCH}),
-        compares_with=frozenset({ComparedWith.GIVEN}),
+    session_capabilities = backend.SessionCapabilities(
+        checks=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
+        # A liveness check has no score.
+        scored=frozenset({fm.Operation.MATCH}),
+        compares_with=frozenset({fm.ComparedWith.GIVEN}),
         can_delete=True,
         gives_portrait=True,
         result_lasts_s=LASTS_S,
@@ -156,47 +135,49 @@ class AzureBackend(SessionBackend):
     )
 
     base_url: str
-    environment: Environment | None = None
+    environment: fm.Environment | None = None
 
-    def steps(self, call: MatchCall) -> Steps:
-        """Detect, detect, verify; less, if a picture shows no face."""
+    def steps(self, call: backend.MatchCall) -> http.Steps:
+        """Detect, detect, verify; a picture without a face ends the call."""
         url, key_headers = self.url, self.key_headers(call)
         headers = {**key_headers, "Content-Type": "application/octet-stream"}
         faces: dict[str, list[Any]] = {}
         for name, image in (("probe", call.probe), ("reference", call.reference)):
-            reply = yield HttpRequest(
+            reply = yield http.HttpRequest(
                 url=f"{url}/detect", params=_QUERY, headers=headers, body=image.data
             )
             faces[name] = reply.json()
             if not isinstance(faces[name], list):
                 raise TypeError("not a list of faces")
-            # The score will be on the scale of this model.
+            # The scale of the score names this model.
             if any(face["recognitionModel"] != RECOGNITION for face in faces[name]):
                 raise ValueError("faces of another recognition model")
             if not faces[name]:
                 return _build_result(faces)
         ids = {f"faceId{n}": bodies[0]["faceId"] for n, bodies in enumerate(faces.values(), 1)}
-        reply = yield HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
+        reply = yield http.HttpRequest(url=f"{url}/verify", headers=key_headers, json=ids)
         return _build_result(faces, reply, call.threshold)
 
-    def error_code(self, reply: HttpReply) -> object:
-        """Microsoft's code; an inner one, which the service has been seen to give, says more."""
-        return reply.at("error", "innererror", "code") or reply.at("error", "code")
+    def error_code(self, reply: http.HttpReply) -> object:
+        """Return Microsoft's code: the inner one, which some answers have, or ``403 quota``."""
+        code = reply.at("error", "innererror", "code") or reply.at("error", "code")
+        has_quota = not str(reply.at("error", "message")).startswith(_NO_QUOTA)
+        return code if has_quota else "403 quota"
 
 
 def _build_result(
     faces: Mapping[str, list[Any]],
-    verify_reply: HttpReply | None = None,
-    threshold: Threshold | None = None,
-) -> MatchResult:
-    """The result of the faces, and of verify if it was asked; any exception: it is unreadable."""
-    warnings: list[ResultWarning] = []
+    verify_reply: http.HttpReply | None = None,
+    threshold: fm.Threshold | None = None,
+) -> fm.MatchResult:
+    """Return the result; any exception means that an answer is unreadable."""
+    warnings: list[fm.ResultWarning] = []
     for name, bodies in faces.items():
         if not bodies:
-            warnings.append(attrs.evolve(NO_FACE, text=f"the {name} shows no face"))
+            warnings.append(attrs.evolve(backend.NO_FACE, text=f"the {name} shows no face"))
         elif len(bodies) > 1:
             text = f"the {name} shows {len(bodies)} faces; the largest counts"
-            warnings.append(attrs.evolve(MULTIPLE_FACES, text=text))
+            warnings.append(attrs.evolve(backend.MULTIPLE_FACES, text=text))
     score, status, raw, contradicts = None, None, dict(faces), False
     if verify_reply is not None:
         raw["verify"] = verdict = verify_reply.json()
@@ -205,12 +186,12 @@ def _build_result(
             raise TypeError("a verdict that is neither true nor false")
         status = f"isIdentical: {str(identical).lower()}"
         if confidence is not None:
-            score = Score.from_fraction(confidence, SCALE, raw_name="confidence")
+            score = fm.Score.from_fraction(confidence, SCALE, raw_name="confidence")
             # The specification: "isIdentical is set to True if similarity confidence is greater
-            # than or equal to 0.5". Where it is not so, nobody knows which of the two is wrong.
+            # than or equal to 0.5". If not, one of the two is wrong.
             contradicts = identical is not (confidence >= 0.5)
         else:
-            warnings.append(SCORE_UNAVAILABLE)
+            warnings.append(backend.SCORE_UNAVAILABLE)
     probe, reference = (
         tuple(
             _read_face(body, compared=verify_reply is not None and n == 0)
@@ -218,8 +199,11 @@ def _build_result(
         )
         for name in ("probe", "reference")
     )
-    return MatchResult(
-        decision=Decision.REVIEW if contradicts else decide_by_threshold(score, threshold),
+    decision = backend.decide_by_threshold(score, threshold)
+    if contradicts:
+        decision = fm.Decision.REVIEW
+    return fm.MatchResult(
+        decision=decision,
         score=score,
         warnings=tuple(warnings),
         probe_faces=probe,
@@ -231,8 +215,8 @@ def _build_result(
     )
 
 
-def _read_face(body: Any, *, compared: bool) -> Face:
+def _read_face(body: Any, *, compared: bool) -> fm.Face:
     sides = ("left", "top", "width", "height")
-    left, top, width, height = (number(body["faceRectangle"][side]) for side in sides)
-    box = Box(left=left, top=top, right=left + width, bottom=top + height)
-    return Face(box=box, compared=compared)
+    left, top, width, height = (backend.number(body["faceRectangle"][side]) for side in sides)
+    box = fm.Box(left=left, top=top, right=left + width, bottom=top + height)
+    return fm.Face(box=box, compared=compared)

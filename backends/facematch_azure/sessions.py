@@ -1,8 +1,8 @@
-"""Hosted sessions of Azure AI Face, v1.2: what is asked about one, and what the answers mean.
+"""Hosted sessions of Azure AI Face, v1.2: the requests, and the reading of the answers.
 
 Facts are from Microsoft's examples (Azure/azure-rest-api-specs, Face v1.2), from the types of its
 client @azure-rest/ai-vision-face 1.0.0-beta.3, and from *Azure AI Face API error codes*
-(2025-08-21); all read 2026-11-23. What is ours says so.
+(2025-08-21); all read 2026-11-23. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -21,36 +21,37 @@ import attrs
 import facematch_core as fm
 from facematch_core import backend, http
 
-#: Seconds from its start for which a session lives, unless it is deleted.
+#: Seconds for which Azure keeps a session, unless it is deleted.
 LASTS_S = 48 * 3600.0
-#: The least and the most seconds that a token may live.
+#: The shortest and the longest life of a token, in seconds.
 _SHORTEST_S, _LONGEST_S = 60, 86400
-#: The two kinds of session, as a path begins.
+#: The two kinds of session, as their paths begin.
 _LIVENESS, _WITH_VERIFY = "detectLiveness", "detectLivenessWithVerify"
-#: Ours: Microsoft does not name the model that compares in a session.
+#: Ours: Microsoft does not name the model that compares faces in a session.
 SCALE = "azure/liveness_with_verify"
 
 
 class OperationMode(enum.StrEnum):
-    """How Azure looks at the person."""
+    """The method of the liveness check."""
 
     PASSIVE = "Passive"
-    #: Asks for movements, too, where the light is bad; Microsoft prefers it in browsers.
+    #: Also asks for movements if the light is bad. Microsoft prefers it in browsers.
     PASSIVE_ACTIVE = "PassiveActive"
 
 
 @attrs.frozen(kw_only=True)
 class AzureSessionOptions:
-    """What a start can ask of Azure besides.
+    """Options of a start.
 
     Attributes:
-        operation_mode: How it looks at the person.
-        model_version: That of the liveness check, ``2024-11-15`` say; None for the latest.
-        enable_session_image: Whether Microsoft keeps a picture of the person with the session, for
-            ``read(record, with_portrait=True)``. Without it there is no portrait.
+        operation_mode: The method of the liveness check.
+        model_version: The version of the liveness model, such as ``2024-11-15``; None for the
+            latest.
+        enable_session_image: Whether Microsoft keeps a picture of the person with the session. Only
+            then ``read(record, with_portrait=True)`` returns a portrait.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: the mode is unknown.
     """
 
     operation_mode: OperationMode = attrs.field(
@@ -67,7 +68,7 @@ _STATES = {
     "Failed": fm.SessionState.FAILED,
     "Canceled": fm.SessionState.CANCELED,
 }
-#: In small letters: Microsoft's examples have realface and realFace.
+#: In lower case: Microsoft's examples have realface and realFace.
 _DECISIONS = {
     "realface": fm.LivenessDecision.LIVE,
     "spoofface": fm.LivenessDecision.NOT_LIVE,
@@ -76,15 +77,15 @@ _DECISIONS = {
 
 
 class SessionBackend(http.ApiKeyBackend):
-    """What `AzureBackend` asks about sessions."""
+    """The requests of `AzureBackend` about sessions."""
 
     @property
     def url(self) -> str:
-        """What the address of each request begins with."""
+        """The address that each request begins with."""
         return f"{self.address}/face/v1.2"
 
     def key_headers(self, request: backend.Request) -> dict[str, str | backend.Secret]:
-        """The key, and the id by which Microsoft's support finds a request, as it asks for."""
+        """Return the key, and the id by which Microsoft's support finds a request."""
         return {"Ocp-Apim-Subscription-Key": self.api_key, "client-request-id": request.call_id}
 
     def start_steps(self, request: backend.StartRequest) -> http.SessionSteps:
@@ -92,7 +93,7 @@ class SessionBackend(http.ApiKeyBackend):
         life_s = min(max(math.ceil(record.valid_for_s), _SHORTEST_S), _LONGEST_S)
         fields: dict[str, Any] = {
             "livenessOperationMode": options.operation_mode.value,
-            # Microsoft counts tries by it. One of the caller's would tell whose device it is.
+            # Microsoft counts attempts by it. A random one does not reveal the device.
             "deviceCorrelationId": str(uuid.uuid4()),
             "authTokenTimeToLiveInSeconds": life_s,
             "enableSessionImage": options.enable_session_image,
@@ -115,7 +116,7 @@ class SessionBackend(http.ApiKeyBackend):
             way_in=backend.WayIn(
                 token=backend.Secret(_text(answer["authToken"])),
                 page={"endpoint": self.address},
-                # No answer says when.
+                # No answer has the time of expiry.
                 expires_at=sent_at + dt.timedelta(seconds=life_s),
             ),
         )
@@ -131,7 +132,7 @@ class SessionBackend(http.ApiKeyBackend):
         try:
             reply = yield http.HttpRequest(url=url, on_refusal="raise", **get)
         except fm.RequestRejected:
-            return reading  # It is not there: the verdict stands.
+            return reading  # The picture is missing; the verdict stands.
         liveness, *others = reading.checks
         liveness = attrs.evolve(liveness, portrait=backend.Image.from_bytes(reply.body))
         return attrs.evolve(reading, checks=(liveness, *others))
@@ -153,15 +154,15 @@ class SessionBackend(http.ApiKeyBackend):
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
     ) -> tuple[backend.SessionReading, str | None]:
-        """A session by its attempts, and the id of the picture of who lives.
+        """Return the reading of a session, and the id of the picture of a live person.
 
-        The attempt with the highest id decides everything. The session's own word decides nothing
-        where there is one: in Microsoft's example it is NotStarted beside a result.
+        The attempt with the highest id decides. The status of the session counts only if there is
+        no attempt: in Microsoft's example it is NotStarted beside a result.
         """
         results, word = answer["results"], _text(answer["status"])
         attempts = {backend.number(each["attemptId"]): each for each in results["attempts"]}
         if len(attempts) < len(results["attempts"]):
-            raise ValueError("two attempts of one id")
+            raise ValueError("two attempts with the same id")
         is_token_alive = record.expires_at is None or now < record.expires_at
         state, verdict = _STATES.get(word, fm.SessionState.UNKNOWN), None
         checks: tuple[backend.SessionCheck, ...] = ()
@@ -205,7 +206,7 @@ def _kind_of(record: fm.SessionRecord) -> str:
 
 def _check_id(vendor_id: object) -> str:
     if not isinstance(vendor_id, str) or not re.fullmatch(r"[\w-]{1,200}", vendor_id, re.ASCII):
-        raise fm.InvalidRequest("An id of Azure's has letters, digits, - and _, and no others.")
+        raise fm.InvalidRequest("An id of Azure may have letters, digits, - and _ only.")
     return vendor_id
 
 
@@ -218,7 +219,7 @@ def _text(value: Any) -> str:
 def _read_checks(
     error: Any, verdict: Any, threshold: fm.Threshold
 ) -> tuple[backend.SessionCheck, backend.SessionCheck]:
-    """Both items of an attempt; without a verdict they are INCONCLUSIVE, and its error says why."""
+    """Return both checks of an attempt: INCONCLUSIVE with its error if there is no verdict."""
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
         code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
@@ -238,7 +239,7 @@ def _read_checks(
             raise TypeError("a verdict that is neither true nor false")
         score = fm.Score.from_fraction(confidence, SCALE, raw_name="matchConfidence")
         decision = fm.Decision.MATCH if identical else fm.Decision.NO_MATCH
-        # Where the two contradict each other, nobody knows which one is wrong.
+        # If the verdict contradicts the confidence, one of the two is wrong.
         if identical is not threshold.passes(score.value):
             decision = fm.Decision.REVIEW
         status = f"isIdentical: {str(identical).lower()}"
@@ -249,7 +250,7 @@ def _read_checks(
     return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 
 
-#: What of an answer may be shown: no token, digest, hash, or place of a face.
+#: Fields of an answer that `raw` shows: no token, digest, hash, or place of a face.
 _SHOWN = frozenset({
     *("sessionId", "status", "modelVersion", "results", "attempts", "attemptId", "attemptStatus"),
     *("result", "livenessDecision", "verifyResult", "matchConfidence", "isIdentical", "error"),

@@ -38,6 +38,9 @@ log = logging.getLogger("facematch")
 #: key or a rejected request either: those are mistakes, and another member would hide them.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
+#: Errors that stop a failover until somebody corrects a member's key.
+_ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
+
 #: Errors of a member that cannot take this call, all of them before anything is sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
@@ -281,6 +284,10 @@ class _RouteLog:
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
         if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
+            if isinstance(error, _ABOUT_KEY):
+                log.warning(
+                    "The member %s refused its key (%s). No other member was asked.", member, reason
+                )
             error.route = Route(skipped=self.skipped)
             raise error
         log.info("The member %s did not answer: %s.", member, reason)

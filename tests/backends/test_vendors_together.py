@@ -1,4 +1,4 @@
-"""All six backends beside one another: failovers, and what each vendor's ledger says in the end."""
+"""All six backends together: failovers, and the charges in each vendor's ledger."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ def mock():
 
 @pytest.fixture
 def opened(mock):
-    """Opens a verifier of a vendor at the mock, or of the engine."""
+    """Open a verifier of a vendor at the mock, or of the local engine."""
     keys = {name: mock.of(name).live_key for name in PAID}
     client = {"client_id": mock.of("deepvue").client_id, "client_secret": keys["deepvue"]}
     aws = {"region": "eu-west-1", "access_key_id": mock.of("rekognition").client_id}
@@ -51,7 +51,7 @@ def charges(mock):
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, opened, name):
+def test_charges_equal_the_vendors_ledger(mock, opened, name):
     with opened(name) as verifier:
         answers = [verifier.verify(P1, P1_AGAIN), verifier.verify(P1, P2)]
     assert [answer.decision for answer in answers] == [fm.Decision.MATCH, fm.Decision.NO_MATCH]
@@ -61,7 +61,7 @@ def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, opened, name
 
 
 @pytest.mark.parametrize("name", PAID)
-def test_of_the_usual_kinds_of_files_a_vendor_gets_what_it_takes(opened, monkeypatch, name):
+def test_declared_formats_are_those_the_vendor_takes(opened, monkeypatch, name):
     with opened(name) as verifier:
         backend = type(verifier.backend)
     can, taken = backend.capabilities, set()
@@ -76,7 +76,7 @@ def test_of_the_usual_kinds_of_files_a_vendor_gets_what_it_takes(opened, monkeyp
 
 
 @pytest.mark.parametrize("name", ["rekognition", "azure"])
-def test_where_there_is_no_sandbox_none_can_be_meant(opened, name):
+def test_sandbox_is_refused_where_there_is_none(opened, name):
     with pytest.raises(fm.ConfigurationError):
         opened(name, environment="sandbox")
 
@@ -87,7 +87,7 @@ def throttle(mock, name):
     )
 
 
-def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, opened):
+def test_failover_passes_five_throttled_vendors(mock, opened):
     for name in PAID:
         throttle(mock, name)
     with fm.Failover([opened(name) for name in (*PAID, "local")]) as failover:
@@ -98,8 +98,29 @@ def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, opened):
     assert set(charges(mock).values()) == {0}
 
 
+def refuse(status, body):
+    return Fault(path="/", stage=Stage.ANSWER, kind=Kind.JSON, status=status, body=body)
+
+
+#: Refusals for lack of quota or credit with another status than 402 and 429.
+USED_UP = {
+    "didit": refuse(403, {"error": "You don't have enough credits to perform this request."}),
+    "azure": refuse(403, {"error": {"code": "403", "message": "Out of call volume quota for F0."}}),
+    "rekognition": refuse(403, {"__type": "OptInRequired", "message": "Needs a subscription."}),
+}
+
+
+@pytest.mark.parametrize("name", USED_UP)
+def test_used_up_account_passes_a_failover_on(mock, opened, name, caplog):
+    mock.of(name).control.add_fault(USED_UP[name])
+    with fm.Failover([opened(name), opened("compreface")]) as failover:
+        route = failover.verify(P1, P1_AGAIN).route
+    assert (route.answered_by, route.skipped[0].reason) == ("compreface", "InsufficientCredit")
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
 @pytest.mark.parametrize("name", PAID)
-def test_a_wrong_key_is_no_outage(mock, opened, name):
+def test_wrong_key_ends_a_failover_with_a_warning(mock, opened, name, caplog):
     mock.of(name).control.revoke_key(mock.of(name).live_key)
     with (
         fm.Failover([opened(each) for each in dict.fromkeys((name, *PAID))]) as failover,
@@ -107,11 +128,13 @@ def test_a_wrong_key_is_no_outage(mock, opened, name):
     ):
         failover.verify(P1, P1_AGAIN)
     assert caught.value.backend == name
+    (record,) = (each for each in caplog.records if each.name == "facematch")
+    assert (record.levelname, name in record.getMessage()) == ("WARNING", True)
     assert caught.value.billing.charged is fm.Charged.NO
     assert set(charges(mock).values()) == {0}
 
 
-def test_a_second_step_that_fails_is_paid_and_asked_of_nobody_else(mock, opened):
+def test_failed_second_step_is_charged_and_ends_a_failover(mock, opened):
     mock.of("azure").control.add_fault(
         Fault(path="/face/v1.2/verify", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
     )
@@ -130,7 +153,7 @@ def failover(opened):
         yield both
 
 
-def test_each_of_two_calls_is_paid_once_where_it_is_answered(mock, failover):
+def test_verify_live_is_charged_where_each_call_is_answered(mock, failover):
     mock.of("didit").control.set_balance("0.03")
     result = failover.verify_live(P1, P1_AGAIN)
     assert result.liveness.route.answered_by == "didit"
@@ -139,7 +162,7 @@ def test_each_of_two_calls_is_paid_once_where_it_is_answered(mock, failover):
     assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 1]
 
 
-def test_a_lost_call_is_found_by_its_failover(mock, failover):
+def test_failover_reconciles_a_lost_call(mock, failover):
     lost = Fault(path="/v3/", stage=Stage.MID_BODY, kind=Kind.RESET)
     mock.of("didit").control.add_fault(lost)
     with pytest.raises(fm.OutcomeUnknown) as caught:
@@ -151,7 +174,7 @@ def test_a_lost_call_is_found_by_its_failover(mock, failover):
 
 
 def webp(width):
-    """In a format that Deepvue does not list."""
+    """A picture in a format that Deepvue does not list."""
     buffer = io.BytesIO()
     PillowImage.new("RGB", (width, 300)).save(buffer, "WEBP", lossless=True)
     return fm.Image.from_bytes(buffer.getvalue())
@@ -165,9 +188,7 @@ KEEP = {"retention": fm.Retention.KEEP, "rotate": True}
     ("reason", "pictures", "options"),
     [("InvalidImage", [webp(300), webp(301)], {}), ("Unsupported", [P1, P1_AGAIN], KEEP)],
 )
-def test_who_cannot_take_a_call_is_passed_over_before_anything_is_sent(
-    mock, opened, reason, pictures, options
-):
+def test_member_that_cannot_take_the_call_is_skipped(mock, opened, reason, pictures, options):
     members = [opened(name, fit_images=False) for name in ("deepvue", "didit")]
     with fm.Failover(members) as failover:
         route = failover.verify(*pictures, **options).route

@@ -70,14 +70,14 @@ def first_request(record, reference=None, options=None):
 
 
 @given(st.floats(0.001, 1e9 - 1))
-def test_the_token_lives_as_long_as_the_record_within_microsofts_range(valid_for_s):
+def test_token_life_is_the_records_within_azures_range(valid_for_s):
     request = first_request(attrs.evolve(ALONE, valid_for_s=valid_for_s))
     life_s = request.json["authTokenTimeToLiveInSeconds"]
     assert 60 <= life_s <= 86400
     assert valid_for_s <= life_s < valid_for_s + 1 or life_s in (60, 86400)
 
 
-def test_a_start_without_a_reference_is_json_and_names_a_new_device_each_time():
+def test_start_without_a_reference_is_json_with_a_random_device():
     first, second = first_request(ALONE), first_request(ALONE)
     assert first.url == f"{HOME}/face/v1.2/detectLiveness-sessions"
     assert first.json == {
@@ -91,7 +91,7 @@ def test_a_start_without_a_reference_is_json_and_names_a_new_device_each_time():
 
 
 @pytest.mark.parametrize(("threshold", "fraction"), [(None, 0.5), (55.3, 0.553), (100, 1.0)])
-def test_a_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction):
+def test_start_with_a_reference_is_a_form_with_its_threshold(threshold, fraction):
     options = AzureSessionOptions(
         operation_mode="PassiveActive", model_version="2024-11-15", enable_session_image=True
     )
@@ -112,7 +112,7 @@ def test_a_start_with_a_reference_is_a_form_with_its_threshold(threshold, fracti
     ("body", "reference"),
     [(published.START, None), (published.START_WITH_VERIFY, picture())],
 )
-def test_microsofts_example_of_a_start_is_a_session_that_hides_its_token(body, reference):
+def test_example_of_a_start_is_read_and_hides_its_token(body, reference):
     record = attrs.evolve(RECORD if reference else ALONE, session_id=None)
     clock = VirtualClock()
     request = StartRequest(record=record, reference=reference, clock=clock)
@@ -126,7 +126,7 @@ def test_microsofts_example_of_a_start_is_a_session_that_hides_its_token(body, r
 
 
 @pytest.mark.parametrize("lost", ["authToken", "sessionId"])
-def test_a_start_that_cannot_be_read_is_charged(lost):
+def test_unreadable_start_is_charged(lost):
     for body in ({**published.START, lost: None}, {**published.START, lost: 7}):
         answer = BACKEND.read_reply(StartRequest(record=ALONE), reply(body))
         assert isinstance(answer, fm.errors.UnexpectedResponse)
@@ -136,7 +136,7 @@ def test_a_start_that_cannot_be_read_is_charged(lost):
 # What is read
 
 
-def test_microsofts_examples_of_a_reading():
+def test_examples_of_a_result_are_read():
     """Live, by attempt 2 in place of 1; the session's own word, NotStarted, decides nothing."""
     alone, compared = read(published.READING, ALONE), read(published.READING_WITH_VERIFY)
     for reading in (alone, compared):
@@ -148,7 +148,7 @@ def test_microsofts_examples_of_a_reading():
     assert (alone.compared_with, compared.compared_with) == ("unknown", "given")
 
 
-def test_of_a_reading_nothing_is_shown_that_opens_or_names_a_face():
+def test_raw_hides_token_hashes_and_boxes():
     reading = read(published.READING_WITH_VERIFY)
     assert reading.way_in.token.reveal() == published.TOKEN
     text = json.dumps(reading.raw)
@@ -160,7 +160,7 @@ def test_of_a_reading_nothing_is_shown_that_opens_or_names_a_face():
 
 
 @given(st.permutations([attempt(1), failed(2), attempt(3, "spoofface"), attempt(10, "uncertain")]))
-def test_the_attempt_with_the_highest_id_decides_both_in_any_order(attempts):
+def test_attempt_with_the_highest_id_decides_in_any_order(attempts):
     assert verdicts(read(with_attempts(*attempts[:]))) == ("inconclusive", "match")
     others = [each for each in attempts if each["attemptId"] != 10]
     assert verdicts(read(with_attempts(*others))) == ("not_live", "match")
@@ -177,13 +177,13 @@ def test_the_attempt_with_the_highest_id_decides_both_in_any_order(attempts):
         ("maybe", "review"),
     ],
 )
-def test_a_word_of_liveness(word, decision):
+def test_liveness_decision_by_its_word(word, decision):
     reading = read(with_attempts(attempt(1, word)))
     assert (reading.state, verdicts(reading)) == (SessionState.DECIDED, (decision, "match"))
 
 
 @given(st.floats(0, 1), st.booleans(), st.none() | st.floats(0, 100))
-def test_a_verdict_against_its_own_confidence_is_for_a_person(confidence, identical, threshold):
+def test_verdict_that_contradicts_its_confidence_is_review(confidence, identical, threshold):
     record = attrs.evolve(RECORD, threshold=threshold)
     match = items(read(with_attempts(attempt(1, "realface", confidence, identical)), record))[
         fm.MatchResult
@@ -194,7 +194,7 @@ def test_a_verdict_against_its_own_confidence_is_for_a_person(confidence, identi
     assert match.vendor_status == f"isIdentical: {str(identical).lower()}"
 
 
-def test_a_comparison_that_is_missing_is_inconclusive_and_counts():
+def test_missing_comparison_is_inconclusive():
     reading = read(with_attempts(attempt(1, verifyResult=None)))
     assert verdicts(reading) == ("live", "inconclusive")
 
@@ -226,7 +226,7 @@ NOBODY["result"] = None
         ([NOBODY], "Succeeded", RECORD, "unknown"),
     ],
 )
-def test_a_state_and_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
+def test_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
     reading = read(with_attempts(*attempts, status=word), record)
     assert (reading.state, reading.vendor_status) == (state, word)
     assert reading.has_begun is (word == "Running")
@@ -235,7 +235,7 @@ def test_a_state_and_only_a_finished_attempt_gives_a_verdict(attempts, word, rec
     assert (reading.way_in.token is None) is (record is LATE)
 
 
-def test_an_error_in_place_of_a_result_is_a_warning_of_both_by_its_code():
+def test_error_of_an_attempt_is_a_warning_of_both_checks():
     for result in items(read(with_attempts(failed(4)))).values():
         (warning,) = result.warnings
         assert (warning.tag, warning.advice) == ("FaceWithMaskDetected", fm.Advice.RETAKE_PHOTO)
@@ -259,7 +259,7 @@ def test_an_error_in_place_of_a_result_is_a_warning_of_both_by_its_code():
         with_attempts({**failed(1), "error": {}}),
     ],
 )
-def test_a_reading_of_another_form_is_an_error_without_its_token(body):
+def test_unreadable_result_hides_its_token(body):
     answer = read(body)
     assert isinstance(answer, fm.errors.UnexpectedResponse)
     assert answer.billing.charged is fm.Charged.NO
@@ -267,13 +267,13 @@ def test_a_reading_of_another_form_is_an_error_without_its_token(body):
 
 
 @pytest.mark.parametrize("session_id", ["..", "a/b", "", "é", None, "x?y", "x" * 201])
-def test_an_id_that_would_lead_elsewhere_is_not_sent(session_id):
+def test_id_with_a_path_is_refused(session_id):
     for ask in (ReadRequest, DeleteRequest):
         with pytest.raises(fm.InvalidRequest):
             BACKEND.read_reply(ask(record=attrs.evolve(RECORD, session_id=session_id)))
 
 
-def test_the_kind_of_a_record_picks_the_path_and_no_other_word_does():
+def test_path_follows_compared_with():
     kinds = {}
     for record in (RECORD, ALONE, attrs.evolve(ALONE, vendor={"kind": "detectLivenessWithVerify"})):
         url = next(BACKEND.read_steps(ReadRequest(record=record))).url
@@ -283,7 +283,7 @@ def test_the_kind_of_a_record_picks_the_path_and_no_other_word_does():
 
 
 @pytest.mark.parametrize("status", [200, 204])
-def test_both_words_for_a_deletion_are_read(status):
+def test_deletion_may_be_200_or_204(status):
     deletion = BACKEND.read_reply(DeleteRequest(record=RECORD), reply(b"", status))
     assert (deletion.state, deletion.face_kept) == (DeletionState.DONE, False)
 
@@ -344,7 +344,7 @@ def start(sessions, reference="p1", **options):
         (None, "liveness-none", False),
     ],
 )
-def test_who_stood_there_after_an_attempt_that_failed(mock, connect, reference, card, is_verified):
+def test_person_after_a_failed_attempt(mock, connect, reference, card, is_verified):
     sessions = connect(expects=["match", "liveness"] if reference else ["liveness"])
     session = start(sessions, reference)
     played = mock.control.sessions
@@ -359,7 +359,7 @@ def test_who_stood_there_after_an_attempt_that_failed(mock, connect, reference, 
     assert is_compared is (reference is not None)
 
 
-def test_a_portrait_is_that_of_a_live_person_whose_start_had_it_kept(mock, alone):
+def test_portrait_needs_a_live_person_and_the_option(mock, alone):
     for card, is_kept, has_portrait in (
         ("p1-again", True, True),
         ("p1-again", False, False),
@@ -375,7 +375,7 @@ def test_a_portrait_is_that_of_a_live_person_whose_start_had_it_kept(mock, alone
     assert sum("sessionImages" in path for path in paths) == 1
 
 
-def test_a_picture_that_is_not_there_leaves_the_verdict(mock, alone):
+def test_missing_portrait_leaves_the_verdict(mock, alone):
     session = start(alone, enable_session_image=True)
     mock.control.sessions.finish(session.record.session_id, "p1")
     rule = {"stage": Stage.ANSWER, "kind": Kind.STATUS, "status": 404}
@@ -384,7 +384,7 @@ def test_a_picture_that_is_not_there_leaves_the_verdict(mock, alone):
     assert (result.liveness.is_live, result.portrait) == (True, None)
 
 
-def test_what_is_deleted_is_not_there_and_what_is_old_is_gone(mock, sessions):
+def test_deleted_session_is_not_found_and_old_one_is_gone(mock, sessions):
     deleted, old = start(sessions), start(sessions)
     assert sessions.delete(deleted.record).state is DeletionState.DONE
     assert sessions.delete(deleted.record).state is DeletionState.NOT_THERE
@@ -397,7 +397,7 @@ def test_what_is_deleted_is_not_there_and_what_is_old_is_gone(mock, sessions):
     assert sessions.read(old.record).state == "gone"
 
 
-def test_a_lost_start_is_not_repeated_and_says_what_another_one_makes(mock, alone):
+def test_lost_start_is_not_repeated(mock, alone):
     mock.control.add_fault(Fault(stage=Stage.MID_HEADERS, kind=Kind.RESET, call="session_start"))
     record = alone.plan("customer-17", purpose="payout")
     with pytest.raises(fm.OutcomeUnknown, match="second session"):
