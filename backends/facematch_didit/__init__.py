@@ -1,11 +1,11 @@
 """The backend `didit`: face match, passive liveness and sessions of Didit, and its account.
 
-Its answers mean what Didit's documents of three editions say (early 2026, July 2026, November
-2026); which one the vendor speaks is not asked and need not be known.
+Answers are read as Didit's documents of three editions describe them (early 2026, July 2026,
+November 2026), so no setting names the edition.
 
-The modules, each of which imports those before it: `words` (vocabulary, readers of JSON), `wire`
-(calls about faces), `backend`, `records` (what Didit keeps), `arguments`, `client` (reads what is
-kept), `reconcile`, `account`. `webhooks` and `sessions` are beside them.
+The modules, each importing from those before it: `words` (vocabulary, readers of JSON), `wire`
+(forms, answers, verdicts, errors), `backend`, `webhooks`, `records` (the list of sessions and their
+decisions), `reconcile`, `sessions` (hosted sessions), `account`.
 """
 
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .account import DiditAccount, SessionDecision, SessionNotFound, SessionStatus
+    from .account import DiditAccount
     from .backend import DiditBackend, DiditSessionOptions
-    from .webhooks import Refusal, WebhookEvent, WebhookRefused, verify_webhook
+    from .records import SessionDecision
+    from .webhooks import WebhookEvent, verify_webhook
     from .words import LIVENESS_SCALE, MATCH_SCALE
 
 __all__ = [
@@ -24,23 +25,19 @@ __all__ = [
     "DiditAccount",
     "DiditBackend",
     "DiditSessionOptions",
-    "Refusal",
     "SessionDecision",
-    "SessionNotFound",
-    "SessionStatus",
     "WebhookEvent",
-    "WebhookRefused",
     "verify_webhook",
 ]
 
-#: Where each public name lives. A name is imported when it is first used: a comparison needs no
-#: account, and a webhook neither.
+#: Module of each public name, imported on first use: a comparison needs no account or webhook.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "backend": "DiditBackend DiditSessionOptions",
         "words": "LIVENESS_SCALE MATCH_SCALE",
-        "account": "DiditAccount SessionDecision SessionNotFound SessionStatus",
-        "webhooks": "Refusal WebhookEvent WebhookRefused verify_webhook",
+        "records": "SessionDecision",
+        "account": "DiditAccount",
+        "webhooks": "WebhookEvent verify_webhook",
     },
 )

@@ -1,18 +1,18 @@
-"""What Didit keeps as sessions: the words for their status, rows of a list, and decisions.
+"""Didit's records of calls and sessions: the list, one decision, and the results in it.
 
-Any decoded JSON gives a record or a `ValueError`; a decision of an unknown environment is an
-`EnvironmentMismatch`. Source: Didit OpenAPI, 2026-07-18, read on 2026-11-20, also for which feature
-has its block where. Documents show no decision of a call that was kept; it is read by the general
-form, in which what never ran is null.
+Reading them is free. Sources: Didit OpenAPI, 2026-07-18; for pages counted by ``page`` Didit's
+skills, early 2026; both read on 2026-11-20. No document shows the decision of a kept call: it is
+read by the general form, in which a check that never ran is null.
 """
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Iterator, Mapping
-from datetime import datetime
-from types import MappingProxyType
-from typing import Any
+import datetime as dt
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
@@ -22,25 +22,25 @@ from facematch_core import (
     Environment,
     EnvironmentMismatch,
     Ids,
+    InvalidRequest,
     LivenessResult,
     MatchResult,
+    Operation,
     ResultWarning,
     Severity,
     WarningCode,
 )
-from facematch_core.backend import CALL_ID_KEY, without_private
+from facematch_core.backend import CALL_ID_KEY
+from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.errors import UnexpectedResponse
+from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest
 
 from . import wire
-from .wire import D, Verdicts
 from .words import (
+    APPROVED,
     CHARGED,
     ENVIRONMENTS,
-    LIVENESS_SCALE,
-    MATCH_SCALE,
-    MEDIA_KEYS,
     NAME,
-    PERSONAL_KEYS,
-    map_texts,
     read_full_text,
     read_list,
     read_object,
@@ -49,156 +49,222 @@ from .words import (
     time_or_none,
 )
 
+T = TypeVar("T")
 
-class SessionStatus(enum.StrEnum):
-    """The status of a session. A call that was kept begins as APPROVED or DECLINED."""
+Id: TypeAlias = str | uuid.UUID
 
-    NOT_STARTED = "not_started"
-    IN_PROGRESS = "in_progress"
-    AWAITING_USER = "awaiting_user"
-    IN_REVIEW = "in_review"
-    APPROVED = "approved"
-    DECLINED = "declined"
-    #: Sent back to the person, who is to send something again.
-    RESUBMITTED = "resubmitted"
-    EXPIRED = "expired"
-    KYC_EXPIRED = "kyc_expired"
-    ABANDONED = "abandoned"
-    #: A word that Didit's documents do not have.
-    OTHER = "other"
-
-
-#: Didit's words for them: "Not Started", "Kyc Expired".
-STATUSES: Mapping[str, SessionStatus] = MappingProxyType(
-    {
-        status.value.replace("_", " ").title(): status
-        for status in SessionStatus
-        if status is not SessionStatus.OTHER
-    }
-)
+#: The bill of a reading.
+FREE_GROUND = "nothing is charged for asking"
+FREE = Billing(Charged.NO, FREE_GROUND)
 
 
 @attrs.frozen(kw_only=True)
 class SessionRow:
-    """A session of a list.
-
-    Attributes:
-        session_id: Its name everywhere.
-        status, vendor_status: Its status, in our word and in Didit's.
-        caller_ref: What the call sent as `caller_ref`; None if nothing; not in `repr`.
-        created_at: UTC; None if not given.
-    """
+    """A session in Didit's list; `status` is Didit's word, `created_at` in UTC."""
 
     session_id: str
-    status: SessionStatus
-    vendor_status: str
+    status: str
     caller_ref: str | None = attrs.field(default=None, repr=False)
-    created_at: datetime | None = None
-
-
-def read_session_row(item: Any) -> SessionRow:
-    """A session of a list."""
-    return SessionRow(**_read_common(read_object(item, "a session")))
-
-
-def _read_common(session: dict[str, Any]) -> dict[str, Any]:
-    """What a row and a decision both have."""
-    word = read_full_text(session.get("status"), "status")
-    return {
-        "session_id": read_full_text(session.get("session_id"), "session_id"),
-        "status": STATUSES.get(word, SessionStatus.OTHER),
-        "vendor_status": word,
-        "caller_ref": text_or_none(session.get("vendor_data"), "vendor_data"),
-        "created_at": time_or_none(session.get("created_at"), "created_at"),
-    }
-
-
-def _read_features(value: object) -> Iterator[str]:
-    """Didit's words for what was done, as texts or as objects that have them."""
-    for item in read_list(value or [], "features"):
-        feature = {"feature": item} if isinstance(item, str) else read_object(item, "a feature")
-        yield read_text(feature.get("feature"), "a feature")
-
-
-#: What a session can have of a face.
-FaceResult = MatchResult | LivenessResult
+    created_at: dt.datetime | None = None
 
 
 @attrs.frozen(kw_only=True)
 class SessionDecision:
-    """A session as it is now.
+    """The current state of a session.
 
-    `status` is the word about the session, and may be a person's; each of `results` is about one
-    comparison or check. A pass counts only inside an approved session: else it is REVIEW, with a
-    warning of ours. And an approved session makes no match of a comparison that failed.
+    `status` is about the whole session, and staff may have set it. Each result is about one
+    comparison or check, by Didit's verdict: `review_threshold` of the call is not applied. A pass
+    in a session that is not approved is REVIEW, with a warning. An approved session does not turn a
+    failed comparison into a match.
 
-    The results are Didit's verdict. A record does not have the rules of a call on this side: a
-    pass that the call itself answered as REVIEW, because of its `review_threshold`, is a pass here,
-    unless `DiditAccount.decision` got the record of the call.
+    A record lacks what only the call knows: in `matches` and `liveness_checks` threshold, faces
+    and elapsed time are None.
 
     Attributes:
-        session_id: Its name everywhere.
-        status, vendor_status: Its status, in our word and in Didit's.
-        results: Face matches, then liveness checks, each with the verdict that Didit gave to the
-            call. What a decision does not have is None: threshold, faces and time needed. A session
-            of another kind (a face search, an estimation of age) has none: look at `raw`.
-        features: Didit's words for what was done.
-        environment: By the session's own word, else as declared, else None; MOCK, if a mock
-            answered.
-        workflow_id: None for a session that a single call made.
-        caller_ref: As it was sent; None if nothing was; not in `repr`.
-        metadata: The same, with our id of the call, which a result has as its `ids.call`; None,
-            too, if it is no object, which other programs may write.
-        created_at, expires_at: UTC; None if not given.
-        raw: The part of the body that this reads, without addresses and guesses about the person;
-            not in `repr`.
+        session_id: Didit's id.
+        status: Didit's word: ``Approved``, ``Declined``, ``In Review``, ``Kyc Expired``.
+        matches: The comparisons.
+        liveness_checks: The liveness checks. A session of another kind (a face search, an age
+            estimation) has neither.
+        environment: MOCK if a mock answered; else by the session's own word, else the setting;
+            None if neither says it.
+        created_at: UTC; None if the decision does not say.
+        raw: Didit's words and numbers about session, comparisons and checks, with `vendor_data`,
+            `metadata`, `features` and `reviews`; without addresses of pictures, links, documents
+            and estimates about the person; not in `repr`.
     """
 
     session_id: str
-    status: SessionStatus
-    vendor_status: str
-    results: tuple[FaceResult, ...] = ()
-    features: tuple[str, ...] = ()
+    status: str
+    matches: tuple[MatchResult, ...] = ()
+    liveness_checks: tuple[LivenessResult, ...] = ()
     environment: Environment | None = None
-    workflow_id: str | None = None
-    caller_ref: str | None = attrs.field(default=None, repr=False)
-    metadata: Mapping[str, Any] | None = attrs.field(default=None, repr=False, hash=False)
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
+    created_at: dt.datetime | None = None
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     @property
-    def matches(self) -> tuple[MatchResult, ...]:
-        """The face matches among `results`."""
-        return tuple(result for result in self.results if isinstance(result, MatchResult))
-
-    @property
-    def liveness_checks(self) -> tuple[LivenessResult, ...]:
-        """The liveness checks among `results`."""
-        return tuple(result for result in self.results if isinstance(result, LivenessResult))
+    def call_id(self) -> str | None:
+        """Our id of the kept call that made the session; None if no call of ours did."""
+        return _call_id_in(self.raw.get("metadata"))
 
 
-_MATCHES, _CHECKS = "face_matches", "liveness_checks"
+def _call_id_in(metadata: object) -> str | None:
+    call_id = metadata.get(CALL_ID_KEY) if isinstance(metadata, dict) else None
+    return call_id if isinstance(call_id, str) else None
 
-#: What `raw` has of the body: nothing of documents, phones and addresses of people.
-_RAW_FIELDS = (
-    "session_id",
-    "session_kind",
-    "session_number",
-    "status",
-    "environment",
-    "workflow_id",
-    "features",
-    "vendor_data",
-    "metadata",
-    _CHECKS,
-    _MATCHES,
-    "reviews",
-    "created_at",
-    "expires_at",
-)
 
-#: Whether the call behind a session was charged, and how we know.
+# --- requests ---
+
+
+def fetch(
+    backend: ApiKeyBackend,
+    path: str,
+    read: Callable[[Any, Environment | None], T],
+    *,
+    deadline: Deadline = NO_DEADLINE,
+    params: Mapping[str, str] | None = None,
+) -> T:
+    """Return what `read` makes of the answer to a free GET.
+
+    `read` gets the decoded body, and MOCK if a mock answered. Its `ValueError` is raised as
+    `UnexpectedResponse`; other errors are those of `HttpBackend.fetch`.
+    """
+    request = HttpRequest(
+        method="GET",
+        url=backend.address + path,
+        headers={"x-api-key": backend.api_key},
+        params=params or {},
+        charges=0,
+    )
+    reply = backend.fetch(request, call=None, deadline=deadline)
+    environment = Environment.MOCK if MOCK_HEADER in reply.headers else None
+    try:
+        return read(reply.json(), environment)
+    except ValueError as error:
+        problem = str(error)
+    raise UnexpectedResponse(
+        f"{NAME} answered 200 in a form that cannot be read ({problem}). Please report it.",
+        backend=NAME,
+        billing=FREE,
+        status_code=reply.status,
+        environment=environment,
+    )
+
+
+def check_id(session_id: Id) -> str:
+    """Return a session's UUID as written in paths; Didit answers other texts with HTML."""
+    if not isinstance(session_id, (str, uuid.UUID)):
+        raise InvalidRequest(f"session_id must be a UUID, not {type(session_id).__name__}.")
+    text = str(session_id).lower()
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        raise InvalidRequest(f"session_id must be a UUID, not a text of {len(text)} characters.")
+    return text
+
+
+def fetch_decision(
+    backend: ApiKeyBackend, session_id: Id, *, deadline: Deadline = NO_DEADLINE
+) -> SessionDecision:
+    """Return the current state of a session."""
+
+    def read(body: Any, origin: Environment | None) -> SessionDecision:
+        return read_decision(body, declared=backend.environment, origin=origin)
+
+    path = f"/v3/session/{check_id(session_id)}/decision/"
+    return fetch(backend, path, read, deadline=deadline)
+
+
+#: Rows of a page: Didit's default since July 2026.
+PAGE_SIZE = 50
+
+#: Most pages of one list. Ours: no account has a million calls in two days.
+MAX_PAGES = 20_000
+
+
+def fetch_rows(
+    backend: ApiKeyBackend,
+    operation: Operation,
+    *,
+    caller_ref: str | None,
+    days: tuple[dt.date, dt.date],
+    deadline: Deadline,
+) -> Iterator[SessionRow]:
+    """Iterate over the sessions of kept calls, newest first; pages are requested as needed.
+
+    `caller_ref` is that of the calls, None for any; `days` are the first and the last day of
+    creation, in UTC; `deadline` holds for each request.
+    """
+    filters = {
+        "api_service": "FACE_MATCH" if operation is Operation.MATCH else "PASSIVE_LIVENESS",
+        "session_type": "API",
+        "date_from": days[0].isoformat(),
+        "date_to": days[1].isoformat(),
+    }
+    if caller_ref is not None:
+        filters["vendor_data"] = caller_ref
+    asked, session_ids = set[frozenset[tuple[str, str]]](), set[str]()
+    counters = {"limit": str(PAGE_SIZE), "offset": "0"}
+    while counters:
+        page = frozenset(counters.items())
+        if page in asked or len(asked) == MAX_PAGES:
+            raise UnexpectedResponse(
+                f"{NAME} returned a list without an end (after {len(asked)} pages). Please report "
+                "it.",
+                backend=NAME,
+                billing=FREE,
+            )
+        asked.add(page)
+        rows, counters = fetch(
+            backend,
+            "/v3/sessions/",
+            lambda body, _: read_page(body),
+            deadline=deadline,
+            params={**filters, **counters},
+        )
+        for row in rows:
+            # A session that is added meanwhile moves the last rows of a page to the next one.
+            if row.session_id not in session_ids:
+                session_ids.add(row.session_id)
+                yield row
+
+
+def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
+    """Return the rows of a page, and the counters of the next page, empty at the end.
+
+    Editions count pages in two ways: ``limit`` and ``offset`` (Didit OpenAPI, 2026-07-18), or
+    ``page`` and ``page_size`` (Didit's skills, early 2026). So the counters of ``next`` are used.
+    Its address is not: the key goes to no address that an answer names.
+    """
+    if isinstance(body, list):
+        return [_read_row(row) for row in body], {}
+    answer = read_object(body, "the body")
+    rows = [_read_row(row) for row in read_list(answer.get("results"), "results")]
+    address = text_or_none(answer.get("next"), "next")
+    if not address or not rows:
+        return rows, {}
+    counters = {
+        name: value
+        for name, value in parse_qsl(urlsplit(address).query)
+        if name in ("limit", "offset", "page", "page_size") and re.fullmatch("[0-9]{1,12}", value)
+    }
+    if not counters:
+        raise ValueError("next does not name a page")
+    return rows, counters
+
+
+# --- answers ---
+
+
+def _read_row(item: object) -> SessionRow:
+    session = read_object(item, "a session")
+    return SessionRow(
+        session_id=read_full_text(session.get("session_id"), "session_id"),
+        status=read_full_text(session.get("status"), "status"),
+        caller_ref=text_or_none(session.get("vendor_data"), "vendor_data"),
+        created_at=time_or_none(session.get("created_at"), "created_at"),
+    )
+
+
+#: The bill of the call or session behind a record.
 _IS_PAID = Billing(Charged.YES, CHARGED)
 _IN_SANDBOX = Billing(
     Charged.NO,
@@ -209,130 +275,122 @@ _IN_WORKFLOW = Billing(
 )
 
 
-def session_decision(
-    body: Any, *, declared: Environment | None = None, said: Environment | None = None
+def read_decision(
+    body: Any, *, declared: Environment | None = None, origin: Environment | None = None
 ) -> SessionDecision:
-    """The decision in a body, of an answer or of a webhook.
+    """Return the decision in a decoded body.
 
-    Args:
-        body: Decoded JSON.
-        declared: What the key is set to be; it counts if the session does not say.
-        said: MOCK, if it comes from a mock: then that counts.
+    The environment is `origin` (MOCK if a mock answered), else the session's own word, else the
+    setting `declared`.
 
     Raises:
-        ValueError: it is no decision as documented.
-        EnvironmentMismatch: its environment is an unknown word, which may stand for something
-            that is not real; `declared` cannot make it so. From a mock any word is taken.
+        ValueError: the body is not a decision as documented.
+        EnvironmentMismatch: the session names an unknown environment, unless a mock answered.
     """
-    answer = read_object(body, "the body")
-    metadata = answer.get("metadata")
+    answer, row = read_object(body, "the body"), _read_row(body)
     word = text_or_none(answer.get("environment"), "environment")
     environment = ENVIRONMENTS.get(word or "")
-    if word is not None and environment is None and said is not Environment.MOCK:
+    if word is not None and environment is None and origin is not Environment.MOCK:
+        # The word may stand for something that is not real.
         raise EnvironmentMismatch(
             f"{NAME} says that this session is of an environment other than "
             f"{' and '.join(sorted(ENVIRONMENTS))}: nothing in it may be real.",
             backend=NAME,
-            billing=Billing(Charged.NO, "nothing is charged for reading a decision"),
+            billing=FREE,
         )
-    blocks = {
-        name: [_read_block(block, name) for block in read_list(answer.get(name) or [], name)]
-        for name in (_MATCHES, _CHECKS)
-    }
-    session = SessionDecision(
-        **_read_common(answer),
-        features=tuple(_read_features(answer.get("features"))),
-        environment=said or environment or declared,
-        workflow_id=text_or_none(answer.get("workflow_id"), "workflow_id"),
-        metadata=metadata if isinstance(metadata, dict) else None,
-        expires_at=time_or_none(answer.get("expires_at"), "expires_at"),
-        raw=_hide_private({name: answer[name] for name in _RAW_FIELDS if name in answer}),
-    )
-    is_sandbox = (environment or declared) is Environment.SANDBOX
-    return attrs.evolve(session, results=tuple(_read_results(session, blocks, is_sandbox)))
-
-
-def _read_block(value: object, name: str) -> dict[str, Any]:
-    """What Didit has of one comparison or check, with what may be missing if it never ended."""
-    block = {"status": None, "score": None, **read_object(value, f"one of {name}")}
-    return {**block, "warnings": block.get("warnings") or []}
-
-
-#: Calls that check nobody, although their block has the form of a match or of a check.
-_OTHER_CALLS = frozenset({"AGE_ESTIMATION", "FACE_SEARCH"})
-
-
-def _has_feature(feature: str, session: SessionDecision) -> bool:
-    """Whether a block is of `feature`, and not of such a call: the session's features say."""
-    named = frozenset(session.features)
-    return feature in named or not named & _OTHER_CALLS
-
-
-def _read_results(
-    session: SessionDecision, blocks: dict[str, list[dict[str, Any]]], is_sandbox: bool
-) -> Iterator[FaceResult]:
-    """Each comparison, then each check, in the order of the decision."""
-    metadata = session.metadata or {}
-    # A kept call carries our id beside the caller's own entries.
-    call_id = metadata.get(CALL_ID_KEY)
+    workflow_id = text_or_none(answer.get("workflow_id"), "workflow_id")
+    billing = _IN_WORKFLOW if workflow_id else _IS_PAID
+    if (environment or declared) is Environment.SANDBOX:
+        billing = _IN_SANDBOX
+    # Other programs may write any JSON as metadata.
+    metadata = answer.get("metadata")
+    entries = metadata if isinstance(metadata, dict) else {}
     common: dict[str, Any] = {
         "ids": Ids(
-            call=call_id if isinstance(call_id, str) else None,
-            vendor=None if session.workflow_id else session.session_id,
-            session=session.session_id,
-            caller=session.caller_ref,
+            call=_call_id_in(entries),
+            vendor=None if workflow_id else row.session_id,
+            session=row.session_id,
+            caller=row.caller_ref,
         ),
-        "metadata": {k: v for k, v in metadata.items() if k != CALL_ID_KEY} or None,
-        "created_at": session.created_at,
-        "environment": session.environment,
+        "metadata": {k: v for k, v in entries.items() if k != CALL_ID_KEY} or None,
+        "created_at": row.created_at,
+        "environment": origin or environment or declared,
+        "billing": billing,
     }
-    common["billing"] = (
-        _IN_SANDBOX if is_sandbox else _IN_WORKFLOW if session.workflow_id else _IS_PAID
-    )
-    for block in blocks[_MATCHES] if _has_feature("FACE_MATCH", session) else ():
-        fields = _read_verdict(wire.MATCH, block, MATCH_SCALE, session.status)
-        yield MatchResult(**fields, **common)
-    for block in blocks[_CHECKS] if _has_feature("LIVENESS", session) else ():
-        fields = _read_verdict(wire.LIVENESS, block, LIVENESS_SCALE, session.status)
-        yield LivenessResult(**fields, **wire.liveness_fields(block), **common)
-
-
-def _read_verdict(
-    verdicts: Verdicts[D], block: dict[str, Any], scale: str, session: SessionStatus
-) -> dict[str, Any]:
-    """The fields of a block's result, as far as the session lets a pass stand."""
-    fields = wire.read_verdict(verdicts, block, scale, {})
-    decision = fields["decision"]
-    # In a session that is declined, expired or open no program may take the person as verified, and
-    # an approved one makes no match of a comparison that failed: a person approved the session.
-    if block["status"] == "Not Finished":
-        decision = verdicts.inconclusive
-    elif decision is verdicts.passed and session is not SessionStatus.APPROVED:
-        decision = verdicts.review
-        text = (
-            "It passed, but the session that it belongs to is not approved, so the pass does not "
-            "count."
+    features = frozenset(_read_features(answer.get("features")))
+    items: dict[str, tuple[Any, ...]] = {}
+    for name, kind, feature in _ITEMS:
+        blocks = read_list(answer.get(name) or [], name)
+        # Calls that check nobody use these blocks as well; their features tell.
+        is_ours = feature in features or not features & {"AGE_ESTIMATION", "FACE_SEARCH"}
+        items[name] = tuple(
+            kind.result(**_read_item(kind, block, row.status), **common)
+            for block in (blocks if is_ours else ())
         )
+    raw = allow(answer) | {name: answer[name] for name in _RAW_NAMES if name in answer}
+    return SessionDecision(
+        session_id=row.session_id,
+        status=row.status,
+        matches=items["face_matches"],
+        liveness_checks=items["liveness_checks"],
+        environment=origin or environment or declared,
+        created_at=row.created_at,
+        raw=raw,
+    )
+
+
+#: Lists of a decision that hold verdicts on faces, with the feature that fills each.
+_ITEMS = (
+    ("face_matches", wire.MATCH, "FACE_MATCH"),
+    ("liveness_checks", wire.LIVENESS, "LIVENESS"),
+)
+
+
+def _read_features(value: object) -> Iterator[str]:
+    """Yield Didit's words for the checks of a session: texts, or objects that hold them."""
+    for item in read_list(value or [], "features"):
+        word = item if isinstance(item, str) else read_object(item, "a feature").get("feature")
+        yield read_text(word, "a feature")
+
+
+def _read_item(kind: wire.Kind, item: object, status: str) -> dict[str, Any]:
+    """Return the fields of the result of one comparison or check in a session of this status."""
+    block = {"status": None, "score": None, **read_object(item, f"an item of {kind.block}")}
+    # Null in an item that never ended.
+    block["warnings"] = block.get("warnings") or []
+    fields = wire.read_verdict(kind, block)
+    if block["status"] == "Not Finished":
+        fields["decision"] = kind.decisions.INCONCLUSIVE
+    elif fields["decision"] is kind.passed and status != APPROVED:
+        # A declined, expired or open session verifies nobody.
+        fields["decision"] = kind.decisions.REVIEW
+        text = "It passed, but its session is not approved, so the pass does not count."
         warning = ResultWarning(code=WarningCode.OTHER, severity=Severity.WARNING, text=text)
         fields["warnings"] = (*fields["warnings"], warning)
-    return {**fields, "decision": decision, "raw": _hide_private(block)}
+    return {**fields, "raw": allow(block)}
 
 
-# What may be shown of a body: no picture's address, no guess about a person.
+#: Keys of a decision whose value is shown: a text, a number or a flag; and lists of such objects.
+#: Not among them: media, links, documents, estimates about the person, and faces of others.
+_WORDS = frozenset(
+    {
+        *("session_id", "session_kind", "session_number", "status", "environment", "workflow_id"),
+        *("created_at", "expires_at", "node_id", "method", "score", "source_image_session_id"),
+        *("face_quality", "face_luminance", "risk", "feature", "log_type", "short_description"),
+        "new_status",
+    }
+)
+_LISTS = ("face_matches", "liveness_checks", "warnings", "reviews")
+#: Further keys of `SessionDecision.raw`: what the caller sent, and what staff wrote.
+_RAW_NAMES = ("features", "vendor_data", "metadata", "reviews")
 
-#: Keys of a session that lead to pictures or to the session itself, also as a storage path, which
-#: is no address by its form.
-_ADDRESSES = MEDIA_KEYS | {"portrait_image", "session_url", "callback"}
 
-#: Guesses about the person, and what other sessions say of theirs.
-_ABOUT_PEOPLE = PERSONAL_KEYS | {"age", "gender", "race", "age_estimation"}
-
-
-def _hide_private(body: dict[str, Any]) -> dict[str, Any]:
-    """A copy of a decoded body with every address masked, and without guesses about people."""
-    copy = without_private(body, demographic_keys=_ABOUT_PEOPLE, media_keys=_ADDRESSES)
-    # Addresses are under more keys than the documents name.
-    masked: dict[str, Any] = map_texts(
-        copy, lambda text: "(address removed)" if "://" in text else text
-    )
-    return masked
+def allow(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a decoded decision that may be shown."""
+    allowed: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in _LISTS and isinstance(value, list):
+            allowed[name] = [allow(item) for item in value if isinstance(item, dict)]
+        elif name in _WORDS and not isinstance(value, (dict, list)):
+            allowed[name] = "(address removed)" if "://" in str(value) else value
+    return allowed

@@ -1,19 +1,17 @@
-"""Didit's words and numbers and what they mean here, and how values are read from its JSON.
+"""Didit's words and numbers, what they mean here, and readers for the values of its JSON.
 
-Each word has the page that says so; all pages were read on 2026-11-20. The readers raise
-`ValueError` for a value of another type than documented; the sentence names the place, not the
-value. Nothing here loads an HTTP client: whoever only receives webhooks needs none.
+Every word has the page that documents it; all pages were read on 2026-11-20. A reader raises
+`ValueError` for a value of an undocumented type; the message names the place and not the value.
+Nothing here loads an HTTP client: a program that only receives webhooks needs none.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from facematch_core import ConfigurationError, Environment, Secret, Severity, WarningCode
 
@@ -21,23 +19,23 @@ T = TypeVar("T")
 
 NAME = "didit"
 
-#: Where keys and faces go.
+#: Host of all calls.
 HOST = "verification.didit.me"
 
-#: What the scores of the calls are called here. They do not compare with each other.
+#: Names of the two score scales. Scores of different scales do not compare.
 MATCH_SCALE = "didit/face-match"
 LIVENESS_SCALE = "didit/passive-liveness"
 
-#: Default of both calls, 0-100. Didit API reference, Face Match, June 2026; Didit OpenAPI,
-#: 2026-07-18, for passive liveness.
+#: Default threshold of both calls, 0-100. Didit API reference, Face Match, June 2026; for passive
+#: liveness Didit OpenAPI, 2026-07-18.
 DEFAULT_THRESHOLD = 30.0
 
-#: The two statuses that the documents of July 2026 name. "In Review" (Didit face-match skill page,
-#: early 2026) and any other word mean that a person should look.
+#: The two verdicts that the documents of July 2026 name. "In Review" (Didit face-match skill page,
+#: early 2026) and unknown words mean that a person should look.
 APPROVED = "Approved"
 DECLINED = "Declined"
 
-#: Didit's words for the kind of application that a session belongs to, the least real one first.
+#: Words for the kind of application that a session belongs to (Didit OpenAPI, 2026-07-18).
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
 )
@@ -59,7 +57,7 @@ FREE_IN_SANDBOX = (
 WARNING_CODES: Mapping[str, WarningCode] = MappingProxyType(
     {
         "LOW_FACE_MATCH_SIMILARITY": WarningCode.LOW_SIMILARITY,
-        # No face in one of the pictures. A picture that was not sent is a 400.
+        # One of the pictures shows no face. A missing picture is a 400.
         "NO_REFERENCE_IMAGE": WarningCode.NO_FACE,
         "NO_FACE_DETECTED": WarningCode.NO_FACE,
         "MULTIPLE_FACES_DETECTED": WarningCode.MULTIPLE_FACES,
@@ -81,44 +79,40 @@ SEVERITIES: Mapping[str, Severity] = MappingProxyType(
     {"error": Severity.ERROR, "warning": Severity.WARNING, "information": Severity.INFORMATION}
 )
 
-#: Keys whose text is an address of a picture or film, in Didit's records (Didit OpenAPI,
-#: 2026-07-18).
-MEDIA_KEYS = frozenset(
-    {"source_image", "target_image", "reference_image", "video_url", "match_image_url"}
+#: Keys of addresses of pictures and films, and of details about other people whose faces Didit
+#: found (Didit OpenAPI, 2026-07-18). Their values are masked.
+MASKED_KEYS = frozenset(
+    {
+        *("source_image", "target_image", "reference_image", "video_url", "match_image_url"),
+        "user_details",
+    }
 )
-
-#: Keys of what Didit says of other people whose faces it found: names and documents. It is never
-#: kept (Didit OpenAPI, 2026-07-18).
-PERSONAL_KEYS = frozenset({"user_details"})
-
-
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 def read_webhook_secrets(secrets: Secret | str | Iterable[Secret | str]) -> tuple[Secret, ...]:
-    """Each ``secret_shared_key`` as a secret; `ConfigurationError` for what cannot be one."""
+    """Return each ``secret_shared_key`` as a `Secret`; `ConfigurationError` for malformed ones."""
     each = (secrets,) if isinstance(secrets, (str, Secret)) else secrets
     try:
         keys = tuple(Secret.of(secret) for secret in each)
     except TypeError:
         raise ConfigurationError("A webhook secret must be a text, or several.") from None
-    if not all(_VISIBLE.fullmatch(key.reveal()) for key in keys):
+    if not all(re.fullmatch("[!-~]+", key.reveal()) for key in keys):
         raise ConfigurationError(
-            "A webhook secret is empty, or holds a space, a line break or a letter that no key of "
-            "Didit's has: give the destination's secret_shared_key alone."
+            "A webhook secret is empty, or contains a space, a line break or a letter that Didit's "
+            "keys do not have: give the destination's secret_shared_key alone."
         )
     return keys
 
 
-# Values out of a decoded JSON body; `place` is where each of them is.
+# Readers of decoded JSON; `place` names the value in the message.
 
 
 def _reader(kind: type[T], description: str) -> Callable[[object, str], T]:
-    """What reads a value of a type of JSON; true is no number, and 1 is not true."""
+    """Return a reader of one JSON type; true is not a number."""
 
     def read(value: object, place: str) -> T:
-        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-            raise ValueError(f"{place} is {type(value).__name__}, not {description}")
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ValueError(f"{place} is {type(value).__name__}, not {description}")  # noqa: TRY004 - a vendor's value, not a caller's
         return value
 
     return read
@@ -131,20 +125,16 @@ read_whole_number = _reader(int, "a whole number")
 
 
 def read_number(value: object, place: str) -> float:
-    """A finite number; whole numbers may come for floats."""
+    """Return a finite number; documents show whole numbers in place of floats."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - of a stranger, not of a caller
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+        raise ValueError(f"{place} is {type(value).__name__}, not a number")  # noqa: TRY004 - a vendor's value, not a caller's
+    if not abs(value) < 1e300:
         raise ValueError(f"{place} is not a finite number")
-    return number
+    return float(value)
 
 
 def read_percentage(value: object, place: str) -> float:
-    """A number from 0 to 100."""
+    """Return a number from 0 to 100."""
     number = read_number(value, place)
     if not 0 <= number <= 100:
         raise ValueError(f"{place} is not from 0 to 100")
@@ -152,7 +142,7 @@ def read_percentage(value: object, place: str) -> float:
 
 
 def read_time(value: object, place: str) -> datetime:
-    """A moment in UTC from ISO 8601; Didit's times are UTC where they do not say."""
+    """Return an ISO 8601 time in UTC; Didit's times without a zone are UTC."""
     text = read_text(value, place)
     try:
         at = datetime.fromisoformat(text)
@@ -162,50 +152,19 @@ def read_time(value: object, place: str) -> datetime:
 
 
 def _optional(read: Callable[[object, str], T]) -> Callable[[object, str], T | None]:
-    """A reader that takes null, and what is missing, too: both are None."""
+    """Return a reader that gives None for null and for a missing value."""
     return lambda value, place: None if value is None else read(value, place)
 
 
 text_or_none = _optional(read_text)
 number_or_none = _optional(read_number)
 percentage_or_none = _optional(read_percentage)
-flag_or_none = _optional(_reader(bool, "true or false"))
 time_or_none = _optional(read_time)
 
 
-def map_texts(value: Any, change: Callable[[str], str]) -> Any:
-    """A copy of a decoded body in which every text is changed; names of fields stay."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: map_texts(item, change) for key, item in value.items()}
-    if isinstance(value, list):
-        return [map_texts(item, change) for item in value]
-    return value
-
-
 def read_full_text(value: object, place: str) -> str:
-    """A text that is not empty."""
+    """Return a text that is not empty."""
     text = read_text(value, place)
     if not text:
         raise ValueError(f"{place} is empty")
     return text
-
-
-def read_secret(value: object, place: str) -> Secret:
-    """A text that is not empty, as a secret."""
-    return Secret(read_full_text(value, place), origin="Didit")
-
-
-_DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-
-
-def read_amount(value: object, place: str) -> Decimal:
-    """An amount of money; documented as text, and a JSON number by the digits that it shows."""
-    text = str(value) if type(value) in (int, float) else value
-    if not isinstance(text, str) or not _DECIMAL.fullmatch(text):
-        raise ValueError(f"{place} is not an amount")
-    return Decimal(text)
-
-
-amount_or_none = _optional(read_amount)

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facematch_didit import WebhookRefused, verify_webhook
+from facematch_core import WebhookRefused
+from facematch_didit import verify_webhook
 
 SCRIPT = Path(__file__).with_name("webhook_signatures.mjs")
 SENT = 1783000006

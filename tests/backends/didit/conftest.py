@@ -1,4 +1,4 @@
-"""What the tests of the backend `didit` share."""
+"""Shared by the tests of the backend `didit`: documented answers, and a vendor in this process."""
 
 import copy
 import json
@@ -13,20 +13,21 @@ from facematch_core.backend import LivenessCall
 from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
 
-FOLDER = Path(__file__).parent / "answers"
-ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
 KEY = "didit-key-8c1f5e2ab9"
+FOLDER = Path(__file__).parent / "answers"
+#: Examples of the documents, by name.
+ANSWERS = {path.stem: json.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def answers():
-    """The examples of the documents by name, decoded; a copy for each test is up to it."""
-    return ANSWERS
+    """The documented answers by name, decoded, to be changed at will."""
+    return copy.deepcopy(ANSWERS)
 
 
 @pytest.fixture(scope="session")
 def edited():
-    """Makes a copy of an example with other values in its block (`face_match` or `liveness`)."""
+    """Return a copy of a call's answer with other values in its verdict block."""
 
     def edit(name, **block):
         body = copy.deepcopy(ANSWERS[name])
@@ -38,7 +39,7 @@ def edited():
 
 @pytest.fixture(scope="session")
 def make_call():
-    """Makes a call as the verifier does: with a threshold, and whatever else is wanted."""
+    """Return a call as the verifier makes it, with a threshold."""
 
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
         call = match_call(threshold, fm.ThresholdRule.ABOVE, **more)
@@ -56,7 +57,7 @@ def backend():
 
 @pytest.fixture(scope="session")
 def parsed(backend, make_call):
-    """The result in a decoded body, by the operation that its block names."""
+    """Return the result in a decoded body of either call."""
 
     def parse(body, *, of=backend, **call):
         operation = fm.Operation.LIVENESS if "liveness" in body else fm.Operation.MATCH
@@ -68,13 +69,13 @@ def parsed(backend, make_call):
 
 @pytest.fixture
 def canned(at_end):
-    def open_backend(*answer, **settings):
-        backend, script = (
-            DiditBackend(**{"api_key": KEY} | settings),
-            ScriptedAdapter(answer or (200,)),
-        )
-        backend.client.mount("https://", script)
+    """Open a backend whose requests get these answers in turn; return its adapter, too."""
+
+    def open_backend(*answers, **settings):
+        backend = DiditBackend(**{"api_key": KEY} | settings)
+        adapter = ScriptedAdapter(*answers or [(200, b"")])
+        backend.client.mount("https://", adapter)
         at_end.callback(backend.close)
-        return backend, script
+        return backend, adapter
 
     return open_backend

@@ -1,177 +1,173 @@
-"""The backend and its account against the mock server: editions, money, environments, records."""
+"""The backend, its account and its sessions against the mock server."""
 
-import contextlib
 import pickle
 
 import attrs
 import pytest
 
 import facematch_core as fm
-from facematch_didit import DiditAccount, DiditBackend, SessionStatus
-from facematch_mock_server import Fault, Kind, Stage, card_sheet
+from facematch_didit import DiditAccount, DiditBackend
+from facematch_mock_server import Fault, Kind, Stage, make_card
 
-OLD, NEW = EDITIONS = ("2026-03", "2026-07")
-SHEET = card_sheet()
-MATCH, LIVE = fm.Decision, fm.LivenessDecision
 KEEP = {"retention": fm.Retention.KEEP}
+WORKFLOW = "11111111-2222-3333-4444-555555555555"
+PAYOUT = {"purpose": "payout", "about": "payout 8841"}
 
 
-def card(name):
-    return fm.Image.from_bytes(SHEET[name].data)
+def card(person="p1", **facts):
+    return fm.Image.from_bytes(make_card(person, **facts))
 
 
-REFERENCE, AGAIN = card("p1"), card("p1-again")
+REFERENCE, AGAIN = card(), card(quality=60)
 
 
 @pytest.fixture
 def mock(didit_server):
+    didit_server.control.reset()
     return didit_server
 
 
 @pytest.fixture
-def open_mock(mock, at_end):
-    """Opens a verifier on the mock; settings of the backend may be given, and its own arguments."""
+def open_verifier(mock, at_end):
+    """Open a verifier on the mock and its clock."""
 
-    def make(edition=NEW, of_verifier=None, **settings):
-        mock.control.reset(edition=edition)
+    def open_verifier(on_event=None, **settings):
         settings = {"api_key": mock.live_key, "base_url": mock.url} | settings
-        verifier = fm.FaceVerifier(DiditBackend(**settings), **of_verifier or {})
-        return at_end.enter_context(verifier)
+        backend = DiditBackend(**settings)
+        return at_end.enter_context(fm.FaceVerifier(backend, on_event=on_event, clock=mock.clock))
 
-    return make
+    return open_verifier
 
 
 @pytest.fixture
-def world(open_mock):
-    verifier = open_mock()
-    with contextlib.closing(DiditAccount.of(verifier.backend)) as account:
-        yield verifier, account
+def verifier(open_verifier):
+    return open_verifier()
 
 
-# What is decided, in both editions
-
-#: Card against p1 (None: its liveness), options, decision early in 2026 and since then, codes of
-#: the warnings of both.
-CALLS = {
-    "match": ("p1-again", {}, MATCH.MATCH, MATCH.MATCH),
-    "no match": ("p2", {}, MATCH.NO_MATCH, MATCH.NO_MATCH),
-    "no face, kept": ("no-face", KEEP, MATCH.INCONCLUSIVE, MATCH.INCONCLUSIVE),
-    "two faces": ("two-faces", {}, MATCH.MATCH, MATCH.MATCH),
-    "lying, rotate": ("turned-90", {"rotate": True}, MATCH.MATCH, MATCH.MATCH),
-    "threshold 100": ("p1-again", {"threshold": 100}, MATCH.NO_MATCH, MATCH.NO_MATCH),
-    "review band": ("p1-again", {"review_threshold": 98}, MATCH.REVIEW, MATCH.REVIEW),
-    # Early in 2026 the threshold itself was enough; since then a score must lie above it.
-    "equality": ("score-30", {"threshold": 30}, MATCH.MATCH, MATCH.NO_MATCH),
-    # Only the edition of early 2026 says that a person should look.
-    "review": ("review", {}, MATCH.REVIEW, MATCH.MATCH),
-}
-LIVENESSES = {
-    "live": ("p1", {}, LIVE.LIVE, LIVE.LIVE),
-    "spoof": ("spoof", {}, LIVE.NOT_LIVE, LIVE.NOT_LIVE),
-    "attack": ("attack", {}, LIVE.NOT_LIVE, LIVE.NOT_LIVE),
-    "no face, live": ("no-face", {}, LIVE.INCONCLUSIVE, LIVE.INCONCLUSIVE),
-    "lying, live": ("turned-270", {"rotate": True}, LIVE.LIVE, LIVE.LIVE),
-    "equal liveness": ("liveness-30", {}, LIVE.LIVE, LIVE.NOT_LIVE),
-}
-
-
-@pytest.mark.parametrize("name", [*CALLS, *LIVENESSES])
-def test_the_caller_need_not_know_which_edition_decides(open_mock, mock, name):
-    picture, options, *decisions = (CALLS | LIVENESSES)[name]
-    for edition, decision in zip(EDITIONS, decisions, strict=True):
-        verifier = open_mock(edition)
-        if name in CALLS:
-            result = verifier.verify(card(picture), REFERENCE, **options)
-        else:
-            result = verifier.check_liveness(card(picture), **options)
-        assert result.decision is decision, edition
-        # One credit for each answer 200, whatever the verdict; both sides say the same.
-        assert result.billing.charged is fm.Charged.YES
-        assert [charge.request_id for charge in mock.control.charges()] == [result.ids.vendor]
-        assert result.environment is fm.Environment.MOCK
-        kept = [session.id for session in mock.control.sessions.all()]
-        assert kept == ([result.ids.session] if options == KEEP else [])
-        if name.startswith("no face"):
-            assert result.score is None
-            assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
+# --- calls ---
 
 
 @pytest.mark.parametrize(
-    ("edition", "text"), [(NEW, "x" * 255), (OLD, "ü😀"), (NEW, 'a"b'), (NEW, "a\r\nb")]
+    ("probe", "options", "decision"),
+    [
+        (AGAIN, {}, "match"),
+        (card("p2"), {}, "no_match"),
+        (card(faces=0), {}, "inconclusive"),
+        (card(faces=0), KEEP, "inconclusive"),
+        (card(faces=2), {}, "match"),
+        (card(turned=90), {"rotate": True}, "match"),
+        (AGAIN, {"threshold": 100}, "no_match"),
+        (AGAIN, {"review_threshold": 98}, "review"),
+        # The score must lie above the threshold.
+        (card(score=30), {"threshold": 30}, "no_match"),
+        (card(score=30), {"threshold": 29.5}, "match"),
+    ],
 )
-def test_reference_and_metadata_arrive_as_they_were_given(open_mock, mock, edition, text):
+def test_matches(probe, options, decision, verifier, mock):
+    result = verifier.verify(probe, REFERENCE, **options)
+    assert result.decision == decision
+    assert result.environment is fm.Environment.MOCK
+    assert result.billing.charged is fm.Charged.YES
+    assert [charge.request_id for charge in mock.control.charges()] == [result.ids.vendor]
+    kept = [session.id for session in mock.control.sessions.all()]
+    assert kept == ([result.ids.session] if options == KEEP else [])
+    if decision == "inconclusive":
+        assert result.score is None
+        assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
+
+
+@pytest.mark.parametrize(
+    ("probe", "options", "decision"),
+    [
+        (REFERENCE, {}, "live"),
+        (card(liveness=5), {}, "not_live"),
+        (card(attack=True), {}, "not_live"),
+        (card(faces=0), {}, "inconclusive"),
+        (card(turned=270), {"rotate": True}, "live"),
+        (card(liveness=30), {}, "not_live"),
+        (card(liveness=31), {}, "live"),
+    ],
+)
+def test_liveness_checks(probe, options, decision, verifier, mock):
+    result = verifier.check_liveness(probe, **options)
+    assert (result.decision, result.billing.charged) == (decision, fm.Charged.YES)
+    assert len(mock.control.charges()) == 1
+
+
+@pytest.mark.parametrize("text", ["x" * 255, "ü😀", 'a"b', "a\r\nb"])
+def test_reference_and_metadata_arrive_unchanged(text, verifier, mock):
     sent = {"caller_ref": text, "metadata": {text: [text, 3]}}
-    result = open_mock(edition).verify(REFERENCE, REFERENCE, **KEEP, **sent)
+    result = verifier.verify(REFERENCE, REFERENCE, **KEEP, **sent)
     (session,) = mock.control.sessions.all()
     kept = sent["metadata"] | {"facematch_attempt_id": result.ids.call}
     assert (session.vendor_data, session.metadata) == (text, kept)
     assert (result.ids.caller, dict(result.metadata)) == (text, sent["metadata"])
-    echoed = {} if edition == OLD else {"vendor_data": text, "metadata": kept}
-    assert {name: result.raw[name] for name in echoed} == echoed
+    assert (result.raw["vendor_data"], result.raw["metadata"]) == (text, kept)
 
 
-# Money, keys and environments
-
-
-def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_mock, mock):
-    verifier = open_mock(api_key=mock.sandbox_key)
+def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_verifier, mock):
+    verifier = open_verifier(api_key=mock.sandbox_key)
     assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match
-    assert verifier.check_liveness(card("spoof")).is_live
+    assert verifier.check_liveness(card(liveness=5)).is_live
     result = verifier.verify(REFERENCE, REFERENCE, threshold=100)
     assert (result.vendor_status, result.decision) == ("Approved", fm.Decision.REVIEW)
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.THRESHOLD_CONFLICT]
     assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
 
 
-# What was kept, and what was lost
+# --- kept calls ---
 
 
-def kept(verifier, ref=None):
-    return verifier.verify(REFERENCE, AGAIN, **KEEP, caller_ref=ref, metadata={"gate": "north"})
+def test_the_balance_falls_by_each_call(verifier):
+    account = DiditAccount.of(verifier.backend)
+    before = account.balance()
+    assert verifier.verify(REFERENCE, AGAIN).is_match
+    assert account.balance() < before
 
 
-def test_a_decision_is_field_by_field_the_result_of_the_call(world):
-    verifier, account = world
-    live = verifier.check_liveness(REFERENCE, **KEEP, metadata={"gate": "south"})
-    not_in_it = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
-    for called in (kept(verifier, "emp-0042"), live):
+def test_a_decision_is_the_result_of_the_call(verifier):
+    account = DiditAccount.of(verifier.backend)
+    common = {**KEEP, "caller_ref": "emp-0042", "metadata": {"gate": "north"}}
+    match = verifier.verify(REFERENCE, AGAIN, **common)
+    check = verifier.check_liveness(REFERENCE, **common)
+    only_of_calls = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
+    for called in (match, check):
         decision = account.decision(called.ids.session)
-        (result,) = decision.results
+        (result,) = (*decision.matches, *decision.liveness_checks)
         assert type(result) is type(called)
-        for field in attrs.fields(type(called)):
-            if field.name not in not_in_it:
-                assert getattr(result, field.name) == getattr(called, field.name), field.name
+        for name in {field.name for field in attrs.fields(type(called))} - only_of_calls:
+            assert getattr(result, name) == getattr(called, name), name
 
 
-def test_what_a_person_declines_is_held_back_not_turned(world, mock):
-    verifier, account = world
-    called = kept(verifier)
+def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, mock):
+    account = DiditAccount.of(verifier.backend)
+    called = verifier.verify(REFERENCE, AGAIN, **KEEP)
     mock.control.sessions.decide(called.ids.session, "Declined", comment="Not them.")
     decision = account.decision(called.ids.session)
-    assert decision.status is SessionStatus.DECLINED
+    assert decision.status == "Declined"
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
     assert decision.raw["reviews"][0]["comment"] == "Not them."
+    assert account.delete(called.ids.session).state is fm.DeletionState.DONE
+    assert account.delete(called.ids.session).state is fm.DeletionState.NOT_THERE
+    with pytest.raises(fm.SessionNotFound):
+        account.decision(called.ids.session)
 
 
 LOST = Fault(stage=Stage.MID_BODY, kind=Kind.RESET)
-#: Paid for as well; the record says what it said.
+#: Charged as well; the record has the verdict.
 UNREADABLE = Fault(stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True)
 
 
 @pytest.mark.parametrize("fault", [LOST, UNREADABLE], ids=["lost", "unreadable"])
 @pytest.mark.parametrize("operation", ["verify", "check_liveness"])
-def test_a_lost_answer_is_found_among_other_calls_and_charged_once(
-    mock, open_mock, fault, operation
-):
-    """By what is left after a crash: the record of an event, or the error, pickled."""
+def test_a_lost_answer_is_found_and_charged_once(fault, operation, open_verifier, mock):
     events = []
-    verifier = open_mock(of_verifier={"on_event": events.append, "clock": Now(mock)})
+    verifier = open_verifier(on_event=events.append)
     pictures = (REFERENCE, AGAIN) if operation == "verify" else (REFERENCE,)
-    more = {"caller_ref": "case 7", "metadata": {"n": [1, None]}, "threshold": 60}
+    options = {"caller_ref": "case 7", "metadata": {"n": [1, None]}, "threshold": 60, **KEEP}
 
     def ask():
-        return getattr(verifier, operation)(*pictures, **KEEP, **more)
+        return getattr(verifier, operation)(*pictures, **options)
 
     ask()
     mock.control.add_fault(fault)
@@ -179,62 +175,136 @@ def test_a_lost_answer_is_found_among_other_calls_and_charged_once(
         ask()
     error, twin = pickle.loads(pickle.dumps(caught.value)), ask()
     (sent,) = (e for e in events if e.kind == "sent" and e.call_id == error.ids.call)
-    written = fm.CallRecord.from_dict(sent.call.to_dict())
-    for call in (error, written):
+    # After a crash the event's record is enough.
+    for call in (error, fm.CallRecord.from_dict(sent.call.to_dict())):
         answer = verifier.reconcile(call)
         assert answer.outcome is fm.Reconciled.FOUND, answer.reason
         result = answer.result
         assert (result.ids.call, result.ids.caller) == (error.ids.call, "case 7")
-        assert result.metadata == more["metadata"]
         assert result.billing.charged is fm.Charged.YES
         assert result.ids.session != twin.ids.session
-        for name in ("decision", "score", "threshold", "warnings", "environment", "backend"):
+        for name in ("decision", "score", "threshold", "warnings", "metadata", "environment"):
             assert getattr(result, name) == getattr(twin, name), name
     assert len(mock.control.charges()) == 3
-    # Same time, same caller, same pictures: without the id it is another call.
+    # Same time, caller and pictures, but another id.
     stranger = attrs.evolve(error.call, id="00000000-0000-4000-8000-000000000001")
     assert verifier.reconcile(stranger).outcome is fm.Reconciled.NOT_YET
 
 
 @pytest.mark.parametrize(
-    ("fault", "keep", "outcome", "charges"),
+    ("fault", "options", "outcome", "charges"),
     [
-        (Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=False), True, "not_yet", 0),
-        (LOST, False, "cannot_know", 1),
+        (Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=False), KEEP, "not_yet", 0),
+        (LOST, {}, "cannot_know", 1),
     ],
-    ids=["never arrived", "not kept"],
+    ids=["never executed", "not kept"],
 )
-def test_nothing_is_claimed_of_a_call_without_a_record(  # noqa: PLR0917 - fixtures and parameters
-    mock, open_mock, fault, keep, outcome, charges
+def test_a_call_without_a_record_is_not_claimed(  # noqa: PLR0917 - fixtures and parameters
+    fault, options, outcome, charges, verifier, mock
 ):
-    verifier = open_mock(of_verifier={"clock": Now(mock)})
     mock.control.add_fault(fault)
     with pytest.raises(fm.OutcomeUnknown) as caught:
-        verifier.verify(REFERENCE, AGAIN, **(KEEP if keep else {}))
-    assert caught.value.reconcilable is keep
+        verifier.verify(REFERENCE, AGAIN, **options)
+    assert caught.value.reconcilable is (options == KEEP)
     assert verifier.reconcile(caught.value).outcome == outcome
     assert len(mock.control.charges()) == charges
 
 
-def test_the_balance_falls_by_each_call(world):
-    verifier, account = world
-    before = account.balance().amount
-    assert verifier.verify(REFERENCE, AGAIN).is_match
-    assert account.balance().amount < before
+# --- hosted sessions ---
 
 
-class Now:
-    """The mock's own time as a clock, so that no test depends on the machine's."""
+@pytest.fixture
+def open_sessions(mock, open_verifier):
+    """Open sessions on the mock, with a workflow of this kind."""
 
-    def __init__(self, mock):
-        self._mock, self._ticks = mock, 0.0
+    def open_sessions(kind="biometric", compared_with="given", **settings):
+        mock.control.sessions.workflow(WORKFLOW, kind=kind)
+        settings |= {"workflow_id": WORKFLOW, "webhook_secrets": "whsec-1"}
+        settings |= {"workflow_takes_reference": True, "return_hosts": ["shop.example"]}
+        return fm.Sessions(open_verifier(**settings), compared_with=compared_with)
 
-    def now(self):
-        return self._mock.control.now()
+    return open_sessions
 
-    def monotonic(self):
-        self._ticks += 0.001
-        return self._ticks
 
-    def sleep(self, seconds):
-        self._ticks += seconds
+def test_a_session_from_start_to_deletion(mock, open_sessions):
+    sessions = open_sessions(liveness_method="PASSIVE")
+    record = sessions.plan("customer-17", **PAYOUT)
+    options = {"return_url": "https://shop.example/back", "language": "es"}
+    session = sessions.start(record, reference=AGAIN, **options)
+    assert session.way_in.link.reveal().startswith(mock.url)
+    assert sessions.read(record).state is fm.SessionState.PENDING  # found by the record's id
+    again = sessions.read(session.record, with_way_in=True)
+    assert again.way_in.link == session.way_in.link
+    mock.control.sessions.finish(session.record.session_id, card="p1")
+    result = sessions.read(session.record, with_portrait=True)
+    assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
+    assert (result.compared_with, result.environment) == ("given", fm.Environment.MOCK)
+    assert result.portrait.width > 0
+    assert sessions.delete(session.record).state is fm.DeletionState.DONE
+    assert sessions.delete(session.record).state is fm.DeletionState.NOT_THERE
+    with pytest.raises(fm.SessionNotFound):
+        sessions.read(session.record)
+
+
+@pytest.mark.parametrize("person", ["p2", "spoof"])
+def test_another_face_and_a_spoof_are_not_verified(person, mock, open_sessions):
+    sessions = open_sessions()
+    session = sessions.start(sessions.plan("customer-17", **PAYOUT), reference=AGAIN)
+    mock.control.sessions.finish(session.record.session_id, card=person)
+    result = sessions.read(session.record, with_portrait=True)
+    assert result.state is fm.SessionState.DECIDED
+    assert not result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
+    assert not (result.match.is_match and result.liveness.is_live)
+    assert (result.portrait is None) is not result.liveness.is_live
+
+
+@pytest.mark.parametrize("compared_with", ["given", "document"])
+def test_a_workflow_that_ignores_the_reference_does_not_verify_it(
+    compared_with, mock, open_sessions
+):
+    sessions = open_sessions("kyc", compared_with)
+    record = sessions.plan("customer-17", **PAYOUT)
+    session = sessions.start(record, reference=AGAIN if compared_with == "given" else None)
+    mock.control.sessions.finish(session.record.session_id, card="p1")
+    result = sessions.read(session.record)
+    assert result.compared_with is fm.ComparedWith.DOCUMENT
+    is_verified = result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
+    assert is_verified is (compared_with == "document")
+
+
+def test_a_lost_start_is_repeated_as_the_same_session(mock, open_sessions):
+    sessions = open_sessions("kyc", "document")
+    record = sessions.plan("customer-17", **PAYOUT)
+    mock.control.add_fault(Fault(stage=Stage.MID_BODY, kind=Kind.RESET, call="session_start"))
+    with pytest.raises(fm.OutcomeUnknown):
+        sessions.start(record)
+    lost = sessions.read(record)
+    assert lost.state is fm.SessionState.PENDING
+    assert sessions.start(record).record.session_id == lost.record.session_id
+
+
+def test_a_record_with_anothers_session_neither_reads_nor_deletes_it(open_sessions):
+    sessions = open_sessions("kyc", "document")
+    ada = sessions.start(sessions.plan("ada", **PAYOUT)).record
+    ben = sessions.plan("ben", **PAYOUT)
+    mixed_up = attrs.evolve(ben, session_id=ada.session_id, started_at=ada.started_at)
+    for method in (sessions.read, sessions.delete):
+        with pytest.raises(fm.SessionMismatch):
+            method(mixed_up)
+    assert sessions.read(ada).state is fm.SessionState.PENDING
+    account = DiditAccount.of(sessions.verifier.backend)
+    assert account.delete(ada.session_id).state is fm.DeletionState.DONE
+
+
+def test_a_delivery_is_accepted_for_five_minutes_of_the_sessions_clock(mock, open_sessions):
+    mock.control.webhooks.add("http://127.0.0.1:9/didit", secret="whsec-1")
+    sessions = open_sessions("kyc", "document")
+    mock.control.advance(3600)
+    record = sessions.start(sessions.plan("customer-17", **PAYOUT)).record
+    mock.control.sessions.finish(record.session_id, card="p1")
+    last = mock.control.webhooks.deliveries(session_id=record.session_id)[-1]
+    letter = mock.control.webhooks.delivery(last.id)
+    assert sessions.receive(letter.body, letter.headers)[0].record_id == record.id
+    mock.control.advance(3600)
+    with pytest.raises(fm.WebhookRefused):
+        sessions.receive(letter.body, letter.headers)

@@ -1,6 +1,7 @@
-"""Looking for a kept call in Didit's sessions, against canned lists and decisions."""
+"""`reconcile`: find a kept call among Didit's sessions, by its id in their metadata."""
 
 import datetime as dt
+import itertools
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,13 +11,13 @@ from requests.adapters import BaseAdapter
 import facematch_core as fm
 from facematch_core.http import HttpClient
 from facematch_core.testing import ManualClock
-from facematch_didit import DiditBackend
-from facematch_didit.reconcile import DEADLINE_S, SKEW, find_window
+from facematch_didit import DiditBackend, reconcile, records
 
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
-FIFTY = fm.Threshold(50, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
-NINETY = fm.Threshold(90, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+FIFTY, NINETY = (
+    fm.Threshold(value, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER) for value in (50, 90)
+)
 
 
 def uid(number):
@@ -29,7 +30,7 @@ def record(**changes):
 
 
 def session(number, call_id=ID, after_s=1, service="match", score=87.36, **changes):
-    """A kept call as a decision has it."""
+    """Return the decision of a kept call, made so many seconds after the call."""
     created_at = (AT + dt.timedelta(seconds=after_s)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     block = {"node_id": "n", "status": "Approved", "score": score, "warnings": []}
     blocks = {"face_matches": None, "liveness_checks": None}
@@ -37,114 +38,120 @@ def session(number, call_id=ID, after_s=1, service="match", score=87.36, **chang
     metadata = {"gate": "n"} | ({} if call_id is None else {"facematch_attempt_id": call_id})
     return {
         "session_id": uid(number),
-        "session_kind": "user",
-        "session_number": number,
         "status": "Approved",
         "environment": "live",
         "workflow_id": None,
         "features": ["FACE_MATCH"],
         "vendor_data": "emp-0042",
         "metadata": metadata,
-        "reviews": [],
         "created_at": created_at,
-        "expires_at": None,
         **blocks,
         **changes,
     }
 
 
 class Records(BaseAdapter):
-    """Didit's sessions: pages of two, newest first; and whatever `refusal` says instead."""
+    """Didit's sessions, listed in pages of two, the newest first.
 
-    def __init__(self, *sessions, refusal=None, gone=()):
+    `counter` is ``offset`` or ``page``, `host` that of the next page's address; `refusal` answers
+    every request, `gone` names sessions that are listed and then deleted. Each answer takes
+    `takes_s` seconds of the clock.
+    """
+
+    def __init__(self, *sessions, counter="offset", host="didit.example", refusal=None, gone=()):
         super().__init__()
         self.sessions = sorted(sessions, key=lambda session: session["created_at"], reverse=True)
-        self.refusal, self.gone = refusal, gone
-        self.requests = []
+        self.counter, self.host, self.refusal, self.gone = counter, host, refusal, gone
+        self.requests, self.urls, self.clock, self.takes_s = [], [], ManualClock(start=AT), 0.0
 
     def send(self, request, **_):
         url = urlsplit(request.url)
+        self.urls.append(request.url)
         self.requests.append((url.path, {k: v[0] for k, v in parse_qs(url.query).items()}))
-        return response(*(self.refusal or self._answer(*self.requests[-1])))
+        self.clock.advance(self.takes_s)
+        return response(*(self.refusal or self.answer(*self.requests[-1])))
 
-    def _answer(self, path, query):
+    def answer(self, path, query):
         if path == "/v3/sessions/":
-            start = int(query["offset"])
-            following = f"https://didit.example/v3/sessions/?limit=2&offset={start + 2}"
-            ref = query.get("vendor_data")
-            fits = [session for session in self.sessions if ref in (None, session["vendor_data"])]
-            rows = [
-                {k: session[k] for k in ("session_id", "status", "created_at", "vendor_data")}
-                | {"features": [{"feature": "FACE_MATCH", "status": "Approved"}]}
-                for session in fits[start : start + 2]
-            ]
-            more = start + 2 < len(fits)
-            return 200, {"count": 9, "next": following if more else None, "results": rows}
+            return 200, self.page(query)
         name = path.split("/")[3]
         if name in self.gone:
             return 404, {"detail": "Session not found."}
         return 200, next(session for session in self.sessions if session["session_id"] == name)
 
-    @property
-    def lists(self):
-        return [query for path, query in self.requests if path == "/v3/sessions/"]
+    def page(self, query):
+        ref = query.get("vendor_data")
+        fits = [session for session in self.sessions if ref in (None, session["vendor_data"])]
+        start = int(query["offset"]) if "offset" in query else 2 * int(query["page"]) - 2
+        following = f"limit=2&offset={start + 2}"
+        if self.counter == "page":
+            following = f"page={start // 2 + 2}&page_size=2"
+        names = ("session_id", "status", "created_at", "vendor_data")
+        return {
+            "count": len(fits),
+            "next": f"https://{self.host}/x/?{following}" if start + 2 < len(fits) else None,
+            "results": [{k: session[k] for k in names} for session in fits[start : start + 2]],
+        }
 
-    @property
-    def decisions(self):
-        return [path for path, _ in self.requests if path.endswith("/decision/")]
+    def paths(self, end):
+        return [path for path, _ in self.requests if path.endswith(end)]
 
     def close(self):
         pass
 
 
-def look(records, call=None, *, deadline_s=None, clock=None, **settings):
-    backend = DiditBackend(api_key="didit-key-8c1f5e2ab9", **settings)
+def look(records, call=None, *, deadline_s=None, **settings):
+    class Backend(DiditBackend):
+        def make_client(self):
+            return HttpClient(clock=records.clock)
+
+    backend = Backend(api_key="didit-key-8c1f5e2ab9", **settings)
     backend.client.mount("https://", records)
-    with fm.FaceVerifier(backend, clock=clock) as verifier:
+    with fm.FaceVerifier(backend, clock=records.clock) as verifier:
         return verifier.reconcile(call or record(), deadline_s=deadline_s)
 
 
-def test_one_record_with_the_id_is_the_call():
+# --- what is found ---
+
+
+def test_the_one_record_with_the_id_is_the_call():
     answer = look(Records(session(1, None), session(2), session(3, "another")))
     assert answer.outcome is fm.Reconciled.FOUND
     result = answer.result
     assert (result.decision, result.score.value) == (fm.Decision.MATCH, 87.36)
-    assert (result.ids.call, result.ids.session, result.ids.vendor) == (ID, uid(2), uid(2))
-    assert (result.ids.caller, result.metadata) == ("emp-0042", {"gate": "n"})
-    assert (result.billing.charged, result.threshold) == (fm.Charged.YES, FIFTY)
+    assert result.ids == fm.Ids(call=ID, vendor=uid(2), session=uid(2), caller="emp-0042")
+    assert (result.metadata, result.threshold) == ({"gate": "n"}, FIFTY)
+    assert result.billing.charged is fm.Charged.YES
     assert "record" in result.billing.ground
 
 
-def test_a_record_that_says_it_is_of_the_sandbox_was_not_charged():
-    result = look(Records(session(1, environment="sandbox"))).result
-    assert result.environment is fm.Environment.SANDBOX
-    assert result.billing.charged is fm.Charged.NO
-
-
-def test_of_the_sandbox_nothing_is_asked_for():
-    records = Records(session(1))
-    answer = look(records, environment="sandbox")
-    assert (answer.outcome, answer.call) == (fm.Reconciled.CANNOT_KNOW, record())
-    assert records.requests == []
-
-
-def test_the_rules_of_the_call_hold():
-    assert (
-        look(Records(session(1)), record(review_threshold=NINETY)).result.decision
-        is fm.Decision.REVIEW
-    )
+def test_the_thresholds_of_the_call_are_applied():
+    strict = record(review_threshold=NINETY)
+    assert look(Records(session(1)), strict).result.decision is fm.Decision.REVIEW
     assert look(Records(session(1, score=41.0))).result.decision is fm.Decision.REVIEW
-    # A record of an older version may lack its threshold: then Didit's verdict counts alone.
-    bare = record(threshold=None)
-    assert look(Records(session(1)), bare).result.decision is fm.Decision.MATCH
+    # Without a threshold Didit's verdict counts.
+    assert look(Records(session(1)), record(threshold=None)).result.is_match
+
+
+def test_a_liveness_check_is_looked_for_among_liveness_checks():
     records = Records(session(1, service="liveness"))
-    live = look(records, record(operation=fm.Operation.LIVENESS))
-    assert live.result.decision is fm.LivenessDecision.LIVE
+    result = look(records, record(operation=fm.Operation.LIVENESS)).result
+    assert result.decision is fm.LivenessDecision.LIVE
     assert records.requests[0][1]["api_service"] == "PASSIVE_LIVENESS"
 
 
-#: A record of which nothing can be read but its id.
+def test_a_sandbox_is_free_and_its_key_keeps_nothing():
+    result = look(Records(session(1, environment="sandbox"))).result
+    assert result.environment is fm.Environment.SANDBOX
+    assert result.billing.charged is fm.Charged.NO
+    records = Records(session(1))
+    assert look(records, environment="sandbox").outcome is fm.Reconciled.CANNOT_KNOW
+    assert records.requests == []
+
+
 ODD = session(1, None, features="all of them")
+STRANGE = session(1, "another", environment="staging")
+TWICE = session(1)["face_matches"] * 2
 
 
 @pytest.mark.parametrize(
@@ -152,25 +159,20 @@ ODD = session(1, None, features="all of them")
     [
         (Records(), "not_yet"),
         (Records(session(1, None), session(2, "other")), "not_yet"),
-        # Between the list and the look somebody deleted it.
-        (Records(session(1), session(2, "other"), gone={uid(1)}), "not_yet"),
-        # Something repeated the call, and neither is the one.
+        (Records(session(1), gone={uid(1)}), "not_yet"),
         (Records(session(1), session(2)), "cannot_know"),
         (Records(ODD, session(2)), "found"),
-        # Without the call nobody can say that it is not there.
         (Records(ODD), "cannot_know"),
+        (Records(STRANGE, session(2)), "found"),
+        (Records(session(1, environment="staging")), "cannot_know"),
         (Records(session(1, face_matches=None)), "cannot_know"),
-        (Records(session(1, face_matches=session(1)["face_matches"] * 2)), "cannot_know"),
+        (Records(session(1, face_matches=TWICE)), "cannot_know"),
     ],
     ids=[
-        "none",
-        "others",
-        "deleted",
-        "two",
-        "odd beside it",
-        "odd alone",
-        "no result",
-        "two results",
+        *("none", "others", "deleted since it was listed", "two with the id"),
+        *("an unreadable one beside it", "an unreadable one alone"),
+        *("an unknown environment beside it", "an unknown environment"),
+        *("no result", "two results"),
     ],
 )
 def test_only_one_record_with_one_result_is_the_call(records, outcome):
@@ -179,69 +181,132 @@ def test_only_one_record_with_one_result_is_the_call(records, outcome):
     assert answer.reason
 
 
-@pytest.mark.parametrize("after_s", [0, 3600], ids=["in the window", "on those days"])
-@pytest.mark.parametrize(("bound", "limit"), [("MAX_CANDIDATES", 3), ("MAX_ROWS", 4)])
-def test_what_was_not_looked_through_is_not_said_to_be_missing(monkeypatch, bound, limit, after_s):
-    others = [session(n, "other", after_s=after_s + n) for n in range(2, 7)]
-    monkeypatch.setattr(f"facematch_didit.reconcile.{bound}", limit)
-    records = Records(session(1, "other"), *others)
-    assert look(records).outcome is fm.Reconciled.CANNOT_KNOW
-    assert len(records.decisions) <= limit
+# --- what is searched ---
 
 
-def test_the_list_is_asked_for_no_more_than_is_needed():
+def test_the_list_is_filtered_by_service_day_and_reference():
     records = Records(session(1))
     look(records, record(caller_ref="emp-0042", started_at=AT.replace(hour=0, minute=3)))
-    _, query = records.requests[0]
-    assert query["date_from"] == "2026-07-01"
-    assert query["date_to"] == "2026-07-02"
+    query = records.requests[0][1]
+    assert (query["date_from"], query["date_to"]) == ("2026-07-01", "2026-07-02")
     assert (query["session_type"], query["api_service"]) == ("API", "FACE_MATCH")
     assert query["vendor_data"] == "emp-0042"
-    records = Records(session(1))
-    look(records)
-    assert "vendor_data" not in records.requests[0][1]
 
 
-def test_only_records_of_the_window_are_opened():
+def test_only_sessions_near_the_call_are_opened():
     far = [session(n, None, after_s=-7200 - n) for n in range(10, 16)]
     records = Records(session(1), session(2, after_s=7200), *far)
     assert look(records).result.ids.session == uid(1)
-    assert records.decisions == [f"/v3/session/{uid(1)}/decision/"]
+    assert records.paths("/decision/") == [f"/v3/session/{uid(1)}/decision/"]
     assert len(records.requests) == 3
 
 
-def test_the_window_allows_for_clocks_and_patience():
-    first, last = find_window(record(), 70.0)
-    assert (AT - first, last - AT) == (SKEW, SKEW + dt.timedelta(seconds=70))
-    assert find_window(record(), 1e300)[1] > last
-
-
-def test_a_record_of_an_unknown_environment_is_not_believed_and_hides_no_other():
-    unknown = {"environment": "staging"}
-    assert look(Records(session(1, **unknown))).outcome is fm.Reconciled.CANNOT_KNOW
-    answer = look(Records(session(1, "another", **unknown), session(2)))
-    assert answer.outcome is fm.Reconciled.FOUND
+@pytest.mark.parametrize(("after_s", "opened"), [(669, 1), (671, 2), (-599, 1), (-601, 2)])
+def test_near_means_ten_minutes_and_the_time_outs(after_s, opened):
+    # 10 s for a connection and 60 s for the answer. Beyond that the whole day is searched.
+    records = Records(session(1, after_s=after_s), session(2, "other", after_s=30_000))
+    assert look(records).outcome is fm.Reconciled.FOUND
+    assert len(records.paths("/decision/")) == opened
 
 
 @pytest.mark.parametrize("off_s", [-7 * 3600, -1200, 1200, 7 * 3600])
 def test_a_wrong_clock_hides_nothing(off_s):
-    """Outside the window, but on the days around: whoever hears "not there" pays again."""
     others = [session(n, "other", after_s=n) for n in range(3, 6)]
     records = Records(session(1, after_s=off_s), session(2, "other"), *others)
     answer = look(records)
     assert (answer.outcome, answer.result.ids.session) == (fm.Reconciled.FOUND, uid(1))
-    assert len(records.decisions) == len(set(records.decisions)) == 5
+    opened = records.paths("/decision/")
+    assert len(opened) == len(set(opened)) == 5
 
 
-def test_a_reference_that_was_changed_hides_nothing():
-    records = Records(session(1), session(2, "other", vendor_data="x"))
-    answer = look(records, record(caller_ref=" emp-0042 "))
-    assert answer.outcome is fm.Reconciled.FOUND
-    assert [query.get("vendor_data") for query in records.lists] == [" emp-0042 ", None]
-    # No list can be asked for white space.
-    records = Records(session(1, vendor_data="  "))
-    assert look(records, record(caller_ref="  ")).outcome is fm.Reconciled.FOUND
-    assert all("vendor_data" not in query for query in records.lists)
+@pytest.mark.parametrize(("ref", "stored"), [(" emp-0042 ", "emp-0042"), ("  ", "  ")])
+def test_a_reference_that_didit_changed_hides_nothing(ref, stored):
+    records = Records(session(1, vendor_data=stored), session(2, "other", vendor_data="x"))
+    assert look(records, record(caller_ref=ref)).outcome is fm.Reconciled.FOUND
+    assert "vendor_data" not in records.requests[-2 if ref.strip() else 0][1]
+
+
+@pytest.mark.parametrize("after_s", [0, 3600], ids=["near the call", "later that day"])
+@pytest.mark.parametrize(("name", "limit"), [("MAX_CANDIDATES", 3), ("MAX_ROWS", 4)])
+def test_beyond_the_limits_nothing_is_said_to_be_missing(monkeypatch, name, limit, after_s):
+    others = [session(n, "other", after_s=after_s + n) for n in range(2, 7)]
+    monkeypatch.setattr(reconcile, name, limit)
+    records = Records(session(1, "other"), *others)
+    assert look(records).outcome is fm.Reconciled.CANNOT_KNOW
+    assert len(records.paths("/decision/")) <= limit
+
+
+# --- pages ---
+
+
+@pytest.mark.parametrize("counter", ["offset", "page"])
+def test_pages_are_counted_as_next_says_and_the_host_stays_ours(counter):
+    sessions = [session(n, "other", after_s=-n) for n in range(1, 6)]
+    records = Records(*sessions, session(9, after_s=-9), counter=counter, host="evil.example")
+    assert look(records).result.ids.session == uid(9)
+    assert len(records.paths("/sessions/")) == 3
+    assert all(url.startswith("https://verification.didit.me/v3/") for url in records.urls)
+    assert {query["api_service"] for _, query in records.requests if query} == {"FACE_MATCH"}
+
+
+def test_a_row_that_moved_to_the_next_page_is_opened_once():
+    class Moving(Records):
+        def page(self, query):
+            page = super().page(query)
+            page["results"] = super().page({"offset": "0"})["results"] + page["results"]
+            return page
+
+    records = Moving(session(1, "other"), session(2, "other"), session(3))
+    assert look(records).result.ids.session == uid(3)
+    assert len(records.paths("/decision/")) == 3
+
+
+def test_a_bare_list_is_one_page():
+    class Bare(Records):
+        def page(self, query):
+            return super().page(query)["results"]
+
+    assert look(Bare(session(1))).outcome is fm.Reconciled.FOUND
+
+
+class Odd(Records):
+    """A list whose every page has a row and these addresses of the next page, in turn."""
+
+    def __init__(self, *following):
+        super().__init__(session(1))
+        self.following, self.numbers = itertools.cycle(following), itertools.count(2)
+
+    def page(self, query):
+        row = {"session_id": uid(next(self.numbers)), "status": "Approved"}
+        row["created_at"] = self.sessions[0]["created_at"]
+        following = next(self.following)
+        return {"next": following.format(int(query["offset"]) + 2), "results": [row]}
+
+    def answer(self, path, query):
+        assert len(self.requests) < 100, "asked for page after page"
+        return super().answer(path, query)
+
+
+@pytest.mark.parametrize(
+    "following",
+    [
+        ["?limit=50&offset=0"],
+        ["?limit=50&offset=2", "?limit=50&offset=0"],
+        ["?cursor=abc"],
+        ["?offset=-1"],
+        ["/next"],
+        ["?offset={}"],
+    ],
+    ids=str,
+)
+def test_a_list_that_leads_nowhere_or_has_no_end_is_unreadable(following, monkeypatch):
+    monkeypatch.setattr(records, "MAX_PAGES", 30)
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        look(Odd(*following))
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
+# --- refusals and deadlines ---
 
 
 @pytest.mark.parametrize(
@@ -250,64 +315,24 @@ def test_a_reference_that_was_changed_hides_nothing():
         ((403, {"detail": "You do not have permission."}), fm.AuthenticationFailed),
         ((429, {"detail": "Too many."}), fm.RateLimited),
         ((502, b"<html>"), fm.VendorUnavailable),
+        ((200, {"results": "none"}), fm.UnexpectedResponse),
     ],
 )
-def test_a_refusal_of_the_records_is_raised_and_free(refusal, error):
+def test_a_refusal_is_raised_and_free(refusal, error):
     with pytest.raises(error) as caught:
         look(Records(refusal=refusal))
     assert caught.value.billing.charged is fm.Charged.NO
     assert caught.value.ids.call == ID
 
 
-class Slow(Records):
-    def __init__(self, clock, *sessions):
-        super().__init__(*sessions)
-        self.clock = clock
-
-    def _answer(self, path, query):
-        self.clock.advance(1)
-        return super()._answer(path, query)
-
-
-def test_the_deadline_ends_the_search_also_among_decisions(monkeypatch):
-    clock = ManualClock()
-    monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
-    began, records = clock.monotonic(), Slow(clock, *(session(n, "other") for n in range(1, 21)))
-    with pytest.raises(fm.VendorUnavailable):
-        look(records, deadline_s=15, clock=clock)
-    assert records.decisions
-    assert clock.monotonic() - began < 17
-
-
-class Endless(Records):
-    """Every page of the list is the first, with a larger offset; each answer takes a while."""
-
-    def __init__(self, clock, *sessions, new=False):
-        super().__init__(*sessions)
-        self.clock, self.new = clock, new
-
-    def _answer(self, path, query):
-        self.clock.advance(0.5)
-        assert len(self.requests) < 5_000, "asked for page after page"
-        if path != "/v3/sessions/":
-            return super()._answer(path, query)
-        offset = int(query["offset"])
-        row = {"session_id": uid(offset if self.new else 1), "status": "Approved"}
-        row["created_at"] = session(1)["created_at"]
-        return 200, {"next": f"/?limit=2&offset={offset + 2}", "results": [row]}
-
-
-def test_the_search_in_a_list_without_end_ends(monkeypatch):
-    clock = ManualClock()
-    monkeypatch.setattr(DiditBackend, "make_client", lambda _: HttpClient(clock=clock))
-    records = Endless(clock, session(1))
-    with pytest.raises(fm.UnexpectedResponse) as caught:
-        look(records)
+@pytest.mark.parametrize("deadline_s", [15, None])
+def test_the_deadline_ends_the_search(deadline_s):
+    records = Records(*(session(n, "other") for n in range(1, 21)))
+    records.takes_s = 1 if deadline_s else 20
+    began = records.clock.monotonic()
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        look(records, deadline_s=deadline_s)
+    assert records.paths("/decision/")
     assert caught.value.billing.charged is fm.Charged.NO
-    assert len(records.requests) < 50
-    for deadline_s in (None, 4.5):
-        began = clock.monotonic()
-        with pytest.raises(fm.VendorUnavailable) as caught:
-            look(Endless(clock, session(1), new=True), deadline_s=deadline_s, clock=clock)
-        assert caught.value.billing.charged is fm.Charged.NO
-        assert clock.monotonic() - began < (deadline_s or DEADLINE_S) + 1
+    limit_s = deadline_s or reconcile.DEADLINE_S
+    assert records.clock.monotonic() - began <= limit_s + records.takes_s

@@ -9,7 +9,7 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads
 from kit.mock_worlds import serving
 
-from facematch_didit.webhooks import verify_webhook
+from facematch_didit import verify_webhook
 from facematch_mock_server import MockServer, VirtualClock
 
 

@@ -7,7 +7,7 @@ from kit.mock_didit_sessions import NO_SESSION, list_request, on
 from kit.mock_didit_webhooks import HOOK, letters_of
 from kit.mock_worlds import control_of
 
-from facematch_didit.webhooks import verify_webhook
+from facematch_didit import verify_webhook
 
 
 def by_python(engine, session_id, status, **comment):

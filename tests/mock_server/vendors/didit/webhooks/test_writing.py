@@ -12,7 +12,7 @@ from kit.mock_didit_webhooks import letters_of
 from kit.mock_worlds import control_of
 
 from facematch_core import Secret
-from facematch_didit.webhooks import verify_webhook
+from facematch_didit import verify_webhook
 from facematch_mock_server.vendors.didit.webhooks import (
     announce,
     signature,
@@ -148,7 +148,7 @@ def test_a_test_delivery_is_marked_three_times_and_has_no_session(engine, new):
     assert event.is_test
     assert (event.event_id, delivery.event_id) == (None, None)
     assert "event_id" not in document(delivery)
-    assert event.metadata == {"test_webhook": True}
+    assert event.raw["metadata"] == {"test_webhook": True}
     assert delivery.headers["X-Didit-Test-Webhook"] == "true"
     assert event.raw["decision"]["face_matches"][0]["status"] == "Approved"
     assert engine.world.sessions.find(event.session_id) is None

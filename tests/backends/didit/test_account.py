@@ -1,0 +1,346 @@
+"""`DiditAccount`: the credit, decisions of kept calls, deletion."""
+
+import datetime as dt
+import itertools
+import json
+
+import attrs
+import pytest
+import requests
+
+import facematch_core as fm
+from facematch_core.backend import CALL_ID_KEY
+from facematch_core.http import MOCK_HEADER
+from facematch_didit import MATCH_SCALE, DiditAccount
+
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+WORKFLOW = "2f6e1a52-4c0d-4a5e-8f55-6d1f4d6e7a01"
+
+
+@pytest.fixture
+def open_account(canned):
+    """Open an account whose requests get these answers in turn; return its adapter, too."""
+
+    def open_account(*answers, **settings):
+        backend, adapter = canned(*answers, **settings)
+        return DiditAccount.of(backend), adapter
+
+    return open_account
+
+
+@pytest.fixture
+def decide(open_account):
+    """Return the decision in a body."""
+
+    def decide(body, headers=(), **settings):
+        account, _ = open_account((200, body, headers), **settings)
+        return account.decision(body["session_id"])
+
+    return decide
+
+
+# --- the account ---
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "request_sent"),
+    [
+        (lambda a: a.balance(), {"balance": "1"}, ("GET", "/v3/billing/balance/", None)),
+        (
+            lambda a: a.decision(ID.upper()),
+            {"session_id": ID, "status": "Approved"},
+            ("GET", f"/v3/session/{ID}/decision/", None),
+        ),
+        (
+            lambda a: a.delete(ID),
+            b"",
+            ("DELETE", f"/v3/session/{ID}/delete/", {"retain_face_embeddings": False}),
+        ),
+    ],
+    ids=["balance", "decision", "delete"],
+)
+def test_each_method_sends_one_documented_request(call, answer, request_sent, open_account):
+    account, adapter = open_account((200, answer))
+    call(account)
+    method, path, body = request_sent
+    assert adapter.sent == [(method, f"https://verification.didit.me{path}", body)]
+    assert adapter.seen[0].headers["x-api-key"] == "didit-key-8c1f5e2ab9"
+
+
+def test_the_balance_keeps_all_its_digits(open_account):
+    assert str(open_account((200, {"balance": "37.9500"}))[0].balance()) == "37.9500"
+    assert str(open_account((200, {"balance": -1.25}))[0].balance()) == "-1.25"
+
+
+@pytest.mark.parametrize("value", [None, True, "", "NaN", "1e5", "١٢", "1,5", {}, 1e30])
+def test_a_balance_that_is_not_an_amount_is_unreadable(value, open_account):
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        open_account((200, {"balance": value}))[0].balance()
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
+def test_a_wrong_argument_is_refused_before_sending(open_account):
+    account, adapter = open_account((200, {}))
+    for session_id in ("../../billing/balance", f"{ID}/../x", 7):
+        with pytest.raises(fm.InvalidRequest, match="session_id"):
+            account.delete(session_id)
+    with pytest.raises(fm.InvalidRequest, match="call"):
+        account.decision(ID, call="a-1")
+    assert adapter.seen == []
+    with pytest.raises(fm.ConfigurationError):
+        DiditAccount.of("didit")
+    with pytest.raises(fm.ConfigurationError, match="base_url"):
+        DiditAccount(api_key="k", base_url="https://evil.example")
+
+
+def test_closing_an_account_leaves_the_connections_of_a_backend_open(canned, monkeypatch):
+    backend, _ = canned((200, {"balance": "1"}))
+    monkeypatch.setattr(backend.client, "close", pytest.fail)
+    with DiditAccount.of(backend) as account:
+        account.balance()
+    monkeypatch.undo()
+    with DiditAccount(api_key="k", base_url="http://127.0.0.1:9") as own:
+        own.close()
+
+
+METHODS = {
+    "balance": DiditAccount.balance,
+    "decision": lambda a: a.decision(ID),
+    "delete": lambda a: a.delete(ID),
+}
+LOST = {
+    "reset": requests.exceptions.ConnectionError("reset"),
+    "gateway": (502, b"<html>Bad gateway</html>"),
+    "empty 503": (503, b""),
+    "unsent": requests.exceptions.ConnectTimeout("no"),
+}
+
+
+@pytest.mark.parametrize(("name", "answer"), [*itertools.product(METHODS, LOST)])
+def test_a_lost_answer_is_free_and_may_be_asked_for_again(name, answer, open_account):
+    account, adapter = open_account(LOST[answer])
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        METHODS[name](account)
+    assert (caught.value.billing.charged, caught.value.retryable) == (fm.Charged.NO, True)
+    assert len(adapter.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "error_class"),
+    [
+        ("balance", 401, {"detail": "Invalid API Key."}, fm.AuthenticationFailed),
+        ("balance", 403, {"detail": "You may not."}, fm.AuthenticationFailed),
+        ("balance", 429, {"detail": "Request was throttled."}, fm.RateLimited),
+        ("balance", 500, {"detail": "A server error occurred."}, fm.VendorUnavailable),
+        ("decision", 404, {"detail": "Session not found."}, fm.SessionNotFound),
+        ("decision", 404, b"<html>Not Found</html>", fm.RequestRejected),
+        ("decision", 200, b"<html>", fm.UnexpectedResponse),
+        ("decision", 200, [7], fm.UnexpectedResponse),
+        ("delete", 503, {"detail": "Try again."}, fm.VendorUnavailable),
+        ("delete", 200, b"<html>", fm.UnexpectedResponse),
+    ],
+)
+def test_each_refusal_has_its_error_and_is_free(name, status, body, error_class, open_account):
+    account, _ = open_account((status, body, {MOCK_HEADER: "1"}))
+    with pytest.raises(fm.VendorError) as caught:
+        METHODS[name](account)
+    error = caught.value
+    assert type(error) is error_class
+    assert (error.billing.charged, error.status_code) == (fm.Charged.NO, status)
+    assert error.environment is fm.Environment.MOCK
+
+
+def test_an_account_set_to_mock_believes_only_a_mock(open_account):
+    account, adapter = open_account((200, {"balance": "1"}), environment="mock")
+    for method in METHODS.values():
+        with pytest.raises(fm.EnvironmentMismatch):
+            method(account)
+    assert len(adapter.seen) == 3
+    marked = (200, {"balance": "1"}, {MOCK_HEADER: "1"})
+    assert open_account(marked, environment="mock")[0].balance() == 1
+    with DiditAccount(api_key="k", environment="mock") as real:
+        with pytest.raises(fm.EnvironmentMismatch) as caught:
+            real.delete(ID)
+        assert caught.value.billing.ground == "nothing was sent"
+
+
+# --- decisions ---
+
+
+def test_all_fields_of_a_decision(answers, decide):
+    body = answers["decision_match"]
+    body["metadata"][CALL_ID_KEY] = "a-1"
+    decision = decide(body)
+    assert (decision.session_id, decision.status) == (ID, "Approved")
+    assert decision.environment is fm.Environment.PRODUCTION
+    assert decision.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
+    assert (decision.call_id, decision.liveness_checks) == ("a-1", ())
+    (result,) = decision.matches
+    assert result.decision is fm.Decision.MATCH
+    assert result.score == fm.Score(87.36, MATCH_SCALE)
+    assert result.ids == fm.Ids(call="a-1", vendor=ID, session=ID, caller="emp-0042")
+    assert result.metadata == {"gate": "north"}
+    assert (result.threshold, result.probe_faces, result.reference_faces) == (None, None, None)
+    assert result.billing.charged is fm.Charged.YES
+    assert result.created_at == decision.created_at
+    assert decision.raw["session_number"] == 118
+    assert decision.raw["metadata"] == body["metadata"]
+    assert decision.raw["face_matches"][0]["score"] == 87.36
+
+
+def record(**changes):
+    facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "didit", "kept": True}
+    at = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
+    threshold = fm.Threshold(50, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+    return fm.CallRecord(**{**facts, "started_at": at, "threshold": threshold} | changes)
+
+
+def test_the_record_of_the_call_applies_its_thresholds(answers, open_account):
+    body = answers["decision_match"]
+    body["metadata"][CALL_ID_KEY] = "a-1"
+    account, _ = open_account((200, body))
+    ninety = fm.Threshold(90, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+    (match,) = account.decision(ID, call=record(review_threshold=ninety)).matches
+    assert (match.decision, match.review_threshold) == (fm.Decision.REVIEW, ninety)
+    assert account.decision(ID, call=record()).matches[0].is_match
+    for other in ({"id": "a-2"}, {"backend": "acme"}, {"operation": fm.Operation.LIVENESS}):
+        with pytest.raises(fm.InvalidRequest):
+            account.decision(ID, call=record(**other))
+
+
+STATUSES = ["Not Finished", "Approved", "Declined", "In Review", "Resub Requested", "Something New"]
+
+
+@pytest.mark.parametrize("session", ["Approved", "Declined", "In Review", "Kyc Expired", "New"])
+@pytest.mark.parametrize("item", STATUSES)
+def test_a_pass_needs_an_approved_session_and_an_approved_item(session, item, answers, decide):
+    for name, block in (
+        ("decision_match", "face_matches"),
+        ("decision_liveness", "liveness_checks"),
+    ):
+        body = answers[name] | {"status": session}
+        body[block][0] |= {"status": item, "score": 99.0, "warnings": []}
+        decision = decide(body)
+        (result,) = decision.matches + decision.liveness_checks
+        assert (result.decision in ("match", "live")) is (session == item == "Approved")
+        assert (decision.status, result.vendor_status) == (session, item)
+        if session != item == "Approved":
+            assert (result.decision, len(result.warnings)) == ("review", 1)
+        if item == "Not Finished":
+            assert result.decision == "inconclusive"
+
+
+def test_staff_who_approve_a_session_do_not_change_what_was_measured(answers, decide):
+    body = answers["decision_liveness"] | {"status": "Approved"}
+    assert decide(body).liveness_checks[0].decision is fm.LivenessDecision.NOT_LIVE
+
+
+@pytest.mark.parametrize("warnings", [None, []])
+def test_an_item_that_never_ended_has_null_warnings_and_is_inconclusive(warnings, answers, decide):
+    body = answers["decision_match"] | {"status": "In Progress"}
+    item = {"node_id": "n", "status": "Not Finished", "score": None, "warnings": warnings}
+    body["face_matches"] = [item]
+    (result,) = decide(body).matches
+    assert (result.decision, result.score) == (fm.Decision.INCONCLUSIVE, None)
+
+
+@pytest.mark.parametrize("feature", ["FACE_SEARCH", "AGE_ESTIMATION"])
+@pytest.mark.parametrize("form", [str, lambda name: {"feature": name, "node_id": "n"}])
+def test_a_search_or_an_age_estimation_has_no_result(feature, form, answers, decide):
+    item = {"status": "Approved", "score": 99.0, "warnings": []}
+    body = answers["decision_match"] | {"face_matches": [item], "liveness_checks": [item]}
+    decision = decide(body | {"features": [form(feature)]})
+    assert (decision.matches, decision.liveness_checks) == ((), ())
+    mixed = decide(body | {"features": [form(feature), "FACE_MATCH", "LIVENESS"]})
+    assert (len(mixed.matches), len(mixed.liveness_checks)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "workflow_id", "charged"),
+    [
+        ("live", None, fm.Charged.YES),
+        ("sandbox", None, fm.Charged.NO),
+        ("sandbox", WORKFLOW, fm.Charged.NO),
+        ("live", WORKFLOW, fm.Charged.UNKNOWN),
+    ],
+)
+def test_the_bill_of_a_record(word, workflow_id, charged, answers, decide):
+    body = answers["decision_match"] | {"environment": word, "workflow_id": workflow_id}
+    assert decide(body).matches[0].billing.charged is charged
+
+
+@pytest.mark.parametrize(
+    ("word", "declared", "is_mock", "expected"),
+    [
+        ("live", "sandbox", False, "production"),
+        ("sandbox", "production", False, "sandbox"),
+        (None, "sandbox", False, "sandbox"),
+        (None, None, False, None),
+        ("staging", "production", True, "mock"),
+        ("live", "production", True, "mock"),
+    ],
+)
+def test_the_environment_is_the_mocks_then_the_sessions_then_the_settings(  # noqa: PLR0917 - fixtures and parameters
+    word, declared, is_mock, expected, answers, decide
+):
+    body = answers["decision_match"] | {"environment": word}
+    headers = {MOCK_HEADER: "1"} if is_mock else {}
+    decision = decide(body, headers, environment=declared)
+    assert decision.environment == decision.matches[0].environment == expected
+
+
+@pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", "production", ""])
+def test_an_unknown_environment_is_refused(word, answers, decide):
+    for declared in (None, "production", "sandbox"):
+        with pytest.raises(fm.EnvironmentMismatch) as caught:
+            decide(answers["decision_match"] | {"environment": word}, environment=declared)
+        assert caught.value.billing.charged is fm.Charged.NO
+
+
+@pytest.mark.parametrize("metadata", ["x", [{"gate": "north"}], 7, None, {CALL_ID_KEY: 7}])
+def test_metadata_of_other_programs_does_not_hide_the_decision(metadata, answers, decide):
+    decision = decide(answers["decision_match"] | {"metadata": metadata})
+    assert decision.raw["metadata"] == metadata
+    assert (decision.call_id, decision.matches[0].ids.call) == (None, None)
+    assert decision.matches[0].metadata is None
+
+
+def test_no_address_document_or_estimate_is_shown(answers, decide):
+    body = answers["decision_liveness"]
+    body["session_url"] = "https://verify.example/session/token-77"
+    body["liveness_checks"][0] |= {
+        "something_new": "https://media.example/clip/token-77",
+        "matches": [{"user_details": {"full_name": "Ada"}, "match_image_url": "store/9.jpg"}],
+    }
+    body["id_verifications"] = [{"full_name": "Ada", "front_image": "store/front.jpg"}]
+    body["contact_details"] = {"email": "ada@somewhere.example"}
+    body["reviews"] = [{"user": "API Client", "new_status": "Declined", "comment": "Not them."}]
+    decision = decide(body)
+    (check,) = decision.liveness_checks
+    shown = f"{decision!r} {json.dumps(decision.raw)} {json.dumps(check.to_dict())}"
+    for private in ("media.example", "token-77", "29.4", "Ada", "ada@", "store/"):
+        assert private not in shown
+    assert decision.raw["reviews"] == body["reviews"]
+    for private in ("Not them", "emp-0042", "north"):
+        assert private not in repr(attrs.evolve(decision, liveness_checks=()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": ""},
+        {"status": None},
+        {"created_at": "yesterday"},
+        {"features": "all of them"},
+        {"face_matches": [7]},
+        {"face_matches": [{"score": 50}]},
+        {"face_matches": [{"status": "Approved", "score": 101}]},
+        {"face_matches": [{"status": "Approved", "score": 50, "warnings": [{}]}]},
+    ],
+    ids=str,
+)
+def test_another_form_is_unreadable_and_not_quoted(change, answers, decide):
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        decide(answers["decision_match"] | change)
+    assert "emp-0042" not in str(caught.value)
+    assert caught.value.billing.charged is fm.Charged.NO

@@ -1,0 +1,333 @@
+"""Answers 200 of calls: each shape of three editions, and the decision that each word gives."""
+
+import copy
+import datetime as dt
+import json
+import math
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+import facematch_core as fm
+from facematch_core.backend import CALL_ID_KEY
+from facematch_core.http import HttpReply
+from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
+
+SANDBOX = DiditBackend(api_key="sandbox-key", environment=fm.Environment.SANDBOX)
+
+DECISIONS = {
+    "match_approved": "match",
+    "match_approved_2026_03": "match",
+    "match_boundary": "no_match",
+    # At the threshold the first edition approved; the vendor's word counts.
+    "match_equality_2026_03": "match",
+    "match_in_review_2026_03": "review",
+    "match_no_face_2026_03": "inconclusive",
+    "match_no_face_kept": "inconclusive",
+    "match_no_face_not_kept": "inconclusive",
+    "liveness_blocklisted": "review",
+    "liveness_dark_2026_03": "live",
+    "liveness_declined": "not_live",
+    "liveness_declined_2026_03": "not_live",
+    "liveness_no_face": "inconclusive",
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_each_documented_answer_has_its_decision(name, answers, parsed):
+    assert parsed(answers[name]).decision == DECISIONS[name]
+
+
+def test_all_fields_of_a_match(answers, parsed):
+    body = answers["match_approved"]
+    result = parsed(body, retention=fm.Retention.KEEP, threshold=41.5, call_id="a-1")
+    assert result.score == fm.Score(87.36, MATCH_SCALE)
+    assert (result.score.raw, result.score.raw_name) == (87.36, "score")
+    assert result.score.source is fm.ScaleSource.DOCUMENTED
+    assert (result.threshold.value, result.threshold.rule) == (41.5, fm.ThresholdRule.ABOVE)
+    assert result.warnings == ()
+    assert (result.backend, result.vendor_status) == ("didit", "Approved")
+    assert result.ids.vendor == result.ids.session == body["request_id"]
+    assert result.ids.call == "a-1"
+    assert result.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, tzinfo=dt.UTC)
+    assert result.billing.charged is fm.Charged.YES
+    assert "one credit" in result.billing.ground
+    (face,) = result.probe_faces
+    assert face.box == fm.Box(left=212, top=148, right=604, bottom=690)
+    assert (face.confidence, face.rotation) == (0.741206, 0)
+    assert face.demographics == fm.Demographics(age=34.12, gender="female")
+    assert result.reference_faces[0].box.left == 58
+    assert parsed(answers["match_boundary"]).reference_faces[0].rotation == 90
+    assert result.raw == body
+
+
+def test_all_fields_of_a_liveness_check(answers, parsed):
+    result = parsed(answers["liveness_declined"])
+    assert result.score == fm.Score(30, LIVENESS_SCALE)
+    assert (result.method, result.quality, result.luminance) == ("PASSIVE", 71.8, 46.02)
+    (face,) = result.probe_faces
+    assert (face.box, face.rotation) == (fm.Box(left=120, top=96, right=420, bottom=512), 0)
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.LOW_LIVENESS]
+
+
+@pytest.mark.parametrize("name", ["match_no_face_kept", "match_no_face_not_kept"])
+def test_without_a_face_there_is_no_score(name, answers, edited, parsed):
+    result = parsed(answers[name])
+    assert (result.score, result.reference_faces) == (None, ())
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
+    # A comparison of two faces may score 0.
+    compared = parsed(edited("match_boundary", score=0))
+    assert (compared.decision, compared.score) == (fm.Decision.NO_MATCH, fm.Score(0, MATCH_SCALE))
+
+
+def test_missing_faces_are_none(edited, parsed):
+    assert parsed(edited("match_approved", user_image=None)).probe_faces is None
+    assert parsed(edited("match_approved", user_image={})).probe_faces is None
+    (face,) = parsed(edited("match_approved", user_image={"entities": [{}]})).probe_faces
+    assert face.box is face.confidence is face.rotation is face.demographics is None
+
+
+@pytest.mark.parametrize("retention", fm.Retention)
+@pytest.mark.parametrize("is_sandbox", [False, True])
+def test_a_sandbox_is_free_and_only_kept_calls_have_a_session(
+    retention, is_sandbox, answers, parsed, backend
+):
+    body = answers["match_approved"]
+    result = parsed(body, of=SANDBOX if is_sandbox else backend, retention=retention)
+    is_kept = retention is fm.Retention.KEEP and not is_sandbox
+    assert result.ids.session == (body["request_id"] if is_kept else None)
+    assert result.billing.charged is (fm.Charged.NO if is_sandbox else fm.Charged.YES)
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("2026-07-02T11:15:27.5+02:00", dt.datetime(2026, 7, 2, 9, 15, 27, 500_000, dt.UTC)),
+        ("2026-07-02T09:15:27Z", dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)),
+        ("2026-07-02T09:15:27", dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)),
+        (None, None),
+    ],
+)
+def test_times_are_read_as_utc(value, moment, answers, parsed):
+    created_at = parsed(answers["match_approved"] | {"created_at": value}).created_at
+    assert created_at == moment
+    assert value is None or created_at.tzinfo is dt.UTC
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"score": 250},
+        {"score": -0.01},
+        {"score": "87.36"},
+        {"score": True},
+        {"score": math.nan},
+        {"status": None},
+        {"warnings": None},
+        {"warnings": [{"log_type": "error"}]},
+        {"user_image": {"entities": [{"bbox": [1, 2, 3, "4"]}]}},
+        {"user_image": {"entities": [{"age": 10**400}]}},
+        {"user_image": {"entities": [], "best_angle": 45}},
+        b"",
+        b"<html>",
+        b'{"face_match": null}',
+    ],
+    ids=lambda answer: str(answer)[:50],
+)
+def test_an_unreadable_answer_counts_as_charged(answer, edited, canned, make_call):
+    body = edited("match_approved", **answer) if isinstance(answer, dict) else answer
+    backend, _ = canned((200, body))
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        backend.match(make_call())
+    assert caught.value.billing.charged is fm.Charged.YES
+
+
+@pytest.mark.parametrize(
+    "change", [{"created_at": "0001-01-01T00:00:00+23:00"}, {"created_at": 7}, {"request_id": 7}]
+)
+def test_an_answer_with_a_field_of_another_type_counts_as_charged(
+    change, answers, canned, make_call
+):
+    backend, _ = canned((200, answers["match_approved"] | change))
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        backend.match(make_call())
+    assert caught.value.billing.charged is fm.Charged.YES
+
+
+def test_the_verifier_masks_media_addresses_and_demographics(answers, canned, make_call):
+    body = answers["match_approved"] | {"vendor_data": None, "metadata": None}
+    body["source_image"] = "https://media.example/a.jpg?key=1"
+    call = make_call()
+    with fm.FaceVerifier(canned((200, body))[0]) as verifier:
+        result = verifier.verify(call.probe, call.reference)
+    assert "media.example" not in json.dumps(result.raw)
+    assert "34.12" not in json.dumps(result.raw)
+
+
+# --- warnings ---
+
+TAGS = {
+    "LOW_FACE_MATCH_SIMILARITY": fm.WarningCode.LOW_SIMILARITY,
+    "NO_REFERENCE_IMAGE": fm.WarningCode.NO_FACE,
+    "NO_FACE_DETECTED": fm.WarningCode.NO_FACE,
+    "MULTIPLE_FACES_DETECTED": fm.WarningCode.MULTIPLE_FACES,
+    "LOW_LIVENESS_SCORE": fm.WarningCode.LOW_LIVENESS,
+    "LIVENESS_FACE_ATTACK": fm.WarningCode.PRESENTATION_ATTACK,
+    "FACE_IN_BLOCKLIST": fm.WarningCode.BLOCKLISTED,
+    "POSSIBLE_FACE_IN_BLOCKLIST": fm.WarningCode.POSSIBLY_BLOCKLISTED,
+    "DUPLICATED_FACE": fm.WarningCode.DUPLICATE,
+    "POSSIBLE_DUPLICATED_FACE": fm.WarningCode.POSSIBLE_DUPLICATE,
+    "LOW_FACE_QUALITY": fm.WarningCode.LOW_QUALITY,
+    "LOW_FACE_LUMINANCE": fm.WarningCode.TOO_DARK,
+    "HIGH_FACE_LUMINANCE": fm.WarningCode.TOO_BRIGHT,
+    "FACE_MATCH_NOT_COMPUTED": fm.WarningCode.OTHER,
+}
+
+
+def risk(tag, log_type="error"):
+    texts = {"short_description": "short", "long_description": "long"}
+    return {"risk": tag, "log_type": log_type} | texts
+
+
+@pytest.mark.parametrize(("tag", "code"), TAGS.items())
+def test_each_tag_has_its_code(tag, code, edited, parsed):
+    for name in ("match_boundary", "liveness_declined"):
+        (warning,) = parsed(edited(name, warnings=[risk(tag)])).warnings
+        assert (warning.code, warning.severity) == (code, fm.Severity.ERROR)
+        assert (warning.tag, warning.text) == (tag, "long")
+
+
+def test_an_unknown_weight_is_unknown(edited, parsed):
+    words = ("error", "warning", "information", "catastrophe", None)
+    body = edited("match_approved", warnings=[risk("NEW", word) for word in words])
+    severities = [warning.severity for warning in parsed(body).warnings]
+    assert severities == ["error", "warning", "information", "unknown", "unknown"]
+
+
+def test_several_faces_get_a_warning_if_didit_sends_none(answers, edited, parsed):
+    faces = answers["match_approved"]["face_match"]["user_image"]["entities"]
+    two = {"entities": faces * 2, "best_angle": 0}
+    for name, image in (
+        ("match_approved", "user_image"),
+        ("match_approved", "ref_image"),
+        ("liveness_declined", "user_image"),
+    ):
+        (ours,) = parsed(edited(name, **{image: two}, warnings=[])).warnings
+        assert (ours.code, ours.tag) == (fm.WarningCode.MULTIPLE_FACES, None)
+    risks = [risk("MULTIPLE_FACES_DETECTED", "warning")]
+    result = parsed(edited("liveness_declined", status="Approved", user_image=two, warnings=risks))
+    assert [warning.tag for warning in result.warnings] == ["MULTIPLE_FACES_DETECTED"]
+    assert result.is_live
+
+
+# --- decisions ---
+
+SPOOF, ATTACK = risk("LOW_LIVENESS_SCORE"), risk("LIVENESS_FACE_ATTACK")
+BLOCKED, NEW = risk("POSSIBLE_FACE_IN_BLOCKLIST"), risk("SOMETHING_NEW")
+TWIN, GRAVE = risk("DUPLICATED_FACE", "information"), risk("FACE_IN_BLOCKLIST", "catastrophe")
+GOOD = {"score": 90}
+
+
+@pytest.mark.parametrize(
+    ("name", "block", "warnings", "decision"),
+    [
+        # Only the two documented words decide.
+        *(
+            (name, GOOD | {"status": status}, [], "review")
+            for name in ("match_approved", "liveness_declined")
+            for status in ("In Review", "Resubmitted", "", "approved")
+        ),
+        # An approval with a grave warning contradicts the documents.
+        ("match_approved", GOOD, [BLOCKED], "review"),
+        ("liveness_declined", GOOD | {"status": "Approved"}, [GRAVE], "review"),
+        # A decline says something about the face only for a reason of that kind.
+        ("liveness_declined", {}, [BLOCKED, SPOOF], "not_live"),
+        ("liveness_declined", {}, [BLOCKED, ATTACK], "not_live"),
+        ("liveness_declined", {}, [BLOCKED, NEW], "review"),
+        ("match_approved", {"status": "Declined"}, [NEW], "review"),
+        # A duplicate is information: it neither declines nor holds back.
+        ("liveness_declined", {"status": "Approved"}, [TWIN], "live"),
+        ("liveness_declined", {}, [TWIN], "not_live"),
+        # Without a score nothing was measured, unless an attack was recognised.
+        ("match_boundary", {"score": None}, [], "inconclusive"),
+        ("liveness_declined", {"score": None}, [SPOOF], "inconclusive"),
+        ("liveness_declined", {"score": None}, [ATTACK], "not_live"),
+    ],
+)
+def test_didits_word_decides_and_doubt_removes_a_pass(  # noqa: PLR0917 - fixtures and parameters
+    name, block, warnings, decision, edited, parsed
+):
+    assert parsed(edited(name, warnings=warnings, **block)).decision == decision
+
+
+@pytest.mark.parametrize("name", ["match_approved", "liveness_declined"])
+def test_an_approval_without_a_score_is_for_review(name, edited, parsed):
+    result = parsed(edited(name, status="Approved", score=None, warnings=[]))
+    assert (result.decision, result.score) == ("review", None)
+    (ours,) = result.warnings
+    assert (ours.code, ours.severity) == (fm.WarningCode.SCORE_UNAVAILABLE, fm.Severity.ERROR)
+
+
+@given(
+    risks=st.dictionaries(
+        st.sampled_from(sorted(TAGS)),
+        st.sampled_from(["error", "warning", "information", "catastrophe"]),
+    ),
+    status=st.sampled_from(["Approved", "Declined", "In Review"]),
+    score=st.none() | st.floats(0, 100),
+)
+@example(
+    risks=dict.fromkeys(["NO_FACE_DETECTED", "LIVENESS_FACE_ATTACK"], "error"),
+    status="Declined",
+    score=None,
+)
+def test_an_attack_outweighs_a_missing_face_and_any_doubt_outweighs_a_pass(
+    risks, status, score, edited, parsed
+):
+    warnings = [risk(tag, weight) for tag, weight in risks.items()]
+    block = {"status": status, "score": score, "warnings": warnings}
+    result = parsed(edited("liveness_declined", **block))
+    has_attack = "LIVENESS_FACE_ATTACK" in risks
+    has_no_face = not {"NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"}.isdisjoint(risks)
+    is_grave = not {"error", "catastrophe"}.isdisjoint(risks.values())
+    if has_attack and status == "Declined":
+        assert result.decision is fm.LivenessDecision.NOT_LIVE
+    elif has_attack and (has_no_face or is_grave):
+        assert result.decision is fm.LivenessDecision.REVIEW
+    elif has_no_face:
+        assert result.decision is fm.LivenessDecision.INCONCLUSIVE
+    is_pass = status == "Approved" and score is not None and not (is_grave or has_no_face)
+    assert (result.decision is fm.LivenessDecision.LIVE) is is_pass
+    assert (result.score is None) is (score is None or has_no_face)
+    if has_no_face:
+        # An attack says nothing about two faces.
+        match = parsed(edited("match_approved", **block))
+        assert match.decision is fm.Decision.INCONCLUSIVE
+
+
+# --- echoes ---
+
+
+@pytest.mark.parametrize("operation", [fm.Operation.MATCH, fm.Operation.LIVENESS])
+@pytest.mark.parametrize(
+    ("echo", "is_ours"),
+    [
+        ({"vendor_data": None, "metadata": None}, True),
+        ({"vendor_data": " customer-17", "metadata": {CALL_ID_KEY: "call-7"}}, True),
+        ({"metadata": "another program's"}, True),
+        ({"vendor_data": "customer-18"}, False),
+        ({"vendor_data": "customer-17", "metadata": {CALL_ID_KEY: "call-8"}}, False),
+    ],
+    ids=str,
+)
+def test_an_answer_that_echoes_another_call_is_refused(  # noqa: PLR0917 - fixtures and parameters
+    operation, echo, is_ours, backend, answers, make_call
+):
+    call = make_call(operation, call_id="call-7", caller_ref="customer-17", retention="keep")
+    name = "match_approved" if operation is fm.Operation.MATCH else "liveness_declined"
+    body = copy.deepcopy(answers[name]) | {"vendor_data": None, "metadata": None} | echo
+    outcome = backend.read_reply(call, HttpReply(status=200, body=json.dumps(body).encode()))
+    assert isinstance(outcome, fm.UnexpectedResponse) is not is_ours
+    if not is_ours:
+        assert outcome.billing.charged is fm.Charged.YES

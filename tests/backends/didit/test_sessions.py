@@ -1,0 +1,559 @@
+"""Hosted sessions: what a start sends, how decisions are read, what a deletion does."""
+
+import base64
+import copy
+import datetime as dt
+import json
+from pathlib import Path
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.fakes import picture
+from kit.strategies import json_values
+
+import facematch_core as fm
+from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
+from facematch_core.http import MOCK_HEADER, HttpReply
+from facematch_didit import DiditBackend, DiditSessionOptions
+
+ID = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b35"
+OTHER = "3c9a1f70-5d2e-4b8a-9f11-6a0e2d7c4b36"
+WORKFLOW = "11111111-2222-3333-4444-555555555555"
+#: Part of every address and personal text: nothing may show it.
+CANARY = "CANARY5f1"
+RECORD = fm.SessionRecord(
+    id="0123456789abcdef0123456789abcdef",
+    backend="didit",
+    subject_ref=f"subject-{CANARY}",
+    purpose="payout",
+    expects=("match", "liveness"),
+    compared_with="document",
+    facts={"workflow_id": WORKFLOW},
+    planned_at=dt.datetime(2026, 7, 2, 9, 15, tzinfo=dt.UTC),
+)
+STARTED_RECORD = attrs.evolve(RECORD, session_id=ID)
+FOREIGN = {"id": "f" * 32, "terms": "x"}
+
+#: By the examples of Didit's OpenAPI, 2026-07-18: the answer 201, and a decision.
+STARTED, DECISION = (
+    json.loads(
+        Path(__file__)
+        .parent.joinpath(f"answers/session_{name}.json")
+        .read_text()
+        .replace("TERMS", RECORD.terms)
+    )
+    for name in ("started", "decision")
+)
+
+
+def started(**changes):
+    return copy.deepcopy(STARTED | changes)
+
+
+def decided(**changes):
+    return copy.deepcopy(DECISION | changes)
+
+
+def page(*rows):
+    """Return a list of sessions, each given by what differs from `DECISION`."""
+    names = ("session_id", "session_number", "status", "vendor_data", "created_at")
+    shown = [{name: DECISION[name] for name in names} | row for row in rows]
+    return 200, {"count": len(rows), "next": None, "previous": None, "results": shown}
+
+
+@pytest.fixture
+def scripted(canned):
+    """Open a backend with a workflow; return its adapter, too."""
+
+    def open_backend(*answers, **settings):
+        return canned(*answers or [(201, STARTED)], **{"workflow_id": WORKFLOW} | settings)
+
+    return open_backend
+
+
+@pytest.fixture
+def read(scripted):
+    """Return the reading of a decision with these changes, with these settings."""
+
+    def read(record=STARTED_RECORD, headers=(), *, with_settings=(), **changes):
+        backend, _ = scripted((200, decided(**changes), headers), **dict(with_settings))
+        return backend.read_session(ReadRequest(record=record))
+
+    return read
+
+
+# --- start ---
+
+
+def test_a_start_sends_the_id_of_the_record_and_nothing_about_the_person(scripted):
+    backend, adapter = scripted()
+    session = backend.start_session(StartRequest(record=RECORD))
+    ((method, url, body),) = adapter.sent
+    assert (method, url) == ("POST", "https://verification.didit.me/v3/session/")
+    assert body == {
+        "workflow_id": WORKFLOW,
+        "vendor_data": RECORD.id,
+        "metadata": {"id": RECORD.id, "terms": RECORD.terms},
+    }
+    assert session.session_id == ID
+    assert session.way_in.link.reveal() == STARTED["url"]
+    assert session.way_in.token.reveal() == STARTED["session_token"]
+    assert session.facts == {"workflow_id": WORKFLOW}
+    assert session.vendor == {"workflow_version": "3"}
+    assert CANARY not in repr(session)
+
+
+def test_every_option_of_a_start_is_sent(scripted):
+    backend, adapter = scripted(workflow_takes_reference=True, environment="sandbox")
+    options = DiditSessionOptions(callback_method="both", sandbox_scenario="approve")
+    reference, url = picture(), "https://shop.example/back"
+    backend.start_session(
+        StartRequest(
+            record=RECORD, reference=reference, return_url=url, language="es", options=options
+        )
+    )
+    ((_, _, body),) = adapter.sent
+    assert base64.b64decode(body.pop("portrait_image")) == reference.data
+    assert {name: body[name] for name in set(body) - {"metadata", "workflow_id"}} == {
+        "vendor_data": RECORD.id,
+        "callback": url,
+        "callback_method": "both",
+        "language": "es",
+        "sandbox_scenario": "approve",
+    }
+
+
+def test_the_documented_link_leads_to_a_host_of_didits(scripted):
+    backend, _ = scripted(page(), (201, STARTED))
+    sessions = fm.Sessions(fm.FaceVerifier(backend), compared_with="document")
+    link = sessions.start(RECORD).way_in.link.reveal()
+    assert link.startswith("https://verify.didit.me/")
+
+
+def test_the_base64_of_the_largest_reference_is_2_mb(scripted):
+    """Didit says "base64, at most 2 MB"; the limit holds for the longer reading."""
+    backend, _ = scripted()
+    limits = backend.session_capabilities.reference_limits
+    assert len(base64.b64encode(bytes(limits.max_bytes))) == 2_000_000
+    assert {*limits.formats} == {"jpeg", "png", "webp", "tiff"}
+
+
+SCENARIO = {"options": DiditSessionOptions(sandbox_scenario="approve")}
+
+
+@pytest.mark.parametrize(
+    ("settings", "more", "error"),
+    [
+        ({"workflow_id": None}, {}, fm.ConfigurationError),
+        ({"workflow_id": "my-workflow"}, {}, fm.ConfigurationError),
+        ({}, {"reference": picture()}, fm.Unsupported),
+        ({"environment": "production"}, SCENARIO, fm.Unsupported),
+    ],
+)
+def test_a_start_that_cannot_work_is_refused_before_sending(settings, more, error, scripted):
+    backend, adapter = scripted(**settings)
+    with pytest.raises(error):
+        backend.start_session(StartRequest(record=RECORD, **more))
+    assert adapter.seen == []
+
+
+def test_no_scenario_is_sent_without_the_setting_environment():
+    backend = DiditBackend(api_key="k-1", workflow_id=WORKFLOW)
+    with pytest.raises(fm.Unsupported):
+        next(backend.start_steps(StartRequest(record=RECORD, **SCENARIO)))
+
+
+CREDIT = "You don't have enough credits to perform this request."
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "charged"),
+    [
+        ((400, {"detail": CREDIT}), fm.InsufficientCredit, "no"),
+        ((400, {"workflow_id": ["This field is required."]}), fm.RequestRejected, "no"),
+        ((400, {"portrait_image": "Image size exceeds 2MB."}), fm.RequestRejected, "no"),
+        ((400, ["A bare list."]), fm.RequestRejected, "no"),
+        ((401, {"detail": "Invalid API Key."}), fm.AuthenticationFailed, "no"),
+        ((403, {"detail": "You do not have permission."}), fm.AuthenticationFailed, "no"),
+        ((404, {"detail": "Not found."}), fm.RequestRejected, "no"),
+        ((429, {"detail": "Sandbox session quota exceeded."}), fm.RateLimited, "no"),
+        ((500, {"detail": "Oh."}), fm.OutcomeUnknown, "unknown"),
+        ((502, b"<html>"), fm.OutcomeUnknown, "unknown"),
+        ((400, b"<html>"), fm.OutcomeUnknown, "unknown"),
+    ],
+)
+def test_each_refusal_of_a_start_has_its_error_and_bill(answer, error, charged, scripted):
+    backend, _ = scripted((*answer, {"Retry-After": "3600"}))
+    with pytest.raises(error) as caught:
+        backend.start_session(StartRequest(record=RECORD))
+    assert type(caught.value) is error
+    assert (caught.value.billing.charged, caught.value.retry_after_s) == (charged, 3600)
+    fields = {"workflow_id", "portrait_image"} & set(answer[1])
+    assert set(getattr(caught.value, "field_errors", {})) >= fields
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metadata": FOREIGN},
+        {"metadata": None},
+        {"session_id": "no"},
+        {"url": None},
+        {"session_token": 7},
+    ],
+    ids=str,
+)
+def test_an_answer_about_another_session_gives_no_link(changes, scripted):
+    backend, _ = scripted((201, started(**changes)))
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        backend.start_session(StartRequest(record=RECORD))
+    assert CANARY not in f"{caught.value!r} {caught.value}"
+
+
+# --- read ---
+
+
+def test_all_fields_of_a_reading(read):
+    reading = read()
+    assert (reading.session_id, reading.state) == (ID, fm.SessionState.DECIDED)
+    assert (reading.vendor_status, reading.approved, reading.reviewed) == ("Approved", True, False)
+    assert (reading.record_id, reading.terms) == (RECORD.id, RECORD.terms)
+    assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
+    assert reading.environment is fm.Environment.PRODUCTION
+    assert reading.billing.charged is fm.Charged.NO
+    match, check = reading.checks
+    assert (match.result.decision, match.result.score.value) == (fm.Decision.MATCH, 95.43)
+    assert check.result.decision is fm.LivenessDecision.LIVE
+    assert (check.result.method, check.result.luminance) == ("ACTIVE_3D", 46)
+    assert (match.portrait, CANARY in check.portrait.reveal()) == (None, True)
+    assert read(expires_at="2026-07-09T09:15:27Z").way_in.expires_at.day == 9
+
+
+def test_the_workflow_of_a_decided_session_is_compared(read):
+    assert read(workflow_id=WORKFLOW.upper()).facts == {"workflow_id": WORKFLOW}
+    assert read(workflow_id=None).facts == {"workflow_id": ""}
+    assert read(workflow_id=None, status="In Progress").facts == {}
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("Not Started", fm.SessionState.PENDING),
+        ("In Progress", fm.SessionState.PENDING),
+        ("Resubmitted", fm.SessionState.PENDING),
+        ("Awaiting User", fm.SessionState.PENDING),
+        ("In Review", fm.SessionState.PROCESSING),
+        ("Approved", fm.SessionState.DECIDED),
+        ("Declined", fm.SessionState.DECIDED),
+        ("Expired", fm.SessionState.EXPIRED),
+        ("Kyc Expired", fm.SessionState.EXPIRED),
+        ("Abandoned", fm.SessionState.ABANDONED),
+        ("approved", fm.SessionState.UNKNOWN),
+        ("Suspended", fm.SessionState.UNKNOWN),
+    ],
+)
+def test_each_status_is_a_state_and_only_a_pending_session_has_a_link(word, state, read):
+    reading = read(status=word)
+    assert (reading.state, reading.vendor_status) == (state, word)
+    assert reading.approved is (word == "Approved")
+    assert reading.has_begun is (word == "In Progress")
+    assert reading.is_asked_back is (word in ("Awaiting User", "Resubmitted"))
+    assert (reading.way_in.link is not None) is (state is fm.SessionState.PENDING)
+    if word != "Approved":
+        decisions = {check.result.decision.value for check in reading.checks}
+        assert not decisions & {"match", "live"}
+
+
+def test_an_item_that_never_ran_is_absent_and_an_unfinished_one_is_inconclusive(read):
+    assert read(face_matches=None, liveness_checks=[]).checks == ()
+    unfinished = {"status": "Not Finished", "score": None, "warnings": None}
+    reading = read(face_matches=[*DECISION["face_matches"], unfinished])
+    decisions = [check.result.decision.value for check in reading.checks]
+    assert decisions == ["match", "inconclusive", "live"]
+
+
+DOCUMENT = {"id_verifications": [{"node_id": "feature_ocr_1", "status": "Approved"}]}
+CHIP = {"nfc_verifications": [{"node_id": "feature_nfc_1", "status": "Approved"}]}
+
+
+@pytest.mark.parametrize(
+    ("blocks", "source", "with_reference", "without"),
+    [
+        ({}, ID, "given", "stored"),
+        ({"id_verifications": []}, ID, "given", "stored"),
+        ({}, OTHER, "stored", "stored"),
+        ({}, None, "unknown", "unknown"),
+        (DOCUMENT, None, "document", "document"),
+        (CHIP, None, "document", "document"),
+        (DOCUMENT, ID, "unknown", "unknown"),
+        (CHIP, OTHER, "stored", "stored"),
+    ],
+)
+def test_with_which_picture_the_face_was_compared(blocks, source, with_reference, without, read):
+    (match,) = DECISION["face_matches"]
+    blocks = {**blocks, "face_matches": [match | {"source_image_session_id": source}]}
+    given_record = attrs.evolve(STARTED_RECORD, compared_with="given")
+    assert read(given_record, **blocks).compared_with == with_reference
+    assert read(**blocks).compared_with == without
+    assert read(**blocks | {"face_matches": blocks["face_matches"] * 2}).compared_with == "unknown"
+
+
+@pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", ""])
+def test_an_unknown_environment_is_refused_unless_a_mock_answers(word, read):
+    for environment in (None, "production", "sandbox"):
+        with pytest.raises(fm.EnvironmentMismatch):
+            read(environment=word, with_settings={"environment": environment})
+    assert read(environment=word, headers={MOCK_HEADER: "1"}).environment == "mock"
+
+
+@pytest.mark.parametrize("word", ["sandbox", None])
+def test_a_reading_has_the_environment_of_the_answer_and_not_of_the_setting(word, read):
+    assert read(environment=word, with_settings={"environment": "production"}).environment == word
+
+
+@pytest.mark.parametrize(
+    ("method", "doubts"), [("PASSIVE", 1), (None, 1), ("ACTIVE_3D", 0), ("active_3d", 0)]
+)
+def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
+    (check,) = DECISION["liveness_checks"]
+    checks = [check, check | {"method": method}]
+    assert read(liveness_checks=checks).doubts == ()
+    settings = {"liveness_method": "ACTIVE_3D"}
+    assert len(read(liveness_checks=checks, with_settings=settings).doubts) == doubts
+
+
+@pytest.mark.parametrize(
+    ("reviews", "reviewed"),
+    [
+        (None, None),
+        ([], False),
+        ([{"new_status": None, "comment": "Them."}], False),
+        ([{"new_status": "Declined", "comment": "Them."}], True),
+    ],
+)
+def test_a_verdict_of_staff_is_marked(reviews, reviewed, read):
+    reading = read(reviews=reviews)
+    assert reading.reviewed is reviewed
+    assert "Them." not in json.dumps(reading.raw)
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, [1], "a text", {"id": "row-7", "terms": "x"}, {"id": 5}, {"terms": "x"}]
+)
+def test_a_session_of_another_program_has_no_record(metadata, read):
+    reading = read(metadata=metadata, vendor_data="somebody")
+    assert (reading.record_id, reading.terms, reading.subject_ref) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (404, {"detail": "Not found."}, fm.SessionNotFound),
+        (404, {"detail": "Session not found."}, fm.SessionNotFound),
+        (404, b"<html>", fm.RequestRejected),
+        (403, {"detail": "No."}, fm.AuthenticationFailed),
+        (429, {"detail": "Slowly."}, fm.RateLimited),
+        (500, {"detail": "Oh."}, fm.VendorUnavailable),
+        (502, b"<html>", fm.VendorUnavailable),
+        (200, decided(session_id=OTHER), fm.UnexpectedResponse),
+    ],
+)
+def test_each_refusal_of_a_reading_is_free(status, body, error, scripted):
+    backend, _ = scripted((status, body))
+    with pytest.raises(error) as caught:
+        backend.read_session(ReadRequest(record=STARTED_RECORD))
+    assert type(caught.value) is error
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
+def test_a_session_id_that_is_not_a_uuid_is_refused(scripted):
+    with pytest.raises(fm.InvalidRequest):
+        scripted()[0].read_session(ReadRequest(record=attrs.evolve(RECORD, session_id="no-uuid")))
+
+
+def test_no_address_person_or_colleague_is_shown(read):
+    for word in ("Approved", "In Progress"):
+        reading = read(status=word, reviews=[{"comment": CANARY, "new_status": "Declined"}])
+        shown = [repr(reading), json.dumps(reading.raw)]
+        for check in reading.checks:
+            shown += [repr(check), json.dumps(check.result.to_dict())]
+        assert CANARY not in "".join(shown)
+        assert "24.3" not in "".join(shown)
+
+
+@given(data=st.data())
+def test_any_json_is_a_reading_or_an_error_and_shows_nothing(data):
+    body = decided()
+    block = data.draw(st.sampled_from([None, "face_matches", "liveness_checks"]))
+    target = body if block is None else body[block][0]
+    name = data.draw(st.sampled_from(sorted(target)))
+    target[name] = data.draw(json_values | st.lists(json_values, max_size=2))
+    reply = HttpReply(status=200, body=json.dumps(body).encode())
+    outcome = DiditBackend(api_key="k-1").read_reply(ReadRequest(record=STARTED_RECORD), reply)
+    if isinstance(outcome, SessionReading):
+        assert CANARY not in f"{outcome!r} {json.dumps(outcome.raw)}"
+    else:
+        assert isinstance(outcome, fm.UnexpectedResponse | fm.EnvironmentMismatch)
+        assert CANARY not in f"{outcome!r} {outcome}"
+
+
+# --- a start that lost its answer ---
+
+
+def test_a_lost_start_is_found_by_the_id_of_its_record(scripted):
+    backend, adapter = scripted(page({}), (200, decided()))
+    reading = backend.read_session(ReadRequest(record=RECORD))
+    assert (reading.session_id, reading.record_id) == (ID, RECORD.id)
+    (_, listed, _), (_, opened, _) = adapter.sent
+    assert listed.endswith(f"?vendor_data={RECORD.id}&limit=20&offset=0")
+    assert opened.endswith(f"/v3/session/{ID}/decision/")
+
+
+GONE = (404, {"detail": "Not found."})
+
+
+@pytest.mark.parametrize(
+    ("answers", "requests"),
+    [
+        ([page()], 1),
+        ([page({"vendor_data": "somebody"})], 1),  # the server ignored the filter
+        ([page({}), GONE], 2),
+        ([page({}), (200, decided(metadata=FOREIGN))], 2),
+        ([page(*[{}] * 30), (200, decided(metadata=None))], 21),
+    ],
+    ids=["none listed", "another's", "deleted", "another record's", "at most twenty"],
+)
+def test_a_session_without_the_id_of_the_record_is_not_found(answers, requests, scripted):
+    backend, adapter = scripted(*answers)
+    with pytest.raises(fm.SessionNotFound) as caught:
+        backend.read_session(ReadRequest(record=RECORD))
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert len(adapter.seen) == requests
+
+
+@pytest.mark.parametrize(
+    ("newer", "older", "found"),
+    [
+        ((200, decided(session_id=OTHER)), (200, decided(status="Not Started")), OTHER),
+        ((200, decided(session_id=OTHER, status="Not Started")), (200, decided()), ID),
+        (GONE, (200, decided()), ID),
+    ],
+    ids=["newer judged", "older judged", "newer deleted"],
+)
+def test_of_two_starts_the_judged_session_is_read(newer, older, found, scripted):
+    backend, _ = scripted(page({"session_id": OTHER}, {}), newer, older)
+    assert backend.read_session(ReadRequest(record=RECORD)).session_id == found
+
+
+# --- delete ---
+
+DELETED = (204, b"")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "face_kept"),
+    [
+        (DELETED, "done", None),
+        ((200, {"face_retention_outcome": "deleted"}), "done", False),
+        ((200, {"face_retention_outcome": "none"}), "done", False),
+        ((200, {"face_retention_outcome": "retained_with_user"}), "done", True),
+        ((200, {"face_retention_outcome": "ineligible_no_vendor_user"}), "done", None),
+        (GONE, "not_there", None),
+    ],
+)
+def test_a_deletion_says_what_became_of_the_face(answer, state, face_kept, scripted):
+    backend, adapter = scripted((200, decided()), answer)
+    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
+    assert (deletion.state, deletion.face_kept) == (state, face_kept)
+    word = answer[1].get("face_retention_outcome") if state == "done" and answer[1] else None
+    assert deletion.vendor_word == word
+    assert [method for method, _, _ in adapter.sent] == ["GET", "DELETE"]
+    assert adapter.sent[1][2] == {"retain_face_embeddings": False}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [{"metadata": FOREIGN}, {"metadata": None}, {"session_id": OTHER}],
+    ids=["another record's", "another program's", "another session"],
+)
+def test_another_records_session_is_not_deleted(shown, scripted):
+    backend, adapter = scripted((200, decided(**shown)), DELETED)
+    with pytest.raises(fm.SessionMismatch) as caught:
+        backend.delete_session(DeleteRequest(record=STARTED_RECORD))
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert [method for method, _, _ in adapter.sent] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        decided(metadata={"id": RECORD.id, "terms": "changed"}),
+        decided(environment="staging", face_matches=7),
+        b"<html>",
+        [7],
+    ],
+    ids=["changed terms", "unknown words", "markup", "a list"],
+)
+def test_a_session_whose_decision_cannot_be_read_is_deleted(decision, scripted):
+    backend, _ = scripted((200, decision), DELETED)
+    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
+    assert deletion.state is fm.DeletionState.DONE
+
+
+def test_a_session_that_is_gone_is_not_there(scripted):
+    backend, adapter = scripted(GONE)
+    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
+    assert deletion.state is fm.DeletionState.NOT_THERE
+    assert len(adapter.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((404, b"<html>"), fm.RequestRejected),
+        ((200, b"<html>"), fm.UnexpectedResponse),
+        ((503, {"detail": "Busy."}), fm.VendorUnavailable),
+    ],
+)
+def test_a_gateway_deletes_nothing(answer, error, scripted):
+    backend, _ = scripted((200, decided()), answer)
+    with pytest.raises(error):
+        backend.delete_session(DeleteRequest(record=STARTED_RECORD))
+
+
+def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
+    rows = page({"session_id": OTHER}, {}, {"vendor_data": "somebody"})
+    backend, adapter = scripted(rows, DELETED, DELETED)
+    assert backend.delete_session(DeleteRequest(record=RECORD)).state is fm.DeletionState.DONE
+    requests = [(method, url.rpartition("/session/")[2]) for method, url, _ in adapter.sent[1:]]
+    assert requests == [("DELETE", f"{name}/delete/") for name in (OTHER, ID)]
+    backend, adapter = scripted(page({"vendor_data": "somebody"}))
+    with pytest.raises(fm.SessionNotFound):
+        backend.delete_session(DeleteRequest(record=RECORD))
+    assert [method for method, _, _ in adapter.sent] == ["GET"]
+
+
+# --- settings ---
+
+
+def test_settings_may_be_one_or_several_and_come_from_a_file_or_the_environment(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DIDIT_WORKFLOW_ID", WORKFLOW)
+    monkeypatch.setenv("DIDIT_WEBHOOK_SECRET", "one")
+    with fm.open_verifier("didit", api_key="k-1", media_hosts="a.example") as verifier:
+        backend = verifier.backend
+        assert (backend.media_hosts, backend.handoff_hosts) == (("a.example",), ())
+        assert [secret.reveal() for secret in backend.webhook_secrets] == ["one"]
+        assert backend.workflow_id == WORKFLOW
+    monkeypatch.setenv("TWO", "two")
+    (tmp_path / "facematch.toml").write_text(
+        '[profiles.p]\nbackend = "didit"\n[profiles.p.settings]\napi_key = { env = "TWO" }\n'
+        'webhook_secrets = [{ env = "DIDIT_WEBHOOK_SECRET" }, { env = "TWO" }]\n'
+        'return_hosts = ["shop.example"]\n'
+    )
+    with fm.open_verifier(profile="p", config=tmp_path / "facematch.toml") as verifier:
+        assert [secret.reveal() for secret in verifier.backend.webhook_secrets] == ["one", "two"]
+        assert verifier.backend.return_hosts == ("shop.example",)
