@@ -1,17 +1,16 @@
 """JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
 
-A JPEG keeps the segments of its pixels and their colours, without tables and texts of no use. What
-leaves room to hide something, Pillow writes anew (`_imaging`).
+`read_jpeg`, `read_png` and `read_webp` each return a `Header`, whose `kept` is the file without
+metadata. A file that cannot be cleaned this way is written anew by Pillow (`imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
-RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7, §9, §10 and annex B.
+RFC 6386 §9.1 (WebP); Exif 2.32.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-import struct
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Literal, NoReturn, TypeAlias
@@ -63,9 +62,9 @@ class Header:
     height: int
     #: As EXIF counts; 1 is upright.
     orientation: int = 1
-    #: What Pillow decodes of a JPEG or PNG, in its order.
+    #: The file without its metadata, in pieces; empty for what only Pillow can write.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
-    #: Whether that leaves no room for anything but the picture; of a PNG, if `is_only_pixels`.
+    #: Whether that is sent as it is; a PNG only if `is_only_pixels`.
     is_sent: bool = attrs.field(default=False, eq=False)
     #: Whether writing the picture anew changes no pixel.
     is_lossless: bool = False
@@ -100,199 +99,168 @@ def join_kept(data: bytes, header: Header) -> bytes:
     return data if at in (0, len(data)) else data[:at]
 
 
-_SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
-_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-_PROGRESSIVE = 0xC2
-#: Frames that decoders of today read, Huffman coded: baseline, extended and progressive.
-_FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
-#: Every frame, tables, and scans.
-_OF_PIXELS = {*range(0xC0, 0xD0), _DQT, _DRI, _SOS} - {0xC8, 0xCC}
-#: The length of the table at the begin of a block: a number, then 64 values of one or two bytes; a
-#: number, how many codes there are of each length, and their values; the interval of restarts.
-_TABLE_BYTES: dict[int, Callable[[bytes], int]] = {
-    _DQT: lambda block: 1 + 64 * (1 + (block[0] >> 4)),
-    _DHT: lambda block: 17 + sum(block[1:17]),
-    _DRI: lambda _: 2,
-}
-#: Which bits of its first byte are a table's number.
-_NUMBER_BITS = {_DQT: 0x0F, _DHT: 0xFF, _DRI: 0}
-#: How the other segments that are read begin.
-_BEGINNINGS = {_APP0: b"JFIF\0", _APP1: b"Exif\0\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+#: Kept as they are: the tables of scans (DHT, DQT, DRI), and the end.
+_PLAIN = frozenset({0xC4, 0xDB, 0xDD, _EOI})
+#: Frames that today's decoders read, Huffman coded: baseline, extended and progressive.
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})
+_ALL_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: Markers without a length: TEM and, between scans, the restart markers.
-_BARE = {0x01, *range(0xD0, 0xD8)}
-#: Bytes of a profile in one segment, beside its name and two numbers.
-_PIECE_BYTES = 0xFFFF - 2 - 14
-#: The smallest EXIF block: one directory with only the orientation.
+_BARE = frozenset({0x01, *range(0xD0, 0xD8)})
+#: The smallest EXIF segment: one directory with only the orientation.
 _EXIF = (
-    b"Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8 with one entry
+    b"\xff\xe1\0\x22Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8, one entry
     b"\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0"
 )
 #: A progressive file has about ten. Each further one lets a decoder pass over all pixels again.
 _MOST_SCANS = 100
+_NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-#: Inside a scan 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart: neither ends it.
+#: In a scan 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart: neither ends it.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-#: Sixteen printable characters in a row: one file in millions has coded pixels that end so. Only
-#: decoding finds other bytes behind the pixels, because nothing says where those end.
-_TEXT = re.compile(rb"[\x20-\x7e]{16}")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Keep the pixels, their tables, colour profile and Adobe's marker, and JFIF's first lines."""
-    pixels, blocks = _JpegPixels(), {marker: list[bytes]() for marker in _BEGINNINGS}
-    for marker, block, whole in _segments(data):
-        if marker in _OF_PIXELS:
-            pixels.add(marker, block, whole)
-        elif marker in blocks and block.startswith(_BEGINNINGS[marker]):
-            blocks[marker].append(block)
-    if pixels.size is None or not pixels.scans:
+    """Keep the frame, its tables and scans, the colour profile, and the marks of JFIF and Adobe.
+
+    EXIF is replaced by one with only the orientation; an upright picture needs none.
+    """
+    jpeg, start = _Jpeg(data), 2
+    for marker, start, block, end in _segments(data):
+        if marker in _PLAIN:
+            jpeg.keep(start, end)
+        elif read := _READERS.get(marker):
+            read(jpeg, start, block, end)
+    if jpeg.size is None or not jpeg.scans:
         raise Damaged("there is no picture in it")
-    jfif, exif, profile, adobe = blocks.values()
-    orientation = orientation_of(exif[0][6:]) if exif else 1
-    # JFIF wants to be first, EXIF next to it. JFIF's last two bytes are the size of a thumbnail.
-    first = [_segment(_APP0, block[:12] + b"\0\0") for block in jfif if len(block) >= 14][:1]
-    if orientation != 1:
-        first.append(_segment(_APP1, _EXIF % orientation))
-    # A long profile comes in numbered pieces, each with their number: at most 255.
-    numbers = [(number, len(profile)) for number in range(1, len(profile) + 1)]
-    if [tuple(block[12:14]) for block in profile] == numbers:
-        colours = strip_profile(b"".join(block[14:] for block in profile))
-        pieces = [colours[at : at + _PIECE_BYTES] for at in range(0, len(colours), _PIECE_BYTES)]
-        first += [
-            _segment(_APP2, _BEGINNINGS[_APP2] + bytes([number, len(pieces)]) + piece)
-            for number, piece in enumerate(pieces, 1)
-            if len(pieces) < 256  # padding between its tags may have made it longer
-        ]
-    first += [_segment(_APP14, block[:12]) for block in adobe if len(block) >= 12]
     return Header(
         ImageFormat.JPEG,
-        *pixels.size,
-        orientation=orientation,
-        kept=(b"\xff\xd8", *first, *pixels.kept(), b"\xff\xd9"),
-        is_sent=not pixels.could_hide and len(adobe) < 2,
+        *jpeg.size,
+        orientation=jpeg.orientation or 1,
+        kept=jpeg.pieces(),
+        is_sent=True,
     )
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
-    """Marker, content and all bytes of each segment; those of a scan include its pixels."""
-    view, at = memoryview(data), 2
+def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
+    """Yield marker, start, start of the content, and end of each segment; a scan has its pixels."""
+    at = 2
     for _ in _parts():
-        match = _MARKER.search(data, at)
-        if match is None:
-            raise CutOff
-        start, at = match.span()
-        marker = data[at - 1]
+        start = at
+        if data[at : at + 1] != b"\xff" or data[at + 1 : at + 2] in _NO_MARKER:
+            # Fill bytes, or bytes that belong to nothing.
+            start = _search(_MARKER, data, at)
+        marker, block = data[start + 1], start + 4
         if marker == _EOI:
+            yield marker, start, start + 2, start + 2
             return
-        if marker == _SOI:
-            raise Damaged("a second picture begins inside it")
+        at = start + 2
         if marker in _BARE:
             continue
-        length = _unsigned(data, at, 2)
-        if length < 2:
+        if marker == _SOI:
+            raise Damaged("a second picture begins inside it")
+        at += _unsigned(data, at, 2)
+        if at < block:
             raise Damaged("a segment is shorter than its own length")
-        block = data[at + 2 : at + length]
-        at += length
         if at > len(data):
             raise CutOff
         if marker == _SOS:
-            match = _AFTER_SCAN.search(data, at)
-            if match is None:
-                raise CutOff
-            at = match.start()
-        yield marker, block, view[start:at]
+            at = _search(_AFTER_SCAN, data, at)
+        yield marker, start, block, at
 
 
-def _segment(marker: int, block: bytes) -> bytes:
-    return bytes([0xFF, marker]) + (len(block) + 2).to_bytes(2, "big") + block
+def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
+    match = pattern.search(data, at)
+    if match is None:
+        raise CutOff
+    return match.start()
 
 
-@attrs.define(eq=False)
-class _Table:
-    content: bytes
-    is_used: bool = False
+class _Jpeg:
+    """What a JPEG holds, as far as it was read, and the parts of it that are kept."""
 
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.size: tuple[int, int] | None = None
+        self.orientation: int | None = None
+        self.scans = 0
+        self._has_jfif = False
+        #: Adjacent parts are one piece, which ends here.
+        self._start, self._end = 0, 2
+        self._pieces: list[Piece] = []
 
-@attrs.define
-class _JpegPixels:
-    """Frame, tables and scans, and whether they have room for anything else."""
+    def keep(self, start: int, end: int) -> None:
+        """Keep these bytes of the file."""
+        if start != self._end:
+            self._pieces.append(memoryview(self.data)[self._start : self._end])
+            self._start = start
+        self._end = end
 
-    size: tuple[int, int] | None = None
-    is_progressive: bool = False
-    scans: int = 0
-    #: Each segment; one of tables as its marker and its tables, some of which may go.
-    segments: list[memoryview | tuple[int, list[_Table]]] = attrs.field(factory=list)
-    #: The tables that apply at this place of the file, by marker and number.
-    tables: dict[tuple[int, int], _Table] = attrs.field(factory=dict)
-    #: Each component, and the number of its quantisation table.
-    components: list[tuple[int, int]] = attrs.field(factory=list)
-    #: The parts of the picture that the scans so far have coded.
-    coded: set[bytes] = attrs.field(factory=set)
-    could_hide: bool = False
+    def _put(self, piece: bytes) -> None:
+        """Keep these bytes in the place of a segment."""
+        self.keep(-1, -1)
+        self._pieces.append(piece)
 
-    def add(self, marker: int, block: bytes, whole: memoryview) -> None:
-        if marker in _TABLE_BYTES:
-            tables, at = list[_Table](), 0
-            while at < len(block):
-                end = at + _TABLE_BYTES[marker](block[at : at + 17])
-                tables.append(_Table(block[at:end]))
-                at = end
-            if at != len(block) or (marker == _DRI and len(tables) > 1):
-                tables = []
-            self.could_hide |= not tables
-            self.segments.append((marker, tables) if tables else whole)
-            for table in tables:
-                place = marker, table.content[0] & _NUMBER_BITS[marker]
-                # A decoder may use the first or the last of these; of others it uses the last.
-                self.could_hide |= marker == _DQT and place in self.tables
-                self.tables[place] = table
-            return
-        self.segments.append(whole)
-        if marker == _SOS:
-            self.could_hide |= self._add_scan(block) or bool(_TEXT.search(whole[-64:]))
-            return
-        if marker not in _FRAMES:
+    def pieces(self) -> tuple[Piece, ...]:
+        """Return all parts; only the file itself if nothing goes."""
+        if self._start == 0 and self._end == len(self.data):
+            return (self.data,)
+        return (*self._pieces, memoryview(self.data)[self._start : self._end])
+
+    def read_scan(self, start: int, _block: int, end: int) -> None:
+        self.scans += 1
+        if self.scans > _MOST_SCANS:
+            raise Damaged(f"it has more than {_MOST_SCANS} scans")
+        self.keep(start, end)
+
+    def read_frame(self, start: int, block: int, end: int) -> None:
+        if self.data[start + 1] not in _FRAMES:
             raise Damaged("it is lossless, hierarchical or arithmetically coded")
         # A second frame could have another size than the one that was checked.
         if self.size:
             raise Damaged("it has two frame headers")
-        if len(block) < 6 or block[0] != 8:
+        if end - block < 6 or self.data[block] != 8:
             raise Damaged("its frame header is too short, or not of 8 bits per colour")
-        self.size = _unsigned(block, 3, 2), _unsigned(block, 1, 2)
-        self.is_progressive = marker == _PROGRESSIVE
-        self.components = list(zip(block[6::3], block[8::3], strict=False))
-        self.could_hide |= len(block) != 6 + 3 * block[5]
+        self.size = _unsigned(self.data, block + 3, 2), _unsigned(self.data, block + 1, 2)
+        self.keep(start, end)
 
-    def kept(self) -> Iterator[Piece]:
-        """The segments, without tables that no scan uses, because those could hold anything."""
-        for segment in self.segments:
-            if isinstance(segment, memoryview):
-                yield segment
-            elif used := b"".join(table.content for table in segment[1] if table.is_used):
-                yield _segment(segment[0], used)
+    def read_jfif(self, start: int, block: int, end: int) -> None:
+        if self._has_jfif or end - block < 14 or not self.data.startswith(b"JFIF\0", block):
+            return
+        self._has_jfif = True
+        # At 12 is the size of a thumbnail, which follows.
+        if end - block == 14 and self.data[block + 12 : end] == b"\0\0":
+            self.keep(start, end)
+        else:
+            self._put(b"\xff\xe0\0\x10" + self.data[block : block + 12] + b"\0\0")
 
-    def _add_scan(self, block: bytes) -> bool:
-        self.scans += 1
-        if self.scans > _MOST_SCANS:
-            raise Damaged(f"it has more than {_MOST_SCANS} scans")
-        count = block[0] if block else 0
-        components, codes = block[1 : 1 + 2 * count : 2], block[2 : 2 + 2 * count : 2]
-        # Each scan codes another part: a component, or in a progressive file a range of it.
-        which = block[-3:] if self.is_progressive else b""
-        new = {bytes([component]) + which for component in components}
-        is_repeated = len(new) < len(components) or not self.coded.isdisjoint(new)
-        self.coded |= new
-        used = {(_DQT, number) for component, number in self.components if component in components}
-        used.add((_DRI, 0))
-        # The first number is the table for the mean of a block, the second for the rest; a
-        # progressive scan codes one of them, and a second pass over the means has no codes.
-        if not which or not (which[0] or which[-1] >> 4):
-            used |= {(_DHT, code >> 4) for code in codes}
-        if not which or which[0]:
-            used |= {(_DHT, 0x10 | code & 15) for code in codes}
-        for place, table in self.tables.items():
-            table.is_used |= place in used
-        return is_repeated or self.size is None or len(block) != 4 + 2 * count
+    def read_exif(self, _start: int, block: int, end: int) -> None:
+        if self.orientation is None and self.data.startswith(b"Exif\0\0", block):
+            self.orientation = orientation_of(self.data[block + 6 : end])
+            if self.orientation != 1:
+                self._put(_EXIF % self.orientation)
+
+    def read_profile(self, start: int, block: int, end: int) -> None:
+        if self.data.startswith(b"ICC_PROFILE\0", block):
+            self.keep(start, end)
+
+    def read_adobe(self, start: int, block: int, end: int) -> None:
+        # It says how colours are coded, in 12 bytes.
+        if self.data.startswith(b"Adobe", block) and end - block >= 12:
+            if end - block == 12:
+                self.keep(start, end)
+            else:
+                self._put(b"\xff\xee\0\x0e" + self.data[block : block + 12])
+
+
+_READERS: dict[int, Callable[[_Jpeg, int, int, int], None]] = {
+    _SOS: _Jpeg.read_scan,
+    **dict.fromkeys(_ALL_FRAMES, _Jpeg.read_frame),
+    0xE0: _Jpeg.read_jfif,
+    0xE1: _Jpeg.read_exif,
+    0xE2: _Jpeg.read_profile,
+    0xEE: _Jpeg.read_adobe,
+}
 
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -364,9 +332,12 @@ def is_only_pixels(png: Header) -> bool:
 
 #: A bit of the first byte of an extended file's header (VP8X).
 _ANIMATION = 0x02
+#: How that begins if a colour profile follows.
+_WITH_PROFILE = b"\x20\0\0\0"
 
 
 def read_webp(data: bytes) -> Header:
+    """Keep the coded pixels of a lossy file and its colour profile."""
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
@@ -393,14 +364,30 @@ def read_webp(data: bytes) -> Header:
     elif lossless is not None:
         bits = _unsigned(lossless, 1, 4, "little")
         width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    exif = chunks.get(b"EXIF", b"").removeprefix(b"Exif\0\0")
+    orientation = orientation_of(chunks.get(b"EXIF", b"").removeprefix(b"Exif\0\0"))
+    is_opaque = lossy is not None and b"ALPH" not in chunks
     return Header(
         ImageFormat.WEBP,
         width,
         height,
-        orientation=orientation_of(exif),
+        orientation=orientation,
+        kept=(_lossy_webp(chunks, extended),) if is_opaque else (),
+        is_sent=is_opaque and orientation == 1,
         is_lossless=lossless is not None,
     )
+
+
+def _lossy_webp(chunks: dict[bytes, bytes], extended: bytes | None) -> bytes:
+    """Return a file of the coded pixels and their colour profile alone."""
+    names: tuple[bytes, ...] = (b"ICCP", b"VP8 ")
+    kept = [(name, chunks[name]) for name in names if name in chunks]
+    if extended is not None and len(kept) > 1:
+        kept.insert(0, (b"VP8X", _WITH_PROFILE + extended[4:10]))
+    content = b"WEBP" + b"".join(
+        name + len(chunk).to_bytes(4, "little") + chunk + b"\0" * (len(chunk) % 2)
+        for name, chunk in kept
+    )
+    return b"RIFF" + len(content).to_bytes(4, "little") + content
 
 
 #: More segments or chunks than any real file has. Millions of empty ones would fit in 32 MiB, and
@@ -418,83 +405,6 @@ def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] =
     if len(piece) < size:
         raise CutOff
     return int.from_bytes(piece, order)
-
-
-#: Where the pieces of an ICC profile's header are, and what they may say: device, colours, and
-#: colours between devices.
-_PROFILE_WORDS = {
-    12: {b"scnr", b"mntr", b"prtr", b"spac"},
-    16: {b"RGB ", b"GRAY", b"CMYK"},
-    20: {b"XYZ ", b"Lab "},
-    36: {b"acsp"},
-}
-#: The light that every profile refers to (D50), as its header says it.
-_D50 = bytes.fromhex("0000f6d6000100000000d32d")
-#: The tags that convert colours, and the types of their content. All others are texts, names,
-#: measurements, or somebody's own.
-_COLOUR_TAGS: dict[bytes, tuple[bytes, ...]] = {
-    **dict.fromkeys((b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ"), (b"XYZ ",)),
-    **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC", b"kTRC"), (b"curv", b"para")),
-    b"chad": (b"sf32",),
-    b"cicp": (b"cicp",),
-    **dict.fromkeys((b"A2B0", b"A2B1", b"A2B2"), (b"mft1", b"mft2", b"mAB ")),
-    **dict.fromkeys((b"B2A0", b"B2A1", b"B2A2"), (b"mft1", b"mft2", b"mBA ")),
-}
-
-
-def strip_profile(profile: object) -> bytes:
-    """An ICC profile with nothing but what converts colours; empty if it is none that is read."""
-    if not isinstance(profile, bytes) or len(profile) < 132:
-        return b""
-    if any(profile[at : at + 4] not in words for at, words in _PROFILE_WORDS.items()):
-        return b""
-    contents, pieces = dict[bytes, bytes](), set[tuple[int, int]]()
-    end = min(132 + 12 * _unsigned(profile, 128, 4), len(profile) - 11)
-    for at in range(132, end, 12):
-        name, start, size = struct.unpack_from(">4sII", profile, at)
-        if name not in _COLOUR_TAGS or name in contents:
-            continue
-        pieces.add((start, size))
-        # Overlapping contents could make a long profile of a short one.
-        if sum(size for _, size in pieces) > len(profile):
-            return b""
-        contents[name] = _strip_tag(profile[start : start + size])
-        if contents[name][:4] not in _COLOUR_TAGS[name]:
-            return b""
-    if not contents:
-        return b""
-    places, tags, body = dict[bytes, int](), b"", b""
-    for name, content in contents.items():
-        # Tags may share their content, as those of the three colours often do.
-        if content not in places:
-            places[content] = 132 + 12 * len(contents) + len(body)
-            body += content + b"\0" * (-len(content) % 4)
-        tags += struct.pack(">4sII", name, places[content], len(content))
-    # Of the header: its version, its words, and how colours that cannot be shown are replaced.
-    kept = profile[8:10], profile[12:24], profile[36:40], profile[67] & 3, _D50, len(contents)
-    header = struct.pack(">I4x2s2x12s12x4s27xB12s48xI", 132 + len(tags + body), *kept)
-    return header + tags + body
-
-
-def _strip_tag(content: bytes) -> bytes:
-    """The type and the numbers of a tag's content; empty if it is too short."""
-    if len(content) < 12:
-        return b""
-    kind, (inputs, outputs, points) = content[:4], content[8:11]  # the three of a look-up table
-    if kind == b"para":
-        content = content[:10] + b"\0\0" + content[12:]
-    first, last = int.from_bytes(content[48:50]), int.from_bytes(content[50:52])
-    cells = points**inputs * outputs if kind.startswith(b"mft") else 0
-    size = {
-        b"XYZ ": 20,
-        b"sf32": 44,
-        b"cicp": 12,
-        b"curv": 12 + 2 * int.from_bytes(content[8:12]),
-        b"para": {0: 16, 1: 24, 2: 28, 3: 32, 4: 40}.get(int.from_bytes(content[8:10]), 0),
-        b"mft1": 48 + 256 * (inputs + outputs) + cells,
-        b"mft2": 52 + 2 * (first * inputs + cells + last * outputs),
-    }.get(kind, len(content))
-    return kind + bytes(4) + content[8:size] if 12 <= size <= len(content) else b""
 
 
 def orientation_of(exif: bytes) -> int:

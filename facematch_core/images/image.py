@@ -147,6 +147,7 @@ class Image:
             refuse(f"must be given as base64 text, not {type(text).__name__}")
         # A character beyond ASCII becomes "?", which is no base64 either.
         raw = text.encode("ascii", "replace") if isinstance(text, str) else text
+        has_spaces = b" " in raw.strip()
         raw = raw.translate(None, b" \t\r\n\f\v")
         prefix = _DATA_URI.match(raw)
         if prefix:
@@ -156,13 +157,19 @@ class Image:
         if len(raw) // 4 * 3 > MAX_FILE_BYTES + 2:
             _imaging.check_size(len(raw) // 4 * 3)
         try:
-            data = base64.b64decode(raw, validate=True)
-        except binascii.Error:
+            return cls._make(base64.b64decode(raw, validate=True))
+        except (binascii.Error, InvalidImage) as error:
+            if has_spaces:
+                refuse(
+                    "is base64 with spaces, which stand where a form has decoded + as a space; "
+                    'give text.replace(" ", "+"), or encode the field with encodeURIComponent'
+                )
+            if isinstance(error, InvalidImage):
+                raise
             refuse(
                 f"is not valid base64 ({len(raw)} characters); check that the text is complete and "
                 "in the standard alphabet, and use Image.read for a file name"
             )
-        return cls._make(data)
 
     @classmethod
     def from_file(cls, file: IO[bytes]) -> Image:
@@ -193,6 +200,8 @@ class Image:
             if not piece:
                 break
             data += piece
+        if not data and _position(file):
+            refuse("is empty: its file object is at its end; call seek(0) first")
         return cls.from_bytes(data)
 
     @classmethod
@@ -316,13 +325,12 @@ class Image:
     def prepared(self, limits: ImageLimits = _ANY_VENDOR, *, fit: bool = True) -> Image:
         """Make it ready to be sent to one vendor.
 
-        Private data goes out: EXIF with its GPS position and maker's notes, XMP, IPTC, comments,
-        texts, thumbnails, whatever hides behind the picture's end or where a part of the file is
-        longer than it should be. Of a colour profile only what converts colours stays. A JPEG
-        keeps its coded pixels and its orientation. A PNG or lossless WebP keeps its pixels, and is
-        upright if it was written anew (colours of 16 bits become 8 then). A lossy WebP, files of
-        other kinds, and a JPEG whose structure leaves room to hide something are encoded anew. What
-        was coded into the pixels stays, and bytes that decoders skip inside a JPEG's scan.
+        Metadata is removed: EXIF with GPS position and maker's notes, XMP, IPTC, comments, texts,
+        thumbnails, and data behind the picture's end. The colour profile stays. A JPEG keeps its
+        coded pixels and its orientation, an opaque and upright lossy WebP its coded pixels. A PNG
+        or lossless WebP keeps its pixels, and is upright if it was written anew (colours of 16 bits
+        become 8 then). Other files are encoded anew. Data that somebody has hidden in the coded
+        pixels, the tables or the colour profile on purpose is not found.
 
         The same picture and limits always give the same bytes. Not cached.
 
@@ -373,7 +381,7 @@ class Image:
                 formats = frozenset({ImageFormat.WEBP})
         if not fit:
             refuse(f"{obstacle}; change it first, or let facematch change it")
-        data = _imaging.fit(self.to_pil(), formats, limits)
+        data = _imaging.fit(self._data, header, formats, limits)
         if len(data) < limits.min_bytes:
             refuse(
                 f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "
@@ -426,6 +434,14 @@ class Image:
             "An Image cannot be pickled, so that no face lands in a queue or a cache by accident; "
             "pass its data on purpose and use Image.from_bytes on the other side."
         )
+
+
+def _position(file: IO[bytes]) -> int:
+    """Return where a file object stands; 0 if it cannot say."""
+    try:
+        return int(file.tell())
+    except Exception:  # noqa: BLE001 - a pipe, or no file at all
+        return 0
 
 
 #: About plain text in place of a picture. It is not repeated: it may be the picture in base64, or

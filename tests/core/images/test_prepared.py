@@ -173,6 +173,13 @@ def test_size_goes_where_quality_is_not_enough():
     assert smaller.width / smaller.height == pytest.approx(512 / 600, rel=0.02)
 
 
+def test_a_large_photograph_is_decoded_at_a_fraction_of_its_sides():
+    picture = PIL.Image.linear_gradient("L").resize((8000, 6000)).convert("RGB")
+    photograph = Image.from_bytes(encoded(picture, ImageFormat.JPEG, quality=95))
+    new = photograph.prepared(ImageLimits(max_bytes=photograph.size_bytes - 1))
+    assert (new.width, new.height) == (4000, 3000)
+
+
 def test_the_result_is_never_more_than_is_read():
     large = Image.from_pil(PIL.Image.new("L", (4000, 3000)))
     sent = large.prepared(only("bmp"))

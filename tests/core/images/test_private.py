@@ -147,12 +147,19 @@ def test_other_formats_are_encoded_anew(form):
     assert b"Exif" not in new.data
 
 
-def test_a_lossy_webp_is_encoded_anew_as_webp():
-    image = Image.from_bytes(encoded(quartered(mode="RGBA"), ImageFormat.WEBP))
+def test_a_lossy_webp_is_encoded_anew_only_where_it_is_transparent_or_turned():
+    plain = encoded(quartered(), ImageFormat.WEBP)
+    assert sent(plain).data == plain
+    with_profile = webp_with_secrets(quartered(), icc_profile=RGB)
+    new = sent(with_profile).data
+    assert (decoded(new), sent(new).data) == (decoded(with_profile), new)
+    assert CANARY not in new
+    with PIL.Image.open(io.BytesIO(new)) as picture:
+        assert picture.info["icc_profile"] == RGB
+    image = Image.from_bytes(TRANSPARENT)
     new = image.prepared()
     assert (new.format, new.prepared()) == ("webp", new)
     assert corners(new.to_pil()) == UPRIGHT[1]
-    assert image.prepared(ImageLimits(max_bytes=new.size_bytes - 1)).format == "webp"
 
 
 # --- What stays of a JPEG or PNG ---
@@ -255,25 +262,12 @@ def test_an_interlaced_png_is_written_anew_without_loss(mode):
 
 # --- Where something hides that the form allows, or does not ---
 
-SCAN, HUFFMAN, TABLE = b"\xff\xda", b"\xff\xc4", b"\xff\xdb"
-LAST_HUFFMAN = PROGRESSIVE[PROGRESSIVE.rindex(HUFFMAN) :]
+TABLE = b"\xff\xdb"
 
 
 def before(mark, *new, data=JPEG):
     at = data.index(mark)
     return data[:at] + b"".join(new) + data[at:]
-
-
-def longer(marker):
-    """A JPEG whose first segment of this marker holds the canary behind what it should hold."""
-    at = JPEG.index(b"\xff" + bytes([marker])) + 2
-    end = at + int.from_bytes(JPEG[at : at + 2], "big")
-    return JPEG[: at - 2] + segment(marker, JPEG[at + 2 : end] + CANARY) + JPEG[end:]
-
-
-def profile(content, number=1, of=1):
-    """A segment with a piece of a colour profile, or of what claims to be one."""
-    return segment(0xE2, b"ICC_PROFILE\0" + bytes([number, of]) + content)
 
 
 def pixels_of(png):
@@ -304,19 +298,8 @@ def webp_of(flags, *chunks, more=b""):
 
 
 OPAQUE = b"\0" + b"\xff" * (48 * 32)
-UNUSED = (CANARY * 8)[:64]
-#: A number of a profile with the canary behind it and in the four bytes that nobody reads.
-TOO_MUCH = b"sf32" + CANARY[:4] + b"\0" * 36 + CANARY
-#: Profiles that hold the canary beside their colours.
-TALKATIVE = {
-    "text": icc_profile(b"RGB ", desc=b"text\0\0\0\0" + CANARY),
-    "private tag": icc_profile(b"RGB ", zzzz=CANARY),
-    "header": icc_profile(b"RGB ", head=CANARY),
-    "place": RGB + CANARY,
-}
-DECLARED = (len(RGB) + len(CANARY)).to_bytes(4, "big") + RGB[4:] + CANARY
-CODES = b"\0" + bytes([0] * 15 + [len(CANARY)]) + CANARY
 ALPHA, ODD_ALPHA = riff(b"ALPH", OPAQUE), riff(b"ALPH", b"\1" + CANARY)
+TRANSPARENT = webp_of(0x10, ALPHA, frame(WEBP))
 TOO_LONG = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tRNS": 6}
 
 HIDING = {
@@ -324,50 +307,6 @@ HIDING = {
         f"JPEG segment {marker:X}": before(TABLE, segment(marker, CANARY))
         for marker in (0x02, 0xC8, 0xCC, 0xDC, 0xDE, 0xDF, 0xF0)
     },
-    **{
-        f"JPEG {name} that is too long": longer(marker)
-        for name, marker in {"DQT": 0xDB, "DHT": 0xC4, "SOF": 0xC0, "SOS": 0xDA}.items()
-    },
-    "JPEG DRI": before(SCAN, segment(0xDD, b"\0\0" + CANARY)),
-    "JPEG quantisation table twice": before(TABLE, segment(0xDB, b"\0" + (CANARY * 4)[:64])),
-    "JPEG quantisation table without a use": before(TABLE, segment(0xDB, b"\3" + UNUSED)),
-    "JPEG quantisation table behind the pixels": before(
-        JPEG[-2:], segment(0xDB, b"\3" + UNUSED), data=JPEG
-    ),
-    "JPEG two tables in a segment": before(
-        TABLE, segment(0xDB, b"\2" + UNUSED + b"\x13" + UNUSED * 2)
-    ),
-    "JPEG Huffman table without a use": before(HUFFMAN, segment(0xC4, b"\x13" + CODES[1:])),
-    **{
-        f"JPEG profile's {name}": before(TABLE, profile(content))
-        for name, content in TALKATIVE.items()
-    },
-    **{
-        f"PNG profile's own {name}": png_with(
-            chunk(b"iCCP", b"name\0\0" + zlib.compress(content, 0))
-        )
-        for name, content in TALKATIVE.items()
-    },
-    **{
-        f"WebP profile's {name}": webp_of(0x20, riff(b"ICCP", content), frame(LOSSLESS))
-        for name, content in TALKATIVE.items()
-    },
-    "JPEG profile with a number that is too long": before(
-        TABLE, profile(icc_profile(b"RGB ", chad=TOO_MUCH))
-    ),
-    "JPEG Huffman table twice": before(HUFFMAN, segment(0xC4, CODES)),
-    "JPEG second scan": before(
-        JPEG[-2:], segment(0xDA, b"\x01\x01\0\0\x3f\0"), CANARY + b"\0" * 80
-    ),
-    "JPEG second Adobe": before(
-        TABLE, *(segment(0xEE, b"Adobe" + CANARY[at : at + 6] + b"\0") for at in (0, 6)), data=CMYK
-    ),
-    "JPEG before its end": JPEG[:-2] + CANARY + JPEG[-2:],
-    "JPEG behind its first scan": before(LAST_HUFFMAN, CANARY, data=PROGRESSIVE),
-    "JPEG profile that is none": before(TABLE, profile(CANARY)),
-    "JPEG profile's end": before(TABLE, profile(DECLARED)),
-    "JPEG profile with a piece missing": before(TABLE, profile(CANARY, 1, 2)),
-    "JPEG profile with pieces of no order": before(TABLE, profile(RGB), profile(CANARY, 2, 1)),
     **{
         f"PNG {name.decode()} that is too long": png_with(chunk(name, b"\0" * size + CANARY))
         for name, size in TOO_LONG.items()
@@ -386,12 +325,9 @@ HIDING = {
     "PNG IDAT behind its stream": idat(pixels_of(PNG) + CANARY),
     "PNG profile's name": png_with(chunk(b"iCCP", CANARY + b"\0\0" + zlib.compress(RGB))),
     "PNG profile's end": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(RGB) + CANARY)),
-    "PNG profile that is none": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(CANARY, 0))),
     "PNG text of a test card": png_with(chunk(b"tEXt", b"facematch-card\0" + CANARY)),
-    "WebP VP8": webp_of(None, frame(WEBP, CANARY)),
     "WebP VP8L": webp_of(None, frame(LOSSLESS, CANARY)),
     "WebP header": webp_of(0, frame(WEBP), more=CANARY),
-    "WebP profile that is none": webp_of(0x20, riff(b"ICCP", CANARY), frame(WEBP)),
     "WebP transparency without its flag": webp_of(
         0, riff(b"ALPH", OPAQUE[: -len(CANARY)] + CANARY), frame(WEBP)
     ),
@@ -418,112 +354,17 @@ def test_what_hides_is_not_sent(where):
     assert CANARY[:6] not in new.data
     assert CANARY[6:12] not in new.data
     assert new.prepared() is new
-    if not where.startswith(("JPEG SOF", "JPEG second Adobe", "WebP transparency")):
+    if not where.startswith("WebP transparency"):
         assert corners(new.to_pil()) == "RGBY"
-    with PIL.Image.open(io.BytesIO(new.data)) as picture:
-        has_profile = "profile's" in where or where == "JPEG profile with a number that is too long"
-        new_profile = picture.info.get("icc_profile")
-        assert (new_profile is not None) is has_profile
-        assert not has_profile or new_profile.startswith(RGB[4:40], 4)
 
 
-@pytest.mark.parametrize("where", ["JPEG DQT that is too long", "WebP VP8"])
-def test_without_fit_what_hides_is_refused(where):
+def test_without_fit_what_hides_is_refused():
     with pytest.raises(InvalidImage, match="can only be removed by encoding it again"):
-        Image.from_bytes(HIDING[where]).prepared(fit=False)
+        Image.from_bytes(TRANSPARENT).prepared(fit=False)
 
 
-def test_a_profile_in_pieces_stays_if_they_are_rightly_numbered():
-    data = before(TABLE, profile(RGB[:100], 1, 2), profile(RGB[100:], 2, 2))
-    assert sent(data).data == before(TABLE, profile(RGB))
+def test_a_long_colour_profile_stays_in_its_pieces():
     large = icc_profile(b"RGB ", CANARY * 20_000)
-    pieces = [large[at : at + 60_000] for at in range(0, len(large), 60_000)]
-    numbered = [profile(piece, at, len(pieces)) for at, piece in enumerate(pieces, 1)]
-    with PIL.Image.open(io.BytesIO(sent(before(TABLE, *numbered)).data)) as picture:
-        assert picture.info["icc_profile"] == large
-
-
-@pytest.mark.parametrize("kind", [b"mft1", b"mft2", b"mAB ", b"curv", b"para", b"XYZ ", b"zzzz"])
-@given(data=st.data())
-def test_a_profile_with_any_numbers_is_kept_again_or_goes(kind, data):
-    name = {b"curv": "rTRC", b"para": "rTRC", b"XYZ ": "rXYZ"}.get(kind, "A2B0")
-    size = st.sampled_from([0, 1, 4, 8, 11, 12, 50, 52, 60])
-    content = kind + b"\0" * data.draw(size) + data.draw(st.binary(max_size=16))
-    given_file = before(TABLE, profile(icc_profile(b"RGB ", **{name: content})))
-    new = sent(given_file)
-    assert len(new.data) <= len(given_file) + 3
-    assert new.prepared() is new
-
-
-def test_contents_that_lie_across_each_other_are_no_profile():
-    """Three tags would make three times as much of them."""
-    content = b"mAB \0\0\0\0" * 2_000
-    names = [b"A2B0", b"A2B1", b"A2B2"]
-    whole = bytearray(icc_profile(b"RGB ", **{name.decode(): b"" for name in names}))
-    for number, name in enumerate(names):
-        at, start, size = whole.index(name), len(whole) + number * 8, len(content) - number * 8
-        whole[at + 4 : at + 12] = start.to_bytes(4, "big") + size.to_bytes(4, "big")
-    assert sent(before(TABLE, profile(bytes(whole) + content))).data == sent(JPEG).data
-
-
-@pytest.mark.parametrize("space", ["sRGB", "LAB"])
-def test_the_colours_of_a_real_profile_are_converted_as_before(space):
-    real = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
-    data = encoded(quartered(), ImageFormat.JPEG, icc_profile=real)
-    with PIL.Image.open(io.BytesIO(sent(data).data)) as picture:
-        new = picture.info["icc_profile"]
-    assert b"desc" in real
-    assert b"desc" not in new
-
-    def converted(profile):
-        to = PIL.ImageCms.createProfile(space)
-        mode = "LAB" if space == "LAB" else "RGB"
-        steps = PIL.ImageCms.buildTransform(io.BytesIO(profile), to, "RGB", mode)
-        return PIL.ImageCms.applyTransform(quartered().convert("RGB"), steps).tobytes()
-
-    assert converted(new) == converted(real)
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"progressive": True},
-        {"optimize": True},
-        {"subsampling": 0, "quality": 100},
-        {"restart_marker_rows": 1},
-        {"qtables": [[5] * 64, [9] * 64, [17] * 64]},
-    ],
-    ids=str,
-)
-def test_tables_without_a_use_go_and_no_pixel_changes(mode, options):
-    plain = encoded(quartered(mode=mode), ImageFormat.JPEG, **options)
-    extra = segment(0xDB, b"\3" + UNUSED) + segment(0xC4, b"\x13" + CODES[1:])
-    new = sent(before(TABLE, extra, data=plain)).data
-    assert new == sent(plain).data
-    if mode != "L":  # which some encoders give the tables for colours too
-        assert new == plain
-    with PIL.Image.open(io.BytesIO(plain)) as old, PIL.Image.open(io.BytesIO(new)) as picture:
-        assert picture.tobytes() == old.tobytes()
-
-
-@pytest.mark.parametrize("pieces", [255, 256, 300])
-def test_a_profile_in_pieces_is_none_if_they_are_wrongly_numbered(pieces):
-    of_each = [profile(RGB[at : at + 1], at % 256, pieces % 256) for at in range(pieces)]
-    assert sent(before(TABLE, *of_each)).data == sent(JPEG).data
-
-
-def test_a_profile_that_would_need_another_piece_goes():
-    """Between its tags some bytes are added, and there are 255 pieces at most."""
-    size, names = 255 * 65_519, ("A2B0", "A2B1", "A2B2")
-    empty = icc_profile(b"RGB ", **dict.fromkeys(names, b""))
-    whole, at = bytearray(empty), len(empty)
-    for number, name in enumerate(names, 1):
-        length = 5_000_001 if number < 3 else size - at
-        place = whole.index(name.encode())
-        whole[place + 4 : place + 12] = at.to_bytes(4, "big") + length.to_bytes(4, "big")
-        whole += b"mAB " + bytes([number]) * (length - 4)
-        at += length
-    of_each = [profile(bytes(whole[at * 65_519 :][:65_519]), at + 1, 255) for at in range(255)]
-    assert sent(before(TABLE, *of_each)).data == sent(JPEG).data
+    data = encoded(quartered(), ImageFormat.JPEG, icc_profile=large)
+    assert sent(data).data == data
+    assert Image.from_bytes(data).to_pil().info["icc_profile"] == large

@@ -180,6 +180,8 @@ def test_an_endless_chain_of_pages_ends():
         (b"BMW 320d", "text"),
         (b"\0\0\0\x18ftypmp42", "a video"),
         (b"\x1a\x45\xdf\xa3\x9f", "a video"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x14ftypjp2 ", "JPEG 2000"),
+        (b"\xff\x4f\xff\x51\0\x2f", "JPEG 2000"),
         (b"\x00\x01\x02", "of no known kind"),
     ],
 )

@@ -168,6 +168,21 @@ def test_file_objects_are_read_from_where_they_are_to_their_end():
         assert Image.from_file(pipe).data == JPEG
 
 
+def test_a_file_object_at_its_end_is_told_to_rewind():
+    file = io.BytesIO()
+    file.write(JPEG)
+    with pytest.raises(InvalidImage, match=r"seek\(0\)"):
+        Image.from_file(file)
+
+
+def test_spaces_in_base64_are_named_unless_it_can_be_read():
+    text = base64.b64encode(JPEG).decode()
+    assert "+" in text
+    with pytest.raises(InvalidImage, match="spaces"):
+        Image.from_base64(text.replace("+", " "))
+    assert Image.from_base64(text[:40] + " " + text[40:]).data == JPEG
+
+
 def test_an_endless_file_is_not_read_to_its_end():
     sizes = []
     file = SimpleNamespace(read=lambda size: sizes.append(size) or b"\0" * min(size, 1 << 20))
