@@ -27,8 +27,26 @@ A = TypeVar("A")
 SCHEMA = 1
 
 
-class Decision(enum.StrEnum):
-    """What a comparison of two faces says."""
+class _DecisionEnum(enum.StrEnum):
+    """A decision. Comparing one with a whole result is a mistake, and raises TypeError."""
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, NoTruth):
+            raise TypeError(
+                f"A {type(other).__name__} is no decision: compare its decision, as in "
+                f"`result.decision == {type(self).__name__}.{self.name}`, or ask for "
+                f".{other.door}."
+            )
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+
+class Decision(_DecisionEnum):
+    """The answer of a comparison of two faces."""
 
     MATCH = "match"
     NO_MATCH = "no_match"
@@ -39,8 +57,8 @@ class Decision(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class LivenessDecision(enum.StrEnum):
-    """What a passive liveness check says of one picture."""
+class LivenessDecision(_DecisionEnum):
+    """The answer of a passive liveness check of one picture."""
 
     LIVE = "live"
     NOT_LIVE = "not_live"
@@ -50,8 +68,8 @@ class LivenessDecision(enum.StrEnum):
     INCONCLUSIVE = "inconclusive"
 
 
-class LiveMatchDecision(enum.StrEnum):
-    """What liveness and comparison say together."""
+class LiveMatchDecision(_DecisionEnum):
+    """The answer of liveness check and comparison together."""
 
     #: Live, and a match.
     VERIFIED = "verified"
@@ -339,13 +357,14 @@ class Score:
         return f"{self.value:g} ({self.scale})"
 
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Score):
-            return NotImplemented
         return self - other < 0
 
     def __sub__(self, other: object) -> float:
         if not isinstance(other, Score):
-            return NotImplemented
+            raise TypeError(
+                f"A Score does not compare with a {type(other).__name__}: use its value, as in "
+                "`result.score.value > 80`, or ask `result.is_match`."
+            )
         if self.scale != other.scale:
             raise TypeError(
                 f"Scores of {self.scale} and {other.scale} cannot be compared: "
@@ -568,9 +587,9 @@ MYPY = False
 
 
 class NoTruth:
-    """What is neither yes nor no: `bool` of it is a `TypeError`, and a type checker says so."""
+    """An object without a truth value: `bool(it)` is a `TypeError`, also for a type checker."""
 
-    #: What says yes or no in its place.
+    #: The attribute that answers yes or no instead.
     door: ClassVar[str]
 
     if not MYPY:
@@ -578,7 +597,8 @@ class NoTruth:
         def __bool__(self) -> NoReturn:
             raise TypeError(
                 f"A {type(self).__name__} has no truth value: REVIEW, INCONCLUSIVE and CANNOT_KNOW "
-                f"are not yes or no. Ask for .{self.door}."
+                f"are not yes or no. Ask for .{self.door}; to see whether there is one, write "
+                "`is not None`."
             )
 
 

@@ -134,7 +134,7 @@ class CircuitBreaker(policy.Policy):
     def learn(
         self, call: object, name: str, failed: bool | None, error: errors.FaceMatchError | None
     ) -> None:
-        """Note how a call ended; `failed` is None if that says nothing about the vendor."""
+        """Note the end of a call; `failed` is None if it says nothing about the vendor."""
         before = self.state
         with policy.lock:
             now, is_probe = self.clock.monotonic(), call is self._probe

@@ -1,4 +1,4 @@
-"""`Failover`: a verifier made of verifiers. What one cannot answer, the next one is asked."""
+"""`Failover`: a verifier of several members, each asked if the one before it cannot answer."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from facematch_core.models import (
     Skipped,
     Threshold,
 )
+from facematch_core.resilience.circuit_breaker import CircuitBreaker, is_outage
 
 from .policy import CallOptions, check_deadline_s
 from .verifier import FaceVerifier, Verifier
@@ -34,56 +35,55 @@ from .verifier import FaceVerifier, Verifier
 log = logging.getLogger("facematch")
 
 #: Errors after which the next member is asked: an outage (also an open breaker), throttling, no
-#: credit. Not a spent budget, by which its owner did not mean another vendor's bill. Not a bad
-#: key or a rejected request either: those are mistakes, and another member would hide them.
+#: credit. A spent budget ends the call: its owner did not mean to pay another vendor. So do a bad
+#: key and a rejected request: another member would hide the mistake.
 _NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
 #: Errors that stop a failover until somebody corrects a member's key.
 _ABOUT_KEY = (errors.AuthenticationFailed, errors.PermissionDenied)
 
-#: Errors of a member that cannot take this call, all of them before anything is sent.
+#: Errors of a member that cannot take this call; nothing was sent.
 _UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: The deadline of a member's search when the time is up, so that the member reports it.
+#: Seconds for a member's search when the time is up, so that the member reports it.
 _MOMENT_S = 1e-3
 
 
 class Failover(Verifier[Mapping[str, float | Threshold]]):
-    """Asks its members in order until one answers, by rules that cannot pay twice.
+    """Ask members in order until one answers; no call is paid twice.
 
     The next member is asked after an outage (also an open breaker), throttling, or no credit, and
     only if nothing was charged. A result ends the call, whatever its decision: a `NO_MATCH` is
-    never asked elsewhere. So do `OutcomeUnknown`, a rejected request, a bad key, a spent budget, a
-    budget's store that is away and every mistake in the configuration: they are raised.
+    never asked elsewhere. `OutcomeUnknown`, a rejected request, a bad key, a spent budget, a
+    budget's store that is away and mistakes in the configuration end it, too, and are raised.
 
     A member that cannot take the call (the picture's format or size, an option, the operation) is
-    passed over before anything is sent to it. `route` of a result says who answered and who was
-    skipped; that of an error names every member that was tried. If no member answers, the last
-    error after which a repetition may help is raised; else the last one of a vendor; else, if no
-    member can take the call, the first.
+    passed over before anything is sent. So is a member whose last five calls failed, for 30
+    seconds; then one call probes it. Failures are those of a `CircuitBreaker`. `route` of a result
+    says who answered and who was skipped; `route` of an error names every member that was tried.
+    If no member answers, the last retryable error is raised; else the last error of a vendor; else
+    the first error.
 
-    Thresholds are per member, because two scales do not compare: those of its profile, or
-    ``threshold={"shop": 60}`` for one call; a member that is not named has its own. A false match
-    rate does compare: ``max_fmr=1e-3`` is one number for all members, each of which has a
-    calibration. `options` are of one vendor: other members are passed over. Everything else of a
-    call goes to each member as it is. Each member has its own policies and retry, and reports its
-    own events, with a call id per member.
+    Thresholds are per member, because two scales do not compare: those of the member's profile, or
+    ``threshold={"shop": 60}`` for one call. A member that is not named keeps its own. `options` of
+    a vendor make the other members unable to take the call. All other options go to every member.
+    Each member has its own policies and retry, and reports its own events, with its own call id.
 
-    `deadline_s` covers all members together. Until its first byte leaves, each but the last has an
-    equal share of what is left, so that a vendor that takes no connections leaves time for the
-    next. Without a deadline each member's own counts from when that member is asked.
+    `deadline_s` covers all members together. Each member but the last must send its first byte
+    within an equal share of the time left, so that a vendor that accepts no connections leaves time
+    for the next. Without it, each member's own deadline counts from when the member is asked.
 
     Safe to share between threads. Open it after a fork, not before. A context manager.
 
     Args:
         members: Verifiers by name, in the order in which they are asked; or a list of verifiers,
             named after their backends. They are closed with it.
-        deadline_s: Seconds for a call that sets none, above 0; None for those of the members.
+        deadline_s: Seconds for a call that sets none, above 0; None for the members' own.
         clock: Time, for tests.
 
     Raises:
-        ConfigurationError: no member, one that is no `FaceVerifier`, two of one name, or a deadline
-            that is none.
+        ConfigurationError: no members, a member that is no `FaceVerifier`, two members of one name,
+            or a wrong deadline.
     """
 
     def __init__(
@@ -114,27 +114,28 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             )
         self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
         self._clock = clock or SystemClock()
+        self._breakers = {name: CircuitBreaker(clock=self._clock) for name in self._members}
 
     @property
     def deadline_s(self) -> float | None:
-        """Seconds, above 0, for a call that sets none, all members together; None for their own."""
+        """Seconds, above 0, for all members together if a call sets none; None for their own."""
         return self._deadline_s
 
     @property
     def members(self) -> Mapping[str, FaceVerifier]:
-        """The members by name, in their order."""
+        """The members by name, in order."""
         return MappingProxyType(self._members)
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None
     ) -> Reconciliation:
-        """Look for a call in the records of every member that asks the call's vendor.
+        """Look for a call in the records of every member with the call's vendor.
 
-        A record of a call does not say which account it was made with, so all of them are looked
-        into until one has it. `NOT_YET` only if all of them could be searched, and none has it.
+        A record does not say which account it belongs to, so the members are searched until one has
+        the call. `NOT_YET` means that all of them were searched, and none has it.
 
-        Arguments and errors are those of `FaceVerifier.reconcile`. An error of one member is raised
-        only if no other one has the call.
+        Arguments and errors: see `FaceVerifier.reconcile`. An error of a member is raised only if
+        no other member has the call.
         """
         self._check_open()
         backend = getattr(getattr(call, "call", None) or call, "backend", None)
@@ -144,7 +145,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failure: VendorError | None = None
-        # If none asks that vendor, the first member says what is wrong.
+        # Without such a member, the first one reports what is wrong.
         for name, member in (same or dict([next(iter(self._members.items()))])).items():
             limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
@@ -155,7 +156,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             if reconciliation.result is not None:
                 answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
                 return attrs.evolve(reconciliation, result=answer)
-            # A member that cannot tell may have made the call.
+            # A member that cannot know may have made the call.
             if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
                 best = reconciliation
         if failure is not None:
@@ -177,11 +178,18 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         self._check_open()
         route_log = _RouteLog()
         for name, member, member_options in self._able(options, route_log):
+            breaker, call = self._breakers[name], object()
             try:
+                breaker.admit(call, name)
                 answer = member._call(images, member_options)  # noqa: SLF001 - a verifier, too
             except FaceMatchError as error:
+                breaker.learn(call, name, is_outage(error), error)
                 route_log.add(name, error)
+            except BaseException:  # Ctrl-C, say
+                breaker.learn(call, name, None, None)
+                raise
             else:
+                breaker.learn(call, name, failed=False, error=None)
                 route = Route(answered_by=name, skipped=route_log.skipped)
                 attempts = *route_log.failed_attempts, *_rename(name, answer.failed_attempts)
                 return attrs.evolve(answer, route=route, failed_attempts=attempts)
@@ -198,18 +206,18 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 route_log.add(name, error)
             else:
-                # As they were given: each member prepares them for its own vendor.
+                # Unchanged: each member prepares them for its own vendor.
                 return images
         raise route_log.failure()
 
     def _able(
         self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
-        """The members that can take these options, each with its own thresholds and time."""
+        """Yield the members that can take these options, with their own thresholds and time."""
         thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
-        # All are checked before the first is asked, so that a mistake in the configuration of the
-        # last one shows before the day on which it is needed.
+        # All are checked first, so that a mistake in the last member's configuration shows before
+        # the day on which that member is needed.
         members: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
         able_count = 0
         for name, member in self._members.items():
@@ -242,13 +250,13 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             able_count -= 1
 
     def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
-        """Thresholds by the member's name; empty if each member uses its own."""
+        """Return thresholds by member; empty if each member uses its own."""
         if thresholds is None:
             return {}
         if not isinstance(thresholds, Mapping):
             raise InvalidRequest(
                 f"A failover takes no single {option}, because the scales of its members cannot be "
-                f"compared: set it in each member's profile, or give one number per member: "
+                "compared: set it in each member's profile, or give one number per member: "
                 f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
             )
         for name in thresholds:
@@ -262,17 +270,17 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
 @attrs.define
 class _RouteLog:
-    """The members that did not answer one call, in order."""
+    """The members that did not answer a call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
     failed_attempts: tuple[FailedAttempt, ...] = ()
-    #: Whether one of them could take the call, and was called.
+    #: Whether a member that could take the call was called.
     is_begun: bool = False
-    #: What is raised if no member answers.
+    #: The error to raise if no member answers.
     error: FaceMatchError | None = None
 
     def add(self, member: str, error: FaceMatchError) -> None:
-        """Note that a member did not answer; an error that ends the call is raised."""
+        """Note a member's error; raise it if it ends the call."""
         reason = type(error).__name__
         error.failed_attempts = (*self.failed_attempts, *_rename(member, error.failed_attempts))
         self.failed_attempts = error.failed_attempts
@@ -292,10 +300,10 @@ class _RouteLog:
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
         self.is_begun = self.is_begun or isinstance(error, VendorError)
-        # Its frames hold the pictures, and would keep them for long.
+        # The frames hold the pictures.
         error = error.with_traceback(None)
-        # A member that can never take the call says least, an error after which a repetition may
-        # help most. Of equals the last one counts; of members that cannot, the preferred first.
+        # Retryable errors go before other vendor errors, the last of each counts. If no member can
+        # take the call, the first error counts.
         weight = _weight(error)
         if self.error is None or (weight and weight >= _weight(self.error)):
             self.error = error

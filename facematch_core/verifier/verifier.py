@@ -29,6 +29,7 @@ import attrs
 
 from facematch_core import errors
 from facematch_core.backend import Backend
+from facematch_core.backend.kinds import nearest
 from facematch_core.base.cancellation import CANCELLATION
 from facematch_core.base.clock import Clock, SystemClock
 from facematch_core.base.deadline import Deadline
@@ -353,9 +354,9 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def _read_options(
         self, method: str, kind: type[LivenessOptions[Any]], arguments: Mapping[str, Any]
     ) -> CallOptions:
-        """The arguments of a call as one value; `TypeError` for one that `kind` does not have."""
+        """Return the arguments of a call as one value; raise `TypeError` for an unknown one."""
         for name in sorted(arguments.keys() - kind.__annotations__.keys()):
-            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}")
+            raise TypeError(f"{method}() has no option {name!r}: {near_option(name, kind)}")
         options = dict(arguments)
         return CallOptions(
             operation=Operation.MATCH if kind is MatchOptions else Operation.LIVENESS,
@@ -661,6 +662,17 @@ def _make_call(todo: list[tuple[Future[R], Callable[[], R]]]) -> None:
     del future, make
 
 
+#: Options of other libraries, and ours.
+_FOREIGN = {"timeout": "deadline_s", "deadline": "deadline_s", "min_score": "threshold"}
+
+
+def near_option(name: str, kind: type[LivenessOptions[Any]]) -> str:
+    """Return a hint that names the option closest to an unknown one."""
+    if name in _FOREIGN:
+        return f"write {_FOREIGN[name]}."
+    return nearest(name, kind.__annotations__)
+
+
 class PairRun:
     """What the threads of one run of `verify_many` share, also of an asynchronous one."""
 
@@ -677,9 +689,10 @@ class PairRun:
         classes = value if isinstance(value, tuple) else (value,)
         if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in classes):
             raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
-        unknown = sorted(options.keys() - MatchOptions.__optional_keys__)
-        if unknown:
-            raise InvalidRequest(f"verify has no option {unknown[0]}.")
+        for name in sorted(options.keys() - MatchOptions.__optional_keys__):
+            raise InvalidRequest(
+                f"verify_many() has no option {name!r}: {near_option(name, MatchOptions)}"
+            )
         self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
         #: Whether no further pair may begin.

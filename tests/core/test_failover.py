@@ -184,6 +184,71 @@ def test_if_nobody_answers_what_may_help_on_repeating_is_raised_or_else_the_last
     assert tuple(s.reason for s in caught.value.route.skipped) == error_names
 
 
+# A member whose calls keep failing
+
+
+LOST = fm.OutcomeUnknown("503")
+
+
+def test_member_whose_last_five_calls_failed_is_passed_over_for_30_s(clock):
+    first, second = FakeBackend(script=[LOST] * 6), FakeBackend()
+    verifier = failover(first, second, clock=clock)
+    for _ in range(5):
+        with pytest.raises(fm.OutcomeUnknown):
+            verifier.verify(A, B)
+    for _ in range(35):
+        route = verifier.verify(A, B).route
+        assert (route.answered_by, route.skipped[0].reason) == ("b", "BreakerOpen")
+        assert "OutcomeUnknown: 503" in route.skipped[0].message
+    assert len(first.calls) == 5
+    clock.advance(30)
+    with pytest.raises(fm.OutcomeUnknown):
+        verifier.verify(A, B)  # the probe fails
+    assert verifier.verify(A, B).route.answered_by == "b"
+    clock.advance(30)
+    assert verifier.verify(A, B).route.answered_by == "a"
+    assert verifier.verify(A, B).route.answered_by == "a"
+
+
+def test_answer_between_failures_keeps_a_member(clock):
+    first = FakeBackend(script=[*[LOST] * 4, match_result(fm.Decision.NO_MATCH), *[LOST] * 4])
+    verifier = failover(first, FakeBackend(), clock=clock)
+    for position in range(9):
+        if position == 4:
+            assert not verifier.verify(A, B).is_match
+        else:
+            with pytest.raises(fm.OutcomeUnknown):
+                verifier.verify(A, B)
+    assert verifier.verify(A, B).route.answered_by == "a"
+
+
+def test_if_every_member_is_passed_over_nothing_is_sent(clock):
+    backends = [FakeBackend(script=[LOST] * 5) for _ in "ab"]
+    verifier = failover(*backends, clock=clock)
+    for _ in range(10):
+        with pytest.raises(fm.OutcomeUnknown):
+            verifier.verify(A, B)
+    with pytest.raises(fm.errors.BreakerOpen) as caught:
+        verifier.verify(A, B)
+    assert caught.value.retry_after_s == 30
+    assert [len(backend.calls) for backend in backends] == [5, 5]
+
+
+def test_ctrl_c_of_the_probe_makes_room_for_another(clock):
+    def interrupt(call):
+        raise KeyboardInterrupt
+
+    first = FakeBackend(script=[*[LOST] * 5, interrupt])
+    verifier = failover(first, FakeBackend(), clock=clock)
+    for _ in range(5):
+        with pytest.raises(fm.OutcomeUnknown):
+            verifier.verify(A, B)
+    clock.advance(30)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    assert verifier.verify(A, B).route.answered_by == "a"
+
+
 # Both calls of verify_live
 
 

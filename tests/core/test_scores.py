@@ -29,9 +29,12 @@ def test_scores_of_one_scale_compare_like_numbers(a, b):
 
 
 @pytest.mark.parametrize("act", [op.lt, op.le, op.gt, op.ge, op.sub])
-def test_scores_of_two_scales_do_not_compare_nor_a_score_with_a_number(act):
-    for other in (fm.Score(10, "local/y"), 50):
-        with pytest.raises(TypeError):
+def test_scores_compare_only_within_a_scale_and_never_with_a_number(act):
+    for other, says in (
+        (fm.Score(10, "local/y"), "cannot be compared"),
+        (50, r"score\.value > 80"),
+    ):
+        with pytest.raises(TypeError, match=says):
             act(fm.Score(90, "didit/x"), other)
 
 

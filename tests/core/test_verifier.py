@@ -1,4 +1,5 @@
 import contextlib
+import copy
 import inspect
 import math
 import pickle
@@ -37,10 +38,40 @@ def test_a_result_has_the_data_of_its_call():
     assert backend.calls[0].retention is fm.Retention.MINIMAL
 
 
-def test_a_result_has_no_truth_value(verifier):
+def test_result_has_no_truth_value(verifier):
     for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
-        with pytest.raises(TypeError):
+        with pytest.raises(TypeError, match="is not None"):
             bool(result)
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [
+        lambda result: result == type(result.decision)("review"),
+        lambda result: type(result.decision)("review") == result,
+        lambda result: result != type(result.decision)("review"),
+    ],
+)
+def test_result_is_not_compared_with_a_decision(verifier, compare):
+    for result in (verifier.verify(A, B), verifier.check_liveness(A), verifier.verify_live(A, B)):
+        with pytest.raises(TypeError, match=r"result\.decision == .*\.REVIEW"):
+            compare(result)
+        assert result == copy.copy(result)
+        assert result != "review"
+        assert result.decision == str(result.decision)
+        assert {result.decision: 1}[str(result.decision)] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("threshhold", "threshold"), ("timeout", "deadline_s"), ("img1_path", "known: ")],
+)
+def test_unknown_option_names_the_closest_one(verifier, name, hint):
+    for call in (verifier.verify, verifier.verify_live):
+        with pytest.raises(TypeError, match=rf"{call.__name__}\(\) has no option '{name}'.*{hint}"):
+            call(A, B, **{name: 5})
+    with pytest.raises(fm.InvalidRequest, match=hint):
+        verifier.verify_many([], **{name: 5})
 
 
 @pytest.mark.parametrize(
