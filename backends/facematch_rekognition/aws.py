@@ -18,6 +18,7 @@ import attrs
 from facematch_core import AuthenticationFailed, Billing, Charged, ConfigurationError, Secret
 from facematch_core.backend import muted
 from facematch_core.base.deadline import Deadline
+from facematch_core.base.extras import install_command
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 from facematch_core.errors import VendorUnavailable
 from facematch_core.http import HttpRequest, is_loopback
@@ -46,8 +47,7 @@ class AwsSettings:
             import botocore.session  # noqa: F401 - to report a missing one now
         except ModuleNotFoundError:
             raise ConfigurationError(
-                'The backend rekognition needs botocore: pip install -e ".[rekognition]" in the '
-                "checkout."
+                f"The backend rekognition needs botocore: {install_command('rekognition')}"
             ) from None
         # The chain reads files, runs programs and calls services with timeouts of its own. In a
         # thread, a call whose deadline ends does not wait for it.

@@ -19,6 +19,7 @@ from typing import Any
 import click
 
 from facematch_core import __version__
+from facematch_core.base.extras import install_command
 from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
 from facematch_core.models import Operation, Retention
@@ -250,7 +251,7 @@ def extras() -> Iterator[dict[str, Any]]:
             "name": title,
             "present": None not in packages.values(),
             "packages": packages,
-            "install": f'pip install -e ".[{title}]"',
+            "install": install_command(title),
         }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import typing
 from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
@@ -54,6 +55,8 @@ def resolve_settings(
 
     def resolve(name: str, annotation: Any, default: Any) -> Setting:
         variable = cls.environment_variables.get(name)
+        if name == "environment":
+            variable = variable or environment_variable(cls.name)
         if name in arguments:
             value, origin = _convert_argument(arguments[name], annotation, name), "argument"
         elif name in in_file:
@@ -71,6 +74,11 @@ def resolve_settings(
         return Setting(name=name, value=value, origin=origin)
 
     return tuple(resolve(name, *kind) for name, kind in declared.items())
+
+
+def environment_variable(backend: str) -> str:
+    """Return the variable that declares a backend's environment, such as DIDIT_ENVIRONMENT."""
+    return re.sub(r"[^A-Z0-9]", "_", backend.upper()) + "_ENVIRONMENT"
 
 
 def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:

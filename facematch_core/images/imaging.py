@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from facematch_core.base.extras import install_command
 from facematch_core.errors import InvalidImage, InvalidRequest
 
 from . import containers as _containers
@@ -252,7 +253,7 @@ def _open_picture(data: bytes, form: ImageFormat) -> Any:
         try:
             import pillow_heif
         except ImportError:
-            refuse('is a HEIC; to read it, pip install -e ".[heif]" in the checkout')
+            refuse(f"is a HEIC; to read it, {install_command('heif')}")
         # Not register_heif_opener(): that changes Pillow for the whole process.
         return pillow_heif.open_heif(io.BytesIO(data))
     if form is ImageFormat.AVIF:

@@ -1,6 +1,6 @@
 """For plug-in authors: the rules that every backend keeps, as tests to run unchanged.
 
-`BackendContract` shows how. It needs pytest: ``pip install -e ".[testing]"`` in the checkout.
+`BackendContract` shows how. It needs pytest and the other packages of the extra ``testing``.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ try:
 except ModuleNotFoundError as missing:
     if missing.name != "pytest":
         raise
+    from facematch_core.base.extras import install_command
+
     raise ImportError(
-        "facematch_core.testing needs pytest: install it with "
-        '`pip install -e ".[testing]"` in the checkout.'
+        f"facematch_core.testing needs pytest: {install_command('testing')}"
     ) from None
 
 from .clock import ManualClock

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import click
 
 from facematch_core.base.addresses import is_loopback
+from facematch_core.base.extras import install_command
 from facematch_core.base.files import read_text
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_mock_server.base.messages import TOKEN_HEADER
@@ -198,7 +199,7 @@ def serve(
         gc.freeze()
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
-            f'The mock server needs {missing.name}: pip install -e ".[mock]" in the checkout.'
+            f"The mock server needs {missing.name}: {install_command('mock')}"
         ) from None
     finally:
         gc.enable()

@@ -101,9 +101,10 @@ def _load_server() -> type[MockServer]:
     try:
         from .server import MockServer as Server
     except ModuleNotFoundError as missing:
+        from facematch_core.base.extras import install_command
+
         pytest.fail(
-            f'The fixtures of the mock need {missing.name}: pip install -e ".[mock]" in the '
-            "checkout.",
+            f"The fixtures of the mock need {missing.name}: {install_command('mock')}",
             pytrace=False,
         )
     return Server
@@ -111,7 +112,10 @@ def _load_server() -> type[MockServer]:
 
 def _make_server_fixture(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
-    def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
+    def server(
+        request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    ) -> Iterator[MockServer]:
+        _declare_mock(monkeypatch, vendor)
         with _load_server()(vendor=vendor) as running, _check_unused(request, running):
             yield running
 
@@ -145,6 +149,7 @@ def _make_mock_fixture(vendor: str) -> Any:
 
         monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
         _shut_off(monkeypatch, server)
+        _declare_mock(monkeypatch, vendor)
         try:
             with _check_unused(request, server):
                 yield server
@@ -160,6 +165,11 @@ def _make_mock_fixture(vendor: str) -> Any:
     `stop` connections are refused, until `start`. A test that sets what no call uses fails.
     """
     return mock
+
+
+def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
+    """Declare the environment of a vendor, so that no test counts in a production budget."""
+    monkeypatch.setenv(f"{vendor.upper()}_ENVIRONMENT", "mock")
 
 
 def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:

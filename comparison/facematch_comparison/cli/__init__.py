@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from facematch_core.backend.kinds import speak_to_shell
+from facematch_core.base.extras import install_command
 from facematch_core.cli.app import LazyGroup
 from facematch_core.errors import ConfigurationError
 
@@ -50,8 +51,7 @@ class CompareGroup(LazyGroup):
             if name not in _NEEDED:
                 raise
         raise ConfigurationError(
-            f"facematch compare needs {name}, which is not installed: "
-            'pip install -e ".[compare]" in the checkout.'
+            f"facematch compare needs {name}, which is not installed: {install_command('compare')}"
         )
 
 

@@ -13,6 +13,7 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
+from facematch_core.base.extras import install_command
 from facematch_core.cli.files import check_target, make_folder, write_json
 from facematch_core.cli.options import Target, file_option
 from facematch_core.cli.text import Exit, confirm, print_table, say
@@ -69,7 +70,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             f"{', '.join(vendor_names())}."
         )
     if importlib.util.find_spec("pytest") is None:
-        raise ConfigurationError('parity needs more: pip install -e ".[testing]" in the checkout.')
+        raise ConfigurationError(f"parity needs pytest: {install_command('testing')}")
     out = options["out"] or Path(f"parity-{name}.json")
     if out.exists():
         raise click.UsageError(f"{out} exists: name another --out.")
