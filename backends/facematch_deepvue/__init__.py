@@ -1,7 +1,6 @@
 """The backend `deepvue`: face match (v1 or v2) and passive liveness of Deepvue.
 
-What Deepvue's pages leave open (what its numbers mean, what it charges for) is a setting or stays
-None, and is never guessed.
+Settings cover what Deepvue's pages leave open: the meaning of its numbers, and its charges.
 """
 
 from .backend import DeepvueBackend
@@ -19,15 +18,6 @@ from .wire import (
 )
 
 __all__ = [
-    "LIVENESS_SCALE",
-    "RATES",
-    "SCALES",
-    "ApiVersion",
-    "DeepvueBackend",
-    "ImageForm",
-    "Meaning",
-    "NoVerdict",
-    "Plan",
-    "Scale",
-    "WalletBalance",
-]
+    "LIVENESS_SCALE", "RATES", "SCALES", "ApiVersion", "DeepvueBackend", "ImageForm", "Meaning",
+    "NoVerdict", "Plan", "Scale", "WalletBalance",
+]  # fmt: skip

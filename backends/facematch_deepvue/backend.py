@@ -1,8 +1,8 @@
-"""`DeepvueBackend`: face match and passive liveness, as Deepvue's API offers them.
+"""`DeepvueBackend`: the requests for face match, passive liveness, login and balance.
 
 Paths, fields and headers: the pages of the two face matches and of liveness that `wire` names;
 Deepvue docs, /reference/auth/authorization and /authentication; /reference/utilities/
-wallet-balance. All pages were read on 2026-11-20. What is ours says so.
+wallet-balance. All pages were read on 2026-11-20. "Ours" marks a choice of this project.
 """
 
 from __future__ import annotations
@@ -51,62 +51,52 @@ log = logging.getLogger("facematch")
 
 T = TypeVar("T")
 
-#: Where keys and faces go. Deepvue docs, /authentication.
+#: The host of the API: Deepvue docs, /authentication.
 HOST = "production.deepvue.tech"
 
-#: Deepvue's own as well, by the README of its deepvue-aadhaar-offline-ekyc-react-sdk; whether it
-#: answers face calls is not documented.
+#: A test host, from the README of deepvue-aadhaar-offline-ekyc-react-sdk. Face calls: unknown.
 TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
 
 
 def _as_choice(value: str | None) -> Any:
-    # For type checkers, which then allow "percent" as well: the core finds the member of a text.
+    # Lets type checkers accept "percent", too; the core converts texts to members.
     return value
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class DeepvueBackend(HttpBackend):
-    """Compares faces at Deepvue, and checks that one is live: two calls, each of them charged.
+    """Compares faces at Deepvue, and checks liveness: two calls, each of them charged.
 
-    Deepvue says yes or no by a threshold that it does not publish. A caller's threshold can only
-    tighten that verdict: no number turns a no into a match.
-    There is none by default. What the number means is not documented either: see
-    `confidence_scale` and `confidence_meaning`. What is assumed is marked in the result.
+    Deepvue returns yes or no by a threshold that it does not publish. A caller's threshold can only
+    tighten that verdict, and there is none by default. The meaning of the number is not documented
+    either: see `confidence_scale` and `confidence_meaning`. The result marks every assumption. No
+    page says what Deepvue keeps of the pictures.
 
-    What Deepvue keeps of the pictures, for how long and where, is not documented.
-
-    A call logs in when it needs to: a token lasts a day at most, is kept in memory alone, and is
-    fetched once for all threads. If Deepvue refuses it (401, 403), the call logs in once more and
-    is repeated once; such a refusal counts as not charged, on which Deepvue is silent.
+    A call logs in when it needs to. A token lives a day at most, is kept in memory only, and is
+    fetched once for all threads. If Deepvue refuses it (401, 403), the call logs in again and is
+    repeated once. Such a refusal counts as not charged (ours: Deepvue does not say).
 
     Args:
-        client_id: The client. May come from ``DEEPVUE_CLIENT_ID``.
-        client_secret: The key. May come from ``DEEPVUE_CLIENT_SECRET``.
-        base_url: Where to ask, without ``/v1``.
-        allow_base_url: Whether another host than Deepvue's and this machine may receive key and
-            faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
-        environment: What the address is of, if you know: PRODUCTION, SANDBOX for a test host, or
-            MOCK, if only a mock may answer. Trial keys are used at the same address as others.
-        api_version: Which face match, ``v1`` or ``v2``; `version` reads it. Their scores do not
+        client_id: The client. Default: ``DEEPVUE_CLIENT_ID``.
+        client_secret: The key. Default: ``DEEPVUE_CLIENT_SECRET``.
+        base_url: The address, without ``/v1``.
+        environment: The environment of the address, if you know it: PRODUCTION, SANDBOX for a test
+            host, or MOCK to accept answers of a mock only. Trial keys use the same address.
+        api_version: The face match, ``v1`` or ``v2``; read it as `version`. Their scores do not
             compare.
-        confidence_scale: That of `confidence`: ``percent``, ``fraction``, or ``unknown`` for no
-            score. None for percent as an assumption, which is logged once and marked in the result.
-        confidence_meaning: Whether `confidence` is that in the ``similarity``, or in the
-            ``decision``; ``unknown`` is read as the latter: no score where Deepvue says no.
-        liveness_score_scale: The same for the number of a liveness check; by default ``unknown``,
-            so that it has no score, and with a threshold is never a pass. Another value also says
+        confidence_scale: The scale of `confidence`: ``percent``, ``fraction``, or ``unknown`` for
+            no score. None assumes percent, which is logged once and marked in the result.
+        confidence_meaning: Whether `confidence` is the confidence in the ``similarity`` or in the
+            ``decision``. ``unknown`` is read as the latter: no score where Deepvue says no.
+        liveness_score_scale: The scale of a liveness check's number. By default ``unknown``: the
+            check has no score, and with a threshold it is never a pass. Another value also says
             that higher is more live, which no page does.
-        liveness_image_form: How the picture of a liveness check is written: ``base64`` or
-            ``data_uri``.
-        max_file_bytes: Largest file to send. No page says; 5 MiB is our assumption.
-        plan: What is booked, for the rates that Deepvue publishes: ``starter``, ``business``,
+        liveness_image_form: The form of a liveness check's picture: ``base64`` or ``data_uri``.
+        max_file_bytes: The largest file to send. No page has a limit; 5 MiB is our assumption.
+        plan: The booked plan, for the rates that Deepvue publishes: ``starter``, ``business``,
             ``growth`` or ``enterprise``.
-        connect_timeout_s: Longest wait for a connection, above 0.
-        read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
-            given up may have been charged, so patience saves money.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -118,13 +108,13 @@ class DeepvueBackend(HttpBackend):
         "client_secret": "DEEPVUE_CLIENT_SECRET",
     }
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST, TEST_HOST})
-    #: With the settings as they are by default; each backend has its own.
+    #: For the default settings; each backend has its own.
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_BOTH,
-        # Ours: what Deepvue does with its own threshold it does not say.
+        # Ours: Deepvue does not document its own rule.
         threshold_rule=ThresholdRule.AT_LEAST,
         score_scale=wire.SCALES[ApiVersion.V1],
-        # Of v1 these two are documented, of v2 "images"; PDF, which v2 takes, is not offered.
+        # Documented for v1; v2 takes "images" and PDF, which is not offered here.
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             max_bytes=5 * 1024 * 1024,
@@ -138,7 +128,7 @@ class DeepvueBackend(HttpBackend):
     client_secret: Secret = attrs.field(converter=as_secret)
     base_url: str = f"https://{HOST}"
     environment: Environment | None = attrs.field(default=None, converter=_as_choice)
-    # Not named as it is set: `api_version` of a backend is that of the plug-in interface.
+    # Not `api_version`, which is the version of the plug-in interface.
     version: ApiVersion = attrs.field(
         default=ApiVersion.V1, alias="api_version", converter=_as_choice
     )
@@ -167,10 +157,9 @@ class DeepvueBackend(HttpBackend):
         vars(self)["_tokens"] = shared_tokens(self.address, self.client_id, self.client_secret)
 
     def build(self, call: MatchCall | LivenessCall) -> HttpRequest:
-        """The request for `call`, without token and key.
+        """Return the request for `call`, without token and key.
 
-        The two files of a face match are alike to Deepvue; by convention of ours the first is the
-        reference.
+        Deepvue treats the two files of a face match alike. The first is the reference (ours).
         """
         if isinstance(call, MatchCall):
             return HttpRequest(
@@ -185,11 +174,9 @@ class DeepvueBackend(HttpBackend):
     def sign(
         self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """`request` with token and key, after a login if there is no token that lasts.
+        """Return `request` with token and key, after a login if no token is valid.
 
-        Raises:
-            AuthenticationFailed: Deepvue does not accept client and key.
-            VendorError: it gives no token for another reason. Charged NO in any case.
+        A `VendorError` of the login is always charged NO.
         """
         tokens: Tokens = vars(self)["_tokens"]
         token = tokens.get(self._fetch_token, self.client.clock, deadline)
@@ -204,22 +191,22 @@ class DeepvueBackend(HttpBackend):
         )
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """After a 401, or a 403 in Deepvue's own form; both count as not charged.
+        """Return whether to log in again: after a 401, or a 403 in Deepvue's own form.
 
-        Deepvue's pages describe 403 as known, but not entitled; their sample texts, read in the
-        order of their list of statuses, pair it with "Not a valid token". Others who call Deepvue
-        log in again after either.
+        Deepvue's pages describe 403 as "known, but not entitled". Their sample texts, in the order
+        of their list of statuses, pair it with "Not a valid token". Other clients log in again
+        after either.
         """
         if reply.status not in (401, 403):
             return False
         vars(self)["_tokens"].forget(request.masked[0])
-        # A 403 in another form is a gateway's, but the next call may find out cheaply.
+        # A 403 in another form is a gateway's; the next call logs in again, to be sure.
         return reply.status == 401 or reply.shape is BodyShape.JSON_OBJECT
 
     def parse(
         self, call: MatchCall | LivenessCall, reply: HttpReply
     ) -> MatchResult | LivenessResult:
-        """The result in an answer 200; any exception but `NoVerdict` means it cannot be read."""
+        """Return the result in a 200; any exception but `NoVerdict` means that it is unreadable."""
         if isinstance(call, LivenessCall):
             return wire.liveness_result(call, reply, scale=self.liveness_score_scale)
         scale = self.confidence_scale
@@ -229,48 +216,48 @@ class DeepvueBackend(HttpBackend):
         if (
             result.score is not None
             and scale is None
-            # Once for this backend: of two threads that come first, one sets it.
+            # Once for each backend: of two threads, one sets the marker.
             and vars(self).setdefault("_warner", marker := object()) is marker
         ):
             log.warning(
                 "Deepvue does not document the scale of its confidence: percent is assumed. Set "
-                "confidence_scale to say what it is."
+                "confidence_scale."
             )
         return result
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
-        """The error for any other answer."""
+        """Return the error for any other answer."""
         return wire.error_of(reply, now=self.client.clock.now())
 
     def wallet_balance(self, *, deadline_s: float | None = None) -> WalletBalance:
-        """What is left in the prepaid wallet. It is no face call; no price is documented for it.
+        """Return the balance of the prepaid wallet. No price is documented for this request.
 
         Args:
-            deadline_s: Seconds for all of it, above 0; None for the time-outs alone.
+            deadline_s: Seconds for all of it, above 0; None for the timeouts alone.
 
         Raises:
-            EnvironmentMismatch: set to MOCK, and the address is Deepvue's own, or no mock answered.
-            VendorError: there is no answer that can be used; billed NO.
+            EnvironmentMismatch: `environment` is MOCK, and the address is Deepvue's own, or the
+                answer is no mock's.
+            VendorError: no usable answer came; billed NO.
         """
         if mismatch := self.find_mismatch():
             raise mismatch
-        # It has headers of its own, and no token.
         request = HttpRequest(
             method="GET",
             url=f"{self.address}/v1/internal/wallet-balance",
             headers={"x-api-key": self.client_secret, "client-id": self.client_id},
         )
         return self._send_free(
-            "The look at the balance",
+            "The request for the balance",
             request,
             lambda reply: wire.read_balance(reply, self.environment),
             Deadline.after(deadline_s, self.client.clock),
         )
 
     def close(self) -> None:
-        """Close all connections; calls that are under way go on to their end."""
+        """Close all connections; calls that are under way continue."""
         super().close()
-        # The token goes with the last backend that is open for this client.
+        # The token is dropped with the last open backend of this client.
         vars(self)["_tokens"] = Tokens()
 
     def _fetch_token(self, deadline: Deadline) -> Token:
@@ -280,8 +267,8 @@ class DeepvueBackend(HttpBackend):
             secret = Secret(wire.read_access_token(reply), origin="login at Deepvue")
             return Token(secret, clock.monotonic() + wire.read_life_s(reply.json(), clock.now()))
 
-        # Urlencoded, as the older page has it (Deepvue docs, /api-reference/api_keys/
-        # authentication); the newer one says multipart.
+        # Urlencoded, as on the older page (Deepvue docs, /api-reference/api_keys/authentication);
+        # the newer page says multipart.
         request = HttpRequest(
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
@@ -291,30 +278,25 @@ class DeepvueBackend(HttpBackend):
     def _send_free(
         self, what: str, request: HttpRequest, read: Callable[[HttpReply], T], deadline: Deadline
     ) -> T:
-        """What `read`, which may raise `ValueError`, makes of an answer 200; errors are free."""
+        """Send, and return what `read` makes of a 200; errors, also its ValueError, are free."""
+        source = None
         try:
             reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
+            source = Environment.MOCK if MOCK_HEADER in reply.headers else None
+            if mismatch := self.find_mismatch(reply):
+                raise mismatch
+            if reply.status != 200:
+                raise wire.error_of(reply, now=self.client.clock.now(), is_free=True)
         except VendorError as problem:
             error = wire.free_error(problem)
         else:
-            source = Environment.MOCK if MOCK_HEADER in reply.headers else None
-            if mismatch := self.find_mismatch(reply):
-                mismatch.billing, error = wire.FREE, mismatch
-            elif reply.status == 200:
-                try:
-                    return read(reply)
-                except ValueError as unreadable:
-                    error = UnexpectedResponse(
-                        f"{self.name} answered 200 in a form that cannot be read ({unreadable}). "
-                        "Please report it.",
-                        backend=self.name,
-                        billing=wire.FREE,
-                        status_code=200,
-                        environment=source,
-                    )
-            else:
-                error = wire.error_of(reply, now=self.client.clock.now(), is_free=True)
-                error.environment = source
+            try:
+                return read(reply)
+            except ValueError as problem:
+                text = f"{self.name} answered 200 in a form that cannot be read ({problem}). "
+            error = UnexpectedResponse(f"{text}Please report it.", backend=self.name)
+            error.billing, error.status_code = wire.FREE, 200
+        error.environment = error.environment or source
         error.message = f"{what} failed: {error.message}"
         error.args = (error.message,)
         raise error

@@ -1,7 +1,7 @@
-"""The token of one client at one address, which all its backends in a process share.
+"""The token of one client at one address, shared by all its backends in a process.
 
-Whether a second login ends the first token is not documented, so there is only one: one thread
-fetches it while the others wait. It is kept in memory alone.
+No page says whether a second login revokes the first token, so one thread fetches the token while
+the others wait. It is kept in memory only.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from facematch_core.base.threads import fork_safe_lock
 
 from .wire import NAME
 
-#: So long before its end a token is not used any more, in seconds: ours.
+#: Seconds before its end from which a token is not used any more (ours).
 EARLY_S = 300.0
 
 
 @attrs.frozen
 class Token:
-    """What a login gave; `ends` is on the monotonic clock."""
+    """The token of a login; `ends` is on the monotonic clock."""
 
     secret: Secret
     ends: float
 
 
 class Login:
-    """A login, under way or over: its end is what all who wait for it get."""
+    """A login. All threads that wait for it get its token or its error."""
 
     def __init__(self) -> None:
         self.has_ended = threading.Event()
-        # The same in one step, which no Ctrl-C divides.
+        # Set before `has_ended`, in one step that Ctrl-C cannot divide.
         self.is_over = False
         self.token: Token | None = None
         self.error: FaceMatchError | None = None
-        # A fork copies it without the thread that would end it.
+        # A forked child has no thread that would end the login.
         self.process = os.getpid()
 
     def is_of_use(self, clock: Clock) -> bool:
-        """Whether it gave a token that lasts, or is under way in this process."""
+        """Return whether its token is valid, or it is under way in this process."""
         if not self.is_over:
             return self.process == os.getpid()
         return self.token is not None and clock.monotonic() < self.token.ends - EARLY_S
@@ -58,7 +58,7 @@ class Tokens:
         self._login: Login | None = None
 
     def get(self, fetch: Callable[[Deadline], Token], clock: Clock, deadline: Deadline) -> Token:
-        """The token; one thread fetches it, and all who wait get the same token or error."""
+        """Return the token; one thread fetches it, and all others get the same token or error."""
         new = Login()
         try:
             while (login := self._join(new, clock)) is not new:
@@ -72,48 +72,48 @@ class Tokens:
                 if login.token is not None:
                     return login.token
                 if login.error is not None:
-                    # Each caller completes an error of its own.
+                    # A copy, since each caller adds to its error.
                     raise copy.copy(login.error)
             token = new.token = fetch(deadline)
         except FaceMatchError as error:
-            # A failure that came of this caller's short deadline says nothing to the others.
+            # The deadline of this caller is no error of the others.
             if not deadline.is_over:
                 new.error = copy.copy(error)
             raise
         else:
             return token
         finally:
-            # Whatever has ended it, a Ctrl-C between any two lines, too: nobody waits for it.
+            # Also after Ctrl-C, so that no thread waits for ever.
             new.is_over = True
             new.has_ended.set()
 
     def _join(self, new: Login, clock: Clock) -> Login:
-        """The login to take the token from, `new` if there is no other."""
+        """Return the login in use; `new` if there is none."""
         with _LOCK:
             if self._login is None or not self._login.is_of_use(clock):
                 self._login = new
             return self._login
 
     def forget(self, secret: Secret) -> None:
-        """Not to use a token again that the vendor refused, if it is still the one in use."""
+        """Drop a token that the vendor refused, if it is still in use."""
         with _LOCK:
             token = None if self._login is None else self._login.token
             if token is not None and token.secret == secret:
                 self._login = None
 
 
-#: By address, client and key: a wrong key must not ride on the token of the right one. What no
-#: backend holds any more is forgotten.
+#: Tokens by address, client and key: a wrong key must not use the token of the right one. Dropped
+#: with the last backend that holds them.
 _SHARED: weakref.WeakValueDictionary[tuple[str, Secret, Secret], Tokens] = (
     weakref.WeakValueDictionary()
 )
 
-#: For all that is shared, and never held for long.
+#: Held for a few steps only, never during a login.
 _LOCK = fork_safe_lock()
 
 
 def shared_tokens(base_url: str, client_id: Secret, client_secret: Secret) -> Tokens:
-    """The tokens of a client at an address, of all backends that are open for it."""
-    # The setdefault of a dictionary of weak references is several steps.
+    """Return the tokens that all backends of a client at an address share."""
+    # `setdefault` of a WeakValueDictionary is not atomic.
     with _LOCK:
         return _SHARED.setdefault((base_url, client_id, client_secret), Tokens())

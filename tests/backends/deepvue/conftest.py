@@ -1,4 +1,4 @@
-"""What the tests of the backend `deepvue` share."""
+"""Fixtures of the tests of the backend `deepvue`."""
 
 import itertools
 import json
@@ -38,13 +38,13 @@ LIVE = {
 
 
 class Deepvue(BaseAdapter):
-    """Deepvue in this process: an adapter of requests that answers by path, and keeps requests."""
+    """A Deepvue in this process: an adapter of requests that answers by path."""
 
     def __init__(self):
         super().__init__()
         self.client_id = f"deepvue-client-{next(CLIENTS)}"
         self.seen = []
-        #: What a login's answer says beside the token.
+        #: Fields of a login's answer beside the token.
         self.life = {"expiry": "24hrs"}
         self.tokens = []
         self.replies = {}
@@ -53,7 +53,7 @@ class Deepvue(BaseAdapter):
         self.before_login = lambda: None
 
     def answers(self, path, *replies):
-        """Set what is answered at `path`, one after the other; the last one stays."""
+        """Set the answers at `path`; the last one stays."""
         self.replies[path] = list(replies)
 
     def requests_to(self, path):
@@ -103,7 +103,7 @@ def open_backend(deepvue, clock, at_end):
 
 @pytest.fixture(scope="session")
 def make_call():
-    """Makes a call as the verifier does; without a threshold unless one is wanted."""
+    """Make a call as the verifier does, by default without a threshold."""
 
     def make(operation=Operation.MATCH, threshold=None, **more):
         more = as_deadlines(more)
@@ -117,7 +117,7 @@ def make_call():
 
 @pytest.fixture(scope="session")
 def parsed(make_call):
-    """The result in `data`, or in the whole `body` of a match, of a backend with some settings."""
+    """Return the result in `data`, or in a whole `body`, by a backend with some settings."""
 
     def parse(data=None, *, body=..., threshold=None, **settings):
         live = "is_live" in (data or {})

@@ -1,4 +1,4 @@
-"""Answers other than 200: every status and every kind of body has one error."""
+"""Errors by the status and the body of an answer."""
 
 import json
 
@@ -46,9 +46,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_each_answer_is_one_error_with_a_bill_and_no_repeat_of_what_may_be_charged(
-    open_backend, deepvue, make_call, case
-):
+def test_error_and_charge_by_status_and_body(open_backend, deepvue, make_call, case):
     status, body, kind, billed = case
     deepvue.answers("/v1/facematch", (status, body))
     with pytest.raises(errors.VendorError) as caught:
@@ -65,7 +63,7 @@ def test_each_answer_is_one_error_with_a_bill_and_no_repeat_of_what_may_be_charg
     assert len(deepvue.requests_to("/v1/facematch")) == (2 if again else 1)
 
 
-def test_no_answer_to_a_free_call_is_charged():
+def test_errors_of_free_requests_are_free():
     bodies = ({"detail": "no"}, {"detail": "Not a valid token"}, [], b"<html>", b"", b"no")
     for status in range(100, 600):
         for body in bodies:
@@ -97,7 +95,7 @@ def test_no_answer_to_a_free_call_is_charged():
         ({"detail": {"a": 1}}, '{"detail": {"a": 1}}', {}),
     ],
 )
-def test_the_first_words_that_are_there_are_repeated(refused, body, words, fields):
+def test_first_words_of_the_answer_are_quoted(refused, body, words, fields):
     answer = reply(422, body)
     assert read_words(answer) == (words, fields)
     error = refused(answer)
@@ -117,7 +115,7 @@ PIECE = "/9j/4AAQSkZJRgABAQAAAQ" * 8
         {"transaction_id": PIECE.replace("/", "")[:90], "message": PIECE},
     ],
 )
-def test_no_piece_of_an_echoed_picture(refused, body):
+def test_echoed_picture_is_in_no_error(refused, body):
     error = refused(reply(422, body))
     shown = repr(vars(error)) + str(error)
     assert isinstance(error, errors.RequestRejected)
@@ -125,7 +123,7 @@ def test_no_piece_of_an_echoed_picture(refused, body):
     assert error.ids.vendor is None
 
 
-def test_the_fields_of_a_login_are_not_the_caller_s():
+def test_fields_of_a_login_are_not_field_errors():
     faults = [{"loc": ["body", "client_secret"], "msg": "secret-1 is wrong"}]
     answer = HttpReply(
         status=422, body=json.dumps({"detail": faults}).encode(), secrets=(Secret("secret-1"),)

@@ -1,4 +1,4 @@
-"""Logging in: when, how often, by how many threads, and what its failures say."""
+"""Logins: their number, threads, forks, deadlines and failures."""
 
 import contextlib
 import itertools
@@ -35,7 +35,7 @@ def test_one_login_for_many_calls(open_backend, deepvue, make_call):
     assert {request.headers["x-api-key"] for request in calls} == {"deepvue-secret-77f0c2"}
 
 
-def test_a_login_is_a_form_with_nothing_in_headers_or_address(open_backend, deepvue, make_call):
+def test_login_is_a_form_without_headers(open_backend, deepvue, make_call):
     open_backend().match(make_call())
     (login,) = deepvue.requests_to(LOGIN)
     assert login.method == "POST"
@@ -44,7 +44,7 @@ def test_a_login_is_a_form_with_nothing_in_headers_or_address(open_backend, deep
     assert not {"Authorization", "x-api-key"} & set(login.headers)
 
 
-def test_a_token_is_left_five_minutes_early(open_backend, deepvue, clock, make_call):
+def test_token_is_renewed_five_minutes_early(open_backend, deepvue, clock, make_call):
     deepvue.life = {"expires_in": 3600}
     backend = open_backend()
     backend.match(make_call())
@@ -58,7 +58,7 @@ def test_a_token_is_left_five_minutes_early(open_backend, deepvue, clock, make_c
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_replaced_once(open_backend, deepvue, make_call, status):
+def test_refused_token_is_renewed_once(open_backend, deepvue, make_call, status):
     backend = open_backend()
     backend.match(make_call())
     deepvue.answers(MATCH, (status, TOO_LATE[1]), (200, {"data": {"match": True}}))
@@ -71,9 +71,7 @@ def test_a_refused_token_is_replaced_once(open_backend, deepvue, make_call, stat
     assert after.body.count(b'name="file_a"') == 1
 
 
-def test_after_a_gateways_403_the_next_call_logs_in_and_after_its_401_the_same(
-    open_backend, deepvue, make_call
-):
+def test_403_in_html_renews_the_token_for_the_next_call(open_backend, deepvue, make_call):
     body = b"<html>No</html>"
     deepvue.answers(MATCH, (403, body))
     backend = open_backend()
@@ -105,9 +103,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("status", "body", "kind"), FAILURES)
-def test_a_login_that_fails_sends_no_picture_and_charges_nothing(
-    open_backend, deepvue, status, body, kind
-):
+def test_failed_login_sends_no_picture_and_is_free(open_backend, deepvue, status, body, kind):
     deepvue.answers(LOGIN, (status, body))
     events = []
     verifier = fm.FaceVerifier(open_backend(), on_event=events.append)
@@ -124,7 +120,7 @@ def test_a_login_that_fails_sends_no_picture_and_charges_nothing(
 
 
 @pytest.mark.parametrize(("logins", "sent"), [((6,), 0), ((0, 6), 1)])
-def test_the_deadline_is_that_of_one_call_with_its_logins(  # noqa: PLR0917 - fixtures and parameters
+def test_deadline_includes_the_logins(  # noqa: PLR0917 - fixtures and parameters
     open_backend, deepvue, clock, make_call, logins, sent
 ):
     logins = iter(logins)
@@ -136,7 +132,7 @@ def test_the_deadline_is_that_of_one_call_with_its_logins(  # noqa: PLR0917 - fi
     assert len(deepvue.requests_to(MATCH)) == sent
 
 
-def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkeypatch):
+def test_64_threads_share_one_failed_login(open_backend, deepvue, make_call, monkeypatch):
     from facematch_deepvue import tokens
 
     waiting = threading.Semaphore(0)
@@ -164,7 +160,7 @@ def test_64_threads_fail_with_one_login(open_backend, deepvue, make_call, monkey
 
 @contextlib.contextmanager
 def slow_login(deepvue, ask):
-    """A call whose login has begun; in the end it goes on, and the call is answered."""
+    """Begin a call whose login waits until the block ends."""
     entered, go = threading.Event(), threading.Event()
     deepvue.before_login = lambda: (entered.set(), go.wait(30))
     with ThreadPoolExecutor(1) as pool:
@@ -175,7 +171,7 @@ def slow_login(deepvue, ask):
         assert waiting.result(timeout=30).is_match
 
 
-def test_a_short_deadline_spoils_no_login_of_others(open_backend, deepvue, make_call):
+def test_short_deadline_leaves_the_login_to_others(open_backend, deepvue, make_call):
     backend = open_backend()
     with slow_login(deepvue, lambda: backend.match(make_call())):
         with pytest.raises(fm.VendorUnavailable) as caught:
@@ -184,7 +180,7 @@ def test_a_short_deadline_spoils_no_login_of_others(open_backend, deepvue, make_
     assert len(deepvue.requests_to(LOGIN)) == 1
 
 
-def test_backends_of_one_client_share_its_token(open_backend, deepvue, make_call):
+def test_backends_of_a_client_share_its_token(open_backend, deepvue, make_call):
     open_backend().match(make_call())
     open_backend(api_version="v2").match(make_call())
     assert len(deepvue.requests_to(LOGIN)) == 1
@@ -193,7 +189,7 @@ def test_backends_of_one_client_share_its_token(open_backend, deepvue, make_call
     assert len(deepvue.requests_to(LOGIN)) == 3
 
 
-def test_backends_that_are_opened_at_once_share_one_login(open_backend, deepvue, make_call):
+def test_backends_opened_at_once_share_one_login(open_backend, deepvue, make_call):
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -206,7 +202,7 @@ def test_backends_that_are_opened_at_once_share_one_login(open_backend, deepvue,
         sys.setswitchinterval(before)
 
 
-def test_closing_one_leaves_the_token_to_the_other(open_backend, deepvue, make_call):
+def test_closed_backend_leaves_the_token_to_the_other(open_backend, deepvue, make_call):
     first, second = open_backend(), open_backend()
     first.match(make_call())
     first.close()
@@ -231,9 +227,7 @@ def interrupt_after(number):
     return look
 
 
-def test_after_a_ctrl_c_at_any_moment_of_a_login_the_next_call_has_one(
-    open_backend, deepvue, make_call
-):
+def test_next_call_logs_in_after_ctrl_c(open_backend, deepvue, make_call):
     for number in itertools.count(1):
         backend, result = open_backend(client_secret=f"another-secret-{number}"), None
         sys.setprofile(interrupt_after(number))
@@ -249,7 +243,7 @@ def test_after_a_ctrl_c_at_any_moment_of_a_login_the_next_call_has_one(
 
 @forks
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_during_a_login_makes_its_own(open_backend, deepvue, make_call):
+def test_forked_child_logs_in_itself(open_backend, deepvue, make_call):
     backend = open_backend()
 
     def logins():
@@ -265,7 +259,7 @@ def test_a_fork_during_a_login_makes_its_own(open_backend, deepvue, make_call):
         assert child_says_yes(child)
 
 
-def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(open_backend, deepvue, make_call):
+def test_mock_environment_sends_no_picture_after_a_real_login(open_backend, deepvue, make_call):
     backend = open_backend(environment=fm.Environment.MOCK)
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend.match(make_call())
@@ -273,9 +267,7 @@ def test_set_to_mock_no_picture_leaves_after_a_stranger_s_login(open_backend, de
     assert deepvue.requests_to(MATCH) == []
 
 
-def test_after_a_login_that_ran_out_of_time_the_next_logs_in_anew(
-    open_backend, deepvue, clock, make_call
-):
+def test_next_call_logs_in_after_a_timeout(open_backend, deepvue, clock, make_call):
     entered, go = threading.Event(), threading.Event()
 
     def late():

@@ -1,4 +1,4 @@
-"""Requests, settings and the balance: every field, and what is refused before anything is sent."""
+"""Requests, settings and the balance."""
 
 import base64
 from decimal import Decimal
@@ -15,7 +15,7 @@ KEYS = {"client_id": "some-client", "client_secret": "some-secret"}
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_a_comparison_is_two_files_the_reference_first(version, make_call):
+def test_match_is_two_files_with_the_reference_first(version, make_call):
     backend = DeepvueBackend(**KEYS, api_version=version)
     request = backend.build(make_call())
     assert request.url == f"https://production.deepvue.tech/{version}/facematch"
@@ -26,7 +26,7 @@ def test_a_comparison_is_two_files_the_reference_first(version, make_call):
     ]
 
 
-def test_a_liveness_check_is_json_with_base64_of_version_1(make_call):
+def test_liveness_check_is_json_of_v1(make_call):
     call = make_call(fm.Operation.LIVENESS)
     bare = DeepvueBackend(**KEYS, api_version="v2").build(call)
     assert bare.url == "https://production.deepvue.tech/v1/liveness-check"
@@ -37,9 +37,7 @@ def test_a_liveness_check_is_json_with_base64_of_version_1(make_call):
 
 
 @pytest.mark.parametrize(("kind", "version"), [("WEBP", "v1"), ("TIFF", "v2")])
-def test_a_format_that_a_version_does_not_list_is_encoded_anew_or_refused(
-    kind, version, open_backend, deepvue
-):
+def test_other_formats_are_converted_or_refused(kind, version, open_backend, deepvue):
     backend = open_backend(api_version=version)
     fm.FaceVerifier(backend).verify(picture(kind=kind), picture((1, 2, 3), kind=kind))
     assert (
@@ -50,7 +48,7 @@ def test_a_format_that_a_version_does_not_list_is_encoded_anew_or_refused(
         strict.verify(picture(kind=kind), picture((1, 2, 3)))
 
 
-def test_the_largest_file_is_an_assumption(open_backend, deepvue):
+def test_max_file_bytes_limits_the_pictures(open_backend, deepvue):
     heavy = noise(1, (400, 300), fm.ImageFormat.PNG)
     assert len(heavy.data) > 100_000
     backend = open_backend(max_file_bytes=100_000)
@@ -63,14 +61,14 @@ def test_the_largest_file_is_an_assumption(open_backend, deepvue):
 
 
 @pytest.mark.parametrize("option", [{"rotate": True}, {"retention": fm.Retention.KEEP}])
-def test_options_that_cannot_be_passed_on(option, open_backend, deepvue):
+def test_unsupported_option_is_refused(option, open_backend, deepvue):
     with pytest.raises(fm.Unsupported) as caught:
         fm.FaceVerifier(open_backend()).verify(picture(), picture((1, 2, 3)), **option)
     assert [caught.value.what] == list(option)
     assert deepvue.seen == []
 
 
-def test_the_slowest_plan_counts_unless_another_is_named():
+def test_rates_are_those_of_the_plan():
     published = {
         "starter": (1, 30, 1_000),
         "business": (2, 100, 10_000),
@@ -101,7 +99,7 @@ def test_the_slowest_plan_counts_unless_another_is_named():
         ({"max_file_bytes": 0}, "max_file_bytes"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_its_name(settings, word):
+def test_invalid_setting_is_named(settings, word):
     with pytest.raises(fm.ConfigurationError, match=word):
         DeepvueBackend(**KEYS | settings)
 
@@ -112,7 +110,7 @@ WALLET = "/v1/internal/wallet-balance"
 @pytest.mark.parametrize(
     ("value", "amount"), [(6448, "6448"), (0, "0"), (-3, "-3"), (12.5, "12.5"), ("99.90", "99.90")]
 )
-def test_a_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
+def test_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amount):
     deepvue.answers(WALLET, (200, {"current_balance": value, "success": True}))
     balance = open_backend().wallet_balance()
     assert balance.amount == Decimal(amount)
@@ -139,7 +137,7 @@ def test_a_balance_is_exact_and_needs_no_login(open_backend, deepvue, value, amo
         (200, {"current_balance": 5, "success": False}, fm.UnexpectedResponse),
     ],
 )
-def test_a_look_at_the_balance_that_fails_is_free(open_backend, deepvue, status, body, kind):
+def test_failed_balance_is_free(open_backend, deepvue, status, body, kind):
     deepvue.answers(WALLET, (status, body))
     with pytest.raises(fm.VendorError) as caught:
         open_backend().wallet_balance()
@@ -147,6 +145,6 @@ def test_a_look_at_the_balance_that_fails_is_free(open_backend, deepvue, status,
     assert len(deepvue.seen) == 1
 
 
-def test_set_to_mock_deepvue_itself_is_not_asked_for_a_balance():
+def test_mock_environment_does_not_ask_deepvue_for_a_balance():
     with pytest.raises(fm.EnvironmentMismatch):
         DeepvueBackend(**KEYS, environment="mock").wallet_balance()

@@ -1,6 +1,7 @@
-"""Decisions: the table of yes or no, score and threshold, row by row."""
+"""Decisions by verdict, score and threshold."""
 
 import pytest
+from kit.fakes import together
 
 import facematch_core as fm
 
@@ -23,7 +24,7 @@ ROWS = [
     (SIMILAR, False, 60, 60, NO_MATCH, 60, {LOW, CONFLICT}),
     (SIMILAR, False, 97, 60, NO_MATCH, 97, {LOW, CONFLICT}),
     (SIMILAR, False, None, 0, NO_MATCH, None, {LOW}),
-    # And the number may be the confidence in the mismatch.
+    # The number may be the confidence in the mismatch.
     (SET, False, 97, 60, NO_MATCH, None, {LOW, NOT_SIMILAR}),
     (OF_DECISION, False, 97, 60, NO_MATCH, None, {LOW, NOT_SIMILAR}),
     # Deepvue says yes: the caller's threshold may say no.
@@ -34,17 +35,17 @@ ROWS = [
     (OF_DECISION, True, 98, 60, MATCH, 98, set()),
     (SET, True, None, 60, REVIEW, None, {UNAVAILABLE}),
     (SET, True, None, 0, REVIEW, None, {UNAVAILABLE}),
-    # Without a threshold its word stands alone.
+    # Without a threshold Deepvue's verdict counts.
     (SET, True, 98, None, MATCH, 98, {NO_THRESHOLD}),
     (SET, True, None, None, MATCH, None, {NO_THRESHOLD, UNAVAILABLE}),
-    # Of an unknown scale there is no score.
+    # An unknown scale gives no score.
     ({"confidence_scale": "unknown"}, True, 98, 60, REVIEW, None, {UNAVAILABLE}),
     ({"confidence_scale": "unknown"}, True, 98, None, MATCH, None, {NO_THRESHOLD, UNAVAILABLE}),
     ({"confidence_scale": "unknown"}, False, 98, 60, NO_MATCH, None, {LOW, NOT_SIMILAR}),
-    # Nobody has set the scale.
+    # The scale is not set.
     ({}, True, 98, 60, MATCH, 98, {fm.WarningCode.SCALE_ASSUMED}),
     ({}, False, 98, 60, NO_MATCH, None, {LOW, NOT_SIMILAR}),
-    # A fraction is one only if somebody says so.
+    # A fraction is read as one only if the setting says so.
     ({"confidence_scale": "fraction"}, True, 0.29, 29, MATCH, 29, set()),
     ({"confidence_scale": "fraction"}, True, 1, 100, MATCH, 100, set()),
     (SET, True, 0.98, 60, NO_MATCH, 0.98, {LOW, SUSPICIOUS}),
@@ -56,12 +57,12 @@ ROWS = [
 
 
 def named(row):
-    """A row without its set, whose order is another one in each process."""
+    """A row without its set, which has no fixed order."""
     return str(row[:-1])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
-def test_a_comparison_is_decided_by_verdict_threshold_and_scale(parsed, row):
+def test_match_decision(parsed, row):
     settings, match, value, threshold, decision, score, codes = row
     data = {"match": match, "confidence": value}
     result = parsed(data, threshold=threshold, **settings)
@@ -75,8 +76,23 @@ def test_a_comparison_is_decided_by_verdict_threshold_and_scale(parsed, row):
             fm.ScaleSource.CONFIGURED if is_set else fm.ScaleSource.ASSUMED
         )
     assert result.raw["data"] == data
-    # A warning of such a weight would turn a match into a case for review.
+    # A graver warning would turn a match into a review.
     assert not {w.severity for w in result.warnings} & {fm.Severity.ERROR, fm.Severity.UNKNOWN}
+
+
+def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, make_call, caplog):
+    for backend in (open_backend(), open_backend()):
+        caplog.clear()
+        for _ in range(3):
+            together(2, lambda backend=backend: backend.match(make_call()))
+        (record,) = caplog.records
+        assert (record.name, record.levelname) == ("facematch", "WARNING")
+        assert "confidence_scale" in record.getMessage()
+    caplog.clear()
+    open_backend(confidence_scale="percent").match(make_call())
+    deepvue.answers("/v1/facematch", (200, {"data": {"match": True}}))
+    open_backend().match(make_call())  # without a number nothing is assumed
+    assert not caplog.records
 
 
 LIVE, NOT_LIVE = fm.LivenessDecision.LIVE, fm.LivenessDecision.NOT_LIVE
@@ -98,7 +114,7 @@ PERCENT = {"liveness_score_scale": "percent"}
     ],
     ids=named,
 )
-def test_a_liveness_check_has_a_score_only_if_its_scale_is_set(parsed, row):
+def test_liveness_decision(parsed, row):
     settings, live, value, threshold, decision, score, codes = row
     result = parsed({"is_live": live, "score": value}, threshold=threshold, **settings)
     assert result.decision is decision
@@ -109,7 +125,7 @@ def test_a_liveness_check_has_a_score_only_if_its_scale_is_set(parsed, row):
 
 
 @pytest.mark.parametrize("scale", ["percent", "fraction"])
-def test_the_ends_of_a_scale_are_on_it(parsed, scale):
+def test_ends_of_a_scale_are_valid(parsed, scale):
     most = 100 if scale == "percent" else 1
     for number, value in ((0, 0), (most, 100)):
         result = parsed({"match": True, "confidence": number}, confidence_scale=scale)

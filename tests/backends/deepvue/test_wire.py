@@ -1,4 +1,4 @@
-"""What a result says beside its decision, and answers 200 that give none."""
+"""Fields of a result beside its decision, and 200s without a verdict."""
 
 import copy
 import pickle
@@ -12,7 +12,7 @@ from facematch_deepvue import NoVerdict
 GOOD = {"match": True, "confidence": 98}
 
 
-def test_every_field_of_a_comparison_arrives(open_backend, make_call):
+def test_fields_of_a_match(open_backend, make_call):
     result = open_backend().match(make_call())
     assert result.backend == "deepvue"
     assert result.model == "v1"
@@ -29,7 +29,7 @@ def test_every_field_of_a_comparison_arrives(open_backend, make_call):
     assert (result.probe_faces, result.reference_faces) == (None, None)
 
 
-def test_a_liveness_check_has_its_own_number_and_scale(parsed):
+def test_fields_of_a_liveness_check(parsed):
     result = parsed({"is_live": True, "score": 91}, liveness_score_scale="percent")
     assert result.decision is fm.LivenessDecision.LIVE
     assert str(result.score) == "91 (deepvue/liveness-check)"
@@ -45,14 +45,14 @@ def test_a_liveness_check_has_its_own_number_and_scale(parsed):
     [None, "yesterday", True, 1.5, 10**20, 10**400],
     ids=lambda value: str(value)[:24],
 )
-def test_an_odd_time_costs_no_result(parsed, timestamp):
+def test_odd_timestamp_is_none(parsed, timestamp):
     result = parsed(body={"timestamp": timestamp, "data": GOOD})
     assert result.is_match
     assert result.created_at is None
 
 
 @pytest.mark.parametrize("odd", [None, 7, "x" * 65, "/9j/4AAQ"])
-def test_an_odd_id_costs_no_result(parsed, odd):
+def test_odd_id_is_none(parsed, odd):
     assert parsed(body={"transaction_id": odd, "data": GOOD}).ids.vendor is None
 
 
@@ -74,9 +74,7 @@ def test_an_odd_id_costs_no_result(parsed, odd):
         "match",
     ],
 )
-def test_a_verdict_that_cannot_be_read_is_charged_and_never_clamped(
-    open_backend, deepvue, make_call, data
-):
+def test_unreadable_verdict_is_charged(open_backend, deepvue, make_call, data):
     deepvue.answers("/v1/facematch", (200, {"sub_code": "SUCCESS", "data": data}))
     with pytest.raises(fm.UnexpectedResponse) as caught:
         open_backend().match(make_call())
@@ -97,9 +95,7 @@ def test_a_verdict_that_cannot_be_read_is_charged_and_never_clamped(
         ({"data": {**GOOD, "error_code": "FACE_1"}}, (None, "FACE_1")),
     ],
 )
-def test_a_failure_inside_a_success_is_charged_and_never_a_mismatch(
-    open_backend, deepvue, make_call, body, codes
-):
+def test_failure_in_a_200_is_charged_and_no_mismatch(open_backend, deepvue, make_call, body, codes):
     reply = {"transaction_id": "abc-1", "message": "Face not detected", **body}
     deepvue.answers("/v1/facematch", (200, reply))
     with pytest.raises(NoVerdict) as caught:
@@ -118,7 +114,7 @@ def test_a_failure_inside_a_success_is_charged_and_never_a_mismatch(
         assert (type(same), vars(same)) == (type(error), vars(error))
 
 
-def test_long_words_in_an_answer_are_masked(parsed):
+def test_echoed_picture_is_masked_in_raw(parsed):
     piece = "/9j/4AAQSkZJRgABAQAAAQ" * 8
     body = {
         "transaction_id": piece[:80],
