@@ -206,11 +206,11 @@ class HttpBackend(RemoteBackend):
 
         Asked of every reply. It is `ids.vendor` of the result and of every later error, and the
         `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is answered,
-        a later id takes the place of the one before. From then on each answer with which the call
-        goes on must have the same: without it, or with another one, it may be about somebody else,
-        and is an `UnexpectedResponse`. Where the body has none, `reply.url` may. Give None for what
-        is only an id of a request, or of something else (a person, a report). A text of more than
-        200 characters, or that cannot be printed, is none.
+        a later id replaces the one before. From then on each answer with a body must have the same
+        id: an answer without it, or with another one, may be about somebody else, and is an
+        `UnexpectedResponse`. Read the id from `reply.url` if the body has none. Return None for an
+        id of something else (a request, a person, a report). A text that is longer than 200
+        characters or cannot be printed is no id.
         """
         return None
 

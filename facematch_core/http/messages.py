@@ -240,6 +240,9 @@ class BodyShape(enum.Enum):
     OTHER = enum.auto()
 
 
+_UNREAD: Any = object()
+
+
 @attrs.frozen(kw_only=True)
 class HttpReply:
     """A complete answer. Its `repr` shows status and size alone.
@@ -259,23 +262,31 @@ class HttpReply:
     elapsed_s: float = 0.0
     url: str = attrs.field(default="", eq=False)
     secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
+    #: The parsed body, once it was asked for.
+    _parsed: Any = attrs.field(default=_UNREAD, init=False, eq=False)
 
     def __repr__(self) -> str:
         return f"<HttpReply {self.status}, {len(self.body)} bytes>"
 
     def json(self) -> Any:
-        """The body as JSON; of a key that stands twice the last value counts.
+        """Return the body as JSON, parsed once: do not change it.
 
         Raises:
-            ValueError: it is not JSON, is nested more than 100 deep, or holds NaN, an infinity or a
-                number beyond a float.
+            ValueError: it is not JSON, is nested deeper than Python reads, or holds NaN, an
+                infinity or a number beyond a float.
         """
-        try:
-            return load_json(self.body, parse_constant=_finite, parse_float=_finite)
-        except ValueError as error:
-            problem = type(error).__name__
-        # Not inside the except block: json's own error carries the whole body.
-        raise ValueError(f"The body is not JSON: {problem}.")
+        if self._parsed is _UNREAD:
+            try:
+                value = load_json(self.body, parse_constant=_finite, parse_float=_finite)
+            except ValueError as error:
+                problem: str | None = type(error).__name__
+            else:
+                problem = None
+                object.__setattr__(self, "_parsed", value)
+            # Not inside the except block: json's own error carries the whole body.
+            if problem is not None:
+                raise ValueError(f"The body is not JSON: {problem}.")
+        return self._parsed
 
     def at(self, *path: str | int) -> Any:
         """What is at `path` in the body: keys of objects, places in lists.

@@ -1,4 +1,11 @@
-"""A call over HTTP from its first request to its end: what is sent, and what the answers cost."""
+"""`HttpCall`: one call of a backend over HTTP, from its first request to its end.
+
+`HttpCall.run` drives the generator that a backend's `steps` returns. Each request that it yields is
+sent by `HttpClient`; the reply goes back into the generator if its status is expected and it is
+about this call. A refusal, an odd answer, or an exception of the plug-in ends the call. What the
+requests cost is added up in a `Ledger`. At the end `_finish` sets ids and bill, and masks secrets;
+`_clean_up` sends the requests that remove what the call has left at the vendor.
+"""
 
 from __future__ import annotations
 
@@ -265,9 +272,7 @@ class HttpCall:
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
-            # A header may lead on from the address.
-            needs_url = canned.headers and not canned.url
-            return attrs.evolve(canned, url=request.url) if needs_url else canned
+            return canned if canned.url else attrs.evolve(canned, url=request.url)
         is_step = not (request.is_cleanup or isinstance(call, LookUp))
         is_repeated = False
         while True:
@@ -321,8 +326,9 @@ class HttpCall:
             outcome = self._read_refusal(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
-        known_id = vendor_id if self.is_accepted else None
-        if problem := _find_stranger(backend, reply, self.call, known_id):
+        # Until the call is accepted, no answer has to be about it.
+        heard_id = vendor_id if self.is_accepted else self.call.vendor_id
+        if problem := _find_stranger(backend, reply, self.call, heard_id):
             return self._end_unreadable(problem)
         ledger = self.ledger
         if isinstance(outcome, Result):
@@ -401,12 +407,18 @@ class HttpCall:
         return _End(error, self.ledger.bill(FREE_BILLING if is_free else error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
-        """An answer that counts as charged and cannot be used."""
-        status = f" {self.reply.status}" if self.reply else ""
-        billing = self.ledger.bill_all()
-        return _End(
-            unreadable_error(f"{self.backend.name} answered{status}", problem, billing), billing
-        )
+        """End with an answer that counts as charged and cannot be used."""
+        name, reply, billing = self.backend.name, self.reply, self.ledger.bill_all()
+        if reply is not None and reply.shape is BodyShape.HTML:
+            error: VendorError = errors.UnexpectedResponse(
+                f"{name} answered {reply.status} with a page of HTML: a proxy, a firewall or a "
+                "login page may have answered in its place. Check base_url and the network.",
+                billing=billing,
+            )
+        else:
+            status = f" {reply.status}" if reply else ""
+            error = unreadable_error(f"{name} answered{status}", problem, billing)
+        return _End(error, billing)
 
     def _end_refused(self, error: VendorError) -> _End:
         """A refusal that the steps do not go on from."""
@@ -585,8 +597,9 @@ def _find_stranger(
     """Why a reply, which has this `vendor_id`, is about another call; empty if nothing says so."""
     if isinstance(call, LookUp) and call.record is None:
         return ""
-    if None not in (call.vendor_id, vendor_id) and vendor_id != call.vendor_id:
-        return f"it is about {vendor_id or 'nothing that can be known again'}, not {call.vendor_id}"
+    if call.vendor_id is not None and vendor_id != call.vendor_id and reply.body:
+        about = f"is about {vendor_id}" if vendor_id else "does not name its call"
+        return f"it {about}, and {call.vendor_id} was asked for"
     named = call.record if isinstance(call, LookUp) else call
     if not isinstance(named, Call | CallRecord):
         return ""  # the core compares what an answer about a session shows

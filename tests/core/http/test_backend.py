@@ -74,7 +74,7 @@ def test_a_backend_without_liveness_refuses_it(acme):
     ("body", "what"),
     [
         (b"", "ValueError"),
-        (b"<html>", "ValueError"),
+        (b"<html>", "page of HTML"),
         (b'{"same": NaN}', "ValueError"),
         (b"[]", "TypeError"),
         (b"{}", "KeyError"),
@@ -93,7 +93,7 @@ def test_a_200_that_cannot_be_read_is_charged(acme, ask_acme, body, what):
     for error in (caught.value, error_read):
         assert (error.billing.charged, error.status_code, error.ids.call) == (YES, 200, "a-1")
         assert what in error.message
-        assert ".py, line " in error.message
+        assert body == b"<html>" or ".py, line " in error.message
         assert "canary" not in error.message
 
 
