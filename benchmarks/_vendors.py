@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 from scipy.stats import norm
 
-from facematch_comparison.answers import ScoreTable
+from facematch_comparison.scores.answers import Answers
 from facematch_core import ThresholdRule
 
 
@@ -69,7 +69,7 @@ class Vendors:
         edge = threshold + (0.5 * 10.0**-self.decimals if self.decimals is not None else 0.0)
         return float(norm.cdf(edge - self.distance(frr)))
 
-    def tables(self, chance: np.random.Generator) -> list[ScoreTable]:
+    def tables(self, chance: np.random.Generator) -> list[Answers]:
         """What each system answered in one study."""
         if self.people:
             people, whose = self.people, np.arange(self.mated) % self.people
@@ -105,7 +105,7 @@ class Vendors:
             of_others += np.sqrt(self.wolves) * (wolf[probe] + wolf[reference])
             scores = np.where(mated, self.distance(frr) + of_mated, of_others)
             tables.append(
-                ScoreTable(
+                Answers.of(
                     name="ab"[number],
                     rule=ThresholdRule.ABOVE,
                     mated=mated,

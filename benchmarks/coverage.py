@@ -31,8 +31,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _vendors import Vendors, strangers, table_head
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Rate
+from facematch_comparison.scores.answers import Answers
 from facematch_comparison.stats import (
     Clusters,
     Rates,
@@ -45,6 +44,7 @@ from facematch_comparison.stats import (
     threshold_for_fmr,
 )
 from facematch_comparison.stats import bootstrap as drawing
+from facematch_comparison.values.model import Rate
 from facematch_core import ThresholdRule
 
 # --- Rates at a given threshold -----------------------------------------------------------------
@@ -337,7 +337,7 @@ class Lookalikes:
         """The true one."""
         return float(brentq(lambda at: self.true_fmr(at) - self.fmr, 0, 9))
 
-    def table(self, chance: np.random.Generator) -> ScoreTable:
+    def table(self, chance: np.random.Generator) -> Answers:
         """What a system answered in one study; one mated pair scores highest."""
         twos = np.repeat(np.arange(self.people // 2), self.each)
         first, second = strangers(self.people, self.others, chance)
@@ -346,7 +346,7 @@ class Lookalikes:
         alike = np.sqrt(self.part) * chance.normal(size=self.people // 2)[twos]
         alike += self.shift + np.sqrt(1 - self.part) * chance.normal(size=len(twos))
         count = len(probe)
-        return ScoreTable(
+        return Answers.of(
             name="a",
             rule=ThresholdRule.ABOVE,
             mated=np.arange(count) < 1,
@@ -381,12 +381,12 @@ def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]
     return {"given": float(at_true), "chosen": float(chosen)}
 
 
-def upper_bound(table: ScoreTable, threshold: float, chosen_for: float) -> float:
+def upper_bound(table: Answers, threshold: float, chosen_for: float) -> float:
     """Of the FMR at a threshold that was chosen on the same pairs, one-sided, 95 %."""
     return bounds(Rates(table).at("fmr", threshold), chosen_for=chosen_for)[1]
 
 
-def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, ScoreTable]:
+def halves(table: Answers, chance: np.random.Generator) -> tuple[Answers, Answers]:
     """The pairs within each half of the people; where nobody is in two pairs, half of the pairs."""
     numbers = max(int(table.probe_subjects.max()), int(table.reference_subjects.max())) + 1
     first = chance.random(numbers) < 0.5

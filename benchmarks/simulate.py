@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from facematch_comparison.answers import DECISIONS, Answers, ScoreTable
+from facematch_comparison.scores.answers import DECISIONS, Answers
 from facematch_core.models import Decision, Environment, ThresholdRule
 
 if TYPE_CHECKING:
@@ -114,20 +114,17 @@ def answer(name: str, vendor: Vendor, pairs: NDArray[np.int64], *, seed: int = 0
         DECISIONS.index, (Decision.NO_MATCH, Decision.MATCH, Decision.INCONCLUSIVE)
     )
     decisions = np.select([~acquired, scores >= vendor.threshold], [unsure, match], no_match)
-    return Answers.of_scores(
-        ScoreTable(
-            name=name,
-            rule=ThresholdRule.AT_LEAST,
-            mated=mated,
-            scores=np.where(acquired, scores, np.nan),
-            decisions=decisions.astype(np.int8),
-            acquired=acquired,
-            answered=np.ones(len(mated), bool),
-            probe_subjects=people[0],
-            reference_subjects=people[1],
-            scale=f"simulated/{name}",
-            threshold=vendor.threshold,
-        ),
+    return Answers.of(
+        name=name,
+        rule=ThresholdRule.AT_LEAST,
+        mated=mated,
+        scores=np.where(acquired, scores, np.nan),
+        decisions=decisions.astype(np.int8),
+        acquired=acquired,
+        probe_subjects=people[0],
+        reference_subjects=people[1],
+        scale=f"simulated/{name}",
+        threshold=vendor.threshold,
         backend="simulated",
         model=name,
         environment=Environment.MOCK,
@@ -144,17 +141,19 @@ def main() -> None:
         "south": Vendor(fmr=0.01, fnmr=0.15, fta=0.03),
     }
     pairs = draw(100, 100, 600)
-    columns = [answer(name, vendor, pairs).table.scores for name, vendor in vendors.items()]
+    columns = [answer(name, vendor, pairs).scores for name, vendor in vendors.items()]
     site = np.array(["back", "front"])[np.random.default_rng(0).permutation(100) % 2]
     with SCORES.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         sides = ("probe", "reference")
         head = [*(f"{side}_subject" for side in sides), *(f"{side}_group_site" for side in sides)]
-        rows.writerow([*head, "same", *vendors, *_ORIGIN])
-        for first, second, *scores in zip(*pairs[1].tolist(), *columns, strict=True):
-            words = ("" if math.isnan(score) else f"{score:g}" for score in scores)
-            people = f"p{first:02}", f"p{second:02}", site[first], site[second]
-            rows.writerow([*people, int(first == second), *words, *_ORIGIN.values()])
+        rows.writerow(["system", "pair", "same", *head, "score", *_ORIGIN])
+        for name, scores in zip(vendors, columns, strict=True):
+            people = zip(*pairs[1].tolist(), scores, strict=True)
+            for pair, (first, second, score) in enumerate(people, 1):
+                word = "" if math.isnan(score) else f"{score:g}"
+                who = f"p{first:02}", f"p{second:02}", site[first], site[second]
+                rows.writerow([name, pair, int(first == second), *who, word, *_ORIGIN.values()])
     sys.stdout.write(f"written to {SCORES}\n")
 
 

@@ -34,14 +34,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import simulate
 from _vendors import Vendors, table_head
 
-from facematch_comparison import Answers, Costs, evaluate
-from facematch_comparison.model import Interval
+from facematch_comparison import Answers, evaluate
 from facematch_comparison.stats import allowed_errors, comparable_fmr, holm
 from facematch_comparison.stats import threshold as choosing
-
-#: Of one call, the same for all vendors.
-PRICE = 0.05
-COSTS = Costs(impostors=0.01, false_match=200, false_reject=2, currency="USD")
+from facematch_comparison.values.model import Interval
 
 #: Studies in one task of a process.
 _TASK = 25
@@ -78,8 +74,7 @@ class Row:
         if self.is_simulated:
             return _simulate(vendors, number)
         seed = zlib.crc32(repr(vendors).encode())
-        tables = vendors.tables(np.random.default_rng([seed, number]))
-        return [Answers.of_scores(table, price=PRICE, currency="USD") for table in tables]
+        return vendors.tables(np.random.default_rng([seed, number]))
 
     def study(self, number: int) -> dict[str, float]:
         """What is said of one study, by name: 1 if it is, 0 if not, NaN if it could not be."""
@@ -87,30 +82,22 @@ class Row:
             if not self.is_ruled:
                 stack.enter_context(mock.patch.object(choosing, "ENOUGH_FALSE_MATCHES", 0))
                 stack.enter_context(mock.patch.object(choosing, "why_unseen", return_value=None))
-            evaluation = evaluate(self.answers(number), required_fmr=self.required_fmr, costs=COSTS)
+            evaluation = evaluate(self.answers(number), required_fmr=self.required_fmr)
         shares = {}
         for difference in evaluation.differences:
             shares = {
                 "compared": difference.frr is not None,
                 "real": difference.is_real,
-                "judged_cost": difference.cost_p_adjusted is not None,
-                "dearer": difference.dearer is not None,
             }
         system = evaluation.systems[0]
         if system.at_required is None or self.is_simulated:
-            return {**shares, "frr": np.nan, "at_fmr": np.nan, "cost": np.nan}
+            return {**shares, "frr": np.nan, "at_fmr": np.nan}
         threshold, vendors = system.at_required.threshold, self.vendors
         frr = vendors.true_frr(threshold, vendors.frr[0])
-        cost = (
-            COSTS.impostors * COSTS.false_match * vendors.true_fmr(threshold)
-            + (1 - COSTS.impostors) * COSTS.false_reject * frr
-            + PRICE
-        )
         return {
             **shares,
             "frr": _holds(system.at_required.frr.interval, frr),
             "at_fmr": _holds(system.at_required.frr_at_fmr, vendors.frr[0]),
-            "cost": _holds(system.cost.at_required.expected.interval, cost),
         }
 
 
@@ -121,7 +108,7 @@ def _holds(ends: Interval | None, truth: float) -> float:
 def _simulate(vendors: Vendors, number: int) -> list[Answers]:
     names = ("fmr", "common", "goats", "wolves", "decimals")
     facts = {name: getattr(vendors, name) for name in names}
-    vendor = simulate.Vendor(**facts, fnmr=vendors.frr[0], price=PRICE)
+    vendor = simulate.Vendor(**facts, fnmr=vendors.frr[0])
     pairs = simulate.draw(vendors.people, vendors.mated, vendors.non_mated, seed=number)
     return [simulate.answer(name, vendor, pairs, seed=number) for name in ("north", "south")]
 
@@ -306,23 +293,20 @@ def below(run: Callable[..., Any]) -> Iterator[str]:
 def equal(run: Callable[..., Any], rows: Sequence[Row], *, what: bool) -> Iterator[str]:
     """How often equal vendors are called different, or one dearer."""
     yield from table_head(
-        *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm",
-        "cost judged", "dearer", "p of 5 %, after Holm",
-    )  # fmt: skip
-    names = ("real", "judged_cost", "dearer")
+        *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm"
+    )
     results = list(run(rows))
-    real, judged, dearer = ([count(each, name) for each in results] for name in names)
-    chance = [holm([each.p_value for each in counts]) for counts in (real, dearer)]
+    real = [count(each, "real") for each in results]
+    chance = holm([each.p_value for each in real])
     for place, row in enumerate(rows):
         middle = f" {row.what} |" if what else ""
         yield (
             f"| {kind_of(row)} |{middle} {real[place].studies:,} | {real[place]} | "
-            f"{_p(chance[0][place])} | {judged[place].share} | {dearer[place]} | "
-            f"{_p(chance[1][place])} |"
+            f"{_p(chance[place])} |"
         )
     blank = " |" * (len(_KIND) - 1 + what)
-    together, cost, dear = (count(chain(*results), name) for name in names)
-    yield f"| **all** |{blank} {together.studies:,} | {together} | | {cost.share} | {dear} | |"
+    together = count(chain(*results), "real")
+    yield f"| **all** |{blank} {together.studies:,} | {together} | |"
 
 
 def _p(value: float) -> str:
@@ -330,17 +314,17 @@ def _p(value: float) -> str:
 
 
 def headline(run: Callable[..., Any]) -> Iterator[str]:
-    """Whether the true FRR, at the FMR and at the threshold, and a cost are in their intervals."""
+    """Whether the true FRR, at the FMR and at the threshold, is in its interval."""
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "false matches expected", "studies",
-        "FRR at the FMR held", "FRR at the threshold held", "cost held",
+        "FRR at the FMR held", "FRR at the threshold held",
     )  # fmt: skip
     for row, results in zip(HEADLINE, run(HEADLINE), strict=True):
         vendors = row.vendors
-        frr, at_fmr, cost = (count(results, name) for name in ("frr", "at_fmr", "cost"))
+        frr, at_fmr = (count(results, name) for name in ("frr", "at_fmr"))
         yield (
             f"| {vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g} | "
-            f"{row.expected} | {frr.studies:,} | {at_fmr} | {frr} | {cost} |"
+            f"{row.expected} | {frr.studies:,} | {at_fmr} | {frr} |"
         )
 
 

@@ -60,9 +60,9 @@ WORDS = {
     ],
     "apps/tutorial.md": ["asyncio", "installation", "trio", "Windows"],
     "choose/compare-vendors.md": ["bias", "demographics", "fairness"],
-    "choose/embed-many-pictures.md": ["embeddings"],
+    "choose/verify-on-a-cluster.md": ["Dask", "cluster"],
     "choose/judge-a-score-file.md": ["CSV"],
-    "choose/tutorial.md": ["calibrate", "calibration", "thresholds"],
+    "choose/tutorial.md": ["calibrate", "thresholds"],
     "explanation/comparison.md": [
         "bootstrap",
         "false positives",

@@ -11,16 +11,12 @@ from typing import TYPE_CHECKING
 from facematch_core.base.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from .answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, PairNames, ScoreTable
-    from .calibration import calibration_of
-    from .columns import ColumnsNotRecognised
-    from .evaluation import evaluate
-    from .gate import Verdict, judge
-    from .io import read_scores
-    from .model import Costs, Evaluation, Evidence, WrongPair
-    from .plan import DifferencePlan, StudyPlan, plan_study
+    from .judging.evaluation import evaluate
+    from .judging.gate import Verdict, judge
+    from .judging.plan import StudyPlan, plan_study
+    from .judging.requirements import Requirements, read_requirements
     from .report import report_html, write_report
-    from .requirements import Requirements, read_requirements
+    from .report.writing import digest_answers, export, to_frame, wrong_pairs
     from .run import (
         PairState,
         Price,
@@ -29,34 +25,35 @@ if TYPE_CHECKING:
         RunSummary,
         StudyRun,
         UnresolvedCharge,
-        embed,
         read_answers,
         run_study,
     )
+    from .scores.answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, frame_of
+    from .scores.columns import ColumnsNotRecognised
+    from .scores.reading import read_scores
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
-    from .writing import digest_answers, export, to_frame, wrong_pairs
+    from .values.model import Evaluation, Evidence, WrongPair
 
 #: Module to its public names; each is imported when it is first used.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "answers": "BILLED DECISIONS NO_DECISION Answers Grouping PairNames ScoreTable",
-        "calibration": "calibration_of",
-        "columns": "ColumnsNotRecognised",
-        # Not from the model: with this module comes what a notebook shows of it.
-        "evaluation": "Evaluation evaluate",
-        "gate": "Verdict judge",
-        "io": "read_scores",
-        "model": "Costs Evidence WrongPair",
-        "plan": "DifferencePlan StudyPlan plan_study",
+        # `Evaluation` comes with its form in a notebook, which `evaluation` sets.
+        "judging.evaluation": "Evaluation evaluate",
+        "judging.gate": "Verdict judge",
+        "judging.plan": "StudyPlan plan_study",
+        "judging.requirements": "Requirements read_requirements",
         "report": "report_html write_report",
-        "requirements": "Requirements read_requirements",
+        "report.writing": "digest_answers export to_frame wrong_pairs",
         "run": (
-            "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge embed "
+            "PairState Price Progress RunDatabase RunSummary StudyRun UnresolvedCharge "
             "read_answers run_study"
         ),
+        "scores.answers": "BILLED DECISIONS NO_DECISION Answers Grouping frame_of",
+        "scores.columns": "ColumnsNotRecognised",
+        "scores.reading": "read_scores",
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
-        "writing": "digest_answers export to_frame wrong_pairs",
+        "values.model": "Evidence WrongPair",
     },
 )
 
@@ -66,19 +63,15 @@ __all__ = [
     "NO_DECISION",
     "Answers",
     "ColumnsNotRecognised",
-    "Costs",
-    "DifferencePlan",
     "Evaluation",
     "Evidence",
     "Grouping",
-    "PairNames",
     "PairState",
     "Price",
     "Progress",
     "Requirements",
     "RunDatabase",
     "RunSummary",
-    "ScoreTable",
     "Study",
     "StudyPair",
     "StudyPlan",
@@ -86,12 +79,11 @@ __all__ = [
     "UnresolvedCharge",
     "Verdict",
     "WrongPair",
-    "calibration_of",
     "digest_answers",
     "draw_pairs",
-    "embed",
     "evaluate",
     "export",
+    "frame_of",
     "judge",
     "photographs",
     "plan_study",

@@ -3,8 +3,8 @@ import pytest
 from kit.pages import DOCS
 
 from facematch_comparison import PairState, Requirements
-from facematch_comparison.columns import SYNONYMS
-from facematch_comparison.requirements import built_in
+from facematch_comparison.judging.requirements import built_in
+from facematch_comparison.scores.columns import SYNONYMS
 
 
 def words_of(page):

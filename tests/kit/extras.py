@@ -51,17 +51,15 @@ EXTRAS = {
         "import numpy as np\n"
         "from facematch_core import ThresholdRule\n"
         "from facematch_comparison import Answers, evaluate, report_html\n"
-        "from facematch_comparison import ScoreTable\n"
         "people = np.arange(8)\n"
         "mated = people < 4\n"
         "everything = np.ones(8, bool)\n"
-        "table = ScoreTable(name='a', rule=ThresholdRule.ABOVE, mated=mated, acquired=everything,\n"
+        "table = Answers.of(name='a', rule=ThresholdRule.ABOVE, mated=mated, acquired=everything,\n"
         "    scores=np.where(mated, 80.0, 20.0), answered=everything,\n"
         "    decisions=mated.astype(np.int8), probe_subjects=people,\n"
         "    reference_subjects=np.where(mated, people, people + 10))\n"
-        "assert '<html' in report_html(evaluate([Answers.of_scores(table)]))"
+        "assert '<html' in report_html(evaluate([table]))"
     ),
-    "cluster": "import dask, distributed, facematch_local.network, pyarrow",
     "heif": (
         "import io, PIL.Image, pillow_heif\n"
         "from facematch_core import Image\n"

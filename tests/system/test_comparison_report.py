@@ -13,8 +13,8 @@ import PIL.Image
 import pytest
 from kit.comparison.samples import EVALUATIONS, two
 
-from facematch_comparison.model import WrongPair
 from facematch_comparison.report import write_report
+from facematch_comparison.values.model import WrongPair
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
 #: Two vendors that are simulated, so no true one is praised or blamed.

@@ -16,16 +16,15 @@ from facematch_core.errors import ConfigurationError
 COMMANDS: Final = {
     "plan": "How many pairs you need, and what they cost.",
     "draw": "Draw pairs from a folder of photographs, one folder per person.",
-    "embed": "Compute the embeddings of many pictures, on one machine or a cluster.",
     "run": "Ask every system about every pair, once; stop and resume at any time.",
-    "report": "Judge the answers: verdict, page, JSON; what went wrong; a threshold to use.",
+    "report": "Judge the answers: verdict, page, JSON; what went wrong.",
     "gate": "Judge systems by your requirements: PASS, FAIL or INCONCLUSIVE.",
     "unresolved": "List calls that may be charged without an answer; resolve them.",
 }
 
 #: Module to its commands, each of which is there under its own name.
 _MODULES: Final = {
-    "data": ("draw", "embed"),
+    "data": ("draw",),
     "run": ("run", "unresolved"),
     "judge": ("plan", "report", "gate"),
 }

@@ -1,4 +1,4 @@
-"""`facematch compare draw` and `embed`: the pairs, and the embeddings of their pictures."""
+"""`facematch compare draw`: pairs of photographs, drawn from a folder of people."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any, Final
 
 import click
 
-from facematch_core.base.files import named, replacing
-from facematch_core.cli.files import check_target, form_of, make_folder, write_bytes
-from facematch_core.cli.options import FILE, complete_backend, file_option, json_option
-from facematch_core.cli.text import Exit, print_json, quantity, say
+from facematch_core.cli.files import check_target, write_bytes
+from facematch_core.cli.options import FILE, file_option
+from facematch_core.cli.text import Exit, say
 from facematch_core.errors import InvalidRequest
 
 from . import common
@@ -63,9 +62,9 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
     check_target("--out", out, force=options.pop("force"))
-    from facematch_comparison.numbers import counted
     from facematch_comparison.study import KindsOfPictures, draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
+    from facematch_comparison.values.numbers import counted
 
     try:
         people = photographs(folder)
@@ -84,56 +83,4 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
         f"{counted(len(study.subjects), 'person', 'people')}, {len(study.pictures):,} photographs: "
         f"written to {out}"
     )
-    return Exit.OK
-
-
-@click.command("embed")
-@click.argument("pictures", type=FILE)
-@file_option("--out", "The file to write: .parquet.", required=True)
-@click.option(
-    "--backend",
-    default="local",
-    metavar="NAME",
-    shell_complete=complete_backend,
-    help="An engine of your own that computes embeddings. This is never charged.",
-)
-@click.option(
-    "--dask",
-    metavar="ADDRESS",
-    help="A Dask cluster whose workers read the same paths, such as tls://host:8786.",
-)
-@common.force
-@json_option
-def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
-    """Compute the embedding of every picture in PICTURES, for `compare run --embeddings`.
-
-    \b
-    facematch compare embed people/ --out embeddings.parquet
-    facematch compare embed pairs.csv --out embeddings.parquet \\
-      --dask tls://host:8786
-    facematch compare run pairs.csv --backend local \\
-      --embeddings embeddings.parquet
-
-    PICTURES is a folder, or a file of pairs. An embedding is biometric data, as the picture is:
-    whoever has it can recognise the person.
-    """
-    form_of("--out", out, ".parquet")
-    check_target("--out", out, force=options["force"])
-    import pyarrow.parquet
-
-    from facematch_comparison.run import embed as embed_all
-
-    paths = pictures if pictures.is_dir() else common.read_pairs(pictures).pictures
-    table = embed_all(paths, backend=options["backend"], dask=options["dask"])
-    make_folder(out)
-    # An embedding is biometric data, and this folder may be shared.
-    with named(out), replacing(out, private=True) as new:
-        pyarrow.parquet.write_table(table, new)
-    missing = len(table) - sum(table.column("face").to_pylist())
-    if as_json:
-        print_json({"out": str(out), "pictures": len(table), "faces": len(table) - missing})
-    else:
-        faces = f"no face was found in {missing:,} of them"
-        faces = faces if missing else "a face was found in all of them"
-        say(f"{quantity(len(table), 'picture')}, {faces}: written to {out}")
     return Exit.OK

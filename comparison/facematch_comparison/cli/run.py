@@ -20,7 +20,6 @@ from facematch_core.cli.options import (
     Target,
     complete_backend,
     config_option,
-    file_option,
     json_option,
     parse_workers,
 )
@@ -46,7 +45,6 @@ from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.run import (
-        ReconciledCharge,
         RunDatabase,
         RunSummary,
         StoredSystem,
@@ -85,17 +83,8 @@ WORKERS = 4
     show_default=str(WORKERS),
     help="Parallel calls to each system.",
 )
-@file_option(
-    "--embeddings",
-    "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
-)
 @click.option(
     "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
-)
-@file_option(
-    "--pictures",
-    "With a .txt file of pairs: the folder of people, if it is not that of the file.",
-    metavar="DIR",
 )
 @common.repeated(
     "--keep",
@@ -110,7 +99,7 @@ WORKERS = 4
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
-    PAIRS is a file of pairs: of `compare draw` or your own (.csv), or as LFW has them (.txt).
+    PAIRS is a file of pairs, of `compare draw` or your own (.csv or .xlsx).
 
     \b
     facematch compare run pairs.csv --profile didit --backend local \\
@@ -127,12 +116,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 
     from facematch_comparison.run import Price, StudyRun
 
-    currency = options["currency"] or common.CURRENCY
+    currency = options["currency"]
     amounts = options["prices"].items()
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
-            common.read_pairs(source, options["pictures"]),
+            common.read_pairs(source),
             openers,
             database,
             name=options["name"],
@@ -152,7 +141,6 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
                 workers=options["workers"] or WORKERS,
                 progress=lambda name, _state: bars.advance(tasks[name]),
                 stop=lambda: bool(stopping.signal),
-                embeddings=options["embeddings"],
             )
         document = _document(summary, store)
         if as_json:
@@ -250,8 +238,8 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({quantity(n, 'pair')})" for model, n in models.items())
         say(
-            f"warning: the model of {name} changed during the run: {several}. Each is judged as a "
-            "system of its own.",
+            f"warning: the model of {name} changed during the run: {several}. A report needs "
+            "--model NAME for the one whose answers count.",
             err=True,
         )
     unresolved = sum(row["unresolved"] for row in systems)
@@ -289,11 +277,6 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
 @click.command("unresolved")
 @common.store
 @click.option("--study", metavar="NAME", help="Only calls of this test set.")
-@common.flag(
-    "--reconcile",
-    "Look for each call in its vendor's records, which is free. Only calls that the "
-    "vendor was asked to keep, or gave an id of its own, can be found.",
-)
 @click.option(
     "--resolve",
     metavar="CALL",
@@ -305,25 +288,22 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     "--config",
     metavar="FILE",
     type=click.Path(),
-    help="The configuration file of the systems' profiles, for --reconcile and --resolve.",
+    help="The configuration file of the systems' profiles, for --resolve.",
 )
 @common.flag("--yes", "Do not ask before --resolve.")
 @json_option
-def unresolved(  # noqa: C901 - what each option of the help does, in its order
-    *, store: str, study: str | None, as_json: bool, **options: Any
-) -> int:
+def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
     """List calls that were charged, or may have been, and have no answer.
 
-    facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
-    --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
+    facematch never repeats them on its own. The next `compare run` looks for them in the vendor's
+    records. --resolve writes down what the vendor's invoice or support says, for good. Budgets are
+    updated.
     """
-    call_id, reconcile = options["resolve"], options["reconcile"]
+    call_id = options["resolve"]
     if call_id is None and (options["charged"] or options["free"]):
         raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
     if call_id is not None and options["charged"] is options["free"]:
         raise click.UsageError("Choose --charged or --not-charged.")
-    if call_id is not None and reconcile:
-        raise click.UsageError("Either --reconcile or --resolve.")
     from facematch_comparison.run.recover import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -333,7 +313,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
         try:
             database.lock()
         except ConfigurationError as error:
-            if call_id is not None or reconcile:
+            if call_id is not None:
                 raise
             say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
@@ -349,20 +329,12 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
             else:
                 say(f"{call_id}: {_WORDS[billed]}")
             return Exit.OK
-        searches = books.reconcile(systems) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
-        rows = [
-            {**_charge(result.charge), "outcome": result.outcome, "reason": result.reason}
-            for result in searches
-        ]
-        more = {"looked": rows} if reconcile else {}
-        print_json({"open": [_charge(charge) for charge in charges], **more})
+        print_json({"open": [_charge(charge) for charge in charges]})
     else:
-        _show_charges(charges, searches, store)
-    # 3 if something that was looked for stays open, 5 if the records could not be read.
-    codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(result.outcome, Exit.LOOK) for result in searches), default=Exit.OK)
+        _show_charges(charges, store)
+    return Exit.OK
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
@@ -396,24 +368,6 @@ class _Books:
             if (here := self.database.calls()) is not None:
                 stores.append(stack.enter_context(contextlib.closing(here)))
             yield verifier, stores
-
-    def reconcile(self, systems: Sequence[StoredSystem]) -> list[ReconciledCharge]:
-        """Look for each in its vendor's records, and write down what is found."""
-        from facematch_comparison.run.recover import ReconciledCharge, reconcile_charges
-
-        results: list[ReconciledCharge] = []
-        for system in systems:
-            charges = self.database.unresolved(system)
-            if not charges:
-                continue
-            with self._open(system.name) as (verifier, stores):
-                if isinstance(verifier, FaceMatchError):
-                    failure = partial(ReconciledCharge, outcome="error", reason=verifier.message)
-                    results += [failure(charge=charge) for charge in charges]
-                else:
-                    now = SystemClock().now()
-                    results += reconcile_charges(self.database, system, verifier, stores, now)
-        return results
 
     def resolve(
         self, systems: Sequence[StoredSystem], call_id: str, billed: Charged, *, yes: bool
@@ -469,16 +423,8 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
     }
 
 
-def _show_charges(
-    charges: Sequence[UnresolvedCharge], searches: Sequence[ReconciledCharge], store: str
-) -> None:
-    """Print what was looked for, what is open, and what to do about it."""
-    if searches:
-        results = [
-            (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
-            for result in searches
-        ]
-        print_table(("call", "outcome", "why"), results, prose=("why",))
+def _show_charges(charges: Sequence[UnresolvedCharge], store: str) -> None:
+    """Print what is open, and what to do about it."""
     if not charges:
         say("nothing is unresolved")
         return

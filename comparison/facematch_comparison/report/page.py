@@ -10,58 +10,42 @@ import base64
 import functools
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import jinja2
 from markupsafe import Markup
 
-from facematch_comparison.model import Evaluation, WrongPair
+from facematch_comparison.values.model import Evaluation
 from facematch_core.base.files import write_file
 
 from . import plots, values
-from .gallery import GalleryPair, read_pairs
 from .tables import NOT_REAL, ORIGINS, Tables
 from .values import Node
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None = None) -> str:
-    """An evaluation as one HTML page: no script, no external request, its numbers as in JSON.
+def report_html(evaluation: Evaluation) -> str:
+    """Return an evaluation as one HTML page without scripts and requests; numbers as in JSON.
 
     The same evaluation gives the same page, byte for byte.
-
-    Args:
-        gallery: Pairs to show with their pictures, which puts faces into the page: it says so.
-            None for a page without any picture of a person.
-
-    Raises:
-        InvalidImage: a picture of `gallery` cannot be read.
     """
     style = _style("style.css") + _style("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    content = _content(evaluation, "", read_pairs(gallery or ()))
+    content = _content(evaluation, "")
     template = _templates().get_template("page.html")
     return template.render(**content, style=style, style_digest=digest)
 
 
-def write_report(
-    evaluation: Evaluation,
-    path: str | os.PathLike[str],
-    *,
-    gallery: Sequence[WrongPair] | None = None,
-) -> None:
+def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
     """Write `report_html` to a file, whole or not at all; a file of that name is replaced.
 
-    With a gallery only its owner may read it.
-
     Raises:
-        InvalidImage: a picture of `gallery` cannot be read.
-        OSError: the file cannot be written; its folder is not made.
+        OSError: the file cannot be written; its folder is not created.
     """
-    write_file(path, report_html(evaluation, gallery=gallery).encode(), private=bool(gallery))
+    write_file(path, report_html(evaluation).encode())
 
 
 def fragment(evaluation: Evaluation) -> str:
@@ -75,24 +59,21 @@ def fragment(evaluation: Evaluation) -> str:
     return template.render(**_content(evaluation, ids), style=_style("style.css"))
 
 
-def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
+def _content(evaluation: Evaluation, ids: str) -> dict[str, Any]:
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)
     return {
         "document": document,
         "tables": tables,
         "evaluation": evaluation,
-        "pairs": pairs,
         "picture": plots.det(evaluation, f"{ids}det"),
-        "sections": [*_sections(document, tables, pairs)],
+        "sections": [*_sections(document, tables)],
         "not_real": [system for system in tables.systems if system["environment"].raw in NOT_REAL],
         "hollow": any(system.at_required and system.at_default for system in evaluation.systems),
     }
 
 
-def _sections(
-    document: Node, tables: Tables, pairs: Sequence[GalleryPair]
-) -> Iterator[tuple[str, str, bool]]:
+def _sections(document: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
     """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
 
     def some(key: str) -> bool:
@@ -108,15 +89,12 @@ def _sections(
         (more, "differences", "Is the difference real?", False),
         (some("curve"), "thresholds", "Scores and thresholds", False),
         (tables.at_fmrs, "fmrs", "At other false match rates", False),
-        (tables.costs, "costs", "What an attempt costs", False),
         (tables.transactions, "transactions", "If people may try again", False),
         (some("groups"), "groups", "Groups of people", False),
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),
-        (some("cross_groups"), "cross", "False matches between groups", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
-        (pairs, "gallery", "Wrong pairs", False),
     ):
         if is_there:
             yield name, title, folded

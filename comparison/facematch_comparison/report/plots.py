@@ -18,8 +18,8 @@ from typing import Final
 import attrs
 from markupsafe import Markup
 
-from facematch_comparison import numbers
-from facematch_comparison.model import Evaluation, OperatingPoint, Rate
+from facematch_comparison.values import numbers
+from facematch_comparison.values.model import Evaluation, OperatingPoint, Rate
 
 from .values import plain
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from . import values
 from .plots import style_of
-from .values import NOTHING, Node
+from .values import Node
 
 #: `Environment` of a system to where its answers came from.
 ORIGINS: Final = {
@@ -29,9 +29,6 @@ ORIGINS: Final = {
 NOT_REAL: Final = ("sandbox", "mock")
 
 _TIMES: Final = Markup("&nbsp;&times;")
-
-#: The two groups of a pair of people.
-_SIDES: Final = ("first", "second")
 
 Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
 
@@ -62,7 +59,6 @@ class Tables:
     def __init__(self, document: Node, ids: str) -> None:
         self.document, self.ids = document, ids
         self.systems = list(document["systems"])
-        self.currency = document["costs"]["currency"] if document["costs"] else None
         self.confidence = values.setting(document["confidence"])
 
     def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
@@ -93,11 +89,6 @@ class Tables:
         """A threshold, or that there is none to say; under it, what it is."""
         return _above(values.score(at["threshold"]) or Markup("the vendor decides"), words)
 
-    def _money(self, estimate: Node) -> Markup:
-        """An amount with its interval, in the currency of the costs."""
-        unit = Markup("&nbsp;{}").format(values.text(self.currency)) if self.currency else ""
-        return values.estimate(estimate, lambda node, width: values.money(node, None, width), unit)
-
     @property
     def verdict(self) -> Table:
         """One row for each system: all that a choice needs first."""
@@ -115,14 +106,12 @@ class Tables:
             why_not = Markup("of the run. {}").format(why_not)
         if at and at["chosen_on"].raw == "fixed":
             why_not = Markup("fixed")
-        cost = system["cost"] and system["cost"][kind]
         return {
             "System": self._name(system["name"]),
             "Threshold": self._threshold(at, why_not) if at else why_not,
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
             "FRR: turned away": values.rate(at["frr"], at["frr_at_fmr"]) if at else "",
             "FTA: failure to acquire": _if_any(service["acquisition"]),
-            "Cost of an attempt": self._money(cost["expected"]) if cost else "",
             "Price of a call": values.money(service["price"], service["currency"]),
             "95 of 100 calls within": _within(service["latency_s"], "95"),
         }
@@ -179,33 +168,10 @@ class Tables:
                 "Beyond chance": _chance(two),
                 "At fixed thresholds": values.ends(two["exact"], values.points),
                 "p at fixed thresholds": values.probability(two["p_exact"]),
-                "Difference in cost": self._money(two["cost"]),
             }
             for two in self.document["differences"]
         ]
         return self._table("differences-table", words, rows)
-
-    @property
-    def costs(self) -> Table:
-        kinds = (("at_required", "for the required FMR"), ("at_default", "of the run"))
-        rows = [
-            {
-                "System": self._name(system["name"]),
-                "Threshold": self._threshold(at, words),
-                "Cost of an attempt": self._money(at["expected"]),
-                "False matches": values.money(at["false_matches"]),
-                "False rejections": values.money(at["false_rejects"]),
-                "Reviews": values.money(at["reviews"]),
-                "Calls": ""
-                if system["service"]["price"].raw is None
-                else values.money(at["calls"]),
-            }
-            for system in self.systems
-            if system["cost"]
-            for kind, words in kinds
-            if (at := system["cost"][kind])
-        ]
-        return self._table("costs-table", "Expected cost of one attempt, with {} intervals", rows)
 
     @property
     def groups(self) -> Table:
@@ -257,16 +223,6 @@ class Tables:
         ]
 
     @property
-    def cross_groups(self) -> list[Table]:
-        tables: list[Table] = []
-        for system in self.systems:
-            for column in dict.fromkeys(cell["column"].raw for cell in system["cross_groups"]):
-                cells = [cell for cell in system["cross_groups"] if cell["column"].raw == column]
-                name, caption = f"cross-{len(tables)}", self._name(system["name"])
-                tables.append(Table(name, caption, _matrix(column, cells), kind="data"))
-        return tables
-
-    @property
     def service(self) -> Table:
         rows = []
         for system in self.systems:
@@ -304,7 +260,6 @@ class Tables:
                 "Scale": values.text(system["scale"]),
                 "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
                 "Without a score": _some(system["without_score"]),
-                "Other models in the run": _by_name(system["other_models"]),
                 "Privacy": values.text(system["privacy"]),
             }
             for system in self.systems
@@ -386,20 +341,3 @@ def _chance(two: Node) -> Markup:
         words = Markup("yes: {} is better").format(better) if better else Markup("yes")
     above = Markup(" <small>{} is above the required FMR</small>")
     return words + Markup("").join(above.format(values.text(name)) for name in two["beyond"])
-
-
-def _matrix(column: str, cells: Sequence[Node]) -> list[dict[str, Markup]]:
-    """Every group against every group, both ways round; a dash where there is no pair."""
-    titles = {cell[side].raw: values.text(cell[side]) for cell in cells for side in _SIDES}
-    rates = {frozenset(cell[side].raw for side in _SIDES): cell["fmr"] for cell in cells}
-    rows = []
-    for group, title in titles.items():
-        row: dict[str, Markup] = {values.name(column): title}
-        for other, heading in titles.items():
-            rate = rates.get(frozenset((group, other)))
-            row[heading] = NOTHING
-            if rate is not None and rate["trials"].raw:
-                value = values.percent(rate["value"], values.width_of(rate["interval"]))
-                row[heading] = _above(value, values.counts(rate))
-        rows.append(row)
-    return rows

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from facematch_comparison import numbers
+from facematch_comparison.values import numbers
 
 #: Where a value is missing.
 NOTHING = Markup('<span class="none">&ndash;</span>')

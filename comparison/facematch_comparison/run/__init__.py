@@ -1,8 +1,6 @@
 """Every system is asked about every pair, once; killed anywhere, it goes on from there."""
 
-from .embeddings import embed, read_embeddings
 from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
-from .recover import ReconciledCharge
 from .scores import read_answers
 from .stored import StoredStudy, StoredSystem
 from .study_run import Price, RunSummary, StudyRun, SystemSummary, run_study
@@ -11,7 +9,6 @@ __all__ = [
     "PairState",
     "Price",
     "Progress",
-    "ReconciledCharge",
     "RunDatabase",
     "RunSummary",
     "StoredStudy",
@@ -19,8 +16,6 @@ __all__ = [
     "StudyRun",
     "SystemSummary",
     "UnresolvedCharge",
-    "embed",
     "read_answers",
-    "read_embeddings",
     "run_study",
 ]

@@ -173,16 +173,6 @@ class RunDatabase(RunFile):
         query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
         return self.transact(lambda db: tuple(map(StoredSystem.of_row, select(db, query, digest))))
 
-    def note_privacy(self, system: int, text: str) -> None:
-        """Note what became of the pictures, in place of what was noted before."""
-
-        def step(db: Db) -> None:
-            before = stored.read_system(db, system)
-            settings = {**before.settings, "privacy": text}
-            stored.write_system(db, attrs.evolve(before, settings=settings))
-
-        self.transact(step)
-
     # --- To FREE ------------------------------------------------------------------------------
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:

@@ -14,24 +14,16 @@ from typing import Final
 import attrs
 
 from facematch_core.errors import FATAL, EnvironmentMismatch, FaceMatchError, VendorError
-from facematch_core.models import CallRecord, Charged, MatchResult, Reconciled
+from facematch_core.models import Charged, MatchResult
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier.verifier import FaceVerifier
 
-from .pairs import PairOutcome, PairState, RunDatabase, UnresolvedCharge
+from .pairs import PairOutcome, PairState, RunDatabase
 from .stored import StoredSystem
 
-#: What looking for one call may end in.
+#: Errors of looking for one call.
 _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMismatch, *FATAL)
-
-
-@attrs.frozen(kw_only=True)
-class ReconciledCharge:
-    charge: UnresolvedCharge
-    #: A word of `facematch_core.Reconciled`; also ``error`` and ``skipped``.
-    outcome: str
-    reason: str
 
 
 def stores_of(policies: Iterable[object]) -> list[CallStore]:
@@ -77,55 +69,38 @@ def resolve_by_budgets(
     return resolved
 
 
-def reconcile_charges(
+def look_for_calls(
     database: RunDatabase,
     system: StoredSystem,
     verifier: FaceVerifier,
     stores: Sequence[CallStore],
     now: datetime,
-    *,
-    only_due: bool = False,
-) -> tuple[ReconciledCharge, ...]:
-    """Look for every call without an answer in the vendor's records, which is free."""
-
-    def look_up(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
-        """One call, looked for and written down; the outcome, and why."""
-        # Where it was not sent, it is not found either, and the whole day is looked through.
-        record = verifier.reconcile(attrs.evolve(call, caller_ref=system.reference(charge.pair)))
-        if not isinstance(record.result, MatchResult):
-            database.note_search(charge)
-            is_other = record.outcome is Reconciled.FOUND
-            return (Reconciled.CANNOT_KNOW if is_other else record.outcome).value, record.reason
-        answer = PairOutcome.of_result(record.result, elapsed_s=None)
-        is_certain = answer.billed is not Charged.UNKNOWN
-        if is_certain:
-            finalize_budgets(stores, [call.id], answer.billed or Charged.NO, now)
-        difference = database.answer_late(charge, answer)
-        if difference is None:
-            return record.outcome.value, record.reason
-        if is_certain:
-            # What is known to be charged already stays so.
-            database.resolve(charge.system, call.id, answer.billed or Charged.NO)
-        database.note_search(charge)
-        return "error", (
-            f"The records have an answer {difference}: such answers do not belong together, and "
-            "only its charge is kept."
-        )
-
-    results: list[ReconciledCharge] = []
-    over = ""
+) -> None:
+    """Look for unresolved calls that are due in the vendor's records, which is free."""
     for charge in database.unresolved(system):
         call = charge.call
-        if only_due and not (call and verifier.backend.reconcilable(call) and charge.is_due(now)):
+        if call is None or not verifier.backend.reconcilable(call) or not charge.is_due(now):
             continue
-        if over or call is None:
-            outcome, reason = "skipped", over or "Its call was not written down."
-        else:
-            try:
-                outcome, reason = look_up(charge, call)
-            except _FAILURES as error:
-                outcome, reason = "error", error.message
-                is_over = isinstance(error, FATAL)
-                over = "Not looked up, because of the error before it." if is_over else ""
-        results.append(ReconciledCharge(charge=charge, outcome=outcome, reason=reason))
-    return tuple(results)
+        try:
+            # A call that was never sent is not found either, and the whole day is searched.
+            record = verifier.reconcile(
+                attrs.evolve(call, caller_ref=system.reference(charge.pair))
+            )
+        except _FAILURES as error:
+            if isinstance(error, FATAL):
+                return
+            continue
+        if not isinstance(record.result, MatchResult):
+            database.note_search(charge)
+            continue
+        answer = PairOutcome.of_result(record.result, elapsed_s=None)
+        billed = answer.billed or Charged.NO
+        is_certain = billed is not Charged.UNKNOWN
+        if is_certain:
+            finalize_budgets(stores, [call.id], billed, now)
+        # An answer of another model, scale or environment does not belong to the others: only its
+        # charge is kept.
+        if database.answer_late(charge, answer) is not None:
+            if is_certain:
+                database.resolve(charge.system, call.id, billed)
+            database.note_search(charge)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from facematch_comparison.answers import Grouping
+from facematch_comparison.scores.answers import Grouping
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 

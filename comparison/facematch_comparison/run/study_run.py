@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import attrs
 
@@ -21,14 +21,11 @@ from facematch_core.images.image import Image
 from facematch_core.models import Operation, Retention
 from facematch_core.verifier.verifier import MAX_WORKERS, FaceVerifier
 
-from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
+from .local import ask_locally, makes_embeddings
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import StoredStudy, StoredSystem
 from .worker import OnEnd, OpenSystem, Worker
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
@@ -78,7 +75,7 @@ class RunSummary:
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
         """Systems whose answers name several models: name to model to how many.
 
-        Each model's answers are judged as a system of their own: see `read_answers`.
+        `read_answers` then asks whose answers count.
         """
         models = {system.name: system.progress.models for system in self.systems}
         return {name: counts for name, counts in models.items() if len(counts) > 1}
@@ -175,21 +172,12 @@ class StudyRun:
             system.name: self._database.progress(system.stored.number) for system in self.systems
         }
 
-    @property
-    def why_not_embedded(self) -> dict[str, str | None]:
-        """Name of each system to why its pictures cannot be embedded; None if they can."""
-        return {
-            system.name: why_not_embedded(system.verifier.backend, system.verifier.policies)
-            for system in self.systems
-        }
-
     def run(
         self,
         *,
         workers: int = 4,
         progress: OnEnd | None = None,
         stop: Callable[[], bool] | None = None,
-        embeddings: Path | pa.Table | None = None,
     ) -> RunSummary:
         """Ask every system about every pair that is left, each with threads of its own.
 
@@ -204,13 +192,9 @@ class StudyRun:
             progress: Called with a system's name and a state when a pair has come to an end, in any
                 thread; must not raise.
             stop: Whether to begin nothing more; what is under way is finished.
-            embeddings: A Parquet file or table as `embed` makes them: the pictures of an engine of
-                one's own are not looked at again.
 
         Raises:
-            InvalidRequest: `workers` is out of range; `embeddings` are none, lack a picture of the
-                test set, or no system is an engine that makes embeddings.
-            ConfigurationError: `embeddings` are of another engine.
+            InvalidRequest: `workers` is out of range.
             KeyboardInterrupt: after what was under way is finished.
         """
         if type(workers) is not int or not 1 <= workers <= MAX_WORKERS:
@@ -224,16 +208,13 @@ class StudyRun:
         turns, clock = self.stored.turns().tolist(), self._clock
         worker_of = partial(Worker, turns=turns, clock=clock, stop=is_stopped, on_end=on_end)
         team = [worker_of(system, self._study, self._digests) for system in self.systems]
-        reasons, tables = self.why_not_embedded, {}
-        if embeddings is not None:
-            tables = embeddings_of(embeddings, team, reasons)
         failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
             try:
                 worker.look_back()
-                if reasons[worker.name] is None:
-                    ask_by_embeddings(worker, workers, tables.get(worker.name))
+                if makes_embeddings(worker.system):
+                    ask_locally(worker, workers)
                 else:
                     worker.ask_all(workers)
                 worker.look_back()
@@ -276,7 +257,6 @@ def run_study(
     *,
     workers: int = 4,
     progress: OnEnd | None = None,
-    embeddings: Path | pa.Table | None = None,
     **more: Any,
 ) -> RunSummary:
     """Ask every system about every pair of a test set, once; go on where an earlier start ended.
@@ -286,7 +266,7 @@ def run_study(
     summary.
     """
     with StudyRun(study, systems, database, **more) as run:
-        return run.run(workers=workers, progress=progress, embeddings=embeddings)
+        return run.run(workers=workers, progress=progress)
 
 
 def _open(

@@ -34,7 +34,7 @@ from facematch_core.verifier.events import CallEvent, EventKind
 from facematch_core.verifier.verifier import FaceVerifier
 
 from .pairs import HeldBack, PairOutcome, PairState, RunDatabase
-from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, stores_of
+from .recover import finalize_budgets, look_for_calls, resolve_by_budgets, stores_of
 from .stored import StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
@@ -167,7 +167,7 @@ class Worker:
         stores, verifier = self.system.stores, self.system.verifier
         resolve_by_budgets(self.database, self.stored, stores)
         now = self._clock.now()
-        reconcile_charges(self.database, self.stored, verifier, stores, now, only_due=True)
+        look_for_calls(self.database, self.stored, verifier, stores, now)
 
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""

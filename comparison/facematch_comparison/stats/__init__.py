@@ -1,9 +1,8 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
 from .compare import Paired, compare_systems, holm
-from .cost import expected_cost
 from .det import curve_of, det_curve, separation
-from .groups import cells_of, cross_groups, finish_group_differences, group_differences
+from .groups import cells_of, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
     allowed_errors,
@@ -41,12 +40,10 @@ __all__ = [
     "comparable_fmr",
     "compare_systems",
     "concentration",
-    "cross_groups",
     "curve_of",
     "det_curve",
     "effective_size",
     "exact_upper",
-    "expected_cost",
     "finish_group_differences",
     "group_differences",
     "holm",

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Interval, Method
+from facematch_comparison.scores.answers import Answers
+from facematch_comparison.values.model import Interval, Method
 from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, adjusted, allowed_errors, interval
@@ -65,7 +65,7 @@ class RedrawnThreshold(_Drawn):
     """The threshold for a required FMR, chosen anew among the highest non-mated scores."""
 
     def __init__(
-        self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
+        self, table: Answers, max_fmr: float, numbers: NDArray[np.int64], margin: int = SPARE
     ) -> None:
         sample = Rates(table).sample("fmr", at_threshold=True)
         self._count = sample.trials
@@ -115,7 +115,7 @@ class RedrawnThreshold(_Drawn):
 class FixedThreshold(_Drawn):
     """A threshold that nobody chose on these pairs: the same in each resample."""
 
-    def __init__(self, table: ScoreTable, threshold: float, numbers: NDArray[np.int64]) -> None:
+    def __init__(self, table: Answers, threshold: float, numbers: NDArray[np.int64]) -> None:
         is_above = table.rule is ThresholdRule.ABOVE
         self.lowest = self.highest = (
             threshold if is_above else float(np.nextafter(threshold, -np.inf))
@@ -137,7 +137,7 @@ class RedrawnErrors(_Drawn):
 
     def __init__(
         self,
-        table: ScoreTable,
+        table: Answers,
         sets: NDArray[np.bool_],
         numbers: NDArray[np.int64],
         threshold: RedrawnThreshold | FixedThreshold,

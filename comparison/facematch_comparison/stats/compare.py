@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
-from scipy.special import bdtr, chdtrc, stdtr, stdtrit
+from scipy.special import bdtr, chdtrc, stdtrit
 
-from facematch_comparison.answers import check_alike
-from facematch_comparison.model import Costs, Difference, Estimate, Interval, Method
+from facematch_comparison.scores.answers import check_alike
+from facematch_comparison.values.model import Difference, Estimate, Interval, Method
 
 from .bootstrap import Resampling, bootstrap_p_value, percentile_interval, redraw
-from .cost import false_match_costs
 from .rates import Side
-from .threshold import ENOUGH_FALSE_MATCHES, why_not_comparable
+from .threshold import why_not_comparable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +38,6 @@ def compare_systems(
     required_fmr: float,
     at_fmrs: Collection[tuple[int, float]] = (),
     confidence: float = 0.95,
-    costs: Costs | None = None,
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
@@ -47,7 +45,7 @@ def compare_systems(
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
     Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
-    sentences, tables and costs say what this says, and nothing else decides it a second time.
+    sentences and tables say what this says, and nothing else decides it a second time.
 
     Also of each of `at_fmrs` (place of a system, FMR) at which systems can be compared, with
     ``frr`` or ``fnmr``: where resamples have that rate at that FMR, whatever threshold it takes.
@@ -83,21 +81,25 @@ def compare_systems(
         if (rows := table.mated & counted).any()
     }
     drawn = iter(redraw(sides, [*series, *of_system.values()], seed=seed))
-    differences, cost_p_values = [], []
+    differences = []
     for ((first, second), rows), blank in zip(in_common.items(), blanks, strict=True):
-        difference, cost_p_value = blank, None
+        difference = blank
         if not blank.sentence:
-            judged = _Matchup(sides[first], sides[second], rows, next(drawn) - next(drawn))
-            difference = judged.difference(blank, required_fmr, confidence)
-            if costs is not None:
-                difference, cost_p_value = judged.in_cost(difference, costs, confidence)
+            values = next(drawn) - next(drawn)
+            difference = _compare(
+                (sides[first], sides[second]),
+                rows,
+                values,
+                blank,
+                required_fmr=required_fmr,
+                confidence=confidence,
+            )
         differences.append(difference)
-        cost_p_values.append(cost_p_value)
     rates = {
         at: percentile_interval(values[~np.isnan(values)], confidence)
         for at, values in zip(of_system, drawn, strict=True)
     }
-    return _correct(differences, cost_p_values, 1 - confidence), rates
+    return _correct(differences, 1 - confidence), rates
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
@@ -139,99 +141,52 @@ def _blank(first: Side, second: Side, rows: NDArray[np.bool_], required_fmr: flo
     )
 
 
-class _Matchup:
-    """Two systems on the mated `rows` that both answered; `values` are resampled differences."""
+def _compare(
+    sides: tuple[Side, Side],
+    rows: NDArray[np.bool_],
+    resampled: NDArray[np.float64],
+    blank: Difference,
+    *,
+    required_fmr: float,
+    confidence: float,
+) -> Difference:
+    """Return what two systems differ by on `rows`, before any correction.
 
-    def __init__(
-        self, first: Side, second: Side, rows: NDArray[np.bool_], values: NDArray[np.float64]
-    ) -> None:
-        self.sides = first, second
-        self.values = values[~np.isnan(values)]
-        of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in self.sides)
-        self.errors = int(np.count_nonzero(of_first)), int(np.count_nonzero(of_second))
-        self.paired = Paired(of_first, of_second, first.table.probe_subjects[rows])
-
-    def difference(self, blank: Difference, required_fmr: float, confidence: float) -> Difference:
-        """What they differ by, before any correction."""
-        exact, p_exact = self.paired.interval(confidence), self.paired.mcnemar()
-        # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
-        # round. There the exact ones see further, so each is the more careful of the two.
-        ends = percentile_interval(self.values, confidence).widened(exact)
-        return attrs.evolve(
-            blank,
-            errors_first=self.errors[0],
-            errors_second=self.errors[1],
-            only_first=self.paired.only_first,
-            only_second=self.paired.only_second,
-            frr=Estimate(value=self.paired.value, interval=ends),
-            exact=exact,
-            p_value=max(bootstrap_p_value(self.values), p_exact),
-            p_exact=p_exact,
-            beyond=tuple(
-                side.name for side in self.sides if side.exceeds(required_fmr, confidence)
-            ),
-        )
-
-    def in_cost(
-        self, difference: Difference, costs: Costs, confidence: float
-    ) -> tuple[Difference, float | None]:
-        """The same with what they differ by in cost; and the p-value of that."""
-        extra = false_match_costs(self.sides, costs, confidence)
-        if extra is None or difference.frr is None:
-            return difference, None
-        # Beside false matches and calls, what varies is who is turned away.
-        weight = (1 - costs.impostors) * costs.false_reject
-        value, ends = difference.frr.value, difference.frr.interval
-        ends = attrs.evolve(
-            ends, low=weight * ends.low + extra.low, high=weight * ends.high + extra.high
-        )
-        difference = attrs.evolve(
-            difference, cost=Estimate(value=weight * value + extra.value, interval=ends)
-        )
-        if not weight:
-            # What is charged is known; of false matches at two FMRs nothing is.
-            is_known = extra.low * extra.high > 0 and not any(
-                side.is_fixed or side.calibration for side in self.sides
-            )
-            return difference, 0.0 if is_known else 1.0
-        if min(*self.errors, extra.errors) < ENOUGH_FALSE_MATCHES:
-            return difference, None
-        # They cost the same where the difference of the FRR makes up for all the rest.
-        break_even = [-extra.low / weight, -extra.high / weight]
-        if min(break_even) <= value <= max(break_even):
-            return difference, 1.0
-        return difference, max(
-            p_value
-            for at in break_even
-            for p_value in (
-                bootstrap_p_value(self.values - at),
-                self.paired.p_value(at) if at else self.paired.mcnemar(),
-            )
-        )
+    `resampled` are differences of the FRR on people drawn again.
+    """
+    resampled = resampled[~np.isnan(resampled)]
+    wrong_first, wrong_second = (~side.table.passed(side.threshold)[rows] for side in sides)
+    paired = Paired(wrong_first, wrong_second, sides[0].table.probe_subjects[rows])
+    exact, p_exact = paired.interval(confidence), paired.mcnemar()
+    # Resamples show nothing beyond the few errors that there are: 0 against 4 never turns round.
+    # The exact interval and test see further there, so the more careful of the two counts.
+    return attrs.evolve(
+        blank,
+        errors_first=int(np.count_nonzero(wrong_first)),
+        errors_second=int(np.count_nonzero(wrong_second)),
+        only_first=paired.only_first,
+        only_second=paired.only_second,
+        frr=Estimate(
+            value=paired.value,
+            interval=percentile_interval(resampled, confidence).widened(exact),
+        ),
+        exact=exact,
+        p_value=max(bootstrap_p_value(resampled), p_exact),
+        p_exact=p_exact,
+        beyond=tuple(side.name for side in sides if side.exceeds(required_fmr, confidence)),
+    )
 
 
-def _correct(
-    differences: Sequence[Difference], cost_p_values: Sequence[float | None], alpha: float
-) -> tuple[Difference, ...]:
-    """With the verdicts, of errors and of costs, each after Holm's correction."""
-    adjusted = holm([difference.p_value for difference in differences])
-    cost_adjusted = holm(cost_p_values)
+def _correct(differences: Sequence[Difference], alpha: float) -> tuple[Difference, ...]:
+    """Return the differences with their verdicts after Holm's correction."""
     corrected = []
-    for difference, p_value, cost_p_value in zip(differences, adjusted, cost_adjusted, strict=True):
-        names = difference.first, difference.second
+    adjusted = holm([difference.p_value for difference in differences])
+    for each, p_value in zip(differences, adjusted, strict=True):
         is_real = p_value is not None and p_value < alpha
-        is_dearer = cost_p_value is not None and cost_p_value < alpha
-        cost = 0.0 if difference.cost is None else difference.cost.value
+        better = (each.first, each.second)[each.errors_first > each.errors_second]
         corrected.append(
             attrs.evolve(
-                difference,
-                p_adjusted=p_value,
-                is_real=is_real,
-                better=names[difference.errors_first > difference.errors_second]
-                if is_real
-                else None,
-                cost_p_adjusted=cost_p_value,
-                dearer=names[cost < 0] if is_dearer else None,
+                each, p_adjusted=p_value, is_real=is_real, better=better if is_real else None
             )
         )
     return tuple(corrected)
@@ -283,8 +238,3 @@ class Paired:
         half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
         low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
         return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
-
-    def p_value(self, difference: float) -> float:
-        """Two-sided, of a true difference of so much."""
-        distance = abs(self._middle - difference) / self._standard_error
-        return 2 * float(stdtr(self._freedom, -distance))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Curve
+from facematch_comparison.scores.answers import Answers
+from facematch_comparison.values.model import Curve
 from facematch_core.models import ThresholdRule
 
 from .rates import Rates
@@ -86,7 +86,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     )
 
 
-def separation(table: ScoreTable) -> tuple[float | None, float | None]:
+def separation(table: Answers) -> tuple[float | None, float | None]:
     """AUC and d', of pairs with a score: how far mated and non-mated scores lie apart, in general.
 
     AUC is how often the mated one of two pairs scores higher, equal scores counting half (J. A.

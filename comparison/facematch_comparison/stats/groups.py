@@ -28,8 +28,7 @@ import attrs
 import numpy as np
 from scipy.stats import chi2
 
-from facematch_comparison.model import (
-    CrossGroup,
+from facematch_comparison.values.model import (
     Estimate,
     GroupCell,
     GroupDifference,
@@ -37,7 +36,7 @@ from facematch_comparison.model import (
     Method,
     Rate,
 )
-from facematch_comparison.numbers import counted, percent
+from facematch_comparison.values.numbers import counted, percent
 
 from .compare import holm
 from .intervals import bounds
@@ -46,7 +45,7 @@ from .rates import Rates, Sample
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.answers import ScoreTable
+    from facematch_comparison.scores.answers import Answers
 
 #: Fewer people than this say more about themselves than about their group.
 FEW_PEOPLE: Final = 10
@@ -59,7 +58,7 @@ RATES: Final = ("fmr", "frr")
 
 
 def cells_of(
-    table: ScoreTable, column: str, threshold: float | None, confidence: float = 0.95
+    table: Answers, column: str, threshold: float | None, confidence: float = 0.95
 ) -> tuple[GroupCell, ...]:
     """The rates of each group, and their ratios to the rate of all pairs within a group.
 
@@ -96,7 +95,7 @@ def cells_of(
 
 
 def _within(
-    table: ScoreTable, column: str, threshold: float | None, name: str, confidence: float
+    table: Answers, column: str, threshold: float | None, name: str, confidence: float
 ) -> list[tuple[Rate, Rate]]:
     """One rate of each group, and of all others, each of pairs within a group."""
     group, rates = table.groups[column], Rates(table)
@@ -111,36 +110,6 @@ def _within(
         (measure(rows[within == index]), measure(rows[(within >= 0) & (within != index)]))
         for index in range(len(group.labels))
     ]
-
-
-def cross_groups(
-    table: ScoreTable, column: str, threshold: float | None, confidence: float = 0.95
-) -> tuple[CrossGroup, ...]:
-    """How often people of every two groups are mistaken for each other.
-
-    Of non-mated pairs with a person of each, on either side; a group with itself as in `cells_of`.
-    """
-    group = table.groups[column]
-    labels = group.labels
-    passed = table.passed(threshold)
-    rows = Rates(table).sample("fmr", at_threshold=threshold is not None).rows
-    rows = rows[(group.probe[rows] >= 0) & (group.reference[rows] >= 0)]
-    low, high = np.sort([group.probe[rows], group.reference[rows]], axis=0)
-    # Sorted once, because there are many twos of groups.
-    cell_indices = low * len(labels) + high
-    rows = rows[np.argsort(cell_indices, kind="stable")]
-    ends = np.cumsum(np.bincount(cell_indices, minlength=len(labels) ** 2))
-    return tuple(
-        CrossGroup(
-            column=column,
-            first=labels[low_index],
-            second=labels[high_index],
-            fmr=Sample(table, cell).rate(passed[cell], confidence),
-        )
-        for index, cell in enumerate(np.split(rows, ends)[:-1])
-        for low_index, high_index in [divmod(index, len(labels))]
-        if low_index <= high_index
-    )
 
 
 def group_differences(

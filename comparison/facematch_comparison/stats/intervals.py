@@ -25,7 +25,7 @@ import attrs
 import numpy as np
 from scipy.special import betaincinv, ndtri, stdtrit
 
-from facematch_comparison.model import Interval, Method, Rate
+from facematch_comparison.values.model import Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 import numpy as np
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Interval, Rate
+from facematch_comparison.scores.answers import Answers
+from facematch_comparison.values.model import Interval, Rate
 from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, couples_of, interval, interval_of
@@ -29,7 +29,7 @@ class Sample(Clusters):
         rows: int64, (T,): where they are in the table.
     """
 
-    def __init__(self, table: ScoreTable, rows: NDArray[np.int64]) -> None:
+    def __init__(self, table: Answers, rows: NDArray[np.int64]) -> None:
         people, is_mated = table.people, bool(table.mated[rows].all())
         super().__init__(
             people.probe[rows],
@@ -48,7 +48,7 @@ class Sample(Clusters):
         return Rate(errors=errors, trials=self.trials, subjects=self.people, interval=ends)
 
 
-def _couples(table: ScoreTable) -> NDArray[np.int64]:
+def _couples(table: Answers) -> NDArray[np.int64]:
     """`couples_of` the non-mated pairs of a table, in their rows."""
     people, non_mated = table.people, ~table.mated
     couples = np.zeros(len(table), np.int64)
@@ -58,7 +58,7 @@ def _couples(table: ScoreTable) -> NDArray[np.int64]:
     return couples
 
 
-def _sample(table: ScoreTable, is_mated: bool, count: int) -> Sample:
+def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
     """Of the pairs that were answered, acquired or scored: whichever are so many."""
     columns = (table.answered, table.acquired, table.scored)
     counted = next(column for column in columns if np.count_nonzero(column) == count)
@@ -83,7 +83,7 @@ class Rates:
     FRR and FAR it counts as turned away, because nobody passes without a score.
     """
 
-    def __init__(self, table: ScoreTable, confidence: float = 0.95) -> None:
+    def __init__(self, table: Answers, confidence: float = 0.95) -> None:
         self.table = table
         self.confidence = confidence
 
@@ -136,15 +136,12 @@ class Side:
         threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
         calibration: What the threshold was chosen on; None if on `table` itself.
         is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
-        price: Of one call, in `currency`; None if it is not known.
     """
 
-    table: ScoreTable
+    table: Answers
     threshold: float | None
-    calibration: ScoreTable | None = None
+    calibration: Answers | None = None
     is_fixed: bool = False
-    price: float | None = None
-    currency: str | None = None
 
     @property
     def name(self) -> str:
@@ -152,7 +149,7 @@ class Side:
         return self.table.name
 
     @property
-    def chosen_on(self) -> ScoreTable:
+    def chosen_on(self) -> Answers:
         """The pairs that the threshold was chosen on."""
         return self.table if self.calibration is None else self.calibration
 

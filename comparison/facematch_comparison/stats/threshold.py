@@ -8,15 +8,13 @@ wants a threshold that was judged on other people divides the test set, and pays
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Concentration
-from facematch_comparison.numbers import counted, in_words, setting
+from facematch_comparison.scores.answers import Answers
+from facematch_comparison.values.model import Concentration
+from facematch_comparison.values.numbers import counted, in_words, setting
 from facematch_core.models import ThresholdRule
 
 from .intervals import allowed_errors, trials_allowing
@@ -46,7 +44,7 @@ class ThresholdChoice(NamedTuple):
     pairs_needed: int | None = None
 
 
-def threshold_for_fmr(table: ScoreTable, max_fmr: float) -> ThresholdChoice:
+def threshold_for_fmr(table: Answers, max_fmr: float) -> ThresholdChoice:
     """The lowest threshold whose FMR is at most `max_fmr`, of a system with scores and a rule.
 
     The lowest, because it turns away the fewest of those who should pass. With ABOVE it is a score
@@ -112,11 +110,10 @@ def strictest_fmr(trials: int) -> float | None:
 
 
 def concentration(
-    table: ScoreTable,
+    table: Answers,
     threshold: float | None,
     *,
     max_fmr: float | None = None,
-    names: Mapping[int, str] = MappingProxyType({}),
 ) -> Concentration | None:
     """How far a threshold, or the FMR at it, hangs on few people; None without a pair that counts.
 
@@ -126,7 +123,7 @@ def concentration(
 
     If the threshold was chosen for a `max_fmr` on this table, what counts are the pairs that forced
     it: the highest non-mated one that may not pass, all that score the same, and all that score
-    higher; else the false matches. `names` are those of people, by their number.
+    higher; else the false matches.
     """
     if max_fmr is None:
         counted = table.passed(threshold) & ~table.mated
@@ -152,16 +149,16 @@ def concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
         worst_person=int(counts[worst]) / len(rows),
-        person=names.get(int(people.numbers[worst])),
+        person=table.person(int(people.numbers[worst])),
         threshold_without=threshold_without,
     )
 
 
-def scores_by_kind(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def scores_by_kind(table: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return table.once(_sorted_scores)
 
 
-def _sorted_scores(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _sorted_scores(table: Answers) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     scored = table.scored
     mated, non_mated = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
     mated.sort()
@@ -169,7 +166,7 @@ def _sorted_scores(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.f
     return mated, non_mated
 
 
-def _lowest(table: ScoreTable, allowed: int) -> float | None:
+def _lowest(table: Answers, allowed: int) -> float | None:
     """The lowest threshold that at most `allowed` of the non-mated pairs pass."""
     mated, non_mated = scores_by_kind(table)
     is_above = table.rule is ThresholdRule.ABOVE
@@ -194,7 +191,7 @@ def _lowest(table: ScoreTable, allowed: int) -> float | None:
     return min(*higher, round(refused_score + 10.0**-decimals, decimals))
 
 
-def _decimals(table: ScoreTable) -> int | None:
+def _decimals(table: Answers) -> int | None:
     """How many decimal places scores have; None if they have many."""
     for places in range(_DECIMALS + 1):
         if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):

@@ -14,7 +14,6 @@ from .reading import (
     StudyPair,
     photographs,
     read_groups,
-    read_lfw_pairs,
     read_pairs_csv,
     write_pairs_csv,
 )
@@ -26,7 +25,6 @@ __all__ = [
     "draw_pairs",
     "photographs",
     "read_groups",
-    "read_lfw_pairs",
     "read_pairs_csv",
     "read_study",
     "split_by_subject",
@@ -34,22 +32,16 @@ __all__ = [
 ]
 
 
-def read_study(
-    source: Path,
-    *,
-    pictures: Path | None = None,
-    note: Callable[[str], object] | None = None,
-) -> Study:
-    """Read a study, and check it as a whole.
+def read_study(source: Path, *, note: Callable[[str], object] | None = None) -> Study:
+    """Read a file of pairs, and check it as a whole.
 
     Args:
-        source: A ``.csv`` or ``.xlsx`` file of pairs, or a ``.txt`` file of pairs as LFW has them.
-        pictures: For a ``.txt`` file, the folder of people; None for the one that it is in.
+        source: A ``.csv`` or ``.xlsx`` file with the columns ``probe``, ``reference``, ``same``,
+            ``probe_subject`` and ``reference_subject``.
         note: Called with a sentence for each assumption.
 
     Raises:
-        InvalidRequest: it is none of these, something is wrong in it (every place is named), or
-            `pictures` do not belong to it.
+        InvalidRequest: it is no such file, or something is wrong in it; every place is named.
     """
     if not source.exists():
         raise InvalidRequest(f"There is no file or folder {source}.")
@@ -58,14 +50,6 @@ def read_study(
             f"{source} is a folder and no file of pairs: if it has a folder for each person, "
             "draw_pairs(photographs(folder)) makes pairs of them."
         )
-    kind = source.suffix.lower()
-    if pictures is not None and kind != ".txt":
-        raise InvalidRequest("A folder of pictures goes with a .txt file of pairs only.")
-    if kind == ".txt":
-        return read_lfw_pairs(source, pictures)
-    if kind in (".csv", ".xlsx"):
+    if source.suffix.lower() in (".csv", ".xlsx"):
         return read_pairs_csv(source, note=note)
-    raise InvalidRequest(
-        f"{source} is no study: give a .csv or .xlsx file of pairs, or a .txt file of pairs as LFW "
-        "has them."
-    )
+    raise InvalidRequest(f"{source} is no study: give a .csv or .xlsx file of pairs.")

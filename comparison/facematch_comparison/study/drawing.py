@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_comparison.numbers import counted
+from facematch_comparison.scores.table import components
+from facematch_comparison.values.numbers import counted
 from facematch_core.backend.kinds import argument
 from facematch_core.errors import InvalidRequest
 
@@ -270,12 +271,3 @@ def _together(
         if chosen_people and chosen_people >= number - max(1, SLACK * size):
             return people[np.isin(component_of, chosen)]
     return None
-
-
-def components(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    """int64, (size,): the number of the component of each node that edges join."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
-    return connected_components(graph, directed=False)[1].astype(np.int64)

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import json
-import math
 import os
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -21,19 +20,12 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
-from facematch_comparison.answers import Grouping
-from facematch_comparison.cells import (
-    CellTable,
-    Problem,
-    near_prefix,
-    of_text,
-    open_file,
-    problems_at,
-    read_cells,
-)
-from facematch_comparison.numbers import counted, join_names
+from facematch_comparison.scores.answers import GROUP, PROBE_GROUP, REFERENCE_GROUP, Grouping
+from facematch_comparison.scores.cells import Cells, Problem, problems_at, read_cells
+from facematch_comparison.scores.columns import MATED, group_of
+from facematch_comparison.values.numbers import counted, join_names
 from facematch_core.base.files import write_file
-from facematch_core.base.tables import TextTable, escaped, place, refuse
+from facematch_core.base.tables import escaped
 from facematch_core.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -41,21 +33,6 @@ if TYPE_CHECKING:
 
 #: Columns that a file of pairs must have.
 NEEDED: Final = ("probe", "reference", "same", "probe_subject", "reference_subject")
-
-#: Columns of groups: ``probe_group_sex`` and ``reference_group_sex``; ``group_sex`` says both.
-PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
-GROUPS: Final = (PROBE_GROUP, REFERENCE_GROUP, GROUP)
-
-#: What says whether both pictures of a pair show one person, in any case.
-MATED: Final[Mapping[str, bool]] = {
-    word: mated
-    for mated, words in (
-        (True, "1 1.0 true t yes y same mated genuine match ja wahr oui vrai"),
-        (False, "0 0.0 -1 -1.0 false f no n nein falsch non faux different impostor imposter"),
-        (False, "non-mated non_mated nonmated non-match non_match no_match"),
-    )
-    for word in words.split()
-}
 
 #: The column of a file of groups that says who.
 PERSON: Final = "person"
@@ -246,17 +223,17 @@ _KIND: Final = re.compile(
 def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
     """Read a file of pairs: `NEEDED` and columns of groups, with files relative to its folder.
 
-    Other columns are skipped, unless one looks like a misspelt column of groups.
+    Other columns are skipped.
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
     if note is not None:
         for text in cells.notes:
             note(text)
-    cells.refuse(_of_header(cells, NEEDED, GROUPS), so=_SO)
+    cells.refuse(_of_header(cells, NEEDED), so=_SO)
     return _study(cells, path, path.parent)
 
 
-def _study(cells: CellTable, path: Path, folder: Path) -> Study:
+def _study(cells: Cells, path: Path, folder: Path) -> Study:
     """Of a table with all that is `NEEDED`; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
@@ -298,7 +275,7 @@ def _study(cells: CellTable, path: Path, folder: Path) -> Study:
     return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
-def _problems_of(pairs: Mapping[int, StudyPair], cells: CellTable) -> Iterator[Problem]:
+def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
     # What is said of the rows that something is wrong with, apart for each kind of it.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
@@ -335,14 +312,6 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: CellTable) -> Iterator[P
         file[row] = f"there is no file {str(picture)[:200]!r}"
     for texts in kinds:
         yield from problems_at([*texts], texts.__getitem__)
-
-
-def group_of(name: str) -> tuple[str, str] | None:
-    """The prefix and the name of a column of groups; None for any other column."""
-    for prefix in GROUPS:
-        if name.startswith(prefix) and name != prefix:
-            return prefix, name.removeprefix(prefix)
-    return None
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
@@ -407,70 +376,11 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     return groups
 
 
-def _of_header(
-    cells: CellTable, needed: Sequence[str], prefixes: Sequence[str] = ()
-) -> list[Problem]:
-    problems = [
-        Problem(f"the column {name} is missing") for name in needed if name not in cells.header
+def _of_header(cells: Cells, needed: Sequence[str]) -> list[Problem]:
+    """Return the needed columns that are missing, with those that there are."""
+    there = join_names([repr(name[:60]) for name in cells.header])
+    return [
+        Problem(f"the column {name} is missing; there are {there}")
+        for name in needed
+        if name not in cells.header
     ]
-    for name in cells.header:
-        near = near_prefix(name, prefixes)
-        if near and name not in needed and not group_of(name):
-            problems.append(
-                Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
-            )
-    return problems
-
-
-def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
-    """Read ``pairs.txt`` of Labeled Faces in the Wild, or a file of its form.
-
-    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one; photograph n of a
-    person is ``name/name_000n.jpg``. The first line may say how many pairs follow: of each kind, or
-    of each kind in each of so many sets. Source: G. B. Huang et al., "Labeled Faces in the Wild",
-    2007.
-    """
-    try:
-        with open_file(path) as file:
-            lines = file.read().decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"The file {path} is no text in UTF-8.") from None
-    strange: list[int] = []
-    rows: list[list[str]] = []
-    numbers: list[int] = []
-    announced: int | None = None
-    for number, line in enumerate(lines, start=1):
-        words = [word.strip() for word in (line.split("\t") if "\t" in line else line.split())]
-        if not any(words):
-            continue
-        if number == 1 and len(words) <= 2 and _are_numbers(*words):
-            announced = 2 * math.prod(map(int, words))
-            continue
-        first, *others = words
-        if len(others) == 2:  # photographs of one person
-            others.insert(1, first)
-        if len(others) != 3 or not _are_numbers(others[0], others[2]):
-            strange.append(number)
-            continue
-        first_photo, second, second_photo = others
-        files = (
-            f"{who}/{who}_{int(at):04}.jpg"
-            for who, at in ((first, first_photo), (second, second_photo))
-        )
-        rows.append([*files, str(int(first == second)), first, second])
-        numbers.append(number)
-    problems = []
-    if strange:
-        form = "neither `name n1 n2` nor `name1 n1 name2 n2`"
-        problems.append(f"{place(strange)}{form}")
-    count = len(rows) + len(strange)
-    if announced is not None and announced != count:
-        pairs = counted(announced, "pair is", "pairs are")
-        problems.append(f"line 1: {pairs} announced, and {count:,} follow")
-    refuse(path, problems or ([] if rows else ["there is no pair"]))
-    table = TextTable([*NEEDED], rows, numbers, "\t", {}, [])
-    return _study(of_text(str(path), table, "line"), path, pictures or path.parent)
-
-
-def _are_numbers(*cells: str) -> bool:
-    return all(cell.isascii() and cell.isdigit() for cell in cells)

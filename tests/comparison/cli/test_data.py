@@ -1,11 +1,9 @@
-"""`facematch compare draw` and `embed`: what goes in, and what comes out."""
+"""`facematch compare draw`."""
 
 from pathlib import Path
 
 import pytest
-from kit.comparison.studies import write_study
 
-from facematch_comparison.run import embeddings, read_embeddings
 from facematch_comparison.study import draw_pairs, photographs, read_study, split_by_subject
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
@@ -60,37 +58,3 @@ def test_wrong_words_of_draw(refused, tmp_path):
     (tmp_path / "there.csv").write_text("mine")
     lines = ["--mated 99", "--within sex", "--groups wrong.csv", "--out there.csv"]
     refused("draw", "none --out p.csv", *(f"faces --out pairs.csv {words}" for words in lines))
-
-
-def test_pictures_are_embedded_for_their_owner_alone_and_the_run_reads_them(
-    run, run_json, tmp_path
-):
-    first, second = (PHOTOGRAPHS / f"Family1-Dad{number}.jpg" for number in (1, 2))
-    (tmp_path / "pairs.csv").write_text(
-        f"probe,reference,same,probe_subject,reference_subject\n{first},{second},1,dad,dad\n"
-    )
-    words = ("compare", "embed", "pairs.csv", "--out", "new/e.parquet")
-    answer = run(*words)
-    assert answer.exit_code == 0, answer.output
-    assert answer.stdout.startswith("2 pictures, a face was found in all of them")
-    # An embedding is biometric data.
-    assert (tmp_path / "new" / "e.parquet").stat().st_mode & 0o777 == 0o600
-    assert len(read_embeddings(tmp_path / "new" / "e.parquet").pictures) == 2
-    more = ("compare", "run", "pairs.csv", "--backend", "local", "--embeddings", "new/e.parquet")
-    code, document = run_json(*more)
-    assert (code, document["systems"][0]["answered"]) == (0, 1)
-    assert run(*words).exit_code == 2, "the file exists"
-
-
-def test_a_paid_vendor_is_not_embedded(refused, scripted, tmp_path, monkeypatch):
-    monkeypatch.setattr(embeddings, "backend_class", lambda _name: type(scripted))
-    write_study(tmp_path / "pictures")
-    words = "pictures --out e.parquet --backend fake"
-    refused("embed", words, f"{words} --dask tcp://127.0.0.1:1")
-    assert scripted.calls == []
-
-
-def test_a_percentage_for_a_rate_is_told_as_a_fraction(run):
-    answer = run("compare", "plan", "--fmr", "0.1%")
-    assert answer.exit_code == 2
-    assert "write 0.001" in answer.stderr

@@ -181,12 +181,9 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     configured(
         profile.format("a") + profile.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n'
     )
-    (tmp_path / "e.parquet").write_bytes(b"")
     (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
     lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]
     lines += ["--workers 0"]
-    # Nothing that may be charged is computed elsewhere.
-    lines += ["--yes --embeddings e.parquet"]
     of_fake = [f"pairs.csv --backend fake {words}" for words in lines]
     refused("run", "pairs.csv", "pairs.csv --profile both --yes", *of_fake)
     faulty = run("compare", "run", "fault.csv", "--backend", "fake", "--yes")

@@ -12,10 +12,10 @@ from kit.comparison.studies import (
     pair_states,
     write_study,
 )
-from kit.fakes import match_result, open_always
+from kit.fakes import open_always
 
 from facematch_comparison.run import RunDatabase, run_study
-from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
+from facematch_core import OutcomeUnknown
 from facematch_core.errors import AuthenticationFailed, UnexpectedResponse
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
@@ -139,58 +139,13 @@ def test_resolving_asks_first(run, lost, stands, request):
     assert (answer.exit_code, f"{charge.call.id}: charged\n" in answer.stdout) == (0, True)
 
 
-def test_a_profile_that_cannot_be_opened_here_is_resolved_and_not_looked_up(
-    run, run_json, lost, spent, configured
-):
+def test_a_profile_that_cannot_be_opened_here_is_resolved(run, lost, spent, configured):
     (charge,) = lost(LOST, keep=["fake"])
     configured("[profiles.fake]\nbackend = 5\n")
-    code, document = run_json(*UNRESOLVED, "--reconcile")
-    (row,) = document["looked"]
-    assert (row["call"], row["outcome"], len(document["open"])) == (charge.call.id, "error", 1)
-    assert code != 0
     answer = run(*UNRESOLVED, "--resolve", charge.call.id, "--charged", "--yes")
     assert answer.exit_code == 0
     assert "warning: fake cannot be opened here" in answer.stderr
     assert spent() == (6, 0, 0)
-
-
-def test_what_the_vendors_records_have_is_answered_and_the_rest_stays(
-    run, lost, vendor, spent, stands
-):
-    def record(call):
-        facts = {"score": Score(77.0, "fake/v1"), "billing": Billing(Charged.YES)}
-        vendor.records[call.id] = match_result(ids=Ids(call=call.id), **facts)
-
-    first, second = lost(LOST, LOST, keep=["fake"])
-    record(first.call)
-    answer = run(*UNRESOLVED, "--reconcile")
-    assert answer.exit_code == 3
-    assert f"{first.call.id}  found    There." in answer.stdout
-    assert f"{second.call.id}  not_yet  Not yet." in answer.stdout
-    assert "1 call unresolved" in answer.stdout
-    assert (stands()[:2], spent()) == (["answered", "unresolved"], (5, 0, 1))
-    record(second.call)
-    assert run(*UNRESOLVED, "--reconcile").exit_code == 0
-    assert stands() == ["answered"] * 6
-    assert run(*UNRESOLVED).stdout == "nothing is unresolved\n"
-
-
-def test_an_error_while_looking_is_an_outcome_and_a_refused_key_is_tried_once(
-    run_json, lost, vendor
-):
-    lost(LOST, LOST, keep=["fake"])
-    looked = []
-
-    def fail(attempt, **_more):
-        looked.append(attempt)
-        raise AuthenticationFailed("Another key.")
-
-    vendor.reconcile = fail
-    code, document = run_json(*UNRESOLVED, "--reconcile")
-    assert (code, len(looked)) == (5, 1)
-    assert [row["outcome"] for row in document["looked"]] == ["error", "skipped"]
-    assert document["looked"][0]["reason"] == "Another key."
-    assert len(document["open"]) == 2
 
 
 def test_what_a_killed_run_had_asked_is_listed_and_what_it_had_begun_is_free(

@@ -13,10 +13,10 @@ from kit.comparison.reading import at, check_numbers, document, html_of, page, r
 from kit.comparison.samples import EVALUATIONS, HOSTILE, full, silent, two
 from kit.comparison.tables import system_answers, with_columns
 
-from facematch_comparison.evaluation import Evaluation, evaluate
-from facematch_comparison.model import Costs, Estimate
+from facematch_comparison.judging.evaluation import Evaluation, evaluate
 from facematch_comparison.report import fragment, report_html, write_report
 from facematch_comparison.report.values import Node, plain
+from facematch_comparison.values.model import Estimate
 
 
 def unmarked(element):
@@ -78,21 +78,17 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
 
 
 def test_a_section_without_data_is_not_there():
-    decide = ["cannot", "differences", "thresholds", "fmrs", "costs", "transactions", "groups"]
-    decide += ["service"]
-    check = ["paired", "cross", "tested", "method"]
+    decide = ["cannot", "differences", "thresholds", "fmrs", "transactions", "groups", "service"]
+    check = ["paired", "tested", "method"]
     assert sections("full") == decide + check
-    assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
+    assert {"groups", "service"}.isdisjoint(sections("two"))
     assert {"paired", "fmrs", "thresholds"}.isdisjoint(sections("silent"))
     for name in EVALUATIONS:
         (nav,) = page(name).all("nav")
         assert [link.attributes["href"][1:] for link in nav.all("a")] == sections(name)
 
 
-def test_a_mock_and_what_costs_assume_are_said_beside_the_verdict():
-    above, _, below = words(page("full")).partition("What this comparison cannot show")
-    assert above.index(document("full")["on_cost"]) < above.index("Costs assume that 1 %")
-    assert "Costs assume" not in below
+def test_a_mock_is_named_beside_the_verdict():
     for name, who in (("full", ["decides"]), ("two", [])):
         marked = [
             paragraph
@@ -113,7 +109,6 @@ def test_the_page_says_what_the_document_says(name):
     for sentence in (
         values["headline"],
         *([values["limit"]] if values["limit"] else []),
-        *([values["on_cost"]] if values["on_cost"] else []),
         *(difference["sentence"] for difference in values["differences"]),
         *(
             system["why_not"]
@@ -161,16 +156,15 @@ def test_each_text_is_that_of_the_document(name):
 
 #: What a part of a system may be instead.
 INSTEAD = {
-    **dict.fromkeys(("at_required", "at_default", "auc", "concentration", "environment", "cost")),
-    **dict.fromkeys(("at_fmrs", "groups", "cross_groups", "group_differences"), ()),
+    **dict.fromkeys(("at_required", "at_default", "auc", "concentration", "environment")),
+    **dict.fromkeys(("at_fmrs", "groups", "group_differences"), ()),
 }
 
 
 @pytest.mark.parametrize(("part", "value"), INSTEAD.items())
 def test_the_numbers_are_right_whatever_part_is_missing(part, value):
     systems = tuple(attrs.evolve(system, **{part: value}) for system in full().systems[::2])
-    huge = Costs(impostors=0.0, false_match=1e-7, false_reject=1e7)
-    evaluation = attrs.evolve(full(), systems=systems, costs=huge, required_fmr=1e-6)
+    evaluation = attrs.evolve(full(), systems=systems, required_fmr=1e-6)
     root = read_html(report_html(evaluation))
     check_numbers(root, evaluation.to_dict())
     check_cells(root)

@@ -8,9 +8,9 @@ from kit.comparison.reading import read_html
 from kit.comparison.samples import EVALUATIONS, two
 from kit.comparison.tables import system_answers
 
-from facematch_comparison.evaluation import evaluate
-from facematch_comparison.model import Rate
+from facematch_comparison.judging.evaluation import evaluate
 from facematch_comparison.report import plots
+from facematch_comparison.values.model import Rate
 
 
 def numbers(text):

@@ -60,7 +60,7 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
                 open_database.lock()
         system = stored_system(other)
         seen.append((pair_states(other, system), other.progress(system.number).left))
-        assert not read_answers(other, other.study())[0].table.answered.any()
+        assert not read_answers(other, other.study())[0].answered.any()
         assert other.unresolved(system) == ()
         other.close()
         return charged_answer()(call)

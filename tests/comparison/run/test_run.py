@@ -1,6 +1,5 @@
 import threading
 
-import numpy as np
 import pytest
 from kit.comparison.studies import (
     ask_pair,
@@ -15,9 +14,9 @@ from kit.comparison.studies import (
 )
 from kit.fakes import FakeBackend
 
-from facematch_comparison.answers import NOT_ASKED
 from facematch_comparison.run import StudyRun, read_answers, run_study
-from facematch_core import Environment, OutcomeUnknown, Score
+from facematch_comparison.scores.answers import NOT_ASKED
+from facematch_core import Environment, InvalidRequest, OutcomeUnknown, Score
 from facematch_core.errors import RequestRejected
 
 pytestmark = pytest.mark.usefixtures("in_file_order")
@@ -118,41 +117,27 @@ def of_model(model, score=80.0, **more):
     return charged_answer(model=model, score=Score(score, "fake/v1"), **more)
 
 
-def test_a_model_that_changes_during_a_run_is_a_system_of_its_own(database, study, clock):
+def test_answers_of_two_models_need_the_name_of_one(database, study):
     refusal = fail_with(RequestRejected("Face not detected.", status_code=422))
-
-    class Ticking(FakeBackend):
-        def match(self, call):
-            clock.advance(1)
-            return super().match(call)
-
     script = [of_model("v1", 71.0), refusal, of_model("v2", 62.0), refusal, of_model("v1", 73.0)]
     lost = fail_with(OutcomeUnknown("Lost."))
-    system = opener(Ticking(script=[*script, lost]))
+    system = opener(FakeBackend(script=[*script, lost]))
     summary = run_study(study, {"alpha": system, "beta": opener()}, database, workers=1)
     assert summary.systems[0].progress.models == {"v1": 2, "v2": 1}
     assert summary.changed_models == {"alpha": {"v1": 2, "v2": 1}}
-    first, second, third = read_answers(database, database.study())
-    assert (first.name, second.name, third.name) == ("alpha", "alpha (model v2)", "beta")
-    assert (first.model, first.other_models) == ("v1", {"v2": 1})
-    assert (second.model, second.other_models) == ("v2", {"v1": 2})
-    assert third.other_models == {}
-    assert first.table.answered.tolist() == [True, True, False, False, True, False]
-    assert second.table.answered.tolist() == [False, False, True, True, False, False]
-    assert first.table.acquired.tolist() == [True, False, False, False, True, False]
-    assert np.isnan(first.table.scores).tolist() == [False, True, True, True, False, True]
-    assert second.table.scores[2] == 62.0
-    # What the other model was asked about is no failure of this one.
-    assert first.not_answered == {NOT_ASKED: 2, "OutcomeUnknown": 1}
-    assert second.not_answered == {NOT_ASKED: 4}
-    # No charge and no time is counted twice.
-    assert (first.billed + second.billed).tolist() == [1, 0, 1, 0, 1, 2]
-    assert not np.any(~np.isnan(first.elapsed_s) & ~np.isnan(second.elapsed_s))
-    assert (first.table.answered.astype(int) + second.table.answered).max() == 1
-    # One model is one system, also where some answers do not name it.
+    for models in ((), ("v3",), ("v1", "v2")):
+        with pytest.raises(InvalidRequest, match=r"'v1' .2 pairs. and 'v2' .1 pairs"):
+            read_answers(database, database.study(), models=models)
+    first, other = read_answers(database, database.study(), models=["v1"])
+    assert (first.name, first.model, other.name) == ("alpha", "v1", "beta")
+    # Pairs of the other model were not asked; refusals name no model and stay.
+    assert first.answered.tolist() == [True, True, False, True, True, False]
+    assert first.acquired.tolist() == [True, False, False, False, True, False]
+    assert first.not_answered == {NOT_ASKED: 1, "OutcomeUnknown": 1}
+    assert read_answers(database, database.study(), models=["v2"])[0].scores[2] == 62.0
+    # Answers without a model do not make a second one.
     script = [of_model("v1"), of_model(None), of_model("v1")] * 2
     system = opener(FakeBackend(script=script))
     assert run_study(study, {"one": system}, database, workers=1).changed_models == {}
-    answers = read_answers(database, database.study())[-1]
-    assert (answers.name, answers.model, answers.other_models) == ("one", "v1", {})
-    assert answers.table.answered.all()
+    answers = read_answers(database, database.study(), models=["v1"])[-1]
+    assert (answers.name, answers.model, answers.answered.all()) == ("one", "v1", True)

@@ -53,7 +53,7 @@ def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
             ).score
             for pair in study.pairs
         ]
-    first, second = (answers.table for answers in read_answers(database, summary.study))
+    first, second = (answers for answers in read_answers(database, summary.study))
     scores = np.array([np.nan if score is None else score for score in seen])
     faceless = np.isnan(scores)
     assert 0 < faceless.sum() < 20

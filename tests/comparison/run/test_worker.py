@@ -39,7 +39,7 @@ def test_a_pair_that_is_not_answered_says_why(database, study, step, state, reas
     assert pair_states(database, stored_system(database)) == ["answered", state, *["answered"] * 4]
     (answers,) = read_answers(database, database.study())
     assert answers.not_answered == {reason: 1}
-    assert answers.table.answered.sum() == answers.table.acquired.sum() == 5
+    assert answers.answered.sum() == answers.acquired.sum() == 5
     again = run_once(database, study, system)
     assert again.asked == (state == "failed")
     assert pair_states(database, stored_system(database))[1] == (
@@ -58,9 +58,9 @@ def test_failures_to_acquire_are_answers(database, study):
     backend = FakeBackend(script=script, image_limits=limits)
     summary = run_once(database, study, opener(backend))
     (answers,) = read_answers(database, database.study())
-    assert answers.table.answered.all()
-    assert answers.table.acquired.tolist() == [True, False, False, False, True, True]
-    assert answers.table.decisions.tolist() == [1, -1, -1, 3, 1, 1]
+    assert answers.answered.all()
+    assert answers.acquired.tolist() == [True, False, False, False, True, True]
+    assert answers.decisions.tolist() == [1, -1, -1, 3, 1, 1]
     assert answers.billed.tolist() == [1, 0, 0, 1, 1, 1]
     assert (summary.progress.not_acquired, len(backend.calls)) == (3, 5)
 
@@ -164,7 +164,7 @@ def test_an_answer_that_does_not_compare_with_those_before_ends_the_system(
         *["free"] * 4,
     ]
     (answers,) = read_answers(database, database.study())
-    assert (answers.table.scale, answers.table.scores[0]) == ("fake/v1", 80.0)
+    assert (answers.scale, answers.scores[0]) == ("fake/v1", 80.0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +5,6 @@ from hypothesis import strategies as st
 from kit.comparison.tables import crowd, table_of
 from scipy.stats import norm, t
 
-from facematch_comparison.model import Method
 from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
 from facematch_comparison.stats.bootstrap import (
     RedrawnErrors,
@@ -16,6 +14,7 @@ from facematch_comparison.stats.bootstrap import (
     bootstrap_p_value,
     percentile_interval,
 )
+from facematch_comparison.values.model import Method
 from facematch_core import ThresholdRule
 
 CASES = st.fixed_dictionaries(
@@ -119,7 +118,7 @@ def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_everybody_drawn_once_is_what_was_seen(fmr):
-    table = crowd(people=300, mean=60, failures=0.05).table
+    table = crowd(people=300, mean=60, failures=0.05)
     numbers = np.arange(300)
     once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
@@ -194,11 +193,11 @@ def test_a_p_value_is_never_none_at_all(values):
 
 
 def test_more_is_looked_at_where_the_highest_do_not_suffice():
-    table = crowd(people=40, others=200).table
+    table = crowd(people=40, others=200)
     scores = table.scores.copy()
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
-    table = attrs.evolve(table, scores=scores)
+    table = table.with_columns(scores=scores)
     with pytest.raises(TooFewScores):
         refused_by(RedrawnThreshold(table, 1e-3, np.arange(40), margin=0), np.eye(1, 40, 1) * 40)
     threshold = RedrawnThreshold(table, 1e-3, np.arange(40), margin=1_000)

@@ -9,8 +9,7 @@ from kit.comparison.tables import crowd, system_answers, with_columns, without_a
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 
 from facematch_comparison import stats
-from facematch_comparison.model import Costs, Method
-from facematch_core import InvalidRequest
+from facematch_comparison.values.model import Method
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 
@@ -58,9 +57,7 @@ FMR = 2.5e-3
 
 def sides_of(*systems, fmr=FMR):
     return [
-        stats.Side(
-            table=system.table, threshold=stats.threshold_for_fmr(system.table, fmr).threshold
-        )
+        stats.Side(table=system, threshold=stats.threshold_for_fmr(system, fmr).threshold)
         for system in systems
     ]
 
@@ -147,7 +144,7 @@ def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
 def test_only_pairs_that_both_answered():
     first = refusing(40)
     second = without_answers(refusing(0, name="beta"), list(range(30)))
-    scores = second.table.scores.copy()
+    scores = second.scores.copy()
     scores[30] = np.nan
     difference = compared(first, with_columns(second, scores=scores))
     assert (difference.pairs, difference.only_first, difference.only_second) == (270, 9, 0)
@@ -157,7 +154,7 @@ def test_only_pairs_that_both_answered():
 def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     sides = [
         stats.Side(
-            table=system_answers([90], [10, 20] * 30, name).table,
+            table=system_answers([90], [10, 20] * 30, name),
             threshold=None if name in missing else 50,
         )
         for name in ("first", "second")
@@ -177,13 +174,13 @@ def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
 
 def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people():
     answers = crowd(people=10)
-    rows = np.flatnonzero(~answers.table.mated | (answers.table.probe_subjects == 0))
-    side = stats.Side(table=answers.table.take(rows), threshold=60.0)
+    rows = np.flatnonzero(~answers.mated | (answers.probe_subjects == 0))
+    side = stats.Side(table=answers.take(rows), threshold=60.0)
     ((difference,), _) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
     ends = difference.frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
     sides = []
-    for table in (crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table):
+    for table in (crowd("a", mean=70), crowd("b", mean=50, seed=2)):
         parity = table.probe_subjects % 2 + table.reference_subjects % 2
         chosen_on, judged_on = table.take(parity == 0), table.take(parity == 2)
         at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
@@ -196,7 +193,7 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
 def test_holms_correction_is_over_those_that_were_tested():
     systems = [refusing(number, name=f"v{number}") for number in (0, 9, 30)]
     sides = sides_of(*systems)
-    silent = attrs.evolve(sides[0], threshold=None, table=refusing(0, name="silent").table)
+    silent = attrs.evolve(sides[0], threshold=None, table=refusing(0, name="silent"))
     differences, _ = stats.compare_systems(
         [sides[0], silent, *sides[1:]], required_fmr=FMR, resamples=200
     )
@@ -215,14 +212,13 @@ def test_holms_correction_is_over_those_that_were_tested():
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
 def test_who_exceeds_the_required_fmr_is_named(beyond):
-    chosen_on = system_answers([90], STRANGERS).table
+    chosen_on = system_answers([90], STRANGERS)
     sides = []
     for name in "ab":
         others = [score + 5 * (name in beyond) for score in STRANGERS]
-        table = refusing(2 if name == "a" else 60, name=name, others=others).table
+        table = refusing(2 if name == "a" else 60, name=name, others=others)
         at = stats.threshold_for_fmr(chosen_on, FMR).threshold
-        calibration = attrs.evolve(
-            chosen_on,
+        calibration = chosen_on.with_columns(
             probe_subjects=chosen_on.probe_subjects + 9_000,
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )
@@ -230,99 +226,3 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
     ((difference,), _) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
     assert difference.beyond == tuple(beyond)
     assert difference.is_real
-
-
-COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
-
-
-def costing(*refused, prices=(0.05, 0.05), **more):
-    systems = [refusing(number, name=f"v{number}") for number in refused]
-    sides = [
-        attrs.evolve(side, price=price, currency=None if price is None else "EUR")
-        for side, price in zip(sides_of(*systems), prices, strict=True)
-    ]
-    ((difference,), _) = stats.compare_systems(
-        sides, required_fmr=FMR, resamples=400, costs=COSTS, **more
-    )
-    return difference
-
-
-@pytest.mark.parametrize("refused", [(6, 60), (60, 6), (20, 25), (30, 30)])
-def test_who_is_dearer_at_one_price_is_who_turns_more_away(refused):
-    difference = costing(*refused)
-    assert difference.cost.value == pytest.approx(0.9 * 5 * difference.frr.value)
-    ends, of_frr = difference.cost.interval, difference.frr.interval
-    assert (ends.low, ends.high) == pytest.approx((4.5 * of_frr.low, 4.5 * of_frr.high))
-    assert difference.cost_p_adjusted == difference.p_adjusted
-    dearer = (
-        {difference.first, difference.second} - {difference.better}
-        if difference.is_real
-        else {None}
-    )
-    assert {difference.dearer} == dearer
-
-
-def test_a_price_counts_as_much_as_the_errors():
-    even = 4.5 * (60 - 20) / 300
-    for apart, dearer in ((0.0, "v60"), (even, None), (3 * even, "v20")):
-        difference = costing(20, 60, prices=(0.05 + apart, 0.05))
-        assert difference.cost.value == pytest.approx(apart - even)
-        assert difference.dearer == dearer
-        assert difference.better == "v20"
-    assert costing(20, 60, prices=(0.05, None)).cost is None
-    assert costing(20, 60, prices=(None, None)).cost.value == pytest.approx(-even)
-
-
-def test_luck_in_false_matches_makes_nobody_dearer():
-    """Of two equal systems with coarse scores as many pass as happen to score above a step."""
-    tied = [system_answers([20] * 30 + [90] * 270, [50] * n + [10] * (2_000 - n)) for n in (4, 5)]
-    sides = [
-        attrs.evolve(side, table=attrs.evolve(side.table, name=name))
-        for name, side in zip("ab", sides_of(*tied, fmr=2.5e-3), strict=True)
-    ]
-    dear = attrs.evolve(COSTS, false_match=100_000)
-    ((difference,), _) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=dear)
-    assert (
-        difference.cost.interval.low <= 0 <= difference.cost.interval.high,
-        difference.dearer,
-    ) == (True, None)
-
-
-@pytest.mark.parametrize("costs", [{"impostors": 1.0}, {"false_reject": 0.0}])
-def test_where_nobody_is_turned_away_at_a_cost_prices_decide(costs):
-    systems = [refusing(30, name=name) for name in "ab"]
-    for price, dearer in ((0.8, "b"), (0.1, None)):
-        sides = [
-            attrs.evolve(side, price=each, currency="EUR")
-            for side, each in zip(sides_of(*systems), (0.1, price), strict=True)
-        ]
-        ((difference,), _) = stats.compare_systems(
-            sides, required_fmr=FMR, resamples=200, costs=attrs.evolve(COSTS, **costs)
-        )
-        assert difference.dearer == dearer
-        assert difference.cost_p_adjusted is not None
-
-
-def test_few_errors_say_nothing_of_costs():
-    difference = costing(4, 60)
-    assert difference.is_real
-    assert (difference.dearer, difference.cost_p_adjusted) == (None, None)
-    assert costing(5, 60).dearer == "v60"
-
-
-def test_false_matches_of_fixed_thresholds_are_estimates():
-    sides = sides_of(refusing(20, name="v20"), refusing(60, name="v60"))
-    fixed = [attrs.evolve(side, is_fixed=True) for side in sides]
-    (chosen_thresholds,), (fixed_thresholds,) = (
-        stats.compare_systems(both, required_fmr=FMR, resamples=400, costs=COSTS)[0]
-        for both in (sides, fixed)
-    )
-    assert fixed_thresholds.cost.value == chosen_thresholds.cost.value
-    wide, narrow = (
-        each.cost.interval.high - each.cost.interval.low
-        for each in (fixed_thresholds, chosen_thresholds)
-    )
-    assert wide > narrow + 10 * FMR
-    dollars = [attrs.evolve(side, price=1.0, currency="USD") for side in sides]
-    with pytest.raises(InvalidRequest, match="USD"):
-        stats.compare_systems(dollars, required_fmr=FMR, costs=COSTS)

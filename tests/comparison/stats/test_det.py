@@ -58,7 +58,7 @@ SOME = st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=25)
 
 @given(SOME, SOME, st.sampled_from(RULES), st.lists(st.integers(-2, 30), max_size=3))
 def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include):
-    table = system_answers(mated, others, rule=rule).table
+    table = system_answers(mated, others, rule=rule)
     curve = curve_of(Rates(table, 0.9), include=include)
     if curve is None:
         assert set(mated) <= {LOST} or set(others) <= {LOST}
@@ -76,7 +76,7 @@ def test_each_point_of_a_page_is_what_counting_says(mated, others, rule, include
 
 
 def test_thinned_but_whole():
-    table = crowd(people=400, mean=60, failures=0.1, rule=ThresholdRule.AT_LEAST).table
+    table = crowd(people=400, mean=60, failures=0.1, rule=ThresholdRule.AT_LEAST)
     at = threshold_for_fmr(table, 1e-3).threshold
     curve = curve_of(Rates(table), include=[at])
     assert POINTS / 2 < len(curve.thresholds) <= POINTS + 1
@@ -90,7 +90,7 @@ def test_thinned_but_whole():
 @given(SOME, SOME)
 def test_auc_and_d_prime_are_those_of_their_definitions(mated, others):
     same, strangers = ([s for s in kind if s is not LOST] for kind in (mated, others))
-    auc, d_prime = separation(system_answers(mated, others).table)
+    auc, d_prime = separation(system_answers(mated, others))
     if not same or not strangers:
         assert (auc, d_prime) == (None, None)
         return
@@ -104,9 +104,9 @@ def test_auc_and_d_prime_are_those_of_their_definitions(mated, others):
 
 
 def test_a_vendor_that_scores_matches_only_has_no_auc():
-    table = system_answers([90, 80, LOST], [10, 20]).table
+    table = system_answers([90, 80, LOST], [10, 20])
     assert separation(table)[0] == 1
     table = with_columns(
         system_answers([90, 80, 70], [10, 20]), scores=np.array([90, 80, np.nan, 10, 20])
     )
-    assert separation(table.table) == (None, None)
+    assert separation(table) == (None, None)

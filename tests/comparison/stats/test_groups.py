@@ -3,28 +3,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.choice import NormalScores
 from kit.comparison.tables import LOST, exact_ends, system_answers, with_columns
 from scipy.stats import chi2_contingency
 
-from facematch_comparison.answers import Grouping
-from facematch_comparison.model import Interval, Method, Rate
+from facematch_comparison.scores.answers import Grouping
 from facematch_comparison.stats import Clusters, interval
 from facematch_comparison.stats.groups import (
     cells_of,
-    cross_groups,
     finish_group_differences,
     group_differences,
     homogeneity,
     ratio,
 )
+from facematch_comparison.values.model import Interval, Method, Rate
 
 
 def grouped(answers, labels, of_pair):
     """Both people of each pair in the group of that number; -1 for none."""
     places = np.array(of_pair)
     group = Grouping(labels=labels, probe=places, reference=places)
-    return with_columns(answers, groups={"column": group}).table
+    return with_columns(answers, groups={"column": group})
 
 
 def counted(*groups, others=12):
@@ -95,7 +93,7 @@ def test_pairs_of_two_groups_belong_to_neither():
     mixed = Grouping(
         labels=("x", "y"), probe=np.array([0, 0, 1, 0]), reference=np.array([0, 0, 1, 1])
     )
-    table = with_columns(system_answers([90] * 3, [90]), groups={"column": mixed}).table
+    table = with_columns(system_answers([90] * 3, [90]), groups={"column": mixed})
     assert [cell.fmr.trials for cell in cells_of(table, "column", 50)] == [0, 0]
 
 
@@ -123,7 +121,7 @@ def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
     table = grouped(system_answers([90] * 200, [10] * 12), ("x",), [0] * 212)
     scores = table.scores.copy()
     scores[0] = np.nan
-    (cell,) = cells_of(attrs.evolve(table, scores=scores), "column", 50)
+    (cell,) = cells_of(table.with_columns(scores=scores), "column", 50)
     assert (cell.frr.errors, cell.frr.trials) == (1, 200)
     # Without a threshold its own decisions count.
     table = counted((12, 1), (12, 2))
@@ -234,31 +232,3 @@ def test_a_ratio_and_its_inverse_hold_what_was_seen(top, bottom, size):
         assert turned == pytest.approx((1 / high, 1 / low))
     assert (low == 0) == (top == 0)
     assert (high == np.inf) == (bottom == 0)
-
-
-@given(seed=st.integers(0, 99), threshold=st.sampled_from([None, 1.0, 2.5]))
-def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
-    (answers,) = NormalScores(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
-    table = answers.table
-    group = np.random.default_rng(seed + 1).integers(-1, 3, 30)
-    probe, reference = group[table.probe_subjects], group[table.reference_subjects]
-    columns = {"column": Grouping(labels=("x", "y", "z"), probe=probe, reference=reference)}
-    table = attrs.evolve(table, groups=columns)
-    rates = {
-        (cell.first, cell.second): cell.fmr for cell in cross_groups(table, "column", threshold)
-    }
-    assert list(rates) == [("x", "x"), ("x", "y"), ("x", "z"), ("y", "y"), ("y", "z"), ("z", "z")]
-    passed = table.passed(threshold)
-    for (first, second), rate in rates.items():
-        both = {"xyz".index(first), "xyz".index(second)}
-        rows = [
-            row
-            for row in np.flatnonzero(table.acquired & ~table.mated)
-            if {probe[row], reference[row]} == both
-        ]
-        assert (rate.errors, rate.trials) == (passed[rows].sum(), len(rows))
-        ends = {*table.probe_subjects[rows], *table.reference_subjects[rows]}
-        assert rate.subjects == len(ends)
-        assert (rate.interval is None) == (not rows)
-    for cell in cells_of(table, "column", threshold):
-        assert cell.fmr == rates[cell.group, cell.group]

@@ -9,7 +9,7 @@ from scipy.stats import beta, binom, t
 from scipy.stats import norm as normal
 
 from facematch_comparison import stats
-from facematch_comparison.model import Method, Rate
+from facematch_comparison.values.model import Method, Rate
 
 COUNTS = st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 CONFIDENCES = st.sampled_from([0.5, 0.9, 0.95, 0.999])

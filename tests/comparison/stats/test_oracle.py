@@ -14,7 +14,7 @@ from sklearn.metrics import det_curve as det_of_sklearn
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 from statsmodels.stats.multitest import multipletests
 
-from facematch_comparison.answers import ScoreTable
+from facematch_comparison.scores.answers import Answers
 from facematch_comparison.stats import (
     Rates,
     Side,
@@ -46,7 +46,7 @@ def simulated_answers(name, seed, decimals=0):
     frame["answered"] = chance.random(len(frame)) >= 0.02
     frame["acquired"] = frame.answered & usable[frame.probe] & usable[frame.reference]
     frame["score"] = np.where(frame.acquired, scores, np.nan)
-    table = ScoreTable(
+    table = Answers.of(
         name=name,
         rule=RULES[name],
         mated=frame.mated.to_numpy(),

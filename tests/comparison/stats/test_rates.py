@@ -1,4 +1,3 @@
-import attrs
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +87,7 @@ def test_a_pair_without_a_score_is_turned_away_at_a_threshold():
     whole = table_of([*pairs, (True, 3, 2, 1), (False, 3, 2, 1), (True, "lost", 3, 1)])
     scores = whole.scores.copy()
     scores[[-3, -2]] = np.nan
-    table = attrs.evolve(whole, scores=scores)
+    table = whole.with_columns(scores=scores)
     assert table.is_scored
     at, decided = rates_at(table, 2), rates_at(table, None)
     assert (at.fnmr.errors, at.fnmr.trials) == (20, 320)

@@ -1,6 +1,5 @@
 import re
 
-import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -35,7 +34,7 @@ def lowest_threshold(table, max_fmr):
 
 @given(SCORES, SCORES, RULES, MAX_FMRS)
 def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr):
-    table = system_answers(mated, others, rule=rule).table
+    table = system_answers(mated, others, rule=rule)
     if not any(score is not LOST for score in others):
         return
     choice = threshold_for_fmr(table, max_fmr)
@@ -65,17 +64,17 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, max_fmr):
     ],
 )
 def test_no_threshold_has_its_reason(others, words):
-    choice = threshold_for_fmr(system_answers([999], others).table, 0.01)
+    choice = threshold_for_fmr(system_answers([999], others), 0.01)
     assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
 
 
 def test_pairs_without_a_score_play_no_part():
-    table = system_answers([90] * 100, range(100)).table
+    table = system_answers([90] * 100, range(100))
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan
-    choice = threshold_for_fmr(attrs.evolve(table, scores=scores), 0.05)
-    without = threshold_for_fmr(system_answers([90] * 99, range(99)).table, 0.05)
+    choice = threshold_for_fmr(table.with_columns(scores=scores), 0.05)
+    without = threshold_for_fmr(system_answers([90] * 99, range(99)), 0.05)
     assert choice == without
 
 
@@ -99,9 +98,9 @@ def test_one_person_can_force_the_threshold(forced):
     at = threshold_for_fmr(forced, 0.01).threshold
     assert at == 90.01
     assert concentration(forced, at) is None
-    concentrated = concentration(forced, at, max_fmr=0.01, names={7: "p7"})
+    concentrated = concentration(forced, at, max_fmr=0.01)
     assert (concentrated.pairs, concentrated.people, concentrated.worst_person) == (37, 38, 1)
-    assert (concentrated.person, concentrated.threshold_without) == ("p7", 50)
+    assert (concentrated.person, concentrated.threshold_without) == (None, 50)
 
 
 def test_without_the_worst_person_there_may_be_no_threshold():

@@ -4,7 +4,6 @@ from facematch_comparison.study import (
     KindsOfPictures,
     photographs,
     read_groups,
-    read_lfw_pairs,
     read_study,
 )
 from facematch_core import InvalidRequest
@@ -67,40 +66,10 @@ def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files,
         assert {caught.value.probes, caught.value.references} <= {*tmp_path.iterdir()}
 
 
-# LFW
-
-
-def test_pairs_of_lfw_are_read(people):
-    path = people / "pairs.txt"
-    path.write_text("1\nAda_B\t1\t2\nAda_B 1 Bob 1\n")
-    (people / "Bob" / "Bob_0001.jpg").touch()
-    study = read_lfw_pairs(path)
-    mated, non_mated = study.pairs
-    assert study.name == "pairs"
-    assert (mated.mated, mated.probe_subject, mated.line) == (True, "Ada_B", 2)
-    assert mated.probe == people / "Ada_B" / "Ada_B_0001.jpg"
-    assert mated.reference == people / "Ada_B" / "Ada_B_0002.jpg"
-    assert (non_mated.mated, non_mated.reference_subject, non_mated.line) == (False, "Bob", 3)
-    assert non_mated.reference == people / "Bob" / "Bob_0001.jpg"
-
-
-def test_every_fault_of_lfw_pairs(people):
-    path = people / "pairs.txt"
-    path.write_text("Ada_B 1\nAda_B one 2\nAda_B 1 Bob\nAda_B 1 2 3 4\n")
-    assert "  lines 1, 2, 3 and 4: " in refused(read_lfw_pairs, path)
-    path.write_text("Ada_B 1 2\nAda_B 2 1\nAda_B 1 1\nBob 2 Cyd 12\n")
-    lines = refused(read_lfw_pairs, path).splitlines()[1:]
-    assert [line.split(":")[0] for line in lines] == ["  line 2", "  line 3", "  line 4"]
-
-
 def test_what_is_no_study_is_refused(people, tmp_path):
-    for name in ("study.xml", "pairs.csv"):
-        (tmp_path / name).touch()
-    for path, more in (
-        *((tmp_path / "study.xml", {}), (tmp_path / "none.csv", {})),
-        *((tmp_path / "pairs.csv", {"pictures": people}), (people, {})),
-    ):
-        refused(read_study, path, **more)
+    (tmp_path / "study.xml").touch()
+    for path in (tmp_path / "study.xml", tmp_path / "none.csv", people):
+        refused(read_study, path)
 
 
 @pytest.fixture

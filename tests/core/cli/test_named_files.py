@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_comparison.requirements import read_requirements
+from facematch_comparison.judging.requirements import read_requirements
 from facematch_core import Calibration, ConfigurationError, InvalidRequest, Secret, open_verifier
 from facematch_core.cli.files import read_csv
 

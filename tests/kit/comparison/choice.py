@@ -3,7 +3,7 @@ import numpy as np
 from kit.comparison.tables import INCONCLUSIVE, table_of
 from scipy.stats import norm
 
-from facematch_comparison.answers import Answers, Grouping
+from facematch_comparison.scores.answers import Grouping
 from facematch_core import ThresholdRule
 
 
@@ -68,7 +68,7 @@ class NormalScores:
                 groups=columns,
                 threshold=2.5,
             )
-            studies.append(Answers.of_scores(table))
+            studies.append(table)
         return studies
 
     def _noise(self, chance, probe, reference, mated):

@@ -18,8 +18,8 @@ from kit.comparison.tables import (
 )
 
 from facematch_comparison import evaluate
-from facematch_comparison.answers import Grouping
-from facematch_comparison.model import Costs, Evidence
+from facematch_comparison.scores.answers import Grouping
+from facematch_comparison.values.model import Evidence
 from facematch_core import Environment
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
@@ -39,7 +39,7 @@ def grouped(system):
 
     Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
     """
-    table = system.table
+    table = system
     people = np.arange(PEOPLE)
     columns = {
         "sex": (("f", "m"), people % 2),
@@ -65,9 +65,9 @@ def full():
         system = crowd(
             name, people=PEOPLE, mated=8, others=60, mean=mean, seed=seed, failures=0.004
         )
-        return attrs.evolve(
-            as_real(grouped(system)), elapsed_s=chance.gamma(4, 0.1, count), **facts
-        )
+        billed = {"billed": facts.pop("billed")} if "billed" in facts else {}
+        timed = with_columns(grouped(system), elapsed_s=chance.gamma(4, 0.1, count), **billed)
+        return attrs.evolve(as_real(timed), **facts)
 
     didit = of(
         *("didit", 62, 1),
@@ -75,7 +75,6 @@ def full():
         backend="didit",
         model="v3",
         privacy="Pictures are sent to the vendor, which was asked to keep nothing.",
-        other_models={"v2": 120},
     )
     local = of(
         *("local", 75, 2),
@@ -87,11 +86,10 @@ def full():
     )
     decides = of("decides", 70, 4, environment=Environment.MOCK)
     decides = without_answers(as_decisions(decides), chance.choice(count, 90, replace=False))
-    costs = Costs(impostors=0.01, false_match=50, false_reject=6, review=1.5, currency="USD")
     systems = [without_answers(didit, np.arange(3, 34)), local, decides]
     options = {"--fmr": ("0.01",), "--split": (), "--price": ("didit=0.05", "decides=0.05")}
     evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
-    more = {"costs": costs, "name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
+    more = {"name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
     more["evidence"] = evidence
     evaluation = evaluate(systems, required_fmr=0.01, split=True, **more)
     first, *rest = evaluation.systems

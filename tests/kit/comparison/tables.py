@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import attrs
 import numpy as np
+import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from facematch_comparison.answers import Answers, Grouping, ScoreTable
+from facematch_comparison.scores.answers import Answers, Grouping
 from facematch_comparison.stats import Rates
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
@@ -18,18 +19,9 @@ NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
 
 def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST, **columns):
-    """A table of these people, without decisions; acquired is what has a score (not NaN)."""
-    probe, reference = np.array(probe, np.int64), np.array(reference, np.int64)
-    scores = np.array(scores, float)
-    usual = {
-        "mated": probe == reference,
-        "decisions": np.full(len(probe), -1, np.int8),
-        "acquired": ~np.isnan(scores),
-        "answered": np.ones(len(probe), bool),
-        "probe_subjects": probe,
-        "reference_subjects": reference,
-    }
-    return ScoreTable(name=name, rule=rule, scores=scores, **(usual | columns))
+    """Answers about these people, without decisions; acquired is what has a score (not NaN)."""
+    people = {"probe_subjects": np.array(probe), "reference_subjects": np.array(reference)}
+    return Answers.of(name=name, rule=rule, scores=np.array(scores, float), **people, **columns)
 
 
 def rates_at(table, threshold, confidence=0.95):
@@ -66,7 +58,7 @@ def system_answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, deci
         scale=more.pop("scale", "fake/v1"),
         threshold=more.pop("threshold", 50.0),
     )
-    return Answers.of_scores(table, **more)
+    return attrs.evolve(table, **more)
 
 
 def crowd(
@@ -111,47 +103,45 @@ def crowd(
         scale="fake/v1",
         threshold=50.0,
     )
-    return Answers.of_scores(table, **more)
+    return attrs.evolve(table, **more)
 
 
 def with_columns(system, **columns):
-    """The same answers with other columns of their table."""
-    return attrs.evolve(system, table=attrs.evolve(system.table, **columns))
+    """The same answers with other columns, or another rule."""
+    rule = columns.pop("rule", system.rule)
+    return attrs.evolve(system.with_columns(**columns), rule=rule)
 
 
 def in_transactions(system, of_each):
     """The same, of whose mated pairs so many in a row are one transaction; others are alone."""
-    places = np.arange(len(system.table))
+    places = np.arange(len(system))
     return with_columns(
         system,
-        transactions=np.where(system.table.mated, places // of_each, places),
-        attempts=np.where(system.table.mated, places % of_each + 1, 1),
+        transactions=np.where(system.mated, places // of_each, places),
+        attempts=np.where(system.mated, places % of_each + 1, 1),
     )
 
 
 def without_answers(system, rows):
     """The same without an answer to some pairs."""
-    answered = system.table.answered.copy()
+    answered = system.answered.copy()
     answered[rows] = False
-    scores = np.where(answered, system.table.scores, np.nan)
-    decisions = np.where(answered, system.table.decisions, -1).astype(np.int8)
-    return attrs.evolve(
-        with_columns(
-            system,
-            answered=answered,
-            acquired=system.table.acquired & answered,
-            scores=scores,
-            decisions=decisions,
-        ),
-        not_answered={"VendorUnavailable": int(np.count_nonzero(~answered))},
+    scores = np.where(answered, system.scores, np.nan)
+    decisions = np.where(answered, system.decisions, -1).astype(np.int8)
+    errors = np.where(answered, None, "VendorUnavailable")
+    return with_columns(
+        system,
+        answered=answered,
+        acquired=system.acquired & answered,
+        scores=scores,
+        decisions=decisions,
+        errors=pd.Categorical(errors),
     )
 
 
 def as_decisions(system):
     """The same from a vendor that gives decisions only."""
-    return with_columns(
-        system, scores=np.full(len(system.table), np.nan), rule=ThresholdRule.VENDOR
-    )
+    return with_columns(system, scores=np.full(len(system), np.nan), rule=ThresholdRule.VENDOR)
 
 
 def as_real(system):

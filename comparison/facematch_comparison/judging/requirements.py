@@ -2,7 +2,6 @@
 
 Nothing here loads the statistics: a name that is wrong is said at once. A file::
 
-    title = "Our door"
     max_fmr = 1e-3
     max_frr = 0.02
 """
@@ -52,7 +51,7 @@ class Requirements:
 
     Attributes:
         name: Ours, or the name of the file.
-        title: For people.
+        title: For people; the name by default.
         max_fmr: Highest FMR, above 0, below 1.
         max_frr: Highest FRR, failures to acquire among the errors; above 0, below 1.
         required_fmr: The FMR that thresholds are chosen for; at most `max_fmr`, and lower, for one
@@ -148,9 +147,9 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     else:
         path = Path(name_or_path)
     table = read_toml(path, "requirements", InvalidRequest)
-    for key in ("title", "max_fmr", "max_frr"):
+    for key in ("max_fmr", "max_frr"):
         if key not in table:
-            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
+            raise InvalidRequest(f"{path}: missing `{key}` ({_KEYS[key][0]}).")
     for key, value in table.items():
         if key not in _KEYS:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
@@ -158,6 +157,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
         if type(value) not in types or not fits(value):
             shown = str(value)[:40] if type(value) in (int, float) else describe(value)
             raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
+    table.setdefault("title", path.stem)
     table.setdefault("required_fmr", table["max_fmr"] / SHARE)
     if table["required_fmr"] > table["max_fmr"]:
         raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")

@@ -1,4 +1,4 @@
-"""What an evaluation says in words: the verdict, what an attempt costs, and what cannot be shown.
+"""What an evaluation says in words: the verdict and what cannot be shown.
 
 Every sentence is made from the numbers of the evaluation, and from nothing else.
 """
@@ -9,14 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from facematch_core.models import Environment
-
-from .model import Caveat, Difference, Estimate, Evaluation, Rate, System
-from .numbers import (
+from facematch_comparison.stats import strictest_fmr, trials_for, why_not_comparable, why_unseen
+from facematch_comparison.values.model import Caveat, Difference, Evaluation, Rate, System
+from facematch_comparison.values.numbers import (
     counted,
     in_words,
     join_names,
-    money,
     one_in_at_least,
     percent,
     points,
@@ -25,7 +23,7 @@ from .numbers import (
     upper_percent,
     where_judged,
 )
-from .stats import strictest_fmr, trials_for, why_not_comparable, why_unseen
+from facematch_core.models import Environment
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
@@ -193,48 +191,6 @@ def limit(evaluation: Evaluation) -> str | None:
     )
 
 
-def on_cost(evaluation: Evaluation) -> str | None:
-    if evaluation.costs is None:
-        return None
-    costs = {
-        system.name: at.expected
-        for system in evaluation.systems
-        if system.cost is not None and (at := system.cost.at_required or system.cost.at_default)
-    }
-    if not costs:
-        return None
-    currency = evaluation.costs.currency
-    unit = f" {currency}" if currency else ""
-    cheapest, *others = sorted(costs, key=lambda name: costs[name].value)
-    amount = _amount(costs[cheapest], unit)
-    sentence = f"At these costs, an attempt with {cheapest} costs {amount}"
-    if not others:
-        return f"{sentence}."
-    for each in evaluation.differences:
-        if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
-            continue
-        sign = -1 if each.first == cheapest else 1
-        more, of_whom = "more", ""
-        if sign * each.cost.value < 0:
-            sign, more, of_whom = -sign, "less", " on the pairs that both answered"
-        amount = _amount(each.cost, f"{unit} {more}", sign=sign) + of_whom
-        doubt = "" if each.dearer else ", which may be chance"
-        if each.cost_p_adjusted is None:
-            doubt = "; there are too few errors to say whether that is chance"
-        return f"{sentence}; with {others[0]} it costs {amount}{doubt}."
-    amount = _amount(costs[others[0]], unit)
-    return f"{sentence}; with {others[0]} it costs {amount}, which may be chance."
-
-
-def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
-    ends = cost.interval
-    low, high = sorted((sign * ends.low, sign * ends.high))
-    value, low_words, high_words = (
-        money(amount, high - low) for amount in (sign * cost.value, low, high)
-    )
-    return f"{value}{unit} ({low_words} to {high_words})"
-
-
 def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
     """What cannot be concluded: of single systems first, those of one text together.
 
@@ -290,14 +246,6 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             f"What {_NAMES} made of {pairs} compared without giving a score: at a threshold they "
             "count as turned away."
         )
-    if system.other_models:
-        counts = system.other_models.items()
-        others = join_names([f"{model} ({counted(n, 'pair', 'pairs')})" for model, n in counts])
-        texts["model_changed"] = (
-            f"{_NAMES} is only what the model {system.model or 'that gave no name'} answered: "
-            f"the vendor's model changed during the run, to or from {others}. Two models are two "
-            "systems."
-        )
     if missing := system.service.answered.errors:
         texts["not_answered"] = (
             f"What {_NAMES} would say of {missing:,} of "
@@ -351,15 +299,6 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if not study.groups:
         no_groups = "Whether some groups of people fare worse: the data name no groups."
         yield _general("no_groups", no_groups)
-    unpriced = [system.name for system in evaluation.systems if system.service.price is None]
-    if evaluation.costs is not None and unpriced:
-        every = len(unpriced) == len(evaluation.systems)
-        whose = "" if every else f" to {join_names(unpriced)}"
-        yield Caveat(
-            code="no_price",
-            systems=() if every else tuple(unpriced),
-            text=f"No price of a call{whose} is known; the costs are those of errors only.",
-        )
     if len(evaluation.systems) == 1:
         yield _general("one_system", "Whether another vendor is better: only one was asked.")
     yield _general(

@@ -15,12 +15,9 @@ from typing import Any, Final
 
 import attrs
 
-from facematch_core.backend.kinds import argument
-from facematch_core.errors import InvalidRequest
-from facematch_core.models import Environment
-
-from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
-from .model import (
+from facematch_comparison.stats import bounds
+from facematch_comparison.stats.groups import FEW_PEOPLE
+from facematch_comparison.values.model import (
     SCHEMA,
     Estimate,
     Evaluation,
@@ -30,10 +27,13 @@ from .model import (
     System,
     as_json,
 )
-from .numbers import lower_percent, percent, setting, upper_percent
+from facematch_comparison.values.numbers import lower_percent, percent, setting, upper_percent
+from facematch_core.backend.kinds import argument
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
+
+from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
 from .requirements import SHARE, JudgedAt, Requirements
-from .stats import bounds
-from .stats.groups import FEW_PEOPLE
 
 #: Where a threshold was chosen for the required FMR.
 _CHOSEN: Final = (CALIBRATION, EVALUATION)
@@ -130,8 +130,8 @@ def judge(
 
     Raises:
         InvalidRequest: the evaluation was made for another FMR, with narrower intervals, or without
-            the transactions that count; a system is not in it, answered from a mock or a sandbox,
-            or changed its model during the run and was not named.
+            the transactions that count; a system is not in it, or answered from a mock or a
+            sandbox.
     """
     _check(evaluation, requirements)
     names = [system.name for system in evaluation.systems]
@@ -144,13 +144,6 @@ def judge(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
                 "vendor's matcher: judge answers of the vendor itself, or say "
                 f"{argument('allow_mock', True)} to try the gate."
-            )
-        if system.other_models and not systems:
-            models = ", ".join([str(system.model or "no name"), *system.other_models])
-            raise InvalidRequest(
-                f"The model of {system.name} changed during the run ({models}): two models are "
-                "never judged as one. Name the one that you would use, such as "
-                f"{argument('systems', [system.name])}."
             )
     is_split = evaluation.study.calibration is not None
     verdicts = tuple(_judge(system, requirements, is_split=is_split) for system in judged)

@@ -37,37 +37,6 @@ SCHEMA: Final = 0
 
 
 @attrs.frozen(kw_only=True)
-class Costs:
-    """What the errors of a system cost whoever relies on it.
-
-    Attributes:
-        impostors: The share of attempts in which somebody else tries to get in, 0-1.
-        false_match: What one of them costs who gets in, at least 0, in `currency`.
-        false_reject: What it costs to turn away somebody who should get in, at least 0.
-        review: What it costs if a person looks at a pair, at least 0.
-        currency: Three letters, or None.
-    """
-
-    impostors: float
-    false_match: float
-    false_reject: float
-    review: float = 0.0
-    currency: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if not 0 <= self.impostors <= 1:
-            raise InvalidRequest(
-                f"The share of impostors lies between 0 and 1, and is {self.impostors}."
-            )
-        for name in ("false_match", "false_reject", "review"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InvalidRequest(
-                    f"The cost of a {name.replace('_', ' ')} must be at least 0, and is "
-                    f"{getattr(self, name)}."
-                )
-
-
-@attrs.frozen(kw_only=True)
 class WrongPair:
     """A pair that a system got wrong at one threshold.
 
@@ -76,7 +45,7 @@ class WrongPair:
         pair: Its place in the test set, from 0.
         probe, reference: The pictures, as the test set or the file of scores names them, if it
             does.
-        probe_subject, reference_subject: Who they show, likewise.
+        person_1, person_2: Who they show, likewise.
         score: None without one.
         threshold: None for the system's own decision.
     """
@@ -86,8 +55,8 @@ class WrongPair:
     pair: int
     probe: str | None
     reference: str | None
-    probe_subject: str
-    reference_subject: str
+    person_1: str
+    person_2: str
     score: float | None
     threshold: float | None
 
@@ -349,20 +318,6 @@ class PointAt:
 
 
 @attrs.frozen(kw_only=True)
-class CrossGroup:
-    """How often people of two groups are mistaken for each other, at the threshold of `GroupCell`.
-
-    The FMR is of non-mated pairs with a person of each, on either side; `first` and `second` are in
-    the order of the column, and the same for pairs within one group.
-    """
-
-    column: str
-    first: str
-    second: str
-    fmr: Rate
-
-
-@attrs.frozen(kw_only=True)
 class GroupCell:
     """One group at the system's threshold for the required FMR, or its own.
 
@@ -415,33 +370,6 @@ class GroupDifference:
 
 
 @attrs.frozen(kw_only=True)
-class CostAt:
-    """What one attempt costs on average at one threshold.
-
-    Attributes:
-        threshold: None for the vendor's own decisions.
-        expected: The sum of the four below.
-        false_matches, false_rejects, reviews, calls: What each brings to it; `calls` is 0 where no
-            price is known.
-    """
-
-    threshold: float | None
-    expected: Estimate
-    false_matches: float
-    false_rejects: float
-    reviews: float
-    calls: float
-
-
-@attrs.frozen(kw_only=True)
-class ExpectedCost:
-    """What an attempt costs at the operating points of a system; None where it has none."""
-
-    at_required: CostAt | None
-    at_default: CostAt | None
-
-
-@attrs.frozen(kw_only=True)
 class Service:
     """How the service behaved.
 
@@ -479,7 +407,6 @@ class System:
 
     Attributes:
         backend, model, scale: As its results say; None where they do not, or differ.
-        other_models: Models that answered other pairs of the same run: model to how many.
         environment: Where its answers came from; None for a file of scores.
         kind: ``scores``, or ``decisions``: then it is one point and has no curve.
         without_score: Acquired pairs that have no score: at a threshold they count as turned away
@@ -502,9 +429,7 @@ class System:
         concentration: Of the pairs that set the threshold of `at_required`, else of the false
             matches at `at_default`; None without any.
         groups: Cells of each column.
-        cross_groups: Every two groups of each column.
         group_differences: Of each column and rate.
-        cost: None unless costs were given.
         privacy: What is known of what the vendor keeps, in a sentence.
         transactions: The same of transactions of several attempts; None if nobody said which pair
             is an attempt of which. All other rates are of attempts.
@@ -523,7 +448,6 @@ class System:
     score_range: tuple[float, float] | None
     service: Service
     privacy: str
-    other_models: Mapping[str, int] = attrs.field(factory=dict)
     without_score: int = 0
     pairs_needed: int | None = None
     at_fmrs: tuple[PointAt, ...] = ()
@@ -531,9 +455,7 @@ class System:
     d_prime: float | None = None
     concentration: Concentration | None = None
     groups: tuple[GroupCell, ...] = ()
-    cross_groups: tuple[CrossGroup, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
-    cost: ExpectedCost | None = None
     transactions: Transactions | None = None
     histogram: Histogram | None = None
 
@@ -571,13 +493,6 @@ class Difference:
         better: The name of the one with the lower FRR if `is_real`, else None.
         beyond: Names of those that are shown to exceed the required FMR at their
             thresholds: their FRR looks better than it is.
-        cost: Expected cost of the first less that of the second, with the interval that follows
-            from that of `frr`; None unless costs were given, and where nothing is compared.
-        cost_p_adjusted: How often two systems that cost the same differ so, 0-1, by the same draws
-            and the same correction; None without `cost`, and where a rate in it has so few errors
-            that nothing can be said.
-        dearer: The name of the one that costs more if `cost_p_adjusted` is below 1 - confidence,
-            else None.
         sentence: In words; why nothing is compared, where `frr` is None.
     """
 
@@ -597,9 +512,6 @@ class Difference:
     is_real: bool = False
     better: str | None = None
     beyond: tuple[str, ...] = ()
-    cost: Estimate | None = None
-    cost_p_adjusted: float | None = None
-    dearer: str | None = None
     sentence: str = ""
 
 
@@ -624,13 +536,11 @@ class Evaluation:
 
     Attributes:
         headline: The verdict in one sentence.
-        on_cost: What an attempt costs with the system that costs least, and how much more with the
-            others, in one sentence; None unless costs were given and can be computed.
         limit: The most important limit of the headline, in one sentence; None if there is no rate.
         required_fmr: The FMR that systems are compared at.
         confidence: Of every interval.
         systems: In the order in which they were named; `differences` are of every two of them.
-        costs, evidence: None if nobody said.
+        evidence: None if nobody said.
         caveats: What cannot be concluded: of single systems first, then of all.
         made_at: UTC.
         version: Of facematch.
@@ -645,8 +555,6 @@ class Evaluation:
     caveats: tuple[Caveat, ...]
     made_at: datetime
     version: str
-    costs: Costs | None = None
-    on_cost: str | None = None
     limit: str | None = None
     seed: int = 0
     evidence: Evidence | None = None
@@ -665,8 +573,7 @@ class Evaluation:
         the vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate
         (0-1), the ends of its interval (``fmr_low``, ``fmr_high``; of FRR and FNMR those at the
         FMR, where there are), its errors and trials
-        (``fmr_errors``, ``fmr_trials``), NaN where there is none; and ``cost``, ``cost_low``,
-        ``cost_high``: of an attempt, where costs were given.
+        (``fmr_errors``, ``fmr_trials``), NaN where there is none.
         """
         import pandas as pd  # not above: values are read without it
 
@@ -682,40 +589,19 @@ class Evaluation:
                     rate = at.shown(kind)
                     row |= _in_columns(kind, rate)
                     row |= {f"{kind}_errors": rate.errors, f"{kind}_trials": rate.trials}
-                cost = getattr(system.cost, f"at_{name}", None)
-                rows.append(row | _in_columns("cost", cost and cost.expected))
+                rows.append(row)
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it (``"schema": 0``, ``"kind": "comparison"``): every number in full."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Evaluation:
-        """The evaluation in a document of `to_dict`.
 
-        Raises:
-            InvalidRequest: it is none, or of another schema.
-        """
-        if not hasattr(document, "get") or document.get("kind") != "comparison":
-            raise InvalidRequest("This is no comparison: its kind is another, or missing.")
-        if document.get("schema") != SCHEMA:
-            raise InvalidRequest(
-                f"This comparison has the schema {str(document.get('schema'))[:20]!r}, and this "
-                f"facematch reads {SCHEMA}: use the facematch that wrote it."
-            )
-        try:
-            return _converter().structure(document, cls)
-        except Exception as error:  # noqa: BLE001 - cattrs raises groups of many kinds
-            reason = type(error).__name__
-        raise InvalidRequest(f"This comparison cannot be read ({reason}): is it whole?")
-
-
-def _in_columns(name: str, number: Rate | Estimate | None) -> dict[str, float | None]:
+def _in_columns(name: str, number: Rate) -> dict[str, float | None]:
     """A number and its interval as cells of a row."""
-    ends = number.interval if number else None
+    ends = number.interval
     low, high = (ends.low, ends.high) if ends else (None, None)
-    return {name: number.value if number else None, f"{name}_low": low, f"{name}_high": high}
+    return {name: number.value, f"{name}_low": low, f"{name}_high": high}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
@@ -733,22 +619,10 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
     converter.register_unstructure_hook(float, _finite)
     converter.register_unstructure_hook(Decimal, "{:f}".format)
-    converter.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
-    # Else "5" is a number, and NaN one that the report prints.
-    for kind, kinds in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
-        converter.register_structure_hook(kind, functools.partial(_strict, kinds))
     plain = make_dict_unstructure_fn(Rate, converter)
     # So that nobody has to divide.
     converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
     return converter
-
-
-def _strict(kinds: tuple[type, ...], value: Any, kind: type) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise TypeError("another type")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("not finite")
-    return kind(value)
 
 
 def _finite(number: float) -> float:

@@ -20,12 +20,11 @@ from kit.comparison.tables import (
 )
 from scipy.stats import mannwhitneyu
 
-from facematch_comparison.answers import BILLED, DECISIONS
-from facematch_comparison.calibration import calibration_of
-from facematch_comparison.evaluation import evaluate, service_of, size_of
-from facematch_comparison.model import Costs, Method
+from facematch_comparison.judging.evaluation import evaluate, service_of, size_of
+from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
 from facematch_comparison.study import split_by_subject
+from facematch_comparison.values.model import Method
 from facematch_core import (
     Charged,
     Decision,
@@ -71,7 +70,7 @@ def test_ten_pairs_of_ten_people_by_hand():
 def test_thresholds_are_chosen_on_other_people():
     answers = crowd()
     evaluation = evaluate([answers], required_fmr=1e-2, seed=4, split=True)
-    table = answers.table
+    table = answers
     development, test = split_by_subject(table.probe_subjects, table.reference_subjects, seed=4)
     assert evaluation.study.calibration == size_of(table.take(development))
     assert evaluation.study.evaluation == size_of(table.take(test))
@@ -154,7 +153,7 @@ def test_any_answers_are_judged(mated, others, rule, max_fmr):
         *([], [crowd(), crowd()], [crowd(), crowd("b", people=50)]),
         [system_answers([1], [2]), system_answers([1, 1], [], "b")],
         # Distances: the less, the more alike.
-        [with_columns(crowd("b"), scores=100 - crowd().table.scores)],
+        [with_columns(crowd("b"), scores=100 - crowd().scores)],
     ],
     ids=["none", "one name", "other people", "other pairs", "distances"],
 )
@@ -164,7 +163,7 @@ def test_what_cannot_be_compared_is_refused(systems):
 
 
 def test_one_system_of_distances_gets_no_verdict_and_stops_no_other():
-    reverse = with_columns(crowd("b"), scores=100 - crowd().table.scores)
+    reverse = with_columns(crowd("b"), scores=100 - crowd().scores)
     good, bad, other = evaluate([crowd(), reverse, crowd("c", seed=3)]).systems
     assert None not in (good.at_required, other.at_required)
     assert (bad.at_required, "distances" in bad.why_not) == (None, True)
@@ -195,47 +194,20 @@ def test_rates_at_the_false_match_rates_that_reports_have_in_common():
 
 
 def test_a_data_frame_has_a_row_for_each_operating_point():
-    costs = Costs(impostors=0.01, false_match=500, false_reject=2)
-    evaluation = evaluate([crowd(others=25), as_decisions(crowd("b", others=25))], costs=costs)
+    evaluation = evaluate([crowd(others=25), as_decisions(crowd("b", others=25))])
     frame = evaluation.to_frame()
     points = ["a required", "a default", "a fmr 0.01", "a fmr 0.001", "b default"]
     assert (frame["system"] + " " + frame["at"]).tolist() == points
     row, at = frame.iloc[0], evaluation.systems[0].at_required
     assert (row.threshold, row.frr, row.fmr_errors) == (at.threshold, at.frr.value, at.fmr.errors)
     assert (row.fnmr_low, row.far_high) == (at.fnmr_at_fmr.low, at.far.interval.high)
-    assert row.cost == evaluation.systems[0].cost.at_required.expected.value
     # A notebook shows a line and not every number.
     assert len(repr(evaluation)) < 300
 
 
-COSTS = Costs(impostors=0.1, false_match=50, false_reject=2, currency="USD")
-
-
-def test_the_cheapest_and_how_much_more_the_next_costs():
-    systems = [crowd("a", mean=70), crowd("b", mean=60, seed=3)]
-    evaluation = evaluate(systems, required_fmr=0.01, costs=COSTS)
-    first, second = (system.cost.at_required.expected for system in evaluation.systems)
-    (apart,) = evaluation.differences
-    assert first.value < second.value
-    shown = [float(number) for number in re.findall(r"\d+\.\d+", evaluation.on_cost)]
-    ends = apart.cost.interval
-    numbers = [first.value, first.interval.low, first.interval.high]
-    numbers += [-apart.cost.value, -ends.high, -ends.low]
-    assert shown == pytest.approx(numbers, abs=0.005)
-    assert "with b it costs" in evaluation.on_cost
-    assert "USD" in evaluation.on_cost
-    assert apart.dearer == "b"
-    # The order of the systems changes nothing.
-    assert evaluate(systems[::-1], required_fmr=0.01, costs=COSTS).on_cost == evaluation.on_cost
-    alike = [crowd("a"), crowd("b", seed=1)]
-    assert evaluate(alike, required_fmr=0.01, costs=COSTS).differences[0].dearer is None
-    for answers, costs in ((crowd(), None), (system_answers([], [10]), COSTS)):
-        assert evaluate([answers], costs=costs).on_cost is None
-
-
 def test_several_are_held_against_the_one_that_nobody_beats():
     good = crowd("good", mean=62)
-    hard = np.flatnonzero(good.table.mated & (good.table.scores < 66))
+    hard = np.flatnonzero(good.mated & (good.scores < 66))
     lucky = without_answers(crowd("lucky", mean=65, seed=3), hard)
     evaluation = evaluate([lucky, good, crowd("poor", mean=50, seed=5)], required_fmr=0.01)
     first, second, _ = evaluation.systems
@@ -257,7 +229,7 @@ def test_a_threshold_chosen_on_these_pairs_is_bounded_by_its_rank():
 
 def test_who_decided_only_some_pairs_has_no_point_of_its_own():
     answers = system_answers([90] * 5, [10] * 10)
-    decisions = answers.table.decisions.copy()
+    decisions = answers.decisions.copy()
     assert evaluate([answers]).systems[0].at_default is not None
     decisions[-1] = -1
     assert evaluate([with_columns(answers, decisions=decisions)]).systems[0].at_default is None
@@ -272,14 +244,14 @@ def test_errors_are_the_pairs_without_an_answer():
     assert (service.acquisition.errors, service.acquisition.trials) == (2, 4)
     assert service.not_answered == {"VendorUnavailable": 1}
     # Nor does the time of what was not answered count.
-    timed = attrs.evolve(answers, elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
+    timed = answers.with_columns(elapsed_s=np.array([99.0, 2.0, 2.0, np.nan, np.nan]))
     assert (service_of(timed).latency_s, service_of(timed).timed) == ({"50": 2.0}, 2)
     assert service.latency_s == {}
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=200))
 def test_percentiles_are_times_that_were_measured(times):
-    answers = attrs.evolve(system_answers([90] * len(times), []), elapsed_s=np.array(times))
+    answers = system_answers([90] * len(times), []).with_columns(elapsed_s=np.array(times))
     percentiles, count = service_of(answers).latency_s, len(times)
     assert [*percentiles] == [str(p) for p in (50, 90, 95, 99) if count * (100 - p) >= 100]
     assert service_of(answers).timed == count
@@ -291,22 +263,19 @@ def test_percentiles_are_times_that_were_measured(times):
 
 
 def test_what_may_have_been_charged_is_counted():
-    answers = attrs.evolve(
-        as_real(system_answers([90], [10, 20])),
-        billed=np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)]),
-    )
+    billed = np.array([BILLED.index(b) for b in (Charged.YES, Charged.UNKNOWN, Charged.NO)])
+    answers = as_real(system_answers([90], [10, 20])).with_columns(billed=billed)
     service = service_of(answers)
     assert (service.cost, service.price, service.currency) == (0.1, 0.05, "USD")
     assert service.cost_per_verified == 0.05
     # Three times 0.1 is 0.3: money is no binary fraction.
-    answers = attrs.evolve(
-        as_real(system_answers([90, 90, 20], [])), price=0.1, billed=np.full(3, 1)
-    )
+    answers = as_real(system_answers([90, 90, 20], [])).with_columns(billed=np.full(3, 1))
+    answers = attrs.evolve(answers, price=0.1)
     assert (service_of(answers).cost, service_of(answers).cost_per_verified) == (0.3, 0.15)
 
 
 def test_nobody_let_in_costs_nothing_per_person():
-    answers = attrs.evolve(as_real(system_answers([20], [10])), billed=np.full(2, 1))
+    answers = as_real(system_answers([20], [10])).with_columns(billed=np.full(2, 1))
     assert service_of(answers).cost == 0.1
     assert service_of(answers).cost_per_verified is None
     free = service_of(system_answers([90], [10]))
@@ -317,7 +286,7 @@ def test_nobody_let_in_costs_nothing_per_person():
 def test_verified_is_who_matches(decision):
     answers = as_real(system_answers([90], [90]))
     place = np.full(2, DECISIONS.index(decision), np.int8)
-    answers = attrs.evolve(with_columns(answers, decisions=place), billed=np.full(2, 1))
+    answers = answers.with_columns(decisions=place, billed=np.full(2, 1))
     expected = 0.05 if decision is Decision.MATCH else None
     assert service_of(answers).cost_per_verified == expected
 
@@ -333,7 +302,7 @@ def caveats_of(*systems, **options):
 def wrong_in_one_of_twenty(name, seed):
     """Everybody scores 10 with others; with themselves 90 and, one time in twenty, 5."""
     system = as_real(crowd(name, people=400, mated=3, others=60, grouped=True))
-    table = system.table
+    table = system
     unlike = np.random.default_rng(seed).random(len(table)) < 0.05
     return with_columns(system, scores=np.where(table.mated, np.where(unlike, 5.0, 90.0), 10.0))
 
@@ -372,7 +341,7 @@ def test_answers_of_a_mock_say_nothing_of_the_vendor(environment):
 
 
 def with_a_gap(answers):
-    scores = answers.table.scores.copy()
+    scores = answers.scores.copy()
     scores[3] = np.nan
     return with_columns(answers, scores=scores)
 
@@ -381,12 +350,6 @@ def with_a_gap(answers):
     ("answers", "options", "code", "number"),
     [
         (without_answers(crowd(), np.arange(1200)), {}, "not_answered", "1,200 of 5,000"),
-        (
-            attrs.evolve(as_real(crowd()), other_models={"m2": 40}),
-            {},
-            "model_changed",
-            "m2 (40 pairs",
-        ),
         # One of thousands does not make a vendor one that gives decisions only.
         (with_a_gap(crowd()), {}, "without_score", ""),
         (attrs.evolve(crowd(), people_known=False), {}, "people_unknown", ""),
@@ -415,7 +378,7 @@ def test_the_floor_is_enough():
 @pytest.mark.parametrize("split", [False, True])
 def test_a_person_who_causes_most_false_matches(split):
     quiet = crowd(people=100, others=60)
-    table = quiet.table
+    table = quiet
     is_wolf = ~table.mated & ((table.probe_subjects == 7) | (table.reference_subjects == 7))
     wolf = with_columns(quiet, scores=np.where(is_wolf, 99.0, table.scores))
     caveat = caveats_of(wolf, required_fmr=0.02, split=split)["concentrated"]
@@ -432,7 +395,7 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     now = crowd(others=25, seed=7)
     evaluation = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
     fixed, other = evaluation.systems
-    at, plain = fixed.at_required, rates_at(now.table, old)
+    at, plain = fixed.at_required, rates_at(now, old)
     assert (at.threshold, at.chosen_on, at.calibration_fmr) == (old, "fixed", None)
     # The ordinary interval, and not that of an order statistic.
     assert (at.fmr, at.fnmr, at.far, at.frr) == (plain.fmr, plain.fnmr, plain.far, plain.frr)
@@ -446,8 +409,6 @@ def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
     alone = evaluate([now], **FIXED, at_thresholds={"a": old})
     assert f"the fixed threshold {old:g} (a)" in alone.headline
     assert "placed" not in alone.limit
-    with pytest.raises(InvalidRequest, match="was named"):
-        calibration_of(evaluate([as_real(now)], **FIXED, at_thresholds={"a": old}), "a")
 
 
 @pytest.mark.parametrize("others", [(), ("c",)])
@@ -567,7 +528,7 @@ def test_nobody_is_best_who_is_not_compared():
 
 def test_a_fixed_threshold_judges_no_distances():
     right = crowd()
-    wrong = with_columns(crowd("b"), scores=100 - crowd().table.scores)
+    wrong = with_columns(crowd("b"), scores=100 - crowd().scores)
     evaluation = evaluate([right, wrong], required_fmr=0.01, at_thresholds={"b": 50})
     assert (evaluation.systems[1].at_required, "distances" in evaluation.systems[1].why_not) == (
         None,
@@ -586,12 +547,12 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
     people, tries = 200, 5
     answers = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
     # Of many equal scores fewer pass than may.
-    answers = with_columns(answers, scores=np.round(answers.table.scores / 4) * 4)
+    answers = with_columns(answers, scores=np.round(answers.scores / 4) * 4)
     for attempts in (None, 5, 2, 1):
         (system,) = evaluate([answers], required_fmr=1e-2, attempts=attempts).systems
         of, at = system.transactions, system.at_required
         assert (of.attempts, of.size.mated, of.size.subjects) == (attempts or 5, people, people)
-        passed = answers.table.passed(at.threshold)[: people * tries].reshape(people, tries)
+        passed = answers.passed(at.threshold)[: people * tries].reshape(people, tries)
         errors = int((~passed[:, : attempts or 5].any(axis=1)).sum())
         assert (of.at_required.frr.errors, of.at_required.frr.trials) == (errors, people)
         # People are the clusters: each has one transaction here.

@@ -16,16 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
-from facematch_core import __version__
-from facematch_core.backend.kinds import argument, nearest
-from facematch_core.base.clock import SystemClock
-from facematch_core.errors import InvalidRequest
-from facematch_core.models import Charged, Decision, ThresholdRule
-
-from . import sentences, stats
-from .answers import BILLED, DECISIONS, Answers, ScoreTable, check_alike
-from .model import (
-    Costs,
+from facematch_comparison import stats
+from facematch_comparison.scores.answers import BILLED, DECISIONS, Answers, check_alike
+from facematch_comparison.study import split_by_subject
+from facematch_comparison.values.model import (
     Evaluation,
     Evidence,
     Histogram,
@@ -38,7 +32,13 @@ from .model import (
     System,
     Transactions,
 )
-from .study import split_by_subject
+from facematch_core import __version__
+from facematch_core.backend.kinds import argument, nearest
+from facematch_core.base.clock import SystemClock
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged, Decision, ThresholdRule
+
+from . import sentences
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,7 +60,6 @@ def evaluate(
     confidence: float = 0.95,
     split: bool = False,
     seed: int = 0,
-    costs: Costs | None = None,
     attempts: int | None = None,
     name: str = "scores",
     digest: str | None = None,
@@ -84,7 +83,6 @@ def evaluate(
         split: Whether to judge other people than those who choose the thresholds. What cannot be
             split, because one half would lack a kind of pairs, is not.
         seed: Of the split.
-        costs: What errors cost; None to leave expected costs out.
         attempts: How many attempts a transaction has at most, at least 1; None for the most that
             there are in the answers.
         name, digest: Of the test set, as `StudySummary` has them.
@@ -107,7 +105,7 @@ def evaluate(
     if attempts is not None and attempts < 1:
         raise InvalidRequest(f"A transaction has at least 1 attempt, and not {attempts}.")
     _check(answers, at_thresholds)
-    whole = answers[0].table
+    whole = answers[0]
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     trials = _trials(answers, calibration)
     bearable = stats.comparable_fmr(trials)
@@ -117,7 +115,6 @@ def evaluate(
     judging = _SystemJudge(
         required_fmr=required_fmr,
         confidence=confidence,
-        costs=costs,
         calibration=calibration,
         judged=judged,
         at_thresholds=at_thresholds,
@@ -132,7 +129,7 @@ def evaluate(
         if each.point is not None and each.point.chosen_on != FIXED
     ]
     differences, resampled = stats.compare_systems(
-        sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence, costs=costs
+        sides, required_fmr=required_fmr, at_fmrs=chosen_for, confidence=confidence
     )
 
     def at_fmr(place: int, fmr: float, point: OperatingPoint | None) -> OperatingPoint | None:
@@ -191,7 +188,6 @@ def evaluate(
             )
             for two in differences
         ),
-        costs=costs,
         caveats=(),
         made_at=made_at or SystemClock().now(),
         version=__version__,
@@ -202,12 +198,11 @@ def evaluate(
         evaluation,
         headline=sentences.headline(evaluation, trials=trials, at_thresholds=at_thresholds),
         caveats=sentences.caveats(evaluation, trials if is_default else None),
-        on_cost=sentences.on_cost(evaluation),
         limit=sentences.limit(evaluation),
     )
 
 
-def size_of(table: ScoreTable) -> SampleSize:
+def size_of(table: Answers) -> SampleSize:
     mated = int(np.count_nonzero(table.mated))
     return SampleSize(
         pairs=len(table),
@@ -229,7 +224,7 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
-def _why_reversed(table: ScoreTable) -> str | None:
+def _why_reversed(table: Answers) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
     if auc is None or auc >= 0.5:
@@ -255,7 +250,6 @@ class _SystemJudge:
 
     required_fmr: float
     confidence: float
-    costs: Costs | None
     calibration: NDArray[np.bool_] | None
     judged: NDArray[np.bool_]
     at_thresholds: Mapping[str, float]
@@ -263,11 +257,11 @@ class _SystemJudge:
 
     def system(self, answers: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        judged = answers.table.take(self.judged)
-        chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
+        judged = answers.take(self.judged)
+        chosen_from = judged if self.calibration is None else answers.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_reversed = _why_reversed(answers.table)
+        why_reversed = _why_reversed(answers)
         why_not = why_not or why_reversed
         at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
@@ -284,14 +278,11 @@ class _SystemJudge:
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
             is_fixed=fixed is not None,
-            price=answers.price,
-            currency=answers.currency,
         )
         system = System(
             name=answers.name,
             backend=answers.backend,
             model=answers.model,
-            other_models=answers.other_models,
             scale=judged.scale,
             environment=answers.environment,
             kind="scores" if is_scored else "decisions",
@@ -306,7 +297,7 @@ class _SystemJudge:
             privacy=answers.privacy,
         )
         if is_scored:
-            auc, d_prime = answers.table.once(stats.separation)
+            auc, d_prime = answers.once(stats.separation)
             scores = judged.scores[judged.scored]
             marks = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
@@ -322,12 +313,11 @@ class _SystemJudge:
                 histogram=_histogram(judged) if len(scores) else None,
             )
         if system.point is not None:
-            people = answers.names.subjects if answers.names else {}
-            system = self._at_point(system, side, people)
-        if answers.table.attempts is not None:
-            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            system = self._at_point(system, side)
+        if answers.attempts is not None:
+            attempts = self.attempts or int(answers.attempts.max(initial=1))
             best = stats.Rates(judged.best_of(attempts), self.confidence)
-            size = size_of(answers.table.best_of(attempts))
+            size = size_of(answers.best_of(attempts))
             system = attrs.evolve(
                 system, transactions=self._transactions(at_required, best, attempts, size)
             )
@@ -346,7 +336,7 @@ class _SystemJudge:
             at_required = attrs.evolve(at_required, fmr=fmr)
         return attrs.evolve(best, at_required=at_required, curve=stats.curve_of(rates))
 
-    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
+    def _point_at(self, fmr: float, chosen_from: Answers, rates: stats.Rates) -> PointAt:
         """The operating point at the threshold for an FMR; or why there is none."""
         choice = stats.threshold_for_fmr(chosen_from, fmr)
         if choice.threshold is None:
@@ -362,13 +352,13 @@ class _SystemJudge:
             seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
         return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
-    def _point_at_common(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
+    def _point_at_common(self, fmr: float, chosen_from: Answers, rates: stats.Rates) -> PointAt:
         if reason := stats.why_not_comparable(fmr, chosen_from.scored_others):
             needed = stats.trials_allowing(stats.ENOUGH_FALSE_MATCHES, fmr)
             return PointAt(fmr=fmr, point=None, why_not=reason, pairs_needed=needed)
         return self._point_at(fmr, chosen_from, rates)
 
-    def _at_point(self, system: System, side: stats.Side, people: Mapping[int, str]) -> System:
+    def _at_point(self, system: System, side: stats.Side) -> System:
         """With what depends on where it is judged: at no threshold of ours, by its decisions."""
         table, at = side.table, side.threshold
         is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
@@ -376,27 +366,16 @@ class _SystemJudge:
         columns = {
             column: stats.cells_of(table, column, at, self.confidence) for column in table.groups
         }
-        cross = [stats.cross_groups(table, column, at, self.confidence) for column in columns]
         gaps = [stats.group_differences(cells, self.confidence) for cells in columns.values()]
         return attrs.evolve(
             system,
-            concentration=stats.concentration(table, at, max_fmr=chosen_for, names=people),
+            concentration=stats.concentration(table, at, max_fmr=chosen_for),
             groups=tuple(itertools.chain(*columns.values())),
             group_differences=tuple(itertools.chain(*gaps)),
-            cross_groups=tuple(itertools.chain(*cross)),
-            cost=None
-            if self.costs is None
-            else stats.expected_cost(
-                side,
-                self.costs,
-                at_required=at,
-                at_default=system.at_default is not None,
-                confidence=self.confidence,
-            ),
         )
 
 
-def _histogram(table: ScoreTable) -> Histogram:
+def _histogram(table: Answers) -> Histogram:
     scores = table.scores[table.scored]
     # Scores may lie so close together that edges are equal, which only numpy's own may not be.
     edges = np.linspace(scores.min(), scores.max(), BINS + 1)
@@ -407,7 +386,7 @@ def _histogram(table: ScoreTable) -> Histogram:
     return Histogram(edges=tuple(edges.tolist()), mated=tuple(mated), non_mated=tuple(others))
 
 
-def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, str | None]:
+def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | None]:
     """Whether a system gives scores; and why no threshold of it can be chosen, or None."""
     if not (chosen_from.acquired.any() or judged.acquired.any()):
         return True, "It compared no pair."
@@ -444,7 +423,7 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
 
 def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
-    table = answers.table
+    table = answers
     answered = int(np.count_nonzero(table.answered))
     times = np.sort(answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)])
     cost = per_verified = None
@@ -478,7 +457,7 @@ def service_of(answers: Answers) -> Service:
 def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
         raise InvalidRequest("There is no system to judge.")
-    check_alike([each.table for each in answers])
+    check_alike(answers)
     names = [each.name for each in answers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -487,7 +466,7 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
         check_name(name, names)
         if not math.isfinite(threshold):
             raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
-        table = answers[names.index(name)].table
+        table = answers[names.index(name)]
         scores = table.scores[table.scored]
         if len(scores) and not table.passed(threshold).any():
             raise InvalidRequest(
@@ -496,12 +475,12 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "is minus the distance."
             )
     # One bad column stops only itself.
-    reasons = [_why_reversed(each.table) for each in answers]
+    reasons = [_why_reversed(each) for each in answers]
     if all(reasons):
         raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
 
 
-def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
+def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
     """The pairs that choose thresholds, if there can be such a half, and those that are judged."""
     parts = split_by_subject(table.probe_subjects, table.reference_subjects, seed=seed)
     for part in parts:
@@ -513,7 +492,7 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
     """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
-    tables = [each.table for each in answers if each.table.is_scored]
+    tables = [each for each in answers if each.is_scored]
     tables = [table for table in tables if not _why_reversed(table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
@@ -522,7 +501,7 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:
-    from .report import fragment  # not above: only pages need the templates
+    from facematch_comparison.report import fragment  # not above: only pages need the templates
 
     return fragment(evaluation)
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from facematch_comparison import numbers
+from facematch_comparison.values import numbers
 
 rates = st.floats(0, 1)
 widths = st.floats(1e-6, 1)

@@ -1,0 +1,1 @@
+"""From answers to conclusions: evaluation, gate, plan, requirements and sentences."""

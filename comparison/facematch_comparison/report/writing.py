@@ -1,0 +1,213 @@
+"""Write answers as a frame, CSV or Parquet, and list the pairs that a system got wrong.
+
+`read_scores` reads what is written here, to the last digit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+import attrs
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from facematch_comparison.scores.answers import Answers, check_alike
+from facematch_comparison.study.reading import Study
+from facematch_comparison.values.model import WrongPair
+from facematch_core.base.files import replacing
+from facematch_core.base.tables import escaped
+from facematch_core.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+#: Facts of a system, which are columns of a file.
+_FACTS: Final = (
+    *("rule", "threshold", "scale", "price", "currency", "backend", "model", "environment"),
+    *("privacy", "people_known"),
+)
+
+#: Columns that are left out if they are empty for all systems.
+_OPTIONAL: Final = ("decision", "error", "elapsed_s", *_FACTS)
+
+
+def to_frame(answers: Sequence[Answers], study: Study | None = None) -> DataFrame:
+    """Return answers as one pandas DataFrame: a row for each pair and system.
+
+    Columns: ``system``, those of `Answers.frame`, and the facts of each system (``rule``,
+    ``threshold``, ``scale``, ``price``, ``currency``, ``backend``, ``model``, ``environment``,
+    ``privacy``, ``people_known``). Columns that are empty for all systems are left out.
+
+    Args:
+        study: The test set, for names of pictures and people; without it, people are numbers or
+            named as in the score file.
+
+    Raises:
+        InvalidRequest: there are none, two have one name, or their pairs differ, or those of the
+            study.
+    """
+    return _long(answers, study, once=False)
+
+
+def export(
+    what: Sequence[Answers] | Sequence[WrongPair], path: Path, study: Study | None = None
+) -> None:
+    """Write answers, or wrong pairs, to a file; its ending says the form.
+
+    An existing file is replaced when the new one is whole. No cell of a CSV file is a formula. In a
+    CSV file the facts of a system are on its first line only.
+
+    Args:
+        what: Answers, or what `wrong_pairs` found, which may be empty.
+        path: Ends with ``.csv`` or ``.parquet``.
+        study: As of `to_frame`.
+
+    Raises:
+        InvalidRequest: another ending; else as of `to_frame`.
+        OSError: the file cannot be written.
+    """
+    from pyarrow import parquet
+
+    suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet"):
+        raise InvalidRequest(f"{path} must end with .csv or .parquet.")
+    if not what or isinstance(what[0], WrongPair):
+        numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
+        names = [field.name for field in attrs.fields(WrongPair)]
+        schema = pa.schema([(name, numbers.get(name, pa.string())) for name in names])
+        table = pa.Table.from_pylist(list(map(attrs.asdict, what)), schema)
+    else:
+        frame = _long(what, study, once=suffix == ".csv")  # type: ignore[arg-type]  # of answers
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+    with replacing(path) as new, new.open("wb") as file:
+        _write_csv(table, file) if suffix == ".csv" else parquet.write_table(table, file)
+
+
+def digest_answers(answers: Sequence[Answers]) -> str:
+    """Return the SHA-256, in hex, of the CSV file that `export` writes of these answers.
+
+    Raises:
+        InvalidRequest: as of `to_frame`.
+    """
+    file = io.BytesIO()
+    _write_csv(pa.Table.from_pandas(_long(answers, None, once=True), preserve_index=False), file)
+    return hashlib.sha256(file.getvalue()).hexdigest()
+
+
+def wrong_pairs(
+    answers: Answers, threshold: float | None, study: Study | None = None
+) -> list[WrongPair]:
+    """Return the pairs that a system got wrong at a threshold, the worst first.
+
+    False matches, the highest score first; false non-matches, the lowest first; then mated pairs
+    that could not be acquired. Pairs without an answer and acquired pairs without a score are left
+    out.
+
+    Args:
+        threshold: On the scale of its scores; None for its own decisions.
+        study: The test set, for names of pictures and people; by default those of the score file.
+
+    Raises:
+        InvalidRequest: the system has no scores, or the study has other pairs.
+    """
+    names = answers.names() if study is None else _names_of(study, answers)
+    passed, scores, mated = answers.passed(threshold), answers.scores, answers.mated
+    judged = answers.acquired if threshold is None else answers.scored
+    pairs = []
+    for kind, rows, key in (
+        ("false match", ~mated & passed, -scores),
+        ("false non-match", mated & judged & ~passed, scores),
+        ("failure to acquire", mated & answers.answered & ~answers.acquired, scores),
+    ):
+        places = np.flatnonzero(rows)
+        for place in places[np.argsort(key[places], kind="stable")].tolist():
+            of_pair = {name: str(column.iloc[place]) for name, column in names.items()}
+            pairs.append(
+                WrongPair(
+                    system=answers.name,
+                    kind=kind,
+                    pair=place,
+                    probe=of_pair.get("probe"),
+                    reference=of_pair.get("reference"),
+                    person_1=of_pair["person_1"],
+                    person_2=of_pair["person_2"],
+                    score=None if np.isnan(scores[place]) else float(scores[place]),
+                    threshold=threshold,
+                )
+            )
+    return pairs
+
+
+def _names_of(study: Study, answers: Answers) -> dict[str, Any]:
+    """Return the columns that name pictures and people, by the test set."""
+    import pandas as pd
+
+    if not np.array_equal(answers.mated, study.mated):
+        raise InvalidRequest(
+            f"{answers.name} answered {len(answers):,} pairs, and the test set {study.name} "
+            f"has {len(study.pairs):,} or others: give the test set that was asked."
+        )
+    sides = ("probe", "reference"), ("probe_subject", "reference_subject")
+    columns = ("probe", "reference"), ("person_1", "person_2")
+    return {
+        column: pd.Series([str(getattr(pair, side)) for pair in study.pairs], dtype="category")
+        for both, of in zip(columns, sides, strict=True)
+        for column, side in zip(both, of, strict=True)
+    }
+
+
+def _long(answers: Sequence[Answers], study: Study | None, *, once: bool) -> DataFrame:
+    """Return all answers; with `once`, facts of a system are on its first line only."""
+    import pandas as pd
+
+    if not answers:
+        raise InvalidRequest("There are no answers to write.")
+    if len({each.name for each in answers}) < len(answers):
+        raise InvalidRequest("Two systems have the same name: give each its own.")
+    check_alike(answers)
+    frames = []
+    for each in answers:
+        frame = each.frame.copy(deep=False)
+        if study is not None:
+            frame = frame.assign(**_names_of(study, each))
+        frame.insert(0, "system", pd.Categorical.from_codes(np.zeros(len(frame), int), [each.name]))
+        for name in _FACTS:
+            value = getattr(each, name)
+            if name == "people_known":
+                value = None if value else "no"
+            if value is not None and not isinstance(value, float):
+                value = str(value)
+            cells = pd.Series(value, frame.index, float if isinstance(value, float) else "category")
+            frame[name] = cells.where(np.arange(len(frame)) == 0) if once else cells
+        frames.append(frame)
+    whole = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    empty = [name for name in _OPTIONAL if whole[name].isna().all()]
+    return whole.drop(columns=empty)
+
+
+def _write_csv(table: Any, file: BinaryIO) -> None:
+    """Write CSV in which names are escaped, so that no spreadsheet takes one for a formula."""
+    columns = []
+    for column in table.columns:
+        plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+        if pa.types.is_dictionary(column.type):
+            words = [_escape_words(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+            plain = pa.chunked_array(words, pa.string())
+        elif not pa.types.is_primitive(plain.type):
+            words = [_escape_words(chunk) for chunk in column.chunks]
+            plain = pa.chunked_array(words, pa.string())
+        columns.append(plain)
+    header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
+    rows = pa.table(columns, names=table.column_names)
+    for part in (header, rows):  # pyarrow would put every name in quotes
+        csv.write_csv(part, file, csv.WriteOptions(include_header=False))
+
+
+def _escape_words(words: Any) -> Any:
+    texts = [None if word is None else escaped(str(word)) for word in words.to_pylist()]
+    return pa.array(texts, pa.string())

@@ -1,0 +1,126 @@
+"""Ask an engine of one's own, which looks at each picture once and compares embeddings.
+
+Only calls that are never charged and never leave the machine go this way. The answers are those of
+`Worker.ask_all`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import attrs
+import numpy as np
+
+from facematch_core.backend import decide_by_threshold
+from facematch_core.errors import ConfigurationError
+from facematch_core.http import HttpBackend
+from facematch_core.models import Charged, Decision, Environment, Operation, Score
+
+from .pairs import PairOutcome, PairState
+from .worker import OpenSystem, Worker
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+#: Pairs that are written down at a time.
+PAIRS: Final = 64
+
+
+class _Embedded(NamedTuple):
+    """What an engine saw in one picture; without a face there is no vector."""
+
+    vector: NDArray[np.float32] | None
+    error: str | None
+    elapsed_s: float | None
+
+
+def makes_embeddings(system: OpenSystem) -> bool:
+    """Return whether a system is an engine on this machine that gives embeddings."""
+    backend = system.verifier.backend
+    return (
+        Operation.MATCH not in backend.capabilities.billed_operations
+        and not isinstance(backend, HttpBackend)
+        and backend.environment is Environment.LOCAL
+        and not system.verifier.policies
+        and all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
+    )
+
+
+def ask_locally(worker: Worker, threads: int) -> None:  # noqa: C901 - closures, read in order
+    """Ask about every free pair; each picture is looked at once."""
+    verifier, digests = worker.system.verifier, worker.digests
+    engine: Any = verifier.backend
+    threshold, review = verifier.thresholds(Operation.MATCH)
+    pictures: dict[str, _Embedded] = {}
+    # The first pair with a score is also asked as a whole. Other pairs have its scale and names,
+    # and an engine whose embeddings give another score ends here.
+    pattern: PairOutcome | None = None
+
+    def look(path: Path) -> None:
+        if worker.is_over:
+            return
+        for row in engine.embed([path]).to_pylist():
+            vector = row["embedding"] if row["face"] else None
+            vector = None if vector is None else np.asarray(vector, np.float32)
+            if vector is not None and not np.isfinite(vector).all():
+                vector = None
+            pictures[row["sha256"]] = _Embedded(vector, row["error"], row["elapsed_s"])
+        if digests[path] not in pictures:
+            worker.picture(path)
+            raise ConfigurationError(f"The engine names {path} by another digest: report this.")
+
+    def embed_pairs(numbers: Sequence[int]) -> None:
+        """Look at the pictures that are not known yet; each takes about 1 kB of memory."""
+        pairs = [worker.study.pairs[number] for number in numbers]
+        paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
+        missing = [path for digest, path in paths.items() if digest not in pictures]
+        count = min(threads, os.cpu_count() or 1)
+        with ThreadPoolExecutor(count, thread_name_prefix="facematch-embed") as pool:
+            list(pool.map(look, missing))
+
+    def judge(score: float | None, first: PairOutcome) -> PairOutcome:
+        scale = None if score is None else first.scale
+        decision = decide_by_threshold(
+            None if score is None else Score(score, str(scale)), threshold
+        )
+        if decision is Decision.MATCH and review is not None and not review.passes(score):
+            decision = Decision.REVIEW
+        return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
+
+    def outcome(number: int) -> PairOutcome | None:
+        """Return what a pair ends in; None if it is to be asked another time."""
+        nonlocal pattern
+        pair = worker.study.pairs[number]
+        seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]
+        both = [picture for picture in seen if picture is not None]
+        if len(both) < 2:
+            return None
+        vectors = [picture.vector[None] for picture in both if picture.vector is not None]
+        score = None if len(vectors) < 2 else float(engine.scores(*vectors)[0, 0])
+        if pattern is None:
+            asked_whole = worker.ask(number)
+            if asked_whole is None or asked_whole.score is None:
+                return asked_whole
+            pattern, judged = asked_whole, judge(score, asked_whole)
+            if (judged.score, judged.decision) == (asked_whole.score, asked_whole.decision):
+                return asked_whole
+            worker.end_with(
+                ConfigurationError(
+                    f"The embeddings of {worker.name} give another score than the engine itself "
+                    "for the same two pictures: report this."
+                )
+            )
+            return None
+        error = both[0].error or both[1].error
+        if error is not None:
+            return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
+        times_s = [picture.elapsed_s for picture in both]
+        elapsed_s = None if None in times_s else sum(filter(None, times_s))
+        return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)
+
+    worker.line_up()
+    worker.ask_some(PAIRS, outcome, embed_pairs)

@@ -1,0 +1,1 @@
+"""Scores in: a file or a frame of any form, read into one frame."""

@@ -1,0 +1,483 @@
+"""`Answers`: what one system answered to the pairs of a test set, as a pandas frame.
+
+The frame has one row for each pair, in the order of the test set. `frame_of` builds it. The
+statistics read its columns as arrays through the properties of `Answers`. Scores and thresholds are
+on the scale of the system, times in seconds, money in the currency beside it.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import attrs
+import numpy as np
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Charged, Decision, Environment, ThresholdRule
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pandas import DataFrame
+
+#: Meaning of each code in `Answers.decisions`; `NO_DECISION` means none.
+DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
+NO_DECISION: Final = -1
+
+#: Meaning of each code in `Answers.billed`.
+BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
+
+#: Largest magnitude of a score. The square of a larger one may overflow in a variance.
+MOST_SCORE: Final = 1e150
+
+#: Reason for a missing answer if no error gives one.
+NOT_ASKED: Final = "not asked"
+
+#: Prefixes of the columns that put people into groups; ``group_`` is for both sides of a pair.
+PROBE_GROUP, REFERENCE_GROUP, GROUP = "probe_group_", "reference_group_", "group_"
+
+#: The share of acquired pairs that may lack a score before no threshold can be chosen.
+MISSING_SCORES: Final = 0.01
+
+#: Columns that are the same for all systems of a test set.
+_OF_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
+
+_T = TypeVar("_T")
+
+
+class Grouping(NamedTuple):
+    """One kind of group, such as sex.
+
+    Attributes:
+        labels: Names of the groups.
+        probe, reference: int64, (N,): index in `labels` of the group of each picture's subject; -1
+            if unknown.
+    """
+
+    labels: tuple[str, ...]
+    probe: NDArray[np.int64]
+    reference: NDArray[np.int64]
+
+    @property
+    def within(self) -> NDArray[np.int64]:
+        """int64, (N,): the group of both subjects; -1 if they differ or one is unknown."""
+        return np.where(self.probe == self.reference, self.probe, -1)
+
+
+class People(NamedTuple):
+    """The people of a test set.
+
+    Attributes:
+        numbers: int64, (P,), rising: the number of each person, as in the subject columns.
+        probe, reference: int64, (N,): index in `numbers` of the person in each picture.
+    """
+
+    numbers: NDArray[np.int64]
+    probe: NDArray[np.int64]
+    reference: NDArray[np.int64]
+
+
+def frame_of(  # noqa: C901 - a default for each column
+    *,
+    probe_subjects: Any,
+    reference_subjects: Any,
+    scores: Any,
+    mated: Any = None,
+    decisions: Any = None,
+    acquired: Any = None,
+    answered: Any = None,
+    errors: Any = None,
+    elapsed_s: Any = None,
+    billed: Any = None,
+    people: Any = None,
+    pictures: tuple[Any, Any] | None = None,
+    groups: Mapping[str, Grouping] | None = None,
+    transactions: Any = None,
+    attempts: Any = None,
+) -> DataFrame:
+    """Build the frame of `Answers` from arrays with one value for each of N pairs.
+
+    Args:
+        probe_subjects, reference_subjects: A number for each person; the same person has the same
+            number in both.
+        scores: Higher means more alike; NaN if there is none.
+        mated: Whether both pictures show one person. Default: whether the numbers are equal.
+        decisions: Index in `DECISIONS`, -1 for none. Default: none.
+        acquired: Whether two faces could be compared. Default: whether there is a score.
+        answered: Default: all.
+        errors: Why there is no answer, as text. Default: `NOT_ASKED` for pairs without one.
+        elapsed_s: Seconds that each call took, NaN if unknown.
+        billed: Index in `BILLED`. Default: not charged.
+        people: The name of each number; None if people have no names.
+        pictures: Names of probes and references.
+        groups: Kinds of groups by name.
+        transactions, attempts: See `Answers`.
+    """
+    import pandas as pd
+
+    category = pd.Categorical.from_codes
+    probe, reference = (np.asarray(side) for side in (probe_subjects, reference_subjects))
+    scores, count = np.asarray(scores, np.float64), len(probe)
+    answered = np.ones(count, np.bool_) if answered is None else np.asarray(answered)
+    if acquired is None:
+        acquired = ~np.isnan(scores)
+    if errors is None:
+        errors = category(np.where(answered, -1, 0), [NOT_ASKED])
+    columns: dict[str, Any] = {"pair": np.arange(count)}
+    if transactions is not None:
+        columns["transaction"] = np.asarray(transactions)
+    if attempts is not None:
+        columns["attempt"] = np.asarray(attempts)
+    columns["mated"] = probe == reference if mated is None else np.asarray(mated)
+    if pictures is not None:
+        columns["probe"], columns["reference"] = pictures
+    if people is not None:
+        people = pd.Index(people)
+        probe, reference = category(probe, people), category(reference, people)
+    columns |= {"person_1": probe, "person_2": reference, "score": scores}
+    codes = np.full(count, NO_DECISION, np.int8) if decisions is None else decisions
+    columns["decision"] = category(codes, [str(word) for word in DECISIONS])
+    columns |= {"acquired": np.asarray(acquired), "answered": answered, "error": errors}
+    columns["elapsed_s"] = np.full(count, np.nan) if elapsed_s is None else np.asarray(elapsed_s)
+    codes = np.zeros(count, np.int8) if billed is None else billed
+    columns["billed"] = category(codes, [str(word) for word in BILLED])
+    for name, group in (groups or {}).items():
+        for prefix, side in ((PROBE_GROUP, group.probe), (REFERENCE_GROUP, group.reference)):
+            columns[prefix + name] = category(side, list(group.labels))
+    for name, column in columns.items():
+        if len(column) != count:
+            raise InvalidRequest(
+                f"{name} has {len(column)} values for {count} pairs; give one for each pair."
+            )
+    return pd.DataFrame(columns, copy=False)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Answers:
+    """One system's answers to the N pairs of a test set, with what they took and cost.
+
+    A pair without an answer (an outage, a timeout) says nothing about faces and counts in no rate.
+    An answer without features is a failure to acquire (ISO/IEC 19795-1) and counts as an error
+    where it turns somebody away.
+
+    Attributes:
+        name: Name of the system: a backend, a profile or a column.
+        rule: How scores are compared with a threshold; `VENDOR` if that is unknown.
+        frame: One row for each pair: ``pair`` (from 0), ``transaction`` and ``attempt`` if known,
+            ``mated``, ``probe`` and ``reference`` (pictures) if known, ``person_1``, ``person_2``,
+            ``score``, ``decision``, ``acquired``, ``answered``, ``error``, ``elapsed_s``,
+            ``billed``, and the groups ``probe_group_X`` and ``reference_group_X``. Attempts of one
+            transaction have the same number; `attempt` counts them from 1.
+        scale: Scale of the scores; None if unknown.
+        threshold: Threshold of the run, on the scale; None if it is the vendor's own.
+        backend, model: As the results say; None if they do not or differ.
+        environment: Where the answers came from; None for a score file that does not say.
+        price: Price of one comparison, in `currency`; None if unknown.
+        currency: Three letters; None if and only if there is no price.
+        privacy: What the vendor keeps, in a sentence.
+        people_known: Whether the source names the people. If not, pictures that mated pairs join
+            stand for one person and every other picture for a person of its own. Somebody whose
+            pictures no mated pair joins then counts as several, and intervals are too narrow.
+    """
+
+    name: str
+    rule: ThresholdRule
+    frame: DataFrame
+    scale: str | None = None
+    threshold: float | None = None
+    backend: str | None = None
+    model: str | None = None
+    environment: Environment | None = None
+    price: float | None = None
+    currency: str | None = None
+    privacy: str = "Nothing is known of what was sent or kept."
+    people_known: bool = True
+    _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+
+    @classmethod
+    def of(cls, *, name: str, rule: ThresholdRule, **more: Any) -> Answers:
+        """Build answers from arrays: the arguments of `frame_of`, and the facts of a system."""
+        facts = {
+            field.name: more.pop(field.name) for field in attrs.fields(cls) if field.name in more
+        }
+        return cls(name=name, rule=rule, frame=frame_of(**more), **facts)
+
+    def with_columns(self, **columns: Any) -> Answers:
+        """Return the same answers with other columns, as arrays like those of `frame_of`."""
+        names = (
+            *("probe_subjects", "reference_subjects", "mated", "scores", "decisions", "acquired"),
+            *("answered", "elapsed_s", "billed", "groups", "transactions", "attempts"),
+        )
+        same = {name: getattr(self, name) for name in names}
+        more = {"errors": None if "answered" in columns else self.frame["error"]}
+        return attrs.evolve(self, frame=frame_of(**same | more | columns))
+
+    def __attrs_post_init__(self) -> None:
+        if np.any(np.abs(self.scores) > MOST_SCORE):
+            raise InvalidRequest(
+                f"{self.name} has a score beyond {MOST_SCORE:g}, too large to compute with."
+            )
+        if np.any(self.acquired & ~self.answered):
+            raise InvalidRequest(f"{self.name}: a pair is acquired but not answered.")
+        if (self.price is None) != (self.currency is None):
+            raise InvalidRequest(f"{self.name} has a price or a currency, and needs both.")
+        self._check_transactions()
+
+    def _check_transactions(self) -> None:
+        """Refuse transactions of several people and attempts without an order."""
+        if (self.transactions is None) != (self.attempts is None):
+            raise InvalidRequest(
+                f"{self.name} has transactions or attempts, and needs both: the transaction of "
+                "each pair, and the pair's order within it."
+            )
+        if self.transactions is None or self.attempts is None:
+            return
+        order = np.lexsort((self.attempts, self.transactions))
+        number, attempt = self.transactions[order], self.attempts[order]
+        of_whom = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
+        is_same = (np.diff(attempt) == 0) | (np.diff(of_whom) != 0).any(axis=0)
+        is_wrong = (np.diff(number) == 0) & is_same
+        if np.any(attempt < 1) or np.any(is_wrong):
+            place = int(number[np.append(is_wrong, False) | (attempt < 1)][0])
+            raise InvalidRequest(
+                f"Transaction {place} of {self.name} must hold one person's attempts against one "
+                "person, numbered from 1, each once."
+            )
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        mated, answered = int(self.mated.sum()), int(self.answered.sum())
+        return (
+            f"<Answers {self.name}: {mated:,} mated and {len(self) - mated:,} non-mated pairs, "
+            f"{answered:,} answered>"
+        )
+
+    def once(self, derive: Callable[..., _T], *more: Any) -> _T:
+        """Return `derive(self, *more)`, computed once."""
+        if (derive, *more) not in self._derived:
+            self._derived[derive, *more] = derive(self, *more)
+        value: _T = self._derived[derive, *more]
+        return value
+
+    def _codes(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers, or the codes of a categorical one."""
+        column = self.frame[name]
+        values: NDArray[Any] = (column.cat.codes if hasattr(column, "cat") else column).to_numpy()
+        return values
+
+    @functools.cached_property
+    def mated(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether both pictures show one person."""
+        return self._codes("mated")
+
+    @functools.cached_property
+    def scores(self) -> NDArray[np.float64]:
+        """float64, (N,): higher means more alike; NaN if there is none."""
+        return self._codes("score")
+
+    @functools.cached_property
+    def decisions(self) -> NDArray[np.int8]:
+        """int8, (N,): index in `DECISIONS`, at the threshold of the run; -1 for none."""
+        return self._codes("decision")
+
+    @functools.cached_property
+    def acquired(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether two faces could be compared; False where nothing was answered."""
+        return self._codes("acquired")
+
+    @functools.cached_property
+    def answered(self) -> NDArray[np.bool_]:
+        """bool, (N,): whether the system answered."""
+        return self._codes("answered")
+
+    @functools.cached_property
+    def elapsed_s(self) -> NDArray[np.float64]:
+        """float64, (N,): seconds that each call took; NaN if unknown."""
+        return self._codes("elapsed_s")
+
+    @functools.cached_property
+    def billed(self) -> NDArray[np.int8]:
+        """int8, (N,): index in `BILLED`."""
+        return self._codes("billed")
+
+    @functools.cached_property
+    def probe_subjects(self) -> NDArray[np.int64]:
+        """int64, (N,): number of the person in each probe."""
+        return self._codes("person_1").astype(np.int64, copy=False)
+
+    @functools.cached_property
+    def reference_subjects(self) -> NDArray[np.int64]:
+        """int64, (N,): number of the person in each reference."""
+        return self._codes("person_2").astype(np.int64, copy=False)
+
+    @functools.cached_property
+    def transactions(self) -> NDArray[np.int64] | None:
+        """int64, (N,): number of the transaction that each pair is an attempt of; or None."""
+        return self._codes("transaction") if "transaction" in self.frame else None
+
+    @functools.cached_property
+    def attempts(self) -> NDArray[np.int64] | None:
+        """int64, (N,): order of each pair within its transaction, from 1; or None."""
+        return self._codes("attempt") if "attempt" in self.frame else None
+
+    @functools.cached_property
+    def groups(self) -> dict[str, Grouping]:
+        """Kinds of groups by name."""
+        names = [name for name in self.frame.columns if name.startswith(PROBE_GROUP)]
+        return {
+            name.removeprefix(PROBE_GROUP): Grouping(
+                labels=tuple(self.frame[name].cat.categories),
+                probe=self._codes(name).astype(np.int64),
+                reference=self._codes(REFERENCE_GROUP + name.removeprefix(PROBE_GROUP)).astype(
+                    np.int64
+                ),
+            )
+            for name in names
+        }
+
+    @property
+    def not_answered(self) -> dict[str, int]:
+        """Reason to the number of pairs without an answer, in the order of the pairs."""
+        errors = self.frame["error"][~self.answered]
+        counts = errors.value_counts(sort=False)
+        return {str(word): int(count) for word, count in counts.items() if count}
+
+    def names(self) -> dict[str, Any]:
+        """Return the columns that name pictures and people."""
+        columns = ("probe", "reference", "person_1", "person_2")
+        return {name: self.frame[name] for name in columns if name in self.frame}
+
+    def person(self, number: int) -> str | None:
+        """Return the name of a person's number; None if the source does not name people."""
+        column = self.frame["person_1"]
+        return str(column.cat.categories[number]) if hasattr(column, "cat") else None
+
+    @functools.cached_property
+    def people(self) -> People:
+        """Everybody, numbered from 0."""
+        columns = self.probe_subjects, self.reference_subjects
+        low, high = (min(map(np.min, columns)), max(map(np.max, columns))) if len(self) else (0, -1)
+        if low < 0 or high > 4 * len(self):
+            numbers, places = np.unique(np.concatenate(columns), return_inverse=True)
+            return People(numbers, *places.reshape(2, -1))
+        # Small numbers need no sorting; if none is missing, they stay as they are.
+        is_seen = np.zeros(high + 1, bool)
+        for column in columns:
+            is_seen[column] = True
+        numbers = np.flatnonzero(is_seen)
+        if len(numbers) == len(is_seen):
+            return People(numbers, *columns)
+        place = np.cumsum(is_seen) - 1
+        return People(numbers, *(place[column] for column in columns))
+
+    @functools.cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """bool, (N,): the pairs that have a score."""
+        return self.acquired & ~np.isnan(self.scores)
+
+    @functools.cached_property
+    def scored_others(self) -> int:
+        """Number of non-mated pairs that have a score."""
+        return int(np.count_nonzero(self.scored & ~self.mated))
+
+    @functools.cached_property
+    def is_scored(self) -> bool:
+        """Whether the acquired pairs have scores, so that a threshold can be chosen.
+
+        A vendor that gives a score only for matches is one point and no curve: the scores of the
+        others are not known to be low. A few answers without one, at most 1 %, count as turned away
+        at a threshold, and a caveat counts them.
+        """
+        acquired = int(np.count_nonzero(self.acquired))
+        missing = acquired - int(np.count_nonzero(self.scored))
+        return bool(acquired) and missing <= MISSING_SCORES * acquired
+
+    def take(self, rows: NDArray[Any]) -> Answers:
+        """Return only `rows` (indices or a mask), in that order."""
+        if rows.dtype == bool:
+            if rows.all():
+                return self
+            rows = np.flatnonzero(rows)
+        return attrs.evolve(self, frame=self.frame.take(rows))
+
+    def best_of(self, attempts: int) -> Answers:
+        """Return a row for each transaction, with the best of its first `attempts`.
+
+        A transaction passes, or matches, if one attempt does, and is acquired if one is. It is
+        answered if all of them are, because otherwise its outcome is unknown.
+
+        Raises:
+            InvalidRequest: there are no transactions.
+        """
+        if self.transactions is None or self.attempts is None:
+            raise InvalidRequest(
+                f"{self.name} has no transactions: say of each pair which one it is an attempt of."
+            )
+        rows = np.flatnonzero(self.attempts <= attempts)
+        rows = rows[np.argsort(self.transactions[rows], kind="stable")]
+        numbers = self.transactions[rows]
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        answered = np.logical_and.reduceat(self.answered[rows], starts)
+        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        # An attempt without a decision might have been a match.
+        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
+        scores = np.where(self.scored, self.scores, -np.inf)[rows]
+        best = np.maximum.reduceat(scores, starts)
+        rank = np.maximum.reduceat(ranks[rows], starts)
+        first = self.take(rows[starts])
+        frame = frame_of(
+            probe_subjects=first.probe_subjects,
+            reference_subjects=first.reference_subjects,
+            mated=first.mated,
+            scores=np.where(answered & np.isfinite(best), best, np.nan),
+            decisions=np.where(answered, _BY_RANK[rank], NO_DECISION).astype(np.int8),
+            acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
+            answered=answered,
+            groups=first.groups,
+        )
+        return attrs.evolve(self, frame=frame)
+
+    def passed(self, threshold: float | None) -> NDArray[np.bool_]:
+        """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
+
+        Args:
+            threshold: On the scale of the scores, by `rule`; None for the decisions of the run, of
+                which only `MATCH` passes.
+
+        Raises:
+            InvalidRequest: there is a threshold but no scores or no known rule; or there is none
+                and no decisions.
+        """
+        if threshold is None:
+            if self.acquired.any() and not (self.decisions != NO_DECISION).any():
+                raise InvalidRequest(f"{self.name} made no decisions: name a threshold.")
+            return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        if not self.is_scored:
+            raise InvalidRequest(
+                f"{self.name} does not give a score for every pair: it has no threshold."
+            )
+        if self.rule is ThresholdRule.ABOVE:
+            return self.acquired & (self.scores > threshold)
+        if self.rule is ThresholdRule.AT_LEAST:
+            return self.acquired & (self.scores >= threshold)
+        raise InvalidRequest(f"{self.name}: it is not known how scores meet a threshold.")
+
+
+#: Decision of a transaction: none matched, one had no decision, one matched.
+_BY_RANK: Final = np.array(
+    [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
+)
+
+
+def check_alike(systems: Sequence[Answers]) -> None:
+    """Refuse systems whose pairs, people or order differ."""
+    for answers, column in itertools.product(systems[1:], _OF_PAIRS):
+        if not np.array_equal(getattr(answers, column), getattr(systems[0], column)):
+            raise InvalidRequest(
+                f"{systems[0].name} and {answers.name} did not answer the same pairs: only answers "
+                "to one test set can be compared."
+            )

@@ -1,0 +1,435 @@
+"""Find out what each column of a score file holds: by a known name, or as the user says.
+
+Nothing is inferred from the cells. A guess once took a system's own answers for the truth and found
+no error in it. Columns with unknown names are skipped, with a note. If something is missing, the
+refusal shows every column with two of its cells, so that the user can name it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+import attrs
+
+from facematch_comparison.values.numbers import join_names
+from facematch_core.backend.kinds import argument
+from facematch_core.base.tables import refusal
+from facematch_core.errors import InvalidRequest
+
+from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP
+from .cells import Cells, Problem
+
+GROUPS: Final = (PROBE_GROUP, REFERENCE_GROUP, GROUP)
+
+#: Words for whether both pictures of a pair show one person, in any case.
+MATED: Final[Mapping[str, bool]] = {
+    word: mated
+    for mated, words in (
+        (True, "1,1.0,true,t,yes,y,same,same person,mated,genuine,match,ja,wahr,oui,vrai"),
+        (False, "0,0.0,-1,-1.0,false,f,no,n,nein,falsch,non,faux,different,different person"),
+        (False, "different people,impostor,imposter,non-mated,non_mated,nonmated,non mated"),
+        (False, "non-match,non_match,no_match,no match,nonmatch"),
+    )
+    for word in words.split(",")
+}
+
+
+def _of_side(things: str, sides: str) -> list[str]:
+    joined = [f"{thing}_{side}" for thing in things.split() for side in sides]
+    return [*joined, *(f"{thing}_id_{side}" for thing in things.split() for side in sides)]
+
+
+#: Names of scores for which less means more alike; any name that ends so is a distance.
+DISTANCES: Final = (
+    *("distance", "distances", "dist", "cosine_distance", "euclidean_distance", "l2"),
+    *("l2_distance", "face_distance", "cos_dist"),
+)
+
+#: What a column of a score file may hold, apart from groups, and the other names for it. Capitals,
+#: spaces, ``_``, ``-``, ``.`` and ``?`` do not count. A system's own answer (``match``) is never
+#: the truth.
+SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
+    "system": ("contender", "vendor", "provider", "algorithm", "engine", "matcher"),
+    "pair": ("pair_id", "comparison", "comparison_id", "trial", "trial_id", "id"),
+    "mated": (
+        *("same", "label", "is_same", "is_mated", "genuine", "is_genuine", "same_person"),
+        *("is_same_person", "ground_truth", "truth", "target", "y_true", "gt", "actual"),
+        *("actuals", "real", "expected", "expected_match", "expected_result", "expected_label"),
+        *("pair_type", "comparison_type", "trial_type"),
+    ),
+    "non_mated": (
+        *("impostor", "is_impostor", "imposter", "is_imposter", "fraud", "is_fraud"),
+        *("different", "is_different", "different_person"),
+    ),
+    "probe": (
+        *_of_side("image img file path photo picture face", "1a"),
+        *("img1_path", "image1_path", "source", "source_image", "selfie", "selfie_photo"),
+        *("selfie_image", "probe_id", "probe_image", "probe_file", "probe_path"),
+        *("probe_template_id", "probe_reference_id"),
+    ),
+    "reference": (
+        *_of_side("image img file path photo picture face", "2b"),
+        *("img2_path", "image2_path", "target_image", "id_photo", "id_image", "passport_photo"),
+        *("reference_id", "reference_image", "reference_file", "reference_path", "gallery"),
+        *("gallery_id", "gallery_image", "bio_ref_template_id", "bio_ref_reference_id"),
+    ),
+    "probe_subject": (
+        *_of_side("subject person identity name user", "1a"),
+        *("probe_person", "probe_identity", "probe_subject_id", "subject_id_1", "person_id_1"),
+        *("probe_name", "real_id", "actual_id", "true_id"),
+    ),
+    "reference_subject": (
+        *_of_side("subject person identity name user", "2b"),
+        *("reference_person", "reference_identity", "reference_subject_id", "bio_ref_subject_id"),
+        *("reference_name", "gallery_subject", "claimed_id", "enrolled_id"),
+    ),
+    "person": ("person_id", "subject", "subject_id", "user", "user_id", "customer_id"),
+    "transaction": ("transaction_id",),
+    "attempt": ("attempt_no", "attempt_number"),
+    "score": (
+        *("scores", "y_score", "similarity", "similarity_score", "similarity_percent", "sim"),
+        *("match_score", "matching_score", "comparison_score", "confidence", "match_confidence"),
+        *("face_match_score", "face_score", "face_similarity", "face_match_similarity"),
+        *("cosine_similarity", "cos_sim", "cosine", *DISTANCES),
+    ),
+    "decision": (
+        *("match", "is_match", "matched", "verified", "is_verified", "is_identical"),
+        *("accepted", "result"),
+    ),
+    "acquired": (),
+    "error": ("error_message", "exception"),
+    "elapsed_s": ("latency_s",),
+    "billed": ("charged",),
+    "model": ("model_version",),
+    **dict.fromkeys(("answered", "rule", "threshold", "scale", "price", "currency"), ()),
+    **dict.fromkeys(("backend", "environment", "privacy", "people_known"), ()),
+}
+
+WIDE: Final = "image1,image2,label,score"
+LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
+
+PEOPLE: Final = ("probe_subject", "reference_subject")
+PICTURES: Final = ("probe", "reference")
+
+#: The column of a table that names one person a line.
+PERSON: Final = "person"
+
+#: Columns that say who is one person: ``non_mated`` is 1 where ``mated`` is 0.
+TRUTH: Final = ("mated", "non_mated")
+
+#: Placeholder for the name of a column that only the user knows.
+COLUMN: Final = "COLUMN"
+
+#: Columns that hold something of one answer, which a line with several scores cannot have.
+_OF_ANSWER: Final = ("decision", "elapsed_s", "billed", "acquired", "error", "answered")
+
+#: A table with more columns is not a score file.
+_MOST_COLUMNS: Final = 1000
+
+#: Most columns that a refusal shows.
+_SHOWN: Final = 40
+
+
+class ColumnsNotRecognised(InvalidRequest):
+    """A score file lacks something, or two of its columns may hold the same.
+
+    Attributes:
+        what: The problem, and every column with two of its cells.
+        columns: Our names for what has to be named; the values are ``COLUMN`` where only the user
+            knows the column.
+        independent_pairs: Whether no column can name people.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        columns: Mapping[str, str] = MappingProxyType({}),
+        independent_pairs: bool = False,
+    ) -> None:
+        self.what, self.columns, self.independent_pairs = what, dict(columns), independent_pairs
+        parts = [f"columns={json.dumps(self.columns, ensure_ascii=False)}"] * bool(columns)
+        parts += ["independent_pairs=True"] * independent_pairs
+        super().__init__(f"{what}\n{self.advice}, add: {', '.join(parts)}")
+
+    @property
+    def advice(self) -> str:
+        """What to do, before the words that do it."""
+        if COLUMN in self.columns.values():
+            return f"Replace {COLUMN} by the name of the column"
+        return "If that is right"
+
+
+@attrs.define
+class Roles:
+    """What each column of a table holds."""
+
+    #: Our name of a column to its own, without scores.
+    of: dict[str, str]
+    #: Columns of scores; several are one system each.
+    scores: list[str]
+    #: Columns that are not read.
+    skipped: list[str] = attrs.field(factory=list)
+    #: Whether every pair is of people of its own.
+    independent_pairs: bool = False
+    #: Whether all scores are distances, whatever their columns are called.
+    distance: bool = False
+    #: Problems of the header, and what has to be named because of them.
+    problems: list[Problem] = attrs.field(factory=list)
+    unclear: dict[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a line holds the scores of several systems."""
+        return len(self.scores) > 1
+
+    @property
+    def groups(self) -> dict[str, list[tuple[str, str]]]:
+        """Name of each kind of group to the prefixes and names of its columns."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for ours, name in self.of.items():
+            if parts := group_of(ours):
+                groups.setdefault(parts[1], []).append((parts[0], name))
+        return groups
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Our names of the columns that tell people apart best."""
+        ways = (PEOPLE, (PERSON,), *(() if self.independent_pairs else (PICTURES,)))
+        return next((way for way in ways if {*way} <= self.of.keys()), ())
+
+    def is_distance(self, column: str | None) -> bool:
+        """Return whether a lower number means more alike."""
+        return self.distance or is_distance(column)
+
+
+def is_distance(column: str | None) -> bool:
+    """Return whether a column of scores is called a distance."""
+    name = _plain(column or "")
+    return name in map(_plain, DISTANCES) or name.endswith(("distance", "dist"))
+
+
+def group_of(name: str) -> tuple[str, str] | None:
+    """Return the prefix and the name of a column of groups; None for any other column."""
+    for prefix in GROUPS:
+        if name.startswith(prefix) and name != prefix:
+            return prefix, name.removeprefix(prefix)
+    return None
+
+
+def our_name(key: str) -> str:
+    """Return our name for what a user says that a column holds."""
+    ours = key if group_of(key) else _OURS.get(_plain(key))
+    if ours is None:
+        raise InvalidRequest(
+            f"No column holds {key[:60]!r}; a column holds {', '.join(SYNONYMS)} or group_NAME."
+        )
+    return ours
+
+
+def recognise(  # noqa: C901, PLR0912 - what a header can say, in order
+    cells: Cells, named: Sequence[tuple[str, str]], ignore: Sequence[str], roles: Roles
+) -> Roles:
+    """Add to `roles` what each column holds: as `named` (our name, column), else by its name."""
+    header = cells.header
+    _check_header(cells)
+    of, scores = roles.of, roles.scores
+    problems = [
+        Problem(f"there is no column {name[:60]!r}; there are {join_names([*map(repr, header)])}")
+        for name in dict.fromkeys([*(column for _, column in named), *ignore])
+        if name not in header
+    ]
+    used: set[str] = {*ignore}
+    for key, column in named:
+        ours = our_name(key)
+        if column in used or (ours in of and ours != "score"):
+            problems.append(Problem(f"the column {column[:60]!r} can fill one column only"))
+        elif ours == "score":
+            scores.append(column)
+        else:
+            of[ours] = column
+        used.add(column)
+    if PERSON in of and {*PEOPLE} & of.keys():
+        problems.append(Problem("a line names one person or both: not person beside a subject"))
+    if {*TRUTH} <= of.keys():
+        problems.append(Problem("mated and non_mated say the same: name one of them"))
+    cells.refuse(problems, so="nothing was judged")
+    found: dict[str, list[str]] = {}
+    has_source = "source" in map(_plain, header)
+    for place, name in enumerate(header):
+        if name in used or (not place and name in ("", "Unnamed: 0")):  # the index of a frame
+            continue
+        known = name if group_of(name) else _OURS.get(_plain(name), "")
+        if has_source and _plain(name) == "target":  # AWS's words for the two pictures
+            known = "reference"
+        if known and not _is_named(known, of, scores):
+            found.setdefault(known, []).append(name)
+        else:
+            roles.skipped.append(name)
+    for ours, same in found.items():
+        exact = [name for name in same if _plain(name) == _plain(ours)]
+        if len(same) > 1 and not exact:
+            both = join_names([repr(name[:60]) for name in same])
+            roles.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
+            roles.unclear[ours] = COLUMN
+            continue
+        chosen = (exact or same)[0]
+        roles.skipped += [name for name in same if name != chosen]
+        if ours == "score":
+            scores.append(chosen)
+        else:
+            of[ours] = chosen
+    if {*TRUTH} <= of.keys():
+        roles.skipped.append(of.pop("non_mated"))
+    _drop_halves(roles)
+    if roles.is_wide:
+        _check_wide(roles)
+    elif "system" not in of and "backend" in of:
+        of["system"] = of["backend"]
+    return roles
+
+
+def _check_header(cells: Cells) -> None:
+    header = cells.header
+    if cells.unit == "line" and len(header) == 1:
+        raise InvalidRequest(
+            f"{cells.name}: the header is one column, {header[0][:60]!r}. Separate columns with "
+            "commas, semicolons or tabs. For spaces, in Python: "
+            r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, '
+            r'sep=r"\s*\|\s*".'
+        )
+    if len(header) > _MOST_COLUMNS:
+        text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
+        cells.refuse([Problem(text)], so="nothing was judged")
+
+
+def _is_named(ours: str, of: Mapping[str, str], scores: Sequence[str]) -> bool:
+    """Return whether the user named another column for what this one would hold."""
+    return (
+        ours in of
+        or (ours == "score" and bool(scores))
+        or (ours == PERSON and bool({*PEOPLE} & of.keys()))
+        or (ours in PEOPLE and PERSON in of)
+        or (ours in TRUTH and bool({*TRUTH} & of.keys()))
+    )
+
+
+def _drop_halves(roles: Roles) -> None:
+    """Skip one picture or one person of two if the people are told apart in another way."""
+    for both in (PEOPLE, PICTURES):
+        half = [name for name in both if name in roles.of]
+        if len(half) == 1 and roles.people:
+            roles.skipped.append(roles.of.pop(half[0]))
+
+
+def _check_wide(roles: Roles) -> None:
+    """Skip or refuse columns of one answer beside the scores of several systems."""
+    for ours in _OF_ANSWER:
+        if ours not in roles.of:
+            continue
+        column = roles.of.pop(ours)
+        roles.skipped.append(column)
+        if ours in ("acquired", "error", "answered"):
+            text = f"the column {column[:60]!r} is of one answer, and each line has several scores"
+            roles.problems.append(
+                Problem(f"{text}: write one line for each pair and system, as {LONG},error")
+            )
+    if "system" in roles.of:
+        text = "a file with a column of systems has one column of scores: name only that one"
+        roles.problems.append(Problem(text))
+
+
+def check_complete(
+    tables: Sequence[tuple[Cells, Roles]], whole: tuple[Cells, Roles] | None = None
+) -> None:
+    """Raise `ColumnsNotRecognised` if something is unclear or missing.
+
+    Args:
+        tables: The files, to show their columns.
+        whole: The table that was joined from them; None for a single file.
+    """
+    cells, roles = whole or tables[0]
+    problems: list[str] = []
+    columns: dict[str, str] = {}
+    for part, part_roles in tables:
+        prefix = f"{part.name}: " if len(tables) > 1 else ""
+        problems += [prefix + text for text in part.texts(part_roles.problems)]
+        columns |= part_roles.unclear
+    if not problems:
+        missing = dict(_missing(cells, roles))
+        problems += missing.values()
+        columns |= dict.fromkeys(missing, COLUMN)
+    if not problems:
+        return
+    # No column is left that could name people.
+    names_nobody = PERSON in columns and not any(part.skipped for _, part in tables)
+    name = cells.name if len(tables) == 1 else "The comparison"
+    shown = [text for part, part_roles in tables for text in _shown(part, part_roles)]
+    example = [f"A table looks like {WIDE} or {LONG}."]
+    example *= bool({"mated", "score", PERSON} & columns.keys())
+    what = "\n".join([refusal(name, problems, "nothing was judged"), *shown, *example])
+    if not columns:
+        raise InvalidRequest(what)
+    columns = {ours: name for ours, name in columns.items() if ours != PERSON or not names_nobody}
+    raise ColumnsNotRecognised(what, columns=columns, independent_pairs=names_nobody)
+
+
+def _shown(cells: Cells, roles: Roles) -> Iterator[str]:
+    """Yield a line for each column: its name, what it holds, and two of its cells."""
+    held = {column: ours for ours, column in roles.of.items()} | dict.fromkeys(
+        roles.scores, "score"
+    )
+    yield f"Columns of {cells.name.removeprefix('The ')}:"
+    width = max(len(name[:40]) for name in cells.header)
+    for name in cells.header[:_SHOWN]:
+        some = ", ".join(repr(word[:30]) for word in cells.examples(name)) or "empty"
+        yield f"  {name[:40]:{width}}  {held.get(name, 'unknown'):17}  {some}"
+    if len(cells.header) > _SHOWN:
+        yield f"  and {len(cells.header) - _SHOWN} more"
+
+
+def _missing(cells: Cells, roles: Roles) -> Iterator[tuple[str, str]]:
+    of = roles.of
+    for both in (PEOPLE, PICTURES):
+        missing = [name for name in both if name not in of]
+        if len(missing) == 1:
+            yield missing[0], f"the column {missing[0]} is missing"
+    if not {*PEOPLE, *PICTURES, PERSON} & of.keys() and not roles.independent_pairs:
+        text = (
+            "nothing says who is in the pictures: name both people (probe_subject, "
+            "reference_subject), the one person of each line (person) or both pictures (image1, "
+            f"image2); if no column can, give {argument('independent_pairs', True)}"
+        )
+        yield PERSON, text
+    if not {*TRUTH} & of.keys() and not of.keys() >= {*PEOPLE}:
+        answer = ""
+        if "decision" in of:
+            answer = f"; {of['decision'][:60]!r} is what the system answered, not the truth"
+        text = "nothing says which pairs show one person: the column mated, same or label is "
+        yield "mated", f"{text}missing{answer}"
+    if ("transaction" in of) is not ("attempt" in of):
+        name = "attempt" if "transaction" in of else "transaction"
+        yield name, f"the column {name} is missing: an attempt is one of a transaction"
+    if not roles.scores and "decision" not in of:
+        text = "no column of scores has a known name (score, similarity, confidence, distance); "
+        yield "score", f"{text}if each of several columns is a system, name each of them as score"
+    several = "system" in of and len(cells.words(of["system"]).words) > 1
+    if several and "pair" not in of and not {*PICTURES} <= of.keys():
+        yield "pair", "the column pair is missing: several systems have lines for the same pairs"
+    if roles.independent_pairs and roles.people in (PEOPLE, (PERSON,)):
+        flag = argument("independent_pairs", True)
+        raise InvalidRequest(f"{cells.name} names people: leave out {flag}, or ignore the columns.")
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_.?-]+", "", name).lower()
+
+
+#: Every known name to ours.
+_OURS: Final[Mapping[str, str]] = {
+    _plain(word): ours for ours, words in SYNONYMS.items() for word in (ours, *words)
+}

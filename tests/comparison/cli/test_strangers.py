@@ -1,0 +1,195 @@
+"""Files of people who read no page: a report at the first try, or at the pasted second.
+
+A line to paste may have `COLUMN` where only the user knows the name of a column.
+"""
+
+import json
+import re
+import shlex
+import sys
+
+import numpy as np
+import openpyxl
+import pytest
+
+from facematch_comparison import read_scores
+from facematch_comparison.study import read_study
+
+REPORT = ("compare", "report", "--fmr", "0.2", "--scores")
+PAIRS = 40
+
+
+@pytest.fixture
+def scores():
+    """Forty mated and forty non-mated pairs, with two decimals."""
+    chance = np.random.default_rng(5)
+    mated = np.arange(2 * PAIRS) < PAIRS
+    return mated, chance.normal(np.where(mated, 70, 30), 20).clip(1, 99).round(2)
+
+
+@pytest.fixture
+def report(run, monkeypatch):
+    """The answers to a command, and to the one that it gave to paste, if it did."""
+
+    def ask(*words, columns=()):
+        answers = [run(*REPORT, *words)]
+        if answers[0].exit_code:
+            with monkeypatch.context() as narrow:
+                # A shell would run the beginning of a line that is broken.
+                narrow.setenv("COLUMNS", "60")
+                refusal = run(*REPORT, *words).stderr
+            (pasted,) = re.findall(r"^  facematch (.*)$", refusal, re.MULTILINE)
+            assert "--ignore" not in pasted, "no line drops a column"
+            again = "\0".join(shlex.split(pasted))
+            for name in columns:
+                again = again.replace("COLUMN", name, 1)
+            answers.append(run(*again.split("\0")))
+        assert answers[-1].exit_code == 0, answers[-1].output
+        return answers
+
+    return ask
+
+
+def test_a_hosted_vendors_export_with_liveness_beside_the_match(report, scores, tmp_path):
+    lines = ["selfie,id_photo,genuine,face_match_score,liveness_score,country"]
+    lines += [f"a{n},b{n},{int(m)},{v},{n % 9}.5,DE" for n, (m, v) in enumerate(zip(*scores))]  # noqa: B905
+    (tmp_path / "export.csv").write_text("\n".join(lines))
+    (first,) = report("export.csv")
+    assert "not read, because" in first.stderr.replace("\n", " ")
+    assert "export  " in first.stdout
+    assert "liveness_score" not in first.stdout
+
+
+def test_a_log_with_one_user_a_line(report, scores, tmp_path):
+    mated, values = scores
+    lines = ["timestamp,case_no,vendor,similarity,genuine,country,latency_ms,user_id"]
+    for at, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
+        for vendor, less in (("Acme", 0), ("Bolt", 1)):
+            of_user = f"{'DE' if at % 20 < 10 else 'FR'},{100 + at + less},u{at % 20}"
+            lines.append(f"t{at},{at},{vendor},{value - less:.2f},{int(is_mated)},{of_user}")
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    first, second = report("log.csv", columns=["case_no"])
+    assert re.search(r"country +unknown +'DE', 'FR'", first.stderr)
+    assert "each line is of one person, 'user_id'" in second.stderr
+    columns = {"pair": "case_no", "probe_group_country": "country"}
+    acme, bolt = read_scores(tmp_path / "log.csv", columns=columns)
+    assert (acme.name, bolt.name, acme.people_known) == ("Acme", "Bolt", False)
+    assert acme.scores.tolist() == values.tolist()
+    # Twenty users, and somebody else in each of forty non-mated pairs.
+    assert len(acme.people.numbers) == 60
+    assert (acme.groups["country"].reference[~mated] == -1).all()
+
+
+def test_a_german_spreadsheet(report, scores, tmp_path):
+    lines = ["Prüfbild;Referenz;Gleich;Äpfel AG"]
+    for at, (is_mated, value) in enumerate(zip(*scores, strict=True)):
+        lines.append(f"ü{at}.jpg;r{at}.jpg;{'ja' if is_mated else 'nein'};{value:.2f}".replace(
+            f"{value:.2f}", f"{value:.2f}".replace(".", ",")))  # fmt: skip
+    (tmp_path / "werte.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
+    words = ("--column", "probe=Prüfbild", "--column", "reference=Referenz")
+    _, second = report("werte.csv", *words, columns=["Gleich", "Äpfel AG"])
+    assert second.stderr.count("Windows-1252") == 1
+
+
+def test_a_workbook_with_a_cover_sheet(report, scores, tmp_path, monkeypatch):
+    mated, values = scores
+    book = openpyxl.Workbook()
+    book.active.append(["Our test", "of May"])
+    sheet = book.create_sheet("Scores")
+    sheet.append(["Report of May"])
+    sheet.append(["image1", "image2", "label", "Score", None])
+    for at, (is_mated, value) in enumerate(zip(mated.tolist(), values.tolist(), strict=True)):
+        sheet.append([f"a{at}", f"b{at}", is_mated, value])
+    sheet["D3"] = "NA"
+    book.save(tmp_path / "scores.xlsx")
+    (first,) = report("scores.xlsx")
+    assert "'Scores' was read" in first.stderr
+    (answers,) = read_scores(tmp_path / "scores.xlsx")
+    assert answers.scores.tolist()[1:] == values.tolist()[1:]
+    assert answers.mated.tolist() == mated.tolist()
+    sheet["D8"] = "no face"
+    book.save(tmp_path / "scores.xlsx")
+    with pytest.raises(ValueError, match="row 8: Score is 'no face'"):
+        read_scores(tmp_path / "scores.xlsx")
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "openpyxl", None)
+        with pytest.raises(ValueError, match="pip install openpyxl"):
+            read_scores(tmp_path / "scores.xlsx")
+
+
+def records_of(scores):
+    """What deepface returns for each pair, with the truth beside it."""
+    return [
+        {
+            "img1_path": f"a{at}.jpg",
+            "img2_path": f"b{at}.jpg",
+            "verified": bool(value > 50),
+            "distance": round(100 - value, 2),
+            "threshold": 50,
+            "model": "VGG-Face",
+            "detector_backend": "opencv",
+            "facial_areas": {"img1": {"x": 5, "left_eye": [at, 2]}, "img2": {"x": 5}},
+            "time": at + 0.5,
+            "expected": bool(mated),
+        }
+        for at, (mated, value) in enumerate(zip(*scores, strict=True))
+    ]
+
+
+def rekognition(scores):
+    head = "SourceImage,TargetImage,Similarity,Confidence,same_person"
+    pairs = enumerate(zip(*scores, strict=True))
+    return "\n".join([head, *(f"a{n}.jpg,b{n}.jpg,{v},99.9,{int(m)}" for n, (m, v) in pairs)])
+
+
+def bob_csv(scores):
+    """As bob's CSVScoreWriter writes it."""
+    head = "probe_template_id,probe_subject_id,bio_ref_template_id,bio_ref_subject_id,score"
+    pairs = enumerate(zip(*scores, strict=True))
+    lines = (f"a{n},p{n % 40},b{n},p{n % 40 if m else (n + 1) % 40},{v}" for n, (m, v) in pairs)
+    return "\n".join([head, *lines])
+
+
+def commented(scores):
+    pairs = enumerate(zip(*scores, strict=True))
+    lines = (f"a{n},b{n},{int(m)},{v}" for n, (m, v) in pairs)
+    return "\n".join(["# made by hand\n# in May, twice", "image1,image2,label,score", *lines])
+
+
+FORMS = {
+    "deepface.json": (lambda scores: json.dumps(records_of(scores)), []),
+    "named.json": (lambda scores: json.dumps({"results": records_of(scores)}), []),
+    "deepface.jsonl": (lambda scores: "\n".join(map(json.dumps, records_of(scores))), []),
+    "lines.txt": (lambda scores: "\n".join(map(json.dumps, records_of(scores))), []),
+    "rekognition.csv": (rekognition, ["Similarity"]),
+    "comments.csv": (commented, []),
+    "bob.csv": (bob_csv, []),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_files_of_other_tools(report, scores, tmp_path, name):
+    text, columns = FORMS[name]
+    (tmp_path / name).write_text(text(scores))
+    answers = report(name, columns=columns)
+    assert len(answers) == 1 + bool(columns)
+    assert re.search(r"turns away \d+ of 40 genuine attempts", answers[-1].stdout)
+
+
+KINDS = ("selfies", "ids"), ("probe", "reference"), ("Links", "Rechts")
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
+def test_folders_of_kinds_of_pictures(run, tmp_path, kinds):
+    for kind in kinds:
+        (tmp_path / "kyc" / kind).mkdir(parents=True)
+        for number in range(1, 6):
+            (tmp_path / "kyc" / kind / f"00{number}.jpg").write_bytes(b"a picture")
+    answer = run("compare", "draw", "kyc", "--out", "pairs.csv")
+    assert (answer.exit_code, "are people" in answer.stderr) == (2, False)
+    assert not (tmp_path / "pairs.csv").exists()
+    code = answer.stderr.partition("<<'END'\n")[2].partition("\nEND")[0]
+    exec(compile(code, "pasted", "exec"), {})
+    study = read_study(tmp_path / "pairs.csv")
+    assert (len(study.pairs), int(study.mated.sum()), len(study.subjects)) == (20, 5, 5)
+    assert {pair.probe.parent.name for pair in study.pairs} == {kinds[0]}

@@ -1,0 +1,146 @@
+"""Several files: each is a system, and pairs join them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from facematch_comparison import evaluate, read_scores
+from facematch_core import InvalidRequest
+
+PAIRS = 60
+
+
+@pytest.fixture
+def pairs():
+    """Pictures and labels of sixty pairs, and what three vendors score."""
+    chance = np.random.default_rng(5)
+    mated = np.arange(PAIRS) % 2 == 0
+    frame = pd.DataFrame({"a": [f"a{n}.jpg" for n in range(PAIRS)], "mated": mated.astype(int)})
+    frame["b"] = [f"b{n}.jpg" for n in range(PAIRS)]
+    for name in ("aws", "azure", "dlib"):
+        frame[name] = chance.normal(np.where(mated, 70, 30), 20).clip(1, 99).round(2)
+    return frame
+
+
+@pytest.fixture
+def exports(pairs, tmp_path):
+    """Three vendors' own files, and a list of the pairs with labels."""
+    aws = pairs.rename(columns={"a": "source", "b": "target", "aws": "Similarity"})
+    aws[["source", "target", "Similarity"]].to_csv(tmp_path / "aws.csv", index=False)
+    azure = pairs.rename(columns={"a": "file1", "b": "file2", "azure": "confidence"})
+    azure = azure[["file1", "file2", "confidence"]].iloc[::-1]
+    azure.to_csv(tmp_path / "azure.csv", index=False, sep=";", decimal=",")
+    dlib = pairs.assign(distance=(100 - pairs["dlib"]) / 100)
+    dlib = dlib.rename(columns={"b": "img1", "a": "img2"})  # the other way round
+    dlib[["img1", "img2", "distance"]].to_json(tmp_path / "dlib.json", orient="records")
+    pairs.rename(columns={"a": "image1", "b": "image2"})[["image1", "image2", "mated"]].to_csv(
+        tmp_path / "labels.csv", index=False
+    )
+    return [tmp_path / name for name in ("labels.csv", "aws.csv", "azure.csv", "dlib.json")]
+
+
+def test_three_exports_and_a_list_of_labels_are_one_comparison(pairs, exports):
+    heard = []
+    answers = read_scores(exports, note=heard.append)
+    assert [each.name for each in answers] == ["aws", "azure", "dlib"]
+    for each in answers:
+        assert each.mated.tolist() == (pairs["mated"] == 1).tolist()
+        assert each.answered.all()
+    assert answers[0].scores.tolist() == pairs["aws"].tolist()
+    assert answers[1].scores.tolist() == pairs["azure"].tolist()
+    assert answers[2].scores == pytest.approx((pairs["dlib"] - 100) / 100)
+    assert answers[2].scale == "minus the distance"
+    assert [text for text in heard if "'distance' are minus the distances" in text]
+    # The same as from one wide table.
+    wide = pairs.rename(columns={"a": "image1", "b": "image2"})
+    alone = read_scores(wide, columns={"score": ["aws", "azure", "dlib"]})
+    together = evaluate(answers[:2], required_fmr=0.2)
+    assert together.differences == evaluate(alone[:2], required_fmr=0.2).differences
+
+
+def test_a_label_in_one_vendors_file_is_enough(pairs, exports, tmp_path):
+    aws = pd.read_csv(exports[1]).assign(label=pairs["mated"])
+    aws.to_csv(exports[1], index=False)
+    first, second = read_scores(exports[1:3])
+    assert first.mated.tolist() == second.mated.tolist() == (pairs["mated"] == 1).tolist()
+    # Two files that contradict each other are refused, with both places.
+    other = pd.read_csv(exports[0])
+    other.loc[3, "mated"] = 1 - other.loc[3, "mated"]
+    other.to_csv(exports[0], index=False)
+    with pytest.raises(InvalidRequest, match=r"labels.csv line 5|aws.csv line 5"):
+        read_scores(exports[:2])
+
+
+def test_pairs_that_a_file_lacks_are_said_and_count_as_not_asked(exports):
+    part = pd.read_csv(exports[1]).iloc[:50]
+    part.to_csv(exports[1], index=False)
+    heard = []
+    aws, azure, _ = read_scores(exports, note=heard.append)
+    assert (aws.answered.sum(), azure.answered.sum()) == (50, 60)
+    assert aws.not_answered == {"not asked": 10}
+    assert [text for text in heard if text.startswith("aws: 10 of 60 pairs")]
+
+
+def test_lines_without_a_label_are_left_out_and_said(exports):
+    pd.read_csv(exports[0]).iloc[:40].to_csv(exports[0], index=False)
+    heard = []
+    answers = read_scores(exports, note=heard.append)
+    assert {len(each) for each in answers} == {40}
+    assert [text for text in heard if text.startswith("aws: 20 lines are left out")]
+
+
+def test_files_that_share_no_pairs_are_refused_with_an_example_of_each(exports, tmp_path):
+    other = pd.read_csv(exports[1]).replace("a", "x", regex=True)
+    other.to_csv(exports[1], index=False)
+    with pytest.raises(InvalidRequest, match=r"0 of 60 pairs .*'x0.jpg'.*'a0.jpg'"):
+        read_scores(exports)
+    pd.DataFrame({"pair": [1, 2], "score": [5, 6]}).to_csv(tmp_path / "ids.csv", index=False)
+    with pytest.raises(InvalidRequest, match=r"ids.csv has pair"):
+        read_scores([*exports, tmp_path / "ids.csv"])
+
+
+def test_folders_that_differ_do_not_matter(pairs, exports):
+    azure = pd.read_csv(exports[2], sep=";", decimal=",")
+    for column in ("file1", "file2"):
+        azure[column] = "s3://bucket/" + azure[column]
+    azure.to_csv(exports[2], index=False)
+    heard = []
+    answers = read_scores(exports, note=heard.append)
+    assert answers[1].scores.tolist() == pairs["azure"].tolist()
+    assert [text for text in heard if "because their folders differ" in text]
+
+
+def test_columns_are_named_for_one_file_or_for_all_that_have_them(pairs, exports, tmp_path):
+    azure = pd.read_csv(exports[2], sep=";", decimal=",")
+    azure.rename(columns={"confidence": "belief", "file1": "left"}).to_csv(exports[2], index=False)
+    with pytest.raises(InvalidRequest):
+        read_scores(exports)
+    for columns in (
+        {"azure:score": "belief", "azure:probe": "left"},
+        {"azure.csv:score": "belief", "probe": "left"},
+    ):
+        assert read_scores(exports, columns=columns)[1].scores.tolist() == pairs["azure"].tolist()
+    for wrong in ({"azur:score": "belief"}, {"azure:score": "Similarity"}, {"score": "nothing"}):
+        with pytest.raises(InvalidRequest):
+            read_scores(exports, columns=wrong)
+
+
+def test_people_and_groups_of_a_list_are_those_of_all(pairs, exports):
+    people = pd.read_csv(exports[0])
+    people["person1"] = [f"p{n % 10}" for n in range(PAIRS)]
+    mated = people["mated"] == 1
+    people["person2"] = people["person1"].where(mated, [f"p{(n + 1) % 10}" for n in range(PAIRS)])
+    people["group_sex"] = "f"
+    people.to_csv(exports[0], index=False)
+    for each in read_scores(exports):
+        assert each.people_known
+        assert len(each.people.numbers) == 10
+        assert each.groups["sex"].labels == ("f",)
+
+
+def test_two_files_of_one_name_are_refused(exports, tmp_path):
+    (tmp_path / "other").mkdir()
+    twin = tmp_path / "other" / "aws.csv"
+    twin.write_text(exports[1].read_text())
+    with pytest.raises(InvalidRequest, match="'aws'"):
+        read_scores([*exports, twin])

@@ -1,0 +1,577 @@
+"""One file or frame of scores: columns, cells, and what is refused."""
+
+import re
+
+import attrs
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from kit.comparison.tables import refusal_lines, text_reader
+
+from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
+from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
+from facematch_comparison.scores.joining import MINUS_DISTANCE
+from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
+
+HEAD = "contender,pair,same,probe_subject,reference_subject,score"
+ROWS = "a,1,1,A,A,5\na,2,0,A,B,6\n"
+PAIR = {"image1": "a{n}", "image2": "b{n}"}
+
+
+@pytest.fixture
+def read(tmp_path):
+    return text_reader(tmp_path / "scores.csv", read_scores)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "scores.csv"
+
+
+def refusals(read, text):
+    return refusal_lines(read, text)[1:]
+
+
+def places(read, text):
+    """The line and the first word of each problem."""
+    return re.findall(r"line (\d+): (?:the )?([a-z_]+)", "\n".join(refusals(read, text)))
+
+
+def log_of(columns, count=60, *, noise=25.0):
+    """A header, with cells under it; mated pairs and others in turn."""
+    scores = np.random.default_rng(4).normal(np.where(np.arange(count) % 2, 70, 30), noise)
+    facts = [
+        {"n": n, "s": f"{score:.2f}", "answer": str(score > 50).lower(), "m": n % 2, "o": 1 - n % 2}
+        for n, score in enumerate(scores.tolist())
+    ]
+    lines = (",".join(columns.values()).format(**fact) for fact in facts)
+    return "\n".join([",".join(columns), *lines])
+
+
+# What is a score
+
+
+@pytest.mark.parametrize(
+    ("score", "beside"),
+    [
+        ("face_match_score", ["liveness_score", "loan_amount", "latitude"]),
+        ("sim", ["det_score1", "det_score2", "quality"]),
+        ("score", ["amount", "confidence_interval", "age"]),
+    ],
+)
+def test_numbers_beside_a_score_are_no_systems(read, path, score, beside):
+    """Once `face_match_score` was dropped, and liveness judged in its place."""
+    text = log_of({**PAIR, "label": "{m}", **dict.fromkeys(beside, "{n}.5"), score: "{s}"})
+    (answers,) = read(text)
+    assert (answers.name, answers.scores.std() > 15) == ("scores", True)
+    heard = []
+    read_scores(path, note=heard.append)
+    assert all(any(repr(name) in text for text in heard) for name in beside)
+    several = read_scores(path, columns={"score": [score, beside[0]]})
+    assert [each.name for each in several] == [score, beside[0]]
+
+
+def test_a_score_without_a_known_name_is_asked_for_and_no_column_is_proposed(read, path):
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(log_of({**PAIR, "label": "{m}", "ours": "{s}", "amount": "{n}"}))
+    assert caught.value.columns == {"score": "COLUMN"}
+    shown = caught.value.what
+    for name, held in (("image1", "probe"), ("label", "mated"), ("ours", "unknown")):
+        assert re.search(rf"^  {name} +{held} +'\S+', '\S+'$", shown, re.MULTILINE), shown
+    (answers,) = read_scores(path, columns={"score": "ours"})
+    assert len(answers) == 60
+    two = read_scores(path, columns={"score": ["ours", "amount"]})
+    assert [each.name for each in two] == ["ours", "amount"]
+
+
+def test_two_columns_that_may_be_the_score_are_asked_for(read, path):
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(log_of({**PAIR, "label": "{m}", "similarity": "{s}", "confidence": "{n}"}))
+    assert caught.value.columns == {"score": "COLUMN"}
+    assert "'similarity' and 'confidence'" in caught.value.what
+    (answers,) = read_scores(path, columns={"score": "similarity"})
+    assert answers.scores.max() < 150
+
+
+@pytest.mark.parametrize("name", ["face_distance", "distances", "euclidean distance", "cos_dist"])
+def test_lower_distances_are_more_alike(read, path, name):
+    (answers,) = read(f"y_true,person,{name}\n1,A,0.25\n0,B,0.5\n")
+    assert (answers.scores.tolist(), answers.scale) == ([-0.25, -0.5], MINUS_DISTANCE)
+    frame = pd.DataFrame({"label": [1, 0], "person": ["A", "B"], "ours": [90, 10], name: [0.2, 1]})
+    ours, theirs = read_scores(frame, columns={"score": ["ours", name]})
+    assert (ours.scores.tolist(), theirs.scores.tolist()) == ([90, 10], [-0.2, -1])
+
+
+# What is the truth
+
+
+ANSWERED = ("match", "is_match", "verified", "isIdentical", "accepted", "result", "decision")
+TRUTHS = ("expected", "gt", "actual", "real", "truth", "target", "label", "same", "same_person")
+TRUTHS += ("mated", "genuine", "is_same_person", "Same person?")
+
+
+@pytest.mark.parametrize("name", ANSWERED)
+def test_the_answer_of_a_system_is_never_the_truth(read, name):
+    log = {**PAIR, name: "{answer}", "score": "{s}"}
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(log_of(log))
+    assert caught.value.columns == {"mated": "COLUMN"}
+    assert f"{name!r} is what the system answered" in caught.value.what
+    for truth in TRUTHS:
+        (answers,) = read(log_of({**log, truth: "{m}"}))
+        assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
+        assert answers.decisions.tolist() == (answers.scores > 50).tolist()
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "cell"),
+    [("mated", "label", "{m}"), ("mated", "gt", "{m}"), ("non_mated", "is_fraud", "{o}")],
+)
+def test_labels_that_the_scores_follow_exactly_are_asked_for(read, path, ours, name, cell):
+    log = {**PAIR, name: cell, "score": "{s}"}
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(log_of(log, noise=3))
+    assert caught.value.columns == {ours: name}
+    (answers,) = read_scores(path, columns={ours: name})
+    assert answers.mated.tolist() == [n % 2 == 1 for n in range(60)]
+    # Names of people confirm the labels.
+    people = {"person1": "p{n}", "person2": "{n}"}
+    text = log_of({**people, "score": "{s}"}, noise=3)
+    lines = [re.sub(r",(\d+),", lambda m: f",{'p' * (int(m[1]) % 2)}{m[1]},", line)
+             for line in text.splitlines()]  # fmt: skip
+    assert read("\n".join(lines))[0].people_known
+
+
+@pytest.mark.parametrize(
+    ("words", "mated"),
+    [
+        (("genuine", "impostor"), [True, False]),
+        (("ja", "nein"), [True, False]),
+        (("TRUE", "False"), [True, False]),
+        (("same person", "no match"), [True, False]),
+        (("1.0", "-1"), [True, False]),
+    ],
+)
+def test_words_for_labels(read, words, mated):
+    (answers,) = read(f"person,label,score\nA,{words[0]},5\nB,{words[1]},3\n")
+    assert answers.mated.tolist() == mated
+    assert places(read, f"person,label,score\nA,{words[0]},5\nB,perhaps,3\n") == [("3", "label")]
+    assert places(read, "person,label,score\nA,1,5\nB,0,3\nB,-1,3\n") == [("4", "label")]
+
+
+def test_words_for_decisions(read):
+    words = ["match", "ACCEPT", "approved", "clear", "reject", "declined", "no_match"]
+    words += ["consider", "inconclusive"]
+    lines = (f"p{n},1,{n},{word}" for n, word in enumerate(words))
+    (answers,) = read("\n".join(["person,label,score,result", *lines]))
+    assert answers.decisions.tolist() == [1, 1, 1, 1, 0, 0, 0, 2, 3]
+    (line,) = refusals(read, "person,label,score,result\nA,1,5,maybe\n")
+    assert line.endswith("inconclusive, or ignore the column")
+
+
+# Columns
+
+
+def test_every_column_is_read(read):
+    (answers,) = read(
+        "\ufeffcontender, pair,same,probe_subject,reference_subject,score,decision,acquired,error,"
+        "elapsed_s,billed,rule,threshold,scale,price,currency,backend,model,environment,privacy,"
+        "note\n"
+        "a,1,yes,7,7, 50 ,MATCH,,,0.5,,,,,,,,,,,x\n"
+        "\n"
+        "a,2,no,7,12,,inconclusive,,,0.25,,Above,30,didit/face-match,0.05,USD,didit,v3,mock,None.,\n"
+        "a,3,no,12,7,,,,Timeout,,unknown,,,,,,,,,,\n"
+        "a,4,no,7,3,,no_match,0,,,no,,,,,,,,,,\n"
+    )
+    assert (answers.rule, answers.threshold) == (ThresholdRule.ABOVE, 30.0)
+    decisions = [DECISIONS[at] if at >= 0 else None for at in answers.decisions]
+    assert decisions == ["match", "inconclusive", None, "no_match"]
+    assert answers.acquired.tolist() == [True, False, False, False]
+    assert answers.answered.tolist() == [True, True, False, True]
+    # People are numbered from 0 as their own numbers rise: 3, 7, 12.
+    assert answers.probe_subjects.tolist() == [1, 1, 2, 1]
+    assert answers.reference_subjects.tolist() == [1, 2, 1, 0]
+    assert [answers.person(number) for number in range(3)] == ["3", "7", "12"]
+    assert answers.not_answered == {"Timeout": 1}
+    assert answers.elapsed_s[:2].tolist() == [0.5, 0.25]
+    billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
+    assert [BILLED[at] for at in answers.billed] == billed
+    assert (answers.backend, answers.model) == ("didit", "v3")
+    assert answers.environment is Environment.MOCK
+    assert (answers.price, answers.currency, answers.privacy) == (0.05, "USD", "None.")
+    names = ["pair", "mated", "person_1", "person_2", "score", "decision", "acquired", "answered"]
+    assert [*answers.frame.columns] == [*names, "error", "elapsed_s", "billed"]
+
+
+@pytest.mark.parametrize(
+    ("head", "line"),
+    [
+        ("Image 1,Image 2,Is Same,score", "a,b,Yes,90.5"),
+        ("img_a;img_b;genuine;Similarity", "a;b;TRUE;90.5"),
+        ("photo1\tphoto2\tground-truth\tmatch_score", "a\tb\tgenuine\t90.5"),
+        ("source,target,LABEL,Similarity", "a,b,1.0,90.5"),
+        ("selfie,id_photo,is_same_person,face_match_score", "a,b,1,90.5"),
+        ("probe_id,gallery_id,pair_type,score", "a,b,genuine,90.5"),
+        ("name1,name2,score", "A,A,90.5"),
+        ("user_1,user_2,y_true,y_score", "A,A,1,90.5"),
+        ("customer_id,fraud,confidence", "A,no,90.5"),
+        ("algorithm,pair_id,label,subject1,subject2,score", "x,7,1,A,A,90.5"),
+        ("backend,pair,same,person1,person2,score", "x,7,1,A,A,90.5"),
+    ],
+)
+def test_known_names_in_any_case_and_form(read, head, line):
+    (answers,) = read(f"{head}\n{line}\n")
+    assert (answers.mated.tolist(), answers.scores.tolist()) == ([True], [90.5])
+    assert answers.name == ("x" if line.startswith("x") else "scores")
+
+
+def test_columns_are_read_as_they_are_named(path):
+    path.write_text("left,right,verdict,age,similarity,confidence\na,b,1,60,5,6\n")
+    columns = {"image1": "left", "reference": "right", "Label": "verdict"}
+    answers = read_scores(path, columns={**columns, "score": ["age", "similarity"]})
+    assert [each.name for each in answers] == ["age", "similarity"]
+    assert [each.scores.tolist() for each in answers] == [[60.0], [5.0]]
+    (answers,) = read_scores(path, columns={**columns, "score": "age", "group_x": "confidence"})
+    assert answers.groups["x"].labels == ("6",)
+    for wrong in (
+        {"prob": "left"},
+        {"probe": "lef"},
+        {**columns, "score": "left"},
+        {**columns, "mated": "age", "non_mated": "verdict"},
+        {"person": "left", "probe_subject": "right"},
+    ):
+        with pytest.raises(InvalidRequest):
+            read_scores(path, columns=wrong)
+
+
+def test_what_is_missing_is_asked_for(read, path):
+    for head, missing in (
+        ("image1,label,score", {"reference"}),
+        ("label,score,city", {"person"}),
+        ("image1,image2,score", {"mated"}),
+        ("person,label,transaction,score", {"attempt"}),
+    ):
+        with pytest.raises(ColumnsNotRecognised) as caught:
+            read(f"{head}\n{','.join('1' for _ in head.split(','))}\n")
+        assert {*caught.value.columns} == missing
+    with pytest.raises(ColumnsNotRecognised, match="the column pair is missing"):
+        read("system,label,person1,person2,score\nx,1,A,A,5\ny,1,A,A,5\n")
+    with pytest.raises(InvalidRequest, match="write one line for each pair and system"):
+        path.write_text("image1,image2,label,ours,theirs,error\na,b,1,5,6,\n")
+        read_scores(path, columns={"score": ["ours", "theirs"]})
+    with pytest.raises(InvalidRequest, match="Separate columns"):
+        read("image1 image2 label score\na b 1 5\n")
+    with pytest.raises(InvalidRequest, match="has no header"):
+        read("a,b,1,0.9\nc,d,0,0.2\n")
+
+
+def test_pairs_are_independent_only_if_that_is_said(read, path):
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read("label,score\n1,5\n0,4\n")
+    assert (caught.value.columns, caught.value.independent_pairs) == ({}, True)
+    heard = []
+    (answers,) = read_scores(path, independent_pairs=True, note=heard.append)
+    assert (answers.people_known, len(answers.people.numbers), len(heard)) == (False, 3, 1)
+    path.write_text("label,score,person\n1,5,x\n0,4,x\n0,6,y\n1,6,y\n")
+    (answers,) = read_scores(path)
+    assert (answers.people_known, len(answers.people.numbers)) == (False, 4)
+    with pytest.raises(InvalidRequest, match="names people"):
+        read_scores(path, independent_pairs=True)
+
+
+def test_pictures_that_mated_pairs_join_are_one_person(read):
+    head = "image1,image2,label,score\n"
+    (answers,) = read(f"{head}a,b,1,5\nc,b,1,5\nd,e,0,5\na,d,0,5\n")
+    probe, reference = answers.probe_subjects, answers.reference_subjects
+    assert probe[0] == reference[0] == probe[1] == reference[1] == probe[3]
+    assert len({int(probe[0]), int(probe[2]), int(reference[2])}) == 3
+    assert places(read, f"{head}a,b,1,5\nc,b,1,5\na,c,0,5\n") == [("4", "pair")]
+    assert places(read, f"{head}a,a,1,5\nb,c,0,2\n") == [("2", "picture")]
+    assert places(read, f"{head}a,b,1,5\nb,a,1,5\n") == [("3", "same")]
+    (answers,) = read(
+        "image1,image2,person1,person2,label,score\na,b,A,A,1,5\nc,d,A,B,0,5\nc,a,A,A,1,7\n"
+    )
+    assert (answers.people_known, answers.person(1)) == (True, "B")
+    assert answers.probe_subjects.tolist() == [0, 0, 0]
+
+
+def test_a_group_on_one_line_holds_for_the_person_on_all(read):
+    head = f"{HEAD},group_sex,probe_group_skin,reference_group_skin\n"
+    (answers,) = read(f"{head}a,1,1,A,A,1,f,,\na,2,0,A,B,1,f,dark,light\na,3,0,C,B,1,,,\n")
+    sex, skin = answers.groups["sex"], answers.groups["skin"]
+    assert (sex.labels, skin.labels) == (("f",), ("dark", "light"))
+    assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0, -1], [0, 0, 0])
+    assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
+    (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
+    assert line.startswith("  line 3: 'A' is in the group 'm'")
+
+
+# Cells
+
+
+def test_every_wrong_cell_has_its_line(read):
+    assert places(
+        read,
+        f"{HEAD},decision,acquired,error,elapsed_s,billed,rule,price,currency\n"
+        "a,1,1,A,A,high,,,,,,,,\n"
+        "a,2,2,A,A,1_0,perhaps,,,,,,,\n"
+        "a,,0,A,A,,match,ja,,,,,,\n"
+        "\n"
+        "a,4,0,A,B,5,,0,,-1,,,,\n"
+        "a,5,0,A,B,5,,,Timeout,inf,sometimes,more,-1,dollar\n"
+        "a,6,0,A,B,5,,,,,,,,,\n",
+    ) == [
+        *(("2", "score"), ("3", "score"), ("3", "same"), ("3", "decision"), ("4", "pair")),
+        *(("4", "acquired"), ("4", "pair"), ("6", "elapsed_s"), ("6", "it"), ("7", "elapsed_s")),
+        *(("7", "price"), ("7", "billed"), ("7", "rule"), ("7", "currency"), ("7", "there")),
+    ]
+
+
+def test_lines_that_contradict_each_other(read):
+    assert places(
+        read,
+        f"{HEAD},group_sex,rule,price\n"
+        "a,1,1,A,A,1,f,above,\n"
+        "a,1,1,A,A,2,f,at_least,\n"
+        "a,2,0,A,B,2,m,,\n"
+        "b,1,1,C,C,1,,,3\n",
+    ) == [("3", "pair"), ("3", "rule"), ("4", "pair"), ("5", "pair")]
+    with pytest.raises(InvalidRequest, match="price or a currency"):
+        read(f"{HEAD},price\na,1,1,A,A,1,3\n")
+    lines = refusals(read, f"{HEAD}\nx,1,1,A,A,5\ny,1,1,A,A,5\nx,1,1,A,A,5\n")
+    assert "the pair '1' of 'x' appears twice" in lines[0]
+
+
+def test_many_problems_of_one_kind_are_one_line(read):
+    lines = "\n".join(f"a,{n},1,A,A,{n if n < 2500 else f'x{n}'}" for n in range(3000))
+    reported = refusals(read, f"{HEAD}\n{lines}")
+    assert (len(reported), "and 490 more: score is 'x2500'" in reported[0]) == (1, True)
+    lines = "\n".join(f"a,{n},1,A,A,5,prod" for n in range(6000))
+    assert refusals(read, f"{HEAD},environment\n{lines}") == [
+        "  all 6,000 lines: environment is 'prod'; write production, sandbox, mock or local"
+    ]
+    lines = "".join(f"a,{n},1,A,A,{n}\n" for n in range(40))
+    (line,) = refusals(read, f"{HEAD}\n{lines}{lines}")
+    assert line.startswith("  lines 42, 43, 44, 45, 46, 47, 48, 49, 50, 51 and 30 more: ")
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_are_read_if_they_do_not_separate_columns(read, separator):
+    text = "image1;image2;label;score;threshold;price;currency\n"
+    text += "a;b;1;84,71;50,5;0,05;EUR\na;c;0;,5;;;\n"
+    (answers,) = read(text.replace(";", separator))
+    assert answers.scores.tolist() == [84.71, 0.5]
+    assert (answers.threshold, answers.price) == (50.5, 0.05)
+    (both,) = refusals(read, "image1;image2;label;score\na;b;1;5.5\nc;d;1;97,5\n")
+    assert both.startswith("  line 3: score is '97,5'; write 97.5")
+    for form in ("94.89%", "1.234,5", "1 234"):
+        (line,) = refusals(read, f"image1;image2;label;score\na;b;1;{form}\n")
+        assert line.startswith(f"  line 2: score is '{form}'; write a number")
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "#N/A", ""])
+def test_words_for_nothing_are_no_scores_and_may_be_names(read, word):
+    who = word or "x"
+    (answers,) = read(f"{HEAD}\na,{who},1,{who},{who},{word}\na,2,1,B,B,5\n")
+    assert np.array_equal(answers.scores, [np.nan, 5], equal_nan=True)
+    assert answers.person(int(answers.probe_subjects[0])) == who
+
+
+def scored(scores):
+    lines = (f"a{n},b{n},{n % 2},{score}" for n, score in enumerate(scores))
+    return "\n".join(["image1,image2,label,score", *lines])
+
+
+def test_a_number_that_may_stand_for_no_score_is_asked_about(read, path):
+    for mark, others in ((-1, (0, 70, 3, 9)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
+        (line,) = refusals(read, scored([mark, *others, mark]))
+        assert line.startswith(f"  lines 2 and 7: score is {mark}, and all other scores")
+        (answers,) = read_scores(path, no_scores=[mark])
+        assert np.isnan(answers.scores).tolist() == [True, *(False,) * 4, True]
+        (answers,) = read_scores(path, no_scores=[np.nan])
+        assert not np.isnan(answers.scores).any()
+    # Clipped scores, a single one, and scores on both sides of 0 are scores.
+    for scores in ((0, 0, 70, 90), (100, 100, 2, 3), (-1, 5, 70, 90), (-1, -1, -0.5, 0.8)):
+        assert len(read(scored(scores))[0]) == 4
+
+
+def test_empty_scores_below_the_vendors_own_threshold(read, path):
+    scores = [*[""] * 20, *range(81, 101)]
+    heard = []
+    (answers,) = read(scored(scores))
+    assert answers.acquired.sum() == 20
+    read_scores(path, note=heard.append)
+    assert [text for text in heard if "below=80" in text]
+    heard.clear()
+    (answers,) = read_scores(path, below=80, note=heard.append)
+    assert (answers.acquired.all(), answers.scores.min()) == (True, 79)
+    assert [text for text in heard if "20 pairs without a score count as 79" in text]
+    (named,) = read_scores(path, below={"scores": 80})
+    assert named.scores.tolist() == answers.scores.tolist()
+    for wrong in (90, {"theirs": 80}):
+        with pytest.raises(InvalidRequest):
+            read_scores(path, below=wrong)
+    two = path.read_text().replace("score", "ours,theirs").replace("\n", ",5\n").split("\n")
+    path.write_text("\n".join([two[0].removesuffix(",5"), *two[1:-1]]))
+    columns = {"score": ["ours", "theirs"]}
+    with pytest.raises(InvalidRequest, match="ours=80"):
+        read_scores(path, columns=columns, below=80)
+    assert read_scores(path, columns=columns, below={"ours": 80})[0].acquired.all()
+
+
+def test_an_error_or_a_failed_picture_is_not_below_the_threshold(read, path):
+    path.write_text(
+        f"{HEAD},error,decision\na,1,1,A,A,90,,\na,2,0,A,B,,Timeout,\na,3,1,C,C,,,inconclusive\n"
+        "a,4,0,C,D,,,\n"
+    )
+    (answers,) = read_scores(path, below=80)
+    assert answers.acquired.tolist() == [True, False, False, True]
+
+
+def test_two_models_need_the_name_of_one(read, path):
+    text = (
+        f"{HEAD},model,error\na,1,1,A,A,5,v1,\na,2,0,A,B,6,v2,\na,3,1,B,B,,,Timeout\n"
+        "a,4,1,C,C,7,v2,\n"
+    )
+    with pytest.raises(InvalidRequest, match=r"'v1' .1 lines. and 'v2' .2 lines"):
+        read(text)
+    (first,), (second,) = (read_scores(path, models=[model]) for model in ("v1", "v2"))
+    assert (first.model, second.model) == ("v1", "v2")
+    assert first.answered.tolist() == [True, False, False, False]
+    assert second.answered.tolist() == [False, True, False, True]
+    assert first.not_answered == {"Timeout": 1, NOT_ASKED: 2}
+    assert np.array_equal(first.scores, [5, np.nan, np.nan, np.nan], equal_nan=True)
+
+
+def test_a_call_without_an_answer_is_charged_once(read):
+    answers = read(
+        f"{HEAD},error,billed,price,currency\na,1,1,A,A,9,,,1,EUR\na,2,0,A,B,6,,,,\n"
+        "a,3,1,C,C,,Timeout,unknown,,\na,4,1,D,D,,Timeout,no,,\n"
+    )
+    assert evaluate(answers).systems[0].service.cost == 3.0
+
+
+def test_attempts_of_a_transaction_are_one_persons(read):
+    head = f"{HEAD},transaction,attempt\n"
+    good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\n"
+    (answers,) = read(head + good)
+    assert (answers.attempts.tolist(), answers.transactions.tolist()) == ([1, 2, 1], [0, 0, 1])
+    for line in ("a,9,1,A,A,5,t,2", "a,9,1,B,B,5,t,3", "a,9,1,C,C,5,v,0", "a,9,1,C,C,5,,1"):
+        with pytest.raises(InvalidRequest):
+            read(f"{head}{good}{line}\n")
+
+
+@pytest.mark.parametrize("count", [101, 500])
+def test_too_many_systems_are_counted(read, path, count):
+    (line,) = refusals(read, "\n".join([HEAD, *(f"s{n},1,1,A,A,5" for n in range(count))]))
+    assert f" {count} systems" in line
+
+
+# Files and frames
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        (f"{HEAD}\n\n", "has no comparison"),
+        (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
+        (f'{HEAD},note\na,1,1,A,A,5,"open', "is no CSV"),
+        (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' is there twice"),
+        (f"# by hand\n\n{HEAD}\na,1,1,A,A,BAD\n", "line 4: score is 'BAD'"),
+        (f'{HEAD}\n"a",1,1,A,A,5\n\n"a",2,1,A,A,BAD\n', "line 4: score is 'BAD'"),
+        (f"Our test,,,,,\n{HEAD}\n{ROWS}a,3,1,A,A,5,7\n", "line 5: 7 cells under 6 columns"),
+    ],
+)
+def test_what_is_wrong_with_a_file_has_its_line(read, text, reported):
+    assert reported in "\n".join(refusal_lines(read, text))
+
+
+def test_missing_cells_at_the_end_of_a_line_are_empty_and_said(read, path):
+    read(f"{HEAD},elapsed_s\na,1,1,A,A,5,2\na,2,0,A,B\n")
+    heard = []
+    (answers,) = read_scores(path, note=heard.append)
+    assert np.isnan(answers.scores).tolist() == [False, True]
+    assert [text for text in heard if "too few cells in line 3" in text]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_encodings(path, encoding):
+    path.write_bytes("image1;image2;label;score\nü.jpg;b;1;5\n".encode(encoding))
+    heard = []
+    (answers,) = read_scores(path, note=heard.append)
+    assert answers.frame["probe"].tolist() == ["ü.jpg"]
+    assert any("Windows-1252" in text for text in heard) is (encoding == "cp1252")
+
+
+def test_frames_and_parquet_are_read_alike(tmp_path):
+    frame = pd.DataFrame({"image1": ["a", "b", "c"], "image2": ["b", "c", "d"]}, index=[5, 6, 7])
+    frame = frame.assign(label=[True, False, False], score=[0.1 + 0.2, None, 97])
+    path = tmp_path / "x.parquet"
+    frame.to_parquet(path)
+    for source in (frame, pa.Table.from_pandas(frame), path):
+        (answers,) = read_scores(source)
+        assert answers.scores[[0, 2]].tolist() == [0.1 + 0.2, 97.0]
+        assert answers.acquired.tolist() == [True, False, True]
+    people = pd.DataFrame({"person1": [7, 7], "person2": [7, 8], "score": [5, 6]})
+    for kind in ("category", "float64", "bool", "object", "str"):
+        labels = pd.Series(["1", "0"]) if kind == "str" else pd.Series([1, 0])
+        (answers,) = read_scores(people.assign(same=labels.astype(kind)))
+        assert answers.mated.tolist() == [True, False]
+
+
+@pytest.mark.parametrize("orient", ["columns", "records", "lines"])
+def test_json(tmp_path, orient):
+    frame = pd.DataFrame({"label": [1, 0, 1], "score": [7.5, 2.5, 6.5], "person": ["A", "B", "C"]})
+    lines = {"orient": "records", "lines": True} if orient == "lines" else {"orient": orient}
+    frame.to_json(tmp_path / "scores.json", **lines)
+    (answers,) = read_scores(tmp_path / "scores.json")
+    assert answers.scores.tolist() == [7.5, 2.5, 6.5]
+    assert answers.mated.tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    "text", ["5", "[5]", '{"a"', '{"a": [1, 2]}', "[]", '[{"label": 1}, 7]', "null\nnull"]
+)
+def test_what_is_no_json_of_records_is_refused(tmp_path, text):
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(InvalidRequest):
+        read_scores(tmp_path / "scores.json")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "xlsx"])
+def test_what_is_no_file_is_refused_at_once(tmp_path, ending):
+    import os
+
+    pipe, folder, text = (tmp_path / f"{name}.{ending}" for name in ("pipe", "folder", "text"))
+    folder.mkdir()
+    os.mkfifo(pipe)
+    text.write_text("image1,image2")
+    for source in (pipe, folder, tmp_path / f"none.{ending}", 5, text, pd.DataFrame()):
+        with pytest.raises(InvalidRequest):
+            read_scores(source)
+
+
+def test_high_numbers_of_people_are_not_rounded(read):
+    ids = [str(10**17 + n) for n in range(30)]
+    (high,) = read("\n".join([HEAD, *(f"a,m{n},1,{who},{who},90" for n, who in enumerate(ids))]))
+    assert len({*high.probe_subjects.tolist()}) == 30
+    assert high.person(29) == ids[-1]
+
+
+@pytest.mark.parametrize(("zeros", "noted"), [(30, True), (29, False)])
+def test_a_score_that_most_others_have_is_noted(path, zeros, noted):
+    """A threshold just above zeros for "nobody found above 80" lets everybody in."""
+    scores = [*[0] * zeros, *range(20, 20 + 60 - zeros)]
+    lines = [f"a{n},b{n},0,{score}" for n, score in enumerate(scores)]
+    path.write_text("\n".join(["image1,image2,label,score", "c,d,1,90", *lines]))
+    heard = []
+    read_scores(path, note=heard.append)
+    found = f"{zeros} of 60 non-mated pairs have the score 0"
+    assert any(found in text for text in heard) is noted
+
+
+def test_answers_need_their_currency(read):
+    (answers,) = read(f"{HEAD}\n{ROWS}")
+    with pytest.raises(InvalidRequest):
+        attrs.evolve(answers, price=0.05)
