@@ -19,7 +19,6 @@ PLACES = {
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
     "cards-read": (2, "cards", "read", "{}"),
     "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
-    "report": (2, "compare", "gate", "--report", "{}", "--requirements", "sp800-63a"),
 }
 
 
