@@ -156,17 +156,6 @@ def test_a_cancelled_call_of_several_requests_says_what_it_has_paid(charged, kin
     assert noted.outcome.sent
 
 
-def test_what_interrupts_a_policy_that_notes_an_outcome_stops_no_other(alarm):
-    class Late(Policy):
-        def enter(self, context):
-            return lambda _outcome: alarm()
-
-    noted = Noting()
-    with pytest.raises(Soft):
-        fm.FaceVerifier(FakeBackend(), policies=[noted, Late()]).verify(A, B)
-    assert noted.outcome.answered
-
-
 # Ctrl-C, and a store that is away
 
 
