@@ -9,6 +9,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "aio": ("--rounds", "1", "--calls", "20", "--small"),
+    "client_call": (),
     "client_overhead": ("--rounds", "1", "--calls", "10"),
     "coverage": ("--studies", "2"),
     "coverage_choice": ("--studies", "2", "--processes", "1"),
