@@ -37,7 +37,7 @@ _GROUND = "the request was refused; Microsoft says nothing of charging that"
 #: The message when the calls of a month are used up begins so. It is not on Face's page of errors;
 #: it was seen at other services of Azure AI (azure-sdk-for-python #25619, read 2026-11-26).
 _NO_QUOTA = "Out of call volume quota"
-#: By Microsoft's code; other codes go by their status.
+#: Rows by Microsoft's code; other codes go by their status.
 _CODES = {
     "403 quota": http.ErrorRow(
         fm.InsufficientCredit, fm.Charged.NO, _GROUND, "the calls of this resource are used up"

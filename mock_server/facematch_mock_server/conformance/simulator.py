@@ -178,7 +178,7 @@ class MockSimulator(VendorSimulator):
         if self.situation in numbers:
             holder[name] = numbers[self.situation]
 
-    # What the kit calls
+    # Methods for the kit
 
     def backend(self, **settings: Any) -> Backend:
         """Return the installed backend with `keys` and `settings`, aimed at the mock."""
@@ -242,7 +242,7 @@ class MockSimulator(VendorSimulator):
         self._mock.stop()
         self._port = 0
 
-    # What `ObservedApp` calls for each request
+    # Methods for `ObservedApp`
 
     def count(self) -> None:
         """Count a request of a call before any fault strikes it."""
