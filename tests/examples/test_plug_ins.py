@@ -108,7 +108,6 @@ with {simulator}() as simulator:
 print(json.dumps(results))
 """
 OF_ACME = [["match", 93.5, "yes"], ["no_match", 12.25, "yes"], ["inconclusive", None, "yes"]]
-OF_DEEPFACE = [["match", 0.11, "no"], ["no_match", 0.71, "no"], ["inconclusive", None, "no"]]
 
 
 @pytest.mark.parametrize(
@@ -121,14 +120,8 @@ OF_DEEPFACE = [["match", 0.11, "no"], ["no_match", 0.71, "no"], ["inconclusive",
             {"ACME_API_KEY": "an-example-of-a-key-4f7e1c2ab9"},
             OF_ACME,
         ),
-        (
-            "deepface",
-            '{"model_name": MODEL}',
-            {"DEEPFACE_AUTH_TOKEN": "an-example-of-a-token-93c1f07ad2"},
-            OF_DEEPFACE,
-        ),
     ],
-    ids=["acme", "acme, key of the environment", "deepface"],
+    ids=["acme", "acme, key of the environment"],
 )
 def test_it_is_opened_by_name_and_asked(install, name, settings, keys, answers):
     text = SCRIPT.format(name=name, simulator=f"{name.title()}Simulator", settings=settings)

@@ -51,7 +51,7 @@ def start(environment, wheel, tmp_path, ports):
         text = re.sub(r"\b(?:mock|app):(?=80)", "127.0.0.1:", text.replace("/home/app", "."))
         return re.sub(r"\b(8080|8000)\b", lambda match: ports[match[0]], text)
 
-    for name in ("fastapi_app/app.py", "compose/test_service.py", "compose/mock.toml"):
+    for name in ("compose/app.py", "compose/test_service.py", "compose/mock.toml"):
         text = (EXAMPLES / name).read_text("utf-8")
         (tmp_path / Path(name).name).write_text(ported(text), "utf-8")
 

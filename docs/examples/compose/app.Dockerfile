@@ -1,4 +1,4 @@
-# The FastAPI example, and the tests that talk to it over HTTP. Built from the top of the repository.
+# The service, and the tests that talk to it over HTTP. Built from the top of the repository.
 FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /src
@@ -13,6 +13,6 @@ RUN python -m pip install --no-deps --require-hashes --requirement requirements.
  && useradd --system --uid 10001 --create-home app
 USER 10001
 WORKDIR /home/app
-COPY docs/examples/fastapi_app/app.py docs/examples/compose/test_service.py docs/examples/compose/mock.toml ./
+COPY docs/examples/compose/app.py docs/examples/compose/test_service.py docs/examples/compose/mock.toml ./
 EXPOSE 8000
-CMD ["uvicorn", "--factory", "app:create_app", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", "8000"]

@@ -32,7 +32,7 @@ def mock() -> Iterator[httpx.Client]:
 def send(app: httpx.Client, selfie: bytes, document: bytes) -> tuple[int, Any]:
     """Send the form; status and body."""
     files = {"selfie": ("selfie.png", selfie), "document": ("id.png", document)}
-    answer = app.post("/verifications", data={"case": "c1"}, files=files)
+    answer = app.post("/verifications", files=files)
     return answer.status_code, answer.json()
 
 

@@ -1,0 +1,138 @@
+"""The contract of a backend, and what it does not ask: a server's 400 and its own cut."""
+
+import base64
+import traceback
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from facematch_core import Decision, FaceVerifier, LivenessDecision, RequestRejected, WarningCode
+from facematch_core.backend import ImageFormat, ImageLimits
+from facematch_core.testing import (
+    BackendContract,
+    HttpSimulator,
+    SimulatorReply,
+    SimulatorRequest,
+    Situation,
+    noise,
+)
+
+from facematch_deepface import DeepfaceBackend
+
+TOKEN = "an-example-of-a-token-93c1f07ad2"
+#: The model's own cut: a distance of at most that is verified.
+CUT = 0.30
+#: Confidence and distance. Which belong together is ours.
+NUMBERS = {
+    Situation.DIFFERENT_PEOPLE: (12.25, 0.71),
+    Situation.IMPOSSIBLE_SCORE: (250.0, 0.11),
+}
+RAISED = {
+    Situation.NO_FACE: ("enforce_detection", "Face could not be detected"),
+    Situation.SPOOF: ("anti_spoofing", "Spoof detected in given image."),
+}
+
+
+class DeepfaceSimulator(HttpSimulator):
+    """A DeepFace server, played on this machine as its source has it."""
+
+    situations = HttpSimulator.FAULTS | {
+        *(Situation.SAME_PERSON, Situation.LIVE, Situation.SCORE, Situation.UNREADABLE_200),
+        *(Situation.BAD_KEY, Situation.REJECTED, *RAISED, *NUMBERS),
+    }
+    cannot_happen: Mapping[Situation, str] = {
+        Situation.TWO_FACES: "The closest pair of faces wins, and the server does not say so.",
+        Situation.NULL_SCORE: "The server computes a confidence for every answer.",
+        Situation.THROTTLED: "The server has no limit of calls.",
+        Situation.OUTAGE: "A fault of the server's own is a 400 like any other refusal.",
+    }
+    secrets = (TOKEN,)
+    limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
+
+    def backend(self, **settings: Any) -> DeepfaceBackend:
+        usual: dict[str, Any] = {"model_name": "SFace", "token": TOKEN, "base_url": self.url}
+        return DeepfaceBackend(**usual | settings)
+
+    @property
+    def received(self) -> dict[str, Any]:
+        if self.last is None:
+            return {}
+        body = self.last.json()
+        probe, reference = (base64.b64decode(body[name].split(",")[1]) for name in ("img1", "img2"))
+        # A liveness check sends one picture twice.
+        return {"probe": probe} | ({} if probe == reference else {"reference": reference})
+
+    def answer(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
+    ) -> SimulatorReply:
+        fields = request.json()
+        is_token = request.headers["Authorization"] == f"Bearer {TOKEN}"
+        if not is_token or situation is Situation.BAD_KEY:
+            return SimulatorReply(status=401, body={"message": "Invalid token"}, charged=False)
+        if situation is Situation.REJECTED:
+            return SimulatorReply(status=400, body={"exception": "img2 is missing"}, charged=False)
+        if situation in RAISED and fields[RAISED[situation][0]]:
+            body = {"error": error_text(RAISED[situation][1])}
+            return SimulatorReply(status=400, body=body, charged=False)
+        if situation is Situation.UNREADABLE_200:
+            return SimulatorReply(status=200, body={"result": "ok"}, charged=False)
+        confidence, distance = NUMBERS.get(situation, (93.5, 0.11))
+        answer: dict[str, Any] = {
+            "verified": distance <= CUT,
+            "distance": distance,
+            "threshold": CUT,
+            "confidence": confidence if score is None else score,
+            "model": fields["model_name"],
+            "similarity_metric": fields["distance_metric"],
+        }
+        return SimulatorReply(status=200, body=answer, charged=False)
+
+
+def error_text(cause: str) -> str:
+    """Return the text of a 400, with a real traceback: its last line alone names the cause."""
+    try:
+        raise ValueError(cause)
+    except ValueError:
+        sentence = "Exception while processing img1_path"
+        return f"Exception while verifying: {sentence} - {traceback.format_exc()}"
+
+
+@pytest.fixture
+def simulator() -> Iterator[DeepfaceSimulator]:
+    with DeepfaceSimulator() as simulator:
+        yield simulator
+
+
+class TestContract(BackendContract):
+    @pytest.fixture
+    def simulator(self) -> Iterator[DeepfaceSimulator]:
+        with DeepfaceSimulator() as simulator:
+            yield simulator
+
+
+def test_a_400_about_the_faces_is_a_result_without_the_traceback(
+    simulator: DeepfaceSimulator,
+) -> None:
+    with FaceVerifier(simulator.backend()) as verifier:
+        simulator.set_situation(Situation.NO_FACE)
+        no_face = verifier.verify(noise(), noise(1))
+        simulator.set_situation(Situation.SPOOF)
+        spoof = verifier.check_liveness(noise())
+        simulator.set_situation(Situation.REJECTED)
+        with pytest.raises(RequestRejected, match="img2 is missing"):
+            verifier.verify(noise(), noise(1))
+    assert no_face.decision is Decision.INCONCLUSIVE
+    assert no_face.warnings[0].code is WarningCode.NO_FACE
+    assert spoof.decision is LivenessDecision.NOT_LIVE
+    assert __file__ not in f"{no_face.to_dict()} {spoof.to_dict()}"
+
+
+def test_a_threshold_only_makes_the_servers_verdict_stricter(simulator: DeepfaceSimulator) -> None:
+    simulator.set_situation(Situation.DIFFERENT_PEOPLE)
+    with FaceVerifier(simulator.backend()) as verifier:
+        assert verifier.verify(noise(), noise(1), threshold=5).decision is Decision.NO_MATCH
+    simulator.set_situation(Situation.SAME_PERSON)
+    with FaceVerifier(simulator.backend(enforce_detection=False)) as verifier:
+        assert verifier.verify(noise(), noise(1)).decision is Decision.REVIEW
+        assert verifier.verify(noise(), noise(1), threshold=99).decision is Decision.NO_MATCH
+        assert verifier.check_liveness(noise(), threshold=50).decision is LivenessDecision.REVIEW
