@@ -57,9 +57,9 @@ class DiditAccount:
 
     @classmethod
     def of(cls, backend: object) -> Self:
-        """Return the account of a `DiditBackend`'s key, with its settings and connections.
+        """Return the account of a backend's key: ``DiditAccount.of(verifier.backend)``.
 
-        For a profile of the configuration file: ``DiditAccount.of(verifier.backend)``.
+        It uses the settings and connections of the backend.
 
         Raises:
             ConfigurationError: `backend` is not a `DiditBackend`.

@@ -239,9 +239,8 @@ class DiditBackend(ApiKeyBackend):
         """Look for a kept call in Didit's records; see `FaceVerifier.reconcile`.
 
         Opens the sessions of the call's service and `caller_ref` from ten minutes before the call
-        until ten minutes and the time-outs after it. If none carries the call's id, it searches the
-        days of that time (UTC) once more without `caller_ref`, because this machine's clock may
-        have been wrong, and Didit may have stored another reference than it was sent. With more
+        until ten minutes and the time-outs after it; then, if none carries the call's id, all
+        sessions of those days (UTC), because this machine's clock may have been wrong. With more
         than 300 sessions to open, or two that carry the id, the answer is `CANNOT_KNOW`.
 
         Args:

@@ -7,7 +7,6 @@ and how long to search is ours.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TypeAlias
 
 import attrs
 
@@ -38,8 +37,6 @@ MAX_CANDIDATES = 300
 #: Seconds of a search without a deadline. Most take seconds; reading all that may be read takes a
 #: minute under Didit's limits.
 DEADLINE_S = 300.0
-
-Window: TypeAlias = tuple[datetime, datetime]
 
 
 def reconcile(backend: ApiKeyBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
@@ -74,14 +71,14 @@ class _Search:
     backend: ApiKeyBackend
     deadline: Deadline
     call: CallRecord
-    days: Window
+    days: tuple[datetime, datetime]
     records: list[SessionDecision] = attrs.field(factory=list)
     unreadable: int = 0
     is_whole: bool = True
     row_count: int = 0
     opened: set[str] = attrs.field(factory=set)
 
-    def look(self, window: Window | None, *, caller_ref: str | None) -> None:
+    def look(self, window: tuple[datetime, datetime] | None, *, caller_ref: str | None) -> None:
         """Open the unopened sessions of a window, or of whole days, the nearest in time first."""
         started, (first, last) = self.call.started_at, self.days
         rows = fetch_rows(
@@ -93,14 +90,14 @@ class _Search:
         )
         new: list[SessionRow] = []
         for row in rows:
-            if window and row.created_at and row.created_at < window[0]:
+            at = row.created_at
+            if window and at and at < window[0]:
                 break  # all others are older
             self.row_count += 1
             if self.row_count > MAX_ROWS:
                 self.is_whole = False
                 break
-            is_late = window and row.created_at and row.created_at > window[1]
-            if not is_late and row.session_id not in self.opened:
+            if not (window and at and at > window[1]) and row.session_id not in self.opened:
                 new.append(row)
         new.sort(key=lambda row: abs((row.created_at or started) - started))
         most_sessions = MAX_CANDIDATES - len(self.opened)
@@ -129,8 +126,7 @@ class _Search:
             return _cannot_know(
                 self.call,
                 "No record of Didit's that was opened carries the id of this call, but those days "
-                "have more records than are searched. It may be one of them, above all if the "
-                "clock of this machine was wrong.",
+                "have more records than are searched.",
             )
         if self.unreadable:
             reason = f"{self.unreadable} of Didit's records of those days cannot be read."
@@ -140,9 +136,9 @@ class _Search:
             outcome=Reconciled.NOT_YET,
             call=self.call,
             reason=(
-                f"No record of Didit's of {days} (UTC) carries the id of this call. If that is "
-                "so minutes after the call, it was most likely not carried out, or its record was "
-                "deleted; unless the clock of this machine had the wrong day then."
+                f"No record of Didit's of {days} (UTC) carries the id of this call. Minutes after "
+                "the call, that most likely means that it was not carried out, unless its record "
+                "was deleted, or this machine's clock had the wrong day."
             ),
         )
 

@@ -77,8 +77,7 @@ class SessionDecision:
     in a session that is not approved is REVIEW, with a warning. An approved session does not turn a
     failed comparison into a match.
 
-    A record lacks what only the call knows: in `matches` and `liveness_checks` threshold, faces
-    and elapsed time are None.
+    In `matches` and `liveness_checks` threshold, faces and elapsed time are None.
 
     Attributes:
         session_id: Didit's id.
@@ -153,8 +152,6 @@ def fetch(
 
 def check_id(session_id: Id) -> str:
     """Return a session's UUID as written in paths; Didit answers other texts with HTML."""
-    if not isinstance(session_id, (str, uuid.UUID)):
-        raise InvalidRequest(f"session_id must be a UUID, not {type(session_id).__name__}.")
     text = str(session_id).lower()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
         raise InvalidRequest(f"session_id must be a UUID, not a text of {len(text)} characters.")
@@ -206,12 +203,8 @@ def fetch_rows(
     while counters:
         page = frozenset(counters.items())
         if page in asked or len(asked) == MAX_PAGES:
-            raise UnexpectedResponse(
-                f"{NAME} returned a list without an end (after {len(asked)} pages). Please report "
-                "it.",
-                backend=NAME,
-                billing=FREE,
-            )
+            problem = f"{NAME} returned a list without an end, after {len(asked)} pages."
+            raise UnexpectedResponse(f"{problem} Please report it.", backend=NAME, billing=FREE)
         asked.add(page)
         rows, counters = fetch(
             backend,
@@ -270,9 +263,7 @@ _IN_SANDBOX = Billing(
     Charged.NO,
     "no billing in the sandbox (Didit API reference, Face Match, June 2026); so the session says",
 )
-_IN_WORKFLOW = Billing(
-    Charged.UNKNOWN, "it is part of a workflow, whose price its decision does not have"
-)
+_IN_WORKFLOW = Billing(Charged.UNKNOWN, "a decision does not name the price of its workflow")
 
 
 def read_decision(
@@ -292,12 +283,8 @@ def read_decision(
     environment = ENVIRONMENTS.get(word or "")
     if word is not None and environment is None and origin is not Environment.MOCK:
         # The word may stand for something that is not real.
-        raise EnvironmentMismatch(
-            f"{NAME} says that this session is of an environment other than "
-            f"{' and '.join(sorted(ENVIRONMENTS))}: nothing in it may be real.",
-            backend=NAME,
-            billing=FREE,
-        )
+        problem = "The session names an environment other than live and sandbox."
+        raise EnvironmentMismatch(problem, backend=NAME, billing=FREE)
     workflow_id = text_or_none(answer.get("workflow_id"), "workflow_id")
     billing = _IN_WORKFLOW if workflow_id else _IS_PAID
     if (environment or declared) is Environment.SANDBOX:

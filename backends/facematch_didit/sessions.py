@@ -39,17 +39,8 @@ from facematch_core.backend import (
     WayIn,
 )
 
-from . import records, wire
+from . import records, wire, words
 from .webhooks import verify_webhook
-from .words import (
-    APPROVED,
-    NAME,
-    read_full_text,
-    read_list,
-    read_object,
-    text_or_none,
-    time_or_none,
-)
 
 #: A `DiditBackend`, whose module imports this one.
 DiditBackend: TypeAlias = Any
@@ -83,7 +74,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
         raise errors.Unsupported(
             "Most workflows of Didit ignore a reference, and compare with the document that the "
             "person shows: set workflow_takes_reference to true if this one takes it.",
-            backend=NAME,
+            backend=words.NAME,
             what="reference",
         )
     scenario, unreal = options and options.sandbox_scenario, {Environment.SANDBOX, Environment.MOCK}
@@ -91,7 +82,7 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
         raise errors.Unsupported(
             "sandbox_scenario decides how a session ends: it is sent only where the setting "
             "environment is sandbox or mock.",
-            backend=NAME,
+            backend=words.NAME,
             what="sandbox_scenario",
         )
     body = {
@@ -108,18 +99,18 @@ def start_steps(backend: DiditBackend, request: StartRequest) -> http.SessionSte
     }
     fields = {name: value for name, value in body.items() if value is not None}
     reply = yield _request(backend, "/v3/session/", "POST", json=fields, expects={200, 201})
-    answer = read_object(reply.json(), "the body")
+    answer = words.read_object(reply.json(), "the body")
     if _read_terms(answer.get("metadata"))[0] != record.id:
         raise ValueError("metadata does not have the id that was sent")
     version, workflow = answer.get("workflow_version"), answer.get("workflow_id")
     return SessionReading(
-        session_id=records.check_id(read_full_text(answer["session_id"], "session_id")),
+        session_id=records.check_id(words.read_full_text(answer["session_id"], "session_id")),
         state=SessionState.PENDING,
         way_in=WayIn(
-            link=Secret(read_full_text(answer["url"], "url")),
-            token=Secret(read_full_text(answer["session_token"], "session_token")),
+            link=Secret(words.read_full_text(answer["url"], "url")),
+            token=Secret(words.read_full_text(answer["session_token"], "session_token")),
         ),
-        record_id=text_or_none(answer.get("vendor_data"), "vendor_data"),
+        record_id=words.text_or_none(answer.get("vendor_data"), "vendor_data"),
         facts={} if workflow is None else {"workflow_id": str(workflow).lower()},
         vendor={} if version is None else {"workflow_version": str(version)},
     )
@@ -181,7 +172,7 @@ def _not_listed() -> errors.SessionNotFound:
     return errors.SessionNotFound(
         "Didit lists no session that carries the id of this record: none was started, or it was "
         "deleted.",
-        backend=NAME,
+        backend=words.NAME,
         billing=records.FREE,
     )
 
@@ -193,8 +184,8 @@ _STATES: Mapping[str, SessionState] = {
     "Awaiting User": SessionState.PENDING,
     "Resubmitted": SessionState.PENDING,
     "In Review": SessionState.PROCESSING,
-    APPROVED: SessionState.DECIDED,
-    "Declined": SessionState.DECIDED,
+    words.APPROVED: SessionState.DECIDED,
+    words.DECLINED: SessionState.DECIDED,
     "Expired": SessionState.EXPIRED,
     "Kyc Expired": SessionState.EXPIRED,
     "Abandoned": SessionState.ABANDONED,
@@ -205,7 +196,7 @@ def read_reply(
     backend: DiditBackend, record: SessionRecord, reply: http.HttpReply
 ) -> SessionReading:
     """Return what a decision says about the session of `record`; errors as `read_decision`."""
-    answer = read_object(reply.json(), "the body")
+    answer = words.read_object(reply.json(), "the body")
     origin = Environment.MOCK if http.MOCK_HEADER in reply.headers else None
     decision = records.read_decision({**answer, "metadata": None}, origin=origin)
     status = decision.status
@@ -215,17 +206,17 @@ def read_reply(
     state = _STATES.get(status, SessionState.UNKNOWN)
     record_id, terms = _read_terms(answer.get("metadata"))
     link = answer.get("session_url") if state is SessionState.PENDING else None
-    workflow_id = text_or_none(answer.get("workflow_id"), "workflow_id")
+    workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
     # A decided session always names its workflow.
     is_due = workflow_id or state is SessionState.DECIDED
-    reviews = read_list(answer.get("reviews") or [], "reviews")
+    reviews = words.read_list(answer.get("reviews") or [], "reviews")
     # A review without a status is a note.
-    statuses = [read_object(review, "a review").get("new_status") for review in reviews]
+    statuses = [words.read_object(review, "a review").get("new_status") for review in reviews]
     return SessionReading(
         session_id=session_id,
         state=state,
         vendor_status=status,
-        approved=status == APPROVED,
+        approved=status == words.APPROVED,
         checks=tuple(_read_checks(decision, answer)),
         compared_with=_compared_with(record, answer),
         record_id=record_id,
@@ -236,8 +227,8 @@ def read_reply(
         is_asked_back=status in ("Awaiting User", "Resubmitted"),
         doubts=tuple(_read_doubts(backend, decision)),
         way_in=WayIn(
-            link=Secret(read_full_text(link, "session_url")) if link else None,
-            expires_at=time_or_none(answer.get("expires_at"), "expires_at"),
+            link=Secret(words.read_full_text(link, "session_url")) if link else None,
+            expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
         ),
         reviewed=None if answer.get("reviews") is None else any(statuses),
         environment=decision.environment,
@@ -253,7 +244,7 @@ def _read_checks(
     blocks = answer.get("liveness_checks") or ()
     for result, block in zip(decision.liveness_checks, blocks, strict=False):
         address = block.get("reference_image")
-        portrait = Secret(read_full_text(address, "reference_image")) if address else None
+        portrait = Secret(words.read_full_text(address, "reference_image")) if address else None
         yield SessionCheck(result=result, portrait=portrait)
 
 
@@ -326,7 +317,7 @@ def delete_steps(backend: DiditBackend, request: DeleteRequest) -> http.DeleteSt
             raise errors.SessionMismatch(
                 "The session does not carry the id of this record: nothing was deleted. "
                 "DiditAccount.delete deletes a session by its id alone.",
-                backend=NAME,
+                backend=words.NAME,
                 field="record_id",
             )
     return (yield from _delete(backend, record.session_id))
@@ -343,7 +334,7 @@ def _delete(backend: DiditBackend, session_id: str) -> http.DeleteSteps:
         return Deletion(state=DeletionState.NOT_THERE)
     if reply.shape not in (http.BodyShape.EMPTY, http.BodyShape.JSON_OBJECT):
         raise ValueError("it is not in Didit's own form")
-    word = text_or_none(reply.at("face_retention_outcome"), "face_retention_outcome")
+    word = words.text_or_none(reply.at("face_retention_outcome"), "face_retention_outcome")
     kept = _FACE_KEPT.get(word or "")
     return Deletion(state=DeletionState.DONE, face_kept=kept, vendor_word=word)
 

@@ -355,17 +355,11 @@ _FAULT = http.ErrorRow(
     errors.VendorUnavailable, Charged.NO, STATED, "the vendor reports a fault of its own"
 )
 _NO_CREDIT = http.ErrorRow(
-    errors.InsufficientCredit,
-    Charged.NO,
-    STATED,
-    "the account has no credit; a person must top it up",
+    errors.InsufficientCredit, Charged.NO, STATED, "the account has no credit; top it up"
 )
 _BAD_KEY = http.ErrorRow(
     errors.AuthenticationFailed, Charged.NO, STATED, "the key is not accepted, or may not do this"
 )
-
-#: Statuses with which a gateway reports that it lost a call, which may still be running.
-_OF_GATEWAYS = (502, 504)
 
 
 def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
@@ -375,8 +369,9 @@ def error_row(status: int, form: Form, shape: http.BodyShape) -> http.ErrorRow:
         return usual
     if status == 403 and form in ("error", "detail"):
         return _NO_CREDIT if form == "error" else _BAD_KEY
-    # Didit documents no body for its own faults; these two forms are used for everything else.
-    if 500 <= status < 520 and status not in _OF_GATEWAYS and form in ("error", "detail"):
+    # Didit documents no body for its own faults; these two forms are used for everything else. With
+    # 502, 504 and 520 and more a gateway reports that it lost a call, which may still be running.
+    if 500 <= status < 520 and status not in (502, 504) and form in ("error", "detail"):
         return _FAULT
     if 400 <= status < 500 and usual.charged is Charged.NO:
         return attrs.evolve(usual, ground=STATED)

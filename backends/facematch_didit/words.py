@@ -40,13 +40,11 @@ ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"sandbox": Environment.SANDBOX, "live": Environment.PRODUCTION}
 )
 
-#: Didit API reference, Face Match, June 2026: one credit for each answer 200.
+#: Grounds of bills.
 CHARGED = (
     "one credit for each answer 200, whatever the verdict (Didit API reference, Face Match, "
     "June 2026)"
 )
-
-#: Didit API reference, Face Match, June 2026: no billing with a sandbox key.
 FREE_IN_SANDBOX = (
     "sandbox keys are not billed (Didit API reference, Face Match, June 2026); that this is one is "
     "the setting `environment`"
