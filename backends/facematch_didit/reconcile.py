@@ -88,7 +88,8 @@ class _Search:
             days=(first.date(), last.date()),
             deadline=self.deadline,
         )
-        new: list[SessionRow] = []
+        # By id, because a session that is added meanwhile moves a row to the next page as well.
+        new: dict[str, SessionRow] = {}
         for row in rows:
             at = row.created_at
             if window and at and at < window[0]:
@@ -98,11 +99,11 @@ class _Search:
                 self.is_whole = False
                 break
             if not (window and at and at > window[1]) and row.session_id not in self.opened:
-                new.append(row)
-        new.sort(key=lambda row: abs((row.created_at or started) - started))
+                new[row.session_id] = row
+        nearest = sorted(new.values(), key=lambda row: abs((row.created_at or started) - started))
         most_sessions = MAX_CANDIDATES - len(self.opened)
         self.is_whole &= len(new) <= most_sessions
-        for row in new[:most_sessions]:
+        for row in nearest[:most_sessions]:
             self.opened.add(row.session_id)
             try:
                 decision = fetch_decision(self.backend, row.session_id, deadline=self.deadline)

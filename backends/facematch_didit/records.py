@@ -198,7 +198,7 @@ def fetch_rows(
     }
     if caller_ref is not None:
         filters["vendor_data"] = caller_ref
-    asked, session_ids = set[frozenset[tuple[str, str]]](), set[str]()
+    asked = set[frozenset[tuple[str, str]]]()
     counters = {"limit": str(PAGE_SIZE), "offset": "0"}
     while counters:
         page = frozenset(counters.items())
@@ -213,11 +213,7 @@ def fetch_rows(
             deadline=deadline,
             params={**filters, **counters},
         )
-        for row in rows:
-            # A session that is added meanwhile moves the last rows of a page to the next one.
-            if row.session_id not in session_ids:
-                session_ids.add(row.session_id)
-                yield row
+        yield from rows
 
 
 def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
@@ -227,8 +223,6 @@ def read_page(body: Any) -> tuple[list[SessionRow], dict[str, str]]:
     ``page`` and ``page_size`` (Didit's skills, early 2026). So the counters of ``next`` are used.
     Its address is not: the key goes to no address that an answer names.
     """
-    if isinstance(body, list):
-        return [_read_row(row) for row in body], {}
     answer = read_object(body, "the body")
     rows = [_read_row(row) for row in read_list(answer.get("results"), "results")]
     address = text_or_none(answer.get("next"), "next")

@@ -93,16 +93,6 @@ def test_a_wrong_argument_is_refused_before_sending(open_account):
         DiditAccount(api_key="k", base_url="https://evil.example")
 
 
-def test_closing_an_account_leaves_the_connections_of_a_backend_open(canned, monkeypatch):
-    backend, _ = canned((200, {"balance": "1"}))
-    monkeypatch.setattr(backend.client, "close", pytest.fail)
-    with DiditAccount.of(backend) as account:
-        account.balance()
-    monkeypatch.undo()
-    with DiditAccount(api_key="k", base_url="http://127.0.0.1:9") as own:
-        own.close()
-
-
 METHODS = {
     "balance": DiditAccount.balance,
     "decision": lambda a: a.decision(ID),

@@ -54,9 +54,7 @@ def verifier(open_verifier):
         (card("p2"), {}, "no_match"),
         (card(faces=0), {}, "inconclusive"),
         (card(faces=0), KEEP, "inconclusive"),
-        (card(faces=2), {}, "match"),
         (card(turned=90), {"rotate": True}, "match"),
-        (AGAIN, {"threshold": 100}, "no_match"),
         (AGAIN, {"review_threshold": 98}, "review"),
         # The score must lie above the threshold.
         (card(score=30), {"threshold": 30}, "no_match"),
@@ -117,13 +115,6 @@ def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_veri
 # --- kept calls ---
 
 
-def test_the_balance_falls_by_each_call(verifier):
-    account = DiditAccount.of(verifier.backend)
-    before = account.balance()
-    assert verifier.verify(REFERENCE, AGAIN).is_match
-    assert account.balance() < before
-
-
 def test_a_decision_is_the_result_of_the_call(verifier):
     account = DiditAccount.of(verifier.backend)
     common = {**KEEP, "caller_ref": "emp-0042", "metadata": {"gate": "north"}}
@@ -143,6 +134,7 @@ def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, m
     called = verifier.verify(REFERENCE, AGAIN, **KEEP)
     mock.control.sessions.decide(called.ids.session, "Declined", comment="Not them.")
     decision = account.decision(called.ids.session)
+    assert account.balance() < 100
     assert decision.status == "Declined"
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
@@ -258,20 +250,6 @@ def test_another_face_and_a_spoof_are_not_verified(person, mock, open_sessions):
     assert (result.portrait is None) is not result.liveness.is_live
 
 
-@pytest.mark.parametrize("compared_with", ["given", "document"])
-def test_a_workflow_that_ignores_the_reference_does_not_verify_it(
-    compared_with, mock, open_sessions
-):
-    sessions = open_sessions("kyc", compared_with)
-    record = sessions.plan("customer-17", **PAYOUT)
-    session = sessions.start(record, reference=AGAIN if compared_with == "given" else None)
-    mock.control.sessions.finish(session.record.session_id, card="p1")
-    result = sessions.read(session.record)
-    assert result.compared_with is fm.ComparedWith.DOCUMENT
-    is_verified = result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
-    assert is_verified is (compared_with == "document")
-
-
 def test_a_lost_start_is_repeated_as_the_same_session(mock, open_sessions):
     sessions = open_sessions("kyc", "document")
     record = sessions.plan("customer-17", **PAYOUT)
@@ -294,17 +272,3 @@ def test_a_record_with_anothers_session_neither_reads_nor_deletes_it(open_sessio
     assert sessions.read(ada).state is fm.SessionState.PENDING
     account = DiditAccount.of(sessions.verifier.backend)
     assert account.delete(ada.session_id).state is fm.DeletionState.DONE
-
-
-def test_a_delivery_is_accepted_for_five_minutes_of_the_sessions_clock(mock, open_sessions):
-    mock.control.webhooks.add("http://127.0.0.1:9/didit", secret="whsec-1")
-    sessions = open_sessions("kyc", "document")
-    mock.control.advance(3600)
-    record = sessions.start(sessions.plan("customer-17", **PAYOUT)).record
-    mock.control.sessions.finish(record.session_id, card="p1")
-    last = mock.control.webhooks.deliveries(session_id=record.session_id)[-1]
-    letter = mock.control.webhooks.delivery(last.id)
-    assert sessions.receive(letter.body, letter.headers)[0].record_id == record.id
-    mock.control.advance(3600)
-    with pytest.raises(fm.WebhookRefused):
-        sessions.receive(letter.body, letter.headers)

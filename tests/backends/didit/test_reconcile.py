@@ -249,26 +249,6 @@ def test_pages_are_counted_as_next_says_and_the_host_stays_ours(counter):
     assert {query["api_service"] for _, query in records.requests if query} == {"FACE_MATCH"}
 
 
-def test_a_row_that_moved_to_the_next_page_is_opened_once():
-    class Moving(Records):
-        def page(self, query):
-            page = super().page(query)
-            page["results"] = super().page({"offset": "0"})["results"] + page["results"]
-            return page
-
-    records = Moving(session(1, "other"), session(2, "other"), session(3))
-    assert look(records).result.ids.session == uid(3)
-    assert len(records.paths("/decision/")) == 3
-
-
-def test_a_bare_list_is_one_page():
-    class Bare(Records):
-        def page(self, query):
-            return super().page(query)["results"]
-
-    assert look(Bare(session(1))).outcome is fm.Reconciled.FOUND
-
-
 class Odd(Records):
     """A list whose every page has a row and these addresses of the next page, in turn."""
 

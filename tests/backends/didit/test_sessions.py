@@ -368,11 +368,6 @@ def test_each_refusal_of_a_reading_is_free(status, body, error, scripted):
     assert caught.value.billing.charged is fm.Charged.NO
 
 
-def test_a_session_id_that_is_not_a_uuid_is_refused(scripted):
-    with pytest.raises(fm.InvalidRequest):
-        scripted()[0].read_session(ReadRequest(record=attrs.evolve(RECORD, session_id="no-uuid")))
-
-
 def test_no_address_person_or_colleague_is_shown(read):
     for word in ("Approved", "In Progress"):
         reading = read(status=word, reviews=[{"comment": CANARY, "new_status": "Declined"}])
@@ -502,13 +497,6 @@ def test_a_session_whose_decision_cannot_be_read_is_deleted(decision, scripted):
     assert deletion.state is fm.DeletionState.DONE
 
 
-def test_a_session_that_is_gone_is_not_there(scripted):
-    backend, adapter = scripted(GONE)
-    deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-    assert deletion.state is fm.DeletionState.NOT_THERE
-    assert len(adapter.seen) == 1
-
-
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
@@ -536,24 +524,3 @@ def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
 
 
 # --- settings ---
-
-
-def test_settings_may_be_one_or_several_and_come_from_a_file_or_the_environment(
-    tmp_path, monkeypatch
-):
-    monkeypatch.setenv("DIDIT_WORKFLOW_ID", WORKFLOW)
-    monkeypatch.setenv("DIDIT_WEBHOOK_SECRET", "one")
-    with fm.open_verifier("didit", api_key="k-1", media_hosts="a.example") as verifier:
-        backend = verifier.backend
-        assert (backend.media_hosts, backend.handoff_hosts) == (("a.example",), ())
-        assert [secret.reveal() for secret in backend.webhook_secrets] == ["one"]
-        assert backend.workflow_id == WORKFLOW
-    monkeypatch.setenv("TWO", "two")
-    (tmp_path / "facematch.toml").write_text(
-        '[profiles.p]\nbackend = "didit"\n[profiles.p.settings]\napi_key = { env = "TWO" }\n'
-        'webhook_secrets = [{ env = "DIDIT_WEBHOOK_SECRET" }, { env = "TWO" }]\n'
-        'return_hosts = ["shop.example"]\n'
-    )
-    with fm.open_verifier(profile="p", config=tmp_path / "facematch.toml") as verifier:
-        assert [secret.reveal() for secret in verifier.backend.webhook_secrets] == ["one", "two"]
-        assert verifier.backend.return_hosts == ("shop.example",)
