@@ -1,4 +1,4 @@
-"""Where keys and faces may be sent: hosts, and the addresses that name them."""
+"""Check the addresses to which keys and faces may be sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from facematch_core.errors import ConfigurationError
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-# One strict pattern and no parser: two parsers may find two different hosts in an odd address.
+# A strict pattern, because two parsers may find two different hosts in an odd address.
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>(?:/[A-Za-z0-9._~-]*)*)"

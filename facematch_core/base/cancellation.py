@@ -1,4 +1,4 @@
-"""How a caller that no longer waits makes a call stop, without ever losing a paid one."""
+"""Cancel a call whose caller no longer waits, without losing a paid one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CallCancelled(BaseException):
 
 
 class Cancellation:
-    """Shared by a caller who may stop waiting and the thread that makes his call."""
+    """A flag shared by a caller and the thread that makes its call."""
 
     def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
         self.deadline = deadline  # which began before the thread did
@@ -33,15 +33,15 @@ class Cancellation:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether `cancel` was called."""
         return self._end.is_set()
 
     def cancel(self) -> None:
-        """Ask for the end: nothing is sent any more, but what is under way is finished."""
+        """Send nothing more; a request that is under way is finished."""
         self._end.set()
 
     def sleep(self, seconds: float, clock: Clock) -> None:
-        """Let that time pass, or raise `CallCancelled` as soon as the end is asked for."""
+        """Sleep; raises `CallCancelled` as soon as `cancel` is called."""
         if self is not UNCANCELLED and isinstance(clock, SystemClock):
             self._end.wait(seconds)
         else:
@@ -52,15 +52,15 @@ class Cancellation:
 
 UNCANCELLED = Cancellation()
 
-#: That of the call which this thread makes; outside an asynchronous verifier one that never comes.
+#: The cancellation of this thread's call; it never comes outside an asynchronous verifier.
 CANCELLATION: ContextVar[Cancellation] = ContextVar("facematch_cancellation", default=UNCANCELLED)
 
 
 def find_callers_exception(error: BaseException) -> BaseException | None:
-    """What a signal handler of the program raised, if `error` is that or hides it; else None.
+    """Return the exception of a signal handler, if `error` is it or hides it; else None.
 
-    What a handler raises looks like a fault of the line that it interrupted. Ask before an `except
-    Exception` gives it another name, and raise this instead, outside the except block.
+    Such an exception looks like a fault of the line that it interrupted. Call this before an
+    `except Exception` translates the error, and raise the result outside the except block.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
@@ -81,7 +81,7 @@ def find_callers_exception(error: BaseException) -> BaseException | None:
 
 
 def _handler_code(handler: Any) -> Any:
-    """The code of a handler that is written in Python: a function, method, partial or object."""
+    """Return the code of a handler: a function, method, partial or callable object."""
     handler = getattr(handler, "func", handler)
     function = getattr(handler, "__func__", handler)
     if not hasattr(function, "__code__") and callable(function):

@@ -1,4 +1,4 @@
-"""Time, which a test moves by a clock of its own, and the rates of a vendor."""
+"""Clocks, which tests replace, and the rate limits of a vendor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from facematch_core.errors import ConfigurationError
 
 
 class Clock(Protocol):
-    """What a verifier needs to know of time."""
+    """The clock of a verifier; a test passes its own."""
 
     def now(self) -> dt.datetime:
         """The time of day, in UTC."""

@@ -1,4 +1,4 @@
-"""When a call must be over: one value, made where the call begins, and handed down."""
+"""`Deadline`: when a call must be over, as a value that is handed down."""
 
 from __future__ import annotations
 
@@ -64,31 +64,31 @@ class Deadline:
         return max(0.0, self.ends_at - self.clock.monotonic())
 
     def timeout_s(self) -> float | None:
-        """The same for a `timeout` of the standard library: None if there is no limit."""
+        """Return the seconds that are left, as a `timeout`: None if there is no limit."""
         return self.left_s() if self.is_limited else None
 
     def within(self, seconds: float) -> Deadline:
-        """This deadline, or the one so many seconds from now if that comes first."""
+        """Return the earlier of this deadline and the one so many seconds from now."""
         return self.earlier(Deadline.after(seconds, self.clock))
 
     def earlier(self, other: Deadline) -> Deadline:
-        """This deadline, or another one on the same clock if that comes first."""
+        """Return the earlier of this deadline and another one on the same clock."""
         return other if other.ends_at < self.ends_at else self
 
     def sending_within(self, seconds: float) -> Deadline:
-        """The same end, with so many seconds from now, fewer than are left, for the first byte."""
+        """Return this deadline with a share of so many seconds for the first byte."""
         return attrs.evolve(self, share=Deadline.after(seconds, self.clock))
 
     @property
     def send_by(self) -> Deadline:
-        """When the first byte must have left, or nothing may be sent any more."""
+        """The deadline for the first byte: afterwards nothing may be sent."""
         return self.share or self
 
     @property
     def once_sent(self) -> Deadline:
-        """When it must be over whose first byte has left."""
+        """The deadline of a call whose first byte has left."""
         return self if self.share is None else attrs.evolve(self, share=None)
 
 
-#: For what may take as long as it takes.
+#: A deadline without a limit.
 NO_DEADLINE = Deadline()

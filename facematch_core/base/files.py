@@ -1,7 +1,7 @@
-"""Files: written whole or not at all, and read if they are files and of a size that was expected.
+"""Write files atomically, and read regular files of a limited size.
 
-A new file beside its place takes the place of the old one, and has its rights; a link stays, and
-the file that it points to is replaced. On Windows a private file is as private as its folder.
+A new file is written beside the old one and replaces it, with its permissions. A link stays, and
+its target is replaced. On Windows a private file is as private as its folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["replacing", "write_file"]
 
 #: Read and write for the owner, nothing for others.
 OWNER_ONLY: Final = 0o600
-#: What `open` asks for; the system takes the umask away.
+#: The mode that `open` uses; the system subtracts the umask.
 _USUAL: Final = 0o666
 
 
@@ -39,7 +39,7 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
         with named(path), Path(path).open("wb") as stream:
             stream.write(content)
         return
-    # By its descriptor: the name beside it could be another file's meanwhile.
+    # The descriptor is used because the name could belong to another file by now.
     with _beside(path, private) as (_, new), named(path), os.fdopen(new, "wb") as file:
         file.write(content)
         file.flush()
@@ -48,10 +48,10 @@ def write_file(path: str | os.PathLike[str], content: bytes, *, private: bool = 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterator[Path]:
-    """For what writes by name: a file to write to, which takes the place of `path` at the end.
+    """Yield the name of a new file that replaces `path` at the end.
 
-    After an exception it is gone, and the old file is still there. A pipe or a terminal is given as
-    it is. Arguments and errors are those of `write_file`.
+    After an exception it is removed, and the old file is still there. A pipe or a terminal is
+    yielded as it is. Arguments and errors are those of `write_file`.
     """
     if is_stream(path):
         yield Path(path)
@@ -114,14 +114,13 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 #: A file that people write by hand is smaller; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
-#: The same for TOML, where tomllib takes time for each byte and, for a dotted key, for the square
-#: of its parts.
+#: Longest TOML file, and most dots in a line: tomllib takes quadratic time for dotted keys.
 MAX_TOML_BYTES: Final = 1 << 17
 MAX_DOTS: Final = 100
 
 
 class NotRegular(OSError):
-    """It is a pipe, a device or a socket."""
+    """The file is a pipe, a device or a socket."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:

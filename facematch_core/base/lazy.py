@@ -18,7 +18,7 @@ def lazy_names(
     def find(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        # From now on it is found at once; and it goes before a module of the same name.
+        # Cached, and found before a module of the same name.
         space[name] = getattr(import_module(f"{package}.{homes[name]}"), name)
         return space[name]
 

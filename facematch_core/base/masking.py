@@ -1,4 +1,4 @@
-"""Secrets that never show themselves, and what may be repeated of somebody else's words."""
+"""Keep secrets, pictures and private data out of texts, results and logs."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Secret:
         raise TypeError("A Secret cannot be pickled: read it again where it is needed.")
 
 
-#: From so many characters on a secret is masked wherever it is in a text.
+#: A secret of so many characters is masked anywhere in a text; a shorter one only as a word.
 _SHORTEST = 4
 
 
@@ -97,7 +97,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
     forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
     shortest = min(map(len, forms), default=0)
-    # What is short is part of many a word of the vendor's, and secret only by itself.
+    # A short form is part of many words, so it is masked only as a word of its own.
     short = [re.escape(form) for form in ordered if len(form) < _SHORTEST]
     alone = re.compile(rf"(?<!\w)(?:{'|'.join(short)})(?!\w)") if short else None
 
@@ -107,7 +107,7 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
                 text = text.replace(form, "***")
             text = text if alone is None else alone.sub("***", text)
         if hides_pieces and len(text) >= _PIECE_CHARS:
-            # One letter many times is what a caller makes up, and nothing of a picture.
+            # A repeated letter is test data, and not a piece of a picture.
             return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
         return text
 
@@ -117,12 +117,12 @@ def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callab
 def _forms(value: str) -> Iterator[str]:
     """The texts as which a secret may come back."""
     yield value
-    # Of what is shorter, base64 would be letters that are in many a word.
+    # The base64 of a shorter text would occur in many words.
     if len(value) < 8:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
-    # By itself, with its padding, and within a longer text: a name and a colon, say.
+    # Base64 of the text by itself, and within a longer text such as "user:key".
     for form in (base64.b64encode(data), base64.urlsafe_b64encode(data), *base64_parts(data)):
         yield form.decode()
 
@@ -141,14 +141,14 @@ def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
     return masker(secrets)(text)
 
 
-#: What keys, tokens and pictures look like: base64, hex, escapes of an address or of Python.
+#: A long word that may be a key, a token or a picture: base64, hex, escapes.
 _LONG_WORD = re.compile(r"[A-Za-z0-9+/=_.%~\\-]{20,}")
 #: No id is as long; a piece of a picture is longer.
 _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
-#: How a text may show the bytes of a picture: as many numbers in a row; or as characters that are
-#: not printable, or as escapes. Three of these close together hide all that follows.
+#: Printed bytes of a picture: many numbers in a row, or three unprintable characters or escapes
+#: close together, which hide the rest of the text.
 _NUMBERS = re.compile(r"(?:\b(?:0x)?[0-9A-Fa-f]{1,9}\W+){12,}\w*")
 _BYTE = r"(?:[\x00-\x08\x0e-\x1f\x7f-\x9f\ufffd]|\\(?:x|u00)[0-9A-Fa-f]{2}|\\[0-7]{2,3})"
 _BYTES = re.compile(rf"{_BYTE}(?=(?:.{{0,40}}?{_BYTE}){{2}}).*", re.DOTALL)
@@ -354,7 +354,7 @@ def _plain(
 
 
 def _plain_object(value: Any, mask: Callable[[str], str] | None) -> Any:
-    """The same of what no JSON has: subclasses, times, objects of a vendor's library."""
+    """Return a subclass, a time or another object as plain JSON."""
     if isinstance(value, str):
         return str(value if mask is None else mask(value))
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

@@ -17,7 +17,7 @@ from facematch_core.errors import InvalidRequest
 LISTED: Final = 50
 #: More places of one problem than this are counted, not listed.
 PLACES: Final = 10
-#: How a spreadsheet recognises a formula.
+#: First characters of a formula in a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -28,14 +28,14 @@ class TextTable:
     """A table as text, without spaces around cells."""
 
     header: list[str]
-    #: As many cells in each as the header has.
+    #: Rows with as many cells as the header.
     rows: list[list[str]]
     #: The line on which each row ends, from 1.
     lines: list[int]
     separator: str
-    #: What is wrong with rows, to their places in `rows`.
+    #: Problems, each with the indices of its rows.
     problems: dict[str, list[int]]
-    #: What to tell the user of the encoding, after the file's name.
+    #: Remarks about the encoding, to follow the file's name.
     notes: list[str]
     #: Lines of rows with fewer cells than the header.
     short: list[int] = attrs.field(factory=list)
@@ -95,7 +95,7 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def place(numbers: Sequence[int], unit: str = "line") -> str:
-    """Where a problem is, as a sentence begins with it: ``line 4: ``, ``lines 2, 3 and 4: ``."""
+    """Return a place as the start of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
     if len(numbers) == 1:
         return f"{unit} {numbers[0]}: "
     shown = [str(number) for number in numbers[:PLACES]]
@@ -124,5 +124,5 @@ def escaped(word: str) -> str:
 
 
 def unescaped(cell: str) -> str:
-    """What `escaped` made a cell of; any other cell as it stands."""
+    """Undo `escaped`; another cell stays as it is."""
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell

@@ -87,7 +87,7 @@ class HelperThreads:
         return shared
 
     def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
-        """What `work` returns or raises; `NoThread` as `start`, `StillRunning` at the deadline."""
+        """Return what `work` returns; raises its error, `StillRunning` or `NoThread`."""
         future = self.start(work, deadline, key)
         try:
             error = future.exception(deadline.timeout_s())

@@ -1,4 +1,9 @@
-"""A backend whose vendor is asked over HTTP: a call from its first request to its end."""
+"""`HttpBackend`: the base class of a plug-in whose vendor speaks HTTP.
+
+A plug-in writes `build` and `parse` for a call of one request, or `steps` for several, and declares
+what its vendor documents. Everything between them is the core's: `ask` hands the steps to
+`HttpCall` (`sender`), which sends by `HttpClient` (`transport`).
+"""
 
 from __future__ import annotations
 
@@ -62,43 +67,43 @@ T = TypeVar("T")
 
 
 def picture(name: str, image: Image) -> FilePart:
-    """`image` as the file of the form field `name`, under a name that reveals nothing."""
+    """Return `image` as the file of a form field, under a name that reveals nothing."""
     filename = f"{name}.{image.extension}"
     return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
 
-#: The requests of one call, each answered by its reply, waits between them, and at last the result.
+#: The generator of one call: it yields requests and waits, and returns the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
-#: The same of what is asked about a session.
+#: The generator of a request about a session.
 SessionSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, SessionReading]
 DeleteSteps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Deletion]
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HttpBackend(RemoteBackend):
-    """A vendor that is asked over HTTP: by `build` and `parse`, or by `steps` in their place.
+    """A vendor over HTTP. Write `build` and `parse`, or `steps`.
 
-    A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
-    an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
+    If `environment` is MOCK, an answer without `MOCK_HEADER` is an `EnvironmentMismatch`, whatever
+    its status: it may come from the real vendor.
 
     Args:
-        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
+        base_url: The vendor's address; a backend sets its own default. Empty for `vendor_url`.
         allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
             and faces.
         allow_insecure: Whether they may travel without TLS beyond this machine.
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
-            given up may have been charged, so patience saves money.
+            given up may have been charged, so a long wait saves money.
         ca_bundle: File or folder of certificates to trust; None for those that the environment
             names, or the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
             machine; None for what the environment names.
 
     Attributes:
-        error_table: What answers mean with which a call does not go on (other than 200, as a
-            rule), where this vendor says more than `default_row` knows; by default empty.
-        error_codes: The same by the code that `error_code` finds in such an answer. It comes before
-            `error_table`. An `InconclusiveRow` makes a result of it: no face in a picture, say.
+        error_table: Meanings of answers with which a call does not go on (other than 200, as a
+            rule), where the vendor documents more than `default_row` knows; by default empty.
+        error_codes: Meanings by the code that `error_code` finds in such an answer; they come
+            before `error_table`. An `InconclusiveRow` makes a result of it: no face, say.
         codes_in_200: Whether such a code makes a refusal of an answer that the request `expects`,
             too; one without a row is an `UnexpectedResponse`, charged. By default it is not.
         request_id_header: The header of every answer that has the vendor's own id of the request:
@@ -164,28 +169,28 @@ class HttpBackend(RemoteBackend):
         return self.parse(call, reply)
 
     def start_steps(self, request: StartRequest) -> SessionSteps:
-        """As `steps`, for a start: the one request, or both, and the session that was made.
+        """Yield the requests that start a session, and return it.
 
-        What an answer says of a link or a token is a `Secret` from the first moment on.
+        Make a link or a token in an answer a `Secret` at once.
         """
         raise NotImplementedError(f"{type(self).__name__} has no start_steps.")
 
     def read_steps(self, request: ReadRequest) -> SessionSteps:
-        """As `steps`, for a reading. All of its requests are free, whatever their `charges` say.
+        """Yield the requests that read a session, and return it. All of them are free.
 
-        For a record without `session_id` its first request looks for the session.
+        For a record without `session_id` the first request looks for the session.
         """
         raise NotImplementedError(f"{type(self).__name__} has no read_steps.")
 
     def delete_steps(self, request: DeleteRequest) -> DeleteSteps:
-        """As `read_steps`, for a deletion."""
+        """Yield the requests that delete a session. All of them are free."""
         raise NotImplementedError(f"{type(self).__name__} has no delete_steps.")
 
     def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
-        """The result in a reply of another status, for a vendor that puts an answer there.
+        """Return the result in a reply of another status; None if it is an error.
 
-        By default that of an `InconclusiveRow` of `error_codes`, else None: it is an error. Asked
-        only where the body is JSON. Its `billing` is that of this one request.
+        By default the result of an `InconclusiveRow` of `error_codes`. Called only if the body is
+        JSON. The `billing` of the result is the bill of this one request.
         """
         code, row = find_row(self, reply)
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
@@ -215,25 +220,25 @@ class HttpBackend(RemoteBackend):
         return None
 
     def echoes(self, reply: HttpReply) -> Mapping[str, object]:
-        """What an answer repeats of what was sent: `call_id`, `caller_ref`; by default nothing.
+        """Return the values that an answer repeats: `call_id`, `caller_ref`; by default nothing.
 
-        An answer that repeats another one than was sent is about somebody else's call, and an
-        `UnexpectedResponse`. None counts as not repeated.
+        An answer that repeats another value than was sent is an `UnexpectedResponse`: it is about
+        somebody else's call. None counts as not repeated.
         """
         return {}
 
     def error_code(self, reply: HttpReply) -> object:
-        """The vendor's own code in a reply of a status that was not expected, for `error_codes`.
+        """Return the vendor's own code in a reply of an unexpected status, for `error_codes`.
 
-        Asked only where the body is JSON; what is no text is looked up as the text that it prints.
-        By default None: there is none. With `codes_in_200` None also for a word for success.
+        Called only if the body is JSON; a number is looked up as text. None for none, which is the
+        default, and with `codes_in_200` for success.
         """
         return None
 
     def sign(
         self, request: HttpRequest, call: Any, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
-        """`request` with a signature or with the token of a login; by default as it is.
+        """Return `request` with a signature or with the token of a login; by default unchanged.
 
         Called before each request is sent. A signature is made over `request.encoded()`, which is
         returned with a header more. A login is sent from here, by `client.send` without `on_sent`:
@@ -251,23 +256,23 @@ class HttpBackend(RemoteBackend):
         return request
 
     def should_relogin(self, request: HttpRequest, reply: HttpReply) -> bool:
-        """Whether `reply` refuses the token in `request`, as signed, and a new one may help.
+        """Whether `reply` refuses the token in the signed `request`, and a new one may help.
 
-        Then `request` is signed and sent once more, and what comes then stands. Only an answer
-        that is certainly not charged may be read as such a refusal. By default never.
+        Then `request` is signed and sent once more, and the second answer stands. Return True only
+        for an answer that is certainly not charged. By default False.
         """
         return False
 
     def error(self, reply: HttpReply, call: Any) -> VendorError:
-        """The error for a reply of a status that was not expected; by default from the tables.
+        """Return the error for a reply of an unexpected status; by default from the tables.
 
-        `call` is the `Request` that it answers: the same status may mean another thing for each.
+        `call` is the `Request` that it answers: a status may depend on it.
         """
         row = find_row(self, reply)[1]
         return error_by_table(self, reply, row, reconcilable=can_be_sought(self, call))
 
     def make_client(self) -> HttpClient:
-        """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
+        """Return a new client; `ca_bundle` and `proxy` are set afterwards."""
         return HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
@@ -275,18 +280,18 @@ class HttpBackend(RemoteBackend):
 
     @functools.cached_property
     def client(self) -> HttpClient:
-        """The one client of this backend, made when it is first needed."""
+        """The client of this backend, made when it is first needed."""
         client = self.make_client()
         client.configure(self.ca_bundle, self.proxy)
-        # Two threads may both make one; setdefault keeps one of them, the other holds nothing yet.
+        # Two threads may both make a client; setdefault keeps one, and the other holds nothing.
         return vars(self).setdefault("client", client)  # type: ignore[no-any-return]  # by no name
 
     @property
     def environments(self) -> frozenset[Environment]:
-        """Where its answers can come from, as far as that is certain before it is asked.
+        """The environments from which answers can come, as far as that is certain in advance.
 
-        What it is set to; MOCK at the vendor's own host over the network is PRODUCTION. Set to
-        nothing, MOCK where a mock may answer: on this machine, or by a double in this process.
+        Usually the configured one. PRODUCTION if it is MOCK, but the address is the vendor's own
+        over the network. MOCK if none is configured, and this machine or a double answers.
         """
         url = f"{self.base_url or self.vendor_url()}/"
         host = host_of(url)
@@ -301,10 +306,10 @@ class HttpBackend(RemoteBackend):
     def find_mismatch(
         self, reply: HttpReply | None = None, *, url: str = ""
     ) -> EnvironmentMismatch | None:
-        """Why a backend that is set to MOCK may not believe `reply`, or, without one, may not ask.
+        """Return why a backend that is set to MOCK must not accept `reply`, or must not send.
 
-        For what is sent by `client` outside of a call: a login, say, which may go to a `url` that
-        is not at `address`. None if nothing speaks against it.
+        Call it without a reply before something is sent by `client` outside of a call: a login,
+        say, whose `url` may not be at `address`. None if all is well.
         """
         if self.environment is not Environment.MOCK:
             return None
@@ -332,7 +337,7 @@ class HttpBackend(RemoteBackend):
 
     @property
     def session_environments(self) -> frozenset[Environment]:
-        """As `environments`; of the vendor's own host, set to nothing, whatever answers there."""
+        """The environments of sessions: any that the vendor's host has, if none is configured."""
         certain = self.environments
         host = host_of(f"{self.base_url or self.vendor_url()}/")
         if certain or not is_among(host, self.allowed_hosts):
@@ -368,29 +373,29 @@ class HttpBackend(RemoteBackend):
         raise outcome
 
     def close(self) -> None:
-        """Close all connections. A call that is under way, a job as well, goes on to its end."""
+        """Close all connections. A call that is under way goes on to its end."""
         self.client.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     def ask(self, call: Request, kind: type[R]) -> R:
-        """The result of one call of this backend; `VendorError` if there is none."""
+        """Make one call and return its result; raises `VendorError`."""
         return self._carry_out(call, getattr(self, way_of(call).steps)(call), kind)
 
     def read_reply(self, call: Request, *replies: HttpReply) -> Any:
-        """What replies mean for `call`: the result, or the error that the call would raise.
+        """Return the result or the error of `call` if the vendor answers with these replies.
 
-        Nothing is sent, so that any reply can be tried: a 502 with a page of markup, say.
+        Nothing is sent, so any reply can be tried: a 502 with a page of HTML, say.
 
         Args:
             call: What was asked.
-            *replies: What might be answered, in the order of the requests but without clean-ups;
-                what comes after the end of the call is not looked at. Their `secrets` are masked.
+            *replies: Possible answers in the order of the requests, without clean-ups; superfluous
+                ones are ignored. Their `secrets` are masked.
 
         Returns:
-            For a call a `MatchResult` or a `LivenessResult`, for a request about a session what
-            that answers; or a `FaceMatchError`.
+            A `MatchResult` or a `LivenessResult`, or the answer about a session; or a
+            `FaceMatchError`.
 
         Raises:
             ValueError: the call asks for more than these.
@@ -406,17 +411,16 @@ class HttpBackend(RemoteBackend):
     def fetch(
         self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
     ) -> HttpReply:
-        """The answer to a free GET or HEAD outside of a call: for `reconcile`.
+        """Send a free GET or HEAD outside of a call, for `reconcile`, and return the answer.
 
         Args:
-            request: Something that changes nothing at the vendor.
-            call: What is looked for, so that an answer about another one is an error, by
-                `vendor_id` and `echoes`; None if it is about no call, or about many.
+            request: A request that changes nothing at the vendor.
+            call: The call that is looked for: an answer about another one is an error, by
+                `vendor_id` and `echoes`. None if the request is about no call, or about many.
             deadline: When it must be over; without a limit `longest_call_s` from now.
 
         Raises:
-            VendorError: it is none that `request` expects, or `request` leads to a foreign host;
-                billed NO.
+            VendorError: the status is not among `expects`, or the host is foreign; billed NO.
             ConfigurationError: `request` has another method.
         """
         if request.method not in ("GET", "HEAD"):
@@ -432,7 +436,7 @@ class HttpBackend(RemoteBackend):
         return self._carry_out(look_up, steps(), HttpReply)
 
     def _carry_out(self, call: Request, steps: Generator[Any, HttpReply, Any], kind: type[T]) -> T:
-        """What the steps of a call give, or its error."""
+        """Run the steps of a call; return its result or raise its error."""
         outcome: T | VendorError = HttpCall(self, call).run(steps, kind)
         if not isinstance(outcome, VendorError):
             return outcome
@@ -446,7 +450,7 @@ class HttpBackend(RemoteBackend):
 
 
 def as_secret(key: Secret | str) -> Secret:
-    """`Secret.of` as the converter of a field: type checkers want a function that has a name."""
+    """Convert a key to a `Secret`; type checkers want a named converter."""
     return Secret.of(key)
 
 
@@ -471,7 +475,7 @@ class ApiKeyBackend(HttpBackend):
 def _fetch_portrait(
     backend: HttpBackend, url: str, request: ReadRequest
 ) -> Image | errors.FaceMatchError:
-    """The picture at an address, which no error names: whoever has it has the face."""
+    """Fetch the picture at an address, which no error may name: it gives access to the face."""
     host, hosts = host_of(url), getattr(backend, "media_hosts", ())
     is_of_mock = is_loopback(host) and is_loopback(host_of(f"{backend.address}/"))
     if not is_of_mock and (host not in hosts or not url.startswith("https://")):

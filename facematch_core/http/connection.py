@@ -30,8 +30,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util import Url
 
-from facematch_core.backend.calls import ignore
-from facematch_core.base.deadline import NO_DEADLINE, Deadline
+from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import HelperThreads, NoThread, StillRunning
 
 
@@ -49,18 +48,37 @@ class UnreadableBody(Exception):
 
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
-    """One request and its answer, as the connection sees them."""
+    """The state of one request and its answer."""
 
     #: Longest wait before the first byte, and after it, in seconds.
     timeouts_s: tuple[float, float]
-    deadline: Deadline = NO_DEADLINE
-    on_sent: Callable[[], None] = ignore
-    #: How many bytes may still come in.
-    left_to_receive: int = 0
+    deadline: Deadline
+    on_sent: Callable[[], None]
+    #: Number of bytes that may still come in.
+    left_to_receive: int
+
+    # Errors need these: names of backend and call, the statuses with which the call goes on, their
+    # charges, and whether the vendor can be asked later what became of the call.
+    backend: str
+    call_id: str | None
+    expects: frozenset[int]
+    charges: int
+    reconcilable: bool
+
     #: Whether the first byte was handed to the socket.
     is_sent: bool = False
-    #: What `on_sent` raised.
+    #: The exception that `on_sent` raised.
     refusal: BaseException | None = None
+    connection: Connection | None = None
+    response: Any = None
+    #: Scheme, host and port that are asked; and the proxy on the way, empty for none.
+    origin: str = ""
+    proxy: str = ""
+    has_body: bool = False
+    #: Whether a test double answers, which reports no first byte.
+    is_double: bool = False
+    #: The status of the answer, once its head is read.
+    status: int | None = None
     _is_cut_short: bool = False
 
     def begin(self) -> None:
@@ -73,6 +91,12 @@ class Exchange:
             self.refusal = error
             raise NotSent from None
         self.is_sent = True
+
+    def close(self) -> None:
+        """Close what a broken exchange has used."""
+        for resource in (self.response, self.connection):
+            if resource is not None:
+                resource.close()
 
     def left_s(self) -> float:
         """Return the seconds that are left: before the first byte, those for sending it."""
@@ -108,11 +132,11 @@ CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """How requests to one origin are sent."""
+    """The way to one origin: host, proxy and certificates."""
 
     scheme: str
     host: str
-    #: None for that of the scheme.
+    #: None for the default port of the scheme.
     port: int | None
     #: The proxy to go through, without its login.
     proxy: Url | None = None
@@ -139,7 +163,7 @@ def open_connection(route: Route) -> Connection:
         host,
         port,
         proxy=proxy,
-        # For the TLS to the proxy itself.
+        # Used for TLS to the proxy itself.
         proxy_config=proxy and ProxyConfig(route.context, False, None, None),
         ssl_context=route.context,
     )
@@ -201,7 +225,7 @@ class Connection(HTTPConnection):
                 # Again for each address: a name may have many, and the deadline is one.
                 wait_s(sock)
                 sock.connect(address)
-                # For the TLS handshake, which waits next.
+                # The TLS handshake waits next.
                 wait_s(sock)
             except OSError as error:
                 problem = error
@@ -224,7 +248,7 @@ class Connection(HTTPConnection):
 
 
 class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    """A `Connection` over TLS."""
 
     def connect(self) -> None:
         """Connect, and make sure that the handshake took place."""
@@ -236,8 +260,8 @@ class TlsConnection(Connection, HTTPSConnection):
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-#: How many names may be looked up at a time in this process. A look-up cannot be cancelled; with a
-#: silent name server it takes ten seconds and more.
+#: Most concurrent name look-ups of this process. A look-up cannot be cancelled; with a silent name
+#: server it takes ten seconds and more.
 MOST_LOOK_UPS = 8
 
 _look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")

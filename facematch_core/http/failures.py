@@ -17,7 +17,6 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-import attrs
 import requests
 from urllib3.exceptions import (
     HTTPError,
@@ -34,78 +33,45 @@ from .connection import AnswerTooLong, Exchange, UnreadableBody
 from .refusals import KEPT, NOT_KEPT
 
 
-@attrs.frozen(kw_only=True)
-class Sending:
-    """What an error says of a request."""
-
-    #: Name of the backend.
-    backend: str
-    #: Our id of the call.
-    call_id: str | None
-    #: The statuses with which the call goes on.
-    expects: frozenset[int]
-    #: What such an answer costs.
-    charges: int
-    #: Whether the vendor can be asked later what became of the call.
-    reconcilable: bool
-    #: ``host:port`` of the proxy on the way; empty for none.
-    proxy: str = ""
-
-
-def explain(
-    error: Exception,
-    sending: Sending,
-    exchange: Exchange,
-    *,
-    status_code: int | None = None,
-    is_double: bool = False,
-) -> errors.VendorError | None:
-    """Return the error for an exception of the network; None for any other exception.
-
-    Args:
-        error: What was raised while the request was sent or the answer read.
-        sending: The request.
-        exchange: How far it had come.
-        status_code: The status of the answer, if its head was read.
-        is_double: Whether a test double raised it: then it counts whatever it is.
-    """
+def explain(error: Exception, exchange: Exchange) -> errors.VendorError | None:
+    """Return the error for an exception of the network or a test double; None for any other."""
     links = links_of(error)
     is_expired = exchange.has_expired(links)
     reason, is_retryable = _describe(links, is_sent=exchange.is_sent)
     if is_expired:
         is_share = not exchange.is_sent and exchange.deadline.share is not None
         reason = "the time for connecting ran out" if is_share else "the deadline ran out"
-    if not reason and not is_double:
+    if not reason and not exchange.is_double:
         return None
     reason = reason or f"it failed with {type(error).__name__}"
     about: dict[str, Any] = {
-        "backend": sending.backend,
-        "ids": Ids(call=sending.call_id),
-        "status_code": status_code,
+        "backend": exchange.backend,
+        "ids": Ids(call=exchange.call_id),
+        "status_code": exchange.status,
     }
-    through = f" through the proxy {sending.proxy}" if sending.proxy else ""
+    through = f" through the proxy {exchange.proxy}" if exchange.proxy else ""
     if not exchange.is_sent:
         return errors.VendorUnavailable(
-            f"{sending.backend} could not be reached{through}: {reason}. Nothing of this request "
+            f"{exchange.backend} could not be reached{through}: {reason}. Nothing of this request "
             "was sent.",
             # An impatient caller says nothing about the vendor, so no breaker may count it.
             retryable=is_retryable and not is_expired,
             billing=Billing(Charged.NO, "no byte of the request has left"),
             **about,
         )
-    if isinstance(error, UnreadableBody) and status_code in sending.expects:
-        answered = f"{sending.backend} answered {status_code}"
-        return unreadable_error(answered, reason, accepted_billing(sending.charges), **about)
+    if isinstance(error, UnreadableBody) and exchange.status in exchange.expects:
+        answered = f"{exchange.backend} answered {exchange.status}"
+        return unreadable_error(answered, reason, accepted_billing(exchange.charges), **about)
     message = (
-        f"The request was sent to {sending.backend}{through}, but no usable answer came: {reason}."
+        f"The request was sent to {exchange.backend}{through}, but no usable answer came: {reason}."
     )
-    if sending.charges:
-        kept = KEPT if sending.reconcilable else NOT_KEPT
+    if exchange.charges:
+        kept = KEPT if exchange.reconcilable else NOT_KEPT
         message += f" It may have been executed and charged. {kept}."
     return (errors.DeadlineExceeded if is_expired else errors.OutcomeUnknown)(
         message,
         billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-        reconcilable=sending.reconcilable,
+        reconcilable=exchange.reconcilable,
         **about,
     )
 
@@ -142,7 +108,7 @@ def _tls_words(link: ssl.SSLError) -> str:
     return f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"
 
 
-#: How `http.client` words a proxy's answer to CONNECT.
+#: The text of `http.client` for a proxy that refuses CONNECT.
 _TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: ([0-9]{3})")
 _LOGIN = "; put the login into HTTPS_PROXY: http://user:password@host:port"
 
@@ -153,7 +119,7 @@ def _system_words(link: OSError) -> str:
     return os.strerror(link.errno) if isinstance(link.errno, int) and link.errno > 0 else ""
 
 
-#: From classes of exceptions to words about the peer. The first row that fits counts.
+#: Words about the peer by class of exception. The first row that fits counts.
 _REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
     (UnreadableBody, str),
@@ -184,5 +150,5 @@ def _describe(links: list[BaseException], *, is_sent: bool) -> tuple[str, bool]:
     # urllib3 raises a plain ValueError for a chunk whose length is below 0.
     if is_sent and any(type(link) is ValueError for link in links):
         return "its answer is no proper HTTP", False
-    # A plain OSError says nothing but that it is one.
+    # An OSError without a number has no words of its own.
     return ("the connection failed" if any(isinstance(e, OSError) for e in links) else ""), True

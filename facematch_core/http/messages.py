@@ -1,4 +1,8 @@
-"""HTTP messages as data: what is sent to a vendor, and what comes back. No socket is met here."""
+"""HTTP messages as data: `HttpRequest`, `HttpReply`, and the `Wait` between two requests.
+
+A backend makes requests and reads replies; it never sees a socket. `encode_request` writes the
+headers and the body of a request, a multipart form above all.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from facematch_core.base.nesting import load_json
 _URL = re.compile(
     r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
 )
-#: For what goes into the head of a part as it is: a line break would begin another header.
+#: The head of a part holds these texts as they are, so a line break would start a header.
 _ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
 
@@ -55,38 +59,35 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class HttpRequest:
-    """What to send. Its `repr` shows method and address alone, without a query.
+    """A request to send. Its `repr` shows method and address alone, without a query.
 
     Attributes:
         method: In capitals.
-        url: Without user and fragment: addresses are logged, so no key belongs there. A query (of
-            an address that the vendor gave) is sent as it is; one of your own is `params`.
+        url: Without user and fragment. Addresses are logged, so no key belongs there. A query that
+            the vendor gave stays as it is; your own is `params`.
         headers: Text, or a `Secret` that is revealed only while it is sent.
-        params: The query. It is part of the address, so no key belongs there: servers log it.
-        fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
+        params: The query. It is part of the address, so no key belongs there.
+        fields: The fields of a form: multipart if there are files, else urlencoded.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
-        body: The bytes themselves, instead of both; the header ``Content-Type`` says what they
-            are. None for none.
-        expects: Statuses of answers with which the call goes on: those reach `steps` or `parse`.
-        charges: How many charges of the vendor's such an answer to this request is, 0 or more.
-        on_refusal: What becomes of any other answer, and of one that is lost. ``end``: it ends the
-            call. ``raise``, for requests without a charge: the error is raised at the `yield`, so
-            that a poll can be repeated, unless the deadline is over or the caller has gone.
-        is_cleanup: Whether it only removes what the call has left at the vendor. It is sent once
-            the call is over, with a result or with an error, the latest one first. Any 2xx answer
-            will do; another one, or none, is a warning (``not_cleaned_up``) or a sentence in the
-            error, and changes neither result nor bill. The verdict waits two seconds for all of
-            them at most. It is not sent when the deadline is over, and after an error when the call
-            may have been charged and can still be looked for (`Backend.reconcilable`). When the
-            program is stopped by Ctrl-C, the log says what is left.
-        masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
-            token alone, where a header holds ``Bearer TOKEN``. With one of them in the address
-            urllib3 logs nothing of the request.
+        body: The bytes themselves, instead of both, with a header ``Content-Type``; None for none.
+        expects: Statuses of answers with which the call goes on: they reach `steps` or `parse`.
+        charges: How many charges of the vendor such an answer costs, 0 or more.
+        on_refusal: What another answer does, or a lost one. ``end`` ends the call. ``raise``, for
+            requests without a charge, raises the error at the `yield`, so that a poll can be
+            repeated, unless the deadline is over or the caller has gone.
+        is_cleanup: Whether it only removes what the call has left at the vendor. It is sent when
+            the call has ended, the latest first, with two seconds for all of them. Any 2xx answer
+            will do. A failure is a warning (``not_cleaned_up``) or a sentence in the error, and
+            changes neither result nor bill. It is not sent after the deadline, and after an error
+            not if the call may have been charged and can still be looked for
+            (`Backend.reconcilable`).
+        masked: Further secrets that an answer may repeat: the token alone, where a header holds
+            ``Bearer TOKEN``. If one is in the address, urllib3 logs nothing of the request.
 
     Raises:
         ConfigurationError: the address is malformed, there are two of form, JSON and body, or a
-            request that has a price cleans up or has ``on_refusal="raise"``.
+            request with a price cleans up or has ``on_refusal="raise"``.
     """
 
     method: str = "POST"
@@ -126,7 +127,7 @@ class HttpRequest:
             raise errors.ConfigurationError(f"A body must be bytes, not {kind}.")
 
     def encoded(self) -> HttpRequest:
-        """The same request with its final bytes in `body` and its ``Content-Type``, to be signed.
+        """Return the request with its final bytes in `body` and its ``Content-Type``, for signing.
 
         Raises:
             ConfigurationError: a header cannot be sent.
@@ -145,7 +146,7 @@ class HttpRequest:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """Every secret that the request carries, and those that are to be masked besides."""
+        """The secrets to mask in the answer: from headers, fields and `masked`."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple(value for value in values if isinstance(value, Secret))
 
@@ -154,8 +155,8 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    It ends early if the caller cancels the call. A pause that is longer than what is left of the
-    call's time ends the call at once.
+    A caller that cancels the call ends it early. A pause for which the call has no time left ends
+    the call at once.
 
     Args:
         seconds: At least 0.
@@ -175,7 +176,7 @@ _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?
 
 
 def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
-    """The headers and the body as sent; a form without files is text, as doubles know it."""
+    """Return headers and body as sent; a form without files is text, as test doubles expect."""
     headers = dict(request.headers)
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
@@ -209,8 +210,7 @@ def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes
 
 
 def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[bytes, str]:
-    # requests would join it all in a buffer that grows and copies what is in it anew: with many
-    # threads that costs a third of their calls.
+    # requests joins the parts in a growing buffer, which copies all of it again and again.
     boundary = os.urandom(16).hex()
     start = f'--{boundary}\r\nContent-Disposition: form-data; name="'
     pieces: list[bytes] = []
@@ -224,18 +224,18 @@ def _multipart(fields: dict[str, str], files: tuple[FilePart, ...]) -> tuple[byt
     return b"".join(pieces), f"multipart/form-data; boundary={boundary}"
 
 
-#: What a quoted name may not hold, as browsers write it.
+#: Characters that a quoted name may not hold, as browsers write them.
 _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class BodyShape(enum.Enum):
-    """What kind of body a reply has. A body that broke off is no reply at all."""
+    """The kind of a reply's body."""
 
     JSON_OBJECT = enum.auto()
     OTHER_JSON = enum.auto()
-    #: Markup of any kind: error pages are.
+    #: Markup of any kind: error pages, mostly.
     HTML = enum.auto()
-    #: Nothing, or white space alone.
+    #: Empty, or only white space.
     EMPTY = enum.auto()
     OTHER = enum.auto()
 
@@ -248,12 +248,12 @@ class HttpReply:
     """A complete answer. Its `repr` shows status and size alone.
 
     Attributes:
-        status: 100-999; whatever the server said.
-        headers: Case does not matter in names.
-        body: Decompressed; never longer than the client's limit.
+        status: 100-999.
+        headers: With names of any case.
+        body: Decompressed, and not longer than the client's limit.
         elapsed_s: Seconds from the call to the last byte, at least 0.
-        url: The address that was asked; empty if nobody says.
-        secrets: Those of the request, so that they can be masked if the vendor repeats them.
+        url: The requested address; empty if unknown.
+        secrets: The secrets of the request, to be masked if the vendor repeats them.
     """
 
     status: int
@@ -289,10 +289,9 @@ class HttpReply:
         return self._parsed
 
     def at(self, *path: str | int) -> Any:
-        """What is at `path` in the body: keys of objects, places in lists.
+        """Return the value at a path of keys and indices: ``reply.at("error", "code")``.
 
-        Returns:
-            None if there is nothing there, whatever the body is: ``reply.at("error", "code")``.
+        Returns None if there is none, whatever the body is.
         """
         try:
             value = self.json()
@@ -304,16 +303,13 @@ class HttpReply:
 
     @property
     def location(self) -> str | None:
-        """The absolute address that it leads to; None for none.
-
-        By ``Operation-Location``, else by ``Location``; a relative one counts from `url`.
-        """
+        """The absolute address in ``Operation-Location``, else in ``Location``; None for none."""
         place = self.headers.get("Operation-Location") or self.headers.get("Location")
         return urldefrag(urljoin(self.url, place)).url if place else None
 
     @property
     def shape(self) -> BodyShape:
-        """What kind of body this is; whatever the headers say, JSON is JSON."""
+        """The kind of the body. JSON is JSON, whatever the headers say."""
         body = self.body.strip()
         if not body:
             return BodyShape.EMPTY

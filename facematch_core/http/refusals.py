@@ -1,4 +1,11 @@
-"""What an answer means that is no result, by a table of status and body, and what a call costs."""
+"""Answers that are no result: which error each is, and whether the call was charged.
+
+A backend declares rows for what its vendor documents (`error_table`, `error_codes`); `default_row`
+has an opinion about everything else. `vendor_error` makes the error of a row, with the vendor's own
+words (`excerpt`) and its wish to wait (`retry_after_s`).
+
+`failures` is the chapter about answers that never came.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +23,7 @@ from facematch_core.models import Billing, Charged, ResultWarning
 
 from .messages import BodyShape, HttpReply
 
-#: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
+#: Advice about an unknown outcome.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
 NOT_KEPT = (
     "It is not repeated, for that might be charged twice. The vendor was asked to keep "
@@ -24,24 +31,24 @@ NOT_KEPT = (
 )
 
 
-#: The bill of an answer that says nothing of money.
+#: The bill of an answer that says nothing about money.
 SILENT = Billing()
-#: The bill of a request without a price, whatever became of it.
+#: The bill of a request without a price.
 _FREE_GROUND = "nothing is charged for this request"
 FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 @attrs.frozen
 class ErrorRow:
-    """What one kind of answer means.
+    """The meaning of one kind of answer.
 
     Attributes:
         error: The class to raise.
         charged: Whether the vendor charged.
         ground: Why we say so, in a few words.
-        text: What it means for the reader, after "NAME answered STATUS: ".
-        retryable: Whether a repeat is certain not to pay twice and may help; None for the usual of
-            the class.
+        text: The meaning for the reader, after "NAME answered STATUS: ".
+        retryable: Whether a repeat may help and certainly does not pay twice; None for the default
+            of the class.
     """
 
     error: type[errors.VendorError]
@@ -53,10 +60,10 @@ class ErrorRow:
 
 @attrs.frozen
 class InconclusiveRow:
-    """What a refusal means that is an answer about the faces: there was nothing to compare.
+    """A refusal that is an answer about the faces: there was nothing to compare.
 
-    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx, or a 2xx where
-    the backend has `codes_in_200`.
+    With a status 4xx, or 2xx where the backend has `codes_in_200`, it becomes an INCONCLUSIVE
+    result with this warning.
 
     Attributes:
         warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
@@ -69,34 +76,27 @@ class InconclusiveRow:
     ground: str
 
 
-#: From (status, shape of the body) to its meaning.
+#: Meanings by status and shape of the body.
 ErrorTable = Mapping[tuple[int, BodyShape], ErrorRow]
 
 
 def rows(
     statuses: Iterable[int], row: ErrorRow, shapes: Iterable[BodyShape] = BodyShape
 ) -> dict[tuple[int, BodyShape], ErrorRow]:
-    """The same row for many answers: ``error_table = {**rows(...), **rows(...)}``."""
+    """Return the same row for many answers: ``error_table = {**rows(...), **rows(...)}``."""
     kinds = tuple(shapes)
     return {(status, shape): row for status in statuses for shape in kinds}
 
 
 def default_row(status: int, shape: BodyShape) -> ErrorRow:
-    """What an answer other than 200 means, for a vendor that says nothing of its own.
+    """Return the meaning of an answer other than 200 that the vendor's own tables do not have.
 
-    What decides is who may have spoken, and how far the call had come by then. When in doubt it is
-    UNKNOWN: an error that says "not charged" invites a repeat.
-
-    - A refusal by its very status (401, 413, 429 ...) is given before any work, by the vendor or
-      by a gateway, whatever its body: not charged.
-    - Any other 4xx speaks of the vendor's own checks only if it is a JSON object: not charged. As
-      markup, empty or in another form it is some gateway's: not known.
-    - 301, 307 and 308 say "ask elsewhere": not charged. 302 and 303 are also how a server says
-      "done, look there": not known. None is followed: key and faces would go to an address that
-      nobody set.
-    - 408, 460 and 499 are a gateway's words for a call that was given up half way; 5xx, 1xx and
-      what is no status at all say nothing certain. Not known.
-    - Another 2xx than 200 is success of a kind that we cannot read: charged.
+    A status that is given before any work (401, 413, 429 ...) is not charged, whatever its body.
+    Another 4xx is not charged if it is a JSON object, the vendor's own form; a gateway may have
+    sent any other one, so it is UNKNOWN. 301, 307 and 308 are not charged; 302 and 303 may mean
+    "done, look there", so they are UNKNOWN. No redirect is followed. 408, 460, 499 and 5xx may come
+    from a gateway that gave up on a call: UNKNOWN. Another 2xx is charged. When in doubt it is
+    UNKNOWN, because "not charged" invites a repeat.
     """
     if status in _REFUSALS:
         error, text = _REFUSALS[status]
@@ -128,7 +128,7 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
-#: A gateway's words for a call that was given up half way.
+#: Statuses of a gateway that gave up on a call.
 _GIVEN_UP = (408, 460, 499)
 _4XX = "a 4xx answer; the vendor says nothing of charging"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
@@ -138,7 +138,7 @@ _REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
     403: (errors.PermissionDenied, "the key may not do this"),
     404: (errors.RequestRejected, "there is nothing at this address; check base_url"),
     405: (errors.RequestRejected, "the address does not accept this method; check base_url"),
-    407: (errors.RequestRejected, "a proxy asks for a login; put it into the proxy setting"),
+    407: (errors.RequestRejected, "a proxy asks for a login; put it into HTTPS_PROXY"),
     413: (errors.RequestRejected, "the pictures are too large"),
     415: (errors.RequestRejected, "the form of the request is not accepted"),
     429: (errors.RateLimited, "too many calls; wait before the next"),
@@ -160,7 +160,7 @@ def vendor_error(
     row: ErrorRow | None = None,
     **more: Any,
 ) -> errors.VendorError:
-    """The error for `reply`: by `table`, and by `default_row` for what is not in it.
+    """Return the error for a reply, by `table`, else by `default_row`.
 
     Args:
         reply: An answer that gives no result.
@@ -168,8 +168,8 @@ def vendor_error(
         backend: Name of the backend.
         now: Time of day, with its zone, for `VendorError.retry_after_s`.
         reconcilable: Whether the vendor can be asked later what became of the call.
-        is_free: Whether the request has no price, so that it may be asked again.
-        row: What it means, where something else than status and shape decided that.
+        is_free: Whether the request has no price, so that it may be repeated.
+        row: The meaning, if something else than status and shape has decided it.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
@@ -196,11 +196,11 @@ def vendor_error(
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Seconds to wait by the header ``Retry-After``, or AWS's in milliseconds: from 0 to 1e9.
+    """Return the seconds of ``Retry-After``, or of AWS's header in milliseconds: 0 to 1e9.
 
     Args:
         reply: Any reply.
-        now: Time of day, with its zone, for the form that is a date; None for the machine's.
+        now: Time of day, with its zone, if the header holds a date; None for the machine's.
 
     Returns:
         None if there is no such header or it makes no sense.
@@ -223,25 +223,25 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
 
 
 _NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
-#: What is longer means "never", and would be too much for a clock.
+#: A longer wait means "never", and overflows a clock.
 _LONGEST_WAIT_S = 1e9
 
-#: What vendors call a sentence for people.
+#: Keys under which vendors put a sentence for people.
 _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
-#: After so many values a body has no sentence about the call.
+#: Most values of a body that are searched for such a sentence.
 _MOST_PLACES = 100
 
 
 def excerpt(reply: HttpReply) -> str:
-    """What the vendor says to people, fit for an error message: ``Response.Error.Message``, say.
+    """Return the vendor's sentence for people, fit for an error message.
 
-    It is the first text that is called ``detail``, ``error``, ``message``, ``Message``,
-    ``exception``, ``errorMessage`` or ``error_description``, in the body or as deep in it as it
-    takes, the outermost first; of a list only its first item is looked at.
+    The first text under ``detail``, ``error``, ``message``, ``Message``, ``exception``,
+    ``errorMessage`` or ``error_description`` counts, the outermost first; of a list only the first
+    item is searched.
 
     Returns:
-        Up to 200 printable characters, the request's secrets and anything that looks like a key
-        masked; empty if the body is no JSON object or none of them is text.
+        Up to 200 printable characters, with secrets and anything that looks like a key masked;
+        empty if there is none.
     """
     body = reply.at()
     places = [body] if isinstance(body, dict) else []

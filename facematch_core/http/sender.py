@@ -55,55 +55,55 @@ from .refusals import (
     vendor_error,
 )
 
-#: One that asks over HTTP, whose module imports this one.
+#: Its module imports this one.
 HttpBackend: TypeAlias = Any
 
 _Row: TypeAlias = ErrorRow | InconclusiveRow
 
 _log = logging.getLogger("facematch")
 
-#: How long a verdict waits for what removes the pictures behind it, in seconds.
+#: Seconds that a verdict waits for all clean-ups.
 _REMOVAL_S = 2.0
 
 
 @attrs.define
 class Ledger:
-    """What the requests of one call are charged."""
+    """The charges of one call."""
 
-    #: Whether there was one.
+    #: Whether a request was sent.
     is_begun: bool = False
-    #: Of all requests before the last.
+    #: Charges of all requests before the last.
     paid_charges: int = 0
-    #: Of the last one, if the call goes on with its answer.
+    #: Charges of the last request, if the call goes on with its answer.
     price: int = 0
-    #: Whether the last one has no price, or the steps have waited since.
+    #: Whether the last request has no price, or the steps have waited since.
     is_free: bool = False
 
     def add_request(self, price: int, *, is_free: bool) -> None:
-        """One request more, with this price: those before it are paid for."""
+        """Add a request; the requests before it are paid for."""
         self.is_begun, self.paid_charges = True, self.paid_charges + self.price
         self.price, self.is_free = price, is_free
 
     def at_full_price(self, billing: Billing) -> Billing:
-        """The bill of the last request, a success: if that is charged, all of its price is due."""
+        """Return the bill of a success: if it is charged, the whole price is due."""
         if billing.charged is Charged.YES and (billing.charges or 0) < self.price:
             return attrs.evolve(billing, charges=self.price)
         return billing
 
     def bill(self, last: Billing) -> Billing:
-        """The bill of the call, if that of its last request is `last`."""
+        """Return the bill of the call from the bill of its last request."""
         if not self.paid_charges:
             return last
         earlier = f"charges of earlier requests of the call: {self.paid_charges}"
         ground = f"{last.ground}; {earlier}" if last.ground else earlier
         if last.charged is Charged.UNKNOWN:
             return Billing(Charged.UNKNOWN, ground)
-        # A charge whose number is not known is at least one.
+        # An unknown number of charges is at least one.
         charges = last.charges or int(last.charged is Charged.YES)
         return Billing(Charged.YES, ground, self.paid_charges + charges)
 
     def bill_all(self, stated: Billing = SILENT) -> Billing:
-        """The bill of the call, if its result says `stated` of all of it."""
+        """Return the bill of the call from the bill that its result states."""
         declared = self.paid_charges + self.price
         if stated == SILENT:
             return accepted_billing(declared)
@@ -116,7 +116,7 @@ class Ledger:
 
 @attrs.frozen
 class _End:
-    """How a call ended, and what all of it costs; None for an answer that nobody reads."""
+    """The end of a call: its result or error, and the bill; None for an answer not to be read."""
 
     outcome: Any
     billing: Billing
@@ -124,7 +124,7 @@ class _End:
 
 @attrs.define
 class _Heard:
-    """What the answers of a call have said beside its result."""
+    """Facts from the answers of a call beside its result."""
 
     request_id: str | None = None
     environment: Environment | None = None
@@ -133,29 +133,29 @@ class _Heard:
 
 @attrs.define(eq=False)
 class HttpCall:
-    """One call of a backend, from its first request to its end. Nothing else sends for it."""
+    """A call of a backend, from its first request to its end."""
 
     backend: HttpBackend
-    #: With the vendor's id of it, once that is known.
+    #: The request; it carries the vendor's id once that is known.
     call: Request
-    #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
+    #: Replies to use instead of sending; then no wait takes time and nothing is cleaned up.
     canned_replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
     #: Whether the first byte has left.
     is_sent: bool = False
-    #: Whether the vendor is at work: a request with a price was answered, or the steps wait, or the
-    #: call that is looked for was accepted.
+    #: Whether the vendor has accepted the call: a request with a price was answered, or the steps
+    #: wait, or the call is a look-up of an accepted one.
     is_accepted: bool = False
-    #: To the last request; None if it was lost.
+    #: The reply to the last request; None if it was lost.
     reply: HttpReply | None = None
-    #: The last error that is not of the plug-in's own making.
+    #: The last error that the plug-in did not raise itself.
     refusal: VendorError | None = None
     heard: _Heard = attrs.field(factory=_Heard)
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
     def run(self, steps: Generator[Any, HttpReply, Any], kind: type) -> Any:
-        """The result or the error. What `steps` raises before its first request is raised."""
+        """Return the result or the error; raise what `steps` raises before its first request."""
         call = self.call
         self.deadline, self.is_accepted = call.deadline, isinstance(call, LookUp)
         if not call.deadline.is_limited:
@@ -179,7 +179,7 @@ class HttpCall:
             self._leave(error)
             raise
         finally:
-            # An error may hold this frame for long, and what the steps hold with it: a lock, say.
+            # An error may keep this frame alive, and with it a lock that the steps hold.
             with contextlib.suppress(Exception):
                 steps.close()
         outcome = self._finish(next_input)
@@ -191,7 +191,7 @@ class HttpCall:
         kind: type,
         next_input: HttpReply | VendorError | None,
     ) -> HttpRequest | Wait | _End:
-        """What the steps do next, after a reply, a refusal or a wait."""
+        """Resume the steps with a reply or a refusal; return their next step or the end."""
         step: Any
         try:
             if isinstance(next_input, VendorError):
@@ -212,7 +212,7 @@ class HttpCall:
         return self._end_unreadable(problem)
 
     def _wait(self, pause: Wait) -> _End | None:
-        """Let a pause pass; or the end of the call, for which it is too long."""
+        """Wait, or end a call that has no time for it."""
         is_begun = self.ledger.is_begun
         if is_begun:
             self.ledger.add_request(0, is_free=True)
@@ -232,11 +232,11 @@ class HttpCall:
         return None
 
     def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """The reply with which the call goes on, the error to raise in the steps, or its end."""
+        """Send a request; return the reply, an error to raise in the steps, or the end."""
         backend, call, ledger = self.backend, self.call, self.ledger
         is_first = not ledger.is_begun
         if host := _find_foreign_host(backend, request.url):
-            # What a plug-in looks for may be where a vendor's answer has led.
+            # A look-up may start at an address that the vendor gave.
             if is_first and not isinstance(call, LookUp):
                 raise ConfigurationError(
                     f"{backend.name} would send key and faces to {host}: its host is neither that "
@@ -256,7 +256,7 @@ class HttpCall:
         except Exception as error:
             if self.canned_replies is not None or is_first:
                 raise
-            # This request cannot be sent, but the call was accepted before.
+            # The call was accepted before, although this request cannot be sent.
             problem = _report(error)
             ledger.price = 0
             if not (self.is_accepted and is_free):
@@ -268,7 +268,7 @@ class HttpCall:
         return self._refuse(refusal, request)
 
     def _exchange(self, request: HttpRequest) -> HttpReply:
-        """The reply to one request: to its first sending, or to the second with a new token."""
+        """Sign and send a request, a second time if the token was refused; return the reply."""
         backend, call = self.backend, self.call
         if self.canned_replies is not None:
             canned = next(self.canned_replies)
@@ -276,7 +276,7 @@ class HttpCall:
         is_step = not (request.is_cleanup or isinstance(call, LookUp))
         is_repeated = False
         while True:
-            # The first byte of a call is reported, and must leave in time.
+            # Only the first byte of a call is reported, and must leave in time.
             deadline, on_sent = self.deadline, self._note_sent
             if self.is_sent:
                 deadline, on_sent = deadline.once_sent, ignore
@@ -284,7 +284,7 @@ class HttpCall:
                 signed = backend.sign(request, call, deadline=deadline.send_by)
             except errors.VendorUnavailable as error:
                 if self.is_sent and error.billing == Billing(Charged.NO):
-                    # Bytes have left, so a verifier asks why nothing is charged.
+                    # Bytes have left, so a verifier wants a ground for "not charged".
                     ground = "the first sending was refused, and nothing was sent a second time"
                     error.billing = Billing(
                         Charged.NO, ground if is_repeated else "the request was not sent"
@@ -299,7 +299,7 @@ class HttpCall:
                 reconcilable=can_be_sought(backend, call),
                 call_id=call.call_id if is_step else None,
             )
-            # A server that should be a mock and is none gets no second picture.
+            # No second picture goes to a server that should be a mock and is none.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
             if is_last or backend.find_mismatch(reply):
                 return reply
@@ -310,7 +310,7 @@ class HttpCall:
         self.is_sent = True
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """What a reply means for the call; what its end needs of it is kept."""
+        """Note what the end of the call needs of a reply; return what follows from it."""
         backend, call, heard, headers = self.backend, self.call, self.heard, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
         # Until the call is accepted, an id may be that of something made for it: an upload, say.
@@ -346,7 +346,7 @@ class HttpCall:
     def _read_refusal(
         self, reply: HttpReply, is_expected: bool
     ) -> HttpReply | Result | VendorError:
-        """The result or the error in a reply, billed for this request; or the reply, if neither."""
+        """Return the result or the error in a reply, with its bill; the reply if it is neither."""
         backend, call = self.backend, self.call
         fault: Exception | None = None
         row: _Row | None = None
@@ -379,13 +379,13 @@ class HttpCall:
         return refusal
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
-        """A refusal, for the steps if they go on from it, or the end of the call."""
+        """Return a refusal that the steps handle, or the end of the call."""
         is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         is_lost = isinstance(refusal, OutcomeUnknown) and (
             isinstance(self.call, LookUp) or not isinstance(refusal, errors.DeadlineExceeded)
         )
         if self.ledger.is_free and is_lost:
-            # What costs nothing has no unknown outcome: it may be asked again.
+            # A free request has no unknown outcome: it may be repeated.
             if self.reply is None:
                 status = refusal.status_code
                 refusal = errors.VendorUnavailable(refusal.message, status_code=status)
@@ -396,9 +396,9 @@ class HttpCall:
         return refusal if goes_on else self._end_refused(refusal)
 
     def _end_raised(self, error: Exception) -> _End:
-        """An exception of the steps."""
+        """End with an exception of the steps."""
         if not isinstance(error, VendorError):
-            # It is paid for: the caller must learn that, whatever a plug-in trips over.
+            # The caller must learn that the call is paid for.
             return self._end_unreadable(_report(error))
         error = error.with_traceback(None)
         if error is self.refusal:
@@ -421,7 +421,7 @@ class HttpCall:
         return _End(error, billing)
 
     def _end_refused(self, error: VendorError) -> _End:
-        """A refusal that the steps do not go on from."""
+        """End with a refusal that the steps do not handle."""
         backend, call, ledger, billing = self.backend, self.call, self.ledger, error.billing
         if ledger.is_free and not (billing.charged is Charged.NO and billing.ground):
             billing = FREE_BILLING  # with a ground, for which a verifier asks
@@ -456,7 +456,7 @@ class HttpCall:
         return _End(error_about_call, billing)
 
     def _finish(self, end: _End) -> Any:
-        """The outcome with its bill and its ids, without its secrets."""
+        """Return the outcome with bill and ids, its secrets masked."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
         heard, vendor_id = self.heard, call.vendor_id or self.heard.request_id
         if isinstance(outcome, (Result, SessionAnswer)):
@@ -498,7 +498,7 @@ class HttpCall:
         return error
 
     def _clean_up(self, outcome: Any) -> Any:
-        """The outcome, once what the steps have left for the end is sent; it says what failed."""
+        """Send the clean-ups; return the outcome, which says what failed."""
         billing = outcome.billing if isinstance(outcome, VendorError) else None
         is_untrusted = isinstance(outcome, EnvironmentMismatch)
         text = "" if is_untrusted or not self._is_to_be_tidied(billing) else self._remove()
@@ -520,7 +520,7 @@ class HttpCall:
         return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
 
     def _leave(self, error: BaseException) -> None:
-        """Remove what a call has left at the vendor for which nobody waits any more, or say so."""
+        """Clean up after a call that was cancelled; log what an interrupted one leaves."""
         if isinstance(error, CallCancelled):
             if self._is_to_be_tidied(error.billing):
                 self._remove()
@@ -530,7 +530,7 @@ class HttpCall:
             _log.warning("%s keeps what call %s left there: it was interrupted", name, call_id)
 
     def _is_to_be_tidied(self, billing: Billing | None) -> bool:
-        """Whether something was left that nobody needs, by the bill of a call without a result."""
+        """Whether the clean-ups are due, by the bill of a call without a result."""
         may_be_sought = (
             billing is not None
             and billing.charged is not Charged.NO
@@ -539,7 +539,7 @@ class HttpCall:
         return bool(self.cleanups) and self.is_sent and not may_be_sought
 
     def _remove(self) -> str:
-        """Send the clean-ups, the latest first; what failed of them, empty if nothing."""
+        """Send the clean-ups, the latest first; return what failed."""
         backend, text = self.backend, ""
         self.ledger.add_request(0, is_free=True)
         self.deadline = self.deadline.once_sent.within(_REMOVAL_S)
@@ -564,7 +564,7 @@ class HttpCall:
 
 
 def find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row | None]:
-    """The vendor's code in a reply, as text, and its row; None for none."""
+    """Return the vendor's code in a reply as text, and its row."""
     code = backend.error_code(reply) if is_json(reply) else None
     text = None if code is None else str(code)
     return text, None if text is None else backend.error_codes.get(text)
@@ -573,20 +573,20 @@ def find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row |
 def error_by_table(
     backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **details: Any
 ) -> VendorError:
-    """The error for a reply by its row, or by the backend's table of statuses."""
+    """Return the error for a reply, by its row or the backend's table of statuses."""
     details["row"] = row if isinstance(row, ErrorRow) else None
     now = backend.client.clock.now()
     return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **details)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
-    """The vendor's id of the call in a reply; empty for what cannot be one, None for none."""
+    """Return the vendor's id of the call in a reply: empty if it cannot be one, None for none."""
     try:
         vendor_id: object = backend.vendor_id(reply)
     except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
         report_fault(error)
         return ""
-    # Nobody's id has a line break, or the length of a page.
+    # An id has no line break, and not the length of a page.
     is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
     return cast(str, vendor_id) if is_id else None if vendor_id is None else ""
 
@@ -594,7 +594,7 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
 def _find_stranger(
     backend: HttpBackend, reply: HttpReply, call: Request, vendor_id: str | None
 ) -> str:
-    """Why a reply, which has this `vendor_id`, is about another call; empty if nothing says so."""
+    """Return why a reply with this `vendor_id` is about another call; empty if it is not."""
     if isinstance(call, LookUp) and call.record is None:
         return ""
     if call.vendor_id is not None and vendor_id != call.vendor_id and reply.body:
@@ -629,7 +629,7 @@ def _is_in_tables(backend: HttpBackend, reply: HttpReply | None) -> bool:
 
 
 def _find_foreign_host(backend: HttpBackend, url: str) -> str:
-    """Where a request would go that may take neither key nor face there; empty if it may."""
+    """Return the host of a request that may not get key and faces; empty if it may."""
     address = backend.address if backend.base_url or backend.vendor_url() else ""
     if address and url.startswith(f"{address}/"):
         return ""
@@ -643,6 +643,6 @@ def is_json(reply: HttpReply) -> bool:
 
 
 def _report(error: Exception) -> str:
-    """`report_fault`, and of our own errors also what they say."""
+    """Report a fault of a plug-in and return its description, with the words of our own errors."""
     words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
     return f"{report_fault(error)}{words}"

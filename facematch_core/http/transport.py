@@ -48,7 +48,7 @@ from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import Secret, muted
 
 from .connection import CURRENT, Connection, Exchange, Route, open_connection, read_body
-from .failures import Sending, explain, links_of
+from .failures import explain, links_of
 from .messages import HttpReply, HttpRequest, encode_request
 
 #: Seconds that an idle connection is kept if its server does not say how long it keeps it. Servers
@@ -58,12 +58,12 @@ KEEP_IDLE_S = 1.5
 #: Longest time that an idle connection is kept because its server says so.
 MOST_IDLE_S = 30.0
 
-#: How many idle connections each thread keeps, to different hosts.
+#: Most idle connections of a thread, each to another host.
 MOST_HOSTS = 4
 
 _KEPT = re.compile(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b")
 
-#: Where the environment names trusted certificates; the first that is set counts.
+#: Environment variables that name trusted certificates; the first one that is set counts.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
 
@@ -84,7 +84,7 @@ class HttpClient:
         clock: Time, for how long connections are kept. Sockets wait in real time.
 
     Raises:
-        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be used.
+        ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be exchange.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class HttpClient:
         self._is_closed = False
         #: Holds the adapters that tests mount.
         self._session = requests.Session()
-        #: By origin: finding a proxy costs more than the rest of a call.
+        #: Cache by origin: finding a proxy costs more than the rest of a call.
         self._routes: dict[str, Route] = {}
         # The idle connections of a thread end with it; close() finds those of living threads.
         self._of_thread = threading.local()
@@ -170,7 +170,7 @@ class HttpClient:
                 passed, the certificate fails, or the proxy refuses.
             DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
-            UnexpectedResponse: a complete answer 200 with a body that cannot be used.
+            UnexpectedResponse: a complete answer 200 with a body that cannot be exchange.
         """
         exchange = Exchange(
             timeouts_s=self._timeouts_s,
@@ -178,9 +178,6 @@ class HttpClient:
             on_sent=on_sent,
             # Twice the body, for its framing, and room for the head.
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
-        )
-        sending = functools.partial(
-            Sending,
             backend=backend,
             call_id=call_id,
             expects=request.expects,
@@ -188,9 +185,8 @@ class HttpClient:
             reconcilable=reconcilable,
         )
         # urllib3 may log whole addresses.
-        quiet = muted("urllib3") if _has_secret_address(request) else contextlib.nullcontext()
-        with quiet:
-            outcome = self._try_send(request, exchange, sending)
+        with muted("urllib3") if _has_secret_address(request) else contextlib.nullcontext():
+            outcome = self._try_send(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -230,17 +226,14 @@ class HttpClient:
             if (idle := reference()) is not None:
                 idle.close()
 
-    def _try_send(
-        self, request: HttpRequest, exchange: Exchange, sending: Callable[..., Sending]
-    ) -> HttpReply | BaseException:
+    def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
         """Return the reply, or what is to be raised; raises nothing itself."""
         started = self.clock.monotonic()
-        used = _Used()
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
             # Revealed in an argument, so that no frame that lives on holds the secrets.
-            response = self._read_head(used, request, exchange, *self._encode(request))
+            response = self._read_head(exchange, request, *self._encode(request))
             reply = HttpReply(
                 status=response.status,
                 headers=response.headers,
@@ -249,28 +242,20 @@ class HttpClient:
                 secrets=request.secrets,
                 url=request.url,
             )
-            self._put_back(used, reply)
+            self._put_back(exchange, reply)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
-            links = links_of(error)
-            for link in links:
+            for link in links_of(error):
                 # Frees the request now: the frames refer to one another and would wait for the
                 # garbage collector.
                 traceback.clear_frames(link.__traceback__)
             with contextlib.suppress(Exception):
-                used.close()
+                exchange.close()
             if exchange.refusal is not None:
                 return exchange.refusal
-            failure = None
             if isinstance(error, Exception) and not isinstance(error, errors.FaceMatchError):
-                failure = explain(
-                    error,
-                    sending(proxy=used.proxy),
-                    exchange,
-                    status_code=used.status,
-                    is_double=used.is_double,
-                )
-            if failure is not None:
-                return failure
+                failure = explain(error, exchange)
+                if failure is not None:
+                    return failure
             # Ours, or no fault of the network: a bug, or the program's own exception. This frame
             # leaves its traceback: it cannot be cleared yet.
             error.__cause__ = error.__context__ = None
@@ -300,29 +285,28 @@ class HttpClient:
 
     def _read_head(
         self,
-        used: _Used,
-        request: HttpRequest,
         exchange: Exchange,
+        request: HttpRequest,
         headers: dict[str, str],
         body: bytes | str | None,
     ) -> Any:
         """Send the request and return the response of urllib3, whose body is unread."""
         target = _target(request.url, tuple(request.params.items()))
-        used.has_body = bool(body)
+        exchange.has_body = bool(body)
         adapter = self._session.get_adapter(request.url)
         # Not compared with a function kept at import: this module may be imported under a patch.
         is_patched = HTTPAdapter.send.__module__ != HTTPAdapter.__module__
         if is_patched or type(adapter) is not HTTPAdapter:
-            used.is_double = True
+            exchange.is_double = True
             prepared = requests.Request(request.method, target.url, headers, data=body).prepare()
-            return _ask_double(adapter, prepared, exchange, used)
+            return _ask_double(adapter, prepared, exchange)
         route = self._routes.get(target.origin)
         if route is None:
             route = self._routes[target.origin] = self._find_route(target)
         if route.proxy is not None:
-            used.proxy = route.proxy.netloc or ""
-        used.origin = target.origin
-        connection = used.connection = self._take(target.origin) or open_connection(route)
+            exchange.proxy = route.proxy.netloc or ""
+        exchange.origin = target.origin
+        connection = exchange.connection = self._take(target.origin) or open_connection(route)
         path = target.path
         if route.is_forwarded:
             path, headers = target.url, {**route.proxy_headers, **headers}
@@ -339,12 +323,12 @@ class HttpClient:
             # A server may answer before it has read all of an upload; the answer says why.
             if not exchange.is_sent or connection.sock is None:
                 raise
-        response = used.response = connection.getresponse()
-        used.status = response.status
+        response = exchange.response = connection.getresponse()
+        exchange.status = response.status
         return response
 
     def _take(self, origin: str) -> Connection | None:
-        """Return this thread's idle connection, if it can be used."""
+        """Return this thread's idle connection, if it can be exchange."""
         try:
             connection: Connection = self._of_thread.idle.pop(origin)
         except (AttributeError, KeyError):
@@ -356,14 +340,14 @@ class HttpClient:
             connection.close()
         return None
 
-    def _put_back(self, used: _Used, reply: HttpReply) -> None:
+    def _put_back(self, exchange: Exchange, reply: HttpReply) -> None:
         """Keep the connection for this thread, for as long as its server says."""
-        connection = used.connection
+        connection = exchange.connection
         if connection is None or connection.sock is None:
             return
         # A server that refuses an upload may not have read it, and closes at any moment: the next
         # request would be lost.
-        if used.has_body and reply.status >= http.HTTPStatus.BAD_REQUEST:
+        if exchange.has_body and reply.status >= http.HTTPStatus.BAD_REQUEST:
             connection.close()
             return
         keep_s = KEEP_IDLE_S
@@ -373,7 +357,7 @@ class HttpClient:
         connection.kept_until = self.clock.monotonic() + keep_s
         idle: _Idle = vars(self._of_thread).setdefault("idle", _Idle())
         self._idle[id(idle)] = idle
-        idle.keep(used.origin, connection)
+        idle.keep(exchange.origin, connection)
         # After it is entered, so that either close() or this line sees it.
         if self._is_closed:
             idle.close()
@@ -411,23 +395,6 @@ class HttpClient:
             else:
                 self._context = _trusting(DEFAULT_CA_BUNDLE_PATH, "certifi")
         return self._context
-
-
-class _Used:
-    """What one request uses, so that it can be closed or kept."""
-
-    connection: Connection | None = None
-    response: Any = None
-    is_double = False
-    has_body = False
-    origin = proxy = ""
-    status: int | None = None
-
-    def close(self) -> None:
-        """Close what a broken exchange has used."""
-        for resource in (self.response, self.connection):
-            if resource is not None:
-                resource.close()
 
 
 class _Idle(dict[str, Connection]):
@@ -494,10 +461,10 @@ def _has_secret_address(request: HttpRequest) -> bool:
 
 
 def _ask_double(
-    adapter: BaseAdapter, prepared: requests.PreparedRequest, exchange: Exchange, used: _Used
+    adapter: BaseAdapter, prepared: requests.PreparedRequest, exchange: Exchange
 ) -> Any:
     """Return the response of a test double, which knows no deadline and no first byte."""
-    # Its time-outs must be above 0.
+    # requests wants time-outs above 0.
     left_s = max(exchange.left_s(), 0.001)
     connect_s, read_s = exchange.timeouts_s
     try:
@@ -511,7 +478,7 @@ def _ask_double(
             proxies={},
         )
     except BaseException as error:
-        # These say by themselves that there was no connection.
+        # Only these exceptions say that there was no connection.
         kinds = [type(link) for link in links_of(error)]
         is_unsent = isinstance(error, requests.ConnectTimeout) or (
             MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
@@ -520,7 +487,7 @@ def _ask_double(
             exchange.begin()
         raise
     exchange.begin()
-    used.status, used.response = response.status_code, response.raw
+    exchange.status, exchange.response = response.status_code, response.raw
     return _DoubledResponse(response)
 
 
@@ -557,10 +524,10 @@ def _trusting(ca_bundle: str, name: str) -> ssl.SSLContext:
 def _check_proxy(proxy: str, name: str) -> None:
     """Refuse what is no HTTP proxy, without a word of it, which may hold a password."""
     if proxy.lower().startswith("socks"):
-        # Its connections are not ours, so the first byte could not be reported.
+        # The SOCKS library connects by itself, and does not report the first byte.
         raise errors.ConfigurationError("SOCKS proxies are not supported: name an HTTP proxy.")
     try:
-        # As requests reads it.
+        # requests reads it in this way.
         parts = parse_url(prepend_scheme_if_needed(proxy, "http"))  # type: ignore[no-untyped-call]  # untyped in the stubs
     except (LocationParseError, TypeError):  # of a login without a host
         parts = None
@@ -570,7 +537,7 @@ def _check_proxy(proxy: str, name: str) -> None:
 
 def check_urllib3() -> None:
     """Refuse urllib3-future, which niquests installs under the name of urllib3."""
-    # Its patch numbers begin at 900.
+    # The patch numbers of urllib3-future begin at 900.
     version: str = vars(urllib3)["__version__"]
     patch = version.rpartition(".")[2]
     if patch.isdigit() and int(patch) >= 900:

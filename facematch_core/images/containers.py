@@ -24,7 +24,7 @@ Piece: TypeAlias = bytes | memoryview
 
 
 class ImageFormat(enum.StrEnum):
-    """What kind of file a picture is. Its bytes decide, never its name."""
+    """The kind of a picture's file. The bytes decide, never the name."""
 
     JPEG = "jpeg"
     PNG = "png"
@@ -60,7 +60,7 @@ class Header:
     format: ImageFormat
     width: int
     height: int
-    #: As EXIF counts; 1 is upright.
+    #: EXIF orientation; 1 is upright.
     orientation: int = 1
     #: The file without its metadata, in pieces; empty for what only Pillow can write.
     kept: tuple[Piece, ...] = attrs.field(default=(), eq=False, repr=False)
@@ -116,7 +116,7 @@ _EXIF = (
 _MOST_SCANS = 100
 _NO_MARKER = (b"", b"\0", b"\xff")
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
-#: In a scan 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart: neither ends it.
+#: The end of a scan: 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 
 
@@ -177,7 +177,7 @@ def _search(pattern: re.Pattern[bytes], data: bytes, at: int) -> int:
 
 
 class _Jpeg:
-    """What a JPEG holds, as far as it was read, and the parts of it that are kept."""
+    """The facts of a JPEG, as far as it was read, and its kept parts."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -216,7 +216,7 @@ class _Jpeg:
     def read_frame(self, start: int, block: int, end: int) -> None:
         if self.data[start + 1] not in _FRAMES:
             raise Damaged("it is lossless, hierarchical or arithmetically coded")
-        # A second frame could have another size than the one that was checked.
+        # A second frame could have another size than the checked one.
         if self.size:
             raise Damaged("it has two frame headers")
         if end - block < 6 or self.data[block] != 8:
@@ -245,7 +245,7 @@ class _Jpeg:
             self.keep(start, end)
 
     def read_adobe(self, start: int, block: int, end: int) -> None:
-        # It says how colours are coded, in 12 bytes.
+        # Twelve bytes say how colours are coded.
         if self.data.startswith(b"Adobe", block) and end - block >= 12:
             if end - block == 12:
                 self.keep(start, end)
@@ -264,7 +264,7 @@ _READERS: dict[int, Callable[[_Jpeg, int, int, int], None]] = {
 
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-#: Chunks that colours need, and those that pixels need.
+#: Chunks for colours, and chunks for pixels.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
 #: Bytes of a pixel by what the header says behind the size: no palette, not interlaced.
 _PIXEL_BYTES = {
@@ -332,7 +332,7 @@ def is_only_pixels(png: Header) -> bool:
 
 #: A bit of the first byte of an extended file's header (VP8X).
 _ANIMATION = 0x02
-#: How that begins if a colour profile follows.
+#: The first bytes of that header if a colour profile follows.
 _WITH_PROFILE = b"\x20\0\0\0"
 
 
@@ -341,7 +341,7 @@ def read_webp(data: bytes) -> Header:
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
-    # Of chunks with the same name the first counts.
+    # The first of several chunks with one name counts.
     chunks = dict[bytes, bytes]()
     for _ in _parts():
         if at >= last:
@@ -416,7 +416,7 @@ def orientation_of(exif: bytes) -> int:
     end = start + 12 * int.from_bytes(exif[start - 2 : start], order)
     for at in range(start, min(end, len(exif)), 12):
         tag, kind = (int.from_bytes(exif[at + i : at + i + 2], order) for i in (0, 2))
-        # One BYTE, SHORT or LONG is in the entry itself.
+        # A single BYTE, SHORT or LONG is in the entry itself.
         size = {1: 1, 3: 2, 4: 4}.get(kind, 0)
         if tag == 0x0112 and size and int.from_bytes(exif[at + 4 : at + 8], order) == 1:
             value = int.from_bytes(exif[at + 8 : at + 8 + size], order)

@@ -29,7 +29,7 @@ _ANY_VENDOR = ImageLimits()
 
 @final
 class Image:
-    """One still picture, as bytes that never print.
+    """A still picture, as bytes that never print.
 
     It is made by `read`, `from_bytes`, `from_base64`, `from_file` or `from_pil`, and checked then:
     one picture of a known kind, of at most `MAX_PIXELS` pixels in at most `MAX_FILE_BYTES` bytes. A
@@ -237,7 +237,7 @@ class Image:
             return cls.read(value)
         if hasattr(value, "read"):
             return cls.from_file(cast("IO[bytes]", value))
-        # Whoever has such a picture has imported Pillow.
+        # A caller with such a picture has imported Pillow.
         if (pillow := sys.modules.get("PIL.Image")) and isinstance(value, pillow.Image):
             return cls.from_pil(value)
         advice = "give an Image, bytes, a pathlib.Path, an open binary file or a picture of Pillow"
@@ -270,20 +270,17 @@ class Image:
 
     @property
     def width(self) -> int:
-        """In pixels, as stored: before `orientation` is applied."""
+        """Pixels as stored, before `orientation` is applied."""
         return self._header.width
 
     @property
     def height(self) -> int:
-        """In pixels, as stored: before `orientation` is applied."""
+        """Pixels as stored, before `orientation` is applied."""
         return self._header.height
 
     @property
     def orientation(self) -> int:
-        """How the stored picture is turned upright, 1 to 8 as EXIF counts; 1 if it is upright.
-
-        Always 1 for a HEIC: what reads it turns it, too.
-        """
+        """The EXIF orientation, 1 to 8; 1 if the picture is upright, and always for a HEIC."""
         return self._header.orientation
 
     @property
@@ -358,7 +355,7 @@ class Image:
         if not self._is_clean and header.format in limits.formats:
             # First, because metadata may be what is too large.
             data = _imaging.remove_metadata(self._data, header)
-            # This takes milliseconds, and one picture is often sent to several systems.
+            # Cleaning takes milliseconds, and a picture is often sent to several systems.
             object.__setattr__(self, "_is_clean", data is self._data)
         size = len(self._data if data is None else data)
         if size < limits.min_bytes and header.format in limits.formats:

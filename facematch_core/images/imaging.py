@@ -1,4 +1,8 @@
-"""What the bytes of a picture are, and what Pillow makes of them; errors hold no bytes."""
+"""Recognise the bytes of a picture, and decode and encode it by Pillow.
+
+`read` finds out what a file is without decoding it. `fit` brings a picture within the limits of a
+vendor. No error holds bytes of a picture.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,7 @@ _READERS = {
 
 
 def read(data: bytes) -> Header:
-    """Find out what a picture is, and that it is one that can be handled."""
+    """Return the facts of a picture; raises InvalidImage if it cannot be used."""
     check_size(len(data))
     form = _recognise(data)
     if form is None:
@@ -90,7 +94,7 @@ _optional = attrs.validators.optional(_positive)
 
 @attrs.frozen(kw_only=True)
 class ImageLimits:
-    """What one vendor takes, in the vendor's own documented numbers.
+    """The limits of one vendor, in the vendor's own documented numbers.
 
     Attributes:
         formats: Kinds of file. By default those that nearly every vendor takes.
@@ -181,7 +185,7 @@ _MISTAKEN = (
 
 
 def _describe_unknown(data: bytes) -> str:
-    """What `data` probably is and what to do, to follow the words "The picture"."""
+    """Return what `data` probably is and what to do, to follow "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
@@ -207,13 +211,13 @@ _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 #: More pages than the thumbnails that cameras add.
 _MOST_PAGES = 32
 
-#: What pictures are encoded to, the best choice for a photograph first.
+#: Formats to encode to, the best one for a photograph first.
 _TARGETS = tuple(map(ImageFormat, ("jpeg", "webp", "png", "tiff", "bmp")))
 _LOSSY = {ImageFormat.JPEG, ImageFormat.WEBP}
 #: Pixels of a side that the format (WebP) or its encoder (libjpeg) cannot exceed.
 _MAX_SIDES = {ImageFormat.JPEG: 65_500, ImageFormat.WEBP: 16_383}
-#: What is tried before pixels are given up. Faces stay recognisable at 75; below that, fewer
-#: pixels do less harm than stronger compression.
+#: Qualities to try before the picture is made smaller. Faces stay recognisable at 75; below that,
+#: fewer pixels do less harm than stronger compression.
 _QUALITIES = (95, 85, 75)
 #: Modes that PNG stores as they are.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
@@ -319,7 +323,7 @@ def decode(data: bytes, header: Header, most_pixels: int | None = None) -> PIL.I
 
 
 def remove_metadata(data: bytes, header: Header) -> bytes | None:
-    """The same pixels in a file with nothing else; None if it cannot be written without loss."""
+    """Return a file with only the same pixels; None if it cannot be written without loss."""
     is_png = header.format is ImageFormat.PNG
     if header.is_sent and (not is_png or _containers.is_only_pixels(header)):
         return _containers.join_kept(data, header)
@@ -335,8 +339,8 @@ def _load_pixels(data: bytes, header: Header, most_pixels: int | None = None) ->
     # Without metadata, Pillow has nothing to choke on but the pixels.
     plain = _containers.join_kept(data, header) if header.kept else data
     picture = _open_picture(plain, header.format)
-    # The size must be the one that was checked, before any pixels are allocated. Where the decoder
-    # turns the picture, only the number of pixels counts.
+    # Compared with the checked size before pixels are allocated. A decoder that turns the picture
+    # may swap the sides.
     if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
         raise ValueError
     check_pixels(*picture.size)
@@ -448,7 +452,7 @@ def _scale(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
-#: How Pillow turns a picture upright, by its EXIF orientation: the values of `PIL.Image.Transpose`.
+#: Values of `PIL.Image.Transpose` that turn a picture upright, by EXIF orientation.
 _TRANSPOSE = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
