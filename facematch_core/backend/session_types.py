@@ -287,10 +287,13 @@ class SessionCheck:
         result: By the vendor's verdict alone: the rules of the record are applied by the core. Of
             a vendor without a verdict by the threshold of the record. An item that is not finished
             is INCONCLUSIVE.
+        covers_liveness: Whether a `MatchResult` is the vendor's one verdict about both, the same
+            person and a live face: then it counts for the liveness item as well.
         portrait: A picture of the person in this very item, or its address; None if there is none.
     """
 
     result: MatchResult | LivenessResult
+    covers_liveness: bool = False
     portrait: Image | Secret | None = attrs.field(default=None, repr=False)
 
 

@@ -278,6 +278,8 @@ def _worst(
     items = []
     for check in reading.checks:
         result: Any = check.result
+        if kind is LivenessResult and check.covers_liveness and isinstance(result, MatchResult):
+            result = _liveness_of(result)
         if isinstance(result, kind):
             fields = judge_fields(result, requested, review)
             fields |= {"environment": reading.environment, "billing": FREE_BILLING}
@@ -290,6 +292,25 @@ def _worst(
         warnings = (*worst.warnings, *doubts)
         worst = attrs.evolve(worst, decision=type(worst.decision).REVIEW, warnings=warnings)
     return worst, portrait
+
+
+#: What one verdict about both says of the live face.
+_LIVENESS = {
+    models.Decision.MATCH: models.LivenessDecision.LIVE,
+    models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
+    models.Decision.REVIEW: models.LivenessDecision.REVIEW,
+}
+
+
+def _liveness_of(match: MatchResult) -> LivenessResult:
+    """Return the liveness item of a vendor's one verdict about match and live face."""
+    return LivenessResult(
+        decision=_LIVENESS.get(match.decision, models.LivenessDecision.INCONCLUSIVE),
+        warnings=match.warnings,
+        backend=match.backend,
+        vendor_status=match.vendor_status,
+        ids=match.ids,
+    )
 
 
 def _not_reported(kind: Any, backend: str) -> Any:

@@ -13,6 +13,7 @@ import attrs
 
 from facematch_core import errors, models
 from facematch_core.backend import Backend
+from facematch_core.backend.base import SCORE_UNAVAILABLE
 from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
@@ -315,6 +316,8 @@ def judge_fields(
     threshold = requested if result.threshold is None else result.threshold
     fields: dict[str, Any] = {"threshold": threshold, "review_threshold": review}
     if result.decision not in (models.Decision.MATCH, models.LivenessDecision.LIVE):
+        if result.decision.name == "INCONCLUSIVE" and score is None and not result.warnings:
+            fields["warnings"] = (SCORE_UNAVAILABLE,)
         return fields
     values = [t.value for t in (threshold, requested) if t is not None and t.value is not None]
     value = None if score is None else score.value
