@@ -1,4 +1,4 @@
-"""What every rule works with: one simulator, and calls whose traces are counted."""
+"""What every rule works with: one simulator, and calls whose requests and charges are counted."""
 
 from __future__ import annotations
 
@@ -39,20 +39,19 @@ from .simulator import (
     check_declared,
 )
 
-#: How the reason of a rule begins that was skipped.
-NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
-
-#: How the reason of a failure begins: whose fault it is.
-PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
-
-#: A longer reason is shortened.
-LONGEST = 600
-
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
-#: What carries a request: by what sends it, and whether it is a step of a call.
+#: Sends one request.
 Send = Callable[[], HttpReply]
+#: Carries a request to the vendor; the flag says whether it is a step of a call.
 Exchange = Callable[[HttpRequest, Send, bool], HttpReply]
+
+#: How the reason of a skipped rule begins.
+NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
+#: How the reason of a failed rule begins: whose fault it is.
+PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
+#: The longest reason, in characters.
+LONGEST = 600
 
 #: The decision that lets somebody in, and the others, per operation.
 PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
@@ -63,23 +62,16 @@ INCONCLUSIVE = {
     Operation.LIVENESS: fm.LivenessDecision.INCONCLUSIVE,
 }
 
-#: A score in the middle of the scale, with more digits than a careless vendor keeps.
+#: A score in the middle of the scale, with more digits than a careless plug-in keeps.
 MIDDLE = 61.23
-
-#: Seconds that a call may take where the vendor's answer has no end.
+#: Seconds that a call is given where the vendor's answer has no end.
 DEADLINE_S = 0.25
-
-#: Seconds that a good call at a simulator may take, of which the contract makes hundreds.
-CALL_S = 1.0
-
-#: Seconds, and waits, after which any other call is given up: no run of the kit waits for ever.
+#: Seconds after which any other call is given up, and waits after which it is told to end.
 ENDS_S, MOST_WAITS = 15.0, 100
-NEVER_ENDS = (
-    "a call without a deadline does not end: does it try again, or ask until another answer comes?"
-)
+NEVER_ENDS = "a call without a deadline does not end: does it retry or poll forever?"
 
-
-#: What shows in results where a vendor has it: then somebody has to play one that nobody knows.
+#: Of a situation that need not be played if no result shows such a thing: its name, and where it
+#: would be found.
 _SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
     Situation.UNKNOWN_STATUS: ("`vendor_status`", lambda result: [result.vendor_status]),
     Situation.UNKNOWN_WARNING: (
@@ -87,25 +79,49 @@ _SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
         lambda result: [warning.tag for warning in result.warnings],
     ),
     Situation.DEMOGRAPHICS: (
-        "guess of who somebody is",
+        "guess of age, gender or race",
         lambda result: [face.demographics for face in result.probe_faces or ()],
     ),
 }
 
 
+class SimulatorMistake(Exception):
+    """The simulator contradicts itself; the message says how."""
+
+
 def not_tested(reason: str) -> NoReturn:
-    """Leave a rule open: it could be tested with a simulator that can do more."""
+    """Skip a rule that a simulator which can do more could test."""
     pytest.skip(NOT_TESTED + reason)
 
 
 def does_not_apply(reason: str) -> NoReturn:
-    """Leave a rule out: this backend declares, or its vendor knows, nothing that it speaks of."""
+    """Skip a rule about something that the backend or its vendor does not have."""
     pytest.skip(DOES_NOT_APPLY + reason)
+
+
+def judge_parts(subject: T, *parts: Callable[[T], None]) -> None:
+    """Judge every part of a rule; skip the rule if a part was not tested, or if none applies."""
+    apart, untested = list[str](), list[str]()
+    for part in parts:
+        try:
+            part(subject)
+        except pytest.skip.Exception as skipped:
+            kind, _, reason = str(skipped).partition(": ")
+            (apart if f"{kind}: " == DOES_NOT_APPLY else untested).append(reason)
+    if untested:
+        not_tested(" ".join(dict.fromkeys(untested)))
+    if len(apart) == len(parts):
+        does_not_apply(" ".join(dict.fromkeys(apart)))
+
+
+def same(what: str, actual: object, due: object) -> None:
+    """Assert that two values are equal."""
+    assert actual == due, f"{what} is {actual}, not {due}"
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What one call gave, by how much the simulator's counters rose, what the verifier reported."""
+    """A call: its result or error, the requests and charges that the vendor counted, its events."""
 
     result: Result | None
     error: fm.FaceMatchError | None
@@ -121,14 +137,14 @@ class Outcome:
 
     @property
     def answer(self) -> Result:
-        """The result; the error is raised if there is none."""
+        """Return the result; raise the error if there is none."""
         if self.result is None:
             raise self.error or LookupError("a call without result and error")
         return self.result
 
 
 def tell_fault(error: BaseException) -> str:
-    """Name what was raised that no rule expects, where, and whose fault it is."""
+    """Say what was raised that no rule expects, where, and whose fault it is."""
     owner, function = None, ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         code = frame.f_code
@@ -136,6 +152,8 @@ def tell_fault(error: BaseException) -> str:
         # `isinstance` would ask the object, which may be a proxy.
         if issubclass(type(first), (Backend, VendorSimulator, SessionSimulator)):
             owner, function = first, code.co_name
+    if isinstance(error, SimulatorMistake):
+        return f"{SIMULATOR_FAILED}{error}"
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
     text = f"{text} ({_place(error, owner)})"
     if owner is None:
@@ -146,9 +164,9 @@ def tell_fault(error: BaseException) -> str:
 
 
 def _place(error: BaseException, author: object) -> str:
-    """File and line: the last one in a file of the author's, if it came by one."""
+    """Return file and line: the last ones in a file of the author's, if there are any."""
     names = {cls.__module__ for cls in type(author).__mro__}
-    # What was run as a text, in a notebook say, has no module.
+    # Code that was run as text, in a notebook for example, has no module.
     files = {
         getattr(sys.modules.get(name), "__file__", None)
         for name in names
@@ -161,10 +179,11 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
+    """One simulator with its backend; makes calls, and counts what the vendor saw of them."""
+
     def __init__(self, simulator: VendorSimulator) -> None:
-        check_declared(simulator)
         self.simulator = simulator
-        #: Time of every call: it runs, but a wait is over at once; and the waits of the last call.
+        #: The time of every call: it runs, but a wait is over at once; and the last call's waits.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: What the plug-in's own code raised, by how the core's errors speak of it.
         self.faults: dict[str, str] = {}
@@ -176,50 +195,52 @@ class Bench:
 
     @functools.cached_property
     def backend(self) -> Backend:
-        """The backend under test, opened when it is first needed: some take their time."""
+        """The backend under test, opened on first use: some take their time."""
+        if problem := check_declared(self.simulator):
+            raise SimulatorMistake(problem)
         return self.open_backend()
 
     @property
     def can(self) -> backends.Capabilities:
         return self.backend.capabilities
 
+    @property
+    def sends_itself(self) -> bool:
+        """Whether the plug-in sends, or signs in, by code of its own: then the core does not see to
+        deadlines, repeats, threads, settings and files."""
+        cls = type(self.backend)
+        own = ("ask", "match", "check_liveness", "make_client", "sign", "should_relogin")
+        return not issubclass(cls, HttpBackend) or any(
+            getattr(cls, name) is not getattr(HttpBackend, name) for name in own
+        )
+
     def close(self) -> None:
         self._stack.close()
 
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
-        for fault in (
-            describe_fault(error),
-            f"{type(error).__name__} in {_place(error, author)}",
-        ):
+        for fault in (describe_fault(error), f"{type(error).__name__} in {_place(error, author)}"):
             self.faults.setdefault(fault, tell_fault(error))
 
     def reason(self, error: BaseException) -> str:
         """Return why a rule has failed: the cause first, in one line, without secrets."""
         problem, self.simulator.problem = self.simulator.problem, None  # it is reported once
-        if problem is not None:
-            return self._in_one_line(tell_fault(problem))
-        text, fault = str(error), tell_fault(error)
-        if fault.startswith(SIMULATOR_FAILED):
-            reason = fault
-        elif isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
-            reason = text.partition("\n")[0]
-        elif isinstance(error, fm.FaceMatchError):
-            reason = f"{type(error).__name__}: {text}"
-        else:
-            reason = fault
+        text, reason = str(error), tell_fault(problem or error)
+        if problem is None and not reason.startswith(SIMULATOR_FAILED):
+            if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
+                reason = text.partition("\n")[0]
+            elif isinstance(error, fm.FaceMatchError):
+                reason = f"{type(error).__name__}: {text}"
         # The core's errors say only where the plug-in's own code has raised.
         reason = next((each for place, each in self.faults.items() if place in reason), reason)
         if not reason.startswith((PLUG_IN_FAILED, SIMULATOR_FAILED)):
             reason = f"{PLUG_IN_FAILED}{reason}"
-        return self._in_one_line(reason)
-
-    def _in_one_line(self, text: str) -> str:
-        text = " ".join(without_secrets(text, tuple(map(Secret, self.simulator.secrets))).split())
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+        secrets = tuple(map(Secret, self.simulator.secrets))
+        reason = " ".join(without_secrets(reason, secrets).split())
+        return reason if len(reason) <= LONGEST else f"{reason[:LONGEST]}..."
 
     def open_backend(self) -> Backend:
-        """A further one; closed at the end of the test, as the verifiers are."""
+        """Open another backend; it is closed at the end of the test, as the verifiers are."""
         return self._stack.enter_context(contextlib.closing(self.simulator.backend()))
 
     def open_verifier(self, **options: Any) -> fm.FaceVerifier:
@@ -228,6 +249,7 @@ class Bench:
 
     @property
     def operations(self) -> list[Operation]:
+        """The declared operations; skips the rule for a backend that has hosted sessions alone."""
         if not self.can.operations and self.backend.session_capabilities is not None:
             does_not_apply(f"{self.backend.name} has hosted sessions alone, and takes no pictures.")
         return [operation for operation in GOOD if operation in self.can.operations]
@@ -240,11 +262,12 @@ class Bench:
         backend = type(self.backend)
         # A frozen attrs class keeps its fields in slots, where vars() does not look.
         names = [field.name for field in attrs.fields(backend)] if attrs.has(backend) else []
-        values = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
+        values = {name: getattr(self.backend, name, None) for name in names}
+        values |= getattr(self.backend, "__dict__", {})
         return [(name, v.reveal()) for name, v in values.items() if isinstance(v, Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
-        """A threshold as the verifier hands it to the backend: the caller's, or the default."""
+        """Return a threshold as the verifier hands it over: the caller's, or the default."""
         source = fm.ThresholdSource.DEFAULT if value is None else fm.ThresholdSource.CALLER
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
@@ -254,7 +277,7 @@ class Bench:
         return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
 
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
-        """What a caller may ask for besides, of what is declared for it, one thing at a time."""
+        """Yield each declared wish of a caller for an operation, one at a time."""
         can, simulator = self.can, self.simulator
         if can.rotate and can.takes("rotate", operation):
             yield {"rotate": True}
@@ -264,26 +287,8 @@ class Bench:
             for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
 
-    def judge_parts(self, *parts: Callable[[Bench], None]) -> None:
-        """Judge each; what does not apply is left out, and the rule if none of them does."""
-        apart, untested = dict[str, None](), list[BaseException]()
-        count = 0
-        for part in parts:
-            try:
-                part(self)
-            except pytest.skip.Exception as skipped:
-                if str(skipped).startswith(DOES_NOT_APPLY):
-                    apart[str(skipped).removeprefix(DOES_NOT_APPLY)] = None
-                    count += 1
-                else:
-                    untested.append(skipped)
-        if untested:
-            raise untested[0]
-        if count == len(parts):
-            does_not_apply(" ".join(apart))
-
     def need(self, *situations: Situation) -> None:
-        """Skip the rule, and say why, unless the simulator can produce all of `situations`."""
+        """Skip the rule, with the reason, unless the simulator can produce all of `situations`."""
         missing = [s for s in situations if s not in self.simulator.situations]
         for situation in missing:
             if reason := self.why_not(situation):
@@ -293,7 +298,7 @@ class Bench:
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
 
     def why_not(self, situation: Situation) -> str | None:
-        """Why a situation cannot be met: as the simulator says, or as can be seen."""
+        """Return why a situation cannot be met: as the simulator says, or as results show."""
         if reason := self.simulator.cannot_happen.get(situation):
             return reason
         name = self.backend.name
@@ -303,15 +308,12 @@ class Bench:
         if found_in is None:
             return None
         asking = fm.FaceVerifier(self.backend, clock=self.clock, keep_demographics=True)
-        cases = self.cases((*GOOD.values(), *BAD.values(), Situation.NO_FACE, Situation.TWO_FACES))
-        results = list[Result]()
-        for case in cases:
-            result, reply = self.ask(*case, verifier=asking).result, self.simulator.last_reply
-            # What a refusal became has the vendor's code of it, and no warning.
-            if result is not None and (reply is None or reply.status < 400):
-                results.append(result)
-        shown = [thing for result in results for thing in found_in(result) if thing]
-        return f"No result of {name} has a {what}." if results and not shown else None
+        # The warning of a refusal (no face, for example) has the refusal's code as its tag.
+        cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
+        results = [self.ask(*case, verifier=asking).result for case in cases]
+        shown = [thing for result in results if result is not None for thing in found_in(result)]
+        is_seen = any(result is not None for result in results)
+        return f"No result of {name} has a {what}." if is_seen and not any(shown) else None
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
@@ -319,7 +321,7 @@ class Bench:
         return OPERATION_OF.get(situation, operation) is operation
 
     def operations_for(self, situation: Situation) -> list[Operation]:
-        """The declared operations that can meet `situation`; skips if there is none."""
+        """The declared operations that can meet `situation`; skips the rule if there is none."""
         operations = [each for each in self.operations if self.meets(each, situation)]
         if not operations:
             does_not_apply(f"{self.backend.name} declares no {OPERATION_OF[situation]} call.")
@@ -327,32 +329,24 @@ class Bench:
         return operations
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
-        """Those of `situations` that can be produced, with every operation that each fits."""
+        """Yield the situations that can be produced, each with every operation that it fits."""
         for situation in filter(self.simulator.situations.__contains__, situations):
             for operation in self.operations:
                 if self.meets(operation, situation):
                     yield operation, situation
 
-    def edges(self) -> list[Operation]:
-        """The operations whose threshold has an edge that can be known; skips if there is none."""
-        if self.can.threshold_rule is fm.ThresholdRule.VENDOR:
-            does_not_apply(f"{self.backend.name} leaves the threshold rule to its vendor.")
-        scaled = [operation for operation in self.operations if self.scale(operation)]
-        if not scaled:
-            does_not_apply(f"{self.backend.name} declares no scale of scores.")
-        return scaled
-
     def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
-        """A situation to put thresholds beside, what it is set with, and its score, 0-100."""
+        """Return a situation with a known score, what it is set with, and the score, 0-100."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
         situation = GOOD[operation]
         score = self.ask(operation, situation).answer.score
         assert score is not None, f"{operation}: a pass carries no score, but a scale is declared"
-        assert 1 <= score.value <= 99, (
-            f"{situation.name} scores {score.value}, too near the end of the scale to put a "
-            "threshold on either side: let the simulator take other pictures"
-        )
+        if not 1 <= score.value <= 99:
+            raise SimulatorMistake(
+                f"{situation.name} scores {score.value}, which leaves no room for a threshold on "
+                "either side: take other pictures"
+            )
         return situation, None, score.value
 
     def steps(self, operation: Operation) -> int:
@@ -360,7 +354,7 @@ class Bench:
         return steps if isinstance(steps, int) else steps[operation]
 
     def each_step(self, operation: Operation, situation: Situation) -> list[int | None]:
-        """The steps of a call that `situation` can meet; None alone for the whole of it."""
+        """Return the steps of a call that `situation` can meet; None alone for the whole call."""
         several = range(1, self.steps(operation) + 1)
         if situation is Situation.BAD_KEY:
             return [None, *several[1:]]
@@ -377,6 +371,7 @@ class Bench:
         images: tuple[fm.Image, fm.Image] | None = None,
         **options: Any,
     ) -> Outcome:
+        """Make a call as an application does."""
         self.prepare(situation, score, step)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
@@ -384,7 +379,7 @@ class Bench:
         if verifier is None:
             verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
         images = images or self.simulator.pictures_for(situation)
-        outcome = self._count(application_call(verifier, operation, images, options))
+        outcome = self._count(application_call(verifier, operation, images, options), operation)
         return attrs.evolve(outcome, events=tuple(events))
 
     def ask_directly(
@@ -396,7 +391,7 @@ class Bench:
         step: int | None = None,
         **fields: Any,
     ) -> Outcome:
-        """The same past the verifier, whose own rules would hide a fault of the backend."""
+        """Make a call past the verifier, whose own rules would hide a fault of the backend."""
         self.prepare(situation, score, step)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
@@ -410,7 +405,7 @@ class Bench:
         threshold: float | None = None,
         **fields: Any,
     ) -> Call:
-        """A call as the verifier would hand it over, with the pictures of `situation`."""
+        """Return a call as the verifier would hand it over, with the pictures of `situation`."""
         probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, threshold)
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
@@ -425,7 +420,7 @@ class Bench:
     def make_call(self, call: Call) -> Outcome:
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        return self._count(lambda: ask(call))
+        return self._count(lambda: ask(call), call.operation)
 
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
@@ -437,7 +432,7 @@ class Bench:
     def overhear(
         self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """The steps of an `HttpBackend`'s calls meanwhile, with what `answer` makes of each."""
+        """Collect the steps of an `HttpBackend`'s calls, with what `answer` makes of each reply."""
         steps: list[tuple[HttpRequest, HttpReply]] = []
 
         def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
@@ -445,7 +440,7 @@ class Bench:
             if is_step:
                 reply = reply if answer is None else answer(request, reply)
                 if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
-                    steps.pop()  # its token was renewed: it is the same step
+                    steps.pop()  # it renewed its token: this is the same step
                 steps.append((request, reply))
             return reply
 
@@ -453,7 +448,7 @@ class Bench:
             yield steps
 
     def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
-        """The requests of one good call of an `HttpBackend`; none of any other."""
+        """Return the requests of one good call of an `HttpBackend`; none of any other."""
         if operation not in self._requests:
             with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
@@ -462,7 +457,7 @@ class Bench:
 
     @contextlib.contextmanager
     def line(self, exchange: Exchange) -> Iterator[None]:
-        """Have `exchange` carry the requests of an `HttpBackend` meanwhile."""
+        """Let `exchange` carry the requests of an `HttpBackend` meanwhile."""
         if not isinstance(self.backend, HttpBackend):
             yield
             return
@@ -479,31 +474,34 @@ class Bench:
         finally:
             del client.send
 
-    def _count(self, ask: Callable[[], Result]) -> Outcome:
+    def _count(self, ask: Callable[[], Result], operation: Operation) -> Outcome:
         simulator, before = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
-        # What is refused for ever may be asked for until the deadline.
+        # Polls that are refused may go on until the deadline.
         most_waits = MOST_WAITS if self._situation in ANSWERS else math.inf
         self.clock.most_waits = before + most_waits
         try:
-            result = run_in_time(ask, ENDS_S)
+            result = run_in_time(ask)
         except fm.FaceMatchError as failure:
             error = failure
         finally:
             self.waits, self.clock.most_waits = tuple(self.clock.slept[before:]), math.inf
+        kind = fm.MatchResult if operation is Operation.MATCH else fm.LivenessResult
+        assert error or type(result) is kind, (
+            f"a {operation} call returns {type(result).__name__}, not {kind.__name__}"
+        )
         assert len(self.waits) < most_waits, (
-            f"a call has waited {MOST_WAITS} times and goes on: does it keep what another poll, or "
-            "another call, was answered?"
+            f"a call has waited {MOST_WAITS} times and goes on: does it keep an old answer?"
         )
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result=result, error=error, requests=requests, charges=charges)
 
 
-def run_in_time(ask: Callable[[], T], ends_s: float = ENDS_S) -> T:
-    """What `ask` gives; an AssertionError where it does not come to an end."""
+def run_in_time(ask: Callable[[], T]) -> T:
+    """Return what `ask` gives; raise AssertionError if it does not come to an end."""
     try:
-        return HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ends_s))
+        return HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
     except StillRunning:
         raise AssertionError(NEVER_ENDS) from None
 

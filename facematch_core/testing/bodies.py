@@ -1,4 +1,7 @@
-"""Bodies that a vendor, or something before it, may answer with, as data."""
+"""Bodies that a vendor, or a gateway before it, may answer with, and JSON with one change.
+
+Their words and numbers are the kit's own: no table of a vendor's codes has a meaning for them.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,11 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-#: A word as a key, a token or a piece of a picture is one: whoever hands on more than the core does
-#: hands this on, too.
+#: A word that looks like a key or a piece of a picture: an error must not repeat it.
 CANARY = "kit0canary5d41402abc4b2a76b9719d911017c592"
+
+#: A code that no vendor has.
+KIT_CODE = "kit-code-70531"
 
 #: Characters of a text that no error should repeat as a whole.
 LONG = 1000
@@ -27,8 +32,12 @@ STATUSES = (
 )
 
 
+#: The statuses that vendors document.
+USUAL = (200, 400, 401, 402, 403, 404, 409, 422, 429, 500, 502, 503)
+
+
 class Form(NamedTuple):
-    """A body, as a report calls it; what is no JSON is not the vendor's, but a gateway's."""
+    """A body with its name in messages; a body that is no JSON comes from a gateway."""
 
     name: str
     body: bytes
@@ -37,15 +46,15 @@ class Form(NamedTuple):
 
 
 def forms(secrets: Iterable[str]) -> tuple[Form, ...]:
-    """A body of every form, most with an echo of `secrets` and of a word like a key."""
+    """Return a body of every form, most with an echo of `secrets` and of a word like a key."""
     sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
     spoken = {
-        "an error": {"error": sentence, "code": 7, "trace": {"request": CANARY}},
+        "an error": {"error": sentence, "code": KIT_CODE, "trace": {"request": CANARY}},
         "a detail": {"detail": sentence, "message": sentence},
         "fields": {"probe": [sentence], "reference": [CANARY]},
         "a list": [sentence],
         "a long text": {"message": "It is so. " * (LONG // 10), "sub_code": CANARY},
-        "a number": 7,
+        "a number": 70.53118,
         "an empty object": {},
         "null": None,
     }
@@ -66,13 +75,13 @@ GONE = object()
 
 
 def show_place(place: Place) -> str:
-    """`place` for people: ``face_match.warnings[0]``."""
+    """Return `place` for people: ``face_match.warnings[0]``."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return "".join(steps).removeprefix(".")
 
 
 def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Every value below `document` with its place, the outer ones first."""
+    """Yield every value below `document` with its place, the outer ones first."""
     items = document if isinstance(document, list) else ()
     for step, value in document.items() if isinstance(document, Mapping) else enumerate(items):
         yield (*at, step), value
@@ -80,7 +89,7 @@ def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def replace(document: Any, place: Place, value: Any) -> Any:
-    """A copy of `document` with `value` at `place`, or, if that is GONE, without it."""
+    """Return a copy of `document` with `value` at `place`; with GONE, without it."""
     if not place:
         return value
     copied, (first, *rest) = copy.copy(document), place
@@ -92,26 +101,21 @@ def replace(document: Any, place: Place, value: Any) -> Any:
 
 
 def write_with(document: Any, place: Place, text: str | None) -> bytes:
-    """The JSON of `document` with `text` at `place`, which need be no JSON; None for nothing."""
+    """Return the JSON of `document` with `text` at `place`, which may be no JSON; None: without."""
     stand_in = "(here it goes)"
     written = json.dumps(replace(document, place, GONE if text is None else stand_in))
     return written.replace(f'"{stand_in}"', text or "").encode()
 
 
 def merge(document: Any, other: Any) -> Any:
-    """`document` with whatever is in `other`; of what is in both that of `other`."""
+    """Return `document` with the values of `other` over its own."""
     if not isinstance(document, dict) or not isinstance(other, dict):
         return other
     return document | {key: merge(document.get(key), value) for key, value in other.items()}
 
 
-def turn_round(document: Any) -> Any:
-    """`document` with the keys of every object in the opposite order."""
-    return json.loads(json.dumps(document), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
-
-
 def number_in(value: Any) -> float | None:
-    """The number that a value is, or spells; None if it is none, as true is."""
+    """Return the number that a value is, or spells; None for anything else, true included."""
     try:
         return None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
@@ -124,12 +128,13 @@ _WORDS = (
     *("is_live", "liveness", "face_match", "verdict", "code", "message", "error", "detail"),
     *("id", "request_id", "warnings", "faces", "verified", "threshold", "success"),
 )
-_LEAVES = ("true", "false", "null", "0", "-1", "93.5", "1e400", "NaN", '""', '"yes"', '"7"')
+_LEAVES = ("true", "false", "null", "0", "-1", "93.53118", "1e400", "NaN", '""', '"kit-word"')
 
 
-def make_up() -> Iterator[bytes]:
-    yield from (b"null", b"[]", b"{}", b"true", b'"yes"', b"93.5", b"[" * 5000, b'{"a":' * 5000)
-    for leaf in _LEAVES:
+def make_up(known: frozenset[str]) -> Iterator[bytes]:
+    """Yield bodies that no vendor has sent, without the codes that a backend has a meaning for."""
+    yield from (b"null", b"[]", b"{}", b"true", b'"kit-word"', b"[" * 5000, b'{"a":' * 5000)
+    for leaf in (leaf for leaf in _LEAVES if leaf.strip('"') not in known):
         flat = "{" + ", ".join(f'"{word}": {leaf}' for word in _WORDS) + "}"
         deep = "{" + ", ".join(f'"{word}": {flat}' for word in _WORDS) + "}"
         for body in (flat, deep, f"[{flat}]", deep.replace(flat, f"[{flat}]")):

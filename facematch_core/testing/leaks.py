@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import json
 import logging
 import os
 import re
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from unittest import mock
 from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
+from facematch_core.backend import Backend
 from facematch_core.base.masking import base64_parts
+
+from .simulator import VendorSimulator
 
 #: What Python and JSON write for one character, and a URL for one byte.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
@@ -190,29 +194,42 @@ def capture_log() -> Iterator[io.StringIO]:
         yield text
 
 
+#: Flags of `open` that write.
+_WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
+#: Where each `files_written` collects.
+_watches: list[list[str]] = []
+#: Added once and for good: an audit hook cannot be removed.
+_add_hook = functools.cache(sys.addaudithook)
+
+
 @contextmanager
-def console_back() -> Iterator[None]:
-    """Give the console back at the end, whoever has taken it: Python's streams, and those of C."""
-    streams, descriptors = (sys.stdout, sys.stderr), [os.dup(number) for number in (1, 2)]
+def files_written() -> Iterator[list[str]]:
+    """Collect the files that a method of a backend opens for writing meanwhile, in any thread."""
+    _add_hook(_hear_open)
+    files = list[str]()
+    _watches.append(files)
     try:
-        yield
+        yield files
     finally:
-        sys.stdout, sys.stderr = streams
-        for number, descriptor in enumerate(descriptors, 1):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
+        _watches.remove(files)
 
 
-@contextmanager
-def capture_console() -> Iterator[list[str]]:
-    """What is printed meanwhile, once that is over: by Python, and by a library of C."""
-    printed = list[str]()
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
-        with console_back():
-            sys.stdout = sys.stderr = file
-            for number in (1, 2):
-                os.dup2(file.fileno(), number)
-            yield printed
-            file.flush()
-        file.seek(0)
-        printed.append(file.read())
+def _hear_open(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "open" or not _watches:
+        return
+    path, _, flags = arguments
+    if not isinstance(path, (str, bytes, os.PathLike)) or not (flags or 0) & _WRITES:
+        return
+    name, frame = os.fsdecode(path), inspect.currentframe()
+    while frame is not None and name != os.devnull:
+        if str(frame.f_globals.get("__name__")).startswith(("importlib.", "_frozen_importlib")):
+            return  # Python writes what it has compiled.
+        code = frame.f_code
+        first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+        # `isinstance` would ask the object, which may be a proxy.
+        if issubclass(type(first), (Backend, VendorSimulator)):
+            if issubclass(type(first), Backend):
+                for files in _watches:
+                    files.append(f"{name} ({code.co_qualname})")
+            return
+        frame = frame.f_back

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core.backend.session_types import ComparedWith, SessionState
+from facematch_core.backend import ImageLimits
+from facematch_core.backend.session_types import ComparedWith, Deletion, SessionState
 from facematch_core.base.clock import Clock
 from facematch_core.models import Decision, LivenessDecision
 
@@ -50,42 +51,47 @@ class SessionCase(enum.StrEnum):
 class SessionWord:
     """What a documented word of the vendor's means, beside everything that PASSED shows.
 
-    Written by the vendor's pages, and not by the code that reads them: what is misread there is
-    noticed only if it is not misread here.
+    Write it from the vendor's pages, apart from the code that reads the word: a word that is
+    misread in both places is not noticed.
 
     Attributes:
         place: Where the word is in an answer about a session: ``("status",)``.
         word: The vendor's word there, or another value; None for null.
-        means: What a reading has to say by it: of the session, of the match or of the live face, or
-            with which picture the face was compared.
+        means: What a reading has to say: of the session, of the match, of the live face, or with
+            which picture the face was compared. A `Deletion` for a word in the answer to a
+            deletion: its `state` and `face_kept`.
         source: The page that says so, and when it was read.
-        is_yes: Whether who passed is verified all the same; of one word at each place, as a rule.
+        is_yes: Whether a person who passed is verified by this word: as a rule true of one word at
+            each place.
     """
 
     place: tuple[str | int, ...]
     word: Any
-    means: SessionState | Decision | LivenessDecision | ComparedWith
+    means: SessionState | Decision | LivenessDecision | ComparedWith | Deletion
     source: str
     is_yes: bool = False
 
 
 class SessionSimulator(abc.ABC):
-    """Plays the sessions of a `VendorSimulator`, which has it as its `sessions`.
+    """Plays the hosted sessions of a `VendorSimulator`, which has it as its `sessions`.
 
-    What `VendorSimulator.set_situation` sets holds for requests about sessions, too, which count in
-    `requests_seen`: a refusal or a fault meets each of them. What was made before a LOST_ANSWER, or
-    by it, is still there when SAME_PERSON or LIVE is set after it.
+    `VendorSimulator.set_situation` holds for requests about sessions, too, which count in
+    `requests_seen`: a refusal or a fault meets each of them. A session that was made before a
+    LOST_ANSWER, or by it, is still there when SAME_PERSON or LIVE is set after it.
 
     Attributes:
-        cases: What it can play. Those about a check that the sessions do not report are not asked
+        cases: What it can play. Cases about a check that the sessions do not report are not asked
             for, and LOW_SCORE only where the vendor leaves the verdict to a threshold.
-        words: Every word that the vendor's pages name for a session, and for what was found out
-            about a face in it. Of each place a word that nobody knows is played as well.
-        cannot_happen: Cases that cannot be met at this vendor at all, each with the reason. What is
-            in neither has not been tested, and the report says so.
-        clock: The vendor's, by whose `sleep` time passes; None for the one of the kit.
+        words: Every word that the vendor's pages name for a session, for a face in it, and for a
+            deletion. The kit plays an unknown word at each place as well.
+        cannot_happen: Cases that this vendor cannot show, each with the reason. A case that is in
+            neither was not tested, and the rule is skipped with that reason.
+        clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
         compared_with: With which picture the face is compared, None for none: each way that can be
             played. The last one is taken where one is enough.
+        reference_limits: What the vendor takes as a reference, as its documents say; None for the
+            backend's word.
+        looks_at_references: Whether it refuses the references that its vendor refuses.
     """
 
     cases: frozenset[SessionCase]
@@ -93,28 +99,34 @@ class SessionSimulator(abc.ABC):
     cannot_happen: Mapping[SessionCase, str] = {}
     clock: Clock | None = None
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
+    reference_limits: ImageLimits | None = None
+    looks_at_references: ClassVar[bool] = False
 
     @abc.abstractmethod
     def play(self, session_id: str, case: SessionCase) -> None:
-        """Let the vendor show a session, in which a person may still do something, as `case` says.
+        """Show a session, in which a person may still do something, as `case` says.
 
         After TRY_AGAIN another case may follow, and VANISHED after any.
         """
 
     @abc.abstractmethod
     def say(self, session_id: str, place: tuple[str | int, ...], word: Any) -> None:
-        """Let the vendor show a session as in PASSED, but for `word` at `place`."""
+        """Show a session as in PASSED, but for `word` at `place`."""
 
     def kept(self, session_id: str) -> int | None:
-        """How many pictures of the person the vendor keeps of a session that was passed, beside
-        what it needs for the verdict; None where nobody can say."""
+        """Return how many pictures and templates of the person the vendor keeps of a session that
+        was passed or deleted, beside those for the verdict; None where nobody can say."""
+        return None
+
+    def lasts_s(self, session_id: str) -> float | None:
+        """Return for how many seconds link or token of a session work, as its start has asked; None
+        where a start cannot say it."""
         return None
 
     def options(self, declared: type) -> Any:
-        """Options of a start, of the type that the backend declares: those by which there is a
-        portrait, say."""
+        """Return options of a start, of the declared type: those for a portrait, for example."""
         return declared()
 
     def deliver(self, session_id: str) -> tuple[bytes, Mapping[str, str]]:
-        """Body and headers of a webhook about a session, signed as the vendor signs it now."""
+        """Return body and headers of a webhook about a session, signed by the vendor now."""
         raise NotImplementedError(f"{type(self).__name__} sends no webhooks.")

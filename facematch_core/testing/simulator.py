@@ -287,12 +287,12 @@ class VendorSimulator(abc.ABC):
         """What the vendor understood of the last call, in the words of `FaceVerifier.verify`.
 
         Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref``,
-        ``metadata`` and ``options``, and of the pictures ``probe`` and ``reference``: the bytes of
-        their files as the vendor got them, decoded where they travel as base64, and no
-        ``reference`` of a call about one picture. ``options`` is what arrived of them, in any form
-        that differs between `options` and each of `other_options`: the fields of a form, say. One
-        that the simulator cannot tell is left out. A backend that declares to pass something on is
-        held to it here. By default nothing can be said.
+        ``metadata`` and ``options``; ``kept_s``, for how many seconds the vendor keeps a face or a
+        template of the call; ``probe`` and ``reference``, the bytes of the files as the vendor got
+        them, decoded where they travel as base64. ``options`` is what arrived of them, in any form
+        that differs between `options` and each of `other_options`. Leave out what the simulator
+        cannot tell. A backend that declares to pass something on is held to it here. By default
+        nothing can be said.
         """
         return {}
 
@@ -303,10 +303,8 @@ class VendorSimulator(abc.ABC):
         """Give back what the simulator holds."""
 
 
-def check_declared(simulator: VendorSimulator) -> None:
-    """`TypeError` that names what a simulator declares in another form than is annotated: else a
-    rule would stumble over it and seem wrong.
-    """
+def check_declared(simulator: VendorSimulator) -> str:
+    """Say what a simulator declares in another form than is annotated; "" if nothing."""
     authors: tuple[tuple[type, Any], ...]
     authors = (VendorSimulator, simulator), (SessionSimulator, simulator.sessions)
     for base, author in authors:
@@ -314,9 +312,8 @@ def check_declared(simulator: VendorSimulator) -> None:
             value = getattr(author, name, None)
             if not _fits(value, kind) or (name == "compared_with" and not value):
                 words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
-                raise TypeError(
-                    f"{type(author).__name__}.{name} must be {words}, not {value!r:.80}"
-                )
+                return f"{type(author).__name__}.{name} must be {words}, not {value!r:.80}"
+    return ""
 
 
 def _fits(value: Any, kind: Any) -> bool:

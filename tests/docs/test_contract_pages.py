@@ -10,7 +10,7 @@ from facematch_core.testing.simulator import FAILURES, Situation
 def test_the_table_of_errors_is_generated():
     assert set(EXPECTED) == set(FAILURES)
     repeated = {True: "yes", False: "no", None: "any"}
-    table = "| Situation | Error | `charged` | `retryable` | Requests |\n|---|---|---|---|---|\n"
+    table = "| Situation | Error | `charged` | `retryable` |\n|---|---|---|---|\n"
     for situation, expected in EXPECTED.items():
         billed = " or ".join(f"`{charged.name}`" for charged in expected.charged)
         if situation is Situation.UNREADABLE_200:
@@ -20,7 +20,6 @@ def test_the_table_of_errors_is_generated():
             " or ".join(f"`{error.__name__}`" for error in expected.errors),
             billed,
             repeated[expected.retryable],
-            " or ".join(map(str, expected.requests)),
         )
         table += f"| {' | '.join(cells)} |\n"
     check_part("reference/rules.md", "errors", table.rstrip("\n"))

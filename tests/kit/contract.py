@@ -58,9 +58,17 @@ def run(make, numbers=None, **fixtures):
         for value in marks[0].args[1] if marks else [None]:
             how = {marks[0].args[0]: value} if marks else {}
             wanted = inspect.signature(test).parameters
-            how |= {name: fixtures[name] for name in wanted if name in fixtures}
+            given = {"capfd": Console(), **fixtures}
+            how |= {name: given[name] for name in wanted if name in given}
             name = "" if value is None else str(value)
             yield Case(number, name, *_play(test, contract, make, how))
+
+
+class Console:
+    """Stands in for pytest's `capfd`: nothing was printed."""
+
+    def readouterr(self):
+        return "", ""
 
 
 def _play(test, contract, make, how):

@@ -1,5 +1,7 @@
 """The simulator of Azure AI Face: the mock server in the place of a resource."""
 
+from urllib.parse import parse_qs, urlsplit
+
 from facematch_core import ComparedWith, LivenessDecision, SessionState
 from facematch_core.testing import SessionCase, Situation
 from facematch_mock_server import Fault
@@ -65,8 +67,17 @@ class AzureSessions(MockSessions):
         return declared(enable_session_image=True)
 
     def kept(self, session_id):
+        sessions = [x for x in self.control.sessions.all() if x.id == session_id]
+        return sum(len(session.pictures) for session in sessions)
+
+    def lasts_s(self, session_id):
         (session,) = (x for x in self.control.sessions.all() if x.id == session_id)
-        return len(session.pictures)
+        return (session.hosted.expires_at - session.created_at).total_seconds()
+
+
+def _life_of(path):
+    """Return the seconds that a detected face is kept; Azure's default is a day."""
+    return float(parse_qs(urlsplit(path).query).get("faceIdTimeToLive", ["86400"])[0])
 
 
 class AzureSimulator(MockSimulator):
@@ -96,11 +107,13 @@ class AzureSimulator(MockSimulator):
 
     def __init__(self):
         super().__init__()
-        self.picture_of = {}
+        self.picture_of, self.lives_s = {}, [0.0]
 
     def alter(self, request, body):
         path, _, _ = request.path.partition("?")
         if path == DETECT:
+            # Azure keeps the template of a face for so long.
+            self.lives_s = [*self.lives_s[-1:], _life_of(request.path)]
             self.picture_of.update({face["faceId"]: request.body for face in body})
         if path == VERIFY:
             self.put_score(body, "confidence", fraction=True)
@@ -112,6 +125,7 @@ class AzureSimulator(MockSimulator):
             return {"probe": request.body}
         ids = request.json()
         return {
+            "kept_s": max(self.lives_s),
             "probe": self.picture_of[ids["faceId1"]],
             "reference": self.picture_of[ids["faceId2"]],
         }

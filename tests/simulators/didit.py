@@ -4,6 +4,7 @@ import datetime as dt
 import json
 
 from facematch_core import ComparedWith, Decision, LivenessDecision, Retention, SessionState
+from facematch_core.backend.session_types import Deletion, DeletionState
 from facematch_core.testing import SessionCase, SessionWord, Situation
 from facematch_mock_server import Fault
 from facematch_mock_server.conformance import MockSessions, MockSimulator
@@ -33,11 +34,16 @@ def compare_with_a_document(body):
     body["face_matches"][0]["source_image_session_id"] = None
 
 
+def deleted(*, face_kept):
+    return Deletion(state=DeletionState.DONE, face_kept=face_kept)
+
+
 class DiditSessions(MockSessions):
     """Sessions of a workflow that checks a live face and compares it with a portrait."""
 
     id_name = "session_id"
     compared_with = (ComparedWith.GIVEN,)
+    looks_at_references = True
     changes = {
         SessionCase.NO_FACE_ITEM: put(liveness_checks=[], face_matches=None),
         SessionCase.OTHER_PICTURE: compare_with_a_document,
@@ -93,6 +99,15 @@ class DiditSessions(MockSessions):
         *(
             SessionWord((kind,), [{"status": "Approved"}], ComparedWith.UNKNOWN, API)
             for kind in ("id_verifications", "nfc_verifications")
+        ),
+        *(
+            SessionWord(
+                ("face_retention_outcome",),
+                word,
+                Deletion(state=DeletionState.DONE, face_kept=kept),
+                API,
+            )
+            for word, kept in {"deleted": False, "none": False, "retained_with_user": True}.items()
         ),
         # The setting `liveness_method` expects PASSIVE.
         SessionWord(("liveness_checks", 0, "method"), "FLASHING", LivenessDecision.REVIEW, API),

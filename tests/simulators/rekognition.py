@@ -45,8 +45,8 @@ class RekognitionSessions(MockSessions):
     )
 
     def kept(self, session_id):
-        (session,) = (x for x in self.control.sessions.all() if x.id == session_id)
-        return int(session.metadata["audit_images"])
+        sessions = [x for x in self.control.sessions.all() if x.id == session_id]
+        return sum(int(session.metadata["audit_images"]) for session in sessions)
 
 
 class RekognitionSimulator(MockSimulator):

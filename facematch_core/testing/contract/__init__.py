@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from ._frame import Rules
 from .answers import AnswerRules
-from .mapping import MappingRules
+from .calls import CallRules
 from .money import MoneyRules
+from .options import OptionRules
+from .own import OwnSenderRules
 from .privacy import PrivacyRules
 from .records import RecordRules
 from .sessions import SessionRules
-from .settings import SettingRules
-from .sharing import SharingRules
 
 
 # Pytest runs the rules of the last base first: causes before what follows from them.
 class BackendContract(
     SessionRules,
-    SharingRules,
-    MappingRules,
+    AnswerRules,
+    OwnSenderRules,
     RecordRules,
     PrivacyRules,
-    SettingRules,
+    OptionRules,
     MoneyRules,
-    AnswerRules,
+    CallRules,
     Rules,
 ):
-    """What every backend keeps, as tests that its author runs unchanged.
+    """The rules that every backend keeps, as tests that its author runs unchanged.
 
     ::
 
@@ -35,13 +35,13 @@ class BackendContract(
                 with MySimulator() as simulator:
                     yield simulator
 
-    Each rule has a number, and its docstring says why it matters. A rule that needs a `Situation`
-    which the simulator cannot produce is skipped and says so. A backend that has a good reason to
-    break a rule says so as well::
+    Each rule has a number, and its docstring says why it matters. A failure names its cause first:
+    the plug-in, or the simulator. A rule that needs a `Situation` which the simulator cannot
+    produce is skipped with the reason. A backend that has a good reason to break a rule says so::
 
             @pytest.mark.xfail(reason="the vendor answers ...", strict=True)
             def test_r12_two_faces_are_told(self, bench):
                 super().test_r12_two_faces_are_told(bench)
 
-    Any other override of a rule is refused when the class is made.
+    Any other override of a rule raises TypeError when the class is made.
     """

@@ -1,455 +1,503 @@
-"""R01, R02, R05-R07, R11-R13, R48, R51: what a result says, who passes, where faces are."""
+"""R38, and the part of R02 about numbers: every answer that can come is read or refused.
+
+An `HttpBackend` reads an answer without sending anything; any other backend is sent it by its
+simulator, if that takes replies.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import inspect
 import itertools
 import json
 import math
 import re
-import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Container, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import attrs
 
 import facematch_core as fm
-from facematch_core.testing import bench as benches
-from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench, Result
-from facematch_core.testing.bodies import places
-from facematch_core.testing.simulator import BAD, GOOD, Situation, required
-from facematch_core.verifier.pipeline import PICTURES
+from facematch_core.backend import Call, Secret
+from facematch_core.backend.sdk import SdkBackend
+from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply, HttpRequest
+from facematch_core.testing import bodies
+from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
+from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with
+from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, rule
-from .mapping import judge_what_is_no_number
 
-#: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
-#: would move, and whole per cents that a fraction times 100 misses.
-SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
+#: What each value of a good answer is replaced with, as JSON.
+VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 
+#: Refusals before anything is done; some vendors word a picture without a face as one.
+REFUSED = (
+    *(Situation.REJECTED, Situation.THROTTLED, Situation.NO_CREDIT, Situation.BAD_KEY),
+    Situation.NO_FACE,
+)
 
-#: What a warning says of an answer without a score that counts.
-UNSCORED = (fm.WarningCode.SCORE_UNAVAILABLE, fm.WarningCode.SCORE_NOT_SIMILARITY)
+#: Errors after which a caller changes its request, its key or its account.
+BLAMING = (
+    *(fm.RequestRejected, fm.AuthenticationFailed, fm.PermissionDenied),
+    fm.InsufficientCredit,
+)
+
+#: What a code may be that the vendor has added since; the last begins as a known code.
+NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 
 
 class AnswerRules(Rules):
-    """What a result says, and that it means what it says."""
+    """Every answer that can come is read or refused, and none as more than it is."""
 
-    @rule()
-    def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call gives a result within a second, made of the vendor's answer to this call.
+    @rule("R51")
+    def test_r38_every_answer_is_read_or_refused(self, bench: Bench) -> None:
+        """Every answer that can come is read or refused, the same way each time, and none as more
+        than it is.
 
-        Every rule builds on it: if it fails, most of them are not judged. A call that takes longer
-        makes the kit take half an hour; an answer that is kept lets the next visitor in.
+        A gateway's page that is read as the vendor's word that nothing was charged is paid twice.
+        Vendors add, drop and rename without asking: what is missing must not become a verdict. And
+        nobody can explain a result that depends on earlier answers.
         """
         for operation, situation in bench.cases(GOOD.values()):
-            fastest_s = math.inf
-            for _ in range(2):  # the first one may load an engine
-                began = time.monotonic()
-                result = bench.ask(operation, situation).answer
-                fastest_s = min(fastest_s, time.monotonic() - began)
-            assert fastest_s <= benches.CALL_S, (
-                f"a good {operation} call took {fastest_s:.1f} s at the simulator on this machine, "
-                f"and may take {benches.CALL_S:g} s: a backend waits by `yield Wait(seconds)`, "
-                "which takes no time here, a simulator answers at once"
-            )
-            other, vendor_id = BAD[operation], result.ids.vendor
-            if other in bench.simulator.situations and vendor_id is not None:
-                later = bench.ask(operation, other).result
-                answer = vendor_id, result.decision
-                is_kept = later is not None and (later.ids.vendor, later.decision) == answer
-                assert not is_kept, (
-                    f"{other}: the result is that of the call before it, {vendor_id}"
-                )
-
-    @rule("R51")
-    def test_r01_result_names_its_call(self, bench: Bench) -> None:
-        """A result says who answered which call.
-
-        An auditor who finds a decision in a database must see which vendor gave it for which
-        request, and that it is not the answer to another one.
-        """
-        backend: Any = bench.backend
+            first = bench.ask(operation, situation).answer
+            others = (BAD[operation], Situation.NO_FACE, Situation.TWO_FACES)
+            for other in [each for each in others if each in bench.simulator.situations]:
+                bench.ask(operation, other)
+                again = bench.ask(operation, situation).answer
+                apart = _difference(first, again)
+                assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
+        # The second one's threshold is one that the good answer of any simulator passes.
+        reader, low = Reader(bench), Reader(bench, 1.0)
+        about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
+        recordings = [*itertools.starmap(reader.record, about_faces)]
+        face_statuses: Container[int] = {r.reply.status for r in recordings if r.replies}
+        if Situation.NO_FACE not in bench.simulator.situations:
+            face_statuses = bodies.STATUSES  # nobody knows which the vendor answers with then
         for operation in bench.operations:
-            results, replies, ends = [], [], []
-            for _ in range(2):
-                with bench.overhear() as exchanges:
-                    outcome = bench.ask(operation, GOOD[operation])
-                ids: list[str | None] = []
-                # What is made before the first request with a price may have an id of its own.
-                for _, reply in itertools.dropwhile(lambda pair: not pair[0].charges, exchanges):
-                    with contextlib.suppress(Exception):  # an answer without an id may be read so
-                        ids.append(backend.vendor_id(reply))
-                named = [*dict.fromkeys(filter(None, ids))]
-                assert len(named) < 2, (
-                    f"`vendor_id` names one call {' and '.join(named)}: give the id of the call, "
-                    "and None for an answer that does not have it"
-                )
-                results.append(outcome.answer)
-                for vendor_id in named:
-                    same("`ids.vendor`, by `vendor_id`,", outcome.answer.ids.vendor, vendor_id)
-                replies.append(bench.simulator.last_reply)
-                ends += [r for r, _ in exchanges[-1:] if r.method == "GET" and len(exchanges) > 1]
-            first, second = results
-            addresses = [(end.url, *sorted(end.params.items())) for end in ends]
-            assert len(addresses) < 2 or addresses[0] != addresses[1], (
-                f"two calls read their answers at the same address, {ends[0]}"
+            recording = reader.record(operation, GOOD[operation])
+            for step in range(len(recording.replies), 0, -1):
+                _other_answers(reader, attrs.evolve(recording, step=step), face_statuses)
+        _other_codes(reader)
+        for operation, situation in bench.cases(GOOD.values()):
+            negative = reader.record_good(operation, BAD[operation])
+            _other_values(low, low.record_good(operation, situation), negative)
+        for case in bench.cases([Situation.UNKNOWN_WARNING]):
+            _other_warnings(low, low.record_good(*case))
+
+
+@attrs.frozen
+class Recording:
+    """A call and the replies to each of its requests; the one at `step` is replaced."""
+
+    operation: fm.Operation
+    situation: Situation
+    call: Call
+    #: Empty where the vendor's library sends them.
+    requests: Sequence[HttpRequest]
+    replies: Sequence[HttpReply]
+    step: int
+    #: What is read of it.
+    result: Any = None
+
+    @property
+    def reply(self) -> HttpReply:
+        return self.replies[self.step - 1]
+
+    @property
+    def expects(self) -> Container[int]:
+        """The statuses of an answer that is no refusal."""
+        return self.requests[self.step - 1].expects if self.requests else {200}
+
+
+class Reading(NamedTuple):
+    """What an answer became: a result, or the call's error, or neither if the call goes on."""
+
+    where: str
+    result: Result | None = None
+    error: fm.VendorError | None = None
+
+    @property
+    def end(self) -> str:
+        return f"{self.where}: {type(self.error).__name__}"
+
+    @property
+    def passed(self) -> Result | None:
+        passes = self.result is not None and self.result.decision in PASS.values()
+        return self.result if passes else None
+
+    @property
+    def kind(self) -> object:
+        """The decision or the class of the error."""
+        return type(self.error) if self.result is None else self.result.decision
+
+
+class Reader:
+    """Lets the backend read answers that no vendor has given."""
+
+    def __init__(self, bench: Bench, threshold: float | None = None) -> None:
+        self.bench, self.backend, self.threshold = bench, bench.backend, threshold
+        self.is_core = isinstance(bench.backend, HttpBackend)
+        self.secrets = [text for _, text in bench.secrets()]
+        #: Texts and numbers that the backend's table of codes has a meaning for.
+        self.known = frozenset(map(str, getattr(bench.backend, "error_codes", ())))
+        if not self.is_core and not bench.simulator.takes_replies:
+            does_not_apply(
+                f"{bench.backend.name} is no HttpBackend, and its simulator takes no replies: its "
+                "answers cannot be changed."
             )
-            same("`backend` of the result", first.backend, backend.name)
-            shared = first.ids.vendor
-            if shared is not None and shared == second.ids.vendor:
-                simulator = type(bench.simulator).__name__
-                problem = f"the second call has the `ids.vendor` of the first one, {shared}"
-                if all(reply and shared.encode() in reply.content for reply in replies):
-                    problem = f"{simulator} answers every call with the id {shared}: let it count"
-                raise AssertionError(problem)
-            if first.environment is not fm.Environment.MOCK:
-                same("`environment`", first.environment, backend.environment)
 
-    @rule("R51")
-    def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
-        """A score is the vendor's own number on the declared scale, finite and from 0 to 100; what
-        is missing, impossible or no number is no score, which a warning says, and nobody passes a
-        threshold by it.
+    def record(self, operation: fm.Operation, situation: Situation) -> Recording:
+        """Return a call as it is answered, at its last request."""
+        bench, backend = self.bench, self.backend
+        call = bench.call(operation, situation, threshold=self.threshold)
+        mock = {MOCK_HEADER: "kit"} if backend.environment is fm.Environment.MOCK else {}
+        # As the client hands it over, to a request that carried every secret.
+        blank = HttpReply(status=200, headers=mock, secrets=tuple(map(Secret, self.secrets)))
+        if isinstance(backend, HttpBackend) and situation not in bench.simulator.situations:
+            request = next(step for step in backend.steps(call) if isinstance(step, HttpRequest))
+            exchanges = [(request, attrs.evolve(blank, status=min(request.expects)))]
+        else:
+            several = bench.steps(operation) > 1 and situation in AIMED
+            bench.prepare(situation, step=1 if several else None)
+            with bench.overhear() as exchanges:
+                outcome = bench.make_call(call)
+            # A number off the scale may make an answer that cannot be read.
+            may_fail = (*REFUSED, Situation.IMPOSSIBLE_SCORE)
+            fails = outcome.error is not None and situation not in may_fail
+            assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
+        requests = [request for request, _ in exchanges]
+        replies = [reply for _, reply in exchanges]
+        if not self.is_core and (last := bench.simulator.last_reply):
+            headers = {**mock, **last.headers}
+            end = attrs.evolve(blank, status=last.status, body=last.content, headers=headers)
+            replies = [blank] * (outcome.requests - 1) + [end]  # those before it are not seen
+        if not replies and situation in ANSWERS:  # a login that is refused has no reply
+            not_tested(f"{backend.name} does not send by its `client`: its answers are not seen.")
+        return Recording(operation, situation, call, requests, replies, len(replies))
 
-        A threshold is a number on one scale. 0.87 of 100 is a clear mismatch: read as a fraction it
-        becomes 87, and a match. 250 of 100 means that we misread the vendor: clamped to 100 it
-        would be the best match ever. 0 for a number that is missing would say "certainly two
-        people" where the vendor said nothing. And a vendor that changes its form must be noticed at
-        the first answer, not by who came in: digits in a text are a number only with a warning, or
-        where they always come so.
-        """
-        bench.judge_parts(
-            self._lies_on_its_scale,
-            self._is_the_vendors_number,
-            self._missing_is_not_zero,
-            self._impossible_is_no_score,
-            judge_what_is_no_number,
-        )
+    def record_good(self, operation: fm.Operation, situation: Situation) -> Recording:
+        """Return the same with what is read in the last answer; skip if that is no JSON."""
+        self.bench.need(situation)
+        recording = self.record(operation, situation)
+        if not isinstance(recording.reply.at(), (dict, list)):
+            not_tested(f"The answer in {situation.name} is neither a JSON object nor a list.")
+        reading = self.read(recording, f"as in {situation.name}", recording.reply.body)
+        assert reading.result is not None, f"{reading.where}, and read again: {reading.error!r}"
+        return attrs.evolve(recording, result=reading.result)
 
-    def _lies_on_its_scale(self, bench: Bench) -> None:
-        for operation in bench.operations:
-            scale = bench.scale(operation)
-            for situation in (GOOD[operation], BAD[operation]):
-                result = bench.ask(operation, situation).answer
-                for name in ("quality", "luminance"):
-                    value = getattr(result, name, None)
-                    assert value is None or math.isfinite(value), f"{situation}: {name} is {value}"
-                score = result.score
-                if score is None:
-                    missing = situation is GOOD[operation] and scale is not None
-                    assert not missing, f"{situation}: no score, but the scale {scale} is declared"
-                    says = scale is None or any(w.code in UNSCORED for w in result.warnings)
-                    assert says, f"{situation}: no score, and no warning {' or '.join(UNSCORED)}"
-                    continue
-                same("the scale of the score", score.scale, scale)
-                assert 0 <= score.value <= 100, f"{situation}: the score is {score.value}"
-                assert score.source is not None, "no `source` says how the scale is known"
+    def costs(self, recording: Recording, *, before: bool = True) -> bool:
+        """Whether the vendor charges the request, or one before it, as far as is declared."""
+        sent = recording.requests[0 if before else recording.step - 1 : recording.step]
+        free = sent and not any(request.charges for request in sent)
+        return recording.operation in self.bench.can.billed_operations and not free
 
-    def _is_the_vendors_number(self, bench: Bench) -> None:
-        operations = [*filter(bench.scale, bench.operations)]
-        bench.need(Situation.SCORE)
-        for operation in operations:
-            for value in SCORES:
-                score = bench.ask(operation, Situation.SCORE, score=value).answer.score
-                assert score is not None, f"the vendor said {value}, the result says None"
-                # A fraction that was made a percentage moves by less, and a whole one by nothing;
-                # a scale of another form, a cosine say, by what its arithmetic loses.
-                is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
-                off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
-                close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
-                assert close, f"the vendor said {value} of 100, and the score is {score.value}"
+    def judge_price(self, recording: Recording, reading: Reading) -> None:
+        free = reading.error is not None and reading.error.billing.charged is fm.Charged.NO
+        wrong = free and self.costs(recording)
+        assert not wrong, f"{reading.end} says that it was free, and the vendor charges it"
 
-    def _missing_is_not_zero(self, bench: Bench) -> None:
-        for operation in bench.operations_for(Situation.NULL_SCORE):
-            # Its score may be left lying about.
-            _ = bench.ask(operation, GOOD[operation]).answer
-            for threshold in (None, 40.0):
-                result = _ask_unscored(bench, operation, Situation.NULL_SCORE, threshold=threshold)
-                if result is None:
-                    continue
-                # Without a scale only the verdict counts: no threshold is held against it.
-                is_scaled = bench.scale(operation) is not None
-                held = threshold is not None and is_scaled
-                refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
-                what = f"{result.decision} without a score"
-                assert result.decision not in refused, f"{what}, threshold {threshold}"
-                assert result.warnings or not is_scaled, f"{what}, and no warning says that"
+    def read_changed(self, good: Recording, place: Place, text: str | None) -> Reading:
+        """Read a good answer with `text` at `place`; with None, without the value and its key."""
+        before = good.reply.at(*place)
+        how = f"without `{show_place(place)}` (it was {before!r:.60})"
+        if text is not None:
+            shown = text[:60].replace('"', "'")
+            how = f"with `{show_place(place)}` changed from {before!r:.60} to {shown}"
+        return self.read(good, how, write_with(good.reply.at(), place, text))
 
-    def _impossible_is_no_score(self, bench: Bench) -> None:
-        for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-            beyond = Situation.IMPOSSIBLE_SCORE
-            result = _ask_unscored(bench, operation, beyond, threshold=10.0)
-            passes = result is not None and result.decision is PASS[operation]
-            assert not passes, f"{PASS[operation]} by a number off the scale"
+    def read(self, recording: Recording, how: str, body: bytes, **other: Any) -> Reading:
+        """Return what the call ends in if the request at its step is answered so."""
+        replies, step = recording.replies, recording.step
+        several = len(replies) > 1
+        at = f"request {step} of {len(replies)} " if several else ""
+        where = f"{recording.operation}, {at}answered {how}"
+        reply, rest = attrs.evolve(recording.reply, body=body, **other), replies[step:]
+        answer: Any
+        if isinstance(self.backend, HttpBackend):
+            until = [*replies[: step - 1], reply]
+            further = [*rest, *[replies[-1]] * 20]  # it may poll, and finds the good end each time
+            for more in ([], further):
+                with contextlib.suppress(ValueError):  # it asks for more than these
+                    answer = self.backend.read_reply(recording.call, *until, *more)
+                    break
+            else:
+                return Reading(where)
+            goes_on, seen = more is further, until + more
+        else:
+            sent = SimulatorReply(status=reply.status, body=body, headers=reply.headers)
+            self.bench.simulator.set_reply(sent, **({"step": step} if several else {}))
+            outcome = self.bench.make_call(recording.call)
+            answer, goes_on = outcome.error or outcome.answer, outcome.requests > step
+            assert several or not goes_on, f"{where}: it is sent {outcome.requests} times"
+            seen = [reply, *(rest if goes_on else ())]
+        if isinstance(answer, fm.FaceMatchError):
+            return self._judge_error(recording, where, answer, reply.status, goes_on=goes_on)
+        raw = None if answer.score is None else answer.score.raw
+        numbers = (number_in(value) for each in seen for _, value in places([each.at()]))
+        is_read = raw is None or raw in numbers
+        assert is_read, f"{where}: its score is made of {raw}, which is in no answer of the call"
+        return Reading(where, result=None if goes_on else answer)
 
-    @rule()
-    def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
-        """Everything declared is tested, and nothing undeclared works.
-
-        A capability that nobody could test is a promise; one that works undeclared is used without
-        its rules.
-        """
-        backend, can, simulator = bench.backend, bench.can, bench.simulator
-        fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
-        assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
-        assert bench.operations, "no operation is declared"
-        billed = can.billed_operations - can.operations
-        assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
-        unknown = {*backend.environment_variables} - {*inspect.signature(type(backend)).parameters}
-        assert not unknown, f"environment variables for settings that do not exist: {unknown}"
-        unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
-        assert not unnamed, f"the simulator does not name the secret in {', '.join(unnamed)}"
-        missing = sorted(s.name for s in required(can) - simulator.situations)
-        assert not missing, f"the simulator must produce {', '.join(missing)}"
-        for operation in set(GOOD) - can.operations:
-            outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
-            refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
-            assert refused, f"{operation} is not declared, and gives {outcome.summary}"
-
-    @rule("R51")
-    def test_r06_verdicts_are_not_swapped(self, bench: Bench) -> None:
-        """The same person matches, two people do not; a live face is live, a photograph is not, and
-        nobody passes a comparison beside which the vendor calls the probe a photograph.
-
-        The first thing that a table of the vendor's words can get wrong, and the worst. All calls
-        are of one visitor: whoever has passed one of them must not pass the next for that.
-        """
-        for operation in reversed(bench.operations):
-            for table, decisions in ((GOOD, PASS), (BAD, FAIL)):
-                result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
-                same(f"{table[operation]}", result.decision, decisions[operation])
-        match, spoof = fm.Operation.MATCH, Situation.SPOOF
-        if match not in bench.operations or spoof in bench.simulator.cannot_happen:
-            return
-        bench.need(spoof)
-        for threshold in (None, 0.0):
-            (_, words), (_, again), (result, others) = (
-                (bench.ask(match, situation, threshold=threshold).answer, _read_words(bench))
-                for situation in (GOOD[match], GOOD[match], spoof)
-            )
-            # A vendor that checks faces as well may say nothing of it. No id is twice the same.
-            says = bench.meets(match, spoof) or words & again - others
-            passes = result.decision is fm.Decision.MATCH
-            assert not passes or not says, "match with the word for a spoof beside it"
-
-    @rule("R51", "R06")
-    def test_r07_threshold_edge(self, bench: Bench) -> None:
-        """The declared rule decides at the threshold, nobody passes below it, and the result names
-        it and who set it.
-
-        Two readings of "above" differ for the one person whose score is exactly the threshold. The
-        backend is asked directly: a wrong pass must not depend on the verifier's second look.
-        Whoever is asked in court which number it was finds it in the result and nowhere else.
-        """
-        can, source = bench.can, fm.ThresholdSource
-        opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
-        for operation in bench.operations:
-            settings: tuple[tuple[fm.ThresholdSource, float | None, dict[str, Any]], ...] = (
-                *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
-                (source.PROFILE, 42.5, {"verifier": opened}),
-                (source.DEFAULT, can.default_for(operation), {}),
-            )
-            sent: list[tuple[float, float | None]] = []
-            for set_by, value, how in settings:
-                threshold = bench.ask(operation, GOOD[operation], **how).answer.threshold
-                if value is None:
-                    ours = threshold is not None and threshold.source is not source.VENDOR
-                    assert not ours, f"the result names {threshold}, which nobody set"
-                else:
-                    due = fm.Threshold(value, can.threshold_rule, set_by)
-                    same(f"the threshold of the {set_by} in the result", threshold, due)
-                    sent.append((value, bench.simulator.received.get("threshold")))
-            for value, arrived in sent if any(number is not None for _, number in sent) else ():
-                # Left out, the vendor's default of today would decide, and ours be reported.
-                is_sent = arrived is not None and math.isclose(value, arrived)
-                assert is_sent, f"the threshold is {value}, and the vendor was sent {arrived}"
-        if can.threshold_rule is fm.ThresholdRule.VENDOR:
-            return
-        for operation in bench.edges():
-            situation, setting, score = bench.find_score(operation)
-            # A vendor may keep two decimals of a threshold.
-            scores = [score] if setting is None else [s for s in SCORES if s == round(s, 2)]
-            for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
-                edge = fm.Threshold(min(max(score + step, 0.0), 100.0), can.threshold_rule)
-                options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
-                result = bench.ask_directly(operation, situation, **options).answer
-                at = f"the score {score} at the threshold {edge.value}, {edge.rule},"
-                # A scale of another form is rounded.
-                passes = edge.passes(score if result.score is None else result.score.value)
-                right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
-                assert result.decision in right, f"{at} is {result.decision}"
-            situations = (GOOD[operation], BAD[operation])
-            for value, situation in itertools.product((50.0, 90.0, 100.0), situations):
-                result = bench.ask_directly(operation, situation, threshold=value).answer
-                if result.decision is PASS[operation] and result.score:
-                    threshold = fm.Threshold(value, bench.can.threshold_rule)
-                    passes = threshold.passes(result.score.value)
-                    assert passes, f"{situation}: {result.score} passed the threshold {value}"
-
-    @rule("R51")
-    def test_r11_no_face_is_inconclusive(self, bench: Bench) -> None:
-        """Without a face there is no verdict, no score, and a warning that says why.
-
-        "No match" would accuse somebody whose photograph was merely cut off; a score of 0 would
-        pass a threshold of 0.
-        """
-        nobody, code = Situation.NO_FACE, fm.WarningCode
-        for operation in bench.operations_for(nobody):
-            pair = bench.simulator.pictures_for(nobody)
-            # Where pictures decide, it is the other one that shows no face.
-            orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
-            for images, value in itertools.product(orders, (None, 0.0)):
-                result = bench.ask(operation, nobody, images=images, threshold=value).answer
-                same(f"{operation} without a face", result.decision, INCONCLUSIVE[operation])
-                same("the score without a face", result.score, None)
-                codes = {warning.code for warning in result.warnings}
-                right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
-                assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
-
-    @rule("R51")
-    def test_r12_two_faces_are_told(self, bench: Bench) -> None:
-        """More than one face in a picture gives a warning, and who is one of them is not refused.
-
-        Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer,
-        or, where the lower of two likenesses is taken, keep the bearer out.
-        """
-        match, two = fm.Operation.MATCH, Situation.TWO_FACES
-        for operation in bench.operations_for(two):
-            for situation in (two, GOOD[operation]):
-                result = bench.ask(operation, situation).answer
-                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
-                same(f"{operation}, {situation}: MULTIPLE_FACES", warns, situation is two)
-                refused = operation is match and result.decision is FAIL[operation]
-                assert not refused, f"{situation}, one of them the right one: {result.decision}"
-                _judge_likenesses(f"{operation}, {situation}", result)
-            # Where pictures decide, it is the other one that shows two.
-            images = bench.simulator.pictures_for(two)[::-1]
-            turned = bench.ask(operation, two, images=images).result if operation is match else None
-            if turned is not None:
-                where = f"{operation}, {two} in the reference"
-                listed = [len(getattr(turned, f"{place}_faces") or ()) for place in PICTURES]
-                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in turned.warnings}
-                right = not max(listed) or warns is (max(listed) > 1)
-                assert right, f"{where}: {max(listed)} listed, and MULTIPLE_FACES is {warns}"
-                _judge_likenesses(where, turned)
-
-    @rule("R51")
-    def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
-        """A word that nobody knows is kept, and nobody passes by it: an unknown verdict goes to a
-        person, an unknown serious warning stays one.
-
-        Vendors add words without asking. One that means "held back" must not open a door because
-        the score beside it is high, and the warning may be the new word for a deep fake.
-        """
-        bench.judge_parts(self._unknown_status, self._unknown_warning)
-
-    def _unknown_status(self, bench: Bench) -> None:
-        word = bench.simulator.unknown_status
-        for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-            result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-            what, shown = f"the decision of the unknown {word!r}", _read_words(bench)
-            if shown and not any(word in each for each in shown):
-                what += ", which the simulator's last answer does not hold,"
-            same(what, result.decision, REVIEW[operation])
-            same("`vendor_status`", result.vendor_status, word)
-
-    def _unknown_warning(self, bench: Bench) -> None:
-        tag, text = bench.simulator.unknown_warning
-        for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-            warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
-            kept = [warning for warning in warnings if warning.tag == tag]
-            assert kept, f"the warning {tag} is gone: {warnings}"
-            for warning in kept:
-                # A vendor that has codes alone has no text that could be kept.
-                same(f"the text of {tag}", warning.text, text or warning.text)
-                same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
-                assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
-
-    @rule("R51")
-    def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
-        """Faces are where they are said to be, each in its own picture.
-
-        A box is drawn on a photograph, or cut out of it, for whoever reviews the call. A box of the
-        other picture shows them somebody's shoulder, or a bystander.
-        """
-        name, reports = bench.backend.name, bench.can.reports_faces
-        shown, seen = bench.simulator.faces, False
-        if reports and shown.get("probe") == shown.get("reference"):
-            benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
-        for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
-            result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
-            faces = [getattr(result, f"{place}_faces", None) or () for place in PICTURES]
-            boxes = [[face.box for face in some if face.box] for some in faces]
-            if not any(boxes):
-                continue
-            assert reports, f"{name} says where faces are, and declares no `reports_faces`"
-            seen = True
-            if situation is Situation.TWO_FACES:
-                right = len(boxes[0]) >= 2 > len(boxes[1])
-                assert right, f"two faces in the probe and one in the reference became {boxes}"
-                continue
-            for place, reported in zip(PICTURES, boxes, strict=True):
-                if image := getattr(call, place, None):
-                    meant = shown.get(place, ())
-                    at = f"the faces of the {place} are at {meant}"
-                    assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
-        if not reports:
-            benches.does_not_apply(f"{name} does not say where faces are.")
-        assert seen, "`reports_faces` is declared, and no result says where a face is"
+    def _judge_error(
+        self,
+        recording: Recording,
+        where: str,
+        error: fm.FaceMatchError,
+        status: int,
+        *,
+        goes_on: bool,
+    ) -> Reading:
+        """Assert that status, bill and `retryable` of an error agree."""
+        end = f"{where}: {type(error).__name__}"
+        assert isinstance(error, fm.VendorError), f"{end} says nothing of the charge"
+        charged, wait_s = error.billing.charged, getattr(error, "retry_after_s", None)
+        # A library of the vendor's may not say what it was answered.
+        is_unsaid = error.status_code is None and not self.is_core
+        right = goes_on or is_unsaid or error.status_code == status
+        assert right, f"{end} has the status {error.status_code}"
+        is_lost = isinstance(error, fm.OutcomeUnknown)
+        allowed = {fm.Charged.UNKNOWN} if is_lost else {fm.Charged.YES, fm.Charged.NO}
+        if recording.step > 1:  # of a job that was accepted the outcome alone may be unknown
+            allowed.add(fm.Charged.YES if self.costs(recording) else fm.Charged.NO)
+        assert charged in allowed, f"{end} says of the charge: {charged}"
+        repeats = error.retryable and charged is not fm.Charged.NO
+        assert not repeats, f"{end} may be repeated, and says of the charge: {charged}"
+        assert wait_s is None or 0 <= wait_s < math.inf, f"{end} says to wait {wait_s} s"
+        return Reading(where, error=error)
 
 
-def same(what: str, actual: object, due: object) -> None:
-    assert actual == due, f"{what} is {actual}, not {due}"
-
-
-def _judge_likenesses(where: str, result: Result) -> None:
-    """Assert that a score is that of the face which is most alike, where each has its own."""
-    places = (getattr(result, f"{place}_faces", None) or () for place in PICTURES)
-    faces = [face for some in places for face in some if face.similarity is not None]
-    if result.score is None or not faces:
-        return
-    compared = [face for face in faces if face.similarity == result.score and face.compared]
-    highest = max(face.similarity.value for face in faces if face.similarity is not None)
-    right = compared and result.score.value == highest
-    assert right, f"{where}: the score is {result.score.value}, not that of the face most alike"
-
-
-def _read_words(bench: Bench) -> set[str]:
-    reply: Any = bench.simulator.last_reply
-    with contextlib.suppress(AttributeError, ValueError):  # it is not seen, or no JSON
-        values = places(json.loads(reply.content))
-        return {f"{place}: {value}" for place, value in values if isinstance(value, (str, bool))}
-    return set()
-
-
-def _ask_unscored(
-    bench: Bench, operation: fm.Operation, situation: Situation, **how: Any
-) -> Result | None:
-    """A result without a score; None if the answer, at its price, cannot be read."""
-    outcome = bench.ask_directly(operation, situation, **how)
-    if isinstance(outcome.error, fm.UnexpectedResponse):
-        charged = outcome.error.billing.charged
-        due = charged in bench.paid_if_unreadable(operation)
-        assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
-        return None
-    same(f"the score of {situation}", outcome.answer.score, None)
-    return outcome.answer
-
-
-def _fit(boxes: Sequence[fm.Box], where: Sequence[fm.Box], image: fm.Image) -> bool:
-    """Whether the boxes are those of `where`, with edges that a quarter of a face may lie off."""
-    upright = image.to_pil()
-
-    def sides(box: fm.Box) -> tuple[float, ...]:
-        """Left, top, right and bottom in parts of the picture's sides."""
-        width, height = box.of_width or upright.width, box.of_height or upright.height
-        if box.unit == "ratio":
-            width = height = 1
-        return box.left / width, box.top / height, box.right / width, box.bottom / height
-
-    faces = sorted(map(sides, where))
-    return len(boxes) == len(faces) and all(
-        math.isclose(side, edge, abs_tol=(face[2] - face[0]) / 4)
-        for box, face in zip(sorted(map(sides, boxes)), faces, strict=True)
-        for side, edge in zip(box, face, strict=True)
+def _difference(first: Result, second: Result) -> str:
+    """Say what differs between two results, but for times and ids."""
+    before, after = first.to_dict(), second.to_dict()
+    apart = ("created_at", "elapsed_s", "ids", "headers", "raw")
+    return " and ".join(
+        f"`{name}` is {json.dumps(after[name])[:100]}, and was {json.dumps(before[name])[:100]}"
+        for name in before
+        if name not in apart and before[name] != after[name]
     )
+
+
+def _other_answers(reader: Reader, recording: Recording, face_statuses: Container[int]) -> None:
+    """Read every status with any form of body, and odd bodies with the status of an answer."""
+    priced, several = reader.costs(recording, before=False), len(recording.replies) > 1
+    forms, waits = bodies.forms(reader.secrets), itertools.cycle(bodies.WAITS)
+    kinds = [
+        itertools.cycle([f for f in forms if f.is_json is is_json]) for is_json in (True, False)
+    ]
+    # One of each kind in turn where each costs a request, or is an answer to a free one of several.
+    in_turn = not reader.is_core or (not priced and several)
+    for status in bodies.STATUSES:
+        for form in forms if status in bodies.USUAL and not in_turn else map(next, kinds):
+            how, headers = f"{status} with {form.name}", dict(recording.reply.headers)
+            headers |= {"Content-Type": form.content_type, "Retry-After": next(waits)}
+            reading = reader.read(recording, how, form.body, status=status, headers=headers)
+            error, result, end = reading.error, reading.result, reading.end
+            text = f"{error} {error!r} {error and vars(error)}"
+            assert not any(secret in text for secret in reader.secrets), f"{end} shows a secret"
+            assert bodies.CANARY not in text, f"{end} shows what looks like a key"
+            assert len(str(error)) < bodies.LONG / 2, f"{end} repeats the body whole"
+            if status in recording.expects:
+                continue  # It is no refusal.
+            if result is not None:
+                where = reading.where
+                if recording.step == len(recording.requests) > 1:
+                    where += " (mark what only removes something: `is_cleanup=True`)"
+                read = status in face_statuses and reading.passed is None
+                assert read, f"{where}: it becomes a result, {result.decision}, and not an error"
+            if error is not None:
+                assert status >= 300 or not error.retryable, f"{end} may be repeated"
+                blames = status >= 500 and isinstance(error, BLAMING)
+                assert not blames, f"{end} says that it is the caller's, and the vendor failed"
+                gateway = status >= 500 and not form.is_json and priced
+                unsaid = gateway and error.billing.charged is fm.Charged.NO
+                assert not unsaid, f"{end} says that it was free, and the vendor did not"
+    odd = bodies.make_up(reader.known)
+    for body in itertools.islice(odd, 0, None, 1 if reader.is_core else 3):
+        reading = reader.read(recording, f"with {body[:200].decode()}", body)
+        reader.judge_price(recording, reading)
+
+
+def _other_codes(reader: Reader) -> None:
+    """Read refusals that have the status of an answer: with an unknown code, or a good answer."""
+    refusals = list[tuple[Recording, object]]()
+    for recording in itertools.starmap(reader.record, reader.bench.cases(REFUSED)):
+        if recording.replies and recording.reply.status in recording.expects:
+            how = f"as in {recording.situation.name}"
+            refusals.append((recording, reader.read(recording, how, recording.reply.body).kind))
+    for recording, end in refusals:
+        good = reader.record_good(recording.operation, GOOD[recording.operation])
+        both = json.dumps(bodies.merge(good.reply.at(), recording.reply.at())).encode()
+        reading = reader.read(good, f"with {recording.situation.name} beside it", both)
+        assert reading.passed is None, f"{reading.where}: the refusal is ignored"
+        for place, code in places(recording.reply.at()):
+            # It is the code if the code of another refusal makes that refusal of it.
+            is_code = any(
+                isinstance(other_code := other.reply.at(*place), (str, int))
+                and reader.read_changed(recording, place, json.dumps(other_code)).kind == other_end
+                for other, other_end in refusals
+                if other_end != end and other.operation is recording.operation
+            )
+            for text in NEW_CODES if is_code else ():
+                reading = reader.read_changed(recording, place, text.format(code))
+                is_result = reading.result is not None
+                assert not is_result, f"{reading.where}: a refusal that nobody knows is a result"
+                # Some vendors say of all codes with one beginning that they are free.
+                if text is not NEW_CODES[-1]:
+                    reader.judge_price(recording, reading)
+
+
+def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
+    """Change one value of the good answer at a time; in all ways where the verdict stands."""
+    negatives, (_, verdicts) = [*places(negative.reply.at())], _decide(reader, good)
+    # Beside a comparison there may be words for a spoof, or no face, by which nobody passes.
+    held = [
+        (place, word)
+        for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE))
+        if case[0] is good.operation
+        for place, word in places(reader.record_good(*case).reply.at())
+        if _is_word(word) and _is_word(value := good.reply.at(*place)) and word != value
+    ]
+    for place, word in held:
+        if reader.read_changed(good, place, json.dumps(word)).passed is None:
+            verdicts.add(place)
+    # With what is around a verdict it is gone, too.
+    decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
+    values, turn = [*places(good.reply.at())], itertools.count()
+    # Some hundred changes are enough, fewer where each costs a request.
+    sparing = 1 + len(values) * len(VALUES) // (400 if reader.is_core else 100)
+    for place, value in values:
+        unchanged = json.dumps(value)
+        texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
+        if place in decisive and isinstance(value, str):
+            words = [f"not {value}", f"{value} pending", f"{value}_not"]
+            words += [word for at, word in (*negatives, *held) if at == place]
+            texts += map(json.dumps, words)
+        for text in texts:
+            is_left_out = place not in decisive and next(turn) % sparing
+            if is_left_out or text == unchanged:
+                continue
+            reading = reader.read_changed(good, place, text)
+            if (result := reading.passed) is None:
+                continue
+            still = f"{reading.where}: the result is still {result.decision}"
+            scored = result.score is not None or not reader.bench.scale(good.operation)
+            assert scored, f"{still}, without a score"
+            # Some vendors may leave their word out; then nothing may be put in its place.
+            is_unsaid = text is None and result.vendor_status is None
+            assert is_unsaid or place not in decisive, still
+
+
+def _is_word(value: object) -> bool:
+    """Whether it may be a vendor's word for something: no sentence, time or id."""
+    word = r"[^\W\d_]+([ _-][^\W\d_]+){0,2}"
+    return isinstance(value, str) and re.fullmatch(word, value) is not None
+
+
+def _other_warnings(reader: Reader, answer: Recording) -> None:
+    """Read a serious warning in forms that cannot be read, and many warnings in their order."""
+    tag, document = reader.bench.simulator.unknown_warning[0], answer.reply.at()
+    # Enough of them that no other order is this one by chance.
+    tags = [f"{tag}_{number}" for number in range(12)]
+    for place, items in (((), document), *places(document)):
+        if not isinstance(items, list):
+            continue
+        tagged = [item for item in items if json.dumps(tag) in json.dumps(item)]
+        if not tagged:
+            continue
+        many = [json.loads(json.dumps(tagged[0]).replace(tag, new)) for new in tags]
+        reading = reader.read_changed(answer, place, json.dumps(many))
+        warnings = () if reading.result is None else reading.result.warnings
+        order = [warning.tag for warning in warnings if warning.tag in tags]
+        if not order:
+            continue  # Lists are in lists: it is the one in which each item is a warning.
+        assert order == tags, f"{reading.where}: the result has {', '.join(map(str, order))}"
+        others = [item for item in items if item not in tagged]
+        fewest = len(answer.result.warnings) - len(tagged)
+        for odd in (None, True, 7, "odd", [], {}, ["odd"], {"odd": 7}):
+            reading = reader.read_changed(answer, place, json.dumps([odd, *others]))
+            if (passed := reading.passed) is not None:
+                seen = len(passed.warnings) > fewest
+                assert seen, f"{reading.where}: the warning is lost, and it is {passed.decision}"
+
+
+def judge_what_is_no_number(bench: Bench) -> None:
+    """Assert that where the score belongs, nothing but a number becomes one."""
+    reader = Reader(bench)
+    scaled = [operation for operation in bench.operations if bench.scale(operation)]
+    if not scaled:
+        does_not_apply(f"{bench.backend.name} declares no scale of scores.")
+    recordings = [reader.record_good(operation, GOOD[operation]) for operation in scaled]
+    scores = [(good, _decide(reader, good)[0]) for good in recordings]
+    if not any(values for _, values in scores):
+        not_tested(f"The score of {bench.backend.name} stands nowhere in its answers.")
+    for good, values in scores:
+        impossible = dict[Place, object]()
+        if values and Situation.IMPOSSIBLE_SCORE in bench.simulator.situations:
+            answer = reader.record(good.operation, Situation.IMPOSSIBLE_SCORE)
+            impossible = dict(places(answer.reply.at()))
+        for place, value in values.items():
+            for text in _no_numbers(value, impossible.get(place, value)):
+                _judge_no_number(
+                    reader, good, place, text, is_digits=text == json.dumps(str(value))
+                )
+
+
+def _no_numbers(value: object, beyond: object) -> Iterator[str | None]:
+    """Yield what stands in the place of a score and is no number on its scale, as JSON."""
+    inside = json.dumps(value)
+    yield from (None, "true", "NaN", "1e999", "[]", "{}", f'"{value}%"', f'"{value} of 100"')
+    yield from ('"high"' if isinstance(value, str) else json.dumps(str(value)), f"[{inside}]")
+    yield f'{{"value": {inside}}}'
+    # A vendor that sends the same score twice may show the impossible one elsewhere.
+    if json.dumps(beyond) != inside:
+        yield json.dumps(beyond)
+
+
+def _judge_no_number(
+    reader: Reader, good: Recording, place: Place, text: str | None, *, is_digits: bool
+) -> None:
+    where, result, error = reading = reader.read_changed(good, place, text)
+    if isinstance(error, fm.OutcomeUnknown) and isinstance(reader.backend, SdkBackend):
+        return  # Its library fell over the answer, and does not hand it on.
+    if error is not None:
+        assert isinstance(error, fm.UnexpectedResponse), f"{where}: it ends in {error!r}"
+        paid = error.billing.charged in reader.bench.paid_if_unreadable(good.operation)
+        assert paid, f"{where}: the error says of the charge: {error.billing.charged}"
+    elif result is not None:
+        warned = len(result.warnings) > len(good.result.warnings)
+        if is_digits and result.score == good.result.score and warned:
+            return  # Digits were read as a number, and it says so.
+        assert result.score is None, f"{where}: the score is {result.score}"
+        # A number that is left out may leave the vendor's own verdict: R02 looks at that by itself.
+        held = text is None or reading.passed is None
+        assert held, f"{where}: the decision is {result.decision}"
+
+
+def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[Place]]:
+    """Return where the score is in an answer, and as what; and where a verdict is."""
+
+    def facts(result: Result) -> tuple[float | None, str | None, object]:
+        score = result.score
+        number = None if score is None else score.value if score.raw is None else score.raw
+        return number, result.vendor_status, result.decision
+
+    scores, verdicts = dict[Place, object](), set[Place]()
+    number, word, _ = facts(good.result)
+    for place, value in places(good.reply.at()):
+        is_score = number is not None and number_in(value) == number
+        is_status = isinstance(value, str) and value == word
+        if not is_score and not is_status and not isinstance(value, bool):
+            continue
+        another: object = not value
+        if is_score:
+            half = (number or 0) / 2
+            another = str(half) if isinstance(value, str) else half
+        elif is_status:
+            another = "another word"
+        other = reader.read_changed(good, place, json.dumps(another)).result
+        follows = other is not None and facts(other) != facts(good.result)
+        if is_score and follows:
+            scores[place] = value
+        elif follows or (is_status and other is None):
+            verdicts.add(place)
+    return scores, verdicts

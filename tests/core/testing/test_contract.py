@@ -7,20 +7,19 @@ from kit.contract import rules
 from facematch_core.testing import BackendContract
 
 #: Numbers of rules that are there no more: none is given a second time.
-GONE = {"R04", "R09", "R26", "R27", "R29", "R33", "R34", "R35", "R36", "R40", "R41", "R43"}
-GONE |= {"R45", "R46"}
+GONE = {1, 4, 5, 6, 7, 9, 11, 18, 20, 22, 23, 26, 27, 29, *range(33, 38), *range(40, 49), 61, 62}
 
 
 def test_the_number_of_a_rule_that_is_gone_is_not_used_again():
-    assert not GONE & {*rules()}
+    assert not GONE & {int(number[1:]) for number in rules()}
 
 
 def test_a_rule_cannot_be_replaced():
     for replacement in (lambda self: None, None):
-        changed = {"test_r07_threshold_edge": replacement}
-        with pytest.raises(TypeError, match=r"Weak changes the rule test_r07_threshold_edge\."):
+        changed = {"test_r02_score_lies_on_its_scale": replacement}
+        with pytest.raises(TypeError, match=r"Weak changes the rule test_r02_score"):
             type("Weak", (BackendContract,), changed)
-        with pytest.raises(TypeError, match="changes the rule test_r07"):
+        with pytest.raises(TypeError, match="changes the rule test_r02"):
             type("Sly", (type("Mixin", (), changed), BackendContract), {})
 
 

@@ -69,11 +69,11 @@ def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
     cases = tuple(run(ColourSimulator))
     assert not failures(cases)
     passed = {case.rule for case in cases if case.status is Status.PASSED}
-    assert passed >= {"R19", "R21", "R28", "R42"}
+    assert passed >= {"R19", "R21", "R28", "R25"}
     simulator = type("Simulator", (ColourSimulator,), {"backend_class": Sideways})
-    [case] = run(simulator, {"R42"})
+    [case] = run(simulator, {"R25"})
     assert case.status is Status.FAILED
-    assert "orientations (6, 8) gives inconclusive" in case.reason
+    assert "inconclusive" in case.reason
 
 
 def test_a_slow_engine_waits_for_the_next_situation():

@@ -6,13 +6,13 @@ from typing import ClassVar
 import pytest
 from kit.contract import Case, Status, rules, run
 from mutants.reference import (
-    HttpReference,
     HttpReferenceSimulator,
     ReferenceBackend,
     ReferenceSimulator,
 )
 from mutants.table import MUTANTS
 
+from facematch_core import ConfigurationError
 from facematch_core.backend.base import plugin_faults
 from facematch_core.testing import Situation
 from facematch_core.testing.simulator import required
@@ -34,10 +34,11 @@ def test_the_cause_comes_first_and_what_follows_from_it_is_skipped():
 def test_two_rules_do_not_fail_by_one_reason():
     """A backend that cannot be opened fails each rule in the same words."""
 
-    class Anywhere(HttpReference):
-        allowed_hosts = HttpReference.allowed_hosts | {"*.com"}
+    class Closed(ReferenceBackend):
+        def __init__(self, *settings):
+            raise ConfigurationError("It cannot be opened.")
 
-    cases = tuple(run(lambda: HttpReferenceSimulator(Anywhere)))
+    cases = tuple(run(lambda: ReferenceSimulator(Closed)))
     assert len(failed(cases)) == 1
     assert {case.rule for case in cases} == {*rules()}
     assert {case.status for case in cases} == {Status.FAILED, Status.NOT_JUDGED}
@@ -46,12 +47,15 @@ def test_two_rules_do_not_fail_by_one_reason():
 def test_a_skip_says_whether_a_better_simulator_could_test_it():
     class Poor(ReferenceSimulator):
         situations = required(ReferenceBackend.capabilities) | {Situation.BAD_KEY}
-        cannot_happen: ClassVar = {Situation.TWO_FACES: "The vendor counts no faces."}
+        cannot_happen: ClassVar = {Situation.UNKNOWN_WARNING: "The vendor has no warnings."}
 
-    cases = run(Poor, {"R12", "R13"})
+    cases = run(Poor, {"R13", "R49"})
     assert [*cases] == [
-        Case("R12", "", Status.DOES_NOT_APPLY, "The vendor counts no faces."),
         Case("R13", "", Status.OPEN, "Poor cannot produce UNKNOWN_STATUS."),
+        Case(
+            *("R49", "", Status.DOES_NOT_APPLY),
+            "reference is no HttpBackend, and has no clean-ups.",
+        ),
     ]
 
 

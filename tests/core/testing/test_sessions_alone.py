@@ -15,7 +15,7 @@ class Alone(SessionReference):
     """Compares no pictures."""
 
     name = "alone"
-    capabilities = Capabilities(operations=frozenset())
+    capabilities = Capabilities(operations=frozenset(), threshold_rule=fm.ThresholdRule.ABOVE)
 
 
 class Vendor(SessionVendor):
