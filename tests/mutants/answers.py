@@ -11,14 +11,12 @@ from mutants.faults import nobody
 from mutants.making import row
 from mutants.reference import (
     ERRORS,
-    PASS,
     HttpReference,
     HttpReferenceSimulator,
 )
 
 import facematch_core as fm
 from facematch_core.http import ErrorRow
-from facematch_core.testing import Situation
 
 FREE = fm.Billing(fm.Charged.NO, "the vendor's page on prices: refusals are free")
 #: The vendor's words for what others say by a status.
@@ -64,26 +62,6 @@ class PoliteSimulator(HttpReferenceSimulator):
         return attrs.evolve(answer, status=200, body=body, charged=False)
 
 
-class FaceSimulator(HttpReferenceSimulator):
-    """The vendor, who compares whatever it is shown, and says beside that whether it saw a face."""
-
-    def answered(self, words, key, situation, score):
-        is_face = situation is not Situation.NO_FACE
-        met = situation if is_face else Situation.SAME_PERSON
-        status, body = super().answered(words, key, met, score)
-        if "score" in body:
-            body["face"] = "clear" if is_face else "none"
-        return status, body
-
-
-class LookSimulator(HttpReferenceSimulator):
-    """The vendor, who wants somebody to look where it sees no face."""
-
-    def answered(self, words, key, situation, score):
-        status, body = super().answered(words, key, situation, score)
-        return status, body | ({"verdict": "look"} if situation is Situation.NO_FACE else {})
-
-
 polite = functools.partial(row, base=PoliteReference, simulator=PoliteSimulator)
 
 
@@ -93,19 +71,7 @@ def is_field(code):
 
 # fmt: off
 ROWS = (
-    row("R38", "OnlyThatWordIsNobody", "Every other word about the face means that there is one.",
-        base=HttpReference, simulator=FaceSimulator,
-        result=lambda me, ok, call, body: nobody(call) if body["face"] == "none"
-            else ok(call, body)),
-    row("R38", "LookingIsPassing", "Whom the vendor wants looked at has passed.",
-        base=HttpReference, simulator=LookSimulator,
-        decision=lambda me, ok, call, body, score: PASS[call.operation]
-            if body["verdict"] == "look" else ok(call, body, score)),
     # Refusals with a 200
-    polite("R38", "NewRefusalsAreFree", "A code that nobody knows is a refusal, and free.",
-        error=lambda me, ok, reply, call: fm.RequestRejected("Refused.", billing=FREE)
-            if reply.status == 200 and str(me.error_code(reply)) not in me.error_codes
-            else ok(reply, call)),
     polite("R38", "FieldsAreNobody", "What begins as the code of a field means that there is no "
         "face.",
         error_code=lambda me, ok, reply: None if is_field(ok(reply)) else ok(reply),

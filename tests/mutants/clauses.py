@@ -60,7 +60,10 @@ def _statements(node, function=""):
 
 def _fails_by_itself(statement):
     match statement:
-        case ast.Assert() | ast.Raise(exc=ast.Call(func=ast.Name("AssertionError"))):
+        case (
+            ast.Assert()
+            | ast.Raise(exc=ast.Call(func=ast.Name("AssertionError" | "SimulatorMistake")))
+        ):
             return True
         case ast.Expr(value=ast.Call(func=ast.Name("same"))):
             return True
@@ -74,13 +77,13 @@ def clause_of(error):
         for frame, line in traceback.walk_tb(error.__traceback__)
         if frame.f_code.co_filename in MODULES and frame.f_code.co_name != "same"
     ]
-    if not frames or not isinstance(error, AssertionError):
+    if not frames or not isinstance(error, (AssertionError, bench.SimulatorMistake)):
         return None
     file, line = frames[-1]
     return next((each for each in clauses(file) if each.first <= line <= each.last), None)
 
 
-def failed_clauses(mutant):
+def failed_clauses(mutant, **fixtures):
     """Each failed case of the mutant's rule, and the clause that it failed by."""
     errors = []
     reason = bench.Bench.reason
@@ -91,7 +94,7 @@ def failed_clauses(mutant):
 
     bench.Bench.reason = note
     try:
-        for case in run(mutant.make, {mutant.rule}):
+        for case in run(mutant.make, {mutant.rule}, **fixtures):
             if case.status is Status.FAILED:
                 yield case, clause_of(errors[-1]) if errors else None
             errors.clear()

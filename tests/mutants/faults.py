@@ -6,28 +6,19 @@ import http.client
 import io
 import json
 import tempfile
-import threading
 import time
 import urllib.parse
-from typing import ClassVar
 
 import attrs
 from mutants.making import caught_by
 from mutants.reference import (
-    KEY,
     PLACES,
-    STALLS,
-    HttpReference,
-    HttpReferenceSimulator,
-    Library,
     ReferenceBackend,
-    ReferenceSimulator,
 )
 from PIL import Image as Pillow
 
 import facematch_core as fm
-from facematch_core.http import Wait, check_base_url
-from facematch_core.testing import Situation
+from facematch_core.http import Wait
 
 #: What a vendor answers of whom it accepts.
 A_PASS = {"verdict": "yes", "score": 93.5, "warnings": [], "faces": {}, "id": "-"}
@@ -120,14 +111,6 @@ def keeps_the_poll(me, ok, reply):
             return polls[0]
 
 
-def doubt_once(me, result, is_doubtful):
-    in_doubt = swap(me, "in_doubt", False)
-    vars(me)["in_doubt"] = is_doubtful(result)
-    if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
-        return attrs.evolve(result, decision=fm.Decision.REVIEW)
-    return result
-
-
 # Pictures: bytes of a file to bytes of a file.
 
 
@@ -160,77 +143,7 @@ class ReadsTheLateAnswerLater(ReferenceBackend):
 # Over HTTP: what an answer says, and settings.
 
 
-@caught_by("R31")
-class HasAThresholdOfItsOwn(ReferenceBackend):
-    """A setting bears the name of an argument of the verifier."""
-
-    def __init__(self, vendor, key=KEY, threshold=50.0):
-        super().__init__(vendor, key)
-
-
-@caught_by("R31")
-class SwallowsWhatItDoesNotKnow(HttpReference):
-    """A misspelt setting is taken, and forgotten."""
-
-    def __init__(self, *, api_key, **settings):
-        fields = {field.name for field in attrs.fields(HttpReference)}
-        rest = {name: settings[name] for name in settings if name in fields}
-        super().__init__(api_key=api_key, **rest)
-
-
-@caught_by("R31")
-class ShowsTheKeyWithTheAddress(HttpReference):
-    """A foreign address is refused, with everything that was set."""
-
-    def __attrs_post_init__(self):
-        try:
-            super().__attrs_post_init__()
-        except fm.ConfigurationError as error:
-            key = self.api_key.reveal()
-            raise fm.ConfigurationError(f"{error} (api_key={key!r})") from None
-
-
 # What takes a vendor or a library of its own
-
-
-class UnsaidSimulator(ReferenceSimulator):
-    """The vendor, who does not say what an answer about nobody costs."""
-
-    price_unknown = frozenset({Situation.NO_FACE})
-
-
-def unguarded(me, ok, call):
-    call.on_sent()
-    library = Library(me.address, timeout=call.deadline.timeout_s())
-    try:
-        answer = library.ask(str(call.operation), me.api_key.reveal(), me.request(call))
-    except TimeoutError:
-        raise fm.DeadlineExceeded("The vendor did not answer in time.") from None
-    try:
-        return me.parse(call, answer)
-    except TypeError:
-        raise fm.UnexpectedResponse("An answer in another form.") from None
-
-
-class HastySimulator(HttpReferenceSimulator):
-    """Ends what has no end after a second: a test waits no longer for a mutant that would."""
-
-    def set_situation(self, situation, **how):
-        super().set_situation(situation, **how)
-        if situation in STALLS:
-            ends = threading.Timer(1.0, super().set_situation, (Situation.SAME_PERSON,))
-            ends.daemon = True
-            ends.start()
-
-
-class TurningCostsSimulator(ReferenceSimulator):
-    """The vendor, who charges twice where it turns a picture."""
-
-    def ask(self, words, timeout_s):
-        status, body = super().ask(words, timeout_s)
-        with self._lock:
-            self.charges += status == 200 and words["rotate"]
-        return status, body
 
 
 def someone_else(shared, key):
@@ -254,10 +167,6 @@ def follow(me, ok, call, status):
     return reply.status, content
 
 
-def own_address(me):
-    return check_base_url(me.base_url, allowed_hosts=me.allowed_hosts)
-
-
 def fits(call, limits):
     try:
         for place in PLACES:
@@ -270,31 +179,6 @@ def fits(call, limits):
 @attrs.frozen
 class Hidden:
     text: str = attrs.field(repr=False)
-
-
-@caught_by("R31")
-@attrs.define(kw_only=True, eq=False, slots=False)
-class NoAddressOfItsOwn(HttpReference):
-    """Its own address cannot be used: a property stands where a method is called."""
-
-    base_url: str = ""
-
-    @property
-    def vendor_url(self):
-        return "https://api.reference.example"
-
-
-@caught_by("R31")
-@attrs.define(kw_only=True, eq=False, slots=False)
-class AlwaysInTheNorth(HttpReference):
-    """Its vendor has a host for each region, and whatever is set, that of one is asked."""
-
-    allowed_hosts: ClassVar = frozenset({"*.reference.example"})
-    base_url: str = ""
-    region: str = "south"
-
-    def vendor_url(self):
-        return "https://north.reference.example"
 
 
 #: What a library keeps for the whole process.

@@ -4,13 +4,11 @@ import base64
 import io
 
 import attrs
-from mutants.faults import refuse
-from mutants.making import http, row, vendor
+from mutants.making import row, vendor
 from mutants.reference import (
     LIMITS,
     PLACES,
     HttpReferenceSimulator,
-    ReferenceBackend,
     ReferenceSimulator,
     can,
 )
@@ -19,13 +17,8 @@ from PIL import Image as Pillow
 import facematch_core as fm
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import Situation, noise
-from facematch_core.testing.simulator import required
 
-#: What every simulator must produce, and no more.
-FEWEST = required(ReferenceBackend.capabilities)
 BLANK = noise(9, (96, 96))
-UNTURNED = frozenset(Situation) - {Situation.NEVER_DONE, Situation.TURNED}
-UNSCORED = frozenset(Situation) - {Situation.NEVER_DONE, Situation.SCORE}
 
 
 class SeesFaces(ReferenceSimulator):
@@ -73,12 +66,6 @@ class HearsNoRotation(ReferenceSimulator):
     @property
     def received(self):
         return {word: value for word, value in super().received.items() if word != "rotate"}
-
-
-class SpellsPictures(ReferenceSimulator):
-    @property
-    def received(self):
-        return {**super().received, **{place: self.words[place] for place in PLACES[:1]}}
 
 
 def plain(colour):
@@ -130,49 +117,20 @@ def always(**there):
 
 # fmt: off
 ROWS = (
-    http("R01", "OneIdForAll", "The simulator answers every call with one id.",
-        simulator=vendor(HttpReferenceSimulator, answered=always(id="call-7"))),
-    row("R05", "NamesNoSecret", "The simulator does not say which texts are secrets.",
-        simulator=vendor(secrets=())),
-    row("R05", "KnowsTooFewSituations", "The simulator cannot do what every one must.",
-        simulator=vendor(situations=FEWEST - {Situation.SPOOF, Situation.LOST_ANSWER})),
-    row("R07", "NothingToPutAThresholdBeside", "A pass has no score, where no score can be set.",
-        simulator=vendor(situations=UNSCORED), score=lambda *_: None,
-        unscored=lambda me, ok, call, decision: decision),
-    row("R07", "ScoresAtTheEnd", "The simulator's good answer has no room above its score.",
-        simulator=vendor(situations=UNSCORED, answered=always(score=99.5))),
-    *(row("R11", f"MissesTheFaceOfThe{place.title()}",
+    *(row("R02", f"MissesTheFaceOfThe{place.title()}",
         f"One of the words for a missing face is not known: that for the {place}.",
         simulator=vendor(SeesFaces, place=place)) for place in PLACES),
     row("R21", "PlainPictures", "The simulator's pictures cannot be found again.",
         simulator=vendor(pictures=lambda me, ok: (plain("red"), plain("blue")))),
-    row("R22", "SaysNoGuesses", "The simulator does not say which guesses it sends.",
+    row("R25", "SaysNoGuesses", "The simulator does not say which guesses it sends.",
         simulator=vendor(demographics={})),
-    row("R24", "AnyReference", "References of any size are taken, where the vendor has a limit.",
-        **limited(ImageLimits(formats=LIMITS.formats))),
-    row("R24", "AnyFormat", "References of any format are taken, where the vendor takes two.",
-        **limited(ImageLimits(max_bytes=600_000))),
     row("R24", "SaysMoreThanIsTaken", "Declares twice as many bytes as its vendor takes.",
         **bytes_of(2 * LIMITS.max_bytes)),
     row("R24", "SaysLessThanIsTaken", "Declares half as many bytes as its vendor takes.",
         **bytes_of(LIMITS.max_bytes // 2)),
     row("R25", "TurnsNothing", "Rotation is declared and never asked for; only answers show it.",
         simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": False})),
-    row("R25", "TurnsEverything", "Every picture may be turned, whether it was asked for or not.",
-        simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": True})),
-    row("R25", "TurnsEverythingUnseen", "The same, where no answer would show it.",
-        simulator=vendor(situations=UNTURNED), request=asked_for(lambda call: {"rotate": True})),
-    row("R25", "TurnsNothingUnseen", "Rotation is never asked for, and no answer would show it.",
-        simulator=vendor(situations=UNTURNED), request=asked_for(lambda call: {"rotate": False})),
-    row("R25", "HearsNothing", "The simulator does not say what it has heard.",
-        simulator=vendor(situations=FEWEST, received={})),
-    row("R25", "OneOptionLost", "One of its options is heard as the usual ones are.",
-        simulator=vendor(other_options=lambda me, ok, declared: [*ok(declared), declared()])),
-    row("R42", "OnePictureForBoth", "The simulator's two pictures are one.",
+    row("R25", "OnePictureForBoth", "The simulator's two pictures are one.",
         simulator=vendor(pictures=lambda me, ok: (ONE_PICTURE, ONE_PICTURE))),
-    row("R42", "SpellsPictures", "The simulator gives the pictures that arrived as base64.",
-        simulator=SpellsPictures),
-    row("R42", "FailsUnseen", "A call ends in an error, and nobody says what arrived.",
-        simulator=vendor(received={}), score=lambda *_: refuse(ValueError("It is odd."))),
 )
 # fmt: on

@@ -9,24 +9,14 @@ of bytes, or with a setting, can only be shown there. `faults` has what takes mo
 import base64
 import functools
 import json
-import logging
-import math
-import os
-import socket
-import struct
-import subprocess
 import sys
 import threading
 import time
-import warnings
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
 import attrs
 from mutants import answers, faults, records, sessions, sharing, simulators
 from mutants.faults import (
-    A_PASS,
-    GLOBALS,
     alter,
     as_dict,
     nobody,
@@ -40,15 +30,11 @@ from mutants.faults import (
 )
 from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
-    HOST,
     LIMITS,
     PASS,
     PLACES,
     JobReference,
     JobSimulator,
-    ReferenceBackend,
-    StepsReference,
-    StepsSimulator,
     can,
 )
 from mutants.simulators import asked_for
@@ -56,7 +42,6 @@ from mutants.simulators import asked_for
 import facematch_core as fm
 from facematch_core.backend import ImageLimits
 from facematch_core.base.deadline import NO_DEADLINE
-from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -126,11 +111,6 @@ def words_that_are_set(me, ok, call):
     return {word: value for word, value in ok(call).items() if value is not None}
 
 
-def by_default(call):
-    """Whether the threshold of a call is the backend's default."""
-    return call.threshold is not None and call.threshold.source is fm.ThresholdSource.DEFAULT
-
-
 def lost(answer):
     """Whether nobody knows what became of a call."""
     return isinstance(answer[2], fm.OutcomeUnknown)
@@ -177,13 +157,8 @@ ROWS = (
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
         body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
     # What a result says
-    row("R01", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
+    row("R51", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
-    row("R51", "RemembersTheAnswer",
-        "Hands out the first answer again for the same pictures at the same threshold.",
-        exchange=lambda me, ok, call: remember(me,
-            (call.operation, call.probe, getattr(call, "reference", 0), call.threshold),
-            lambda: ok(call))),
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
         score=lambda me, ok, call, score: faults.nan(ok(call, score))),
     row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
@@ -191,67 +166,33 @@ ROWS = (
             scale=me.capabilities.score_scale))),
     row("R02", "SaysNotHowItKnows", "A score does not say how its scale is known.",
         score=changed_score(lambda me, call, score: evolve(score, source=None))),
-    row("R02", "QualityIsNaN", "The vendor's NaN for the quality of a picture is handed on.",
-        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.force(ok(call, body), quality=math.nan)),
-    row("R02", "LuminanceIsNaN", "The vendor's NaN for the light of a picture is handed on.",
-        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else faults.force(ok(call, body), luminance=math.nan)),
-    row("R02", "MismatchesOnAnotherScale", "A negative answer has a score on another scale.",
-        score=changed_score(lambda me, call, score: score if score.value > 50
-            else evolve(score, scale="reference/distance"))),
     row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
         score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R02", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda score: min(max(score, 1.0), 99.0))),
     row("R02", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda score: score or None)),
-    row("R02", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
-        score=number(lambda score: score / 100 * 100)),
-    row("R02", "ThroughSinglePrecision",
-        "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
-        score=number(lambda score: struct.unpack("f", struct.pack("f", score))[0])),
-    row("R05", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
+    row("R51", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
-    row("R05", "BillsUndeclared", "Declares the price of a check that it does not make.",
+    row("R51", "BillsUndeclared", "Declares the price of a check that it does not make.",
         capabilities=can(operations=frozenset({MATCH})),
         check_liveness=lambda me, ok, call: refuse(fm.Unsupported(
             "It checks nothing.", backend=me.name, what="liveness"))),
-    row("R05", "NameForPeople", "Its name is as people write it.", name="Reference"),
-    row("R05", "CanDoNothing", "Declares no operation.",
+    row("R51", "NameForPeople", "Its name is as people write it.", name="Reference"),
+    row("R51", "CanDoNothing", "Declares no operation.",
         capabilities=can(operations=frozenset(), billed_operations=frozenset())),
-    row("R05", "VariableForNothing", "An environment variable is of a setting that was renamed.",
+    row("R51", "VariableForNothing", "An environment variable is of a setting that was renamed.",
         environment_variables={"api_token": "REFERENCE_TOKEN"}),
 
     # Verdicts and thresholds
-    row("R06", "SwappedVerdicts", '"yes" read as no.',
-        decision=lambda me, ok, call, body, score: ok(call,
-            {"verdict": {"yes": "no", "no": "yes"}.get(body["verdict"], body["verdict"])}, score)),
-    row("R07", "AtLeastForAbove", ">= where > is declared.",
+    row("R02", "AtLeastForAbove", ">= where > is declared.",
         decision=lambda me, ok, call, body, score: PASS[call.operation]
             if score and score.value == me.threshold(call) else ok(call, body, score)),
-    row("R07", "RoundsBeforeComparing",
-        "Compares the rounded score: 50.7 at a threshold of 50.7 is 51, and above it.",
-        decision=lambda me, ok, call, body, score: ok(call, body, score)
-            if score is None or body["verdict"] not in ("yes", "no")
-            else ok(call, {"verdict": "yes" if round(score.value) > me.threshold(call) else "no"},
-                score)),
-    row("R07", "RoundsTheThreshold",
+    row("R02", "RoundsTheThreshold",
         "Where the vendor has a rule of its own it is sent one decimal of a threshold.",
         **UNRULED, request=words_that_are_set,
         threshold=lambda me, ok, call: call.threshold and round(call.threshold.value, 1)),
-    *(row("R07", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
-        decision=lambda me, ok, call, body, score, value=value: PASS[call.operation]
-            if me.threshold(call) == value else ok(call, body, score)) for value in (50, 90)),
-    row("R07", "AHundredthMore", "Passes only what is two hundredths above the threshold.",
-        decision=lambda me, ok, call, body, score: ok(call, body, score)
-            if score is None or not 0 < score.value - me.threshold(call) < 0.02
-            else FAIL[call.operation]),
-    row("R07", "AHundredthLess", "Passes what is a hundredth below the threshold.",
-        decision=lambda me, ok, call, body, score: ok(call, body, score)
-            if score is None or not 0 < me.threshold(call) - score.value < 0.02
-            else PASS[call.operation]),
-    row("R07", "NamesAThresholdThatNobodySet",
+    row("R02", "NamesAThresholdThatNobodySet",
         "Where the vendor decides, a result names 50, as if somebody had set it.",
         **UNRULED, threshold=lambda me, ok, call: call.threshold and call.threshold.value,
         request=words_that_are_set,
@@ -282,8 +223,6 @@ ROWS = (
     row("R13", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
         warnings=lambda me, ok, body: tuple(evolve(w, severity=fm.Severity.INFORMATION)
             if w.severity is fm.Severity.UNKNOWN else w for w in ok(body))),
-    row("R02", "ClampsTheImpossible", "250 of 100 becomes 100.",
-        score=number(lambda score: min(score, 100.0))),
     row("R02", "ImpossibleScoreIsFree",
         "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda score: score if score <= 100 else refuse(
@@ -292,28 +231,9 @@ ROWS = (
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
             else refuse(fm.UnexpectedResponse("No score.", billing=FREE))),
-    row("R02", "NoScoreIsANo", "Without a score there is no match.",
-        unscored=lambda me, ok, call, decision: FAIL[call.operation] if by_default(call)
-            else ok(call, decision)),
-    row("R02", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
-        unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
-            else FAIL[call.operation]),
-    row("R02", "NoScoreForANo", "Who does not match has no score, and nobody reads why.",
-        score=number(lambda score: score if score > 50 else None),
-        unscored=lambda me, ok, call, decision: decision, unsaid=lambda me, ok: ()),
-    row("R02", "NoWordOfNoScore", "Without a score it is inconclusive, and nobody reads why.",
-        unsaid=lambda me, ok: ()),
-    row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
-        score=lambda me, ok, call, score: ok(call, score or 0.0),
-        decision=lambda me, ok, call, body, score: ok(call, body, score)
-            if body["score"] is not None else INCONCLUSIVE[call.operation]),
-    row("R11", "NobodyPassesNought", "A threshold of 0 is passed by whoever has no face, too.",
+    row("R02", "NobodyPassesNought", "A threshold of 0 is passed by whoever has no face, too.",
         unscored=lambda me, ok, call, decision: PASS[call.operation]
             if me.threshold(call) == 0 else ok(call, decision)),
-    row("R11", "OnlyOnesOwnThreshold", "Asks whether there is a score only where a caller has set "
-        "a threshold: else the vendor's no stays.",
-        unscored=lambda me, ok, call, decision: decision if by_default(call)
-            else ok(call, decision)),
     row("R12", "TheLowerOfTwo", "Of two faces in a picture that which is less alike is taken.",
         decision=lambda me, ok, call, body, score: FAIL[call.operation]
             if len(body["faces"].get("probe", ())) > 1 else ok(call, body, score)),
@@ -326,10 +246,6 @@ ROWS = (
         result=alike(compared=False)),
     row("R12", "TheLessAlike", "The score is not that of the face that is most alike.",
         result=alike(5.0, compared=True)),
-    row("R12", "StillTwoFaces", "A second face in one picture is reported of the next ones, too.",
-        warnings=lambda me, ok, body: (
-            vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
-                or vars(me).get("two", [])), (*ok(body), *me.two))[1]),
     row("R13", "DropsTheText", "Of a warning only the tag is kept.",
         warnings=lambda me, ok, body: tuple(evolve(warning, text=None) for warning in ok(body))),
     row("R13", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
@@ -338,10 +254,6 @@ ROWS = (
     row("R02", "PassesWithoutItsScore",
         "Drops a score beyond the scale, and believes the verdict beside it.",
         result=believing(lambda score: isinstance(score, float) and score > 100)),
-    http("R02", "UnreadableIsFree",
-        "An answer that it cannot read is free, for the mock charged nothing.",
-        simulator=simulators.FREE_VENDOR, parse=rescued((KeyError, TypeError, ValueError),
-            lambda me, error, again: refuse(fm.UnexpectedResponse("Odd.", billing=FREE)))),
 
     # Who pays, and who knows of it
     row("R16", "UndeclaredPrice", "Does not declare that liveness costs money.",
@@ -364,44 +276,25 @@ ROWS = (
     row("R16", "BillsAnOutage", "A fault of the vendor's is named, with a bill that nobody knows.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False,
             billing=fm.Billing(fm.Charged.UNKNOWN)) if status == 503 else ok(status)),
-    row("R16", "KnowsTheUnknown", "A lost answer is reported as paid for, as it mostly is.",
-        lost=lambda me, ok: alter(ok(), billing=fm.Billing(fm.Charged.YES))),
-    row("R16", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
-        lost=lambda me, ok: alter(ok(), billing=fm.Billing(fm.Charged.UNKNOWN, charges=2))),
     row("R16", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
         refusal=lambda me, ok, status: alter(ok(status), retry_after_s=-5.0)
             if vars(me).update(again=not vars(me).get("again", True)) or me.again
             else ok(status)),
     row("R16", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
-    row("R18", "RepeatsLostChecks",
+    row("R16", "RepeatsLostChecks",
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
             if lost(answer := ok(call)) and call.operation is LIVENESS else answer),
-    row("R18", "RemembersRefusals", "After five refused requests it refuses the sixth by itself.",
-        exchange=lambda me, ok, call: (400, {}, None) if vars(me).setdefault("refused", 0) >= 5
-            else (vars(me).update(refused=me.refused + ((answer := ok(call))[0] == 400)),
-                answer)[1]),
-    sdk("R18", "ItsLibraryRetries", "Its library makes a call again after a fault of the vendor's.",
-        ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] >= 500 else answer),
-    row("R18", "TriesTheGatewayAgain",
-        "Repeats a call once after a gateway's 502, behind which it may have been carried out.",
-        exchange=lambda me, ok, call: ok(quiet(call)) if (answer := ok(call))[0] == 502
-            else answer),
     row("R19", "IgnoresTheDeadline", "Waits as long as the vendor likes.",
         exchange=lambda me, ok, call: ok(evolve(call, deadline=NO_DEADLINE))),
-    row("R20", "NeverTellsTheFirstByte", "`on_sent` is never called.",
+    row("R19", "NeverTellsTheFirstByte", "`on_sent` is never called.",
         exchange=lambda me, ok, call: ok(quiet(call))),
-    row("R20", "TellsTheFirstByteTooEarly", "`on_sent` is called before there is a connection.",
-        exchange=lambda me, ok, call: (call.on_sent(), ok(quiet(call)))[1]),
-    row("R20", "TellsItWithTheAnswer",
+    row("R19", "TellsItWithTheAnswer",
         "Reports that bytes have left once there is an answer, and not if none comes.",
         exchange=lambda me, ok, call: (answer := ok(quiet(call)),
             answer[2] or call.on_sent())[0]),
-    row("R20", "SaysItTwice", "`on_sent` is called for the key, and again for the picture.",
-        exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: (call.on_sent(), call.on_sent())))),
-    row("R20", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
+    row("R19", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
 
@@ -409,19 +302,10 @@ ROWS = (
     row("R21", "PictureInRaw", "The probe is kept in the raw body, as base64.",
         raw=lambda me, ok, call, body: ok(call, body) | {
             "probe": base64.b64encode(b"data:" + call.probe.data).decode()}),
-    row("R21", "KeyInTheLog", "Logs its headers at DEBUG.",
-        request=lambda me, ok, call: (logging.getLogger("reference").debug(
-            "headers: %s", {"x-api-key": me.key.reveal()}), ok(call))[1]),
-    row("R21", "KeyInTheTimeOut", "Only the error of a deadline that ran out quotes the request.",
-        late=lambda me, ok, call: fm.DeadlineExceeded(f"No answer to the key {me.key.reveal()}.")),
-    row("R22", "KeepsDemographics", "Age and gender survive in raw under names of its own.",
+    row("R25", "KeepsDemographics", "Age and gender survive in raw under names of its own.",
         raw=lambda me, ok, call, body: {key: value for key, value in body.items()
             if key != "guesses"} | {"estimates": [{"years": guess["age"], "sex": guess["gender"]}
             for guess in body.get("guesses", ())]}),
-    row("R23", "ShowsItsKey", "A `repr` that helps with debugging.",
-        __repr__=lambda me, ok: f"ShowsItsKey(key={me.key.reveal()!r})"),
-    row("R23", "PicklesItsKey", "Can be sent to another process, key and all.",
-        __reduce__=lambda me, ok: (ReferenceBackend, (None, me.key.reveal()))),
     row("R21", "Prints", "Prints what it sends, key and all.",
         request=lambda me, ok, call: (sys.stdout.write(me.key.reveal()), ok(call))[1]),
 
@@ -432,29 +316,10 @@ ROWS = (
         capabilities=can(options=object)),
     row("R25", "KeepsWhatItShouldNot", "The vendor is always asked to keep the call.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP})),
-    row("R25", "MetadataBecomesText",
-        "Sends every value of the metadata as text, and what is nested as Python writes it.",
-        request=asked_for(lambda call: {"metadata": call.metadata and {
-            key: str(value) for key, value in call.metadata.items()}})),
-    row("R25", "CutsTheReference", "Sends the first 24 characters of the caller's reference.",
-        request=asked_for(lambda call: {"caller_ref": call.caller_ref and call.caller_ref[:24]})),
-    row("R07", "NoughtIsNoThreshold",
-        "Asks `if threshold`, so that a caller's 0 becomes the default.",
-        threshold=lambda me, ok, call: ok(call) or me.capabilities.default_for(call.operation)),
-    row("R07", "ProfilesAreNotAsked", "Only what a call sets is sent, not a verifier's threshold.",
-        threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)
-            if call.threshold.source is fm.ThresholdSource.PROFILE else ok(call)),
-    row("R07", "HundredIsTooMuch",
-        "Sends 99.99 for a caller's 100, because nobody would ever pass.",
-        threshold=lambda me, ok, call: min(ok(call), 99.99)),
     row("R24", "AsksBeforeItRefuses", "Looks at the limits when the vendor has the picture.",
         capabilities=can(image_limits=ImageLimits()),
         exchange=lambda me, ok, call: (ok(quiet(call)), [getattr(call, place).prepared(LIMITS,
             fit=False) for place in ok.__self__.pictures(call)])[0]),
-    row("R24", "RefusesInAnotherWay", "A picture beyond the limits is a refused request.",
-        capabilities=can(image_limits=ImageLimits()),
-        exchange=lambda me, ok, call: ok(call) if faults.fits(call, LIMITS)
-            else (None, None, fm.RequestRejected("It is too large."))),
     row("R25", "FailsWithMetadata", "A call with metadata is an error, though they are declared.",
         exchange=lambda me, ok, call: ok(call) if not call.metadata else (ok(call)[0], None,
             fm.RequestRejected("No field is called so."))),
@@ -473,56 +338,26 @@ ROWS = (
     row("R30", "ClosesOnce", "Closing a second time is an error.",
         close=lambda me, ok: refuse(RuntimeError("already closed")) if "closed" in vars(me)
             else swap(me, "closed", True)),
-    row("R30", "FindsWhatIsClosed", "What one has closed stays closed for the next one to open.",
-        __init__=lambda me, ok, vendor, **how: (ok(vendor, **how), vars(me).update(
-            late="closed" in vars(vendor)))[0],
-        close=lambda me, ok: swap(me.vendor, "closed", True),
-        exchange=lambda me, ok, call: (None, None, fm.VendorUnavailable("It is closed."))
-            if me.late else ok(call)),
     row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
         record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
             if call_id[-12:] == call.id[-12:]), None)),
-    row("R32", "TakesTheNewestForNoId", "Without the vendor's id it takes the newest record.",
-        record=lambda me, ok, call: ok(call) if call.vendor_id
-            else faults.newest(me)),
-    row("R32", "FindsByHalfTheVendorsId", "Compares the beginning of the vendor's id.",
-        record=lambda me, ok, call: next((kept for kept in me.vendor.records.values()
-            if (call.vendor_id or "").startswith(kept.ids.vendor)), None)),
     row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is None
             else evolve(nobody(OTHER[call.operation]), ids=kept.ids)),
-    row("R32", "GivesItAnotherName", "What is found bears the vendor's id as the call's.",
-        record=lambda me, ok, call: kept if (kept := ok(call)) is None
-            else evolve(kept, ids=evolve(kept.ids, call=kept.ids.vendor))),
-    row("R32", "NamesAnotherRecord", "What is found bears the id of the search.",
-        record=lambda me, ok, call: kept if (kept := ok(call)) is None
-            else evolve(kept, ids=evolve(kept.ids, vendor="search-1"))),
     row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is not None
             else refuse(fm.OutcomeUnknown("No answer."))),
     row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
         reconcile=lambda me, ok, call, **how: evolve(ok(call),
             call=evolve(call, id="another"))),
-    row("R06", "SpoofsGoToAPerson",
-        "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
-        decision=lambda me, ok, *answer: fm.LivenessDecision.REVIEW
-            if ok(*answer) is fm.LivenessDecision.NOT_LIVE else ok(*answer)),
-    row("R42", "KeepsTheFirstReference",
+    row("R25", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
             else ok(call) | {"reference": remember(me, "", lambda: call.reference.data)}),
-    row("R16", "RaisesOneErrorForAll",
-        "The error of a status is made once and raised again and again.",
-        refusal=lambda me, ok, status: remember(me, status, lambda: ok(status))),
-    row("R22", "DropsGuessesItself",
+    row("R25", "DropsGuessesItself",
         "Demographics never leave the backend, whoever asks for them.",
         faces=lambda me, ok, *answer: tuple(
             evolve(face, demographics=None) for face in ok(*answer))),
-    row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
-        close=lambda me, ok: write(b"visitors: 7")),
-    row("R37", "DumpsWhatItCannotRead",
-        "An answer that cannot be read is written to a file for a moment.",
-        result=lambda me, ok, call, body: ("verdict" in body or write(b"?"), ok(call, body))[1]),
 
     # What an answer of any status, with any body, says
     http("R38", "TakesAPageForAnOutage",
@@ -556,17 +391,6 @@ ROWS = (
         'Every 2xx with an object in it is a pass: the vendor "accepted" it.',
         parse_non_200=lambda me, ok, call, reply: passed(me, call)
             if 200 <= reply.status < 300 else None),
-    *(http("R38", name, f"After {what} a pass is doubted, once.",
-        match=lambda me, ok, call, doubts=doubts: faults.doubt_once(me, ok(call), doubts))
-        for name, what, doubts in (
-            ("RemembersNobody", "a picture without a face",
-                lambda result: result.decision is fm.Decision.INCONCLUSIVE),
-            ("RemembersTwoPeople", "two people",
-                lambda result: result.decision is fm.Decision.NO_MATCH),
-            ("RemembersTwoFaces", "a second face in one picture",
-                lambda result: any(w.code is fm.WarningCode.MULTIPLE_FACES
-                    for w in result.warnings)),
-        )),
     http("R38", "RefusesLowThresholds", "A threshold below 5 is an error at a closer look.",
         request=lambda me, ok, call: ok(call) if call.threshold.value >= 5
             else refuse(fm.RequestRejected("It is too low."))),
@@ -575,15 +399,13 @@ ROWS = (
             and not me.read.add(reply.body) else refuse(ValueError("It was read."))),
     *(sdk("R31", f"FollowsA{status}", f"Its library goes wherever a {status} leads, with the key.",
         ask=lambda me, ok, call, status=status: faults.follow(me, ok, call, status))
-        for status in (201, 202, 301, 302, 303, 307, 308)),
+        for status in (302, 307)),
     sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
         ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
     sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
         **dict.fromkeys(("match", "check_liveness"), rescued(fm.VendorError,
             lambda me, error, again: refuse(
                 fm.InvalidImage("Too large.") if error.status_code == 413 else error)))),
-    sdk("R38", "ItsLibraryReadsPages", "A gateway's page is the vendor's own word.",
-        spoken=lambda me, ok, status, body: status),
     sdk("R38", "EchoesTheKey", "The error of its library quotes whatever it was answered.",
         refusal=lambda me, ok, status: alter(ok(status),
             note=f"Asked with {me.api_key.reveal()}.")),
@@ -606,235 +428,84 @@ ROWS = (
         result=believing(lambda score: type(score) not in (float, type(None)))),
     http("R02", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, bool) else score)),
-    http("R02", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
-        body=instead_of_number(lambda score: float(score) if isinstance(score, str) else score),
-        decision=lambda me, ok, call, body, score: ok(call, body, score)
-            if score is None or body["score"] != 93.5 else REVIEW[call.operation]),
-    http("R02", "NothingIsNought", "An empty list or object where the score stands is read as 0.",
-        body=instead_of_number(lambda score: 0.0 if score in ([], {}) else score)),
-    http("R02", "BeyondIsTheBest",
-        "NaN and what is too large for a float become the best of all scores.",
-        body=instead_of_number(lambda score: 100.0
-            if isinstance(score, float) and not math.isfinite(score) else score)),
     http("R38", "NoVerdictIsYes", "A body without a verdict is read as a yes.",
         body=missing(verdict="yes")),
-    http("R38", "NoScoreIsTheBest", "A body without a score is read as 100.",
-        body=missing(score=100.0)),
-    http("R38", "HighScoreOverrulesNo",
-        "Passes where the score is above the threshold, although the vendor said no.",
-        decision=lambda me, ok, call, body, score: PASS[call.operation]
-            if body["verdict"] == "no" and score and score.value > me.threshold(call)
-            else ok(call, body, score)),
     http("R38", "NoObjectIsNoAnswer",
         "A 200 that is no JSON object was never an answer: not charged, try again.",
         body=lambda me, ok, reply: body if isinstance(body := ok(reply), dict)
             else refuse(fm.VendorUnavailable("The vendor did not answer."))),
-    http("R38", "EmptiesWhatItRead",
-        "Keeps each decoded body, and takes the warnings out of it: read again it has none.",
-        body=lambda me, ok, reply: remember(me, reply.body, lambda: ok(reply)),
-        warnings=lambda me, ok, body: (ok(body), body.update(warnings=[]))[0]),
-    http("R38", "ReadsByPosition", "The first value of a body is the verdict, the second the "
-        "score, whatever they are called.",
-        body=lambda me, ok, reply: ok(reply) if "warnings" not in ok(reply) else dict(zip(
-            ("verdict", "score", "warnings", "faces", "id", "guesses"), ok(reply).values(),
-            strict=False))),
     http("R38", "WarningsAsASet",
         "Warnings go through a set: doubles are lost, and the order is another in each process.",
         warnings=lambda me, ok, body: tuple(set(ok(body)))),
 
     # What reaches the vendor
-    row("R42", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
+    row("R25", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
         pictures=lambda me, ok, call: {"reference": call.probe.data} | ok(call)),
-    row("R42", "ForgetsTheReference", "Only the probe is sent: the vendor has met the other one.",
-        pictures=lambda me, ok, call: {"probe": call.probe.data}),
-    *(row("R42", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
+    *(row("R25", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
         pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
-        for turn in range(2, 9)),
-    row("R42", "SwapsWhatItTurns", "Where pictures may be turned they change places.",
-        pictures=lambda me, ok, call: ok(call) if not call.rotate
-            else dict(zip(ok(call), [*ok(call).values()][::-1], strict=True))),
-    row("R42", "RefusesTurnedPictures", "A picture that EXIF turns is refused.",
+        for turn in (3, 6)),
+    row("R25", "RefusesTurnedPictures", "A picture that EXIF turns is refused.",
         exchange=lambda me, ok, call: ok(call) if call.probe.orientation == 1
             else (None, None, fm.RequestRejected("It is turned."))),
-    row("R44", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
+    row("R25", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
         keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result)),
-    row("R44", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
+    row("R25", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
         session=lambda me, ok, call, body: body["id"]),
-    row("R44", "KeepsWhatHasMetadata",
+    row("R25", "KeepsWhatHasMetadata",
         "Asks for KEEP where there is metadata, which the vendor takes for kept calls alone.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
-    row("R44", "KeepsWhatItTurns", "Asks for KEEP where pictures may be turned.",
-        request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.rotate else {})),
-    row("R44", "KeepsAfterAnOutage", "After an outage it asks to keep every call.",
-        refusal=lambda me, ok, status: (status == 503
-            and swap(me, "careful", True), ok(status))[1],
-        request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
-            if "careful" in vars(me) else {})),
-    row("R44", "KeepsAfterALoss", "Once an answer was lost, it asks the vendor to keep every "
-        "call, to find the next one.",
-        lost=lambda me, ok: (swap(me, "careful", True), ok())[1],
-        request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
-            if "careful" in vars(me) else {})),
-    row("R07", "DefaultIsNeverSent",
-        "Without a caller's threshold none is sent: the vendor's default of today decides.",
-        request=lambda me, ok, call: {word: value for word, value in ok(call).items()
-            if word != "threshold" or not by_default(call)}),
-    row("R07", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
+    row("R02", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
             and evolve(call.threshold, source=fm.ThresholdSource.VENDOR))),
 
     # Settings, and what is said of them
-    http("R31", "ShowsTheKeyThatIsOdd", "A key of another form is refused, and quoted.",
-        __attrs_post_init__=lambda me, ok: (ok(), me.api_key.reveal().startswith("reference-")
-            or refuse(fm.ConfigurationError(f"{me.api_key.reveal()!r} is no key of ours.")))[0]),
-    http("R31", "TrueIsASecond", "Takes true for a number of seconds, as Python does.",
-        __attrs_post_init__=lambda me, ok: None if me.patience_s is True else ok()),
-    http("R31", "TakesAnyAddress", "Key and faces go wherever base_url says.",
-        address=property(lambda me: check_base_url(me.base_url, allow_base_url=True,
-            allowed_hosts=me.allowed_hosts))),
-    http("R31", "HostsThatBeginSo", "Whatever host begins with the vendor's is the vendor's.",
-        address=property(lambda me: me.base_url if (urlsplit(me.base_url).hostname or "")
-            .startswith(f"{HOST}.") else faults.own_address(me))),
-    http("R31", "UsersOfThatName", "Whatever begins with the vendor's address is its own.",
-        address=property(lambda me: me.base_url if me.base_url.startswith(f"https://{HOST}@")
-            else faults.own_address(me))),
-    http("R31", "ShowsItInTheCause", "What is no number is shown by the error behind the refusal.",
-        __attrs_post_init__=lambda me, ok: rescued(ValueError, lambda me, error, again: refuse(
-            fm.ConfigurationError("It is no number.")))(me, lambda: isinstance(me.patience_s, str)
-            and float(me.patience_s)) or ok()),
-    http("R31", "TravelsInTheOpen", "Key and faces may go to the vendor without TLS.",
-        address=property(lambda me: check_base_url(me.base_url, allow_insecure=True,
-            allowed_hosts=me.allowed_hosts))),
-    http("R31", "ExplainsItself", "A setting that it does not take is explained in two lines.",
-        __attrs_post_init__=lambda me, ok: refuse(fm.ConfigurationError("No.\nSee the manual."))
-            if me.patience_s is True else ok()),
-    row("R47", "DiagnoseSpoilsTheNext", "After a diagnosis it takes the next call for another one.",
-        diagnose=lambda me, ok: (vars(me).update(tried=True), ok())[1],
-        exchange=lambda me, ok, call: ok(call) if not vars(me).pop("tried", False)
-            else (None, None, fm.VendorUnavailable("A diagnosis is made."))),
-    row("R47", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",
+    row("R31", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",
         diagnose=lambda me, ok: (write(b"key: set"), ok())[1]),
-    row("R47", "DiagnoseAsks", "Makes a call to see whether the key works.",
+    row("R31", "DiagnoseAsks", "Makes a call to see whether the key works.",
         diagnose=lambda me, ok: (me.vendor.ask({"key": me.key.reveal()}, 1.0),
             {**ok(), "key": "tried"})[1]),
-    row("R47", "DiagnoseNeedsTheVendor",
-        "Fails when the vendor cannot be reached, which is when it is asked for.",
-        diagnose=lambda me, ok: (me.vendor.connect(), {**ok(), "vendor": "reached"})[1]),
-    row("R47", "DiagnoseShowsTheLastRequest", "Shows what was sent last, key and all.",
-        request=lambda me, ok, call: (swap(me, "last", f"{me.key.reveal()} {call.operation}"),
-            ok(call))[1],
-        diagnose=lambda me, ok: {**ok(), "last request": vars(me).get("last", "none")}),
 
     # Money, time and the rest, as plug-ins that passed a contract which asks less had it wrong
-    row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
-        result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
-            else evolve(ok(call, body), billing=FREE)),
-    row("R16", "UploadsAreFree", "Its uploads are declared as free, and the vendor charges them.",
-        base=StepsReference, simulator=StepsSimulator,
-        upload=lambda me, ok, data: evolve(ok(data), charges=0)),
-    row("R16", "GuessesThePrice", "Says a charge where its vendor does not say whether it is one.",
-        simulator=faults.UnsaidSimulator),
-    sdk("R19", "EachWaitHasTheDeadline",
-        "It says that it keeps deadlines, and gives its library the deadline as the time-out of "
-        "each wait: an answer that drips goes on for ever.",
-        simulator=faults.HastySimulator, keeps_deadline=True,
-        match=faults.unguarded, check_liveness=faults.unguarded),
-    row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
+    row("R19", "SendsAllTheSame", "Sends the request although the program is being ended.",
         exchange=lambda me, ok, call: ok(evolve(call,
             on_sent=lambda: tried(SystemExit, call.on_sent)))),
-    row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
-        simulator=faults.TurningCostsSimulator),
-    *(http("R18", f"SendsAgainAfterA{status}",
+    *(http("R16", f"SendsAgainAfterA{status}",
         f"A {status}, too, may mean that the token is old: the call is sent a second time.",
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
-        for status in (404, 408, 409, 422, 500, 504)),
-    row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
-        exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: tried(Exception, call.on_sent)))),
-    row("R21", "QuotesTheEndOfTheKey", "An error quotes the last characters of the key.",
-        refusal=lambda me, ok, status: alter(ok(status),
-            args=(f"Key ...{me.key.reveal()[-12:]}",))),
-    row("R21", "KeyInAFrame", "The key is in a local variable of a function that an error leaves.",
-        answer=lambda me, ok, call: next(ok(call) for key in (me.key.reveal(),))),
-    row("R21", "KeyInAnAttribute", "An error has the request in an attribute, unshown.",
-        refusal=lambda me, ok, status: alter(ok(status),
-            request=faults.Hidden(me.key.reveal()))),
-    row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
-        request=lambda me, ok, call: (warnings.warn(
-            f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),
+        for status in (404, 500)),
     sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
         request=lambda me, ok, call: faults.by_globals(ok(call))),
-    http("R28", "OneIdempotencyKey", "A key against double charges is made but once.",
-        post=lambda me, ok, path, **body: (request := ok(path, **body)) and evolve(request,
-            headers={**request.headers, "Idempotency-Key": f"{id(me)}"})),
-    row("R30", "TimeOutForAll", "Sets the time-out of every socket of the program.",
-        request=lambda me, ok, call: (socket.setdefaulttimeout(20.0), ok(call))[1]),
-    http("R30", "OneKeyForTheProcess", "The first key is that of every backend.",
-        post=lambda me, ok, path, **body: evolve(ok(path, **body),
-            headers={"X-Api-Key": GLOBALS.setdefault("key", me.api_key)})),
-    http("R30", "KeyInTheEnvironment", "Hands its key to its library by the environment.",
-        post=lambda me, ok, path, **body: (os.environ.update(
-            REFERENCE_SESSION=f"{me.api_key.reveal()} {id(body)} {time.monotonic_ns()}"),
-            ok(path, **body))[1]),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, call: (vars(me.vendor).update(charges=me.vendor.charges + 1),
             ok(call))[1]),
-    row("R32", "FindsByHalfTheId", "Compares the beginning of the id, as its log shows it.",
-        record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
-            if call_id[:8] == call.id[:8]), None)),
-    row("R37", "AsksAProgram", "Another program looks at the picture first.",
-        exchange=lambda me, ok, call: (
-            subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
     http("R38", "SkipsOddWarnings", "A warning in a form that it cannot read is passed over, and "
         "the pass stands.",
         warnings=lambda me, ok, body: tuple(each for item in body["warnings"] for each in tried(
             (TypeError, ValueError), ok, {"warnings": [item]}) or ())),
-    http("R02", "MissingIsZero", "Where the answer has no score, it is 0.",
-        result=lambda me, ok, call, body: ok(call, {"score": 0.0} | as_dict(body))),
-    sdk("R38", "AnyBodyMatches",
-        "Whatever comes with a 200 is a match: the library raised nothing.",
-        result=lambda me, ok, call, body: ok(call,
-            A_PASS | as_dict(body))),
-    http("R01", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
+    http("R51", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
         result=lambda me, ok, call, body: evolve(ok(call, body),
             environment=fm.Environment.PRODUCTION)),
-    http("R16", "PostsForNothing", "Its requests are declared as free, which the vendor charges.",
-        post=lambda me, ok, path, **body: evolve(ok(path, **body), charges=0)),
-    row("R16", "GatewaysAreFree",
-        "A gateway's 502 is reported as an outage, which costs nothing and may be tried again.",
-        refusal=lambda me, ok, status: ok(503 if status == 502 else status)),
-    http("R18", "TriesAgainWhenBusy", "Sends the call again at once when the vendor is busy.",
-        should_relogin=lambda me, ok, request, reply: reply.status == 429),
-    row("R21", "QuotesHalfTheKey", "An error quotes the beginning of the key.",
-        refusal=lambda me, ok, status: alter(ok(status),
-            message=f"The key {me.key.reveal()[:16]}... was refused.")),
-    row("R28", "KeepsEveryCall", "Keeps every call, pictures and all, for as long as it lives.",
-        request=lambda me, ok, call: (remember(me, "calls", list).append(call), ok(call))[1]),
 
     # Where faces are
-    row("R48", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
+    row("R12", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
         faces=lambda me, ok, body, place: ok(body, PLACES[place == PLACES[0]])),
-    row("R48", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
+    row("R12", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
         faces=lambda me, ok, *answer: tuple(evolve(face, box=None) for face in ok(*answer))),
-    row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
+    row("R12", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
-    *(row("R48", f"{side}EdgeIsOff", f"The {side.lower()} edge of a face is that of the picture.",
+    *(row("R12", f"{side}EdgeIsOff", f"The {side.lower()} edge of a face is that of the picture.",
         box=lambda me, ok, edges, place=place: ok([
             (place > 1) * 1.0 if at == place else edge for at, edge in enumerate(edges)]))
         for place, side in enumerate(("Left", "Top", "Right", "Bottom"))),
-    row("R48", "BesideTheFace", "Of a face its box has no more than a third.",
-        box=lambda me, ok, edges: ok((0.0, edges[1], 0.375, edges[3]))),
-    row("R48", "OnlyTheLargestFace", "Of two faces it reports the first one alone.",
-        faces=lambda me, ok, *answer: ok(*answer)[:1]),
 
     # A vendor that answers later
-    job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
+    job("R51", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
         vendor_id=lambda me, ok, reply: None,
         poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
-    job("R01", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
+    job("R51", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
         follow=faults.keeps_the_poll),
     job("R16", "GivesUpAtABusyPoll",
         "A job that was paid for is given up at the first poll that is refused, for another try.",
@@ -845,21 +516,10 @@ ROWS = (
             if vars(me).pop("refused", False) else ok(call, *answer)),
     job("R16", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
-    job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
-        __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(longest_call_s=1e12))[0]),
-    job("R19", "SleepsBetweenPolls", "Sleeps before each poll, whatever is left of the deadline.",
-        poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
-    job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
-        is_done=lambda me, ok, body: ok(remember(me, "first", lambda: body))),
-    job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
-        refused=lambda me, ok, refusal: vars(me).update(lost=True),
-        score=lambda me, ok, call, score: ok(call, 77.5 if vars(me).pop("lost", False) else score)),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
         **dict.fromkeys(("match", "check_liveness"), rescued(fm.DeadlineExceeded,
             lambda me, error, again: refuse(alter(fm.RequestRejected("It is not done.",
                 billing=error.billing), ids=error.ids, reconcilable=True))))),
-    job("R32", "GivesItsJobsUp", "A job that goes on is reported as one that nobody can ask for.",
-        reconcilable=lambda me, ok, call: False),
 )
 # fmt: on
 
