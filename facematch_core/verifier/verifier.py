@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextlib
 import contextvars
 import functools
-import inspect
 import os
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -68,7 +68,6 @@ if TYPE_CHECKING:
     import PIL.Image
 
 R = TypeVar("R")
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: The types of a picture. Plain text is none: `Image.read` and `Image.from_base64` say what it is.
 Picture: TypeAlias = (
@@ -114,28 +113,6 @@ class LiveMatchOptions(MatchOptions[T_contra], total=False):
     liveness_review_threshold: T_contra | None
 
 
-def show_options(kind: type[LivenessOptions[Any]]) -> Callable[[F], F]:
-    """Let `help` write out the arguments of `kind` in place of ``**options``."""
-    defaults = {field.name: field.default for field in attrs.fields(CallOptions)}
-
-    def set_signature(method: F) -> F:
-        signature = inspect.signature(method)
-        options = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=defaults.get(name),
-                annotation=annotation.__forward_arg__,
-            )
-            for name, annotation in kind.__annotations__.items()
-        ]
-        parameters = [*signature.parameters.values()][:-1] + options
-        vars(method)["__signature__"] = signature.replace(parameters=parameters)
-        return method
-
-    return set_signature
-
-
 @attrs.frozen(kw_only=True)
 class PairOutcome:
     """What became of one pair: a result or an error, never both.
@@ -178,7 +155,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def deadline_s(self) -> float | None:
         """Seconds, above 0, for a call that sets none of its own; None if there is no limit."""
 
-    @show_options(MatchOptions)
     def verify(
         self, probe: Picture, reference: Picture, **options: Unpack[MatchOptions[T_contra]]
     ) -> MatchResult:
@@ -218,7 +194,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             raise refusal
         return cast(MatchResult, self._call(images, call_options))
 
-    @show_options(LivenessOptions)
     def check_liveness(
         self, probe: Picture, **options: Unpack[LivenessOptions[T_contra]]
     ) -> LivenessResult:
@@ -233,7 +208,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             raise refusal
         return cast(LivenessResult, self._call(images, call_options))
 
-    @show_options(LiveMatchOptions)
     def verify_live(
         self, probe: Picture, reference: Picture, **options: Unpack[LiveMatchOptions[T_contra]]
     ) -> LiveMatchResult:
@@ -280,7 +254,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             raise
         return LiveMatchResult.of(liveness, match)
 
-    @show_options(MatchOptions)
     def verify_many(
         self,
         pairs: Iterable[Any],
@@ -617,35 +590,23 @@ class ThreadCall(Generic[R]):
     def __init__(self, make: Callable[[], R]) -> None:
         self.future: Future[R] = Future()
         context = contextvars.copy_context()
-        #: Emptied by the thread that makes the call, or by whoever does not want it any more.
+        #: Emptied by the thread that makes the call, or to drop it.
         self._todo = [(self.future, lambda: context.run(make))]
 
-    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
-        """Submit it to a pool; False if no thread can be started, which ends it."""
+    def begin(self, pool: ThreadPoolExecutor) -> None:
+        """Submit the call to a pool; it ends at once if no thread can be started."""
         try:
-            # The thread of `starter` does it for an event loop: starting threads takes long.
-            if starter is None:
-                pool.submit(_make_call, self._todo)
-            else:
-                starter.submit(self.begin, pool)
+            pool.submit(_make_call, self._todo)
         except RuntimeError:
-            # The pool queued it before it failed: another thread may have begun it, or none will.
-            return not self.refuse(
-                VendorUnavailable("No thread could be started for the call. Nothing was sent.")
-            )
-        return True
-
-    def refuse(self, error: BaseException) -> bool:
-        """End it with an error, unless a thread has begun it; whether it was ended."""
-        try:
-            future, _ = self._todo.pop()
-        except IndexError:
-            return False
-        future.set_exception(error)
-        return True
+            # The pool may have queued it before it failed: another thread may have begun it.
+            with contextlib.suppress(IndexError):
+                future, _ = self._todo.pop()
+                future.set_exception(
+                    VendorUnavailable("No thread could be started for the call. Nothing was sent.")
+                )
 
     def drop(self) -> None:
-        """Never make it, unless a thread has begun it. Locks nothing: a finaliser may call it."""
+        """Never make the call, unless a thread has begun it. Takes no lock: finalisers call it."""
         self._todo.clear()
 
 
