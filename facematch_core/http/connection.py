@@ -227,10 +227,12 @@ class Connection(HTTPConnection):
                 sock.connect(address)
                 # The TLS handshake waits next.
                 wait_s(sock)
-            except OSError as error:
-                problem = error
+            except BaseException as error:
                 if sock is not None:
                     sock.close()
+                if not isinstance(error, OSError):
+                    raise
+                problem = error
             else:
                 return sock
         raise NewConnectionError(self, "No address of the host answers.") from problem

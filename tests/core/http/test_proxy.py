@@ -80,24 +80,32 @@ def test_https_goes_through_a_tunnel(ask, trusting, through, server_context):
     assert request.startswith(b"POST /compare HTTP/1.1\r\n")
 
 
-#: Each without a byte of the request, and a word of what is said of it.
+#: What the proxy does, a word of the message, and whether a retry may help.
 BEFORE = {
-    "asks for a login": ([send(http_reply(407, b"", "Proxy-Authenticate: Basic"))], "answers 407"),
-    "cannot reach the host": ([send(http_reply(502, b"<html>"))], "502"),
-    "goes": ([close], ""),
-    "resets": ([reset], ""),
-    "speaks garbage": ([send(b"garbage\r\n\r\n")], ""),
-    "hands over to a server without TLS": ([send(TUNNEL + b"HTTP/1.1 400 x\r\n")], ""),
+    "asks for a login": (
+        [send(http_reply(407, b"", "Proxy-Authenticate: Basic"))],
+        "HTTPS_PROXY",
+        False,
+    ),
+    "forbids the host": ([send(http_reply(403, b"<html>"))], "answers 403", False),
+    "cannot reach the host": ([send(http_reply(502, b"<html>"))], "answers 502", True),
+    "goes": ([close], "", True),
+    "resets": ([reset], "", True),
+    "speaks garbage": ([send(b"garbage\r\n\r\n")], "", True),
+    "hands over to a server without TLS": ([send(TUNNEL + b"HTTP/1.1 400 x\r\n")], "", True),
 }
 
 
 @pytest.mark.parametrize("name", BEFORE)
 def test_a_tunnel_that_fails_sent_nothing(ask, trusting, through, name):
-    script, words = BEFORE[name]
+    script, words, retryable = BEFORE[name]
     with RawServer([read_request, *script]) as proxy:
-        through(proxy)
+        through(proxy, user="me:canary@")
         error = ask(URL, by=trusting).not_sent()
     assert words in error.message
+    assert f"through the proxy 127.0.0.1:{proxy.port}" in error.message
+    assert "canary" not in error.message
+    assert error.retryable is retryable
     assert b"Api-Key" not in proxy.received
 
 
@@ -164,7 +172,11 @@ def test_a_proxy_that_is_not_trusted_or_not_there_gets_nothing(
         assert proxy.received == b""
     with closed_port() as port:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{port}")
-        ask(url.replace("vendor", "other")).not_sent()
+        dead = ask(url.replace("vendor", "other")).not_sent()
+        assert f"through the proxy 127.0.0.1:{port}" in dead.message
+    monkeypatch.setenv("ALL_PROXY", "http://no-such-proxy.invalid:3128")
+    unknown = ask(url.replace("vendor", "third")).not_sent()
+    assert "through the proxy no-such-proxy.invalid:3128" in unknown.message
 
 
 def test_a_setting_of_a_backend_names_the_proxy(acme, through, monkeypatch):

@@ -253,9 +253,11 @@ def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authori
         error = ask(server.url, by=client if name == "localhost" else trusting).not_sent()
         assert server.received == b""
     assert "certificate" in error.message
+    assert not error.retryable
+    assert ("REQUESTS_CA_BUNDLE" in error.message) is (name == "localhost")
 
 
-@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
 def test_the_environment_names_the_authorities(
     ask, monkeypatch, ca_bundle, server_context, variable
 ):
@@ -272,6 +274,21 @@ def test_the_setting_counts_more_than_the_environment(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
     with one_each(OK, tls=server_context) as server:
         assert ask(server.url, by=trusting).reply.status == 200
+
+
+def test_a_foreign_urllib3_is_refused_when_a_backend_is_opened(acme, monkeypatch):
+    monkeypatch.setattr("urllib3.__version__", "2.13.906")
+    with pytest.raises(ConfigurationError, match="niquests"):
+        acme("https://localhost:1")
+
+
+def test_a_fault_of_the_library_is_no_vendor_away(ask, monkeypatch):
+    def broken(*_, **__):
+        raise TypeError("setsockopt() takes at most 3 arguments")
+
+    monkeypatch.setattr("socket.socket.connect", broken)
+    with pytest.raises(TypeError):
+        ask("http://127.0.0.1:1/")
 
 
 def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_path):
