@@ -29,7 +29,7 @@ _MODULES: Final = {
     "judge": ("plan", "report", "gate"),
 }
 
-#: What the commands need beyond the core: names of modules that the extra `compare` installs.
+#: Modules of the extra `compare`, which the commands need beyond the core.
 _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
 
 

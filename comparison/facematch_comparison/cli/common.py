@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: Where answers go unless another place is named.
+#: Default run database.
 STORE: Final = "study.sqlite3"
 
 #: Currency of amounts by default.
@@ -108,7 +108,7 @@ _SECTIONS: Final = {
     "Judging": "requirements fmr at_thresholds confidence attempts split seed systems allow_mock",
 }
 
-#: Where a context keeps the words of its command, to show them with more.
+#: Key of the command's words in its context, which a refusal shows again.
 _WORDS: Final = f"{__name__}.words"
 
 
@@ -152,10 +152,10 @@ _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as s
 
 force = flag("--force", "Overwrite files that exist.")
 
-#: Where `compare run` writes answers.
+#: Option of `compare run`: the database to write.
 store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
 
-#: Where answers are read from: the arguments of `answers_from`.
+#: Options that say which answers to read: the arguments of `answers_from`.
 source = join_options(
     click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
     click.option("--study", metavar="NAME", help="Its test set, if it has several."),

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from facematch_core.cli.files import check_target, write_bytes
 from facematch_core.cli.options import FILE, file_option
 from facematch_core.cli.text import Exit, say
-from facematch_core.errors import InvalidRequest
 
 from . import common
-
-#: For folders of kinds of pictures: pairs of files of one name, and of each with three others.
-_WRITE_PAIRS: Final = """
-python3 - <<'END'
-import csv, pathlib
-probes, references = ({{p.stem: p for p in pathlib.Path(f).iterdir()}} for f in ({!r}, {!r}))
-names = sorted(probes.keys() & references.keys())
-with open("pairs.csv", "w", newline="", encoding="utf-8") as file:
-    rows = csv.writer(file)
-    rows.writerow(["probe", "reference", "same", "probe_subject", "reference_subject"])
-    for step in range(min(4, len(names))):  # 0: the same person
-        for a, b in zip(names, names[step:] + names[:step]):
-            rows.writerow([probes[a], references[b], int(a == b), a, b])
-END
-"""
 
 
 @click.command("draw")
@@ -62,18 +46,11 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
     check_target("--out", out, force=options.pop("force"))
-    from facematch_comparison.study import KindsOfPictures, draw_pairs, photographs, read_groups
+    from facematch_comparison.study import draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
     from facematch_comparison.values.numbers import counted
 
-    try:
-        people = photographs(folder)
-    except KindsOfPictures as error:
-        script = _WRITE_PAIRS.format(str(error.probes), str(error.references))
-        raise InvalidRequest(
-            f"{error.what} If a file is called as the person in each of them, this writes pairs of "
-            f"one person and of two; then use pairs.csv:\n{script}\n{error.otherwise}"
-        ) from None
+    people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
     study = draw_pairs(people, groups=groups, name=out.stem, **options)
     write_bytes(out, pairs_csv(out, study))

@@ -47,7 +47,7 @@ _OUT_FORMS: Final = (".html", ".json")
 @common.split
 @json_option
 def plan(*, as_json: bool, currency: str, **options: Any) -> int:
-    """How many pairs it takes to show an FMR and an FRR, and what they cost.
+    """Count the pairs that show an FMR and an FRR, and what they cost.
 
     \b
     facematch compare plan --fmr 1e-4 --frr 0.01 --price didit=0.05

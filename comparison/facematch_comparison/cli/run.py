@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import click
 
 from facematch_core.backend.kinds import typed
@@ -148,7 +147,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         else:
             _show_summary(summary, document)
             if any(system["answered"] for system in document["systems"]):
-                # Of several test sets a report has to name one.
+                # A report names its test set if there are several.
                 name = study_run.stored.name
                 of_study = ["--study", name] if len(database.studies()) > 1 else []
                 words = ["facematch", "compare", "report", "--store", store, *of_study]
@@ -256,7 +255,7 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
 
 
 def _document(summary: RunSummary, store: str) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the summary as JSON."""
     from facematch_comparison.run import PairState
 
     systems = []
@@ -265,7 +264,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
         counts = {
             state: progress.states.get(PairState(state.replace("_", " ")), 0) for state in _STATES
         }
-        # What a call ended in could not be written.
+        # The outcome of such a call could not be written.
         counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged"):
             counts[fact] = getattr(progress, fact)
@@ -309,7 +308,6 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     with common.database_at(store) as database:
         studies = database.studies() if study is None else (database.study(study),)
         systems = [system for each in studies for system in database.systems(each.digest)]
-        books = _Books(database, options["config"])
         try:
             database.lock()
         except ConfigurationError as error:
@@ -317,17 +315,17 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
                 raise
             say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
-            # What a run that is over had asked is unresolved from now on.
+            # Calls that a finished run left open become unresolved.
             for system in systems:
-                database.take_back(system, partial(books.finalize, system))
+                finalize = partial(_finalize, database, options["config"], system)
+                database.take_back(system, finalize)
                 resolve_by_budgets(database, system)
         if call_id is not None:
-            billed = Charged.YES if options["charged"] else Charged.NO
-            charge = books.resolve(systems, call_id, billed, yes=options["yes"])
+            charge = _resolve(database, systems, options)
             if as_json:
-                print_json(_charge(charge) | {"charged": billed is Charged.YES})
+                print_json(_charge(charge) | {"charged": options["charged"]})
             else:
-                say(f"{call_id}: {_WORDS[billed]}")
+                say(f"{call_id}: {'charged' if options['charged'] else 'not charged'}")
             return Exit.OK
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
@@ -337,75 +335,64 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
     return Exit.OK
 
 
-_WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
-
-
-@attrs.frozen
-class _Books:
-    """The run database with the budgets of its systems, which are opened by their names."""
-
-    database: RunDatabase
-    config: str | None
-
-    @contextlib.contextmanager
-    def _open(self, name: str) -> Iterator[tuple[Any, list[CallStore]]]:
-        """The profile or else backend of this name, or why it cannot be opened; and its stores."""
-        from facematch_comparison.run.recover import stores_of
-
-        with contextlib.ExitStack() as stack:
-            stores: list[CallStore] = []
-            try:
-                target = Target(config=self.config)
-                if target.file is not None and name in target.file.profiles:
-                    target = Target(profile=name, config=self.config)
-                else:
-                    target.tell_of_unread()
-                    target = Target(backend=name)
-                verifier: Any = stack.enter_context(target.announce_plan().open())
-                stores = stores_of(verifier.policies)
-            except FaceMatchError as error:
-                verifier = error
-            if (here := self.database.calls()) is not None:
-                stores.append(stack.enter_context(contextlib.closing(here)))
-            yield verifier, stores
-
-    def resolve(
-        self, systems: Sequence[StoredSystem], call_id: str, billed: Charged, *, yes: bool
-    ) -> UnresolvedCharge:
-        """Say whether a call was charged, to the budgets and to the run database."""
-        pairs = [(system, pair) for system in systems for pair in self.database.unresolved(system)]
-        for system, charge in pairs:
-            if charge.call is None or charge.call.id != call_id:
-                continue
-            if charge.state != "unresolved":
-                raise InvalidRequest(
-                    "This call is resolved already: it was charged, and has no answer."
-                )
-            confirm(
-                f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
+def _resolve(
+    database: RunDatabase, systems: Sequence[StoredSystem], options: Mapping[str, Any]
+) -> UnresolvedCharge:
+    """Write down whether a call was charged, to the budgets and to the run database."""
+    call_id, is_charged = options["resolve"], options["charged"]
+    billed = Charged.YES if is_charged else Charged.NO
+    pairs = [(system, charge) for system in systems for charge in database.unresolved(system)]
+    for system, charge in pairs:
+        if charge.call is None or charge.call.id != call_id:
+            continue
+        if charge.state != "unresolved":
+            raise InvalidRequest(
+                "This call is resolved already: it was charged, and has no answer."
             )
-            self.finalize(system, [call_id], billed)
-            self.database.resolve(system.number, call_id, billed)
-            return charge
-        raise InvalidRequest(
-            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
-            "those that are."
-        )
+        words = "charged" if is_charged else "not charged"
+        question = f"Resolve call {call_id} of {system.name} as {words}, for good?"
+        confirm(question, yes=options["yes"])
+        _finalize(database, options["config"], system, [call_id], billed)
+        database.resolve(system.number, call_id, billed)
+        return charge
+    raise InvalidRequest(
+        f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
+        "those that are."
+    )
 
-    def finalize(self, system: StoredSystem, call_ids: Sequence[str], billed: Charged) -> None:
-        """Update the budgets in this database, and those of the system's profile."""
-        from facematch_comparison.run.recover import finalize_budgets
 
-        if not call_ids:
-            return
-        with self._open(system.name) as (verifier, stores):
-            finalize_budgets(stores, call_ids, billed, SystemClock().now())
-        if isinstance(verifier, FaceMatchError):
+def _finalize(
+    database: RunDatabase,
+    config: str | None,
+    system: StoredSystem,
+    call_ids: Sequence[str],
+    billed: Charged,
+) -> None:
+    """Update the budgets in the run database, and those of the system's profile."""
+    from facematch_comparison.run.recover import finalize_budgets, stores_of
+
+    if not call_ids:
+        return
+    stores: list[CallStore] = []
+    with contextlib.ExitStack() as stack:
+        try:
+            target = Target(config=config)
+            if target.file is not None and system.name in target.file.profiles:
+                target = Target(profile=system.name, config=config)
+            else:
+                target.tell_of_unread()
+                target = Target(backend=system.name)
+            verifier: Any = stack.enter_context(target.announce_plan().open())
+            stores = stores_of(verifier.policies)
+        except FaceMatchError:
             say(
                 f"warning: {system.name} cannot be opened here, so a budget of its own was not "
                 "updated: see `facematch budget`",
                 err=True,
             )
+        if (here := database.calls()) is not None:
+            stores.append(stack.enter_context(contextlib.closing(here)))
+        finalize_budgets(stores, call_ids, billed, SystemClock().now())
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:

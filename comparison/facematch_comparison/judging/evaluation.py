@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 #: Below this, more pairs would be needed than anybody compares.
 LEAST_FMR: Final = 1e-9
 
-#: Of a histogram: enough to see a second hill, few enough for a page.
+#: Bins of a histogram: enough to see a second hill, few enough for a page.
 BINS: Final = 40
 
-#: Where the threshold of an operating point comes from.
+#: Origins of the threshold of an operating point.
 CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
 
@@ -219,21 +219,21 @@ def check_name(name: str, names: Collection[str]) -> None:
 
 
 def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tuple[float, float]:
-    """What the true FMR at an operating point lies above, and below, each one-sided."""
+    """Return one-sided lower and upper bounds of the true FMR at an operating point."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
 def _why_reversed(table: Answers) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
-    auc, _ = table.once(stats.separation)
+    auc = table.once(stats.auc)
     if auc is None or auc >= 0.5:
         return None
     mated, others = (
         min(len(table.people.numbers), int(np.count_nonzero(table.scored & kind)))
         for kind in (table.mated, ~table.mated)
     )
-    # By the variance of the Mann-Whitney statistic, with 95 % confidence, one-sided.
+    # The variance is that of the Mann-Whitney statistic; 95 % confidence, one-sided.
     if auc + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
@@ -246,7 +246,7 @@ def _why_reversed(table: Answers) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class _SystemJudge:
-    """What is asked of every system; `calibration` are the pairs that choose, None for `judged`."""
+    """Judges each system; `calibration` are the pairs that choose thresholds, None for `judged`."""
 
     required_fmr: float
     confidence: float
@@ -297,15 +297,12 @@ class _SystemJudge:
             privacy=answers.privacy,
         )
         if is_scored:
-            auc, d_prime = answers.once(stats.separation)
             scores = judged.scores[judged.scored]
             marks = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
                 system,
                 without_score=int(np.count_nonzero(judged.acquired & ~judged.scored)),
-                auc=auc,
-                d_prime=d_prime,
-                # Of distances it would say of every threshold that it will not do.
+                # A curve of distances would fail every threshold.
                 curve=None
                 if why_reversed
                 else stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
@@ -359,7 +356,7 @@ class _SystemJudge:
         return self._point_at(fmr, chosen_from, rates)
 
     def _at_point(self, system: System, side: stats.Side) -> System:
-        """With what depends on where it is judged: at no threshold of ours, by its decisions."""
+        """Add what depends on the threshold: without one, the system's own decisions count."""
         table, at = side.table, side.threshold
         is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
         chosen_for = self.required_fmr if is_chosen_here else None
@@ -401,7 +398,7 @@ def _has_threshold(chosen_from: Answers, judged: Answers) -> tuple[bool, str | N
 
 
 def _default(rates: stats.Rates) -> OperatingPoint | None:
-    """By the system's own decisions, if it made one for every pair that it compared."""
+    """Return the point of the system's own decisions, if it decided every pair that it compared."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():
@@ -422,7 +419,7 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
 
 
 def service_of(answers: Answers) -> Service:
-    """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
+    """Return how one system behaved over all pairs; its cost includes calls that may be charged."""
     table = answers
     answered = int(np.count_nonzero(table.answered))
     times = np.sort(answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)])
@@ -440,7 +437,7 @@ def service_of(answers: Answers) -> Service:
         answered=Rate(errors=len(table) - answered, trials=len(table)),
         not_answered=dict(answers.not_answered),
         acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
-        # By the nearest rank: each is a time that was measured, and one at least lies beyond it.
+        # Nearest rank: each percentile is a measured time, and at least one time lies beyond it.
         latency_s={
             str(percent): float(times[-(-len(times) * percent // 100) - 1])
             for percent in (50, 90, 95, 99)
@@ -474,14 +471,14 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 f"{scores.min():g} to {scores.max():g}: give it on their scale; that of distances "
                 "is minus the distance."
             )
-    # One bad column stops only itself.
+    # A reversed system gets no verdict but does not stop the others.
     reasons = [_why_reversed(each) for each in answers]
     if all(reasons):
         raise InvalidRequest(f"{reasons[0]} For distances say {argument('distance', True)}.")
 
 
 def _halves(table: Answers, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:
-    """The pairs that choose thresholds, if there can be such a half, and those that are judged."""
+    """Return the pairs that choose thresholds (or None) and the pairs that are judged."""
     parts = split_by_subject(table.probe_subjects, table.reference_subjects, seed=seed)
     for part in parts:
         # A half without both kinds of pairs could neither choose nor judge.

@@ -35,7 +35,7 @@ from facematch_core.models import Environment
 from .evaluation import CALIBRATION, EVALUATION, check_name, fmr_bounds
 from .requirements import SHARE, JudgedAt, Requirements
 
-#: Where a threshold was chosen for the required FMR.
+#: Origins of thresholds that were chosen for the required FMR.
 _CHOSEN: Final = (CALIBRATION, EVALUATION)
 
 #: Groups that a sentence names; the others are in the JSON.
@@ -43,11 +43,11 @@ _NAMED: Final = 3
 
 
 class Conclusion(enum.StrEnum):
-    """What a comparison shows of a requirement."""
+    """Verdict on a requirement."""
 
-    #: It is met: a bound on the right side proves it.
+    #: Met: a bound on the right side proves it.
     PASS = "pass"  # noqa: S105 - no password
-    #: It is not met: a bound on the wrong side proves it.
+    #: Not met: a bound on the wrong side proves it.
     FAIL = "fail"
     #: Neither: the test set is too small, or the rates too close to the limits.
     INCONCLUSIVE = "inconclusive"
@@ -55,7 +55,7 @@ class Conclusion(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class RateVerdict:
-    """One rate beside its limit, with its one-sided bounds if it has trials.
+    """A rate beside its limit, with its one-sided bounds if it has trials.
 
     Its name is ``fmr`` or ``frr``; of a group also ``fta``, and ``fmr_ratio``, ``frr_ratio``, with
     the bounds of the ratio.
@@ -79,7 +79,7 @@ class RateVerdict:
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
-    """What the comparison shows of one system at the threshold that is judged, if there is one.
+    """Verdict on one system at the threshold that is judged, if there is one.
 
     `groups` are the rates that have a limit by group. `plan` is the command line of the plan that
     says how many pairs show the limits of all people; None where more pairs are not what is
@@ -98,7 +98,7 @@ class SystemVerdict:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What the comparison shows of the systems that were asked for, in its order.
+    """Verdict on the systems that were asked for, in the order of the comparison.
 
     PASS if every one passes, FAIL if one fails, else INCONCLUSIVE.
     """
@@ -108,7 +108,7 @@ class Verdict:
     systems: tuple[SystemVerdict, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it (``"schema": 0``, ``"kind": "verdict"``)."""
+        """Return the JSON form (``"schema": 0``, ``"kind": "verdict"``)."""
         return {"schema": SCHEMA, "kind": "verdict", **as_json(self)}
 
 
@@ -194,7 +194,7 @@ def _judge(system: System, requirements: Requirements, *, is_split: bool) -> Sys
         system = attrs.evolve(
             system, at_required=best.at_required, at_default=best.at_default, curve=best.curve
         )
-    # Who gives decisions only has no other threshold than its own.
+    # A system that gives decisions only has no other threshold than its own.
     is_own = requirements.at is JudgedAt.DEFAULT or system.kind == "decisions"
     at = system.at_default if is_own else system.at_required
     rates: list[RateVerdict] = []
@@ -241,8 +241,8 @@ def _rates(
 ) -> Iterator[RateVerdict]:
     """The rates of all pairs, or of one group of a column, that have a limit, beside it."""
     confidence, chosen_for = requirements.confidence, requirements.required_fmr
-    # Any group may come out as the one that fails, so the lower bounds of a column hold together;
-    # all groups must pass, so the upper bounds need not.
+    # The lower bounds of a column hold together, because any group may be the one that fails. The
+    # upper bounds need not, because all groups must pass.
     together = 1 - (1 - confidence) / max(1, len(column))
     place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
     for name, limit in limits.items():

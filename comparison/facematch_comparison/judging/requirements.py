@@ -39,15 +39,15 @@ _BY_GROUP: Final = {
 
 
 class JudgedAt(enum.StrEnum):
-    #: The one that was chosen for `Requirements.required_fmr`.
+    #: The threshold that was chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
-    #: The one that it was asked with: the vendor's default, or that of the profile.
+    #: The threshold of the run: the vendor's default, or the profile's.
     DEFAULT = "default"
 
 
 @attrs.frozen(kw_only=True)
 class Requirements:
-    """What a system must show.
+    """Limits that a system must keep.
 
     Attributes:
         name: Ours, or the name of the file.
@@ -115,7 +115,7 @@ _RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < 
 _RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
 
 
-#: What a file may say: as what, of which types, and whether a value fits.
+#: Keys of a file: description, types, and whether a value fits.
 _KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),

@@ -25,10 +25,10 @@ from facematch_comparison.values.numbers import (
 )
 from facematch_core.models import Environment
 
-#: With fewer people than this, how people differ cannot be separated from how these few differ.
+#: Fewer people than this do not show how people differ in general.
 FEW_PEOPLE: Final = 50
 
-#: One person in this share of at least so many pairs is a reason to doubt the bounds.
+#: Bounds are doubtful if a person is in this share of at least so many pairs.
 MUCH_OF_ONE: Final = 0.25
 ENOUGH_PAIRS: Final = 8
 
@@ -75,7 +75,7 @@ def of_difference(
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
     at: str | None = None,
 ) -> str:
-    """What two systems differ by; `at` is what the sentence says of the rate."""
+    """Return the sentence on two systems; `at` describes the FMR."""
     first, second, beyond = difference.first, difference.second, difference.beyond
     fixed = {name: at_thresholds.get(name) for name in (first, second)}
     at = at or where_judged(required_fmr, fixed)
@@ -131,7 +131,7 @@ def _describe_one(system: System, at: str, confidence: float) -> str:
 def _describe_several(
     judged: Sequence[System], differences: Sequence[Difference], at: str, required_fmr: float
 ) -> str:
-    """The best of those that nobody really beats, held against each of the others."""
+    """Compare the best unbeaten system with each of the others."""
     beaten = {
         each.second if each.better == each.first else each.first
         for each in differences
@@ -162,7 +162,7 @@ def _describe_several(
 
 
 def limit(evaluation: Evaluation) -> str | None:
-    """What the headline rests on at its weakest, in one sentence; None without a rate."""
+    """Return the weakest point of the headline in one sentence; None without a rate."""
     # The highest FMR that may be true; where all are within the required one, the FRR of the
     # fewest errors.
     several = len(evaluation.systems) > 1
@@ -192,7 +192,7 @@ def limit(evaluation: Evaluation) -> str | None:
 
 
 def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
-    """What cannot be concluded: of single systems first, those of one text together.
+    """Return what cannot be concluded: first of single systems, equal texts together.
 
     `trials`: how many non-mated pairs chose the rate that systems are compared at; None if somebody
     named one.
@@ -211,7 +211,7 @@ def caveats(evaluation: Evaluation, trials: int | None) -> tuple[Caveat, ...]:
     return (*of_systems, *_of_the_study(evaluation))
 
 
-#: Where the names of the systems go that one caveat is about.
+#: Placeholder for the names of the systems of a caveat.
 _NAMES: Final = "\0"
 
 

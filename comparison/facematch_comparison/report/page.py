@@ -49,7 +49,7 @@ def write_report(evaluation: Evaluation, path: str | os.PathLike[str]) -> None:
 
 
 def fragment(evaluation: Evaluation) -> str:
-    """The verdict, the picture, the table, AUC, d' and EER as a piece of a page, for a notebook.
+    """Return the verdict, the picture and the table as a piece of a page, for a notebook.
 
     Its styles touch nothing around it, and there is no script in it.
     """
@@ -112,7 +112,7 @@ def _templates() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # What is printed without a form is a text of the document.
+        # Nodes printed without a filter are texts of the document.
         finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
     )
     forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")

@@ -56,7 +56,7 @@ _Corners = Sequence[tuple[float, float]]
 
 @attrs.frozen
 class Style:
-    """How one system is drawn: a class for its colour, dashes, and a mark as a path."""
+    """Style of one system: a class for its colour, dashes, and a mark as a path."""
 
     colour: str
     dashes: str
@@ -98,7 +98,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     for place, curve in curves.items():
         seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
         if any(seen) and len(curves) <= MOST_BANDS:
-            # Both rates at their low, and at their high ends.
+            # The band lies between both rates at their low ends and at their high ends.
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
@@ -119,7 +119,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
 
 
 def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
-    """FMR and FRR of one system at every threshold of its curve, and the one that was chosen."""
+    """Draw FMR and FRR of one system against the threshold, with the chosen threshold."""
     system, colour = evaluation.systems[place], style_of(place).colour
     curve, at = system.curve, system.at_required or system.at_default
     if curve is None or system.score_range is None:
@@ -153,7 +153,7 @@ def thresholds(evaluation: Evaluation, place: int, name: str) -> Markup | None:
 
 
 def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
-    """How the scores of one system are distributed: of mated pairs, and of all others."""
+    """Draw the distributions of mated and non-mated scores of one system."""
     system, colour = evaluation.systems[place], style_of(place).colour
     histogram, at = system.histogram, system.at_required or system.at_default
     if histogram is None or not (any(histogram.mated) and any(histogram.non_mated)):
@@ -164,7 +164,7 @@ def scores(evaluation: Evaluation, place: int, name: str) -> Markup | None:
         for counts in (histogram.mated, histogram.non_mated)
     ]
     most = max(map(max, shares))
-    # By the root, so that a small hill of wrong labels is seen beside a large one.
+    # The root shows a small hill of wrong labels beside a large one.
     y = _Axis(
         lambda share: 0.94 * math.sqrt(share / most),
         [(share, f"{100 * share:g} %", True) for share in (0, 0.01, *_TICKS[7:14]) if share < most],
@@ -211,41 +211,6 @@ def differences(evaluation: Evaluation, name: str) -> Markup | None:
         "Differences of the FRR of two systems",
         "A dot for every two systems, with the interval of the difference. Where it is hollow, the "
         "difference may be chance. The numbers are in the table of differences.",
-    )
-
-
-def groups(evaluation: Evaluation, rate: str, name: str) -> Markup | None:
-    """FRR or FMR of each group at the threshold of each system, which is one for all groups."""
-    rows = [
-        _Row(
-            f"{cell.group} ({system.name})" if len(evaluation.systems) > 1 else cell.group,
-            of.value,
-            _ends(of),
-            place,
-            is_hollow=cell.too_few is not None,
-        )
-        for place, system in enumerate(evaluation.systems)
-        for cell in system.groups
-        if (of := getattr(cell, rate)).value is not None
-    ]
-    # Bars of too few people go over the edge.
-    sure = [
-        of
-        for system in evaluation.systems
-        for cell in system.groups
-        if cell.too_few is None and (of := getattr(cell, rate)).value is not None
-    ]
-    required = evaluation.required_fmr if rate == "fmr" else None
-    x = _axis(sure, [], required or 0.0)
-    words = {
-        "frr": "FRR: genuine people turned away",
-        "fmr": "FMR: pairs of two people of the group that pass",
-    }[rate]
-    return _dots(
-        *(name, rows, x, words, required, "required FMR"),
-        f"{rate.upper()} by group, at one threshold for all groups",
-        "A dot for each group and system, with the interval of its rate. A hollow one has too few "
-        "people to say anything. The numbers are in the table of groups.",
     )
 
 
@@ -302,7 +267,7 @@ class _Axis:
     end: float = 1.0
 
     def at(self, value: float, *, beyond: float = 0.0) -> float:
-        """Where a value is in the figure; what lies outside is on the edge, or so far beyond it."""
+        """Return the place of a value in the figure, at most `beyond` outside its edge."""
         share = min(1 + beyond, max(-beyond, self.share(value)))
         return round(self.start + share * (self.end - self.start), 1)
 
@@ -382,7 +347,7 @@ class _Plot:
             self.text(words, here, self.bottom + 17, "middle")
         for here, words in _with_room(up, lambda _: 9.0):
             self.text(words, self.left - 6, here + 4.5, "end")
-        # In the middle of its axis, but for one that is too long for it.
+        # Center the name on its axis unless it is too long.
         wide = 3.3 * len(x_name)
         middle = min((self.left + self.right) / 2, self.width - wide)
         self.text(x_name, middle, self.height - 8, "middle")
@@ -406,7 +371,7 @@ class _Plot:
         )
 
     def corners(self, across: Sequence[float], up: Sequence[float]) -> _Corners:
-        """Where values of both axes are, also far outside the figure: a line is cut off there."""
+        """Return the places of points, also far outside the figure, where lines are clipped."""
         return [
             (self.x.at(x, beyond=9), self.y.at(y, beyond=9))
             for x, y in zip(across, up, strict=True)
@@ -513,7 +478,7 @@ def _meet(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
 def _with_room(
     ticks: Sequence[tuple[float, str, bool]], half: Callable[[str], float]
 ) -> list[tuple[float, str]]:
-    """The labels that do not touch each other; those that come first before the others."""
+    """Return the labels that do not touch each other, the preferred ones first."""
     shown: list[tuple[float, str]] = []
     for here, label, _ in sorted(ticks, key=lambda tick: not tick[2]):
         if all(abs(here - there) >= half(label) + half(other) for there, other in shown):

@@ -91,7 +91,7 @@ class Tables:
 
     @property
     def verdict(self) -> Table:
-        """One row for each system: all that a choice needs first."""
+        """The first table: a row for each system."""
         rows = [self._verdict(system) for system in self.systems]
         words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
         if any(at and at["frr_at_fmr"] for at in (each["at_required"] for each in self.systems)):
@@ -135,23 +135,9 @@ class Tables:
         return self._table("fmrs-table", words, rows)
 
     @property
-    def separation(self) -> Table:
-        rows = [
-            {
-                "System": self._name(system["name"]),
-                "AUC": values.quantity(system["auc"], 1 - (system["auc"].raw or 1.0)),
-                "d\N{PRIME}": values.quantity(system["d_prime"]),
-                "EER": values.percent(system["curve"]["eer"]) if system["curve"] else "",
-            }
-            for system in self.systems
-        ]
-        words = "Over all thresholds, also those that nobody would choose: decide by the FRR"
-        return self._table(f"{self.ids}separation", words, rows, kind="data")
-
-    @property
     def differences(self) -> Table:
         words = "FRR of the first less that of the second, in percentage points, with {} intervals"
-        # Of several comparisons, only the p-value that is adjusted and the verdict allow for all.
+        # Only the adjusted p-value and the verdict allow for several comparisons.
         alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
         rows = [
             {

@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 from facematch_comparison.values import numbers
 
-#: Where a value is missing.
+#: Mark for a missing value.
 NOTHING = Markup('<span class="none">&ndash;</span>')
 
 #: Letters that turn the direction of what follows, or that break a line.
@@ -41,7 +41,7 @@ class Node:
 
     @property
     def path(self) -> str:
-        """For example ``systems.0.at_required.frr.value``; empty for the document."""
+        """Path such as ``systems.0.at_required.frr.value``; empty for the document."""
         return ".".join(self._steps)
 
     def __getitem__(self, key: str | int) -> Node:
@@ -66,7 +66,7 @@ class Node:
         return [(name, self[name]) for name in self.raw]
 
 
-#: How a number is shown, with the width of its interval.
+#: Formats a number, given the width of its interval.
 Form = Callable[[Node, float | None], Markup]
 
 
@@ -109,8 +109,7 @@ def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int
     return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
 
 
-#: How many; a rate that somebody chose, in percent with all its digits; a score or a threshold; a
-#: p-value.
+#: Counts; chosen rates in percent with all digits; scores and thresholds; p-values.
 count = functools.partial(number, form="{:,}".format)
 setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
 score = functools.partial(number, form=numbers.score)

@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Of the tables and of what is in them; a file of another version is left alone.
+#: Schema version; a file of another version is left alone.
 VERSION: Final = 4
 
-#: Its one row: the version, and which process holds the file since when. That of a process that
-#: was killed stays there.
+#: Single row: the version, and the process that holds the file since when. The entry of a killed
+#: process stays.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS facematch_comparison_store (
   version INTEGER NOT NULL PRIMARY KEY, host TEXT, pid INTEGER, since VARCHAR(40))"""
 
-#: What reading a row raises that no facematch has written.
+#: Errors of reading a row that facematch did not write.
 _DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
 
 
@@ -86,7 +86,7 @@ class RunFile:
         try:
             return (self._database or self._open()).run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
-            # They are ValueErrors, too.
+            # Store errors are ValueErrors, too.
             raise
         except StoreUnavailable as error:
             problem = error.message
@@ -105,7 +105,7 @@ class RunFile:
             self._database.close()
 
     def lock(self) -> None:
-        """Be the one that writes, until `unlock`, `close` or the end of the process."""
+        """Hold the file for writing until `unlock`, `close` or the end of the process."""
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
             (row,) = self.transact(
@@ -170,7 +170,7 @@ def _take_lock(file: str) -> sqlite3.Connection | None:
     """The lock of SQLite on an empty file, which ends with its process; None if somebody has it."""
     try:
         with contextlib.suppress(FileExistsError):
-            # As private as what it is for.
+            # The lock file is as private as the database.
             os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
         try:

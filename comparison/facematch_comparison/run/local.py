@@ -31,7 +31,7 @@ PAIRS: Final = 64
 
 
 class _Embedded(NamedTuple):
-    """What an engine saw in one picture; without a face there is no vector."""
+    """Embedding of one picture; without a face there is no vector."""
 
     vector: NDArray[np.float32] | None
     error: str | None

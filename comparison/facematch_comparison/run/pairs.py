@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 #: A record of a call that is missing after this time will not come any more.
 SURELY_LATE: Final = timedelta(minutes=15)
 
-#: One pair and system per row, from the first start on.
+#: A row for each pair and system, from the first start on.
 _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS facematch_comparisons (
   system INTEGER NOT NULL, pair INTEGER NOT NULL, state VARCHAR(12) NOT NULL,
@@ -67,21 +67,21 @@ CREATE TABLE IF NOT EXISTS facematch_comparisons (
 
 
 class PairState(enum.StrEnum):
-    """How far one pair has come with one system."""
+    """State of one pair with one system."""
 
-    #: It may be asked.
+    #: Not asked yet.
     FREE = "free"
-    #: Its call has an id, and budgets may have set aside its price. Nothing was sent.
+    #: The call has an id, and budgets may have reserved its price. Nothing was sent.
     BEGUN = "begun"
     #: The first byte may have left.
     ASKED = "asked"
     #: The system said something of it, or refuses its pictures.
     ANSWERED = "answered"
-    #: It failed, was certainly not charged, and is asked again by the next start.
+    #: Failed and certainly not charged; the next start asks it again.
     FAILED = "failed"
-    #: It may have been charged, and nothing says so. Never asked again by itself.
+    #: Possibly charged; never asked again automatically.
     UNRESOLVED = "unresolved"
-    #: It was charged, and there is no answer. Never asked again.
+    #: Charged without an answer; never asked again.
     NO_RESPONSE = "no response"
 
 
@@ -127,7 +127,7 @@ class RunDatabase(RunFile):
 
     tables = (*stored.TABLES, _TABLE)
 
-    # --- Test sets and systems ----------------------------------------------------------------
+    # --- Test sets and systems -------------------------------------------------------------------
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
         """A test set, entered now unless it is there; under the name that it was first given."""
@@ -149,12 +149,12 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def studies(self) -> tuple[StoredStudy, ...]:
-        """All test sets, the oldest first."""
+        """Return every test set, the oldest first."""
         query = "SELECT * FROM facematch_studies ORDER BY made_at, name"
         return self.transact(lambda db: tuple(map(StoredStudy.of_row, select(db, query))))
 
     def study(self, name: str | None = None) -> StoredStudy:
-        """One test set, by its name or its digest; None for the only one.
+        """Return a test set by its name or digest; None for the only one.
 
         Raises:
             InvalidRequest: there is none, or several and no name.
@@ -173,7 +173,7 @@ class RunDatabase(RunFile):
         query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
         return self.transact(lambda db: tuple(map(StoredSystem.of_row, select(db, query, digest))))
 
-    # --- To FREE ------------------------------------------------------------------------------
+    # --- Steps to FREE ---------------------------------------------------------------------------
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
         """A system with all its pairs, entered now unless it is there, and its number."""
@@ -196,7 +196,7 @@ class RunDatabase(RunFile):
                 change(db, insert, study.pairs, row["number"], PairState.FREE)
             entered = StoredSystem.of_row(rows[0]).apply_changes(system)
             stored.write_system(db, entered)
-            # What is missing must not be found in the middle of a run.
+            # A missing row must be found now and not in the middle of a run.
             (row,) = _select(db, "count(*) AS n, min(pair) AS a, max(pair) AS z", entered.number)
             if tuple(row.values()) != (study.pairs, 0, study.pairs - 1):
                 raise ValueError("other pairs")
@@ -209,7 +209,7 @@ class RunDatabase(RunFile):
         rows = self.transact(_select, "pair", system, (PairState.FREE,))
         return [row["pair"] for row in rows]
 
-    # --- Through a call -----------------------------------------------------------------------
+    # --- Through a call --------------------------------------------------------------------------
 
     def follow(self, system: int, pair: int, event: CallEvent) -> None:
         """Make the step that an event of the pair's call stands for; `HeldBack` if it cannot be."""
@@ -245,7 +245,7 @@ class RunDatabase(RunFile):
     def end(
         self, system: int, outcomes: Sequence[tuple[int, PairOutcome]]
     ) -> tuple[list[tuple[int, PairOutcome]], str | None]:
-        """To what pairs ended in, all or none; a second time, if nothing confirmed the first.
+        """Store the outcomes of a batch in one transaction; safe to repeat.
 
         Of an answer that differs from the first one the charge alone is written; also how it does.
         """
@@ -270,7 +270,7 @@ class RunDatabase(RunFile):
         """BEGUN or ASKED to FREE: the call certainly was not sent, even if it is noted as asked."""
         self.transact(_change, system, pair, call_id, UNDER_WAY, _EMPTY)
 
-    # --- Without an answer --------------------------------------------------------------------
+    # --- Without an answer -----------------------------------------------------------------------
 
     def take_back(
         self, system: StoredSystem, finalize: Callable[[Sequence[str], Charged], object]
@@ -315,7 +315,7 @@ class RunDatabase(RunFile):
         return self.transact(_change_all, values, where, *row) == 1
 
     def answer_late(self, charge: UnresolvedCharge, outcome: PairOutcome) -> str | None:
-        """To ANSWERED, by the vendor's records; an answer that differs is not written, but how."""
+        """Store an answer from the vendor's records, or return how it differs from the others."""
         values, row = outcome.row(self.now()), (charge.system, charge.pair, outcome.call_id)
 
         def step(db: Db) -> str | None:
@@ -333,10 +333,10 @@ class RunDatabase(RunFile):
         call_id = None if charge.call is None else charge.call.id
         self.transact(_change, *row, call_id, WITHOUT_ANSWER, values)
 
-    # --- What there is ------------------------------------------------------------------------
+    # --- Queries ---------------------------------------------------------------------------------
 
     def progress(self, system: int) -> Progress:
-        """How far one system has come, counted by the database."""
+        """Count the states of one system's pairs."""
         columns = "state, decision, billed, model"
 
         def step(db: Db) -> Progress:
@@ -363,7 +363,7 @@ class RunDatabase(RunFile):
         return self.transact(step)
 
     def answers(self, system: int, pairs: int) -> list[PairOutcome]:
-        """What became of each of so many pairs, in the order of the test set."""
+        """Return the outcome of each pair, in the order of the test set."""
 
         def step(db: Db) -> list[PairOutcome]:
             rows = _select(db, "*, coalesce(ended_at, started_at) AS at", system)
@@ -435,7 +435,7 @@ def _compare(system: StoredSystem, outcome: PairOutcome) -> tuple[StoredSystem, 
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """What became of one pair."""
+    """Outcome of one pair."""
 
     state: PairState
     billed: Charged | None
@@ -450,7 +450,7 @@ class PairOutcome:
     call_id: str | None = None
     #: The call, if it has become known better since it began: by the vendor's id.
     call: CallRecord | None = None
-    #: When it ended, as it is stored.
+    #: Stored time of the end.
     at: str | None = None
 
     @classmethod
@@ -470,7 +470,7 @@ class PairOutcome:
 
     @classmethod
     def of_error(cls, error: FaceMatchError, *, has_answered: bool = True) -> PairOutcome:
-        """Of an error, by its charge. What was certainly not charged may be asked again.
+        """Build the outcome of an error. A pair that was certainly not charged may be asked again.
 
         A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
         system cannot use it, and nobody would be accepted by it. But until it `has_answered`
@@ -491,12 +491,12 @@ class PairOutcome:
             billed=billed,
             environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
             error=type(error).__name__,
-            # It knows the vendor's own id by now, if there is one.
+            # The record holds the vendor's id by now, if there is one.
             call=error.call if isinstance(error, VendorError) else None,
         )
 
     def charge(self) -> PairOutcome:
-        """What is kept of an answer that does not compare with the others."""
+        """Return the part of an answer to keep if it does not compare with the others."""
         return PairOutcome(
             state=_BY_CHARGE.get(self.billed, PairState.FREE),
             billed=self.billed,
@@ -599,7 +599,7 @@ class UnresolvedCharge:
 
 @attrs.frozen(kw_only=True)
 class Progress:
-    """How far one system has come with one test set.
+    """Progress of one system in one test set.
 
     Attributes:
         states: How many pairs are in each state; a state without a pair is not there.

@@ -27,7 +27,7 @@ _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMi
 
 
 def stores_of(policies: Iterable[object]) -> list[CallStore]:
-    """Where budgets among the policies are remembered, each store once."""
+    """Return the stores of the budgets among the policies, each once."""
     stores = [policy.store for policy in policies if isinstance(policy, Budget)]
     return list({id(store): store for store in stores}.values())
 

@@ -68,7 +68,7 @@ class StoredStudy:
     ) -> StoredStudy:
         """A test set as numbers: who is alike, and who belongs to which group."""
         probe, reference = (numbers.tolist() for numbers in study.subject_numbers)
-        # By first appearance: the same on every machine, whatever people are called there.
+        # Number people by first appearance, so that names do not matter.
         people = (number for pair in zip(probe, reference, strict=True) for number in pair)
         place = {number: index for index, number in enumerate(dict.fromkeys(people))}
         content = {
@@ -119,7 +119,7 @@ class StoredStudy:
         }
 
     def turns(self) -> NDArray[np.int64]:
-        """For each pair, when it is asked: the same in every start.
+        """Return the turn of each pair, the same in every start.
 
         At random by the digest, mated and non-mated pairs in proportion: wherever a run ends, what
         was asked is a sample of the whole, however its file is sorted.
@@ -149,7 +149,7 @@ class StoredSystem:
     currency: str | None = None
 
     def reference(self, pair: int) -> str:
-        """What a call that is kept carries, so that it is found quickly; of nobody's data."""
+        """Return the caller reference of a kept call, which contains no personal data."""
         return f"facematch-{self.study[:16]}-{pair}"
 
     @classmethod
@@ -165,7 +165,7 @@ class StoredSystem:
         )
 
     def apply_changes(self, system: StoredSystem) -> StoredSystem:
-        """With what may change between two starts; `InvalidRequest` if what may not change does."""
+        """Apply the settings that may change between two starts; raise if others changed."""
         for key, words in _FIXED.items():
             if self.settings[key] != system.settings[key]:
                 raise InvalidRequest(
@@ -176,7 +176,7 @@ class StoredSystem:
                 )
         changes: dict[str, Any] = {}
         if system.settings["kept"] and not self.settings["kept"]:
-            # What was kept once is kept, whatever later calls ask for.
+            # Calls that were kept stay kept, whatever later calls ask for.
             kept = {name: system.settings[name] for name in ("kept", "privacy")}
             changes["settings"] = {**self.settings, **kept}
         if system.price is not None:

@@ -34,7 +34,7 @@ SystemOpener: TypeAlias = Callable[..., Any]
 
 @attrs.frozen(kw_only=True)
 class Price:
-    """What one comparison costs: an amount from 0 on, and three letters."""
+    """Price of one comparison: an amount from 0 on, and three letters."""
 
     amount: Decimal
     currency: str
@@ -42,7 +42,7 @@ class Price:
 
 @attrs.frozen(kw_only=True)
 class SystemSummary:
-    """How far one system is after a run.
+    """Progress of one system after a run.
 
     Attributes:
         progress: How its pairs stand, over all runs.
@@ -60,7 +60,7 @@ class SystemSummary:
 
 @attrs.frozen(kw_only=True)
 class RunSummary:
-    """What a run came to, for each system in the order in which they were named."""
+    """Result of a run, for each system in the order in which they were named."""
 
     study: StoredStudy
     systems: tuple[SystemSummary, ...]
@@ -128,8 +128,8 @@ class StudyRun:
                         f"{', '.join(systems)}."
                     )
         with contextlib.ExitStack() as undo:
-            # Nothing is written, nor a file made, unless all of them can be asked.
-            # A file that is no picture would count as a face that was not found.
+            # Write nothing unless all systems can be asked. A file that is no picture would count
+            # as a face that was not found.
             digests: dict[Path, str] = {}
             faults: list[str] = []
             for path in study.pictures:
@@ -167,7 +167,7 @@ class StudyRun:
             self._at_end = undo.pop_all()
 
     def progress(self) -> dict[str, Progress]:
-        """How far each system is now; `Progress.left` is what a run would ask."""
+        """Return the progress of each system; a run would ask `Progress.left` pairs."""
         return {
             system.name: self._database.progress(system.stored.number) for system in self.systems
         }
@@ -306,14 +306,14 @@ def _open(
 
 
 def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None:
-    """Start threads, and wait for them; after an error, or Ctrl-C, for those that have begun."""
+    """Start threads and wait for them; after an error or Ctrl-C, for the started ones."""
     try:
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
     except BaseException:
-        # What is under way may be paid for: it is waited for.
+        # Wait for calls under way, because they may be paid for.
         over.set()
         for thread in threads:
             if thread.ident is not None:

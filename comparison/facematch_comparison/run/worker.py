@@ -100,7 +100,7 @@ class OpenSystem:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is asked with, as the run database keeps it."""
+        """Settings of the system, as the run database keeps them."""
         backend, kept = self.verifier.backend, self.retention is Retention.KEEP
         threshold, review = self.verifier.thresholds(Operation.MATCH)
         privacy = f"Both pictures of each pair were sent; {backend.name} "
@@ -125,7 +125,7 @@ class OpenSystem:
 
 
 class Worker:
-    """What the threads of one system share: pairs taken, asked and written down, until all are."""
+    """State that the threads of one system share while they ask and store pairs."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class Worker:
         return self.error is not None or self._stop()
 
     def end_with(self, error: FaceMatchError) -> None:
-        """Begin nothing more; the first reason is the one that is reported."""
+        """Begin nothing more; the first reason is reported."""
         with self._lock:
             self.error = self.error or _drop_frames(error)
 
@@ -216,7 +216,7 @@ class Worker:
                 break
             except ConfigurationError as error:
                 if wait_s is None:
-                    # They stay as they are: if asked, the next start takes them for unresolved.
+                    # The pairs keep their state; the next start marks asked ones as unresolved.
                     self.end_with(error)
                     return
                 self._clock.sleep(wait_s)
@@ -241,7 +241,7 @@ class Worker:
             self._on_end(self.name, outcome.state)
 
     def ask(self, pair: int) -> PairOutcome | None:
-        """One pair, asked once; None if it was not asked, and is given back."""
+        """Ask about one pair, once; return None if it was not asked and is free again."""
         system, pictures = self.system, self.study.pairs[pair]
         system.current.pair = pair if system.is_careful else None
         system.current.call_id = None
@@ -314,6 +314,6 @@ class Worker:
 
 
 def _drop_frames(error: FaceMatchError) -> FaceMatchError:
-    """They hold pictures."""
+    """Drop the frames of an error, which hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)

@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 
 class Grouping(NamedTuple):
-    """One kind of group, such as sex.
+    """A kind of group, such as sex.
 
     Attributes:
         labels: Names of the groups.
@@ -156,7 +156,7 @@ def frame_of(  # noqa: C901 - a default for each column
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Answers:
-    """One system's answers to the N pairs of a test set, with what they took and cost.
+    """Answers of one system to the N pairs of a test set, with times and charges.
 
     A pair without an answer (an outage, a timeout) says nothing about faces and counts in no rate.
     An answer without features is a failure to acquire (ISO/IEC 19795-1) and counts as an error

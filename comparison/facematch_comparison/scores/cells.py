@@ -43,13 +43,20 @@ OF_ONE_KIND: Final = 3
 #: More wrong words of one column than this are reported as one problem.
 _MOST_KINDS: Final = 1000
 
-#: What may stand above the header: comments, and titles with empty cells beside them.
+#: Lines above the header: comments, and titles with empty cells beside them.
 _ABOVE: Final = re.compile(
     rb"""(?:\xef\xbb\xbf)?(?:(?:#[^\n]*|(?:"[^"\n]*"|[^",;\t\n]*)([,;\t])\1+|)\r?\n)*"""
 )
 
 #: Words that stand for an empty cell in a column of numbers.
 NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
+
+#: Advice for columns with spaces or bars between them.
+SEPARATE: Final = (
+    "Separate columns with commas, semicolons or tabs. For spaces, in Python: "
+    r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, '
+    r'sep=r"\s*\|\s*".'
+)
 
 _NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
@@ -305,10 +312,8 @@ def _of_file(path: Path) -> Cells:
         try:
             return readers.get(path.suffix.lower(), _csv)(f"The file {path}", file)
         except InvalidRequest as error:
-            text = str(error)
-            raise InvalidRequest(
-                text if text.startswith("The file ") else f"The file {path} {text}"
-            ) from None
+            more = f" {SEPARATE}" if "no CSV" in str(error) else ""
+            raise InvalidRequest(f"The file {path} {error}{more}") from None
 
 
 def _csv(name: str, file: BinaryIO) -> Cells:
@@ -326,7 +331,7 @@ def _csv(name: str, file: BinaryIO) -> Cells:
         data = raw if raw.isascii() else text.encode()
         separator, header = read_header(text.lstrip("\r\n"))
         header_line = next(read_lines(text, separator), (None, []))[0]
-        # With an odd number of quotes one is open, or pyarrow and csv read it differently.
+        # An odd number of quotes means that one is open, or that pyarrow and csv disagree.
         if any(header) and data.count(b'"') % 2 == 0:
             table = csv.read_csv(
                 pa.BufferReader(data),
@@ -374,7 +379,7 @@ def _drop_blank_rows(columns: list[Any]) -> list[Any]:
     for column in columns:
         if says.all():
             return columns
-        # Both tests look at one letter of most cells; trimming would copy them.
+        # Trimming would copy the cells; these tests look at one letter of most.
         says |= pc.invert(pc.or_(pc.equal(column, ""), pc.utf8_is_space(column))).to_numpy()
     return [column.filter(pa.array(says)) for column in columns]
 

@@ -21,7 +21,7 @@ from facematch_core.base.tables import refusal
 from facematch_core.errors import InvalidRequest
 
 from .answers import GROUP, PROBE_GROUP, REFERENCE_GROUP
-from .cells import Cells, Problem
+from .cells import SEPARATE, Cells, Problem
 
 GROUPS: Final = (PROBE_GROUP, REFERENCE_GROUP, GROUP)
 
@@ -49,7 +49,7 @@ DISTANCES: Final = (
     *("l2_distance", "face_distance", "cos_dist"),
 )
 
-#: What a column of a score file may hold, apart from groups, and the other names for it. Capitals,
+#: Names of what a column may hold, apart from groups, with their synonyms. Capitals,
 #: spaces, ``_``, ``-``, ``.`` and ``?`` do not count. A system's own answer (``match``) is never
 #: the truth.
 SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
@@ -158,7 +158,7 @@ class ColumnsNotRecognised(InvalidRequest):
 
     @property
     def advice(self) -> str:
-        """What to do, before the words that do it."""
+        """Advice, without the words to add."""
         if COLUMN in self.columns.values():
             return f"Replace {COLUMN} by the name of the column"
         return "If that is right"
@@ -166,7 +166,7 @@ class ColumnsNotRecognised(InvalidRequest):
 
 @attrs.define
 class Roles:
-    """What each column of a table holds."""
+    """The role of each column of a table."""
 
     #: Our name of a column to its own, without scores.
     of: dict[str, str]
@@ -297,10 +297,7 @@ def _check_header(cells: Cells) -> None:
     header = cells.header
     if cells.unit == "line" and len(header) == 1:
         raise InvalidRequest(
-            f"{cells.name}: the header is one column, {header[0][:60]!r}. Separate columns with "
-            "commas, semicolons or tabs. For spaces, in Python: "
-            r'pandas.read_csv(FILE, sep=r"\s+").to_csv("scores.csv", index=False); for bars, '
-            r'sep=r"\s*\|\s*".'
+            f"{cells.name}: the header is one column, {header[0][:60]!r}. {SEPARATE}"
         )
     if len(header) > _MOST_COLUMNS:
         text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
@@ -319,7 +316,7 @@ def _is_named(ours: str, of: Mapping[str, str], scores: Sequence[str]) -> bool:
 
 
 def _drop_halves(roles: Roles) -> None:
-    """Skip one picture or one person of two if the people are told apart in another way."""
+    """Skip a lone picture or person column if other columns tell people apart."""
     for both in (PEOPLE, PICTURES):
         half = [name for name in both if name in roles.of]
         if len(half) == 1 and roles.people:
@@ -374,7 +371,9 @@ def check_complete(
     what = "\n".join([refusal(name, problems, "nothing was judged"), *shown, *example])
     if not columns:
         raise InvalidRequest(what)
-    columns = {ours: name for ours, name in columns.items() if ours != PERSON or not names_nobody}
+    if PERSON in columns and (names_nobody or sum(len(part.skipped) for _, part in tables) > 1):
+        del columns[PERSON]
+        columns |= {} if names_nobody else dict.fromkeys(("image1", "image2"), COLUMN)
     raise ColumnsNotRecognised(what, columns=columns, independent_pairs=names_nobody)
 
 

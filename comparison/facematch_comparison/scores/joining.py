@@ -139,7 +139,7 @@ def _pair_codes(whole: DataFrame, key: Sequence[str]) -> tuple[Any, bool]:
     import pandas as pd
 
     def codes_of(columns: list[Series]) -> Any:
-        # Both orders of two pictures are one pair.
+        # Two pictures are one pair in either order.
         ends = np.sort(
             np.stack([column.to_numpy(object).astype(str) for column in columns]), axis=0
         )

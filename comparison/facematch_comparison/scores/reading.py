@@ -43,10 +43,10 @@ if TYPE_CHECKING:
 #: A file with more systems is read wrongly.
 MOST: Final = 100
 
-#: With so many mated pairs all above so many others, the labels may be the system's answers.
+#: If so many mated pairs are all above so many others, the labels may be the system's own answers.
 ENOUGH_APART: Final = 20
 
-#: So many pairs with the lowest score, if they are half of all, may stand for no score.
+#: If so many pairs, and half of all, have the lowest score, it may stand for no score.
 _MANY_ALIKE: Final = 20
 
 _SO: Final = "nothing was judged"
@@ -293,38 +293,8 @@ def _problems_between(
                 "one pair"
             ),
         )
-    if "transaction" in table.of:
-        yield from _problems_of_transactions(table)
     for column in table.roles.groups:
         yield from _problems_of_groups(table, column)
-
-
-def _problems_of_transactions(table: ScoreCells) -> Iterator[Problem]:
-    """Yield transactions of several people, and attempts with the same number."""
-    pair, name_of = table.pairs
-    words, attempts = table.words("transaction"), table.numbers("attempt")
-    yield from problems_at(
-        np.flatnonzero((attempts < 1) | (attempts % 1 > 0)),
-        lambda row: f"{table.of['attempt']} is {attempts[row]:g}; write a whole number from 1 on",
-    )
-    yield from problems_at(
-        rows_that_differ(pair, words.codes, attempts),
-        lambda row: f"the pair {name_of(row)} is another attempt than above",
-    )
-    strangers = rows_that_differ(words.codes, table.mated, *table.people)
-    yield from problems_at(
-        strangers,
-        lambda row: (
-            f"transaction {words[row][:60]!r} has attempts of several people: name them, or number "
-            "it anew"
-        ),
-    )
-    number = np.unique(attempts, return_inverse=True)[1]
-    attempt = np.unique(words.codes * len(table.cells) + number, return_inverse=True)[1]
-    yield from problems_at(
-        np.setdiff1d(rows_that_differ(attempt, pair), strangers),
-        lambda row: f"transaction {words[row][:60]!r} has one attempt twice",
-    )
 
 
 def _problems_of_pairs(table: ScoreCells, system: _System, *, is_joined: bool) -> Iterator[Problem]:
@@ -332,7 +302,7 @@ def _problems_of_pairs(table: ScoreCells, system: _System, *, is_joined: bool) -
     pair, name_of = table.pairs
     unit = table.cells.unit or "line"
     at = first_rows(pair, system.rows)
-    # In a wide table a line is of all systems.
+    # A line of a wide table belongs to all systems.
     of = "" if table.roles.is_wide else f" of {system.name[:60]!r}"
     yield from problems_at(
         system.rows[at[pair[system.rows]] != system.rows],
@@ -417,8 +387,11 @@ def _answers(table: ScoreCells, systems: Sequence[_System], rule: ThresholdRule)
         "groups": {name: _grouping(table, name, count) for name in table.roles.groups},
     }
     if "transaction" in table.of:
+        attempts = table.numbers("attempt")[first]
+        if (attempts % 1 > 0).any():
+            raise InvalidRequest(f"{table.of['attempt']} must be a whole number from 1 on.")
         of_pairs["transactions"] = table.words("transaction").codes[first]
-        of_pairs["attempts"] = table.numbers("attempt")[first].astype(np.int64)
+        of_pairs["attempts"] = attempts.astype(np.int64)
     if table.has_pictures:
         sides = table.alike("probe", "reference")
         category = pd.CategoricalDtype(pd.Index(sides[0].words))
@@ -550,7 +523,8 @@ def _with_scores_below(
             )
         inconclusive = each.decisions == DECISIONS.index(Decision.INCONCLUSIVE)
         empty = each.answered & np.isnan(each.scores) & ~inconclusive
-        # One unit of the last decimal below it, so that a threshold is at least that of the vendor.
+        # Fill with one unit of the last decimal below it: a threshold is then at least the
+        # vendor's.
         given = each.scores[~np.isnan(each.scores)]
         places = next((n for n in range(6) if (given == given.round(n)).all()), 6)
         just_below = round(threshold - 10.0**-places, places)

@@ -51,7 +51,7 @@ def _decision_words() -> tuple[dict[str, int], str]:
     return words, f"{advice}, or ignore the column"
 
 
-#: What the words of a column mean, in any case, and the advice for any other word.
+#: Meanings of the words of a column, in any case, and the advice for any other word.
 WORDS: Final[Mapping[str, tuple[Mapping[str, int], str]]] = {
     "mated": (MATED, "write 1 for one person and 0 for two"),
     "non_mated": (

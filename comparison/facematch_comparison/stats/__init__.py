@@ -1,7 +1,7 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
 from .compare import Paired, compare_systems, holm
-from .det import curve_of, det_curve, separation
+from .det import auc, curve_of, det_curve
 from .groups import cells_of, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
@@ -35,6 +35,7 @@ __all__ = [
     "Side",
     "allowed_errors",
     "at_chosen_threshold",
+    "auc",
     "bounds",
     "cells_of",
     "comparable_fmr",
@@ -48,7 +49,6 @@ __all__ = [
     "group_differences",
     "holm",
     "interval",
-    "separation",
     "strictest_fmr",
     "threshold_for_fmr",
     "trials_allowing",

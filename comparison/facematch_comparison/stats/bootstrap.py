@@ -32,7 +32,7 @@ from .rates import Rates, Side
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: So many times the square root of how many may pass are looked at beyond them, and some.
+#: Number of scores beyond those that may pass, in square roots of their number, and some more.
 SPARE: Final = 12
 
 #: The variance between people is itself only estimated, worst where a few of them bring most of it:
@@ -40,17 +40,17 @@ SPARE: Final = 12
 #: fewer of the true differences would be found, and no fewer of the false ones.
 SCALE_CONFIDENCE: Final = 0.80
 
-#: Of more people only those are drawn one by one whose own scores can move a threshold or lie
-#: between two of them; all others by what they bring to the sums.
+#: With more people, draw one by one only people whose own scores can move a threshold or lie
+#: between two of them; draw the others by their sums.
 MANY_PEOPLE: Final = 20_000
 
 
 class TooFewScores(Exception):
-    """Whoever was drawn most often has so many of the highest pairs that they do not suffice."""
+    """The people drawn most often have so many of the highest pairs that they do not suffice."""
 
 
 class _Drawn:
-    """What a resample counts: the people of single scores, and what each other person brings."""
+    """Counts of a resample: people of single scores, and sums of each other person."""
 
     persons: NDArray[np.int64]
     person_totals: NDArray[np.float64]
@@ -100,7 +100,7 @@ class RedrawnThreshold(_Drawn):
         if self.is_whole:
             total = passed[:, -1]
         else:
-            # To the first order; those that are not looked at have weights near 1.
+            # First order; scores that are not looked at have weights near 1.
             total = self._count + self._scale * (brought - 2 * self._count)
             total = np.maximum(total, passed[:, -1])
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
@@ -158,7 +158,7 @@ class RedrawnErrors(_Drawn):
         """float64, (B, K): errors, if people are drawn so (B, P) and these may not pass (B,)."""
         below = np.searchsorted(self._scores, refused_scores, side="right")
         fewest, most = int(below.min()), int(below.max())
-        # Who is turned away in all of the resamples is added up person by person.
+        # Sum the rejections of all resamples person by person.
         always = self.person_totals + _at_people(
             self.persons[:fewest], self._in_sets[:, :fewest], len(self.person_totals)
         )
@@ -266,10 +266,10 @@ def redraw(
 def _redraw(
     sides: Sequence[Side], series: Sequence[Resampling], *, margin: int, seed: int
 ) -> list[NDArray[np.float64]]:
-    # All were asked about the same pairs.
+    # The systems answered the same pairs.
     judged, chosen_on = (table.people.numbers for table in (sides[0].table, sides[0].chosen_on))
     numbers = judged if chosen_on is judged else np.union1d(judged, chosen_on)
-    # Those who are judged, and apart from them those whom only thresholds were chosen on.
+    # People who are judged, and people on whom only thresholds were chosen.
     is_judged = np.isin(numbers, judged)
     strata = [stratum for stratum in map(np.flatnonzero, (is_judged, ~is_judged)) if len(stratum)]
     # Most often all answered all pairs: each set of pairs is counted once, and so are its errors.
@@ -303,7 +303,7 @@ def _redraw(
     for part in parts:
         part.draw_from(urn)
     place_of = {rows: place for place, rows in enumerate(sets)}
-    # In one product, for where people are many, each looks at all draws.
+    # A single product, because with many people each look at all draws is expensive.
     brings = np.column_stack(
         [pairs[urn.person_of_row], *(threshold.person_totals for threshold in thresholds.values())]
     )
@@ -335,14 +335,14 @@ def percentile_interval(values: NDArray[np.float64], confidence: float) -> Inter
 
 def bootstrap_p_value(values: NDArray[np.float64]) -> float:
     """Two-sided: how often resampled differences reach 0 or pass it, on the rarer side, twice."""
-    # One resample is added on each side, so that it is never 0.
+    # Add a resample on each side, so that the p-value is never 0.
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))
 
 
 def scale_of(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:
-    """What weights are rescaled by (s above), where `allowed` of the scores may pass."""
-    # With one pair more than may pass: without any, nothing varies.
+    """Return the factor (s above) by which weights are rescaled, if `allowed` scores may pass."""
+    # Add one pair more than may pass, because without any nothing varies.
     cut = len(scores) - allowed - 1
     errors = scores >= np.partition(scores, cut)[cut]
     count = int(np.count_nonzero(errors))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
@@ -28,8 +28,8 @@ from .threshold import why_not_comparable
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: So many resamples show the ends of an interval well.
-_USUAL: Final = 2_000
+#: Resamples of a verdict, and of an interval at an FMR.
+_USUAL, _AT_FMR = 2_000, 500
 
 
 def compare_systems(
@@ -41,7 +41,7 @@ def compare_systems(
     resamples: int | None = None,
     seed: int = 0,
 ) -> tuple[tuple[Difference, ...], dict[tuple[int, float, str], Interval]]:
-    """Every two of the sides: the FRR of one less that of the other, and the verdict over all.
+    """Compare every two sides: the difference of their FRR, and the verdict over all.
 
     This is the one rule that decides what is chance: a difference is real if its p-value, after
     Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
@@ -73,7 +73,7 @@ def compare_systems(
         for place in matchup
     ]
     of_system = {
-        (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _USUAL))
+        (place, fmr, name): Resampling(place, fmr, rows, min(resamples, _AT_FMR))
         for place, fmr in at_fmrs
         if not why_not_comparable(fmr, sides[place].chosen_on.scored_others)
         for table in [sides[place].table]
@@ -234,7 +234,7 @@ class Paired:
         return max(exact, float(chdtrc(1, statistic)))
 
     def interval(self, confidence: float) -> Interval:
-        """For the rate of the first less that of the second, -1 to 1."""
+        """Return the interval of the rate of the first minus that of the second, -1 to 1."""
         half = self._standard_error * float(stdtrit(self._freedom, (1 + confidence) / 2))
         low, high = max(-1.0, self._middle - half), min(1.0, self._middle + half)
         return Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)

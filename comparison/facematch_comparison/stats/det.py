@@ -71,7 +71,7 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     if not len(mated) or not len(non_mated):
         return None
     curve = det_curve(mated, non_mated, rates.table.rule)
-    # Nobody passes the last one, at a threshold that cannot be set.
+    # The last vertex is at a threshold that cannot be set.
     rows = _pick_vertices(curve.fmr[:-1], curve.fnmr[:-1])
     thresholds = sorted({*map(float, curve.thresholds[rows]), *map(float, include)})
     columns = {}
@@ -86,27 +86,21 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     )
 
 
-def separation(table: Answers) -> tuple[float | None, float | None]:
-    """AUC and d', of pairs with a score: how far mated and non-mated scores lie apart, in general.
+def auc(table: Answers) -> float | None:
+    """Return how often the mated one of two pairs scores higher, equal scores counting half.
 
-    AUC is how often the mated one of two pairs scores higher, equal scores counting half (J. A.
-    Hanley and B. J. McNeil, Radiology 143, 1982). d' is the difference of the means over the root
-    mean square of the standard deviations. Neither says how a system does at a threshold that
-    anybody would choose.
-    None for both without scores of both kinds; for d' where neither kind varies.
+    J. A. Hanley and B. J. McNeil, Radiology 143, 1982. None without scores of both kinds.
     """
     if not table.is_scored:
-        return None, None
+        return None
     mated, non_mated = scores_by_kind(table)
     if not len(mated) or not len(non_mated):
-        return None, None
-    spread = float(np.sqrt((mated.var() + non_mated.var()) / 2))
-    d_prime = float(mated.mean() - non_mated.mean()) / spread if spread else None
+        return None
     # The fewer are looked up among the more.
     smaller, larger = sorted((mated, non_mated), key=len)
     below = sum(int(np.searchsorted(larger, smaller, side).sum()) for side in ("left", "right"))
     share = below / (2 * len(smaller) * len(larger))
-    return share if smaller is mated else 1 - share, d_prime
+    return share if smaller is mated else 1 - share
 
 
 def _equal_error_rate(
@@ -115,13 +109,13 @@ def _equal_error_rate(
     passed_counts: NDArray[np.int64],
     non_mated_scores: NDArray[np.float64],
 ) -> float:
-    """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR."""
+    """Return where the line through all points of the DET curve has FMR = FNMR."""
     mated, non_mated = int(refused_counts[-1]), len(non_mated_scores)
     # The last vertex with an FMR no lower than its FNMR. In whole numbers, so that equal is equal.
     vertex = np.flatnonzero(passed_counts[:-1] * mated >= refused_counts[:-1] * non_mated)[-1]
     fnmr, fmr = refused_counts[vertex] / mated, passed_counts[vertex] / non_mated
-    # From there the threshold rises over this mated score and those of others that are equal to it,
-    # then over the others up to the next mated score.
+    # The threshold then rises over this mated score and the non-mated ones equal to it, then over
+    # the non-mated ones up to the next mated score.
     next_fnmr = refused_counts[vertex + 1] / mated
     next_fmr = (
         non_mated - int(np.searchsorted(non_mated_scores, scores[vertex], side="right"))
@@ -156,7 +150,7 @@ def _pick_vertices(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArr
     """Places of at most `POINTS` vertices, evenly spread as a DET plot shows them."""
     if len(fmr) <= POINTS:
         return np.arange(len(fmr))
-    # Of 0 and 1, which lie nowhere on these axes, whatever is beyond the smallest rate.
+    # Rates of 0 and 1 have no place on these axes: clip them.
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
     distances = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
     steps = np.linspace(0, distances[-1], POINTS)

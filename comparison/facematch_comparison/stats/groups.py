@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 #: Fewer people than this say more about themselves than about their group.
 FEW_PEOPLE: Final = 10
 
-#: Where a group expects fewer errors, the chi-square is simulated, and so often.
+#: If a group expects fewer errors, the chi-square is simulated, so many times.
 FEW_EXPECTED: Final = 10
 SIMULATED: Final = 20_000
 
@@ -75,7 +75,7 @@ def cells_of(
         people = counted(count, "person", "people")
         why = f"Too few people in this cell: {people}, {FEW_PEOPLE} are needed."
         too_few.append(why if count < FEW_PEOPLE else None)
-    # All ratios of a rate hold at once.
+    # The ratios of a rate hold at once.
     joint = 1 - (1 - confidence) / max(1, too_few.count(None))
     return tuple(
         GroupCell(
@@ -97,7 +97,7 @@ def cells_of(
 def _within(
     table: Answers, column: str, threshold: float | None, name: str, confidence: float
 ) -> list[tuple[Rate, Rate]]:
-    """One rate of each group, and of all others, each of pairs within a group."""
+    """Return a rate of each group and of all other groups, from pairs within groups."""
     group, rates = table.groups[column], Rates(table)
     errors = rates.errors(name, threshold)
     rows = rates.sample(name, at_threshold=threshold is not None).rows
@@ -115,7 +115,7 @@ def _within(
 def group_differences(
     cells: Sequence[GroupCell], confidence: float = 0.95
 ) -> tuple[GroupDifference, ...]:
-    """How far the groups of one column differ in each rate.
+    """Return how far the groups of one column differ in each rate.
 
     One for each rate of which two groups or more are large enough and that has an error. `p_value`
     is that of this one question, and nothing is called real, until `finish_group_differences` has
@@ -164,7 +164,7 @@ def group_differences(
 def finish_group_differences(
     differences: Sequence[GroupDifference], *, confidence: float = 0.95
 ) -> tuple[GroupDifference, ...]:
-    """All differences after Holm's correction, with the verdict of each in its sentence.
+    """Return the differences after Holm's correction, with verdicts in their sentences.
 
     In the same order. Where a difference may be chance, `at_least` is 1.
     """
@@ -194,7 +194,8 @@ def finish_group_differences(
 
 
 def homogeneity(rates: Sequence[Rate]) -> float | None:
-    """How often groups of one true rate differ as much, 0-1; None where nothing, or all, erred."""
+    """Return how often groups of one true rate differ as much, 0-1; None if nothing, or
+    everything, erred."""
     seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
     if len(seen) < 2:
         return None
@@ -206,7 +207,7 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
     statistic = float(_chi_square(values[None], sizes)[0])
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
         return float(chi2.sf(statistic, len(seen) - 1))
-    # As many independent pairs as each group is worth: what such small numbers do by chance.
+    # Simulate as many independent pairs as each group is worth.
     trials = np.maximum(1.0, np.round(sizes))
     random = np.random.default_rng(0)
     simulated = random.binomial(trials.astype(np.int64), pooled, (SIMULATED, len(trials))) / trials
@@ -225,7 +226,8 @@ def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
 
 
 def _ratio_to_all(group: Rate, others: Rate, confidence: float, joint: float) -> Estimate | None:
-    """Of one group to all pairs within a group; `each` is the confidence of it alone."""
+    """Return the ratio of one group to all pairs within groups; `joint` holds for all groups at
+    once."""
     if not group.trials or not others.trials or not group.errors + others.errors:
         return None
     share = group.trials / (group.trials + others.trials)

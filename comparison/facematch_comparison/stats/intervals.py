@@ -31,8 +31,8 @@ from facematch_core.errors import InvalidRequest
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: With fewer errors (or fewer pairs without one), or fewer people, the correlation of pairs that
-#: share a person cannot be seen: without an error its estimate is 0 whatever it is. Up to
+#: Fewer errors (or fewer pairs without one) or fewer people do not show the correlation of pairs
+#: that share a person: without an error its estimate is 0 whatever it is. Up to
 #: `MANY_ERRORS` the assumption stays in part, so that one error more never narrows an interval.
 ENOUGH_ERRORS: Final = 5
 MANY_ERRORS: Final = 10
@@ -42,7 +42,7 @@ ENOUGH_PEOPLE: Final = 50
 ASSUMED_MATED: Final = 0.05
 ASSUMED_NON_MATED: Final = 0.005
 
-#: Of sums of errors, which are far larger unless they are 0.
+#: Rounding error of sums of errors, which are far larger unless they are 0.
 _ROUNDING: Final = 1e-9
 
 #: Which of the pairs.
@@ -63,7 +63,7 @@ def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
-    """How many trials with at most `errors` errors show that the true rate is below `rate`.
+    """Return how many trials with at most `errors` errors show a true rate below `rate`.
 
     299 for 1 % without an error at 95 %, one-sided, 2,995 for 0.1 %, 29,956 for 0.01 %: the floors
     under every claim. Pairs that share people count for less, so more of them are needed.
@@ -80,7 +80,7 @@ def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
 
 
 class Clusters:
-    """Who is behind pairs: the same at every threshold, so that it is counted once.
+    """The people behind pairs, counted once for all thresholds.
 
     Args:
         first: int64, (T,), from 0: the person of a mated pair, or one person of a non-mated one.
@@ -105,7 +105,7 @@ class Clusters:
         self.people = int(np.count_nonzero(self.pairs_of_person))
 
     def take(self, rows: NDArray[np.int64]) -> Clusters:
-        """The same pairs in another order, or some of them."""
+        """Return these pairs in another order, or some of them."""
         couples = None if self.is_mated else self._couples[rows]
         first, *second = (end[rows] for end in self.ends)
         return Clusters(first, second[0] if second else None, self.numbers, couples)
@@ -119,7 +119,7 @@ class Clusters:
 
     @cached_property
     def share(self) -> float:
-        """With how many pairs, itself included, the average pair shares a person; 1 with none."""
+        """Return with how many pairs, itself included, the average pair shares a person."""
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
@@ -130,11 +130,11 @@ class Clusters:
         return squares
 
     def squares_at_couples(self, errors: Rows, count: int) -> float:
-        """The same at every two people of a non-mated pair, in any order, added up."""
+        """Sum the values of every two people of a non-mated pair, in any order."""
         rate = count / self.trials
         pairs = self._pairs_of_couple
         error_counts = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
-        # Those of number 0 are alone, each for itself.
+        # Pairs with the number 0 share no person.
         single_squares = error_counts[0] * (1 - rate) ** 2 + (pairs[0] - error_counts[0]) * rate**2
         return float(single_squares + ((error_counts[1:] - rate * pairs[1:]) ** 2).sum())
 
@@ -176,7 +176,7 @@ def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 
 
 
 def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
-    """The same for so many errors; `rarer` are their rows, or all others if those are fewer."""
+    """Return the interval for so many errors; `rarer` are their rows, or the others if fewer."""
     effective, freedom, method = _design(errors, rarer, clusters)
     trials = adjusted(effective, freedom, confidence)
     low, high = _ends(errors / clusters.trials * trials, trials, confidence)
@@ -208,7 +208,7 @@ def bounds(
 
 
 def effective_size(rate: Rate, confidence: float = 0.95) -> float:
-    """How many independent trials `bounds` counts a rate as."""
+    """Return the number of independent trials that `bounds` uses for a rate."""
     ends = rate.interval
     if not rate.trials or ends is None or ends.effective is None:
         raise InvalidRequest("A rate without a trial and an interval has no bounds.")
@@ -258,7 +258,7 @@ def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float 
     is_seen = rarer_count >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
     effect, freedom = _effect(rarer_count, rarer, clusters)
     if rarer_count < ENOUGH_ERRORS:
-        # What is assumed has no spread of its own; else one error would be worse than two.
+        # The assumed correlation has no spread of its own; else one error would be worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
@@ -290,7 +290,7 @@ def _effect(rarer_count: int, rarer: Rows, clusters: Clusters) -> tuple[float, f
 
 
 def adjusted(effective: float, freedom: float | None, confidence: float) -> float:
-    """How many independent pairs count: fewer where the variance itself is only estimated."""
+    """Return the number of independent pairs, fewer if the variance is only estimated."""
     if freedom is None:
         return effective
     tail = (1 - confidence) / 2

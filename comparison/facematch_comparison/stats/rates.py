@@ -59,14 +59,14 @@ def _couples(table: Answers) -> NDArray[np.int64]:
 
 
 def _sample(table: Answers, is_mated: bool, count: int) -> Sample:
-    """Of the pairs that were answered, acquired or scored: whichever are so many."""
+    """Return the sample of the answered, acquired or scored pairs: whichever are so many."""
     columns = (table.answered, table.acquired, table.scored)
     counted = next(column for column in columns if np.count_nonzero(column) == count)
     return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
-#: Of each rate whether mated pairs count, and whether only those that were acquired. Of FAR, FRR
-#: and failures to acquire, all that were answered count.
+#: Whether a rate is of mated pairs, and whether only acquired pairs count. FAR, FRR and FTA count
+#: every answered pair.
 _KINDS: Final = {
     "fmr": (False, True),
     "fnmr": (True, True),
@@ -88,7 +88,7 @@ class Rates:
         self.confidence = confidence
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """One rate, by its name in `_KINDS`, at a threshold or for the system's own decisions."""
+        """Return a rate by its name in `_KINDS`; without a threshold, of the system's decisions."""
         sample = self.sample(name, at_threshold=threshold is not None)
         return sample.rate(self.errors(name, threshold)[sample.rows], self.confidence)
 
@@ -99,12 +99,12 @@ class Rates:
         return self.table.passed(threshold) ^ _KINDS[name][0]
 
     def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
-        """One rate but FTA at many thresholds of a system that has scores and a rule."""
+        """Return a rate (except FTA) at many thresholds of a system with scores and a rule."""
         table, sample = self.table, self.sample(name, at_threshold=True)
         scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
         order = np.argsort(scores)
         clusters, trials = sample.take(order), sample.trials
-        # Where a score equals a threshold, the rule decides.
+        # The rule decides for scores equal to the threshold.
         side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
         rates = []
         for refused_count in map(int, np.searchsorted(scores[order], thresholds, side)):
@@ -123,13 +123,13 @@ class Rates:
         counted = table.answered
         if only_acquired:
             counted = table.scored if at_threshold else table.acquired
-        # By their number, because where nothing is missing they are the same pairs.
+        # Cache by number of pairs: without missing ones these are the same pairs.
         return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Side:
-    """One of the systems that are compared.
+    """A system that is compared.
 
     Attributes:
         table: What it answered to the pairs that it is judged on.

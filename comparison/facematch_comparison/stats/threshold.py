@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: is taken where nobody names a rate.
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
-#: With fewer expected false matches a threshold is placed too badly to compare two systems at it.
+#: Fewer expected false matches place a threshold too badly to compare two systems at it.
 ENOUGH_FALSE_MATCHES: Final = 5
 
 #: Decimal places of scores that a vendor can be expected to be set to.
@@ -115,7 +115,7 @@ def concentration(
     *,
     max_fmr: float | None = None,
 ) -> Concentration | None:
-    """How far a threshold, or the FMR at it, hangs on few people; None without a pair that counts.
+    """Return how far a threshold, or its FMR, depends on few people; None without such pairs.
 
     A few people who look like many ("wolves" and "lambs") can force a threshold up, or bring most
     of the false matches. Then no interval holds as often as it says: whoever is not in the test set
@@ -192,7 +192,7 @@ def _lowest(table: Answers, allowed: int) -> float | None:
 
 
 def _decimals(table: Answers) -> int | None:
-    """How many decimal places scores have; None if they have many."""
+    """Return the number of decimal places of scores; None if they have many."""
     for places in range(_DECIMALS + 1):
         if all(np.array_equal(scores, scores.round(places)) for scores in scores_by_kind(table)):
             return places

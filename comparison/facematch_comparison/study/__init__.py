@@ -9,7 +9,6 @@ from facematch_core.errors import InvalidRequest
 
 from .drawing import draw_pairs, split_by_subject
 from .reading import (
-    KindsOfPictures,
     Study,
     StudyPair,
     photographs,
@@ -19,7 +18,6 @@ from .reading import (
 )
 
 __all__ = [
-    "KindsOfPictures",
     "Study",
     "StudyPair",
     "draw_pairs",

@@ -25,7 +25,7 @@ from .reading import Study, StudyPair
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: How often a person is tried for two pictures that are not in a pair yet.
+#: Tries to find two pictures of a person that are not in a pair yet.
 _TRIES: Final = 20
 
 #: Share of all people that the calibration set may lack, so that no pair is lost.
@@ -93,7 +93,7 @@ def draw_pairs(
         _non_mated(people, of_group, number, chance, whom)
         for people, number in zip(halves, numbers, strict=True)
     ]
-    # From each half in turn.
+    # Take pairs from each half in turn.
     in_turn = (pair for lists in (same, different) for two in zip_longest(*lists) for pair in two)
     drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
     there = frozenset(drawn.subjects)
@@ -160,7 +160,7 @@ def _halves(
     chance.shuffle(people)
     people.sort(key=lambda person: (of_group.get(person, ""), len(pictures[person])))
     halves: list[dict[str, list[Path]]] = [{}, {}]
-    # One to the left, two to the right, two to the left: else one half would always get the more.
+    # Deal one left, two right, two left: otherwise one half would always get more.
     for place, person in enumerate(people):
         halves[(place + place // 2) % 2][person] = pictures[person]
     return [{person: half[person] for person in sorted(half)} for half in halves]
@@ -169,7 +169,7 @@ def _halves(
 def _mated(
     pictures: Mapping[str, Sequence[Path]], number: int | None, chance: random.Random, whom: str
 ) -> list[StudyPair]:
-    """So many mated pairs, None for all: one of each person, then another of each, and so on."""
+    """Draw mated pairs (None for all): one of each person, then another of each, and so on."""
     drawn = []
     waiting = {person: [*combinations(files, 2)] for person, files in pictures.items()}
     for pairs in waiting.values():

@@ -39,7 +39,7 @@ PERSON: Final = "person"
 
 _SO: Final = "nothing was sent"
 
-#: What counts as a photograph, by the end of its name.
+#: Suffixes of photographs.
 ENDINGS: Final = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".heic"}
 )
@@ -65,7 +65,7 @@ class StudyPair:
 
 @attrs.frozen(kw_only=True)
 class Study:
-    """Who is compared with whom.
+    """A test set: pairs of pictures of known people.
 
     Attributes:
         pairs: At least one; no two alike.
@@ -144,36 +144,14 @@ class Study:
         return tuple(dict.fromkeys(name for two in both for name in two))
 
 
-class KindsOfPictures(InvalidRequest):
-    """Folders seem to be kinds of pictures (``selfies``, ``ids``), and none is of one person.
-
-    Attributes:
-        what: Which ones.
-        probes, references: Two of them: in each, a file may be called as the person that it shows.
-        otherwise: What to do if each folder is of one person after all.
-    """
-
-    otherwise: Final = (
-        "If each folder is one person, call it as the person, and files of two people differently."
-    )
-
-    def __init__(self, what: str, *, probes: Path, references: Path) -> None:
-        self.what, self.probes, self.references = what, probes, references
-        super().__init__(
-            f"{what} If a file is called as the person in each of them, make a StudyPair of every "
-            "two files of one name, and of some of two names, and a Study of all of these. "
-            f"{self.otherwise}"
-        )
-
-
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     """The photographs of each person, by the name of their folder; both sorted.
 
     Hidden files, and files that are no pictures by their name, are skipped.
 
     Raises:
-        InvalidRequest: it is no folder, or fewer than two people have a photograph.
-        KindsOfPictures: its folders seem to be kinds of pictures (``selfies``, ``ids``).
+        InvalidRequest: it is no folder, fewer than two people have a photograph, or the folders
+            seem to be kinds of pictures (``selfies``, ``ids``).
     """
     try:
         pictures = {
@@ -197,22 +175,20 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     names = [{file.stem for file in files} for files in pictures.values()]
     # People seldom have more pictures than there are people, and all of them by the same names.
     alike = all(len(names) < len(stems) and stems == names[0] for stems in names)
-    # Of `id_001` and `id_002`, each may be a person.
+    # Names such as `id_001` and `id_002` may be people.
     words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
     is_kind = len(words) == len(pictures) or words <= {"cam", "camera"}
     if alike or (is_kind and all(map(_KIND.fullmatch, words))):
-        first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
         kinds = join_names([repr(name[:60]) for name in pictures])
-        raise KindsOfPictures(
-            f"The folders of {folder} seem to be kinds of pictures and not people: {kinds}.",
-            probes=folder / first,
-            references=folder / second,
+        raise InvalidRequest(
+            f"The folders of {folder} seem to be kinds of pictures and not people: {kinds}. Make "
+            "one folder for each person, named after the person, or write the pairs yourself: a "
+            f"CSV file with the columns {', '.join(NEEDED)}."
         )
     return pictures
 
 
-#: What folders of pictures of one kind are called; and those of the first picture of a pair.
-_PROBES: Final = re.compile("selfie|live|probe|camera|capture|query")
+#: Names of folders that hold pictures of one kind.
 _KIND: Final = re.compile(
     r"((selfie|live|probe|camera|cam|capture|query|id|doc|document|passport|licen[cs]e|reference"
     r"|ref|gallery|enroll?ment|enrol|kyc|card|photo|portrait|front|back|scan|target|picture|image"
@@ -234,7 +210,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
 
 
 def _study(cells: Cells, path: Path, folder: Path) -> Study:
-    """Of a table with all that is `NEEDED`; files lie in `folder`."""
+    """Build the study of a table that has all `NEEDED` columns; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
@@ -270,13 +246,13 @@ def _study(cells: Cells, path: Path, folder: Path) -> Study:
                         f"in {above[:60]!r}"
                     )
     problems += problems_at([*clashes], clashes.__getitem__)
-    # All of it at once, whatever kind it is of.
+    # Report every problem at once.
     cells.refuse([*problems, *_problems_of(pairs, cells)], so=_SO)
     return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
 def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
-    # What is said of the rows that something is wrong with, apart for each kind of it.
+    # Messages of wrong rows, for each kind of problem.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
     seen: dict[frozenset[str], int] = {}
@@ -290,7 +266,7 @@ def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Probl
             label[row] = (
                 f"the pair is said to be {kind}, and its people are called {first} and {second}"
             )
-        # One file has many names: a/../b.jpg is b.jpg.
+        # A file has many names: a/../b.jpg is b.jpg.
         names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
         both = frozenset(names)
         if len(both) == 1:
@@ -343,7 +319,7 @@ def pairs_csv(path: Path, study: Study) -> bytes:
 
 
 def _relative(picture: Path, folder: Path) -> str:
-    # Of a link, its folder counts, and not what it points at.
+    # The folder of a link counts, not its target's.
     place = Path(os.path.realpath(picture.parent)) / picture.name
     try:
         return Path(os.path.relpath(place, folder)).as_posix()
@@ -377,7 +353,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
 
 
 def _of_header(cells: Cells, needed: Sequence[str]) -> list[Problem]:
-    """Return the needed columns that are missing, with those that there are."""
+    """Return a problem for each needed column that is missing."""
     there = join_names([repr(name[:60]) for name in cells.header])
     return [
         Problem(f"the column {name} is missing; there are {there}")

@@ -62,11 +62,11 @@ class WrongPair:
 
 
 class Method(enum.StrEnum):
-    """How an interval was made."""
+    """Method of an interval."""
 
     #: Clopper and Pearson's, for independent pairs.
     EXACT = "exact"
-    #: From the variation between people: pairs that share a person are not independent.
+    #: Variation between people: pairs that share a person are not independent.
     CLUSTERED = "clustered"
     #: The wider, careful way for few errors or few people.
     CONSERVATIVE = "conservative"
@@ -76,7 +76,7 @@ class Method(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Interval:
-    """Where a true value lies, unless the test set was unlucky.
+    """A confidence interval for a true value.
 
     Attributes:
         low, high: Its ends, both included.
@@ -95,13 +95,13 @@ class Interval:
     freedom: float | None = None
 
     def widened(self, other: Interval) -> Interval:
-        """The same, and no narrower than the other."""
+        """Return this interval, made no narrower than the other."""
         return attrs.evolve(self, low=min(self.low, other.low), high=max(self.high, other.high))
 
 
 @attrs.frozen(kw_only=True)
 class Rate:
-    """How often something went wrong: `errors` of `trials`.
+    """An error rate: `errors` of `trials`.
 
     Attributes:
         subjects: How many people are behind the trials; None if that is not known.
@@ -129,7 +129,7 @@ class Estimate:
 
 @attrs.frozen(kw_only=True)
 class Evidence:
-    """What an evaluation was made from: proof of the data, and how to make it again.
+    """The data of an evaluation, with their digest and the options to make it again.
 
     Attributes:
         file: Name of the file of scores, or of the run database, without its folder.
@@ -145,7 +145,7 @@ class Evidence:
 
 @attrs.frozen(kw_only=True)
 class SampleSize:
-    """How many pairs and people there are: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
+    """Numbers of pairs and people: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
 
     pairs: int
     mated: int
@@ -155,7 +155,7 @@ class SampleSize:
 
 @attrs.frozen(kw_only=True)
 class StudySummary:
-    """Who was tested.
+    """The test set.
 
     Attributes:
         digest: SHA-256 of pairs, groups and pictures, in hex; None for a file of scores.
@@ -176,7 +176,7 @@ class StudySummary:
 
 @attrs.frozen(kw_only=True)
 class OperatingPoint:
-    """How a system does at one threshold.
+    """Rates of a system at one threshold.
 
     Attributes:
         threshold: None for the vendor's own decisions.
@@ -241,7 +241,7 @@ class Curve:
 
 @attrs.frozen(kw_only=True)
 class Histogram:
-    """How many pairs of each kind have which scores.
+    """Counts of scores of mated and non-mated pairs.
 
     Attributes:
         edges: K + 1 of them, from the lowest score to the highest, of bins of one width. A score on
@@ -256,7 +256,7 @@ class Histogram:
 
 @attrs.frozen(kw_only=True)
 class Transactions:
-    """How a system does where a person may try several times: the best attempt counts.
+    """Rates if a person may try several times: the best attempt counts.
 
     Attributes:
         attempts: How many of each transaction count, its first ones. One that failed to acquire
@@ -277,7 +277,7 @@ class Transactions:
 
 @attrs.frozen(kw_only=True)
 class Concentration:
-    """How far an FMR, or the threshold for it, hangs on few people.
+    """Dependence of an FMR, or of the threshold for it, on few people.
 
     At the threshold for a required FMR the pairs are those that set it: the highest non-mated ones,
     one more than may pass, and all that score as high as the last of them. At the system's own
@@ -319,7 +319,7 @@ class PointAt:
 
 @attrs.frozen(kw_only=True)
 class GroupCell:
-    """One group at the system's threshold for the required FMR, or its own.
+    """A group at the system's threshold for the required FMR, or at its own.
 
     Attributes:
         fmr: Of non-mated pairs within the group.
@@ -343,7 +343,7 @@ class GroupCell:
 
 @attrs.frozen(kw_only=True)
 class GroupDifference:
-    """How far the groups of one column differ in one rate (ISO/IEC 19795-10).
+    """Difference of the groups of one column in one rate (ISO/IEC 19795-10).
 
     Attributes:
         rate: ``fmr`` or ``frr``.
@@ -371,7 +371,7 @@ class GroupDifference:
 
 @attrs.frozen(kw_only=True)
 class Service:
-    """How the service behaved.
+    """Availability, latency and cost of a service.
 
     Attributes:
         calls: Pairs that were to be asked.
@@ -403,7 +403,7 @@ class Service:
 
 @attrs.frozen(kw_only=True, repr=False)
 class System:
-    """One vendor, model or configuration in one comparison.
+    """A vendor, model or configuration in a comparison.
 
     Attributes:
         backend, model, scale: As its results say; None where they do not, or differ.
@@ -421,11 +421,6 @@ class System:
         histogram: Of the scores; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
-        auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
-            higher (ties count half), 0.5-1; None without scores of both kinds.
-        d_prime: How far the means of mated and non-mated scores lie apart, in their root mean
-            square deviations; None likewise, or where neither varies. Both are of all pairs, also
-            where the set was split.
         concentration: Of the pairs that set the threshold of `at_required`, else of the false
             matches at `at_default`; None without any.
         groups: Cells of each column.
@@ -451,8 +446,6 @@ class System:
     without_score: int = 0
     pairs_needed: int | None = None
     at_fmrs: tuple[PointAt, ...] = ()
-    auc: float | None = None
-    d_prime: float | None = None
     concentration: Concentration | None = None
     groups: tuple[GroupCell, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
@@ -466,7 +459,7 @@ class System:
 
     @property
     def point(self) -> OperatingPoint | None:
-        """What the system is judged at first: `at_required`, else `at_default`."""
+        """The operating point to judge: `at_required`, else `at_default`."""
         return self.at_required or self.at_default
 
 
@@ -559,7 +552,7 @@ class Evaluation:
     seed: int = 0
     evidence: Evidence | None = None
 
-    #: What a notebook shows of it; `evaluation` sets it, because values import no page.
+    #: Form in a notebook; `evaluation` sets it, because values import no page.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]
 
     def __repr__(self) -> str:
@@ -593,7 +586,8 @@ class Evaluation:
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it (``"schema": 0``, ``"kind": "comparison"``): every number in full."""
+        """Return the JSON form (``"schema": 0``, ``"kind": "comparison"``) with every number in
+        full."""
         return {"schema": SCHEMA, "kind": "comparison", **as_json(self)}
 
 
@@ -620,7 +614,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _finite)
     converter.register_unstructure_hook(Decimal, "{:f}".format)
     plain = make_dict_unstructure_fn(Rate, converter)
-    # So that nobody has to divide.
+    # Spare readers the division.
     converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
     return converter
 

@@ -14,7 +14,7 @@ from typing import Final
 #: Digits of a bound, and the most of them where fewer would put it on the other side of a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 
-#: Nobody chooses a rate with more.
+#: Most digits of a rate that people choose.
 _MOST_DIGITS: Final = 12
 
 _MINUS: Final = "\N{MINUS SIGN}"
@@ -53,7 +53,7 @@ def in_words(fmr: float) -> str:
 
 
 def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
-    """Where systems are judged: `in_words` of the FMR, and the thresholds that were fixed."""
+    """Describe where systems are judged: the FMR `in_words`, and fixed thresholds."""
     fixed = [f"{score(at)} ({name})" for name, at in thresholds.items() if at is not None]
     if not fixed:
         return in_words(fmr)
@@ -85,7 +85,7 @@ def money(amount: float, width: float | None = None) -> str:
 
 
 def counted(number: int, singular: str, plural: str) -> str:
-    """How many of what: ``1 pair is``, ``2,000 pairs are``."""
+    """Format a count with its noun: ``1 pair is``, ``2,000 pairs are``."""
     return f"{number:,} {singular if number == 1 else plural}"
 
 
@@ -134,7 +134,7 @@ def _unit(places: int) -> Decimal:
 
 
 def _places(number: Decimal, width: Decimal | float | None) -> int:
-    """How many decimals: to a tenth of the width, or two digits."""
+    """Return the number of decimals: to a tenth of the width, or two digits."""
     if not width:
         return max(0, 1 - number.adjusted()) if number else 0
     shown = max(0, 1 - Decimal(width).adjusted())
@@ -142,7 +142,7 @@ def _places(number: Decimal, width: Decimal | float | None) -> int:
 
 
 def _least(number: Decimal, shown: int) -> int:
-    """As many decimals as show a digit that is not 0, unless that is far less than is `shown`."""
+    """Return the decimals that show a digit other than 0, at most three more than `shown`."""
     return min(-number.adjusted(), shown + 3) if number else 0
 
 
@@ -157,5 +157,5 @@ def _round_to(number: Decimal, places: int) -> str:
 
 
 def _set_minus(text: str) -> str:
-    """With a true minus, and none before nothing."""
+    """Return the text with a true minus, and without one before zero."""
     return text.lstrip("-") if not text.strip("-0.,") else text.replace("-", _MINUS)

@@ -156,7 +156,7 @@ def test_each_text_is_that_of_the_document(name):
 
 #: What a part of a system may be instead.
 INSTEAD = {
-    **dict.fromkeys(("at_required", "at_default", "auc", "concentration", "environment")),
+    **dict.fromkeys(("at_required", "at_default", "concentration", "environment")),
     **dict.fromkeys(("at_fmrs", "groups", "group_differences"), ()),
 }
 

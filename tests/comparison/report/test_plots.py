@@ -81,15 +81,11 @@ def test_any_point_stands_where_its_rates_are(rates):
 @pytest.mark.parametrize("name", EVALUATIONS)
 def test_there_is_a_figure_where_there_is_something_to_see_and_its_dots_are_inside(name):
     evaluation, figures = EVALUATIONS[name](), []
-    cells = [cell for system in evaluation.systems for cell in system.groups]
     for at, system in enumerate(evaluation.systems):
         histogram = system.histogram
         both = histogram and any(histogram.mated) and any(histogram.non_mated)
         figures += [(plots.thresholds(evaluation, at, "t"), system.curve, 2)]
         figures += [(plots.scores(evaluation, at, "s"), both, 0)]
-    for rate in ("frr", "fmr"):
-        dots = sum(getattr(cell, rate).trials > 0 for cell in cells)
-        figures += [(plots.groups(evaluation, rate, rate), dots, dots)]
     dots = sum(two.frr is not None for two in evaluation.differences)
     for svg, is_there, count in [*figures, (plots.differences(evaluation, "d"), dots, dots)]:
         assert (svg is not None) is bool(is_there)
