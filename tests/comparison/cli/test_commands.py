@@ -67,7 +67,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(run, monkeypatch):
     monkeypatch.setattr("builtins.__import__", missing)
     answer = run("compare", "plan", "--fmr", "1e-3", "--frr", "0.01")
     assert answer.exit_code == 4
-    assert "[compare]" in answer.stderr
+    assert "pandas" in answer.stderr
 
 
 #: An option of a command, or a line for a shell; the plan of a verdict is one by its contract.

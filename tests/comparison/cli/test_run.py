@@ -78,7 +78,7 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
     run, scripted, tmp_path, configured
 ):
     configured(
-        '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\namount = "1.00"\n'
+        '[profiles.a]\nbackend = "fake"\n[profiles.a.budget]\ncap = "1.00"\n'
         'currency = "USD"\nprice = { match = "0.05" }\nstore = "sqlite:///study.sqlite3"\n'
         '[profiles.b]\nbackend = "fake"\n'
     )

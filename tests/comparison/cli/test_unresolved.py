@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("in_file_order")
 UNRESOLVED = ("compare", "unresolved")
 LOST = OutcomeUnknown("Lost.")
 FAKE = '[profiles.fake]\nbackend = "fake"\n'
-BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"\n'
+BUDGET = '[profiles.fake.budget]\ncap = 100\nstore = "sqlite:///study.sqlite3"\n'
 
 
 @pytest.fixture
