@@ -141,7 +141,7 @@ $(VENV)/.uv: requirements/uv.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.demo: pyproject.toml requirements/demo.txt | $(VENV)/.uv
-	@test -f $(VENV)/.dev || echo "Downloading uv, the local engine and the mock into $(VENV): about 200 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes half a minute to two minutes; a second time seconds."
+	@test -f $(VENV)/.dev || echo "Downloading uv, the local engine and the mock into $(VENV): about 100 MB. Nothing else is downloaded. It takes half a minute to two minutes; a second time seconds."
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/demo.txt
 	@$(INSTALL) $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -285,7 +285,7 @@ class Score:
 
     Attributes:
         value: 0 to 100, higher is more alike (more live). It is no probability.
-        scale: Vendor and model or method, for example ``local/dlib-resnet-v1``.
+        scale: Vendor and model or method, for example ``local/sface-2021dec``.
         raw: The vendor's own number, on the vendor's own scale; None if it is `value` itself or
             the vendor gave none. Not compared.
         raw_name: What the vendor calls that number; None without one. Not compared.
@@ -466,7 +466,7 @@ class Face:
     Attributes:
         box: Where it is; None if the vendor does not say.
         confidence: How sure the detector is that this is a face, on the vendor's own scale (Didit:
-            0-1; local: dlib's detection score, no fixed range). Says nothing about who it is.
+            0-1; local: YuNet's, 0.6-1). Says nothing about who it is.
         rotation: Degrees (0, 90, 180, 270) by which the picture was turned clockwise to find it;
             None if the vendor does not say.
         similarity: How alike this face and the one of the other picture are, for a vendor that

@@ -1,6 +1,6 @@
-"""The engine: loaded at its first use, shared by threads and engines, usable after a fork.
+"""The engine: loads the models at first use, shares them across threads, survives a fork.
 
-Importing this module is cheap; dlib, ONNX Runtime and numpy come with the first picture.
+Importing this module is cheap; OpenCV and numpy are imported with the first picture.
 """
 
 from __future__ import annotations
@@ -13,19 +13,16 @@ from typing import TYPE_CHECKING, NoReturn
 from facematch_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from .faces import PictureFaces
     from .recognition import Parts
 
-#: What the open engines of a process share, by the id of the process: what its parent loaded is not
-#: for the child of a fork. With the last engine it is gone.
+#: Loaded models by process id, shared by the open engines and freed with the last of them. The key
+#: keeps a forked child from using the models of its parent.
 _shared: weakref.WeakValueDictionary[int, Parts] = weakref.WeakValueDictionary()
 
 
 class _Models:
-    """What one process has loaded."""
+    """The models that one process has loaded."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -34,7 +31,10 @@ class _Models:
 
 
 class Engine:
-    """Finds faces and computes embeddings; safe across threads, about 100 MB for all of them."""
+    """Finds faces and computes embeddings. Thread-safe; all engines of a process share the models.
+
+    The models take about 100 MB, and each thread that looks at a picture about 10 MB more.
+    """
 
     def __init__(self) -> None:
         self._inherited: list[_Models] = []
@@ -45,31 +45,21 @@ class Engine:
         self._load()
 
     def close(self) -> None:
-        """Give the memory back, if no other engine needs it. The next call loads again."""
+        """Free the models unless another engine uses them. The next call loads them again."""
         self.models.parts = None
 
     def look(self, data: bytes, *, rotate: bool = False) -> PictureFaces:
-        """Faces of a picture, embedding of the largest; `rotate` takes four times as long."""
+        """Find the faces of a picture and embed the largest; `rotate` also tries quarter turns."""
         return self._load().look(data, rotate=rotate)
-
-    def cut(
-        self, data: bytes, *, rotate: bool = False
-    ) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
-        """As `look`, with the chip of the largest face (150 x 150, RGB) for its embedding."""
-        return self._load().cut(data, rotate=rotate)
-
-    def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The embeddings of many chips of `cut`, a little faster than one by one."""
-        return self._load().embed_chips(chips)
 
     @property
     def models(self) -> _Models:
-        """Those of this process."""
+        """The models of this process."""
         inherited = self._last_models
         if inherited.pid != os.getpid():
-            # Another thread of the parent may have been inside of the models, or loading them, when
-            # the process forked: its locks stay locked in this child for ever. So what the parent
-            # loaded is not used again, and not given back either, because that takes locks too.
+            # Another thread of the parent may have held a lock of the models when the process
+            # forked, and in the child it is never released. So the child neither uses nor frees
+            # what the parent loaded; freeing takes locks, too.
             self._inherited.append(inherited)
             self._last_models = _Models()
         return self._last_models
@@ -87,11 +77,11 @@ class Engine:
                     from .recognition import Parts
                 except ImportError as error:
                     raise ConfigurationError(
-                        f"The local backend needs {error.name or error}; "
-                        "pip install -e '.[local]' in the checkout brings it."
+                        f"The local backend cannot import {error.name or 'OpenCV'} ({error}). "
+                        "Install it: pip install -e '.[local]' in the checkout."
                     ) from error
                 _shared[os.getpid()] = models.parts = Parts()
             return models.parts
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("an Engine cannot be pickled; each process has its own")
+        raise TypeError("an Engine cannot be pickled; each process loads its own")

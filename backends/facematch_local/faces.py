@@ -1,6 +1,6 @@
-"""What the engine saw in one picture, and a bounded memory of it, each computed once.
+"""The faces that the engine found in a picture, and an LRU cache of them.
 
-It is biometric data: it stays in memory and shows itself nowhere.
+Both hold biometric data: they stay in memory and appear in no repr, pickle or log.
 """
 
 from __future__ import annotations
@@ -20,33 +20,37 @@ if TYPE_CHECKING:
 
 
 class FaceBox(NamedTuple):
-    """A face in pixels of the upright picture; right and bottom are the first outside of it."""
+    """A face in pixels of the upright picture; right and bottom are exclusive."""
 
     left: int
     top: int
     right: int
     bottom: int
-    #: dlib's detection score, at least 0.25, seldom above 3.
+    #: YuNet's confidence that this is a face, 0.6-1.
     confidence: float
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class PictureFaces:
-    """What the engine saw in one picture. It is never pickled: an embedding is biometric data."""
+    """The faces of one picture. Not picklable: an embedding is biometric data.
 
-    #: The largest first, which all that is None without a face is about.
+    Attributes:
+        boxes: The faces, the largest first.
+        size: Width and height in pixels of the upright picture, turned by `angle`.
+        angle: Degrees clockwise, after the EXIF orientation.
+        embedding: Of the largest face, (128,), read-only, of length 1; None without a face, as all
+            that follows.
+        face_px: Width of the largest face in pixels of the full size, at least 1.
+        luminance: Mean brightness of that face, 0-100.
+        sharpness: Variance of the Laplacian of that face, scaled to 100 x 100 grey levels 0-255.
+    """
+
     boxes: tuple[FaceBox, ...]
-    #: Width and height in pixels of the upright picture, turned by `angle`.
     size: tuple[int, int]
-    #: Degrees clockwise, after the EXIF orientation.
     angle: int = 0
-    #: (128,), read-only; its length is not 1.
     embedding: NDArray[np.float32] | None = attrs.field(default=None, repr=False)
-    #: Width of the face in pixels of the full size, at least 1.
     face_px: int | None = None
-    #: Mean brightness of the face, 0-100.
     luminance: float | None = None
-    #: Variance of the Laplacian of the face, scaled to 100 x 100 grey levels 0-255.
     sharpness: float | None = None
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -54,7 +58,7 @@ class PictureFaces:
 
 
 class _Memory:
-    """What one process remembers; a forked child takes a new one, for its lock may stay locked."""
+    """The cache of one process. A forked child makes a new one: the lock may be held for ever."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -64,7 +68,11 @@ class _Memory:
 
 
 class FaceCache:
-    """Least recently used first out. Safe across threads; a forked child begins empty."""
+    """LRU cache of `PictureFaces`. Thread-safe; empty in a forked child.
+
+    Args:
+        size: Maximum number of pictures, at least 0.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -72,13 +80,16 @@ class FaceCache:
 
     @property
     def memory(self) -> _Memory:
-        """That of this process."""
+        """The cache of this process."""
         if self._last_memory.pid != os.getpid():
             self._last_memory = _Memory()
         return self._last_memory
 
     def get(self, key: Hashable, compute: Callable[[], PictureFaces]) -> PictureFaces:
-        """What `compute` answers, once for all threads that ask; no error is remembered."""
+        """Return the cached faces, or compute them once for all threads that wait for this key.
+
+        An error of `compute` reaches all of these threads and is not cached.
+        """
         memory = self.memory
         with memory.lock:
             future = memory.futures.get(key)
@@ -102,7 +113,7 @@ class FaceCache:
         return future.result()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all faces."""
         memory = self.memory
         with memory.lock:
             memory.futures.clear()

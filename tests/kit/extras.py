@@ -72,7 +72,7 @@ EXTRAS = {
         "from facematch_rekognition import RekognitionBackend\n"
         "RekognitionBackend(region='eu-west-1')"
     ),
-    "all": "import botocore, dlib, facematch_local.network, pytest, pillow_heif",
+    "all": "import botocore, facematch_local.recognition, pytest, pillow_heif",
 }
 #: Those that bring the local engine.
 LOCAL = ("local", "cluster", "all")

@@ -15,7 +15,7 @@ TOPS = ("facematch_core", "backends", "comparison", "mock_server")
 VENDORS = ("azure", "compreface", "deepvue", "didit", "local", "rekognition")
 PACKAGES = {f"facematch_{name}" for name in ("core", "comparison", "mock_server", *VENDORS)}
 pytestmark = pytest.mark.slow
-EXTRAS = "all cluster compare heif local mock postgres rekognition store testing"
+EXTRAS = "all compare heif local mock postgres rekognition store testing"
 
 
 def built(kind, out):
@@ -47,8 +47,12 @@ def test_it_holds_our_packages_whole_and_nothing_else(wheel):
                 assert f"{folder.name}/{path.relative_to(folder).as_posix()}" in names
     assert {f"{package}/py.typed" for package in PACKAGES} <= names
     assert not [name for name in names if "/tests/" in name or "__pycache__" in name]
-    assert not [name for name in names if name.endswith((".dat", ".onnx", ".sqlite3"))]
-    for notice in ("LICENSE", "NOTICE"):
+    assert not [name for name in names if name.endswith((".dat", ".sqlite3"))]
+    weights = "backends/facematch_local/weights"
+    for notice in (
+        *("LICENSE", "NOTICE"),
+        *(f"{weights}/LICENSE-{model}.txt" for model in ("yunet", "sface")),
+    ):
         assert any(name.endswith(f".dist-info/licenses/{notice}") for name in names)
 
 
@@ -71,7 +75,7 @@ def test_its_metadata_is_of_this_version_without_an_invented_address(wheel):
     (name,) = (n for n in wheel.namelist() if n.endswith("METADATA"))
     metadata = email.message_from_bytes(wheel.read(name))
     assert metadata["Requires-Python"] == ">=3.11"
-    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND MIT"
     assert sorted(metadata.get_all("Provides-Extra")) == EXTRAS.split()
     links = metadata.get_all("Project-URL", [])
     assert not [link for link in links if "example" in link]

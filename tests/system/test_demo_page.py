@@ -65,7 +65,7 @@ def test_wrong_answers_stand_out(browser, page):
     thin = browser.value(
         f"[...document.querySelectorAll('.grid li:not(.is-wrong, .legend)')].map({border})"
     )
-    assert len(thick) == 3
+    assert len(thick) == 2
     assert min(thick) > max(thin)
     words = browser.value("[...document.querySelectorAll('.is-wrong')].map(e => e.innerText)")
     assert all("WRONG: different people\nknown limit: " in text for text in words)

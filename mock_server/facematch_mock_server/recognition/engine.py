@@ -65,8 +65,6 @@ def _see_faces(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
             edges = (box.left, box.top, box.right, box.bottom)
             facts_of_face["box"] = tuple(round(edge) for edge in edges)
         if face.confidence is not None:
-            # dlib's detection score has no upper end; the vendors' confidence ends at 1.
-            score = max(0.0, face.confidence)
-            facts_of_face["confidence"] = round(score / (1 + score), 6)
+            facts_of_face["confidence"] = round(face.confidence, 6)
         shown.append(attrs.evolve(make_likely_face(facts, number), **facts_of_face))
     return SeenPicture(faces=tuple(shown), angle=angle)

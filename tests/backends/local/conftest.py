@@ -1,12 +1,11 @@
-"""What the tests of the local engine share; all of them need the extra `local`."""
+"""Fixtures of the tests of the local engine, which need the extra `local`."""
 
 import contextlib
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dlib", reason="the extra `local` is not installed")
-pytest.importorskip("onnxruntime", reason="the extra `local` is not installed")
+pytest.importorskip("cv2", reason="the extra `local` is not installed")
 
 from facematch_core import FaceVerifier
 from facematch_local import LocalBackend
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="session", autouse=True)
 def backend():
-    """Open for all tests: what it has loaded, each other engine of the process shares."""
+    """Stays open for all tests, so that every other engine of the process shares its models."""
     with contextlib.closing(LocalBackend(cached_pictures=100)) as opened:
         opened.load()
         yield opened
@@ -24,7 +23,6 @@ def backend():
 
 @pytest.fixture(scope="session")
 def verifier(backend):
-    """It looks at each photograph once."""
     return FaceVerifier(backend)
 
 

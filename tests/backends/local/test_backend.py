@@ -3,18 +3,17 @@ import csv
 import importlib.util
 import itertools
 import pickle
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import facematch_core as fm
-from facematch_local import SCALE, LocalBackend, score_from_distance
+from facematch_local import SCALE, LocalBackend
 from facematch_local.faces import FaceCache
 
 PHOTOS = Path(__file__).parents[3] / "docs" / "photographs"
-#: Pictures of people who did not agree to be shown: they are kept outside of the project.
+#: Pictures of people who did not agree to be shown; they are not part of the project.
 FACES = Path(__file__).parents[4] / "shared" / "data" / "faces"
 
 
@@ -28,18 +27,18 @@ def photo(name):
         ("Family1-Dad1", "Family1-Dad3"),
         ("Family2-Lady1", "Family2-Lady2"),
         ("Family1-Son1", "Family1-Son2"),
+        ("Family1-Daughter2", "Family1-Daughter3"),
         ("grace-hopper", "grace-hopper-card"),
     ],
 )
-def test_pictures_of_one_person_match_with_everything_that_a_result_says(
-    verifier, probe, reference
-):
+def test_pictures_of_one_person_match(verifier, probe, reference):
     result = verifier.verify(photo(probe), photo(reference))
     assert result.is_match
     assert result.score.scale == SCALE
-    assert result.score.value == score_from_distance(result.score.raw)
+    assert result.score.value == round(100 * result.score.raw, 2)
+    assert (result.score.raw_name, result.model[:22]) == ("cosine", "face_recognition_sface")
     assert result.threshold == fm.Threshold(
-        50, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.DEFAULT
+        40, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.DEFAULT
     )
     assert (result.billing.charged, result.environment) == (fm.Charged.NO, fm.Environment.LOCAL)
     box = result.probe_faces[0].box
@@ -53,21 +52,25 @@ def test_pictures_of_one_person_match_with_everything_that_a_result_says(
         ("grace-hopper", "eileen-collins"),
         ("Family1-Dad2", "Family1-Son2"),
         ("Family1-Mom1", "Family2-Man1"),
+        ("Family1-Daughter3", "Family1-Son1"),
+        ("Family2-Lady2", "Family2-Man1"),
     ],
 )
-def test_different_people_do_not_match_and_have_a_score(verifier, probe, reference):
+def test_different_people_do_not_match(verifier, probe, reference):
     result = verifier.verify(photo(probe), photo(reference))
     assert result.decision is fm.Decision.NO_MATCH
-    assert 0 <= result.score.value < 50
+    assert 0 <= result.score.value < 40
 
 
-def test_brother_and_sister_match_which_is_documented_and_not_hidden(verifier):
-    assert verifier.verify(photo("Family1-Daughter3"), photo("Family1-Son1")).is_match
-    pair = photo("Family2-Lady2"), photo("Family2-Man1")
-    assert verifier.verify(*pair, threshold=60).decision is fm.Decision.NO_MATCH
+@pytest.mark.parametrize("girl", ["Family1-Daughter2", "Family1-Daughter3"])
+def test_sister_and_brother_match_at_the_default_but_not_at_50(verifier, girl):
+    """The documented limit of the engine; `make demo` shows it."""
+    pair = photo(girl), photo("Family1-Son2")
+    assert verifier.verify(*pair).is_match
+    assert verifier.verify(*pair, threshold=50).decision is fm.Decision.NO_MATCH
 
 
-def test_no_face_is_inconclusive_and_no_mismatch(verifier):
+def test_no_face_is_inconclusive(verifier):
     result = verifier.verify(photo("no-face-cat"), photo("grace-hopper"))
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert (result.score, result.probe_faces) == (None, ())
@@ -77,7 +80,7 @@ def test_no_face_is_inconclusive_and_no_mismatch(verifier):
     assert [w.code for w in both.warnings] == [fm.WarningCode.NO_FACE] * 2
 
 
-def test_a_picture_in_many_pairs_is_embedded_once_also_by_two_threads():
+def test_a_picture_in_many_pairs_is_embedded_once():
     pictures = [photo(name) for name in ("Family1-Dad1", "Family1-Mom1", "Family2-Man1")]
     with contextlib.closing(LocalBackend()) as backend:
         pairs = itertools.product(pictures, pictures)
@@ -87,7 +90,7 @@ def test_a_picture_in_many_pairs_is_embedded_once_also_by_two_threads():
 
 
 @pytest.mark.parametrize(("size", "computed"), [(0, 2), (1, 1)])
-def test_no_more_pictures_are_remembered_than_is_set_and_none_after_closing(size, computed):
+def test_the_cache_keeps_its_size_and_is_cleared_by_close(size, computed):
     a, b = photo("Family1-Dad1"), photo("Family1-Dad2")
     with contextlib.closing(LocalBackend(cached_pictures=size)) as backend:
         verifier = fm.FaceVerifier(backend)
@@ -102,7 +105,7 @@ def test_no_more_pictures_are_remembered_than_is_set_and_none_after_closing(size
         assert backend.pictures_computed == {0: 8, 1: 4}[size]
 
 
-def test_matrix_and_embeddings_give_the_scores_of_verify_and_nan_without_a_face(backend, verifier):
+def test_matrix_and_embeddings_give_the_scores_of_verify(backend, verifier):
     probes = [photo(n) for n in ("Family1-Dad1", "no-face-cat", "Family2-Man1")]
     references = [photo(n) for n in ("Family1-Dad3", "Family2-Man2")]
     matrix = backend.score_matrix(probes, references)
@@ -119,21 +122,20 @@ def test_matrix_and_embeddings_give_the_scores_of_verify_and_nan_without_a_face(
 
 
 @pytest.mark.parametrize("workers", [0, -1, True, "2"])
-def test_an_odd_number_of_workers_is_refused(backend, workers):
+def test_an_invalid_number_of_workers_is_refused(backend, workers):
     with pytest.raises(fm.InvalidRequest):
         backend.embeddings([], max_workers=workers)
 
 
 @pytest.mark.parametrize("size", [-1, 1.5, True, "10", 10**7])
-def test_an_odd_memory_is_refused_when_it_is_opened(size):
+def test_an_invalid_cache_size_is_refused(size):
     with pytest.raises(fm.ConfigurationError):
         LocalBackend(cached_pictures=size)
 
 
-def test_with_rotate_a_turned_face_is_found_and_the_turn_is_said(verifier):
+def test_rotate_finds_a_turned_face_and_reports_the_turn(verifier):
     turned = fm.Image.from_pil(photo("grace-hopper").to_pil().rotate(270, expand=True))
     reference = photo("grace-hopper-card")
-    assert verifier.verify(turned, reference).decision is fm.Decision.INCONCLUSIVE
     result = verifier.verify(turned, reference, rotate=True)
     assert result.is_match
     assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (270, 0)
@@ -142,26 +144,25 @@ def test_with_rotate_a_turned_face_is_found_and_the_turn_is_said(verifier):
     assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (0, 270)
 
 
-def test_without_the_extra_one_sentence_says_what_installs_it_and_how_large_it_is(monkeypatch):
+def test_a_missing_extra_is_reported_with_its_install_command(monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "dlib" else find(name, *a)
+        importlib.util, "find_spec", lambda name, *a: None if name == "cv2" else find(name, *a)
     )
     with pytest.raises(fm.BackendUnavailable) as caught:
         fm.open_verifier("local")
     message = str(caught.value)
-    for text in ("dlib-bin", 'pip install -e ".[local]"', "180 MB", "commercially"):
+    for text in ("opencv-python-headless", 'pip install -e ".[local]"', "80 MB"):
         assert text in message
 
 
-def test_on_a_python_without_wheels_the_pythons_that_have_them_are_named(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: name != "onnxruntime")
-    monkeypatch.setattr(sys, "version_info", (3, 15, 0, "final", 0))
-    with pytest.raises(fm.BackendUnavailable, match=r"on Python 3\.15: .*onnxruntime.* 3\.11 to 3"):
-        fm.open_verifier("local")
+def test_diagnose_names_scale_files_and_version(backend):
+    facts = backend.diagnose()
+    assert (facts["scale"], facts["model files"]) == (SCALE, "verified (SHA-256)")
+    assert any(name.startswith("opencv") for name in facts)
 
 
-def test_embeddings_are_in_no_repr_and_no_pickle(backend, verifier):
+def test_embeddings_appear_in_no_repr_or_pickle(backend, verifier):
     verifier.verify(photo("Family1-Dad1"), photo("Family1-Dad2"))
     assert "array" not in repr(backend)
     assert "embedding" not in repr(backend)
@@ -170,7 +171,7 @@ def test_embeddings_are_in_no_repr_and_no_pickle(backend, verifier):
             pickle.dumps(holder)
 
 
-def test_an_error_in_one_thread_reaches_all_that_wait_and_is_not_remembered():
+def test_an_error_reaches_all_threads_that_wait_and_is_not_cached():
     from kit.fakes import together
 
     def fail():
@@ -186,7 +187,7 @@ def test_an_error_in_one_thread_reaches_all_that_wait_and_is_not_remembered():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not (FACES / "pairs.csv").exists(), reason="the pictures are not here")
-def test_at_the_default_threshold_at_most_3_of_500_and_of_240_pairs_are_wrong(verifier):
+def test_at_the_default_threshold_at_most_1_of_740_pairs_is_wrong(verifier):
     """The error rates that the documentation states."""
     with (FACES / "pairs.csv").open(newline="") as file:
         pairs = list(csv.DictReader(file))
@@ -205,5 +206,5 @@ def test_at_the_default_threshold_at_most_3_of_500_and_of_240_pairs_are_wrong(ve
     assert [same for same, _ in outcomes].count("1") == 240
     assert [same for same, _ in outcomes].count("0") == 500
     assert fm.Decision.INCONCLUSIVE not in {decision for _, decision in outcomes}
-    assert outcomes.count(("0", fm.Decision.MATCH)) <= 3
-    assert outcomes.count(("1", fm.Decision.NO_MATCH)) <= 3
+    assert outcomes.count(("0", fm.Decision.MATCH)) <= 1
+    assert outcomes.count(("1", fm.Decision.NO_MATCH)) == 0

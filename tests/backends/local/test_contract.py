@@ -1,32 +1,12 @@
 """The contract of every plug-in, with photographs that decide what happens.
 
-What only a vendor can do (refuse a key, lose an answer) does not apply.
+Situations of a vendor's server (a refused key, a lost answer) do not apply.
 """
 
-import hashlib
-
 import pytest
+from simulators.local import LocalSimulator
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_local import recognition
-from facematch_local.simulator import LocalSimulator
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _seen():
-    """What was found in each picture, for all rules: each opens backends that remember nothing."""
-    seen, cut = {}, recognition.Parts.cut
-
-    def cut_once(parts, data, *, rotate):
-        # R28 counts whoever holds a picture: these are their digests.
-        picture = hashlib.sha256(data).digest(), rotate
-        if picture not in seen:
-            seen[picture] = cut(parts, data, rotate=rotate)
-        return seen[picture]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recognition.Parts, "cut", cut_once)
-        yield
 
 
 def test_every_situation_is_met_or_has_a_reason():
@@ -38,11 +18,11 @@ def test_every_situation_is_met_or_has_a_reason():
 class TestContract(BackendContract):
     @pytest.fixture
     def simulator(self):
-        class Remembering(LocalSimulator):
-            """With a memory of few pictures: R28 fills it, to see that it has an end."""
+        class WithSmallCache(LocalSimulator):
+            """R28 fills the cache, to see that it stops growing."""
 
             def backend(self, **settings):
                 return super().backend(**{"cached_pictures": 4} | settings)
 
-        with Remembering() as simulator:
+        with WithSmallCache() as simulator:
             yield simulator

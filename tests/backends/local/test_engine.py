@@ -1,3 +1,5 @@
+"""The engine: one look at a picture, shared models, forks."""
+
 import copy
 import io
 import os
@@ -5,18 +7,17 @@ import pickle
 import subprocess
 import sys
 import textwrap
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from kit.fakes import child_says_yes
 from PIL import Image
 
-from facematch_core.errors import InvalidImage
+from facematch_core import InvalidImage
 from facematch_local.engine import Engine
 from facematch_local.faces import FaceCache
 
-#: What must be done to upright pixels so that the EXIF orientation turns them upright again.
+#: Transposes upright pixels so that the EXIF orientation turns them upright again.
 STORED = {
     3: Image.Transpose.ROTATE_180,
     6: Image.Transpose.ROTATE_90,
@@ -35,8 +36,8 @@ def encode(image, kind="PNG", **options):
     return out.getvalue()
 
 
-def distance(first, second):
-    return float(np.linalg.norm(first.embedding - second.embedding))
+def likeness(first, second):
+    return float(first.embedding @ second.embedding)
 
 
 def run(script, *flags):
@@ -48,89 +49,10 @@ def run(script, *flags):
     )
 
 
-def test_portraits_have_one_face_the_group_four_and_the_cat_none_inside_of_the_picture(
-    seen, photographs
-):
-    expected = dict.fromkeys(photographs, 1) | {"four-people": 4, "no-face-cat": 0}
-    assert {name: len(faces.boxes) for name, faces in seen.items()} == expected
-    for name, faces in seen.items():
-        width, height = decode(photographs[name]).size
-        assert faces.size == (width, height)
-        for box in faces.boxes:
-            assert 0 <= box.left < box.right <= width
-            assert 0 <= box.top < box.bottom <= height
-            assert box.confidence >= 0.25
-        areas = [(box.right - box.left) * (box.bottom - box.top) for box in faces.boxes]
-        assert areas == sorted(areas, reverse=True)
-
-
-def test_a_face_has_measures_and_without_one_nothing_is_made_up(seen):
+def test_an_embedding_has_length_1_and_is_not_shown_pickled_copied_or_changed(engine, seen):
     faces = seen["grace-hopper"]
     assert (faces.embedding.shape, faces.embedding.dtype) == ((128,), np.float32)
-    assert faces.face_px == pytest.approx(faces.boxes[0].right - faces.boxes[0].left, abs=1)
-    assert 0 < faces.luminance < 100
-    assert faces.sharpness > 0
-    faces = seen["no-face-cat"]
-    assert (faces.boxes, faces.embedding, faces.face_px) == ((), None, None)
-    assert (faces.luminance, faces.sharpness) == (None, None)
-
-
-def test_a_darkened_copy_is_darker_and_a_blurred_one_less_sharp(engine, seen, photographs):
-    image, plain = decode(photographs["grace-hopper"]), seen["grace-hopper"]
-    dark = engine.look(encode(image.point(lambda value: value // 4)))
-    blurred = engine.look(encode(image.resize((128, 150)).resize(image.size)))
-    assert dark.luminance < plain.luminance / 2
-    assert blurred.sharpness < plain.sharpness / 4
-
-
-@pytest.mark.parametrize(("orientation", "kind"), [(3, "PNG"), (7, "PNG"), (6, "JPEG")])
-def test_however_the_camera_was_held_the_same_face_is_in_the_same_place(
-    engine, seen, photographs, orientation, kind
-):
-    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
-    stored = encode(image.transpose(STORED[orientation]), kind, exif=exif, **options)
-    faces = engine.look(stored)
-    assert faces.size == upright.size
-    assert distance(faces, upright) <= (0.2 if kind == "JPEG" else 1e-5)
-    assert faces.boxes[0][:4] == pytest.approx(upright.boxes[0][:4], abs=3)
-
-
-@pytest.mark.parametrize(("angle", "stored"), [(0, None), (90, 6), (270, 8)])
-def test_with_rotate_a_picture_that_lies_on_its_side_is_turned_and_the_turn_is_said(
-    engine, seen, photographs, angle, stored
-):
-    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
-    turned = image.transpose(STORED[stored]) if stored else image
-    faces = engine.look(encode(turned), rotate=True)
-    assert faces.angle == angle
-    assert (faces.size, faces.boxes) == (upright.size, upright.boxes)
-    assert distance(faces, upright) <= 1e-5
-
-
-def test_boxes_refer_to_the_full_size_of_a_picture_above_1024_pixels(engine, seen, photographs):
-    image, once = decode(photographs["grace-hopper"]), seen["grace-hopper"]
-    large = engine.look(encode(image.resize((1536, 1800)), "JPEG"))
-    assert large.size == (1536, 1800)
-    assert large.boxes[0][:4] == pytest.approx([3 * edge for edge in once.boxes[0][:4]], abs=90)
-    assert large.face_px == pytest.approx(3 * once.face_px, rel=0.15)
-    assert distance(large, once) < 0.2
-
-
-def test_what_is_no_picture_and_chips_of_another_shape_are_refused(engine):
-    with pytest.raises(InvalidImage):
-        engine.look(b"no picture")
-    for shape in ((150, 150, 3), (1, 150, 150), (1, 112, 112, 3)):
-        with pytest.raises(ValueError):
-            engine.embed_chips(np.zeros(shape, np.uint8))
-    with pytest.raises(ValueError):
-        engine.embed_chips(np.zeros((1, 150, 150, 3), np.float32))
-
-
-def test_an_embedding_is_not_shown_pickled_copied_or_changed(engine, seen):
-    faces = seen["grace-hopper"]
+    assert np.linalg.norm(faces.embedding) == pytest.approx(1)
     assert "embedding" not in repr(faces)
     assert str(faces.embedding[0]) not in repr(faces)
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
@@ -142,53 +64,92 @@ def test_an_embedding_is_not_shown_pickled_copied_or_changed(engine, seen):
         pickle.dumps(engine)
 
 
-def test_threads_that_share_an_engine_compute_what_one_thread_computes(engine, seen, photographs):
-    names = ["Family1-Dad1", "Family1-Mom1", "Family2-Man1", "grace-hopper-card"]
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(engine.look, [photographs[name] for name in names]))
-    for name, faces in zip(names, together, strict=True):
-        assert faces.boxes == seen[name].boxes
-        assert np.array_equal(faces.embedding, seen[name].embedding)
+@pytest.mark.parametrize(("orientation", "kind"), [(3, "PNG"), (7, "PNG"), (6, "JPEG")])
+def test_the_exif_orientation_changes_neither_box_nor_embedding(
+    engine, seen, photographs, orientation, kind
+):
+    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
+    stored = encode(image.transpose(STORED[orientation]), kind, exif=exif, **options)
+    faces = engine.look(stored)
+    assert faces.size == upright.size
+    assert likeness(faces, upright) >= (0.98 if kind == "JPEG" else 0.99999)
+    assert faces.boxes[0][:4] == pytest.approx(upright.boxes[0][:4], abs=3)
 
 
-def test_engines_share_the_models_and_may_be_closed_and_used_again(seen, photographs):
+@pytest.mark.parametrize(("angle", "stored"), [(0, None), (90, 6), (270, 8)])
+def test_rotate_turns_a_picture_that_lies_on_its_side(engine, seen, photographs, angle, stored):
+    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
+    turned = image.transpose(STORED[stored]) if stored else image
+    faces = engine.look(encode(turned), rotate=True)
+    assert (faces.angle, faces.size, faces.boxes) == (angle, upright.size, upright.boxes)
+    assert likeness(faces, upright) >= 0.99999
+
+
+def test_boxes_refer_to_the_full_size_of_a_picture_above_1024_pixels(engine, seen, photographs):
+    image, once = decode(photographs["grace-hopper"]), seen["grace-hopper"]
+    large = engine.look(encode(image.resize((1536, 1800)), "JPEG"))
+    assert large.size == (1536, 1800)
+    assert large.boxes[0][:4] == pytest.approx([3 * edge for edge in once.boxes[0][:4]], abs=90)
+    assert large.face_px == pytest.approx(3 * once.face_px, rel=0.15)
+    assert likeness(large, once) > 0.95
+
+
+def test_undecodable_data_is_refused(engine):
+    with pytest.raises(InvalidImage):
+        engine.look(b"no picture")
+
+
+def test_engines_share_the_models_and_can_be_used_after_closing(seen, photographs):
     first, second = Engine(), Engine()
     first.close()
     with pytest.MonkeyPatch.context() as patch:
         patch.delitem(sys.modules, "facematch_local.recognition")
-        patch.setitem(sys.modules, "dlib", None)
+        patch.setitem(sys.modules, "cv2", None)
         first.load()
         second.load()
     for _ in range(2):
         second.close()
     faces = first.look(photographs["eileen-collins"])
     assert np.array_equal(faces.embedding, seen["eileen-collins"].embedding)
-    # The package of the models is found, not imported: it needs what newer Pythons lack.
-    assert "face_recognition_models" not in sys.modules
 
 
-def test_an_engine_loads_nothing_heavy_until_it_is_used_and_names_a_package_that_is_missing():
+def test_nothing_heavy_is_imported_before_use_and_a_missing_package_is_named():
     outcome = run(
         """
         import sys
         from facematch_local.engine import Engine
         engine = Engine()
-        heavy = {"dlib", "numpy", "onnx", "onnxruntime", "PIL", "face_recognition_models"}
-        print(sorted(heavy & set(sys.modules)))
-        sys.modules["dlib"] = None
+        print(sorted({"cv2", "numpy", "PIL"} & set(sys.modules)))
+        sys.modules["cv2"] = None
         try:
             engine.load()
         except Exception as error:
-            print(type(error).__name__, "dlib" in str(error), ".[local]" in str(error))
+            print(type(error).__name__, "cv2" in str(error), ".[local]" in str(error))
         """
     )
     assert (outcome.stdout, outcome.stderr) == ("[]\nConfigurationError True True\n", "")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+def test_loading_and_looking_print_nothing(photographs, tmp_path):
+    """OpenCV 5.0 warns on stderr of a target that nobody chose."""
+    picture = tmp_path / "picture.jpg"
+    picture.write_bytes(photographs["Family1-Dad1"])
+    outcome = run(
+        f"""
+        from facematch_local.engine import Engine
+        Engine().look(open({os.fspath(picture)!r}, "rb").read())
+        """
+    )
+    assert (outcome.stdout, outcome.stderr) == ("", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_uses_no_lock_and_no_model_of_its_parent(engine):
-    """Another thread may have been inside of them, and they stay locked there for ever."""
+    """Another thread may have held a lock when the process forked."""
     cache, inherited = FaceCache(1), engine.models
 
     def has_models_of_its_own():
@@ -206,7 +167,7 @@ def test_a_forked_child_uses_no_lock_and_no_model_of_its_parent(engine):
 def test_a_child_forked_while_threads_compute_or_load_gives_the_same_result(
     photographs, tmp_path, loaded
 ):
-    """By models of its own: those of its parent may be locked for ever."""
+    """The child loads its own models: the locks of its parent may be held for ever."""
     picture = tmp_path / "picture.jpg"
     picture.write_bytes(photographs["Family1-Dad1"])
     outcome = run(
@@ -235,7 +196,7 @@ def test_a_child_forked_while_threads_compute_or_load_gives_the_same_result(
         thread.start()
         child = os.fork()
         if not child:
-            signal.alarm(20)  # a child that hangs is ended by this
+            signal.alarm(20)  # ends a child that hangs
             loads.clear()
             os.write(1, b"%d\\n" % seen())
             os._exit(len(loads))

@@ -25,7 +25,7 @@ PROBE = """
 import json, os, sys
 from facematch_core.cli import main
 
-heavy = {"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "dlib", "onnxruntime",
+heavy = {"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "cv2",
     "sqlalchemy", "facematch_didit", "facematch_mock_server", "facematch_core.store",
     "facematch_core.cli._drawing"}
 found = []
