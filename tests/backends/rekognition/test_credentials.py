@@ -160,5 +160,5 @@ def test_signature_covers_the_request_and_is_masked():
 def test_missing_botocore_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore", None)
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    with pytest.raises(fm.ConfigurationError, match=r"\.\[rekognition\]"):
+    with pytest.raises(fm.ConfigurationError, match=r"pip install .*botocore"):
         RekognitionBackend(region="eu-west-1")
