@@ -190,8 +190,6 @@ def _build_result(
             # The specification: "isIdentical is set to True if similarity confidence is greater
             # than or equal to 0.5". If not, one of the two is wrong.
             contradicts = identical is not (confidence >= 0.5)
-        else:
-            warnings.append(backend.SCORE_UNAVAILABLE)
     probe, reference = (
         tuple(
             _read_face(body, compared=verify_reply is not None and n == 0)

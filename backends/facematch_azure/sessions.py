@@ -244,8 +244,6 @@ def _read_checks(
             decision = fm.Decision.REVIEW
         status = f"isIdentical: {str(identical).lower()}"
         common |= {"decision": decision, "score": score, "vendor_status": status}
-    elif error is None:
-        common["warnings"] = (backend.SCORE_UNAVAILABLE,)
     match = fm.MatchResult(**common)
     return backend.SessionCheck(result=result), backend.SessionCheck(result=match)
 

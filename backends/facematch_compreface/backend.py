@@ -18,14 +18,12 @@ from facematch_core import (
     Demographics,
     Face,
     MatchResult,
-    ResultWarning,
     Score,
     ThresholdRule,
 )
 from facematch_core.backend import (
     MULTIPLE_FACES,
     NO_FACE,
-    SCORE_UNAVAILABLE,
     Capabilities,
     ImageFormat,
     ImageLimits,
@@ -155,11 +153,10 @@ class ComprefaceBackend(ApiKeyBackend):
         ]
         # The server lists the faces of the reference by size, not by similarity.
         score = max(filter(None, scores), default=None)
-        warnings: tuple[ResultWarning, ...] = (_SEVERAL,) if len(scores) > 1 else ()
         return MatchResult(
             decision=decide_by_threshold(score, call.threshold),
             score=score,
-            warnings=warnings if score else (*warnings, SCORE_UNAVAILABLE),
+            warnings=(_SEVERAL,) if len(scores) > 1 else (),
             probe_faces=(_read_face(result["source_image_face"], compared=True),),
             reference_faces=tuple(
                 _read_face(

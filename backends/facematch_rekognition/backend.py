@@ -41,7 +41,6 @@ from facematch_core import (
 from facematch_core.backend import (
     MULTIPLE_FACES,
     NO_FACE,
-    SCORE_UNAVAILABLE,
     Capabilities,
     Image,
     ImageFormat,
@@ -337,7 +336,7 @@ def _build_result(
     return MatchResult(
         decision=decide_by_threshold(score, threshold),
         score=score,
-        warnings=(*warnings, *([] if score else [SCORE_UNAVAILABLE])),
+        warnings=tuple(warnings),
         probe_faces=tuple(
             attrs.evolve(face, compared=score is not None and face.similarity is score)
             for face in probes

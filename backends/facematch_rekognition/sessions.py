@@ -33,7 +33,6 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.backend import (
-    SCORE_UNAVAILABLE,
     ReadRequest,
     SessionCapabilities,
     SessionCheck,
@@ -195,9 +194,7 @@ def _read_check(
     threshold = None if least is None else Threshold(least, ThresholdRule.AT_LEAST)
     warnings = [*map(_read_feedback, body.get("Feedback") or ())]
     decision, score = LivenessDecision.INCONCLUSIVE, None
-    if confidence is None:
-        warnings.append(SCORE_UNAVAILABLE)
-    else:
+    if confidence is not None:
         scale, source = f"{backend}/face-liveness", ScaleSource.DOCUMENTED
         score = Score(number(confidence), scale, raw_name="Confidence", source=source)
         decision = LivenessDecision.REVIEW

@@ -74,7 +74,6 @@ def test_first_face_was_compared():
 def test_missing_confidence_is_inconclusive():
     result = read(WITH_FACE, WITH_FACE, verdict(None))
     assert result.decision is fm.Decision.INCONCLUSIVE
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.SCORE_UNAVAILABLE]
     assert result.billing.charges == 3
 
 
