@@ -49,15 +49,24 @@ from ._version import __version__ as __version__
 if TYPE_CHECKING:
     from .backend.session_types import (
         ComparedWith,
-        Deletion,
-        DeletionState,
-        SessionHint,
         SessionRecord,
         SessionResult,
         SessionState,
-        WayIn,
     )
-    from .base.clock import Clock, SystemClock
+    from .backend.session_types import (
+        Deletion as Deletion,
+    )
+    from .backend.session_types import (
+        DeletionState as DeletionState,
+    )
+    from .backend.session_types import (
+        SessionHint as SessionHint,
+    )
+    from .backend.session_types import (
+        WayIn as WayIn,
+    )
+    from .base.clock import Clock as Clock
+    from .base.clock import SystemClock as SystemClock
     from .base.masking import Secret
     from .config.opening import (
         open_async_sessions,
@@ -65,7 +74,8 @@ if TYPE_CHECKING:
         open_sessions,
         open_verifier,
     )
-    from .config.plugins import BackendInfo, available_backends
+    from .config.plugins import BackendInfo as BackendInfo
+    from .config.plugins import available_backends
     from .errors import (
         FATAL,
         AuthenticationFailed,
@@ -92,19 +102,17 @@ if TYPE_CHECKING:
         VendorUnavailable,
         WebhookRefused,
     )
-    from .images.image import Image, ImageFormat
+    from .images.image import Image
+    from .images.image import ImageFormat as ImageFormat
     from .models import (
-        Advice,
+        Advice as Advice,
+    )
+    from .models import (
         Billing,
-        Box,
         CallRecord,
         Charged,
         Decision,
-        Demographics,
         Environment,
-        Face,
-        FailedAttempt,
-        Ids,
         LiveMatchDecision,
         LiveMatchResult,
         LivenessDecision,
@@ -116,65 +124,79 @@ if TYPE_CHECKING:
         Result,
         ResultWarning,
         Retention,
-        Route,
-        ScaleSource,
         Score,
-        Severity,
-        Skipped,
         Threshold,
-        ThresholdRule,
-        ThresholdSource,
         WarningCode,
+    )
+    from .models import (
+        Box as Box,
+    )
+    from .models import (
+        Demographics as Demographics,
+    )
+    from .models import (
+        Face as Face,
+    )
+    from .models import (
+        FailedAttempt as FailedAttempt,
+    )
+    from .models import (
+        Ids as Ids,
+    )
+    from .models import (
+        Route as Route,
+    )
+    from .models import (
+        ScaleSource as ScaleSource,
+    )
+    from .models import (
+        Severity as Severity,
+    )
+    from .models import (
+        Skipped as Skipped,
+    )
+    from .models import (
+        ThresholdRule as ThresholdRule,
+    )
+    from .models import (
+        ThresholdSource as ThresholdSource,
     )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
     from .sessions.aio import AsyncSessions
     from .sessions.sessions import Sessions
     from .store import SqlStore
     from .verifier.aio import AsyncFaceVerifier
-    from .verifier.calibration import Calibration, CalibrationPoint
     from .verifier.events import CallEvent, EventKind
     from .verifier.failover import Failover
-    from .verifier.policy import judge
-    from .verifier.verifier import FaceVerifier, PairOutcome, Picture, Verifier
+    from .verifier.policy import judge as judge
+    from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
+    from .verifier.verifier import Picture as Picture
 
 __all__ = [
     "FATAL",
-    "Advice",
     "AsyncFaceVerifier",
     "AsyncSessions",
     "AuthenticationFailed",
-    "BackendInfo",
     "BackendUnavailable",
     "Billing",
-    "Box",
     "BreakerOpen",
     "Budget",
     "BudgetExceeded",
-    "Calibration",
-    "CalibrationPoint",
     "CallEvent",
     "CallRecord",
     "Charged",
     "CircuitBreaker",
-    "Clock",
     "ComparedWith",
     "ConfigurationError",
     "DeadlineExceeded",
     "Decision",
-    "Deletion",
-    "DeletionState",
-    "Demographics",
     "Environment",
     "EnvironmentMismatch",
     "EventKind",
-    "Face",
     "FaceMatchError",
     "FaceVerifier",
-    "FailedAttempt",
     "Failover",
-    "Ids",
     "Image",
-    "ImageFormat",
     "InsufficientCredit",
     "InvalidImage",
     "InvalidRequest",
@@ -188,7 +210,6 @@ __all__ = [
     "PairOutcome",
     "Period",
     "PermissionDenied",
-    "Picture",
     "RateLimited",
     "RateLimiter",
     "RateWindow",
@@ -199,52 +220,49 @@ __all__ = [
     "ResultWarning",
     "Retention",
     "Retry",
-    "Route",
-    "ScaleSource",
     "Score",
     "Secret",
-    "SessionHint",
     "SessionMismatch",
     "SessionNotFound",
     "SessionRecord",
     "SessionResult",
     "SessionState",
     "Sessions",
-    "Severity",
-    "Skipped",
     "SqlStore",
     "StoreUnavailable",
-    "SystemClock",
     "Threshold",
-    "ThresholdRule",
-    "ThresholdSource",
     "UnexpectedResponse",
     "Unsupported",
     "VendorError",
     "VendorUnavailable",
     "Verifier",
     "WarningCode",
-    "WayIn",
     "WebhookRefused",
     "available_backends",
-    "judge",
     "open_async_sessions",
     "open_async_verifier",
     "open_sessions",
     "open_verifier",
 ]  # fmt: skip
 
-#: Where the public names live, in the order in which they are looked for. A module is imported when
-#: a name is first asked for: the command line, asked for its help, does not pay for all of them.
+#: The modules of the public names, in the order of the search. A module is imported on first use of
+#: a name, so that a command's help need not load all of them.
 _MODULES = (
-    "models errors base.clock base.masking images.image verifier.calibration verifier.events "
+    "models errors base.clock base.masking images.image verifier.events "
     "verifier.policy verifier.verifier verifier.failover verifier.aio config.plugins "
     "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
 )
 
+#: Types that annotations need now and then: import them from their modules.
+_TYPES = (
+    "Advice BackendInfo Box Clock Deletion DeletionState Demographics Face FailedAttempt Ids "
+    "ImageFormat Picture Route ScaleSource SessionHint Severity Skipped SystemClock ThresholdRule "
+    "ThresholdSource WayIn judge"
+)
+
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in __all__ or name in _TYPES.split():
         for module in _MODULES.split():
             value = getattr(import_module(f".{module}", __name__), name, None)
             if value is not None:

@@ -194,8 +194,6 @@ class ThresholdSource(enum.StrEnum):
     DEFAULT = "default"
     #: The vendor's own, not chosen on this side.
     VENDOR = "vendor"
-    #: A threshold file made by a comparison.
-    CALIBRATION = "calibration"
 
 
 class ScaleSource(enum.StrEnum):

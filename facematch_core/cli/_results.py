@@ -99,7 +99,6 @@ _AUTHORS = {
     ThresholdSource.PROFILE: ", from the profile",
     ThresholdSource.DEFAULT: ", the default",
     ThresholdSource.VENDOR: ", the vendor's",
-    ThresholdSource.CALIBRATION: ", calibrated",
 }
 
 #: Words for what a person can do about a warning.

@@ -284,7 +284,7 @@ class FailoverPlan:
 
     def open(self, **arguments: Any) -> Failover:
         """Open a failover; `deadline_s` is its own, the other arguments go to every member."""
-        for name in (*_THRESHOLDS, "calibration", "policies"):
+        for name in (*_THRESHOLDS, "policies"):
             if arguments.get(name) is not None:
                 raise ConfigurationError(
                     f"{self.profile.where} is a failover, whose members have their own {name}: "
@@ -308,7 +308,6 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
     **dict.fromkeys(_THRESHOLDS, float),
     "deadline_s": float,
-    "calibration": Path,
     "fit_images": bool,
     "keep_demographics": bool,
     "require_environment": Environment,
@@ -493,8 +492,6 @@ def _read_profile(path: Path, name: str, table: Any) -> Profile:
         for key, types in POLICY_TABLES.items()
         if key in values
     }
-    if "calibration" in values:
-        values["calibration"] = str(values["calibration"])
     try:
         Defaults.of_arguments(**{key: values[key] for key in values if _TYPES[key] is float})
     except ConfigurationError as error:

@@ -37,7 +37,6 @@ from facematch_core.backend.session_types import (
     WayIn,
 )
 from facematch_core.base.addresses import find_foreign_host
-from facematch_core.base.cancellation import find_callers_exception
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.masking import Secret
@@ -629,7 +628,7 @@ class Sessions:
             except FaceMatchError:
                 raise
             except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-                failure = find_callers_exception(error) or errors.UnexpectedResponse(
+                failure = errors.UnexpectedResponse(
                     f"The answer of {self._backend.name} about a session cannot be used "
                     f"({report_fault(error)}): report this to its author.",
                     billing=answer.billing,

@@ -23,11 +23,7 @@ import attrs
 
 from facematch_core.backend import Backend
 from facematch_core.backend.base import can_be_sought
-from facematch_core.base.cancellation import (
-    CANCELLATION,
-    UNCANCELLED,
-    find_callers_exception,
-)
+from facematch_core.base.cancellation import CANCELLATION, UNCANCELLED
 from facematch_core.base.clock import Clock
 from facematch_core.errors import EnvironmentMismatch, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import Answer, Billing, CallRecord, Charged, Environment, Operation
@@ -146,9 +142,7 @@ class EventEmitter:
         token = CANCELLATION.set(UNCANCELLED)
         try:
             self.hook(event)
-        except Exception as error:  # a paid result must survive a broken hook
-            if find_callers_exception(error) is error:
-                raise
+        except Exception as error:  # noqa: BLE001 - a paid result must survive a broken hook
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
         finally:
             CANCELLATION.reset(token)

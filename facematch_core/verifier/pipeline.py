@@ -213,7 +213,7 @@ class Pipeline:
         operation = options.operation
         if operation not in self.backend.capabilities.operations:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
-        threshold, review = self.result_policy.thresholds(options, self.clock)
+        threshold, review = self.result_policy.thresholds(options)
         self._check_options(options)
         self._check_operation(options)
         retention = Retention(options.retention)

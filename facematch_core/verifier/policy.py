@@ -1,7 +1,6 @@
-"""Which thresholds count in a call, and where every result is judged before a caller sees it.
+"""The thresholds of a call, and the rules by which every result is judged.
 
-That of a call, of a reconciliation, one that was stored. Each rule turns a pass into REVIEW, never
-the other way round.
+A rule may turn a pass into REVIEW, never the other way round.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import attrs
 from facematch_core import errors, models
 from facematch_core.backend import Backend
 from facematch_core.backend.base import SCORE_UNAVAILABLE
-from facematch_core.base.cancellation import find_callers_exception
-from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.base.masking import ResultMasker
 from facematch_core.errors import (
@@ -25,11 +22,9 @@ from facematch_core.errors import (
     UnexpectedResponse,
 )
 
-from .calibration import Calibration
-
 R = TypeVar("R", bound=models.Result)
 
-#: What a call of each operation answers. Not a subclass of it: the JSON form is that of the class.
+#: The result type of each operation; no subclass, because the JSON form depends on the class.
 RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
     models.Operation.MATCH: models.MatchResult,
     models.Operation.LIVENESS: models.LivenessResult,
@@ -38,18 +33,17 @@ RESULT_TYPES: dict[models.Operation, type[models.Answer]] = {
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """What is to be done, and the options of the call as its caller wrote them."""
+    """The operation and options of a call, as its caller wrote them."""
 
     operation: models.Operation
     threshold: Any = None
     review_threshold: Any = None
-    max_fmr: Any = None
     rotate: Any = False
     retention: Any = models.Retention.MINIMAL
     caller_ref: Any = None
     metadata: Any = attrs.field(default=None, repr=False)
     options: Any = attrs.field(default=None, repr=False)
-    #: What the names of the thresholds begin with, as the caller wrote them.
+    #: Prefix of the threshold options in the caller's spelling: ``liveness_`` in `verify_live`.
     prefix: str = ""
     retry: Any = None
     deadline: Deadline = NO_DEADLINE
@@ -57,22 +51,20 @@ class CallOptions:
 
 @attrs.frozen(kw_only=True)
 class Defaults:
-    """What a verifier was opened with, for calls that say nothing else."""
+    """The settings of a verifier, for calls that set none."""
 
-    #: Where a pass begins, and up to which score it needs a person.
+    #: Threshold and review threshold by operation.
     thresholds: Mapping[models.Operation, tuple[float | None, float | None]]
     deadline_s: float | None
-    calibration: Calibration | None
 
     @classmethod
     def of_arguments(
         cls,
-        calibration: Calibration | None = None,
         deadline_s: Any = None,
         error_type: type[FaceMatchError] = errors.ConfigurationError,
         **thresholds: Any,
     ) -> Defaults:
-        """From the arguments of a verifier; `error_type` if one is out of range."""
+        """Check the arguments of a verifier; raise `error_type` if one is out of range."""
         numbers = {
             name: check_threshold(name, value, error_type) for name, value in thresholds.items()
         }
@@ -90,7 +82,7 @@ class Defaults:
                 )
             pairs[operation] = threshold, review
         seconds = check_deadline_s(deadline_s, error_type)
-        return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
+        return cls(deadline_s=seconds, thresholds=pairs)
 
 
 @attrs.frozen(kw_only=True)
@@ -100,11 +92,11 @@ class ResultPolicy:
     backend: Backend
     defaults: Defaults
     keep_demographics: bool
-    #: Where every answer must come from; None if that does not matter.
+    #: The environment that every answer must come from; None for any.
     required: models.Environment | None = None
 
     def check_environment(self, *, of_sessions: bool = False) -> None:
-        """Refuse to ask where no answer could come from the environment that is wanted."""
+        """Raise if no answer could come from the required environment."""
         backend, required, environment = self.backend, self.required, self.backend.environment
         mock = models.Environment.MOCK
         if environment is not mock and required is None:
@@ -128,16 +120,13 @@ class ResultPolicy:
         )
 
     def thresholds(
-        self, options: CallOptions, clock: Clock
+        self, options: CallOptions
     ) -> tuple[models.Threshold | None, models.Threshold | None]:
-        """Where a pass begins, and up to where it needs a person, for a call with these options."""
+        """Return the threshold and the review threshold of a call with these options."""
         rule = self.backend.capabilities.threshold_rule
         default, default_review = self.defaults.thresholds[options.operation]
         threshold = None
-        if options.max_fmr is not None:
-            calibrated = self._find_calibrated_threshold(options, clock)
-            threshold = models.Threshold(calibrated, rule, models.ThresholdSource.CALIBRATION)
-        elif options.threshold is not None:
+        if options.threshold is not None:
             value = check_threshold(f"{options.prefix}threshold", options.threshold)
             threshold = models.Threshold(value, rule, models.ThresholdSource.CALLER)
         elif default is not None:
@@ -152,38 +141,17 @@ class ResultPolicy:
         if review is None:
             return threshold, None
         if threshold is not None and threshold.value is not None and review <= threshold.value:
-            call_sources = (models.ThresholdSource.CALLER, models.ThresholdSource.CALIBRATION)
-            if options.review_threshold is None and threshold.source in call_sources:
-                # The call alone is stricter than the profile's review: nothing is left to review.
+            of_call = threshold.source is models.ThresholdSource.CALLER
+            if options.review_threshold is None and of_call:
+                # The call's threshold is above the profile's review threshold: no review is left.
                 return threshold, None
             raise errors.InvalidRequest(
                 f"review_threshold must be above threshold ({threshold.value:g}), not {review:g}."
             )
         return threshold, models.Threshold(review, models.ThresholdRule.ABOVE, source)
 
-    def _find_calibrated_threshold(self, options: CallOptions, clock: Clock) -> float:
-        calibration = self.defaults.calibration
-        if options.operation is not models.Operation.MATCH:
-            raise errors.InvalidRequest(
-                "max_fmr is for comparisons of two faces, and this is a call of "
-                f"{options.operation}: give a threshold."
-            )
-        if options.threshold is not None:
-            raise errors.InvalidRequest(
-                "threshold and max_fmr both say where a match begins: give only one."
-            )
-        if calibration is None:
-            raise errors.ConfigurationError(
-                f"max_fmr needs a calibration of {self.backend.name}, and this verifier has none: "
-                "`facematch compare report --calibration` writes one, and calibration= or the "
-                "profile names it."
-            )
-        # It fitted when the verifier was opened, which may be long ago.
-        calibration.check(self.backend, clock.now())
-        return calibration.threshold_for(options.max_fmr)
-
     def new_masker(self) -> ResultMasker:
-        """What takes out of the results of one call what this verifier does not show."""
+        """Return the masker of one call, for everything that this verifier does not show."""
         can = self.backend.capabilities
         return ResultMasker(
             demographic_keys=None if self.keep_demographics else can.demographic_keys,
@@ -199,16 +167,14 @@ class ResultPolicy:
         elapsed_s: float,
         masker: ResultMasker,
     ) -> models.Answer:
-        """`result` with what this side knows of its call, after every rule.
+        """Return a result with the facts of its call, judged by every rule.
 
         `masker` is that of the request: it masks the result now, unless the backend has done so.
         """
         environment, declared = result.environment, self.backend.environment
         failure: BaseException
         try:
-            verdict = judge_fields(
-                result, call.threshold, call.review_threshold, self.defaults.calibration
-            )
+            verdict = judge_fields(result, call.threshold, call.review_threshold)
             fields = verdict | {
                 "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
                 "environment": environment or declared,
@@ -217,7 +183,7 @@ class ResultPolicy:
             }
             judged = masker.mask(result, None, **fields)
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
-            failure = find_callers_exception(error) or UnexpectedResponse(
+            failure = UnexpectedResponse(
                 f"The result of {self.backend.name} cannot be used ({type(error).__name__}): "
                 "report this to its author.",
                 billing=result.billing,
@@ -240,7 +206,7 @@ class ResultPolicy:
 def check_threshold(
     name: str, value: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
-    """A threshold as a float."""
+    """Return a threshold as a float, or raise `error_type`."""
     if isinstance(value, models.Threshold):
         value = "unknown" if value.value is None else value.value
     elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
@@ -258,7 +224,7 @@ def check_threshold(
 def check_deadline_s(
     seconds: Any, error_type: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
-    """`deadline_s` as a float, or None for no limit."""
+    """Return `deadline_s` as a float, or None for no limit."""
     if seconds is None:
         return None
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
@@ -271,7 +237,7 @@ def describe_mismatch(
     declared: models.Environment | None,
     required: models.Environment | None,
 ) -> str | None:
-    """Why an answer from this environment, as it says itself, is refused; None if it is not."""
+    """Return why an answer from this environment is refused; None if it is accepted."""
     if None not in (environment, declared) and environment is not declared:
         return f"came from {environment}, but the backend is set to {declared}"
     if required is not None and (environment or declared) is not required:
@@ -281,10 +247,10 @@ def describe_mismatch(
 
 
 def judge(result: R, call: models.CallRecord) -> R:
-    """`result` by the rules of `call`: what its answer would have been.
+    """Judge a result from a vendor's records by the rules of its call.
 
     A pass that the thresholds of the call do not support, or that carries a grave warning, becomes
-    REVIEW. For results that come from a vendor's records instead of an answer.
+    REVIEW.
 
     Raises:
         InvalidRequest: it does not carry the id of this call, or answers another question.
@@ -305,12 +271,11 @@ def judge_fields(
     result: models.Answer,
     requested: models.Threshold | None,
     review: models.Threshold | None,
-    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
-    """What of `result` its own rules set: thresholds, decision and warnings.
+    """Return the thresholds, decision and warnings of a result after the rules.
 
-    A vendor may ignore a threshold, so both that and its own count; equality is the backend's. A
-    vendor declines because of a grave warning, and a calibration may be for other answers.
+    A vendor may ignore a threshold, so the requested one and its own both count. Equality is the
+    backend's business. A grave warning turns a pass into REVIEW.
     """
     score = result.score
     threshold = requested if result.threshold is None else result.threshold
@@ -331,8 +296,6 @@ def judge_fields(
         warning.severity.is_grave for warning in result.warnings
     ):
         fields["decision"] = type(result.decision).REVIEW
-    elif calibration and requested and requested.source is models.ThresholdSource.CALIBRATION:
-        doubt = calibration.doubt_of(None if score is None else score.scale, result.model)
     if doubt is not None:
         fields["decision"] = type(result.decision).REVIEW
         if all(warning.code is not code for warning in result.warnings):

@@ -59,7 +59,6 @@ from facematch_core.models import (
 )
 from facematch_core.resilience import Policy, Retry
 
-from .calibration import Calibration, as_calibration
 from .events import CallEvent, EventEmitter
 from .pipeline import Pipeline, load_images
 from .policy import RESULT_TYPES, CallOptions, Defaults, ResultPolicy, check_deadline_s
@@ -101,9 +100,7 @@ class LivenessOptions(TypedDict, Generic[T_contra], total=False):
 
 
 class MatchOptions(LivenessOptions[T_contra], total=False):
-    """Arguments of `verify`."""
-
-    max_fmr: float | None
+    """Arguments of `verify`: those of `check_liveness`."""
 
 
 class LiveMatchOptions(MatchOptions[T_contra], total=False):
@@ -142,9 +139,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
     """What `FaceVerifier` and `Failover` have in common, and what `open_verifier` opens.
 
     A program that works with both takes a `Verifier`. Thresholds are the one difference: a
-    `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. `max_fmr` is
-    one number for both, where every backend is calibrated. To type checkers a `Verifier` takes
-    either, a ``Verifier[float]`` one number.
+    `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. To type
+    checkers a `Verifier` takes either, a ``Verifier[float]`` one number.
     """
 
     _closed = False
@@ -167,9 +163,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             threshold: Where a match begins, 0-100 on this backend's scale.
             review_threshold: Above `threshold`, up to 100: a match whose score is not above it
                 becomes `REVIEW`.
-            max_fmr: Instead of `threshold`: the highest false match rate, above 0, at most 1, that
-                the verifier's `calibration` has a threshold for. It means the same for every
-                vendor.
             rotate: Also try the pictures turned by 90, 180 and 270 degrees.
             retention: What the vendor is asked to keep of the call.
             caller_ref: Your own reference, up to 255 characters for most vendors.
@@ -220,7 +213,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
         `liveness`. In a failover each of the two calls finds its own member.
 
         Args:
-            max_fmr: For the comparison; liveness has thresholds alone.
             liveness_threshold, liveness_review_threshold: Like `threshold` and `review_threshold`,
                 for the liveness score.
             deadline_s: Seconds for both calls together.
@@ -239,7 +231,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
         liveness_options = attrs.evolve(
             match_options,
             operation=Operation.LIVENESS,
-            max_fmr=None,
             prefix="liveness_",
             **liveness_thresholds,
         )
@@ -363,8 +354,6 @@ class FaceVerifier(Verifier[float | Threshold]):
             REVIEW; None for no review.
         deadline_s: Seconds for a call that sets none, above 0: for all that its caller waits for,
             tries and policies included. None for the backend's time-outs.
-        calibration: Thresholds by false match rate, for calls with `max_fmr`: a `Calibration` of
-            this backend, or the name of its file.
         fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
             refused here instead.
         keep_demographics: Keep the vendor's guesses of age, gender and race in results.
@@ -391,7 +380,6 @@ class FaceVerifier(Verifier[float | Threshold]):
         review_threshold: float | Threshold | None = None,
         liveness_review_threshold: float | Threshold | None = None,
         deadline_s: float | None = None,
-        calibration: Calibration | str | os.PathLike[str] | None = None,
         fit_images: bool = True,
         keep_demographics: bool = False,
         require_environment: Environment | None = None,
@@ -428,9 +416,6 @@ class FaceVerifier(Verifier[float | Threshold]):
             )
         self._backend = backend
         self._clock = clock or SystemClock()
-        thresholds_by_rate = as_calibration(calibration)
-        if thresholds_by_rate is not None:
-            thresholds_by_rate.check(backend, self._clock.now())
         thresholds: dict[str, Any] = {
             "threshold": threshold,
             "liveness_threshold": liveness_threshold,
@@ -441,7 +426,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             backend=backend,
             result_policy=ResultPolicy(
                 backend=backend,
-                defaults=Defaults.of_arguments(thresholds_by_rate, deadline_s, **thresholds),
+                defaults=Defaults.of_arguments(deadline_s, **thresholds),
                 keep_demographics=keep_demographics,
                 required=require_environment and Environment(require_environment),
             ),
@@ -464,11 +449,6 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.result_policy.defaults.deadline_s
 
     @property
-    def calibration(self) -> Calibration | None:
-        """Thresholds by false match rate, for calls with `max_fmr`; None if there are none."""
-        return self._pipeline.result_policy.defaults.calibration
-
-    @property
     def policies(self) -> tuple[Policy, ...]:
         """The policies, in their order: use it to call `CircuitBreaker.reset`, for example."""
         return self._policies
@@ -480,9 +460,7 @@ class FaceVerifier(Verifier[float | Threshold]):
 
     def thresholds(self, operation: Operation) -> tuple[Threshold | None, Threshold | None]:
         """The threshold and review threshold of a call that sets none; None if there is none."""
-        return self._pipeline.result_policy.thresholds(
-            CallOptions(operation=operation), self._clock
-        )
+        return self._pipeline.result_policy.thresholds(CallOptions(operation=operation))
 
     def reconcile(
         self, call: CallRecord | VendorError, *, deadline_s: float | None = None

@@ -1,6 +1,8 @@
+import datetime as dt
 import math
 import operator as op
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +124,12 @@ def test_what_is_meant_counts(value):
     assert verifier().verify(A, B, threshold=value).threshold.value == number
     with fm.FaceVerifier(FakeBackend(), threshold=value) as opened:
         assert opened.verify(A, B).threshold.value == number
+
+
+@pytest.mark.parametrize("kind", [fm.MatchResult, fm.LivenessResult])
+def test_time_without_a_zone_is_refused(kind):
+    made = kind(
+        decision="review", backend="fake", created_at=dt.datetime(2026, 7, 2, tzinfo=dt.UTC)
+    )
+    with pytest.raises(ValueError, match="created_at"):
+        attrs.evolve(made, created_at=dt.datetime(2026, 7, 2))

@@ -1,6 +1,5 @@
 import contextlib
 import copy
-import inspect
 import math
 import pickle
 
@@ -136,26 +135,11 @@ PICTURES_OF = {"verify": (A, B), "check_liveness": (A,), "verify_live": (A, B)}
 
 @pytest.mark.parametrize("name", PICTURES_OF)
 def test_what_is_no_argument_of_a_call_is_a_type_error(backend, verifier, name):
-    others = ("max_fmr", "liveness_threshold") if name == "check_liveness" else ()
+    others = ("liveness_threshold",) if name == "check_liveness" else ()
     for argument in (*INNER, *others, "treshold"):
         with pytest.raises(TypeError, match=argument):
             getattr(verifier, name)(*PICTURES_OF[name], **{argument: None})
     assert backend.calls == []
-
-
-@pytest.mark.parametrize("kind", [fm.FaceVerifier, fm.Failover, fm.AsyncFaceVerifier])
-@pytest.mark.parametrize("name", [*PICTURES_OF, "verify_many"])
-def test_help_shows_every_argument_of_a_call_with_its_default(verifier, kind, name):
-    parameters = inspect.signature(getattr(kind, name)).parameters
-    options = {
-        key: of.default
-        for key, of in parameters.items()
-        if of.kind is inspect.Parameter.KEYWORD_ONLY
-    }
-    assert inspect.Parameter.VAR_KEYWORD not in {of.kind for of in parameters.values()}
-    assert {*ODD, "options", "retry"} <= options.keys()
-    if name in PICTURES_OF:
-        getattr(verifier, name)(*PICTURES_OF[name], **options)
 
 
 @pytest.mark.parametrize(

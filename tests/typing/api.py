@@ -72,22 +72,6 @@ def opened(name: str | None) -> fm.Verifier:
     return fm.open_verifier(name) if by_name.policies else by_profile
 
 
-def calibrated(verifier: fm.Verifier, selfie: bytes, written: Mapping[str, object]) -> float:
-    calibrated_verifier = fm.FaceVerifier(
-        LocalBackend(), calibration=Path("local.calibration.json")
-    )
-    calibration: fm.Calibration = fm.Calibration.from_dict(written)
-    results: list[fm.MatchResult] = [
-        v.verify(selfie, selfie, max_fmr=1e-3) for v in (verifier, calibrated_verifier)
-    ]
-    both: fm.LiveMatchResult = verifier.verify_live(selfie, selfie, max_fmr=1e-4)
-    return (
-        calibration.threshold_for(1e-3)
-        if results and both.is_verified
-        else calibration.points[0].upper
-    )
-
-
 def charge_of(error: fm.FaceMatchError) -> str:
     return str(error.billing.charged) if isinstance(error, fm.VendorError) else type(error).__name__
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from facematch_comparison.judging.requirements import read_requirements
-from facematch_core import Calibration, ConfigurationError, InvalidRequest, Secret, open_verifier
+from facematch_core import ConfigurationError, InvalidRequest, Secret, open_verifier
 from facematch_core.cli.files import read_csv
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -55,7 +55,6 @@ def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
 def test_the_library_refuses_it(endless):
     for read in (
         Secret.from_file,
-        Calibration.read,
         lambda path: open_verifier(config=path),
     ):
         with pytest.raises(ConfigurationError):
@@ -64,11 +63,10 @@ def test_the_library_refuses_it(endless):
         read_requirements(Path(endless))
 
 
-def test_a_key_a_calibration_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
+def test_a_key_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
     monkeypatch.setenv("DIDIT_API_KEY", "key")
     for line in (
         'settings = { api_key = { file = "PLACE" } }',
-        'calibration = "PLACE"',
         'budget = { cap = 1, store = { file = "PLACE" } }',
     ):
         text = f'[profiles.p]\nbackend = "didit"\n{line.replace("PLACE", endless)}\n'

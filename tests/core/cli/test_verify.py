@@ -33,7 +33,7 @@ from facematch_core.errors import RequestRejected
 #: only a program needs.
 OTHER_NAMES = {"retention": "keep", "options": "vendor"}
 OF_PROFILES = {
-    *("deadline_s", "retry", "max_fmr"),
+    *("deadline_s", "retry"),
     *("review_threshold", "liveness_review_threshold"),
 }
 OF_PROGRAMS = {"caller_ref", "metadata"}
