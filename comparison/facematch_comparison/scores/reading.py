@@ -468,7 +468,7 @@ def _of_system(
 def _facts(table: ScoreCells, rows: NDArray[np.int64]) -> dict[str, Any]:
     """Return what the columns of a system say, each by its first cell; prices as numbers."""
     facts: dict[str, Any] = {}
-    for name in OF_SYSTEM:
+    for name in (name for name in OF_SYSTEM if name in table.of):
         if name in ("price", "threshold"):
             numbers = table.numbers(name)[rows]
             filled = numbers[~np.isnan(numbers)]

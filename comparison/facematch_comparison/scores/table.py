@@ -248,7 +248,11 @@ def problems_of_cells(table: ScoreCells) -> Iterator[Problem]:
 def _marks(table: ScoreCells, column: str) -> Iterator[Problem]:
     """Yield numbers that seem to stand for no score: far from all others, below 0, or all 9s."""
     numbers = table.cells.numbers(column)
-    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    given = numbers[~np.isnan(numbers)]
+    ends = given.min(initial=np.inf), given.max(initial=-np.inf)
+    if ends[0] >= 0 and not any(re.fullmatch("99+", f"{end:g}") for end in ends):
+        return  # sorting a million scores takes longer than reading them
+    values, counts = np.unique(given, return_counts=True)
     below = values[values < 0].tolist()
     few = below if len(below) <= _MOST_MARKS and (counts[: len(below)] > 1).all() else []
     noticed: set[float] = set()
