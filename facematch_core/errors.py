@@ -64,7 +64,7 @@ class FaceMatchError(Exception):
         self.failed_attempts: tuple[models.FailedAttempt, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # All attributes, and no `__init__`, which would ask for some of them again.
+        # Copies all attributes; `__init__` would require some of them again.
         new = copyreg.__newobj__  # type: ignore[attr-defined]  # documented for pickles alone
         return new, (type(self),), {"args": self.args, **vars(self)}
 
@@ -89,7 +89,7 @@ class InvalidImage(FaceMatchError, ValueError):
         self.picture = picture
 
     def of(self, picture: str) -> InvalidImage:
-        """The same refusal, without its traceback, that says which picture it is about."""
+        """Return a copy, without its traceback, that names the picture."""
         message = self.message.removeprefix("The picture")
         colon = ": " if message == self.message else ""
         return InvalidImage(f"The {picture}{colon}{message}", picture=picture)
@@ -334,7 +334,7 @@ class DeadlineExceeded(OutcomeUnknown, TimeoutError):
 
 
 class EnvironmentMismatch(VendorError):
-    """The answer is of another environment than the one that is set or required.
+    """The answer came from another environment than the configured or required one.
 
     Attributes:
         result: The answer, for a person to look at; None if nothing was sent or it gave none.
@@ -353,7 +353,7 @@ class UnexpectedResponse(VendorError):
     _charged = Charged.YES
 
 
-#: What ends a whole batch: the same thing would happen to every further pair.
+#: Errors that end a batch, because every further pair would fail in the same way.
 FATAL: tuple[type[FaceMatchError], ...] = (
     AuthenticationFailed,
     PermissionDenied,

@@ -81,7 +81,7 @@ class LiveMatchDecision(_DecisionEnum):
 
 
 class WarningCode(enum.StrEnum):
-    """What a warning is about; `OTHER` for what no code names."""
+    """The subject of a warning; `OTHER` if there is no code for it."""
 
     LOW_SIMILARITY = "low_similarity"
     NO_FACE = "no_face"
@@ -105,7 +105,7 @@ class WarningCode(enum.StrEnum):
 
 
 class Severity(enum.StrEnum):
-    """How much a warning weighs in its vendor's own words."""
+    """The weight of a warning, by its vendor."""
 
     INFORMATION = "information"
     WARNING = "warning"
@@ -121,17 +121,17 @@ class Severity(enum.StrEnum):
 
 
 class Advice(enum.StrEnum):
-    """What an application can advise its user to do about a warning."""
+    """Advice that an application can give its user about a warning."""
 
     RETAKE_PHOTO = "retake_photo"
     BETTER_LIGHT = "better_light"
     ONE_FACE_ONLY = "one_face_only"
-    #: For the application, not for its user.
+    #: The application must act, not its user.
     POSSIBLE_FRAUD = "possible_fraud"
     REVIEW = "review"
 
 
-#: Advice per code; a code without a line has none (None).
+#: Advice by code; None for a code without an entry.
 ADVICE: dict[WarningCode, Advice] = {
     WarningCode.NO_FACE: Advice.RETAKE_PHOTO,
     WarningCode.MULTIPLE_FACES: Advice.ONE_FACE_ONLY,
@@ -152,12 +152,12 @@ class Charged(enum.StrEnum):
 
     YES = "yes"
     NO = "no"
-    #: It may have been executed and charged. Never repeated without being asked to.
+    #: The call may have been executed and charged. Never repeated by itself.
     UNKNOWN = "unknown"
 
 
 class Environment(enum.StrEnum):
-    """What kind of answer a result is."""
+    """The kind of a result."""
 
     PRODUCTION = "production"
     SANDBOX = "sandbox"
@@ -166,16 +166,16 @@ class Environment(enum.StrEnum):
 
 
 class Retention(enum.StrEnum):
-    """What to ask the vendor to keep of a call."""
+    """The data that the vendor is asked to keep of a call."""
 
-    #: Nothing, as far as the vendor lets a caller say so.
+    #: Keep nothing, where the vendor has an option for it.
     MINIMAL = "minimal"
     #: The call, pictures included, as a record that can be read later.
     KEEP = "keep"
 
 
 class ThresholdRule(enum.StrEnum):
-    """How a score is compared with a threshold."""
+    """The rule that compares a score with a threshold."""
 
     #: Passes if score > threshold.
     ABOVE = "above"
@@ -186,7 +186,7 @@ class ThresholdRule(enum.StrEnum):
 
 
 class ThresholdSource(enum.StrEnum):
-    """Who set a threshold."""
+    """The origin of a threshold."""
 
     CALLER = "caller"
     PROFILE = "profile"
@@ -197,7 +197,7 @@ class ThresholdSource(enum.StrEnum):
 
 
 class ScaleSource(enum.StrEnum):
-    """How we know what the vendor's number means."""
+    """The source of our knowledge of a vendor's scale."""
 
     DOCUMENTED = "documented"
     #: Set in the configuration.
@@ -207,7 +207,7 @@ class ScaleSource(enum.StrEnum):
 
 
 class Operation(enum.StrEnum):
-    """What a call asks for."""
+    """The operation of a call."""
 
     #: Whether two pictures show one person.
     MATCH = "match"
@@ -218,11 +218,11 @@ class Operation(enum.StrEnum):
 
 
 class Reconciled(enum.StrEnum):
-    """What the vendor's records say of a call whose outcome was unknown."""
+    """The outcome of a search in the vendor's records."""
 
-    #: It was carried out and charged, and here is its result.
+    #: The call was executed and charged; the result is here.
     FOUND = "found"
-    #: It is not in the records, or not yet.
+    #: The call is not in the records, or not yet.
     NOT_YET = "not_yet"
     #: The records cannot answer that.
     CANNOT_KNOW = "cannot_know"
@@ -276,7 +276,7 @@ def _points(items: Mapping[str, Iterable[float]]) -> dict[str, tuple[float, ...]
 @functools.total_ordering
 @attrs.frozen(order=False)
 class Score:
-    """How alike two faces are (or how live one is), on a named scale.
+    """The similarity of two faces, or the liveness of one, on a named scale.
 
     Two scores of one scale compare and subtract. Across scales `==` is False, and `<` and `-`
     raise `TypeError`: 90 of one vendor is not 90 of another.
@@ -373,7 +373,7 @@ class Score:
 
 @attrs.frozen
 class Threshold:
-    """Where a pass begins, on the scale of the backend that used it.
+    """The score at which a pass begins, on the backend's scale.
 
     As an argument of a call ``Threshold(0.5)`` says that this small number is meant; rule and
     source are then those of the call.
@@ -424,7 +424,7 @@ class ResultWarning:
 
 @attrs.frozen(kw_only=True)
 class Box:
-    """Where a face is.
+    """The position of a face.
 
     Attributes:
         left, top, right, bottom: Edges; in pixels, or 0-1 of the picture's sides, as `unit` says.
@@ -459,7 +459,7 @@ class Demographics:
 
 @attrs.frozen(kw_only=True)
 class Face:
-    """One face that the vendor found in a picture.
+    """A face that the vendor found in a picture.
 
     Attributes:
         box: Where it is; None if the vendor does not say.
@@ -491,13 +491,13 @@ class Face:
     demographics: Demographics | None = None
 
 
-#: How many charges there are where nobody counted them.
+#: The number of charges if it was not counted.
 _CHARGES: dict[Charged, int | None] = {Charged.YES: 1, Charged.NO: 0, Charged.UNKNOWN: None}
 
 
 @attrs.frozen
 class Billing:
-    """What a call cost, as far as can be known on this side.
+    """The bill of a call, as far as it can be known on this side.
 
     Attributes:
         charged: Whether the vendor charged.
@@ -564,7 +564,7 @@ class Route:
 
 @attrs.frozen(kw_only=True)
 class FailedAttempt:
-    """One try of a call that failed before another one was answered.
+    """A failed try of a call before the last one.
 
     Attributes:
         backend: Name of the backend; in a failover that of the member.
@@ -601,7 +601,7 @@ class NoTruth:
 
 
 class Document:
-    """What can be written as a JSON document and read again; ``docs/reference/result-json.md``."""
+    """An object with a JSON form; see ``docs/reference/result-json.md``."""
 
     #: The word that says what a document holds.
     kind: ClassVar[str] = ""
@@ -647,7 +647,7 @@ class Document:
 
 @attrs.frozen(kw_only=True)
 class Result(NoTruth, Document):
-    """What all calls answer in the same way.
+    """The common part of all results.
 
     Attributes:
         score: 0-100 on a named scale; None when the vendor gave none (never 0 instead).
@@ -695,7 +695,7 @@ class Result(NoTruth, Document):
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
     def __str__(self) -> str:
-        """One line for people: decision, score, threshold, origin and the codes of warnings."""
+        """Return a line for people: decision, score, threshold, origin, codes of warnings."""
         words = [f"{getattr(self, 'decision', type(self).__name__)}"]
         if self.score is not None:
             words[0] += f" {self.score}"
@@ -709,7 +709,7 @@ class Result(NoTruth, Document):
 
 @attrs.frozen(kw_only=True)
 class MatchResult(Result):
-    """One comparison of two faces.
+    """The result of a comparison of two faces.
 
     Attributes:
         decision: The verdict; `INCONCLUSIVE` when no pair of faces could be scored.
@@ -732,7 +732,7 @@ class MatchResult(Result):
 
 @attrs.frozen(kw_only=True)
 class LivenessResult(Result):
-    """One passive liveness check of one picture.
+    """The result of a passive liveness check of one picture.
 
     Attributes:
         decision: The verdict; `INCONCLUSIVE` when no face could be judged.
@@ -755,10 +755,10 @@ class LivenessResult(Result):
         return self.decision is LivenessDecision.LIVE
 
 
-#: What the core itself asks a backend for.
+#: Operations that the core itself makes.
 Answer = MatchResult | LivenessResult
 
-#: The worse of two decisions is the one that stands later.
+#: Decisions from best to worst: the later one counts.
 FROM_BEST_TO_WORST = (
     LiveMatchDecision.VERIFIED,
     LiveMatchDecision.REVIEW,
@@ -795,7 +795,7 @@ class LiveMatchResult(NoTruth, Document):
 
     @classmethod
     def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
-        """Both answers as one."""
+        """Return both answers as one."""
         return cls(decision=_worse_decision(liveness, match), liveness=liveness, match=match)
 
     def __attrs_post_init__(self) -> None:
@@ -815,12 +815,12 @@ class LiveMatchResult(NoTruth, Document):
 
     @property
     def route(self) -> Route | None:
-        """Who answered the last call and who did not; None outside a failover."""
+        """The members that answered and were skipped in the last call; None outside a failover."""
         return self.liveness.route if self.match is None else self.match.route
 
     @property
     def warnings(self) -> tuple[ResultWarning, ...]:
-        """Those of both calls, of the liveness check first."""
+        """The failed tries of both calls, the liveness check's first."""
         return self.liveness.warnings + (() if self.match is None else self.match.warnings)
 
     @property
@@ -829,7 +829,7 @@ class LiveMatchResult(NoTruth, Document):
         return self.decision is LiveMatchDecision.VERIFIED
 
     def __str__(self) -> str:
-        """One line for people: the decision, and both answers as they print themselves."""
+        """Return a line for people: the decision and both answers."""
         match = "not asked" if self.match is None else str(self.match)
         return _one_line(f"{self.decision}: liveness {self.liveness}; match {match}")
 
@@ -862,7 +862,7 @@ def _one_line(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class CallRecord(Document):
-    """What to remember of a call to find it in the vendor's records later.
+    """The record of a call, for finding it in the vendor's records later.
 
     It is `call` of an error, and of the events STARTED and SENT: write those down and it outlives
     a crash. Holds no picture and no key.
@@ -894,13 +894,13 @@ class CallRecord(Document):
 
     @property
     def retention(self) -> Retention:
-        """What the vendor was asked to keep, as a call has it."""
+        """The retention that the vendor was asked for."""
         return Retention.KEEP if self.kept else Retention.MINIMAL
 
 
 @attrs.frozen(kw_only=True)
 class Reconciliation(NoTruth):
-    """What the vendor's records say of one call.
+    """The outcome of a search for a call in the vendor's records.
 
     Attributes:
         outcome: `FOUND` only with a result.
@@ -924,7 +924,7 @@ class Reconciliation(NoTruth):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
 
 
-#: Of a field: it stays out of the JSON form.
+#: Metadata of a field that is left out of the JSON form.
 UNWRITTEN = {"is_written": False}
 
 
@@ -954,7 +954,7 @@ def _converter() -> Converter:
     converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
 
     def structure(kinds: Any, value: Any, kind: Any) -> Any:
-        # A text is never read as a number, nor is true.
+        # Text and booleans are never read as numbers.
         if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
             raise TypeError("a value of another type")
         return float(value) if kind is float else value
@@ -1000,7 +1000,7 @@ def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
     )
 
 
-#: What `to_dict(minimal=True)` keeps of one answer. Without its threshold a score says little, and
+#: The fields of `to_dict(minimal=True)`. Without its threshold a score says little, and
 #: without its environment an answer of a mock looks like a real one.
 _MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
 

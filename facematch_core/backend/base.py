@@ -60,7 +60,7 @@ def can_be_sought(backend: Backend, call: Request | models.CallRecord) -> bool:
 
 
 def report_fault(error: BaseException) -> str:
-    """Let whoever tests a plug-in see what its code raised; gives what may be said of it."""
+    """Report a plug-in's exception to its tests; return a description without secrets."""
     for listen in tuple(plugin_faults):
         listen(error)
     return describe_fault(error)
@@ -88,7 +88,7 @@ CALL_ID_KEY = "facematch_attempt_id"
 
 @attrs.frozen(kw_only=True)
 class Capabilities:
-    """What a backend can do, so that what it cannot do is refused before anything is sent.
+    """The abilities of a backend; other requests are refused before anything is sent.
 
     Attributes:
         operations: What it can be asked: `MATCH`, `LIVENESS`.
@@ -149,12 +149,12 @@ class Capabilities:
         return self.default_liveness_threshold
 
     def limits_for(self, picture: str) -> ImageLimits:
-        """What its vendor takes as this picture: ``probe`` or ``reference``."""
+        """Return the vendor's limits for a picture: ``probe`` or ``reference``."""
         return (picture == "reference" and self.reference_limits) or self.image_limits
 
 
 class Backend(abc.ABC):
-    """One vendor, or one engine on this machine.
+    """A vendor, or an engine on this machine.
 
     Settings are the arguments of the class. Those of an attrs class with ``kw_only`` fields can
     also come from a configuration file, and are checked against their annotations whoever sets
@@ -212,12 +212,12 @@ class Backend(abc.ABC):
 
     @property
     def environments(self) -> frozenset[models.Environment]:
-        """Where its answers can come from, as far as that is certain before it is asked."""
+        """The environments that answers can come from, if certain before a call."""
         return frozenset() if self.environment is None else frozenset({self.environment})
 
     @property
     def session_environments(self) -> frozenset[models.Environment]:
-        """Where answers about sessions can come from, which may say it themselves."""
+        """The environments that answers about sessions can come from."""
         return self.environments
 
     @abc.abstractmethod
@@ -258,7 +258,7 @@ class Backend(abc.ABC):
         raise errors.Unsupported.of_operation(self.name, request.operation)
 
     def read_session(self, request: ReadRequest) -> SessionReading:
-        """What the vendor shows of a session. The core compares it with the record and judges it.
+        """Read a session from the vendor. The core compares it with the record and judges it.
 
         Raises:
             SessionNotFound: the vendor has none, or none any more.
@@ -329,7 +329,7 @@ class Backend(abc.ABC):
         """Give back what the backend holds. May be called more than once."""
 
     def diagnose(self) -> Mapping[str, Any]:
-        """What `facematch doctor` shows beside the settings: versions, files. No secrets."""
+        """Return facts for `facematch doctor`: versions, files. No secrets."""
         return {}
 
 
@@ -460,7 +460,7 @@ class RemoteBackend(Backend):
             self.address  # noqa: B018 - refused now, and not by the first call
 
     def vendor_url(self) -> str:
-        """Where the vendor is if `base_url` is not set: for one that depends on other settings."""
+        """Return the vendor's address if `base_url` is not set."""
         return ""
 
     @functools.cached_property
@@ -479,7 +479,7 @@ class RemoteBackend(Backend):
 
 
 def accepted_billing(charges: int) -> Billing:
-    """What an answer costs with which a call goes on, and that says nothing of money."""
+    """Return the bill of an accepted call whose answer does not state one."""
     if charges:
         return Billing(Charged.YES, "an answer is taken as charged", charges)
     return Billing(Charged.NO, "the vendor charges nothing for it")

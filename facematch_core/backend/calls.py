@@ -36,7 +36,7 @@ def ignore(*_: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One request, as data: what all of them carry. New fields break no plug-in.
+    """A request as data. New fields do not break plug-ins.
 
     Attributes:
         options: The backend's own typed options, or None.
@@ -71,7 +71,7 @@ class Request:
 
 @attrs.frozen(kw_only=True)
 class Call(Request):
-    """One request about pictures.
+    """A request about pictures.
 
     Attributes:
         probe: The live or candidate face, already prepared for this backend.
@@ -175,14 +175,14 @@ class LookUp(Request):
 
     @classmethod
     def of(cls, record: models.CallRecord | None, **about: Any) -> LookUp:
-        """With the ids of the call."""
+        """Return a copy with the ids of the call."""
         call_id, vendor_id = ("", None) if record is None else (record.id, record.vendor_id)
         return cls(record=record, call_id=call_id, vendor_id=vendor_id, **about)
 
 
 @attrs.frozen
 class Way:
-    """How a backend is asked one kind of request: by which method, with what answer."""
+    """The backend method for a kind of request, and its answer type."""
 
     method: str
     #: Of an `HttpBackend`: what makes the requests over HTTP; empty if it makes them by itself.

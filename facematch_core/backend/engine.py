@@ -19,7 +19,7 @@ __all__ = ["Compared", "EngineBackend"]
 
 @attrs.frozen(kw_only=True)
 class Compared:
-    """What an engine found in two pictures.
+    """The faces that an engine found in two pictures.
 
     Attributes:
         score: How alike the faces are, 0-100; None if no pair of faces could be compared.

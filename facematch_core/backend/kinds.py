@@ -48,7 +48,7 @@ def is_union(annotation: Any) -> bool:
 
 
 def kind_words(annotation: Any) -> str:
-    """What a value of a declared type is called in a message."""
+    """Return words for a declared type, for a message."""
     words = []
     for choice in choices_of(annotation):
         kind, inner = typing.get_origin(choice), typing.get_args(choice)

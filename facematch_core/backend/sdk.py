@@ -180,7 +180,7 @@ def _ask(
 
 
 def _translate(error: Exception, translate: Translate[R], backend: str) -> errors.VendorError | R:
-    """What an exception of the library means; an unknown outcome if nobody knows."""
+    """Return our error for an exception of the library; an unknown outcome by default."""
     problem = describe_fault(error)
     try:
         meaning = None if translate is None else translate(error)

@@ -40,20 +40,20 @@ from facematch_core.models import (
 
 
 class SessionState(enum.StrEnum):
-    """How far a session has come. It is no verdict: ask `SessionResult.is_verified_for`."""
+    """The state of a session. No verdict: ask `SessionResult.is_verified_for`."""
 
     #: Somebody is still to go through it.
     PENDING = "pending"
     #: The person is through, and the vendor, or one of its people, still looks.
     PROCESSING = "processing"
-    #: There is a verdict on whoever went through it. A person may revise it later.
+    #: The vendor has decided. A person may revise the decision later.
     DECIDED = "decided"
-    #: Nobody came in time.
+    #: The person did not come in time.
     EXPIRED = "expired"
     #: The person left.
     ABANDONED = "abandoned"
     CANCELED = "canceled"
-    #: It broke off, and nobody was judged.
+    #: The session broke off before a decision.
     FAILED = "failed"
     #: The vendor has no result of it any more; whether somebody passed is not known.
     GONE = "gone"
@@ -62,18 +62,18 @@ class SessionState(enum.StrEnum):
 
 
 class ComparedWith(enum.StrEnum):
-    """With which picture the vendor compared the face of a session."""
+    """The picture that the vendor compared the face of a session with."""
 
-    #: With the reference that the start brought.
+    #: The reference of the start.
     GIVEN = "given"
-    #: With the document that the person showed: anybody's, unless you compare the name on it.
+    #: The document that the person showed, which may be anybody's: compare its name.
     DOCUMENT = "document"
-    #: With a face that the vendor had stored before.
+    #: A face that the vendor had stored before.
     STORED = "stored"
     UNKNOWN = "unknown"
 
 
-#: What a session is relied on for, unless its caller says something else.
+#: The default checks of a session.
 USUAL_CHECKS: Final = (Operation.MATCH, Operation.LIVENESS)
 
 #: The tag of the warning in an item that the vendor's session does not have.
@@ -89,7 +89,7 @@ def is_reported(item: MatchResult | LivenessResult) -> bool:
 
 
 class DeletionState(enum.StrEnum):
-    """What became of a session that was to be deleted."""
+    """The outcome of deleting a session."""
 
     DONE = "done"
     #: The vendor has accepted the wish, and takes its time.
@@ -101,7 +101,7 @@ class DeletionState(enum.StrEnum):
 
 
 class Kept(enum.StrEnum):
-    """What of a record a vendor keeps with its session and shows again."""
+    """The parts of a record that a vendor stores with its session and returns."""
 
     SUBJECT = "subject"
     ID = "id"
@@ -110,7 +110,7 @@ class Kept(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class SessionCapabilities:
-    """What the sessions of a backend can do.
+    """The abilities of a backend's sessions.
 
     Attributes:
         checks: What they report: `MATCH`, `LIVENESS`.
@@ -174,7 +174,7 @@ def _as_threshold(value: float | None) -> float | None:
 
 @attrs.frozen(kw_only=True)
 class SessionRecord(Document):
-    """What to write down of a session, before anything is sent, to do everything else later.
+    """The record of a session: write it down before `start`; everything else needs it.
 
     A row of a database: JSON both ways, no secret in it. Find it by who is logged in, never by
     what a browser sends, and never put it into a cookie or a form. `subject_ref`, `purpose` and
@@ -248,7 +248,7 @@ class SessionRecord(Document):
 
 @attrs.frozen(kw_only=True)
 class SessionAnswer:
-    """What every answer about a session has.
+    """The common part of answers about sessions.
 
     Attributes:
         environment: The answer's own word for where it came from, untouched if it is none of ours
@@ -264,7 +264,7 @@ class SessionAnswer:
 
 @attrs.frozen(kw_only=True)
 class WayIn:
-    """How a person gets into a session. Link and token are keys: whoever has them is the person.
+    """A person's way into a session. Link and token are keys: who has them is the person.
 
     Attributes:
         link: Where the person goes; None for a vendor without a page.
@@ -281,7 +281,7 @@ class WayIn:
 
 @attrs.frozen(kw_only=True)
 class SessionCheck:
-    """For plug-ins: one item about a face in a session, as its vendor judged it.
+    """A vendor's check of a face in a session, for plug-ins.
 
     Attributes:
         result: By the vendor's verdict alone: the rules of the record are applied by the core. Of
@@ -299,7 +299,7 @@ class SessionCheck:
 
 @attrs.frozen(kw_only=True)
 class SessionReading(SessionAnswer):
-    """For plug-ins: a session as its vendor shows it now. The core compares and judges it.
+    """A session as its vendor returns it, for plug-ins. The core compares and judges it.
 
     The answer to a start is one, too: of a session that nobody has been in.
 
@@ -354,7 +354,7 @@ class SessionReading(SessionAnswer):
 
 @attrs.frozen(kw_only=True)
 class Deletion(SessionAnswer):
-    """What became of a session that was to be deleted.
+    """The outcome of deleting a session.
 
     Attributes:
         state: What the vendor did.
@@ -369,7 +369,7 @@ class Deletion(SessionAnswer):
 
 @attrs.frozen(kw_only=True)
 class SessionHint:
-    """What a webhook says: look at this session. It has no verdict.
+    """The content of a webhook: the session to read. It has no verdict.
 
     Attributes:
         record_id: `SessionRecord.id`; None for a session that was not started with a record.
@@ -386,7 +386,7 @@ class SessionHint:
 
 @attrs.frozen(kw_only=True)
 class SessionResult(NoTruth, Document):
-    """What the vendor says of a session now, by the rules of its record.
+    """A session as the vendor returns it now, judged by the rules of its record.
 
     Attributes:
         record: To be written down: it has the vendor's `session_id`.

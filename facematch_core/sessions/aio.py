@@ -37,7 +37,7 @@ class AsyncSessions(Awaited[Sessions]):
 
     @property
     def sessions(self) -> Sessions:
-        """Those that answer."""
+        """The sessions that answer."""
         return self._verifier
 
     async def start(self, record: SessionRecord, **options: Unpack[StartOptions]) -> SessionResult:
@@ -45,7 +45,7 @@ class AsyncSessions(Awaited[Sessions]):
         return await self._call(self._verifier.start, record, **options)
 
     async def read(self, record: SessionRecord, **options: Unpack[ReadOptions]) -> SessionResult:
-        """What the vendor says of a session now; see `Sessions.read`."""
+        """Read a session from the vendor; see `Sessions.read`."""
         return await self._call(self._verifier.read, record, **options)
 
     async def delete(self, record: SessionRecord, *, deadline_s: float | None = None) -> Deletion:

@@ -118,7 +118,7 @@ class Sessions:
         self._verifier, self._backend, self._profile = verifier, verifier.backend, profile
         if (can := self._backend.session_capabilities) is None:
             raise errors.Unsupported.of_operation(self._backend.name, Operation.SESSION)
-        # Of one house: what a verifier keeps to itself is here only handed on.
+        # The private parts of the verifier are only handed on.
         pipeline: Pipeline = verifier._pipeline  # noqa: SLF001
         self._deadline, self._check_open = verifier._deadline, verifier._check_open  # noqa: SLF001
         self._can: SessionCapabilities = can
@@ -140,7 +140,7 @@ class Sessions:
     def _read_expectation(
         self, expects: Any, compared_with: Any
     ) -> tuple[tuple[Operation, ...], ComparedWith | None]:
-        """Both, if this vendor's sessions can report them; else what to write instead."""
+        """Check that the vendor's sessions can report what is expected; else raise."""
         can, name = self._can, self._backend.name
         words = (expects,) if isinstance(expects, str) else expects
         try:
@@ -196,7 +196,7 @@ class Sessions:
         liveness_threshold: float | Threshold | None = None,
         valid_for_s: float = 3600.0,
     ) -> SessionRecord:
-        """What to write down before `start`. Sends nothing.
+        """Return the record to write down before `start`. Sends nothing.
 
         Args:
             subject_ref: Who is to be verified, in your words: the key of a customer, say.
@@ -340,7 +340,7 @@ class Sessions:
         try:
             return self._carry_out(self._starting, StartRequest, prepare, judge_start, deadline)
         except (OutcomeUnknown, errors.UnexpectedResponse) as error:
-            # What is said of a call that was kept, or was not, is not true of a session.
+            # Retention of a call does not apply to a session.
             problem = error.message.replace(f" {NOT_KEPT}.", " It is not repeated by itself.")
             again = "makes a second session, and both are counted"
             if self._can.finds_lost:
@@ -359,7 +359,7 @@ class Sessions:
         with_portrait: bool = False,
         deadline_s: float | None = None,
     ) -> SessionResult:
-        """What the vendor says of a session now, by the rules of its record and of today. Free.
+        """Read a session, judged by the rules of its record and of today. Free.
 
         Args:
             record: The session's, found by who is logged in. Without `session_id` (a start whose
@@ -584,7 +584,7 @@ class Sessions:
         with_way_in: bool = False,
         with_portrait: bool = False,
     ) -> tuple[SessionResult, Portrait]:
-        """What one reading means, and the picture of the person in it."""
+        """Judge one reading; return its result and the picture of the person."""
         self._check_sought(record)
 
         wishes = {"with_way_in": with_way_in, "with_portrait": with_portrait}
@@ -613,7 +613,7 @@ class Sessions:
         judge_answer: Callable[[Any], T],
         deadline: Deadline,
     ) -> T:
-        """What `judge_answer` makes of the answer to one request."""
+        """Make one request and return its judged answer."""
         call = CallRecord(
             id=new_call_id(),
             operation=Operation.SESSION,

@@ -46,23 +46,24 @@ from facematch_core.verifier.policy import describe_mismatch, judge_fields
 
 Portrait: TypeAlias = Image | Secret | None
 
-#: With which picture, in words.
+#: Words for the picture that a face was compared with.
 _PICTURES = {
     ComparedWith.GIVEN: "the given reference",
     ComparedWith.DOCUMENT: "a document that the person showed",
     ComparedWith.STORED: "a stored face",
 }
-#: How far the vendor's clock may be behind ours.
+#: Tolerance for a vendor's clock that is behind ours.
 CLOCK_MARGIN = dt.timedelta(seconds=60)
-#: How much longer whoever has begun is waited for. Ours.
+#: Extra time for a person who has begun. Our choice.
 _OVERTIME_S = 900.0
 #: Seconds between two looks: while somebody is expected, and while somebody else looks. They grow
 #: with the age of the session.
 _SHORTEST_S, _LONGEST_S = 2.0, 600.0
 _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S = 30.0, 3600.0
-#: In which a person may still go on.
+#: States in which a person may still go on.
 _OPEN = (SessionState.PENDING, SessionState.ABANDONED)
-#: In which nothing more comes by itself. A person may revise what is decided: a webhook says so.
+#: States in which nothing more comes by itself.
+#: A person may revise what is decided: a webhook says so.
 _SETTLED = frozenset(SessionState) - {
     SessionState.PENDING,
     SessionState.PROCESSING,
@@ -92,7 +93,7 @@ class Rules:
 
 
 def check_record(record: SessionRecord, rules: Rules) -> None:
-    """`EnvironmentMismatch` if a record belongs to another environment than what is asked today."""
+    """Raise `EnvironmentMismatch` if a record is of another environment than the verifier."""
     problem = describe_mismatch(record.environment, rules.declared, rules.required)
     if record.environment is not None and problem is not None:
         raise EnvironmentMismatch(
@@ -294,7 +295,7 @@ def _worst(
     return worst, portrait
 
 
-#: What one verdict about both says of the live face.
+#: The liveness that a verdict about both checks implies.
 _LIVENESS = {
     models.Decision.MATCH: models.LivenessDecision.LIVE,
     models.Decision.NO_MATCH: models.LivenessDecision.NOT_LIVE,
@@ -354,7 +355,7 @@ def _read_again_s(
     left_s: float,
     lasts_s: float | None,
 ) -> float | None:
-    """When another look is worth it: the younger the session, the sooner."""
+    """Return when to read the session again: the younger it is, the sooner."""
     if state in _SETTLED:
         return None
     shortest_s, longest_s = _SHORTEST_REVIEW_S, _LONGEST_REVIEW_S

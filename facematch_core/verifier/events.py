@@ -59,7 +59,7 @@ class EventKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class CallEvent:
-    """One step of a call. Holds no picture, no key and nothing of the caller's.
+    """A step of a call. Holds no picture, no key and none of the caller's data.
 
     Attributes:
         kind: Which step.
@@ -138,7 +138,7 @@ class EventEmitter:
         log.debug("%s", event)
         if self.hook is None:
             return
-        # What a hook asks is no part of the call, whose deadline may be over, or whose caller gone.
+        # A call that the hook makes is not part of this one, which may be late or cancelled.
         token = CANCELLATION.set(UNCANCELLED)
         try:
             self.hook(event)
@@ -196,7 +196,7 @@ class EventEmitter:
         reconcilable: bool = False,
         **about: Any,
     ) -> None:
-        """Report what a call cost that is over."""
+        """Report the end and the cost of a call."""
         if billing.charged is Charged.YES:
             about |= {"ground": billing.ground, "attach_call": "error" in about}
             self.emit(EventKind.CHARGED, call, environment, **about)
@@ -209,7 +209,7 @@ class EventEmitter:
 
 @attrs.frozen
 class FollowUpEmitter(EventEmitter):
-    """Reports what is asked about sessions: one event each, at its end."""
+    """Reports requests about sessions: one event each, at the end."""
 
     def ended(
         self,
@@ -223,4 +223,4 @@ class FollowUpEmitter(EventEmitter):
         super().emit(EventKind.FOLLOWED_UP, call, environment, **about)
 
     def emit(self, *_: Any, **__: Any) -> None:
-        """Nothing before the end."""
+        """Report nothing before the end."""

@@ -216,7 +216,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         """Yield the members that can take these options, with their own thresholds and time."""
         thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
         reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
-        # All are checked first, so that a mistake in the last member's configuration shows before
+        # Check all members first, so that a mistake in the last member's configuration shows before
         # the day on which that member is needed.
         members: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
         able_count = 0

@@ -1,4 +1,4 @@
-"""One call, from the caller's options to the result, top to bottom.
+"""A call from the caller's options to the result, top to bottom.
 
 Validate → prepare → for each try: admit → send → parse → judge. A `Policy` admits a try.
 """
@@ -54,16 +54,16 @@ from .policy import CallOptions, ResultPolicy
 
 R = TypeVar("R")
 
-#: What leaves the policies of a try, and says how some failed there.
+#: Leaves the policies of a try, and returns their failures.
 LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
-#: What the pictures of a call are called, in their order.
+#: Names of the pictures of a call, in order.
 PICTURES = ("probe", "reference")
 
 
 def load_images(
     *pictures: object, names: Iterable[str] = PICTURES
 ) -> tuple[list[Image], errors.InvalidImage | None]:
-    """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
+    """Return the pictures of a call, or the error of one, to be raised without their bytes."""
     images = []
     for picture, name in zip(pictures, names, strict=False):
         try:
@@ -84,11 +84,11 @@ class Pipeline:
     fit_images: bool
     events: EventEmitter
     clock: Clock
-    #: For calls that do not end by themselves.
+    #: Threads for backends that keep no deadline.
     helpers: HelperThreads
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
-        """One call."""
+        """Make a call about pictures."""
         fields, record = self._validate(options)
         masker = self.result_policy.new_masker()
 
@@ -116,7 +116,7 @@ class Pipeline:
         deadline: Deadline,
         retry: Retry | None,
     ) -> R:
-        """What `judge` makes of the backend's answer to one request, whose options are checked.
+        """Make a request with checked options, with retries, and return the judged answer.
 
         Args:
             record: What has to be remembered of it.
@@ -186,7 +186,7 @@ class Pipeline:
     def check_call(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Raise what `run` after those calls would raise unsent; else the prepared pictures."""
+        """Return the prepared pictures; raise what `run` would raise before it sends."""
         _, record = self._validate(options)
         prepared = [*self.prepare(images).values()]
         if images:
@@ -197,7 +197,7 @@ class Pipeline:
         return prepared
 
     def reconcile(self, record: CallRecord, deadline: Deadline) -> models.Reconciliation:
-        """What the backend finds in its vendor's records, which charges nothing."""
+        """Look for a call in the vendor's records, which is free."""
         request = LookUp.of(record, deadline=deadline, clock=self.clock)
         attempt = self._new_attempt(record, deadline, LookUp)
         try:
@@ -208,7 +208,7 @@ class Pipeline:
             raise
 
     def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
-        """The fields of the call, and what has to be remembered of it."""
+        """Check the options; return the fields of the call and its record."""
         self.result_policy.check_environment()
         operation = options.operation
         if operation not in self.backend.capabilities.operations:
@@ -238,7 +238,7 @@ class Pipeline:
         return fields, record
 
     def _check_options(self, options: CallOptions) -> None:
-        """Refuse what no backend could take, and what this one cannot do."""
+        """Refuse wrong options, and those that this backend does not support."""
         can = self.backend.capabilities
         if not isinstance(options.rotate, bool):
             raise errors.InvalidRequest(
@@ -268,7 +268,7 @@ class Pipeline:
             )
 
     def check_own_options(self, options: Any, kind: type | None) -> None:
-        """Refuse options that are not of the backend's own class for them."""
+        """Refuse `options` of another class than the backend's own."""
         if options is not None and not isinstance(options, kind or ()):
             problem = "has no options of its own"
             if kind is not None:
@@ -276,7 +276,7 @@ class Pipeline:
             raise self.unsupported("options", problem)
 
     def _check_operation(self, options: CallOptions) -> None:
-        """Refuse an option that this backend takes for another operation alone."""
+        """Refuse an option that this backend supports for another operation only."""
         can = self.backend.capabilities
         is_used = {
             "rotate": options.rotate,
@@ -289,14 +289,14 @@ class Pipeline:
                 raise self.unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
     def unsupported(self, option: str, problem: str) -> errors.Unsupported:
-        """The refusal of an option, as its caller wrote it."""
+        """Return the error for an unsupported option."""
         name = self.backend.name
         return errors.Unsupported(f"The backend {name} {problem}.", backend=name, what=option)
 
     def prepare(
         self, images: Sequence[Image], limits_by_name: Mapping[str, ImageLimits] | None = None
     ) -> dict[str, Image]:
-        """The pictures as the vendor takes them, by their names; None for those of a call."""
+        """Return the pictures as the vendor takes them, by name."""
         can, prepared = self.backend.capabilities, {}
         limits_by_name = limits_by_name or {name: can.limits_for(name) for name in PICTURES}
         for image, (name, limits) in zip(images, limits_by_name.items(), strict=False):
@@ -339,7 +339,7 @@ class Pipeline:
             self.events.emit(EventKind.SENT, attempt.call, attach_call=True, attempt=attempt.number)
 
     def _try(self, request: Request, attempt: Attempt) -> Answer | SessionAnswer:
-        """The backend's answer to one try, admitted by every policy."""
+        """Make one try, let through by every policy, and return the backend's answer."""
         if CANCELLATION.get().is_cancelled:
             raise CallCancelled
         leave: LeaveAll | None = None
@@ -356,7 +356,7 @@ class Pipeline:
         return answer
 
     def _note_failure(self, error: BaseException, attempt: Attempt, elapsed_s: float) -> None:
-        """Let an error, and an event, say which call ended with it, and what that costs."""
+        """Add the call and its bill to an error, and report the event."""
         billing = attempt.billing_after(error)
         vendor_id = error.ids.vendor if isinstance(error, VendorError) else attempt.vendor_id
         record = attrs.evolve(attempt.call, vendor_id=vendor_id)
@@ -369,7 +369,7 @@ class Pipeline:
         self.events.failed(error, record, billing, elapsed_s, attempt=attempt.number)
 
     def _leave(self, leave: LeaveAll, attempt: Attempt, charged: Charged, end: object) -> None:
-        """Leave all policies with the answer of the try, or with what ended it."""
+        """Leave all policies with the answer or the error of the try."""
         is_answer = not isinstance(end, BaseException)
         outcome = Outcome(
             charged=charged,
@@ -386,15 +386,15 @@ class Pipeline:
                 self.events.emit(EventKind.POSTPONED, attempt.call, error=name)
 
     def _wait_s(self, error: FaceMatchError, attempt: Attempt, retry: Retry | None) -> float | None:
-        """Seconds until the try is made again; None if it is not."""
-        # What a policy refuses, unless its store was away, it would refuse again.
+        """Return the seconds until the next try; None if there is none."""
+        # A policy would refuse again, unless its store was away.
         is_refused = attempt.billing is None and not isinstance(error, StoreUnavailable)
         if retry is None or is_refused or CANCELLATION.get().is_cancelled:
             return None
         return retry.wait_s(error, attempt)
 
     def _ask(self, call: Request, attempt: Attempt) -> Any:
-        """The backend's answer; whatever else it raises becomes an error of our tree."""
+        """Return the backend's answer; turn any foreign exception into an error of ours."""
         backend, result_type = self.backend, way_of(call).answer
         interruption: BaseException | None = None
         try:
@@ -430,7 +430,7 @@ class Pipeline:
         )
 
     def _ask_in_time(self, call: Request, attempt: Attempt) -> object:
-        """What the backend answers while there is time."""
+        """Ask the backend within the deadline."""
         backend, deadline = self.backend, call.deadline
         if deadline.send_by.left_s() <= 0:
             time_limit = "Its share of the deadline"
@@ -443,7 +443,7 @@ class Pipeline:
         ask = functools.partial(getattr(backend, way_of(call).method), call)
         if isinstance(call, LookUp) and call.record is not None:
             ask = functools.partial(backend.reconcile, call.record, deadline=deadline)
-        # Nobody will say when the first byte leaves, so it may have as soon as it begins.
+        # The backend does not report its first byte, so it may leave as soon as the call begins.
         is_silent = attempt.paid and not backend.reports_sent
         attempt.was_asked = True
 
@@ -452,7 +452,7 @@ class Pipeline:
                 attempt.begin_sending(Sending.PERHAPS)
             return ask()
 
-        # What never says when it sends could not be stopped before the end.
+        # Without that report the call cannot be stopped before the deadline.
         send_by = deadline if is_silent else deadline.send_by
         if backend.keeps_deadline or not send_by.is_limited:
             return begin()
@@ -461,7 +461,7 @@ class Pipeline:
     def _ask_on_helper(
         self, begin: Callable[[], object], send_by: Deadline, call: Request, attempt: Attempt
     ) -> object:
-        """The same for a call that does not end by itself: it is left behind when time is up."""
+        """Ask on another thread, and leave it behind when the time is up."""
         name, deadline, future = self.backend.name, call.deadline, None
         try:
             future = self.helpers.start(begin, send_by)
@@ -495,7 +495,7 @@ class Pipeline:
         )
 
 
-#: What is said of the bill of a start, and of what is asked about a session later.
+#: The bill of a session's start (True), and of later requests about it.
 _BILLINGS = {
     True: Billing(Charged.YES, "counted at its start"),
     False: Billing(Charged.NO, "asking about it charges nothing"),
@@ -503,13 +503,13 @@ _BILLINGS = {
 
 
 def _known_environment(end: object) -> models.Environment | None:
-    """What the end of a try says of its environment, as far as that is a word of ours."""
+    """Return the environment of an answer or error, if it is a known one."""
     environment = getattr(end, "environment", None)
     return environment if isinstance(environment, models.Environment) else None
 
 
 def _states_bill(error: FaceMatchError) -> bool:
-    """Whether `error`, of a call that was sent, says what is charged; not if it gives no reason."""
+    """Return whether the error of a sent call states, with a reason, what is charged."""
     return isinstance(error, VendorError) and (
         not isinstance(error, VendorUnavailable)
         or error.billing.charged is not Charged.NO
@@ -519,7 +519,7 @@ def _states_bill(error: FaceMatchError) -> bool:
 
 
 def check_text(name: str, text: Any) -> None:
-    """Refuse what is no text, empty, or cannot be sent."""
+    """Raise if `text` is no text, is empty, or is not valid UTF-8."""
     try:
         if isinstance(text, str) and text and text.encode():
             return
@@ -531,7 +531,7 @@ def check_text(name: str, text: Any) -> None:
 
 
 def _copy_metadata(metadata: Any) -> dict[str, Any]:
-    """A copy, if it is what JSON can carry without a change."""
+    """Return a copy of metadata that JSON carries unchanged; else raise."""
     try:
         text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()

@@ -73,7 +73,7 @@ Picture: TypeAlias = (
     Image | bytes | bytearray | memoryview | os.PathLike[str] | IO[bytes] | "PIL.Image.Image"
 )
 
-#: One threshold, 0-100, or for a failover one per member by its name.
+#: A threshold, 0-100; for a failover a threshold per member.
 AnyThreshold: TypeAlias = float | Threshold | Mapping[str, float | Threshold]
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class LiveMatchOptions(MatchOptions[T_contra], total=False):
 
 @attrs.frozen(kw_only=True)
 class PairOutcome:
-    """What became of one pair: a result or an error, never both.
+    """The outcome of a pair: a result or an error, never both.
 
     Ask ``outcome.error is None``; a result has no truth value.
 
@@ -136,7 +136,7 @@ class PairOutcome:
 
 
 class Verifier(abc.ABC, Generic[T_contra]):
-    """What `FaceVerifier` and `Failover` have in common, and what `open_verifier` opens.
+    """The common interface of `FaceVerifier` and `Failover`; `open_verifier` opens one.
 
     A program that works with both takes a `Verifier`. Thresholds are the one difference: a
     `FaceVerifier` takes one number, a `Failover` one per member, as ``{"shop": 60}``. To type
@@ -294,7 +294,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Give back what is held. May be called more than once."""
+        """Close the verifier. May be called more than once."""
 
     def __enter__(self) -> Self:
         return self
@@ -307,13 +307,13 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
     @abc.abstractmethod
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
-        """One call, prepared, sent and judged."""
+        """Prepare, send and judge a call."""
 
     @abc.abstractmethod
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """The pictures to use; raises what `_call` would raise before it sends anything."""
+        """Return the pictures to use; raise what `_call` would raise before it sends."""
 
     def _read_options(
         self, method: str, kind: type[LivenessOptions[Any]], arguments: Mapping[str, Any]
@@ -342,7 +342,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
 
 class FaceVerifier(Verifier[float | Threshold]):
-    """Asks one backend "is this the same person?" and "is this a live face?".
+    """Compares faces and checks liveness with one backend.
 
     Safe to share between threads. Open it after a fork, not before. A context manager.
 
@@ -538,7 +538,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return attrs.evolve(reconciliation, call=record, result=result)
 
     def close(self) -> None:
-        """Give back what the backend and the policies hold. May be called more than once."""
+        """Close the backend and the policies. May be called more than once."""
         self._closed = True
         self._backend.close()
         for policy in self._policies:
@@ -613,7 +613,7 @@ def near_option(name: str, kind: type[LivenessOptions[Any]]) -> str:
 
 
 class PairRun:
-    """What the threads of one run of `verify_many` share, also of an asynchronous one."""
+    """The state that the threads of a run of `verify_many` share."""
 
     def __init__(
         self,
@@ -642,7 +642,7 @@ class PairRun:
     def outcome(
         self, call: ThreadCall[PairOutcome | None], index: int, pair: Any
     ) -> PairOutcome | None:
-        """The outcome of a pair, when its call is done."""
+        """Return the outcome of a pair when its call has ended."""
         try:
             return call.future.result()
         except VendorUnavailable as error:  # no thread
@@ -651,7 +651,7 @@ class PairRun:
     def verify_pair(
         self, index: int, pair: Any, refusal: VendorUnavailable | None = None
     ) -> PairOutcome | None:
-        """The outcome of a pair; None if it was not begun or failed without a name."""
+        """Compare a pair; None if the run was stopped or failed with a foreign exception."""
         if self.is_stopped:
             return None
         key = None
@@ -687,7 +687,7 @@ class PairOutcomes(Iterator[PairOutcome]):
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)
-        #: Its threads end by themselves when it is garbage.
+        #: Threads of the pool end when it is garbage collected.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
         #: Each with the index of its pair, and the pair.
         self._calls: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
@@ -723,7 +723,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         raise StopIteration
 
     def close(self) -> None:
-        """Cancel what has not started, and wait for what has. May be called more than once."""
+        """Cancel calls that have not begun, wait for the others. May be called more than once."""
         self._cancel()
         # Running calls may be paid for, so they are never abandoned half way.
         self._pool.shutdown(wait=True)
