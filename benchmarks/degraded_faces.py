@@ -81,7 +81,7 @@ def print_on_card(width: float) -> Callable[[Face], Image.Image]:
     """Print the portrait in grey on an identity card, so many pixels wide, and photograph that."""
 
     def degrade(face: Face) -> Image.Image:
-        (x, y), across = face.middle, 0.9 * max(face.width, face.height)
+        (x, y), across = face.middle, 0.7 * max(face.width, face.height)
         portrait = face.image.crop(
             tuple(
                 round(edge)
@@ -179,11 +179,11 @@ CONDITIONS: dict[str, Callable[[Face], Image.Image]] = {
     **{f"roll {degrees}": roll(degrees) for degrees in (10, 20, 30, 45)},
     **{f"face {pixels} px": narrow(pixels) for pixels in (40, 30)},
     "card 120 px": print_on_card(120),
-    "blur": blur(0.06),
-    "low light": expose(0.15, 4),
+    "blur": blur(0.027),
+    "low light": expose(0.15, 2),
     "over-exposed": expose(2.6, 0),
-    "motion 8 %": move(0.08),
-    "motion 14 %": move(0.14),
+    "motion 5 %": move(0.05),
+    "motion 9 %": move(0.09),
     "sunglasses": put_on_sunglasses,
 }
 

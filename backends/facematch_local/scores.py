@@ -58,11 +58,12 @@ class QualityLimit:
     problem: str
 
 
+#: Where false non-matches of degraded copies begin; ordinary photographs are inside of all limits.
 LIMITS = (
-    QualityLimit("face_px", 40, math.inf, WarningCode.LOW_QUALITY, "is small"),
-    QualityLimit("sharpness", 12, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
-    QualityLimit("luminance", 8, math.inf, WarningCode.TOO_DARK, "is dark"),
-    QualityLimit("luminance", 0, 88, WarningCode.TOO_BRIGHT, "is bright"),
+    QualityLimit("face_px", 30, math.inf, WarningCode.LOW_QUALITY, "is small"),
+    QualityLimit("sharpness", 20, math.inf, WarningCode.LOW_QUALITY, "is blurred"),
+    QualityLimit("luminance", 20, math.inf, WarningCode.TOO_DARK, "is dark"),
+    QualityLimit("luminance", 0, 75, WarningCode.TOO_BRIGHT, "is bright"),
 )
 
 
