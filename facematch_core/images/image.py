@@ -126,11 +126,7 @@ class Image:
         if not isinstance(data, (bytes, bytearray, memoryview)):
             refuse(f"must be given as bytes, not {type(data).__name__}")
         # Before they are copied.
-        try:
-            size = memoryview(data).nbytes
-        except ValueError:
-            refuse("is given as a memoryview that was released; give the bytes themselves")
-        _imaging.check_size(size)
+        _imaging.check_size(memoryview(data).nbytes)
         return cls._make(bytes(data))
 
     @classmethod

@@ -60,12 +60,6 @@ def traced():
         tracemalloc.stop()
 
 
-def test_a_memoryview_that_was_released_is_refused():
-    view = memoryview(b"any")
-    view.release()
-    assert "released" in refusal(Image.of, view)
-
-
 def test_too_many_bytes_are_refused_before_they_are_copied():
     view = memoryview(bytearray(MAX_FILE_BYTES + 1))
     with traced() as peaks:
