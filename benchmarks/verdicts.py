@@ -1,4 +1,4 @@
-"""How often equal vendors are called different or dearer; whether the headline's interval holds.
+"""How often equal vendors are called different; whether the headline's interval holds.
 
     python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE]
 
@@ -291,7 +291,7 @@ def below(run: Callable[..., Any]) -> Iterator[str]:
 
 
 def equal(run: Callable[..., Any], rows: Sequence[Row], *, what: bool) -> Iterator[str]:
-    """How often equal vendors are called different, or one dearer."""
+    """How often equal vendors are called different."""
     yield from table_head(
         *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm"
     )
@@ -332,14 +332,14 @@ def power(run: Callable[..., Any]) -> Iterator[str]:
     """How often a difference that there is is found."""
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "false matches expected", "true FRR",
-        "studies", "not chance", "one is dearer",
+        "studies", "not chance",
     )  # fmt: skip
     for row, results in zip(UNLIKE, run(UNLIKE), strict=True):
-        vendors, real, dearer = row.vendors, count(results, "real"), count(results, "dearer")
+        vendors, real = row.vendors, count(results, "real")
         rates = " and ".join(f"{frr:.0%}" for frr in vendors.frr)
         yield (
             f"| {vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g} | "
-            f"{row.expected} | {rates} | {real.studies:,} | {real} | {dearer} |"
+            f"{row.expected} | {rates} | {real.studies:,} | {real} |"
         )
 
 
