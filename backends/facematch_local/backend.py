@@ -25,6 +25,7 @@ from facematch_core import (
 )
 from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
 from facematch_core.backend.engine import Compared, EngineBackend
+from facematch_core.base.extras import install_command
 
 from .engine import Engine
 from .faces import FaceCache, PictureFaces
@@ -39,9 +40,7 @@ if TYPE_CHECKING:
 #: Modules of the extra, and the distribution that it installs for each.
 NEEDED = {"cv2": "opencv-python-headless", "numpy": "numpy"}
 
-INSTALL = (
-    'The backend local needs {missing}: pip install -e ".[local]" in the checkout (about 80 MB).'
-)
+INSTALL = "The backend local needs {missing}: {command} (about 80 MB)."
 
 LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
 
@@ -90,7 +89,9 @@ class LocalBackend(EngineBackend):
             raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")
         missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
         if missing:
-            raise BackendUnavailable(INSTALL.format(missing=", ".join(missing)))
+            raise BackendUnavailable(
+                INSTALL.format(missing=", ".join(missing), command=install_command("local"))
+            )
         self._cache = FaceCache(self.cached_pictures)
 
     def load(self) -> None:

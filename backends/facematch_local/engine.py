@@ -10,6 +10,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, NoReturn
 
+from facematch_core.base.extras import install_command
 from facematch_core.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Engine:
                 except ImportError as error:
                     raise ConfigurationError(
                         f"The local backend cannot import {error.name or 'OpenCV'} ({error}). "
-                        "Install it: pip install -e '.[local]' in the checkout."
+                        f"Install it: {install_command('local')}"
                     ) from error
                 _shared[os.getpid()] = models.parts = Parts()
             return models.parts
