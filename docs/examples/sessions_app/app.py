@@ -62,16 +62,19 @@ log = logging.getLogger("payouts")
 
 
 def opened():
-    """The sessions of this process; with DIDIT_API_KEY, DIDIT_WORKFLOW_ID and the others."""
+    """The sessions of this process: of FACEMATCH_CONFIG, else with DIDIT_API_KEY and others."""
     with shop.transaction() as database:
         for table in (TABLE, *shop.TABLES):
             database.execute(table)
+    return_hosts = [urlsplit(os.environ["ORIGIN"]).hostname]
+    if "FACEMATCH_CONFIG" in os.environ:
+        return open_sessions(profile="shop", return_hosts=return_hosts)
     return open_sessions(
         "didit",
         base_url=os.environ.get("DIDIT_BASE_URL", "https://verification.didit.me"),
         environment=os.environ["DIDIT_ENVIRONMENT"],  # of the key: no answer says it
         workflow_takes_reference=True,
-        return_hosts=[urlsplit(os.environ["ORIGIN"]).hostname],
+        return_hosts=return_hosts,
         require_environment=os.environ.get("REQUIRE_ENVIRONMENT", "production"),
     )
 
@@ -107,6 +110,11 @@ def last_result(row):
     if row is None or row["result"] is None:
         return None
     return SessionResult.from_dict(json.loads(row["result"]))
+
+
+@app.get("/ready", status_code=204)
+def ready():
+    """The sessions are open. The vendor is asked nothing: its outage is not ours."""
 
 
 @app.get("/", response_class=HTMLResponse)

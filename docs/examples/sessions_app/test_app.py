@@ -96,6 +96,30 @@ def test_a_customer_who_was_seen_is_paid_once(shop):
     assert "Paid." not in shop.page()
 
 
+def test_it_is_ready_as_soon_as_its_sessions_are_open(shop):
+    assert shop.client.get("/ready").status_code == 204
+    assert not shop.mock.control.journal()
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_file_of_a_deployment_opens_the_same_sessions(monkeypatch, tmp_path):
+    file = tmp_path / "facematch.toml"
+    file.write_text("""[profiles.shop]
+backend = "didit"
+require_environment = "mock"
+[profiles.shop.settings]
+environment = "mock"
+api_key = { env = "DIDIT_API_KEY" }
+workflow_id = "5d1f6e0a-1f4b-4c55-9a7e-3d1d6a2f9c10"
+workflow_takes_reference = true
+""")
+    monkeypatch.setenv("FACEMATCH_CONFIG", str(file))
+    with service.opened() as sessions:
+        record = sessions.plan("ada", purpose="payout", about=FIRST)
+        link = sessions.start(record, reference=make_card("p1")).way_in.link.reveal()
+    assert link.startswith("https://")
+
+
 @pytest.mark.parametrize("card", ["p2", "spoof", "no-face"])
 def test_another_face_and_a_mask_are_not_paid(shop, card):
     shop.pass_by(card)
