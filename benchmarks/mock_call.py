@@ -50,15 +50,16 @@ def make_request(size: int) -> dict[str, Any]:
         f'name="vendor_data"\r\n\r\ncase-7\r\n--{boundary}--\r\n'.encode()
     )
     body = b"".join(parts)
+    # In lower case, as the server's parser gives them.
     headers = (
-        ("Host", "127.0.0.1:8000"),
-        ("User-Agent", "python-requests/2.32.0"),
-        ("Accept-Encoding", "gzip, deflate"),
-        ("Accept", "*/*"),
-        ("Connection", "keep-alive"),
+        ("host", "127.0.0.1:8000"),
+        ("user-agent", "python-requests/2.32.0"),
+        ("accept-encoding", "gzip, deflate"),
+        ("accept", "*/*"),
+        ("connection", "keep-alive"),
         ("x-api-key", "mock-live-key"),
-        ("Content-Length", str(len(body))),
-        ("Content-Type", f"multipart/form-data; boundary={boundary}"),
+        ("content-length", str(len(body))),
+        ("content-type", f"multipart/form-data; boundary={boundary}"),
     )
     return {"method": "POST", "target": "/v3/face-match/", "headers": headers, "body": body}
 

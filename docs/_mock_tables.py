@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 
-from facematch_mock_server import Verdict, card_sheet
-from facematch_mock_server.claims import OURS, in_force
+from facematch_mock_server import card_sheet
+from facematch_mock_server.claims import OURS
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import all_claims, vendor_named, vendor_names
@@ -17,8 +17,8 @@ from facematch_mock_server.world.faults import CARRIED_OUT, POSSIBLE, Kind, Stag
 HEAD = """\
 # What the mock imitates of {title}, and how we know
 
-An answer of the mock names those of the claims below that decided it in the header
-`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
+The journal names the claims below that decided an answer; so does the answer's header
+`X-Facematch-Claims`, if the request has that header. *Documented* means that a document
 of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
 that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
 says: no client may depend on it.
@@ -38,7 +38,8 @@ def claims_page(vendor: str) -> str:
         for claim in group:
             source = f"*{claim.origin.known}*"
             source += "" if claim.origin == OURS else f": {claim.origin.where('; ')}"
-            when = f" In force: {in_force(claim, kind.switches)}." if claim.when else ""
+            switch, *values = claim.when or ("",)
+            when = f" In force: {switch} = {' or '.join(map(str, values))}." if switch else ""
             lines.append(f"- `{claim.id}`: {claim.statement} ({source}){when}")
         lines.append("")
     return "\n".join(lines)
@@ -49,27 +50,16 @@ def cells(*values: str) -> str:
     return "| " + " | ".join(values) + " |"
 
 
-def verdict(answer: Verdict) -> str:
-    """What a vendor says of a card."""
-    return ", ".join([answer.status, *(f"`{risk}`" for risk in sorted(answer.risks))])
-
-
 def table_of_cards() -> str:
-    """The ready cards, and what two vendors say of each."""
-    titles = ("Face match with `p1`", "Liveness", "Deepvue: `match` with `p1`", "`is_live`")
-    rows = [cells("Card", "What it is", "Score with `p1`", *titles)]
-    rows.append("|" + "---|" * 7)
-    for card in card_sheet().values():
-        score = "-" if card.score is None else f"{card.score:.2f}"
-        verdicts = [verdict(card.didit_match), verdict(card.didit_liveness)]
-        verdicts += [card.deepvue_match.status, card.deepvue_liveness.status]
-        rows.append(cells(f"`{card.name}`", card.says, score, *verdicts))
+    """The ready cards."""
+    rows = [cells("Card", "What it is"), "|---|---|"]
+    rows += [cells(f"`{card.name}`", card.says) for card in card_sheet().values()]
     return "\n".join(rows)
 
 
 def table_of_operations() -> str:
     """The control API."""
-    words = {"mailbox/{}": "ADDRESS", "webhooks/deliveries/{}": "ID", "claims/{}": "CLAIM"}
+    words = {"webhooks/deliveries/{}": "ID"}
     had: dict[tuple[str, str], list[str]] = {}
     operations = {}
     for name in vendor_names():
@@ -141,13 +131,11 @@ GETS = {
 
 
 def table_of_switches(vendor: str) -> str:
-    """The switches and settings of a vendor, by edition."""
+    """The switches and settings of a vendor."""
     kind = vendor_named(vendor)
-    rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in kind.editions))]
-    rows.append("|" + "---|" * (2 + len(kind.editions)))
+    rows = [cells("Switch", "Values, the default first"), "|---|---|"]
     for name, values in kind.switches.items():
-        chosen = (f"`{behaviours[name]!r}`" for behaviours in kind.editions.values())
-        rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values), *chosen))
+        rows.append(cells(f"`{name}`", ", ".join(f"`{value!r}`" for value in values)))
     window = "the window" if vendor == "deepvue" else "a minute"
     kinds = {
         "count": "bytes, from 1 on",
@@ -156,7 +144,7 @@ def table_of_switches(vendor: str) -> str:
         "score": "0-100",
     }
     for name, (_, number) in kind.settings.items():
-        rows.append(cells(f"`{name}`", kinds.get(number, "USD"), *("" for _ in kind.editions)))
+        rows.append(cells(f"`{name}`", kinds.get(number, "USD")))
     return "\n".join(rows)
 
 

@@ -35,7 +35,7 @@ COMMANDS: dict[str, str] = {
 
 #: Help line of each command that this distribution brings by an entry point.
 BUNDLED: dict[str, str] = {
-    "cards": "Make and read test cards for the mock server.",
+    "cards": "Make test cards for the mock server.",
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
     "mock": "Serve mock vendors until Ctrl-C, all on one port.",
     "parity": "Compare a vendor with its mock, by call.",

@@ -20,43 +20,42 @@ if TYPE_CHECKING:
     from .control import Control, NewAccount
     from .recognition.cards import Card, read_card
     from .recognition.outcomes import SetOutcome
-    from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
+    from .recognition.sheet import ReadyCard, card_sheet, make_card
     from .server import MockAccount, MockServer, Served
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
-    from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
-    from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan, Workflow
+    from .vendors.didit.control import WebhookDelivery, WebhookLetter, Webhooks
+    from .vendors.didit.records import Workflow
     from .world.clock import VirtualClock
-    from .world.faults import Fault, Kind, NearMiss, Stage
+    from .world.faults import Fault, Kind, Stage
     from .world.journal import Entry, SentFile
     from .world.services import Charge, Hosted, Key, KeyKind, Review, Session
 
 __all__ = [
-    "UNSET", "Answers", "Card", "Charge", "Checkout", "CheckoutStatus", "Claim", "Control",
-    "Entry", "Fault", "Hosted", "IssuedToken", "Key", "KeyKind", "Kind", "Known", "Mail", "Mailbox",
-    "MockAccount", "MockServer", "NearMiss", "NewAccount", "Origin", "Payments", "Plan",
-    "Review", "SentFile", "Served", "Session", "SetAnswer", "SetOutcome", "SheetCard", "Stage",
-    "Tokens", "Verdict", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
+    "UNSET", "Answers", "Card", "Charge", "Claim", "Control", "Entry", "Fault", "Hosted",
+    "IssuedToken", "Key", "KeyKind", "Kind", "Known", "MockAccount", "MockServer", "NewAccount",
+    "Origin", "ReadyCard", "Review", "SentFile", "Served", "Session", "SetAnswer", "SetOutcome",
+    "Stage", "Tokens", "VirtualClock", "WebhookDelivery", "WebhookLetter", "Webhooks",
     "Workflow", "card_sheet", "make_card", "read_card",
 ]  # fmt: skip
 
-#: Where each public name lives. It is imported when it is first used: the pytest plug-in lies in
-#: this package, and a test run that does not use it pays for nothing.
+#: The module of each public name, imported when first used: the pytest plug-in is in this package,
+#: and a test run that does not use it imports nothing.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "claims": "Claim Known Origin",
         "world.clock": "VirtualClock",
         "control": "Control NewAccount",
-        "world.faults": "Fault Kind NearMiss Stage",
+        "world.faults": "Fault Kind Stage",
         "world.journal": "Entry SentFile",
         "recognition.cards": "Card read_card",
         "recognition.outcomes": "SetOutcome",
-        "recognition.sheet": "SheetCard Verdict card_sheet make_card",
+        "recognition.sheet": "ReadyCard card_sheet make_card",
         "server": "MockAccount MockServer Served",
         "base.state": "UNSET",
         "world.services": "Charge Hosted Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
-        "vendors.didit.control": "Mailbox Payments WebhookDelivery WebhookLetter Webhooks",
-        "vendors.didit.records": "Checkout CheckoutStatus Mail Plan Workflow",
+        "vendors.didit.control": "WebhookDelivery WebhookLetter Webhooks",
+        "vendors.didit.records": "Workflow",
     },
 )

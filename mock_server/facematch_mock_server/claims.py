@@ -1,27 +1,27 @@
-"""What the mock claims about the vendors, how that is known, and the answers that rest on it.
+"""Claims about vendors with their sources, and the answers that rest on them.
 
-What has no choice is no claim: it is in the code, beside its source.
+A fact without a choice is in the code, beside its source.
 """
 
 from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from facematch_mock_server.base.messages import Headers, Response
 
-#: When the documents were read.
+#: The day the documents were read.
 READ = "2026-11-20"
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
 
 
 class Known(enum.StrEnum):
-    """How a claim is known."""
+    """The ways in which a claim is known."""
 
     #: A document of the vendor says so.
     DOCUMENTED = "documented"
@@ -29,13 +29,13 @@ class Known(enum.StrEnum):
     OBSERVED = "observed"
     #: Follows from the framework that the vendor's error bodies show.
     FRAMEWORK = "framework"
-    #: Nobody says: our choice, and no client may depend on it.
+    #: Our choice; no client may depend on it.
     OURS = "ours"
 
 
 @attrs.frozen
 class Origin:
-    """Where a claim comes from.
+    """The source of a claim.
 
     Attributes:
         known: How it is known.
@@ -48,7 +48,7 @@ class Origin:
     read: str = READ
 
     def where(self, comma: str) -> str:
-        """The document and when it was read, with `comma` between; for ours nothing was read."""
+        """Return the document and, unless it is our choice, the day it was read, after `comma`."""
         if self.known is Known.OURS:
             return self.document
         return f"{self.document}{comma}read {self.read}"
@@ -75,15 +75,15 @@ class Reply:
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """What an answer of a vendor says or decides, with its source.
+    """A statement about a vendor's answers, with its source.
 
     Attributes:
         id: Unique, ``vendor.area.what``.
         statement: One sentence.
         origin: How it is known.
-        key: What it decides; in one edition each key has one claim.
-        value: A `Reply`, or what the behaviour is; None of a fact, which plain code keeps.
-        when: A switch and the values of it with which the claim is in force; None for always.
+        key: The name by which code asks for it; one claim of a key is in force at a time.
+        value: A `Reply`, or another value that code uses; None for a fact that code follows.
+        when: A switch and its values with which the claim is in force; None for always.
     """
 
     id: str
@@ -95,7 +95,7 @@ class Claim:
 
     @property
     def vendor(self) -> str:
-        """Whose behaviour it is; ``mock`` for what belongs to no vendor."""
+        """The vendor; ``mock`` for the mock's own answers."""
         return self.id.partition(".")[0]
 
 
@@ -108,11 +108,11 @@ def row(
     when: tuple[Any, ...] | None = None,
     name: str = "",
 ) -> Claim:
-    """One row of a `table`.
+    """Make one row of a `table`.
 
     Args:
         key, value, origin, statement: As in `Claim`.
-        when: A switch, then the values of it with which the claim is in force; None for always.
+        when: A switch, then its values with which the claim is in force; None for always.
         name: Distinguishes claims of the same key.
     """
     short = f"{key}.{name}" if name else key
@@ -120,17 +120,17 @@ def row(
 
 
 def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
-    """A row that plain code keeps, cited by the answers that rest on it; `more` as for `row`."""
+    """Make a row without a value, cited by the answers that rest on it; `more` as for `row`."""
     return row(key, None, origin, statement, **more)
 
 
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
-    """Claims about one vendor from the rows of `row` and `fact`."""
+    """Make the claims about one vendor from rows of `row` and `fact`."""
     return tuple(attrs.evolve(claim, id=f"{vendor}.{claim.id}") for claim in rows)
 
 
 class MissingClaimError(Exception):
-    """Code asks for what no claim of the vendor decides."""
+    """Code asks for a key that no claim of the vendor has."""
 
 
 class _Table(dict[str, tuple[Any, str]]):
@@ -141,7 +141,7 @@ class _Table(dict[str, tuple[Any, str]]):
 
 
 class Behaviours:
-    """What one vendor does: by key the value of the claim that fits the switches, or a setting."""
+    """The claims of one vendor in force: values by key, with the settings."""
 
     def __init__(
         self,
@@ -149,16 +149,12 @@ class Behaviours:
         chosen: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        claims = tuple(claims)
         self.claims = tuple(x for x in claims if x.when is None or chosen[x.when[0]] in x.when[1:])
         self._table = _Table()
         for claim in self.claims:
             if claim.key in self._table:
                 raise ValueError(f"two claims decide {claim.key}")
             self._table[claim.key] = (claim.value, claim.id)
-        # Switches are set one by one: an answer may need what only another edition says.
-        for claim in claims:
-            self._table.setdefault(claim.key, (claim.value, claim.id))
         for key, value in (settings or {}).items():
             self._table[key] = (value, self._table[key][1])
 
@@ -173,7 +169,7 @@ class Behaviours:
 
 
 class Citations:
-    """The claims as one request asks for them: what its answer rests on is remembered."""
+    """The claims for one request; it remembers those that the answer rests on."""
 
     __slots__ = ("_cited", "_table")
 
@@ -182,7 +178,7 @@ class Citations:
         self._cited: dict[str, None] = {}
 
     def __getitem__(self, key: str) -> Any:
-        """The value; the answer rests on its claim from now on."""
+        """Return the value of a claim, and cite it."""
         value, claim = self._table[key]
         self._cited[claim] = None
         return value
@@ -191,23 +187,23 @@ class Citations:
         return key in self._table
 
     def get(self, key: str) -> Any:
-        """The value, where it did not matter to this answer."""
+        """Return the value of a claim without citing it."""
         return self._table[key][0]
 
     def cite(self, *keys: str) -> None:
-        """The answer rests on these claims, too."""
+        """Cite these claims."""
         for key in keys:
             self._cited[self._table[key][1]] = None
 
     @property
     def claims(self) -> tuple[str, ...]:
-        """Ids of the claims that were cited so far, in order."""
+        """Ids of the cited claims, in order."""
         return tuple(self._cited)
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """The answer that the claim of `key` gives; the only way to make one.
+        """Make the answer of a claim.
 
         Args:
             key: A claim whose value is a `Reply`.
@@ -225,7 +221,7 @@ class Citations:
         return Response(status=reply.status, headers=lines, body=content)
 
     def sealed(self, answer: Response) -> Response:
-        """`answer` with the claims that it rests on."""
+        """Return `answer` with the cited claims."""
         answer.claims = tuple(self._cited)
         return answer
 
@@ -233,12 +229,12 @@ class Citations:
 def response(
     status: int, content_type: str, body: bytes, headers: Iterable[tuple[str, str]] = ()
 ) -> Response:
-    """A whole answer."""
+    """Make a whole answer."""
     return Response(status=status, headers=(("Content-Type", content_type), *headers), body=body)
 
 
 def fill(template: Any, filled: Mapping[str, object]) -> Any:
-    """`template` with the ``{names}`` in all its texts replaced."""
+    """Replace the ``{names}`` in all texts of `template`."""
     if not filled:
         return template
     if isinstance(template, str):
@@ -250,62 +246,23 @@ def fill(template: Any, filled: Mapping[str, object]) -> Any:
     return template
 
 
-# Bodies are trees; looking for circles would be a fifth of the work. No answer has a NaN.
+# Bodies are trees: a search for circles would take a fifth of the time.
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, separators=(",", ":"), check_circular=False, allow_nan=False
 )
 
 
 def encode(body: Any) -> bytes:
-    """`body` as the framework writes JSON: compact, characters as they are."""
+    """Write JSON as the frameworks do: compact, characters as they are."""
     text = _ENCODER.encode(body)
     try:
-        # Line separators are legal in JSON and not in JavaScript: the framework escapes them.
+        # JSON may contain line separators, JavaScript may not: the framework escapes them.
         return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").encode()
     except UnicodeEncodeError:  # half a surrogate pair, which JSON can hold and UTF-8 cannot
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = ()) -> str:
-    """One claim in a few lines; LookupError, which names the nearest, if there is none of that id.
-
-    A claim that hangs on a switch beyond these `switches` is chosen by the edition alone.
-    """
-    claims = {claim.id: claim for claim in among}
-    if claim_id not in claims:
-        from difflib import get_close_matches  # not above: a mistake is rare
-
-        close = get_close_matches(claim_id, claims, n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else ""
-        raise LookupError(f"there is no claim {claim_id}{hint}")
-    claim = claims[claim_id]
-    lines = [
-        claim.id,
-        f"  {claim.statement}",
-        f"  known: {claim.origin.known}",
-        f"  source: {claim.origin.where(', ')}",
-        f"  in force: {in_force(claim, switches)}",
-    ]
-    value = claim.value
-    if isinstance(value, Reply):
-        body = "a body made for the request" if value.body is None else value.body
-        lines.append(f"  decides: {claim.key} = status {value.status}, {body}")
-    elif value is not None:
-        lines.append(f"  decides: {claim.key} = {value!r}")
-    return "\n".join(lines)
-
-
-def in_force(claim: Claim, switches: Collection[str]) -> str:
-    """When a claim is in force, in words; `switches` as for `explain`."""
-    if claim.when is None:
-        return "always"
-    switch, *values = claim.when
-    text = f"{switch} = {' or '.join(map(str, values))}"
-    return text if switch in switches else f"{text} (set by the edition)"
-
-
-# What belongs to no vendor: the words of the mock itself. All of it is ours, under a name of its
-# own, so that no client takes it for a vendor's words.
+# The mock's own answers, under a name of their own, so that no client takes them for a vendor's.
 # fmt: off
 MOCK_CLAIMS = table(
     "mock",

@@ -1,4 +1,4 @@
-"""`facematch mock`: the server for people and for other languages, and one claim explained."""
+"""`facematch mock`: the server for people and for other languages."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
     from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
-#: What a person needs at once. The first line is the address alone, for programs that start us.
+#: The first output. Its first line is the address alone, for programs that start the mock.
 STARTED = """{url}
 console: {console}
 {vendors}
 control: {control}
 stop with Ctrl-C"""
-#: What is said of each vendor.
+#: The output for each vendor.
 VENDOR = """{keys}
-edition {edition}, scores by {engine}; every answer says that it comes from a mock
+{switches}scores by {engine}; every answer says that it comes from a mock
 {unknown}
-  facematch cards sheet --out cards
+  mkdir -p cards && cd cards && curl -sO "{url}/__mock__/cards/{{p1,p1-again}}.png" && cd ..
 {commands}"""
-#: Whoever tries two photographs of one person should not wonder.
+#: Explains the score of two photographs of one person.
 UNKNOWN = (
     "pictures that are not test cards are scored by their bytes; --engine local compares faces\n"
 )
@@ -50,18 +50,8 @@ def _complete_vendors(_context: click.Context, _option: click.Parameter, typed: 
     return [name for name in vendor_names() if name.startswith(typed)]
 
 
-def _complete_editions(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    """Completes --edition: those of the vendors that are named, each with its vendor's name too."""
-    from facematch_mock_server.vendors import vendor_named
-
-    kinds = [vendor_named(name) for name in context.params.get("vendor") or ("didit",)]
-    words = [edition for kind in kinds for edition in kind.editions]
-    words += [f"{kind.name}={edition}" for kind in kinds for edition in kind.editions]
-    return [word for word in words if word.startswith(typed)]
-
-
 _PREFIX = "FACEMATCH_MOCK"
-#: What Kubernetes sets in every pod for a service whose name begins with facematch-mock.
+#: Variables that Kubernetes sets for a service whose name begins with facematch-mock.
 _OF_KUBERNETES = re.compile(
     rf"{_PREFIX}_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=|"
     rf"{_PREFIX}_\w+_PORT=(tcp|udp|sctp)://"
@@ -78,8 +68,8 @@ def _is_from_variable(ctx: click.Context, option: click.Parameter) -> bool:
     return source is click.core.ParameterSource.ENVIRONMENT
 
 
-class _MockCommand(click.Group):
-    """Names the variable of a wrong value that was read from one."""
+class _MockCommand(click.Command):
+    """A command that names the environment variable of a wrong value."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
@@ -97,20 +87,16 @@ class _MockCommand(click.Group):
 
 
 # fmt: off
-@click.group("mock", invoke_without_command=True, cls=_MockCommand,
+@click.command("mock", cls=_MockCommand,
     context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option("--vendor", metavar="NAME", shell_complete=_complete_vendors, multiple=True,
     default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
-@click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_complete_editions,
-    show_default="2026-07",
-    help="Edition of the vendor's documents: 2026-03, 2026-07 or 2026-11 for Didit; with "
-    "several vendors VENDOR=EDITION. May be repeated.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
-    help="Change one behaviour of the edition, such as boundary=inclusive or "
-    "deepvue.bad_token=401. May be repeated.")
+    help="Change one behaviour, such as in_review=true or deepvue.bad_token=401. "
+    "May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
-    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds. May be repeated.")
+    help="Delay answers, such as match=1.5 seconds. May be repeated.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
     show_default="a free one", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",
@@ -127,13 +113,9 @@ class _MockCommand(click.Group):
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that holds the token.")
 @click.option("--seed", type=int, metavar="NUMBER",
-    help="Make ids and random outcomes the same in every run.")
+    help="Make ids the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Also send webhooks to this host, not only to this machine. May be repeated.")
-@click.option("--tls-certificate", metavar="FILE",
-    help="Serve HTTPS by this certificate, a PEM file.")
-@click.option("--tls-key", metavar="FILE",
-    help="Its private key, a PEM file; without it, the key is in the same file.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
     help="Open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
@@ -149,14 +131,12 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
-    if ctx.invoked_subcommand is not None:
-        return
-    # A variable that looks like an option and is none is refused.
+    # A misspelt variable is refused.
     variables = [_variable_of(option) for option in ctx.command.params]
     for name, value in os.environ.items():
         is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
         if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
-            from difflib import get_close_matches  # not above: a mistake is rare
+            from difflib import get_close_matches  # imported here: a mistake is rare
 
             (near,) = get_close_matches(name, variables, n=1, cutoff=0)
             raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
@@ -175,7 +155,6 @@ def command(ctx: click.Context, /, **options: Any) -> None:
 def serve(
     *,
     vendor: tuple[str, ...],
-    edition: tuple[str, ...],
     switch: tuple[str, ...],
     latency: tuple[str, ...],
     host: str,
@@ -188,8 +167,8 @@ def serve(
     person_page: bool,
     **more: Any,
 ) -> None:
-    """Start, print where, and wait; `more` is for the server as it is."""
-    # To look through all modules for garbage again and again takes 5 ms of a start.
+    """Start, print the address, and wait; `more` are arguments of the server."""
+    # Garbage collection during the imports takes 5 ms.
     gc.disable()
     try:
         from facematch_mock_server.server import MockServer
@@ -216,9 +195,8 @@ def serve(
         kinds = [vendor_named(name) for name in vendor]
         server = MockServer(
             vendor=vendor,
-            edition=read_editions(kinds, edition),
             switches=read_switches(kinds, switch),
-            latency={n: _read_span(text) for n, text in _read_pairs("latency", latency).items()},
+            latency={n: _read_seconds(t) for n, t in _read_pairs("latency", latency).items()},
             host=host,
             clock=VirtualClock(running=True),
             control=not no_control,
@@ -234,9 +212,9 @@ def serve(
         words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
         raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
     with _signals() as signals, server:
-        # Behind a number sign the token stays in the browser: no server is sent it.
+        # Behind a number sign the token stays in the browser.
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
-        # A token that was given is not shown: what is printed ends up in logs.
+        # A given token is not printed: output ends up in logs.
         shown = console if is_made else f"{server.url}/"
         about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
@@ -250,7 +228,7 @@ def serve(
         if not is_loopback(host):
             click.echo(f"note: {host} is open to other machines; so are the keys above", err=True)
         if open_console:
-            import webbrowser  # not above: 3 ms of a start
+            import webbrowser  # imported here: 3 ms
 
             webbrowser.open(console)
         wait_for(signals)
@@ -258,16 +236,15 @@ def serve(
 
 @contextlib.contextmanager
 def _signals() -> Iterator[socket.socket]:
-    """A socket from which a byte can be read once SIGTERM, or Ctrl-C, has arrived.
+    """Yield a socket that becomes readable when SIGTERM, or Ctrl-C, arrives.
 
-    The system may hand a signal to any thread. The main thread, if it waited for a lock, would
-    then sleep on, and on Windows no signal ends a wait for a lock.
+    The system may hand a signal to any thread, and on Windows no signal ends a wait for a lock.
     """
     signals, writer = socket.socketpair()
     with signals, writer:
         writer.setblocking(False)
         before = signal.set_wakeup_fd(writer.fileno())
-        # Only now, so that none is lost. Ctrl-C stays an exception, as in every other command.
+        # Ctrl-C stays an exception, as in every other command.
         signal.signal(signal.SIGTERM, lambda *_: None)
         try:
             yield signals
@@ -283,8 +260,8 @@ def wait_for(signals: socket.socket) -> None:
 def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
-    """What is said of each vendor; its name only where there are several."""
-    from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
+    """Yield the output of each vendor; with its name if there are several."""
+    from facematch_mock_server.vendors import owner_of  # imported here: as in `serve`
 
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
@@ -293,26 +270,12 @@ def _greet(
         text = VENDOR.format(
             keys=keys,
             commands="".join(f"  {command}\n" for command in commands),
-            edition=", ".join((server.accounts.main.chosen[kind.name].edition, *mine)),
+            switches="".join(f"{word}, " for word in mine),
+            url=server.url,
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",
         )
         yield f"{kind.name}\n{text}" if len(kinds) > 1 else text
-
-
-@command.command("explain", short_help="Explain one claim, and how we know it.")
-@click.argument("claim", required=False)
-def explain_command(claim: str | None) -> None:
-    """Explain one claim, and how we know it; without a name, list all claims."""
-    from facematch_mock_server.vendors import all_claims, explain
-
-    if claim is None:
-        click.echo("\n".join(each.id for each in all_claims()))
-        return
-    try:
-        click.echo(explain(claim))
-    except LookupError as error:
-        raise click.UsageError(str(error.args[0])) from None
 
 
 def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
@@ -327,34 +290,16 @@ def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
-def _read_span(typed: str) -> float | tuple[float, float]:
-    """Seconds, or the least and the most with a hyphen between."""
-    least, hyphen, most = typed.partition("-")
+def _read_seconds(typed: str) -> float:
     try:
-        return (float(least), float(most)) if hyphen else float(least)
+        return float(typed)
     except ValueError:
-        raise ValueError(
-            f"--latency takes seconds, or the least and the most as in 0.8-2.5, not {typed!r:.60}"
-        ) from None
-
-
-def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
-    """Editions by vendor, from words like ``deepvue=2026-11``; whether they exist is not asked."""
-    editions: dict[str, str] = {}
-    for word in words:
-        vendor, equals, edition = word.partition("=")
-        if not equals:
-            has = (kind.name for kind in kinds if word in kind.editions)
-            vendor, edition = next(has, kinds[0].name), word
-        if vendor in editions:
-            raise ValueError(f"two editions are given for {vendor:.60}")
-        editions[vendor] = edition
-    return editions
+        raise ValueError(f"--latency takes seconds, as in match=1.5, not {typed!r:.60}") from None
 
 
 def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
-    """Values by name as typed, from words like ``deepvue.bad_token=401``; else a ValueError."""
-    from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
+    """Read switches like ``deepvue.bad_token=401``. Raises ValueError."""
+    from facematch_mock_server.vendors import owner_of  # imported here: as in `serve`
 
     by_name, switches = {kind.name: kind for kind in kinds}, {}
     for word, value in _read_pairs("switch", words).items():
@@ -371,17 +316,17 @@ def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
             str(value).lower() if isinstance(value, bool) else str(value): value
             for value in kind.switches[name]
         }
-        # As it is, else in any case: there are "bearer" and "Bearer".
+        # First the exact text, then any case: there are "bearer" and "Bearer".
         for text in (typed, *values):
             if text in values and text.lower() == typed.lower():
                 return values[text]
         raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
     if name not in kind.settings:
-        from facematch_core.backend.kinds import nearest  # not above: a mistake is rare
+        from facematch_core.backend.kinds import nearest  # imported here: a mistake is rare
 
         hint = nearest(name, (*kind.switches, *kind.settings))
         raise ValueError(f"there is no switch {name:.60}; {hint}")
-    from facematch_mock_server.world.kinds import NUMBERS  # not above: as in `serve`
+    from facematch_mock_server.world.kinds import NUMBERS  # imported here: as in `serve`
 
     number: Any = typed
     with contextlib.suppress(ValueError):

@@ -1,7 +1,6 @@
 """Pytest fixtures: a mock vendor for each test, with no account and no network.
 
-Installed with facematch, this module costs a test run that does not use it next to nothing: it
-imports nothing but pytest until a fixture is used.
+The module imports nothing but pytest until a fixture is used: other test runs are not slowed down.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
     from .server import MockServer
 
-#: The vendors that have hosts of their own, which requests can be kept from.
+#: The vendors with hosts of their own.
 _WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
 _SERVERS = pytest.StashKey[list["MockServer"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """What a suite may set."""
+    """Add the setting of a suite."""
     parser.addini(
         "facematch_unused",
         "fail or allow: whether a test fails whose outcomes and faults of a mock were never used",
@@ -37,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, Any, None]:
-    """Remember that a test passed; the report of one that failed has its newest calls."""
+    """Remember that a test passed; add the newest calls to the report of a failed test."""
     outcome = yield
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
@@ -45,16 +44,16 @@ def pytest_runtest_makereport(
     if report.failed and (lines := [line for server in servers for line in _list_newest(server)]):
         report.sections.append(("facematch mock", "\n".join(lines)))
     if call.when == "teardown":
-        # Pytest keeps its items to the end.
+        # Pytest keeps its items until the end.
         servers.clear()
 
 
 def _list_newest(server: MockServer) -> list[str]:
-    """The newest ten calls, those of the first account last: no secret is in the journal."""
+    """Return the newest ten calls, those of the first account last. They hold no secret."""
     first, *others = server.accounts.all
-    calls, accounts = _list_calls(first), (*server.accounts.closed, *others)
-    beside = [line for account in accounts for line in _list_calls(account)]
-    # Others' calls hide no more than half of them.
+    calls = _list_calls(first)
+    beside = [line for account in others for line in _list_calls(account)]
+    # The other accounts fill at most half of the lines.
     beside = beside[-max(5, 10 - len(calls)) :]
     return [*beside, *calls[len(beside) - 10 :]]
 
@@ -65,32 +64,28 @@ def _list_calls(account: Account) -> list[str]:
         f"{entry.note or ''}".rstrip()
         for entry in account.journal.entries[-10:]
     )
-    # What a client sent steers no terminal.
+    # Text of a client must not steer a terminal.
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
 @contextlib.contextmanager
 def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
-    """Fail a test that passed although outcomes or faults that it set were never used."""
+    """Fail a test that passed with unused outcomes or faults."""
     request.node.stash.setdefault(_SERVERS, []).append(server)
     yield server
     if not request.node.stash.get(_PASSED, False):
         return
-    from .server import MockAccount  # not above: nothing but pytest is imported until then
+    from .server import MockAccount  # imported here: the plug-in must load nothing but pytest
 
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):
         pytest.fail(f"facematch_unused must be fail or allow, not {setting!r:.40}", pytrace=False)
-    accounts = (*server.accounts.all, *server.accounts.closed)
-    controls = [MockAccount(server, account).control for account in accounts]
-    unused = [miss for control in controls for miss in control.near_misses()]
+    controls = [MockAccount(server, account).control for account in server.accounts.all]
+    unused = [(rule, control.closest(rule)) for control in controls for rule in control.unused()]
     if unused and setting == "fail":
-        listed = "\n".join(
-            f"  {miss.rule!r}\n    {'closest was ' if miss.call else ''}{miss.says}"
-            for miss in unused
-        )
+        listed = "\n".join(f"  {rule!r}\n    closest: {closest}" for rule, closest in unused)
         pytest.fail(
-            f"no call of this test used what it set:\n{listed}\nIf that is meant, end the test "
+            f"no call of this test used what it set:\n{listed}\nIf that is intended, end the test "
             "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "
             "allow in the settings of pytest.",
             pytrace=False,
@@ -154,7 +149,7 @@ def _make_mock_fixture(vendor: str) -> Any:
             with _check_unused(request, server):
                 yield server
         finally:
-            # It may still have webhooks to deliver, in a thread of its own.
+            # Webhooks may still be due.
             server.stop()
 
     mock.__doc__ = f"""The API of {vendor} at its own address: whatever requests sends to its hosts.
@@ -173,7 +168,7 @@ def _declare_mock(monkeypatch: pytest.MonkeyPatch, vendor: str) -> None:
 
 
 def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
-    """Let nothing else in this process find the vendor's real hosts, nor a proxy lead there."""
+    """Block look-ups of the vendor's real hosts in this process, and proxies to them."""
     import os
     import socket
 
@@ -182,7 +177,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
         if kind.has_host(name.rstrip(".")):
-            # Not an Exception: a client would take that for an outage of the vendor.
+            # Not an Exception: a client would take it for an outage of the vendor.
             pytest.fail(
                 f"{name} is not covered by {kind.name}_mock: it covers requests. For httpx and "
                 f"every other client use {kind.name}_server and its url.",
@@ -197,7 +192,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
         monkeypatch.setenv(variable, ",".join(filter(None, (set_before, *hosts))))
 
 
-# A vendor is a folder; looking for those of other distributions would cost every test run time.
+# Folders only: a search for other distributions would slow down every test run.
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
         globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)

@@ -191,7 +191,7 @@ def test_a_warning_ends_the_build_and_the_search_leaves_out_claims_and_maintaine
     assert ran.returncode == 1
     assert "nowhere.md" in ran.stderr
     index = (tmp_path / "site" / "index.html").read_text().replace("<wbr>", "")
-    for code in ("/__mock__/outcomes", "auth_errors", "luminance", *Kind):
+    for code in ("/__mock__/outcomes", "in_review", "luminance", *Kind):
         assert f"{code}</code>" in index, code
     assert "<strong><code>kind</code></strong>" in index, "what an operation needs is bold"
     assert not TABLE.search(index)

@@ -232,7 +232,7 @@ def refusal_status(head: Request) -> int | None:
 
 def read_request(prepared: requests.PreparedRequest) -> Request:
     """The whole request. A body that is a file or an iterator is used up."""
-    return Request(
+    return Request.make(
         method=str(prepared.method),
         target=prepared.path_url,
         headers=_list_headers(prepared),

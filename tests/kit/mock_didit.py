@@ -127,7 +127,7 @@ def didit_request(
     if content_type is not None:
         headers.append(("Content-Type", content_type))
     headers += [(name.replace("_", "-"), value) for name, value in more.items()]
-    return Request(method=method, target=path, headers=tuple(headers), body=body)
+    return Request.make(method=method, target=path, headers=tuple(headers), body=body)
 
 
 def match_request(probe=None, reference=None, *, key="mock-live-key", **fields):

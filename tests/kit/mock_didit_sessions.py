@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from kit.mock_didit import STARTS, control_request, didit_request, scene
 
+from facematch_mock_server.world.pictures import Pictures
+
 NO_SESSION = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
@@ -114,7 +116,7 @@ def read_media(number, name="source_image", *, then=None, change=str, **more):
 
 def forget(engine):
     """Lose the pictures, as they are lost to many newer ones."""
-    engine.account.shared.saved_pictures.remove_owner(engine.account)
+    engine.account.shared.pictures = engine.world.pictures = Pictures()
 
 
 def advance_clock(seconds):

@@ -56,7 +56,9 @@ def signed_request(
         botocore.auth, "get_current_datetime", return_value=at.replace(tzinfo=None)
     ):
         botocore.auth.SigV4Auth(Credentials(key, secret, token), service, region).add_auth(request)
-    return Request(method="POST", target="/", headers=tuple(request.headers.items()), body=data)
+    return Request.make(
+        method="POST", target="/", headers=tuple(request.headers.items()), body=data
+    )
 
 
 @contextlib.contextmanager

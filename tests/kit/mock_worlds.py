@@ -11,10 +11,10 @@ from facematch_mock_server.world.accounts import Accounts
 from facematch_mock_server.world.kinds import Chosen
 
 
-def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **shared):
-    """What the first account of a server has with a vendor; `shared` is said of its accounts."""
+def world_of(recognizer=None, *, vendor="didit", switches=None, **shared):
+    """The first account's world with a vendor; `shared` are arguments of `Accounts`."""
     kind = vendor_named(vendor)
-    chosen = {vendor: Chosen.of(kind, edition, switches or {})}
+    chosen = {vendor: Chosen.of(kind, switches or {})}
     accounts = Accounts([kind], recognizer, chosen=chosen, **shared)
     return accounts.main.world(vendor)
 
@@ -28,7 +28,7 @@ def app_of(world):
 
 
 def control_of(world):
-    """What a test may do to the account of a world, at its vendor."""
+    """Control of the account of a world, at its vendor."""
     return Control(_accounts_of(world), world.account, world.vendor)
 
 

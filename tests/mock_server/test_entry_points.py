@@ -60,8 +60,6 @@ VENDOR = Vendor(
     name="acme",
     title="Acme",
     claims=CLAIMS,
-    editions={"1": {}},
-    default_edition="1",
     operations=("match",),
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE)},
     behaviour=Acme,
@@ -121,7 +119,10 @@ def test_it_is_served_beside_the_others():
         acme = mock.of("acme")
         refused = requests.post(f"{mock.url}/compare", files=picture, timeout=10)
         answer = requests.post(
-            f"{mock.url}/compare", files=picture, headers={"x-api-key": acme.live_key}, timeout=10
+            f"{mock.url}/compare",
+            files=picture,
+            headers={"x-api-key": acme.live_key, "X-Facematch-Claims": "1"},
+            timeout=10,
         )
         (first, second) = mock.control.journal()
     assert (refused.status_code, refused.json()) == (401, {"error": "no key"})
@@ -138,7 +139,7 @@ def test_a_greeting_need_not_have_a_line_to_paste(monkeypatch):
     ran = invoke_facematch("mock", "--vendor", "acme")
     signal.signal(signal.SIGTERM, handler)
     assert ran.exit_code == 0
-    assert "\nkey: mock-live-key\nedition 1, " in ran.stdout
+    assert "\nkey: mock-live-key\nscores by cards" in ran.stdout
 
 
 @pytest.mark.usefixtures("acme")

@@ -77,7 +77,7 @@ def test_a_reset_is_for_all_vendors_and_its_switches_for_one(two):
     assert two.ask_deepvue().status == 401
     two.didit.set_outcome("match", score=3)
     two.deepvue.set_outcome("match", score=3)
-    two.didit.reset(edition="2026-03")
+    two.didit.reset(switches={"in_review": True})
     assert two.deepvue.behaviours()["switches"] == {"bad_token": 401}
     assert (two.didit.outcomes(), two.deepvue.outcomes()) == ((), ())
     assert two.ask_deepvue().status == 401
@@ -136,7 +136,6 @@ def test_what_a_vendor_has_not_is_no_attribute_of_its_control(two):
         ({"vendor": BOTH, "switches": {"acme.x": 1}}, "no vendor acme"),
         ({"vendor": BOTH, "switches": {"deepvue.x": 1}}, "no switch x"),
         ({"vendor": BOTH, "switches": {"plan": "none", "deepvue": {"plan": "none"}}}, "twice"),
-        ({"vendor": BOTH, "edition": {"deepvue": "2026-07"}}, "no edition 2026-07"),
     ],
 )
 def test_wrong_settings_of_several_vendors_are_refused(settings, words):
@@ -151,11 +150,9 @@ def test_a_switch_is_of_the_first_vendor_that_has_it_or_of_the_named():
         switches,
         {"didit": {"start_credit": 1}, "deepvue": {"bad_token": 401, "start_credit": 2}},
     ):
-        chosen = choose_each(kinds, "2026-07", given_switches)
+        chosen = choose_each(kinds, given_switches)
         assert chosen["didit"].switches == {"start_credit": 1}
         assert chosen["deepvue"].switches == {"bad_token": 401, "start_credit": 2}
-        assert chosen["didit"].edition == "2026-07"
-        assert chosen["deepvue"].edition == kinds[1].default_edition
 
 
 def test_the_attributes_of_a_server_are_those_of_its_first_vendor():
@@ -169,4 +166,4 @@ def test_the_attributes_of_a_server_are_those_of_its_first_vendor():
             assert (place.sandbox_key, place.client_id) == expected
             assert place.live_key == "mock-live-key"
     # A failing test prints it: no key.
-    assert repr(MockServer(vendor=BOTH)) == "MockServer(didit, 2026-07, deepvue, 2026-11)"
+    assert repr(MockServer(vendor=BOTH)) == "MockServer(didit, deepvue)"

@@ -48,7 +48,7 @@ def leaks_of(world, caplog, capfd):
         printed = capfd.readouterr()
         texts |= traces.of_text("output", printed.out + printed.err)
         journal = world.control.journal()
-        texts |= traces.of_text("journal", repr([attrs.asdict(entry) for entry in journal]))
+        texts |= traces.of_text("journal", repr([entry.to_dict() for entry in journal]))
         page = requests.get(f"{world.mock.url}/", headers={"Accept": "text/html"}, timeout=10)
         texts |= traces.of_text("console", page.text)
         texts |= traces.of_objects(world.sessions, world.sessions.verifier, session, result)

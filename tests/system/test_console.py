@@ -10,14 +10,14 @@ from pathlib import Path
 import PIL.Image
 import pytest
 import requests
+from kit.cards import CARDS
 
-from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
+from facematch_mock_server import Fault, MockServer, VirtualClock
 from facematch_mock_server.base.messages import Request
 
 PICTURE = Path(__file__).parents[2] / "docs/pictures/console.png"
-VIEWS = ("calls", "cards", "sessions", "webhooks", "accounts")
-SHEET = card_sheet()
-P1, P2 = SHEET["p1"].data, SHEET["p2"].data
+VIEWS = ("calls", "sessions", "webhooks")
+P1, P2 = CARDS["p1"], CARDS["p2"]
 
 
 @pytest.fixture
@@ -102,13 +102,10 @@ def test_a_call_appears_with_verdict_price_and_pictures_and_opens(browser, mock)
     detail = text_of(browser, "#detail")
     for word in ("user_image", "person p2", "vendor_data", '"face_match"', "didit.match.", "ms"):
         assert word in detail
-    text = browser.value("document.querySelector('#detail').textContent")
-    assert "POST /v3/face-match/\n" in text
-    assert "\nx-api-key: YOUR-KEY\n" in text
-    assert mock.live_key not in text
+    assert mock.live_key not in browser.value("document.querySelector('#detail').textContent")
     press(browser, "#detail [data-key^='didit.match'] summary")
     browser.wait("document.querySelector('#detail [data-key^=\\'didit.match\\'] pre')")
-    assert "in force" in text_of(browser, "#detail")
+    assert ", read 2026-" in text_of(browser, "#detail")
     quiet(browser, mock)
 
 
@@ -155,25 +152,18 @@ def test_a_webhook_is_shown_as_it_was_sent(browser, mock):
     quiet(browser, mock)
 
 
-def test_an_account_is_chosen_and_stays_to_be_looked_at_when_it_is_closed(browser, mock):
+def test_an_account_is_chosen(browser, mock):
     other = mock.new_account("team-b")
     show(browser, mock)
     match(mock)
     requests.post(f"{mock.url}/v3/face-match/", headers={"x-api-key": other.live_key}, timeout=10)
     browser.wait("document.querySelectorAll('.call').length == 1")
-    press(browser, "#account")
-    browser.wait("document.querySelectorAll('#every tbody tr').length == 2")
-    type_in(browser, "#search-accounts", "TEAM")
-    browser.wait("document.querySelectorAll('#every tbody tr').length == 1")
-    press(browser, "#every a")
+    choice = "document.querySelector('#account')"
+    browser.value(f"{choice}.dispatchEvent(new Event('focus'))")
+    browser.wait(f"{choice}.options.length == 2")
+    browser.value(f"{choice}.value = 'team-b'; {choice}.dispatchEvent(new Event('change'))")
     browser.wait("document.querySelector('.call')?.innerText.includes('400')")
     assert browser.value("location.href") == f"{mock.url}/#/accounts/team-b/calls"
-    other.close()
-    browser.wait("document.querySelector('#closed').textContent.includes('team-b was closed')")
-    browser.wait("location.hash == '#/accounts/team-b/calls'")
-    assert "400" in text_of(browser, ".call")
-    press(browser, "#account")
-    browser.wait("document.querySelector('#every').textContent.includes('closed')")
 
 
 def test_each_call_of_each_account_has_an_address(browser, mock):
@@ -181,7 +171,6 @@ def test_each_call_of_each_account_has_an_address(browser, mock):
     for number in range(40):
         head = Request(method="GET", target=f"/v3/number/{number}")
         other.control.world.log(head, status=200, vendor="didit")
-    other.close()
     there = f"{mock.url}/#/accounts/case-7/calls/12"
     heading = "document.querySelector('#detail h2')?.textContent"
     browser.open(there)
@@ -197,7 +186,6 @@ def test_each_call_of_each_account_has_an_address(browser, mock):
     browser.open("about:blank")
     browser.open(f"{mock.url}/#/accounts/case-8/calls/12")
     browser.wait("document.querySelector('#toast').textContent.includes('no account case-8')")
-    browser.wait("document.querySelectorAll('#every tbody tr').length == 2")
 
 
 def test_an_address_of_nothing_shows_no_other_call(browser, mock):
@@ -235,7 +223,6 @@ def test_a_link_asks_for_the_token_once_goes_on_and_the_address_forgets_it(brows
     with MockServer(control_token="a-token-of-tests") as mock:
         account = mock.new_account("case-7")
         match(account)
-        account.close()
         # Another origin than that of the other tests: this tab has no token for it.
         browser.open(f"{mock.url}/#/accounts/case-7/calls/1", width=1000)
         browser.wait("!document.querySelector('#token').hidden")
@@ -264,13 +251,13 @@ def busy(mock):
     """A day at the mock, in a second."""
     refused = mock.control.webhooks.add("http://127.0.0.1:9/orders")
     assert refused.uuid
-    names = ("p1-again", "p2", "review", "spoof", "no-face", "dark", "two-faces", "score-30-01")
+    names = ("p1-again", "p2", "review", "spoof", "no-face", "dark", "two-faces", "score-30")
     for at, name in enumerate(names * 3):
-        match(mock, SHEET[name].data, vendor_data=f"order-{1041 + at}")
+        match(mock, CARDS[name], vendor_data=f"order-{1041 + at}")
     requests.post(
         f"{mock.url}/v3/passive-liveness/",
         headers={"x-api-key": mock.live_key},
-        files={"user_image": ("selfie.png", SHEET["spoof"].data)},
+        files={"user_image": ("selfie.png", CARDS["spoof"])},
         timeout=10,
     )
     requests.post(f"{mock.url}/v3/face-match/", headers={"x-api-key": "wrong"}, timeout=10)
@@ -291,7 +278,7 @@ def test_everybody_can_use_it(look, view, browser, filled, axe):
         if width > 1000:
             browser.value("document.querySelectorAll('.call')[3].click()")
             browser.wait("document.querySelector('#detail pre')")
-    for place in ("#ready img[src]", "#kept td", "#deliveries td", ".claim"):
+    for place in ("#kept td", "#deliveries td", ".claim"):
         part = f"document.querySelector({json.dumps('#' + view + ' ' + place)})"
         if browser.value(f"!!document.querySelector('#{view} {place.split()[0]}')"):
             browser.wait(part)

@@ -1,22 +1,22 @@
-"""What may be shown of a request: names with short values, secrets masked."""
+"""Masking: names with short values for journal, console and `repr`; secrets masked."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from .messages import hide_token
 
-#: An address: whatever is before its host, and behind its path, may be a secret. It is looked
-#: for only where a word begins: else a long text would take time with the square of its length.
+#: An address: user and query may be secrets. It is searched for at the beginning of words only, so
+#: that a long text takes linear time.
 _ADDRESS = re.compile(
     r"(?<![A-Za-z0-9+.-])(?P<scheme>[A-Za-z0-9+.-]+://)(?:[^/?#@\s]*@)?(?P<rest>[^?#\s]*)\S*"
 )
-#: What replaces a value that is not shown, by its type.
+#: The text that replaces a hidden value, by its type.
 _KINDS: Mapping[type, str] = {
     str: "text of {} characters",
     list: "list of {}",
@@ -27,7 +27,7 @@ _KINDS: Mapping[type, str] = {
 }
 #: A longer value is cut to so many characters.
 SHORT = 80
-#: What a name sounds like whose value is a secret.
+#: Matches the names of secrets.
 SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
 
 _PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
@@ -38,26 +38,17 @@ def shorten(text: str, length: int = SHORT) -> str:
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names and short values: secrets masked, addresses without what may be secret in them."""
+    """Return names with short values: secrets masked, addresses without user and query."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
 
 
-def list_missing(aimed: Mapping[str, str], sent: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Of the fields of a rule those that were not sent so: ``field``, and what was sent instead."""
-    for name, text in aimed.items():
-        if name not in sent:
-            yield "field", f"without {shorten(name)}"
-        elif sent[name] != text:
-            yield "field", f"with {shorten(name)}={_show_value(name, sent[name])}"
-
-
 def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
-    """The same fields; a value whose name sounds secret is masked."""
+    """Mask the values of secret names."""
     return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
 
 
 def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Names with the short values of those that may be `shown`, with type and length of others."""
+    """Return short values for the names in `shown`, type and length for the others."""
     return {
         shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields
@@ -65,7 +56,7 @@ def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -
 
 
 def shorten_json(values: Mapping[str, Any]) -> str:
-    """A JSON object as short JSON: of what is nested only type and length, secrets masked."""
+    """Write a JSON object as short JSON: nested values as type and length, secrets masked."""
     shown = {}
     for name, value in values.items():
         text = _hide_secrets(value) if isinstance(value, str) else value
@@ -76,7 +67,7 @@ def shorten_json(values: Mapping[str, Any]) -> str:
 
 
 def show_rule(rule: Any) -> str:
-    """The `repr` of a rule: what was set alone, with secrets masked and long values cut."""
+    """Return the `repr` of a rule: set values only, secrets masked, long values cut."""
     shown = []
     for field in attrs.fields(type(rule)):
         value = getattr(rule, field.name)

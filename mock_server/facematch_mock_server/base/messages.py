@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -13,27 +13,26 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 Headers = tuple[tuple[str, str], ...]
-#: What a header may carry; everything else would break the framing.
+#: A valid name and value of a header; anything else would break the framing.
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
-#: The paths that are the mock's own: of the control API, the console, and below that the page on
-#: which somebody plays the person of a hosted session.
+#: The mock's own paths: the control API and the console, and the page of a hosted session.
 CONTROL = "/__mock__"
 PERSON = f"{CONTROL}/person/"
 
-#: Shows the control API its token.
+#: The header that holds the token of the control API.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
-#: The claims that an answer rests on.
+#: Asks for the claims behind an answer, which then names them in a header of the same name.
 CLAIMS_HEADER = "X-Facematch-Claims"
 
 
-#: In an address: what opens the page of a hosted session.
+#: The token of a hosted session's page in an address.
 _PAGE_TOKEN = re.compile(r"(/session/)[A-Za-z0-9_-]{12}(?![A-Za-z0-9_-])")
 
 
 def hide_token(address: str) -> str:
-    """An address without what opens the page of a hosted session."""
+    """Mask the token of a hosted session's page in an address."""
     return _PAGE_TOKEN.sub(r"\1***", address)
 
 
@@ -45,90 +44,93 @@ def _hide_query(target: str) -> str:
 
 @attrs.define(kw_only=True)
 class Request:
-    """A request on its way. The head is all of it until `body` is set, and never changes: it is
-    enough to choose a fault, or to refuse the request.
+    """A request: first its head, which never changes, then its body, too.
+
+    The head is enough to choose a fault or to refuse the request.
     """
 
     method: str
     #: Path and query, as sent; the query is not in `repr`.
     target: str = attrs.field(repr=_hide_query)
-    #: Names in lower case, in the order sent.
+    #: Headers in the order sent. Names are in lower case; `make` lowers them.
     headers: Headers = attrs.field(default=(), repr=False)
     peer: str = "127.0.0.1"
-    #: After the transfer coding was taken off; nobody changes it.
+    #: Without its transfer coding; never changed.
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
-    #: The `Fault` that strikes this call, if it is known already.
+    #: The `Fault` that strikes this call, once it is known.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The vendor in the world where the call began; None for whoever has the key by now.
+    #: The vendor of the world in which the call began, once it is known.
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
-    #: What `Routed.find` says of it, once that is worked out.
+    #: The result of `Routed.find`, once it was called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
     until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
-    #: Whether it is for the control API, or for what is below its path.
+    #: True for a path of the control API.
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
-    #: Whether it is for the control API or for the console's page, and so for no vendor.
+    #: Whether it is for the control API or the console's page, and so for no vendor.
     is_for_mock: bool = attrs.field(init=False, eq=False, repr=False)
     _first: dict[str, str] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        # Worked out once: a request is asked for these ten times.
-        self._first, lines = {}, []
-        for name, value in self.headers:
-            lower = name.lower()
-            lines.append((lower, value))
-            self._first.setdefault(lower, value)
-        self.headers = tuple(lines)
-        self.path = path = unquote(self.target.partition("?")[0])
-        self.is_control = path == CONTROL or path.startswith(f"{CONTROL}/")
+        # The first of two headers of one name counts.
+        self._first = dict(self.headers[::-1])
+        target = self.target
+        path = target.partition("?")[0] if "?" in target else target
+        self.path = path = unquote(path) if "%" in path else path
+        self.is_control = path.startswith(CONTROL) and path[len(CONTROL) :][:1] in ("", "/")
         is_page = path == "/" and "text/html" in self._first.get("accept", "")
         self.is_for_mock = is_page or self.is_control
 
+    @classmethod
+    def make(cls, *, headers: Iterable[tuple[str, str]] = (), **fields: Any) -> Request:
+        """Make a request whose header names are in any case."""
+        return cls(headers=tuple((name.lower(), value) for name, value in headers), **fields)
+
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
-        """The decoded query, in order; a name may occur several times."""
+        """Return the decoded query in order; a name may occur several times."""
         return tuple(parse_qsl(self.target.partition("?")[2], keep_blank_values=True))
 
     def header(self, name: str) -> str | None:
-        """The first header of that name (in lower case), or None."""
+        """Return the first header with that name (in lower case), or None."""
         return self._first.get(name)
 
 
 @attrs.define(kw_only=True)
 class Response:
-    """A whole answer, made for one request; every front sends the same of it."""
+    """A whole answer to one request."""
 
     status: int
-    #: Without those of the front: Date, Server, Connection, Content-Length, Transfer-Encoding.
+    #: Without Date, Server, Connection, Content-Length and Transfer-Encoding: the server adds them.
     headers: Headers = ()
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
-    #: None for the machine's time when the answer is sent.
+    #: The answer's Date; None means the machine's time.
     date: dt.datetime | None = None
-    #: What follows the body, while a client listens at a socket; called on the server's loop.
+    #: Gives what follows the body while the client listens. Called on the server's loop.
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
-    #: The `Fault` of sending it. With one that is postponed nothing is carried out yet.
+    #: The `Fault` of sending it. With a postponed one nothing is carried out yet.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
-    #: The answer of a call that was carried out, in whose place this one is sent.
-    instead_of: Response | None = attrs.field(default=None, eq=False, repr=False)
-    #: It is not sent but asked for again until then, by `time.monotonic`.
+    #: The journal's entry of the call, once it is written.
+    entry: Any = attrs.field(default=None, eq=False, repr=False)
+    #: Until then, by `time.monotonic`, the request is asked again instead of sending this.
     until: float | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:
-        """The first header of that name, in any case, or None."""
+        """Return the first header with that name in any case, or None."""
         return next((text for header, text in self.headers if header.lower() == name.lower()), None)
 
     def json(self) -> Any:
-        """The decoded body; ValueError if it is no JSON."""
+        """Return the decoded body. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
-#: A name or an address of version 4, or one of version 6 in brackets; then perhaps a port.
+#: A name, an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 @lru_cache(maxsize=256)
 def host_in(header: str) -> str | None:
-    """The host that a Host header names, in lower case, without port; None for what is no host."""
+    """Return the host of a Host header in lower case, without port; None if it is invalid."""
     host = _HOST.fullmatch(header)
     return None if host is None else host[1].strip("[]").lower()

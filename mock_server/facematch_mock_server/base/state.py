@@ -1,4 +1,4 @@
-"""Records by key and in order, how a list of them is read, and the value of what was not set."""
+"""Ordered records by key, lists of them, rules that wait, and the value `UNSET`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import attrs
 
 
 class Unset(enum.Enum):
-    """The value of what was not set. None is another one: no score."""
+    """The value of an argument that was not set; None means no score."""
 
     UNSET = "unset"
 
@@ -33,7 +33,7 @@ class Selection(tuple[T, ...]):  # noqa: SLOT001 - a tuple takes none
     left_out = 0
 
     def map(self, change: Callable[[T], Any]) -> Selection[Any]:
-        """The same list of what `change` makes of each."""
+        """Return the list with `change` applied to each record."""
         changed = Selection(map(change, self))
         changed.left_out = self.left_out
         return changed
@@ -47,7 +47,7 @@ def select(
     fits: Callable[[T], bool] | None = None,
     **attributes: Any,
 ) -> Selection[T]:
-    """The newest `limit` of the records numbered above `since` that have these values and fit."""
+    """Return the newest `limit` records numbered above `since` that have these values and fit."""
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
@@ -68,7 +68,7 @@ def select(
     return selection
 
 
-#: How many bytes of what clients sent beside pictures one list keeps, the newest.
+#: Most bytes of clients' texts that one list keeps, the newest.
 MAX_TEXTS = 16 * 1024 * 1024
 
 
@@ -82,8 +82,8 @@ class Collection(Generic[T]):
         weigh: Callable[[T], int] | None = None,
         forget: Callable[[T], None] = lambda _: None,
     ) -> None:
-        #: Only the newest are kept, and of those that are weighed in bytes `MAX_TEXTS`: `forget` is
-        #: called with each that goes.
+        #: The newest `limit` records are kept, and `MAX_TEXTS` bytes by `weigh`; `forget` is called
+        #: with each record that is dropped.
         self._limit, self._weigh, self._forget = limit, weigh, forget
         self._last = self._bytes = 0
         self._lock = threading.RLock()
@@ -106,7 +106,7 @@ class Collection(Generic[T]):
             return tuple(self._all.items())
 
     def put(self, key: str, record: T) -> T:
-        """Add a record, or replace that of the key in its place; as it is kept."""
+        """Insert or replace a record; return the stored one."""
         with self._lock:
             if self._weigh is not None:
                 former = self._all.get(key)
@@ -118,20 +118,14 @@ class Collection(Generic[T]):
                 self._forget(self._pop(oldest))
             return record
 
-    def put_new(self, key: str, record: T) -> bool:
-        """Add a record unless there is one of the key; whether it was added."""
-        with self._lock:
-            return key not in self._all and self.put(key, record) is record
-
     def append(self, make: Callable[..., T], key: str | None = None) -> T:
-        """Add the record that `make` gives for ``number=``, one that no other gets; by itself it is
-        the key."""
+        """Add the record that `make` returns for the next ``number=``, which is the default key."""
         with self._lock:
             self._last = number = self._last + 1
             return self.put(str(number) if key is None else key, make(number=number))
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Replace a record by what `change` makes of it, with nobody between; None without one."""
+        """Replace a record by `change(record)` atomically; return it, or None if there is none."""
         with self._lock:
             record = self._all.get(key)
             if record is None:
@@ -155,7 +149,7 @@ class Collection(Generic[T]):
 
 
 def size_of(*values: Any) -> int:
-    """About how many bytes these take in memory, with all that is in them, each counted once."""
+    """Estimate the memory of these values in bytes, each object counted once."""
     total, seen, waiting = 0, set[int](), [*values]
     while waiting:
         value = waiting.pop()
@@ -173,7 +167,7 @@ def size_of(*values: Any) -> int:
 
 
 def check_text(name: str, value: Any) -> None:
-    """Refuse a value with half of a surrogate pair, which nothing can send."""
+    """Raise ValueError for a value with half of a surrogate pair, which cannot be sent."""
     try:
         json.dumps(value, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
@@ -181,23 +175,19 @@ def check_text(name: str, value: Any) -> None:
 
 
 def check_times(times: Any) -> None:
-    """Refuse a number of calls that no rule can have."""
+    """Raise ValueError for an invalid number of calls of a rule."""
     if times is not None and (type(times) is not int or times < 1):
         raise ValueError("times must be a whole number from 1, or null (None) for every call")
 
 
 class RuleQueue(Generic[T]):
-    """The rules that wait in one world, each for so many `times`, in order. Safe across threads."""
+    """Rules that wait, each for so many `times`, in order. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._rules: list[T] = []
-        self._closed: tuple[T, ...] = ()
-        #: Those that were used and still wait, by id: equal ones may wait beside them.
+        #: Rules that were used and still wait, by id: equal rules may wait beside them.
         self._used_rules: dict[int, T] = {}
-        #: Of those that were never used, by id: how many conditions the closest call missed, and
-        #: what there is to say of it.
-        self.nearest: dict[int, tuple[int, Any]] = {}
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -209,10 +199,9 @@ class RuleQueue(Generic[T]):
 
     @property
     def unused(self) -> tuple[T, ...]:
-        """Those that were never used, the oldest first."""
+        """The rules that were never used, the oldest first."""
         with self._lock:
-            unused = (rule for rule in self._rules if id(rule) not in self._used_rules)
-            return (*self._closed, *unused)
+            return tuple(rule for rule in self._rules if id(rule) not in self._used_rules)
 
     def add(self, rule: T) -> None:
         with self._lock:
@@ -222,20 +211,11 @@ class RuleQueue(Generic[T]):
         with self._lock:
             self._rules.clear()
             self._used_rules.clear()
-            self.nearest.clear()
-
-    def close(self) -> None:
-        """None waits any more; those that were never used can still be read."""
-        with self._lock:
-            self._closed = self.unused
-            self._rules.clear()
-            self._used_rules.clear()
 
     def _use(self, index: int) -> T:
-        """Use that rule once, under the lock; as it was."""
+        """Use a rule once, under the lock, and return it as it was."""
         rule: Any = self._rules[index]
         self._used_rules.pop(id(rule), None)
-        self.nearest.pop(id(rule), None)
         if rule.times == 1:
             del self._rules[index]
         else:

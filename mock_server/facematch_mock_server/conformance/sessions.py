@@ -51,7 +51,7 @@ class MockSessions(SessionSimulator):
 
     def play(self, session_id: str, case: SessionCase) -> None:
         if case is SessionCase.VANISHED:
-            self.control.open_world.sessions.remove(session_id)
+            self.control.world.sessions.remove(session_id)
         elif case is SessionCase.TRY_AGAIN:
             self.control.sessions.fail_attempt(session_id)
         else:

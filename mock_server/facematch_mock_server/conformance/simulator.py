@@ -52,7 +52,7 @@ _FAULTS = {
         stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True
     ),
     Situation.SLOW: Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=3600),
-    # In the vendor's words, if it documents some for this status.
+    # Uses the vendor's words, if it documents some for this status.
     Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }

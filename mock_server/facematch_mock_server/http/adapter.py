@@ -1,9 +1,10 @@
-"""A mock in the place of a vendor's address, for whatever asks by requests."""
+"""A mock at a vendor's own address: adapters for requests and the package `responses`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
@@ -14,17 +15,20 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from facematch_mock_server.world.accounts import Accounts
 
+if TYPE_CHECKING:
+    import responses
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class MockAdapter(HTTPAdapter):
-    """Sends what a session asks of any address to the mock: ``session.mount("https://…", …)``.
+    """Sends a session's requests to the mock: ``session.mount("https://...", adapter)``.
 
     A mock that was never started starts with the first call; after its `stop` connections are
     refused.
     """
 
-    # `really_send` may be patched by the time that it is needed.
+    # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
     def __init__(
         self, accounts: Accounts, really_send: Callable[..., Any] = HTTPAdapter.send
     ) -> None:
@@ -34,12 +38,12 @@ class MockAdapter(HTTPAdapter):
     def send(
         self, request: requests.PreparedRequest, *settings: Any, **more: Any
     ) -> requests.Response:
-        """The answer to `request`, as from the address that it names."""
+        """Return the mock's answer to `request`, as from the address that it names."""
         accounts = self._accounts
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
         if accounts.address is None:
-            # As over a socket, so that who sees it knows that nothing was sent.
+            # Raised as over a socket: the client knows that nothing was sent.
             pool = connection_from_url(str(request.url))
             error = NewConnectionError(HTTPConnection(pool.host), "Connection refused")
             cause = MaxRetryError(pool, request.path_url, error)
@@ -54,3 +58,30 @@ class MockAdapter(HTTPAdapter):
         )
         response.request, response.url = request, str(request.url)
         return response
+
+
+def register(
+    rsps: responses.RequestsMock, app: Any, base_urls: Iterable[str]
+) -> responses.BaseResponse:
+    """Let the mock of `app` answer all requests below `base_urls` while `rsps` is active.
+
+    Returns:
+        The registered response; its `calls` are the ones that it answered.
+    """
+    import responses  # imported here: only its users have it
+
+    # `responses` keeps the original method of requests there.
+    adapter = MockAdapter(app.accounts, responses._real_send)  # noqa: SLF001
+
+    class AppResponse(responses.BaseResponse):
+        def matches(self, request: requests.PreparedRequest) -> tuple[bool, str]:
+            return self._url_matches(self.url, str(request.url)), "URL does not match"
+
+        def get_response(self, request: requests.PreparedRequest) -> Any:
+            timeout = getattr(request, "req_kwargs", {}).get("timeout")
+            return adapter.send(request, stream=True, timeout=timeout).raw
+
+    bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
+    answer = AppResponse("*", re.compile(f"({bases})([/?#]|$)"))
+    rsps.add(answer)
+    return answer

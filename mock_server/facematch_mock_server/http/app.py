@@ -1,8 +1,8 @@
-"""A whole request in, a whole answer out, without I/O: whose it is, and what the journal says."""
+"""The app: a whole request in, a whole answer out, without I/O."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 from typing import Any, Protocol
 
 from facematch_core import __version__
@@ -11,10 +11,12 @@ from facematch_mock_server.base.masking import presentable, shorten
 from facematch_mock_server.base.messages import (
     CLAIMS_HEADER,
     PERSON,
+    Headers,
     Request,
     Response,
     host_in,
 )
+from facematch_mock_server.control.api import ControlApi, reply_words
 from facematch_mock_server.vendors.base import Routed, is_keyless
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
@@ -26,33 +28,33 @@ from facematch_mock_server.world.accounts import (
 from facematch_mock_server.world.faults import Fault
 from facematch_mock_server.world.journal import compose_note
 
-from .control import ControlApi, reply_words
-
-_ACCOUNT = ACCOUNT_HEADER.lower()
-#: Many times what a vendor takes: until then a file that is too large is refused by its field.
+_ACCOUNT, _CLAIMS = ACCOUNT_HEADER.lower(), CLAIMS_HEADER.lower()
+#: The header of every answer of a mock.
+_MARK: Headers = ((MOCK_HEADER, __version__),)
+#: Many times a vendor's limit: smaller bodies are refused by the vendor's own rules.
 MAX_BODY_BYTES = 64 * 1024 * 1024
-#: A body from which on a picture that nobody has seen takes tens of milliseconds.
+#: A new picture of this size takes tens of milliseconds.
 LONG_BODY_BYTES = 1024 * 1024
-#: A change through the control API is no longer than this.
+#: Most bytes of a request to the control API.
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
 class Console(Protocol):
-    """A page of the mock's own: it answers itself, or hands on the answer. Safe across threads."""
+    """The console. Returns None for a path of the control API. Safe across threads."""
 
-    def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response: ...
+    def handle(self, request: Request) -> Response | None: ...
 
 
 class Person(Protocol):
-    """The page on which somebody plays the person of a hosted session. Safe across threads."""
+    """The page on which a tester plays the person of a hosted session. Safe across threads."""
 
     def handle(self, request: Request) -> Response: ...
 
 
 class App:
-    """Answers for the accounts of one server, whatever the transport. Safe across threads."""
+    """Answers requests to the accounts of one server. Safe across threads."""
 
-    #: Whether pictures are really compared, which takes its time.
+    #: Whether an engine compares pictures, which is slow.
     has_engine = False
 
     def __init__(self, accounts: Accounts) -> None:
@@ -63,27 +65,28 @@ class App:
 
     @property
     def account(self) -> Account:
-        """The first one, as it is now: a reset puts another in its place."""
+        """The first account; a reset replaces it."""
         return self.accounts.main
 
     @property
     def world(self) -> World:
-        """The first vendor's in the first account."""
+        """The first account's world with the first vendor."""
         return self.account.world(next(iter(self.accounts.kinds)))
 
     def at_connection(self) -> Fault | None:
-        """The fault for a connection that was just made, counted; None for none."""
+        """Take the fault for a connection that was just made."""
         return self.account.faults.at_connection()
 
     def begin(self, head: Request) -> Response | None:
-        """404 for an account that is none, 413 for a declared length over the limit, or None: then
-        the head has its vendor, unless its body alone says whose it is, and the upload's fault.
+        """Return 404 for an unknown account, 413 for a length over the limit, else None.
+
+        Then the head has its vendor, unless the body names it, and the upload's fault.
         """
         name = head.header(_ACCOUNT)
         if name is not None and self.accounts.find(name) is None:
             return self._mark(reply_words(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
-        # So many digits are never a length, and turning them into a number costs time.
+        # More than 18 digits are no length, and converting them takes time.
         if (
             declared.isascii()
             and declared.isdigit()
@@ -95,37 +98,34 @@ class App:
             return None
         route, _ = head.routed = vendor.find(head)
         if not is_keyless(route):
-            # It belongs to the account as it is now.
+            # A reset from now on does not move the request.
             head.vendor = vendor
             if vendor.world.account.faults:
                 head.fault = vendor.fault_at_head(head)
         return None
 
     def handle(self, request: Request) -> Response:
-        """The whole answer to a whole request; raises nothing but what the recognizer raises."""
-        # A page in a browser can have its own name point to the loopback; then it asks under that
-        # name. Beyond the loopback a server may have any name.
+        """Return the whole answer to a whole request."""
+        # DNS rebinding: a page can point its own name to the loopback and ask under that name.
+        # Beyond the loopback a server may have any name.
         host = host_in(request.header("host") or "127.0.0.1")
-        if host is None or not (self.accounts.is_open or is_loopback(host)):
+        if host is None or not (host == "127.0.0.1" or self.accounts.is_open or is_loopback(host)):
             kinds = self.accounts.kinds.values()
             if host is None or request.is_for_mock or not any(k.has_host(host) for k in kinds):
                 claims = self.world.claims.citations()
                 return self._mark(claims.sealed(claims.answer("host")))
-        if request.path.startswith(PERSON):
-            if self.person is None:
-                return self._mark(reply_words(404, "There is no page of a person here."))
-            return self._mark(self.person.handle(request))
-        if self.console is None:
-            return self._handle(request)
-        return self.console.handle(request, self._handle)
-
-    def _handle(self, request: Request) -> Response:
-        if request.is_control:
-            return self._mark(self._control.handle(request))
-        vendor = self.vendor_of(request)
+        if request.is_for_mock:
+            response = self._answer_itself(request)
+            if response is not None:
+                return response
+        start, vendor = time.perf_counter(), self.vendor_of(request)
         if vendor is not None:
-            return self._mark(vendor.handle(request), vendor.world)
-        from difflib import get_close_matches  # not above: few requests need a hint
+            response = vendor.handle(request)
+            if response.entry is not None:
+                response.entry.ms = (time.perf_counter() - start) * 1000
+                response.entry = None  # the entry holds the answer: no circle
+            return self._mark(response, vendor.world, request)
+        from difflib import get_close_matches  # imported here: few requests need a hint
 
         vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
         paths = [path for vendor in vendors for path in vendor.known_paths()]
@@ -135,16 +135,26 @@ class App:
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
+    def _answer_itself(self, request: Request) -> Response | None:
+        """Answer for the person's page, the console and the control API; None for another path."""
+        if request.path.startswith(PERSON):
+            if self.person is None:
+                return self._mark(reply_words(404, "There is no page of a person here."))
+            return self._mark(self.person.handle(request))
+        response = None if self.console is None else self.console.handle(request)
+        if response is None and request.is_control:
+            response = self._mark(self._control.handle(request))
+        return response
+
     def is_slow(self, request: Request) -> bool:
-        """Whether others should not wait for this answer."""
-        # A list or a reset of ours may be long, a large picture takes long to decode.
+        """Whether the answer should be made in a thread: a long list, a large picture."""
         return self.has_engine or len(request.body) > LONG_BODY_BYTES or request.is_for_mock
 
     def latency_s(self, head: Request) -> float:
-        """How many seconds later than it could the answer to this request leaves."""
+        """Return how many seconds late the answer to this request leaves."""
         vendor = self.vendor_of(head)
         latency = None if vendor is None else vendor.world.account.latency
-        return latency.draw(vendor.operation(head)) if latency and latency.spans else 0.0
+        return latency.get(vendor.operation(head) or "", 0.0) if latency else 0.0
 
     def max_body_bytes(self, head: Request) -> int:
         # The page of a person takes pictures.
@@ -152,17 +162,19 @@ class App:
         return MAX_CONTROL_BYTES if is_small else MAX_BODY_BYTES
 
     def too_large(self, head: Request) -> Response:
-        """The 413 for a body over the limit, noted in the journal."""
+        """Return the 413 for a body over the limit, and note it in the journal."""
         key = "limit.control" if self.max_body_bytes(head) == MAX_CONTROL_BYTES else "limit.body"
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Request, what: str) -> None:
-        """Write into the journal what a transport did by itself."""
+        """Write an event of the transport into the journal."""
         self._world_of(head).log(head, note=shorten(what, 200))
 
     def vendor_of(self, head: Request) -> Any:
-        """The `Routed` that answers: by its own host, else by the path, in the key's account; None
-        for none."""
+        """Return the `Routed` that answers: by host, else by path, in the account of the key.
+
+        None for no vendor.
+        """
         if head.vendor is not None or head.is_control:
             return head.vendor
         # The paths are the same in every account.
@@ -184,7 +196,7 @@ class App:
         return self.world if vendor is None else vendor.world
 
     def _answer(self, head: Request, key: str, note: str, **filled: Any) -> Response:
-        """An answer in the mock's own words, noted in the journal."""
+        """Return an answer in the mock's own words, and note it in the journal."""
         claims = self.world.claims.citations()
         response = claims.sealed(claims.answer(key, **filled))
         self._world_of(head).log(
@@ -194,10 +206,14 @@ class App:
             claims=response.claims,
             note=compose_note(head, note),
         )
-        return self._mark(response)
+        return self._mark(response, request=head)
 
-    def _mark(self, response: Response, world: World | None = None) -> Response:
-        claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-        response.headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
+    def _mark(
+        self, response: Response, world: World | None = None, request: Request | None = None
+    ) -> Response:
+        mark: Headers = _MARK
+        if request is not None and request.header(_CLAIMS) is not None:
+            mark = (*_MARK, (CLAIMS_HEADER, ", ".join(response.claims)))
+        response.headers = (*response.headers, *mark)
         response.date = (world or self.world).clock.now()
         return response

@@ -1,6 +1,7 @@
-"""One connection of the HTTP server: its requests are read, carried out and answered in turn.
+"""One connection of the HTTP server: reads, carries out and answers its requests in turn.
 
-Its work is one generator: it yields what it waits for, and what happens on the socket wakes it."""
+The work is one generator: it yields the event that it waits for, and is woken by the socket.
+"""
 
 from __future__ import annotations
 
@@ -24,28 +25,25 @@ from . import exchange
 from .exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 
 if TYPE_CHECKING:
-    import ssl
     from concurrent.futures import Executor
 
-#: How much a client may send ahead while its last request is being answered.
+#: Most bytes that a client may send ahead while a request is being answered.
 _AHEAD_BYTES = 256 * 1024
-#: How much all unfinished requests of a server may hold; what would go beyond it is refused.
+#: Most bytes of all unfinished requests of a server; a request beyond it is refused.
 MAX_HELD_BYTES = 256 * 1024 * 1024
-#: How many chunks of a body are taken before others have their turn: some milliseconds of work.
+#: Most chunks of a body that are read before other connections have their turn.
 _CHUNKS_A_TURN = 256
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
-#: Seconds without a byte after which an upload that was broken off over TLS is treated as ended.
-_QUIET_S = 0.2
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIRST_LINE = re.compile(rb"(%b) ([!-~]+) HTTP/([0-9])\.([0-9])\r\n" % _METHOD)
-#: A first line that has not quite come yet. What cannot become one is refused at once: TLS, say.
+#: The beginning of a first line. Bytes that cannot become one, such as TLS, are refused at once.
 _BEGINNING = re.compile(rb"%b(\Z| [!-~]*(\Z| [HTP/0-9.]*(\Z|\r\Z|\r\n)))" % _METHOD)
-#: A target that is a whole address.
+#: A target in absolute form.
 _WHOLE = re.compile(r"https?://([^/?#]*)([^?]*)(\?.*)?", re.IGNORECASE)
-#: Among the options of a connection, as of RFC 9112.
+#: The option "close" of a Connection header (RFC 9112).
 _CLOSE = re.compile(r"(\A|,)[ \t]*close[ \t]*(,|\Z)", re.IGNORECASE)
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 
@@ -53,25 +51,25 @@ R = TypeVar("R")
 
 
 class _WaitFor(enum.Enum):
-    """What the work of a connection waits for."""
+    """The event that the work of a connection waits for."""
 
     MORE = enum.auto()  # bytes, or the end of the client's side
     MOMENT = enum.auto()  # as long as the client is there
-    NEXT_BYTE = enum.auto()  # its moment, whether or not the client has ended its side
-    ROOM = enum.auto()  # the client's taking what was written
-    WORKER = enum.auto()  # the answer of an app that is asked in another thread
-    OTHERS = enum.auto()  # the other connections, which have their turn first
+    NEXT_BYTE = enum.auto()  # a moment, even if the client has ended its side
+    ROOM = enum.auto()  # room in the write buffer
+    WORKER = enum.auto()  # an answer from another thread
+    OTHERS = enum.auto()  # the turn of other connections
 
 
 Work = Generator[_WaitFor, None, R]
 
 
 class _Expired(Exception):
-    """What is waited for has not come in time."""
+    """The awaited event has not come in time."""
 
 
 class _BrokenRequest(Exception):
-    """What came is no request: answered with this status, and noted with these words."""
+    """The bytes are not a request: answered with this status, noted with these words."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -80,37 +78,32 @@ class _BrokenRequest(Exception):
 
 @attrs.define(kw_only=True, eq=False)
 class Service:
-    """What all connections of one server share; the times are those of `HttpServer`."""
+    """The shared state of all connections of one server; times as in `HttpServer`."""
 
     handler: Handler
     loop: asyncio.AbstractEventLoop
-    #: Where they read; its content is taken before the next read.
+    #: The read buffer; its content is copied before the next read.
     scratch: memoryview
-    #: Gives the threads for what would hold the loop up: others for our own control API, which may
-    #: wait there, than for the work on a vendor's request.
+    #: Returns the threads for slow work: those of the control API, or those of vendors.
     threads: Callable[[bool], Executor]
     idle_s: float
     linger_s: float
-    tls: ssl.SSLContext | None = None
-    #: Those that are open, and how many bytes of unfinished requests they hold.
+    #: The open connections, and the bytes of their unfinished requests.
     connections: set[Connection] = attrs.field(factory=set)
     held: int = 0
     stopped: bool = False
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection, from accept to close."""
+    """A connection, from accept to close."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: What came and was not taken yet. It grows with what arrives, never with what is declared.
+        #: Bytes that came and were not taken yet. It grows with arriving bytes only.
         self._buffer = bytearray()
         self._held = 0
         self._has_ended = self._is_blocked = False
-        #: TLS cannot end one side alone: how long a client that may still be sending is silent
-        #: before its connection is closed.
-        self._quiet_s = _QUIET_S
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._waits_for: _WaitFor | None = None
@@ -147,16 +140,16 @@ class Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         self._has_ended = True
         if self._waits_for is _WaitFor.MOMENT:
-            self.abort()  # nobody waits for this answer any more
+            self.abort()  # the client does not wait for this answer any more
         self._wake(_WaitFor.MORE)
-        return self._service.tls is None  # TLS knows no end of one side
+        return True
 
     def pause_writing(self) -> None:
         self._is_blocked = True
 
     def resume_writing(self) -> None:
         self._is_blocked = False
-        # Not from here: asyncio does not expect a transport to be closed within this call.
+        # Later: asyncio does not expect a transport to be closed within this call.
         self._loop.call_soon(self._wake, _WaitFor.ROOM)
 
     def abort(self) -> None:
@@ -176,7 +169,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
 
     def _wait_at_most(self, seconds: float) -> None:
-        """Let the wait for the client end that long from now; one timer serves many of them."""
+        """Limit the wait for the client; one timer serves many waits."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
             if self._timer is not None:
@@ -205,34 +198,27 @@ class Connection(asyncio.BufferedProtocol):
         except _BrokenRequest as broken:
             handler.note(exchange.empty_head(self._peer), f"broken request: {broken}")
             self._refuse(exchange.make_answer(broken.status))
-        # What still comes is taken in, for unread bytes would reset the answer.
+        # Read on for a while: unread bytes would reset the answer.
         end = self._loop.time() + self._service.linger_s
-        if self._service.tls is None:
-            self._quiet_s = self._service.linger_s
-            with contextlib.suppress(OSError):  # the client has gone
-                if not self._transport.is_closing():
-                    self._transport.write_eof()
+        with contextlib.suppress(OSError):  # the client has gone
+            if not self._transport.is_closing():
+                self._transport.write_eof()
         self._transport.resume_reading()
         while not self._has_ended:
             self._buffer = bytearray()
             self._hold(0)
-            self._wait_at_most(min(self._quiet_s, end - self._loop.time()))
-            try:
-                yield _WaitFor.MORE
-            except _Expired:
-                if self._service.tls is None:
-                    raise
-                break
+            self._wait_at_most(end - self._loop.time())
+            yield _WaitFor.MORE
         self._transport.close()
 
     def _await_request(self) -> Work[bool]:
-        """Wait for the first byte of a request; False if none comes."""
+        """Wait for the first byte of a request; return False if none comes."""
         self._hold(len(self._buffer))
         self._wait_at_most(self._service.idle_s)
         while self._is_blocked:
             yield _WaitFor.ROOM
         if self._buffer:
-            # Who sends the next request before the answer to the last one waits for the others.
+            # A pipelined request waits for the other connections.
             yield from self._pause(_WaitFor.OTHERS, 0)
         self._transport.resume_reading()
         while True:
@@ -249,8 +235,7 @@ class Connection(asyncio.BufferedProtocol):
                 return False
 
     def _exchange(self, handler: Handler) -> Work[bool]:
-        """One request and its answer; whether the connection goes on after it."""
-        self._quiet_s = _QUIET_S
+        """Read and answer one request; return whether the connection goes on."""
         head, length, closes, expects_continue = yield from self._read_head()
         refusal = exchange.ask(handler.begin, head)
         if refusal is not None:
@@ -265,10 +250,10 @@ class Connection(asyncio.BufferedProtocol):
         if body is None:
             return self._refuse(exchange.ask(handler.too_large, head), head.method)
         head.body = body
-        self._deadline, self._quiet_s = math.inf, 0.0
+        self._deadline = math.inf
         plan, pause_s = (yield from self._carry_out(handler, head)), 0.005
         while plan.response is not None and plan.response.until is not None:
-            # It takes no thread meanwhile, and ends with its client.
+            # The wait takes no thread, and ends with its client.
             yield from self._pause(_WaitFor.MOMENT, pause_s)
             pause_s = min(2 * pause_s, _EVERY_S)
             head.until = plan.response.until
@@ -295,7 +280,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_head(self) -> Work[_Beginning]:
         if (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            # A head has its time as a whole; a body has it for each piece.
+            # The time limit is for the whole head; for a body it is for each piece.
             self._wait_at_most(self._service.idle_s)
         while end < 0 and len(self._buffer) < MAX_HEAD_BYTES:
             if b"\n\n" in self._buffer or not _BEGINNING.match(self._buffer):
@@ -307,7 +292,7 @@ class Connection(asyncio.BufferedProtocol):
         return _parse_head(bytes(self._take(end + 4)), self._peer)
 
     def _read_body(self, length: int, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """The body, None if it is over the limit, nothing if a fault strikes within it."""
+        """Return the body, None if it is over the limit, empty if a fault strikes within it."""
         if length > limit:
             return None
         yield from self._read_until((length + 1) // 2 if within else length)
@@ -361,10 +346,10 @@ class Connection(asyncio.BufferedProtocol):
             raise _BrokenRequest(503, "the unfinished requests of all clients are too long")
 
     def _take(self, count: int) -> bytearray:
-        """The next bytes; if they are all that came, without a copy."""
+        """Take the next bytes; without a copy if they are all."""
         if count < len(self._buffer):
             taken = self._buffer[:count]
-            # From the front this moves nothing, however many small pieces there are.
+            # Deleting from the front moves no bytes.
             del self._buffer[:count]
             return taken
         taken, self._buffer = self._buffer, bytearray()
@@ -374,7 +359,6 @@ class Connection(asyncio.BufferedProtocol):
         """Answer without reading on."""
         head = exchange.encode_head(response, method=method, close=True)
         self._transport.write(head + exchange.encode_body(response, method=method))
-        self._quiet_s = self._service.linger_s
         return False
 
     def _deliver(self, plan: AnswerPlan, method: str, *, close: bool) -> Work[bool]:
@@ -382,12 +366,12 @@ class Connection(asyncio.BufferedProtocol):
         head = body = b""
         if response is not None:
             if response.more is not None and fault is None:
-                # It does not end until the client is gone.
+                # An event stream, until the client is gone.
                 head = exchange.encode_head(response, method=method, close=True)
                 self._transport.write(head + response.body)
                 while True:
                     yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
-                    # Who does not read is sent nothing more, and gathers nothing here.
+                    # A client that does not read is sent nothing more.
                     if not self._transport.get_write_buffer_size():
                         self._transport.write(response.more())
             head = exchange.encode_head(response, method=method, close=close)
@@ -398,7 +382,7 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def _send(self, head: bytes, body: bytes, fault: Fault) -> Work[bool]:
-        """Send an answer as a fault lets it leave; whether the connection goes on after it."""
+        """Send an answer with a fault; return whether the connection goes on."""
         whole, cut = head + body, 0
         if fault.kind is Kind.DELAY:
             yield from self._pause(_WaitFor.MOMENT, fault.seconds)
@@ -410,8 +394,7 @@ class Connection(asyncio.BufferedProtocol):
             cut = len(head) + exchange.body_cut(len(body))
         garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
         if fault.kind is Kind.RESET:
-            # A RST takes back what has not left yet; what the system holds (up to some megabytes,
-            # if the client is slow) cannot be helped. Over TLS a limit of 0 would block at once.
+            # A reset drops bytes that have not left yet, so wait until the buffer is written.
             self._transport.set_write_buffer_limits(1, 0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
@@ -437,8 +420,8 @@ class Connection(asyncio.BufferedProtocol):
             timer.cancel()
 
 
-#: What a head says: the request; the length of its body, None for a chunked one; whether the
-#: connection ends with it; and whether the client waits for a word before it sends the body.
+#: A parsed head: the request; the length of its body, None for a chunked one; whether the
+#: connection closes after it; and whether the client expects 100 Continue.
 _Beginning = tuple[Request, int | None, bool, bool]
 
 
@@ -454,8 +437,8 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if line[3] != b"1":
         raise _BrokenRequest(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()
-    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause: it
-    # is given the headers alone, each time anew. Two lengths and odd codings are told apart below.
+    # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause, so
+    # a new one reads the headers alone. Two lengths and unknown codings are refused below.
     headers = _Headers()
     parser = httptools.HttpRequestParser(headers)
     parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
@@ -474,12 +457,11 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
     if len(hosts) > 1 or not (hosts or is_old):
         raise _BrokenRequest(400, "a request has one Host header")
     if whole := _WHOLE.fullmatch(target):
-        # A client behind a proxy sends the whole address; its host is the one that counts
-        # (RFC 9112, 3.2.2).
+        # A client behind a proxy sends the whole address, and its host counts (RFC 9112, 3.2.2).
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
         headers[:] = [("host", host), *(line for line in headers if line[0] != "host")]
-    # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
+    # Two lengths may be read in two ways elsewhere (RFC 9112, 6.1): close afterwards.
     is_twofold = codings is not None and "content-length" in values
     closes = is_old or is_twofold or bool(_CLOSE.search(",".join(values.get("connection", ()))))
     return (

@@ -1,4 +1,4 @@
-"""What becomes of one request: the answer, and where it breaks."""
+"""One exchange without a socket: the answer to a request, and how a fault breaks it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R", Response, Response | None)
 
 
 class Handler(Protocol):
-    """The app as a transport sees it: `App` says what each of these is. Safe across threads."""
+    """The app as the server sees it; `App` documents the methods. Safe across threads."""
 
     def at_connection(self) -> Fault | None: ...
     def begin(self, head: Request) -> Response | None: ...
@@ -38,22 +38,21 @@ class Handler(Protocol):
 
 @attrs.define(kw_only=True)
 class AnswerPlan:
-    """What is sent for a whole request, and how it breaks."""
+    """The answer to a whole request, and how its sending breaks."""
 
-    #: The answer as it would be; None if no byte of it is sent.
+    #: The answer; None if no byte of it is sent.
     response: Response | None = None
-    #: How sending it goes wrong, never at `Stage.ANSWER`.
+    #: The fault of sending it, never at `Stage.ANSWER`.
     fault: Fault | None = None
-    #: The request, if nothing is carried out yet: after `fault.seconds` its `carry_out` without a
-    #: fault is, or its client is gone. It keeps its vendor, so that none of it happens in a world
-    #: that begins meanwhile.
+    #: The request, if it is carried out after `fault.seconds`, unless its client is gone by then.
+    #: It keeps its vendor, so that a reset meanwhile does not move it.
     postponed: Request | None = None
 
 
 def is_by_page(head: Request) -> bool:
-    """Whether the console in a browser asks, or anybody the control API."""
-    # Those connections are closed after each answer: when a kept one dies, a browser sends its POST
-    # again by itself, and the fault that was set would charge twice and never be seen.
+    """Whether a browser's console asks, or a client of the control API."""
+    # Such connections are closed after each answer: when a kept one dies, a browser repeats its
+    # POST by itself, so that a fault would charge twice and never be seen.
     if head.is_for_mock or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
@@ -61,7 +60,7 @@ def is_by_page(head: Request) -> bool:
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
-    """The fault for a connection that was just made, noted in the journal."""
+    """Take the fault for a connection that was just made, and note it in the journal."""
     fault = handler.at_connection()
     if fault is not None:
         handler.note(empty_head(peer), str(fault))
@@ -69,10 +68,9 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
 
 
 def carry_out(handler: Handler, request: Request) -> AnswerPlan:
-    """Carry out what is to be carried out, and say what is sent."""
+    """Carry out a request as its fault allows, and plan the answer."""
     upload = request.fault
     if upload is not None and upload.stage is Stage.MID_UPLOAD:
-        # Nothing is carried out, so nothing else writes the request down.
         handler.note(request, str(upload))
         return AnswerPlan(fault=upload)
     response = ask(handler.handle, request)
@@ -88,18 +86,18 @@ def carry_out(handler: Handler, request: Request) -> AnswerPlan:
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return AnswerPlan(fault=fault)
     if fault.stage is Stage.MID_BODY and not encode_body(response, method=request.method):
-        # What has no body can only break before.
+        # An answer without a body breaks in its head.
         fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
     return AnswerPlan(response=response, fault=fault)
 
 
 def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
-    """Note a postponed call that is never carried out, because the client is gone."""
+    """Note a postponed call that is not carried out because the client is gone."""
     handler.note(request, f"{fault}; the client did not wait")
 
 
 def ask(answer: Callable[[Request], R], request: Request) -> R:
-    """What a `Handler` answers if it can be sent; else, whatever went wrong, a 500 of ours."""
+    """Return the handler's answer; a 500 of the mock if it raises or cannot be sent."""
     try:
         response = answer(request)
         if response is not None:
@@ -114,8 +112,7 @@ def ask(answer: Callable[[Request], R], request: Request) -> R:
 
 @lru_cache(maxsize=1024)
 def _is_line(name: str, value: str) -> bool:
-    # Remembered, for the same few are sent again and again. Most values are plain ASCII, and the
-    # pattern is slow over a list of claims.
+    # Cached: the same few are sent again and again. Most values are plain ASCII.
     plain = value.isascii() and value.isprintable() and value.strip() == value
     return is_name(name) and (plain or HEADER_VALUE.fullmatch(value) is not None)
 
@@ -127,7 +124,7 @@ def is_name(name: str) -> bool:
 #: Longest head of a request in bytes, from the method to the empty line.
 MAX_HEAD_BYTES = 64 * 1024
 
-#: Why the transport answered by itself, by status.
+#: Sentences of the server's own answers, by status.
 SENTENCES = {
     400: "The request is not well-formed HTTP.",
     408: "The rest of the request did not come in time.",
@@ -140,7 +137,7 @@ SENTENCES = {
 
 
 def make_answer(status: int, sentence: str | None = None) -> Response:
-    """The answer of the transport; for a status that is not in `SENTENCES`, that for 400."""
+    """Return an answer of the server itself; 400 for a status that is not in `SENTENCES`."""
     status = status if status in SENTENCES else 400
     return Response(
         status=status,
@@ -150,11 +147,11 @@ def make_answer(status: int, sentence: str | None = None) -> Response:
 
 
 def empty_head(peer: str) -> Request:
-    """A head for the journal where there was none, or none that could be read."""
+    """Return a head for the journal, for a connection without a readable one."""
     return Request(method="", target="", peer=peer)
 
 
-#: What the transport writes itself; in an app's answer they are dropped.
+#: Headers that the server writes itself; an app's are dropped.
 FRONT_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 )
@@ -173,19 +170,19 @@ REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 @lru_cache(maxsize=8)
 def _format_date(second: int) -> str:
-    from email.utils import formatdate  # not above: half of a start needs it for nothing else
+    from email.utils import formatdate  # imported here: it slows down the start
 
     return formatdate(second, usegmt=True)
 
 
 def list_headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
-    """All headers of an answer in the order in which they are sent."""
+    """Return all headers of an answer in order."""
     moment = response.date or dt.datetime.now(dt.UTC)
     lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
     for line in response.headers:
         if line[0].lower() not in FRONT_HEADERS:
             lines.append(line)  # noqa: PERF401 - a comprehension is a function of its own
-    # An answer to HEAD has the length that GET would give.
+    # An answer to HEAD has the length of the answer to GET.
     if response.more is None and (method == "HEAD" or response.status not in BODILESS):
         lines.append(("Content-Length", str(len(response.body))))
     if close:
@@ -194,7 +191,7 @@ def list_headers(response: Response, *, method: str, close: bool = False) -> lis
 
 
 def encode_head(response: Response, *, method: str, close: bool) -> bytes:
-    """Status line and headers of an answer, with the empty line."""
+    """Return status line and headers of an answer, with the empty line."""
     first = f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"
     lines = map(": ".join, list_headers(response, method=method, close=close))
     return "\r\n".join((first, *lines, "\r\n")).encode("latin-1")
@@ -205,7 +202,7 @@ def encode_body(response: Response, *, method: str) -> bytes:
 
 
 def head_cut(head: bytes) -> int:
-    """Where a head breaks: within the name of its second header, after the Date."""
+    """Return the place where a head breaks: within the name of its second header."""
     return head.index(b"\r\nServer:") + 6
 
 
@@ -215,8 +212,7 @@ def body_cut(length: int) -> int:
 
 @cache
 def keep_freed_pages() -> None:
-    """Let the C library keep what is freed for the next request: five times the throughput."""
-    # glibc raises the size from which it gives memory back to the system when it sees a block come
-    # and go; it learns from none above 32 MiB. The block is never touched, so it costs no memory.
-    # Once: a second one would be dear, for it would be zeroed.
+    """Let the C library keep freed memory for the next request: five times the throughput."""
+    # glibc raises its threshold for returning memory to the system when a block is freed, up to
+    # 32 MiB. The block is never touched, so it costs no memory; a second one would be zeroed.
     bytes(16 * 1024 * 1024)

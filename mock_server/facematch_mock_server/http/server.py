@@ -16,21 +16,20 @@ from .connection import Connection, Service
 from .exchange import Handler, keep_freed_pages
 
 if TYPE_CHECKING:
-    import ssl
     from concurrent.futures import ThreadPoolExecutor
 
 _log = logging.getLogger("facematch_mock_server")
 
-#: How many connections may wait to be accepted, and how many are in one turn of the loop.
+#: Connections that may wait to be accepted, and those accepted in one turn of the loop.
 _BACKLOG, _AT_ONCE = 1024, 256
-#: Seconds until the next try when the process has no descriptor left.
+#: Seconds until the next accept when the process has no descriptor left.
 _PAUSE_S = 0.1
-#: How many slow requests to vendors are worked on at once: each may hold a decoded picture. And how
-#: many to the control API.
+#: Threads for slow requests to vendors, of which each may hold a decoded picture, and for the
+#: control API; with their names.
 _WORKERS, _CLERKS = (8, "facematch-mock-worker"), (8, "facematch-mock-clerk")
-#: What a connection reads at once: more than two pictures of a usual size.
+#: Bytes of one read: more than two usual pictures.
 _READ_BYTES = 512 * 1024
-#: Hosts that mean every address of the machine, and one that leads there.
+#: Hosts that mean every address of the machine, and an address to reach them.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
 #: The name of the thread in which all servers run.
@@ -41,10 +40,9 @@ T = TypeVar("T")
 class HttpServer:
     """Serves one app over HTTP/1.1, on the event loop that all servers of the process share."""
 
-    # In the child of a fork it neither listens nor answers, and `port` and `url` lead to the
-    # parent's. The handler must not call a server of the same process on the loop's thread.
-    # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that
-    # are still being set up when it stops, and leaves them open.
+    # In the child of a fork it does not listen, and `port` and `url` are the parent's. The handler
+    # must not call a server of the same process on the loop's thread. It accepts by itself:
+    # `loop.create_server` of Python 3.11 leaves connections open that are being set up at the end.
 
     def __init__(
         self,
@@ -52,22 +50,19 @@ class HttpServer:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
-        # Until a connection without a request is closed, and an upload that stands still gets 408.
+        # Seconds until an idle connection is closed, and until a stalled upload gets 408.
         idle_s: float = 60.0,
-        # A client must be done sending before it reads an answer: so long what it sends is taken.
+        # Seconds in which an upload is read after its refusal: a client first sends, then reads.
         linger_s: float = 5.0,
-        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address = (host, port)
         self._make_service = functools.partial(
-            Service, handler=handler, idle_s=idle_s, linger_s=linger_s, tls=tls
+            Service, handler=handler, idle_s=idle_s, linger_s=linger_s
         )
-        limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
-        self._tls: dict[str, Any] = {} if tls is None else {"ssl": tls, **limits}
         self._listener: socket.socket | None = None
 
     def start(self) -> Self:
-        """Listen, if it does not already; OSError if the address cannot be bound."""
+        """Listen, unless it does already. Raises OSError if the address cannot be bound."""
         if self._listener is not None:
             return self
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -92,7 +87,7 @@ class HttpServer:
         return self
 
     def stop(self) -> None:
-        """Close the port and every connection, at once. Does nothing if that is done already."""
+        """Close the port and every connection at once, unless that is done already."""
         listener, self._listener = self._listener, None
         if listener is not None and self._thread is _Process.thread:  # not the child of a fork
             self._thread.run(self._close(listener))
@@ -106,10 +101,9 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, or ``https``; RuntimeError as `port`."""
+        """``http://127.0.0.1:PORT``. Raises RuntimeError as `port`."""
         host = _ANY.get(self._address[0], self._address[0])
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def __enter__(self) -> Self:
         return self.start()
@@ -122,21 +116,15 @@ class HttpServer:
 
     async def _close(self, listener: socket.socket) -> None:
         self._service.stopped = True
-        self._accept(listener)  # else who waits to be accepted would be reset
+        self._accept(listener)  # otherwise waiting clients would be reset
         if self._pause is not None:
             self._pause.cancel()
         self._thread.loop.remove_reader(listener)
         listener.close()
-        if self._tls:
-            # Nobody waits for a client that does not shake hands; but the newest has a turn, so
-            # that there is something to close.
-            await asyncio.sleep(0)
-            for task in tuple(self._setting_up):
-                task.cancel()
         await asyncio.gather(*self._setting_up, return_exceptions=True)
         for connection in tuple(self._service.connections):
             connection.abort()
-        # They learn in the next turn that they are lost.
+        # Connections are closed in the loop's next turn.
         while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
             await asyncio.sleep(0)
 
@@ -162,10 +150,9 @@ class HttpServer:
             task.add_done_callback(self._setting_up.discard)
 
     async def _connect(self, accepted: socket.socket) -> None:
-        # Without TLS no error ends this; with it, a client that speaks none, or another one.
         with contextlib.suppress(OSError):
             await self._thread.loop.connect_accepted_socket(
-                lambda: Connection(self._service), accepted, **self._tls
+                lambda: Connection(self._service), accepted
             )
 
 
@@ -174,7 +161,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         keep_freed_pages()
-        # What Windows has by default cannot watch a listening socket.
+        # The default loop of Windows cannot watch a listening socket.
         self.loop = asyncio.SelectorEventLoop()
         self.scratch = memoryview(bytearray(_READ_BYTES))
         self.listening: set[socket.socket] = set()
@@ -183,22 +170,22 @@ class LoopThread:
         self._thread.start()
 
     def pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
-        """Threads for our control API and console, or for vendors' requests that are slow."""
-        from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
+        """Return the threads for the control API, or those for slow requests to vendors."""
+        from concurrent.futures import ThreadPoolExecutor  # imported here: few servers need it
 
         if is_for_mock not in self._pools:
             self._pools[is_for_mock] = ThreadPoolExecutor(*(_CLERKS if is_for_mock else _WORKERS))
         return self._pools[is_for_mock]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run `work` on the loop and wait for it; RuntimeError there, where it would never end."""
+        """Run `work` on the loop and wait for it. Raises RuntimeError on the loop's own thread."""
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("a mock server is started and stopped from another thread")
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def close(self) -> None:
-        """End the loop and its thread. Slow requests end by themselves; nobody waits for them."""
+        """End the loop and its thread, without waiting for slow requests."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         for pool in self._pools.values():
@@ -216,13 +203,12 @@ class _Process:
 
     lock = threading.Lock()
     thread: LoopThread | None = None
-    #: Those of the parents of a fork: kept, so that they are not closed, for their selectors are
-    #: the parents' too.
+    #: Loops of the parents of a fork: kept open, because the parents share their selectors.
     inherited: ClassVar[list[LoopThread]] = []
 
 
 def _release(thread: LoopThread, listener: socket.socket) -> None:
-    """With the last server the loop ends."""
+    """Forget a listener; end the loop with the last one."""
     with _Process.lock:
         thread.listening.discard(listener)
         if thread.listening:
@@ -232,10 +218,10 @@ def _release(thread: LoopThread, listener: socket.socket) -> None:
 
 
 def _leave_loop_to_parent() -> None:
-    """In the child of a fork there is no loop, whatever the parent had."""
+    """Leave the loop to the parent, in the child of a fork."""
     inherited, _Process.thread, _Process.lock = _Process.thread, None, threading.Lock()
     if inherited is not None:
-        # Else the ports would stay open until the child ends.
+        # Otherwise the ports would stay open until the child ends.
         for listener in tuple(inherited.listening):
             listener.close()
         _Process.inherited.append(inherited)

@@ -45,8 +45,7 @@ _PLACED = ("shape", "words", "time", "life", "digits", "side", "code", "id", "nu
 @click.argument("profile")
 @click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
 @click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
-@click.option("--edition", help="Edition of the vendor's documents; by default the mock's own.")
-@click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the edition.")
+@click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the mock.")
 @click.option("--budget", type=click.IntRange(0), help="Charges that are not to be exceeded.")
 @file_option("--out", "The record, parity-VENDOR.json by default.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -77,7 +76,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     check_target("--out", out, force=True)
     make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
-    mock = _make_mock(name, options["edition"], options["switch"])
+    mock = _make_mock(name, options["switch"])
     with mock, closing(planned.open_backend()) as backend, StopSignals() as stopping:
         listed = VENDORS.get(name, VendorCalls())
         # That setting asks for one image more.
@@ -96,7 +95,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             "facematch": __version__,
             "vendor": name,
             "environment": next(iter(backend.environments), None),
-            "behaviour": [mock.world.edition, *options["switch"]],
+            "behaviour": [*options["switch"]],
         }
         words, calls = _find_public_words(name), dict[str, Any]()
         caller = Caller(backend, vendor, words)
@@ -200,10 +199,10 @@ def _write(value: Any) -> str:
     return "nothing" if value is None else str(value)
 
 
-def _make_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> MockServer:
+def _make_mock(name: str, switches: tuple[str, ...]) -> MockServer:
     try:
         changes = read_switches([vendor_named(name)], switches)
-        return MockServer(vendor=name, edition=edition, switches=changes, control=False)
+        return MockServer(vendor=name, switches=changes, control=False)
     except ValueError as error:
         raise click.UsageError(f"{error}".rstrip(".") + ".") from None
 
@@ -212,7 +211,7 @@ def _show_plan(document: Any, caller: Caller, steps: Sequence[Step]) -> None:
     """What will be asked of whom, and what it may cost."""
     host, most = host_of(caller.backend.address), caller.vendor.charges
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
-    say(f"beside its mock: {' '.join(document['behaviour'])}")
+    say(f"beside its mock: {' '.join(document['behaviour']) or 'no switch set'}")
     billed = [step for step in steps if step.may_be_charged]
     rows = [
         (step.name, step.sentence, str(most * (step in billed)), str(most * (not step.is_free)))

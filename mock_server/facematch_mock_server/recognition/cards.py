@@ -1,4 +1,4 @@
-"""Test cards: pictures that say what a mock vendor sees in them, read back exactly."""
+"""Test cards: pictures that tell a mock vendor what to see in them."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ _person = _must_be(
 
 @attrs.frozen(kw_only=True)
 class Card:
-    """The facts of one test card: what a mock vendor is to see in it, or how a call with it fails.
+    """The facts of one test card: what a mock vendor sees in it, or how a call with it fails.
 
-    A card fails in one way: by `status`, by `delay` or by being `lost`. A value that does not fit
-    is a ValueError.
+    A card fails in one way: by `status`, by `delay` or by being `lost`. Raises ValueError for a
+    value that does not fit.
 
     Attributes:
         person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``; case counts.
@@ -82,14 +82,14 @@ class Card:
         review: Whether a person is to look at comparisons with it.
         score: The exact score of a comparison with it, 0-100 with at most two decimals; None to
             let the persons decide. The probe's goes before the reference's.
-        status: What every call with it is answered with, 400-599; it is not charged.
+        status: The status of every call with it, 400-599; the call is not charged.
         retry_after: With a status: the seconds of its ``Retry-After``, 0-60; None for the vendor's
             own, or none.
-        delay: By how many seconds the answer to a call with it is late, 0.1-600 with at most one
+        delay: The seconds by which the answer to a call with it is late, 0.1-600 with at most one
             decimal; the call is charged at once.
         lost: The connection of a call with it is reset without an answer: ``before_charge`` or
             ``after_charge``.
-        turned: By how many degrees clockwise the card lies in its picture: 0, 90, 180 or 270.
+        turned: The degrees clockwise by which the card is turned: 0, 90, 180 or 270.
     """
 
     person: str = attrs.field(validator=_person)
@@ -120,13 +120,13 @@ class Card:
 
     @property
     def angle(self) -> int:
-        """By how many degrees clockwise the picture has to be turned to be upright."""
+        """The degrees clockwise that make the picture upright."""
         return -self.turned % 360
 
 
-#: Size in pixels at which a card is drawn, which is its default size.
+#: The default size of a card in pixels.
 WIDTH, HEIGHT = 480, 640
-#: In these pixels the side of a cell of the code, and the code's left upper corner.
+#: The side of a cell of the code, and the code's left upper corner, in pixels.
 CELL, CODE_LEFT, CODE_TOP = 16, 16, 400
 
 
@@ -139,7 +139,7 @@ class Part(NamedTuple):
     bottom: float
 
     def turned(self, degrees: int) -> Part:
-        """Where it stands once the picture was turned clockwise by 0, 90, 180 or 270 degrees."""
+        """Return its place in the picture turned clockwise by 0, 90, 180 or 270 degrees."""
         part = self
         for _ in range(degrees // 90):
             part = Part(1 - part.bottom, part.left, 1 - part.top, part.right)
@@ -173,25 +173,25 @@ FACES: tuple[tuple[Part, ...], ...] = (
 )
 
 
-#: Of a card, and of one that fails, which has two bytes more.
+#: The bytes of a card's payload, and of a failing card's.
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _GENDERS = (None, *GENDERS)
-#: Name and width in bits of each part, the first one highest. All ones stand for None.
+#: Name and width in bits of each part, the highest first. All ones mean None.
 _PARTS: tuple[tuple[str, int], ...] = (
     *(("version", 3), ("length", 4), ("person", 72), ("faces", 3), ("quality", 7)),
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
     *(("gender", 2), ("score", 14)),
 )
 _OPTIONAL = frozenset({"liveness", "age", "score"})
-#: How it fails: two bits for the way, of those that begin here; eight for the status above 400 and
-#: six for the seconds to wait, or fourteen for tenths of a second or the number of a loss.
+#: A failure: two bits for its way; then eight for the status above 400 and six for the seconds to
+#: wait, or fourteen for tenths of a second or the number of a loss.
 _STATUS, _DELAY, _LOST = range(3)
 _NO_WAIT = 63
 
 
 def payload_of(card: Card) -> bytes:
-    """The card's facts in `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`."""
+    """Encode a card in `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`."""
     failure = _failure_of(card)
     person = 0
     for letter in card.person:
@@ -212,7 +212,7 @@ def payload_of(card: Card) -> bytes:
 
 
 def _failure_of(card: Card) -> int | None:
-    """How a call with it fails, in sixteen bits; None for a card that does not fail."""
+    """Encode a failure in sixteen bits; None for a card that does not fail."""
     if card.status is not None:
         wait = _NO_WAIT if card.retry_after is None else card.retry_after
         return _STATUS << 14 | card.status - 400 << 6 | wait
@@ -222,7 +222,7 @@ def _failure_of(card: Card) -> int | None:
 
 
 def _read_failure(bits: int) -> dict[str, Any]:
-    """What `_failure_of` wrote; ValueError if it wrote no such thing."""
+    """Decode a failure. Raises ValueError for an unknown one."""
     way, value = bits >> 14, bits & 0x3FFF
     if way == _STATUS:
         wait = value & 0x3F
@@ -235,7 +235,7 @@ def _read_failure(bits: int) -> dict[str, Any]:
 
 
 def card_of(payload: bytes, turned: int) -> Card | None:
-    """The card that was written; None if these are no bits of one, or of a later kind of card."""
+    """Decode a card; None for bits that are not a card, or a later kind of card."""
     bits, failure = int.from_bytes(payload[:PAYLOAD_BYTES], "big"), payload[PAYLOAD_BYTES:]
     parts: dict[str, Any] = {}
     for name, width in reversed(_PARTS):
@@ -261,21 +261,21 @@ def card_of(payload: bytes, turned: int) -> Card | None:
 
 
 COLUMNS, ROWS = 28, 14
-#: Grey values that are taken per cell and direction; the middle one counts.
+#: Grey values per cell and direction; the middle one counts.
 FINENESS = 3
 
-#: Of the longest payload with its checksum.
+#: Bits of the longest payload with its checksum.
 _BITS = 8 * (FAILING_BYTES + 4)
-#: Left above, right above, left below, right below; a row is a word, # is dark.
+#: The corners: top left, top right, bottom left, bottom right; a row is a word, # is dark.
 _CORNERS = ("### #.# ###", "... .#. ...", "#.# .#. #.#", "### ... ###")
-#: Of the 36 cells of the corners, as many may look wrong: a whole corner.
+#: Most of the corners' 36 cells that may be wrong: a whole corner.
 _MAX_WRONG = 9
-#: Grey levels, of 256, between what is dark and what is light.
+#: Least difference of dark and light cells, in grey levels of 256.
 _MIN_CONTRAST = 32
 
 
 _PLACES = ((0, 0), (COLUMNS - 3, 0), (0, ROWS - 3), (COLUMNS - 3, ROWS - 3))
-#: Cell (row by row) to whether it is dark.
+#: Whether each cell of the corners is dark, by its number row by row.
 _FINDER = {
     (top + y) * COLUMNS + left + x: cell == "#"
     for (left, top), pattern in zip(_PLACES, _CORNERS, strict=True)
@@ -291,16 +291,19 @@ def _half(columns: range) -> tuple[int, ...]:
 
 _LEFT = _half(range(COLUMNS // 2))
 _RIGHT = _half(range(COLUMNS // 2, COLUMNS))
-#: Where in the grey values the middle of each cell stands.
+#: The index of each cell's middle in the grey values.
 _MIDDLES = tuple(
     (y * FINENESS + FINENESS // 2) * COLUMNS * FINENESS + x * FINENESS + FINENESS // 2
     for y in range(ROWS)
     for x in range(COLUMNS)
 )
+#: The middles of the dark and of the light cells in the corners.
+_DARK = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if is_dark)
+_LIGHT = tuple(_MIDDLES[cell] for cell, is_dark in _FINDER.items() if not is_dark)
 
 
 def dark_cells(payload: bytes) -> list[bool]:
-    """Whether each cell is dark, row by row."""
+    """Return whether each cell is dark, row by row."""
     whole = payload + zlib.crc32(payload).to_bytes(4, "big")
     bits = f"{int.from_bytes(whole, 'big'):0{8 * len(whole)}b}"
     cells = [False] * (COLUMNS * ROWS)
@@ -313,16 +316,19 @@ def dark_cells(payload: bytes) -> list[bool]:
 
 
 def read_payload(greys: Sequence[int]) -> bytes | None:
-    """The payload of a code that lies upright in greys, row by row; None if there is none."""
-    # From 0 (black) to 255, `FINENESS` x `FINENESS` for each cell.
-    corners = [(greys[_MIDDLES[cell]], is_dark) for cell, is_dark in _FINDER.items()]
-    darks = sorted(grey for grey, is_dark in corners if is_dark)
-    lights = sorted(grey for grey, is_dark in corners if not is_dark)
+    """Read the payload of an upright code from grey values, row by row; None without a code.
+
+    There are `FINENESS` x `FINENESS` values for each cell, from 0 (black) to 255.
+    """
+    darks = sorted([greys[middle] for middle in _DARK])
+    lights = sorted([greys[middle] for middle in _LIGHT])
     # Medians: a covered corner does not move them.
     dark, light = darks[len(darks) // 2], lights[len(lights) // 2]
+    if light - dark < _MIN_CONTRAST:
+        return None
     level = (dark + light) / 2
-    wrong = sum((grey < level) != is_dark for grey, is_dark in corners)
-    if light - dark < _MIN_CONTRAST or wrong > _MAX_WRONG:
+    wrong = sum(grey >= level for grey in darks) + sum(grey < level for grey in lights)
+    if wrong > _MAX_WRONG:
         return None
     left = [level - greys[_MIDDLES[cell]] for cell in _LEFT]
     right = [greys[_MIDDLES[cell]] - level for cell in _RIGHT]
@@ -331,7 +337,7 @@ def read_payload(greys: Sequence[int]) -> bytes | None:
 
 
 def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
-    """The payload of either size, if the checksum after it is right."""
+    """Return the payload of either size whose checksum is right, or None."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
     for size in SIZES:
@@ -344,14 +350,14 @@ def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
 KEYWORD = b"facematch-card"
 
 _MAGIC = b"\x89PNG\r\n\x1a\n"
-#: So many chunks are looked through; cards have two or three before their pixels.
+#: Most chunks that are searched; cards have two or three before their pixels.
 _MAX_CHUNKS = 32
 #: Payload and seal in hexadecimal digits, three digits of degrees, two dots.
 _LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
 
 
 def add_text(png: bytes, card: Card) -> bytes:
-    """The same PNG with the chunk after its header."""
+    """Insert the card's text chunk after a PNG's header."""
     facts = f"{payload_of(card).hex()}.{card.turned:03}".encode()
     content = KEYWORD + b"\0" + facts + b"." + _seal(facts, _marks(png)[0])
     chunk = b"tEXt" + content
@@ -362,7 +368,7 @@ def add_text(png: bytes, card: Card) -> bytes:
 
 
 def read_text(data: bytes) -> Card | None:
-    """The card that a chunk holds; None without one, or with one for other pixels."""
+    """Read the card of a text chunk; None without one, or with one for other pixels."""
     if not data.startswith(_MAGIC):
         return None
     marks, text = _marks(data)
@@ -379,7 +385,7 @@ def read_text(data: bytes) -> Card | None:
 
 
 def _marks(data: bytes) -> tuple[bytes, bytes]:
-    """What the pixels are known by, and the text of a card's chunk before them (b"" if none)."""
+    """Return a fingerprint of the pixels, and the text of a card's chunk (b"" if none)."""
     marks, text, at = b"", b"", len(_MAGIC)
     for _ in range(_MAX_CHUNKS):
         name, body = data[at + 4 : at + 8], at + 8
@@ -400,16 +406,17 @@ def _seal(facts: bytes, marks: bytes) -> bytes:
     return f"{zlib.crc32(facts + marks):08x}".encode()
 
 
-#: Decoders that are tried. Others would only be more that can go wrong.
+#: The formats that are decoded.
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "GIF", "BMP", "MPO")
 _JPEG = b"\xff\xd8\xff"
 
-#: A code is never looked for in a picture with a shorter side, in pixels: a cell would have two.
+#: A picture with a shorter side, in pixels, has no code: a cell would have two pixels.
 _MIN_SIDE = 64
-#: Nor in one with more pixels: such a picture is not worth the memory of the mock.
+#: A picture with more pixels is not decoded, to save memory.
 _MAX_PIXELS = 40_000_000
-#: A JPEG is decoded in a half, a quarter or an eighth of its size as long as that leaves so much.
-_ENOUGH = (240, 240)
+#: A JPEG is decoded at a half, a quarter or an eighth of its size, but not below this size, at
+#: which a cell has four pixels.
+_ENOUGH = (120, 120)
 _FINE = (COLUMNS * FINENESS, ROWS * FINENESS)
 
 
@@ -457,24 +464,24 @@ def _card_in_grey(picture: PIL.Image.Image) -> Card | None:
     return None
 
 
-#: What two pictures of one person score, and what those of two persons score: from, to.
+#: The scores of two pictures of one person, and of two persons: from, to.
 SAME = (90.0, 99.0)
 OTHERS = (2.0, 20.0)
 
 
 def fraction(*words: str) -> float:
-    """A number from 0 to below 1 that these words fix; it looks drawn by chance."""
+    """Return a pseudo-random number from 0 to below 1, fixed by these words."""
     digest = hashlib.blake2b("\0".join(words).encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 
 
 def between(low: float, high: float, *words: str) -> float:
-    """The same from `low` to below `high`."""
+    """Return a number from `low` to below `high`, as `fraction`."""
     return low + (high - low) * fraction(*words)
 
 
 @functools.lru_cache(maxsize=4096)
 def pair_score(person: str, other: str) -> float:
-    """The score of two persons, not rounded: in `SAME` for the same name, else in `OTHERS`."""
+    """Return the score of two persons, not rounded: in `SAME` for one name, else in `OTHERS`."""
     low, high = SAME if person == other else OTHERS
     return between(low, high, "pair", "", *sorted((person, other)))

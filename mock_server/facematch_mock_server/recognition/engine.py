@@ -1,4 +1,4 @@
-"""Real scores of a backend on this machine, which is opened when it is first needed."""
+"""Real scores of the backend `local`, opened when first needed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class LocalEngine:
             return self._verifier
 
     def close(self) -> None:
-        """Give back what it holds; it opens again when it is needed."""
+        """Close the backend; it opens again when needed."""
         with self._lock:
             verifier, self._verifier = self._verifier, None
         if verifier is not None:
@@ -36,7 +36,7 @@ class LocalEngine:
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
-        """What it finds; None if it cannot decode a picture. It has no ages, the facts have."""
+        """Compare two pictures; None if it cannot decode one. Ages come from the facts."""
         verifier = self.load()
         try:
             result = verifier.verify(

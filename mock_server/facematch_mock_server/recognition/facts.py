@@ -1,4 +1,4 @@
-"""What is known of one picture by looking at it: its size, the test card that it is, its faces."""
+"""Facts of one picture: its size, its test card, its faces."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facematch_mock_server.base.state import UNSET
 from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, read_card
 from .outcomes import FACE_FIELDS, LivenessOutcome, MatchOutcome, SeenFace, SeenPicture, SetOutcome
 
-#: A picture that only Pillow takes is decoded to see whether it is whole, up to so many pixels.
+#: Most pixels of a picture that Pillow decodes.
 _MAX_PIXELS = 40_000_000
 
 
@@ -27,19 +27,19 @@ _MAX_PIXELS = 40_000_000
 class Facts:
     #: SHA-256 of its bytes in lower case.
     digest: str
-    #: As stored; None if it cannot be decoded. An EXIF orientation is ignored: whether a vendor
-    #: follows it is not known.
+    #: Width and height as stored; None if it cannot be decoded. EXIF orientation is ignored.
     size: tuple[int, int] | None
     card: Card | None
 
 
 class FactsCache:
-    """Facts of the pictures used last or held elsewhere, by digest. Safe across threads."""
+    """LRU cache of picture facts by digest. Safe across threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._newest: OrderedDict[str, Facts] = OrderedDict()
+        #: Facts that other objects still hold.
         self._held: WeakValueDictionary[str, Facts] = WeakValueDictionary()
 
     def find(self, digest: str) -> Facts | None:
@@ -47,7 +47,7 @@ class FactsCache:
             return self._newest.get(digest)
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
-        """The facts of a picture; `digest` is its SHA-256, if the caller has it already."""
+        """Return the facts of a picture; `digest` is its SHA-256, if known."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
             facts = self._newest.get(digest)
@@ -57,7 +57,7 @@ class FactsCache:
             facts = self._held.get(digest)
             if facts is not None:
                 return facts
-        # Outside the lock: two threads may look at one picture, but none waits for another one's.
+        # Outside the lock: two threads may look at one picture, but none waits for another.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
         with self._lock:
@@ -71,7 +71,7 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     with contextlib.suppress(InvalidImage):
         image = Image.from_bytes(data)
         return image.width, image.height
-    # What our own library refuses (an animation, say) has a size, too, if it is whole.
+    # A picture that the library refuses, such as an animation, has a size if Pillow decodes it.
     from PIL import Image as Pillow
 
     try:
@@ -85,16 +85,16 @@ def _size_of(data: bytes) -> tuple[int, int] | None:
     return width, height
 
 
-#: A picture with a shorter side, in pixels, has no face.
+#: A picture with a shorter side, in pixels, shows no face.
 _MIN_SIDE = 64
-#: The size that a picture is given whose outcome was set although it does not decode.
+#: The size of a picture that does not decode and has a set outcome.
 _SOME_SIZE = (480, 640)
 
 
-# Tests send the same few pictures again and again: working faces out is dear, remembering is not.
+# Cached: tests send the same few pictures again and again.
 @functools.lru_cache(maxsize=2000)
 def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
-    """What is seen in a picture; with `rotate` quarter turns are tried."""
+    """Find the faces of a picture; with `rotate` quarter turns are tried."""
     card = facts.card
     if facts.size is None:
         return SeenPicture(decodes=False)
@@ -116,7 +116,7 @@ def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
 
 
 def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
-    """A face that the picture could have, the largest being 0: the digest fixes where and whose."""
+    """Make a plausible face, 0 the largest; the digest fixes place and person."""
     width, height = facts.size or _SOME_SIZE
     key = (facts.digest, str(number))
     side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
@@ -137,7 +137,7 @@ def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person
 
 
 def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
-    """What a liveness check finds: what a card says, else a live face, if there is one."""
+    """Check liveness: by the card, else a live face if there is a face."""
     card, by = facts.card, "bytes" if facts.card is None else "card"
     if not picture.faces:
         return LivenessOutcome(probe=picture, score=None, by=by)
@@ -161,10 +161,10 @@ def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
-    """What the test wants of a comparison; a score brings a face into a picture without one."""
+    """Apply a set outcome to a comparison; a score adds a face to a picture without one."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
-        # The picture that the outcome is for loses its face, or the reference does.
+        # The outcome's own picture loses its face, else the reference.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
@@ -177,7 +177,7 @@ def apply_to_match(
 
 
 def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
-    """What the test wants of a liveness check; a face is brought in where one is needed."""
+    """Apply a set outcome to a liveness check; a face is added where one is needed."""
     count = len(check.probe.faces) if outcome.faces is None else outcome.faces
     if outcome.needs_a_face:
         count = max(1, count)
@@ -192,7 +192,7 @@ def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts)
 
 
 def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
-    """The picture with so many faces: its own, then likely ones. It decodes if it has any."""
+    """Return the picture with so many faces: its own, then plausible ones."""
     if count == len(picture.faces):
         return picture
     more = (make_likely_face(facts, number) for number in range(len(picture.faces), count))

@@ -1,30 +1,30 @@
-"""What is seen in pictures: the facts behind a score, and those that a test sets."""
+"""Outcomes: the facts behind a score, and those that a test sets."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.base.masking import list_missing, show_rule
+from facematch_mock_server.base.masking import show_rule
 from facematch_mock_server.base.state import UNSET, RuleQueue, Unset, check_text
 
-#: How sure a vendor is that it knows a face from elsewhere.
+#: A vendor's certainty that it knows a face from another session.
 Likeness = Literal["certain", "possible"]
 _SURE = get_args(Likeness)
 
-#: SHA-256 of a probe and a reference; None for one that nobody has worked out.
+#: SHA-256 of a probe and a reference; None if it is unknown.
 Digests = tuple[str | None, str | None]
 UNKNOWN: Digests = (None, None)
-#: Gives the fields of a call: names and texts.
+#: Returns the fields of a call: names and texts.
 Fields = Callable[[], Mapping[str, str]]
 
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
-    """One face in one picture: its edges in pixels, and how sure (0-1) it is a face."""
+    """A face in a picture: its edges in pixels, and the detector's confidence, 0 to 1."""
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72
@@ -36,9 +36,9 @@ class SeenFace:
 class SeenPicture:
     #: Whether the bytes are a picture at all.
     decodes: bool = True
-    #: The largest first; those that are upright.
+    #: The upright faces, the largest first.
     faces: tuple[SeenFace, ...] = ()
-    #: Degrees by which it was turned to find them: 0, 90, 180 or 270.
+    #: The degrees by which the picture was turned: 0, 90, 180 or 270.
     angle: int = 0
 
 
@@ -49,13 +49,13 @@ class MatchOutcome:
     #: 0-100, not rounded; None if no pair of faces could be scored.
     score: float | None
     review: bool = False
-    #: What decided: ``control``, ``card``, ``bytes``, or the engine's backend by its name.
+    #: The decider: ``control``, ``card``, ``bytes``, or the name of the engine's backend.
     by: str = "bytes"
 
 
 @attrs.frozen(kw_only=True)
 class LivenessOutcome:
-    """What a liveness check found, as `SetOutcome` has it; without a face there is no quality."""
+    """The outcome of a liveness check, with the fields of `SetOutcome`."""
 
     probe: SeenPicture
     score: float | None
@@ -67,7 +67,7 @@ class LivenessOutcome:
     by: str = "bytes"
 
 
-#: What an outcome is of.
+#: The kinds of calls that have outcomes.
 OutcomeKind = Literal["match", "liveness"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -75,18 +75,18 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @attrs.frozen(kw_only=True)
 class OutcomeField:
-    """A field of `SetOutcome`, as Python, the control API, the console and the docs have it."""
+    """A field of `SetOutcome`, for Python, the control API and the docs."""
 
     name: str
     #: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest`` or ``fields``.
     takes: str
     says: str
-    #: The kind of outcome that alone has it.
+    #: The only kind of outcome that has it; None for both.
     of: OutcomeKind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
-    #: What null (None) stands for; empty where it is as if nothing was set.
+    #: The meaning of null (None); empty if null means unset.
     null: str = ""
 
     @property
@@ -102,7 +102,7 @@ class OutcomeField:
         return f"{values}, or null (None) for {self.null}" if self.null else values
 
     def check(self, value: Any, kind: OutcomeKind) -> None:
-        """Refuse what it does not take, or what is set in an outcome of another kind."""
+        """Raise ValueError for an invalid value, or for an outcome of another kind."""
         if value is UNSET or (value is None and self.name != "kind"):
             return
         if self.of not in (None, kind):
@@ -114,7 +114,7 @@ class OutcomeField:
             value = next((text for text in sorted(value) if not _DIGEST.fullmatch(text)), None)
             fits = value is None
         else:
-            # The converter of fields has refused what does not fit.
+            # The converter has checked the fields.
             fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
         if not fits:
             raise ValueError(f"{self.name} of an outcome must be {self.values}, not {value!r:.40}")
@@ -132,12 +132,12 @@ def _as_digests(values: Any) -> frozenset[str]:
         isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
     ):
         raise ValueError(f"digests of an outcome must be a list of texts, not {values!r:.40}")
-    # What is no text is refused with what is no digest.
+    # `OutcomeField.check` refuses texts that are not digests.
     return frozenset(str(value).lower() for value in values or ())
 
 
 def as_field(value: Any) -> dict[str, str] | None:
-    """The fields that a call must have; None for any call. ValueError for what names no field."""
+    """Check the fields that a call must have; None for any call. Raises ValueError."""
     pairs = value.items() if isinstance(value, Mapping) else ()
     if value is not None and not (
         pairs and all(name and type(name) is type(text) is str for name, text in pairs)
@@ -152,14 +152,14 @@ def as_field(value: Any) -> dict[str, str] | None:
 
 @attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
-    """One outcome that a test set. What it does not set is decided as it would be without it.
+    """An outcome that a test set. Unset values are decided as usual.
 
-    A value that does not fit, or values that do not go together, are a ValueError.
+    Raises ValueError for a value that does not fit, or values that do not go together.
     """
 
     # fmt: off
     kind: OutcomeKind = attrs.field(
-        metadata=_row("words", "What it is of.", words=get_args(OutcomeKind)))
+        metadata=_row("words", "The kind of call.", words=get_args(OutcomeKind)))
     score: float | Unset | None = attrs.field(default=UNSET,
         metadata=_row("number", "The score, not rounded.", most=100, null="no score"))
     review: bool | None = attrs.field(default=None,
@@ -193,20 +193,17 @@ class SetOutcome:
         if self.faces == 0 and self.needs_a_face:
             raise ValueError(f"without a face there is no score, {', '.join(FACE_FIELDS)}")
 
-    def list_missed(
-        self, kind: str | None, digests: Iterable[str], fields: Fields
-    ) -> Iterator[tuple[str, str]]:
-        """What of its conditions a call of that kind does not meet, as `Fault.list_missed`."""
-        if kind != self.kind:
-            yield "kind", f"which is no {self.kind}"
-        if self.digests and self.digests.isdisjoint(digests):
-            yield "digest", "with other pictures"
-        if self.field is not None:
-            yield from list_missing(self.field, fields())
+    def fits(self, kind: str, digests: Iterable[str], fields: Fields) -> bool:
+        """Whether it is for a call of that kind with these pictures and fields."""
+        return (
+            kind == self.kind
+            and (not self.digests or not self.digests.isdisjoint(digests))
+            and (self.field is None or self.field.items() <= fields().items())
+        )
 
     @property
     def needs_a_face(self) -> bool:
-        """Whether it says something of a liveness check that only a face can have."""
+        """Whether it sets a value of a liveness check that only a face has."""
         values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
         return any(value not in (None, UNSET) and value is not False for value in values)
 
@@ -216,7 +213,7 @@ OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
     field.name: OutcomeField(**{"name": field.name, **field.metadata})
     for field in attrs.fields(SetOutcome)
 }
-#: What an outcome says of the face of a liveness check.
+#: The fields of an outcome about the face of a liveness check.
 FACE_FIELDS = tuple(
     name for name, row in OUTCOME_FIELDS.items() if row.of == "liveness" and name != "faces"
 )
@@ -226,13 +223,13 @@ class Waiting(RuleQueue[SetOutcome]):
     """The outcomes that wait for their calls, in the order they were added."""
 
     def take(self, kind: OutcomeKind, digests: Sequence[str], fields: Fields) -> SetOutcome | None:
-        """The outcome for a call, counted; None for none."""
-        # One for fields goes before one for a picture, and that before one for any call; one for
-        # both goes before either. Among equals it is the first one added.
+        """Take the outcome for a call; None for none."""
+        # An outcome for fields goes before one for a picture, and that before one for any call.
+        # Among equals the first one added is taken.
         with self._lock:
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)
                 for index, outcome in enumerate(self._rules)
-                if next(outcome.list_missed(kind, digests, fields), None) is None
+                if outcome.fits(kind, digests, fields)
             ]
             return self._use(-max(fitting)[-1]) if fitting else None

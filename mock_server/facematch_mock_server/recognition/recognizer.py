@@ -1,4 +1,4 @@
-"""What a mock vendor sees in pictures: outcomes that were set, cards, real scores, or bytes."""
+"""The recognizer: decides by set outcomes, test cards, an engine, or the bytes."""
 
 from __future__ import annotations
 
@@ -27,45 +27,45 @@ from .outcomes import (
 if TYPE_CHECKING:
     from .engine import LocalEngine
 
-#: What decides a score.
+#: The deciders of a score.
 EngineName = Literal["cards", "local"]
-#: Of how many pictures it is remembered what they are: a few hundred bytes each.
+#: Most pictures whose facts are cached, a few hundred bytes each.
 _CACHED = 2000
 
 
 class Recognizer:
-    """Decides what a mock vendor sees. Safe across threads; a test may derive its own from it."""
+    """Decides what a mock vendor sees in pictures. Thread-safe. A test may derive from it."""
 
-    # In this order: outcomes set by the test; test cards; real scores of the backend local, if
-    # `engine` says so (no liveness); else the bytes: the same ones score 100, different ones 2-20,
-    # fixed by the pair. All of this is ours, no vendor's.
+    # In this order: outcomes that the test set; test cards; real scores of the backend local with
+    # `engine` (no liveness); the bytes: equal ones score 100, different ones 2-20, fixed by the
+    # pair. All of this is the mock's choice.
 
     def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        #: What looking at pictures says of them.
+        #: The facts of pictures.
         self.facts = FactsCache(_CACHED)
         self.waiting = Waiting()
         self._engine: LocalEngine | None = None
         if engine == "local":
-            # Not above: it brings the whole interface along, and most mocks start without it.
+            # Imported here because it loads the whole interface.
             from .engine import LocalEngine
 
             self._engine = LocalEngine()
 
     def copy_for_world(self) -> Recognizer:
-        """One with outcomes of its own, which knows the same pictures and has the same engine."""
+        """Return a copy with outcomes of its own, and the same facts and engine."""
         other = copy.copy(self)
         other.waiting = Waiting()
         return other
 
     @property
     def needs_bytes(self) -> bool:
-        """Whether the facts of pictures are not enough to compare them."""
+        """Whether it compares bytes, not only facts."""
         return self._engine is not None
 
     def card_of(self, digest: str) -> Card | None:
-        """The test card of that SHA-256, if it was looked at lately and is one."""
+        """Return the test card with that SHA-256, if it was seen lately."""
         facts = self.facts.find(digest)
         return None if facts is None else facts.card
 
@@ -77,8 +77,7 @@ class Recognizer:
         picture: bytes | None = None,
         **facts: Any,
     ) -> SetOutcome:
-        """An outcome of these fields, for calls with a picture of this digest, or with any."""
-        # A picture itself counts as it is, or as the library sends it.
+        """Make an outcome, for calls with a picture of this digest, or for any call."""
         if digest is not None and picture is not None:
             raise ValueError("give a digest or a picture, not both")
         digests = [] if digest is None else [digest]
@@ -97,13 +96,13 @@ class Recognizer:
         digests: Digests = UNKNOWN,
         fields: Fields = dict,
     ) -> MatchOutcome:
-        """The facts of one comparison; with `rotate` quarter turns of the pictures are tried."""
+        """Compare two pictures; with `rotate` quarter turns are tried."""
         first, second = self.facts.of(probe, digests[0]), self.facts.of(reference, digests[1])
         card, other = first.card, second.card
         outcome = match = None
         if self.waiting:
             outcome = self.waiting.take("match", [first.digest, second.digest], fields)
-        # A score that was set needs no engine, and neither does a card.
+        # A set score and a card need no engine.
         is_open = card is other is None and (outcome is None or outcome.score is UNSET)
         if self._engine is not None and is_open and first.size and second.size:
             match = self._engine.compare(probe, reference, (first, second), rotate=rotate)
@@ -119,7 +118,7 @@ class Recognizer:
             elif card is other is None and first.digest == second.digest:
                 score = 100.0
             else:
-                # In a picture without a card there is nobody but the picture itself.
+                # A picture without a card is a person of its own.
                 score = pair_score(
                     f"sha256:{first.digest}" if card is None else card.person,
                     f"sha256:{second.digest}" if other is None else other.person,
@@ -136,23 +135,23 @@ class Recognizer:
     def liveness(
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
     ) -> LivenessOutcome:
-        """The facts of one liveness check."""
+        """Check one picture for liveness."""
         facts = self.facts.of(probe, digest)
         outcome = self.waiting.take("liveness", [facts.digest], fields) if self.waiting else None
         check = see_liveness(facts, self._look(probe, facts, rotate=rotate))
         return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """What is seen in one picture; no outcome that was set is used up."""
+        """Find the faces of one picture; uses up no outcome."""
         return self._look(picture, self.facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:
-        """Open the backend of the engine now, if it has one, rather than with the first pair."""
+        """Open the engine's backend, if there is one, before the first pair."""
         if self._engine is not None:
             self._engine.load()
 
     def close(self) -> None:
-        """Give back what the backend of the engine holds. May be called more than once."""
+        """Close the engine's backend. May be called more than once."""
         if self._engine is not None:
             self._engine.close()
 

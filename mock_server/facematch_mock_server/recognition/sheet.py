@@ -1,14 +1,12 @@
-"""Test cards are made, and nineteen ready ones with what each gives."""
+"""Making of test cards, and the six ready ones."""
 
 from __future__ import annotations
 
-import csv
 import functools
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import attrs
@@ -30,15 +28,15 @@ _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
 def _draw(card: Card) -> PIL.Image.Image:
-    # One choice per person: the same person looks the same on every card.
+    # Seeded by the person, who looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
     for number, part in enumerate(cards.FACES[card.faces]):
-        # The others are other people: each takes its looks from another place.
+        # Each further face takes its looks from another place.
         _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
-    # The font that every Pillow brings, and whole pixels: a card looks the same everywhere.
+    # The font of every Pillow, and whole pixels: a card looks the same everywhere.
     font = ImageFont.load_default_imagefont()
     for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
         box = font.getbbox(line)
@@ -55,7 +53,7 @@ def _draw(card: Card) -> PIL.Image.Image:
 
 
 def _list_facts(card: Card) -> tuple[str, ...]:
-    """The lines that are on it, title first."""
+    """Return the lines of text on a card, title first."""
     shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
     last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
     last += [word for word in ("attack", "review") if getattr(card, word)]
@@ -86,14 +84,13 @@ def _draw_face(
     draw.line(place(0.5, 0.46, 0.46, 0.62), fill=_INK, width=3)
     draw.arc(place(0.28, 0.5, 0.72, 0.84), 25, 155, fill=_INK, width=4)
     if attack:
-        # A face held up on a sheet: what an attack mostly is.
+        # A face on a sheet of paper.
         draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
 
 
 FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
-#: The shortest and the longest side that a card can be made with, in pixels. Below that, its code
-#: would not survive being encoded.
+#: The shortest and the longest side of a card in pixels. A smaller code would not survive encoding.
 MIN_SIDE, MAX_SIDE = 120, 4000
 #: Settings of the encoders. Cards are flat drawings: 90 is small and looks clean.
 _OPTIONS: dict[FileKind, dict[str, Any]] = {
@@ -124,14 +121,14 @@ def make_card(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     kind: FileKind = "PNG",
 ) -> bytes:
-    """Make a test card: a picture that says what a mock vendor sees in it, or how a call fails.
+    """Make a test card: a picture that tells a mock vendor what to see in it, or how a call fails.
 
-    The same arguments give the same bytes. The facts are those of `Card`; a value that does not fit
-    is a ValueError.
+    The same arguments give the same bytes. The facts are those of `Card`. Raises ValueError for a
+    value that does not fit.
 
     Args:
         size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
-        kind: Of the file. A PNG is read fastest: it has the facts as a text, too.
+        kind: The file format. A PNG is read fastest: it has the facts as text, too.
     """
     facts = {name: value for name, value in locals().items() if name not in ("size", "kind")}
     card = Card(**facts)
@@ -150,7 +147,7 @@ def make_card(
     return _encode(card, (sides[0], sides[1]), kind)
 
 
-# Once: a suite asks for the same few cards all the time, and each takes 10 ms.
+# Cached: a suite asks for the same few cards, and each takes 10 ms.
 @functools.lru_cache(maxsize=64)
 def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
     picture = _draw(card)
@@ -164,140 +161,44 @@ def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind 
     return cards.add_text(data, card) if kind == "PNG" else data
 
 
-#: The table beside the cards. The score is the one against p1, empty without an upright face.
-TABLE = "sheet.csv"
-_TITLES = (
-    *("file", "person", "what it is", "score with p1"),
-    *("didit face match with p1", "match risks", "didit liveness", "liveness risks"),
-    *("deepvue match with p1", "deepvue is_live"),
-)
-
-
-def _as_tags(risks: Iterable[str]) -> frozenset[str]:
-    return frozenset(risks)
-
-
 @attrs.frozen
-class Verdict:
-    """What a vendor says of a card.
+class ReadyCard:
+    """A ready card.
 
     Attributes:
-        status: In the vendor's word.
-        risks: The tags of its warnings.
-    """
-
-    status: str
-    risks: frozenset[str] = attrs.field(default=frozenset(), converter=_as_tags)
-
-
-@attrs.frozen
-class SheetCard:
-    """One card of the sheet.
-
-    Attributes:
-        name: Its file is called so, with ``.png``.
-        says: What it is for, in a few words.
+        name: The name of its file without ``.png``.
+        says: A short description.
         card: Its facts.
-        didit_match: Didit's answer to the card as `user_image` and ``p1`` as `ref_image`, at the
-            default threshold and without `rotate_image`, in the edition 2026-07.
-        didit_liveness: Didit's answer to the card in passive liveness, likewise.
-        deepvue_match: Deepvue's `match` of the card and ``p1`` as JSON has it, or its message.
-        deepvue_liveness: Deepvue's `is_live` of the card, likewise.
     """
 
     name: str
     says: str
     card: Card
-    didit_match: Verdict
-    didit_liveness: Verdict
-    deepvue_match: Verdict
-    deepvue_liveness: Verdict
 
     @property
     def data(self) -> bytes:
-        """The bytes of its PNG, as the wheel brings it."""
+        """The bytes of its PNG, as the package holds it."""
         return resources.files(__package__).joinpath("sheet_cards", f"{self.name}.png").read_bytes()
 
-    @property
-    def score(self) -> float | None:
-        """Its score against ``p1``, 0-100; None if it has no upright face."""
-        if not self.card.faces or self.card.turned:
-            return None
-        exact = self.card.score
-        return cards.pair_score(self.card.person, "p1") if exact is None else exact
+
+#: The ready cards by name.
+READY: Mapping[str, ReadyCard] = {
+    name: ReadyCard(name, says, card)
+    for name, says, card in (
+        ("p1", "the first person", Card(person="p1")),
+        ("p1-again", "another picture of the first person", Card(person="p1", quality=70)),
+        ("p2", "somebody else", Card(person="p2")),
+        ("no-face", "nobody in it", Card(person="p1", faces=0)),
+        ("two-faces", "one more face", Card(person="p1", faces=2)),
+        (
+            "spoof",
+            "an attack, with a low liveness score",
+            Card(person="p1", attack=True, liveness=4),
+        ),
+    )
+}
 
 
-_YES, _TRUE, _FALSE = Verdict("Approved"), Verdict("true"), Verdict("false")
-_UNLIKE = Verdict("Declined", ["LOW_FACE_MATCH_SIMILARITY"])
-_LOW, _ATTACK = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK"
-_NONE = Verdict("Face not detected")
-_NO_PAIR, _NO_FACE = (
-    Verdict("Declined", [f"NO_{what}"]) for what in ("REFERENCE_IMAGE", "FACE_DETECTED")
-)
-
-# Didit's match and liveness, Deepvue's match and liveness. They are written out, not worked out:
-# they are what the mock is held to.
-_FINE = (_YES, _YES, _TRUE, _TRUE)
-_NOBODY = (_NO_PAIR, _NO_FACE, _NONE, _NONE)
-_OTHER = (_UNLIKE, _YES, _FALSE, _TRUE)
-_NOT_LIVE = (_YES, Verdict("Declined", [_LOW]), _TRUE, _FALSE)
-_ATTACKED = (_YES, Verdict("Declined", [_ATTACK]), _TRUE, _FALSE)
-_SPOOFED = (_YES, Verdict("Declined", [_LOW, _ATTACK]), _TRUE, _FALSE)
-_SEVERAL = (_YES, Verdict("Approved", ["MULTIPLE_FACES_DETECTED"]), _TRUE, _TRUE)
-# Enough for Didit, not for Deepvue.
-_HALF = (_YES, _YES, _FALSE, _TRUE)
-
-_p1 = functools.partial(Card, person="p1")
-
-_CARDS = (
-    SheetCard("p1", "the first person", _p1(), *_FINE),
-    SheetCard("p1-again", "another picture of the first person", _p1(quality=70), *_FINE),
-    SheetCard("p2", "somebody else", Card(person="p2"), *_OTHER),
-    SheetCard("no-face", "nobody in it", _p1(faces=0), *_NOBODY),
-    SheetCard("two-faces", "one more face", _p1(faces=2), *_SEVERAL),
-    SheetCard("turned-90", "turned by 90 degrees clockwise", _p1(turned=90), *_NOBODY),
-    SheetCard("turned-180", "upside down", _p1(turned=180), *_NOBODY),
-    SheetCard("turned-270", "turned by 270 degrees clockwise", _p1(turned=270), *_NOBODY),
-    SheetCard(
-        "spoof", "an attack, with a low liveness score", _p1(attack=True, liveness=4), *_SPOOFED
-    ),
-    SheetCard("attack", "an attack, with a high liveness score", _p1(attack=True), *_ATTACKED),
-    SheetCard("not-live", "a low liveness score", _p1(liveness=12), *_NOT_LIVE),
-    SheetCard("liveness-30", "a liveness score of 30", _p1(liveness=30), *_NOT_LIVE),
-    SheetCard("liveness-none", "a face without a score", _p1(liveness=None), *_NOT_LIVE),
-    SheetCard("dark", "too dark", _p1(luminance=8), *_FINE),
-    SheetCard("bright", "too bright", _p1(luminance=95), *_FINE),
-    SheetCard("blurred", "of low quality", _p1(quality=10), *_FINE),
-    SheetCard("review", "a person is to look, where a vendor can say so", _p1(review=True), *_FINE),
-    SheetCard("score-30", "a match score of 30", _p1(score=30.0), *_OTHER),
-    SheetCard("score-30-01", "a match score just above 30", _p1(score=30.01), *_HALF),
-)
-
-
-def card_sheet() -> dict[str, SheetCard]:
-    """The nineteen ready cards by name."""
-    return {card.name: card for card in _CARDS}
-
-
-def table() -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_TITLES)
-    for card in _CARDS:
-        score = "" if card.score is None else f"{card.score:.2f}"
-        verdicts = (card.didit_match, card.didit_liveness)
-        cells = [cell for v in verdicts for cell in (v.status, " ".join(sorted(v.risks)))]
-        cells += [card.deepvue_match.status, card.deepvue_liveness.status]
-        writer.writerow([f"{card.name}.png", card.card.person, card.says, score, *cells])
-    return text.getvalue()
-
-
-def write_sheet(folder: Path) -> None:
-    """Draw the cards and write them and `TABLE` into a folder; the package's own are written so."""
-    for card in _CARDS:
-        (folder / f"{card.name}.png").write_bytes(_encode(card.card))
-    (folder / TABLE).write_text(table(), encoding="utf-8")
-
-
-def sheet_files() -> tuple[str, ...]:
-    return (*(f"{card.name}.png" for card in _CARDS), TABLE)
+def card_sheet() -> dict[str, ReadyCard]:
+    """Return the ready cards by name: p1, p1-again, p2, no-face, two-faces and spoof."""
+    return dict(READY)

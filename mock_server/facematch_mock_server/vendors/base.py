@@ -1,4 +1,4 @@
-"""What a vendor is made of: routes, the checks before them, and the call that passes both."""
+"""The parts of a vendor: routes, the checks before them, and the call that passes both."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from facematch_mock_server.base.forms import (
 from facematch_mock_server.base.masking import describe_fields, presentable
 from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import (
     Fields,
     LivenessOutcome,
@@ -31,16 +30,16 @@ from facematch_mock_server.recognition.outcomes import (
     SeenPicture,
 )
 from facematch_mock_server.world.accounts import World
-from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of, note_misses
+from facematch_mock_server.world.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.world.hosted import Rules
-from facematch_mock_server.world.journal import SentFile, compose_note
+from facematch_mock_server.world.journal import compose_note
 from facematch_mock_server.world.kinds import VendorKind
-from facematch_mock_server.world.services import Key
+from facematch_mock_server.world.services import Charge, Key
 
 HINT_HEADER = "X-Facematch-Hint"
-#: Beside a score that says nothing of the faces.
+#: The hint beside a score that the bytes decided.
 BY_BYTES = "no test card: the bytes decided the score; --engine local compares the faces of a match"
-#: Beside a limit that ends with no waiting.
+#: The hint beside a 429 while the clock stands still.
 STANDS_STILL = (
     "the clock of this mock stands still: control.advance(60) lets a minute pass, "
     "control.set_limit(scope, None) lifts a limit"
@@ -49,17 +48,17 @@ STANDS_STILL = (
 
 @attrs.frozen(kw_only=True, eq=False)
 class Vendor(VendorKind):
-    """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
+    """A vendor: the object that an entry point of the group ``facematch.mock_vendors`` names.
 
     Attributes:
-        greeting: What the command line says of it once it runs: a line of keys, and lines to paste;
-            with ``{url}``.
+        greeting: The lines of the command line about it: its keys, then commands to paste, with
+            ``{url}``.
     """
 
     greeting: tuple[str, ...]
 
 
-#: The claim that answers in the place of a vendor, by the kind of a fault.
+#: The claim of the answer of a fault, by its kind.
 _FAULTS = {
     Kind.HTML: "fault.html",
     Kind.WRONG_JSON: "fault.wrong_json",
@@ -68,7 +67,7 @@ _FAULTS = {
 
 
 class Refused(Exception):
-    """A check ends the call with this answer."""
+    """Raised by a check to end the call with this answer."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -77,23 +76,23 @@ class Refused(Exception):
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """A path, and who answers there.
+    """A path and its handlers.
 
     Attributes:
         pattern: The path; ``{uuid}`` is one segment that must be a UUID, or else no route of the
             vendor's has the path, and ``{word}`` is any one segment.
-        answers: Who answers which method.
-        checks: Asked in this order before that, by name; each may refuse the call, and then a
-            claim of that name, if there is one, says why it is there.
-        operation: What it is called where latency is set; None for what is never late.
-        credentials: The headers that say who asks, all of them needed; in ``authorization`` it is a
-            bearer token.
+        answers: The handler of each method.
+        checks: Run in this order before the handler, by name. A check may refuse the call; the
+            claim with its name, if there is one, is then cited.
+        operation: The name of the call for latency and faults; None for neither.
+        credentials: The headers that identify the caller, all of them needed; ``authorization``
+            holds a bearer token.
         is_form: Whether it takes a form rather than JSON.
         shown: The fields of a body whose values the journal may hold; of others it has type and
             length.
-        fields: The names of all fields that are not files; None where that is not known.
-        own: The claim that has the words of a status, where this path has words of its own.
-        more: What else a vendor keeps of it.
+        fields: The names of all fields that are not files; None if unknown.
+        own: The claim with the words of a status, where this path has words of its own.
+        more: Further facts for the vendor.
     """
 
     pattern: str
@@ -114,30 +113,31 @@ class Route:
 
 
 def bearer_token(head: Request) -> str | None:
-    """The token of the Authorization header; None for none, and for another scheme."""
+    """Return the bearer token of the Authorization header; None without one."""
     scheme, _, token = (head.header("authorization") or "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Call:
-    """One request while it is answered.
+    """A request while it is answered.
 
     Attributes:
-        world, request: What it is answered with.
-        claims: The vendor's behaviour, and what was cited of it so far.
-        route: Whom it is for; None for no route.
-        now: When it is answered.
-        words: What stands for the placeholders of its path.
-        headers: That every answer to it carries.
-        key: The key that was accepted; None before, and for a path that needs none.
+        world, request: The vendor's world, and the request.
+        claims: The vendor's claims; the cited ones are remembered.
+        route: The route of the path; None for no route.
+        now: The time of the answer.
+        words: The values of the path's placeholders.
+        headers: Headers of every answer to it.
+        key: The accepted key; None before the check, and for a path that needs none.
         key_word: For the journal: ``live``, ``sandbox``, ``none`` or ``wrong``.
-        shown: For the journal: names of fields with what may be shown of them.
-        files: For the journal: the files that were sent.
+        shown: For the journal: fields by name, or a function that returns them.
+        files: For the journal: field, name, size and SHA-256 of each file.
         note: For the journal.
-        values: What was read from the body, by name.
-        outcome: What was seen in the pictures.
-        fault: What strikes it; None for nothing.
+        charged: What the call was charged; None for nothing.
+        values: The values that were read from the body, by name.
+        outcome: The outcome of looking at the pictures.
+        fault: The fault that strikes it; None for none.
     """
 
     world: World
@@ -149,9 +149,10 @@ class Call:
     headers: Headers = ()
     key: Key | None = None
     key_word: str = "none"
-    shown: dict[str, str] = attrs.field(factory=dict)
-    files: list[SentFile] = attrs.field(factory=list)
+    shown: Any = attrs.field(factory=dict)
+    files: list[tuple[Any, ...]] = attrs.field(factory=list)
     note: str | None = None
+    charged: Charge | None = None
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
     fault: Fault | None = None
@@ -160,7 +161,7 @@ class Call:
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """The answer that the claim of `key` gives, with the headers of this call."""
+        """Make the answer that the claim of `key` gives, with the headers of this call."""
         return self.claims.answer(key, body, (*headers, *self.headers), **filled)
 
     def refuse(
@@ -169,39 +170,50 @@ class Call:
         """End the call with that answer."""
         raise Refused(self.answer(key, body, headers, **filled))
 
+    def charge(self, price: Decimal, what: str, request_id: str) -> bool:
+        """Charge the call; return False, and charge nothing, if less credit is left."""
+        self.charged = self.world.ledger.charge(
+            price, at=self.now, what=what, request_id=request_id
+        )
+        return self.charged is not None
+
+    def refund(self) -> None:
+        """Undo the charge: a call that is not answered costs nothing."""
+        charged, self.charged = self.charged, None
+        if charged is not None:
+            self.world.ledger.refund(charged)
+
     @property
     def query(self) -> dict[str, str]:
-        """The query; of a name that stands twice the last value counts."""
+        """The query; of a repeated name the last value."""
         return dict(self.request.query)
 
     def let_in(self, text: str | None) -> bool:
-        """Whether this key is known, in force and allowed; notes it for the journal."""
+        """Whether this key is known and valid; noted for the journal."""
         key = self.world.keys.find(text) if text else None
         if key is None or key.revoked or key.expired(self.now):
             self.key_word = "wrong" if text else "none"
             return False
-        self.key, self.key_word = key, str(key.kind)
+        self.key, self.key_word = key, key.kind.value
         return True
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
-        """A picture that was sent outside a form, noted for the journal and digested once."""
-        digest, picture = self.world.digest(content)
-        self.files.append(SentFile(field=field, name=name, size=len(picture), digest=digest))
+        """Digest a picture that was sent outside a form, and note it for the journal."""
+        digest, picture = self.world.pictures.digest(content)
+        self.files.append((field, name, len(picture), digest))
         return Upload(name, picture, digest)
 
     def read_form(self) -> Form:
-        """The request as a form, its files noted for the journal; `FormError` if it is none."""
+        """Read the request as a form, and note its files. Raises `FormError` if it is none."""
         kind = self.request.header("content-type") or ""
-        form = read_form(kind, self.request.body, digest=self.world.digest)
+        form = read_form(kind, self.request.body, digest=self.world.pictures.digest)
         for field, files in form.files.items():
             for file in files:
-                size = len(file.content)
-                sent = SentFile(field=field, name=file.name, size=size, digest=file.digest)
-                self.files.append(sent)
+                self.files.append((field, file.name, len(file.content), file.digest))
         return form
 
     def read_object(self, refusal: str) -> dict[str, Any]:
-        """The JSON object of the body; the call is refused by that claim for any other body."""
+        """Return the JSON object of the body; refuse the call by that claim for another body."""
         try:
             body = load_json(self.request.body)
         except ValueError:
@@ -209,7 +221,7 @@ class Call:
         return body if isinstance(body, dict) else self.refuse(refusal)
 
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
-        """What is seen in two pictures."""
+        """Compare two pictures."""
         self._meet_faults(probe, reference)
         digests = probe.digest, reference.digest
         self.outcome = outcome = self.world.recognizer.match(
@@ -218,7 +230,7 @@ class Call:
         return outcome
 
     def check_liveness(self, picture: Upload, *, rotate: bool = False) -> LivenessOutcome:
-        """What a liveness check finds in one picture."""
+        """Check one picture for liveness."""
         self._meet_faults(picture)
         self.outcome = outcome = self.world.recognizer.liveness(
             picture.content, rotate=rotate, digest=picture.digest, fields=self.fields
@@ -226,13 +238,14 @@ class Call:
         return outcome
 
     def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
-        """What is seen in one picture, which nobody compares yet."""
+        """Find the faces of one picture."""
         self._meet_faults(picture)
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
     def fields(self) -> dict[str, str]:
-        """What was sent beside files, as text by name, whatever its type: the query, and a form or
-        the top level of JSON. Of a name that stands twice the last value counts.
+        """Return the sent values except files as text: the query, and a form or top-level JSON.
+
+        Of a repeated name the last value counts.
         """
         if self._fields is None:
             request, fields = self.request, dict(self.request.query)
@@ -255,22 +268,20 @@ class Call:
         return self._fields
 
     def strike(self, fault: Fault) -> None:
-        """Let a fault strike this call; the journal says so."""
+        """Let a fault strike this call; the journal notes it."""
         self.fault = fault
         self.request = attrs.evolve(self.request, fault=fault)
 
     def _meet_faults(self, *pictures: Upload) -> None:
-        """Faults aimed at these pictures, and cards that say how their call fails."""
+        """Meet faults aimed at these pictures, and cards that say how their call fails."""
         if self.request.fault is not None:
             return
-        world, fault = self.world, None
-        cards: list[Card] = []
-        for picture in pictures:
-            card = world.recognizer.facts.of(picture.content, picture.digest).card
-            if card is not None:
-                cards.append(card)
+        world, facts = self.world, self.world.recognizer.facts
+        seen = [facts.of(picture.content, picture.digest).card for picture in pictures]
+        cards = [card for card in seen if card is not None]
         if not cards:
             return
+        fault = None
         if world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(
@@ -283,7 +294,7 @@ class Call:
                 raise Refused(_unanswered())
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class NumberedCall(Call):
     """A call whose answer has an id."""
 
@@ -296,15 +307,15 @@ class NumberedCall(Call):
 class Routed:
     """A vendor in one world: a table of routes. Safe across threads.
 
-    Derive from it, and say at least what becomes of other paths and methods.
+    Derive from it, and set at least the answer to other paths and methods.
 
     Attributes:
-        routes: What it answers, in order.
-        begins: How most of its paths begin, for whoever asks for another one.
+        routes: The routes, in order.
+        begins: The beginning of most of its paths, for hints.
         nowhere: The claim that answers another path or method; ``{method}`` in it is filled in.
-        errors: By status, the claim that has the vendor's words for it, and facts that they rest
-            on; ``{key}`` is filled in. A fault of a status that is not here has no words.
-        hosted: What becomes of its hosted sessions; None of a vendor without.
+        errors: By status, the claim with the vendor's words for it, and the facts behind them;
+            ``{key}`` is filled in. A fault with a status that is not here has no words.
+        hosted: The rules of its hosted sessions; None without.
     """
 
     routes: Sequence[Route] = ()
@@ -314,7 +325,7 @@ class Routed:
     hosted: Rules | None = None
     #: The class of its calls.
     call: type[Call] = Call
-    _by_path: ClassVar[Mapping[str, Route]] = {}
+    _by_path: ClassVar[Mapping[str, tuple[Route, tuple[str, ...]]]] = {}
     _patterns: ClassVar[Sequence[Route]] = ()
 
     def __init__(self, world: World) -> None:
@@ -323,7 +334,9 @@ class Routed:
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        cls._by_path = {route.pattern: route for route in cls.routes if "{" not in route.pattern}
+        cls._by_path = {
+            route.pattern: (route, ()) for route in cls.routes if "{" not in route.pattern
+        }
         cls._patterns = [route for route in cls.routes if "{" in route.pattern]
 
     def owns(self, head: Request) -> bool:
@@ -331,19 +344,18 @@ class Routed:
         return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
 
     def known_paths(self) -> tuple[str, ...]:
-        """The paths that the vendor has, to say which one was probably meant."""
+        """Return the vendor's paths, for hints."""
         return tuple(route.pattern for route in self.routes)
 
     def find(self, head: Request) -> tuple[Route | None, tuple[str, ...]]:
-        """As `route_of`, of a request."""
-        route = self._by_path.get(head.path)
-        return self.route_of(head.path) if route is None else (route, ())
+        """Return the route of a request, as `route_of` of a path."""
+        return self._by_path.get(head.path) or self.route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
-        """The route of a path, and what stands for its placeholders; None for none."""
-        route = self._by_path.get(path)
-        if route is not None:
-            return route, ()
+        """Return the route of a path and the values of its placeholders; None for no route."""
+        found = self._by_path.get(path)
+        if found is not None:
+            return found
         for route in self._patterns:
             match = route.expression.fullmatch(path)
             if match is not None:
@@ -351,36 +363,40 @@ class Routed:
         return None, ()
 
     def handle(self, request: Request) -> Response:
-        """The vendor's answer, written into the journal; with the fault that strikes."""
-        # No webhook leaves before its request is over, and none of one that failed.
-        with self.world.together():
-            return self._carry_out(request)
+        """Answer a request, with the fault that strikes, and write it into the journal."""
+        # Webhooks leave after their request; a request that failed sends none.
+        world = self.world
+        try:
+            response = self._carry_out(request)
+        except BaseException:
+            world.drop()
+            raise
+        world.release()
+        return response
 
     def _carry_out(self, request: Request) -> Response:
         call = self.new_call(request, *(request.routed or self.find(request)))
-        faults = self.world.account.faults
+        route, faults = call.route, self.world.account.faults
         if request.fault is None and faults:
-            aim = self._aim(request, call.route, call.fields)
-            # Of a request whose body has the key, only now it is known whose it is.
-            fault = faults.at_head(aim) if is_keyless(call.route) else None
+            aim = self._aim(request, route, call.fields)
+            # The body of such a request has the key, so its account is known only now.
+            fault = faults.at_head(aim) if is_keyless(route) else None
             fault = fault or faults.for_request(aim)
             if fault is not None:
                 call.strike(fault)
         if call.fault is not None and not call.fault.is_carried_out:
             return self._fail(call, call.fault, self._note_request(call))
         try:
-            route = call.route
             response = self.elsewhere(call) if route is None else self.answer(call, route)
         except Refused as refused:
             response = refused.response
-        hint, seen = None, call.outcome
+        seen = call.outcome
         if response.status == 429 and not call.world.clock.running:
-            hint = STANDS_STILL
-        elif response.status == 200 and seen is not None:
-            # For whoever wonders why two photographs of one person are not alike.
-            hint = BY_BYTES if seen.by == "bytes" and seen.score is not None else None
-        if hint is not None:
-            response.headers = (*response.headers, (HINT_HEADER, hint))
+            response.headers = (*response.headers, (HINT_HEADER, STANDS_STILL))
+        elif seen is not None and seen.by == "bytes" and response.status == 200:
+            # Two photographs of one person are not alike to the mock.
+            hints = () if seen.score is None else ((HINT_HEADER, BY_BYTES),)
+            response.headers = (*response.headers, *hints)
         response = call.claims.sealed(self.finished(call, response))
         # The pictures may have brought a fault.
         if call.fault is not None:
@@ -389,16 +405,13 @@ class Routed:
         return response
 
     def fault_at_head(self, head: Request) -> Fault | None:
-        """The fault that breaks the upload of this request, counted; None for none."""
+        """Take the fault that breaks the upload of this request."""
         return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
 
     def _aim(
         self, head: Request, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
-        kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
-        needs_key = not is_keyless(route) or kind.key_of(head) is not None
-        # Nobody's call uses up what a test waits for, unless it says where.
-        is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
+        operation, is_call = self.operation(head), route is not None
         return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
 
     def _note_request(self, call: Call) -> Response:
@@ -413,7 +426,7 @@ class Routed:
         return _unanswered()
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
-        """What is sent of a call that a fault strikes; `response` if it was carried out."""
+        """Return the answer of a call that a fault strikes; `response` is the vendor's own."""
         if fault.is_postponed:
             response = _unanswered()
             response.fault = fault
@@ -435,39 +448,42 @@ class Routed:
         headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
         instead.status, instead.headers = status, tuple(headers)
         self.log(call, done or instead)
-        instead.instead_of = done
         return instead
 
     def log(self, call: Call, response: Response | None) -> None:
-        """Write a call into the journal, with its answer; None for a call that had none."""
-        request = call.request
-        query = presentable(request.query) if "?" in request.target else {}
-        world = call.world
-        entry = world.log(
+        """Write a call into the journal with its answer, or None if it had none."""
+        request, fields = call.request, call.shown
+        if "?" in request.target:
+            shown = fields() if callable(fields) else fields
+            fields = {**presentable(request.query), **shown}
+        entry = call.world.log(
             request,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
             key=call.key_word,
-            fields={**query, **call.shown},
+            fields=fields,
             files=tuple(call.files),
             claims=() if response is None else response.claims,
             note=call.note if request.fault is None else compose_note(request, call.note),
+            charge=call.charged,
+            answer=response,
         )
-        if entry is not None and (world.recognizer.waiting or world.account.faults):
-            note_misses(call, self.operation(request), entry)
+        if response is not None:
+            response.entry = entry
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
+        world = self.world
         return self.call(
-            world=self.world,
+            world=world,
             request=request,
-            claims=self.world.claims.citations(),
+            claims=world.claims.citations(),
             route=route,
-            now=self.world.clock.now(),
+            now=world.clock.now(),
             words=words,
         )
 
     def answer(self, call: Call, route: Route) -> Response:
-        """The answer of a route, after its checks; they may raise `Refused`."""
+        """Run the checks of a route, which may raise `Refused`, then its handler."""
         for claim, check in route.checks.items():
             try:
                 check(call)
@@ -475,18 +491,18 @@ class Routed:
                 if claim in call.claims:
                     call.claims.cite(claim)
                 raise
-        # HEAD is answered as GET; whoever sends the answer leaves its body away.
-        method = "GET" if call.request.method == "HEAD" else call.request.method
-        answer = route.answers.get(method)
+        # HEAD is answered as GET; the server leaves the body away.
+        method = call.request.method
+        answer = route.answers.get("GET" if method == "HEAD" else method)
         return self.elsewhere(call) if answer is None else answer(call)
 
     def elsewhere(self, call: Call) -> Response:
-        """The answer to a path or a method that is not there; by default that of `nowhere`."""
+        """Answer an unknown path or method; by default with the claim `nowhere`."""
         return call.answer(self.nowhere, method=call.request.method)
 
     def unknown(self, call: Call) -> Response:
-        """The answer `path.unknown`, with a hint of the path that was probably meant."""
-        from difflib import get_close_matches  # not above: few requests need a hint
+        """Answer `path.unknown`, with a hint of the path that was probably meant."""
+        from difflib import get_close_matches  # imported here: few requests need a hint
 
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
         call.note = f"did you mean {close[0]}?" if close else None
@@ -494,16 +510,16 @@ class Routed:
         return call.answer("path.unknown", headers=hint)
 
     def finished(self, call: Call, response: Response) -> Response:
-        """What is done with an answer before it is sent, a refusal too."""
+        """Change an answer, a refusal too, before it is sent."""
         return response
 
     def operation(self, head: Request) -> str | None:
-        """What the request is called where latency is set; None for what is never late."""
+        """Return the name of the call for latency and faults; None for neither."""
         route, _ = self.find(head)
         return None if route is None else route.operation
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status in the vendor's words; None where the words are not known."""
+        """Return an answer of that status in the vendor's words; None if they are unknown."""
         call = self.new_call(request, *self.find(request))
         try:
             response = self._answer_error(call, status)
@@ -511,12 +527,12 @@ class Routed:
             response = refused.response
         if response is None:
             return None
-        # A switch may have given the claim another status; the words are the same.
+        # A switch may give the claim another status; the words are the same.
         response.status = status
         return call.claims.sealed(response)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """The answer in the words of `errors` for that status; None where there are none."""
+        """Return the answer in the words of `errors` for that status; None without."""
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
@@ -526,12 +542,12 @@ class Routed:
 
 
 def is_keyless(route: Route | None) -> bool:
-    """Whether the head of a request shows no key there: its body may."""
+    """Whether the head of a request shows no key there; its body may."""
     return route is not None and not route.credentials
 
 
 def _unanswered() -> Response:
-    """In the place of an answer that nobody is sent."""
+    """Return a placeholder for an answer that is never sent."""
     return Response(status=500)
 
 
@@ -547,12 +563,12 @@ def begins_so(pattern: str, path: str) -> bool:
 
 
 def as_fraction(score: float) -> float:
-    """A score, 0-100, as a number from 0 to 1 with five decimals."""
+    """Return a score, 0-100, as a number from 0 to 1 with five decimals."""
     return float((Decimal(str(score)) / 100).quantize(Decimal("0.00001"), ROUND_HALF_UP))
 
 
 def read_or_empty(call: Call) -> Form:
-    """The form of a call; an empty one if it cannot be taken apart."""
+    """Return the form of a call; an empty one if it is malformed."""
     try:
         return call.read_form()
     except FormError:

@@ -10,23 +10,23 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-#: Where it ends: what is due later than now, a token's end say, must still be a date.
+#: The end of the clock: times after it, such as a token's expiry, must still be dates.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
-#: What is drawn of a UUID, and what marks it as one (RFC 9562, 5.4).
+#: The random bits of a UUID, and the bits of its version (RFC 9562, 5.4).
 _FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_4 = (4 << 76) + (0b10 << 62)
 
 
 class VirtualClock:
-    """The clock of one mock world.
+    """The clock of one account.
 
-    It stands still unless it was made with ``running=True``; then it runs with the machine's own
-    time, and `advance` moves it ahead of that.
+    It stands still until `advance`, unless it was made with ``running=True``: then it runs with the
+    machine's time, and `advance` moves it ahead of that.
 
     Args:
         start: Its first reading, up to the year 8999; None for the machine's time now.
-        running: Whether it runs by itself, as that of the command line does; it can be read, too.
+        running: Whether it runs by itself, as the command line's clock does. An attribute, too.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -39,30 +39,30 @@ class VirtualClock:
         self._watchers: list[Callable[[dt.datetime], None]] = []
 
     def now(self) -> dt.datetime:
-        """The time of day, UTC; never earlier than the reading before."""
+        """Return the time, UTC; never earlier than the reading before."""
         with self._lock:
             if self.running:
                 machine = dt.datetime.now(dt.UTC)
-                # The machine's clock may be set back; ours never is.
+                # The machine's clock may be set back; this clock never goes back.
                 if machine > self._base:
                     self._now += machine - self._base
                 self._base = machine
             return self._now
 
     def timestamp(self) -> float:
-        """Seconds since 1970."""
+        """Return the seconds since 1970."""
         return self.now().timestamp()
 
     def monotonic(self) -> float:
-        """As `timestamp`, for whoever measures how long something takes."""
+        """Return `timestamp`, for code that measures durations."""
         return self.timestamp()
 
     def sleep(self, seconds: float) -> None:
-        """As `advance`: whoever waits by this clock waits no real time."""
+        """Advance the clock: code that waits by it takes no real time."""
         self.advance(seconds)
 
     def advance(self, seconds: float) -> dt.datetime:
-        """Let that many seconds pass at once; a ValueError beyond the year 8999."""
+        """Let that many seconds pass at once. Raises ValueError beyond the year 8999."""
         number: Any = seconds
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
         if not is_number or not number >= 0:
@@ -81,22 +81,21 @@ class VirtualClock:
 
     def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
         """Call `watcher` with the new time at each `advance`; it must not read this clock."""
-        # Nobody can read the new time before.
         with self._lock:
             self._watchers.append(watcher)
 
     def unwatch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Call it no more. Does nothing for one that is not called."""
+        """Stop calling `watcher`, if it is called."""
         with self._lock:
             if watcher in self._watchers:
                 self._watchers.remove(watcher)
 
 
 class Ids:
-    """Hands out version-4 UUIDs, for the same seed the same ones in the same order."""
+    """A source of version-4 UUIDs; a seed repeats them in the same order."""
 
     def __init__(self, seed: int | None = None) -> None:
-        #: To sign with, shown to nobody: with a seed it is as easy to guess as the seed.
+        #: A signing key. With a seed it is as easy to guess as the seed.
         self.secret, self.is_seeded = secrets.token_bytes(32), seed is not None
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
@@ -104,7 +103,7 @@ class Ids:
         self._lock = threading.Lock()
 
     def uuid(self) -> str:
-        """The next id."""
+        """Return the next id."""
         with self._lock:
             bits = self._random.getrandbits(128)
         # `uuid.UUID` does the same at four times the price.

@@ -1,6 +1,6 @@
-"""Hosted sessions of every vendor: who finds one, and what a person does in it.
+"""Hosted sessions of every vendor: looking them up, and the acts of a person in them.
 
-A vendor says by its `Rules` what becomes of a session; everything else is the same for all.
+A vendor's `Rules` judge a session; everything else is the same for all vendors.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from facematch_core.backend.kinds import nearest
 from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.messages import PERSON
-from facematch_mock_server.base.operations import Extension, operation
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome
 
-from .accounts import CLOSED, Account, World
+from .accounts import Account, World
+from .kinds import Extension, Row
 from .services import Hosted, Session
 
 R = TypeVar("R")
 
-#: What a person does, by the word for it.
+#: The acts of a person, with a description.
 ACTS: Mapping[str, str] = {
     "begin": "open the page",
     "card": "be looked at",
@@ -38,13 +38,13 @@ ACTS: Mapping[str, str] = {
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """What is seen when a person is looked at.
+    """A look at a person.
 
     Attributes:
         face, reference: SHA-256 of the pictures that were compared; the reference is the document
             where one is shown, and None where there is nothing to compare with.
         contents: The pictures by SHA-256.
-        liveness, match: What was seen; no match without a reference.
+        liveness, match: The outcomes; no match without a reference.
     """
 
     face: str
@@ -56,15 +56,15 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Rules:
-    """What a vendor makes of what a person does.
+    """A vendor's rules for the acts of a person.
 
     Attributes:
-        waiting: The words for a session in which a person may do something.
-        begun, abandoned, expired: The words for one in which somebody began, that somebody left,
-            and whose time is over.
-        judge, fail: The session after an attempt, and after one that failed.
-        changed: Is called after each new status.
-        return_url: Where the person is sent now, with what the vendor adds; None for nowhere.
+        waiting: The statuses of a session in which a person may act.
+        begun, abandoned, expired: The status after a person began, after a person left, and after
+            the time is over.
+        judge, fail: Return the session after an attempt, and after a failed one.
+        changed: Called after each new status.
+        return_url: Returns the address to which the person is sent, None for nowhere.
     """
 
     waiting: frozenset[str]
@@ -78,19 +78,19 @@ class Rules:
 
 
 def hosted_of(session: Session) -> Hosted:
-    """What a hosted session has; LookupError for a saved call."""
+    """Return the hosted part of a session. Raises LookupError for a saved call."""
     if session.hosted is None:
         raise LookupError("this session is a saved call: nobody does anything in it")
     return session.hosted
 
 
 def is_open(world: World, session: Session) -> bool:
-    """Whether a person may do something in it."""
+    """Whether a person may act in a session."""
     return session.hosted is not None and session.status in world.behaviour.hosted.waiting
 
 
 def current(world: World, session: Session) -> Session:
-    """A session as it is now: its time may be over."""
+    """Return a session, expired if its time is over."""
     is_waiting = is_open(world, session)
     if not is_waiting or world.clock.now() < hosted_of(session).expires_at:
         return session
@@ -101,7 +101,7 @@ def current(world: World, session: Session) -> Session:
 
 
 def find(world: World, session_id: str) -> Session:
-    """A hosted session as it is now; LookupError if there is none of that id."""
+    """Return a hosted session. Raises LookupError if there is none with that id."""
     session = world.sessions.find(session_id)
     if session is None or session.hosted is None:
         raise LookupError("there is no hosted session of that id")
@@ -109,13 +109,13 @@ def find(world: World, session_id: str) -> Session:
 
 
 def open_sessions(world: World) -> tuple[Session, ...]:
-    """Those in which a person may do something, in order."""
+    """Return the sessions in which a person may act, in order."""
     sessions = [current(world, session) for session in world.sessions.all()]
     return tuple(session for session in sessions if is_open(world, session))
 
 
 def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | None:
-    """The hosted session whose page a token opens, as it is now, over or not."""
+    """Return the hosted session, over or not, whose page a token opens."""
     shown = token.encode(errors="surrogateescape")
     for world in account.worlds:
         for session in world.sessions.all():
@@ -126,7 +126,7 @@ def find_by_page_token(account: Account, token: str) -> tuple[World, Session] | 
 
 
 def _new_token(world: World) -> str:
-    """A token of 12 URL-safe characters for a page; a seed repeats it on the loopback alone."""
+    """Make a token of 12 URL-safe characters; a seed repeats it on the loopback only."""
     account = world.account
     token = secrets.token_bytes(9)
     if account.ids.is_seeded and not account.shared.is_open:
@@ -146,7 +146,7 @@ def start(
     internal_id: str = "",
     **hosted: Any,
 ) -> Session:
-    """A new session, compared with a reference if there is one; `hosted` is of `Hosted`."""
+    """Start a session; `hosted` are fields of `Hosted`."""
     digest = None if reference is None else reference.digest
     session = world.sessions.add(
         world.account.ids.uuid(),
@@ -160,12 +160,12 @@ def start(
         hosted=Hosted(token=_new_token(world), reference=digest, **hosted),
     )
     if reference is not None:
-        world.keep_pictures(session.id, {str(digest): reference.content})
+        world.pictures.keep({str(digest): reference.content})
     return session
 
 
 def page_path(world: World, session: Session) -> str:
-    """The path of a session's page: account, the language if one was asked for, token."""
+    """Return the path of a session's page: account, language if one was asked for, token."""
     hosted = hosted_of(session)
     language = f"{hosted.language}/" if hosted.language else ""
     return f"{PERSON}{world.account.name}/{language}session/{hosted.token}"
@@ -179,24 +179,22 @@ def act(
     card: str | bytes | None = None,
     document: str | bytes | None = None,
 ) -> Session:
-    """Do what a person does in a session; the session as it is then.
+    """Do an act of a person in a session, and return the session.
 
     Args:
         do: One of `ACTS`.
-        card: With ``card``: who is looked at, a ready test card by name or a picture; None for p1.
+        card: With ``card``: a ready test card by name, or a picture; None for p1.
         document: With ``card`` in a session of the kind ``kyc``: the document, likewise; None for
             the same picture.
 
     Raises:
         LookupError: there is no such hosted session.
-        ValueError: no such act or card, the session is over, or the account is closed.
+        ValueError: no such act or card, or the session is over.
     """
     if do not in ACTS:
         raise ValueError(f"there is no act {do!r:.40}; {nearest(str(do), ACTS)}")
     if do != "card" and (card is not None or document is not None):
         raise ValueError(f"only the act card takes a card or a document, not {do}")
-    if world.account.closed_at is not None:
-        raise ValueError(CLOSED.format(world.account))
     rules: Rules = world.behaviour.hosted
     attempt: Attempt | None = None
     with world.together():
@@ -210,15 +208,15 @@ def act(
                 _replace(world, session, attrs.evolve(session, status=rules.begun))
                 continue
             changed = _step(world, session, do, attempt)
-            # Else somebody else was faster: once more, of the session as it is now.
+            # Another request changed the session first: repeat with the new one.
             if _replace(world, session, changed) is changed:
                 if attempt is not None:
-                    world.keep_pictures(changed.id, attempt.contents)
+                    world.pictures.keep(attempt.contents)
                 return changed
 
 
 def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> Session:
-    """The session after an act."""
+    """Return the session after an act."""
     rules: Rules = world.behaviour.hosted
     words = {"begin": rules.begun, "abandon": rules.abandoned, "expire": rules.expired}
     if do in words:
@@ -229,7 +227,7 @@ def _step(world: World, session: Session, do: str, attempt: Attempt | None) -> S
 
 
 def _replace(world: World, session: Session, changed: Session) -> Session:
-    """Put `changed` in the place of a session; what is there then, which may be somebody else's."""
+    """Replace a session unless it was changed meanwhile; return the stored one."""
     there = world.sessions.change(session.id, lambda x: changed if x is session else x)
     if there is changed and changed.status != session.status:
         world.behaviour.hosted.changed(world, changed)
@@ -239,7 +237,7 @@ def _replace(world: World, session: Session, changed: Session) -> Session:
 def _look(
     world: World, session: Session, card: str | bytes, document: str | bytes | None
 ) -> Attempt:
-    """What is seen of a person, and of the document or the reference beside."""
+    """Look at a person, and at the document or the reference beside."""
     hosted, recognizer = hosted_of(session), world.recognizer
     face = reference = _read_picture(card)
     if hosted.kind == "kyc":
@@ -247,7 +245,7 @@ def _look(
     elif document is not None:
         raise ValueError("nobody shows a document in a session of the kind biometric")
     elif hosted.reference is not None:
-        kept = world.find_picture(hosted.reference)
+        kept = world.pictures.find(hosted.reference)
         if kept is None:
             raise ValueError("the mock no longer has the reference: it keeps the newest 64 MiB")
         reference = kept
@@ -272,31 +270,35 @@ def _look(
 def _read_picture(card: str | bytes) -> bytes:
     if isinstance(card, bytes):
         return card
-    from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
+    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
 
-    sheet = card_sheet()
-    if card not in sheet:
-        raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), sheet)}")
-    return sheet[card].data
+    if card not in READY:
+        raise ValueError(f"there is no ready card {card!r:.40}; {nearest(str(card), READY)}")
+    return READY[card].data
 
 
 class Played(Extension[R]):
-    """The hosted sessions of one world, and the person in front of the camera. Safe across
-    threads."""
+    """Hosted sessions of one world, and the person in front of the camera. Safe across threads."""
+
+    OPERATIONS: ClassVar[tuple[Row, ...]] = (
+        Row("GET", "sessions/open", "open", gives="sessions"),
+        Row("POST", "sessions/act", "_act"),
+    )
 
     def all(self) -> tuple[Session, ...]:
-        """The sessions, in order."""
+        """Return the sessions, in order."""
         open_sessions(self._control.world)
         return tuple(self._control.world.sessions.all())
 
-    @operation("GET", "sessions/open", gives="sessions")
     def open(self) -> tuple[Session, ...]:
-        """The hosted sessions in which a person may do something, in order."""
+        """Return the hosted sessions in which a person may act, in order."""
         return open_sessions(self._control.world)
 
     def page(self, session_id: str) -> str:
-        """The address of the page on which somebody plays the person; whoever has it can do that.
-        LookupError for no such hosted session, RuntimeError while the server is not running."""
+        """Return the address of a session's page, on which anybody who has it plays the person.
+
+        Raises LookupError for no such hosted session, RuntimeError while the server is stopped.
+        """
         world = self._control.world
         session, address = find(world, session_id), world.account.shared.address
         if address is None:
@@ -306,12 +308,12 @@ class Played(Extension[R]):
     def finish(
         self, session_id: str, card: str | bytes = "p1", document: str | bytes | None = None
     ) -> Session:
-        """Let a person be looked at; the session as it is then.
+        """Look at a person, and return the session.
 
         Args:
-            session_id: As answers have it.
-            card: Who it is: a ready test card by name, or a picture. It is compared with the
-                reference, or with the document; a card that is no live face is not live.
+            session_id: As in answers.
+            card: The person: a ready test card by name, or a picture. It is compared with the
+                reference or the document; a spoof card is not live.
             document: In a session of the kind ``kyc``: the document, likewise; None for the same
                 picture.
 
@@ -319,26 +321,25 @@ class Played(Extension[R]):
             LookupError: there is no such hosted session.
             ValueError: no such card, a document where none is shown, or the session is over.
         """
-        return act(self._control.open_world, session_id, "card", card=card, document=document)
+        return act(self._control.world, session_id, "card", card=card, document=document)
 
     def fail_attempt(self, session_id: str) -> Session:
-        """Let an attempt fail: nobody is judged by it. Raises as `finish`."""
-        return act(self._control.open_world, session_id, "fail_attempt")
+        """Let an attempt fail without a judgement. Raises as `finish`."""
+        return act(self._control.world, session_id, "fail_attempt")
 
     def abandon(self, session_id: str) -> Session:
         """Walk away from a session. Raises as `finish`."""
-        return act(self._control.open_world, session_id, "abandon")
+        return act(self._control.world, session_id, "abandon")
 
     def expire(self, session_id: str) -> Session:
         """Let the time of a session run out, without its clock. Raises as `finish`."""
-        return act(self._control.open_world, session_id, "expire")
+        return act(self._control.world, session_id, "expire")
 
-    @operation("POST", "sessions/act")
     def _act(
         self, session_id: str, do: str, card: str | None = None, document: str | None = None
     ) -> dict[str, Any]:
-        """Do what a person does in a session (begin, card, fail_attempt, abandon, expire)."""
-        world = self._control.open_world
+        """Act as the person of a session (begin, card, fail_attempt, abandon, expire)."""
+        world = self._control.world
         session = act(world, session_id, do, card=card, document=document)
         attempts = hosted_of(session).attempts
         return {"session_id": session.id, "status": session.status, "attempts": attempts}

@@ -1,8 +1,10 @@
-"""What was asked and answered: names, sizes and digests, never pictures, keys or secrets."""
+"""The journal of an account: requests with names, sizes and digests, never pictures or secrets."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,19 +12,21 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.messages import Request, Response
 
-#: How many entries are kept.
-MAX_ENTRIES = 10_000
+from .services import Charge
+
+#: Most entries that are kept, and most bytes of their answers.
+MAX_ENTRIES, MAX_ANSWERS = 10_000, 16 * 1024 * 1024
 
 
 def compose_note(head: Request, note: str | None) -> str | None:
-    """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
+    """Return the note of a call: the fault that struck it, then `note`."""
     fault = str(head.fault) if head.fault else None
     return "; ".join(filter(None, (fault, note))) or None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class SentFile:
     """A file of a form, without its bytes.
 
@@ -39,22 +43,25 @@ class SentFile:
     digest: str | None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class Entry:
-    """One request, or what the transport did by itself.
+    """A request, or an event of the transport.
 
     Attributes:
-        at: When, by the clock of the world.
-        method, path: As asked; the path without its query.
-        status: Of the answer; None for what the transport did by itself.
-        vendor: Whose request it was; None for nobody's.
-        key: ``live``, ``sandbox``, ``none``, or ``wrong`` for one that is not known or not valid.
+        at: When, by the clock of the account.
+        method, path: As sent; the path without its query.
+        status: The status of the answer; None for an event of the transport.
+        vendor: The vendor that the request was for; None for no vendor.
+        key: ``live``, ``sandbox``, ``none``, or ``wrong`` for an unknown or invalid key.
         fields: Query, form and JSON body: names with short values, secrets masked; of most texts
             type and length.
         files: The files that were sent.
-        claims: Ids of the claims that the answer rests on.
-        note: What else is worth knowing; None for nothing.
+        claims: Ids of the claims behind the answer.
+        note: A remark, such as the fault that struck; None for nothing.
+        charge: What this call was charged; None for nothing.
         number: Its place in the journal, from 1 on.
+        answer: The answer, while the newest 16 MiB of answers are kept.
+        ms: How long the answer took, in milliseconds, without set delays.
     """
 
     at: dt.datetime
@@ -63,20 +70,43 @@ class Entry:
     status: int | None = None
     vendor: str | None = None
     key: str = "none"
-    fields: Mapping[str, str] = attrs.field(factory=dict)
-    files: tuple[SentFile, ...] = ()
     claims: tuple[str, ...] = ()
     note: str | None = None
+    charge: Charge | None = None
     number: int = 0
+    answer: Response | None = attrs.field(default=None, repr=False)
+    ms: float | None = None
+    # Described when they are first read: most entries are never looked at.
+    _fields: Mapping[str, str] | Callable[[], Mapping[str, str]] = attrs.field(
+        factory=dict, repr=False
+    )
+    _files: tuple[tuple[Any, ...], ...] = attrs.field(default=(), repr=False)
+
+    @property
+    def fields(self) -> Mapping[str, str]:
+        if callable(self._fields):
+            self._fields = self._fields()
+        return self._fields
+
+    @property
+    def files(self) -> tuple[SentFile, ...]:
+        return tuple(SentFile(*file) for file in self._files)
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the entry as the control API shows it."""
         return {
-            **attrs.asdict(self, recurse=False),
             "at": self.at.isoformat(timespec="microseconds"),
+            "method": self.method,
+            "path": self.path,
+            "status": self.status,
+            "vendor": self.vendor,
+            "key": self.key,
             "fields": dict(self.fields),
             "files": [attrs.asdict(file) for file in self.files],
             "claims": list(self.claims),
+            "note": self.note,
+            "charge": None if self.charge is None else f"{self.charge.amount:.4f}",
+            "number": self.number,
         }
 
 
@@ -86,34 +116,43 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
-        self._last = 0
-        #: Is called with each entry once it is written, and with None once all are forgotten.
-        self.watch: Callable[[Entry | None], None] | None = None
+        self._answered: deque[Entry] = deque()
+        self._last = self._answer_bytes = 0
+        #: Changes each time that the journal is emptied.
+        self.run = secrets.token_hex(4)
 
-    def add(self, fields: dict[str, Any]) -> Entry:
-        """Write one more entry with these fields, under the next number."""
+    def add(self, entry: Entry) -> Entry:
+        """Append an entry under the next number."""
         with self._lock:
-            fields["number"] = self._last = self._last + 1
-            entry = Entry(**fields)
+            entry.number = self._last = self._last + 1
             self._entries.append(entry)
-        if self.watch is not None:
-            self.watch(entry)
+            if entry.answer is not None:
+                self._answered.append(entry)
+                self._answer_bytes += len(entry.answer.body)
+                while self._answer_bytes > MAX_ANSWERS or len(self._answered) > MAX_ENTRIES:
+                    oldest = self._answered.popleft()
+                    if oldest.answer is not None:
+                        self._answer_bytes -= len(oldest.answer.body)
+                        oldest.answer = None
         return entry
 
     def clear(self) -> None:
-        """Forget all; the numbers go on."""
+        """Remove all entries; the numbers go on."""
         with self._lock:
             self._entries.clear()
-        if self.watch is not None:
-            self.watch(None)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether each new entry pushes out the oldest one."""
-        return len(self._entries) == MAX_ENTRIES
+            self._answered.clear()
+            self._answer_bytes = 0
+            self.run = secrets.token_hex(4)
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The oldest first."""
+        """The entries, the oldest first."""
         with self._lock:
             return tuple(self._entries)
+
+    def since(self, number: int, limit: int) -> tuple[str, int, list[Entry]]:
+        """Return the run, the newest number, and at most `limit` entries after `number`."""
+        with self._lock:
+            first = self._entries[0].number if self._entries else self._last + 1
+            start = max(0, number + 1 - first)
+            return self.run, self._last, list(itertools.islice(self._entries, start, start + limit))

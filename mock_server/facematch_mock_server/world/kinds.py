@@ -1,4 +1,4 @@
-"""What a vendor is before anybody has an account with it, and how it was chosen to behave."""
+"""A vendor as a set of claims, switches and settings, and the switches of one account."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
@@ -15,47 +15,86 @@ from facematch_mock_server.claims import MOCK_CLAIMS, Behaviours, Claim
 
 from .services import Key, amount
 
+R = TypeVar("R")
+
 
 class Records:
-    """What a vendor remembers beyond keys, credit and sessions: nothing."""
+    """A vendor's state beyond keys, credit and sessions; by default none."""
 
-    #: Holds what a request queued until it is over; None of a vendor that queues nothing.
+    #: Holds the webhooks that a request queued until it is over; None without webhooks.
     outbox: Any = None
 
-    def close(self) -> None:
-        """Its account is closed: nobody uses it any more, and `list_readable` alone is read."""
 
-    def list_readable(self) -> tuple[Any, ...]:
-        """What is read of a closed account."""
-        return ()
+class NotYet(TimeoutError):
+    """An awaited event has not happened; it may, within `timeout_s` of the first request."""
+
+    def __init__(self, sentence: str, timeout_s: float) -> None:
+        super().__init__(sentence)
+        self.timeout_s = timeout_s
 
 
-# There is one object for each vendor: it is compared as such.
-@attrs.frozen(kw_only=True, eq=False)
-class VendorKind:
-    """A vendor before it has a world: its claims, and what may be set of it.
+@attrs.frozen
+class Row:
+    """One row of the table of operations.
 
     Attributes:
-        name: That of the vendor's folder, or of its entry point; `title` is as people write it.
-        editions: The value of every switch, by edition of its documents.
-        switches: Named behaviours that may be set, with their values.
-        settings: Numbers that may be set: the claim's key, and what kind of number it takes.
+        method, path: The HTTP method and the path below the prefix; ``{}`` at the end of the path
+            is the first argument.
+        run: The name of the method that it runs, or a function of the object that has the methods.
+        gives: The name of the result in the answer; None if the result is an object itself.
+        then: The method whose result is answered instead.
+        named: The names of arguments over HTTP, where they differ.
+        more: Returns the annotations of ``**`` arguments by name, for a vendor.
+    """
+
+    method: str
+    path: str
+    run: str | Callable[..., Any]
+    gives: str | None = attrs.field(default=None, kw_only=True)
+    then: str | None = attrs.field(default=None, kw_only=True)
+    named: Mapping[str, str] = attrs.field(factory=dict, kw_only=True)
+    more: Callable[[Any], Mapping[str, Any]] = attrs.field(default=lambda _: {}, kw_only=True)
+
+
+class Extension(Generic[R]):
+    """The part of `Control` that one vendor has and others have not. Safe across threads."""
+
+    #: The vendor's own operations in the control API.
+    OPERATIONS: ClassVar[tuple[Row, ...]] = ()
+
+    def __init__(self, control: Any) -> None:
+        self._control = control
+
+    @property
+    def _records(self) -> R:
+        # Read each time: a reset gives the account new ones.
+        records: R = self._control.world.records
+        return records
+
+
+# There is one object for each vendor, compared by identity.
+@attrs.frozen(kw_only=True, eq=False)
+class VendorKind:
+    """A vendor before it has a world: its claims and its settings.
+
+    Attributes:
+        name: The name of the vendor's folder, or of its entry point; `title` is as people write it.
+        switches: Named behaviours that may be set, with their values; the first is the default.
+        settings: Numbers that may be set: the claim's key, and the kind of number it takes.
         rate_limits: The claim that holds the limit, by scope.
-        operations: What can be late, by name: ``match``, say.
-        hosts: Its own, in lower case; ``*.`` at the beginning stands for one label.
+        operations: The names of its calls for latency and faults: ``match``, say.
+        hosts: The vendor's own hosts in lower case; ``*.`` at the beginning stands for one label.
         first_keys: The keys that work at once, by text.
-        records, behaviour, worker: Make what it remembers beyond keys, credit and sessions, what
-            answers for it in a world, and what goes on beside requests (None for nothing).
-        key_of: The key, or the client id, that a request shows: it says whose account is meant.
-        new_text: A key, or a client id, of another account, of the first one and some letters.
-        extensions: What `Control` has for this vendor alone: ``module:Class`` by attribute.
+        records, behaviour, worker: Make the further state of a world, the object that answers its
+            requests, and the one that sends its webhooks (None without).
+        key_of: Returns the key or the client id that a request shows; it names the account.
+        new_text: Makes a key or a client id of another account, from the first one and letters.
+        extensions: Attributes that `Control` has for this vendor alone: ``module:Class`` by name.
     """
 
     name: str
     title: str
     claims: tuple[Claim, ...]
-    editions: Mapping[str, Mapping[str, Any]]
-    default_edition: str
     switches: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
     settings: Mapping[str, tuple[str, str]] = attrs.field(factory=dict)
     rate_limits: Mapping[str, str] = attrs.field(factory=dict)
@@ -70,7 +109,7 @@ class VendorKind:
     extensions: Mapping[str, str] = attrs.field(factory=dict)
 
     def extension_class(self, name: str) -> Any:
-        """Its class; ``OPERATIONS`` there are its operations of the control API."""
+        """Import the class of an extension."""
         module, _, attribute = self.extensions[name].partition(":")
         return getattr(import_module(module), attribute)
 
@@ -79,20 +118,19 @@ class VendorKind:
         name = (host or "").partition(":")[0].lower()
         return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
-    def choose(
-        self, edition: str, switches: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Every switch, and the numbers that were set by key of the claim; ValueError if unfit."""
-        if edition not in self.editions:
-            raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
-        chosen, settings = dict(self.editions[edition]), {}
+    def choose(self, switches: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return the value of every switch, and the numbers that were set by key of the claim.
+
+        Raises ValueError for an unknown switch or a value that does not fit.
+        """
+        chosen, settings = {name: values[0] for name, values in self.switches.items()}, {}
         for name, value in switches.items():
             if name in self.settings:
                 settings[self.settings[name][0]] = self.number(name, value)
             elif name not in self.switches:
                 names = ", ".join((*self.switches, *self.settings))
                 raise ValueError(f"there is no switch {name}; there are {names}")
-            # True equals 1: the type counts as well.
+            # True equals 1, so the type counts as well.
             elif (type(value), value) not in ((type(each), each) for each in self.switches[name]):
                 values = ", ".join(map(str, self.switches[name]))
                 raise ValueError(f"the switch {name} takes one of {values}, not {value!r:.40}")
@@ -101,7 +139,7 @@ class VendorKind:
         return chosen, settings
 
     def number(self, name: str, value: Any) -> Any:
-        """A value of one of `settings`; ValueError if it is none."""
+        """Return the value of one of `settings`. Raises ValueError if it does not fit."""
         _, fitting, takes = NUMBERS[self.settings[name][1]]
         try:
             return fitting(value)
@@ -122,7 +160,7 @@ def _score(value: Any) -> float:
 
 
 _COUNT = int, functools.partial(_from, 1), "a whole number from 1"
-#: Of each kind of number that may be set: how it is typed, what makes or refuses it, and its words.
+#: The reader, the check and the description of each kind of number.
 NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = {
     "count": _COUNT,
     "seconds": _COUNT,
@@ -141,7 +179,7 @@ NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = 
 
 
 def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
-    """ValueError for one that none of these vendors has."""
+    """Raise ValueError for an operation that none of these vendors has."""
     operations = dict.fromkeys(name for kind in kinds for name in kind.operations)
     if operation not in operations:
         names = ", ".join(operations) or "none"
@@ -150,16 +188,13 @@ def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Chosen:
-    """How a vendor behaves, found good before anything is changed."""
+    """The switches of a vendor, checked before anything is changed."""
 
-    edition: str
     switches: Mapping[str, Any]
     behaviours: Behaviours
 
     @classmethod
-    def of(cls, kind: VendorKind, edition: str | None, switches: Mapping[str, Any]) -> Chosen:
-        """ValueError for an unknown edition or switch, or a value that does not fit."""
-        edition = edition or kind.default_edition
-        chosen, settings = kind.choose(edition, switches)
-        claims = Behaviours((*kind.claims, *MOCK_CLAIMS), chosen, settings)
-        return cls(edition=edition, switches=dict(switches), behaviours=claims)
+    def of(cls, kind: VendorKind, switches: Mapping[str, Any]) -> Chosen:
+        """Raises ValueError for an unknown switch or a value that does not fit."""
+        claims = Behaviours((*kind.claims, *MOCK_CLAIMS), *kind.choose(switches))
+        return cls(switches=dict(switches), behaviours=claims)

@@ -1,4 +1,4 @@
-"""What every vendor has: credit, keys, rate limits, sessions."""
+"""Services that every vendor has: credit, keys, rate limits, sessions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import attrs
 
 from facematch_mock_server.base.state import Collection, size_of
 
-#: How many of the newest entries are kept.
+#: The newest entries that are kept.
 MAX_CHARGES = 10_000
 
 
 def amount(value: object) -> Decimal:
-    """An amount of money; ValueError if it is negative, not finite, or finer than four places."""
+    """Read an amount of money, 0 to 1e12, with at most four decimals. Raises ValueError."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise ValueError(  # noqa: TRY004 - one error for all
             'an amount must be a decimal number, written as text such as "0.02", or a whole one, '
@@ -40,14 +40,14 @@ def amount(value: object) -> Decimal:
 
 @attrs.frozen(kw_only=True)
 class Charge:
-    """One entry.
+    """A charge.
 
     Attributes:
         at: When, UTC.
         what: The service, as the vendor calls it.
         amount: In USD.
-        request_id: Of the answer; None for one without.
-        balance: What was left after it.
+        request_id: The request id of the answer; None without one.
+        balance: The credit left after it.
         number: Its place among the charges, from 1 on.
     """
 
@@ -76,11 +76,6 @@ class Ledger:
         with self._lock:
             self._balance = amount(value)
 
-    def pay_in(self, value: Decimal) -> None:
-        """Add to what is left; ValueError as for `amount`, of the sum too."""
-        with self._lock:
-            self._balance = amount(self._balance + amount(value))
-
     @property
     def entries(self) -> tuple[Charge, ...]:
         """The newest 10,000 charges, in order."""
@@ -88,25 +83,28 @@ class Ledger:
 
     def charge(
         self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
-    ) -> bool:
-        """Take `price` away; False, and nothing is taken, if there is not so much."""
+    ) -> Charge | None:
+        """Take `price` and return the charge; None, and nothing is taken, if less is left."""
         with self._lock:
             if self._balance < price:
-                return False
-            self._balance -= price
-            entry: dict[str, Any] = {"at": at, "what": what, "request_id": request_id}
-            entry |= {"amount": price, "balance": self._balance}
-            self._charges.append(functools.partial(Charge, **entry))
-        return True
+                return None
+            self._balance = balance = self._balance - price
+            return self._charges.append(
+                lambda number: Charge(
+                    at=at,
+                    what=what,
+                    amount=price,
+                    request_id=request_id,
+                    balance=balance,
+                    number=number,
+                )
+            )
 
-    def refund(self, request_id: str) -> None:
+    def refund(self, charge: Charge) -> None:
         """Undo the charge of a call that was not answered after all; later entries stay."""
         with self._lock:
-            for key, entry in reversed(self._charges.items()):
-                if entry.request_id == request_id:
-                    self._charges.remove(key)
-                    self._balance += entry.amount
-                    return
+            if self._charges.remove(str(charge.number)) is not None:
+                self._balance += charge.amount
 
 
 LIVE_KEY = "mock-live-key"
@@ -114,7 +112,7 @@ SANDBOX_KEY = "mock-sandbox-key"
 
 
 class KeyKind(enum.StrEnum):
-    """What a key opens."""
+    """The environment of a key."""
 
     LIVE = "live"
     SANDBOX = "sandbox"
@@ -126,7 +124,7 @@ class KeyKind(enum.StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Key:
-    """One key, without its text.
+    """A key, without its text.
 
     Attributes:
         kind: Live or sandbox.
@@ -155,14 +153,14 @@ FIRST_KEYS: Mapping[str, Key] = {
 
 
 def name_keys(keys: Mapping[str, Key]) -> dict[str, str]:
-    """The texts of an account's first keys by kind; ``client`` is their client id."""
+    """Return the texts of an account's first keys by kind; ``client`` is their client id."""
     texts = {str(key.kind): text for text, key in keys.items()}
     client = next((key.client for key in keys.values()), None)
     return texts if client is None else {**texts, "client": client}
 
 
 def check_key(text: str) -> None:
-    """ValueError for a text that is empty or cannot be in a header."""
+    """Raise ValueError for a text that is empty or cannot be in a header."""
     if not text or not text.isascii() or not text.isprintable() or text != text.strip():
         raise ValueError("a key must be printable ASCII without spaces around it")
 
@@ -172,38 +170,27 @@ class Keys(Collection[Key]):
 
     def __init__(self, first: Mapping[str, Key]) -> None:
         super().__init__()
-        self._is_closed = False
         for text, key in first.items():
             self.put(text, key)
 
-    def put(self, key: str, record: Key) -> Key:
-        return super().put(key, attrs.evolve(record, revoked=True) if self._is_closed else record)
-
-    def close(self) -> None:
-        """Take every key back, and whatever is put here later."""
-        with self._lock:
-            self._is_closed = True
-            for text, key in self.items():
-                self.put(text, key)
-
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """The keys of a client id that are not revoked, with their texts."""
+        """Return the keys of a client id that are not revoked, with their texts."""
         keys = self.items()
         return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
     def revoke(self, text: str) -> None:
-        """Take a key back; LookupError, which does not repeat it, if there is none."""
+        """Revoke a key. Raises LookupError, without the key, if there is none."""
         if self.change(text, lambda key: attrs.evolve(key, revoked=True)) is None:
             raise LookupError("there is no such key")
 
 
-#: How many clients are remembered; the one not seen for longest is forgotten first.
+#: Most clients that are remembered; the one not seen for longest is forgotten first.
 CLIENTS = 10_000
 
 
 @attrs.frozen
 class Window:
-    """What a refused client hears; `reset` is when its oldest request leaves the window."""
+    """The limit that refused a client; `reset` is when its oldest request leaves the window."""
 
     limit: int
     reset: int
@@ -211,12 +198,12 @@ class Window:
 
 
 class Rates:
-    """The windows of one world; a limit of None is none. Safe across threads."""
+    """The rate windows of one world; a limit of None is no limit. Safe across threads."""
 
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
-        #: When each client asked, the one that was seen last at the end.
+        #: Times of the requests of each client; the last one seen is at the end.
         self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
@@ -236,8 +223,9 @@ class Rates:
     def take(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count one request of a client in its windows (seconds by scope); or in none, if a limit
-        refuses it: that scope, and what the client hears.
+        """Count one request of a client in its windows, given in seconds by scope.
+
+        If a limit refuses it, return its scope and window and count nothing.
         """
         with self._lock:
             counted = []
@@ -252,7 +240,7 @@ class Rates:
                 while times and times[0] <= now - window_s:
                     times.popleft()
                 if len(times) >= limit:
-                    # It may have been lowered meanwhile.
+                    # The limit may have been lowered meanwhile.
                     while len(times) > max(limit, 1):
                         times.popleft()
                     reset = (times[0] if times else now) + window_s
@@ -264,7 +252,7 @@ class Rates:
             return None
 
 
-#: How many of the newest sessions are kept.
+#: The newest sessions that are kept.
 MAX_SESSIONS = 10_000
 
 
@@ -287,20 +275,20 @@ class Review:
 
 @attrs.frozen(kw_only=True)
 class Hosted:
-    """What a session has that a person does at the vendor's page, and not one saved call.
+    """The part of a hosted session that a saved call does not have.
 
     Attributes:
-        token: Opens its page; a secret. Not in `repr`.
+        token: The secret in the address of its page. Not in `repr`.
         kind: ``kyc``, where a document is shown and compared, or ``biometric``, where the reference
             is one that the vendor had before.
-        workflow, version: By which it was made, in the vendor's words; None where there is none.
+        workflow, version: The workflow that it was made by; None without one.
         callback: Where the person is sent afterwards; None for nowhere. Not in `repr`.
-        callback_method: Which device is sent there, in the vendor's word.
-        language: That of the page, as asked for; None for the browser's.
-        expires_at: UTC; from then on nobody can do it.
-        is_live: Whether a live key asked for it.
-        attempts: How many times somebody tried.
-        scenario: The outcome that was asked for in the sandbox; None for that of the pictures.
+        callback_method: The device that is sent there, in the vendor's word.
+        language: The language of the page; None for the browser's.
+        expires_at: When the session ends, UTC.
+        is_live: Whether a live key started it.
+        attempts: How many times a person tried.
+        scenario: The outcome that was asked for in the sandbox; None to judge the pictures.
         reference: SHA-256 of the picture that the face is compared with; None for none.
     """
 
@@ -320,21 +308,21 @@ class Hosted:
 
 @attrs.frozen(kw_only=True)
 class Session:
-    """One saved call, or a hosted session.
+    """A saved call, or a hosted session.
 
     Attributes:
         id: The request id of its answer.
         number: 1 for the first session of the world.
-        internal_id: Another id of it, which lists tell.
+        internal_id: A second id, shown in lists.
         service: As the vendor calls it; None of a hosted session.
         status: The vendor's word; changes when somebody updates it.
         created_at: UTC.
         vendor_data, metadata: As sent; None if they were not.
         pictures: SHA-256 by the vendor's name of the picture.
-        result: The part of the answer that belongs to the service; of a hosted session such parts
-            by the name of the feature, as far as it ran.
+        result: The part of the answer that belongs to the service; for a hosted session such parts
+            by feature, as far as each ran.
         reviews: In the order they were written.
-        hosted: What only a hosted session has; None of a saved call.
+        hosted: The part that only a hosted session has; None for a saved call.
     """
 
     id: str
@@ -352,7 +340,7 @@ class Session:
 
 
 def weigh_texts(session: Session) -> int:
-    """How many bytes what was sent with it takes in memory, pictures aside."""
+    """Return the bytes that a session's own texts take in memory."""
     has_texts = session.metadata is not None or session.vendor_data is not None
     return size_of(session.vendor_data, session.metadata) if has_texts else 0
 

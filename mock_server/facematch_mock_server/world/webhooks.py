@@ -1,6 +1,7 @@
-"""Webhooks out: emitted by a request, queued, sent by a thread, recorded with each attempt.
+"""Webhooks: queued by a request, sent by threads, recorded with each attempt.
 
-The vendor's `Compose` writes and signs them; its claims (``webhook.*``) say what is tried again."""
+The vendor's `Compose` writes and signs them; its claims (``webhook.*``) are the rules of retries.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +10,17 @@ import datetime as dt
 import enum
 import functools
 import http.client
-import io
 import itertools
 import logging
 import math
-import os
 import socket
-import ssl
 import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
 from collections.abc import Callable, Container
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -33,36 +31,32 @@ from facematch_mock_server.claims import Citations
 from .accounts import World
 from .services import Session, weigh_texts
 
-if TYPE_CHECKING:
-    from facematch_core.base.threads import HelperThreads
-
 _log = logging.getLogger("facematch_mock_server")
 
-#: How many of the newest deliveries are remembered.
+#: The newest deliveries that are remembered.
 MAX_DELIVERIES = 10_000
-#: How many payloads are kept as they were sent. An older one is written anew when it is sent again.
+#: Most payloads that are kept as sent. An older one is composed again when it is sent again.
 MAX_PAYLOADS = 1000
-#: How many of the newest attempts of one delivery are remembered.
+#: The newest attempts of one delivery that are remembered.
 MAX_ATTEMPTS = 100
-#: How many deliveries are sent at a time, by this process and of one world: each has a thread and a
-#: socket. The last quarter is for worlds that send nothing yet, whose receivers may not hang.
-MAX_SENDING, MAX_SENDING_OF_WORLD = 256, 8
-#: The name of each thread that sends, or waits to do so.
+#: Most deliveries of one world that are sent at a time, each in a thread.
+MAX_SENDING = 8
+#: The name of each thread that sends or waits.
 THREAD = "facematch-mock-webhooks"
-#: More of a receiver's answer is not read, head and body each; only its status counts.
+#: Most bytes that are read of the body of a receiver's answer.
 _ANSWER_BYTES = 65_536
 
 
 @attrs.frozen(kw_only=True)
 class Destination:
-    """Where the webhooks of one application go.
+    """A destination of webhooks.
 
     Attributes:
         uuid: Its id.
-        url: The address. Not in `repr`: a password or a token may be in it.
-        events: What is sent there, in the vendor's words.
-        enabled: Whether anything is.
-        secret: What its webhooks are signed with. Not in `repr`.
+        url: The address. Not in `repr`: it may hold a password or a token.
+        events: The events that are sent there, in the vendor's words.
+        enabled: Whether anything is sent.
+        secret: The signing secret. Not in `repr`.
     """
 
     uuid: str
@@ -80,24 +74,24 @@ class DeliveryState(enum.StrEnum):
 
 
 class DeliveryFault(enum.StrEnum):
-    """What a test does to one delivery on its way."""
+    """A fault of one delivery."""
 
-    CORRUPT = "corrupt"  #: One byte of the body is another one than was signed.
+    CORRUPT = "corrupt"  #: A byte of the body is changed after signing.
     SIGN_WRONG = "sign-wrong"  #: It is signed with another secret.
-    DROP = "drop"  #: It gets lost, and nobody notices.
+    DROP = "drop"  #: The delivery gets lost unnoticed.
 
 
 @attrs.frozen(kw_only=True)
 class Attempt:
-    """One try to deliver.
+    """An attempt to deliver.
 
     Attributes:
         at: UTC, by the clock of the world.
         status: Of the answer; None if there was none.
-        problem: Why there was none, in a word or two; None if there was one.
+        problem: The reason, in a word or two; None if there was an answer.
         elapsed_ms: Real time until the answer.
-        fault: What a test did to it; None for nothing.
-        claims: Ids of the claims that its outcome rests on.
+        fault: The fault that a test set; None for none.
+        claims: Ids of the claims behind the outcome.
     """
 
     at: dt.datetime
@@ -110,53 +104,53 @@ class Attempt:
 
 @attrs.frozen(kw_only=True)
 class Delivery:
-    """One event on its way to one destination; of the body only what it is made from."""
+    """An event for one destination, with the session that its body is made from."""
 
-    #: Ours; the vendor's is `event_id`, which those lack that are asked for in the console.
+    #: The mock's id; the vendor's is `event_id`, which a test delivery of the console lacks.
     id: str
     destination: str
     event: str
     event_id: str | None
-    #: As it was when this happened.
+    #: The status at the event.
     session: Session = attrs.field(repr=False)
-    #: Scheme and host that addresses of pictures begin with.
+    #: Scheme and host of picture addresses.
     origin: str
     is_test: bool = False
     created_at: dt.datetime
-    #: When it was sent, or would have been: seconds since 1970.
+    #: The time in the payload, in seconds since 1970.
     timestamp: int
     state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
     due: dt.datetime | None = None
-    #: Its place among the deliveries, from 1 on.
+    #: The delivery's number, from 1 on.
     number: int = 0
-    #: Its place among all that were queued, another one when it is begun again: what comes of an
-    #: attempt counts for its own turn.
+    #: Its place among all queued deliveries; new when it begins again, so that an attempt counts
+    #: for its own turn only.
     turn: int = 0
-    #: How many attempts of the present turn repeated an earlier one.
+    #: Repeated attempts of the present turn.
     retries: int = 0
     attempts: tuple[Attempt, ...] = ()
 
 
 @attrs.frozen(kw_only=True)
 class SignedPayload:
-    """A delivery as it is sent: headers in order, without those of the connection, and body."""
+    """The headers of a delivery in order, without those of the connection, and its body."""
 
     headers: tuple[tuple[str, str], ...] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
     claims: tuple[str, ...] = ()
 
 
-#: What a vendor sends, signed with the secret of the destination.
+#: Composes a vendor's payload, signed with the secret of the destination.
 Compose = Callable[[Citations, World, Delivery, Destination], SignedPayload]
 
 
-#: When it is due, its turn, and the id of the delivery.
+#: The due time, the turn and the id of the delivery.
 _Place = tuple[dt.datetime, int, str]
 _NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
 
 
 class Outbox:
-    """The webhooks of one world; a destination gets them one by one as due. Safe across threads."""
+    """The webhooks of one world; each destination gets them one by one as due. Thread-safe."""
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
@@ -165,27 +159,27 @@ class Outbox:
             weigh=lambda delivery: weigh_texts(delivery.session),
             forget=self._unqueue,
         )
-        #: By thread, not yet released.
+        #: Queued and not yet released, by thread.
         self.queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
-        #: Whether anybody may still send what is due.
+        #: Whether due deliveries are sent.
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
-        #: By id and turn.
+        #: Payloads by id and turn.
         self._payloads: Collection[SignedPayload] = Collection(
             limit=MAX_PAYLOADS, weigh=lambda payload: len(payload.body)
         )
         self._turns = itertools.count(1)
-        #: By destination: those that wait, sorted, and the fault of the one that was taken.
+        #: The sorted places of waiting deliveries and the fault of the taken one, by destination.
         self._waiting: dict[str, list[_Place]] = {}
         self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
-        """There is none, or not begun again, before this thread calls `release`."""
+        """Queue a delivery until this thread calls `release`."""
         self.queued[threading.get_ident()].append((delivery, payload))
 
     def release(self) -> bool:
-        """What this thread has queued may be sent now; whether there is any."""
+        """Release the deliveries that this thread queued; return whether there are any."""
         pairs = self.queued.pop(threading.get_ident(), ())
         for delivery, payload in pairs:
             with self._changed:
@@ -193,13 +187,13 @@ class Outbox:
         return bool(pairs)
 
     def drop(self) -> None:
-        """What this thread has queued is not to be sent: all is as it was before."""
+        """Drop the deliveries that this thread queued."""
         self.queued.pop(threading.get_ident(), None)
 
     def _put(self, fresh: Delivery, payload: SignedPayload) -> None:
         def begin_again(current: Delivery) -> Delivery:
             self._unqueue(current)
-            # It may have been tried since somebody looked.
+            # The stored delivery may have new attempts.
             return attrs.evolve(fresh, attempts=current.attempts)
 
         if self.deliveries.change(fresh.id, begin_again) is None:
@@ -208,29 +202,25 @@ class Outbox:
         self._queue(fresh)
 
     def payload(self, delivery: Delivery) -> SignedPayload | None:
-        """A delivery as it was sent last, or will be; None if that is not kept any more."""
+        """Return the payload as it was sent last, or will be; None if it is not kept any more."""
         return self._payloads.find(f"{delivery.id} {delivery.turn}")
 
-    def forget_payloads(self) -> None:
-        """Whoever reads a delivery has it written anew."""
-        self._payloads.clear()
-
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
-        """Do this to so many attempts, after what waits already; 1-10,000 of them."""
+        """Add a fault for the next attempts, 1-10,000 of them, after the waiting faults."""
         if type(times) is not int or not 1 <= times <= 10_000:
             raise ValueError("times must be a whole number from 1 to 10000")
         with self._changed:
             self._faults.extend([fault] * times)
 
     def take(self, now: dt.datetime) -> tuple[Delivery, DeliveryFault | None] | None:
-        """What is due first, and what a test does to it, if anything is; `record` must follow."""
+        """Take the first due delivery and its fault; `record` must follow."""
         with self._changed:
             due, _, delivery_id = self._first()
             delivery = self.deliveries.find(delivery_id)
             if due > now or delivery is None:
                 return None
             self._unqueue(delivery)
-            # Faults strike in the order in which deliveries are taken, whoever is faster.
+            # Faults strike in the order in which deliveries are taken.
             fault = self._faults.popleft() if self._faults else None
             self._under_way[delivery.destination] = fault
             return delivery, fault
@@ -242,10 +232,10 @@ class Outbox:
         payload: SignedPayload | None = None,
         **changes: Any,
     ) -> None:
-        """Keep what came of a delivery that was taken; without changes it is due as before."""
+        """Store the result of a delivery that was taken; without changes it is due as before."""
 
         def change(current: Delivery) -> Delivery:
-            # Of what somebody began again meanwhile only the attempt is kept.
+            # A delivery that began again meanwhile keeps the attempt only.
             if current.turn == taken.turn:
                 current = attrs.evolve(current, **changes)
             tried = () if attempt is None else (attempt,)
@@ -254,7 +244,7 @@ class Outbox:
         with self._changed:
             fault = self._under_way.pop(taken.destination)
             if fault is not None and attempt is None:
-                # It was not tried, and the next one meets its fault.
+                # The delivery was not tried, so the next one meets its fault.
                 self._faults.appendleft(fault)
             if payload is not None:
                 self._payloads.put(f"{taken.id} {taken.turn}", payload)
@@ -264,7 +254,7 @@ class Outbox:
             self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
-        """When the next delivery can be tried; None if none waits, or only behind others."""
+        """Return when the next delivery can be tried; None if none can."""
         with self._changed:
             due, _, delivery_id = self._first()
             return due if delivery_id else None
@@ -275,8 +265,8 @@ class Outbox:
             return len(self._under_way) + sum(waiting)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
-        """Until none is due or under way, or nothing is sent any more; whether all is done."""
-        # The clock is not read under the lock: whoever moves it asks here, under its own.
+        """Wait until no delivery is due or under way; return whether that happened in time."""
+        # The clock is not read under the lock: advancing it calls the worker under its own lock.
         at = now()
         with self._changed:
 
@@ -287,13 +277,13 @@ class Outbox:
             return is_done()
 
     def run(self, is_running: bool) -> None:
-        """Say whether what is due is sent: who waits for it without need goes on."""
+        """Set whether due deliveries are sent, and wake waiting threads."""
         with self._changed:
             self.is_running = is_running
             self._changed.notify_all()
 
     def _first(self) -> _Place:
-        """The first one whose destination is given nothing at the moment."""
+        """Return the first place of a destination that has nothing under way."""
         free = (places[0] for name, places in self._waiting.items() if name not in self._under_way)
         return min(free, default=_NEVER)
 
@@ -327,7 +317,7 @@ def attempt(
     compose: Compose,
     send: Callable[[str, SignedPayload, float], PostResult],
 ) -> dict[str, Any]:
-    """Try once what was taken; what `Outbox.record` has to keep of it."""
+    """Try a delivery once; return the changes for `Outbox.record`."""
     outbox: Outbox = world.records.outbox
     claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
     destination = outbox.destinations.find(delivery.destination)
@@ -335,7 +325,7 @@ def attempt(
         return {"state": DeliveryState.DROPPED, "due": None}
     url, at = destination.url, world.clock.now()
     if not delivery.attempts and payload is None:
-        # One that has waited behind many is written anew, and says so.
+        # A delivery that waited behind many is composed with the time of today.
         fresh = attrs.evolve(delivery, timestamp=int(at.timestamp()))
     elif delivery.retries:
         claims.cite("webhook.retry.same")
@@ -347,7 +337,7 @@ def attempt(
     if payload is None or fresh is not delivery or was_struck or fault is DeliveryFault.SIGN_WRONG:
         payload = compose(claims, world, fresh, destination)
     if fault is DeliveryFault.CORRUPT:
-        # A digit of an id, so that it is still JSON: only the signature shows it.
+        # A digit of an id, so that the body is still JSON.
         body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
         body[place] = ord("2" if body[place] == ord("1") else "1")
         payload = attrs.evolve(payload, body=bytes(body))
@@ -388,7 +378,7 @@ def _judge(
 
 
 def may_send(url: str, hosts: Container[str]) -> bool:
-    """Whether anything is sent there: to this machine, or to one of these hosts."""
+    """Whether webhooks may be sent there: to this machine, or to one of these hosts."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.port != 0
@@ -402,180 +392,80 @@ def may_send(url: str, hosts: Container[str]) -> bool:
 def post(
     url: str, payload: SignedPayload, timeout_s: float, begin: Callable[[socket.socket], None]
 ) -> PostResult:
-    """Send a payload without proxy or redirect, and say what came back; `begin` is called with the
-    connection before anything leaves.
+    """Send a payload without proxy or redirect, and return the result.
+
+    `timeout_s` is one deadline for the whole delivery: a receiver that drips bytes cannot hold it.
+    `begin` is called with the connection before anything is sent.
     """
-    began, status, problem, parts = time.monotonic(), None, None, urlsplit(url)
-    lines = (
-        f"POST {parts.path or '/'}{'?' * bool(parts.query)}{parts.query} HTTP/1.1",
-        f"Host: {parts.netloc.rpartition('@')[2]}",
-        "Accept-Encoding: identity",
-        f"Content-Length: {len(payload.body)}",
-        *map(": ".join, payload.headers),
-        "Connection: close\r\n\r\n",
-    )
-    end = began + timeout_s
+    began, parts = time.monotonic(), urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
+    target = f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}"
+    is_late = threading.Event()
+
+    def cut() -> None:
+        is_late.set()
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RDWR)
+
+    status, problem = None, None
+    deadline = threading.Timer(timeout_s, cut)
+    deadline.name, deadline.daemon = THREAD, True
     try:
-        with contextlib.closing(_connect(parts, end, begin)) as connection:
-            connection.settimeout(_left_s(end))
-            connection.sendall("\r\n".join(lines).encode() + payload.body)
-            reader = _Reader(connection, end)
-            answer = http.client.HTTPResponse(reader, method="POST")  # type: ignore[arg-type]
-            answer.begin()
-            while answer.status < 200:
-                answer = http.client.HTTPResponse(reader, method="POST")  # type: ignore[arg-type]
-                answer.begin()
-            status, reader.is_head = answer.status, False
-            # Closing before the end would reset what the receiver still writes.
-            answer.read(_ANSWER_BYTES)
-    except TimeoutError:
-        problem = "timeout"
+        connection.connect()
+        begin(connection.sock)
+        deadline.interval = max(0.0, timeout_s - (time.monotonic() - began))
+        deadline.start()
+        connection.putrequest("POST", target, skip_accept_encoding=True)
+        for name, value in (*payload.headers, ("Content-Length", str(len(payload.body)))):
+            connection.putheader(name, value)
+        connection.putheader("Connection", "close")
+        connection.endheaders(payload.body)
+        answer = connection.getresponse()
+        if is_late.is_set():
+            raise TimeoutError
+        status = answer.status
+        # Closing before the end would reset the rest of the answer; only its status counts.
+        answer.read(_ANSWER_BYTES)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        problem = f"no answer: {type(error).__name__}"
+        is_timeout = isinstance(error, TimeoutError) or is_late.is_set()
+        problem = "timeout" if is_timeout else f"no answer: {type(error).__name__}"
+    finally:
+        deadline.cancel()
+        connection.close()
     spent_ms = int((time.monotonic() - began) * 1000)
-    # Only the status of an answer counts.
     return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
-def _left_s(end: float) -> float:
-    left_s = end - time.monotonic()
-    if left_s <= 0:
-        raise TimeoutError
-    return left_s
-
-
-class _Lasting(io.BufferedReader):
-    """One that is read on after an interim answer."""
-
-    def close(self) -> None:
-        pass
-
-
-class _Reader(io.RawIOBase):
-    """What comes on a connection until `end`; a head must be whole."""
-
-    def __init__(self, connection: socket.socket, end: float) -> None:
-        super().__init__()
-        self._connection, self._end = connection, end
-        self.is_head = True
-        self._buffered = _Lasting(self)
-
-    def makefile(self, *_: Any) -> Any:
-        return self._buffered
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._connection.settimeout(_left_s(self._end))
-        count = self._connection.recv_into(buffer)
-        if not count and self.is_head:
-            raise ConnectionResetError
-        return count
-
-
-def _connect(
-    parts: SplitResult, end: float, begin: Callable[[socket.socket], None]
-) -> socket.socket:
-    """A connection to the first address of a host that takes one."""
-    host, is_tls, errors = parts.hostname or "", parts.scheme == "https", []
-    addresses = [host]
-    if host == "localhost":
-        addresses = ["127.0.0.1", "::1"]
-    elif not is_loopback(host):
-        addresses = _look_up(host, end)
-    for address in addresses:
-        try:
-            port = parts.port or (443 if is_tls else 80)
-            connection = socket.create_connection((address, port), _left_s(end))
-            break
-        except OSError as error:
-            errors.append(error)
-    else:
-        raise errors[0]
-    try:
-        begin(connection)
-        if not is_tls:
-            return connection
-        connection.settimeout(_left_s(end))
-        trusted = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-        return _make_context(trusted).wrap_socket(connection, server_hostname=host)
-    except BaseException:
-        connection.close()
-        raise
-
-
-# To read what the system trusts takes 70 ms.
-@functools.lru_cache(maxsize=8)
-def _make_context(_trusted: tuple[str | None, str | None]) -> ssl.SSLContext:
-    """What certificates of receivers are checked by, by the files that the environment names."""
-    return ssl.create_default_context()
-
-
-def _look_up(host: str, end: float) -> list[str]:
-    """The addresses of a host, by a thread that nobody waits for: nobody can end a look-up."""
-    from facematch_core.base.deadline import Deadline
-    from facematch_core.base.threads import NoThread  # most worlds send to this machine alone
-
-    work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-    try:
-        future = _helper_threads().start(work, Deadline.after(0), key=host)
-    except NoThread:
-        raise TimeoutError from None
-    return [str(entry[4][0]) for entry in future.result(_left_s(end))]
-
-
-@functools.cache
-def _helper_threads() -> HelperThreads:
-    from facematch_core.base.threads import HelperThreads
-
-    return HelperThreads(32, "facematch-mock-look-up")
-
-
 class _Cut(Exception):
-    """What is under way is not to be sent any more."""
+    """The worker was stopped: this delivery must not be sent any more."""
 
 
 @attrs.define(eq=False)
 class _Sending:
-    """A delivery under way, by a thread of its own."""
+    """A delivery under way, in a thread of its own."""
 
     delivery: Delivery
     fault: DeliveryFault | None
     connection: socket.socket | None = None
 
 
-class _Process:
-    """The workers of this process: its lock is the one of all of them."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        #: How many threads send, and who waits until there are fewer, in order.
-        self.sending = 0
-        self.waiting: dict[WebhookWorker, None] = {}
-
-
-_process = _Process()
-if hasattr(os, "register_at_fork"):
-    # In the child there are no threads.
-    os.register_at_fork(after_in_child=_process.__init__)  # type: ignore[misc]
-
-
 class WebhookWorker:
-    """Delivers what is due in one world, to several destinations at once, until it is stopped."""
+    """Delivers the due webhooks of one world, to several destinations at once, until `stop`."""
 
     def __init__(
         self, world: World, compose: Compose, send: Callable[..., PostResult] = post
     ) -> None:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
-        self._is_running, self._pid = True, os.getpid()
+        self._lock = threading.Lock()
+        self._is_running = True
         self._under_way: set[_Sending] = set()
         self._timer: threading.Timer | None = None
         world.clock.watch(self._begin)
 
     def start(self) -> None:
-        """Deliver from now on; it does so from the beginning, until `stop`."""
+        """Deliver from now on. A new worker delivers at once."""
         if not self._is_running:
             self._is_running = True
             self._world.clock.watch(self._begin)
@@ -583,31 +473,25 @@ class WebhookWorker:
         self.wake()
 
     def stop(self) -> None:
-        """Begin nothing more, and cut what is under way, which counts as not sent; at once."""
-        # A clock may outlive many worlds.
+        """Begin nothing more, and cut deliveries under way, which count as not sent."""
         self._world.clock.unwatch(self._begin)
         self._is_running = False
-        self._cut()
-        self._outbox.run(False)
-
-    def wake(self) -> None:
-        """Look whether something is due."""
-        self._begin(self._world.clock.now())
-
-    def _cut(self) -> None:
-        with _process.lock:
+        with self._lock:
             cut, self._under_way = self._under_way, set()
-            _process.waiting.pop(self, None)
             self._set_timer(None)
         for sending in cut:
             self._outbox.record(sending.delivery)
-            # In the child of a fork it is the parent's.
-            if sending.connection is not None and self._pid == os.getpid():
+            if sending.connection is not None:
                 with contextlib.suppress(OSError):
                     sending.connection.shutdown(socket.SHUT_RDWR)
+        self._outbox.run(False)
+
+    def wake(self) -> None:
+        """Look for due deliveries."""
+        self._begin(self._world.clock.now())
 
     def _set_timer(self, seconds: float | None) -> None:
-        """Look again after so long, and not as it was said before; the lock is held."""
+        """Look again after so many seconds; the lock is held."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
@@ -617,36 +501,28 @@ class WebhookWorker:
             self._timer.start()
 
     def _begin(self, now: dt.datetime) -> None:
-        """Begin what is due, as far as there is room; the clock may ask, and is not read."""
-        if self._pid != os.getpid():
-            # What the parent of a fork has under way is due again here.
-            self._cut()
-            self._pid = os.getpid()
-        with _process.lock:
-            while self._is_running and len(self._under_way) < MAX_SENDING_OF_WORLD:
-                if _process.sending >= (MAX_SENDING * 3 // 4 if self._under_way else MAX_SENDING):
-                    _process.waiting[self] = None
-                    break
+        """Begin the due deliveries. The clock may call this, so it is not read here."""
+        with self._lock:
+            while self._is_running and len(self._under_way) < MAX_SENDING:
                 taken = self._outbox.take(now)
                 if taken is None:
                     break
                 sending = _Sending(*taken)
                 self._under_way.add(sending)
-                _process.sending += 1
                 work = functools.partial(self._carry, sending)
                 threading.Thread(target=work, name=THREAD, daemon=True).start()
             due, is_timed = self._outbox.next_due(), self._is_running and self._world.clock.running
             if due is not None and due > now and is_timed:
-                # A millisecond more, lest it is too early; that clock may be set meanwhile.
+                # A millisecond more, so that it is not too early; the clock may be advanced.
                 self._set_timer(min((due - now).total_seconds() + 0.001, 60.0))
             else:
                 self._set_timer(None)
 
     def _carry(self, sending: _Sending) -> None:
-        """Send what was taken, as long as it is not cut."""
+        """Send one delivery, unless it is cut."""
 
         def check(connection: socket.socket | None = None) -> None:
-            with _process.lock:
+            with self._lock:
                 sending.connection = connection
                 if sending not in self._under_way:
                     raise _Cut
@@ -660,15 +536,12 @@ class WebhookWorker:
         except _Cut:
             changes = {}
         except Exception:  # noqa: BLE001 - and it is logged
-            # One that cannot be written or signed must not hold up the others, nor `wait`.
+            # A delivery that cannot be composed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
             changes = {"state": DeliveryState.FAILED, "due": None}
-        with _process.lock:
-            _process.sending -= 1
+        with self._lock:
             is_cut = sending not in self._under_way
             self._under_way.discard(sending)
-            waiting, _process.waiting = _process.waiting, {}
         if not is_cut:
             self._outbox.record(delivery, **changes)
-        for worker in (self, *waiting):
-            worker.wake()
+        self.wake()

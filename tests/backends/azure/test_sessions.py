@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import azure_liveness as published
 from kit.azure_liveness import attempt, failed, with_attempts
+from kit.cards import CARDS as EVERY_CARD
 from kit.fakes import picture
 
 import facematch_core as fm
@@ -351,7 +352,7 @@ def test_person_after_a_failed_attempt(mock, connect, reference, card, is_verifi
     played.fail_attempt(session.record.session_id)
     assert sessions.read(session.record).state == "pending"
     assert sessions.read(session.record, with_way_in=True).way_in.token == session.way_in.token
-    played.finish(session.record.session_id, card)
+    played.finish(session.record.session_id, EVERY_CARD[card])
     result = sessions.read(session.record)
     assert (result.state, result.attempts) == ("decided", 2)
     assert result.is_verified_for("customer-17", **PAYOUT) is is_verified
@@ -366,11 +367,11 @@ def test_portrait_needs_a_live_person_and_the_option(mock, alone):
         ("not-live", True, False),
     ):
         session = start(alone, enable_session_image=is_kept)
-        mock.control.sessions.finish(session.record.session_id, card)
+        mock.control.sessions.finish(session.record.session_id, EVERY_CARD[card])
         result = alone.read(session.record, with_portrait=True)
         assert (result.portrait is not None) is has_portrait
         if has_portrait:
-            assert result.portrait.data == CARDS[card].data
+            assert result.portrait.data == EVERY_CARD[card]
     paths = [entry.path for entry in mock.control.journal()]
     assert sum("sessionImages" in path for path in paths) == 1
 

@@ -17,7 +17,6 @@ PLACES = {
     "config": (4, "verify", "selfie.jpg", "id.jpg", "--config", "{}"),
     "config-of-doctor": (4, "doctor", "--config", "{}"),
     "control-token-file": (2, "mock", "--control-token-file", "{}"),
-    "cards-read": (2, "cards", "read", "{}"),
     "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
 }
 
@@ -75,7 +74,7 @@ def test_a_key_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch
             open_verifier(profile="p", config="facematch.toml")
 
 
-@pytest.mark.parametrize("place", ["verify-pairs", "cards-read", "config", "control-token-file"])
+@pytest.mark.parametrize("place", ["verify-pairs", "config", "control-token-file"])
 def test_a_file_that_is_far_too_large_is_refused(run, photos, place):
     code, *words = PLACES[place]
     with Path("large").open("wb") as file:

@@ -10,7 +10,7 @@ from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
 from kit.mock_worlds import app_of, world_of
 
-from facematch_mock_server import make_card
+from facematch_mock_server import card_sheet, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
@@ -31,7 +31,7 @@ def ask(engine, path, body=None, **more):
 
 def test_the_overview_lists_every_verb(engine):
     status, body = ask(engine, "")
-    assert (status, body["edition"]) == (200, "2026-07")
+    assert status == 200
     assert len(body["operations"]) == len(VERBS)
     assert (body["vendor"], body["vendors"]) == ("didit", ["didit"])
     assert engine.handle(didit.didit_request("/__mock__", method="GET")).status == 200
@@ -48,9 +48,9 @@ def test_outcomes_are_set_listed_used_up_and_cleared(engine):
 
 
 def test_faults_are_added_with_any_body_listed_and_cleared(engine):
-    rule = {"stage": "answer", "kind": "status", "status": 503, "chance": 0.5, "times": None}
+    rule = {"stage": "answer", "kind": "status", "status": 503, "times": None}
     status, body = ask(engine, "faults", rule)
-    assert (status, body["status"], body["chance"]) == (200, 503, 0.5)
+    assert (status, body["status"]) == (200, 503)
     assert engine.account.faults.all[0].times is None
     assert len(ask(engine, "faults")[1]["faults"]) == 1
     ask(engine, "faults/clear", {})
@@ -61,7 +61,7 @@ def test_faults_are_added_with_any_body_listed_and_cleared(engine):
     response = engine.handle(match_request())
     assert (response.status, response.json()) == (503, outage)
     assert response.header("Content-Type") == "application/json"
-    assert "mock.fault.own" in response.header("X-Facematch-Claims")
+    assert "mock.fault.own" in response.claims
 
 
 def test_a_fault_at_connect_must_end(engine):
@@ -101,7 +101,7 @@ def test_keys_are_added_used_and_revoked_and_never_listed(engine):
     key = ask(engine, "keys", {"kind": "sandbox"})[1]["key"]
     assert engine.handle(match_request(key=key)).status == 200
     assert ask(engine, "keys/revoke", {"key": key}) == (200, {})
-    assert engine.handle(match_request(key=key)).status == 403
+    assert engine.handle(match_request(key=key)).status == 401
     listed = ask(engine, "keys")[1]
     assert [key["kind"] for key in listed["keys"]] == ["live", "sandbox", "sandbox"]
     assert key not in json.dumps(listed)
@@ -120,23 +120,23 @@ def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
     engine.handle(match_request())
     ask(engine, "faults", {"stage": "connect", "kind": "reset"})
     ask(engine, "outcomes", {"kind": "match", "score": 1})
-    changes = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
+    changes = {"switches": {"in_review": True, "start_credit": "1"}}
     status, body = ask(engine, "reset", changes)
-    assert (status, body["edition"], body["switches"]["start_credit"]) == (200, "2026-03", "1")
-    assert body["chosen"]["boundary"] == "exclusive"
+    assert (status, body["switches"]) == (200, changes["switches"])
+    assert body["chosen"]["in_review"] is True
     assert ask(engine, "behaviours")[1] == body
     for path, name in (("journal", "entries"), ("sessions", "sessions"), ("faults", "faults")):
         assert ask(engine, path)[1][name] == []
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
     assert ask(engine, "ledger")[1] == {"balance": "1.0000", "entries": [], "left_out": 0}
-    assert ask(engine, "reset", {})[1]["edition"] == "2026-03"
+    assert ask(engine, "reset", {})[1]["switches"] == changes["switches"]
 
 
 def test_a_reset_that_is_refused_changes_nothing(engine):
     engine.handle(match_request())
-    status, body = ask(engine, "reset", {"edition": "2026-03", "switches": {"x": 1}})
+    status, body = ask(engine, "reset", {"switches": {"in_review": True, "x": 1}})
     assert (status, "no switch x" in body["mock"]) == (400, True)
-    assert engine.world.edition == "2026-07"
+    assert engine.world.switches == {}
     assert len(engine.world.account.journal.entries) == 1
 
 
@@ -152,10 +152,10 @@ def engine_with_calls(engine):
     ("query", "numbers"),
     [
         ("since=1", [2, 3]),
-        ("status=403", [3]),
+        ("status=401", [3]),
         ("path=/v3/face", [1, 2, 3]),
         ("person=ada", [1]),
-        ("person=bob&status=403", []),
+        ("person=bob&status=401", []),
         ("field=vendor_data=case-2", [2]),
         ("limit=1", [3]),
     ],
@@ -198,7 +198,7 @@ def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
         ("faults", {"stage": "connect", "kind": "html"}, 400, "a fault at connect must be one of"),
         ("faults", {"stage": "connect", "kind": "reset", "executed": True}, 400, "never executed"),
         ("faults", {"stage": "answer", "kind": "json", "body": [math.nan]}, 400, "finite numbers"),
-        ("outcomes", {"kind": "match", "review": True}, 400, "that have it: 2026-03"),
+        ("outcomes", {"kind": "match", "review": True}, 400, "set the switch in_review"),
         ("outcomes", {"kind": "match", "digest": 7}, 400, "digest must be a string"),
         ("outcomes", {"kind": "match", "score": 300}, 400, "between 0 and 100"),
         ("ledger/balance", {"balance": "-1"}, 400, "between 0 and"),
@@ -207,8 +207,8 @@ def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
         ("keys", {"expires": "soon"}, 400, "soon"),
         ("limits", {"write": 1, "get": "many"}, 400, "a whole number from 0"),
         ("limits", {"push": 1}, 400, "'push' is not known here"),
-        ("reset", {"edition": "1999"}, 400, "no edition 1999"),
-        ("reset", {"switches": {"boundary": []}}, 400, "takes one of inclusive, exclusive, not []"),
+        ("reset", {"edition": "1999"}, 400, "'edition' is not known here"),
+        ("reset", {"switches": {"in_review": []}}, 400, "takes one of False, True, not []"),
         ("keys", {"key": "\ud800"}, 400, "key must be whole characters"),
         ("outcomes", {"kind": "match", "field": {"vendor_data": "\ud800"}}, 400, "whole char"),
         ("sessions/decide", {"session_id": "1", "status": "x"}, 400, "no status 'x'"),
@@ -276,8 +276,8 @@ values = st.recursive(
     ),
     max_leaves=3,
 )
-NAMES = """kind score stage seconds balance key expires write edition switches times digest allowed
-path method status chance body executed"""
+NAMES = """kind score stage seconds balance key expires write switches times digest allowed
+path method status body executed"""
 names = st.sampled_from(NAMES.split())
 
 
@@ -293,3 +293,11 @@ def test_any_change_is_made_or_refused_and_the_world_goes_on(path, body):
     assert engine.handle(control_request(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control_request(read)).status == 200
+
+
+def test_the_ready_cards_are_served(engine):
+    for name in ("p1", "p1-again", "p2", "no-face", "two-faces", "spoof"):
+        response = engine.handle(control_request(f"cards/{name}.png"))
+        assert (response.status, response.header("Content-Type")) == (200, "image/png")
+        assert response.body == card_sheet()[name].data
+    assert ask(engine, "cards/p9.png")[0] == 404

@@ -148,8 +148,8 @@ def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
     ledger = didit.new_engine().world.ledger
     ledger.balance = 10**6
     for number in range(MAX_CHARGES + 2):
-        ledger.charge(1, at=didit.START, what="X", request_id=str(number))
-    ledger.refund(str(MAX_CHARGES + 1))
+        last = ledger.charge(1, at=didit.START, what="X", request_id=str(number))
+    ledger.refund(last)
     ledger.charge(1, at=didit.START, what="X")
     numbers = [charge.number for charge in ledger.entries]
     assert (numbers[0], numbers[-2:]) == (3, [MAX_CHARGES + 1, MAX_CHARGES + 3])

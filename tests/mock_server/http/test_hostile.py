@@ -62,7 +62,7 @@ def test_a_loopback_host_drives_it_under_any_port(mock, host):
     ("path", "more"),
     [
         ("/__mock__/faults", {"Host": "127.0.0.1"}),
-        ("/v3/billing/top-up/", {"Host": "127.0.0.1", "x-api-key": "mock-live-key"}),
+        ("/v3/session/", {"Host": "127.0.0.1", "x-api-key": "mock-live-key"}),
     ],
 )
 def test_json_of_any_depth_is_refused(mock, depth, opening, path, more):

@@ -13,7 +13,7 @@ from kit.front import MockAdapter
 from kit.rawclient import RawClient, chunked
 
 from facematch_mock_server import Fault, MockServer, card_sheet
-from facematch_mock_server.http.in_responses import register
+from facematch_mock_server.http.adapter import register
 from facematch_mock_server.http.server import HttpServer
 
 URL = "https://verification.didit.me"

@@ -115,8 +115,7 @@ def rss_bytes():
 def test_memory_is_flat_over_100_000_requests(mock):
     """Once journal, ledger and sessions are full, nothing grows any more."""
     account = mock.world.account
-    account.shared.saved_pictures = Pictures(1024 * 1024)
-    account.shared.saved_pictures.add_owner(account)
+    mock.world.pictures = account.shared.pictures = Pictures(1024 * 1024)
     mock.control.set_balance(1_000_000)
     forms = pictures()
     with requests.Session() as session:

@@ -1,13 +1,11 @@
 """`facematch cards`, run as the plug-in command that it is."""
 
-import json
-
 import pytest
 from click.testing import CliRunner
 
 from facematch_core.cli.app import facematch
 from facematch_mock_server.recognition.cards import Card, read_card
-from facematch_mock_server.recognition.sheet import card_sheet, make_card
+from facematch_mock_server.recognition.sheet import make_card
 
 
 @pytest.fixture
@@ -73,29 +71,3 @@ def test_make_refuses_what_no_card_can_say_and_writes_nothing(run, tmp_path, wor
     assert answer.exit_code == 2
     assert answer.stderr.splitlines()[-1].startswith(f"error: {sentence}")
     assert not (tmp_path / "p1.png").exists()
-
-
-def test_read_json_is_one_document_whether_it_is_a_card_or_not(run, tmp_path):
-    (tmp_path / "p1.png").write_bytes(make_card(liveness=None))
-    (tmp_path / "no.png").write_bytes(b"no picture")
-    card = json.loads(run("read", "p1.png", "--json").stdout)["card"]
-    assert Card(**card) == Card(person="p1", liveness=None)
-    answer = run("read", "no.png", "--json")
-    assert (answer.exit_code, json.loads(answer.stdout)) == (1, {"card": None})
-
-
-def test_no_card_is_exit_1_and_no_file_exit_2(run, tmp_path):
-    (tmp_path / "no.png").write_bytes(b"no picture")
-    answer = run("read", "no.png")
-    assert (answer.exit_code, answer.stdout) == (1, "")
-    assert answer.stderr == "This is not a test card.\n"
-    assert run("read", "missing.png").exit_code == 2
-
-
-def test_sheet_writes_nineteen_cards_and_a_table(run, tmp_path):
-    answer = run("sheet", "--out", "deep/cards")
-    assert answer.stdout == "19 cards and sheet.csv are in deep/cards.\n"
-    files = {path.name for path in (tmp_path / "deep" / "cards").iterdir()}
-    assert files == {f"{name}.png" for name in card_sheet()} | {"sheet.csv"}
-    assert run("sheet", "--out", "deep/cards").exit_code == 2
-    assert run("sheet", "--out", "deep/cards", "--force").exit_code == 0

@@ -1,38 +1,33 @@
 """The console: a page at ``/`` on which people watch a running mock.
 
-The page holds no data: the control API, and the paths here, guarded like it, give what it shows."""
+The page itself holds no data. It reads the control API and the paths here, which are guarded alike.
+"""
 
 from __future__ import annotations
 
-import io
 import json
-import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import attrs
-
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER
 from facematch_mock_server.base.messages import Request, Response
-from facematch_mock_server.http.control import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.world.accounts import Account, Accounts, Place
+from facematch_mock_server.control.api import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
+from facematch_mock_server.world.accounts import Account, Accounts
 from facematch_mock_server.world.hosted import is_open, page_path
-from facematch_mock_server.world.journal import Entry
 
-from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, list_rows, show_call
+from .calls import list_rows, show_call
 
 if TYPE_CHECKING:
     from facematch_mock_server.control import Control
 
 _T = TypeVar("_T")
 
-#: Where the console's own paths begin.
+#: The beginning of the console's own paths.
 PATH = f"{PREFIX}console/"
 _SCRIPT = "text/javascript; charset=utf-8"
-#: The page and what it loads: they hold no data, and are the same for everybody.
+#: The page and its files, which hold no data.
 _FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     f"{PATH}console.mjs": ("console.mjs", _SCRIPT),
@@ -49,9 +44,11 @@ HEADERS = (
     *GUARDS,
     (MOCK_HEADER, __version__),
 )
-#: An event stream without news says that it is alive after so many looks, some 15 seconds.
+#: Looks without news after which an event stream sends a comment: some 15 seconds.
 _QUIET = 150
-#: Accounts, sessions and deliveries that the page shows at once.
+#: Most calls of one event, so that the server's loop is not held up.
+_BATCH = 500
+#: Most sessions and deliveries of a page.
 _ROWS = 200
 
 
@@ -61,63 +58,18 @@ class Console:
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
         self._guard = ControlApi(accounts)
-        # Of all accounts together.
-        self._sent = Newest(SENT_BYTES, "body")
-        self._answered = Newest(ANSWER_BYTES, "headers", "response")
-        self._lock = threading.Lock()
-        self._feeds: dict[Place, Feed] = {}
-        #: Else a drawing of what a test card says, or of the digest, stands for a picture.
+        #: Without it a drawing of the test card, or of the digest, stands for a picture.
         self._shows_pictures = show_pictures
-        self._handling = threading.local()
-        accounts.on_entry = self._hear
 
-    def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
-        """The console's own answer, or that of `answer`, which is put beside its entry."""
-        if request.is_for_mock:
-            response = self._answer(request)
-            return answer(request) if response is None else response
-        handling, executed, entries = self._handling, None, list[tuple[Place, Entry]]()
-        handling.entries, start = entries, time.perf_counter()
-        try:
-            response = answer(request)
-            # Where a fault sent another answer, that of the call is beside its entry.
-            executed = response.instead_of or response
-            return response
-        finally:
-            ms, handling.entries = (time.perf_counter() - start) * 1000, None
-            for place, entry in entries:
-                self._feed_of(place).add(entry, request, executed, ms)
-
-    def _hear(self, place: Place, entry: Entry | None) -> None:
-        """Called by a journal: what this thread is answering waits for its answer."""
-        entries = getattr(self._handling, "entries", None)
-        if entry is None:
-            if (feed := self._feeds.get(place)) is not None:
-                feed.clear()
-        elif entries is not None:
-            entries.append((place, entry))
-        else:
-            self._feed_of(place).add(entry)
-
-    def _feed_of(self, place: Place) -> Feed:
-        """The calls of an account; those of accounts that nobody can look at are forgotten."""
-        with self._lock:
-            if place not in self._feeds:
-                accounts = (*self._accounts.all, *self._accounts.closed)
-                for gone in {*self._feeds} - {account.place for account in accounts}:
-                    self._feeds.pop(gone).clear()
-                self._feeds[place] = Feed(self._sent, self._answered)
-            return self._feeds[place]
-
-    def _find_account(self, request: Request) -> tuple[Account, Feed]:
-        account = self._guard.account(request)
-        return account, self._feed_of(account.place)
+    def handle(self, request: Request) -> Response | None:
+        """Return the console's own answer; None for a path of the control API."""
+        return self._answer(request)
 
     def _answer(self, request: Request) -> Response | None:
-        """The answer of a path of the console; None for other paths."""
+        """Answer a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
-            from importlib import resources  # not above: 2 ms of a start
+            from importlib import resources  # imported here: 2 ms
 
             file_name, kind = _FILES[path]
             file = resources.files(__package__).joinpath(file_name)
@@ -125,19 +77,18 @@ class Console:
                 request, lambda: _reply_page(kind, file.read_bytes()), has_data=False
             )
         name, _, rest = path.removeprefix(PATH).partition("/")
-        is_mine = path.startswith(PATH) and method in ("GET", "HEAD" if name == "cards" else "GET")
+        is_mine = path.startswith(PATH) and method == "GET"
         verb = getattr(self, f"_get_{name}", None) if is_mine else None
         if verb is None:
             return None
-        is_card = name == "cards" and rest != ""
-        return self._run_guarded(request, lambda: verb(request, rest), has_data=not is_card)
+        return self._run_guarded(request, lambda: verb(request, rest))
 
     def _run_guarded(
         self, request: Request, work: Callable[[], _T], *, has_data: bool = True
     ) -> _T | Response:
-        """What `work` gives to whoever may use the console; else, or if it fails, a refusal."""
+        """Return the result of `work` if the request may use the console, else a refusal."""
         refusal = None
-        # What has no data is for everybody beyond the loopback, where the page asks for the token.
+        # The page itself is for everybody: it asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
@@ -152,80 +103,57 @@ class Console:
         return refusal
 
     def _get_about(self, request: Request, _: str) -> Response:
-        account = self._find_account(request)[0]
         about = {
             "version": __version__,
             "show_pictures": self._shows_pictures,
-            "account": self._account_row(account),
+            "account": self._guard.account(request).name,
             "vendors": [
-                {"name": kind.name, "title": kind.title, "edition": account.world(name).edition,
-                    "extensions": sorted(kind.extensions)}
-                for name, kind in self._accounts.kinds.items()
+                {"name": kind.name, "title": kind.title, "extensions": sorted(kind.extensions)}
+                for kind in self._accounts.kinds.values()
             ],
-        }  # fmt: skip
+        }
         return _reply_json(about)
 
-    def _get_accounts(self, request: Request, _: str) -> Response:
-        """The accounts whose name has what is searched for: those with the newest calls."""
-        text = dict(request.query).get("search", "").lower()
-        # An address leads to the newest one of a name.
-        accounts = (*self._accounts.closed, *self._accounts.all)
-        named = {account.name: account for account in accounts if text in account.name.lower()}
-        rows = [self._account_row(account) for account in named.values()]
-        rows.sort(key=lambda row: row["last"] or row["opened"], reverse=True)
-        return _reply_json({"accounts": rows[:_ROWS], "total": len(rows)})
-
-    def _account_row(self, account: Account) -> dict[str, Any]:
-        feed, closed = self._feeds.get(account.place), account.closed_at
-        return {
-            "name": account.name,
-            "opened": account.opened_at.isoformat(),
-            "closed": closed and closed.isoformat(),
-            # Of its calls; nobody has called one without a feed.
-            "calls": feed.calls if feed else 0,
-            "failures": feed.failures if feed else 0,
-            "last": feed.last.isoformat() if feed and feed.last else None,
-        }
-
     def _get_events(self, request: Request, _: str) -> Response:
-        """Calls as server-sent events: those after the last one that the page has, and new ones."""
-        # An event's id is the run and the number of its last call. `cleared` says that the calls of
-        # the page are gone, and the number of the last call that was made before.
+        """Return calls as server-sent events: those after the page's last one, and new ones."""
+        # An event's id is the journal's run and the number of its last call. `cleared` has the
+        # newest number of an emptied journal.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _read_number(number) if number else 0
-        quiet = 0
-        account, feed = self._find_account(request)
-        closed_at = account.closed_at
+        place, quiet = self._guard.account(request).place, 0
 
         def more() -> bytes:
-            nonlocal run, at, quiet, closed_at
-            now, last, calls = feed.since(at if run == feed.run else 0)
-            # A reset has put another one in its place.
-            current = account.place.account or account
-            events = ""
-            if closed_at != current.closed_at:
-                closed_at = current.closed_at
-                events = f"event: account\ndata: {json.dumps(self._account_row(current))}\n\n"
-            if now != run:
-                run, at = now, 0
-                events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
-            if calls:
-                at = calls[-1].place
-                data = ",".join(list_rows(calls, current.worlds))
-                events += f"event: calls\nid: {run}:{at}\ndata: [{data}]\n\n"
+            nonlocal run, at, quiet
+            events, account = "", place.account
+            if account is not None:
+                now, last, calls = account.journal.since(
+                    at if run == account.journal.run else 0, _BATCH
+                )
+                if now != run:
+                    run, at = now, 0
+                    events += (
+                        f'event: cleared\nid: {run}:0\ndata: {{"last": {last - len(calls)}}}\n\n'
+                    )
+                if calls:
+                    at = calls[-1].number
+                    data = json.dumps(list_rows(calls, account.worlds))
+                    events += f"event: calls\nid: {run}:{at}\ndata: {data}\n\n"
             quiet = 0 if events or quiet == _QUIET else quiet + 1
             return (events or ("" if quiet else ": alive\n\n")).encode()
 
         return _reply_page("text/event-stream", b"retry: 1000\n\n" + more(), more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
-        account, feed = self._find_account(request)
-        return _reply_json(show_call(feed.find(_read_number(number)), account.worlds))
+        account, wanted = self._guard.account(request), _read_number(number)
+        _, _, entries = account.journal.since(wanted - 1, 1)
+        if not entries or entries[0].number != wanted:
+            raise LookupError("there is no such call")
+        return _reply_json(show_call(entries[0], account.worlds))
 
     def _get_state(self, request: Request, path: str) -> Response:
-        """What a view shows of a vendor: of what may be long, the newest that fit a search."""
-        # Not above: few servers are looked at.
-        from facematch_mock_server.base.operations import plain
+        """Return the data of a view: of long lists the newest rows that fit a search."""
+        # Imported here: few servers are looked at.
+        from facematch_mock_server.control.values import plain
 
         account, control, view = self._control(request, path)
         clock = {"now": account.clock.now(), "stands": not account.clock.running}
@@ -235,14 +163,14 @@ class Console:
     def _get_delivery(self, request: Request, path: str) -> Response:
         path, _, number = path.rpartition("/")
         delivery = self._control(request, f"{path}/webhooks")[1].webhooks.delivery(number)
-        # A body is ASCII, and is there as it is sent: what is signed are its bytes.
+        # A body is ASCII, and shown as it is sent, because its bytes are signed.
         return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
     def _control(self, request: Request, path: str) -> tuple[Account, Control, str]:
-        from facematch_mock_server.control import Control  # not above: as `plain`
+        from facematch_mock_server.control import Control  # imported here: as `plain`
 
         vendor, _, view = path.partition("/")
-        account = self._find_account(request)[0]
+        account = self._guard.account(request)
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
         if view not in self._accounts.kinds[vendor].extensions:
@@ -250,35 +178,11 @@ class Console:
         return account, Control(self._accounts, account, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
-        content = self._accounts.sent_pictures.find(digest) if self._shows_pictures else None
+        content = self._accounts.pictures.find(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
-        # The page shows it as a picture, and a browser that is led here saves it.
+        # Sent as a download, so a browser that opens the address does not render it.
         return _reply_page("application/octet-stream", content)
-
-    def _get_cards(self, _: Request, name: str) -> Response:
-        """The sheet as a list, one card of it, or all of it in a ZIP file."""
-        from facematch_mock_server.recognition.sheet import card_sheet  # it loads Pillow
-
-        sheet = card_sheet()
-        if name == "sheet.zip":
-            import zipfile  # not above: 5 ms of a start
-
-            file = io.BytesIO()
-            with zipfile.ZipFile(file, "w") as packed:
-                for card in sheet.values():
-                    packed.writestr(f"{card.name}.png", card.data)
-            return _reply_page("application/zip", file.getvalue())
-        picture = sheet.get(name.removesuffix(".png"))
-        if picture is not None:
-            return _reply_page("image/png", picture.data)
-        if name:
-            raise LookupError("there is no such card")
-        cards = [
-            {"name": ready.name, "says": ready.says, **attrs.asdict(ready.card)}
-            for ready in sheet.values()
-        ]
-        return _reply_json({"cards": cards})
 
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
@@ -286,7 +190,7 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
         session for session in control.sessions.all() if _has_words(words, _OF_SESSION(session))
     ]
     newest, world = fitting[-_ROWS:], control.world
-    # Where somebody plays the person; whoever reads this may do so by the control API, too.
+    # The pages on which a tester plays the person.
     pages = {each.id: page_path(world, each) for each in newest if is_open(world, each)}
     return {"total": len(fitting), "newest": newest, "pages": pages}
 
@@ -309,10 +213,10 @@ def _has_words(words: Sequence[str], values: Iterable[Any]) -> bool:
     return all(word in text for word in words)
 
 
-#: What a search looks at.
+#: The attributes that a search looks at.
 _OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
 _OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
-#: By view: what it shows.
+#: The data of each view.
 _STATES = {"sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
@@ -328,7 +232,9 @@ def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None)
 
 
 def _reply_json(value: Any, status: int = 200) -> Response:
-    return attrs.evolve(_reply_page("application/json", json.dumps(value).encode()), status=status)
+    response = _reply_page("application/json", json.dumps(value).encode())
+    response.status = status
+    return response
 
 
 def _read_number(text: str) -> int:

@@ -124,7 +124,6 @@ async function listen() {
         for (const event of whole.map(parseEvent)) {
           if (event.event === "cleared") forget(JSON.parse(event.data).last);
           if (event.event === "calls") addCalls(JSON.parse(event.data));
-          if (event.event === "account") attempt(lookAgain).then(() => show(false));
           last = event.id ?? last;
         }
       }
@@ -203,13 +202,13 @@ function addCalls(rows) {
   const old = calls.splice(0, Math.max(0, calls.length - MOST_CALLS));
   const fitting = rows.filter(isShown());
   shown.push(...fitting);
-  if (old.length) shown = shown.filter((call) => call.place > old.at(-1).place);
+  if (old.length) shown = shown.filter((call) => call.number > old.at(-1).number);
   if (scroller.scrollTop > 4) scroller.scrollTop += fitting.length * rowHeight();
   const linked = fitting.find((call) => call.number === awaited);
   if (linked) reveal(linked);
   countTiles();
   draw();
-  announce(rows.filter((call) => call.place > lastSeen).length);
+  announce(rows.filter((call) => call.number > lastSeen).length);
   refreshSoon();
 }
 
@@ -312,7 +311,6 @@ async function open(number) {
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
     part("Answer", record.answered ? [json(record.answer), more("Its headers", "got", block("Headers of the answer", lines(record.answered)))] : "Not kept: there was none, or it is too old."),
-    part("Request", record.sent ? more("As it was sent", "sent", block("Request", record.sent)) : "Not kept: it broke before, or it is too old."),
     record.claims.length > 0 && part(`Based on ${record.claims.length} claims`, record.claims.map(claim)));
   Object.assign($("#detail"), { hidden: false, scrollTop: 0 });
   if (coverRest()) $("#detail").focus();
@@ -327,11 +325,13 @@ function reveal(call) {
   draw();
 }
 
-// What the mock assumes of the vendor, and where that is from; asked for when it is opened.
+// A claim behind an answer, with its source; asked for when it is opened.
 function claim(id) {
   const owner = about.vendors.find((candidate) => id.startsWith(`${candidate.name}.`)) ?? vendor, node = more(id, id);
   node.addEventListener("toggle", () => attempt(async () => {
-    if (node.open && node.childElementCount === 1) node.append(block(id, (await ask(`${owner.name}/claims/${id}`)).text));
+    if (!node.open || node.childElementCount > 1) return;
+    const { statement, known, source, read } = (await ask(`${owner.name}/claims`)).claims.find((each) => each.id === id);
+    node.append(block(id, known === "ours" ? `${statement}\n${source}` : `${statement}\n${known}: ${source}, read ${read}`));
   }));
   return node;
 }
@@ -380,17 +380,6 @@ function startCalls() {
   countTiles();
 }
 
-// Cards -------------------------------------------------------------------------------------------
-async function cards() {
-  if ($("#ready").childElementCount) return;
-  put($("#ready"), (await ask(`${CONSOLE}cards`)).cards.map((card) => {
-    const image = h("img", { alt: `Test card ${card.name}` }), picture = ask(`${CONSOLE}cards/${card.name}.png`);
-    picture.then((blob) => { image.src = URL.createObjectURL(blob); }, (error) => say(error.message, true));
-    return h("li", {}, image, h("b", {}, card.name), h("span", {}, card.says), button("Download", async () => save(await picture, `${card.name}.png`), ".quiet"));
-  }));
-  $("#sheet").addEventListener("click", () => attempt(async () => save(await ask(`${CONSOLE}cards/sheet.zip`), "facematch-cards.zip")));
-}
-
 // Sessions ----------------------------------------------------------------------------------------
 const SESSION = ["Number", "Pictures", "Status", "Person", "Score", "Service", "Vendor data", "Kept", "Reviews"];
 async function sessions() {
@@ -424,7 +413,7 @@ async function webhooks() {
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((delivery) => row(
     [delivery.event, delivery.is_test && " (a test)", h("br"), h("small", {}, moment(delivery.created_at))],
-    [pill(delivery.state), " ", h("small", {}, about.account.closed ? "" : whenDue(delivery, state, time))],
+    [pill(delivery.state), " ", h("small", {}, whenDue(delivery, state, time))],
     [pill(delivery.status), " ", h("code", {}, delivery.session_id.slice(0, 8))],
     delivery.url ?? "gone",
     delivery.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${delivery.id}` },
@@ -459,14 +448,13 @@ function lacks(name, words, first, ...others) {
 const changed = (name, state) => changed[name] !== (changed[name] = JSON.stringify([place(), state]));
 
 // Views -------------------------------------------------------------------------------------------
-const VIEWS = { calls: draw, cards, sessions, webhooks, accounts };
-const LIVE = ["sessions", "webhooks", "accounts"];
+const VIEWS = { calls: draw, sessions, webhooks };
+const LIVE = ["sessions", "webhooks"];
 let view = "calls";
 // Shows what the address of the page names.
 async function show(focus = true) {
   const named = address(location.hash), before = `${account} ${view}`;
   if (named.account && named.account !== account && !(await chooseAccount(named.account))) return;
-  const isClosed = about.account.closed !== null;
   view = Object.hasOwn(VIEWS, named.view) ? named.view : "calls";
   const number = view === "calls" ? named.number : null;
   history.replaceState(null, "", `/${hashOf(account, view, number)}`);
@@ -476,8 +464,7 @@ async function show(focus = true) {
     fill(link, { href: hashOf(account, name), "aria-current": name === view ? "page" : "false" }, []);
   }
   $("#vendor").value = view === "calls" && about.vendors.length > 1 ? only : vendor.name;
-  $("#account").textContent = account;
-  put($("#closed"), isClosed && `The account ${account} was closed on ${moment(about.account.closed)}. What it did can be looked at for an hour.`);
+  $("#account").value = account;
   document.title = `${$(`#${view} h1`).textContent} – facematch mock`;
   coverRest();
   if (focus && before !== `${account} ${view}`) { $("#main").focus({ preventScroll: true }); scrollTo(0, 0); }
@@ -498,12 +485,14 @@ function refreshSoon() {
 
 function chooseVendor(name) {
   vendor = about.vendors.find((candidate) => candidate.name === name) ?? about.vendors[0];
-  $("#about-it").textContent = `edition ${vendor.edition}`;
 }
 
 // What the mock has may be another than before.
 async function lookAgain() {
   about = await ask(`${CONSOLE}about`);
+  const { accounts } = await ask("accounts");
+  put($("#account"), accounts.map(({ name }) => h("option", { value: name }, name)));
+  $("#account").value = account;
   chooseVendor(vendor?.name);
 }
 
@@ -516,25 +505,15 @@ async function chooseAccount(name) {
   } catch (error) {
     if (error.status !== 404) throw error;
     account = before;
-    say(`There is no account ${name}: one that was closed is kept for an hour.`, true);
+    say(`There is no account ${name}.`, true);
     if (!about) await lookAgain();
-    location.hash = "#/accounts";
+    location.hash = hashOf(account, "calls");
     return false;
   }
   hide();
   forget(0);
   listen.stop?.abort();
   return true;
-}
-
-async function accounts() {
-  const { accounts: list, total } = await ask(`${CONSOLE}accounts?search=${encodeURIComponent($("#search-accounts").value)}`);
-  if (!changed("accounts", [list, total])) return;
-  const rows = list.map((entry) => row(h("a", { href: hashOf(entry.name, "calls"), "data-key": entry.name }, entry.name),
-    entry.closed ? pill(`closed ${moment(entry.closed)}`) : pill("open", "good"), entry.calls.toLocaleString(),
-    entry.failures > 0 ? pill(entry.failures.toLocaleString(), "fail") : "0", entry.last ? moment(entry.last) : "none", moment(entry.opened)));
-  put($("#every"), table("Accounts, the newest calls first", ["Name", "State", "Calls", "Failures", "Last call", "Opened"], rows),
-    total > list.length && h("p.lead", {}, `The newest ${list.length} of ${total.toLocaleString()}.`));
 }
 
 async function start() {
@@ -553,6 +532,8 @@ async function start() {
   sessionStorage.setItem("token", token);
   put($("#vendor"), about.vendors.length > 1 && h("option", { value: "" }, "All vendors"), about.vendors.map((offered) => h("option", { value: offered.name }, offered.title)));
   startCalls();
+  $("#account").addEventListener("change", ({ target }) => { location.hash = hashOf(target.value, view); });
+  $("#account").addEventListener("focus", () => attempt(lookAgain));
   $("#vendor").addEventListener("change", ({ target }) => { only = target.value; chooseVendor(only || vendor.name); choose(); show(false); });
   for (const search of document.querySelectorAll("[type=search]:not(#search)")) search.addEventListener("input", refreshSoon);
   addEventListener("hashchange", () => attempt(show));

@@ -20,7 +20,7 @@ export function address(hash) {
   return { account, view: view ?? "calls", number: /^[0-9]{1,15}$/.test(number) ? Number(number) : null };
 }
 
-export const hashOf = (account, view, number) => (view === "accounts" ? "#/accounts" : `#/accounts/${account}/${view}${number ? `/${number}` : ""}`);
+export const hashOf = (account, view, number) => `#/accounts/${account}/${view}${number ? `/${number}` : ""}`;
 
 // The headers of every request to control: the token and the account, if there is any.
 export const authHeaders = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });

@@ -1,6 +1,7 @@
-"""The page at a hosted session's own address, where a tester plays the person.
+"""The page of a hosted session, on which a tester plays the person: plain forms, no script.
 
-Whoever has the address is the person, as at the vendor. Plain forms, no script."""
+Anybody who has the address is the person, as at the vendor.
+"""
 
 from __future__ import annotations
 
@@ -16,32 +17,30 @@ from urllib.parse import quote
 
 from facematch_mock_server.base.forms import FormError, read_form
 from facematch_mock_server.base.messages import PERSON, Request, Response
-from facematch_mock_server.http.control import GUARDS, MISTAKES
+from facematch_mock_server.control.api import GUARDS, MISTAKES
 from facematch_mock_server.pages import console
 from facematch_mock_server.world import hosted
 from facematch_mock_server.world.accounts import Accounts, World
 from facematch_mock_server.world.services import Session
 
-#: Of all answers. Chromium holds against `form-action` where the answer to a form leads, too.
+#: Headers of all answers. Chromium applies `form-action` to redirects after a form, too.
 _HEADERS = {
     **dict(GUARDS),
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'self' http: https:; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
 }
-#: The cards that are seen at once; the others unfold.
-_FIRST = ("p1", "p1-again", "p2", "not-live", "spoof", "no-face")
-#: By kind of workflow: what it asks for, and the fields of the form by their names in `hosted.act`.
+#: The title and the form's fields, by kind of workflow; a field is an argument of `hosted.act`.
 _ASKS = {
     "biometric": ("Show your face", {"card": "face"}),
     "kyc": ("Show your face and your document", {"card": "face", "document": "document"}),
 }
-#: An address that a browser may be sent to, and how much of it is shown.
+#: An address that a browser may be sent to; the group is the part that is shown.
 _ADDRESS = re.compile(
     r"(?i)(https?://[^\s/?#\\]+|(?!(?:https?|javascript|data|blob|file|vbscript):)[a-z][a-z0-9+.-]*:)"
     r"[^\x00-\x20\x7f]*"
 )
-#: Why there is no page: status, title, sentence.
+#: Refusals: status, title, sentence.
 _REFUSALS = {
     "off": (404, "This page is switched off", "Start the mock with facematch mock --person-page."),
     "unknown": (404, "There is no such session", "Ask the application for a new one."),
@@ -51,7 +50,7 @@ _REFUSALS = {
 
 
 class _Html(str):
-    """Filled in as it is; all other text is escaped."""
+    """HTML that is filled in unchanged; other text is escaped."""
 
     __slots__ = ()
 
@@ -68,7 +67,7 @@ class PersonPage:
         self._secret = secrets.token_bytes(32)
 
     def handle(self, request: Request) -> Response:
-        """The whole answer; nothing of it is written into the journal."""
+        """Return the whole answer. The journal has no entry for it."""
         try:
             return self._answer(request)
         except _Refusal as refusal:
@@ -87,7 +86,7 @@ class PersonPage:
         world, session = pair
         if request.method == "POST":
             return self._act(request, world, session)
-        # Whoever looks at the head alone is nobody; in a closed account nobody begins any more.
+        # A HEAD request does not begin the session.
         with contextlib.suppress(*MISTAKES):
             session = hosted.act(world, session.id, "begin") if request.method == "GET" else session
         attempts = hosted.hosted_of(session).attempts
@@ -95,7 +94,7 @@ class PersonPage:
         return self._show(world, session, words)
 
     def _act(self, request: Request, world: World, session: Session) -> Response:
-        """Do what a button of the page says."""
+        """Do the act of a button of the page."""
         try:
             form = read_form(request.header("content-type") or "", request.body, digest=None)
         except FormError:
@@ -117,7 +116,7 @@ class PersonPage:
         except MISTAKES as error:
             return self._show(world, session, str(error), 400)
         if hosted.is_open(world, session):
-            # To its own page again: a reload does not do it once more.
+            # Redirect to the page, so that a reload does not repeat the act.
             return _reply(303, Location=quote(request.path))
         return _leave(world, session)
 
@@ -136,7 +135,7 @@ class PersonPage:
             form_token=self._form_token(session),
             choices=_Html("".join(map(_choose, fields.values()))),
         )
-        # With no-referrer a browser says of this form, to us too, that it comes from nowhere.
+        # Not no-referrer: a browser would send the form without its origin.
         return _reply_page(status, title, words, content, **{"Referrer-Policy": "same-origin"})
 
     def _form_token(self, session: Session) -> str:
@@ -144,7 +143,7 @@ class PersonPage:
 
 
 def _leave(world: World, session: Session) -> Response:
-    """Send the person where the vendor does."""
+    """Send the person to the callback, as the vendor does."""
     address = world.behaviour.hosted.return_url(session) or ""
     link, title = _ADDRESS.fullmatch(address), f"Finished: {session.status}"
     # A header is ASCII.
@@ -153,21 +152,20 @@ def _leave(world: World, session: Session) -> Response:
         return _reply_page(200, title, "Without a callback: go back to the application yourself.")
     if link[1].lower().startswith(("http:", "https:")):
         return _reply(303, Location=address)
-    # A browser that knows no such app stays here.
+    # A browser without such an app stays here.
     content = _Html(f'<p><a href="{escape(address)}">Back to the app</a></p>')
     return _reply_page(200, title, "", content, Refresh=f"0; url={address}")
 
 
 def _choose(field: str) -> str:
-    """The cards, and a picture from the device, for the face or the document."""
-    from facematch_mock_server.recognition.sheet import card_sheet  # not above: it loads Pillow
+    """Return the choice of a card, or a picture of the device, for the face or the document."""
+    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
 
     rows = [
         _fill("card.html", field=field, name=card.name, says=card.says, mark="checked" * (at == 0))
-        for at, card in enumerate(sorted(card_sheet().values(), key=lambda x: x.name not in _FIRST))
+        for at, card in enumerate(READY.values())
     ]
-    first, more = (_Html("".join(part)) for part in (rows[: len(_FIRST)], rows[len(_FIRST) :]))
-    return _fill("choice.html", field=field, first=first, more=more)
+    return _fill("choice.html", field=field, cards=_Html("".join(rows)))
 
 
 @functools.cache
@@ -181,13 +179,13 @@ def _fill(file_name: str, **values: object) -> _Html:
 
 
 def _reply_file(file_name: str) -> Response:
-    """What the pages load: their style, and the test cards."""
-    from facematch_mock_server.recognition.sheet import card_sheet  # not above: as in `_choose`
+    """Serve the style and the test cards of the pages."""
+    from facematch_mock_server.recognition.sheet import READY  # imported here: as in `_choose`
 
     if file_name == "style.css":
         styles = resources.files(console).joinpath("console.css").read_text("utf-8")
         return _reply(200, "text/css", f"{styles}{_read('person.css')}".encode())
-    if (card := card_sheet().get(file_name.removesuffix(".png"))) is None:
+    if (card := READY.get(file_name.removesuffix(".png"))) is None:
         raise _Refusal("unknown")
     return _reply(200, "image/png", card.data)
 

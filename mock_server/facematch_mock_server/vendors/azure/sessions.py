@@ -66,7 +66,7 @@ def _number(kind: type[int | float], least: int, most: int) -> Callable[[Any], f
     return read
 
 
-#: By name: what it is without a word, what reads it, and the claim that refuses what is wrong.
+#: The default, the reader and the refusing claim of each field, by name.
 _FIELDS: Mapping[str, tuple[Any, Callable[[Any], Any], str]] = {
     "livenessOperationMode": (
         None,
@@ -196,7 +196,6 @@ def _delete(call: NumberedCall) -> Response:
     session = _find(call)
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")  # somebody else was faster
-    call.world.forget_pictures(session.id)
     call.claims.cite("session.deleted")
     return Response(status=204, headers=call.headers)
 
@@ -205,7 +204,7 @@ def _read_image(call: NumberedCall) -> Response:
     image_id, sessions = call.words[0], call.world.sessions.all()
     owners = (session for session in sessions if image_id in session.pictures)
     owner = next((session for session in owners if not _is_over(call, session)), None)
-    content = call.world.find_picture(None if owner is None else owner.pictures[image_id])
+    content = call.world.pictures.find(None if owner is None else owner.pictures[image_id])
     if content is None:
         call.refuse("session.no_image")
     call.claims.cite("session.image")
@@ -213,7 +212,7 @@ def _read_image(call: NumberedCall) -> Response:
     return Response(status=200, headers=headers, body=content)
 
 
-# What becomes of it
+# Outcomes
 
 
 def _rectangle(box: tuple[int, int, int, int]) -> dict[str, int]:

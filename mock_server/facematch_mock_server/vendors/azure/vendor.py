@@ -1,4 +1,4 @@
-"""Azure AI Face's `detect` and `verify`, who may call, and what may be set of it."""
+"""Azure AI Face: `detect` and `verify`, access, and settings."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from .claims import CLAIMS
 VERSIONS = ("v1.2", "v1.2-preview.1")
 DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect", "verify"))
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
-#: For whoever asks by another version, by an older client, or for something else.
+#: Answers other versions, older clients and other paths.
 _IMITATED = (
     f"this mock imitates detect and verify of {' and '.join(VERSIONS)}, and of {VERSIONS[0]} "
     f"{', '.join(path.rpartition('/')[2] for path in (sessions.LIVENESS, sessions.WITH_VERIFY))}"
 )
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-#: Where a point is made up, in hundredths of the face's rectangle from its left and top.
+#: Places of the points, in hundredths of the face's rectangle from its left and top.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
     eyebrowLeftOuter 18 32, eyebrowLeftInner 42 32, eyeLeftOuter 24 40, eyeLeftTop 30 38,
@@ -76,7 +76,7 @@ class AzureCall(base.NumberedCall):
 
 @attrs.frozen(eq=False)
 class DetectedFace:
-    """What a face id stands for, until it expires: a face of a picture, 0 for the largest."""
+    """The face of a picture behind a face id, 0 for the largest."""
 
     facts: Facts
     number: int
@@ -86,7 +86,7 @@ class DetectedFace:
 
 class FaceIds(Records):
     def __init__(self) -> None:
-        # How many are kept is ours.
+        # The number that is kept is ours.
         self.faces: Collection[DetectedFace] = Collection(limit=1000)
 
     def drop_expired(self, now: float) -> None:
@@ -109,7 +109,7 @@ def detect(call: AzureCall) -> Response:
     rows, account, recognizer = [], call.world.account, call.world.recognizer
     facts = recognizer.facts.of(picture.content, picture.digest)
     call.world.records.drop_expired(call.now.timestamp())
-    # 100 by the specification.
+    # The specification says 100.
     for number, face in enumerate(seen.faces[:100]):
         left, top, right, bottom = face.box
         width, height = right - left, bottom - top
@@ -119,8 +119,6 @@ def detect(call: AzureCall) -> Response:
             expires = call.now.timestamp() + query["faceIdTimeToLive"]
             detected = DetectedFace(facts, number, model, expires)
             call.world.records.faces.put(face_id, detected)
-            if recognizer.needs_bytes:
-                call.world.keep_pictures(face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
@@ -152,10 +150,10 @@ def verify(call: AzureCall) -> Response:
         call.refuse("verify.models")
     if first is second or first.number or second.number:
         call.claims.cite("verify.others")
-        # Of a face that is not the largest in its picture; ours.
+        # The score of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        digests, find = (first.facts.digest, second.facts.digest), call.world.find_picture
+        digests, find = (first.facts.digest, second.facts.digest), call.world.pictures.find
         pictures = (Upload("image", find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
@@ -170,7 +168,7 @@ def verify(call: AzureCall) -> Response:
 def _charge(call: AzureCall, claim: str, body: Any) -> Response:
     call.claims.cite("charge")
     what = claim.partition(".")[0].upper()
-    call.world.ledger.charge(Decimal(0), at=call.now, what=what, request_id=call.request_id)
+    call.charge(Decimal(0), what, call.request_id)
     return call.answer(claim, body)
 
 
@@ -244,7 +242,7 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if (
         face is None
         or face.expires <= call.now.timestamp()
-        or (needs_bytes and call.world.find_picture(face.facts.digest) is None)
+        or (needs_bytes and call.world.pictures.find(face.facts.digest) is None)
     ):
         call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")
@@ -296,7 +294,7 @@ def _make_route(
 
 
 class Azure(base.Routed):
-    """Azure AI Face's behaviour in one world. Safe across threads."""
+    """Azure AI Face in one world. Safe across threads."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
@@ -332,7 +330,7 @@ class Azure(base.Routed):
     }
 
     def owns(self, head: Request) -> bool:
-        # Of other versions, too: Microsoft's older clients hear that the path is not there.
+        # Other versions match, too: Microsoft's older clients hear that the path is not there.
         return head.path.startswith("/face/v1.") or super().owns(head)
 
     def elsewhere(self, call: base.Call) -> Response:
@@ -350,8 +348,6 @@ VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
     claims=CLAIMS,
-    editions={"1.2": {"access": "approved"}},
-    default_edition="1.2",
     switches={"access": ("approved", "unapproved")},
     rate_limits={"resource": "rate.limit"},
     operations=("match", "detect", "session_start", "session_read"),

@@ -27,7 +27,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
 _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
 _PROBABILITY = 0.99975
-#: Of left eye, right eye, nose, left and right corner of the mouth: hundredths of the box.
+#: Left eye, right eye, nose, left and right corner of the mouth, in hundredths of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
 #: The class of each plug-in that has a version, and its milliseconds.
 _VERSIONS = {
@@ -106,8 +106,6 @@ def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         form = call.read_form()
     except FormError:
         call.refuse("error.undefined")
-    if form.problem is not None:
-        call.refuse("error.undefined")
     call.shown = presentable((name, text) for name, texts in form.fields.items() for text in texts)
     files = [file for files in form.files.values() for file in files]
     if any(len(file.content) > 5 * 1024 * 1024 for file in files):
@@ -147,7 +145,7 @@ def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     return source, target, query
 
 
-#: By the types of a body that its methods consume.
+#: Routes by the content types that their methods take.
 _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
     "multipart/form-data": _read_form,
     "application/json": _read_json,
@@ -155,7 +153,7 @@ _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
 
 
 def _read_query(call: base.Call) -> _Query:
-    """How many faces at most, how sure the detector must be, and whether versions are given."""
+    """The most faces, the detector's threshold, and whether versions are given."""
     # Spring takes an empty value for one that was not sent.
     status = (call.query.get("status") or "false").lower()
     try:
@@ -217,11 +215,9 @@ VENDOR = base.Vendor(
     name="compreface",
     title="CompreFace",
     claims=CLAIMS,
-    editions={"1.2.0": {}},
-    default_edition="1.2.0",
     operations=("match",),
     first_keys={KEY: Key(kind=KeyKind.LIVE)},
-    # Its keys are UUIDs.
+    # CompreFace's keys are UUIDs.
     new_text=lambda text, letters: text[:24] + letters[:12],
     behaviour=Compreface,
     greeting=(

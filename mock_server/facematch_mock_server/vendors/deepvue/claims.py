@@ -1,4 +1,4 @@
-"""What the mock claims about Deepvue: its documents, the editions that they tell apart, and the claims."""
+"""Claims about Deepvue: the documents, the switches and settings, and one row for each claim."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
-
-from .validation import VERSIONS
 
 # The documents
 
@@ -30,31 +28,20 @@ STATUS_ORDER = Origin(
 )
 CLIENTS = Origin(Known.OBSERVED, "Public client programs that call Deepvue, 2025 and 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error bodies are")
-TODAY = Origin(Known.FRAMEWORK, "FastAPI 0.163.2 with pydantic 2.14.3", "2026-11-23")
 
-# What may be set
+# Settings
 
-DEFAULT_EDITION = "2026-11"
-
-#: Named behaviours that may be set apart from the edition, each with its values.
+#: Behaviours that may be set, each with its values; the first is the default.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "bad_token": (403, 401),
-    "expiry": ("iso", "24hrs", "digits", "expires_in", "missing"),
+    "expiry": ("iso", "24hrs", "digits", "expires_in"),
     "token_type": ("bearer", "Bearer"),
     "error_shape": ("detail", "envelope"),
     "no_face": (422, 200),
-    "confidence_as": ("similarity", "decision", "null"),
-    "code": ("status", "null"),
+    "confidence_as": ("similarity", "null"),
     "liveness_score": ("null", "number"),
+    "code": ("status", "null"),
     "plan": ("none", "starter", "business", "growth", "enterprise"),
-    "retry_after": (False, True),
-    "validation_bodies": VERSIONS,
-}
-
-#: There is one, with the first values: the documents contradict each other, but nothing shows which
-#: are older.
-EDITIONS: Mapping[str, Mapping[str, Any]] = {
-    DEFAULT_EDITION: {name: values[0] for name, values in SWITCHES.items()}
 }
 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
@@ -71,14 +58,14 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "liveness_from": ("liveness.from", "score"),
 }
 
-#: What a key has in a second, in a minute and in a day.
+#: The requests of a key in a second, in a minute and in a day, by plan.
 _PLANS: Mapping[str, tuple[int, int, int]] = {
     "starter": (1, 30, 1000),
     "business": (2, 100, 10_000),
     "growth": (5, 500, 20_000),
     "enterprise": (17, 1000, 50_000),
 }
-#: Each is counted by itself, and any of them refuses: in seconds (Deepvue docs, Rate limits).
+#: The windows in seconds; each is counted by itself, and any of them refuses (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 # What an answer says or decides, a claim a line: its key, its value or answer, its source, and the
@@ -106,7 +93,6 @@ CLAIMS = table(
     row("token.expiry", "24hrs", CLIENTS, "expiry is the text 24hrs, however long the token is good.", when=("expiry", "24hrs"), name="24hrs"),
     row("token.expiry", "digits", CLIENTS, "expiry is a text of digits: seconds from now.", when=("expiry", "digits"), name="digits"),
     row("token.expiry", "expires_in", CLIENTS, "In place of expiry there is expires_in, a number of seconds.", when=("expiry", "expires_in"), name="expires_in"),
-    row("token.expiry", "missing", OURS, "There is no expiry; only the token says when it ends.", when=("expiry", "missing"), name="missing"),
     fact("token.many", OURS, "A new token leaves the ones before it good; it has a number as jti too, so that no two are the same."),
 
     *(
@@ -120,15 +106,12 @@ CLAIMS = table(
         for window in WINDOWS
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request over a limit of its key is 429; that windows slide, that a refused request counts in none, and that asking for the balance counts, is ours."),
-    row("rate.retry_after", False, RATE_LIMITS, "A 429 does not say when to come back: no header is documented.", when=("retry_after", False), name="no"),
-    row("rate.retry_after", True, OURS, "A 429 says in whole seconds when to come back (a switch: not documented).", when=("retry_after", True), name="yes"),
+    fact("rate.retry_after", RATE_LIMITS, "A 429 does not say when to come back: no header is documented."),
 
     row("body.refused", Reply(422), FRAMEWORK, "All parameters that are wrong are refused at once, with 422."),
-    row("body.validation", "pydantic1", OURS, "Such a list is as FastAPI made it with pydantic 1. No page shows one, and nobody says which pydantic Deepvue has: this is the shorter form, and a client that reads its three keys reads both.", when=("validation_bodies", "pydantic1"), name="1"),
-    row("body.validation", "pydantic2", TODAY, "Such a list is as FastAPI makes it today: it repeats what was sent, pictures too. That a file is not shown, and that what is no UTF-8 is replaced where FastAPI itself fails, is ours.", when=("validation_bodies", "pydantic2"), name="2"),
+    fact("body.validation", OURS, "A list of a 422 is as FastAPI made it with pydantic 1: no page shows one. A malformed form has no fields, so that each is named as missing."),
     row("body.format", "File type is not supported", OURS, "A file of another kind, by its extension in any case or by its first bytes, is 422; the words are not documented."),
     row("body.no_base64", "Invalid image", OURS, "The text of image is base64, bare or as a data URI; another is 422. Neither form nor words are documented."),
-    row("body.unreadable", Reply(400, {"detail": "There was an error parsing the body"}), FRAMEWORK, "A form that cannot be taken apart is 400."),
 
     row("answer.code", 200, RESPONSE_FORMAT, "code is the status of the answer.", when=("code", "status"), name="status"),
     row("answer.code", None, MATCH_V1, "code is null, as the sample of version 1 has it.", when=("code", "null"), name="null"),
@@ -139,7 +122,6 @@ CLAIMS = table(
     row("match.from", 60.0, OURS, "match is true from a score of 60 up, compared before it is rounded."),
     row("match.equal_bytes", 98.0, OURS, "The same bytes twice match with 98, as in the sample of version 2."),
     row("match.confidence", "similarity", OURS, "confidence is the likeness of the faces (a switch: what it means is not documented).", when=("confidence_as", "similarity"), name="similarity"),
-    row("match.confidence", "decision", OURS, "confidence is how sure the verdict is, also of a mismatch (a switch).", when=("confidence_as", "decision"), name="decision"),
     row("match.confidence", "null", MATCH_V1, "confidence is null, as the sample of version 1 has it.", when=("confidence_as", "null"), name="null"),
     row("face.missing", Reply(422), OURS, "A picture without a face is 422 in an envelope; how Deepvue answers is not documented.", when=("no_face", 422), name="422"),
     row("face.missing", Reply(200), OURS, "A picture without a face is 200 with data null (a switch: not documented).", when=("no_face", 200), name="200"),

@@ -9,16 +9,15 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import attrs
 
-from facematch_mock_server.base.operations import Extension, operation
 from facematch_mock_server.base.state import RuleQueue, check_times
 from facematch_mock_server.world.faults import copy_json
-from facematch_mock_server.world.kinds import Records
+from facematch_mock_server.world.kinds import Extension, Records, Row
 
-#: How many of the newest tokens can be listed.
+#: The newest tokens that can be listed.
 MOST_TOKENS = 10_000
 
 Recognized = Literal["match", "liveness"]
@@ -56,7 +55,7 @@ def _encode(data: bytes) -> str:
 
 @attrs.frozen(kw_only=True)
 class IssuedToken:
-    """One access token, without its text.
+    """An access token, without its text.
 
     Attributes:
         number: 1 for the first of the world.
@@ -80,7 +79,7 @@ class TokenBook:
         self._lock = threading.Lock()
         self._issued: deque[IssuedToken] = deque(maxlen=MOST_TOKENS)
         self._count = self._revoked_to = 0
-        #: How many calls for a token there were, with a good pair or a wrong one.
+        #: Counts the calls for a token, with a right or a wrong pair.
         self.requests = 0
 
     def count_request(self) -> None:
@@ -128,7 +127,7 @@ def _check_names(values: Any) -> tuple[str, ...]:
 
 @attrs.frozen(kw_only=True)
 class SetAnswer:
-    """What a test makes up of an answer; everything else is decided as without it.
+    """Fields of an answer that a test sets; the rest is decided as usual.
 
     Attributes:
         kind: ``match`` or ``liveness``.
@@ -180,31 +179,39 @@ class DeepvueRecords(Records):
 class Tokens(Extension["DeepvueRecords"]):
     """The access tokens of one world. In memory only. Safe across threads."""
 
+    OPERATIONS: ClassVar[tuple[Row, ...]] = (
+        Row("POST", "tokens/revoke", "revoke", gives="revoked"),
+        Row("GET", "tokens", "_list"),
+    )
+
     @property
     def asked(self) -> int:
-        """How often a token was asked for, with a good pair or a wrong one."""
+        """Return the number of token requests, with a right or a wrong pair."""
         return self._records.tokens.requests
 
     def issued(self) -> tuple[IssuedToken, ...]:
         """The newest 10,000 that were given out, without their texts, in order."""
         return self._records.tokens.issued()
 
-    @operation("POST", "tokens/revoke", gives="revoked")
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been. Those that are
         given out later are good."""
-        return self._open_records.tokens.revoke()
+        return self._records.tokens.revoke()
 
-    @operation("GET", "tokens")
     def _list(self) -> Any:
-        """How often a token was requested, and those that were issued."""
+        """The number of token requests, and the tokens that were issued."""
         return {"asked": self.asked, "issued": self.issued()}
 
 
 class Answers(Extension["DeepvueRecords"]):
     """Answers whose fields a test makes up, for what no document says. Safe across threads."""
 
-    @operation("POST", "answers")
+    OPERATIONS: ClassVar[tuple[Row, ...]] = (
+        Row("POST", "answers", "set"),
+        Row("GET", "answers", "all", gives="answers"),
+        Row("POST", "answers/clear", "clear"),
+    )
+
     def set(
         self,
         kind: Recognized,
@@ -213,20 +220,18 @@ class Answers(Extension["DeepvueRecords"]):
         without: Iterable[str] = (),
         times: int | None = 1,
     ) -> SetAnswer:
-        """Make up fields of the next answers with a verdict; what is given is as in `SetAnswer`.
+        """Set fields of the next answers with a verdict; the arguments are those of `SetAnswer`.
 
         The call is charged as ever.
         """
         answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
-        self._open_records.answers.add(answer)
+        self._records.answers.add(answer)
         return answer
 
-    @operation("GET", "answers", gives="answers")
     def all(self) -> tuple[SetAnswer, ...]:
         """The made-up answers that still wait, in order."""
         return self._records.answers.all
 
-    @operation("POST", "answers/clear")
     def clear(self) -> None:
         """Drop all made-up answers."""
-        self._open_records.answers.clear()
+        self._records.answers.clear()

@@ -1,7 +1,7 @@
 """Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
 
-Keys of bodies are those of the pages that `claims` names; a refused body is in the words of
-FastAPI, whose stock texts Deepvue's error bodies are: see `validation`.
+The keys of bodies are those of the pages that `claims` names. A refused body is a 422 as FastAPI
+writes it, whose stock texts Deepvue's error bodies are.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import datetime as dt
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -22,13 +21,13 @@ from facematch_mock_server.base.messages import Headers, Request, Response
 from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import LIVE_KEY, Key, KeyKind
 
-from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDOWS
+from .claims import CLAIMS, SETTINGS, SWITCHES, WINDOWS
 from .tokens import DeepvueRecords
-from .validation import Problem, no_json, problem
 
 LOGIN = "/v1/authorize"
+Problem = dict[str, Any]
 
-#: The keys of an error, by status, where errors come in an envelope: seen in client programs.
+#: The keys of an error in an envelope, by status: seen in client programs.
 _ALL_KEYS = ("transaction_id", "timestamp", "sub_code", "message")
 _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     400: ("message",),
@@ -36,7 +35,7 @@ _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     500: _ALL_KEYS,
     503: ("transaction_id", "timestamp", "message"),
 }
-#: What a file must begin with; its extension need not be that one.
+#: The first bytes of files, whatever their extension.
 _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
@@ -44,27 +43,27 @@ _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%
 class PaidPath:
     #: ``match`` or ``liveness``: prefix of its claims.
     name: str
-    #: What it is charged as: the end of its path.
+    #: The service of its charges: the end of its path.
     what: str
     version: int = 1
-    #: Of the files that a comparison takes.
+    #: The extensions of files that a comparison takes.
     extensions: tuple[str, ...] = ()
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, eq=False)
 class DeepvueCall(base.Call):
-    #: Whose token it has, once that was read.
+    #: The client of its token, once that was read.
     client: str | None = None
     _id: str | None = None
 
     @property
     def paid_path(self) -> Any:
-        """What sets a call about pictures apart; None elsewhere."""
+        """The facts of a call about pictures; None for another call."""
         return None if self.route is None else self.route.more
 
     @property
     def transaction_id(self) -> str:
-        """The id of the answer, the same however often it is asked for; version 2 has dashes."""
+        """The id of the answer, always the same; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
             has_dashes = self.paid_path is not None and self.paid_path.version == 2
@@ -74,8 +73,10 @@ class DeepvueCall(base.Call):
     def deny(
         self, key: str, headers: Headers = (), *, problems: Sequence[Problem] = ()
     ) -> NoReturn:
-        """End the call with the refusal of that name: in its own words, or with a 422's list."""
+        """End the call with that refusal: in its own words, or with a 422's list."""
         reply = self.claims.get(key)
+        if problems:
+            self.claims.cite("body.validation")
         words: Any = list(problems) or reply.body["detail"]
         keys = _ENVELOPES.get(reply.status)
         if self.claims["error.shape"] == "detail" or keys is None:
@@ -94,7 +95,7 @@ class DeepvueCall(base.Call):
         return {key: fields[key] for key in keys}
 
 
-# What is before an answer: token, key, limit, body, wallet, pictures. The order is ours.
+# The checks: token, key, limit, body, wallet, pictures. The order is ours.
 
 
 def _check_token(call: DeepvueCall) -> None:
@@ -129,10 +130,10 @@ def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
     refusal = call.world.rates.take(WINDOWS, key, now=call.now.timestamp())
     if refusal is not None:
-        scope, window = refusal
+        scope, _ = refusal
         call.claims.cite(f"rate.{scope}.limit")
-        wait = ("Retry-After", str(window.retry_after))
-        call.deny("rate.refused", (wait,) if call.claims["rate.retry_after"] else ())
+        call.claims.cite("rate.retry_after")
+        call.deny("rate.refused")
 
 
 def _check_credit(call: DeepvueCall) -> None:
@@ -155,17 +156,12 @@ def _recognize_faces(call: DeepvueCall) -> None:
 
 
 def _read_form(call: DeepvueCall) -> forms.Form:
-    """The form of a body; of a part that is sent twice the last one counts."""
-    kind = forms.media_type(call.request.header("content-type") or "")
-    if not call.request.body or kind not in (forms.MULTIPART, forms.URLENCODED):
-        return forms.Form()
+    """Read the form of a body; a malformed one has no fields."""
     try:
-        form = call.read_form()
-    except forms.FormError:
-        call.deny("body.unreadable")
-    if form.problem is not None:
-        call.deny("body.unreadable")
-    return form
+        return call.read_form() if call.request.body else forms.Form()
+    except forms.FormError as error:
+        call.note = f"form: {error}"
+        return forms.Form()
 
 
 def _read_pair(call: DeepvueCall) -> None:
@@ -175,13 +171,12 @@ def _read_pair(call: DeepvueCall) -> None:
     call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
-        problems = [_problem(call, "missing", name) for name in missing]
-        call.deny("body.refused", problems=problems)
+        call.deny("body.refused", problems=[_problem("missing", name) for name in missing])
 
 
 def _read_files(call: DeepvueCall) -> None:
     form = _read_form(call)
-    # A text in the place of a file may be a picture all the same: only its length is shown.
+    # A text in the place of a file may be a picture: the journal has its length only.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
@@ -192,72 +187,54 @@ def _read_files(call: DeepvueCall) -> None:
             upload = call.values[name] = form.files[name][-1]
             ending = upload.name.rpartition(".")[2].lower()
             if ending not in allowed or not upload.content.startswith(starts):
-                problems.append(_problem(call, call.claims["body.format"], name))
+                problems.append(_problem(call.claims["body.format"], name))
             continue
         text = form.fields.get(name, [""])[-1]
         kind = "Expected UploadFile, received: <class 'str'>" if text else "missing"
-        problems.append(_problem(call, kind, name, value=text or None))
+        problems.append(_problem(kind, name))
     if problems:
         call.deny("body.refused", problems=problems)
 
 
-def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
-    """The JSON of a body; the text of a body that is not said to be JSON."""
-    request = call.request
-    if not request.body:
-        _refuse(call, "missing")
-    default = "application/json" if is_old else "text/plain"
-    kind, _, subtype = forms.media_type(request.header("content-type") or default).partition("/")
-    if kind != "application" or (subtype != "json" and not subtype.endswith("+json")):
-        return request.body.decode(errors="replace")
-    try:
-        body = load_json(request.body)
-    except json.JSONDecodeError as error:
-        call.deny("body.refused", problems=[no_json(call.claims["body.validation"], error)])
-    except ValueError:
-        call.deny("body.unreadable")
-    if body is None and is_old:
-        _refuse(call, "missing")
-    return body
-
-
 def _read_image(call: DeepvueCall) -> None:
-    is_old = call.claims.get("body.validation") == "pydantic1"
-    body = _read_json(call, is_old=is_old)
-    if is_old:
-        # It takes whatever makes a dict for an object, and a number for a text.
-        with contextlib.suppress(TypeError, ValueError):
-            body = dict(body)
+    try:
+        body = load_json(call.request.body or b"null")
+    except ValueError:
+        call.deny("body.refused", problems=[_problem("not valid JSON")])
     if not isinstance(body, dict):
-        _refuse(call, "object", value=body)
+        call.deny("body.refused", problems=[_problem("missing" if body is None else "object")])
     call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
-    if "image" not in body:
-        _refuse(call, "missing", "image", value=body)
-    image = body["image"]
-    if is_old and isinstance(image, (int, float)):
-        image = str(image)
+    image = body.get("image")
     if not isinstance(image, str):
-        _refuse(call, "null" if image is None else "text", "image", value=image)
+        kind = "missing" if "image" not in body else "null" if image is None else "text"
+        call.deny("body.refused", problems=[_problem(kind, "image")])
     text = image.partition(",")[2] if image.startswith("data:") else image
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError:
         content = b""
     if not content:
-        _refuse(call, call.claims["body.no_base64"], "image", value=image)
+        call.deny("body.refused", problems=[_problem(call.claims["body.no_base64"], "image")])
     call.values["image"] = call.upload("image", "", content)
 
 
-def _problem(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> Problem:
-    return problem(call.claims["body.validation"], kind, *place, value=value)
+#: Message and type of FastAPI with pydantic 1, by kind.
+_WORDS = {
+    "missing": ("field required", "value_error.missing"),
+    "object": ("value is not a valid dict", "type_error.dict"),
+    "text": ("str type expected", "type_error.str"),
+    "null": ("none is not an allowed value", "type_error.none.not_allowed"),
+}
 
 
-def _refuse(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> NoReturn:
-    call.deny("body.refused", problems=[_problem(call, kind, *place, value=value)])
+def _problem(kind: str, *place: str) -> Problem:
+    """Return an item of a 422's list; an unknown kind is its message."""
+    message, name = _WORDS.get(kind, (kind, "value_error"))
+    return {"loc": ["body", *place], "msg": message, "type": name}
 
 
 def _key_of(head: Request) -> str | None:
-    """The client secret, or the client id of whoever asks for a token."""
+    """Return the client secret, or the client id of a request for a token."""
     if head.path == LOGIN:
         with contextlib.suppress(forms.FormError):
             form = forms.read_form(head.header("content-type") or "", head.body, digest=None)
@@ -281,7 +258,6 @@ def _issue(call: DeepvueCall) -> Response:
         "24hrs": {"expiry": "24hrs"},
         "digits": {"expiry": str(seconds)},
         "expires_in": {"expires_in": seconds},
-        "missing": {},
     }
     return call.answer("token.answer", body | expiries[claims["token.expiry"]])
 
@@ -291,10 +267,9 @@ def _match(call: DeepvueCall) -> Response:
     score = float(outcome.score or 0)
     if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
         score = float(claims["match.equal_bytes"])
-    is_match, meaning = score >= claims["match.from"], claims["match.confidence"]
-    value = score if is_match or meaning == "similarity" else 100 - score
+    is_match = score >= claims["match.from"]
     # Whole, as in the sample of version 2; its scale is not documented.
-    confidence = None if meaning == "null" else int(value + 0.5)
+    confidence = None if claims["match.confidence"] == "null" else int(score + 0.5)
     return _answer(call, {"match": is_match, "confidence": confidence})
 
 
@@ -309,7 +284,7 @@ def _check_liveness(call: DeepvueCall) -> Response:
 def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
     is_match = call.paid_path.name == "match"
-    # That of a comparison is ours.
+    # The message of a comparison is ours.
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
@@ -319,15 +294,15 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
             body = rule.applied(body)
         return call.answer(f"{call.paid_path.name}.answer", body)
     except BaseException:
-        # What is not answered costs nothing.
-        call.world.ledger.refund(call.transaction_id)
+        # A call that is not answered costs nothing.
+        call.refund()
         raise
 
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
-    """The body of an answer: a liveness check has no time, and version 2 has no such key."""
+    """Return the body of an answer: a liveness check has no time, version 2 no such key."""
     call.claims.cite("answer.words")
-    # In milliseconds since 1970.
+    # Milliseconds since 1970.
     at = int(call.now.timestamp() * 1000) if call.paid_path.name == "match" else None
     return {
         "code": call.claims["answer.code"],
@@ -340,11 +315,9 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 
 
 def _charge(call: DeepvueCall) -> None:
-    # Another call may have taken the last credit.
-    price, number = call.claims[f"credit.price.{call.paid_path.name}"], call.transaction_id
-    if not call.world.ledger.charge(
-        price, at=call.now, what=call.paid_path.what, request_id=number
-    ):
+    # Another call may have taken the last credit meanwhile.
+    price = call.claims[f"credit.price.{call.paid_path.name}"]
+    if not call.charge(price, call.paid_path.what, call.transaction_id):
         _refuse_unpaid(call)
 
 
@@ -408,7 +381,7 @@ ROUTES = (
 
 
 class Deepvue(base.Routed):
-    """Deepvue's behaviour in one world. Safe across threads."""
+    """Deepvue in one world. Safe across threads."""
 
     begins = "/v1/"
     call = DeepvueCall
@@ -453,8 +426,6 @@ VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
     claims=CLAIMS,
-    editions=EDITIONS,
-    default_edition=DEFAULT_EDITION,
     switches=SWITCHES,
     settings=SETTINGS,
     rate_limits={name: f"rate.{name}.limit" for name in WINDOWS},

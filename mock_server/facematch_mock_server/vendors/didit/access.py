@@ -17,7 +17,7 @@ from facematch_mock_server.world.services import KeyKind, Window
 
 from . import framework
 
-#: Both hosts; one port serves them, told apart by path or by the Host header.
+#: One port serves both hosts, told apart by path or by the Host header.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
 #: The rate limit that counts requests of a method.
 _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
@@ -25,14 +25,12 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
-    """What sets an endpoint apart: who may enter it, and how often."""
+    """An endpoint's own rules: who may enter it, and how often."""
 
     #: Whether its path names a session, which is looked up before the key.
     session: bool = False
     #: The rate limit that counts it in place of that of its method, if it is set.
     scope: str | None = None
-    #: A rate limit that the endpoint itself asks for, beside those.
-    extra_scope: str | None = None
 
 
 _PLAIN = Endpoint()
@@ -67,7 +65,7 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Request | None) -> str:
-    """How addresses of this server begin: under the name by which it was asked."""
+    """Return the beginning of this server's addresses, with the host that the client named."""
     address = world.account.shared.address or "http://127.0.0.1"
     host = head and head.header("host")
     if not host:
@@ -100,8 +98,7 @@ def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None 
 
 def window_of(scope: str) -> str:
     """The claim that says how long the window of a rate limit is."""
-    has_own = scope in ("register", "sandbox_session")
-    return f"rate.{scope}.window_s" if has_own else "rate.window_s"
+    return "rate.sandbox_session.window_s" if scope == "sandbox_session" else "rate.window_s"
 
 
 def address_of(head: Request) -> str:
@@ -115,7 +112,7 @@ def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     # The quota of the sandbox is the application's, whatever the limits of its endpoints are.
     if scope != "sandbox_session":
         if call.endpoint.scope not in (None, scope):
-            # It has a limit of its own, which is not set.
+            # The endpoint's own limit, which is not set.
             call.claims.cite(f"rate.{call.endpoint.scope}.limit")
         limit, reset = str(window.limit), str(window.reset)
         headers = (
@@ -144,7 +141,7 @@ def check_key(call: DiditCall) -> None:
         call.refuse("auth.other_owner")
     hosted = None if call.session is None else call.session.hosted
     if call.endpoint.session and call.is_live != (hosted is None or hosted.is_live):
-        # It belongs to the other application beside it.
+        # The path belongs to the other application.
         call.refuse("session.out_of_reach")
 
 

@@ -1,4 +1,4 @@
-"""What the mock claims about Didit: its documents, the editions that they tell apart, and the claims."""
+"""Claims about Didit: the documents, the switches and settings, and one row for each claim."""
 
 from __future__ import annotations
 
@@ -14,69 +14,27 @@ MATCH_REFERENCE = Origin(Known.DOCUMENTED, "Didit API reference, Face Match, Jun
 OVERVIEW = Origin(
     Known.DOCUMENTED, "docs.didit.me, /core-technology/liveness/overview and warnings, early 2026"
 )
-SKILL_MANAGEMENT = Origin(
-    Known.DOCUMENTED, "Didit verification-management skill, 2026-02-13 to 2026-07-09"
-)
 RATE_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting, 2026")
 OPENAPI = Origin(Known.DOCUMENTED, "Didit OpenAPI, 2026-07-18")
 DELETION = Origin(Known.DOCUMENTED, "docs.didit.me, /sessions-api/delete-session", "2026-11-23")
-MATCH_SKILL = Origin(Known.DOCUMENTED, "Didit face-match skill page, early 2026")
-LIVENESS_SKILL = Origin(
-    Known.DOCUMENTED,
-    "Didit passive-liveness skill page, early 2026 (also docs.didit.me "
-    "/standalone-apis/passive-liveness, /core-technology/liveness/overview)",
-)
 SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-07-09")
-TEXT_2026 = Origin(Known.DOCUMENTED, "Didit's integration text for developers, 2026", "2026-11-25")
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
 COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, standalone APIs, 2026-11-07")
-API_KEYS = Origin(Known.DOCUMENTED, "docs.didit.me, /console/api-keys, 2026-11", "2026-11-23")
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")
-EARLY_LIMITS = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting guide, undated, early 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "Django REST Framework, which Didit's error bodies show")
 DJANGO = Origin(Known.FRAMEWORK, "Django, on which that framework stands")
 
-# What may be set
+# Settings
 
-DEFAULT_EDITION = "2026-07"
-
-#: By name: the values of a behaviour that may be set apart from an edition, none for one that may
-#: not; then what the editions of March, July and November say.
-_READINGS: Mapping[str, tuple[tuple[Any, ...], Any, Any, Any]] = {
-    "auth_errors": (("401", "403", "scoped"), "401", "403", "scoped"),
-    "boundary": (("inclusive", "exclusive"), "inclusive", "exclusive", "exclusive"),
-    "score_type": (("integer", "float"), "integer", "float", "float"),
-    "in_review": ((False, True), True, False, False),
-    "no_face_risk": (
-        ("NO_FACE_DETECTED", "NO_REFERENCE_IMAGE"),
-        *("NO_FACE_DETECTED", "NO_REFERENCE_IMAGE", "NO_REFERENCE_IMAGE"),
-    ),
-    "warning_keys": ((4, 6), 4, 6, 6),
-    "echo_fields": ((False, True), False, True, True),
-    "created_at_style": (("Z", "+00:00"), "Z", "+00:00", "+00:00"),
-    "undecodable": ((200, 400), 200, 200, 200),
-    "credits_before_validation": ((False, True), False, False, False),
-    "empty_blocks": (("null", "list"), "null", "null", "null"),
-    "delete_status": ((204, 200), 204, 200, 200),
-    "v2_prefix": ((False, True), False, False, False),
-    "event_id_per_attempt": ((False, True), False, False, False),
-    "reserved_domains": (("refused", "accepted"), "refused", "refused", "refused"),
-    "features": (("strings", "objects"), "strings", "strings", "strings"),
-    "session_charged": (("finished", "created", "never"), "finished", "finished", "finished"),
-    "get_limit": ((), 300, 600, 600),
-    "entity_race": ((), False, True, True),
-    "quality_warnings": ((), True, False, False),
-    "paging": ((), "pages", "offset", "offset"),
-}
-EDITIONS: Mapping[str, Mapping[str, Any]] = {
-    edition: {name: reading[place] for name, reading in _READINGS.items()}
-    for place, edition in enumerate(("2026-03", "2026-07", "2026-11"), 1)
-}
-#: Named behaviours that may be set apart from an edition, each with its values.
+#: Behaviours that may be set, each with its values; the first is the default.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
-    name: values for name, (values, *_) in _READINGS.items() if values
+    "in_review": (False, True),
+    "empty_blocks": ("null", "list"),
+    "v2_prefix": (False, True),
+    "event_id_per_attempt": (False, True),
+    "session_charged": ("finished", "created", "never"),
 }
 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
@@ -87,10 +45,6 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "decision_limit": ("rate.decision.limit", "limit"),
     "media_ttl_s": ("media.ttl_s", "seconds"),
     "management_limit": ("rate.management.limit", "limit"),
-    "register_limit": ("rate.register.limit", "limit"),
-    "otp_lifetime_s": ("code.lifetime_s", "seconds"),
-    "otp_wait_s": ("resend.wait_s", "seconds"),
-    "token_lifetime_s": ("token.lifetime_s", "seconds"),
     "start_credit": ("credit.start", "amount"),
     "price_match": ("credit.price.match", "amount"),
     "price_liveness": ("credit.price.liveness", "amount"),
@@ -112,42 +66,30 @@ _BAD_IMAGE = Reply(400, {"error": "Invalid user image format."})
 # fmt: off
 CLAIMS = table(
     "didit",
-    row("order.credit", "after_fields", OURS, "Credit is checked after the fields.", when=("credits_before_validation", False), name="after_fields"),
-    row("order.credit", "before_fields", OURS, "Credit is asked before the fields (a switch: the order is not documented).", when=("credits_before_validation", True), name="before_fields"),
+    fact("order.credit", OURS, "Credit is checked after the fields: the order is not documented."),
 
     row("auth.words.403", _NO_PERMISSION, OPENAPI, "A key refused with 403 is answered in one sentence, whatever is wrong with it; so is one without the right."),
     row("auth.words.session", Reply(403, {"detail": "Authentication credentials were not provided or are invalid."}), OPENAPI, "A key refused with 403 before a decision, a deletion or an update of the status is answered in a sentence of its own."),
-    row("auth.words.401", Reply(401, {"detail": "Invalid API Key."}, (("WWW-Authenticate", "Api-Key"),)), OURS, "The words of a 401: a component of the OpenAPI that nothing uses; a guess, as its WWW-Authenticate is.", when=("auth_errors", "401", "scoped")),
-    row("auth.missing", 403, OPENAPI, "A missing key is 403.", when=("auth_errors", "403"), name="403"),
-    row("auth.missing", 401, API_KEYS, "A missing key is 401, as a bad one is: the other page of November; for March it is ours.", when=("auth_errors", "401"), name="401"),
-    row("auth.missing", 403, NOVEMBER, "A missing key is 403; a wrong one is 401. Another page of November has 401 for both.", when=("auth_errors", "scoped"), name="scoped"),
-    row("auth.wrong", 403, OPENAPI, "A wrong or revoked key is 403.", when=("auth_errors", "403"), name="403"),
-    row("auth.wrong", 401, MATCH_SKILL, "A wrong key is 401; so is a revoked one.", when=("auth_errors", "401"), name="401"),
-    row("auth.wrong", 401, NOVEMBER, "A wrong or revoked key is 401.", when=("auth_errors", "scoped"), name="scoped"),
-    row("auth.expired", 403, OURS, "A key past its last day is as a revoked one: 403.", when=("auth_errors", "403"), name="403"),
-    row("auth.expired", 401, API_KEYS, "A key past its last day is as a revoked one: 401.", when=("auth_errors", "401"), name="401"),
-    row("auth.expired", 401, NOVEMBER, "A key is 401 after its last day, UTC.", when=("auth_errors", "scoped"), name="scoped"),
+    row("auth.words.401", Reply(401, {"detail": "Invalid API Key."}, (("WWW-Authenticate", "Api-Key"),)), OURS, "The words of a 401: a component of the OpenAPI that nothing uses; a guess, as its WWW-Authenticate is."),
+    row("auth.missing", 403, NOVEMBER, "A missing key is 403; a wrong one is 401. Another page of November (API keys) has 401 for both."),
+    row("auth.wrong", 401, NOVEMBER, "A wrong or revoked key is 401."),
+    row("auth.expired", 401, NOVEMBER, "A key is 401 after its last day, UTC."),
     row("auth.other_owner", _NO_PERMISSION, OPENAPI, "A session of another organization is 403."),
 
     row("rate.write.limit", 300, OPENAPI, "POST, PATCH and DELETE together: 300 in a minute."),
-    row("rate.get.limit", 600, OPENAPI, "GET: 600 in a minute.", when=("get_limit", 600), name="600"),
-    row("rate.get.limit", 300, EARLY_LIMITS, "GET: 300 in a minute.", when=("get_limit", 300), name="300"),
-    row("rate.decision.limit", None, OPENAPI, "Reading a decision counts as any other GET.", when=("get_limit", 600), name="none"),
-    row("rate.decision.limit", 100, SKILLS, "Decisions may be polled 100 times in a minute, counted by themselves.", when=("get_limit", 300), name="100"),
+    row("rate.get.limit", 600, OPENAPI, "GET: 600 in a minute."),
+    row("rate.decision.limit", None, OPENAPI, "Reading a decision counts as any other GET."),
     row("rate.management.limit", None, OURS, "How often management views (billing) may be asked is not documented: no limit of their own until one is set."),
-    row("rate.register.limit", 5, SKILLS, "One address of the network registers 5 times an hour."),
     row("rate.session.limit", 600, OPENAPI, "600 sessions are started in a minute; that it replaces the limit for writing follows from the only one that is named."),
     row("rate.session.refused", Reply(429, {"detail": "Session creation rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "The words of a refused start."),
     row("rate.sandbox_session.limit", 500, OPENAPI, "A sandbox application starts 500 sessions in 24 hours."),
     row("rate.sandbox_session.window_s", 86400, OPENAPI, "Those 24 hours; that they slide, and that what gives an unfinished session again does not count, is ours."),
     row("rate.sandbox_session.refused", Reply(429, {"detail": "Sandbox session quota exceeded ({limit} sessions per 24h). Wait for the window to reset. Expected available in {wait} seconds."}), OPENAPI, "The words of a sandbox application that has used up its sessions; the headers about limits are not there, but for Retry-After."),
     row("rate.window_s", 60, RATE_PAGE, "A limit is a sliding window of 60 seconds of one key, without a key of the first hop of X-Forwarded-For, else of the address; that a refused request does not count is ours."),
-    row("rate.register.window_s", 3600, SKILLS, "That hour slides."),
     row("rate.write.refused", Reply(429, {"detail": "Write request rate limit exceeded. You can make up to {limit} requests per minute."}), OPENAPI, "The words of a refused write."),
     row("rate.get.refused", _GET_LIMIT, OPENAPI, "The words of a refused GET."),
     row("rate.decision.refused", _GET_LIMIT, OURS, "The words for too many polls are those for any GET."),
     row("rate.management.refused", _THROTTLED, OPENAPI, "A management view too many is 429 in words of its own."),
-    row("rate.register.refused", _THROTTLED, FRAMEWORK, "A registration too many is 429 in the framework's words, whatever the body says."),
 
     row("method.refused", Reply(405, {"detail": 'Method "{method}" not allowed.'}), FRAMEWORK, "Another method than the endpoint's own is 405."),
     row("method.options", Reply(200, {}), FRAMEWORK, "OPTIONS is answered 200, after the key; what the framework says there is left out."),
@@ -157,10 +99,9 @@ CLAIMS = table(
     row("path.not_found", Reply(404, {"detail": "Not found."}), OPENAPI, "What does not exist is 404 in one sentence."),
     row("path.slash", Reply(301, ""), OPENAPI, "A path without its last slash is 301 to the one with it, with the query kept; documented for the list of sessions."),
     row("path.healthcheck", Reply(200, {"status": "ok", "timestamp": "{timestamp}"}), COMMUNITY_CLIENT, "The health check needs no key; it says status, and the time in milliseconds with Z."),
-    row("form.refused", Reply(400, {"detail": "Multipart form parse error - {problem}"}), FRAMEWORK, "A multipart form that cannot be taken apart at all is 400, with the reason; of one that breaks off what can be read is used."),
-    row("form.too_much", Reply(400, "\n<!doctype html>\n<html lang=\"en\">\n<head>\n  <title>Bad Request (400)</title>\n</head>\n<body>\n  <h1>Bad Request (400)</h1><p></p>\n</body>\n</html>\n"), DJANGO, "More than 1,000 fields, 100 files or 2.5 MB of texts are 400 with Django's page."),
+    row("form.refused", Reply(400, {"detail": "Multipart form parse error - {problem}"}), FRAMEWORK, "A malformed form is 400 in the framework's words; the reason is in ours."),
     row("json.refused", Reply(400, {"detail": "JSON parse error - {problem}"}), FRAMEWORK, "A body that is no JSON is 400 with the parser's reason; one without a byte is an empty object."),
-    fact("json.deep", OURS, "JSON of more than 100 levels is refused: the framework would fail to write it again."),
+    fact("json.deep", OURS, "JSON that is nested deeper than Python reads is refused."),
     row("given.object", Reply(400, {"non_field_errors": ["Invalid data. Expected a dictionary, but got {kind}."]}), FRAMEWORK, "The words for a body that is no object."),
     row("given.nothing", Reply(400, {"non_field_errors": ["No data provided"]}), FRAMEWORK, "The words for a body that is null."),
 
@@ -170,46 +111,34 @@ CLAIMS = table(
     row("metadata.longest", 50000, OURS, "metadata has at most 50,000 characters: no limit is documented."),
     row("metadata.bad", "Metadata must be a JSON object.", OURS, "The words for metadata that is no JSON object; documented for a management endpoint only."),
     fact("answer.empty", OURS, "Empty vendor_data and empty metadata are echoed as null."),
-    row("answer.echo", True, MATCH_REFERENCE, "vendor_data and metadata are echoed, null if they were not sent.", when=("echo_fields", True), name="sent"),
-    row("answer.echo", False, MATCH_SKILL, "vendor_data and metadata are not echoed.", when=("echo_fields", False), name="not_sent"),
-    row("answer.created_at", "+00:00", MATCH_REFERENCE, "created_at is the time of the answer, UTC, with microseconds and +00:00.", when=("created_at_style", "+00:00"), name="offset"),
-    row("answer.created_at", "Z", MATCH_SKILL, "created_at is the time of the answer, UTC, and ends in Z.", when=("created_at_style", "Z"), name="zulu"),
-    row("warning.keys", 6, OPENAPI, "A warning has six keys, all present: risk, feature, additional_data, log_type, short_description, long_description.", when=("warning_keys", 6), name="six"),
-    row("warning.keys", 4, LIVENESS_SKILL, "A warning has four keys: risk, log_type, short_description, long_description.", when=("warning_keys", 4), name="four"),
+    fact("answer.echo", MATCH_REFERENCE, "vendor_data and metadata are echoed, null if they were not sent."),
+    fact("answer.created_at", MATCH_REFERENCE, "created_at is the time of the answer, UTC, with microseconds and +00:00."),
+    fact("warning.keys", OPENAPI, "A warning has six keys, all present: risk, feature, additional_data, log_type, short_description, long_description."),
     fact("warning.risks", OPENAPI, "The risks of a match are LOW_FACE_MATCH_SIMILARITY and that of a picture without a face; those of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE, LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST, POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE."),
-    fact("warning.words", OURS, "What no document shows of a warning is ours: some descriptions, and the type of those about quality and light."),
-    row("entity.keys", 5, OPENAPI, "A face has box, confidence, age, gender and race, which is always null.", when=("entity_race", True), name="five"),
-    row("entity.keys", 4, MATCH_SKILL, "A face has box, confidence, age and gender.", when=("entity_race", False), name="four"),
+    fact("warning.words", OURS, "What no document shows of a warning is ours: some descriptions."),
+    fact("entity.keys", OPENAPI, "A face has box, confidence, age, gender and race, which is always null."),
     fact("entity.largest_first", OURS, "The largest face is reported first; the order of faces is not documented."),
-    row("score.type", "float", OPENAPI, "Scores and thresholds are numbers from 0 to 100 with a fraction; a score has two decimals, that of a match which is not saved all of them.", when=("score_type", "float"), name="float"),
-    row("score.type", "integer", MATCH_SKILL, "Scores and thresholds are whole numbers from 0 to 100.", when=("score_type", "integer"), name="integer"),
+    fact("score.type", OPENAPI, "Scores and thresholds are numbers from 0 to 100 with a fraction; a score has two decimals, that of a match which is not saved all of them."),
     fact("score.compared", OURS, "A score is compared as it is shown, so that status and score agree."),
 
     row("match.answer", Reply(200), MATCH_REFERENCE, "A comparison that was made is 200."),
     row("match.no_pair", Reply(200), OBSERVED_SKILLS, "Without a pair of faces the answer is 200, too, even for pictures of one pixel."),
-    row("match.boundary", "exclusive", MATCH_REFERENCE, "Only a score strictly above the threshold is Approved.", when=("boundary", "exclusive"), name="exclusive"),
-    row("match.boundary", "inclusive", MATCH_SKILL, "A score of the threshold or above is Approved.", when=("boundary", "inclusive"), name="inclusive"),
+    fact("match.boundary", MATCH_REFERENCE, "Only a score strictly above the threshold is Approved."),
     row("match.review", None, OPENAPI, "Standalone comparisons are never In Review.", when=("in_review", False), name="never"),
     row("match.review", "In Review", OURS, "In Review is named without a trigger: only an outcome or a card gives it.", when=("in_review", True), name="asked"),
-    row("match.no_pair_score", (None, 0), OPENAPI, "Without a pair of faces the score of a saved call is null, and that of one that is not saved is 0.", when=("score_type", "float"), name="july"),
-    row("match.no_pair_score", (None, None), OURS, "Without a pair of faces the score is null, saved or not; the value is not stated.", when=("score_type", "integer"), name="march"),
-    row("match.no_face_risk", "NO_REFERENCE_IMAGE", OPENAPI, "No face in either picture is NO_REFERENCE_IMAGE, alone.", when=("no_face_risk", "NO_REFERENCE_IMAGE"), name="reference"),
-    row("match.no_face_risk", "NO_FACE_DETECTED", MATCH_SKILL, "No face in one of the pictures or both is NO_FACE_DETECTED, alone.", when=("no_face_risk", "NO_FACE_DETECTED"), name="detected"),
+    fact("match.no_pair_score", OPENAPI, "Without a pair of faces the score of a saved call is null, and that of one that is not saved is 0."),
+    fact("match.no_face_risk", OPENAPI, "No face in either picture is NO_REFERENCE_IMAGE, alone."),
     row("match.faceless", 0, OURS, "A picture without a face has no entities, and its angle is 0."),
-    row("match.undecodable", None, OURS, "Bytes that are no picture count as no face: NO_REFERENCE_IMAGE.", when=("undecodable", 200), name="no_face"),
-    row("match.undecodable", _BAD_IMAGE, OURS, "Bytes that are no picture are 400, as in passive liveness (a switch: not documented).", when=("undecodable", 400), name="refused"),
+    fact("match.undecodable", OURS, "Bytes that are no picture count as no face: NO_REFERENCE_IMAGE."),
     row("match.sandbox", {"score": 95.0, "boxes": [[200, 140, 600, 680], [60, 70, 300, 390]]}, OURS, "A sandbox key gets a fixed Approved answer; its numbers are not published, nor that it echoes vendor_data and metadata."),
 
     row("liveness.answer", Reply(200), OPENAPI, "A check that was made is 200."),
-    row("liveness.boundary", "exclusive", OPENAPI, "A score at or below the threshold is declined.", when=("boundary", "exclusive"), name="exclusive"),
-    row("liveness.boundary", "inclusive", LIVENESS_SKILL, "Only a score below the threshold is declined.", when=("boundary", "inclusive"), name="inclusive"),
+    fact("liveness.boundary", OPENAPI, "A score at or below the threshold is declined."),
     fact("liveness.null_score", OURS, "A face without a score counts as 0, as in age estimation: LOW_LIVENESS_SCORE."),
     row("liveness.faceless", None, OURS, "A picture without a face has no entities, and its angle is null: it may be null, nobody says when."),
     row("liveness.undecodable", _BAD_IMAGE, OPENAPI, "Bytes that are no picture are 400."),
-    row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "The session of a hit that a test asks for is a fixed one, which cannot be read.", when=("warning_keys", 6)),
-    row("liveness.quality_risks", False, OPENAPI, "Quality and luminance are reported and never warned of: that is for workflow sessions.", when=("quality_warnings", False), name="none"),
-    row("liveness.quality_risks", True, LIVENESS_SKILL, "Low quality and low or high luminance are warned of in passive liveness: LOW_FACE_QUALITY, LOW_FACE_LUMINANCE, HIGH_FACE_LUMINANCE.", when=("quality_warnings", True), name="warned"),
-    row("liveness.quality_limits", (30, 20, 80), OURS, "A quality below 30 is low; so is a luminance below 20, and one above 80 is high.", when=("quality_warnings", True)),
+    row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "The session of a hit that a test asks for is a fixed one, which cannot be read."),
+    fact("liveness.quality_risks", OPENAPI, "Quality and luminance are reported and never warned of: that is for workflow sessions."),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved answer; its numbers are not published, nor that it echoes vendor_data and metadata."),
 
     row("credit.start", Decimal(100), OURS, "A world starts with USD 100; a call is refused when less than its price is left."),
@@ -248,8 +177,7 @@ CLAIMS = table(
     fact("decision.hosted", OURS, "A hosted session has an address until it is over; its start sends no webhook, each later status one. An item in review makes it In Review, a declined one Declined; the thresholds are those of calls without one, a card for review is one; what is read of a document, but for its pictures, is null as if the workflow hid it."),
     row("decision.empty_block", None, OPENAPI, "The block of a feature that never ran is null.", when=("empty_blocks", "null"), name="null"),
     row("decision.empty_block", [], COMMUNITY_CLIENT, "The block of a feature that never ran is an empty array: a switch, for a client that raises on null.", when=("empty_blocks", "list"), name="list"),
-    row("decision.features", "strings", OPENAPI, "features is an array of texts, with include=events, too: this is a session of the type API.", when=("features", "strings"), name="strings"),
-    row("decision.features", "objects", OPENAPI, "With include=events a feature is an object of feature and node_id, as is described for workflows, against the schema: the other reading.", when=("features", "objects"), name="objects"),
+    fact("decision.features", OPENAPI, "features is an array of texts, with include=events, too: this is a session of the type API."),
     fact("decision.include_other", OURS, "Any other include than events changes nothing; what becomes of it is not documented."),
     fact("review.comment", OURS, "A review without a comment has an empty text: a text is documented."),
 
@@ -266,13 +194,10 @@ CLAIMS = table(
     fact("list.sandbox", OURS, "A list has the sessions of the key's application: with a sandbox key its hosted ones, as its calls leave no session."),
     fact("list.saved", OURS, "No source shows the row of a saved call: what is not known of a person is null, and additional_details has the score, 0-100, by the name of the service, unless there is none."),
     fact("list.foreign", OURS, "No session here has a country or a document's type: asked for one, the list is empty."),
-    row("page.size", (50, False), OPENAPI, "A page has 50 rows; pages are asked for by limit and offset.", when=("paging", "offset"), name="50"),
-    row("page.size", (20, True), SKILLS, "A page has 20 rows; pages are asked for by limit, or by page and page_size.", when=("paging", "pages"), name="20"),
-    row("page.invalid", Reply(404, {"detail": "Invalid page."}), FRAMEWORK, "A page that there is not is 404.", when=("paging", "pages")),
+    fact("page.size", OPENAPI, "A page has 50 rows; pages are asked for by limit and offset."),
 
-    row("delete.answer", Reply(204), OPENAPI, "A deletion is 204 without a body, as Didit had it until August 2026.", when=("delete_status", 204), name="empty"),
-    row("delete.answer", Reply(200), DELETION, "A deletion is 200 with a body since August 2026.", when=("delete_status", 200), name="body"),
-    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none. To be retained it needs a vendor user: a hosted session with vendor_data has the id of a template, which nothing uses; there are no businesses with verifications of their own here.", when=("delete_status", 200)),
+    row("delete.answer", Reply(200), DELETION, "A deletion is 200 with a body since August 2026."),
+    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none. To be retained it needs a vendor user: a hosted session with vendor_data has the id of a template, which nothing uses; there are no businesses with verifications of their own here."),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update is 200 with the id of the session."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in another state is refused before the body is looked at."),
@@ -296,30 +221,6 @@ CLAIMS = table(
     row("webhook.event_id", "attempt", OURS, "Each attempt has an event_id of its own: the other published reading, as a switch.", when=("event_id_per_attempt", True), name="new"),
 
     row("billing.balance", Reply(200), OPENAPI, "The balance is 200: what is left, in USD, and three things about refill."),
-    row("billing.top_up", Reply(200), OPENAPI, "A payment page that was made is 200, with its id and address; the balance does not change until the payment settles."),
-    fact("billing.page", OURS, "The address of a page is at the mock, and there is none: the control API settles or cancels the payment."),
-    row("billing.required", Reply(400, ["amount_in_dollars is required."]), OPENAPI, "No amount is 400 with a bare array; that null is no amount is ours."),
-    row("billing.number", Reply(400, ["amount_in_dollars must be a number."]), OPENAPI, "An amount that is no number is 400 with a bare array; that a text is none is ours."),
-    row("billing.least", Reply(400, ["Amount must be at least $50."]), OPENAPI, "The least amount is USD 50."),
-    row("billing.most", Reply(400, ["Amount must be at most $999999."]), OURS, "The most is USD 999,999: no source names one."),
-    row("billing.annual", Reply(400, ["You have an annual plan. Contact your account manager to top up."]), OPENAPI, "An organization with an annual plan gets no payment page."),
 
-    row("register.answer", Reply(201, {"message": "Registration successful. Check your email for the verification code.", "email": "{email}"}), SKILL_MANAGEMENT, "A registration is 201, and says so beside the address."),
-    row("register.taken", Reply(400, {"email": ["This email address has an account."]}), OURS, "An address that is registered, in any case, is 400."),
-    row("register.reserved", ("example.com", "example.net", "example.org", "example", "test", "invalid", "localhost"), TEXT_2026, "Addresses in domains that are reserved for tests, such as example.com and .test, cannot register; which others Didit means is not documented.", when=("reserved_domains", "refused"), name="refused"),
-    row("register.reserved", (), OURS, "Addresses in domains that are reserved for tests can register: a switch, for tests.", when=("reserved_domains", "accepted"), name="accepted"),
-    row("register.broken", Reply(500, "<html><body><h1>Server Error (500)</h1></body></html>\n"), TEXT_2026, "Its mail service refuses such an address, and the call is 500; what that says is not known."),
-    row("register.password", {"short": "This password must contain at least 8 characters.", "upper": "This password must contain an uppercase letter.", "lower": "This password must contain a lowercase letter.", "digit": "This password must contain a digit.", "special": "This password must contain a special character."}, OURS, "Of the rules that a password breaks the first of these is reported, in these words; the order is ours, too."),
-    row("code.lifetime_s", 900, OURS, "A code is good for 15 minutes; other pages say 10. Ours to set."),
-    row("verify.wrong", Reply(400, {"code": ["This code is not right."]}), OURS, "A wrong code, or one that was used, is 400; upper and lower case are different characters."),
-    row("verify.expired", Reply(400, {"code": ["This code has expired."]}), OURS, "A code that is too old is 400."),
-    row("verify.answer", Reply(200), SKILL_MANAGEMENT, "The right code is 200; it brings tokens, an organization and an application with a full-access key."),
-    row("resend.answer", Reply(200, {"message": "A new verification code was sent."}), OURS, "Another code is 2xx, and replaces the one before; an address that waits for none is answered as one that does, and gets no mail."),
-    row("resend.wait_s", 60, OURS, "60 seconds pass between two codes. Ours to set."),
-    row("resend.throttled", _THROTTLED, OURS, "One too early is 429 in the framework's words."),
-    row("login.answer", Reply(200), SKILLS, "A login is 200; it brings tokens."),
-    row("token.lifetime_s", 86400, SKILL_MANAGEMENT, "An access token is good for a day."),
-    row("login.wrong", Reply(401, {"detail": "Invalid email or password."}), SKILLS, "A wrong email or password is 401; the words are ours."),
-    row("login.unverified", Reply(403, {"detail": "Verify your email address first."}), OURS, "A login before the mailbox was proved is 403."),
 )
 # fmt: on

@@ -1,4 +1,4 @@
-"""What a test may do to Didit's side: sessions, webhooks, mails, payments."""
+"""Control of Didit's side: sessions and webhooks."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import base64
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
-from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_mock_server.base.operations import LISTED, Extension, NotYet, operation
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import Played, open_sessions
-from facematch_mock_server.world.services import Review, Session, amount
+from facematch_mock_server.world.kinds import Extension, NotYet, Row
+from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
     Attempt,
     Delivery,
@@ -27,16 +26,7 @@ from facematch_mock_server.world.webhooks import (
 
 from . import webhooks
 from .pictures import sandbox_match
-from .records import (
-    KEPT_REVIEWS,
-    STATUSES,
-    Checkout,
-    CheckoutStatus,
-    DiditRecords,
-    Mail,
-    Plan,
-    Workflow,
-)
+from .records import KEPT_REVIEWS, STATUSES, DiditRecords, Workflow
 
 T = TypeVar("T")
 
@@ -48,10 +38,23 @@ def _require(record: T | None, what: str) -> T:
 
 
 class Sessions(Played[DiditRecords]):
-    """The sessions of one world, the person who decides them, and the person in front of the
-    camera. Safe across threads."""
+    """Sessions of one world: decided by hand, or by a person at the camera. Thread-safe."""
 
-    @operation("GET", "sessions", gives="sessions")
+    OPERATIONS: ClassVar[tuple[Row, ...]] = (
+        *Played.OPERATIONS,
+        Row("GET", "sessions", "all", gives="sessions"),
+        Row("POST", "sessions/decide", "_decide"),
+        Row(
+            "POST",
+            "sessions/workflows",
+            "workflow",
+            named={"workflow_id": "id"},
+            more=lambda _: {"kind": str, "method": str, "callback": str | None},
+        ),
+        Row("GET", "sessions/workflows", "workflows", gives="workflows"),
+        Row("POST", "sessions/block", "block"),
+    )
+
     def all(
         self,
         *,
@@ -84,7 +87,7 @@ class Sessions(Played[DiditRecords]):
             LookupError: there is no such session.
             ValueError: the vendor has no such status, or the comment is no text.
         """
-        world = self._control.open_world
+        world = self._control.world
         _check_status(status)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
@@ -103,38 +106,29 @@ class Sessions(Played[DiditRecords]):
             webhooks.announce(world, session)
         return session
 
-    @operation("POST", "sessions/decide")
     def _decide(self, session_id: str, status: str, comment: str | None = None) -> dict[str, str]:
         """Decide a session as a person does: it is noted, and the webhooks are sent."""
         session = self.decide(session_id, status, comment)
         return {"session_id": session.id, "status": session.status}
 
-    @operation(
-        "POST",
-        "sessions/workflows",
-        named={"workflow_id": "id"},
-        more=lambda _: {"kind": str, "method": str, "callback": str | None},
-    )
     def workflow(self, workflow_id: str, *, version: int | None = None, **facts: Any) -> Workflow:
         """Publish a workflow: `facts` are those of `Workflow`, and `version` None is one more than
         it has. From then on only those that were published are there. ValueError for a value that
         does not fit."""
-        workflows = self._open_records.workflows
+        workflows = self._records.workflows
         workflow = Workflow(id=workflow_id, **facts)
         former = workflows.find(workflow.id)
         version = version or (former.version + 1 if former else 1)
         return workflows.put(workflow.id, attrs.evolve(workflow, version=version))
 
-    @operation("GET", "sessions/workflows", gives="workflows")
     def workflows(self) -> tuple[Workflow, ...]:
         """The workflows that were published, in order."""
         return self._records.workflows.all()
 
-    @operation("POST", "sessions/block")
     def block(self, vendor_data: str) -> None:
         """Let this user start no session any more."""
         check_text("vendor_data", vendor_data)
-        self._open_records.blocked.put(vendor_data, vendor_data)
+        self._records.blocked.put(vendor_data, vendor_data)
 
 
 def _check_status(status: str) -> None:
@@ -144,7 +138,7 @@ def _check_status(status: str) -> None:
 
 @attrs.frozen(kw_only=True)
 class WebhookDelivery:
-    """One delivery, as a list has it.
+    """A delivery, as a list has it.
 
     Attributes:
         id: Of the mock's; the vendor's is `event_id`.
@@ -181,7 +175,7 @@ _DELIVERY_FIELDS = attrs.fields(WebhookDelivery)
 
 @attrs.frozen(kw_only=True)
 class WebhookLetter(WebhookDelivery):
-    """One delivery with what is sent.
+    """The delivery with its headers and body.
 
     Attributes:
         headers, body: As they were sent last, or as they will be; empty if the destination is gone
@@ -195,12 +189,26 @@ class WebhookLetter(WebhookDelivery):
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
-    @operation("GET", "webhooks/destinations", gives="destinations")
+    OPERATIONS: ClassVar[tuple[Row, ...]] = (
+        Row("GET", "webhooks/destinations", "destinations", gives="destinations"),
+        Row("POST", "webhooks/destinations", "add"),
+        Row("POST", "webhooks/destinations/change", "change"),
+        Row("POST", "webhooks/destinations/remove", "remove"),
+        Row("GET", "webhooks/deliveries", "deliveries", gives="deliveries"),
+        Row("GET", "webhooks/deliveries/{}", "delivery"),
+        Row("POST", "webhooks/wait", "_wait"),
+        Row("GET", "webhooks/due", "due", gives="due"),
+        Row("POST", "webhooks/resend", "resend", named={"delivery_id": "delivery"}),
+        Row("POST", "webhooks/corrupt", "corrupt"),
+        Row("POST", "webhooks/sign-wrong", "sign_wrong"),
+        Row("POST", "webhooks/drop", "drop"),
+        Row("POST", "webhooks/test", "test"),
+    )
+
     def destinations(self) -> tuple[Destination, ...]:
-        """Where webhooks go, in the order they were made."""
+        """The addresses of webhooks, in the order they were made."""
         return self._records.outbox.destinations.all()
 
-    @operation("POST", "webhooks/destinations")
     def add(
         self,
         url: str,
@@ -222,8 +230,8 @@ class Webhooks(Extension[DiditRecords]):
             ValueError: nothing is sent to that address, there is no such event, or a value is of
                 another kind.
         """
-        ids = self._control.open_world.account.ids
-        # By the ids of the world: the same seed repeats it.
+        ids = self._control.world.account.ids
+        # Made by the ids of the world, so the same seed repeats it.
         digest = hashlib.sha256(ids.uuid().encode()).digest()
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
@@ -239,7 +247,6 @@ class Webhooks(Extension[DiditRecords]):
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
 
-    @operation("POST", "webhooks/destinations/change")
     def change(
         self,
         destination: str,
@@ -255,17 +262,16 @@ class Webhooks(Extension[DiditRecords]):
             enabled: Whether anything is sent there; what waits is lost if not.
         """
         changes = self._read_changes(url, events, enabled)
-        destinations = self._open_records.outbox.destinations
+        destinations = self._records.outbox.destinations
         changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
-    @operation("POST", "webhooks/destinations/remove")
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        _require(self._open_records.outbox.destinations.remove(destination), "destination")
+        _require(self._records.outbox.destinations.remove(destination), "destination")
 
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
-        """What is set of a destination; ValueError for what does not fit."""
+        """Return the checked settings of a destination; ValueError for a wrong one."""
         names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
         if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
@@ -281,7 +287,6 @@ class Webhooks(Extension[DiditRecords]):
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
 
-    @operation("GET", "webhooks/deliveries", gives="deliveries")
     def deliveries(
         self,
         state: DeliveryState | str | None = None,
@@ -313,9 +318,8 @@ class Webhooks(Extension[DiditRecords]):
         urls = self._urls()
         return selection.map(lambda delivery: WebhookDelivery(**_facts(delivery, urls)))
 
-    @operation("GET", "webhooks/deliveries/{}")
     def delivery(self, delivery_id: str) -> WebhookLetter:
-        """One delivery, with headers and body; LookupError if there is none of that id."""
+        """Return one delivery with headers and body; LookupError if there is none of that id."""
         delivery: Delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
         try:
             payload = self._records.outbox.payload(delivery) or self._compose(delivery)
@@ -347,7 +351,6 @@ class Webhooks(Extension[DiditRecords]):
             )
         return self.deliveries(since=since)
 
-    @operation("POST", "webhooks/wait")
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
         """How many deliveries are in each state once none is due, or 504 after timeout_s (10)."""
         if not 0 <= timeout_s <= 60:
@@ -361,16 +364,14 @@ class Webhooks(Extension[DiditRecords]):
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
         return {"due": self.due(), "last": last, **counts}
 
-    @operation("GET", "webhooks/due", gives="due")
     def due(self) -> int:
-        """How many deliveries are due now or under way."""
+        """Count the deliveries that are due now or under way."""
         return self._records.outbox.count_due(self._control.now())
 
-    @operation("POST", "webhooks/resend", named={"delivery_id": "delivery"})
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
-        world = self._control.open_world
+        world = self._control.world
         outbox = world.records.outbox
         delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         with world.together():
@@ -381,26 +382,22 @@ class Webhooks(Extension[DiditRecords]):
             )
             outbox.enqueue(repeated, self._compose(repeated))
 
-    @operation("POST", "webhooks/corrupt")
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
-        self._open_records.outbox.add_fault(DeliveryFault.CORRUPT, times)
+        self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
-    @operation("POST", "webhooks/sign-wrong")
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
-        self._open_records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+        self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
-    @operation("POST", "webhooks/drop")
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
-        self._open_records.outbox.add_fault(DeliveryFault.DROP, times)
+        self._records.outbox.add_fault(DeliveryFault.DROP, times)
 
-    @operation("POST", "webhooks/test")
     def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
-        world = self._control.open_world
+        world = self._control.world
         place = _require(world.records.outbox.destinations.find(destination), "destination")
         block = sandbox_match(world.claims.citations())
         session = Session(
@@ -421,110 +418,8 @@ class Webhooks(Extension[DiditRecords]):
 
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
-    """What a list says of a delivery: what it is, and of its destination and session."""
+    """A delivery as a list shows it, with its destination and session."""
     session = delivery.session
     facts = {field.name: getattr(delivery, field.name, None) for field in _DELIVERY_FIELDS}
     facts["url"] = urls.get(delivery.destination)
     return {**facts, "session_id": session.id, "status": session.status}
-
-
-class Mailbox(Extension[DiditRecords]):
-    """Every mailbox that a code went to. In memory only. Safe across threads."""
-
-    def mails(
-        self, address: str | None = None, *, since: int = 0, limit: int | None = None
-    ) -> Selection[Mail]:
-        """Those to an address, in any case, or all for None; the newest 10,000, in order. `since`
-        and `limit` are as in `Control.journal`."""
-        to = None if address is None else address.lower()
-        mails = self._records.mails.all()
-        return select(mails, since=since, limit=limit, fits=lambda m: to in (None, m.to.lower()))
-
-    @operation("GET", "mailbox", gives="mails")
-    def _list(self, *, since: int = 0, limit: int = 0) -> Selection[Mail]:
-        """Every mail that the vendor would have sent."""
-        return self.mails(since=since, limit=limit)
-
-    def code(self, address: str) -> str:
-        """The newest code that an address got; LookupError if it got none."""
-        mails = self.mails(address, limit=1)
-        if not mails:
-            raise LookupError("no mail was sent to that address")
-        return mails[-1].code
-
-    @operation("POST", "mailbox/clear")
-    def clear(self) -> None:
-        """Forget all mails; their codes are as good as before."""
-        self._open_records.mails.clear()
-
-    @operation("GET", "mailbox/{}")
-    def _box(self, address: str) -> dict[str, Any]:
-        """The mails to one address, and the newest code."""
-        mails = self.mails(address, limit=LISTED)
-        return {"code": self.code(address), "mails": mails, "left_out": mails.left_out}
-
-
-class Payments(Extension[DiditRecords]):
-    """The payment pages that were asked for. Safe across threads."""
-
-    @operation("GET", "payments", gives="payments")
-    def all(self) -> tuple[Checkout, ...]:
-        """The payments that were asked for, in order; the newest 10,000."""
-        return self._records.checkouts.all()
-
-    @operation("POST", "payments/settle", named={"checkout_id": "id"})
-    def settle(self, checkout_id: str) -> Checkout:
-        """The money arrives, as if a person had paid on the page; once, however often it is said.
-
-        Raises:
-            LookupError: there is no such payment.
-            ValueError: it was canceled, or there would be more credit than a balance can hold.
-        """
-        world = self._control.open_world
-
-        def settle(checkout: Checkout) -> Checkout:
-            if checkout.status is CheckoutStatus.SETTLED:
-                return checkout
-            if checkout.status is CheckoutStatus.CANCELED:
-                raise ValueError("this payment was canceled; ask for another one")
-            world.ledger.pay_in(checkout.amount)
-            now = world.clock.now()
-            return attrs.evolve(checkout, status=CheckoutStatus.SETTLED, settled_at=now)
-
-        return _require(self._records.checkouts.change(checkout_id, settle), "payment")
-
-    @operation("POST", "payments/cancel", named={"checkout_id": "id"})
-    def cancel(self, checkout_id: str) -> Checkout:
-        """The person goes away without paying; may be said twice. ValueError if it was settled."""
-
-        def cancel(checkout: Checkout) -> Checkout:
-            if checkout.status is CheckoutStatus.SETTLED:
-                raise ValueError("this payment was settled; it cannot be canceled any more")
-            return attrs.evolve(checkout, status=CheckoutStatus.CANCELED)
-
-        return _require(self._open_records.checkouts.change(checkout_id, cancel), "payment")
-
-    def plan(self) -> Plan:
-        """How the account pays."""
-        return self._records.plan
-
-    @operation("POST", "payments/plan")
-    def set_plan(
-        self,
-        *,
-        annual: bool = False,
-        refill_amount: Decimal | int | str | None = None,
-        refill_threshold: Decimal | int | str | None = None,
-    ) -> Plan:
-        """Change how the account pays, by what a `Plan` has; what is left out is as in the
-        beginning. ValueError for no amount, and for one of the two refill values alone."""
-        if type(annual) is not bool:
-            raise ValueError("annual must be true or false")
-        if (refill_amount is None) != (refill_threshold is None):
-            raise ValueError("refill_amount and refill_threshold go together: give both or none")
-        refill, threshold = (
-            None if value is None else amount(value) for value in (refill_amount, refill_threshold)
-        )
-        plan = Plan(annual=annual, refill_amount=refill, refill_threshold=threshold)
-        self._open_records.plan = plan
-        return plan

@@ -21,7 +21,7 @@ from facematch_mock_server.world.services import Review, Session
 from .access import DiditCall, world_of
 from .framework import stamp
 
-#: What the paths of pictures begin with: no path of Didit's, and none of the control API.
+#: The beginning of the pictures' paths, which are none of Didit's and none of the control API.
 MEDIA = "/__media__/"
 
 
@@ -32,7 +32,7 @@ class Feature:
     name: str
     block: str
     node: str
-    #: Its status once it is asked for again; a document has no such word (Didit OpenAPI).
+    #: The status once the feature is asked for again; a document has no such word (Didit OpenAPI).
     again: str = "Resub Requested"
 
 
@@ -69,14 +69,14 @@ _HIDDEN_OF_DOCUMENT = (
 
 
 def features_of(session: Session) -> tuple[Feature, ...]:
-    """What a session checks, run or not."""
+    """The checks of a session, run or not."""
     if session.hosted is None:
         return (FEATURES[session.service or ""],)
     return _FEATURES_BY_KIND[session.hosted.kind]
 
 
 def results_of(session: Session) -> dict[Feature, Mapping[str, Any]]:
-    """What came out of each feature that ran."""
+    """The results of each feature that ran."""
     if session.hosted is None:
         return {FEATURES[session.service or ""]: session.result}
     ran = [feature for feature in features_of(session) if feature.name in session.result]
@@ -143,7 +143,7 @@ def _block(
         is_own = session.hosted is not None and session.hosted.kind == "biometric"
         return {
             **block,
-            # That of the session itself, under which a portrait that was sent is stored.
+            # The session's own folder, which has the portrait that was sent.
             "source_image_session_id": session.id if is_own else None,
             "source_image": pictures.get("source_image"),
             "target_image": pictures.get("target_image"),
@@ -184,9 +184,7 @@ def decision(call: DiditCall) -> Response:
     if include == "events":
         del body["session_kind"]
         hosted = session.hosted
-        if claims["decision.features"] == "objects":
-            features = features_of(session)
-            body["features"] = [{"feature": x.name, "node_id": x.node} for x in features]
+        claims.cite("decision.features")
         body |= {
             "events": [],
             "activity_reviews": [],
@@ -204,7 +202,7 @@ def decision(call: DiditCall) -> Response:
     return call.answer("decision.answer", body)
 
 
-#: By their first bytes.
+#: Types by the first bytes.
 _KINDS = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -214,7 +212,7 @@ _KINDS = (
 
 
 def media_type_of(content: bytes) -> str | None:
-    """What a picture is by its first bytes; None for what is none."""
+    """Return the type of a picture by its first bytes, or None."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for start, kind in _KINDS if content.startswith(start)), None)
@@ -227,7 +225,7 @@ _NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"
 def picture_addresses(
     world: World, claims: Citations, session: Session, origin: str
 ) -> dict[str, str]:
-    """The address of every picture of a session, by name. Whoever has one can read the picture."""
+    """Return the address of every picture of a session, by name; it needs no key."""
     expires = int(world.clock.timestamp()) + claims["media.ttl_s"]
     return {
         name: f"{origin}{MEDIA}{session.id}/{name}?expires={expires}"
@@ -254,7 +252,7 @@ def picture(call: DiditCall) -> Response:
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")
         call.refuse("media.expired")
-    content = world.find_picture(session.pictures[name])
+    content = world.pictures.find(session.pictures[name])
     if content is None:
         call.refuse("media.forgotten")
     claims.cite("media.picture")

@@ -41,7 +41,7 @@ from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
 #: No address to send a person to: a browser runs what it says.
 _UNSAFE_SCHEMES = frozenset({"javascript", "data", "blob", "file", "vbscript"})
-#: What a workflow is that nobody published, for whoever means one with a document.
+#: The kind of a workflow that nobody published.
 _NOT_PUBLISHED = (
     "this workflow was never published here, and so compares with a face that is there before; one "
     'with a document: control.sessions.workflow("{}", kind="kyc")'
@@ -73,7 +73,7 @@ SCENARIOS: Mapping[str, _Scenario] = {
     "decline_face_match_low_similarity": _Scenario(match=15.0),
     "decline_liveness_attack": _Scenario(liveness=5.0, attack=True),
     "review_face_match_borderline": _Scenario(match=68.0, review=True),
-    # Of what is no face there is the status alone.
+    # A check without a face has only its status.
     **{
         f"decline_{what}": _Scenario(status=DECLINED)
         for what in (
@@ -202,7 +202,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
         call.refuse("start.scenario_live")
     if values.get("portrait_image") is not None:
         portrait = call.upload("portrait_image", "portrait_image", values["portrait_image"])
-        # For faults that are aimed at it.
+        # Read by faults that are aimed at it.
         call.look(portrait)
     workflow = records.workflows.find(values["workflow_id"])
     if workflow is None:
@@ -214,7 +214,7 @@ def _read_start(call: DiditCall) -> tuple[Workflow, Upload | None]:
     if records.blocked.find(values.get("vendor_data") or "") is not None:
         call.refuse("start.blocked")
     workflow = workflow or Workflow(id=values["workflow_id"])
-    # Where a document is shown the portrait is ignored.
+    # The portrait is ignored if a document is shown.
     return workflow, portrait if workflow.kind == "biometric" else None
 
 
@@ -246,7 +246,7 @@ def _find_stored_face(call: DiditCall, user: str | None) -> Upload:
         if session.vendor_data == user and session.status == APPROVED
     ]
     digest = next(filter(None, faces), None)
-    content = call.world.find_picture(digest)
+    content = call.world.pictures.find(digest)
     if digest is None or content is None:
         call.refuse("start.no_stored_face", headers=hints)
     return Upload("stored", content, digest)
@@ -273,7 +273,7 @@ def _answer_start(call: DiditCall, session: Session) -> Response:
 
 
 def _arm(call: DiditCall) -> Response:
-    # Nobody shows a key: the session says whose it is.
+    # The page needs no key: the session names its account.
     world = world_of(call.world, call.words[0])
     session = None if world is None else world.sessions.find(call.words[0])
     token = (call.request.header("session-token") or "").encode()
@@ -295,9 +295,9 @@ def _arm(call: DiditCall) -> Response:
     return call.answer("arm.answer", session_id=session.id, scenario=slug, status=armed.status)
 
 
-# What becomes of it
+# Outcomes
 
-#: As in a call of its own that sends none of these.
+#: The defaults of a standalone call.
 _OPTIONS = {
     "save_api_request": True,
     "rotate_image": False,

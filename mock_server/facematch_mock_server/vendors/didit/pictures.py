@@ -12,7 +12,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.base.forms import Form, FormError, TooManyParts
+from facematch_mock_server.base.forms import Form, FormError
 from facematch_mock_server.base.masking import describe_fields, shorten_json
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.claims import Citations
@@ -22,7 +22,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
-from facematch_mock_server.vendors.base import Refused, Route
+from facematch_mock_server.vendors.base import HINT_HEADER, Refused, Route
 
 from . import framework, webhooks
 from .access import DiditCall, Endpoint, check_key, check_method, check_rate
@@ -34,7 +34,7 @@ Block = dict[str, Any]
 
 @attrs.frozen
 class Risk:
-    """What a warning says beside its name."""
+    """The parts of a warning beside its name."""
 
     #: ``error``, which declines, ``warning`` or ``information``.
     type: str
@@ -58,9 +58,6 @@ RISKS: Mapping[str, Risk] = {
     "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation."),
     "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", is_invented=True),
     "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", is_invented=True),
-    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the picture of the face is low.", is_invented=True),
-    "LOW_FACE_LUMINANCE": Risk("warning", "Low face luminance", "The picture of the face is dark.", is_invented=True),
-    "HIGH_FACE_LUMINANCE": Risk("warning", "High face luminance", "The picture of the face is bright.", is_invented=True),
 }
 # fmt: on
 
@@ -73,23 +70,29 @@ def warnings(
     for name in risks:
         risk = RISKS[name]
         claims.cite("warning.risks", *(["warning.words"] if risk.is_invented else []))
-        warning: dict[str, Any] = {"risk": name}
-        if claims["warning.keys"] == 6:
-            warning |= {"feature": feature, "additional_data": data.get(name)}
-        words = {"short_description": risk.short, "long_description": risk.long}
-        reports.append({**warning, "log_type": risk.type, **words})
+        claims.cite("warning.keys")
+        reports.append(
+            {
+                "risk": name,
+                "feature": feature,
+                "additional_data": data.get(name),
+                "log_type": risk.type,
+                "short_description": risk.short,
+                "long_description": risk.long,
+            }
+        )
     return reports
 
 
 @attrs.frozen(kw_only=True)
 class PictureEndpoint(Endpoint):
-    """What sets one of the two calls apart."""
+    """Differences between the two calls."""
 
     #: Prefix of its claims, ``match`` say.
     name: str
     #: The key of its part of the answer.
     block: str
-    #: Of its sessions.
+    #: The statuses of its sessions.
     service: str
     #: The fields of its pictures, by the names under which they are kept; the probe is the last.
     pictures: Mapping[str, str]
@@ -101,13 +104,12 @@ class PictureEndpoint(Endpoint):
 
     @fields.default
     def _list_fields(self) -> tuple[Field, ...]:
-        # In the order in which errors are reported.
+        # Sorted as errors are reported.
         return (
             *(
                 Field(name, framework.file, kind="file", required=True)
                 for name in [*self.pictures.values()][::-1]
             ),
-            # 30: of liveness in early 2026 no page states a default.
             Field(self.threshold, framework.threshold, kind="number", default=30),
             Field("rotate_image", framework.boolean, kind="boolean", default=False),
             Field("save_api_request", framework.boolean, kind="boolean", default=True),
@@ -120,36 +122,48 @@ class PictureEndpoint(Endpoint):
         return f"face_{self.name}_score_decline_threshold"
 
 
-# The way of a call. That fields are read before the sandbox's short cut, and pictures are decoded
-# after credit, is the OpenAPI's; the rest of the order is ours.
+# The order of the checks. That fields are read before the sandbox answers, and pictures are decoded
+# after the check of credit, is the OpenAPI's; the rest of the order is ours.
+
+#: A form with fewer bytes beside its files is described when the journal is read.
+_SHORT_FORM = 2048
+_NAME_IT = (
+    (
+        HINT_HEADER,
+        "a file has no extension: name it, as in form.append('user_image', blob, 'face.jpg')",
+    ),
+)
 
 
 def _read_fields(call: DiditCall) -> None:
     endpoint: PictureEndpoint = call.endpoint
-    if call.claims.get("order.credit") == "before_fields":
-        _check_credit(call)
     try:
         form = call.read_form() if call.request.body else Form()
-    except TooManyParts:
-        call.refuse("form.too_much")
     except FormError as error:
         call.refuse("form.refused", problem=str(error))
-    if form.problem:
-        call.note = f"form: {form.problem}"
-    if form.fields and call.route is not None:
-        texts = ((name, values[-1]) for name, values in form.fields.items())
-        call.shown = describe_fields(texts, call.route.shown)
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
-    if call.values.get("metadata") is not None:
-        call.shown["metadata"] = shorten_json(call.values["metadata"])
-    elif "metadata" in call.shown and "metadata" not in errors:
-        call.shown["metadata"] = ""
+    if form.fields:
+        metadata = call.values.get("metadata")
+        shown = functools.partial(_describe_form, form.fields, call.route, metadata)
+        # Short texts are described when somebody reads the journal; long ones are not kept.
+        is_short = len(call.request.body) - sum(file[2] for file in call.files) < _SHORT_FORM
+        call.shown = shown if is_short else shown()
     if errors:
-        call.refuse("fields.refused", errors)
+        files = (file for files in form.files.values() for file in files)
+        hints = _NAME_IT if any("." not in file.name for file in files) else ()
+        call.refuse("fields.refused", errors, hints)
+
+
+def _describe_form(fields: Mapping[str, list[str]], route: Any, metadata: Any) -> dict[str, str]:
+    """Return a form's fields as the journal shows them."""
+    shown = describe_fields(((name, texts[-1]) for name, texts in fields.items()), route.shown)
+    if metadata is not None:
+        shown["metadata"] = shorten_json(metadata)
+    return shown
 
 
 def _answer_sandbox(call: DiditCall) -> None:
-    """For a sandbox key nothing is looked at, paid or kept."""
+    """A sandbox key looks at nothing, pays nothing and keeps nothing."""
     if not call.is_live:
         endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
         body = _envelope(call, request_id, endpoint.sandbox(call.claims))
@@ -176,8 +190,10 @@ def _recognize_faces(call: DiditCall) -> None:
         decodes = seen.probe.decodes and seen.reference.decodes
     else:
         decodes = call.check_liveness(probe, rotate=rotate).probe.decodes
-    if not decodes and call.claims[f"{name}.undecodable"] is not None:
-        call.refuse(f"{name}.undecodable")
+    if not decodes and name == "liveness":
+        call.refuse("liveness.undecodable")
+    if not decodes:
+        call.claims.cite("match.undecodable")
 
 
 def _finish(call: DiditCall) -> Response:
@@ -187,16 +203,11 @@ def _finish(call: DiditCall) -> Response:
     request_id = world.account.ids.uuid()
     block = endpoint.judge(claims, call.outcome, values)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
-    if not call.world.ledger.charge(price, at=call.now, what=what, request_id=request_id):
-        # Another call took the last credit in the meantime.
+    if not call.charge(price, what, request_id):
+        # Another call took the last credit meanwhile.
         _refuse_unpaid(call)
     try:
         if values["save_api_request"]:
-            digests: dict[str, str | None] = {}
-            contents: dict[str, bytes] = {}
-            for name, field in endpoint.pictures.items():
-                picture = values[field]
-                digests[name], contents[str(picture.digest)] = picture.digest, picture.content
             session = world.sessions.add(
                 request_id,
                 internal_id=world.account.ids.uuid(),
@@ -205,42 +216,46 @@ def _finish(call: DiditCall) -> Response:
                 created_at=call.now,
                 vendor_data=values["vendor_data"],
                 metadata=values["metadata"],
-                pictures=digests,
+                pictures={x: values[field].digest for x, field in endpoint.pictures.items()},
                 result=block,
             )
-            world.keep_pictures(session.id, contents)
             webhooks.announce(world, session, call.request)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
         return call.answer(key, _envelope(call, request_id, block))
     except BaseException:
-        # What is not answered 200 costs nothing and leaves nothing behind.
-        world.ledger.refund(request_id)
-        if world.sessions.remove(request_id) is not None:
-            world.forget_pictures(request_id)
+        # A call that is not answered 200 costs nothing and leaves no session.
+        call.refund()
+        world.sessions.remove(request_id)
         raise
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
-    body = {"request_id": request_id, call.endpoint.block: block}
-    if call.claims["answer.echo"]:
-        body["vendor_data"] = call.values["vendor_data"]
-        body["metadata"] = call.values["metadata"]
-    body["created_at"] = stamp(call.now, call.claims["answer.created_at"])
-    return body
+    call.claims.cite("answer.echo", "answer.created_at")
+    return {
+        "request_id": request_id,
+        call.endpoint.block: block,
+        "vendor_data": call.values["vendor_data"],
+        "metadata": call.values["metadata"],
+        "created_at": stamp(call.now, "+00:00"),
+    }
 
 
 def judge_match(claims: Citations, outcome: MatchOutcome, values: Mapping[str, Any]) -> Block:
     """The answer's part of a comparison; `values` are those of the fields."""
     is_saved, rotate = values["save_api_request"], values["rotate_image"]
     status, risks = APPROVED, []
+    score: float | None
     if outcome.score is None:
-        # Nothing to compare: the pictures decode or not, and somebody is in them or not.
-        score = claims["match.no_pair_score"][0 if is_saved else 1]
-        decodes = outcome.probe.decodes and outcome.reference.decodes
-        risks = [claims["match.no_face_risk"] if decodes else "NO_REFERENCE_IMAGE"]
+        # Without a comparison: the pictures decode or not, and have a face or not.
+        score = None if is_saved else 0
+        claims.cite("match.no_pair_score")
+        if outcome.probe.decodes and outcome.reference.decodes:
+            claims.cite("match.no_face_risk")
+        risks = ["NO_REFERENCE_IMAGE"]
     else:
-        score = _round(claims, outcome.score, 2 if is_saved else None)
+        claims.cite("score.type")
+        score = round(float(outcome.score), 2) if is_saved else float(outcome.score)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
         elif not _passes(claims, "match", outcome, score, values):
@@ -260,7 +275,7 @@ def sandbox_match(claims: Citations) -> Block:
     user, reference = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
     return {
         "status": APPROVED,
-        "score": _round(claims, fixed["score"], 2),
+        "score": fixed["score"],
         "user_image": _describe(claims, "match", user),
         "ref_image": _describe(claims, "match", reference),
         "warnings": [],
@@ -278,7 +293,8 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
     if outcome.probe.faces:
         quality, luminance = outcome.quality, outcome.luminance
         if outcome.score is not None:
-            score = _round(claims, outcome.score, 2)
+            claims.cite("score.type")
+            score = round(float(outcome.score), 2)
         for risk, prefix, certainty in (
             ("FACE_IN_BLOCKLIST", "blocklisted", outcome.blocklist),
             ("DUPLICATED_FACE", "duplicated", outcome.duplicate),
@@ -298,16 +314,10 @@ def judge_liveness(claims: Citations, outcome: LivenessOutcome, values: Mapping[
             "LIVENESS_FACE_ATTACK": outcome.attack,
             "MULTIPLE_FACES_DETECTED": len(outcome.probe.faces) > 1,
         }
-        if claims["liveness.quality_risks"]:
-            low, dark, bright = claims["liveness.quality_limits"]
-            applies |= {
-                "LOW_FACE_QUALITY": quality is not None and quality < low,
-                "LOW_FACE_LUMINANCE": luminance is not None and luminance < dark,
-                "HIGH_FACE_LUMINANCE": luminance is not None and luminance > bright,
-            }
+        claims.cite("liveness.quality_risks")
         risks = [*(risk for risk in applies if applies[risk]), *data]
     return {
-        # What is of another type never declines.
+        # Only errors decline.
         "status": DECLINED if any(RISKS[risk].type == "error" for risk in risks) else APPROVED,
         "method": "PASSIVE",
         "score": score,
@@ -324,19 +334,12 @@ def _sandbox_liveness(claims: Citations) -> Block:
     return {
         "status": APPROVED,
         "method": "PASSIVE",
-        "score": _round(claims, fixed["score"], 2),
+        "score": fixed["score"],
         "user_image": _describe(claims, "liveness", seen),
         "warnings": [],
         "face_quality": fixed["quality"],
         "face_luminance": fixed["luminance"],
     }
-
-
-def _round(claims: Citations, score: float, places: int | None) -> float:
-    """A score as the answer shows it; `places` None for all of them."""
-    if claims["score.type"] == "integer":
-        return int(score + 0.5)
-    return float(score) if places is None else round(float(score), places)
 
 
 def _passes(
@@ -346,8 +349,8 @@ def _passes(
     threshold = values[f"face_{name}_score_decline_threshold"]
     if outcome.score != score:
         claims.cite("score.compared")
-    inclusive = claims[f"{name}.boundary"] == "inclusive"
-    return bool(score >= threshold if inclusive else score > threshold)
+    claims.cite(f"{name}.boundary")
+    return bool(score > threshold)
 
 
 def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
@@ -356,14 +359,14 @@ def _describe(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool =
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:
         claims.cite("entity.largest_first")
-    return _describe_faces(seen, claims["entity.keys"] == 5, rotate)
+    claims.cite("entity.keys")
+    return _describe_faces(seen, rotate)
 
 
 # One object for all answers and sessions with that picture, which nobody changes: each session
 # that keeps its own is looked through by every collection of garbage.
 @functools.lru_cache(maxsize=2000)
-def _describe_faces(seen: SeenPicture, has_race: bool, rotate: bool) -> Block:
-    race = {"race": None} if has_race else {}
+def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
     entities = [
         {
             # x_min, y_min, x_max, y_max in whole pixels of the processed picture.
@@ -371,7 +374,7 @@ def _describe_faces(seen: SeenPicture, has_race: bool, rotate: bool) -> Block:
             "confidence": round(face.confidence, 6),
             "age": round(float(face.age), 2),
             "gender": face.gender,
-            **race,
+            "race": None,
         }
         for face in seen.faces
     ]
@@ -411,7 +414,7 @@ ROUTES = tuple(
         },
         operation=endpoint.name,
         is_form=True,
-        # As it was sent: no file, and nothing that is nested.
+        # Texts as they were sent: no file, and nothing that is nested.
         shown=tuple(x.name for x in endpoint.fields if x.kind not in ("file", "object")),
         fields=tuple(field.name for field in endpoint.fields if field.kind != "file"),
         more=endpoint,

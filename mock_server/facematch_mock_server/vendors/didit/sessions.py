@@ -41,23 +41,12 @@ def _list(call: DiditCall) -> Response:
     environment = "live" if call.is_live else "sandbox"
     filters.append(lambda session: environment_of(session) == environment)
     sessions = [x for x in call.world.sessions.all() if all(passes(x) for passes in filters)][::-1]
-    size, by_number = claims["page.size"]
-    # The address of the first page says nothing of where it begins.
-    if by_number and {"page", "page_size"} & query.keys():
-        size = _read_number(query.get("page_size"), size)
-        last = max(1, -(-len(sessions) // size))
-        page = query.get("page") or "1"
-        number = last if page == "last" else _read_number(page, 0)
-        if not 1 <= number <= last:
-            call.refuse("page.invalid")
-        start = (number - 1) * size
-        following: dict[str, int | None] = {"page": number + 1}
-        preceding = {"page": number - 1 if number > 2 else None}
-    else:
-        size = _read_number(query.get("limit"), size)
-        start = _read_number(query.get("offset"), 0)
-        following = {"limit": size, "offset": start + size}
-        preceding = {"limit": size, "offset": start - size if start > size else None}
+    claims.cite("page.size")
+    size = _read_number(query.get("limit"), 50)
+    start = _read_number(query.get("offset"), 0)
+    following: dict[str, int | None] = {"limit": size, "offset": start + size}
+    # The address of the first page has no offset.
+    preceding = {"limit": size, "offset": start - size if start > size else None}
     page_body = {
         "count": len(sessions),
         "next": _address(call, following) if start + size < len(sessions) else None,
@@ -93,7 +82,7 @@ def _row(call: DiditCall, session: Session) -> dict[str, Any]:
         "session_kind": "user",
         "session_number": session.number,
         "session_url": f"{call.origin}{page_path(call.world, session)}" if is_waiting else None,
-        # What is not known of a person here.
+        # Facts about a person that this mock does not have.
         **dict.fromkeys(("portrait_image", "document_type", "full_name", "country")),
         "status": session.status,
         "vendor_data": session.vendor_data,
@@ -143,7 +132,7 @@ def _read_filters(
                 filters.append(partial(fits, read(value)))
         except (ValueError, KeyError):
             errors[name] = [words.format(value)]
-    # What no session here has.
+    # Filters on facts that no session here has.
     if any(query.get(name) for name in ("country", "document_type")):
         claims.cite("list.foreign")
         filters.append(_fits_none)
@@ -289,7 +278,7 @@ def _ask_again(session: Session, nodes: Iterable[Any]) -> dict[str, Any] | None:
     return {**session.result, **(again if session.hosted else again[meant[0].name])}
 
 
-# DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
+# DELETE /v3/session/{id}/delete/: no read finds the session any more; nothing is refunded.
 
 _RETENTION = (
     Field("retain_face_embeddings", framework.boolean),
@@ -300,15 +289,10 @@ _RETENTION = (
 
 def _delete(call: DiditCall) -> Response:
     claims, session = call.claims, call.session
-    with_body = claims.get("delete.answer").status == 200
-    values = framework.read_json_fields(call, call.body, _RETENTION) if with_body else {}
-    # Of two who try at once one does it.
+    values = framework.read_json_fields(call, call.body, _RETENTION)
+    # Only one of two simultaneous deletions succeeds.
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
-    call.world.forget_pictures(session.id)
-    if not with_body:
-        claims.cite("delete.answer")
-        return Response(status=204, headers=call.headers)
     claims.cite("delete.faces")
     outcome, template, until = "none", None, None
     if "reference_image" in session.pictures:

@@ -11,9 +11,17 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.world.services import FIRST_KEYS, Window
 from facematch_mock_server.world.webhooks import WebhookWorker
 
-from . import accounts, billing, decisions, framework, hosted, pictures, sessions, webhooks
-from .access import HOSTS, DiditCall, claim_of_403, refuse_rate, window_of
-from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
+from . import decisions, framework, hosted, pictures, sessions, webhooks
+from .access import (
+    HOSTS,
+    DiditCall,
+    Endpoint,
+    claim_of_403,
+    json_route,
+    refuse_rate,
+    window_of,
+)
+from .claims import CLAIMS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
@@ -21,7 +29,7 @@ HEALTHCHECK = "/system/healthcheck"
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEGINNINGS = ("/v3/", "/v1/sandbox/", "/auth/v2/", decisions.MEDIA)
 
-#: What the documents name and this mock does not imitate, as patterns.
+#: Patterns of paths that the documents name and this mock does not imitate.
 _NOT_IMITATED = """
     /v3/session/[^/]+/generate-pdf/
     /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
@@ -29,8 +37,20 @@ _NOT_IMITATED = """
     /v3/age-estimation/ /v3/workflows/ /v3/questionnaires/ /v3/users/ /v3/businesses/
     /v3/id-verification/ /v3/poa/ /v3/aml/ /v3/database-validation/ /v3/email/send/
     /v3/email/check/ /v3/phone/send/ /v3/phone/check/ /v3/transactions/ /v3/customization/
-    /v3/wallet-screening/
+    /v3/wallet-screening/ /v3/billing/top-up/ /auth/v2/programmatic/[^/]+/
 """
+
+
+def _show_balance(call: DiditCall) -> Response:
+    """Return the credit that is left. The mock never refills it by itself."""
+    call.claims.cite("credit.start")
+    body = {
+        # Four decimals, as in the OpenAPI's example.
+        "balance": f"{call.world.ledger.balance:.4f}",
+        "auto_refill_enabled": False,
+        **dict.fromkeys(("auto_refill_amount", "auto_refill_threshold")),
+    }
+    return call.answer("billing.balance", body)
 
 
 class Didit(base.Routed):
@@ -40,7 +60,9 @@ class Didit(base.Routed):
     call = DiditCall
     routes = (
         *(*pictures.ROUTES, *hosted.ROUTES, *sessions.ROUTES),
-        *(*billing.ROUTES, *accounts.ROUTES),
+        json_route(
+            "/v3/billing/balance/", {"GET": _show_balance}, endpoint=Endpoint(scope="management")
+        ),
     )
     hosted = hosted.RULES
 
@@ -84,10 +106,7 @@ class Didit(base.Routed):
         if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
-            covers = (
-                "It imitates face match, passive liveness, sessions, webhooks, billing and "
-                "registration."
-            )
+            covers = "It imitates face match, passive liveness, sessions, webhooks and the balance."
             return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
 
@@ -97,10 +116,9 @@ class Didit(base.Routed):
         if route is not None and status in route.own:
             call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
-            # Whoever calls there shows no key.
+            # These paths need no key.
             return None
         words = {
-            # In an edition that knows no 401 the words of another one serve.
             401: "auth.words.401",
             403: claim_of_403(call),
             404: "session.unknown" if endpoint.session else "path.not_found",
@@ -112,7 +130,7 @@ class Didit(base.Routed):
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            scope = endpoint.extra_scope or endpoint.scope
+            scope = endpoint.scope
             # Management views have words of their own, though nobody says how often they may be
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
@@ -133,15 +151,11 @@ VENDOR = base.Vendor(
     name="didit",
     title="Didit",
     claims=CLAIMS,
-    editions=EDITIONS,
-    default_edition=DEFAULT_EDITION,
     switches=SWITCHES,
     settings=SETTINGS,
     rate_limits={
         name: f"rate.{name}.limit"
-        for name in (
-            *("write", "get", "decision", "session", "sandbox_session", "management", "register"),
-        )
+        for name in ("write", "get", "decision", "session", "sandbox_session", "management")
     },
     operations=("match", "liveness", "session_start", "session_read"),
     hosts=HOSTS,
@@ -149,8 +163,7 @@ VENDOR = base.Vendor(
     records=DiditRecords,
     behaviour=Didit,
     extensions={
-        name: f"{__package__}.control:{name.capitalize()}"
-        for name in ("sessions", "webhooks", "mailbox", "payments")
+        name: f"{__package__}.control:{name.capitalize()}" for name in ("sessions", "webhooks")
     },
     greeting=(_KEYS, _CURL),
     worker=lambda world: WebhookWorker(world, webhooks.compose),

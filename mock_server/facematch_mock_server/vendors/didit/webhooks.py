@@ -23,9 +23,9 @@ from facematch_mock_server.world.webhooks import Delivery, Destination, Outbox, 
 from .access import origin_of
 from .decisions import decision_body, environment_of
 
-#: What standalone calls cause; one page of a liveness report says session.status.updated.
+#: The event of standalone calls; one page of a liveness report says session.status.updated.
 EVENT = "status.updated"
-#: What can be subscribed to (Didit OpenAPI, 2026-07-18).
+#: Events that can be subscribed to (Didit OpenAPI, 2026-07-18).
 EVENTS = (
     *(EVENT, "data.updated", "user.status.updated", "user.data.updated"),
     *("business.status.updated", "business.data.updated", "activity.created"),
@@ -34,7 +34,7 @@ EVENTS = (
 #: The statuses that a decision comes along with.
 _WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
-#: From an account to the id of its application, always the same.
+#: Application ids by account, always the same.
 _APPLICATION_NAMESPACE = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
@@ -119,7 +119,7 @@ def application_id(account: str) -> str:
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
     """`document` as JSON without spaces: keys sorted, whole floats as integers."""
-    # By way of the text: a walk in Python would end at the depth that the parser still takes.
+    # Compared as text: a walk in Python would end at the depth that the parser still takes.
     document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()

@@ -37,7 +37,7 @@ _MOST_BYTES, _SIDE = 204_800, 480
 
 
 def create(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """Make a session, or give the one that was made with the same token."""
+    """Make a session, or return the one that was made with the same token."""
     token, challenge, audit_images = _read_start(call, sent)
     claims, world = call.claims, call.world
     claims.cite("session.charged", "credit.price_session")
@@ -100,7 +100,7 @@ def _find_by_token(call: NumberedCall, token: str) -> Session | None:
 
 
 def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
-    """What became of a session, as long as AWS has anything of it."""
+    """Return the state of a session, as long as AWS has anything of it."""
     claims, world, session_id = call.claims, call.world, sent.get("SessionId")
     if not session_id or not _fits(session_id, _SESSION_ID):
         claims.cite("session.ranges")
@@ -126,7 +126,7 @@ def read_results(call: NumberedCall, sent: Mapping[str, Any]) -> Response:
 
 
 def _show_pictures(world: World, session: Session) -> dict[str, Any]:
-    content = world.find_picture(session.pictures["reference_image"])
+    content = world.pictures.find(session.pictures["reference_image"])
     if content is None:
         return {}
     picture = {**(session.metadata or {})["box"], "Bytes": _shorten(content)}
@@ -149,14 +149,14 @@ def _shorten(content: bytes) -> str:
 
 
 def bound(image: Image, face: SeenFace) -> dict[str, float]:
-    """Where a face is, in parts of the sides of its picture."""
+    """A face's place, in parts of the sides of its picture."""
     left, top, right, bottom = face.box
     width, height = (right - left) / image.width, (bottom - top) / image.height
     corner = {"Left": left / image.width, "Top": top / image.height}
     return {"Width": width, "Height": height, **corner}
 
 
-# What becomes of it
+# Outcomes
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:

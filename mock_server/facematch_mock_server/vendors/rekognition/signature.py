@@ -22,7 +22,7 @@ _HEADER = re.compile(
     re.ASCII,
 )
 _ACCESS_KEY = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/,\s]+)/")
-#: How a date is written in ``X-Amz-Date``.
+#: The format of ``X-Amz-Date``.
 STAMP = "%Y%m%dT%H%M%SZ"
 
 
@@ -35,13 +35,13 @@ def access_key(head: Request) -> str | None:
 @attrs.frozen
 class Signature:
     key: str
-    #: As sent, ``20261121T140000Z``, and as a time, UTC.
+    #: The date as sent, ``20261121T140000Z``, and as a time, UTC.
     date: str
     signed: dt.datetime
     #: Day, region, service and ``aws4_request``.
     scope: str
     service: str
-    #: The names of those that are signed, in lower case.
+    #: The names of the signed headers, in lower case.
     headers: tuple[str, ...]
     signature: str = attrs.field(repr=False)
 

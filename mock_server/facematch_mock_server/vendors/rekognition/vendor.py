@@ -47,12 +47,12 @@ _LIMITS = {
     "increase": "quota.throttled",
     "capacity": "quota.unavailable",
 }
-#: Where they are in a box, from its left and top; ours.
+#: Places in a box, from its left and top; ours.
 _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
     "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
 }  # fmt: skip
-#: What DetectFaces says only if it is asked to.
+#: Attributes that DetectFaces gives only if asked.
 _ATTRIBUTES = (
     *("AGE_RANGE", "BEARD", "EMOTIONS", "EYE_DIRECTION", "EYEGLASSES", "EYES_OPEN"),
     *("FACE_OCCLUDED", "GENDER", "MOUTH_OPEN", "MUSTACHE", "SMILE", "SUNGLASSES"),
@@ -76,7 +76,7 @@ class RekognitionCall(base.NumberedCall):
 
 
 def check_signature(call: RekognitionCall) -> None:
-    """Whoever did not sign just now, with a secret that is known, is refused."""
+    """Refuse a call without a fresh signature by a known secret."""
     if call.request.header("authorization") is None:
         call.refuse("auth.missing")
     call.key_word = "wrong"
@@ -103,7 +103,7 @@ def check_signature(call: RekognitionCall) -> None:
 def _check_date(call: RekognitionCall, signature: Signature) -> None:
     # The client goes by the machine's clock or by the mock's, which a test moves.
     machine = dt.datetime.now(dt.UTC)
-    # How far the date may be from AWS's: AWS Developer Tools Blog, Clock-skew correction.
+    # The date may differ from AWS's by this: AWS Developer Tools Blog, Clock-skew correction.
     skew = dt.timedelta(minutes=15)
     first, last = min(call.now, machine), max(call.now, machine)
     for claim, is_out, now, limit in (
@@ -158,7 +158,7 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
         call.claims.cite("face.largest")
     if len(faces) > 1:
         call.claims.cite("compare.others")
-    # What cannot be scored matches at no threshold; the score of a further face is ours.
+    # A face without a score matches at no threshold; the score of a further face is ours.
     scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
@@ -264,14 +264,14 @@ def _describe(
 def _charge(call: RekognitionCall, what: str) -> None:
     call.claims.cite("credit.images", "credit.start")
     price = Decimal(call.claims["credit.price"])
-    call.world.ledger.charge(price, at=call.now, what=what, request_id=call.request_id)
+    call.charge(price, what, call.request_id)
 
 
 def _operation_of(head: Request) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
-#: What the journal shows of a body, and a fault may look at: pictures and lists are no texts.
+#: Texts for the journal and for faults: pictures and lists are left out.
 _SHOWN = ("SimilarityThreshold", "QualityFilter", "ClientRequestToken", "SessionId")
 
 
@@ -300,7 +300,7 @@ class Rekognition(base.Routed):
         500: ("server.error",),
     }
     hosted = sessions.RULES
-    # The last one is that of the path.
+    # The last route is that of the path.
     routes = (
         _make_route("session_start", _SHOWN[2], called="CreateFaceLivenessSession"),
         _make_route("session_read", _SHOWN[3], called="GetFaceLivenessSessionResults"),
@@ -322,7 +322,7 @@ class Rekognition(base.Routed):
         return next((each for each in self.routes if route and each.more == name), route), words
 
     def known_paths(self) -> tuple[str, ...]:
-        """None that could be meant: the path is never what was wrong."""
+        """Empty, because the path is never wrong."""
         return ()
 
 
@@ -345,8 +345,6 @@ VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    editions={"2016-06-27": {name: values[0] for name, values in _SWITCHES.items()}},
-    default_edition="2016-06-27",
     switches=_SWITCHES,
     operations=("match", "session_start", "session_read"),
     hosts=_HOSTS,

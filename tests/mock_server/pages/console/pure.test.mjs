@@ -81,7 +81,6 @@ test("an address names an account, a view and a call", () => {
   ]) assert.deepEqual(pure.address(hash), { account, view, number });
   assert.equal(pure.hashOf("a-1", "calls", 12), "#/accounts/a-1/calls/12");
   assert.equal(pure.hashOf("a-1", "cards"), "#/accounts/a-1/cards");
-  assert.equal(pure.hashOf("a-1", "accounts"), "#/accounts");
 });
 
 test("a card is what is special about it", () => {

@@ -79,7 +79,7 @@ def test_the_page_says_that_it_is_a_mock_and_who_asks_for_what(mock):
     ("do", "fields", "status"),
     [
         ("card", {"face": "p1-again", "document": "p1"}, "Approved"),
-        ("card", {"face": "not-live", "document": "p1"}, "Declined"),
+        ("card", {"face": "spoof", "document": "p1"}, "Declined"),
         ("card", {"face": "p1", "document": "p2"}, "Declined"),
         # A picture from the device counts instead of a card.
         ("card", {"face": "p2", "document": "p1", "files": {"face": P1}}, "Approved"),

@@ -28,6 +28,7 @@ from kit.mock_azure import (
     large_scene,
     verify_request,
 )
+from kit.mock_didit_sessions import forget
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.recognition.recognizer import Recognizer
@@ -115,14 +116,11 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
         assert refusal_of(answer) == (404, "FaceNotFound", "Face is not found.")
 
 
-def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
-    monkeypatch.setattr("facematch_mock_server.recognition.recognizer._CACHED", 1)
+def test_a_face_id_outlives_its_picture_and_ends_after_a_day():
     engine = didit.new_engine(vendor="azure", recognizer=Recognizer())
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
-    shared = engine.account.shared
-    assert (len(engine.world.records.faces), shared.saved_pictures.kept_bytes) == (3, 0)
-    shared.sent_pictures.remove_owner(engine.account)
+    forget(engine)
     verdicts = [
         engine.handle(verify_request(first, face)).json()["isIdentical"] for face in (again, other)
     ]
@@ -132,13 +130,10 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     assert len(engine.world.records.faces) == 1
 
 
-def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
+def test_an_engine_needs_the_picture_of_a_face_id(engine):
     ids = [*ids_of(engine, large_scene(n=1)), *ids_of(engine, large_scene(n=2))]
-    assert engine.account.shared.saved_pictures.kept_bytes == len(large_scene(n=1)) + len(
-        large_scene(n=2)
-    )
     assert engine.handle(verify_request(*ids)).status == 200
-    engine.account.shared.saved_pictures.remove_owner(engine.account)
+    forget(engine)
     assert refusal_of(engine.handle(verify_request(*ids))) == (
         404,
         "FaceNotFound",

@@ -9,6 +9,7 @@ from azure.ai.vision.face.models import CreateLivenessSessionContent, LivenessOp
 from azure.core.credentials import AzureKeyCredential
 from azure.core.exceptions import ResourceNotFoundError
 from kit import azure_liveness as published
+from kit.cards import CARDS as EVERY_CARD
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
 
@@ -122,7 +123,7 @@ def test_every_read_repeats_the_token_which_opens_the_page_until_the_session_is_
 )
 def test_what_is_seen_of_a_person(face, card, word, is_identical):
     session_id = face.make(WITH_VERIFY)
-    face.people.finish(session_id, card)
+    face.people.finish(session_id, EVERY_CARD[card])
     (attempt,) = face.read(session_id, WITH_VERIFY)["results"]["attempts"]
     result = attempt["result"]
     assert result["livenessDecision"] == word

@@ -128,8 +128,7 @@ def test_version_2_has_no_time_and_an_id_with_dashes():
         ("similarity", 98, (True, 98)),
         ("similarity", 60, (True, 60)),
         ("similarity", 59.6, (False, 60)),
-        ("decision", 98, (True, 98)),
-        ("decision", 3, (False, 97)),
+        ("null", 98, (True, None)),
     ],
 )
 def test_confidence_is_likeness_or_certainty_or_nothing(meaning, score, shown):

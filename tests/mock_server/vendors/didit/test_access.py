@@ -1,4 +1,4 @@
-"""Keys, paths, and the order of checks; methods and content types are the oracle's."""
+"""Keys, paths, methods, and the order of checks."""
 
 import itertools
 
@@ -22,33 +22,20 @@ PREPARED = (
     control_request("keys", {"key": WEAK, "allowed": False}),
 )
 
-#: edition, key -> status, claim
+#: key -> status, claim
 KEYS = [
-    ("2026-03", None, 401, "didit.auth.missing.401"),
-    ("2026-03", "wrong", 401, "didit.auth.wrong.401"),
-    ("2026-03", PAST, 401, "didit.auth.expired.401"),
-    ("2026-07", None, 403, "didit.auth.missing.403"),
-    ("2026-07", "wrong", 403, "didit.auth.wrong.403"),
-    ("2026-07", OLD, 403, "didit.auth.wrong.403"),
-    ("2026-07", PAST, 403, "didit.auth.expired.403"),
-    ("2026-07", WEAK, 403, "didit.auth.words.403"),
-    ("2026-11", None, 403, "didit.auth.missing.scoped"),
-    ("2026-11", "wrong", 401, "didit.auth.wrong.scoped"),
-    ("2026-11", PAST, 401, "didit.auth.expired.scoped"),
+    (None, 403, "didit.auth.missing"),
+    ("wrong", 401, "didit.auth.wrong"),
+    (OLD, 401, "didit.auth.wrong"),
+    (PAST, 401, "didit.auth.expired"),
+    (WEAK, 403, "didit.auth.words.403"),
 ]
 
 
-def test_both_readings_of_november_refuse_a_missing_key_in_their_way(ask):
-    for reading, status in (("scoped", 403), ("401", 401)):
-        switches = {"auth_errors": reading}
-        code, _, response = ask(match_request(key=None), edition="2026-11", switches=switches)
-        assert (code, f"didit.auth.missing.{reading}" in response.claims) == (status, True)
-
-
-@pytest.mark.parametrize(("edition", "key", "status", "claim"), KEYS)
-def test_each_edition_refuses_a_bad_key_in_its_way(ask, edition, key, status, claim):
+@pytest.mark.parametrize(("key", "status", "claim"), KEYS)
+def test_an_invalid_key_is_refused_by_its_claim(ask, key, status, claim):
     for sent in (match_request(key=key), liveness_request(key=key)):
-        code, body, response = ask(*PREPARED, sent, edition=edition)
+        code, body, response = ask(*PREPARED, sent)
         assert (code, body) == (status, INVALID if status == 401 else NOT_ALLOWED)
         assert claim in response.claims
 
@@ -56,46 +43,80 @@ def test_each_edition_refuses_a_bad_key_in_its_way(ask, edition, key, status, cl
 def test_a_key_holds_to_the_end_of_its_last_day_in_utc(ask):
     last = control_request("keys", {"key": "short-key", "expires": "2026-07-02"})
     to_midnight = control_request("clock/advance", {"seconds": 14 * 3600 + 44 * 60 + 32})
-    assert ask(last, to_midnight, match_request(key="short-key"), edition="2026-11")[0] == 200
+    assert ask(last, to_midnight, match_request(key="short-key"))[0] == 200
     later = control_request("clock/advance", {"seconds": 2})
-    assert (
-        ask(last, to_midnight, later, match_request(key="short-key"), edition="2026-11")[0] == 401
-    )
+    assert ask(last, to_midnight, later, match_request(key="short-key"))[0] == 401
 
 
 BROKE = control_request("ledger/balance", {"balance": "0.02"})
 BUSY = control_request("limits", {"write": 0, "get": 0})
 NO_FIELDS = didit_request(MATCH_PATH, key="mock-live-key")
-FIRST = {"credits_before_validation": True}
 
-#: requests, switches -> status, a claim of that refusal
+#: requests -> status, a claim of that refusal
 ORDER = [
-    ((BUSY, match_request(key="wrong")), {}, 429, "rate.write.refused"),
-    ((didit_request(MATCH_PATH, method="GET", key="wrong"),), {}, 403, "auth.wrong.403"),
-    (
-        (didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),),
-        {},
-        403,
-        "auth.wrong.403",
-    ),
-    ((didit_request(MATCH_PATH, b"{}", "application/json"),), {}, 415, "media.refused"),
-    ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), {}, 400, "fields.refused"),
-    ((BROKE, match_request(key="mock-sandbox-key")), {}, 200, "match.sandbox"),
-    ((liveness_request(b"?", key="mock-sandbox-key"),), {}, 200, "liveness.sandbox"),
-    ((BROKE, NO_FIELDS), {}, 400, "fields.refused"),
-    ((BROKE, match_request()), {}, 403, "order.credit.after_fields"),
-    ((BROKE, liveness_request(b"?")), {}, 403, "order.credit.after_fields"),
-    ((liveness_request(b"?"),), {}, 400, "liveness.undecodable"),
-    ((BROKE, NO_FIELDS), FIRST, 403, "order.credit.before_fields"),
-    ((BROKE, didit_request(MATCH_PATH, key="mock-sandbox-key")), FIRST, 400, "fields.refused"),
+    ((BUSY, match_request(key="wrong")), 429, "rate.write.refused"),
+    ((didit_request(MATCH_PATH, method="GET", key="wrong"),), 401, "auth.wrong"),
+    ((didit_request(MATCH_PATH, b"{}", "application/json", key="wrong"),), 401, "auth.wrong"),
+    ((didit_request(MATCH_PATH, method="GET"),), 405, "method.refused"),
+    ((didit_request(MATCH_PATH, b"{}", "application/json"),), 415, "media.refused"),
+    ((didit_request(MATCH_PATH, key="mock-sandbox-key"),), 400, "fields.refused"),
+    ((BROKE, match_request(key="mock-sandbox-key")), 200, "match.sandbox"),
+    ((liveness_request(b"?", key="mock-sandbox-key"),), 200, "liveness.sandbox"),
+    ((BROKE, NO_FIELDS), 400, "fields.refused"),
+    ((BROKE, match_request()), 403, "order.credit"),
+    ((BROKE, liveness_request(b"?")), 403, "order.credit"),
+    ((liveness_request(b"?"),), 400, "liveness.undecodable"),
 ]
 
 
-@pytest.mark.parametrize(("steps", "switches", "status", "claim"), ORDER)
-def test_of_two_reasons_to_refuse_the_earlier_one_answers(ask, steps, switches, status, claim):
-    code, _, response = ask(*steps, switches=switches)
+@pytest.mark.parametrize(("steps", "status", "claim"), ORDER)
+def test_of_two_reasons_to_refuse_the_earlier_one_answers(ask, steps, status, claim):
+    code, _, response = ask(*steps)
     assert code == status
     assert f"didit.{claim}" in response.claims
+
+
+BOTH = {"user_image", "ref_image"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "refused"),
+    [
+        ({}, [("user_image", "a.png", b"x")], {"ref_image": ["No file was submitted."]}),
+        ({"user_image": "text"}, [("ref_image", "a.png", b"x")], {"user_image"}),
+        ({}, [("user_image", "a.png", b""), ("ref_image", "a.png", b"x")], {"user_image"}),
+        (
+            {},
+            [("user_image", "a.gif", b"x"), ("ref_image", "a", b"x")],
+            {"user_image", "ref_image"},
+        ),
+        ({"rotate_image": "maybe", "metadata": "[]"}, None, {"rotate_image", "metadata"}),
+        ({didit.MATCH_THRESHOLD: "101"}, None, {didit.MATCH_THRESHOLD}),
+    ],
+)
+def test_wrong_fields_are_refused_together_by_name(ask, fields, files, refused):
+    files = (
+        [("user_image", "a.png", b"x"), ("ref_image", "b.png", b"x")] if files is None else files
+    )
+    body, kind = didit.multipart(fields.items(), files)
+    status, words, _ = ask(didit_request(MATCH_PATH, body, kind))
+    assert status == 400
+    assert words == refused if isinstance(refused, dict) else set(words) == refused
+
+
+def test_a_file_without_an_extension_gets_a_hint(ask):
+    # Node sends a Blob without a name as "blob".
+    files = [("user_image", "blob", b"x"), ("ref_image", "b.png", b"x")]
+    status, body, response = ask(didit_request(MATCH_PATH, *didit.multipart(files=files)))
+    assert (status, set(body)) == (400, {"user_image"})
+    assert "face.jpg" in response.header("X-Facematch-Hint")
+
+
+def test_a_malformed_form_is_a_parse_error(ask):
+    body, kind = didit.multipart(files=[("user_image", "a.png", b"x")])
+    status, words, response = ask(didit_request(MATCH_PATH, body[:-8], kind))
+    assert (status, set(words)) == (400, {"detail"})
+    assert "didit.form.refused" in response.claims
 
 
 @pytest.mark.parametrize(

@@ -24,15 +24,14 @@ def update():
 @pytest.mark.parametrize(
     ("opened", "closed"), [(b'{"a":', b"}"), (b"[", b"]")], ids=["objects", "arrays"]
 )
-def test_json_is_read_down_to_100_levels_and_as_wide_as_it_is(update, opened, closed):
+def test_json_is_read_as_deep_as_python_does_and_as_wide_as_it_is(update, opened, closed):
     assert update(DECLINED + opened * 99 + b"1" + closed * 99 + b"}").status == 200
     wide = update(DECLINED + b"[" + b",".join([b"[]"] * 300) + b"]}")
     assert "didit.json.deep" not in wide.claims
-    for levels in (100, 100_000):
-        answer = update(DECLINED + opened * levels + b"1" + closed * levels + b"}")
-        assert answer.status == 400
-        assert answer.json() == {"detail": "JSON parse error - nested too deeply"}
-        assert "didit.json.deep" in answer.claims
+    answer = update(DECLINED + opened * 100_000 + b"1" + closed * 100_000 + b"}")
+    assert answer.status == 400
+    assert answer.json() == {"detail": "JSON parse error - nested too deeply"}
+    assert "didit.json.deep" in answer.claims
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])
@@ -52,11 +51,11 @@ def test_half_a_character_is_refused_by_name(update):
     assert (answer.status, answer.json()) == (400, {"comment": words})
 
 
-def test_metadata_is_echoed_down_to_100_levels(ask):
-    fits, deep = ('{"a":' * levels + "1" + "}" * levels for levels in (100, 101))
+def test_metadata_is_echoed_as_deep_as_python_reads(ask):
+    fits = '{"a":' * 100 + "1" + "}" * 100
     for text in (fits, '{"a":2.5,"b":-1e300}', '{"a":"\\ud800\\u2028"}'):
         assert ask(match_request(metadata=text))[1]["metadata"] == json.loads(text)
-    for text in (deep, '{"a":1e999}', '{"a":' * 8_000):
+    for text in ('{"a":1e999}', '{"a":' * 8_000):
         assert ask(match_request(metadata=text))[:2] == (400, BAD_METADATA)
 
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
-from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 
@@ -19,26 +18,24 @@ NESTED = {"data": {"password": CANARY}, "list": [{"secret": CANARY}]}
 IMAGE = base64.b64encode(CANARY.encode()).decode()
 
 
+START = "/v3/session/"
 UPDATE = f"/v3/session/{sessions.NO_SESSION}/update-status/"
 
 
 REQUESTS = {
     "a picture in JSON": sessions.session_request(
-        accounts.TOP_UP, {"image": IMAGE, "label": {"image": IMAGE}}, method="POST"
+        START, {"portrait_image": IMAGE, "label": {"image": IMAGE}}, method="POST"
     ),
     "a picture in a text": didit.didit_request(
         didit.MATCH_PATH, *didit.multipart([("user_image", CANARY), ("unheard_of", CANARY)])
     ),
     "nested in metadata": didit.match_request(metadata=json.dumps({**NESTED, "key": CANARY})),
     "metadata that is none": didit.match_request(metadata=CANARY),
-    "nested": sessions.session_request(accounts.TOP_UP, NESTED, method="POST"),
+    "nested": sessions.session_request(START, NESTED, method="POST"),
     "nested in a field that may be shown": sessions.session_request(
         UPDATE, {"new_status": NESTED, "email_language": [NESTED]}, method="PATCH"
     ),
-    "a payment": accounts.top_up_request(75, success_url=HOOK, cancel_url=HOOK),
-    "a registration": accounts.register_request(password=CANARY),
-    "a login": accounts.login_request(password=CANARY),
-    "an unknown field": accounts.auth_request("login", remarks=CANARY, key={"x": CANARY}),
+    "a callback": sessions.session_request(START, {"callback": HOOK}, method="POST"),
     "a query": didit.didit_request(f"/v3/sessions/?token={CANARY}&next={HOOK}", method="GET"),
     "nobody's query": didit.didit_request(f"/elsewhere?secret={CANARY}&next={HOOK}", method="GET"),
     "a review": sessions.session_request(UPDATE, {"comment": CANARY}, method="PATCH"),

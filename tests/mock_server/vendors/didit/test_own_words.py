@@ -9,7 +9,6 @@ from kit.mock_worlds import handle_with_fault
 from facematch_mock_server.world.faults import Fault
 
 DECISION = f"/v3/session/{sessions.NO_SESSION}/decision/"
-LOGIN = accounts.AUTH + "login/"
 PLAIN = "You do not have permission to perform this action."
 SESSION = "Authentication credentials were not provided or are invalid."
 WRITE = "Write request rate limit exceeded. You can make up to 300 requests per minute."
@@ -22,15 +21,12 @@ ROWS = (
     ("GET", DECISION, 429, GET),
     ("PATCH", DECISION.replace("decision", "update-status"), 429, WRITE),
     ("GET", accounts.BALANCE, 429, WAIT.format(60)),
-    ("POST", accounts.TOP_UP, 429, WAIT.format(60)),
-    ("POST", accounts.AUTH + "register/", 429, WAIT.format(3600)),
     ("POST", didit.MATCH_PATH, 403, PLAIN),
     ("GET", sessions.LIST, 403, PLAIN),
     ("GET", DECISION, 403, SESSION),
     ("DELETE", DECISION.replace("decision", "delete"), 403, SESSION),
     ("POST", didit.MATCH_PATH, 404, "Not found."),
     ("GET", DECISION, 404, "Not found."),
-    ("POST", LOGIN, 401, "Invalid email or password."),
     ("POST", didit.MATCH_PATH, 401, "Invalid API Key."),
     ("GET", DECISION, 405, 'Method "GET" not allowed.'),
 )

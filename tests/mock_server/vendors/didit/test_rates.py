@@ -15,17 +15,13 @@ def headers(response):
 
 
 @pytest.mark.parametrize(
-    ("edition", "method", "limit", "words"),
-    [
-        ("2026-07", "POST", 300, "Write request"),
-        ("2026-07", "GET", 600, "GET request"),
-        ("2026-03", "GET", 300, "GET request"),
-    ],
+    ("method", "limit", "words"),
+    [("POST", 300, "Write request"), ("GET", 600, "GET request")],
 )
 def test_one_more_than_the_limit_in_a_minute_is_refused_in_the_words_of_its_scope(
-    edition, method, limit, words
+    method, limit, words
 ):
-    engine = didit.new_engine(edition=edition)
+    engine = didit.new_engine()
     sent = didit_request(MATCH_PATH, method=method)
     first = engine.handle(sent)
     assert first.status != 429
@@ -67,7 +63,7 @@ def test_each_key_is_counted_by_itself_and_without_one_the_first_hop():
         ({}, "mock-live-key", 429),
         (first, "mock-live-key", 429),
         ({}, "mock-sandbox-key", 400),
-        ({}, "wrong", 403),
+        ({}, "wrong", 401),
         ({}, "wrong", 429),
         (first, None, 403),
         ({"x_forwarded_for": "198.51.100.1"}, None, 429),

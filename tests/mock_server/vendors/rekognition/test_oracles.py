@@ -60,7 +60,7 @@ def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, t
 @given(st.text(max_size=200), st.text(max_size=20))
 def test_what_is_no_signature_is_none(header, date):
     headers = (("authorization", header), ("x-amz-date", date))
-    assert Signature.of(Request(method="POST", target="/", headers=headers)) is None
+    assert Signature.of(Request.make(method="POST", target="/", headers=headers)) is None
 
 
 @pytest.mark.parametrize(

@@ -2,36 +2,15 @@ import pytest
 from kit.mock_didit import match_request, scene
 from kit.mock_didit_sessions import delete, list_request, nth, session_request
 
-from facematch_mock_server.world.pictures import Pictures
-
 GONE = {"detail": "Not found."}
 
 
-@pytest.mark.parametrize(
-    ("edition", "switches", "status"),
-    [
-        *(("2026-07", {}, 200), ("2026-11", {}, 200), ("2026-03", {}, 204)),
-        *((edition, {"delete_status": 204}, 204) for edition in ("2026-07", "2026-11")),
-        ("2026-03", {"delete_status": 200}, 200),
-    ],
-)
-def test_a_deletion_happens_once_and_before_august_has_no_body(
-    engine_with_sessions, monkeypatch, edition, switches, status
-):
-    forgotten = []
-    monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
-    engine = engine_with_sessions(edition=edition, switches=switches)
+def test_a_deletion_happens_once(engine):
     session_id = nth(engine, 1)
     response = delete(1)(engine)
-    if status == 200:
-        assert (response.status, response.json()["session_id"]) == (200, session_id)
-    else:
-        assert (response.status, response.body) == (204, b"")
-        assert response.header("Content-Type") is None
-    assert forgotten == [session_id]
+    assert (response.status, response.json()["session_id"]) == (200, session_id)
     again = engine.handle(session_request(f"/v3/session/{session_id}/delete/", method="DELETE"))
     assert (again.status, again.json()) == (404, GONE)
-    assert forgotten == [session_id]
 
 
 def test_what_is_deleted_vanishes_but_its_credit_and_number_are_spent(engine, answer):
@@ -77,14 +56,11 @@ def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, 
     assert answer(engine, session_request(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
-def test_a_field_that_cannot_be_read_deletes_nothing_and_is_not_read_before_august(
-    engine, engine_with_sessions
-):
+def test_a_wrong_field_deletes_nothing(engine):
     body = {"retain_face_embeddings": "maybe", "face_retention_days": 3651}
     refused = delete(1, body)(engine)
     assert (refused.status, set(refused.json())) == (400, set(body))
     assert len(engine.world.sessions.all()) == 2
-    assert delete(1, body)(engine_with_sessions(switches={"delete_status": 204})).status == 204
 
 
 def test_of_two_deletions_at_once_one_is_too_late(engine, monkeypatch):

@@ -109,13 +109,6 @@ def test_the_journal_keeps_no_signature(engine):
     assert there.rpartition("=")[2] not in str(entry.to_dict())
 
 
-def test_unsaved_calls_and_those_of_a_sandbox_key_keep_no_picture(engine):
-    before = engine.account.shared.saved_pictures.kept_bytes
-    engine.handle(match_request(scene(n=8), save_api_request="false"))
-    engine.handle(match_request(scene(n=9), key="mock-sandbox-key"))
-    assert engine.account.shared.saved_pictures.kept_bytes == before
-
-
 def test_nothing_that_answers_show_signs_an_address(engine):
     session = engine.world.sessions.all()[0]
     expires = int(engine.world.clock.timestamp()) + 60

@@ -1,4 +1,4 @@
-"""The control API under ``/__mock__/``: the operations of `Control` over HTTP, guarded."""
+"""The control API under ``/__mock__/``: the table of operations over HTTP, and the ready cards."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 from facematch_core.base.nesting import load_json
 from facematch_mock_server.base.forms import media_type
 from facematch_mock_server.base.messages import CONTROL, TOKEN_HEADER, Request, Response
-from facematch_mock_server.base.operations import Typed
 from facematch_mock_server.claims import JSON, encode, response
 from facematch_mock_server.world.accounts import ACCOUNT_HEADER, MAIN, Account, Accounts
 
 if TYPE_CHECKING:
-    from facematch_mock_server.base.operations import Operation
+    from .table import Operation
 
 PREFIX = f"{CONTROL}/"
+#: The path of the ready cards: ``cards/p1.png``.
+CARDS = f"{PREFIX}cards/"
 
-#: No browser guesses what an answer is, keeps it, or shows it to a page of another origin.
+#: Against browsers: no sniffing, no caching, no other origin.
 GUARDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
@@ -31,9 +32,8 @@ GUARDS = (
 
 @functools.cache
 def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
-    # Loaded late: it brings all that a vendor's extensions have to say, and most servers are only
-    # asked as a vendor.
-    from facematch_mock_server.control import operations_of
+    # Imported here because it loads every extension, which most servers never use.
+    from .table import operations_of
 
     return operations_of(vendor)
 
@@ -41,24 +41,26 @@ def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
 class ControlApi:
     """Serves the control API of one server; ``/__mock__/deepvue/`` is that of a vendor by name."""
 
-    # Guarded, because a browser can reach a loopback port. A change must be ``application/json``,
-    # which no page of another origin can send without being allowed to, and nothing here allows it.
+    # A browser can reach a loopback port. A change must be ``application/json``, which a page of
+    # another origin cannot send without permission, and nothing here permits it.
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
 
     def known_paths(self) -> tuple[str, ...]:
-        """Its paths; none where it is switched off."""
+        """Return the paths of the API; none if it is switched off."""
         if not self._accounts.control:
             return ()
         kind = next(iter(self._accounts.kinds.values()))
         return tuple(PREFIX + path for _, path in _operations(kind))
 
     def handle(self, request: Request) -> Response:
-        """The answer; nothing of it is written into the journal."""
+        """Answer a request. The journal has no entry for it."""
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
+        if request.path.startswith(CARDS) and request.method in ("GET", "HEAD"):
+            return _serve_card(request.path.removeprefix(CARDS))
         kinds, below = self._accounts.kinds, request.path[len(PREFIX) :].strip("/")
         vendor, _, path = below.partition("/")
         if vendor not in kinds:
@@ -81,7 +83,7 @@ class ControlApi:
             return reply
 
     def refuse(self, request: Request) -> Response | None:
-        """The refusal of whoever may not drive the mock; None for whoever may."""
+        """Return the refusal of a request that may not drive the mock; None if it may."""
         accounts = self._accounts
         if not accounts.control:
             return reply_words(404, "The control API is switched off.")
@@ -96,22 +98,31 @@ class ControlApi:
         return None
 
     def control(self, request: Request, vendor: str) -> Any:
-        """What may be done to the account that a request names; LookupError if there is none."""
-        from facematch_mock_server.control import Control  # not above: as the operations
+        """Return the `Control` of the account that a request names. Raises LookupError."""
+        from .control import Control  # imported here: it loads the vendors' recognition
 
         return Control(self._accounts, self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
-        """The account that a request names, the first one without a word; LookupError for none."""
+        """Return the account that a request names, else the first one. Raises LookupError."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
         return self._accounts.get(name)
 
 
+def _serve_card(name: str) -> Response:
+    from facematch_mock_server.recognition.sheet import READY  # imported here: it loads Pillow
+
+    card = READY.get(name.removesuffix(".png"))
+    if card is None:
+        return reply_words(404, f"There is no such card; there are {', '.join(READY)}.")
+    return response(200, "image/png", card.data, GUARDS)
+
+
 def _find(
     operations: Mapping[tuple[str, str], Operation], method: str, path: str
 ) -> tuple[Operation | None, str]:
-    """The operation of a path, and the rest of the path where that is an id."""
+    """Return the operation of a path, and the id at its end if it takes one."""
     for (its_method, pattern), operation in operations.items():
         base, braces, _ = pattern.partition("{}")
         is_of = path == pattern if not braces else path.startswith(base)
@@ -120,8 +131,10 @@ def _find(
     return None, ""
 
 
-def _read_query(request: Request) -> dict[str, Typed]:
-    sent: dict[str, Typed] = {}
+def _read_query(request: Request) -> dict[str, Any]:
+    from .values import Typed  # imported here: as the operations
+
+    sent: dict[str, Any] = {}
     for name, value in request.query:
         if name in sent:
             raise ValueError(f"{name:.60} is given twice")
@@ -134,7 +147,7 @@ def _read_object(request: Request) -> dict[str, Any]:
     for name in _read_query(request):
         raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
     try:
-        # Fractions stay as they were written, so that amounts of money are exact.
+        # Fractions stay decimal, so that amounts of money are exact.
         body = load_json(request.body or b"{}", parse_float=Decimal)
     except (ValueError, ArithmeticError):
         raise ValueError("the body is not JSON") from None
@@ -143,22 +156,22 @@ def _read_object(request: Request) -> dict[str, Any]:
     return body
 
 
-#: Mistakes of whoever steers the mock: answered with their sentence.
+#: Errors of a request to the control API: answered with their sentence.
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
 def reply_mistake(error: BaseException) -> Response:
-    """The answer to a mistake: its sentence, and 404 for what is not there."""
+    """Return the answer to a mistake: 404 for LookupError, 504 for TimeoutError, else 400."""
     late = 504 if isinstance(error, TimeoutError) else 400
     status = 404 if isinstance(error, LookupError) else late
     return reply_words(status, str(error.args[0] if error.args else error))
 
 
 def reply_json(status: int, body: Any) -> Response:
-    # With an end of line, for whoever reads it in a terminal.
+    # A newline at the end, for terminals.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 
 
 def reply_words(status: int, sentence: str) -> Response:
-    """An answer of one sentence of ours."""
+    """Return an answer of one sentence of the mock."""
     return reply_json(status, {"mock": sentence})

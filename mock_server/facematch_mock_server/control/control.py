@@ -1,0 +1,419 @@
+"""`Control`: the operations of a test on one account at one vendor, as Python methods."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_core.backend.kinds import nearest
+from facematch_mock_server.base.masking import presentable
+from facematch_mock_server.base.messages import Request
+from facematch_mock_server.base.state import UNSET, Selection, Unset, select
+from facematch_mock_server.claims import Claim
+from facematch_mock_server.recognition.outcomes import (
+    OUTCOME_FIELDS,
+    Likeness,
+    OutcomeKind,
+    SetOutcome,
+    as_field,
+)
+from facematch_mock_server.vendors.base import Route, begins_so
+from facematch_mock_server.world.accounts import MAIN, Account, Accounts, World
+from facematch_mock_server.world.faults import Fault, Stage
+from facematch_mock_server.world.hosted import open_sessions
+from facematch_mock_server.world.journal import Entry
+from facematch_mock_server.world.kinds import Chosen
+from facematch_mock_server.world.services import Charge, Key, KeyKind, Rates, amount, name_keys
+
+
+@attrs.frozen(kw_only=True)
+class NewAccount:
+    """An account that was opened.
+
+    Attributes:
+        account: Its name.
+        keys: By vendor: ``live``, ``sandbox`` if the vendor has one, and ``client``, the client id,
+            if its keys have one. Not in `repr`.
+    """
+
+    account: str
+    keys: Mapping[str, Mapping[str, str]] = attrs.field(repr=False)
+
+
+class Control:
+    """Control of one account at one vendor. The control API has the same over HTTP. Thread-safe.
+
+    Faults, time, latency, journal and `reset` are those of the account with all vendors; everything
+    else is this vendor's. No method reaches another account. A closed account is a LookupError.
+
+    `extensions` names the attributes that only this vendor has: `sessions` and `webhooks` of Didit,
+    `tokens` and `answers` of Deepvue. Another vendor's raise AttributeError.
+    """
+
+    def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
+        self._accounts, self._place, self._vendor = accounts, account.place, vendor
+
+    @property
+    def account(self) -> Account:
+        """The account. A reset replaces it; LookupError once it is closed."""
+        return self._place.current
+
+    @property
+    def world(self) -> World:
+        """The account's world with the vendor."""
+        return self.account.world(self._vendor)
+
+    def accounts(self) -> tuple[str, ...]:
+        """Return the names of all accounts of the server, the oldest first."""
+        return tuple(account.name for account in self._accounts.all)
+
+    def new_account(self, name: str | None = None) -> NewAccount:
+        """Open an account that shares nothing with the others.
+
+        `name` is None for a new one. Raises ValueError for an invalid or taken name.
+        """
+        account = self._accounts.open(name)
+        keys = {vendor: name_keys(texts) for vendor, texts in account.first_keys.items()}
+        return NewAccount(account=account.name, keys=keys)
+
+    def close_account(self, account: str) -> None:
+        """Close an account: its keys are unknown from now on, and its journal is gone.
+
+        Raises ValueError for the first account, LookupError for one that is not open.
+        """
+        self._accounts.close(self._accounts.get(account).place)
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """The attributes that this vendor has and others have not, such as ``webhooks``."""
+        return tuple(self.world.kind.extensions)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self.extensions:
+            has = ", ".join(self.extensions) or "nothing beyond what every one has"
+            raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
+        extension = self.world.kind.extension_class(name)(self)
+        return self.__dict__.setdefault(name, extension)
+
+    def set_outcome(
+        self,
+        kind: OutcomeKind,
+        *,
+        score: float | Unset | None = UNSET,
+        review: bool | None = None,
+        faces: int | None = None,
+        attack: bool | None = None,
+        quality: float | None = None,
+        luminance: float | None = None,
+        blocklist: Likeness | None = None,
+        duplicate: Likeness | None = None,
+        times: int | None = 1,
+        field: Mapping[str, str] | None = None,
+        digest: str | None = None,
+        picture: bytes | None = None,
+    ) -> SetOutcome:
+        """Set the outcome of the next calls. Values that are left out are decided as without it.
+
+        The arguments are the fields of `SetOutcome`, and `picture` instead of a digest: only calls
+        with this picture, as it is or as the library sends it, without its metadata.
+
+        Raises:
+            ValueError: a value of another type or range, values that do not go together, a field
+                that the call has not, or a review without the switch that allows it.
+        """
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        world = self.world
+        outcome = world.recognizer.make_outcome(**arguments)
+        claims = world.claims
+        is_possible = "match.review" in claims and claims["match.review"] is not None
+        if outcome.review and not is_possible:
+            hint = "; set the switch in_review" if "in_review" in world.kind.switches else ""
+            raise ValueError(f'{world.kind.title} has no "In Review" for a match{hint}')
+        routes = world.behaviour.routes
+        _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
+        world.recognizer.waiting.add(outcome)
+        return outcome
+
+    def outcomes(self) -> tuple[SetOutcome, ...]:
+        """Return the outcomes that have not been used up."""
+        return self.world.recognizer.waiting.all
+
+    def clear_outcomes(self) -> None:
+        """Drop all outcomes."""
+        self.world.recognizer.waiting.clear()
+
+    def add_fault(self, fault: Fault) -> None:
+        """Add a fault after the others; as `add_faults`."""
+        self.add_faults(fault)
+
+    def add_faults(self, *faults: Fault) -> None:
+        """Add faults after the others, all of them or none. Each strikes a later call.
+
+        Raises ValueError for a fault that no call to this server can meet.
+        """
+        account = self.account
+        for fault in faults:
+            if not isinstance(fault, Fault):
+                raise TypeError(
+                    "a fault is added as a Fault, such as "
+                    f'Fault(stage="answer", kind="status", status=503), not {fault!r:.40}'
+                )
+            self._check_aim(fault)
+        for fault in faults:
+            account.faults.add(fault)
+
+    def _check_aim(self, fault: Fault) -> None:
+        """Raise ValueError for a fault that would wait for ever."""
+        if fault.stage is Stage.CONNECT and self.account.name != MAIN:
+            raise ValueError(
+                "a fault at connect strikes before a request shows its key, so only the first "
+                "account can have one: use the stage mid_upload"
+            )
+        vendors = [world.behaviour for world in self.account.worlds]
+        calls = {name for kind in self._accounts.kinds.values() for name in kind.operations}
+        if fault.call is not None and fault.call not in calls:
+            raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
+        routes = [route for vendor in vendors for route in vendor.routes]
+        is_for_calls = fault.call is not None or fault.is_pictured
+        if is_for_calls:
+            routes = [r for r in routes if r.operation and fault.call in (None, r.operation)]
+        whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+        if fault.path is not None:
+            paths = {route.pattern for route in routes}
+            if not is_for_calls:
+                paths.update(path for vendor in vendors for path in vendor.known_paths())
+            if not any(begins_so(path, fault.path) for path in paths):
+                raise ValueError(
+                    f"the path of no {whose} to this server begins with {fault.path:.80}; "
+                    f"{nearest(fault.path, paths)}"
+                )
+            routes = [route for route in routes if begins_so(route.pattern, fault.path)]
+        methods = {method for route in routes for method in route.answers}
+        if is_for_calls and fault.method is not None and fault.method not in methods:
+            raise ValueError(
+                f"no {whose} is a {fault.method:.40}; {nearest(fault.method, methods)}"
+            )
+        _check_field(fault.field, routes)
+
+    def faults(self) -> tuple[Fault, ...]:
+        """Return the faults that have not been used up."""
+        return self.account.faults.all
+
+    def clear_faults(self) -> None:
+        """Drop all faults."""
+        self.account.faults.clear()
+
+    def unused(self) -> tuple[SetOutcome | Fault, ...]:
+        """Return the outcomes and faults that no call has used."""
+        return (*self.world.recognizer.waiting.unused, *self.account.faults.unused)
+
+    def closest(self, rule: SetOutcome | Fault) -> str:
+        """Describe the newest call that came closest to an unused rule; ``no call`` for none."""
+
+        def count_met(entry: Entry) -> int:
+            head = Request(method=entry.method, target=entry.path)
+            behaviour = self.account.world(entry.vendor or self._vendor).behaviour
+            call = rule.kind if isinstance(rule, SetOutcome) else rule.call
+            met = [call in (None, behaviour.operation(head))]
+            if isinstance(rule, Fault):
+                met.append(rule.method in (None, entry.method))
+                met.append(entry.path.startswith(rule.path or "/"))
+            shown = presentable((rule.field or {}).items())
+            return sum(met) + len(shown.items() & entry.fields.items())
+
+        entries = [entry for entry in self.account.journal.entries if entry.status is not None]
+        if not entries:
+            return "no call"
+        best = max(reversed(entries), key=count_met)
+        return f"{best.method} {best.path}, answered {best.status}"
+
+    def latency(self) -> dict[str, float]:
+        """Return the seconds that answers take, by operation, where set."""
+        return dict(self.account.latency)
+
+    def set_latency(self, operation: str, seconds: float) -> None:
+        """Delay the answers of an operation by so many real seconds, 0-3600.
+
+        `behaviours` lists the operations: ``match``, say.
+        """
+        self.account.set_latency(operation, seconds)
+
+    def now(self) -> dt.datetime:
+        """Return the time of the account's clock, UTC."""
+        return self.account.clock.now()
+
+    def advance(self, seconds: float) -> dt.datetime:
+        """Let that many seconds pass at once. Raises ValueError unless from 0 on."""
+        account = self.account
+        now = account.clock.advance(seconds)
+        # Sessions that expire by this send their webhooks now.
+        for world in filter(None, map(account.find_world, self.vendors())):
+            open_sessions(world)
+        return now
+
+    def balance(self) -> Decimal:
+        """Return the credit that is left, in USD."""
+        return self.world.ledger.balance
+
+    def set_balance(self, balance: Decimal | int | str) -> None:
+        """Set the credit in USD. Raises ValueError unless from 0 on, with at most four decimals."""
+        self.world.ledger.balance = amount(balance)
+
+    def charges(
+        self, *, what: str | None = None, since: int = 0, limit: int | None = None
+    ) -> Selection[Charge]:
+        """Return the charges in order; `what` is the service, the rest is as in `journal`."""
+        return select(self.world.ledger.entries, since=since, limit=limit, what=what)
+
+    def add_key(
+        self,
+        kind: KeyKind | str = KeyKind.LIVE,
+        *,
+        key: str | None = None,
+        allowed: bool = True,
+        expires: dt.date | None = None,
+        client: str | None = None,
+    ) -> str:
+        """Add a key, and return its text.
+
+        Args:
+            kind: Live or sandbox.
+            key: Its text; None for a new one.
+            allowed: Whether it has the right to the call.
+            expires: Its last day, UTC; None for never.
+            client: The client id that belongs to it, for a vendor that has such (Deepvue, where the
+                key is the client secret); None for that of the first key.
+
+        Raises:
+            ValueError: an invalid key or another account's, or a client id for a vendor without.
+        """
+        text = secrets.token_urlsafe(24) if key is None else key
+        keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
+        first = next(iter(keys.values())).client
+        if client is not None and not (first and client.isprintable() and client.strip()):
+            raise ValueError(
+                "client must be a string, and the vendor one whose keys have a client id"
+            )
+        record = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
+        self.world.add_key(text, record)
+        return text
+
+    def revoke_key(self, key: str) -> None:
+        """Revoke a key. Raises LookupError if there is none."""
+        self.world.keys.revoke(key)
+
+    def keys(self) -> tuple[Key, ...]:
+        """Return the keys, without their secrets."""
+        return self.world.keys.all()
+
+    def limits(self) -> dict[str, int | None]:
+        """Return the rate limits by scope; None for no limit."""
+        return self.world.rates.limits
+
+    def set_limit(self, scope: str, limit: int | None) -> None:
+        """Change a rate limit. Raises ValueError for an unknown scope or a wrong number."""
+        self.set_limits({scope: limit})
+
+    def set_limits(self, limits: Mapping[str, int | None]) -> None:
+        """Change several limits, all of them or, with the ValueError of `set_limit`, none."""
+        real = self.world.rates
+        for rates in (Rates(real.limits), real):
+            for scope, limit in limits.items():
+                rates.set_limit(scope, limit)
+
+    def vendors(self) -> tuple[str, ...]:
+        """Return the vendors of this server, the first one first."""
+        return tuple(self._accounts.kinds)
+
+    def behaviours(self) -> dict[str, Any]:
+        """Return the vendor, its switches and settings, and those that were set."""
+        world, kind = self.world, self.world.kind
+        return {
+            "vendor": world.vendor,
+            "switches": dict(world.switches),
+            "chosen": kind.choose(world.switches)[0],
+            "known": {**kind.switches, **{n: what for n, (_, what) in kind.settings.items()}},
+            "operations": list(kind.operations),
+        }
+
+    def reset(self, *, switches: Mapping[str, Any] | None = None) -> None:
+        """Begin again: no session, charge, fault or outcome, an empty journal, numbers from 1 on.
+
+        The account gets a new world with every vendor; running requests end in the old one. The
+        clock goes on. Switches stay, unless others are given for this vendor; the latency is the
+        server's. Raises ValueError as `MockServer`, and then changes nothing.
+        """
+        world = self.world
+        chosen = Chosen.of(world.kind, world.switches if switches is None else switches)
+        self._accounts.reset(self._place, self._vendor, chosen)
+
+    def journal(
+        self,
+        *,
+        since: int = 0,
+        path: str | None = None,
+        status: int | None = None,
+        person: str | None = None,
+        fields: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> Selection[Entry]:
+        """Return all requests or those that fit, the oldest first.
+
+        Args:
+            since: Only entries with a higher number than this.
+            path: Only calls whose path begins so.
+            status: Only calls that were answered so.
+            person: Only calls with a test card of that person; the mock knows the 2,000 pictures
+                that it saw last.
+            fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
+            limit: Only so many, the newest; None for all. `left_out` of the result is how many
+                others fit.
+        """
+        if type(status) not in (int, type(None)):
+            raise ValueError(f"status must be a whole number, not {status!r:.40}")
+        for name, text in (("path", path), ("person", person)):
+            if type(text) not in (str, type(None)):
+                raise ValueError(f"{name} must be a string, not {text!r:.40}")
+        fields = as_field(fields or None) or {}
+        card_of = self.world.recognizer.card_of
+        shown = presentable(fields.items()).items()
+
+        def fits(entry: Entry) -> bool:
+            if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
+                return False
+            if person is None:
+                return True
+            cards = (card_of(file.digest) for file in entry.files if file.digest)
+            return any(card is not None and card.person == person for card in cards)
+
+        entries = self.account.journal.entries
+        return select(entries, since=since, limit=limit, fits=fits, status=status)
+
+    def clear_journal(self) -> None:
+        """Empty the journal."""
+        self.account.journal.clear()
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Return the claims in force."""
+        return self.world.claims.claims
+
+
+# Shown by `help`: the table of outcome fields describes the arguments.
+_LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
+Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
+
+
+def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
+    """Raise ValueError for a field that none of these routes has, if their fields are known."""
+    names = {name for route in routes for name in route.fields or ()}
+    if field and routes and not any(route.fields is None for route in routes):
+        for name in field:
+            if name not in names:
+                raise ValueError(f"no such call has a field {name:.40}; {nearest(name, names)}")
