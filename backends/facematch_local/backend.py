@@ -209,18 +209,10 @@ class LocalBackend(EngineBackend):
             | {name: str(value) for name, value in self.diagnose().items()},
             sort_keys=True,
         )
-        schema = pa.schema(
-            [
-                ("path", pa.string()),
-                ("sha256", pa.string()),
-                ("face", pa.bool_()),
-                ("error", pa.string()),
-                ("embedding", pa.list_(pa.float32(), 128)),
-                ("elapsed_s", pa.float64()),
-                ("engine", pa.string()),
-            ],
-            metadata={"facematch.engine": engine},
-        )
+        text, numbers = pa.string(), pa.list_(pa.float32(), 128)
+        columns = {"path": text, "sha256": text, "face": pa.bool_(), "error": text}
+        columns |= {"embedding": numbers, "elapsed_s": pa.float64(), "engine": text}
+        schema = pa.schema(columns, metadata={"facematch.engine": engine})
         rows = [{**self._embed_file(path), "engine": engine} for path in paths]
         return pa.Table.from_pylist(rows, schema=schema)
 

@@ -86,10 +86,7 @@ class FaceCache:
         return self._last_memory
 
     def get(self, key: Hashable, compute: Callable[[], PictureFaces]) -> PictureFaces:
-        """Return the cached faces, or compute them once for all threads that wait for this key.
-
-        An error of `compute` reaches all of these threads and is not cached.
-        """
+        """Return the cached faces, or compute them once for all threads. Errors are not cached."""
         memory = self.memory
         with memory.lock:
             future = memory.futures.get(key)

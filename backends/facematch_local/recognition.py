@@ -60,13 +60,10 @@ CHIP_SIDE = 112
 
 #: Places of the eyes, the nose and the corners of the mouth in a chip: those of ArcFace, which
 #: SFace was trained with (opencv/opencv, modules/objdetect/src/face_recognize.cpp).
-_PLACES = np.array(
+_PLACES = np.column_stack(
     [
-        (38.2946, 51.6963),
-        (73.5318, 51.5014),
-        (56.0252, 71.7366),
-        (41.5493, 92.3655),
-        (70.7299, 92.2041),
+        (38.2946, 73.5318, 56.0252, 41.5493, 70.7299),
+        (51.6963, 51.5014, 71.7366, 92.3655, 92.2041),
     ]
 )
 
@@ -170,10 +167,7 @@ class Parts:
             return np.empty((0, 15), np.float32) if faces is None else faces.copy()
 
     def _detect(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
-        """Return the faces of a picture as `find` does, the largest first, and the look's scale.
-
-        The scale is pixels of this picture per pixel that the detector saw.
-        """
+        """Return the faces, the largest first, and pixels of the picture per pixel of the look."""
         for side in LOOKS:
             small = _shrink(pixels, side)
             faces = self.find(small, LEAST_CONFIDENCE)
@@ -257,11 +251,7 @@ class Parts:
 
 
 def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
-    """Return a dark chip brighter and smoother, a bright one smoother, and others unchanged.
-
-    Measured with benchmarks/degraded_faces.py: false non-matches of a strong low light fall from
-    5.3 to 3.7 %, those of over-exposed pictures from 48 to 41 %.
-    """
+    """Return a dark chip brighter and smoother, a bright one smoother, and others unchanged."""
     if luminance < DARK:
         brighter = cv2.convertScaleAbs(chip, alpha=43 / max(luminance, 1))
         return cv2.GaussianBlur(brighter, (0, 0), 1.2)

@@ -10,12 +10,9 @@ import textwrap
 
 import numpy as np
 import pytest
-from kit.fakes import child_says_yes
 from PIL import Image
 
-from facematch_core import InvalidImage
 from facematch_local.engine import Engine
-from facematch_local.faces import FaceCache
 
 #: Transposes upright pixels so that the EXIF orientation turns them upright again.
 STORED = {
@@ -79,15 +76,6 @@ def test_the_exif_orientation_changes_neither_box_nor_embedding(
     assert faces.boxes[0][:4] == pytest.approx(upright.boxes[0][:4], abs=3)
 
 
-@pytest.mark.parametrize(("angle", "stored"), [(0, None), (90, 6), (270, 8)])
-def test_rotate_turns_a_picture_that_lies_on_its_side(engine, seen, photographs, angle, stored):
-    image, upright = decode(photographs["grace-hopper"]), seen["grace-hopper"]
-    turned = image.transpose(STORED[stored]) if stored else image
-    faces = engine.look(encode(turned), rotate=True)
-    assert (faces.angle, faces.size, faces.boxes) == (angle, upright.size, upright.boxes)
-    assert likeness(faces, upright) >= 0.99999
-
-
 def test_boxes_refer_to_the_full_size_of_a_picture_above_1024_pixels(engine, seen, photographs):
     image, once = decode(photographs["grace-hopper"]), seen["grace-hopper"]
     large = engine.look(encode(image.resize((1536, 1800)), "JPEG"))
@@ -95,11 +83,6 @@ def test_boxes_refer_to_the_full_size_of_a_picture_above_1024_pixels(engine, see
     assert large.boxes[0][:4] == pytest.approx([3 * edge for edge in once.boxes[0][:4]], abs=90)
     assert large.face_px == pytest.approx(3 * once.face_px, rel=0.15)
     assert likeness(large, once) > 0.95
-
-
-def test_undecodable_data_is_refused(engine):
-    with pytest.raises(InvalidImage):
-        engine.look(b"no picture")
 
 
 def test_engines_share_the_models_and_can_be_used_after_closing(seen, photographs):
@@ -131,34 +114,6 @@ def test_nothing_heavy_is_imported_before_use_and_a_missing_package_is_named():
         """
     )
     assert (outcome.stdout, outcome.stderr) == ("[]\nConfigurationError True True\n", "")
-
-
-def test_loading_and_looking_print_nothing(photographs, tmp_path):
-    """OpenCV 5.0 warns on stderr of a target that nobody chose."""
-    picture = tmp_path / "picture.jpg"
-    picture.write_bytes(photographs["Family1-Dad1"])
-    outcome = run(
-        f"""
-        from facematch_local.engine import Engine
-        Engine().look(open({os.fspath(picture)!r}, "rb").read())
-        """
-    )
-    assert (outcome.stdout, outcome.stderr) == ("", "")
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_child_uses_no_lock_and_no_model_of_its_parent(engine):
-    """Another thread may have held a lock when the process forked."""
-    cache, inherited = FaceCache(1), engine.models
-
-    def has_models_of_its_own():
-        cache.clear()
-        engine.close()
-        return engine.models is not inherited
-
-    with cache.memory.lock:
-        assert child_says_yes(has_models_of_its_own)
 
 
 @pytest.mark.slow

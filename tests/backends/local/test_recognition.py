@@ -26,21 +26,12 @@ def encode(image, kind="PNG", **options):
     return out.getvalue()
 
 
-def exif(orientation):
-    tags = Image.Exif()
-    tags[0x0112] = orientation
-    return tags
-
-
 def quarters(width=40, height=20):
     image = Image.new("RGB", (width, height))
     for colour, left, top in (("red", 0, 0), ("lime", 1, 0), ("blue", 0, 1)):
         part = Image.new("RGB", (width // 2, height // 2), colour)
         image.paste(part, (left * width // 2, top * height // 2))
     return image
-
-
-# Decoding
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
@@ -55,17 +46,6 @@ def test_a_transparent_palette_keeps_its_colours_and_16_bits_keep_their_shades()
     assert recognition.decode(palette)[0].getpixel((0, 0)) == (255, 0, 0)
     grey = encode(Image.new("I;16", (4, 4), 0x8000))
     assert recognition.decode(grey)[0].getpixel((0, 0)) == pytest.approx((128,) * 3, abs=1)
-
-
-@pytest.mark.parametrize(
-    ("kind", "orientation"), [("PNG", 0), *(("JPEG", number) for number in range(10))]
-)
-def test_a_large_picture_is_shrunk_to_1024_pixels_and_turned_upright(kind, orientation):
-    data = encode(quarters(1500, 750), kind, exif=exif(orientation))
-    pixels, size = recognition.decode(data)
-    lies = orientation in (5, 6, 7, 8)
-    assert size == ((750, 1500) if lies else (1500, 750))
-    assert pixels.size == ((512, 1024) if lies else (1024, 512))
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
@@ -93,9 +73,6 @@ def test_damaged_data_is_decoded_or_refused(kind, cut, flips):
         return
     assert pixels.mode == "RGB"
     assert max(pixels.size) <= recognition.WORKING_SIDE
-
-
-# Finding
 
 
 def test_portraits_have_one_face_the_group_four_and_the_cat_none(seen, photographs):
@@ -144,9 +121,6 @@ def test_a_picture_below_64_pixels_is_padded_so_noise_shows_no_face(parts, size)
         assert len(parts.find(pixels, recognition.LEAST_CONFIDENCE)) == 0
 
 
-# Aligning
-
-
 def likeness(first, second):
     return float(first.embedding @ second.embedding)
 
@@ -176,16 +150,6 @@ def test_a_large_upright_face_is_looked_at_once(parts, photographs, monkeypatch)
     assert len(sizes) == 1
     parts.cut(photographs["Family1-Daughter3"], rotate=False)
     assert len(sizes) >= 4
-
-
-def test_fit_finds_rotation_scale_and_shift():
-    turn = np.array([(0.6, -0.8), (0.8, 0.6)])
-    points = np.array([(0, 0), (4, 0), (1, 3), (2, 2), (5, 5)], float)
-    found = recognition.fit(points, 2 * points @ turn.T + (7, -3))
-    assert found == pytest.approx(np.column_stack([2 * turn, (7, -3)]))
-
-
-# Measuring, versions and threads
 
 
 def test_a_darkened_copy_is_darker_and_a_blurred_one_less_sharp(engine, seen, photographs):
