@@ -11,6 +11,7 @@ import random
 import attrs
 import pytest
 from kit import canaries
+from kit.cards import CARDS as PICTURES
 from kit.money.sessions import BACKENDS, SessionWorld
 
 import facematch_core as fm
@@ -83,7 +84,7 @@ class Storm:
             if card is None:
                 self.luck.choice([control.expire, control.fail_attempt])(session.id)
                 continue
-            control.finish(session.id, card=card)
+            control.finish(session.id, card=PICTURES[card])
             self.passed |= {session.id} if CARDS[card] else set()
 
     def do_wait(self):

@@ -25,19 +25,18 @@ from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer
 
 A, B = picture(), picture((20, 30, 40))
-OFTEN = {"times": None}
 STORM_FAULTS = (
-    Fault(stage="connect", kind="delay", seconds=1.5, chance=0.03, **OFTEN),
-    Fault(stage="connect", kind="reset", chance=0.03, **OFTEN),
-    Fault(stage="mid_upload", kind="reset", chance=0.03, **OFTEN),
-    Fault(stage="after_upload", kind="reset", executed=True, chance=0.03, **OFTEN),
-    Fault(stage="after_upload", kind="reset", executed=False, chance=0.03, **OFTEN),
-    Fault(stage="after_upload", kind="delay", seconds=2, executed=True, chance=0.03, **OFTEN),
-    Fault(stage="mid_headers", kind="garbage", chance=0.03, **OFTEN),
-    Fault(stage="mid_body", kind="truncate", chance=0.03, **OFTEN),
-    Fault(stage="answer", kind="html", status=502, executed=True, chance=0.03, **OFTEN),
-    Fault(stage="answer", kind="status", status=429, chance=0.05, **OFTEN),
-    Fault(stage="answer", kind="status", status=503, chance=0.03, **OFTEN),
+    Fault(stage="connect", kind="delay", seconds=1.5),
+    Fault(stage="connect", kind="reset"),
+    Fault(stage="mid_upload", kind="reset"),
+    Fault(stage="after_upload", kind="reset", executed=True),
+    Fault(stage="after_upload", kind="reset", executed=False),
+    Fault(stage="after_upload", kind="delay", seconds=2, executed=True),
+    Fault(stage="mid_headers", kind="garbage"),
+    Fault(stage="mid_body", kind="truncate"),
+    Fault(stage="answer", kind="html", status=502, executed=True),
+    Fault(stage="answer", kind="status", status=429),
+    Fault(stage="answer", kind="status", status=503),
 )
 LAST_EVENTS = {"charged", "refused", "unknown"}
 #: What the documented numbers allow of threads by the beginning of their names.
@@ -111,8 +110,6 @@ class Storm:
             return look_up(host, *more, flags=flags, **named)
 
         with self.mock, patches.patch("socket.getaddrinfo", slow):
-            for fault in STORM_FAULTS:
-                self.mock.control.add_fault(fault)
             # By a name, so that it is looked up.
             url = self.mock.url.replace("127.0.0.1", "localhost")
             didit = DiditBackend(api_key=self.mock.live_key, base_url=url)
@@ -169,6 +166,8 @@ class Storm:
 
     def ask(self):
         verifier, deadline_s = self.dice.choice(self.verifiers), self.dice.uniform(0.05, 1.5)
+        if self.dice.random() < 0.3 and len(self.mock.control.faults()) < 4:
+            self.mock.control.add_fault(self.dice.choice(STORM_FAULTS))
         started = time.monotonic()
         try:
             kind = self.dice.random()
