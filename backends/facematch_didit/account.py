@@ -113,11 +113,6 @@ class DiditAccount:
         decision = fetch_decision(self._backend, session_id)
         if call is None:
             return decision
-        if call.backend != NAME or decision.call_id != call.id:
-            raise InvalidRequest(
-                f"The session {decision.session_id} does not carry the id of this call: it is the "
-                "record of another call."
-            )
         judged = (judge(result, call) for result in decision.matches)
         checked = (judge(result, call) for result in decision.liveness_checks)
         return attrs.evolve(decision, matches=tuple(judged), liveness_checks=tuple(checked))

@@ -193,7 +193,7 @@ def test_the_record_of_the_call_applies_its_thresholds(answers, open_account):
     (match,) = account.decision(ID, call=record(review_threshold=ninety)).matches
     assert (match.decision, match.review_threshold) == (fm.Decision.REVIEW, ninety)
     assert account.decision(ID, call=record()).matches[0].is_match
-    for other in ({"id": "a-2"}, {"backend": "acme"}, {"operation": fm.Operation.LIVENESS}):
+    for other in ({"id": "a-2"}, {"operation": fm.Operation.LIVENESS}):
         with pytest.raises(fm.InvalidRequest):
             account.decision(ID, call=record(**other))
 
@@ -257,6 +257,8 @@ def test_a_search_or_an_age_estimation_has_no_result(feature, form, answers, dec
 def test_the_bill_of_a_record(word, workflow_id, charged, answers, decide):
     body = answers["decision_match"] | {"environment": word, "workflow_id": workflow_id}
     assert decide(body).matches[0].billing.charged is charged
+    body["environment"] = None
+    assert decide(body, environment="sandbox").matches[0].billing.charged is fm.Charged.NO
 
 
 @pytest.mark.parametrize(

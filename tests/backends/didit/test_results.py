@@ -126,7 +126,7 @@ def test_times_are_read_as_utc(value, moment, answers, parsed):
         {"warnings": [{"log_type": "error"}]},
         {"user_image": {"entities": [{"bbox": [1, 2, 3, "4"]}]}},
         {"user_image": {"entities": [{"age": 10**400}]}},
-        {"user_image": {"entities": [], "best_angle": 45}},
+        {"user_image": {"entities": [{}], "best_angle": 45}},
         b"",
         b"<html>",
         b'{"face_match": null}',
