@@ -160,7 +160,9 @@ def answer_to(pair: Pair) -> str:
     kind, body = form(pair)
     headers = {"host": "127.0.0.1", "x-api-key": "mock-live-key", "content-type": kind}
     headers["content-length"] = str(len(body))
-    request = Request(method="POST", target="/v3/face-match/", headers=headers.items(), body=body)
+    request = Request(
+        method="POST", target="/v3/face-match/", headers=tuple(headers.items()), body=body
+    )
     response = App(Accounts([vendor_named("didit")], None)).handle(request)
     if response.status != 200:
         raise RuntimeError(f"the mock refuses the request of the benchmark: {response.body!r}")
