@@ -13,6 +13,8 @@ SMALLEST = {
     "client_overhead": ("--rounds", "1", "--calls", "10"),
     "coverage": ("--studies", "2"),
     "coverage_choice": ("--studies", "2", "--processes", "1"),
+    # It needs a folder of pictures of known people.
+    "degraded_faces": ("-h",),
     "house": (),
     "import_time": ("1",),
     "local_engine": ("--rounds", "1"),
