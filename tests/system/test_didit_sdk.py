@@ -122,7 +122,7 @@ def test_refusals_are_the_clients_own_errors(mock, tell):
         SESSION=session,
         UNKNOWN=UNKNOWN,
     )
-    assert seen["list"][:2] == seen["decision"][:2] == ["DiditPermissionError", 403]
+    assert seen["list"][:2] == seen["decision"][:2] == ["DiditAuthenticationError", 401]
     assert seen["unknown"][:2] == seen["by a stranger"][:2] == ["DiditNotFoundError", 404]
 
 

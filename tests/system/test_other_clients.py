@@ -70,7 +70,7 @@ def test_the_printed_lines_can_be_pasted_in_an_empty_folder(find_program, tmp_pa
     )
     try:
         for line in process.stdout:
-            if line.strip().startswith(("facematch cards", "curl")):
+            if line.strip().startswith(("mkdir", "curl")):
                 done = subprocess.run(
                     line, shell=True, capture_output=True, cwd=tmp_path, check=True, timeout=60
                 )

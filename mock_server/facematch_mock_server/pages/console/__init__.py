@@ -117,7 +117,7 @@ class Console:
     def _get_events(self, request: Request, _: str) -> Response:
         """Return calls as server-sent events: those after the page's last one, and new ones."""
         # An event's id is the journal's run and the number of its last call. `cleared` has the
-        # newest number of an emptied journal.
+        # newest number so far: only later calls are announced as new.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _read_number(number) if number else 0
         place, quiet = self._guard.account(request).place, 0
@@ -131,9 +131,7 @@ class Console:
                 )
                 if now != run:
                     run, at = now, 0
-                    events += (
-                        f'event: cleared\nid: {run}:0\ndata: {{"last": {last - len(calls)}}}\n\n'
-                    )
+                    events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
                 if calls:
                     at = calls[-1].number
                     data = json.dumps(list_rows(calls, account.worlds))
