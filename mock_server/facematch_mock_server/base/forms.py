@@ -33,7 +33,7 @@ class Upload:
 
     name: str
     content: bytes = attrs.field(repr=False)
-    #: None if nobody asked for it.
+    #: Stays None if nobody asked for it.
     digest: str | None = None
 
 

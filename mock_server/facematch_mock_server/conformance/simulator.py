@@ -196,7 +196,7 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # The same situation again, or a good one after a lost answer, keeps the mock's records.
+        # Keep the mock's records for the same situation, or for a good one after a lost answer.
         is_good = situation in (Situation.SAME_PERSON, Situation.LIVE)
         recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers

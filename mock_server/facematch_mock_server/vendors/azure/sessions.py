@@ -43,7 +43,7 @@ def check_picture(call: NumberedCall, content: bytes | bytearray) -> None:
         call.refuse("image.unreadable")
 
 
-# What a start sends: JSON, or the parts of a form, whose values are texts
+# Read a start: JSON, or the parts of a form, whose values are texts
 
 
 def _read_flag(value: Any) -> bool:

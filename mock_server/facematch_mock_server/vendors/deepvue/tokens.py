@@ -94,7 +94,7 @@ class TokenBook:
             self._count += 1
             issued = IssuedToken(number=self._count, at=now, client=client, expires=expires)
             self._issued.append(issued)
-        # As client programs read it; the number is ours, so that no two tokens are the same.
+        # Shaped as client programs read it; the number is ours, so that no two tokens are equal.
         claims = {"sub": client, "exp": int(expires.timestamp()), "jti": str(issued.number)}
         return sign(claims, secret), issued
 
@@ -113,7 +113,7 @@ class TokenBook:
             return tuple(attrs.evolve(x, revoked=x.number <= last) for x in self._issued)
 
     def revoke(self) -> int:
-        """Take back every token that was given out; how many of them had not been."""
+        """Revoke every token that was given out, and count those that were good."""
         with self._lock:
             count, self._revoked_to = self._count - self._revoked_to, self._count
             return count
@@ -194,8 +194,8 @@ class Tokens(Extension["DeepvueRecords"]):
         return self._records.tokens.issued()
 
     def revoke(self) -> int:
-        """Take back every token that was given out; how many of them had not been. Those that are
-        given out later are good."""
+        """Revoke every token that was given out, and count those that were good. Later ones
+        are good."""
         return self._records.tokens.revoke()
 
     def _list(self) -> Any:

@@ -80,8 +80,8 @@ def origin_of(world: World, head: Request | None) -> str:
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, client: str | None = None) -> None:
-    """The rate limit of a scope, None for the endpoint's, else the method's; counts the request of
-    a client, None for whoever has the key, else the address."""
+    """Count the request of a client (by default the key, else the address) in a scope (by default
+    the endpoint's, else the method's); refuse it above the limit."""
     if scope is None:
         scope = call.endpoint.scope
         if scope is None or call.world.rates.limits[scope] is None:

@@ -352,7 +352,7 @@ class Webhooks(Extension[DiditRecords]):
         return self.deliveries(since=since)
 
     def _wait(self, timeout_s: float = 10, since: int = 0) -> dict[str, int]:
-        """How many deliveries are in each state once none is due, or 504 after timeout_s (10)."""
+        """Count the deliveries in each state once none is due; 504 after timeout_s (10)."""
         if not 0 <= timeout_s <= 60:
             raise ValueError("timeout_s must be a number of seconds from 0 to 60")
         try:

@@ -67,7 +67,7 @@ class _Scenario:
     status: str | None = None
 
 
-#: By slug (docs.didit.me, sandbox testing); scores of faces as didit-sdk 0.4.0 simulates them.
+#: Cases by slug (docs.didit.me, sandbox testing); scores of faces as in didit-sdk 0.4.0.
 SCENARIOS: Mapping[str, _Scenario] = {
     "approve": _Scenario(),
     "decline_face_match_low_similarity": _Scenario(match=15.0),

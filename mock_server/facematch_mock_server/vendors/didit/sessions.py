@@ -116,7 +116,7 @@ _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 def _read_filters(
     claims: Citations, query: Mapping[str, str]
 ) -> tuple[list[Filter], dict[str, Any]]:
-    """What a session must pass to be listed, and the words for refused filters, by name."""
+    """Filters of the list by name, and the words for refused ones."""
     kind = query.get("session_kind") or "user"
     if kind not in _INCLUDED_BY_KIND:
         # A text and no array; that it comes before the other filters is ours.

@@ -136,7 +136,7 @@ def signature(secret: str, message: bytes) -> str:
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """What the V2 signature signs: the canonical JSON; None for a body that has no such form."""
+    """Return the canonical JSON for the V2 signature; None for a body that has none."""
     try:
         form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
@@ -145,7 +145,7 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
 
 
 def simple_message(body: bytes) -> bytes:
-    """What the Simple signature signs: four fields of the body, empty for one that is missing."""
+    """Return four fields of the body for the Simple signature, empty if missing."""
     document = json.loads(body)
     names = ("timestamp", "session_id", "status", "webhook_type")
     return ":".join(str(document.get(name, "")) for name in names).encode()

@@ -66,7 +66,7 @@ class RekognitionCall(base.NumberedCall):
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
     ) -> Response:
-        """As of every vendor; the headers and Logref are as in the Developer Guide's example."""
+        """Write a body; the headers and Logref are as in the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
         logref = self.world.account.ids.uuid()
         response = super().answer(key, body, headers, logref=logref, **filled)
