@@ -60,6 +60,7 @@ VOLATILE = (
     # Beyond a minute pytest adds the time of the clock.
     (re.compile(r"\bin \d+\.\d+s\b(?: \(\d+:\d\d:\d\d\))?"), "in Ns"),
     (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:PORT"),
+    (re.compile(r"\bbegan \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"), "began TIME"),
     (re.compile(r"\bPython 3\.\d+\.\d+, \d{4}-\d\d-\d\d"), "Python VERSION, DATE"),
     (re.compile(r"\b\d+(?=  +(?:right|WRONG))"), "MS"),
     (re.compile(r"(?<=  )\d{4}-\d\d-\d\d(?=  )"), "TODAY"),

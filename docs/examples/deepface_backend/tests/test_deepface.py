@@ -45,6 +45,7 @@ class DeepfaceSimulator(HttpSimulator):
         Situation.NULL_SCORE: "The server computes a confidence for every answer.",
         Situation.THROTTLED: "The server has no limit of calls.",
         Situation.OUTAGE: "A fault of the server's own is a 400 like any other refusal.",
+        Situation.UNKNOWN_WARNING: "The server returns no warnings.",
     }
     secrets = (TOKEN,)
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG})
