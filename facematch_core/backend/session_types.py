@@ -128,6 +128,8 @@ class SessionCapabilities:
         needs_liveness_threshold: Whether the vendor leaves the verdict on a live face to a
             threshold of the caller's.
         takes_language, takes_return_url: Whether a start may bring one.
+        resumes_expired: Whether a person may go on in a session that the vendor calls expired, so
+            that its way in is handed out.
         reference_limits: What the vendor takes as a reference.
         options: The attrs class of the options of a start; None if it has none.
         read_windows: How many reads and deletions the vendor takes; starts count in
@@ -150,6 +152,7 @@ class SessionCapabilities:
     needs_liveness_threshold: bool = False
     takes_language: bool = False
     takes_return_url: bool = False
+    resumes_expired: bool = False
     reference_limits: ImageLimits = attrs.field(factory=ImageLimits)
     options: type | None = None
     read_windows: tuple[RateWindow, ...] = ()

@@ -173,7 +173,8 @@ def judge(
         state = SessionState.EXPIRED
     way_in = reading.way_in
     # Whoever goes on in one that is over is filmed for nothing, and it may cost.
-    if way_in and not (state in _OPEN and (way_in.link or way_in.token or way_in.page)):
+    is_open = state in _OPEN or (state is SessionState.EXPIRED and rules.can.resumes_expired)
+    if way_in and not (is_open and (way_in.link or way_in.token or way_in.page)):
         way_in = None
     doubts = list(reading.doubts)
     if state is not SessionState.DECIDED or reading.approved is False:

@@ -443,3 +443,29 @@ def test_a_yes_is_the_vendors_yes_to_all_and_nothing_of_ours_is_against_it(
     assert verified(result, max_age_s=7200) is expected
     assert result.state in (fields["state"], STATE.EXPIRED)
     assert fm.SessionResult.from_dict(result.to_dict()) == result
+
+
+@pytest.mark.parametrize(
+    ("decision", "live_as"),
+    [
+        (fm.Decision.MATCH, fm.LivenessDecision.LIVE),
+        (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE),
+        (fm.Decision.REVIEW, fm.LivenessDecision.REVIEW),
+        (fm.Decision.INCONCLUSIVE, fm.LivenessDecision.INCONCLUSIVE),
+    ],
+)
+def test_one_verdict_of_the_vendor_can_cover_match_and_liveness(decision, live_as):
+    item = attrs.evolve(match(decision, score=None), covers_liveness=True)
+    result = judged(checks=(item,))
+    assert (result.match.decision, result.liveness.decision) == (decision, live_as)
+    assert verified(result) is (decision is fm.Decision.MATCH)
+    assert not verified(judged(checks=(match(),)))
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_an_expired_session_has_a_way_in_only_where_the_vendor_resumes_it(resumes):
+    way_in = WayIn(link=fm.Secret("https://go.acme.example/s"))
+    can = attrs.evolve(CAN, resumes_expired=resumes)
+    result = judged(rules={"can": can}, state=STATE.EXPIRED, checks=(), way_in=way_in)
+    assert result.state is STATE.EXPIRED
+    assert (result.way_in is not None) is resumes
