@@ -89,6 +89,7 @@ class SessionSimulator(abc.ABC):
         clock: The vendor's clock, by whose `sleep` time passes; None for the one of the kit.
         compared_with: With which picture the face is compared, None for none: each way that can be
             played. The last one is taken where one is enough.
+        hands_over: Parts of `WayIn` that the vendor's start gives: ``link``, ``token``, ``page``.
         reference_limits: What the vendor takes as a reference, as its documents say; None for the
             backend's word.
         looks_at_references: Whether it refuses the references that its vendor refuses.
@@ -99,6 +100,7 @@ class SessionSimulator(abc.ABC):
     cannot_happen: Mapping[SessionCase, str] = {}
     clock: Clock | None = None
     compared_with: ClassVar[tuple[ComparedWith | None, ...]] = (None,)
+    hands_over: tuple[str, ...] = ()
     reference_limits: ImageLimits | None = None
     looks_at_references: ClassVar[bool] = False
 

@@ -250,6 +250,7 @@ class Player(SessionSimulator):
     """Changes what the vendor shows."""
 
     cases = frozenset(SessionCase)
+    hands_over = ("link",)
     compared_with = (fm.ComparedWith.GIVEN,)
     words = tuple(
         SessionWord(place, word, means, "its invented page", word in ("yes", "given"))

@@ -288,15 +288,6 @@ ROWS = (
             if lost(answer := ok(call)) and call.operation is LIVENESS else answer),
     row("R19", "IgnoresTheDeadline", "Waits as long as the vendor likes.",
         exchange=lambda me, ok, call: ok(evolve(call, deadline=NO_DEADLINE))),
-    row("R19", "NeverTellsTheFirstByte", "`on_sent` is never called.",
-        exchange=lambda me, ok, call: ok(quiet(call))),
-    row("R19", "TellsItWithTheAnswer",
-        "Reports that bytes have left once there is an answer, and not if none comes.",
-        exchange=lambda me, ok, call: (answer := ok(quiet(call)),
-            answer[2] or call.on_sent())[0]),
-    row("R19", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
-        exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
 
     # Keys and faces
     row("R21", "PictureInRaw", "The probe is kept in the raw body, as base64.",
@@ -434,9 +425,6 @@ ROWS = (
         "A 200 that is no JSON object was never an answer: not charged, try again.",
         body=lambda me, ok, reply: body if isinstance(body := ok(reply), dict)
             else refuse(fm.VendorUnavailable("The vendor did not answer."))),
-    http("R38", "WarningsAsASet",
-        "Warnings go through a set: doubles are lost, and the order is another in each process.",
-        warnings=lambda me, ok, body: tuple(set(ok(body)))),
 
     # What reaches the vendor
     row("R25", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
@@ -466,9 +454,6 @@ ROWS = (
             {**ok(), "key": "tried"})[1]),
 
     # Money, time and the rest, as plug-ins that passed a contract which asks less had it wrong
-    row("R19", "SendsAllTheSame", "Sends the request although the program is being ended.",
-        exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: tried(SystemExit, call.on_sent)))),
     *(http("R16", f"SendsAgainAfterA{status}",
         f"A {status}, too, may mean that the token is old: the call is sent a second time.",
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
@@ -480,10 +465,6 @@ ROWS = (
             ok(call))[1]),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
-    http("R38", "SkipsOddWarnings", "A warning in a form that it cannot read is passed over, and "
-        "the pass stands.",
-        warnings=lambda me, ok, body: tuple(each for item in body["warnings"] for each in tried(
-            (TypeError, ValueError), ok, {"warnings": [item]}) or ())),
     http("R51", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
         result=lambda me, ok, call, body: evolve(ok(call, body),
             environment=fm.Environment.PRODUCTION)),

@@ -63,6 +63,8 @@ class AzureSessions(MockSessions):
         ),
     )
 
+    hands_over = ("token", "page")
+
     def options(self, declared):
         return declared(enable_session_image=True)
 

@@ -42,6 +42,7 @@ class DiditSessions(MockSessions):
     """Sessions of a workflow that checks a live face and compares it with a portrait."""
 
     id_name = "session_id"
+    hands_over = ("link", "token")
     compared_with = (ComparedWith.GIVEN,)
     looks_at_references = True
     changes = {

@@ -15,6 +15,7 @@ class RekognitionSessions(MockSessions):
     """A session is a score for a live face."""
 
     id_name = "SessionId"
+    hands_over = ("page",)
     cannot_happen = {
         SessionCase.NO_FACE_ITEM: "A session is about a face alone.",
         SessionCase.TRY_AGAIN: "A session serves one attempt.",

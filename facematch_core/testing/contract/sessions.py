@@ -209,6 +209,8 @@ class SessionRules(Rules):
             desk.open(compared_with)
             session = desk.start()
             assert session.way_in, "a start gives no link, token or page: nobody can go through it"
+            for part in desk.player.hands_over:
+                assert getattr(session.way_in, part), f"a start loses the vendor's {part}"
             read = functools.partial(desk.sessions.read, session.record, with_way_in=True)
             with bench.overhear() as steps:
                 before, _, charges = desk.count(read)
