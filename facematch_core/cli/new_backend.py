@@ -19,17 +19,17 @@ from .files import check_target
 from .options import file_option
 from .text import say
 
-#: What goes before the name in those of package and distribution.
+#: The prefix of the names of package and distribution.
 PREFIX = "facematch"
 
-#: More would break the lines of the files.
+#: A longer name would break the lines of the files.
 LONGEST = 24
 
 #: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
 #: would compile what ends in ``.py``.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
-#: What a repository has.
+#: Files of a repository.
 FILES: tuple[str, ...] = (
     ".github/workflows/test.yml",
     ".gitignore",
@@ -78,7 +78,7 @@ def command(name: str, into: Path) -> None:
     check_target("--into", folder, force=False)
     files = files_for(name)
     with named(folder):
-        # Whoever was faster since the check keeps theirs.
+        # A folder that appeared since the check is not overwritten.
         folder.mkdir(parents=True)
         try:
             for path, text in files.items():
@@ -86,7 +86,7 @@ def command(name: str, into: Path) -> None:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
         except BaseException:
-            # Half a repository is none.
+            # A partial repository is removed.
             shutil.rmtree(folder, ignore_errors=True)
             raise
     say(
@@ -95,7 +95,7 @@ def command(name: str, into: Path) -> None:
     )
     say()
     say("Next:")
-    # Where the shell does not find us by name, it would find another Python, too.
+    # If the shell does not find `facematch`, it would find another Python, too.
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash pip would take it for the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
@@ -120,7 +120,7 @@ def files_for(name: str) -> dict[str, str]:
         "distribution": f"{PREFIX}-{hyphened}",
         # Reserved for examples: it can never be found (RFC 2606).
         "host": f"api.{hyphened}.example",
-        # What it is made by is what it has been tried with.
+        # Tested with this version only.
         "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
     }
 

@@ -46,9 +46,9 @@ Send = Callable[[], HttpReply]
 #: Carries a request to the vendor; the flag says whether it is a step of a call.
 Exchange = Callable[[HttpRequest, Send, bool], HttpReply]
 
-#: How the reason of a skipped rule begins.
+#: First words of the reason of a skipped rule.
 NOT_TESTED, DOES_NOT_APPLY, BECAUSE_OF = "not tested: ", "does not apply: ", "because of "
-#: How the reason of a failed rule begins: whose fault it is.
+#: First words of the reason of a failed rule: whose fault it is.
 PLUG_IN_FAILED, SIMULATOR_FAILED = "the plug-in failed: ", "the simulator failed: "
 #: The longest reason, in characters.
 LONGEST = 600
@@ -66,12 +66,12 @@ INCONCLUSIVE = {
 MIDDLE = 61.23
 #: Seconds that a call is given where the vendor's answer has no end.
 DEADLINE_S = 0.25
-#: Seconds after which any other call is given up, and waits after which it is told to end.
+#: The limit of any other call in seconds, and in waits.
 ENDS_S, MOST_WAITS = 15.0, 100
 NEVER_ENDS = "a call without a deadline does not end: does it retry or poll forever?"
 
-#: Of a situation that need not be played if no result shows such a thing: its name, and where it
-#: would be found.
+#: Situations that need not be played if no result shows such a thing: its name, and a function
+#: that finds it in a result.
 _SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
     Situation.UNKNOWN_STATUS: ("`vendor_status`", lambda result: [result.vendor_status]),
     Situation.UNKNOWN_WARNING: (
@@ -179,13 +179,13 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
-    """One simulator with its backend; makes calls, and counts what the vendor saw of them."""
+    """A simulator with its backend; makes calls and counts their requests and charges."""
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
         #: The time of every call: it runs, but a wait is over at once; and the last call's waits.
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
-        #: What the plug-in's own code raised, by how the core's errors speak of it.
+        #: The plug-in's own exceptions in words, by the words of the core's errors about them.
         self.faults: dict[str, str] = {}
         self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}

@@ -19,7 +19,7 @@ KIT_CODE = "kit-code-70531"
 #: Characters of a text that no error should repeat as a whole.
 LONG = 1000
 
-#: What a ``Retry-After`` may say, sense and nonsense.
+#: Values of ``Retry-After``, sensible and not.
 WAITS = ("7", "soon", "-5", "nan", "1e999", "9" * 40, "Wed, 21 Oct 2015 07:28:00 GMT", "")
 
 #: The statuses that servers and gateways answer with, and some that nobody does.
@@ -68,7 +68,7 @@ def forms(secrets: Iterable[str]) -> tuple[Form, ...]:
     )
 
 
-#: Where a value is in a document: keys of objects and numbers in lists, from the outside in.
+#: The path to a value in a document: keys of objects and numbers in lists, from the outside in.
 Place = tuple[str | int, ...]
 #: Stands for no value, key and all.
 GONE = object()

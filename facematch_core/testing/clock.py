@@ -7,7 +7,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-#: Where a new clock stands: a date that no test can mistake for today.
+#: The time of a new clock: a date that no test can mistake for today.
 START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
@@ -57,7 +57,7 @@ class ManualClock:
 class RunningClock(ManualClock):
     """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
 
-    #: After so many it moves beyond every deadline, so that whoever waits on and on ends.
+    #: The number of waits after which it moves beyond every deadline, so that an endless poll ends.
     most_waits: float = math.inf
 
     def __init__(self) -> None:

@@ -23,7 +23,7 @@ from facematch_core.base.masking import base64_parts
 
 from .simulator import VendorSimulator
 
-#: What Python and JSON write for one character, and a URL for one byte.
+#: Escapes of one character in Python and JSON, and of one byte in a URL.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
 _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
 
@@ -52,7 +52,7 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
 
 
 def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
-    """As `find_leaks`, in the `layers` of texts: made once where many secrets are looked for."""
+    """Return the forms of a secret in the `layers` of texts, made once for many secrets."""
     hay, forms = tuple(hay), _forms(raw).items()
     return tuple(name for name, some in forms if any(w in text for w in some for text in hay))
 
@@ -71,7 +71,7 @@ def layers(text: bytes | str) -> Iterator[bytes]:
         layer = str(text).encode(errors="surrogatepass")
     for _ in range(4):  # `repr` of a `repr` of JSON is quoted three times
         yield layer
-        # What is escaped for a URL may mix small and large letters.
+        # Escapes of a URL may mix small and large letters.
         large = _PERCENT.sub(lambda escaped: escaped[0].upper(), layer)
         if large != layer:
             yield large
@@ -91,7 +91,7 @@ def _forms(raw: bytes) -> dict[str, set[bytes]]:
     bare = {text.replace("\\'", "'") for text in shown}
     shown |= bare | {text.replace("'", "\\'") for text in bare}
     plain = {raw, *(text.encode() for text in texts)}
-    # In a file of either encoding.
+    # Files have either encoding.
     quoted = {text.encode(*how) for text in shown for how in ((), ("latin-1", "backslashreplace"))}
     jsons = {json.dumps(text, ensure_ascii=how)[1:-1] for text in texts for how in (True, False)}
     digits = {raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper()}
@@ -133,7 +133,7 @@ def told_by(error: BaseException) -> str:
 
 
 def chain(error: BaseException) -> tuple[BaseException, ...]:
-    """`error`, its causes and contexts (also those that are not shown), members of groups."""
+    """Return `error`, its causes and contexts (hidden ones too), and members of groups."""
     links: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -155,7 +155,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def show(value: object, how: Callable[[object], str] = repr) -> str:
-    """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
+    """Show a value as a crash reporter does; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
     except Exception as error:  # noqa: BLE001 - whatever a `repr` raises
@@ -165,7 +165,7 @@ def show(value: object, how: Callable[[object], str] = repr) -> str:
 class _Whole(logging.Formatter):
     """A record with its arguments and whatever else it carries, as a log in JSON has it."""
 
-    #: What every record has, and what any formatter adds to it.
+    #: Attributes of every record, and those that any formatter adds.
     _usual = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
 
     def format(self, record: logging.LogRecord) -> str:
@@ -184,19 +184,19 @@ def capture_log() -> Iterator[io.StringIO]:
 
     def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
         handler.handle(record)
-        # Whoever else listens hears no more than ever: hundreds of events explain no failed test.
+        # Other handlers get only the records that they would get anyway.
         if is_enabled(logger, record.levelno):
             hand_on(logger, record)
 
-    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has, and
-    # whatever it keeps from the root: it may be given a handler of its own.
+    # Every record that passes a logger's own filters comes by `callHandlers`, even if the logger
+    # does not propagate.
     with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
         yield text
 
 
 #: Flags of `open` that write.
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND
-#: Where each `files_written` collects.
+#: The lists of the running `files_written`.
 _watches: list[list[str]] = []
 #: Added once and for good: an audit hook cannot be removed.
 _add_hook = functools.cache(sys.addaudithook)

@@ -61,7 +61,7 @@ def _write(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
 
 
 def photograph(name: str) -> Image:
-    """One of the photographs that come with every installation, for engines that look at faces.
+    """Return a photograph that comes with every installation, for engines that look at faces.
 
     Args:
         name: ``grace-hopper``; ``grace-hopper-card`` (her head from the same photograph, small and
@@ -149,7 +149,7 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
 
 @functools.lru_cache(64)
 def turn(image: Image, orientation: int) -> Image:
-    """The same picture as a phone stores it: turned, with the EXIF orientation that says so."""
+    """Return the picture as a phone stores it: turned, with the EXIF orientation."""
     from PIL import ExifTags
     from PIL import Image as Pillow
 
@@ -162,7 +162,7 @@ def turn(image: Image, orientation: int) -> Image:
 
 
 def add_note(image: Image) -> Image:
-    """The same picture as PNG, with a text in its file: what is sent of it is another file."""
+    """Return the picture as PNG with a text in its file, so that its bytes differ."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
@@ -175,7 +175,7 @@ def is_upright(data: bytes, meant: Image) -> bool:
     from PIL import Image as Pillow
     from PIL import ImageChops, ImageStat
 
-    # So small it still shows which way up it is, whatever a vendor's format did to its grain.
+    # A thumbnail still shows which way up it is, whatever compression did to the grain.
     sent, seen = (
         picture.to_pil().convert("L").resize((64, 64), Pillow.Resampling.BOX)
         for picture in (meant, Image.from_bytes(data))

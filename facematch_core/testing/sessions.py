@@ -16,18 +16,18 @@ from facematch_core.models import Decision, LivenessDecision
 
 
 class SessionCase(enum.StrEnum):
-    """What a vendor shows of one session. What is not said is as in PASSED."""
+    """A session as a vendor shows it. Everything that a case does not name is as in PASSED."""
 
     #: A live person, who is the right one, went through all of it, and the vendor approved it.
     PASSED = "passed"
-    #: It was another one, who is live, and the vendor says so of the comparison.
+    #: Another person, who is live: the vendor's comparison says so.
     OTHER_PERSON = "other_person"
-    #: It was a photograph or a mask, and the vendor says so of the live face.
+    #: A photograph or a mask: the vendor's liveness check says so.
     SPOOF = "spoof"
     #: The vendor approved it, and shows no item about a face.
     NO_FACE_ITEM = "no_face_item"
-    #: It was compared with another picture than the one that the start brought: one that the vendor
-    #: had stored, or a document.
+    #: The face was compared with another picture than the start's reference: a stored one, or a
+    #: document.
     OTHER_PICTURE = "other_picture"
     #: Beside an item that passed is another about the same, later one, that is not finished.
     UNFINISHED = "unfinished"
@@ -37,7 +37,7 @@ class SessionCase(enum.StrEnum):
     TRY_AGAIN = "try_again"
     #: The answer is about a session of another id.
     FOREIGN = "foreign"
-    #: It was made a day before it was planned.
+    #: The session was made a day before it was planned.
     OLDER = "older"
     #: The answer says that it is from the vendor's sandbox.
     SANDBOX = "sandbox"
@@ -49,7 +49,7 @@ class SessionCase(enum.StrEnum):
 
 @attrs.frozen
 class SessionWord:
-    """What a documented word of the vendor's means, beside everything that PASSED shows.
+    """The meaning of a documented word of the vendor, in an answer as in PASSED.
 
     Write it from the vendor's pages, apart from the code that reads the word: a word that is
     misread in both places is not noticed.

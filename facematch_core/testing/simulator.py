@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Situation(enum.StrEnum):
-    """One thing that a vendor (or an engine on this machine) may do with a call.
+    """A thing that a vendor (or an engine on this machine) may do with a call.
 
     A simulator produces as many of them as its vendor knows. A rule that needs one which the
     simulator does not produce is skipped and says so; only those of `required` may not be missing.
@@ -81,11 +81,11 @@ class Situation(enum.StrEnum):
     THROTTLED = "throttled"
     REJECTED = "rejected"
 
-    #: Nothing listens: no byte of the request leaves.
+    #: No server listens: no byte of the request leaves.
     UNREACHABLE = "unreachable"
     #: The request is carried out and charged, and the answer never comes.
     LOST_ANSWER = "lost_answer"
-    #: The same, but the answer breaks off.
+    #: The request is carried out and charged, and the answer breaks off.
     BROKEN_ANSWER = "broken_answer"
     #: A gateway before the vendor answers instead (502 with a page of HTML).
     GATEWAY_ERROR = "gateway_error"
@@ -108,7 +108,7 @@ class Situation(enum.StrEnum):
     NEVER_DONE = "never_done"
 
 
-#: What a pass looks like, per operation, and its opposite.
+#: The situation of a pass, per operation, and its opposite.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 
@@ -132,13 +132,13 @@ FAILURES = (
 #: Situations that only a deadline ends.
 STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
 
-#: What meets one request of a call; the others meet the whole of it, unless a step is named.
+#: Situations that meet one request of a call; others meet all, unless a step is named.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
 
 
 def required(can: Capabilities) -> frozenset[Situation]:
     """The situations without which a backend that declares `can` cannot be judged at all."""
-    # Where money is at stake, these two decide whether somebody pays twice.
+    # If calls cost money, these two decide whether somebody pays twice.
     paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
     return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
 
@@ -222,7 +222,7 @@ class VendorSimulator(abc.ABC):
     @property
     @abc.abstractmethod
     def charges(self) -> int:
-        """How many charges the vendor would bill since it started. As `requests_seen`."""
+        """The number of charges that the vendor would bill since it started."""
 
     @abc.abstractmethod
     def backend(self, **settings: Any) -> Backend:
@@ -284,7 +284,7 @@ class VendorSimulator(abc.ABC):
 
     @property
     def received(self) -> Mapping[str, Any]:
-        """What the vendor understood of the last call, in the words of `FaceVerifier.verify`.
+        """The vendor's reading of the last call, in the words of `FaceVerifier.verify`.
 
         Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref``,
         ``metadata`` and ``options``; ``kept_s``, for how many seconds the vendor keeps a face or a
@@ -330,7 +330,7 @@ def _fits(value: Any, kind: Any) -> bool:
         values = tuple(value)
         kinds = inner if origin is tuple and ... not in inner else inner[:1] * len(values)
         return len(values) == len(kinds) and all(map(_fits, values, kinds))
-    # Of what stands for a form alone, a clock say, nothing is known.
+    # A protocol, of a clock for example, is not checked.
     return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
 
 
@@ -378,7 +378,7 @@ class SimulatorRequest:
 
 @attrs.frozen(kw_only=True)
 class SimulatorReply:
-    """What the vendor answers.
+    """An answer of the vendor.
 
     Attributes:
         body: JSON of anything, or bytes as they are.
@@ -395,7 +395,7 @@ class SimulatorReply:
 
     @property
     def charges(self) -> int:
-        """How many charges the request is."""
+        """The number of charges for the request."""
         return int(self.status == 200 if self.charged is None else self.charged)
 
     @property
@@ -419,7 +419,7 @@ class HttpSimulator(VendorSimulator):
         last: The last request with a body, or None; for `received`.
     """
 
-    #: What the frame does without asking `answer`.
+    #: Situations that the frame produces without asking `answer`.
     FAULTS: ClassVar[frozenset[Situation]] = frozenset(
         {Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER}
         | {Situation.GATEWAY_ERROR, *STALLS}
@@ -445,7 +445,7 @@ class HttpSimulator(VendorSimulator):
     def answer(
         self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
-        """What the vendor answers in `situation`. Called from many threads.
+        """Return the vendor's answer in `situation`. Called from many threads.
 
         A request of a call whose fault strikes at another one is asked about as SAME_PERSON or
         LIVE. An exception is raised again when the simulator is closed.
@@ -467,7 +467,7 @@ class HttpSimulator(VendorSimulator):
 
     @property
     def url(self) -> str:
-        """Where it listens, for example ``http://127.0.0.1:40001``."""
+        """The address of the server, for example ``http://127.0.0.1:40001``."""
         if self._server is None:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
         return f"http://{_HOST}:{self._server.server_address[1]}"
@@ -584,7 +584,7 @@ _HOST = "127.0.0.1"
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """One port of this machine, at which somebody listens, or nobody, for as long as it is held."""
+    """A port of this machine that is held while it listens and while it does not."""
 
     # Threads that ask at the same moment must not wait for the system's repeat of a refused one.
     request_queue_size = 64
@@ -629,7 +629,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """One connection, for as long as both sides keep it."""
+    """A connection, for as long as both sides keep it."""
 
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
@@ -657,7 +657,7 @@ Picture = Image | bytes | os.PathLike[str]
 _NO_VENDOR = "Nothing leaves this machine: no vendor refuses, loses or bills a call."
 _NO_ANSWER = "No vendor's answer is read: the engine itself gives score and verdict."
 
-#: What no engine can meet, and why.
+#: Situations that no engine can meet, each with the reason.
 _NOT_AT_AN_ENGINE = {
     **dict.fromkeys((*FAILURES, Situation.DRIPPING, Situation.ENDLESS), _NO_VENDOR),
     **dict.fromkeys((Situation.UNREADABLE_200, Situation.NULL_SCORE), _NO_ANSWER),

@@ -27,7 +27,7 @@ from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, Simulato
 
 from ._frame import Rules, rule
 
-#: What each value of a good answer is replaced with, as JSON.
+#: Replacements for each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 
 #: Refusals before anything is done; some vendors word a picture without a face as one.
@@ -42,7 +42,7 @@ BLAMING = (
     fm.InsufficientCredit,
 )
 
-#: What a code may be that the vendor has added since; the last begins as a known code.
+#: Codes that a vendor may add; the last begins as a known code.
 NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 
 
@@ -84,7 +84,7 @@ class Recording:
     requests: Sequence[HttpRequest]
     replies: Sequence[HttpReply]
     step: int
-    #: What is read of it.
+    #: The result of the unchanged reply.
     result: Any = None
 
     @property
@@ -98,7 +98,7 @@ class Recording:
 
 
 class Reading(NamedTuple):
-    """What an answer became: a result, or the call's error, or neither if the call goes on."""
+    """The outcome of an answer: a result, the call's error, or neither if the call goes on."""
 
     where: str
     result: Result | None = None
@@ -139,7 +139,7 @@ class Reader:
         bench, backend = self.bench, self.backend
         call = bench.call(operation, situation, threshold=self.threshold)
         mock = {MOCK_HEADER: "kit"} if backend.environment is fm.Environment.MOCK else {}
-        # As the client hands it over, to a request that carried every secret.
+        # The reply has the secrets of its request, as a reply of the client has.
         blank = HttpReply(status=200, headers=mock, secrets=tuple(map(Secret, self.secrets)))
         if isinstance(backend, HttpBackend) and situation not in bench.simulator.situations:
             request = next(step for step in backend.steps(call) if isinstance(step, HttpRequest))
@@ -164,7 +164,7 @@ class Reader:
         return Recording(operation, situation, call, requests, replies, len(replies))
 
     def record_good(self, operation: fm.Operation, situation: Situation) -> Recording:
-        """Return the same with what is read in the last answer; skip if that is no JSON."""
+        """Record a call with the result of its last answer; skip if that is no JSON."""
         self.bench.need(situation)
         recording = self.record(operation, situation)
         if not isinstance(recording.reply.at(), (dict, list)):
@@ -261,7 +261,7 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
     kinds = [
         itertools.cycle([f for f in forms if f.is_json is is_json]) for is_json in (True, False)
     ]
-    # One of each kind in turn where each costs a request, or is an answer to a free one of several.
+    # A call or a step that is expensive to repeat gets one form of each kind in turn.
     in_turn = not reader.is_core or (not priced and several)
     for status in bodies.STATUSES:
         for form in forms if status in bodies.USUAL and not in_turn else map(next, kinds):
@@ -307,7 +307,7 @@ def _other_codes(reader: Reader) -> None:
         reading = reader.read(good, f"with {recording.situation.name} beside it", both)
         assert reading.passed is None, f"{reading.where}: the refusal is ignored"
         for place, code in places(recording.reply.at()):
-            # It is the code if the code of another refusal makes that refusal of it.
+            # The value is the code if another refusal's code makes that refusal of it.
             is_code = any(
                 isinstance(other_code := other.reply.at(*place), (str, int))
                 and reader.read_changed(recording, place, json.dumps(other_code)).kind == other_end
@@ -337,7 +337,7 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
     for place, word in held:
         if reader.read_changed(good, place, json.dumps(word)).passed is None:
             verdicts.add(place)
-    # With what is around a verdict it is gone, too.
+    # Removing the object around a verdict removes the verdict.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()
     # Some hundred changes are enough, fewer where each costs a request.
@@ -359,7 +359,7 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
             still = f"{reading.where}: the result is still {result.decision}"
             scored = result.score is not None or not reader.bench.scale(good.operation)
             assert scored, f"{still}, without a score"
-            # Some vendors may leave their word out; then nothing may be put in its place.
+            # A vendor may leave its word out, but no other value may stand there.
             is_unsaid = text is None and result.vendor_status is None
             assert is_unsaid or place not in decisive, still
 

@@ -33,7 +33,7 @@ from facematch_core.verifier.pipeline import PICTURES
 from ._frame import Rules, rule
 from .answers import judge_what_is_no_number
 
-#: Both ends of the scale, a score that looks like a fraction, some that fewer bits or decimals
+#: The ends of the scale, a score that looks like a fraction, some that fewer bits or decimals
 #: would change, and whole per cents that a fraction times 100 misses.
 SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
 #: The scores that a threshold is put beside.
@@ -44,7 +44,7 @@ CALL_S = 1.0
 
 
 class CallRules(Rules):
-    """What a result says, and that it means what it says."""
+    """Rules about results: who gave them, who passes, and where faces are."""
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
@@ -127,7 +127,7 @@ class CallRules(Rules):
         )
 
     def _verdicts(self, bench: Bench) -> None:
-        # All calls are of one visitor: a pass must not be remembered for the next call.
+        # Every call is of the same visitor: a pass must not be remembered for the next call.
         for operation in reversed(bench.operations):
             for table, decisions in ((GOOD, PASS), (BAD, FAIL)):
                 result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
@@ -237,7 +237,7 @@ class CallRules(Rules):
         nobody, code = Situation.NO_FACE, fm.WarningCode
         for operation in bench.operations_for(nobody):
             pair = bench.simulator.pictures_for(nobody)
-            # Where the pictures decide, the other one shows no face.
+            # If the pictures decide, the other one shows no face.
             orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
             for images, value in itertools.product(orders, (None, 0.0)):
                 result = bench.ask(operation, nobody, images=images, threshold=value).answer
@@ -267,7 +267,7 @@ class CallRules(Rules):
                 refused = operation is match and result.decision is FAIL[operation]
                 assert not refused, f"{situation.name}, one of them the right one: no match"
                 _judge_compared(f"{operation}, {situation.name}", result)
-            # Where the pictures decide, the other one shows two.
+            # If the pictures decide, the other one shows two.
             images = bench.simulator.pictures_for(two)[::-1]
             turned = bench.ask(operation, two, images=images).result if operation is match else None
             if turned is not None:

@@ -18,11 +18,11 @@ from ._frame import Rules, rule
 
 @attrs.frozen
 class Expected:
-    """What a failure must become, if nothing was charged in the call before it."""
+    """The error that a failure must become, if nothing was charged in the call before it."""
 
     errors: tuple[type[errors.VendorError], ...]
     charged: tuple[Charged, ...]
-    #: None: as the vendor's documents say.
+    #: None if the vendor's documents decide.
     retryable: bool | None = False
 
 
@@ -43,7 +43,7 @@ EXPECTED = {
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
 
-#: The same of situations that only the time of a call ends.
+#: The errors of situations that only a deadline ends.
 _OVER = {
     Situation.SLOW: _LATE,
     Situation.DRIPPING: _LATE,
@@ -54,7 +54,7 @@ _OVER = {
 
 
 class MoneyRules(Rules):
-    """Who pays, how often, and what is known of it."""
+    """Rules about money: what a call costs, and which error a failure becomes."""
 
     @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     @rule("R51")
@@ -133,7 +133,7 @@ def judge(
         agrees_with_books(outcome.result.billing, outcome, where)
         assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
         return
-    # What it may become, by what the call has cost before, and what the request costs.
+    # The allowed errors and bills depend on the cost of this request and of those before it.
     expected, billed = (EXPECTED | _OVER)[situation], operation in bench.can.billed_operations
     classes, bills = expected.errors, {*expected.charged}
     if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):

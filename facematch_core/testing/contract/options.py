@@ -44,7 +44,7 @@ MEGABYTES = 1.06
 
 
 class OptionRules(Rules):
-    """What cannot be done is refused before anything is sent, and what is asked for arrives."""
+    """Rules about pictures and options: they arrive, or are refused before anything is sent."""
 
     @rule("R51")
     def test_r24_pictures_beyond_the_limits(self, bench: Bench) -> None:
@@ -87,7 +87,7 @@ class OptionRules(Rules):
 
     def _options(self, bench: Bench) -> None:
         can, simulator = bench.can, bench.simulator
-        # What is asked for, and whether it is declared; None where it may be left out.
+        # Name, value, and whether it is declared; None if it may be left out.
         wishes: list[tuple[str, Any, bool | None]] = [
             *(("retention", kept, kept in can.retention) for kept in fm.Retention),
             *(("rotate", True, can.rotate), ("rotate", False, can.rotate or None)),
@@ -107,7 +107,7 @@ class OptionRules(Rules):
                     _judge_refusal(bench, operation, fm.Unsupported, how, **{option: value})
                 elif declared and can.takes(option, operation):
                     heard = _hear(bench, operation, option, value)
-                    # It need not be heard where there is no choice, or where results show it.
+                    # The vendor need not hear of it if there is no choice, or if results show it.
                     silent = option == "rotate" and turned
                     silent |= option == "retention" and len(can.retention) == 1
                     assert heard == value or (heard is UNTOLD and silent), (
@@ -168,7 +168,7 @@ class OptionRules(Rules):
                     assert upright, f"{where} arrived turned"
                 looks = Situation.TURNED not in bench.simulator.cannot_happen
                 if looks and isinstance(bench.simulator, EngineSimulator):
-                    # What an engine was handed says nothing of what it looked at.
+                    # An engine may get the picture upright and still look at it turned.
                     decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
                     assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
 
@@ -222,7 +222,7 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
         return bench.make_call(call)
 
     def is_taken(what: str, outcome: Outcome) -> bool:
-        # Of a side that is too short a vendor may say that it sees nothing; in few bytes is little.
+        # A vendor may answer that it sees no face in a picture that is too small.
         result = outcome.result
         return result is not None and (what == "few bytes" or result.decision is usual.decision)
 
@@ -231,7 +231,7 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
         outcome = ask_vendor(picture)
         where = f"{operation} of a picture of {picture.size_bytes} bytes ({what})"
         assert is_taken(what, outcome), f"{where}: declared as taken, it gave {outcome.summary}"
-    # Nobody says how many bytes a megabyte is. A limit of the user's is none of the vendor's.
+    # A megabyte may be 1,000,000 or 1,048,576 bytes. A limit set by the user is not the vendor's.
     most = None if limits.max_bytes_from else limits.max_bytes
     wider = attrs.evolve(limits, max_bytes=most and int(most * MEGABYTES))
     for what, picture in pictures_beyond(wider).items():
@@ -294,7 +294,7 @@ def _judge_unkept(bench: Bench, operation: fm.Operation, options: Mapping[str, A
     if fm.Retention.MINIMAL not in bench.can.retention:
         return  # the core has refused it
     answer, retention = outcome.answer, bench.simulator.received.get("retention")
-    # Nothing needs to be sent where there is no choice.
+    # Without a choice nothing needs to be sent.
     right = retention is None and len(bench.can.retention) == 1
     assert right or retention is fm.Retention.MINIMAL, (
         f"{call}: nobody asked to keep it, and the vendor understood {retention}"

@@ -137,7 +137,7 @@ class OwnSenderRules(Rules):
         _judge_redirects(bench)
         before = bench.simulator.requests_seen
         with capture_log() as log, files_written() as files:
-            # As `facematch doctor --json` prints it.
+            # `facematch doctor --json` prints it like this.
             shown = json.dumps(dict(bench.backend.diagnose()), allow_nan=False)
             seen = bench.simulator.requests_seen
             for case in bench.cases((*GOOD.values(), *BAD.values(), Situation.OUTAGE)):
@@ -183,7 +183,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
         application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2])
         for n in range(THREADS)
     ]
-    # Of four kinds: a scripted answer is that of any pictures.
+    # Four kinds of calls: a scripted answer is the same for any pictures.
     alone_gists = [_gist(call()) for call in calls[:4]] * (THREADS // 4)
     before, simulator.overheard = (simulator.requests_seen, simulator.charges), []
     place.reset()
@@ -214,7 +214,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
             frozenset(n for n, f in files if f in r.body or base64.b64encode(f) in r.body)
             for r in requests
         )
-        # In another form than raw or base64 they are not seen.
+        # Pictures are recognised if they are sent raw or as base64.
         apart = {frozenset({number}): CALLS for number in range(THREADS)}
         right = arrived.keys() <= {frozenset()} or arrived == apart
         assert right, f"{operation}: calls were sent with the pictures of another thread"

@@ -102,7 +102,7 @@ def _show(backend: Backend) -> Iterator[Text]:
 
 def _find_leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
     """Say which kind of secret is seen where, and in which form, never the secret itself."""
-    # Hardly anything is ever found: places are told apart only for what is.
+    # One search over everything comes first, since it almost never finds anything.
     whole = b"\0".join(layer for _, text in seen for layer in leaks.layers(text))
     places = {
         f"{what} is in {where} ({', '.join(forms)})"

@@ -23,7 +23,7 @@ from .money import request_at
 
 
 class RecordRules(Rules):
-    """What the vendor still has of a call is found again, or removed."""
+    """Rules about the vendor's records: calls are found again, or removed."""
 
     @rule("R51")
     def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
@@ -57,7 +57,7 @@ class RecordRules(Rules):
 
     @rule("R51")
     def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
-        """What a call makes at the vendor is removed after it, however the call ends.
+        """Everything that a call makes at the vendor is removed after it, however the call ends.
 
         A face that stays is a leak that nobody sees.
         """
@@ -76,8 +76,8 @@ class RecordRules(Rules):
             for end in (BAD[operation], Situation.NO_FACE, Situation.UNREADABLE_200):
                 if end in bench.simulator.situations and removed:
                     sent, error = _cleanups(bench, operation, end)
-                    # What may still be looked for is not removed.
-                    is_sought = bool(getattr(error, "reconcilable", False))
+                    # A call that may still be looked for keeps its records.
+                    is_sought = _may_be_sought(bench, error)
                     where = f"{operation}, {end.name}"
                     assert not (sent and is_sought), f"{where}: it removes what may be looked for"
                     assert sent or is_sought, (
@@ -262,6 +262,13 @@ def _cleanups(
     right = situation is not GOOD[operation] or not refused
     assert right, f"{where}: the simulator refuses {sent}"
     return sent, outcome.error
+
+
+def _may_be_sought(bench: Bench, error: fm.FaceMatchError | None) -> bool:
+    """Whether a call that ended in an error may have been charged, and can be looked for."""
+    if not isinstance(error, fm.VendorError) or error.billing.charged is fm.Charged.NO:
+        return False
+    return error.call is not None and bench.backend.reconcilable(error.call)
 
 
 def _text(request: HttpRequest) -> str:

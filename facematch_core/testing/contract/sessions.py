@@ -51,12 +51,12 @@ Answer = Callable[[HttpRequest, HttpReply], HttpReply]
 
 SUBJECT, PURPOSE, ABOUT = "kit-subject-8d1f", "kit-purpose-41c7", "kit-about-b20e"
 
-#: What a start may bring, by the capability that says so, and how the vendor hears it.
+#: Arguments of a start by capability, with a pattern of what the vendor is sent.
 WISHES = {
     "return_url": ("http://127.0.0.1/kit-return-3d51", "kit-return-3d51"),
     "language": ("pt-BR", r"\bpt(?![a-z])"),
 }
-#: What a vendor may say of a person; no part of it may be shown.
+#: Data about a person in a vendor's answer; no part of it may be shown.
 PERSON = {"full_name": "Ada Kit-Lovelace-77f1", "client_secret": "kit-secret-9e02c41d"}
 #: Thresholds for a live face: one that a good one passes, and one below the score of LOW_SCORE.
 LIVE_FROM, LOW_FROM = 70.0, 30.0
@@ -69,11 +69,11 @@ OLD_S = 6 * 3600.0
 #: Seconds that a session is open in the rules about how long it is.
 OPEN_S = 1800.0
 
-#: What a read or a deletion may meet that says nothing about the session, and in which bodies.
+#: Faults of a read or a deletion that say nothing about the session, and bodies of refusals.
 TROUBLES = (Situation.OUTAGE, Situation.GATEWAY_ERROR, Situation.UNREADABLE_200)
 REFUSALS = (400, 401, 403, 429, 500, 503)
 REFUSED = (b"{}", b'{"error": "No.", "message": "No.", "detail": "No."}', b"<html>No.</html>")
-#: What a start may meet before anything is made.
+#: Refusals of a start before anything is made.
 FREE = (Situation.NO_CREDIT, Situation.BAD_KEY)
 
 FAILED = {Case.OTHER_PERSON: fm.Operation.MATCH, Case.SPOOF: fm.Operation.LIVENESS}
@@ -562,7 +562,7 @@ def _new_words(desk: Desk, rows: Collection[SessionWord]) -> Iterator[tuple[Sess
         if not at or (kind := type(at[0].means)) not in nobody_knows:
             continue
         unknown, means = nobody_knows[kind], {row.means for row in at}
-        # Where every word means the same, any other may mean it, too.
+        # If every word means the same, another one may mean it, too.
         also = means if len(means) == 1 and not any(row.is_yes for row in at) else set()
         word = desk.bench.simulator.unknown_status
         yield SessionWord(place, word, unknown, NO_PAGE), {unknown, *also}
@@ -613,7 +613,7 @@ def _environments(desk: Desk) -> None:
     for case in desk.cases(Case.SANDBOX, Case.UNKNOWN_ENVIRONMENT):
         session = desk.start()
         desk.player.play(str(session.record.session_id), case)
-        # As if it had been started where people are real.
+        # The record says that the session was started in production.
         real = fm.Environment.PRODUCTION if case is Case.SANDBOX else None
         outcome = try_out(desk.sessions.read, attrs.evolve(session.record, environment=real))
         is_refused = isinstance(outcome, fm.EnvironmentMismatch)
