@@ -153,7 +153,7 @@ ROWS = (
     row("R51", "LooksForAnotherName", "Looks for the score under a name that no answer has.",
         score=lambda me, ok, call, score: ok(call, {}["similarity"])),
     row("R51", "TakesItsTime", "Waits before each call, so that the vendor is not annoyed.",
-        exchange=lambda me, ok, call: (time.sleep(1.05), ok(call))[1]),
+        exchange=lambda me, ok, call: (time.sleep(2.05), ok(call))[1]),
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
         body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
     # What a result says

@@ -40,7 +40,7 @@ SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.
 EDGES = (0.0, 0.87, 28.0, 50.1, MIDDLE, 100.0)
 
 #: Seconds that a good call at a simulator may take: the contract makes hundreds.
-CALL_S = 1.0
+CALL_S = 2.0
 
 
 class CallRules(Rules):
@@ -48,7 +48,7 @@ class CallRules(Rules):
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call passes within a second, by the vendor's answer to this very call, and the
+        """A good call passes within two seconds, by the vendor's answer to this very call, and the
         result says who gave it.
 
         Every other rule builds on it. An answer that is kept lets the next visitor in, and an
@@ -77,8 +77,11 @@ class CallRules(Rules):
 
     def _good_calls(self, bench: Bench) -> None:
         for operation, situation in bench.cases(GOOD.values()):
-            results, replies, fastest_s = [], [], math.inf
-            for _ in range(2):  # the first one may load an engine
+            results: list[Any] = []
+            replies: list[Any] = []
+            fastest_s = math.inf
+            # The first call may load an engine, and a busy machine may need some more.
+            while len(results) < 2 or (fastest_s > CALL_S and len(results) < 4):
                 began = time.monotonic()
                 results.append(bench.ask(operation, situation).answer)
                 fastest_s = min(fastest_s, time.monotonic() - began)
@@ -87,7 +90,7 @@ class CallRules(Rules):
                 f"a good {operation} call took {fastest_s:.1f} s, and may take {CALL_S:g}: wait by "
                 "`yield Wait(seconds)`, which takes no time here"
             )
-            result, vendor_id = results[1], results[1].ids.vendor
+            result, vendor_id = results[-1], results[-1].ids.vendor
             same(f"{operation}, {situation.name}: the decision", result.decision, PASS[operation])
             same("`backend` of the result", result.backend, bench.backend.name)
             if result.environment is not fm.Environment.MOCK:
