@@ -176,12 +176,14 @@ def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
             print_json({"error": error_document(KeyboardInterrupt())})
         say("stopped", err=True)
         return Exit.STOPPED
-    except BrokenPipeError:
-        # As after `| head`. Python would complain when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.PIPE
     # SystemExit too: a plug-in that calls sys.exit(0) has not verified anybody.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - people get a sentence, not a traceback
+        # Windows calls a closed pipe an invalid argument.
+        is_windows_pipe = sys.platform == "win32" and type(error) is OSError and error.errno == 22
+        if is_windows_pipe or isinstance(error, BrokenPipeError):
+            # As after `| head`. Python would complain when it flushes stdout at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return Exit.PIPE
         if debug and not isinstance(error, click.ClickException):
             for line in "".join(traceback.format_exception(error)).splitlines():
                 click.echo(clean(line), err=True)

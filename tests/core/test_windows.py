@@ -63,7 +63,7 @@ for top in ("facematch_azure", "facematch_comparison", "facematch_compreface", "
 #: What is printed with a code page, by commands in a console.
 COMMANDS = [
     ["--help"],
-    ["backends"],
+    ["doctor"],
     ["mock", "--help"],
     ["new-backend", "acme-ü"],
 ]
@@ -110,7 +110,7 @@ print(json.dumps([calls, ends]), flush=True)
 def broken(*_, **__):
     raise OSError(22, "Invalid argument")
 sys.stdout.write = broken
-sys.argv[1:] = ["backends", "--json"]
+sys.argv[1:] = ["doctor", "--json"]
 main()
 """
 

@@ -53,8 +53,5 @@ ROWS = (
             me.removal(applicant))),
     check("R49", "RemovesTwice", "Removes at the end of a call twice what it has made.",
         before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
-    check("R49", "RemovesAfterASuccess", "What a call has made stays where the call ends early.",
-        before=lambda me, ok, applicant: (),
-        after=lambda me, ok, applicant: iter([me.removal(applicant)])),
 )
 # fmt: on

@@ -324,9 +324,7 @@ CHANGES = {
     "didit": [
         (_body("/v3/", _put(request_id=UUID.format(0))), {}, "all", "id request_id"),
         (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.update(bbox=[side + 5000 for side in face["bbox"]]))), {}, "same", "boxes"),
-        (None, {"liveness.boundary": "inclusive"}, "live-at-score", "decision"),
         (None, {"credit.price.match": Decimal("0.07")}, "same", "price"),
-        (None, {"entity.keys": 4}, "same", "shape face_match.user_image.entities[].race"),
         (None, {"auth.words.403": Reply(401, {"detail": "Invalid token."})}, "no-key", "status"),
         (None, {"session.unknown": Reply(410, {"detail": "Gone."})}, "session-unknown", "status"),
         (_answer_deletions_with(202), {}, "session-delete", "status"),
