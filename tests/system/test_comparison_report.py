@@ -3,7 +3,6 @@
 ``UPDATE_DOCS=1`` writes the picture of the README.
 """
 
-import base64
 import os
 import subprocess
 import sys
@@ -11,10 +10,9 @@ from pathlib import Path
 
 import PIL.Image
 import pytest
-from kit.comparison.samples import EVALUATIONS, two
+from kit.comparison.samples import EVALUATIONS
 
 from facematch_comparison.report import write_report
-from facematch_comparison.values.model import WrongPair
 
 PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "comparison.webp"
 #: Two vendors that are simulated, so no true one is praised or blamed.
@@ -22,33 +20,10 @@ SCORES = Path(__file__).parents[2] / "docs" / "choose" / "scores.csv"
 
 
 @pytest.fixture(scope="module")
-def wrong(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pictures")
-    for name, size in (("tall", (300, 400)), ("wide", (640, 200))):
-        PIL.Image.effect_noise(size, 90).convert("RGB").save(folder / f"{name}.jpg")
-    kinds = ["false match"] * 3 + ["false non-match"] * 3 + ["failure to acquire"]
-    return [
-        WrongPair(
-            system="alpha",
-            kind=kind,
-            pair=place,
-            probe=None if place == 6 else str(folder / "tall.jpg"),
-            reference=None if place == 6 else str(folder / "wide.jpg"),
-            probe_subject="ann",
-            reference_subject="bob" * 30,
-            score=None if place == 6 else 70.5 - 8 * place,
-            threshold=52.8,
-        )
-        for place, kind in enumerate(kinds)
-    ]
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory, wrong):
+def reports(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports")
     for name, evaluation in EVALUATIONS.items():
         write_report(evaluation(), folder / f"{name}.html")
-    write_report(two(), folder / "with-gallery.html", gallery=wrong)
     return {path.stem: path for path in folder.iterdir()}
 
 
@@ -61,7 +36,7 @@ STICKING_OUT = """
 
 
 @pytest.mark.parametrize("window", [(400, "dark"), (1280, "light")])
-@pytest.mark.parametrize("name", [*EVALUATIONS, "with-gallery"])
+@pytest.mark.parametrize("name", [*EVALUATIONS])
 def test_it_opens_without_a_message_or_request_and_fits(browser, reports, tmp_path, name, window):
     width, scheme = window
     browser.open(reports[name], width=width, height=800, scheme=scheme)
@@ -152,17 +127,6 @@ def test_names_that_are_scripts_run_nothing(browser, reports):
     assert browser.value("document.images.length") == 0
     assert browser.value("document.scripts.length") == 0
     assert "onerror=" in browser.value("document.querySelector('h1').textContent")
-
-
-@pytest.mark.parametrize("width", [400, 1280])
-def test_every_picture_of_a_gallery_is_drawn(browser, reports, width):
-    browser.open(reports["with-gallery"], width=width)
-    drawn = browser.value(
-        "[...document.images].map(i => (i.loading = 'eager', i.decode()) && 0).length"
-    )
-    assert drawn == 12
-    source = browser.value("document.images[0].src").partition("base64,")[2]
-    assert base64.b64decode(source).startswith(b"\xff\xd8")
 
 
 def test_picture_of_the_readme(browser, tmp_path):

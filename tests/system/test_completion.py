@@ -80,9 +80,8 @@ def offered(request, tmp_path):
     return ask
 
 
-def test_commands_options_backends_and_profiles_are_offered(offered):
+def test_commands_options_and_backends_are_offered(offered):
     assert offered("facematch ver") == ["verify"]
     assert {"verify", "doctor", "mock"} <= set(offered("facematch "))
     assert "--threshold" in offered("facematch verify --thr")
     assert offered("facematch verify --backend loc") == ["local"]
-    assert offered("facematch verify --profile ") == ["desk"]

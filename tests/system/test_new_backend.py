@@ -34,7 +34,7 @@ def lab(lasting_environment, wheel, tmp_path_factory, run_command):
 
 def test_the_installed_plug_in_is_found_by_its_own_entry_points(lab):
     assert lab.installed.is_relative_to(lab.environment.bin.parent)
-    listed = json.loads(lab.run(lab.environment.bin / "facematch", "backends", "--json"))
+    listed = json.loads(lab.run(lab.environment.bin / "facematch", "doctor", "--json"))
     (entry,) = (entry for entry in listed["backends"] if entry["name"] == NAME)
     assert (entry["distribution"], entry["version"]) == (f"facematch-{NAME}", "0.1.0")
     assert (lab.installed / "py.typed").is_file()

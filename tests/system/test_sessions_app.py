@@ -124,7 +124,7 @@ def person(service, browser, request):
     yield seen
     # Whoever has the link is the person.
     places = [*(log.read_text() for log in service.logs), str(service.sql(ROWS))]
-    assert all("DEBUG:urllib3" in log for log in places[:2])
+    assert all("DEBUG:facematch" in log for log in places[:2])
     tokens = [link.rpartition("/")[2] for link in seen.links]
     assert [token for token in tokens if token in "".join(places)] == []
 
