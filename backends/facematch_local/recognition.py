@@ -70,8 +70,7 @@ _PLACES = np.column_stack(
 #: The part of a chip whose brightness and sharpness are measured, both ways.
 _FACE = slice(6, 106)
 
-#: Mean brightness of a face, 0-100, below and above which its chip is enhanced. Ordinary pictures
-#: are between 30 and 72.
+#: Mean brightness of a face, 0-100, below and above which its chip is enhanced (ordinary: 30-72).
 DARK, BRIGHT = 20, 75
 
 #: Exceptions that Pillow's decoders raise for damaged files.
@@ -259,8 +258,7 @@ def _enhance(chip: NDArray[np.uint8], luminance: float) -> Any:
 
 
 def _new_detector(file: NDArray[np.uint8]) -> Any:
-    # OpenCV 5.0 warns on stderr, at each detector, of a target that nobody chose. OpenCV 4.11 does
-    # not warn, and has no cv2.utils.logging.
+    # OpenCV 5.0 warns on stderr at each detector. OpenCV 4.11 has no cv2.utils.logging.
     logging = getattr(cv2.utils, "logging", None)
     level = logging and logging.setLogLevel(logging.LOG_LEVEL_ERROR)
     try:
