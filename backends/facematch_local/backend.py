@@ -201,8 +201,7 @@ class LocalBackend(EngineBackend):
             import pyarrow as pa
         except ImportError:
             raise ConfigurationError(
-                'Tables of embeddings need pyarrow: pip install -e ".[local,compare]" in the '
-                "checkout."
+                f"Tables of embeddings need pyarrow: {install_command('compare')}"
             ) from None
         engine = json.dumps(
             {"facematch": __version__, "backend": self.name}

@@ -37,7 +37,7 @@ OLDEST_OPENCV = (4, 11)
 WORKING_SIDE = 1024
 
 #: Longest side in pixels of the first look at a picture, and of the second if no face was found.
-LOOKS = (640, WORKING_SIDE)
+LOOKS = (512, WORKING_SIDE)
 
 #: Minimum side in pixels of what the detector is given. OpenCV 4.11 to 5.0 reads uninitialised
 #: memory for a picture with a side of 32 or less, and then finds faces that are not there.
