@@ -11,7 +11,7 @@ import numpy as np
 from scipy.stats import norm
 
 from facematch_comparison.scores.answers import Answers
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 
 @attrs.frozen(kw_only=True)

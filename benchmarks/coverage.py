@@ -45,7 +45,7 @@ from facematch_comparison.stats import (
 )
 from facematch_comparison.stats import bootstrap as drawing
 from facematch_comparison.values.model import Rate
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 # --- Rates at a given threshold -----------------------------------------------------------------
 

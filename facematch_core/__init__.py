@@ -47,26 +47,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from .backend.session_types import (
-        ComparedWith,
-        SessionRecord,
-        SessionResult,
-        SessionState,
-    )
-    from .backend.session_types import (
-        Deletion as Deletion,
-    )
-    from .backend.session_types import (
-        DeletionState as DeletionState,
-    )
-    from .backend.session_types import (
-        SessionHint as SessionHint,
-    )
-    from .backend.session_types import (
-        WayIn as WayIn,
-    )
-    from .base.clock import Clock as Clock
-    from .base.clock import SystemClock as SystemClock
+    from .backend.session_types import ComparedWith, SessionRecord, SessionResult, SessionState
     from .base.masking import Secret
     from .config.opening import (
         open_async_sessions,
@@ -74,7 +55,6 @@ if TYPE_CHECKING:
         open_sessions,
         open_verifier,
     )
-    from .config.plugins import BackendInfo as BackendInfo
     from .config.plugins import available_backends
     from .errors import (
         FATAL,
@@ -103,10 +83,6 @@ if TYPE_CHECKING:
         WebhookRefused,
     )
     from .images.image import Image
-    from .images.image import ImageFormat as ImageFormat
-    from .models import (
-        Advice as Advice,
-    )
     from .models import (
         Billing,
         CallRecord,
@@ -128,39 +104,6 @@ if TYPE_CHECKING:
         Threshold,
         WarningCode,
     )
-    from .models import (
-        Box as Box,
-    )
-    from .models import (
-        Demographics as Demographics,
-    )
-    from .models import (
-        Face as Face,
-    )
-    from .models import (
-        FailedAttempt as FailedAttempt,
-    )
-    from .models import (
-        Ids as Ids,
-    )
-    from .models import (
-        Route as Route,
-    )
-    from .models import (
-        ScaleSource as ScaleSource,
-    )
-    from .models import (
-        Severity as Severity,
-    )
-    from .models import (
-        Skipped as Skipped,
-    )
-    from .models import (
-        ThresholdRule as ThresholdRule,
-    )
-    from .models import (
-        ThresholdSource as ThresholdSource,
-    )
     from .resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
     from .sessions.aio import AsyncSessions
     from .sessions.sessions import Sessions
@@ -168,101 +111,35 @@ if TYPE_CHECKING:
     from .verifier.aio import AsyncFaceVerifier
     from .verifier.events import CallEvent, EventKind
     from .verifier.failover import Failover
-    from .verifier.policy import judge as judge
     from .verifier.verifier import FaceVerifier, PairOutcome, Verifier
-    from .verifier.verifier import Picture as Picture
 
 __all__ = [
-    "FATAL",
-    "AsyncFaceVerifier",
-    "AsyncSessions",
-    "AuthenticationFailed",
-    "BackendUnavailable",
-    "Billing",
-    "BreakerOpen",
-    "Budget",
-    "BudgetExceeded",
-    "CallEvent",
-    "CallRecord",
-    "Charged",
-    "CircuitBreaker",
-    "ComparedWith",
-    "ConfigurationError",
-    "DeadlineExceeded",
-    "Decision",
-    "Environment",
-    "EnvironmentMismatch",
-    "EventKind",
-    "FaceMatchError",
-    "FaceVerifier",
-    "Failover",
-    "Image",
-    "InsufficientCredit",
-    "InvalidImage",
-    "InvalidRequest",
-    "LiveMatchDecision",
-    "LiveMatchResult",
-    "LivenessDecision",
-    "LivenessResult",
-    "MatchResult",
-    "Operation",
-    "OutcomeUnknown",
-    "PairOutcome",
-    "Period",
-    "PermissionDenied",
-    "RateLimited",
-    "RateLimiter",
-    "RateWindow",
-    "Reconciled",
-    "Reconciliation",
-    "RequestRejected",
-    "Result",
-    "ResultWarning",
-    "Retention",
-    "Retry",
-    "Score",
-    "Secret",
-    "SessionMismatch",
-    "SessionNotFound",
-    "SessionRecord",
-    "SessionResult",
-    "SessionState",
-    "Sessions",
-    "SqlStore",
-    "StoreUnavailable",
-    "Threshold",
-    "UnexpectedResponse",
-    "Unsupported",
-    "VendorError",
-    "VendorUnavailable",
-    "Verifier",
-    "WarningCode",
-    "WebhookRefused",
-    "available_backends",
-    "open_async_sessions",
-    "open_async_verifier",
-    "open_sessions",
-    "open_verifier",
+    "FATAL", "AsyncFaceVerifier", "AsyncSessions", "AuthenticationFailed", "BackendUnavailable",
+    "Billing", "BreakerOpen", "Budget", "BudgetExceeded", "CallEvent", "CallRecord", "Charged",
+    "CircuitBreaker", "ComparedWith", "ConfigurationError", "DeadlineExceeded", "Decision",
+    "Environment", "EnvironmentMismatch", "EventKind", "FaceMatchError", "FaceVerifier", "Failover",
+    "Image", "InsufficientCredit", "InvalidImage", "InvalidRequest", "LiveMatchDecision",
+    "LiveMatchResult", "LivenessDecision", "LivenessResult", "MatchResult", "Operation",
+    "OutcomeUnknown", "PairOutcome", "Period", "PermissionDenied", "RateLimited", "RateLimiter",
+    "RateWindow", "Reconciled", "Reconciliation", "RequestRejected", "Result", "ResultWarning",
+    "Retention", "Retry", "Score", "Secret", "SessionMismatch", "SessionNotFound", "SessionRecord",
+    "SessionResult", "SessionState", "Sessions", "SqlStore", "StoreUnavailable", "Threshold",
+    "UnexpectedResponse", "Unsupported", "VendorError", "VendorUnavailable", "Verifier",
+    "WarningCode", "WebhookRefused", "available_backends", "open_async_sessions",
+    "open_async_verifier", "open_sessions", "open_verifier",
 ]  # fmt: skip
 
 #: The modules of the public names, in the order of the search. A module is imported on first use of
 #: a name, so that a command's help need not load all of them.
 _MODULES = (
     "models errors base.clock base.masking images.image verifier.events "
-    "verifier.policy verifier.verifier verifier.failover verifier.aio config.plugins "
+    "verifier.verifier verifier.failover verifier.aio config.plugins "
     "config.opening resilience store backend.session_types sessions.sessions sessions.aio"
-)
-
-#: Types that annotations need now and then: import them from their modules.
-_TYPES = (
-    "Advice BackendInfo Box Clock Deletion DeletionState Demographics Face FailedAttempt Ids "
-    "ImageFormat Picture Route ScaleSource SessionHint Severity Skipped SystemClock ThresholdRule "
-    "ThresholdSource WayIn judge"
 )
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__ or name in _TYPES.split():
+    if name in __all__:
         for module in _MODULES.split():
             value = getattr(import_module(f".{module}", __name__), name, None)
             if value is not None:

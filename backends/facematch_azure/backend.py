@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import attrs
 
 import facematch_core as fm
-from facematch_core import backend, http
+from facematch_core import backend, http, models
 
 from .sessions import LASTS_S, AzureSessionOptions, SessionBackend
 
@@ -213,8 +213,8 @@ def _build_result(
     )
 
 
-def _read_face(body: Any, *, compared: bool) -> fm.Face:
+def _read_face(body: Any, *, compared: bool) -> models.Face:
     sides = ("left", "top", "width", "height")
     left, top, width, height = (backend.number(body["faceRectangle"][side]) for side in sides)
-    box = fm.Box(left=left, top=top, right=left + width, bottom=top + height)
-    return fm.Face(box=box, compared=compared)
+    box = models.Box(left=left, top=top, right=left + width, bottom=top + height)
+    return models.Face(box=box, compared=compared)

@@ -19,7 +19,8 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core import backend, http
+from facematch_core import backend, http, models
+from facematch_core.backend.session_types import Deletion, DeletionState
 
 #: Seconds for which Azure keeps a session, unless it is deleted.
 LASTS_S = 48 * 3600.0
@@ -142,14 +143,14 @@ class SessionBackend(http.ApiKeyBackend):
         # The reference says 200; Microsoft's client takes 204 alone.
         yield http.HttpRequest(url=self._url_of(request.record), expects={200, 204}, **delete)
         # "Successfully deleted session and all correlated data."
-        return fm.Deletion(state=fm.DeletionState.DONE, face_kept=False)
+        return Deletion(state=DeletionState.DONE, face_kept=False)
 
     def _url_of(self, record: fm.SessionRecord) -> str:
         return f"{self.url}/{_kind_of(record)}-sessions/{_check_id(record.session_id)}"
 
     def _threshold_of(self, record: fm.SessionRecord) -> fm.Threshold:
         value, usual = record.threshold, self.capabilities.default_threshold
-        return fm.Threshold(usual if value is None else value, fm.ThresholdRule.AT_LEAST)
+        return fm.Threshold(usual if value is None else value, models.ThresholdRule.AT_LEAST)
 
     def _read(
         self, answer: Any, record: fm.SessionRecord, now: dt.datetime
@@ -223,7 +224,7 @@ def _read_checks(
     warnings: tuple[fm.ResultWarning, ...] = ()
     if error is not None:
         code, text, other = _text(error["code"]), _text(error["message"]), fm.WarningCode.OTHER
-        advice = fm.Advice.RETAKE_PHOTO
+        advice = models.Advice.RETAKE_PHOTO
         warnings = (fm.ResultWarning(code=other, tag=code, text=text, advice=advice),)
     verdict = {} if verdict is None else verdict
     word, compared = verdict.get("livenessDecision"), verdict.get("verifyResult")

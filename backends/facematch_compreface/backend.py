@@ -11,16 +11,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import (
-    Box,
-    Charged,
-    ConfigurationError,
-    Demographics,
-    Face,
-    MatchResult,
-    Score,
-    ThresholdRule,
-)
+from facematch_core import Charged, ConfigurationError, MatchResult, Score
 from facematch_core.backend import (
     MULTIPLE_FACES,
     NO_FACE,
@@ -40,6 +31,7 @@ from facematch_core.http import (
     InconclusiveRow,
     picture,
 )
+from facematch_core.models import Box, Demographics, Face, ThresholdRule
 
 _FREE = "you run the server: CompreFace charges nobody"
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")

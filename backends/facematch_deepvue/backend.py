@@ -21,7 +21,6 @@ from facematch_core import (
     MatchResult,
     Operation,
     Secret,
-    ThresholdRule,
 )
 from facematch_core.backend import (
     Call,
@@ -42,6 +41,7 @@ from facematch_core.http import (
     as_secret,
     picture,
 )
+from facematch_core.models import ThresholdRule
 
 from . import wire
 from .tokens import Token, Tokens, shared_tokens

@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import attrs
 
-from facematch_core import Billing, Charged, Clock, FaceMatchError, Secret, VendorUnavailable
+from facematch_core import Billing, Charged, FaceMatchError, Secret, VendorUnavailable
+from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
 from facematch_core.base.threads import fork_safe_lock
 

@@ -25,17 +25,12 @@ from facematch_core import (
     Charged,
     Decision,
     Environment,
-    Ids,
     LivenessDecision,
     LivenessResult,
     MatchResult,
     ResultWarning,
-    ScaleSource,
     Score,
-    Severity,
     Threshold,
-    ThresholdRule,
-    ThresholdSource,
     WarningCode,
     errors,
     http,
@@ -49,6 +44,7 @@ from facematch_core.backend import (
     number,
 )
 from facematch_core.http import BodyShape, HttpReply
+from facematch_core.models import Ids, ScaleSource, Severity, ThresholdRule, ThresholdSource
 
 NAME = "deepvue"
 

@@ -20,12 +20,12 @@ import attrs
 from facematch_core import (
     CallRecord,
     ConfigurationError,
-    Deletion,
     InvalidRequest,
     Secret,
     SessionRecord,
-    judge,
 )
+from facematch_core.backend.session_types import Deletion
+from facematch_core.verifier.policy import judge
 
 from .backend import DiditBackend
 from .records import Id, SessionDecision, check_id, fetch, fetch_decision

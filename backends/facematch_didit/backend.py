@@ -13,15 +13,12 @@ from facematch_core import (
     CallRecord,
     ComparedWith,
     Environment,
-    Ids,
     LivenessResult,
     MatchResult,
     Operation,
     Reconciliation,
     Retention,
     Secret,
-    SessionHint,
-    ThresholdRule,
 )
 from facematch_core.backend import (
     CALL_ID_KEY,
@@ -36,6 +33,7 @@ from facematch_core.backend import (
     SessionCapabilities,
     StartRequest,
 )
+from facematch_core.backend.session_types import SessionHint
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import (
@@ -45,6 +43,7 @@ from facematch_core.http import (
     HttpRequest,
     SessionSteps,
 )
+from facematch_core.models import Ids, ThresholdRule
 
 from . import sessions, wire
 from .reconcile import reconcile as search_records

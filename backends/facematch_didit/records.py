@@ -21,19 +21,18 @@ from facematch_core import (
     Charged,
     Environment,
     EnvironmentMismatch,
-    Ids,
     InvalidRequest,
     LivenessResult,
     MatchResult,
     Operation,
     ResultWarning,
-    Severity,
     WarningCode,
 )
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.base.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpRequest
+from facematch_core.models import Ids, Severity
 
 from . import wire
 from .words import (

@@ -17,15 +17,11 @@ import attrs
 from facematch_core import (
     Charged,
     ComparedWith,
-    Deletion,
-    DeletionState,
     Environment,
     ResultWarning,
     Secret,
-    SessionHint,
     SessionRecord,
     SessionState,
-    Severity,
     WarningCode,
     errors,
     http,
@@ -38,6 +34,8 @@ from facematch_core.backend import (
     StartRequest,
     WayIn,
 )
+from facematch_core.backend.session_types import Deletion, DeletionState, SessionHint
+from facematch_core.models import Severity
 
 from . import records, wire, words
 from .webhooks import verify_webhook

@@ -19,31 +19,39 @@ import attrs
 
 from facematch_core import (
     Billing,
-    Box,
     Charged,
     Decision,
-    Demographics,
     Environment,
-    Face,
-    Ids,
-    ImageFormat,
     LivenessDecision,
     LivenessResult,
     MatchResult,
     ResultWarning,
     Retention,
-    ScaleSource,
     Score,
     Secret,
-    Severity,
     Threshold,
-    ThresholdRule,
-    ThresholdSource,
     WarningCode,
     errors,
     http,
 )
-from facematch_core.backend import CALL_ID_KEY, Call, ImageLimits, MatchCall, RateWindow
+from facematch_core.backend import (
+    CALL_ID_KEY,
+    Call,
+    ImageFormat,
+    ImageLimits,
+    MatchCall,
+    RateWindow,
+)
+from facematch_core.models import (
+    Box,
+    Demographics,
+    Face,
+    Ids,
+    ScaleSource,
+    Severity,
+    ThresholdRule,
+    ThresholdSource,
+)
 
 from .words import (
     APPROVED,

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeVar
 
-from facematch_core import ConfigurationError, Environment, Secret, Severity, WarningCode
+from facematch_core import ConfigurationError, Environment, Secret, WarningCode
+from facematch_core.models import Severity
 
 T = TypeVar("T")
 

@@ -20,12 +20,12 @@ from facematch_core import (
     InvalidImage,
     InvalidRequest,
     Operation,
-    ThresholdRule,
     __version__,
 )
 from facematch_core.backend import Capabilities, ImageFormat, ImageLimits, MatchCall
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.base.extras import install_command
+from facematch_core.models import ThresholdRule
 
 from .engine import Engine
 from .faces import FaceCache, PictureFaces

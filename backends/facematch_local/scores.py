@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from facematch_core import Box, Face, ResultWarning, WarningCode
+from facematch_core import ResultWarning, WarningCode
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.engine import Compared
+from facematch_core.models import Box, Face
 
 from .faces import PictureFaces
 

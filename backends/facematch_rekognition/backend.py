@@ -19,24 +19,20 @@ import attrs
 from facematch_core import (
     AuthenticationFailed,
     Billing,
-    Box,
     Charged,
     ConfigurationError,
     Decision,
     Environment,
-    Face,
     InsufficientCredit,
     MatchResult,
     Operation,
     PermissionDenied,
     RateLimited,
     RequestRejected,
-    ScaleSource,
     Score,
     Secret,
     SessionNotFound,
     Threshold,
-    ThresholdRule,
 )
 from facematch_core.backend import (
     MULTIPLE_FACES,
@@ -63,6 +59,7 @@ from facematch_core.http import (
     SessionSteps,
     Steps,
 )
+from facematch_core.models import Box, Face, ScaleSource, ThresholdRule
 
 from . import sessions
 from .aws import AwsSettings, sign_request

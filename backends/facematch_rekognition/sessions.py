@@ -23,13 +23,10 @@ from facematch_core import (
     LivenessResult,
     Operation,
     ResultWarning,
-    ScaleSource,
     Score,
     SessionRecord,
     SessionState,
-    Severity,
     Threshold,
-    ThresholdRule,
     WarningCode,
 )
 from facematch_core.backend import (
@@ -41,6 +38,7 @@ from facematch_core.backend import (
     WayIn,
     number,
 )
+from facematch_core.models import ScaleSource, Severity, ThresholdRule
 
 #: The time after its start for which AWS keeps a session and its results.
 _LIFETIME = dt.timedelta(minutes=3)

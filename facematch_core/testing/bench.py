@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 import facematch_core as fm
-from facematch_core import Operation
+from facematch_core import Operation, models
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, Call, MatchCall, Secret
 from facematch_core.backend.base import describe_fault, plugin_faults
@@ -268,7 +268,7 @@ class Bench:
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """Return a threshold as the verifier hands it over: the caller's, or the default."""
-        source = fm.ThresholdSource.DEFAULT if value is None else fm.ThresholdSource.CALLER
+        source = models.ThresholdSource.DEFAULT if value is None else models.ThresholdSource.CALLER
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 

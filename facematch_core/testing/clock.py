@@ -12,7 +12,7 @@ START = datetime(2020, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class ManualClock:
-    """A `facematch_core.Clock` moved by hand; `sleep` moves it and returns at once.
+    """A `facematch_core.base.clock.Clock` moved by hand; `sleep` moves it and returns at once.
 
     Safe to share between threads.
 

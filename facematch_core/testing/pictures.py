@@ -9,8 +9,8 @@ import random
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from facematch_core import Image, ImageFormat
-from facematch_core.backend import ImageLimits
+from facematch_core import Image
+from facematch_core.backend import ImageFormat, ImageLimits
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -23,9 +23,10 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import Box, Image, Operation
+from facematch_core import Image, Operation
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 from facematch_core.backend.kinds import is_union, type_hints
+from facematch_core.models import Box
 
 from .pictures import noise, pictures_beyond
 from .sessions import SessionSimulator

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import facematch_core as fm
+from facematch_core.backend import ImageFormat
 from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
@@ -65,7 +66,7 @@ def test_declared_formats_are_those_the_vendor_takes(opened, monkeypatch, name):
     with opened(name) as verifier:
         backend = type(verifier.backend)
     can, taken = backend.capabilities, set()
-    usual = {fm.ImageFormat.JPEG, fm.ImageFormat.PNG, fm.ImageFormat.WEBP}
+    usual = {ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}
     for kind in usual:
         alone = attrs.evolve(can.image_limits, formats={kind})
         monkeypatch.setattr(backend, "capabilities", attrs.evolve(can, image_limits=alone))

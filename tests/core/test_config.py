@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.base.files import MAX_TOML_BYTES
 
 CANARY = "sk-canary-9d2e"
@@ -63,7 +64,10 @@ def test_a_profile_opens_a_verifier_with_its_key_from_the_environment(tmp_path):
         assert (verifier.backend.level, verifier.backend.strict) == (3, True)
         assert verifier.backend.api_key.reveal() == CANARY
         result = verifier.verify(picture(), picture())
-        assert (result.threshold.value, result.threshold.source) == (55, fm.ThresholdSource.PROFILE)
+        assert (result.threshold.value, result.threshold.source) == (
+            55,
+            models.ThresholdSource.PROFILE,
+        )
     assert fm.open_verifier(config=path).backend.level == 3
 
 

@@ -4,6 +4,7 @@ import pytest
 from kit.fakes import FakeBackend, open_profile, picture
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.resilience import Budget
 from facematch_core.store import MemoryStore
 
@@ -63,7 +64,7 @@ def test_a_profile_opens_a_failover_of_profiles_in_their_order(opened):
     verifier.members["shop"].backend.script.append(fm.RateLimited("x"))
     result = verifier.verify(A, B)
     assert (result.route.answered_by, result.backend) == ("spare", "two")
-    assert (result.threshold.value, result.threshold.source) == (70, fm.ThresholdSource.PROFILE)
+    assert (result.threshold.value, result.threshold.source) == (70, models.ThresholdSource.PROFILE)
     assert isinstance(opened(HA, "shop"), fm.FaceVerifier)
     settings = {"backend": "one"}
     verifier = opened(

@@ -6,7 +6,7 @@ from kit.fakes import FakeBackend, open_profile, picture
 import facematch_core as fm
 from facematch_core import backend as spi
 from facematch_core.backend.engine import Compared, EngineBackend
-from facematch_core.base.clock import RateWindow
+from facematch_core.base.clock import RateWindow, SystemClock
 from facematch_core.config import opening as config
 from facematch_core.resilience import Policy, RateLimiter
 from facematch_core.testing import ManualClock
@@ -206,7 +206,7 @@ def test_who_sends_nothing_within_its_share_leaves_time_for_the_next():
             call.on_sent()
 
     release, stuck = threading.Event(), Stuck()
-    result = failover(fm.SystemClock(), stuck, FakeBackend()).verify(A, B, deadline_s=2)
+    result = failover(SystemClock(), stuck, FakeBackend()).verify(A, B, deadline_s=2)
     release.set()
     assert [(skipped.backend, skipped.reason) for skipped in result.route.skipped] == [
         ("a", "VendorUnavailable")
@@ -219,7 +219,7 @@ def test_what_left_within_the_share_has_the_whole_deadline():
     release, spare = threading.Event(), FakeBackend()
     slow = FakeBackend(script=[lambda _: release.wait(20)])
     with pytest.raises(fm.DeadlineExceeded):
-        failover(fm.SystemClock(), slow, spare).verify(A, B, deadline_s=0.3)
+        failover(SystemClock(), slow, spare).verify(A, B, deadline_s=0.3)
     release.set()
     assert spare.calls == []
 

@@ -7,7 +7,8 @@ import pytest
 from kit import gate_passages
 from kit.fakes import liveness_result
 
-from facematch_core import Billing, Charged, Environment, Ids, errors
+from facematch_core import Billing, Charged, Environment, errors
+from facematch_core.models import Ids
 
 CLASSES = sorted(
     (

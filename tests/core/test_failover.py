@@ -2,7 +2,7 @@ import pytest
 from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result, picture, together
 
 import facematch_core as fm
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import ImageFormat, ImageLimits
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -123,7 +123,7 @@ def test_no_decision_is_asked_for_elsewhere(operation, answer):
     assert spare.calls == []
 
 
-NARROW = {"image_limits": ImageLimits(formats={fm.ImageFormat.HEIC})}
+NARROW = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
 
 
 @pytest.mark.parametrize(

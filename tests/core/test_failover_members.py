@@ -5,6 +5,7 @@ import pytest
 from kit.fakes import FakeBackend, child_says_yes, found_match, picture
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
@@ -88,13 +89,13 @@ def test_each_member_has_its_own_threshold(member):
     )
     plain = verifier.verify(A, B)
     assert plain.threshold.value == {"shop": 40, "backup": 70}[member]
-    assert plain.threshold.source is fm.ThresholdSource.PROFILE
+    assert plain.threshold.source is models.ThresholdSource.PROFILE
     script = [fm.RateLimited("x")] if member == "backup" else []
     verifier.members["shop"].backend.script.extend(script)
     options = {"threshold": {"shop": 41, "backup": 71}, "review_threshold": {member: 99}}
     result = verifier.verify(A, B, **options)
     assert result.threshold.value == {"shop": 41, "backup": 71}[member]
-    assert (result.threshold.source, result.decision) == (fm.ThresholdSource.CALLER, "review")
+    assert (result.threshold.source, result.decision) == (models.ThresholdSource.CALLER, "review")
 
 
 def test_both_calls_of_verify_live_have_the_thresholds_of_the_member_that_answers():

@@ -19,10 +19,11 @@ PUBLIC = {
     *(f"facematch_core.backend.{name}" for name in ("engine", "kinds", "sdk", "session_types")),
     *(
         f"facematch_core.base.{name}"
-        for name in ("addresses", "deadline", "extras", "files", "lazy")
+        for name in ("addresses", "clock", "deadline", "extras", "files", "lazy")
     ),
     *(f"facematch_core.base.{name}" for name in ("nesting", "threads")),
     "facematch_core.config.opening",
+    "facematch_core.verifier.policy",
 }
 #: What commands are made of.
 COMMANDS = {"facematch_core.cli.files", "facematch_core.cli.options", "facematch_core.cli.text"}
@@ -151,8 +152,7 @@ def test_type_checkers_and_python_find_the_same_names(name):
     tree = ast.parse(Path(package.__file__).read_text())
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     seen = {alias.name: node.module for node in block.body for alias in node.names}
-    types = getattr(package, "_TYPES", "").split()
-    assert set(seen) == {*package.__all__, *types}
+    assert set(seen) == {*package.__all__}
     assert len(package.__all__) <= 70
     assert {*package.__all__} <= set(dir(package))
     for public, module in seen.items():

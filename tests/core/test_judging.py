@@ -10,17 +10,19 @@ from kit.fakes import SCALE, FakeBackend, found_match, liveness_result, match_re
 from kit.strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.models import ends_early
 from facematch_core.testing import ManualClock
+from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 MOCK, PRODUCTION, SANDBOX = (fm.Environment.MOCK, fm.Environment.PRODUCTION, fm.Environment.SANDBOX)
 PAID = fm.Billing(fm.Charged.YES, "said", 2)
-FACE = fm.Face(demographics=fm.Demographics(age=31))
+FACE = models.Face(demographics=models.Demographics(age=31))
 
 
 def at_least(value):
-    return fm.Threshold(value, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.CALLER)
+    return fm.Threshold(value, models.ThresholdRule.AT_LEAST, models.ThresholdSource.CALLER)
 
 
 def scored(value, **more):
@@ -63,7 +65,7 @@ def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
     answer = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
     got = verified(answer, FakeBackend(**can))
     assert got.raw == {"crop": "(removed)", "rest": 2}
-    assert got.probe_faces == got.reference_faces == (fm.Face(),)
+    assert got.probe_faces == got.reference_faces == (models.Face(),)
     assert verified(scored(80), FakeBackend(**can)).reference_faces is None
     got = verified(answer, FakeBackend(**can), keep_demographics=True)
     assert got.raw == {"guess": 1, "crop": "(removed)", "rest": 2}
@@ -71,11 +73,11 @@ def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
     assert verified(scored(80, raw={"age": 31, "id": 1})).raw == {"id": 1}
     check = liveness_result(score=fm.Score(99, SCALE), probe_faces=(FACE,), billing=PAID)
     got = fm.FaceVerifier(FakeBackend(script=[check])).check_liveness(A)
-    assert (got.probe_faces, got.is_live) == ((fm.Face(),), True)
+    assert (got.probe_faces, got.is_live) == ((models.Face(),), True)
 
 
 def test_a_result_that_cannot_be_used_is_paid_for():
-    answer, events = attrs.evolve(scored(80), ids=fm.Ids(vendor="v-1")), []
+    answer, events = attrs.evolve(scored(80), ids=models.Ids(vendor="v-1")), []
     object.__setattr__(answer, "probe_faces", 5)
     with pytest.raises(fm.UnexpectedResponse) as at:
         verified(answer, on_event=events.append)
@@ -97,7 +99,7 @@ def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_coun
 ):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
     kind, events = type("Anywhere", (FakeBackend,), possible), []
-    result = scored(80, environment=source, ids=fm.Ids(vendor="v-1"))
+    result = scored(80, environment=source, ids=models.Ids(vendor="v-1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend = kind(environment=declared)
         verified(result, backend, require_environment=required, on_event=events.append)
@@ -160,21 +162,21 @@ def test_a_pass_against_its_own_score_is_reviewed_with_one_warning(
     answer, threshold, decision, code
 ):
     vendor_warning = fm.ResultWarning(
-        code=fm.WarningCode.OTHER, severity=fm.Severity.INFORMATION, tag="OWN"
+        code=fm.WarningCode.OTHER, severity=models.Severity.INFORMATION, tag="OWN"
     )
     got = verified(attrs.evolve(answer, warnings=(vendor_warning,)), threshold=threshold)
     assert got.decision is fm.Decision(decision)
     assert got.warnings[0] == vendor_warning
     added = [(warning.code, warning.severity) for warning in got.warnings[1:]]
-    assert added == ([] if code is None else [(code, fm.Severity.ERROR)])
+    assert added == ([] if code is None else [(code, models.Severity.ERROR)])
     if code is not None:
         again = verified(attrs.evolve(answer, warnings=got.warnings), threshold=threshold)
         assert (again.decision, again.warnings) == (got.decision, got.warnings)
 
 
 def test_a_threshold_without_a_number_holds_nothing_against_a_score():
-    unknown = fm.Threshold(None, fm.ThresholdRule.VENDOR, fm.ThresholdSource.VENDOR)
-    assert fm.judge(match_result(ids=fm.Ids(call="a-1"), threshold=unknown), called()).is_match
+    unknown = fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR)
+    assert judge(match_result(ids=models.Ids(call="a-1"), threshold=unknown), called()).is_match
     got = verified(scored(40, threshold=unknown), threshold=90)
     assert got.decision is fm.Decision.REVIEW
 
@@ -192,7 +194,7 @@ any_result = match_results | liveness_results
 
 
 def above(value):
-    return fm.Threshold(value, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+    return fm.Threshold(value, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
 
 
 def judged(result, threshold=None, limit=None):
@@ -200,7 +202,7 @@ def judged(result, threshold=None, limit=None):
     match = isinstance(result, fm.MatchResult)
     operation = fm.Operation.MATCH if match else fm.Operation.LIVENESS
     call = called(operation=operation, threshold=threshold, review_threshold=limit)
-    return fm.judge(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
+    return judge(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
 
 
 @given(any_result, st.none() | percentages.map(above))
@@ -219,14 +221,14 @@ def test_a_pass_at_its_review_threshold_or_without_a_score_is_reviewed(score, li
     assert judged(match_result(), limit=above(limit)).decision is fm.Decision.REVIEW
 
 
-@pytest.mark.parametrize("severity", fm.Severity)
+@pytest.mark.parametrize("severity", models.Severity)
 @pytest.mark.parametrize("code", [fm.WarningCode.OTHER, fm.WarningCode.PRESENTATION_ATTACK])
 @pytest.mark.parametrize("passing", [match_result(), liveness_result()], ids=["match", "liveness"])
 def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
     """Vendors decline because of such a warning, so the answer contradicts itself."""
     warning = fm.ResultWarning(code=code, severity=severity, tag="NEW_RISK")
     after = judged(attrs.evolve(passing, warnings=(warning,)))
-    grave = severity in (fm.Severity.ERROR, fm.Severity.UNKNOWN)
+    grave = severity in (models.Severity.ERROR, models.Severity.UNKNOWN)
     assert after.decision is (type(passing.decision).REVIEW if grave else passing.decision)
     assert after.warnings == (warning,)
 

@@ -7,6 +7,7 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core import backend as spi
+from facematch_core import models
 from facematch_core.backend.engine import Compared, EngineBackend
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.testing import told_by
@@ -37,7 +38,11 @@ class Engine(EngineBackend):
             [fm.WarningCode.NO_FACE],
         ),
         (
-            Compared(score=80, probe_faces=[fm.Face()], reference_faces=[fm.Face(), fm.Face()]),
+            Compared(
+                score=80,
+                probe_faces=[models.Face()],
+                reference_faces=[models.Face(), models.Face()],
+            ),
             fm.Decision.MATCH,
             [fm.WarningCode.MULTIPLE_FACES],
         ),
@@ -104,8 +109,10 @@ class Echoing(Library):
     """Its vendor repeats who asks."""
 
     def parse(self, call, answer):
-        people = fm.Demographics(age=41, gender=answer)
-        face = fm.Face(landmarks={answer: (1.0, 2.0)}, quality={answer: 0.5}, demographics=people)
+        people = models.Demographics(age=41, gender=answer)
+        face = models.Face(
+            landmarks={answer: (1.0, 2.0)}, quality={answer: 0.5}, demographics=people
+        )
         return fm.MatchResult(
             decision=fm.Decision.REVIEW,
             vendor_status=answer,
@@ -202,7 +209,7 @@ def test_a_result_of_a_library_is_masked_as_one_over_http():
     assert result.vendor_status == masked
     (face,) = result.probe_faces
     assert (face.landmarks, face.quality) == ({masked: (1.0, 2.0)}, {masked: 0.5})
-    assert face.demographics == fm.Demographics(age=41, gender=masked)
+    assert face.demographics == models.Demographics(age=41, gender=masked)
     assert KEY not in f"{result!r} {result.to_dict()}"
     assert result.raw == {"trace": masked, "at": [masked, 7]}
 

@@ -8,6 +8,7 @@ import pytest
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
+from facematch_core.base.clock import SystemClock
 from facematch_core.base.deadline import Deadline
 
 A, B = picture(), picture((10, 20, 30))
@@ -153,7 +154,7 @@ def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
     assert (outcomes[1].error.billing.charged, len(backend.calls)) == (fm.Charged.NO, 2)
 
 
-class Collecting(fm.SystemClock):
+class Collecting(SystemClock):
     """Time that has the garbage collected when one thread asks for it the nth time."""
 
     thread, countdown = None, 0

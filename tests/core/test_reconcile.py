@@ -7,7 +7,9 @@ import pytest
 from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.testing import ManualClock
+from facematch_core.verifier.policy import judge
 
 A, B = picture(), picture((10, 20, 30))
 #: The longest wait, in seconds.
@@ -176,16 +178,16 @@ def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
 
 
 def test_what_is_found_is_judged_as_the_calls_own_answer():
-    face = fm.Face(demographics=fm.Demographics(age=30.0, gender="guessed"))
+    face = models.Face(demographics=models.Demographics(age=30.0, gender="guessed"))
     result = match_result(
-        ids=fm.Ids(call="a-1", caller="case 7"),
+        ids=models.Ids(call="a-1", caller="case 7"),
         score=fm.Score(80, SCALE),
         billing=fm.Billing(fm.Charged.YES),
         metadata={"gate": 1},
         probe_faces=[face],
         raw={"gender": "guessed"},
     )
-    fifty = fm.Threshold(50, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.CALLER)
+    fifty = fm.Threshold(50, models.ThresholdRule.AT_LEAST, models.ThresholdSource.CALLER)
     backend, clock = Records(find_result(result)), ManualClock()
     clock.advance(90)
     verifier = fm.FaceVerifier(backend, clock=clock)
@@ -226,7 +228,7 @@ def test_only_calls_of_this_backend_and_errors_that_carry_one_are_looked_for(tar
 
 
 def test_a_record_of_a_mock_is_none_of_production():
-    result = match_result(environment=fm.Environment.MOCK, ids=fm.Ids(call="a-1"))
+    result = match_result(environment=fm.Environment.MOCK, ids=models.Ids(call="a-1"))
     verifier = fm.FaceVerifier(Records(find_result(result)), require_environment="production")
     with pytest.raises(fm.EnvironmentMismatch):
         verifier.reconcile(attempt())
@@ -248,7 +250,7 @@ def test_a_vendors_refusal_is_raised_with_its_call():
 
 
 def about_another(attempt):
-    return find_result(match_result(ids=fm.Ids(call="a-1")))(attrs.evolve(attempt, id="a-2"))
+    return find_result(match_result(ids=models.Ids(call="a-1")))(attrs.evolve(attempt, id="a-2"))
 
 
 @pytest.mark.parametrize(
@@ -256,8 +258,8 @@ def about_another(attempt):
     [
         lambda _: None,
         lambda _: 1 / 0,
-        find_result(liveness_result(ids=fm.Ids(call="a-1"))),
-        find_result(match_result(ids=fm.Ids(call="a-2"))),
+        find_result(liveness_result(ids=models.Ids(call="a-1"))),
+        find_result(match_result(ids=models.Ids(call="a-2"))),
         find_result(match_result()),
         about_another,
     ],
@@ -270,9 +272,13 @@ def test_an_answer_to_another_question_is_a_fault_of_the_plug_in(says):
 
 @pytest.mark.parametrize(
     "record",
-    [match_result(ids=fm.Ids(call="a-2")), match_result(), liveness_result(ids=fm.Ids(call="a-1"))],
+    [
+        match_result(ids=models.Ids(call="a-2")),
+        match_result(),
+        liveness_result(ids=models.Ids(call="a-1")),
+    ],
     ids=["another's", "nobody's", "another kind"],
 )
 def test_a_record_of_another_call_is_not_judged_as_one_of_this(record):
     with pytest.raises(fm.InvalidRequest):
-        fm.judge(record, attempt())
+        judge(record, attempt())

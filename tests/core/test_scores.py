@@ -10,6 +10,7 @@ from kit.fakes import FakeBackend, picture
 from kit.strategies import percentages
 
 import facematch_core as fm
+from facematch_core import models
 
 ODD = st.one_of(
     st.booleans(),
@@ -56,18 +57,21 @@ def test_above_leaves_equality_out_at_least_takes_it_in_and_the_vendors_rule_say
     score, threshold
 ):
     def passes(rule, value):
-        return fm.Threshold(threshold, rule, fm.ThresholdSource.CALLER).passes(value)
+        return fm.Threshold(threshold, rule, models.ThresholdSource.CALLER).passes(value)
 
-    assert passes(fm.ThresholdRule.ABOVE, score) is (score > threshold)
-    assert passes(fm.ThresholdRule.AT_LEAST, score) is (score >= threshold)
-    assert passes(fm.ThresholdRule.VENDOR, score) is None
-    assert passes(fm.ThresholdRule.ABOVE, None) is None
+    assert passes(models.ThresholdRule.ABOVE, score) is (score > threshold)
+    assert passes(models.ThresholdRule.AT_LEAST, score) is (score >= threshold)
+    assert passes(models.ThresholdRule.VENDOR, score) is None
+    assert passes(models.ThresholdRule.ABOVE, None) is None
 
 
 def test_a_threshold_without_value_needs_the_vendors_rule():
-    assert fm.Threshold(None, fm.ThresholdRule.VENDOR, fm.ThresholdSource.VENDOR).passes(50) is None
+    assert (
+        fm.Threshold(None, models.ThresholdRule.VENDOR, models.ThresholdSource.VENDOR).passes(50)
+        is None
+    )
     with pytest.raises((ValueError, TypeError)):
-        fm.Threshold(None, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+        fm.Threshold(None, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
 
 
 # A threshold that looks like a fraction

@@ -11,6 +11,7 @@ from kit.fakes import SCALE, FakeBackend, FakeOptions, liveness_result, match_re
 from kit.strategies import json_objects, percentages
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import ImageLimits
 
 A, B = picture(), picture((10, 20, 30))
@@ -20,16 +21,16 @@ def test_a_result_has_the_data_of_its_call():
     answer = match_result(
         score=fm.Score(80, SCALE),
         billing=fm.Billing(fm.Charged.YES),
-        ids=fm.Ids(vendor="v-1", session="s-1"),
+        ids=models.Ids(vendor="v-1", session="s-1"),
     )
     backend, metadata = FakeBackend(script=[answer]), {"gate": ["n"]}
     result = fm.FaceVerifier(backend).verify(A, B, caller_ref="emp-1", metadata=metadata)
     metadata["gate"].append("changed later")
     assert result.is_match
     assert result.threshold == fm.Threshold(
-        50, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.DEFAULT
+        50, models.ThresholdRule.AT_LEAST, models.ThresholdSource.DEFAULT
     )
-    assert result.ids == fm.Ids(
+    assert result.ids == models.Ids(
         call=backend.calls[0].call_id, vendor="v-1", session="s-1", caller="emp-1"
     )
     assert (result.metadata, result.billing.charged) == ({"gate": ["n"]}, fm.Charged.YES)
@@ -76,17 +77,17 @@ def test_unknown_option_names_the_closest_one(verifier, name, hint):
 @pytest.mark.parametrize(
     ("threshold", "profile", "value", "source"),
     [
-        (60, 55, 60, fm.ThresholdSource.CALLER),
-        (None, 55, 55, fm.ThresholdSource.PROFILE),
-        (None, None, 50, fm.ThresholdSource.DEFAULT),
-        (0, 55, 0, fm.ThresholdSource.CALLER),
+        (60, 55, 60, models.ThresholdSource.CALLER),
+        (None, 55, 55, models.ThresholdSource.PROFILE),
+        (None, None, 50, models.ThresholdSource.DEFAULT),
+        (0, 55, 0, models.ThresholdSource.CALLER),
     ],
 )
 def test_the_callers_threshold_goes_before_the_profiles_and_that_before_the_default(
     backend, threshold, profile, value, source
 ):
     result = fm.FaceVerifier(backend, threshold=profile).verify(A, B, threshold=threshold)
-    assert result.threshold == fm.Threshold(value, fm.ThresholdRule.AT_LEAST, source)
+    assert result.threshold == fm.Threshold(value, models.ThresholdRule.AT_LEAST, source)
 
 
 def test_without_any_threshold_the_vendor_decides():

@@ -10,8 +10,8 @@ import io
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
 
-from facematch_core import Image, ImageFormat
-from facematch_core.backend import ImageLimits
+from facematch_core import Image
+from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import noise, picture_samples
 from facematch_core.testing.leaks import find_forms, layers
 

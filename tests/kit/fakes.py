@@ -12,6 +12,7 @@ import tomli_w
 from PIL import Image as PillowImage
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import Backend, Capabilities, MatchCall
 from facematch_core.config import opening as config
 
@@ -25,10 +26,10 @@ def picture(colour=(120, 130, 140), size=(40, 30), kind="JPEG") -> fm.Image:
     return fm.Image.from_bytes(buffer.getvalue())
 
 
-def match_call(threshold=None, rule=fm.ThresholdRule.AT_LEAST, **more):
+def match_call(threshold=None, rule=models.ThresholdRule.AT_LEAST, **more):
     """A comparison as the verifier hands it to a backend."""
     if threshold is not None:
-        more["threshold"] = fm.Threshold(threshold, rule, fm.ThresholdSource.CALLER)
+        more["threshold"] = fm.Threshold(threshold, rule, models.ThresholdSource.CALLER)
     return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
 
 
@@ -42,7 +43,7 @@ ALL_CAPABILITIES = Capabilities(
     rotate=True,
     retention=frozenset(fm.Retention),
     options=FakeOptions,
-    threshold_rule=fm.ThresholdRule.AT_LEAST,
+    threshold_rule=models.ThresholdRule.AT_LEAST,
     default_threshold=50.0,
     default_liveness_threshold=30.0,
     score_scale=SCALE,
@@ -170,7 +171,7 @@ def found_match(call, score, **more):
     result = match_result(
         score=fm.Score(score, SCALE),
         billing=fm.Billing(fm.Charged.YES),
-        ids=fm.Ids(call=call.id),
+        ids=models.Ids(call=call.id),
         **more,
     )
     return fm.Reconciliation(outcome=fm.Reconciled.FOUND, call=call, reason="there", result=result)

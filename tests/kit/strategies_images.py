@@ -11,8 +11,7 @@ import PIL.Image
 import PIL.PngImagePlugin
 from hypothesis import strategies as st
 
-from facematch_core import ImageFormat
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import ImageFormat, ImageLimits
 
 PHOTOGRAPHS = sorted((Path(__file__).parents[2] / "docs" / "photographs").glob("*.jpg"))
 

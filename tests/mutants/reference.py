@@ -19,7 +19,14 @@ from urllib.parse import urljoin
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import SCORE_UNAVAILABLE, Backend, Capabilities, ImageLimits
+from facematch_core import models
+from facematch_core.backend import (
+    SCORE_UNAVAILABLE,
+    Backend,
+    Capabilities,
+    ImageFormat,
+    ImageLimits,
+)
 from facematch_core.backend.sdk import SdkBackend
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait, retry_after_s
@@ -28,7 +35,7 @@ from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, Ven
 KEY = "reference-key-5d41402abc4b2a76"
 HOST = "api.reference.example"
 LIMITS = ImageLimits(
-    formats={fm.ImageFormat.JPEG, fm.ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
+    formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=400_000, max_pixels=160_000
 )
 PLACES = ("probe", "reference")
 PASS = {fm.Operation.MATCH: fm.Decision.MATCH, fm.Operation.LIVENESS: fm.LivenessDecision.LIVE}
@@ -38,7 +45,7 @@ VERDICTS = {
     "look": (fm.Decision.REVIEW, fm.LivenessDecision.REVIEW),
 }
 CODES = {"NO_FACE": fm.WarningCode.NO_FACE, "MANY_FACES": fm.WarningCode.MULTIPLE_FACES}
-WEIGHTS = {"low": fm.Severity.INFORMATION, "high": fm.Severity.ERROR}
+WEIGHTS = {"low": models.Severity.INFORMATION, "high": models.Severity.ERROR}
 ERRORS = {
     400: fm.RequestRejected,
     401: fm.AuthenticationFailed,
@@ -67,7 +74,7 @@ def box_of(edges):
     left, top, right, bottom = edges
     if any(type(edge) is not float for edge in edges):
         raise TypeError("Edges are fractions.")
-    return fm.Box(left=left, top=top, right=right, bottom=bottom, unit="ratio")
+    return models.Box(left=left, top=top, right=right, bottom=bottom, unit="ratio")
 
 
 def looked_up(call, result):
@@ -86,7 +93,7 @@ class Mapping:
         sends_caller_ref=True,
         sends_metadata=True,
         options=ReferenceOptions,
-        threshold_rule=fm.ThresholdRule.ABOVE,
+        threshold_rule=models.ThresholdRule.ABOVE,
         default_threshold=50.0,
         default_liveness_threshold=40.0,
         score_scale="reference/match",
@@ -128,7 +135,7 @@ class Mapping:
             warnings=warnings,
             backend=self.name,
             vendor_status=body["verdict"],
-            ids=fm.Ids(vendor=body["id"], session=self.session(call, body)),
+            ids=models.Ids(vendor=body["id"], session=self.session(call, body)),
             billing=fm.Billing(self.charged(call), "the vendor charges every answer"),
             probe_faces=self.faces(body, "probe"),
             raw=self.raw(call, body),
@@ -141,7 +148,7 @@ class Mapping:
         match = call.operation is fm.Operation.MATCH
         scale = self.capabilities.score_scale if match else self.capabilities.liveness_scale
         return fm.Score(
-            number, scale, raw=number, raw_name="score", source=fm.ScaleSource.DOCUMENTED
+            number, scale, raw=number, raw_name="score", source=models.ScaleSource.DOCUMENTED
         )
 
     def decision(self, call, body, score):
@@ -158,7 +165,7 @@ class Mapping:
         return tuple(
             fm.ResultWarning(
                 code=CODES.get(tag, fm.WarningCode.OTHER),
-                severity=WEIGHTS.get(weight, fm.Severity.UNKNOWN),
+                severity=WEIGHTS.get(weight, models.Severity.UNKNOWN),
                 tag=tag,
                 text=text,
             )
@@ -168,9 +175,10 @@ class Mapping:
     def faces(self, body, place):
         guesses = body.get("guesses", ()) if place == "probe" else ()
         return tuple(
-            fm.Face(
+            models.Face(
                 box=None if edges is None else self.box(edges),
-                demographics=guess and fm.Demographics(age=guess["age"], gender=guess["gender"]),
+                demographics=guess
+                and models.Demographics(age=guess["age"], gender=guess["gender"]),
             )
             for edges, guess in itertools.zip_longest(body["faces"].get(place, ()), guesses)
         )

@@ -18,6 +18,7 @@ from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import session_types as hosted
 from facematch_core.http import HttpRequest
 from facematch_core.testing import (
@@ -400,7 +401,7 @@ def not_asked(me, ok, request):
 def named(check):
     if not isinstance(check.result, fm.MatchResult):
         return check
-    threshold = fm.Threshold(50.0, fm.ThresholdRule.ABOVE, fm.ThresholdSource.DEFAULT)
+    threshold = fm.Threshold(50.0, models.ThresholdRule.ABOVE, models.ThresholdSource.DEFAULT)
     return evolve(check, result=evolve(check.result, threshold=threshold))
 
 

@@ -40,6 +40,7 @@ from mutants.reference import (
 from mutants.simulators import asked_for
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import ImageLimits
 from facematch_core.base.deadline import NO_DEADLINE
 
@@ -54,7 +55,7 @@ REVIEW = {operation: type(decision).REVIEW for operation, decision in PASS.items
 #: Its vendor decides by a rule of its own.
 UNRULED = {
     "capabilities": can(
-        threshold_rule=fm.ThresholdRule.VENDOR,
+        threshold_rule=models.ThresholdRule.VENDOR,
         default_threshold=None,
         default_liveness_threshold=None,
     )
@@ -197,7 +198,7 @@ ROWS = (
         **UNRULED, threshold=lambda me, ok, call: call.threshold and call.threshold.value,
         request=words_that_are_set,
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
-            or fm.Threshold(50.0, fm.ThresholdRule.VENDOR, fm.ThresholdSource.DEFAULT))),
+            or fm.Threshold(50.0, models.ThresholdRule.VENDOR, models.ThresholdSource.DEFAULT))),
 
     # What is missing, unknown or impossible
     row("R02", "ZeroForNone", "0 where the vendor gave no score.",
@@ -209,7 +210,7 @@ ROWS = (
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
             else ok(call, decision)),
     row("R12", "DropsInformation", "Only grave warnings are handed on.",
-        warnings=without(lambda w: w.severity is fm.Severity.INFORMATION)),
+        warnings=without(lambda w: w.severity is models.Severity.INFORMATION)),
     row("R13", "UnknownStatusByScore", "A verdict that nobody knows is decided by the score.",
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if score is None or body["verdict"] in ("yes", "no")
@@ -221,8 +222,8 @@ ROWS = (
     row("R13", "KnownWarningsOnly", "A warning that nobody knows is left out.",
         warnings=without(lambda w: w.code is fm.WarningCode.OTHER)),
     row("R13", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
-        warnings=lambda me, ok, body: tuple(evolve(w, severity=fm.Severity.INFORMATION)
-            if w.severity is fm.Severity.UNKNOWN else w for w in ok(body))),
+        warnings=lambda me, ok, body: tuple(evolve(w, severity=models.Severity.INFORMATION)
+            if w.severity is models.Severity.UNKNOWN else w for w in ok(body))),
     row("R02", "ImpossibleScoreIsFree",
         "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda score: score if score <= 100 else refuse(
@@ -444,7 +445,7 @@ ROWS = (
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
     row("R02", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
-            and evolve(call.threshold, source=fm.ThresholdSource.VENDOR))),
+            and evolve(call.threshold, source=models.ThresholdSource.VENDOR))),
 
     # Settings, and what is said of them
     row("R31", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",

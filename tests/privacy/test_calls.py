@@ -14,8 +14,8 @@ from kit.rawserver import closed_port
 from kit.strategies_images import CANARY, jpeg_with_secrets, quartered
 from kit.watched import KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens
 
-from facematch_core import Environment, FaceVerifier, Image, ImageFormat, Secret, errors
-from facematch_core.backend import ImageLimits
+from facematch_core import Environment, FaceVerifier, Image, Secret, errors
+from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.http import transport
 from facematch_core.testing import find_leaks
 from facematch_mock_server import Fault, Kind, Stage

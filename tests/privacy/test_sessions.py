@@ -14,6 +14,7 @@ from kit.money.sessions import ABOUT, BACKENDS, PURPOSE, SUBJECT, WORKFLOW, Sess
 
 import facematch_core as fm
 from facematch_azure import AzureSessionOptions
+from facematch_core.base.clock import SystemClock
 from facematch_core.testing import picture_samples
 from facematch_mock_server import Fault, card_sheet
 
@@ -54,7 +55,7 @@ def leaks_of(world, caplog, capfd):
         texts |= traces.of_objects(world.sessions, world.sessions.verifier, session, result)
         if result is not None:
             # A portrait is there for whoever asks for it; the clock of a mock is the whole mock.
-            texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=fm.SystemClock()))
+            texts |= traces.of_result(attrs.evolve(result, portrait=None, clock=SystemClock()))
         texts |= traces.of_error(error) if error is not None else {}
         if session is not None:
             link, token = session.way_in.link, session.way_in.token

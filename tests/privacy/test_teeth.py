@@ -17,8 +17,9 @@ from kit import canaries, traces
 from kit.fakes import FakeBackend, match_result
 from kit.watched import CALLERS, NOT_OF_CALLERS, hits
 
-from facematch_core import CallEvent, Environment, EventKind, FaceVerifier, Ids, Operation
+from facematch_core import CallEvent, Environment, EventKind, FaceVerifier, Operation
 from facematch_core.errors import RequestRejected
+from facematch_core.models import Ids
 from facematch_core.testing import ManualClock
 
 #: Everything that is looked for anywhere, a token with the rest.

@@ -20,11 +20,8 @@ from facematch_core import (
     Operation,
     RequestRejected,
     ResultWarning,
-    ScaleSource,
     Score,
     Secret,
-    Severity,
-    ThresholdRule,
     VendorError,
     WarningCode,
 )
@@ -39,7 +36,7 @@ from facematch_core.http import (
     InconclusiveRow,
     rows,
 )
-from facematch_core.models import Result
+from facematch_core.models import Result, ScaleSource, Severity, ThresholdRule
 
 __all__ = ["DeepfaceBackend"]
 

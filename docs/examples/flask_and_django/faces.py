@@ -5,7 +5,6 @@ import os
 import threading
 
 from facematch_core import (
-    Advice,
     BudgetExceeded,
     InvalidImage,
     LiveMatchDecision,
@@ -15,6 +14,7 @@ from facematch_core import (
     VendorUnavailable,
     open_verifier,
 )
+from facematch_core.models import Advice
 
 MAX_BODY_BYTES = 12_000_000
 NEXT_STEP = {

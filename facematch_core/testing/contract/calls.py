@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import (
     FAIL,
@@ -196,7 +197,7 @@ class CallRules(Rules):
     def _edge(self, bench: Bench) -> None:
         """At the threshold, a little below and above it; past the verifier's second look."""
         rule_ = bench.can.threshold_rule
-        if rule_ is fm.ThresholdRule.VENDOR:
+        if rule_ is models.ThresholdRule.VENDOR:
             benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
         for operation in _scaled(bench):
             situation, setting, score = bench.find_score(operation)
@@ -212,10 +213,10 @@ class CallRules(Rules):
                 assert result.decision in right, f"{operation}: {at} is {result.decision}"
 
     def _named_threshold(self, bench: Bench) -> None:
-        can, source = bench.can, fm.ThresholdSource
+        can, source = bench.can, models.ThresholdSource
         opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
         for operation in bench.operations:
-            settings: tuple[tuple[fm.ThresholdSource, float | None, dict[str, Any]], ...] = (
+            settings: tuple[tuple[models.ThresholdSource, float | None, dict[str, Any]], ...] = (
                 *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
                 (source.PROFILE, 42.5, {"verifier": opened}),
                 (source.DEFAULT, can.default_for(operation), {}),
@@ -387,11 +388,11 @@ def _ask_unscored(
     return outcome.answer
 
 
-def _fit(boxes: Sequence[fm.Box], where: Sequence[fm.Box], image: fm.Image) -> bool:
+def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
     """Whether the boxes are those of `where`, with edges at most a quarter of a face away."""
     upright = image.to_pil()
 
-    def sides(box: fm.Box) -> tuple[float, ...]:
+    def sides(box: models.Box) -> tuple[float, ...]:
         """Return left, top, right and bottom in parts of the picture's sides."""
         width, height = box.of_width or upright.width, box.of_height or upright.height
         if box.unit == "ratio":

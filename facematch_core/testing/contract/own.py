@@ -19,7 +19,7 @@ from typing import Any
 from unittest import mock
 
 import facematch_core as fm
-from facematch_core import Operation
+from facematch_core import Operation, models
 from facematch_core.backend import Secret
 from facematch_core.base.deadline import Deadline
 from facematch_core.config.settings import declared_settings
@@ -167,7 +167,7 @@ def _judge_threads(bench: Bench, operation: Operation) -> None:
     verifier = bench.open_verifier(on_event=meet)
     situation, setting = GOOD[operation], None
     wishes: list[dict[str, Any]] = [{}, {}]
-    if bench.scale(operation) and bench.can.threshold_rule is not fm.ThresholdRule.VENDOR:
+    if bench.scale(operation) and bench.can.threshold_rule is not models.ThresholdRule.VENDOR:
         situation, setting, score = bench.find_score(operation)
         wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
     bench.ask(operation, situation, score=setting)

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Self, cast
 
 import attrs
 
-from facematch_core import Box, Image, InvalidImage, open_verifier
+from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
+from facematch_core.models import Box
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.conformance.sessions import MockSessions

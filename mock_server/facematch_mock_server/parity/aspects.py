@@ -14,8 +14,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from facematch_core import Deletion, FaceMatchError, Image, Secret
+from facematch_core import FaceMatchError, Image, Secret
 from facematch_core.backend import SessionReading, WayIn
+from facematch_core.backend.session_types import Deletion
 from facematch_core.base.masking import masker, quote_text
 from facematch_core.base.nesting import load_json
 from facematch_core.http import HttpReply

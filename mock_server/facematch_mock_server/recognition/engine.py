@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
+from facematch_core import FaceVerifier, InvalidImage, open_verifier
+from facematch_core.models import Face
 
 from .facts import Facts, make_likely_face
 from .outcomes import MatchOutcome, SeenPicture

@@ -14,6 +14,7 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_azure import AzureBackend, AzureSessionOptions, OperationMode
+from facematch_core import models
 from facematch_core.backend import DeleteRequest, ReadRequest, StartRequest
 from facematch_core.backend.session_types import DeletionState, SessionRecord, SessionState
 from facematch_core.http import HttpReply
@@ -239,7 +240,7 @@ def test_only_a_finished_attempt_gives_a_verdict(attempts, word, record, state):
 def test_error_of_an_attempt_is_a_warning_of_both_checks():
     for result in items(read(with_attempts(failed(4)))).values():
         (warning,) = result.warnings
-        assert (warning.tag, warning.advice) == ("FaceWithMaskDetected", fm.Advice.RETAKE_PHOTO)
+        assert (warning.tag, warning.advice) == ("FaceWithMaskDetected", models.Advice.RETAKE_PHOTO)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from kit.fakes import picture
 
 import facematch_core as fm
-from facematch_core.backend import RateWindow
+from facematch_core.backend import ImageFormat, RateWindow
 from facematch_core.testing import noise
 from facematch_deepvue import RATES, DeepvueBackend, Plan
 
@@ -49,7 +49,7 @@ def test_other_formats_are_converted_or_refused(kind, version, open_backend, dee
 
 
 def test_max_file_bytes_limits_the_pictures(open_backend, deepvue):
-    heavy = noise(1, (400, 300), fm.ImageFormat.PNG)
+    heavy = noise(1, (400, 300), ImageFormat.PNG)
     assert len(heavy.data) > 100_000
     backend = open_backend(max_file_bytes=100_000)
     with pytest.raises(fm.InvalidImage, match="max_file_bytes"):

@@ -4,6 +4,7 @@ import pytest
 from kit.fakes import together
 
 import facematch_core as fm
+from facematch_core import models
 
 LOW = fm.WarningCode.LOW_SIMILARITY
 UNAVAILABLE = fm.WarningCode.SCORE_UNAVAILABLE
@@ -73,11 +74,14 @@ def test_match_decision(parsed, row):
         assert result.score.raw == float(value)
         is_set = "confidence_scale" in settings
         assert result.score.source is (
-            fm.ScaleSource.CONFIGURED if is_set else fm.ScaleSource.ASSUMED
+            models.ScaleSource.CONFIGURED if is_set else models.ScaleSource.ASSUMED
         )
     assert result.raw["data"] == data
     # A graver warning would turn a match into a review.
-    assert not {w.severity for w in result.warnings} & {fm.Severity.ERROR, fm.Severity.UNKNOWN}
+    assert not {w.severity for w in result.warnings} & {
+        models.Severity.ERROR,
+        models.Severity.UNKNOWN,
+    }
 
 
 def test_assumed_scale_is_logged_once_for_each_backend(open_backend, deepvue, make_call, caplog):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_deepvue import NoVerdict
 
 GOOD = {"match": True, "confidence": 98}
@@ -35,7 +36,7 @@ def test_fields_of_a_liveness_check(parsed):
     assert str(result.score) == "91 (deepvue/liveness-check)"
     assert (result.score.raw, result.score.raw_name) == (91, "score")
     # The scale of this number is never assumed: without the setting there is no score.
-    assert result.score.source is fm.ScaleSource.CONFIGURED
+    assert result.score.source is models.ScaleSource.CONFIGURED
     assert parsed({"is_live": True, "score": 91}).score is None
     assert result.ids.vendor == "1b2c3d4e-0000-4000-8000-0123456789ab"
 

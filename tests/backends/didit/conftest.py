@@ -9,6 +9,7 @@ from kit.fakes import match_call
 from kit.scripted import ScriptedAdapter
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import LivenessCall
 from facematch_core.http import HttpReply
 from facematch_didit import DiditBackend
@@ -42,7 +43,7 @@ def make_call():
     """Return a call as the verifier makes it, with a threshold."""
 
     def make(operation=fm.Operation.MATCH, threshold=30.0, **more):
-        call = match_call(threshold, fm.ThresholdRule.ABOVE, **more)
+        call = match_call(threshold, models.ThresholdRule.ABOVE, **more)
         if operation is fm.Operation.LIVENESS:
             return LivenessCall(probe=call.probe, threshold=call.threshold, **more)
         return call

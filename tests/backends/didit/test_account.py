@@ -9,6 +9,7 @@ import pytest
 import requests
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import MOCK_HEADER
 from facematch_didit import MATCH_SCALE, DiditAccount
@@ -168,7 +169,7 @@ def test_all_fields_of_a_decision(answers, decide):
     (result,) = decision.matches
     assert result.decision is fm.Decision.MATCH
     assert result.score == fm.Score(87.36, MATCH_SCALE)
-    assert result.ids == fm.Ids(call="a-1", vendor=ID, session=ID, caller="emp-0042")
+    assert result.ids == models.Ids(call="a-1", vendor=ID, session=ID, caller="emp-0042")
     assert result.metadata == {"gate": "north"}
     assert (result.threshold, result.probe_faces, result.reference_faces) == (None, None, None)
     assert result.billing.charged is fm.Charged.YES
@@ -181,7 +182,7 @@ def test_all_fields_of_a_decision(answers, decide):
 def record(**changes):
     facts = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "didit", "kept": True}
     at = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
-    threshold = fm.Threshold(50, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+    threshold = fm.Threshold(50, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
     return fm.CallRecord(**{**facts, "started_at": at, "threshold": threshold} | changes)
 
 
@@ -189,7 +190,7 @@ def test_the_record_of_the_call_applies_its_thresholds(answers, open_account):
     body = answers["decision_match"]
     body["metadata"][CALL_ID_KEY] = "a-1"
     account, _ = open_account((200, body))
-    ninety = fm.Threshold(90, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+    ninety = fm.Threshold(90, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
     (match,) = account.decision(ID, call=record(review_threshold=ninety)).matches
     assert (match.decision, match.review_threshold) == (fm.Decision.REVIEW, ninety)
     assert account.decision(ID, call=record()).matches[0].is_match

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 import facematch_core as fm
+from facematch_core.backend.session_types import DeletionState
 from facematch_didit import DiditAccount, DiditBackend
 from facematch_mock_server import Fault, Kind, Stage, make_card
 
@@ -139,8 +140,8 @@ def test_a_session_that_staff_decline_is_no_match_and_can_be_deleted(verifier, m
     assert not decision.matches[0].is_match
     assert decision.matches[0].score == called.score
     assert decision.raw["reviews"][0]["comment"] == "Not them."
-    assert account.delete(called.ids.session).state is fm.DeletionState.DONE
-    assert account.delete(called.ids.session).state is fm.DeletionState.NOT_THERE
+    assert account.delete(called.ids.session).state is DeletionState.DONE
+    assert account.delete(called.ids.session).state is DeletionState.NOT_THERE
     with pytest.raises(fm.SessionNotFound):
         account.decision(called.ids.session)
 
@@ -232,8 +233,8 @@ def test_a_session_from_start_to_deletion(mock, open_sessions):
     assert result.is_verified_for("customer-17", **PAYOUT, max_age_s=3600)
     assert (result.compared_with, result.environment) == ("given", fm.Environment.MOCK)
     assert result.portrait.width > 0
-    assert sessions.delete(session.record).state is fm.DeletionState.DONE
-    assert sessions.delete(session.record).state is fm.DeletionState.NOT_THERE
+    assert sessions.delete(session.record).state is DeletionState.DONE
+    assert sessions.delete(session.record).state is DeletionState.NOT_THERE
     with pytest.raises(fm.SessionNotFound):
         sessions.read(session.record)
 
@@ -271,4 +272,4 @@ def test_a_record_with_anothers_session_neither_reads_nor_deletes_it(open_sessio
             method(mixed_up)
     assert sessions.read(ada).state is fm.SessionState.PENDING
     account = DiditAccount.of(sessions.verifier.backend)
-    assert account.delete(ada.session_id).state is fm.DeletionState.DONE
+    assert account.delete(ada.session_id).state is DeletionState.DONE

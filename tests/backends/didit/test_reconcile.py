@@ -9,6 +9,7 @@ from kit.scripted import response
 from requests.adapters import BaseAdapter
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.http import HttpClient
 from facematch_core.testing import ManualClock
 from facematch_didit import DiditBackend, reconcile, records
@@ -16,7 +17,8 @@ from facematch_didit import DiditBackend, reconcile, records
 AT = dt.datetime(2026, 7, 2, 9, 15, 27, tzinfo=dt.UTC)
 ID = "5b297c1a-db3f-43f4-92b6-10a71e8cf9df"
 FIFTY, NINETY = (
-    fm.Threshold(value, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER) for value in (50, 90)
+    fm.Threshold(value, models.ThresholdRule.ABOVE, models.ThresholdSource.CALLER)
+    for value in (50, 90)
 )
 
 
@@ -119,7 +121,7 @@ def test_the_one_record_with_the_id_is_the_call():
     assert answer.outcome is fm.Reconciled.FOUND
     result = answer.result
     assert (result.decision, result.score.value) == (fm.Decision.MATCH, 87.36)
-    assert result.ids == fm.Ids(call=ID, vendor=uid(2), session=uid(2), caller="emp-0042")
+    assert result.ids == models.Ids(call=ID, vendor=uid(2), session=uid(2), caller="emp-0042")
     assert (result.metadata, result.threshold) == ({"gate": "n"}, FIFTY)
     assert result.billing.charged is fm.Charged.YES
     assert "record" in result.billing.ground

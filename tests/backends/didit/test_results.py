@@ -8,6 +8,7 @@ import math
 import pytest
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.http import HttpReply
 from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
@@ -42,8 +43,8 @@ def test_all_fields_of_a_match(answers, parsed):
     result = parsed(body, retention=fm.Retention.KEEP, threshold=41.5, call_id="a-1")
     assert result.score == fm.Score(87.36, MATCH_SCALE)
     assert (result.score.raw, result.score.raw_name) == (87.36, "score")
-    assert result.score.source is fm.ScaleSource.DOCUMENTED
-    assert (result.threshold.value, result.threshold.rule) == (41.5, fm.ThresholdRule.ABOVE)
+    assert result.score.source is models.ScaleSource.DOCUMENTED
+    assert (result.threshold.value, result.threshold.rule) == (41.5, models.ThresholdRule.ABOVE)
     assert result.warnings == ()
     assert (result.backend, result.vendor_status) == ("didit", "Approved")
     assert result.ids.vendor == result.ids.session == body["request_id"]
@@ -52,9 +53,9 @@ def test_all_fields_of_a_match(answers, parsed):
     assert result.billing.charged is fm.Charged.YES
     assert "one credit" in result.billing.ground
     (face,) = result.probe_faces
-    assert face.box == fm.Box(left=212, top=148, right=604, bottom=690)
+    assert face.box == models.Box(left=212, top=148, right=604, bottom=690)
     assert (face.confidence, face.rotation) == (0.741206, 0)
-    assert face.demographics == fm.Demographics(age=34.12, gender="female")
+    assert face.demographics == models.Demographics(age=34.12, gender="female")
     assert result.reference_faces[0].box.left == 58
     assert parsed(answers["match_boundary"]).reference_faces[0].rotation == 90
     assert result.raw == body
@@ -65,7 +66,7 @@ def test_all_fields_of_a_liveness_check(answers, parsed):
     assert result.score == fm.Score(30, LIVENESS_SCALE)
     assert (result.method, result.quality, result.luminance) == ("PASSIVE", 71.8, 46.02)
     (face,) = result.probe_faces
-    assert (face.box, face.rotation) == (fm.Box(left=120, top=96, right=420, bottom=512), 0)
+    assert (face.box, face.rotation) == (models.Box(left=120, top=96, right=420, bottom=512), 0)
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.LOW_LIVENESS]
 
 
@@ -253,7 +254,7 @@ def test_an_approval_without_a_score_is_for_review(name, edited, parsed):
     result = parsed(edited(name, status="Approved", score=None, warnings=[]))
     assert (result.decision, result.score) == ("review", None)
     (ours,) = result.warnings
-    assert (ours.code, ours.severity) == (fm.WarningCode.SCORE_UNAVAILABLE, fm.Severity.ERROR)
+    assert (ours.code, ours.severity) == (fm.WarningCode.SCORE_UNAVAILABLE, models.Severity.ERROR)
 
 
 # --- echoes ---

@@ -15,6 +15,7 @@ from kit.strategies import json_values
 
 import facematch_core as fm
 from facematch_core.backend import DeleteRequest, ReadRequest, SessionReading, StartRequest
+from facematch_core.backend.session_types import DeletionState
 from facematch_core.http import MOCK_HEADER, HttpReply
 from facematch_didit import DiditBackend, DiditSessionOptions
 
@@ -494,7 +495,7 @@ def test_another_records_session_is_not_deleted(shown, scripted):
 def test_a_session_whose_decision_cannot_be_read_is_deleted(decision, scripted):
     backend, _ = scripted((200, decision), DELETED)
     deletion = backend.delete_session(DeleteRequest(record=STARTED_RECORD))
-    assert deletion.state is fm.DeletionState.DONE
+    assert deletion.state is DeletionState.DONE
 
 
 @pytest.mark.parametrize(
@@ -514,7 +515,7 @@ def test_a_gateway_deletes_nothing(answer, error, scripted):
 def test_without_a_session_id_every_session_of_the_record_is_deleted(scripted):
     rows = page({"session_id": OTHER}, {}, {"vendor_data": "somebody"})
     backend, adapter = scripted(rows, DELETED, DELETED)
-    assert backend.delete_session(DeleteRequest(record=RECORD)).state is fm.DeletionState.DONE
+    assert backend.delete_session(DeleteRequest(record=RECORD)).state is DeletionState.DONE
     requests = [(method, url.rpartition("/session/")[2]) for method, url, _ in adapter.sent[1:]]
     assert requests == [("DELETE", f"{name}/delete/") for name in (OTHER, ID)]
     backend, adapter = scripted(page({"vendor_data": "somebody"}))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import facematch_core as fm
 from facematch_core.backend import CALL_ID_KEY
+from facematch_core.backend.session_types import SessionHint
 from facematch_didit import DiditBackend, verify_webhook
 from facematch_didit.webhooks import MAX_BYTES
 from facematch_mock_server.vendors.didit.webhooks import v2_message, write_json
@@ -302,7 +303,7 @@ def receive(secrets=("new", SECRET), headers=(), **fields):
 
 def test_a_hint_names_the_record_of_the_signed_metadata():
     (hint,) = receive(metadata=OURS, session_id="s-1", event_id="e-1")
-    assert hint == fm.SessionHint(record_id=OURS["id"], session_id="s-1", event_id="e-1")
+    assert hint == SessionHint(record_id=OURS["id"], session_id="s-1", event_id="e-1")
     assert receive(session_id=None, webhook_type="user.status.updated") == ()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_local import SCALE, LocalBackend
 from facematch_local.faces import FaceCache
 
@@ -38,7 +39,7 @@ def test_pictures_of_one_person_match(verifier, probe, reference):
     assert result.score.value == round(100 * result.score.raw, 2)
     assert (result.score.raw_name, result.model[:22]) == ("cosine", "face_recognition_sface")
     assert result.threshold == fm.Threshold(
-        40, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.DEFAULT
+        40, models.ThresholdRule.AT_LEAST, models.ThresholdSource.DEFAULT
     )
     assert (result.billing.charged, result.environment) == (fm.Charged.NO, fm.Environment.LOCAL)
     box = result.probe_faces[0].box

@@ -10,8 +10,9 @@ from kit.cards import CARDS as EVERY_CARD
 from kit.mock_rekognition import boto
 
 import facematch_core as fm
-from facematch_core import SessionRecord, SessionState, open_sessions
+from facematch_core import SessionRecord, SessionState, models, open_sessions
 from facematch_core.backend.calls import ReadRequest, StartRequest
+from facematch_core.base.clock import SystemClock
 from facematch_core.http import HttpReply
 from facematch_mock_server import Fault, Kind, MockServer, Stage, VirtualClock, card_sheet
 from facematch_rekognition import Challenge, FaceLivenessOptions, RekognitionBackend
@@ -22,7 +23,7 @@ BACKEND = RekognitionBackend(region="eu-west-1", **KEYS)
 #: What a result is asked.
 PAYOUT = {"purpose": "payout", "about": None, "max_age_s": 3600.0}
 SESSION_ID = "0f1e2d3c-0000-4000-8000-000000000000"
-START = fm.SystemClock().now()
+START = SystemClock().now()
 RECORD = SessionRecord(
     backend="rekognition",
     subject_ref="customer-17",
@@ -119,7 +120,7 @@ def test_feedback_becomes_warnings_in_order():
     (check,) = read({**SUCCEEDED, "Feedback": rows}).checks
     shown = [(each.tag, each.code, each.text, each.severity) for each in check.result.warnings]
     assert shown == [
-        (code, word, f"About {code}.", fm.Severity.WARNING)
+        (code, word, f"About {code}.", models.Severity.WARNING)
         for code, word in (FEEDBACK | {"NEW_CODE": "other"}).items()
     ]
 

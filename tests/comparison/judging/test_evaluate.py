@@ -26,13 +26,8 @@ from facematch_comparison.scores.answers import BILLED, DECISIONS
 from facematch_comparison.stats import exact_upper
 from facematch_comparison.study import split_by_subject
 from facematch_comparison.values.model import Method
-from facematch_core import (
-    Charged,
-    Decision,
-    Environment,
-    InvalidRequest,
-    ThresholdRule,
-)
+from facematch_core import Charged, Decision, Environment, InvalidRequest
+from facematch_core.models import ThresholdRule
 
 NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 WHOLE = {"required_fmr": 0.25}

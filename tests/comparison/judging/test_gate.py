@@ -23,7 +23,8 @@ from facematch_comparison.judging.requirements import (
 from facematch_comparison.scores.answers import Grouping
 from facematch_comparison.stats import bounds
 from facematch_comparison.values.numbers import upper_percent
-from facematch_core import InvalidRequest, ThresholdRule
+from facematch_core import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 DOOR = Requirements(name="door", title="Our door", max_fmr=0.01, max_frr=0.05, required_fmr=2e-3)
 AS_ASKED = attrs.evolve(DOOR, at=JudgedAt.DEFAULT)

@@ -15,7 +15,8 @@ from kit.comparison.tables import table_of
 from facematch_comparison import export, read_scores, to_frame, wrong_pairs
 from facematch_comparison.scores.answers import Answers, Grouping
 from facematch_comparison.study import Study, StudyPair
-from facematch_core import Environment, InvalidRequest, ThresholdRule
+from facematch_core import Environment, InvalidRequest
+from facematch_core.models import ThresholdRule
 
 ARRAYS = ("mated", "decisions", "acquired", "answered", "elapsed_s", "billed", "scores")
 FACTS = ("name", "rule", "threshold", "scale", "not_answered", "backend", "model", "environment")

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 from kit.fakes import match_result
 
 from facematch_comparison.run.pairs import PairOutcome, PairState
-from facematch_core import Billing, Charged, Decision, Environment, Ids, Score, errors
+from facematch_core import Billing, Charged, Decision, Environment, Score, errors
 from facematch_core.errors import FATAL, FaceMatchError, VendorError
+from facematch_core.models import Ids
 
 #: Errors that need more than a message.
 MORE = {

@@ -26,11 +26,11 @@ from facematch_core import (
     ConfigurationError,
     Environment,
     FaceVerifier,
-    Ids,
     Retention,
     Score,
 )
 from facematch_core.errors import OutcomeUnknown
+from facematch_core.models import Ids
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 

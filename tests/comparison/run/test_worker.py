@@ -14,7 +14,7 @@ import facematch_core as fm
 from facematch_comparison.run import read_answers, run_study
 from facematch_comparison.run.pairs import PairState
 from facematch_comparison.run.worker import MOST_FAILURES
-from facematch_core import errors
+from facematch_core import errors, models
 from facematch_core.backend import ImageLimits
 from facematch_core.resilience import Budget, CircuitBreaker
 
@@ -98,7 +98,10 @@ def test_a_budget_ends_one_system_alone(database, study):
 def test_an_answer_from_elsewhere_is_paid_and_not_asked_again(database, study):
     billing = fm.Billing(fm.Charged.YES)
     wrong = errors.EnvironmentMismatch(
-        "From a mock.", environment=fm.Environment.MOCK, billing=billing, ids=fm.Ids(call="an id")
+        "From a mock.",
+        environment=fm.Environment.MOCK,
+        billing=billing,
+        ids=models.Ids(call="an id"),
     )
     summary = run_once(database, study, opener(FakeBackend(script=[fail_with(wrong)])))
     assert type(summary.error) is errors.EnvironmentMismatch

@@ -12,7 +12,8 @@ from kit.comparison.tables import refusal_lines, text_reader
 from facematch_comparison import ColumnsNotRecognised, evaluate, read_scores
 from facematch_comparison.scores.answers import BILLED, DECISIONS, NOT_ASKED
 from facematch_comparison.scores.joining import MINUS_DISTANCE
-from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
+from facematch_core import Charged, Environment, InvalidRequest
+from facematch_core.models import ThresholdRule
 
 HEAD = "contender,pair,same,probe_subject,reference_subject,score"
 ROWS = "a,1,1,A,A,5\na,2,0,A,B,6\n"

@@ -15,7 +15,7 @@ from facematch_comparison.stats.bootstrap import (
     percentile_interval,
 )
 from facematch_comparison.values.model import Method
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 CASES = st.fixed_dictionaries(
     {

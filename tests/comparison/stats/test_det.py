@@ -14,7 +14,7 @@ from facematch_comparison.stats import (
     threshold_for_fmr,
 )
 from facematch_comparison.stats.det import POINTS
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 RULES = (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST)
 #: Few distinct values, so that ties are common.

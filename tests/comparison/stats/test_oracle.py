@@ -22,7 +22,7 @@ from facematch_comparison.stats import (
     det_curve,
     threshold_for_fmr,
 )
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 PEOPLE, EACH, OTHERS = 120, 5, 8_000
 RULES = {"above": ThresholdRule.ABOVE, "from": ThresholdRule.AT_LEAST}

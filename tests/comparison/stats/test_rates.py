@@ -5,7 +5,7 @@ from kit.comparison.tables import MATCH, NO_MATCH, rates_at
 from kit.comparison.tables import table_of as of_people
 
 from facematch_comparison.stats import Clusters, Rates, interval
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 #: What was said of a pair: nothing at all, that no faces could be compared, or a score.
 REPLIES = st.one_of(st.just("silent"), st.just("lost"), st.integers(0, 4))

@@ -8,7 +8,8 @@ from kit.comparison.tables import INCONCLUSIVE, LOST, rates_at, system_answers, 
 from facematch_comparison import stats
 from facematch_comparison.scores.answers import Grouping, check_alike
 from facematch_comparison.values.model import Rate
-from facematch_core import InvalidRequest, ThresholdRule
+from facematch_core import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 

@@ -11,7 +11,7 @@ from facematch_comparison.stats import (
     threshold_for_fmr,
     why_unseen,
 )
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])

@@ -16,18 +16,18 @@ from facematch_core import (
     Charged,
     Environment,
     FaceVerifier,
-    Ids,
     Operation,
     OutcomeUnknown,
     Reconciled,
     Reconciliation,
     Retention,
-    SystemClock,
     VendorUnavailable,
 )
+from facematch_core.base.clock import SystemClock
 from facematch_core.cli import budget
 from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
+from facematch_core.models import Ids
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S

@@ -189,7 +189,8 @@ def test_a_store_that_can_never_be_opened(run, tmp_path, configured, store):
 
 STRANGERS = """
     import attrs
-    from facematch_core import Operation, ThresholdRule
+    from facematch_core import Operation
+    from facematch_core.models import ThresholdRule
     from facematch_core.backend import Backend, Capabilities
     from facematch_core.models import Retention
 

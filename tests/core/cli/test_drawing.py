@@ -3,8 +3,8 @@ import math
 import pytest
 from PIL import Image
 
-from facematch_core import Box, Face
 from facematch_core.cli import _drawing as drawing
+from facematch_core.models import Box, Face
 
 GREY = (128, 128, 128)
 

@@ -4,8 +4,8 @@ import attrs
 import pytest
 from kit.fakes import FakeBackend, liveness_result, match_result
 
-from facematch_core import ConfigurationError, Decision, ImageFormat, LivenessDecision, errors
-from facematch_core.backend import ImageLimits
+from facematch_core import ConfigurationError, Decision, LivenessDecision, errors
+from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.cli import doctor
 from facematch_core.config import opening as config
 from facematch_core.config import plugins

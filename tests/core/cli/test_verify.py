@@ -6,28 +6,23 @@ import pytest
 from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result
 
 from facematch_core import (
-    Advice,
     Billing,
     Charged,
     Decision,
     Environment,
     FaceVerifier,
-    Ids,
     LiveMatchResult,
     LivenessResult,
     MatchResult,
     ResultWarning,
     Retention,
-    Route,
     Score,
-    Skipped,
     Threshold,
-    ThresholdRule,
-    ThresholdSource,
     WarningCode,
 )
 from facematch_core.cli import liveness, verify
 from facematch_core.errors import RequestRejected
+from facematch_core.models import Advice, Ids, Route, Skipped, ThresholdRule, ThresholdSource
 
 #: Arguments of a call that are options of another name, those that a profile sets, and those that
 #: only a program needs.

@@ -7,6 +7,7 @@ from kit.acme import ACME_KEY, AcmeBackend
 from kit.deadlines import as_deadlines
 
 import facematch_core as fm
+from facematch_core.base.clock import SystemClock
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpClient, HttpRequest, transport
 
@@ -112,7 +113,7 @@ def ask(client, request_to):
     return send
 
 
-class LateClock(fm.SystemClock):
+class LateClock(SystemClock):
     """Stands still until the first byte; then it jumps, and goes on like any clock."""
 
     passed = since = 0.0

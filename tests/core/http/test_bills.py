@@ -8,7 +8,7 @@ from kit.acme import match_call
 from kit.fakes import picture
 
 import facematch_core as fm
-from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError
+from facematch_core import Billing, Environment, EnvironmentMismatch, VendorError, models
 from facematch_core.backend import Capabilities, LivenessCall
 from facematch_core.http import MOCK_HEADER, ApiKeyBackend, HttpReply, HttpRequest
 
@@ -177,12 +177,12 @@ def test_a_backend_may_not_know_how_many_charges_there_were():
 
 def test_an_error_keeps_the_name_place_and_id_that_it_was_given():
     def fails():
-        ids = fm.Ids(call="another", vendor="v-1")
+        ids = models.Ids(call="another", vendor="v-1")
         raise VendorError("No.", environment=Environment.SANDBOX, backend="login", ids=ids)
 
     error = read_replies(REAL, steps=asking(1, last=fails))
     assert (error.backend, error.environment) == ("login", Environment.SANDBOX)
-    assert error.ids == fm.Ids(call="call-7", vendor="v-1")
+    assert error.ids == models.Ids(call="call-7", vendor="v-1")
     error = read_replies(FINE, steps=asking(1, last=unread))
     assert (error.backend, error.environment) == ("two", Environment.MOCK)
 

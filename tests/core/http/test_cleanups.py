@@ -11,6 +11,7 @@ from kit.rawserver import RawServer, hold, http_reply, read_request, send
 
 import facematch_core as fm
 from facematch_core.base.cancellation import CANCELLATION, CallCancelled, Cancellation
+from facematch_core.base.clock import SystemClock
 from facematch_core.http import MOCK_HEADER, HttpRequest, Wait
 
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
@@ -165,7 +166,7 @@ def test_a_verdict_waits_two_seconds_for_all_clean_ups():
         *[[read_request, hold]] * 2,
     ]
     with RawServer(held) as server:
-        result = verify(server, fm.SystemClock(), by=Tidy)
+        result = verify(server, SystemClock(), by=Tidy)
     assert time.monotonic() - began < 10
     assert (result.is_match, [each.tag for each in result.warnings]) == (True, ["not_cleaned_up"])
 

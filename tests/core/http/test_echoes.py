@@ -11,6 +11,7 @@ from kit.fakes import FakeBackend, match_result, picture
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import without_private
 from facematch_core.http import HttpReply, without_secrets
 
@@ -34,7 +35,7 @@ class Echoing(AcmeBackend):
             decision=fm.Decision.MATCH,
             backend="acme",
             billing=fm.Billing(fm.Charged.YES),
-            ids=fm.Ids(vendor=body.get("id"), session=body.get("session")),
+            ids=models.Ids(vendor=body.get("id"), session=body.get("session")),
             vendor_status=body.get("status"),
             model=body.get("model"),
             warnings=(fm.ResultWarning(code=fm.WarningCode.OTHER, tag=tag, text=text),),
@@ -43,7 +44,7 @@ class Echoing(AcmeBackend):
 
     def error(self, reply, call):
         body = reply.json()
-        ids = fm.Ids(vendor=body.get("id"))
+        ids = models.Ids(vendor=body.get("id"))
         return fm.RequestRejected(body["said"], field_errors=body["fields"], ids=ids)
 
 
@@ -152,7 +153,7 @@ class Adding(Echoing):
 
     def match(self, call):
         result = super().match(call)
-        face = fm.Face(demographics=fm.Demographics(age=31.0))
+        face = models.Face(demographics=models.Demographics(age=31.0))
         return attrs.evolve(result, raw=result.raw | {"age": 31}, probe_faces=[face])
 
 
@@ -161,7 +162,7 @@ class Remembering(Echoing):
 
     def match(self, call):
         first = vars(self).setdefault("first", super().match(call))
-        return attrs.evolve(first, ids=fm.Ids(vendor="v-2"))
+        return attrs.evolve(first, ids=models.Ids(vendor="v-2"))
 
 
 class Repeating(Remembering):

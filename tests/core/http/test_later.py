@@ -15,8 +15,10 @@ from kit.fakes import picture
 from kit.rawserver import RawServer, close, read_request
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import NO_FACE
 from facematch_core.backend.base import plugin_faults
+from facematch_core.base.clock import SystemClock
 from facematch_core.http import ErrorRow, HttpRequest, InconclusiveRow, Wait, retry_after_s
 from facematch_core.testing import ManualClock
 from facematch_core.verifier.aio import AsyncFaceVerifier
@@ -59,7 +61,7 @@ class Later(JobBackend):
         reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"), call=call)
         if reply.json()["state"] == "running":
             return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
-        ids = fm.Ids(call=call.id, vendor=call.vendor_id)
+        ids = models.Ids(call=call.id, vendor=call.vendor_id)
         result = attrs.evolve(self.parse(call, reply), ids=ids)
         return fm.Reconciliation(
             outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
@@ -139,7 +141,7 @@ BUSY, DOWN = reply(429, {}, Retry_After="7"), reply(503, {})
 LOST = None
 
 
-THRESHOLD = fm.Threshold(50.0, fm.ThresholdRule.AT_LEAST)
+THRESHOLD = fm.Threshold(50.0, models.ThresholdRule.AT_LEAST)
 CALL = match_call(call_id="call-7", threshold=THRESHOLD)
 
 
@@ -438,7 +440,7 @@ RECORD = fm.CallRecord(
     id="call-7",
     operation=fm.Operation.MATCH,
     backend="later",
-    started_at=fm.SystemClock().now(),
+    started_at=SystemClock().now(),
     kept=False,
     threshold=THRESHOLD,
     vendor_id="job-7",

@@ -7,7 +7,7 @@ from kit.fakes import picture
 from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
-from facematch_core import Charged, Environment, Secret, VendorUnavailable
+from facematch_core import Charged, Environment, Secret, VendorUnavailable, models
 from facematch_core.base.deadline import NO_DEADLINE
 from facematch_core.http import MOCK_HEADER, HttpRequest
 
@@ -39,7 +39,7 @@ class Signing(AcmeBackend):
         return reply.status == 403
 
     def parse(self, call, reply):
-        ids = fm.Ids(vendor=reply.json().get("id"))
+        ids = models.Ids(vendor=reply.json().get("id"))
         billing = fm.Billing(Charged.YES)
         return fm.MatchResult(
             decision=fm.Decision.MATCH, backend="acme", billing=billing, ids=ids, raw=reply.json()

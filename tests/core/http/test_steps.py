@@ -14,6 +14,7 @@ from kit.fakes import picture
 from kit.rawserver import RawServer, close, closed_port, http_reply, one_each, read_request, send
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import NO_FACE, Capabilities, LivenessCall, decide_by_threshold
 from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 from facematch_core.resilience import Budget
@@ -447,7 +448,7 @@ def test_a_distance_is_exact_in_its_digits(tenths, worst):
     score = fm.Score.from_distance(distance, SCALE, worst=worst)
     assert score.value == float(100 - Decimal(tenths) / 10)
     assert (score.raw, score.raw_name) == (distance, "distance")
-    assert score.source is fm.ScaleSource.DOCUMENTED
+    assert score.source is models.ScaleSource.DOCUMENTED
 
 
 @given(st.floats(0, 1), st.floats(0, 1))

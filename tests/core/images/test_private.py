@@ -27,7 +27,8 @@ from kit.strategies_images import (
     segment,
 )
 
-from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_core import Image, InvalidImage
+from facematch_core.backend import ImageFormat
 from facematch_core.images.image import ImageLimits
 
 

@@ -8,6 +8,7 @@ from kit.fakes import open_always
 from kit.sessions import LIVENESS, MATCH, WAY_IN, Acme
 
 import facematch_core as fm
+from facematch_core.backend.session_types import DeletionState
 from facematch_core.testing import ManualClock
 
 STATE = fm.SessionState
@@ -34,7 +35,7 @@ async def test_the_same_methods_are_awaited():
         record = (await sessions.start(record, language="es")).record
         assert (await sessions.read(record, with_way_in=True)).way_in == WAY_IN
         assert (await sessions.read(record, with_portrait=True)).liveness.is_live
-        assert (await sessions.delete(record)).state is fm.DeletionState.DONE
+        assert (await sessions.delete(record)).state is DeletionState.DONE
         assert sessions.receive(b"s-1", {"signature": "right"})[0].session_id == "s-1"
     with pytest.raises(fm.ConfigurationError):
         await sessions.read(record)

@@ -9,6 +9,7 @@ from kit.rawserver import RawServer, hold, http_reply, one_each, read_request, r
 from kit.sessions import LINK, AcmeHttp
 
 import facematch_core as fm
+from facematch_core.backend.session_types import DeletionState
 
 KEY = "canary-key-8d0f7a21"
 PATH = "/canary-face-31c7.jpg?X-Amz-Signature=c4a7d96b"
@@ -49,7 +50,7 @@ def test_a_session_is_started_read_found_and_deleted(ask):
     assert result.liveness.is_live
     assert result.raw == {"id": "s-1", "link": "***"}
     assert sessions.read(record).record.session_id == "s-1"
-    assert sessions.delete(session.record).state is fm.DeletionState.DONE
+    assert sessions.delete(session.record).state is DeletionState.DONE
     lines = [request.split(b" HTTP")[0] for request in server.requests]
     assert lines[0] == lines[3] == b"GET /sessions/of/" + record.id.encode()
     assert lines[2:] == [

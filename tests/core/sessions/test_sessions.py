@@ -22,7 +22,7 @@ from kit.sessions import (
 )
 
 import facematch_core as fm
-from facematch_core.backend.session_types import SessionRecord, WayIn
+from facematch_core.backend.session_types import DeletionState, SessionRecord, WayIn
 from facematch_core.base.clock import RateWindow
 from facematch_core.testing import ManualClock
 
@@ -419,7 +419,7 @@ def test_what_is_not_there_is_an_error_until_it_may_be_gone():
         sessions.read(record)
     clock.advance(181)
     assert sessions.read(record).state is STATE.GONE
-    assert sessions.delete(record).state is fm.DeletionState.NOT_THERE
+    assert sessions.delete(record).state is DeletionState.NOT_THERE
 
 
 def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
@@ -432,12 +432,12 @@ def test_a_session_of_another_workflow_than_the_start_got_is_a_mismatch():
 
 
 def test_delete_says_what_became_of_it():
-    backend = Acme({}, {"state": fm.DeletionState.REQUESTED, "face_kept": True})
+    backend = Acme({}, {"state": DeletionState.REQUESTED, "face_kept": True})
     sessions = opened(backend)
     deletion = sessions.delete(started(sessions))
-    assert (deletion.state, deletion.face_kept) == (fm.DeletionState.REQUESTED, True)
+    assert (deletion.state, deletion.face_kept) == (DeletionState.REQUESTED, True)
     forgetful = opened(Acme(can_delete=False, result_lasts_s=180.0))
-    assert forgetful.delete(started(forgetful)).state is fm.DeletionState.VANISHES
+    assert forgetful.delete(started(forgetful)).state is DeletionState.VANISHES
     elsewhere = opened(Acme({}, {"environment": fm.Environment.MOCK}))
     with pytest.raises(fm.EnvironmentMismatch):
         elsewhere.delete(started(elsewhere))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kit.sessions import ABOUT, CAN, LIVENESS, MATCH, PURPOSE, SUBJECT, live, match, reading
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend.session_types import Kept, WayIn
 from facematch_core.sessions.verdicts import Rules, judge, judge_missing
 from facematch_core.testing import ManualClock
@@ -18,7 +19,7 @@ START = dt.datetime(2020, 1, 1, 12, tzinfo=dt.UTC)
 PRODUCTION, MOCK = fm.Environment.PRODUCTION, fm.Environment.MOCK
 STATE = fm.SessionState
 REVIEW = fm.Decision.REVIEW
-GRAVE = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=fm.Severity.ERROR)
+GRAVE = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=models.Severity.ERROR)
 
 RECORD = fm.SessionRecord(
     id="5" * 32,
@@ -41,7 +42,7 @@ RULES = Rules(
     declared=PRODUCTION,
     required=PRODUCTION,
     thresholds={},
-    threshold_rule=fm.ThresholdRule.AT_LEAST,
+    threshold_rule=models.ThresholdRule.AT_LEAST,
 )
 
 

@@ -5,7 +5,8 @@ from kit.contract import Status, run
 from mutants.reference import ReferenceSimulator
 from mutants.sessions import Player, SessionVendor
 
-from facematch_core import Box, Operation
+from facematch_core import Operation
+from facematch_core.models import Box
 from facematch_core.testing import SessionCase, Situation
 from facematch_core.testing.simulator import check_declared
 

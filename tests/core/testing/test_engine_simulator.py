@@ -8,9 +8,10 @@ from kit.contract import Status, failures, run
 from PIL import Image as Pillow
 from PIL import ImageStat
 
-from facematch_core import Decision, Face, FaceVerifier, Image, VendorUnavailable
+from facematch_core import Decision, FaceVerifier, Image, VendorUnavailable
 from facematch_core.backend import Capabilities
 from facematch_core.backend.engine import Compared, EngineBackend
+from facematch_core.models import Face
 from facematch_core.testing import EngineSimulator, Situation, noise
 
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 from kit.contract import Status, run
 
-from facematch_core import ImageFormat
+from facematch_core.backend import ImageFormat
 
 MEGA = 1_000_000
 #: What is changed in the backend alone, or, the other way round, has changed at the vendor alone.

@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image as Pillow
 
-from facematch_core import Image, ImageFormat, InvalidImage
-from facematch_core.backend import ImageLimits
+from facematch_core import Image, InvalidImage
+from facematch_core.backend import ImageFormat, ImageLimits
 from facematch_core.testing import noise, pictures_beyond
 from facematch_core.testing.pictures import is_upright, turn
 

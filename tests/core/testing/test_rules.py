@@ -25,7 +25,6 @@ from mutants.table import MUTANTS
 
 from facematch_core import (
     Billing,
-    Box,
     Charged,
     Operation,
     OutcomeUnknown,
@@ -34,6 +33,7 @@ from facematch_core import (
     WarningCode,
 )
 from facematch_core.http import Wait
+from facematch_core.models import Box
 from facematch_core.testing import Situation, find_leaks, picture_samples
 from facematch_core.testing.simulator import required
 

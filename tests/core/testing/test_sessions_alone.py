@@ -6,6 +6,7 @@ from kit.contract import Status, failures, run
 from mutants.sessions import Player, SessionReference, SessionVendor
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import Capabilities
 from facematch_core.backend import session_types as hosted
 from facematch_core.testing import SessionCase, SessionWord, SimulatorReply, Situation
@@ -15,7 +16,7 @@ class Alone(SessionReference):
     """Compares no pictures."""
 
     name = "alone"
-    capabilities = Capabilities(operations=frozenset(), threshold_rule=fm.ThresholdRule.ABOVE)
+    capabilities = Capabilities(operations=frozenset(), threshold_rule=models.ThresholdRule.ABOVE)
 
 
 class Vendor(SessionVendor):

@@ -13,6 +13,7 @@ from mutants.faults import nobody
 from mutants.reference import CheckReference, CheckSimulator
 
 import facematch_core as fm
+from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
 from facematch_core.http import ApiKeyBackend, HttpRequest
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, noise
@@ -69,7 +70,7 @@ class Cosine(ApiKeyBackend):
             score=score,
             warnings=(fm.backend.NO_FACE,) if decision is WORDS[call.operation][2] else (),
             backend=self.name,
-            ids=fm.Ids(vendor=self.id_of(body)),
+            ids=models.Ids(vendor=self.id_of(body)),
             billing=fm.Billing(charged, "the vendor's page on prices"),
         )
 
@@ -79,7 +80,7 @@ class Cosine(ApiKeyBackend):
             return None
         if type(number) not in (int, float):
             raise TypeError("It is no number.")
-        how = {"raw": number, "raw_name": "score", "source": fm.ScaleSource.DOCUMENTED}
+        how = {"raw": number, "raw_name": "score", "source": models.ScaleSource.DOCUMENTED}
         return fm.Score(self.percent(number), "unusual/v1", **how)
 
     def percent(self, number):
@@ -211,7 +212,7 @@ class OwnThresholds(Cosine):
     """Its vendor sends a threshold of its own with each answer, and takes none."""
 
     capabilities = Capabilities(
-        **USUAL | {"threshold_rule": fm.ThresholdRule.VENDOR, "default_threshold": None}
+        **USUAL | {"threshold_rule": models.ThresholdRule.VENDOR, "default_threshold": None}
     )
 
     def passes(self, call, body, score):
@@ -234,7 +235,7 @@ class VerdictOnly(Cosine):
     """Its vendor says yes or no, and nothing more; nobody knows one answer from another."""
 
     capabilities = Capabilities(
-        billed_operations=frozenset({MATCH}), threshold_rule=fm.ThresholdRule.VENDOR
+        billed_operations=frozenset({MATCH}), threshold_rule=models.ThresholdRule.VENDOR
     )
 
     def parse(self, call, reply):

@@ -4,7 +4,7 @@ from kit.comparison.tables import INCONCLUSIVE, table_of
 from scipy.stats import norm
 
 from facematch_comparison.scores.answers import Grouping
-from facematch_core import ThresholdRule
+from facematch_core.models import ThresholdRule
 
 
 @attrs.frozen(kw_only=True)

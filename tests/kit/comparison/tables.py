@@ -10,7 +10,8 @@ from statsmodels.stats.proportion import proportion_confint
 
 from facematch_comparison.scores.answers import Answers, Grouping
 from facematch_comparison.stats import Rates
-from facematch_core import Environment, InvalidRequest, ThresholdRule
+from facematch_core import Environment, InvalidRequest
+from facematch_core.models import ThresholdRule
 
 #: What a pair can come to, beside a score: a failure to acquire, no answer.
 LOST, SILENT = None, "silent"

@@ -15,7 +15,8 @@ from typing import Any
 
 import attrs
 
-from facematch_core import Image, ImageFormat
+from facematch_core import Image
+from facematch_core.backend import ImageFormat
 from facematch_mock_server.base.messages import Response
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, SeenFace
 from facematch_mock_server.vendors.base import NumberedCall

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_core import Image, InvalidImage
+from facematch_core.backend import ImageFormat
 from facematch_mock_server.base.forms import Upload
 from facematch_mock_server.base.masking import presentable
 from facematch_mock_server.base.messages import Headers, Request, Response

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from facematch_core import Severity, WarningCode, open_verifier
+from facematch_core import WarningCode, open_verifier
+from facematch_core.models import Severity
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.vendors import vendor_named
 from facematch_mock_server.vendors.didit.pictures import RISKS, warnings
