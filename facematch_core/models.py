@@ -444,20 +444,6 @@ class Box:
 
 
 @attrs.frozen(kw_only=True)
-class Demographics:
-    """A vendor's guesses about a person. They never change a decision; dropped by default.
-
-    Attributes:
-        age: Years; None if not known.
-        gender, race: The vendor's own word; None if not known.
-    """
-
-    age: float | None = None
-    gender: str | None = None
-    race: str | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Face:
     """A face that the vendor found in a picture.
 
@@ -475,7 +461,6 @@ class Face:
             `box`; None if the vendor gives none.
         pose: Degrees by the vendor's own names (``yaw``, ``pitch``, ``roll``), or None.
         quality: The vendor's own measures by its own names, or None.
-        demographics: None unless the verifier was opened with ``keep_demographics=True``.
     """
 
     box: Box | None = None
@@ -488,7 +473,6 @@ class Face:
     )
     pose: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
     quality: Mapping[str, float] | None = attrs.field(default=None, hash=False, repr=False)
-    demographics: Demographics | None = None
 
 
 #: The number of charges if it was not counted.
@@ -669,7 +653,8 @@ class Result(NoTruth, Document):
         metadata: As the caller gave it, sent to the vendor or not; not in `repr`.
         created_at: When the vendor answered by its own clock, UTC; None if it does not say.
         elapsed_s: Seconds from the call to the result, preparation included; at least 0.
-        raw: The decoded body without pictures, secrets and demographics; not in `repr`.
+        raw: The decoded body without pictures, secrets and guesses about the person; not in
+            `repr`.
     """
 
     score: Score | None = None

@@ -31,13 +31,13 @@ from facematch_core.http import (
     InconclusiveRow,
     picture,
 )
-from facematch_core.models import Box, Demographics, Face, ThresholdRule
+from facematch_core.models import Box, Face, ThresholdRule
 
 _FREE = "you run the server: CompreFace charges nobody"
 _KEY = ErrorRow(AuthenticationFailed, Charged.NO, _FREE, "no verification service has this key")
 
 #: docs/Face-services-and-plugins.md. ``landmarks2d106`` is left out: it needs a custom build.
-_PLUGINS = ("age", "calculator", "gender", "landmarks", "mask", "pose")
+_PLUGINS = ("calculator", "landmarks", "mask", "pose")
 #: In the order of embedding-calculator's detectors.
 _LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 _SIDES = ("x_min", "y_min", "x_max", "y_max")
@@ -69,9 +69,8 @@ class ComprefaceBackend(ApiKeyBackend):
         det_prob_threshold: The least confidence of the face detector, 0-1; None for the server's.
         plugins: What else to look for in each face, separated by commas. ``landmarks`` and ``pose``
             fill the fields of that name. ``mask`` fills `quality`: CompreFace's word and its
-            probability, 0-1. ``age`` (the middle of the server's range; ours) and ``gender`` are
-            demographics. ``calculator`` puts the embedding into `raw`, which is then as private as
-            the face. The server ignores plug-ins that it does not have.
+            probability, 0-1. ``calculator`` puts the embedding into `raw`, which is then as private
+            as the face. The server ignores plug-ins that it does not have.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -179,22 +178,18 @@ def _read_face(body: Any, **comparison: Any) -> Face:
     fields = {
         name: read(body[name]) for name, read in _READERS.items() if body.get(name) is not None
     }
-    guesses = {name: fields.pop(name) for name in ("age", "gender") if name in fields}
     return Face(
         box=Box(left=left, top=top, right=right, bottom=bottom),
         confidence=_read_probability(body["box"]),
         landmarks=fields.get("landmarks"),
         pose=fields.get("pose"),
         quality=fields.get("mask"),
-        demographics=Demographics(**guesses) if guesses else None,
         **comparison,
     )
 
 
 #: The reader of each plug-in's field.
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "age": lambda span: (number(span["low"]) + number(span["high"])) / 2,
-    "gender": lambda guess: _read_text(guess["value"]),
     "landmarks": lambda points: dict(zip(_LANDMARKS, map(_read_point, points), strict=True)),
     "mask": lambda guess: {_read_text(guess["value"]): _read_probability(guess)},
     "pose": lambda pose: {angle: number(pose[angle]) for angle in ("pitch", "roll", "yaw")},

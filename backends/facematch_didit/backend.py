@@ -142,7 +142,6 @@ class DiditBackend(ApiKeyBackend):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset({HOST})
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=_OPERATIONS,
-        rotate=True,
         retention=frozenset(Retention),
         sends_caller_ref=True,
         sends_metadata=True,
@@ -155,7 +154,7 @@ class DiditBackend(ApiKeyBackend):
         billed_operations=_OPERATIONS,
         rate_windows=wire.RATES,
         reports_faces=True,
-        media_keys=MASKED_KEYS,
+        private_keys=MASKED_KEYS,
     )
     session_capabilities: ClassVar[SessionCapabilities] = SessionCapabilities(
         checks=_OPERATIONS,

@@ -44,7 +44,6 @@ from facematch_core.backend import (
 )
 from facematch_core.models import (
     Box,
-    Demographics,
     Face,
     Ids,
     ScaleSource,
@@ -149,7 +148,6 @@ def build_request(call: Call, *, address: str, api_key: Secret) -> http.HttpRequ
     kind = _kind_of(call)
     fields = {
         kind.threshold_field: _threshold_text(call),
-        "rotate_image": "true" if call.rotate else "false",
         # Didit keeps the pictures if the field is missing.
         "save_api_request": "true" if call.retention is Retention.KEEP else "false",
     }
@@ -247,16 +245,10 @@ def _read_face(entity: dict[str, Any], rotation: int | None, name: str) -> Face:
             read_number(edge, name) for edge in read_list(entity["bbox"], name)
         )
         box = Box(left=left, top=top, right=right, bottom=bottom, unit="px")
-    demographics = Demographics(
-        age=number_or_none(entity.get("age"), name),
-        gender=text_or_none(entity.get("gender"), name),
-        race=text_or_none(entity.get("race"), name),
-    )
     return Face(
         box=box,
         confidence=number_or_none(entity.get("confidence"), name),
         rotation=rotation,
-        demographics=None if demographics == Demographics() else demographics,
     )
 
 

@@ -60,6 +60,7 @@ class LocalBackend(EngineBackend):
     embedded once. There is no liveness check: `Unsupported`.
 
     Args:
+        rotate: Also try each picture turned by 90, 180 and 270 degrees.
         cached_pictures: Maximum number of pictures in the cache, 0-1,000,000; about 2 kB each.
             Embeddings are biometric data: they stay in memory until the backend is closed.
 
@@ -68,6 +69,7 @@ class LocalBackend(EngineBackend):
         BackendUnavailable: the extra ``local`` is not installed.
     """
 
+    rotate: bool = False
     cached_pictures: int = 1000
     _engine: Engine = attrs.field(init=False, repr=False, factory=Engine)
     _cache: FaceCache = attrs.field(init=False, repr=False)
@@ -75,7 +77,6 @@ class LocalBackend(EngineBackend):
     name: ClassVar[str] = "local"
     capabilities: ClassVar[Capabilities] = Capabilities(
         operations=frozenset({Operation.MATCH}),
-        rotate=True,
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=DEFAULT_THRESHOLD,
         score_scale=SCALE,
@@ -113,8 +114,8 @@ class LocalBackend(EngineBackend):
         Raises:
             InvalidImage: a picture cannot be decoded.
         """
-        probe = self._look(call.probe, "probe", rotate=call.rotate)
-        reference = self._look(call.reference, "reference", rotate=call.rotate)
+        probe = self._look(call.probe, "probe")
+        reference = self._look(call.reference, "reference")
         return compare_faces(probe, reference)
 
     def score_matrix(
@@ -122,14 +123,12 @@ class LocalBackend(EngineBackend):
         probes: Iterable[Any],
         references: Iterable[Any],
         *,
-        rotate: bool = False,
         max_workers: int | None = None,
     ) -> NDArray[np.float64]:
         """Return the scores of every probe with every reference, from M + N embeddings.
 
         Args:
             probes, references: Pictures as `FaceVerifier.verify` takes them.
-            rotate: Also try the quarter turns.
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
@@ -140,13 +139,12 @@ class LocalBackend(EngineBackend):
             InvalidRequest: `max_workers` is out of range.
         """
         rows, columns = (
-            self.embeddings(pictures, rotate=rotate, max_workers=max_workers)
-            for pictures in (probes, references)
+            self.embeddings(pictures, max_workers=max_workers) for pictures in (probes, references)
         )
         return scores_from_embeddings(rows, columns)
 
     def embeddings(
-        self, pictures: Iterable[Any], *, rotate: bool = False, max_workers: int | None = None
+        self, pictures: Iterable[Any], *, max_workers: int | None = None
     ) -> NDArray[np.float64]:
         """Return the embedding of the largest face of each picture, for `scores_from_embeddings`.
 
@@ -154,7 +152,6 @@ class LocalBackend(EngineBackend):
 
         Args:
             pictures: As `FaceVerifier.verify` takes them.
-            rotate: Also try the quarter turns.
             max_workers: Number of threads, at least 1; None for the number of cores.
 
         Returns:
@@ -171,7 +168,7 @@ class LocalBackend(EngineBackend):
         images = [Image.of(picture).prepared(LIMITS) for picture in pictures]
 
         def embed(image: Image) -> NDArray[np.float64]:
-            embedding = self._look(image, "picture", rotate=rotate).embedding
+            embedding = self._look(image, "picture").embedding
             return np.full(128, np.nan) if embedding is None else embedding.astype(np.float64)
 
         with ThreadPoolExecutor(max_workers or os.cpu_count() or 1) as pool:
@@ -222,7 +219,7 @@ class LocalBackend(EngineBackend):
             image = Image.read(path)
             row["sha256"] = hashlib.sha256(image.data).hexdigest()
             started = time.perf_counter()
-            faces = self._engine.look(image.prepared(LIMITS).data)
+            faces = self._engine.look(image.prepared(LIMITS).data, rotate=self.rotate)
         except InvalidImage as error:
             return row | {"error": type(error).__name__}
         row["elapsed_s"] = time.perf_counter() - started
@@ -254,10 +251,10 @@ class LocalBackend(EngineBackend):
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LocalBackend holds biometric data and is not pickled; open another one.")
 
-    def _look(self, image: Image, picture: str, *, rotate: bool) -> PictureFaces:
+    def _look(self, image: Image, picture: str) -> PictureFaces:
         try:
             return self._cache.get(
-                (image.digest, rotate), lambda: self._engine.look(image.data, rotate=rotate)
+                image.digest, lambda: self._engine.look(image.data, rotate=self.rotate)
             )
         except InvalidImage as error:
             refusal = error.of(picture)

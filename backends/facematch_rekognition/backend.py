@@ -197,7 +197,7 @@ class RekognitionBackend(HttpBackend):
         reports_faces=True,
         billed_operations=frozenset({Operation.MATCH}),
         # Guesses that a comparison does not need.
-        demographic_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
+        private_keys=frozenset({"AgeRange", "Gender", "Emotions", "Smile"}),
         image_limits=ImageLimits(
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             max_bytes=5_242_880,

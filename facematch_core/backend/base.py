@@ -92,14 +92,13 @@ class Capabilities:
 
     Attributes:
         operations: What it can be asked: `MATCH`, `LIVENESS`.
-        rotate: Whether it can try quarter turns.
         retention: What it can ask its vendor to keep. A backend whose vendor promises nothing
             declares MINIMAL alone.
         sends_caller_ref, sends_metadata: Whether the vendor receives them. They are kept in the
             result in any case.
         options: The attrs class of its own options; None if it has none.
         option_operations: For what of the above is for some operations alone: for which. Its key is
-            the argument of `verify`, ``rotate`` say, which calls of the others refuse (and
+            the argument of `verify`, ``retention`` say, which calls of the others refuse (and
             `verify_live`, which is both); or a field of `options`, which they pass over.
         threshold_rule: How scores are compared with the threshold.
         default_threshold, default_liveness_threshold: The documented default, 0-100; None if there
@@ -111,13 +110,11 @@ class Capabilities:
         rate_windows: How many calls its vendor takes, as published; empty if nothing is. Where
             that depends on the plan, the backend may declare it per object.
         reports_faces: Whether results say where the faces are.
-        demographic_keys: Keys of the vendor's body that hold age, gender or race.
-        media_keys: Keys of the vendor's body whose values are never shown: addresses of pictures,
-            details of other people.
+        private_keys: Keys of the vendor's body whose values are never shown, beside ``age``,
+            ``gender`` and ``race``: addresses of pictures, details of other people.
     """
 
     operations: frozenset[models.Operation] = frozenset({models.Operation.MATCH})
-    rotate: bool = False
     retention: frozenset[models.Retention] = frozenset({models.Retention.MINIMAL})
     sends_caller_ref: bool = False
     sends_metadata: bool = False
@@ -135,8 +132,7 @@ class Capabilities:
     billed_operations: frozenset[models.Operation] = frozenset()
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
-    demographic_keys: frozenset[str] = frozenset({"age", "gender", "race"})
-    media_keys: frozenset[str] = frozenset()
+    private_keys: frozenset[str] = frozenset()
 
     def takes(self, option: str, operation: models.Operation) -> bool:
         """Whether `option`, if it is declared at all, is for calls of `operation`, too."""

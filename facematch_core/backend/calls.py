@@ -77,7 +77,6 @@ class Call(Request):
         probe: The live or candidate face, already prepared for this backend.
         threshold: Where a pass begins; its rule is the backend's. None if the caller set none and
             the backend has no default: then the vendor's own verdict counts alone.
-        rotate: Try the four quarter turns. False for a backend that declares it cannot.
         retention: What the vendor is asked to keep. MINIMAL for a backend that cannot keep.
         caller_ref: The caller's own reference, for the vendor if it takes one.
         metadata: The caller's own JSON object, for the vendor if it takes one.
@@ -85,7 +84,6 @@ class Call(Request):
 
     probe: Image
     threshold: models.Threshold | None = None
-    rotate: bool = False
     retention: models.Retention = models.Retention.MINIMAL
     caller_ref: str | None = None
     metadata: Mapping[str, Any] | None = None

@@ -329,7 +329,7 @@ class SessionReading(SessionAnswer):
         is_asked_back: Whether the vendor waits for the person to come once more, however long.
         reviewed: Whether a person changed the verdict; None if the vendor does not say.
         warnings: About the whole, in the vendor's order.
-        raw: An allow-list of the body, without pictures, addresses, secrets and demographics.
+        raw: An allow-list of the body, without pictures, addresses and secrets.
     """
 
     session_id: str
@@ -410,8 +410,7 @@ class SessionResult(NoTruth, Document):
         billing: What it cost: of a start UNKNOWN, because vendors do not say when they charge.
         read_again_s: Seconds, above 0, after which another look is worth it; None if nothing more
             comes by itself.
-        raw: A part of the body, without pictures, addresses, secrets and demographics; not in
-            `repr`.
+        raw: A part of the body, without pictures, addresses and secrets; not in `repr`.
     """
 
     kind = "session_result"

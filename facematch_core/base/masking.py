@@ -19,7 +19,6 @@ from urllib.parse import quote
 import attrs
 
 from facematch_core.errors import ConfigurationError, RequestRejected, VendorError
-from facematch_core.models import Face
 
 R = TypeVar("R")
 
@@ -189,10 +188,8 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
 class ResultMasker:
     """Removes from the results of one call what a caller must not see; by default only secrets."""
 
-    #: Keys of the vendor's body to leave out; None to keep age, gender and race.
-    demographic_keys: Collection[str] | None = None
-    #: Keys of the vendor's body whose values are replaced: addresses of pictures, say.
-    media_keys: Collection[str] = ()
+    #: Keys of the vendor's body whose values are replaced, beside those of `PERSONAL_KEYS`.
+    private_keys: Collection[str] = ()
     #: The `raw` that was masked last, so that a result is walked once.
     _masked_raw: object = None
 
@@ -222,25 +219,17 @@ class ResultMasker:
             )
         for name in ("probe_faces", "reference_faces"):
             if faces := getattr(whole, name, None):
-                fields[name] = [self._mask_face(face, mask) for face in faces]
+                parts = ("landmarks", "pose", "quality")
+                fields[name] = [_mask_part(face, mask, *parts) for face in faces]
         for name in ("warnings", "doubts"):
             if (warnings := getattr(whole, name, None)) and mask is not None:
                 fields[name] = tuple(_mask_part(each, mask, "tag", "text") for each in warnings)
         fields["ids"] = _mask_part(fields.get("ids", whole.ids), mask, "vendor", "session")
         if hasattr(whole, "raw"):
-            left_out = frozenset(self.demographic_keys or ())
-            fields["raw"] = _plain(whole.raw, mask, left_out, frozenset(self.media_keys))
+            fields["raw"] = plain_json(whole.raw, mask, PERSONAL_KEYS.union(self.private_keys))
         names = [name for name in ("model", "vendor_status") if hasattr(whole, name)]
         masked = _mask_part(result, mask, *names, **fields)
         self._masked_raw = getattr(masked, "raw", None)
-        return masked
-
-    def _mask_face(self, face: Face, mask: Callable[[str], str] | None) -> Face:
-        changes = {}
-        if face.demographics is not None:
-            person = _mask_part(face.demographics, mask, "gender", "race")
-            changes["demographics"] = person if self.demographic_keys is None else None
-        masked: Face = _mask_part(face, mask, "landmarks", "pose", "quality", **changes)
         return masked
 
 
@@ -249,7 +238,7 @@ def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **chan
     if mask is not None:
         for name in names:
             value = getattr(part, name)
-            if value and (plain := _plain(value, mask)) is not value:
+            if value and (plain := plain_json(value, mask)) is not value:
                 changes[name] = plain
     return attrs.evolve(part, **changes) if changes else part
 
@@ -293,16 +282,12 @@ _REMOVED = "(removed)"
 #: No vendor's body is deeper; deeper parts are left out.
 MAX_DEPTH = 64
 
-_NO_KEYS: frozenset[str] = frozenset()
+#: Guesses about a person, in every vendor's body.
+PERSONAL_KEYS = frozenset({"age", "gender", "race"})
 
 
-def without_private(
-    body: Any,
-    *,
-    demographic_keys: Collection[str] = frozenset({"age", "gender", "race"}),
-    media_keys: Collection[str] = (),
-) -> Any:
-    """Return a decoded body as plain JSON, without demographics and addresses of media.
+def without_private(body: Any, *, private_keys: Collection[str] = ()) -> Any:
+    """Return a decoded body as plain JSON, without guesses about people and private values.
 
     The `raw` of a result needs no call of this: the core does the same. It is for what a plug-in
     shows elsewhere. Bytes, NaN and objects of a vendor's library are replaced by a text that names
@@ -310,20 +295,18 @@ def without_private(
 
     Args:
         body: Any decoded value; it is not changed.
-        demographic_keys: Keys to leave out, at any depth.
-        media_keys: Keys whose values are replaced, at any depth.
+        private_keys: Keys whose values are replaced, at any depth, beside age, gender and race.
     """
-    return _plain(body, None, frozenset(demographic_keys), frozenset(media_keys))
+    return plain_json(body, None, PERSONAL_KEYS.union(private_keys))
 
 
 _CONTAINERS = (dict, list, tuple, Mapping)
 
 
-def _plain(
+def plain_json(
     value: Any,
-    mask: Callable[[str], str] | None,
-    left_out: frozenset[str] = _NO_KEYS,
-    media_keys: frozenset[str] = _NO_KEYS,
+    mask: Callable[[str], str] | None = None,
+    private_keys: frozenset[str] = frozenset(),
     depth: int = 0,
 ) -> Any:
     """Return a copy of `value` as plain JSON, with every text and key masked.
@@ -341,15 +324,13 @@ def _plain(
     if isinstance(value, Mapping):
         plain = {}
         for key, item in value.items():
-            if key not in left_out:
-                name = _plain(str(key), mask)
-                is_private = key in media_keys and item is not None
-                plain[name] = (
-                    _REMOVED if is_private else _plain(item, mask, left_out, media_keys, depth + 1)
-                )
+            is_private = key in private_keys and item is not None
+            plain[plain_json(str(key), mask)] = (
+                _REMOVED if is_private else plain_json(item, mask, private_keys, depth + 1)
+            )
         return plain
     if isinstance(value, (list, tuple)):
-        return [_plain(item, mask, left_out, media_keys, depth + 1) for item in value]
+        return [plain_json(item, mask, private_keys, depth + 1) for item in value]
     return _plain_object(value, mask)
 
 

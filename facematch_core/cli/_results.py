@@ -15,7 +15,6 @@ from facematch_core.models import (
     ResultWarning,
     ThresholdRule,
     ThresholdSource,
-    WarningCode,
 )
 
 from .text import format_number, say
@@ -23,20 +22,20 @@ from .text import format_number, say
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
 
-def show(result: Answer, *, may_rotate: bool) -> None:
+def show(result: Answer) -> None:
     if not isinstance(result, LiveMatchResult):
-        _show_call("", result, may_rotate=may_rotate)
+        _show_call("", result)
         return
     verdict = VERDICTS[result.decision.value]
     say(f"  {verdict.says}", word=verdict.word, colour=verdict.colour)
-    _show_call("liveness: ", result.liveness, may_rotate=may_rotate)
+    _show_call("liveness: ", result.liveness)
     if result.match is None:
         say("match: not compared, not charged")
     else:
-        _show_call("match: ", result.match, may_rotate=may_rotate)
+        _show_call("match: ", result.match)
 
 
-def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
+def _show_call(title: str, result: MatchResult | LivenessResult) -> None:
     verdict = VERDICTS[result.decision.value]
     score, scale = "no score", ""
     if result.score is not None:
@@ -48,10 +47,8 @@ def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: 
         word=title + verdict.word,
         colour=verdict.colour,
     )
-    inconclusive = result.decision.value == "inconclusive"
     for warning in result.warnings:
-        turn = may_rotate and inconclusive and warning.code is WarningCode.NO_FACE
-        say(f"  {warning_words(warning, *(['try --rotate'] if turn else []))}")
+        say(f"  {warning_words(warning)}")
     if isinstance(result, LivenessResult):
         facts = {"quality": result.quality, "luminance": result.luminance}
         values = [f"{name} {format_number(v)}" for name, v in facts.items() if v is not None]
@@ -136,12 +133,11 @@ def limits(result: Result) -> str:
     return f"threshold {rule} {format_number(threshold.value)}{author}{above}"
 
 
-def warning_words(warning: ResultWarning, *more: str) -> str:
+def warning_words(warning: ResultWarning) -> str:
     """Return a warning in the vendor's words, or in ours if it has none, with its advice."""
     text = warning.text or warning.tag or warning.code.value.replace("_", " ")
     tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
-    advice = [*([_ADVICE[warning.advice]] if warning.advice else []), *more]
-    advised = f" Advice: {', or '.join(advice)}." if advice else ""
+    advised = f" Advice: {_ADVICE[warning.advice]}." if warning.advice else ""
     return f"warning: {text.rstrip('.')}.{tag}{advised}"
 
 

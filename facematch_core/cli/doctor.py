@@ -165,7 +165,6 @@ def _abilities(cls: Any) -> dict[str, Any]:
     return {
         **{operation.value: operation in can.operations for operation in Operation},
         "session": cls.session_capabilities is not None,
-        "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,
         "default_threshold": can.default_threshold,
@@ -317,7 +316,7 @@ def _show_backends(documents: Iterable[Mapping[str, Any]]) -> None:
     for row in documents:
         can, threshold = "?", "?"
         if row["match"] is not None:
-            abilities = ("match", "liveness", "session", "rotate", "keep")
+            abilities = ("match", "liveness", "session", "keep")
             can = ", ".join(word for word in abilities if row[word])
             default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
             threshold = "no default" if default is None else f"{rule} {format_number(default)}"

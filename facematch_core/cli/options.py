@@ -155,7 +155,6 @@ call_options = join_options(
         metavar="0-100",
         help="Score at which a pass begins, on the scale of this backend.",
     ),
-    click.option("--rotate", is_flag=True, help="Also try each picture turned by quarter turns."),
     click.option("--keep", is_flag=True, help="Ask the vendor to keep a record of the call."),
     vendor_option,
     json_option,

@@ -84,7 +84,7 @@ def command(probe: str | None, reference: str | None, **arguments: Any) -> int:
     """Compare PROBE (the selfie) with REFERENCE (the document): is it the same person?
 
     \b
-    facematch verify selfie.jpg id.jpg --threshold 50 --rotate
+    facematch verify selfie.jpg id.jpg --threshold 50
     facematch verify --pairs pairs.csv --out results.jsonl
 
     A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
@@ -127,9 +127,6 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
             result: Answer = getattr(verifier, call)(
                 *images, **_call_arguments(verifier, arguments)
             )
-            may_rotate = not arguments["rotate"] and any(
-                member.backend.capabilities.rotate for member in options.members_of(verifier)
-            )
     except KeyboardInterrupt:
         for event in events:
             if event.kind == "unknown":
@@ -146,7 +143,7 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     else:
         from ._results import show
 
-        show(result, may_rotate=may_rotate)
+        show(result)
     return DECISIONS[result.decision.value]
 
 
@@ -168,7 +165,7 @@ def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[st
         can = backend.capabilities.options
         call["options"] = options.read_vendor_options(backend, can, words)
     retention = Retention.KEEP if arguments["keep"] else Retention.MINIMAL
-    return {**call, "retention": retention, "rotate": arguments["rotate"]}
+    return {**call, "retention": retention}
 
 
 #: Columns of a .csv file of results.

@@ -309,7 +309,6 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     **dict.fromkeys(_THRESHOLDS, float),
     "deadline_s": float,
     "fit_images": bool,
-    "keep_demographics": bool,
     "require_environment": Environment,
 }
 

@@ -78,10 +78,6 @@ _SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
         "warning with a tag of its vendor's",
         lambda result: [warning.tag for warning in result.warnings],
     ),
-    Situation.DEMOGRAPHICS: (
-        "guess of age, gender or race",
-        lambda result: [face.demographics for face in result.probe_faces or ()],
-    ),
 }
 
 
@@ -279,8 +275,6 @@ class Bench:
     def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
         """Yield each declared wish of a caller for an operation, one at a time."""
         can, simulator = self.can, self.simulator
-        if can.rotate and can.takes("rotate", operation):
-            yield {"rotate": True}
         if fm.Retention.KEEP in can.retention and can.takes("retention", operation):
             yield {"retention": fm.Retention.KEEP}
         if can.options is not None and can.takes("options", operation):
@@ -307,7 +301,7 @@ class Bench:
         what, found_in = _SHOWN.get(situation, ("", None))
         if found_in is None:
             return None
-        asking = fm.FaceVerifier(self.backend, clock=self.clock, keep_demographics=True)
+        asking = fm.FaceVerifier(self.backend, clock=self.clock)
         # The warning of a refusal (no face, for example) has the refusal's code as its tag.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
         results = [self.ask(*case, verifier=asking).result for case in cases]

@@ -61,8 +61,6 @@ class Situation(enum.StrEnum):
     NO_FACE = "no_face"
     #: The probe shows two faces, one of them the right one.
     TWO_FACES = "two_faces"
-    #: The probe lies on its side: only a call with ``rotate=True`` can compare it.
-    TURNED = "turned"
     #: The vendor's most favourable verdict, with null where the score stands.
     NULL_SCORE = "null_score"
     #: A number where the score stands that is not on the vendor's scale (250 of 100).
@@ -72,8 +70,6 @@ class Situation(enum.StrEnum):
     #: As SAME_PERSON or LIVE, with the warning `VendorSimulator.unknown_warning`, which no document
     #: names, of the vendor's gravest weight or of one that no document names either; best twice.
     UNKNOWN_WARNING = "unknown_warning"
-    #: As SAME_PERSON or LIVE, with the guesses `VendorSimulator.demographics` in the answer.
-    DEMOGRAPHICS = "demographics"
 
     # Refusals: a wrong key, an empty account, too many calls, a field or file that is refused
 
@@ -120,7 +116,6 @@ OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in 
 ANSWERS = (
     *(*GOOD.values(), *BAD.values(), Situation.NO_FACE, Situation.TWO_FACES),
     *(Situation.NULL_SCORE, Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
-    Situation.DEMOGRAPHICS,
 )
 
 #: Situations that end in an error.
@@ -159,8 +154,8 @@ class VendorSimulator(abc.ABC):
         situations: What it can produce.
         cannot_happen: Situations that cannot be met at this vendor at all, each with the reason
             ("Acme documents no search"): a rule about one does not apply. What is in neither has
-            not been tested, and the report says so; but UNKNOWN_STATUS, UNKNOWN_WARNING and
-            DEMOGRAPHICS where no result shows any, and NO_CREDIT where nothing is billed.
+            not been tested, and the report says so; but UNKNOWN_STATUS and UNKNOWN_WARNING
+            where no result shows any, and NO_CREDIT where nothing is billed.
         steps: How many requests the vendor needs for one call, where it is not one: a number, or
             one for each operation.
         price_unknown: Situations that end in a result, where the vendor does not say whether it is
@@ -174,8 +169,6 @@ class VendorSimulator(abc.ABC):
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
             vendor that has codes alone.
-        demographics: The guesses of DEMOGRAPHICS as the vendor's body has them: its keys, and
-            values that stand nowhere else in the answer.
         faces: Where the vendor says that the faces are in SAME_PERSON and LIVE, by the picture:
             ``probe``, ``reference``; best in another place in each, so that boxes of the other
             picture are seen.
@@ -203,7 +196,6 @@ class VendorSimulator(abc.ABC):
         "FACE_IS_A_TEAPOT",
         "The face resembles a teapot.",
     )
-    demographics: Mapping[str, Any] = {}
     faces: Mapping[str, Sequence[Box]] = {}
     takes_replies: ClassVar[bool] = False
     last_reply: SimulatorReply | None = None
@@ -287,7 +279,7 @@ class VendorSimulator(abc.ABC):
     def received(self) -> Mapping[str, Any]:
         """The vendor's reading of the last call, in the words of `FaceVerifier.verify`.
 
-        Known keys are ``threshold``, ``rotate``, ``retention`` (a `Retention`), ``caller_ref``,
+        Known keys are ``threshold``, ``retention`` (a `Retention`), ``caller_ref``,
         ``metadata`` and ``options``; ``kept_s``, for how many seconds the vendor keeps a face or a
         template of the call; ``probe`` and ``reference``, the bytes of the files as the vendor got
         them, decoded where they travel as base64. ``options`` is what arrived of them, in any form
@@ -665,7 +657,6 @@ _NOT_AT_AN_ENGINE = {
     **dict.fromkeys((Situation.IMPOSSIBLE_SCORE, Situation.UNKNOWN_STATUS), _NO_ANSWER),
     **dict.fromkeys((Situation.UNKNOWN_WARNING, Situation.SPOOF), _NO_ANSWER),
     Situation.SCORE: "The pictures decide the score: nobody else can set it.",
-    Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
     Situation.NEVER_DONE: "The engine answers at once: it takes no jobs.",
 }
 

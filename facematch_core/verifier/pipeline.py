@@ -33,7 +33,7 @@ from facematch_core.base.cancellation import (
 )
 from facematch_core.base.clock import Clock
 from facematch_core.base.deadline import Deadline
-from facematch_core.base.masking import without_private
+from facematch_core.base.masking import plain_json
 from facematch_core.base.nesting import load_json
 from facematch_core.base.threads import HelperThreads, NoThread
 from facematch_core.errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
@@ -229,7 +229,6 @@ class Pipeline:
         )
         fields = {
             "threshold": threshold,
-            "rotate": options.rotate,
             "retention": retention,
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
@@ -240,15 +239,6 @@ class Pipeline:
     def _check_options(self, options: CallOptions) -> None:
         """Refuse wrong options, and those that this backend does not support."""
         can = self.backend.capabilities
-        if not isinstance(options.rotate, bool):
-            raise errors.InvalidRequest(
-                f"rotate must be True or False, not {type(options.rotate).__name__}."
-            )
-        if options.rotate and not can.rotate:
-            raise self.unsupported(
-                "rotate",
-                "cannot try quarter turns: leave rotate out and turn the picture upright first",
-            )
         if options.retention not in (*Retention,):
             raise errors.InvalidRequest(
                 "retention must be Retention.MINIMAL or Retention.KEEP, not "
@@ -279,7 +269,6 @@ class Pipeline:
         """Refuse an option that this backend supports for another operation only."""
         can = self.backend.capabilities
         is_used = {
-            "rotate": options.rotate,
             "retention": options.retention != Retention.MINIMAL,
             "options": options.options is not None,
         }
@@ -540,7 +529,7 @@ def _copy_metadata(metadata: Any) -> dict[str, Any]:
         copy = None
     # Keys that JSON turns into text (1, None, True) would come back as something else, and what
     # is nested deeper than that would be left out of the result.
-    if copy is None or copy != metadata or without_private(copy, demographic_keys=()) != copy:
+    if copy is None or copy != metadata or plain_json(copy) != copy:
         raise errors.InvalidRequest(
             "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "
             "no bytes, no NaN, no objects."

@@ -38,7 +38,6 @@ class CallOptions:
     operation: models.Operation
     threshold: Any = None
     review_threshold: Any = None
-    rotate: Any = False
     retention: Any = models.Retention.MINIMAL
     caller_ref: Any = None
     metadata: Any = attrs.field(default=None, repr=False)
@@ -91,7 +90,6 @@ class ResultPolicy:
 
     backend: Backend
     defaults: Defaults
-    keep_demographics: bool
     #: The environment that every answer must come from; None for any.
     required: models.Environment | None = None
 
@@ -152,11 +150,7 @@ class ResultPolicy:
 
     def new_masker(self) -> ResultMasker:
         """Return the masker of one call, for everything that this verifier does not show."""
-        can = self.backend.capabilities
-        return ResultMasker(
-            demographic_keys=None if self.keep_demographics else can.demographic_keys,
-            media_keys=can.media_keys,
-        )
+        return ResultMasker(private_keys=self.backend.capabilities.private_keys)
 
     def apply(
         self,

@@ -90,7 +90,6 @@ class LivenessOptions(TypedDict, Generic[T_contra], total=False):
 
     threshold: T_contra | None
     review_threshold: T_contra | None
-    rotate: bool
     retention: Retention
     caller_ref: str | None
     metadata: Mapping[str, Any] | None
@@ -163,7 +162,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
             threshold: Where a match begins, 0-100 on this backend's scale.
             review_threshold: Above `threshold`, up to 100: a match whose score is not above it
                 becomes `REVIEW`.
-            rotate: Also try the pictures turned by 90, 180 and 270 degrees.
             retention: What the vendor is asked to keep of the call.
             caller_ref: Your own reference, up to 255 characters for most vendors.
             metadata: Your own JSON object.
@@ -356,7 +354,6 @@ class FaceVerifier(Verifier[float | Threshold]):
             tries and policies included. None for the backend's time-outs.
         fit_images: Shrink or convert a picture that the vendor would refuse; if False it is
             refused here instead.
-        keep_demographics: Keep the vendor's guesses of age, gender and race in results.
         require_environment: Refuse a result from anywhere else, or from an unknown environment.
         on_event: Called with one `CallEvent` per step of a call, in the calling thread; SENT of a
             backend that keeps no deadline in the thread that sends. An exception in it is logged
@@ -381,7 +378,6 @@ class FaceVerifier(Verifier[float | Threshold]):
         liveness_review_threshold: float | Threshold | None = None,
         deadline_s: float | None = None,
         fit_images: bool = True,
-        keep_demographics: bool = False,
         require_environment: Environment | None = None,
         on_event: Callable[[CallEvent], None] | None = None,
         policies: Iterable[Policy] = (),
@@ -397,7 +393,6 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._policies = tuple(value) if isinstance(value, Iterable) else (value,)
         kinds: tuple[tuple[str, object, Any], ...] = (
             ("fit_images", fit_images, bool),
-            ("keep_demographics", keep_demographics, bool),
             ("retry", retry, (Retry, type(None))),
             *(("policies", policy, Policy) for policy in self._policies),
         )
@@ -427,7 +422,6 @@ class FaceVerifier(Verifier[float | Threshold]):
             result_policy=ResultPolicy(
                 backend=backend,
                 defaults=Defaults.of_arguments(deadline_s, **thresholds),
-                keep_demographics=keep_demographics,
                 required=require_environment and Environment(require_environment),
             ),
             policies=self._policies,

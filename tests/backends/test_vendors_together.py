@@ -182,7 +182,7 @@ def webp(width):
 
 
 #: Options that Deepvue cannot pass on.
-KEEP = {"retention": fm.Retention.KEEP, "rotate": True}
+KEEP = {"retention": fm.Retention.KEEP}
 
 
 @pytest.mark.parametrize(

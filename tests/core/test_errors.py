@@ -22,7 +22,7 @@ CLASSES = sorted(
 ATTEMPT = attrs.evolve(gate_passages.GATE_CALL, backend="x", kept=True, caller_ref="case 7")
 NEEDED = {
     errors.EnvironmentMismatch: {"environment": Environment.MOCK, "billing": Billing(Charged.YES)},
-    errors.Unsupported: {"backend": "x", "what": "rotate"},
+    errors.Unsupported: {"backend": "x", "what": "retention"},
     errors.RateLimited: {"retry_after_s": 3.5, "billing": Billing(Charged.NO)},
     errors.OutcomeUnknown: {"reconcilable": True, "status_code": 502, "call": ATTEMPT},
     errors.RequestRejected: {"field_errors": {"probe": ["too large"]}, "ids": Ids(vendor="r")},

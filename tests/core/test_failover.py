@@ -129,7 +129,6 @@ NARROW = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
 @pytest.mark.parametrize(
     ("options", "can", "error"),
     [
-        ({"rotate": True}, {"rotate": False}, fm.Unsupported),
         (
             {"retention": fm.Retention.KEEP},
             {"retention": frozenset({fm.Retention.MINIMAL})},
@@ -139,7 +138,7 @@ NARROW = {"image_limits": ImageLimits(formats={ImageFormat.HEIC})}
         ({}, {"image_limits": ImageLimits(min_side_px=500)}, fm.InvalidImage),
         ({}, NARROW, fm.InvalidImage),
     ],
-    ids=["rotate", "keep", "options", "small pictures", "HEIC"],
+    ids=["keep", "options", "small pictures", "HEIC"],
 )
 def test_a_member_that_cannot_do_what_is_asked_is_passed_over_unasked(options, can, error):
     """It is an error only if nobody can."""

@@ -186,7 +186,7 @@ def test_raw_is_plain_json_without_pictures_whatever_a_library_puts_into_it():
         "none": {"url": None},
         1: ("a", None, True),
     }
-    plain = without_private(body, media_keys=("url",))
+    plain = without_private(body, private_keys=("url",))
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert (plain["price"], plain["picture"]) == ("0.05", "(left out: bytes)")
     assert plain["url"] == "(removed)"

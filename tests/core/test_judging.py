@@ -18,7 +18,6 @@ from facematch_core.verifier.policy import judge
 A, B = picture(), picture((10, 20, 30))
 MOCK, PRODUCTION, SANDBOX = (fm.Environment.MOCK, fm.Environment.PRODUCTION, fm.Environment.SANDBOX)
 PAID = fm.Billing(fm.Charged.YES, "said", 2)
-FACE = models.Face(demographics=models.Demographics(age=31))
 
 
 def at_least(value):
@@ -59,21 +58,13 @@ def test_how_long_a_call_took_is_never_below_0():
     assert verifier.reconcile(call).result.elapsed_s == 0.0
 
 
-def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
-    can = {"demographic_keys": ("guess",), "media_keys": ("crop",)}
-    raw = {"guess": 1, "crop": "p", "rest": 2}
-    answer = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
-    got = verified(answer, FakeBackend(**can))
-    assert got.raw == {"crop": "(removed)", "rest": 2}
-    assert got.probe_faces == got.reference_faces == (models.Face(),)
-    assert verified(scored(80), FakeBackend(**can)).reference_faces is None
-    got = verified(answer, FakeBackend(**can), keep_demographics=True)
-    assert got.raw == {"guess": 1, "crop": "(removed)", "rest": 2}
-    assert got.probe_faces == (FACE,)
-    assert verified(scored(80, raw={"age": 31, "id": 1})).raw == {"id": 1}
-    check = liveness_result(score=fm.Score(99, SCALE), probe_faces=(FACE,), billing=PAID)
-    got = fm.FaceVerifier(FakeBackend(script=[check])).check_liveness(A)
-    assert (got.probe_faces, got.is_live) == ((models.Face(),), True)
+def test_guesses_about_people_and_private_values_are_not_shown():
+    backend = FakeBackend(private_keys=("crop",))
+    raw = {"age": 31, "deep": [{"gender": "x", "crop": "p"}], "rest": 2}
+    hidden = "(removed)"
+    deep = [{"gender": hidden, "crop": hidden}]
+    assert verified(scored(80, raw=raw), backend).raw == {"age": hidden, "deep": deep, "rest": 2}
+    assert verified(scored(80, raw={"crop": "p"})).raw == {"crop": "p"}
 
 
 def test_a_result_that_cannot_be_used_is_paid_for():

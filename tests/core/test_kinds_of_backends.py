@@ -109,10 +109,7 @@ class Echoing(Library):
     """Its vendor repeats who asks."""
 
     def parse(self, call, answer):
-        people = models.Demographics(age=41, gender=answer)
-        face = models.Face(
-            landmarks={answer: (1.0, 2.0)}, quality={answer: 0.5}, demographics=people
-        )
+        face = models.Face(landmarks={answer: (1.0, 2.0)}, quality={answer: 0.5})
         return fm.MatchResult(
             decision=fm.Decision.REVIEW,
             vendor_status=answer,
@@ -204,12 +201,11 @@ def test_an_answer_that_cannot_be_read_is_paid():
 
 def test_a_result_of_a_library_is_masked_as_one_over_http():
     backend = Echoing(api_key=fm.Secret(KEY), asks=lambda _: f"asked by {KEY}")
-    result = fm.FaceVerifier(backend, keep_demographics=True).verify(A, B)
+    result = fm.FaceVerifier(backend).verify(A, B)
     masked = "asked by ***"
     assert result.vendor_status == masked
     (face,) = result.probe_faces
     assert (face.landmarks, face.quality) == ({masked: (1.0, 2.0)}, {masked: 0.5})
-    assert face.demographics == models.Demographics(age=41, gender=masked)
     assert KEY not in f"{result!r} {result.to_dict()}"
     assert result.raw == {"trace": masked, "at": [masked, 7]}
 

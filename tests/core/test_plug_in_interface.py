@@ -32,7 +32,7 @@ MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
 PLUG_IN_DATA = (
-    *("CallRecord", "Box", "Capabilities", "Demographics", "SimulatorReply"),
+    *("CallRecord", "Box", "Capabilities", "SimulatorReply"),
     *("Deletion", "SessionAnswer", "SessionCapabilities", "SessionCheck", "SessionHint"),
     *("SessionReading", "WayIn"),
     *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
@@ -126,7 +126,7 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
     can = fm.backend.Capabilities()
     assert can.operations == {fm.Operation.MATCH}
     assert can.retention == {fm.Retention.MINIMAL}
-    off = ("rotate", "sends_caller_ref", "sends_metadata", "reports_faces", "options")
+    off = ("sends_caller_ref", "sends_metadata", "reports_faces", "options")
     assert not any(getattr(can, name) for name in off)
     assert not can.rate_windows
 
@@ -137,15 +137,13 @@ def test_what_is_not_declared_is_off_and_refused(verifier):
             raise AssertionError("asked for what it does not declare")
 
     images = fm.testing.noise(1), fm.testing.noise(2)
-    for wish in ({"rotate": True}, {"retention": fm.Retention.KEEP}, {"options": object()}):
+    for wish in ({"retention": fm.Retention.KEEP}, {"options": object()}):
         with pytest.raises(fm.Unsupported):
             fm.FaceVerifier(Old()).verify(*images, **wish)
 
 
 @pytest.mark.parametrize("operation", OF_PICTURES)
-@pytest.mark.parametrize(
-    "wish", [{"rotate": True}, {"retention": fm.Retention.KEEP}, {"options": FakeOptions()}]
-)
+@pytest.mark.parametrize("wish", [{"retention": fm.Retention.KEEP}, {"options": FakeOptions()}])
 def test_an_option_of_one_operation_is_refused_by_the_other_before_anything_is_sent(
     operation, wish
 ):

@@ -178,13 +178,11 @@ def test_whether_it_can_be_found_is_for_the_backend_to_say(backend, expected):
 
 
 def test_what_is_found_is_judged_as_the_calls_own_answer():
-    face = models.Face(demographics=models.Demographics(age=30.0, gender="guessed"))
     result = match_result(
         ids=models.Ids(call="a-1", caller="case 7"),
         score=fm.Score(80, SCALE),
         billing=fm.Billing(fm.Charged.YES),
         metadata={"gate": 1},
-        probe_faces=[face],
         raw={"gender": "guessed"},
     )
     fifty = fm.Threshold(50, models.ThresholdRule.AT_LEAST, models.ThresholdSource.CALLER)

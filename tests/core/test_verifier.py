@@ -113,7 +113,6 @@ def test_a_profiles_review_threshold_yields_to_a_stricter_caller(backend):
 ODD = {
     "threshold": (math.nan, True, "50", -1, 100.1, 10**400),
     "review_threshold": (50, math.inf, 10**400),
-    "rotate": (1,),
     "retention": ("for ever", None),
     "caller_ref": ("", 7, "\ud800"),
     "metadata": ([], {"a": b"x"}, {"a": math.nan}, {1: "a"}, {"a": "\ud800"}),
@@ -146,7 +145,6 @@ def test_what_is_no_argument_of_a_call_is_a_type_error(backend, verifier, name):
 @pytest.mark.parametrize(
     ("can", "options"),
     [
-        ({"rotate": False}, {"rotate": True}),
         ({"retention": frozenset({fm.Retention.MINIMAL})}, {"retention": fm.Retention.KEEP}),
         ({"options": None}, {"options": FakeOptions()}),
         ({}, {"options": {"level": 1}}),
@@ -231,7 +229,6 @@ def test_a_verifier_may_be_closed_twice_and_is_not_used_afterwards(backend):
     "settings",
     [
         {"require_environment": "nowhere"},
-        {"keep_demographics": "false"},
         {"fit_images": 1},
         {"on_event": 5},
         {"policies": None},
@@ -368,7 +365,6 @@ anything = st.recursive(
             for name, good in {
                 "threshold": percentages,
                 "review_threshold": percentages,
-                "rotate": st.booleans(),
                 "retention": st.sampled_from(fm.Retention),
                 "caller_ref": st.text(),
                 "metadata": json_objects,

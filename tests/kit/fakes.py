@@ -40,7 +40,6 @@ class FakeOptions:
 
 ALL_CAPABILITIES = Capabilities(
     operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
-    rotate=True,
     retention=frozenset(fm.Retention),
     options=FakeOptions,
     threshold_rule=models.ThresholdRule.AT_LEAST,

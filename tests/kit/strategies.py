@@ -51,10 +51,6 @@ _FACES = st.builds(
     landmarks=st.none() | st.dictionaries(TEXTS, st.tuples(_EDGES, _EDGES), max_size=2),
     pose=st.none() | st.dictionaries(TEXTS, st.floats(-180, 180), max_size=2),
     quality=st.none() | st.dictionaries(TEXTS, st.floats(0, 100), max_size=2),
-    demographics=st.none()
-    | st.builds(
-        models.Demographics, age=st.none() | st.floats(0, 120), gender=_SOME_TEXT, race=_SOME_TEXT
-    ),
 )
 _SOME_FACES = st.none() | st.lists(_FACES, max_size=2).map(tuple)
 _SCORES = st.builds(

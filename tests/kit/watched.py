@@ -50,7 +50,7 @@ VENDORS = {
         keys={"client_id": canaries.CLIENT_ID, "client_secret": canaries.CLIENT_SECRET},
         paths=("/v1/facematch", "/v1/liveness-check"),
         keeps=False,
-        too_much={"rotate": True},
+        too_much={"retention": Retention.KEEP},
     ),
 }
 

@@ -88,7 +88,6 @@ class Mapping:
     name = "reference"
     capabilities = Capabilities(
         operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
-        rotate=True,
         retention=frozenset(fm.Retention),
         sends_caller_ref=True,
         sends_metadata=True,
@@ -108,7 +107,6 @@ class Mapping:
         return {
             **{place: in_base64(data) for place, data in pictures},
             "threshold": self.threshold(call),
-            "rotate": call.rotate,
             "retention": call.retention,
             "caller_ref": call.caller_ref,
             "metadata": call.metadata,
@@ -173,14 +171,9 @@ class Mapping:
         )
 
     def faces(self, body, place):
-        guesses = body.get("guesses", ()) if place == "probe" else ()
         return tuple(
-            models.Face(
-                box=None if edges is None else self.box(edges),
-                demographics=guess
-                and models.Demographics(age=guess["age"], gender=guess["gender"]),
-            )
-            for edges, guess in itertools.zip_longest(body["faces"].get(place, ()), guesses)
+            models.Face(box=None if edges is None else self.box(edges))
+            for edges in body["faces"].get(place, ())
         )
 
     def box(self, edges):
@@ -496,7 +489,6 @@ REFUSALS = {
 }
 LOW = (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
 STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
-GUESSES = {"age": 41.75, "gender": "guessed-gender"}
 #: Where the faces are, in parts of a picture's sides: of each picture somewhere else.
 EDGES = {"probe": (0.25, 0.125, 0.625, 0.75), "reference": (0.375, 0.25, 0.875, 0.8125)}
 #: What is another thing than usual in the answer, by situation.
@@ -518,7 +510,6 @@ ANSWERS = {
     Situation.UNKNOWN_WARNING: {
         "warnings": [[*VendorSimulator.unknown_warning, weight] for weight in ("high", "molten")]
     },
-    Situation.DEMOGRAPHICS: {"guesses": [GUESSES]},
 }
 
 
@@ -528,7 +519,6 @@ class Vendor:
     situations = frozenset(Situation) - {Situation.NEVER_DONE}
     secrets = (KEY,)
     limits = LIMITS
-    demographics = GUESSES
     faces: ClassVar = {place: (box_of(edges),) for place, edges in EDGES.items()}
 
     def __init__(self, backend_class):
@@ -562,8 +552,6 @@ class Vendor:
         unlike = words.get("reference") == base64.b64encode(stranger().data).decode()
         if situation is not Situation.SCORE:
             score = 7.25 if situation in LOW or unlike else 93.5
-        if situation is Situation.TURNED and not words["rotate"]:
-            situation = Situation.NO_FACE
         passes = score > words.get("threshold", OWN_THRESHOLD)
         body = {
             "verdict": "yes" if passes else "no",

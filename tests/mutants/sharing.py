@@ -143,7 +143,7 @@ def beside(**words):
     return vendor(HttpReferenceSimulator, answered=answered)
 
 
-def only_for(operation, options=("rotate", "retention", "options")):
+def only_for(operation, options=("retention", "options")):
     """Declares that these options are for one operation alone."""
     return can(option_operations=dict.fromkeys(options, frozenset({operation})))
 

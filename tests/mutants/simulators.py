@@ -62,12 +62,6 @@ def asked_for(words):
 FREE_VENDOR = vendor(HttpReferenceSimulator, answer=charges_nothing)
 
 
-class HearsNoRotation(ReferenceSimulator):
-    @property
-    def received(self):
-        return {word: value for word, value in super().received.items() if word != "rotate"}
-
-
 def plain(colour):
     buffer = io.BytesIO()
     Pillow.new("RGB", (40, 30), colour).save(buffer, "BMP")
@@ -122,14 +116,10 @@ ROWS = (
         simulator=vendor(SeesFaces, place=place)) for place in PLACES),
     row("R21", "PlainPictures", "The simulator's pictures cannot be found again.",
         simulator=vendor(pictures=lambda me, ok: (plain("red"), plain("blue")))),
-    row("R25", "SaysNoGuesses", "The simulator does not say which guesses it sends.",
-        simulator=vendor(demographics={})),
     row("R24", "SaysMoreThanIsTaken", "Declares twice as many bytes as its vendor takes.",
         **bytes_of(2 * LIMITS.max_bytes)),
     row("R24", "SaysLessThanIsTaken", "Declares half as many bytes as its vendor takes.",
         **bytes_of(LIMITS.max_bytes // 2)),
-    row("R25", "TurnsNothing", "Rotation is declared and never asked for; only answers show it.",
-        simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": False})),
     row("R25", "OnePictureForBoth", "The simulator's two pictures are one.",
         simulator=vendor(pictures=lambda me, ok: (ONE_PICTURE, ONE_PICTURE))),
 )

@@ -294,10 +294,6 @@ ROWS = (
     row("R21", "PictureInRaw", "The probe is kept in the raw body, as base64.",
         raw=lambda me, ok, call, body: ok(call, body) | {
             "probe": base64.b64encode(b"data:" + call.probe.data).decode()}),
-    row("R25", "KeepsDemographics", "Age and gender survive in raw under names of its own.",
-        raw=lambda me, ok, call, body: {key: value for key, value in body.items()
-            if key != "guesses"} | {"estimates": [{"years": guess["age"], "sex": guess["gender"]}
-            for guess in body.get("guesses", ())]}),
     row("R21", "Prints", "Prints what it sends, key and all.",
         request=lambda me, ok, call: (sys.stdout.write(me.key.reveal()), ok(call))[1]),
 
@@ -346,10 +342,6 @@ ROWS = (
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
             else ok(call) | {"reference": remember(me, "", lambda: call.reference.data)}),
-    row("R25", "DropsGuessesItself",
-        "Demographics never leave the backend, whoever asks for them.",
-        faces=lambda me, ok, *answer: tuple(
-            evolve(face, demographics=None) for face in ok(*answer))),
 
     # What an answer of any status, with any body, says
     http("R38", "TakesAPageForAnOutage",

@@ -99,10 +99,8 @@ class AzureSimulator(MockSimulator):
     cannot_happen = {
         Situation.NO_CREDIT: "Azure bills afterwards: there is no credit that could be used up.",
         Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
-        Situation.TURNED: "detect takes no request to turn a picture.",
         Situation.UNKNOWN_STATUS: "Azure's verdict is true or false: it has no word of status.",
         Situation.UNKNOWN_WARNING: "Azure's answers have no warnings.",
-        Situation.DEMOGRAPHICS: "Azure guesses neither age nor gender unless it is asked to.",
     }
     secrets = ("azure-simulator-key-6c1d0be97f",)
     keys = {"api_key": secrets[0]}

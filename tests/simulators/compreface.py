@@ -12,13 +12,11 @@ class ComprefaceSimulator(MockSimulator):
         Situation.NO_CREDIT: "CompreFace charges nobody.",
         Situation.THROTTLED: "CompreFace limits nobody.",
         Situation.SPOOF: "CompreFace has no liveness check.",
-        Situation.TURNED: "CompreFace takes no request to turn a picture.",
         Situation.UNKNOWN_STATUS: "CompreFace gives no verdict: it has no word of status.",
         Situation.UNKNOWN_WARNING: "CompreFace's answer has no warnings.",
     }
     secrets = ("5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05",)
-    keys = {"api_key": secrets[0], "plugins": "age,gender,landmarks,mask,pose"}
-    demographics = {"age": MockSimulator.age, "gender": MockSimulator.gender}
+    keys = {"api_key": secrets[0], "plugins": "landmarks,mask,pose"}
 
     def alter(self, request, body):
         for match in body["result"][0]["face_matches"]:

@@ -24,10 +24,8 @@ class DeepvueSimulator(MockSimulator):
     cannot_happen = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
-        Situation.TURNED: "Deepvue takes no request to turn a picture.",
         Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
         Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
-        Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
     }
 
     def __init__(self):

@@ -136,7 +136,6 @@ BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
 READERS = {
     "face_match_score_decline_threshold": ("threshold", float),
     "face_liveness_score_decline_threshold": ("threshold", float),
-    "rotate_image": ("rotate", lambda text: text == "true"),
     "save_api_request": (
         "retention",
         lambda text: Retention.KEEP if text == "true" else Retention.MINIMAL,
@@ -169,7 +168,6 @@ class DiditSimulator(MockSimulator):
             stage="answer", kind="json", status=500, body={"detail": "A server error occurred."}
         ),
     }
-    demographics = {"age": float(MockSimulator.age), "gender": MockSimulator.gender}
 
     def begin(self, situation, score):
         super().begin(situation, score)

@@ -59,10 +59,8 @@ class RekognitionSimulator(MockSimulator):
     cannot_happen = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",
-        Situation.TURNED: "CompareFaces takes no request to turn a picture.",
         Situation.UNKNOWN_STATUS: "CompareFaces gives no verdict: it has no word of status.",
         Situation.UNKNOWN_WARNING: "CompareFaces's answer has no warnings.",
-        Situation.DEMOGRAPHICS: "CompareFaces guesses neither age nor gender.",
     }
     # No document says whether a comparison that found no face is charged.
     price_unknown = frozenset({Situation.NO_FACE})

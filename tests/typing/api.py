@@ -32,7 +32,7 @@ def many(
     verifier: fm.FaceVerifier, pairs: Iterator[tuple[bytes, bytes, str]]
 ) -> list[fm.PairOutcome]:
     verifier.verify_many(pairs, limit=3)  # type: ignore[call-arg]
-    return list(verifier.verify_many(pairs, max_workers=2, rotate=True))
+    return list(verifier.verify_many(pairs, max_workers=2))
 
 
 def either(verifier: fm.Verifier, selfie: bytes, card: bytes) -> fm.MatchResult:
@@ -78,7 +78,7 @@ def charge_of(error: fm.FaceMatchError) -> str:
 
 class Mine(Backend):
     name = "mine"
-    capabilities = Capabilities(rotate=True)
+    capabilities = Capabilities(reports_faces=True)
 
     def match(self, call: MatchCall) -> fm.MatchResult:
         return fm.MatchResult(decision=fm.Decision.REVIEW, backend=self.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +22,7 @@ from facematch_core.testing.bench import (
     not_tested,
 )
 from facematch_core.testing.pictures import noise, pictures_beyond, pictures_within
-from facematch_core.testing.simulator import GOOD, EngineSimulator, Situation
+from facematch_core.testing.simulator import GOOD, EngineSimulator
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules, rule
@@ -74,23 +73,19 @@ class OptionRules(Rules):
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
         """An option that the backend cannot pass on is refused, and one that it declares arrives;
-        pictures arrive upright in their own places; nothing is kept, and no guess about a person
-        shown, unless the caller asks for it.
+        pictures arrive upright in their own places; nothing is kept unless the caller asks for it.
 
         An option that is accepted and forgotten is worse than one that is refused. The vendor looks
         for life in the probe, not in the passport, and sees no face that lies on its side. Keeping
         a face needs a legal ground.
         """
-        judge_parts(
-            bench, self._options, self._own_options, self._pictures, self._kept, self._demographics
-        )
+        judge_parts(bench, self._options, self._own_options, self._pictures, self._kept)
 
     def _options(self, bench: Bench) -> None:
-        can, simulator = bench.can, bench.simulator
+        can = bench.can
         # Name, value, and whether it is declared; None if it may be left out.
         wishes: list[tuple[str, Any, bool | None]] = [
             *(("retention", kept, kept in can.retention) for kept in fm.Retention),
-            *(("rotate", True, can.rotate), ("rotate", False, can.rotate or None)),
             ("caller_ref", CALLER_REF, can.sends_caller_ref or None),
             ("metadata", METADATA, can.sends_metadata or None),
             ("options", object(), False),
@@ -99,7 +94,6 @@ class OptionRules(Rules):
         for name, operations in can.option_operations.items():
             right = name in named and operations & can.operations
             assert right, f"`option_operations` has {name} for {[*operations]}: for no call of it"
-        turned = Situation.TURNED in simulator.situations
         for operation in bench.operations:
             for option, value, declared in wishes:
                 if declared is False:
@@ -108,17 +102,11 @@ class OptionRules(Rules):
                 elif declared and can.takes(option, operation):
                     heard = _hear(bench, operation, option, value)
                     # The vendor need not hear of it if there is no choice, or if results show it.
-                    silent = option == "rotate" and turned
-                    silent |= option == "retention" and len(can.retention) == 1
+                    silent = option == "retention" and len(can.retention) == 1
                     assert heard == value or (heard is UNTOLD and silent), (
                         f"{operation} with {option}={value!r}: it is declared, and the vendor "
                         f"heard {heard!r} (`received` of the simulator)"
                     )
-            turns = turned and can.rotate and can.takes("rotate", operation)
-            for rotate in (False, True) if turns else ():
-                decision = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
-                how = f"{operation} of a picture on its side, with rotate={rotate}"
-                assert (decision is PASS[operation]) is rotate, f"{how}: {decision}"
 
     def _own_options(self, bench: Bench) -> None:
         simulator, can = bench.simulator, bench.can
@@ -166,8 +154,7 @@ class OptionRules(Rules):
                     upright = place not in arrived or pictures.is_upright(arrived[place], image)
                     where = f"{operation}: the {place} of EXIF orientation {turn}"
                     assert upright, f"{where} arrived turned"
-                looks = Situation.TURNED not in bench.simulator.cannot_happen
-                if looks and isinstance(bench.simulator, EngineSimulator):
+                if isinstance(bench.simulator, EngineSimulator):
                     # An engine may get the picture upright and still look at it turned.
                     decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
                     assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
@@ -178,28 +165,6 @@ class OptionRules(Rules):
             wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
             for options in ({}, besides, *wishes):
                 _judge_unkept(bench, operation, options)
-
-    def _demographics(self, bench: Bench) -> None:
-        guesses = bench.simulator.demographics
-        operations = bench.operations_for(Situation.DEMOGRAPHICS)
-        if not guesses:
-            raise SimulatorMistake("its `demographics` do not say which guesses it sends")
-        asking = bench.open_verifier(keep_demographics=True)
-        for operation in operations:
-            document = bench.ask(operation, Situation.DEMOGRAPHICS).answer.to_dict()
-            text, raw = (json.dumps(of, ensure_ascii=False) for of in (document, document["raw"]))
-            kept = {key for key, guess in guesses.items() if _stands_in(guess, text)}
-            kept |= {key for key in guesses if f'"{key}"' in raw}
-            assert not kept, (
-                f"{operation}: nobody asked for it, and the result has {sorted(kept)}; declare the "
-                "keys in `Capabilities.demographic_keys`, and `raw` has them no more"
-            )
-            result = bench.ask(operation, Situation.DEMOGRAPHICS, verifier=asking).answer
-            faces = *(result.probe_faces or ()), *(getattr(result, "reference_faces", None) or ())
-            people = [face.demographics for face in faces if face.demographics]
-            values = [value for person in people for value in attrs.astuple(person)]
-            missing = [key for key, guess in guesses.items() if guess not in (None, *values)]
-            assert not missing, f"{operation}: asked for, and with no face of the result: {missing}"
 
 
 def _judge_refusal(

@@ -88,7 +88,6 @@ class MockSimulator(VendorSimulator):
         scope: The rate limit that refuses a call in THROTTLED; None if a fault does.
         switches: Switches of the mock.
         faults: Faults of this vendor, over those that are the same everywhere.
-        age, gender: What DEMOGRAPHICS has the mock guess.
         control: The control of the mock vendor.
         situation, score: The values of the last `set_situation`; None before the first one.
         last: The last call that arrived completely; None before the first one.
@@ -106,7 +105,6 @@ class MockSimulator(VendorSimulator):
     scope: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
-    age, gender = 47, "female"
     faces: Mapping[str, Sequence[Box]] = {
         "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
         "reference": (_face_of(_REFERENCE),),
@@ -220,10 +218,6 @@ class MockSimulator(VendorSimulator):
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         reference = _draw(size=_REFERENCE)
-        if situation is Situation.DEMOGRAPHICS:
-            return _draw(age=self.age, gender=self.gender), reference
-        if situation is Situation.TURNED:
-            return _draw(turned=90), reference
         return _ready_card(_PROBES.get(situation, "p1-again")), reference
 
     @property

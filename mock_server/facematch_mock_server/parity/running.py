@@ -31,6 +31,7 @@ from facematch_core.backend import (
     StartRequest,
 )
 from facematch_core.backend.calls import ignore, way_of
+from facematch_core.base.masking import PERSONAL_KEYS
 from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
@@ -271,7 +272,7 @@ class Caller:
         self._is_cut_off = True
         reply: HttpReply = self._send(request, **how)
         self._is_cut_off = False
-        private = self.backend.capabilities.demographic_keys
+        private = PERSONAL_KEYS | self.backend.capabilities.private_keys
         aspects = reduce_reply(reply, self.secrets, private, self._words)
         if self._step.of:
             # How long ago a session was made, depends on how fast the vendor is.

@@ -19,30 +19,27 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._verifier: FaceVerifier | None = None
+        self._verifiers: dict[bool, FaceVerifier] = {}
 
-    def load(self) -> FaceVerifier:
+    def load(self, *, rotate: bool = False) -> FaceVerifier:
         with self._lock:
-            if self._verifier is None:
-                self._verifier = open_verifier("local")
-            return self._verifier
+            if rotate not in self._verifiers:
+                self._verifiers[rotate] = open_verifier("local", rotate=rotate)
+            return self._verifiers[rotate]
 
     def close(self) -> None:
         """Close the backend; it opens again when needed."""
         with self._lock:
-            verifier, self._verifier = self._verifier, None
-        if verifier is not None:
+            verifiers, self._verifiers = self._verifiers, {}
+        for verifier in verifiers.values():
             verifier.close()
 
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
         """Compare two pictures; None if it cannot decode one. Ages come from the facts."""
-        verifier = self.load()
         try:
-            result = verifier.verify(
-                probe, reference, rotate=rotate and verifier.backend.capabilities.rotate
-            )
+            result = self.load(rotate=rotate).verify(probe, reference)
         except InvalidImage:
             return None
         return MatchOutcome(

@@ -130,26 +130,16 @@ def test_det_prob_threshold_is_sent(least):
 
 
 def test_plugins_fill_the_fields_of_a_face(server):
-    plugins = "age,gender,landmarks,mask,pose,calculator"
+    plugins = "landmarks,mask,pose,calculator"
     backend = connect(server, plugins=plugins)
-    with fm.FaceVerifier(backend, keep_demographics=True) as verifier:
-        result = verifier.verify(make_card("p1", age=47, gender="female"), CARDS["p1"].data)
+    with fm.FaceVerifier(backend) as verifier:
+        result = verifier.verify(make_card("p1"), CARDS["p1"].data)
     (face,) = result.probe_faces
     assert face.confidence == result.raw["result"][0]["source_image_face"]["box"]["probability"]
     assert set(face.landmarks) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
     assert set(face.pose) == {"yaw", "pitch", "roll"}
     assert 0 <= face.quality["without_mask"] <= 1
-    assert (face.demographics.age, face.demographics.gender) == (47, "female")
     assert len(result.raw["result"][0]["source_image_face"]["embedding"]) == 512
-
-
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_age_is_the_middle_of_the_range(low, more):
-    answer = body(0.9)
-    answer["result"][0]["face_matches"][0]["age"] = {"low": low, "high": low + more}
-    (face,) = read(answer, plugins="age").reference_faces
-    assert face.demographics.age == low + more / 2
-    assert face.demographics.gender is None
 
 
 @pytest.mark.parametrize("sure", [0, 1])
@@ -164,8 +154,6 @@ def test_probability_may_be_0_or_1(sure):
         {"landmarks": [[1, 2]]},
         {"pose": {"pitch": 0.0, "roll": 0.0}},
         {"mask": {"value": "without_mask", "probability": 1.5}},
-        {"age": {"low": 3, "high": "5"}},
-        {"gender": {"value": None, "probability": 0.9}},
     ],
 )
 def test_invalid_plugin_field_is_unexpected(added):

@@ -60,11 +60,12 @@ def test_max_file_bytes_limits_the_pictures(open_backend, deepvue):
     assert open_backend().capabilities.image_limits.max_bytes == 5 * 1024 * 1024
 
 
-@pytest.mark.parametrize("option", [{"rotate": True}, {"retention": fm.Retention.KEEP}])
-def test_unsupported_option_is_refused(option, open_backend, deepvue):
+def test_unsupported_option_is_refused(open_backend, deepvue):
     with pytest.raises(fm.Unsupported) as caught:
-        fm.FaceVerifier(open_backend()).verify(picture(), picture((1, 2, 3)), **option)
-    assert [caught.value.what] == list(option)
+        fm.FaceVerifier(open_backend()).verify(
+            picture(), picture((1, 2, 3)), retention=fm.Retention.KEEP
+        )
+    assert caught.value.what == "retention"
     assert deepvue.seen == []
 
 

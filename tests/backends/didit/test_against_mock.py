@@ -55,7 +55,6 @@ def verifier(open_verifier):
         (card("p2"), {}, "no_match"),
         (card(faces=0), {}, "inconclusive"),
         (card(faces=0), KEEP, "inconclusive"),
-        (card(turned=90), {"rotate": True}, "match"),
         (AGAIN, {"review_threshold": 98}, "review"),
         # The score must lie above the threshold.
         (card(score=30), {"threshold": 30}, "no_match"),
@@ -76,19 +75,18 @@ def test_matches(probe, options, decision, verifier, mock):
 
 
 @pytest.mark.parametrize(
-    ("probe", "options", "decision"),
+    ("probe", "decision"),
     [
-        (REFERENCE, {}, "live"),
-        (card(liveness=5), {}, "not_live"),
-        (card(attack=True), {}, "not_live"),
-        (card(faces=0), {}, "inconclusive"),
-        (card(turned=270), {"rotate": True}, "live"),
-        (card(liveness=30), {}, "not_live"),
-        (card(liveness=31), {}, "live"),
+        (REFERENCE, "live"),
+        (card(liveness=5), "not_live"),
+        (card(attack=True), "not_live"),
+        (card(faces=0), "inconclusive"),
+        (card(liveness=30), "not_live"),
+        (card(liveness=31), "live"),
     ],
 )
-def test_liveness_checks(probe, options, decision, verifier, mock):
-    result = verifier.check_liveness(probe, **options)
+def test_liveness_checks(probe, decision, verifier, mock):
+    result = verifier.check_liveness(probe)
     assert (result.decision, result.billing.charged) == (decision, fm.Charged.YES)
     assert len(mock.control.charges()) == 1
 

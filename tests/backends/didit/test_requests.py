@@ -20,11 +20,10 @@ THRESHOLDS = {
 
 
 @pytest.mark.parametrize("operation", THRESHOLDS)
-def test_threshold_rotation_and_retention_are_always_sent(operation, backend, make_call):
+def test_threshold_and_retention_are_always_sent(operation, backend, make_call):
     request = backend.build(make_call(operation))
     assert request.fields == {
         THRESHOLDS[operation]: "30",
-        "rotate_image": "false",
         "save_api_request": "false",
     }
     assert request.method == "POST"
@@ -36,7 +35,6 @@ def test_every_option_is_sent(operation, backend, make_call):
     call = make_call(
         operation,
         threshold=41.5,
-        rotate=True,
         retention=fm.Retention.KEEP,
         caller_ref="emp-0042",
         metadata={"gate": "nörd", "n": [1, None]},
@@ -49,7 +47,6 @@ def test_every_option_is_sent(operation, backend, make_call):
     }
     assert fields == {
         THRESHOLDS[operation]: "41.5",
-        "rotate_image": "true",
         "save_api_request": "true",
         "vendor_data": "emp-0042",
     }

@@ -55,7 +55,6 @@ def test_all_fields_of_a_match(answers, parsed):
     (face,) = result.probe_faces
     assert face.box == models.Box(left=212, top=148, right=604, bottom=690)
     assert (face.confidence, face.rotation) == (0.741206, 0)
-    assert face.demographics == models.Demographics(age=34.12, gender="female")
     assert result.reference_faces[0].box.left == 58
     assert parsed(answers["match_boundary"]).reference_faces[0].rotation == 90
     assert result.raw == body
@@ -84,7 +83,7 @@ def test_missing_faces_are_none(edited, parsed):
     assert parsed(edited("match_approved", user_image=None)).probe_faces is None
     assert parsed(edited("match_approved", user_image={})).probe_faces is None
     (face,) = parsed(edited("match_approved", user_image={"entities": [{}]})).probe_faces
-    assert face.box is face.confidence is face.rotation is face.demographics is None
+    assert face.box is face.confidence is face.rotation is None
 
 
 @pytest.mark.parametrize("retention", fm.Retention)
@@ -126,7 +125,6 @@ def test_times_are_read_as_utc(value, moment, answers, parsed):
         {"warnings": None},
         {"warnings": [{"log_type": "error"}]},
         {"user_image": {"entities": [{"bbox": [1, 2, 3, "4"]}]}},
-        {"user_image": {"entities": [{"age": 10**400}]}},
         {"user_image": {"entities": [{}], "best_angle": 45}},
         b"",
         b"<html>",
@@ -142,7 +140,7 @@ def test_an_unreadable_answer_counts_as_charged(answer, edited, canned, make_cal
     assert caught.value.billing.charged is fm.Charged.YES
 
 
-def test_the_verifier_masks_media_addresses_and_demographics(answers, canned, make_call):
+def test_the_verifier_masks_media_addresses_and_guesses(answers, canned, make_call):
     body = answers["match_approved"] | {"vendor_data": None, "metadata": None}
     body["source_image"] = "https://media.example/a.jpg?key=1"
     call = make_call()

@@ -11,7 +11,7 @@ from facematch_core.models import Ids
 #: Errors that need more than a message.
 MORE = {
     "EnvironmentMismatch": {"environment": Environment.MOCK, "billing": Billing(Charged.NO)},
-    "Unsupported": {"backend": "fake", "what": "rotate"},
+    "Unsupported": {"backend": "fake", "what": "retention"},
 }
 
 

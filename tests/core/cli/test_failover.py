@@ -100,8 +100,8 @@ def test_the_answer_for_programs_names_the_members(members, photos, run, run_jso
     ]
     code, document = run_json(*VERIFY, "--live")
     assert (code, document["liveness"]["route"]["answered_by"]) == (3, "shop")
-    assert run(*VERIFY, "--keep", "--rotate").exit_code == 0
-    assert (members[0].calls[-1].retention, members[0].calls[-1].rotate) == ("keep", True)
+    assert run(*VERIFY, "--keep").exit_code == 0
+    assert members[0].calls[-1].retention == "keep"
     code, document = run_json("doctor", "--profile", "ha")
     assert (code, document["usable"], document["backend"]) == (0, True, None)
     shop, spare = document["members"]

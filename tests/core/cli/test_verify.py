@@ -72,7 +72,7 @@ def test_screens(screens, photos, scripted, *, monkeypatch, configured):
     configured('[profiles.p]\nbackend = "fake"\nreview_threshold = 85\n')
     with screens("verify") as show:
         show("a match", *words)
-        show("a threshold of the caller", *words, "--threshold", 90, "--rotate", code=1)
+        show("a threshold of the caller", *words, "--threshold", 90, code=1)
         show("a review threshold", *words, "--profile", "p", code=3)
         show("with liveness", *words, "--live", "--liveness-threshold", 20)
         scripted.score = 49.999999
@@ -86,19 +86,15 @@ def test_screens(screens, photos, scripted, *, monkeypatch, configured):
         scripted.script = [match_result(warnings=warnings)]
         show("warnings with advice", *words, code=3)
         none = match_result(Decision.INCONCLUSIVE, warnings=(no_face,))
-        scripted.script = [none, none]
-        show("no face: turning is advised", *words, code=3)
-        show("no face, turned already", *words, "--rotate", code=3)
+        scripted.script = [none]
+        show("no face", *words, code=3)
         # One that is declared would refuse the answer of a mock.
         monkeypatch.setattr(FakeBackend, "environment", None)
         scripted.script = [unreal]
         show("ids, failover, an unknown charge, a mock", *words, code=3)
-        scripted.capabilities = attrs.evolve(
-            scripted.capabilities, rotate=False, default_threshold=None
-        )
-        scripted.script = [match_result(threshold=of_vendor), none]
+        scripted.capabilities = attrs.evolve(scripted.capabilities, default_threshold=None)
+        scripted.script = [match_result(threshold=of_vendor)]
         show("a threshold that only the vendor knows", *words)
-        show("no face, and a backend that cannot turn", *words, code=3)
 
 
 #: Words after `facematch verify`, each refused before anything is sent.
@@ -142,9 +138,8 @@ def test_wrong_usage_sends_nothing(screens, run_json, *, tmp_path, photos, scrip
 
 
 def test_every_option_arrives(run, photos, scripted):
-    assert run("verify", *photos, "--rotate", "--keep", "-o", "level=3").exit_code == 0
+    assert run("verify", *photos, "--keep", "-o", "level=3").exit_code == 0
     call = scripted.calls[0]
-    assert call.rotate
     assert call.retention is Retention.KEEP
     assert call.options == FakeOptions(level=3)
 

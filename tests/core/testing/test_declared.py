@@ -26,7 +26,6 @@ BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
         ("price_unknown", Situation.NO_FACE),
         ("secrets", "a-secret-key"),
         ("secrets", [b"a-secret-key"]),
-        ("demographics", ["age"]),
         ("faces", {"probe": BOX}),
         ("faces", [BOX]),
         ("unknown_warning", None),

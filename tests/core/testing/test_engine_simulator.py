@@ -20,18 +20,18 @@ class ColourEngine(EngineBackend):
     # Its own: of a test's, whatever else its package has loaded would be measured, too.
     __module__ = "facematch_colour"
     name = "colour"
-    capabilities = Capabilities(rotate=True, default_threshold=80.0, score_scale="colour/v1")
+    capabilities = Capabilities(default_threshold=80.0, score_scale="colour/v1")
 
     def compare(self, call):
-        faces = [self.face(image, call.rotate) for image in (call.probe, call.reference)]
+        faces = [self.face(image) for image in (call.probe, call.reference)]
         pictures = [() if face is None else (Face(),) for face in faces]
         score = None if None in faces else round(100 - abs(faces[0] - faces[1]), 2)
         return Compared(score=score, probe_faces=pictures[0], reference_faces=pictures[1])
 
-    def face(self, image, rotate):
+    def face(self, image):
         # A picture that is higher than wide lies on its side, for this engine.
         width, height = image.upright_size
-        if height > width and not rotate:
+        if height > width:
             return None
         red, _, blue = ImageStat.Stat(image.to_pil()).mean
         return red if red > blue else None
@@ -54,18 +54,16 @@ class ColourSimulator(EngineSimulator):
         Situation.SAME_PERSON: (photograph(180, 60), REFERENCE),
         Situation.DIFFERENT_PEOPLE: (photograph(120, 60).data, REFERENCE),
         Situation.NO_FACE: (photograph(60, 180), REFERENCE),
-        Situation.TURNED: (photograph(180, 60, size=(64, 96)), REFERENCE),
     }
     cannot_happen: ClassVar = {
         Situation.TWO_FACES: "A colour has one face.",
-        Situation.DEMOGRAPHICS: "Nothing is guessed about people.",
     }
 
 
 def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
     class Sideways(ColourEngine):
-        def face(self, image, rotate):
-            return super().face(image, rotate) if image.width >= image.height else None
+        def face(self, image):
+            return super().face(image) if image.width >= image.height else None
 
     cases = tuple(run(ColourSimulator))
     assert not failures(cases)

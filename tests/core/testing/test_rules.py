@@ -224,11 +224,11 @@ def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
         words = ReferenceBackend.request(me, call)
         if call.operation is operation:
             return words
-        return words | {"rotate": False, "retention": Retention.MINIMAL, "options": None}
+        return words | {"retention": Retention.MINIMAL, "options": None}
 
     how = {"request": request}
     if is_declared:
-        names = ("rotate", "retention", "options")
+        names = ("retention", "options")
         how["capabilities"] = can(option_operations=dict.fromkeys(names, frozenset({operation})))
     backend = type("HalfOptions", (ReferenceBackend,), how)
     cases = run(lambda: ReferenceSimulator(backend), {"R16", "R25"})

@@ -66,12 +66,11 @@ def test_no_situation_outlives_the_next_one(make, situation):
 def test_received_has_the_arguments_of_verify():
     with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_situation(Situation.SAME_PERSON)
-        compare(simulator, verifier, threshold=61.5, rotate=True, metadata={"desk": 3})
+        compare(simulator, verifier, threshold=61.5, metadata={"desk": 3})
         received = dict(simulator.received)
         assert all(received.pop(picture) for picture in ("probe", "reference"))
         assert received == {
             "threshold": 61.5,
-            "rotate": True,
             "retention": Retention.MINIMAL,
             "caller_ref": None,
             "metadata": {"desk": 3},

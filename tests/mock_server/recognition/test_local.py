@@ -63,13 +63,13 @@ def test_the_engine_is_opened_at_the_first_pair_and_once(monkeypatch):
     class Verifier:
         backend = FakeBackend(environment=Environment.LOCAL)
 
-        def verify(self, probe, reference, *, rotate):
+        def verify(self, probe, reference):
             raise _local.InvalidImage("The picture cannot be decoded.")
 
         def close(self):
             opened.append("closed")
 
-    def open_verifier(name):
+    def open_verifier(name, *, rotate):
         opened.append(name)
         return Verifier()
 
