@@ -312,15 +312,10 @@ def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, An
 
 def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
     if name in kind.switches:
-        values = {
-            str(value).lower() if isinstance(value, bool) else str(value): value
-            for value in kind.switches[name]
-        }
-        # First the exact text, then any case: there are "bearer" and "Bearer".
-        for text in (typed, *values):
-            if text in values and text.lower() == typed.lower():
-                return values[text]
-        raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
+        values = {str(value).lower(): value for value in kind.switches[name]}
+        if typed.lower() not in values:
+            raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
+        return values[typed.lower()]
     if name not in kind.settings:
         from facematch_core.backend.kinds import nearest  # imported here: a mistake is rare
 

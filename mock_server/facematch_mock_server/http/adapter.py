@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import connection_from_url
-from urllib3.connection import HTTPConnection
-from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from facematch_mock_server.world.accounts import Accounts
 
 if TYPE_CHECKING:
     import responses
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+#: A port on which nothing listens: a stopped mock refuses connections, as its own port does.
+_CLOSED = "http://127.0.0.1:1"
 
 
 class MockAdapter(HTTPAdapter):
@@ -29,34 +27,23 @@ class MockAdapter(HTTPAdapter):
     """
 
     # `responses` patches `HTTPAdapter.send`, so the real one is passed in.
-    def __init__(
-        self, accounts: Accounts, really_send: Callable[..., Any] = HTTPAdapter.send
-    ) -> None:
+    def __init__(self, accounts: Accounts, really_send: Any = HTTPAdapter.send) -> None:
         super().__init__()
         self._accounts, self._really_send = accounts, really_send
 
-    def send(
-        self, request: requests.PreparedRequest, *settings: Any, **more: Any
-    ) -> requests.Response:
+    def send(self, request: Any, *settings: Any, **more: Any) -> requests.Response:
         """Return the mock's answer to `request`, as from the address that it names."""
-        accounts = self._accounts
+        accounts, named, sent = self._accounts, urlsplit(request.url), request.copy()
         if accounts.address is None and not accounts.is_stopped:
             accounts.start()
-        if accounts.address is None:
-            # Raised as over a socket: the client knows that nothing was sent.
-            pool = connection_from_url(str(request.url))
-            error = NewConnectionError(HTTPConnection(pool.host), "Connection refused")
-            cause = MaxRetryError(pool, request.path_url, error)
-            raise requests.ConnectionError(cause, request=request)
-        named, sent = urlsplit(str(request.url)), request.copy()
-        sent.url = accounts.address + request.path_url
-        host = named.netloc.rpartition("@")[2].removesuffix(f":{_DEFAULT_PORTS.get(named.scheme)}")
+        sent.url = (accounts.address or _CLOSED) + request.path_url
+        host = re.sub(r".*@|:(443|80)$", "", named.netloc)
         if any(kind.has_host(host) for kind in accounts.kinds.values()):
             sent.headers.setdefault("Host", host)
         response: requests.Response = self._really_send(
             self, sent, *settings, **{**more, "proxies": None}
         )
-        response.request, response.url = request, str(request.url)
+        response.request, response.url = request, request.url
         return response
 
 

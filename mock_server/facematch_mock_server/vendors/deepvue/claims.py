@@ -26,7 +26,6 @@ STATUS_ORDER = Origin(
     Known.FRAMEWORK,
     "Deepvue docs, Errors, /errors: its sample texts, read in the order of its statuses",
 )
-CLIENTS = Origin(Known.OBSERVED, "Public client programs that call Deepvue, 2025 and 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error bodies are")
 
 # Settings
@@ -34,14 +33,8 @@ FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error 
 #: Behaviours that may be set, each with its values; the first is the default.
 SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "bad_token": (403, 401),
-    "expiry": ("iso", "24hrs", "digits", "expires_in"),
-    "token_type": ("bearer", "Bearer"),
-    "error_shape": ("detail", "envelope"),
     "no_face": (422, 200),
-    "confidence_as": ("similarity", "null"),
     "liveness_score": ("null", "number"),
-    "code": ("status", "null"),
-    "plan": ("none", "starter", "business", "growth", "enterprise"),
 }
 
 #: Numbers that may be set, with the behaviour that each is and what kind of number it takes.
@@ -58,13 +51,6 @@ SETTINGS: Mapping[str, tuple[str, str]] = {
     "liveness_from": ("liveness.from", "score"),
 }
 
-#: The requests of a key in a second, in a minute and in a day, by plan.
-_PLANS: Mapping[str, tuple[int, int, int]] = {
-    "starter": (1, 30, 1000),
-    "business": (2, 100, 10_000),
-    "growth": (5, 500, 20_000),
-    "enterprise": (17, 1000, 50_000),
-}
 #: The windows in seconds; each is counted by itself, and any of them refuses (Rate limits).
 WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
@@ -86,24 +72,14 @@ CLAIMS = table(
     row("path.method", Reply(405, {"detail": "Method Not Allowed"}), FRAMEWORK, "Another method than the path's own is 405, before anybody asks who calls."),
 
     row("token.answer", Reply(200), AUTHORIZATION, "A known pair, in a form of either kind, is given a token; there is no refresh token."),
-    row("token.type", "bearer", AUTHORIZATION, "token_type is bearer.", when=("token_type", "bearer"), name="lower"),
-    row("token.type", "Bearer", CLIENTS, "token_type is Bearer.", when=("token_type", "Bearer"), name="capital"),
+    fact("token.type", AUTHORIZATION, "token_type is bearer."),
     row("token.life_s", 86400, AUTHORIZATION, "A token is good for 24 hours."),
-    row("token.expiry", "iso", AUTHORIZATION, "expiry is a time in ISO 8601, UTC, in whole seconds with Z.", when=("expiry", "iso"), name="iso"),
-    row("token.expiry", "24hrs", CLIENTS, "expiry is the text 24hrs, however long the token is good.", when=("expiry", "24hrs"), name="24hrs"),
-    row("token.expiry", "digits", CLIENTS, "expiry is a text of digits: seconds from now.", when=("expiry", "digits"), name="digits"),
-    row("token.expiry", "expires_in", CLIENTS, "In place of expiry there is expires_in, a number of seconds.", when=("expiry", "expires_in"), name="expires_in"),
+    fact("token.expiry", AUTHORIZATION, "expiry is a time in ISO 8601, UTC, in whole seconds with Z."),
     fact("token.many", OURS, "A new token leaves the ones before it good; it has a number as jti too, so that no two are the same."),
 
     *(
-        row(f"rate.{window}.limit", limit, RATE_LIMITS,
-            f"On the plan {plan.capitalize()} a key has {limit:,} requests in a {window}.", when=("plan", plan), name=plan)
-        for plan, limits in _PLANS.items() for window, limit in zip(WINDOWS, limits, strict=True)
-    ),
-    *(
-        row(f"rate.{window}.limit", None, OURS,
-            f"Unless a plan is set there is no limit in a {window}: the clock of a test stands still.", when=("plan", "none"), name="none")
-        for window in WINDOWS
+        row(f"rate.{window}.limit", None, OURS, f"There is no limit in a {window} until one is set: the clock of a test stands still. A plan of Deepvue's allows {least} to {most} (Rate limits).")
+        for window, least, most in (("second", "1", "17"), ("minute", "30", "1,000"), ("day", "1,000", "50,000"))
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request over a limit of its key is 429; that windows slide, that a refused request counts in none, and that asking for the balance counts, is ours."),
     fact("rate.retry_after", RATE_LIMITS, "A 429 does not say when to come back: no header is documented."),
@@ -113,16 +89,14 @@ CLAIMS = table(
     row("body.format", "File type is not supported", OURS, "A file of another kind, by its extension in any case or by its first bytes, is 422; the words are not documented."),
     row("body.no_base64", "Invalid image", OURS, "The text of image is base64, bare or as a data URI; another is 422. Neither form nor words are documented."),
 
-    row("answer.code", 200, RESPONSE_FORMAT, "code is the status of the answer.", when=("code", "status"), name="status"),
-    row("answer.code", None, MATCH_V1, "code is null, as the sample of version 1 has it.", when=("code", "null"), name="null"),
+    fact("answer.code", RESPONSE_FORMAT, "code is the status of the answer."),
     fact("answer.words", OURS, 'The message of a comparison, and the transaction_id without dashes but in version 2; the pages have "string".'),
     fact("answer.own", OURS, "Fields that a test makes up are in an answer as they are; they say nothing of Deepvue."),
 
     row("match.answer", Reply(200), MATCH_V1, "A comparison that was made is 200."),
     row("match.from", 60.0, OURS, "match is true from a score of 60 up, compared before it is rounded."),
     row("match.equal_bytes", 98.0, OURS, "The same bytes twice match with 98, as in the sample of version 2."),
-    row("match.confidence", "similarity", OURS, "confidence is the likeness of the faces (a switch: what it means is not documented).", when=("confidence_as", "similarity"), name="similarity"),
-    row("match.confidence", "null", MATCH_V1, "confidence is null, as the sample of version 1 has it.", when=("confidence_as", "null"), name="null"),
+    fact("match.confidence", OURS, "confidence is the likeness of the faces, a whole number; what it means is not documented, and the sample of version 1 has null."),
     row("face.missing", Reply(422), OURS, "A picture without a face is 422 in an envelope; how Deepvue answers is not documented.", when=("no_face", 422), name="422"),
     row("face.missing", Reply(200), OURS, "A picture without a face is 200 with data null (a switch: not documented).", when=("no_face", 200), name="200"),
     row("liveness.answer", Reply(200), LIVENESS_PAGE, "A liveness check that was made is 200."),
@@ -136,8 +110,7 @@ CLAIMS = table(
     row("credit.price.liveness", Decimal("0.03"), OURS, "A liveness check that is answered 200, whatever it says, costs USD 0.03; no price is documented."),
     row("credit.refused", Reply(402, {"detail": "Payment Required"}), OURS, "A call that the balance does not cover is 402."),
 
-    row("error.shape", "detail", RESPONSE_FORMAT, "An error is an object with the one key detail.", when=("error_shape", "detail"), name="detail"),
-    row("error.shape", "envelope", CLIENTS, "400, 422, 500 and 503 come in an envelope instead; that its sub_code is FAILED is ours.", when=("error_shape", "envelope"), name="envelope"),
+    fact("error.shape", RESPONSE_FORMAT, "An error is an object with the one key detail."),
     row("error.400", Reply(400, {"detail": "Bad Request"}), ERRORS, "A malformed call is 400."),
     row("error.500", Reply(500, {"detail": "Internal Server Error"}), WALLET_PAGE, "A fault on the vendor's side is 500."),
     row("error.503", Reply(503, {"detail": "Source Unavailable"}), STATUS_ORDER, "A source that is down is 503."),

@@ -27,14 +27,6 @@ from .tokens import DeepvueRecords
 LOGIN = "/v1/authorize"
 Problem = dict[str, Any]
 
-#: The keys of an error in an envelope, by status: seen in client programs.
-_ALL_KEYS = ("transaction_id", "timestamp", "sub_code", "message")
-_ENVELOPES: Mapping[int, tuple[str, ...]] = {
-    400: ("message",),
-    422: _ALL_KEYS,
-    500: _ALL_KEYS,
-    503: ("transaction_id", "timestamp", "message"),
-}
 #: The first bytes of files, whatever their extension.
 _FIRST_BYTES = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
@@ -74,25 +66,11 @@ class DeepvueCall(base.Call):
         self, key: str, headers: Headers = (), *, problems: Sequence[Problem] = ()
     ) -> NoReturn:
         """End the call with that refusal: in its own words, or with a 422's list."""
-        reply = self.claims.get(key)
+        self.claims.cite("error.shape")
         if problems:
             self.claims.cite("body.validation")
-        words: Any = list(problems) or reply.body["detail"]
-        keys = _ENVELOPES.get(reply.status)
-        if self.claims["error.shape"] == "detail" or keys is None:
-            self.refuse(key, {"detail": words}, headers)
-        if problems:
-            words = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
-        self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
-
-    def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
-        fields = {
-            "transaction_id": self.transaction_id.replace("-", ""),
-            "timestamp": int(self.now.timestamp() * 1000),
-            "sub_code": sub_code,
-            "message": message,
-        }
-        return {key: fields[key] for key in keys}
+            self.refuse(key, {"detail": list(problems)}, headers)
+        self.refuse(key, headers=headers)
 
 
 # The checks: token, key, limit, body, wallet, pictures. The order is ours.
@@ -148,11 +126,15 @@ def _recognize_faces(call: DeepvueCall) -> None:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
     if has_faces:
         return
-    text, sub_code = "Face not detected", "FACE_NOT_DETECTED"
+    words = {"sub_code": "FACE_NOT_DETECTED", "message": "Face not detected"}
     if call.claims.get("face.missing").status != 200:
-        call.refuse("face.missing", call.envelope(_ALL_KEYS, text, sub_code))
+        # Clients have seen errors with these four keys.
+        at = int(call.now.timestamp() * 1000)
+        call.refuse(
+            "face.missing", {"transaction_id": call.transaction_id, "timestamp": at, **words}
+        )
     _charge(call)
-    call.refuse("face.missing", _body(call, None, sub_code, text))
+    call.refuse("face.missing", _body(call, None, *words.values()))
 
 
 def _read_form(call: DeepvueCall) -> forms.Form:
@@ -250,16 +232,10 @@ def _issue(call: DeepvueCall) -> Response:
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     secret = call.world.account.ids.secret
     text, issued = call.world.records.tokens.issue(str(key.client), call.now, expires, secret)
-    claims.cite("token.many")
-    body = {"access_token": text, "token_type": claims["token.type"]}
-    seconds = (issued.expires - issued.at) // dt.timedelta(seconds=1)
-    expiries: dict[str, dict[str, Any]] = {
-        "iso": {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
-        "24hrs": {"expiry": "24hrs"},
-        "digits": {"expiry": str(seconds)},
-        "expires_in": {"expires_in": seconds},
-    }
-    return call.answer("token.answer", body | expiries[claims["token.expiry"]])
+    claims.cite("token.many", "token.type", "token.expiry")
+    expiry = issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = {"access_token": text, "token_type": "bearer", "expiry": expiry}
+    return call.answer("token.answer", body)
 
 
 def _match(call: DeepvueCall) -> Response:
@@ -268,9 +244,9 @@ def _match(call: DeepvueCall) -> Response:
     if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
         score = float(claims["match.equal_bytes"])
     is_match = score >= claims["match.from"]
+    claims.cite("match.confidence")
     # Whole, as in the sample of version 2; its scale is not documented.
-    confidence = None if claims["match.confidence"] == "null" else int(score + 0.5)
-    return _answer(call, {"match": is_match, "confidence": confidence})
+    return _answer(call, {"match": is_match, "confidence": int(score + 0.5)})
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
@@ -301,11 +277,11 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
     """Return the body of an answer: a liveness check has no time, version 2 no such key."""
-    call.claims.cite("answer.words")
+    call.claims.cite("answer.words", "answer.code")
     # Milliseconds since 1970.
     at = int(call.now.timestamp() * 1000) if call.paid_path.name == "match" else None
     return {
-        "code": call.claims["answer.code"],
+        "code": 200,
         **({"timestamp": at} if call.paid_path.version == 1 else {}),
         "transaction_id": call.transaction_id,
         "sub_code": sub_code,
