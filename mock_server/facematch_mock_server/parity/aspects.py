@@ -11,8 +11,10 @@ import itertools
 import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from facematch_core import FaceMatchError, Image, Secret
 from facematch_core.backend import SessionReading, WayIn
@@ -31,6 +33,14 @@ _IDS = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref)$")
 _OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
 _SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
+_AGE = re.compile(r"(^|\.)(age|age_\w+|AgeRange)(\.\w+)?$")
+_GENDER = re.compile(r"(^|\.)(gender|sex|Gender\.Value)(\.value)?$")
+_GENDERS = (("male", "female"), ("m", "f"), ("man", "woman"))
+_ID_FORMS = {
+    "UUID": re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
+    "hexadecimal": re.compile(r"[0-9a-fA-F]{16,}"),
+    "number": re.compile(r"\d+"),
+}
 _KEY = re.compile(r"[A-Za-z_$][A-Za-z_.-]{0,39}\d{0,2}")
 # In a text: paths and addresses, numbers (those of sizes stay), words, and words that are codes.
 _ADDRESS = re.compile(r"\S*[/\\@:]\S+")
@@ -39,7 +49,14 @@ _WORD = re.compile(r"[^\W\d_][\w'-]*")
 _CODE = re.compile(r"[A-Z]{2,}(_[A-Z]+)+|[A-Z][a-z]+([A-Z][a-z]+)+")
 _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "null"}
 #: What need not be there on both sides to be the same, for its shape says so.
-_OPTIONAL = ("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes")
+_OPTIONAL = (
+    *("words", "time", "life", "digits", "side", "code", "charge", "price", "boxes"),
+    *("form", "years", "host"),
+)
+#: The kinds of aspects that a private key may have: they say nothing of a person.
+_KEPT_OF_PRIVATE = ("shape", "form", "years")
+#: What follows from the answer of a call, and is no difference of its own beside one of that.
+_DERIVED = ("decision", "warnings", "state", "requests")
 _LEAK = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\.")
 
 
@@ -57,8 +74,10 @@ def reduce_reply(
     private: Collection[str],
     words: Collection[str],
 ) -> dict[str, Any]:
-    """By aspect what an answer shows: at `private` keys its type alone; `words` are public, and
-    of an id there is a digest."""
+    """Return what an answer shows, by aspect.
+
+    At `private` keys type and form are kept; `words` are public; an id is kept as a digest.
+    """
     mask = masker((*reply.secrets, *secrets))
 
     def keep_public(word: re.Match[str]) -> str:
@@ -69,8 +88,13 @@ def reduce_reply(
         text = _NUMBER.sub("#", _ADDRESS.sub("*", quote_text(text, mask)))
         return re.sub("[^ -~]+", "*", _WORD.sub(keep_public, text))
 
-    kind = reply.headers.get("Content-Type", "").lower().partition(";")[0].replace("/", " ")
-    aspects: dict[str, Any] = {"status": reply.status, "type": reduce_text(kind)}
+    kind, _, parameters = reply.headers.get("Content-Type", "").lower().partition(";")
+    charset = re.search(r'charset="?([\w-]{1,20})', parameters)
+    aspects: dict[str, Any] = {
+        "status": reply.status,
+        "type": reduce_text(kind.replace("/", " ")),
+        "charset": charset[1] if charset else "none",
+    }
     for name, value in reply.headers.items():
         if _HEADERS.fullmatch(name.lower()):
             is_limit = name.lower().endswith("limit") and re.fullmatch(r"\d{1,9}", value)
@@ -78,13 +102,13 @@ def reduce_reply(
         elif _ID_HEADERS.fullmatch(name.lower()):
             aspects[f"numbered {name.lower()}"] = "there"
     try:
-        shown = [*_look(load_json(reply.body), "", _read_date(reply))]
+        shown = [*_look(load_json(reply.body), "", reply)]
     except ValueError:
         page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
         shown = [("words page", page)]
     for aspect, text in shown:
         kind, _, path = aspect.partition(" ")
-        if kind == "shape" or _key_of(path) not in private:
+        if kind in _KEPT_OF_PRIVATE or _key_of(path) not in private:
             digest = hashlib.sha256(text.encode()).hexdigest()[:12]
             kept = {"words": reduce_text(text), "id": digest}.get(kind, text)
             aspects[aspect] = sorted({*aspects.get(aspect, ()), kept})
@@ -102,36 +126,51 @@ def _key_of(path: str) -> str:
     return re.split(r"[. ]", path)[-1].replace("[]", "")
 
 
-def _look(value: Any, path: str, sent_at: float | None) -> Iterator[tuple[str, str]]:
-    """What each place of a body shows, the places of a list as one."""
+def _look(value: Any, path: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
+    """Yield aspect and text of each place of a body; the places of a list are one."""
     kind, key = _KINDS.get(type(value), "number"), _key_of(path)
     yield f"shape {path}", kind
     if kind == "object":
         for name, inner in value.items():
             place = f"{path}.{name if _KEY.fullmatch(name) else '*'}".lstrip(".")
-            yield from _look(inner, place, sent_at)
+            yield from _look(inner, place, reply)
     elif kind == "list":
         for inner in value:
-            yield from _look(inner, f"{path}[]", sent_at)
+            yield from _look(inner, f"{path}[]", reply)
     elif kind == "flag":
         yield f"words {path}", str(value).lower()
     elif kind in ("text", "number") and _TIME.search(key):
         yield f"time {path}", _reduce_time(value)
-        yield f"life {path}", _find_life(value, sent_at)
+        yield f"life {path}", _find_life(value, _read_date(reply))
     elif kind == "text":
-        # A sentence at such a key says what is wrong with what was sent there.
-        is_of_call = _OF_CALL.search(key) and " " not in value
-        what = "id" if _IDS.search(key) else "" if is_of_call else "words"
-        yield from [(f"{what} {path}", value)] if what else ()
+        yield from _look_at_text(value, path, key, reply)
     elif kind == "number":
         yield from _look_at_number(value, path, key)
+
+
+def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator[tuple[str, str]]:
+    if _GENDER.search(path):
+        yield f"form {path}", _reduce_gender(value)
+        return
+    if re.match(r"https?://", value):
+        yield f"host {path}", _reduce_host(value, reply.url)
+    if _IDS.search(key):
+        forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
+        yield f"form {path}", next(forms, "another text")
+    # A sentence at such a key says what is wrong with what was sent there.
+    is_of_call = _OF_CALL.search(key) and " " not in value
+    what = "id" if _IDS.search(key) else "" if is_of_call else "words"
+    yield from [(f"{what} {path}", value)] if what else ()
 
 
 def _look_at_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
     if key in ("code", "status", "statusCode"):
         yield f"code {path}", str(value) if abs(value) < 1000 else "#"
         return
-    yield f"digits {path}", "fraction" if isinstance(value, float) else "whole"
+    if _AGE.search(path):
+        yield f"years {path}", "0-120" if 0 <= value <= 120 else "beyond 0-120"
+    decimals = -int(Decimal(repr(value)).as_tuple().exponent)
+    yield f"digits {path}", f"{min(decimals, 7)}" if isinstance(value, float) else "whole"
     if _SCORE.search(key):
         yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
 
@@ -142,6 +181,19 @@ def _reduce_time(value: Any) -> str:
     zone = re.search(r"(Z|[+-]\d\d:?\d\d)?$", value[:40])
     rest = value[: zone.start()] if zone else value
     return re.sub(r"[^\W\dT]+", "a", re.sub(r"\d+", "9", rest)) + (zone[0] if zone else "")
+
+
+def _reduce_gender(word: str) -> str:
+    pairs = (pair for pair in _GENDERS if word.lower() in pair)
+    text = " or ".join(next(pairs, ("another word",)))
+    return text.upper() if word.isupper() else text.title() if word.istitle() else text
+
+
+def _reduce_host(address: str, asked: str) -> str:
+    """Return whether an address is in the domain that was asked."""
+    hosts = [urlsplit(each).hostname or "" for each in (address, asked)]
+    domains = {".".join(host.split(".")[-2:]) for host in hosts}
+    return "asked domain" if len(domains) == 1 else "another domain"
 
 
 def _find_life(value: Any, sent_at: float | None) -> str:
@@ -176,7 +228,7 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
         return {**aspects, "ways": ways}
     model = re.fullmatch(r"[\w.-]{1,40}", str(outcome.model or ""))
     places = [
-        _is_inside(face.box, pictures.get(picture))
+        _describe_place(face.box, pictures.get(picture))
         for picture in ("probe", "reference")
         for face in getattr(outcome, f"{picture}_faces", None) or ()
         if face.box is not None
@@ -188,35 +240,44 @@ def reduce_outcome(outcome: Any, pictures: Mapping[str, Any]) -> dict[str, Any]:
         "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
-        "boxes": ("inside" if all(places) else "outside") if places else None,
+        "boxes": " and ".join(sorted({*places})) or None,
         "model": model and model[0],
     }
 
 
-def _is_inside(box: Any, picture: Any) -> bool:
+def _describe_place(box: Any, picture: Any) -> str:
     size = getattr(picture, "upright_size", (box.of_width, box.of_height))
     width, height = (1, 1) if box.unit == "ratio" else size
     # A face may be cut off by the edge of the picture.
     is_right = box.left < (width or box.right) and box.top < (height or box.bottom)
-    return bool(is_right and box.right > 0 and box.bottom > 0)
+    if not (is_right and box.right > 0 and box.bottom > 0):
+        return "outside"
+    # Width and height in the place of the right lower corner give a narrow box.
+    scale = size if box.unit == "ratio" and all(size) else (1, 1)
+    sides = (box.right - box.left) * scale[0], (box.bottom - box.top) * scale[1]
+    return "inside" if min(sides) > 0 and max(sides) < 3 * min(sides) else "narrow"
 
 
 def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Where they differ: an aspect with both values, the calls that show it, and the claims that
-    the mock's answers there rest on."""
+    """Return the differences: aspect, both values, the calls that show it, and the claims that all
+    of the mock's answers there rest on."""
     rows: dict[str, dict[str, Any]] = {}
     of_run: dict[str, list[Any]] = {}
-    for _, aspect, *pair, claims in _compare_calls(theirs, ours):
+    single: list[tuple[Any, ...]] = []
+    for call, aspect, *pair, claims in _compare_calls(theirs, ours):
         if aspect.partition(" ")[0] in ("digits", "id"):
             of_run.setdefault(aspect, []).append((*pair, claims))
+        elif pair[0] != pair[1]:
+            single.append((call, aspect, *pair, claims))
     summed = (
-        ("all", aspect, *(_sum_up(aspect, side) for side in sides), claims[-1])
+        ("all", aspect, *_sum_up(aspect, mock, vendor), claims[-1])
         for aspect, seen in of_run.items()
-        for *sides, claims in [[*zip(*seen, strict=True)]]
-        # The only number says nothing.
+        for mock, vendor, claims in [[*zip(*seen, strict=True)]]
+        # A single number says nothing.
         if len(seen) > 1
     )
-    single = (row for row in _compare_calls(theirs, ours) if row[1] not in of_run)
+    plain = {call for call, aspect, *_ in single if aspect not in _DERIVED}
+    single = [row for row in single if row[1] not in _DERIVED or row[0] not in plain]
     for call, aspect, expected, value, claims in itertools.chain(single, summed):
         if expected != value:
             new = {"calls": [], "aspect": aspect, "mock": expected, "vendor": value}
@@ -227,7 +288,7 @@ def compare(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[dict[str
 
 
 def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    """Call, aspect, what mock and vendor show, and the claims that the mock's answer rests on."""
+    """Yield call, aspect, the mock's value, the vendor's, and the claims behind the mock's."""
     for call in ours:
         is_other = False
         for role in ("login", "balance", "answer", "call"):
@@ -244,12 +305,16 @@ def _compare_calls(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterat
                         yield place, aspect, *pair, mine["claims"]
 
 
-def _sum_up(aspect: str, values: Any) -> str:
-    """What a place shows in all calls."""
-    texts = [text for value in values for text in value or ()]
+def _sum_up(aspect: str, *sides: Any) -> list[str]:
+    """Return what a place shows in all calls, at the mock and at the vendor."""
+    texts = [[text for value in side for text in value or ()] for side in sides]
     if aspect.startswith("id "):
-        return "unique" if len(texts) == len({*texts}) else "repeated"
-    return "fraction" if "fraction" in texts else "whole"
+        return ["unique" if len(side) == len({*side}) else "repeated" for side in texts]
+    # A whole number among fractions says nothing, and the last decimal may be a zero.
+    most = [max((int(text) for text in side if text != "whole"), default=-9) for side in texts]
+    if abs(most[0] - most[1]) < 2:
+        most = most[:1] * 2
+    return ["whole" if number < 0 else f"{number} decimals" for number in most]
 
 
 def _compare_answers(

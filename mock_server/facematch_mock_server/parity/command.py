@@ -38,7 +38,10 @@ from .running import (
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: Aspects whose place says enough without their kind.
-_PLACED = ("shape", "words", "time", "life", "digits", "side", "code", "id", "numbered")
+_PLACED = (
+    *("shape", "words", "time", "life", "digits", "side", "code", "id", "numbered"),
+    *("form", "years", "host"),
+)
 
 
 @click.command("parity", short_help="Compare a vendor with its mock, by call.")
@@ -59,7 +62,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     It shows what it may cost, and asks. The vendor is asked to keep nothing. A hosted session,
     where there is one, is started, read and deleted, and nobody goes through it. After any end
     but a kill the record is written; it holds no picture, key, id or name. Exit code 1: something
-    differs; 3: of a call nothing was seen.
+    differs; 3: something could not be seen.
     """
     planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
@@ -119,7 +122,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 try:
                     remaining = end_sessions(caller, every, calls) if ends else []
                 finally:
-                    unseen, charges = explain_unseen(every, calls), count_charges(calls, most)
+                    unseen = explain_unseen(every, calls) | caller.unread
+                    charges = count_charges(calls, most)
                     where = {call["result"]["environment"] for call in calls.values() if call}
                     document |= {
                         "rehearsal": Environment.MOCK in {*where, document["environment"]},
@@ -180,8 +184,7 @@ def _show_end(document: Any, values: Any, remaining: Sequence[str]) -> None:
         sides = " -> ".join(_write(row[side]) for side in ("mock", "vendor"))
         first, *rest = row["calls"]
         calls = f"{first} and {len(rest)} more" if len(rest) > 2 else ", ".join(row["calls"])
-        hint = f" ({', '.join(row['claims'][-3:])})" if row["claims"] else ""
-        say(f"{calls}: {aspect} {sides}{hint}")
+        say(f"{calls}: {aspect} {sides}")
     if document["nothing_seen"]:
         reasons = (f"{call} ({reason})" for call, reason in document["nothing_seen"].items())
         say(f"nothing was seen of: {', '.join(reasons)}")

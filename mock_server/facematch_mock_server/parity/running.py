@@ -147,6 +147,8 @@ class Caller:
         # The wait before each request: as long as the vendor says; a mock needs none.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
+        #: What could not be read beside the calls, and why.
+        self.unread: dict[str, str] = {}
         #: The sessions that were started, by the call that did.
         self.started: dict[str, fm.SessionRecord] = {}
         self._send, self._sign = backend.client.send, backend.sign
@@ -287,16 +289,19 @@ class Caller:
         return self._exchange(role, request, backend=self.backend.name, charges=0)
 
     def _read_balance(self) -> Any:
-        """What is left at the vendor; None where nobody says."""
+        """Return the credit at the vendor; None if it has none or it cannot be read."""
         if self.vendor.balance is None:
             return None
         path, place = self.vendor.balance
+        problem = "no answer"
         with contextlib.suppress(VendorError, ArithmeticError):
             reply = self._ask_beside("balance", path)
+            problem = str(reply.status)
             if reply.status == 200:
                 return Decimal(str(reply.at(place)))
             if reply.status in (401, 403, *_PUT_OFF):
                 self._seen.pop()
+        self.unread["balance"] = problem
         return None
 
 
@@ -316,13 +321,19 @@ def explain_unseen(steps: Iterable[Step], calls: Mapping[str, Any]) -> dict[str,
 
 def _find_obstacle(step: Step, calls: Mapping[str, Any]) -> str:
     """Why a call cannot be made, by what others showed; empty if it can, or may be."""
-    if step.of in calls and "state" not in (calls[step.of] or {"result": ()})["result"]:
-        return "no session was started"
+    start = calls.get(step.of)
+    if step.of in calls and "state" not in (start or {"result": ()})["result"]:
+        return "its start has no id" if _is_answered(start) else "no session was started"
     if step.beyond is not None and step.scored_by in calls:
         score = (calls[step.scored_by] or {"result": {"score": None}})["result"]["score"]
         if score is None or not 0 < score + step.beyond < 100:
             return "no such threshold"
     return ""
+
+
+def _is_answered(call: Any) -> bool:
+    """Whether the vendor answered a call with 2xx."""
+    return any(200 <= each["status"] < 300 for each in _find_answers(call))
 
 
 def run_steps(
@@ -357,15 +368,17 @@ def run_steps(
 
 
 def end_sessions(caller: Caller, steps: Iterable[Step], calls: Any) -> list[str]:
-    """Delete what no call has deleted; the starts of which a session may be left."""
+    """Delete what no call has deleted; return the starts of which a session may be left."""
     over, lost = set(), list[str]()
     for step in steps:
         call = calls.get(step.name)
         is_over = step.asks is DeleteRequest and call and "state" in call["result"]
         if is_over and step.of in caller.started:
             over.add(caller.started[step.of].session_id)
-        is_open = step.name in calls and (call is None or call["lost"] not in ("", "429"))
-        # A limit starts nothing; after any other end that nobody saw, a session may be there.
+        # A limit starts nothing; after any other end that nobody saw, a session may be there, and
+        # after an answer without an id there is one.
+        is_lost = call is None or call["lost"] not in ("", "429") or _is_answered(call)
+        is_open = step.name in calls and is_lost
         if step.asks is StartRequest and step.name not in caller.started and is_open:
             lost.append(step.name)
     for name, record in caller.started.items():
@@ -422,7 +435,7 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
 
 
 def _find_answers(call: Any) -> list[Any]:
-    return [each["aspects"] for each in (call or {"seen": ()})["seen"] if each["role"] == "answer"]
+    return [each["aspects"] for each in (call or {}).get("seen", ()) if each["role"] == "answer"]
 
 
 def choose_score(step: Step, result: Any, scored: Any) -> float:

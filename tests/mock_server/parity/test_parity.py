@@ -1,5 +1,6 @@
 import json
 import pkgutil
+import re
 import signal
 from decimal import Decimal
 from pathlib import Path
@@ -39,7 +40,8 @@ SLOW = pytest.mark.slow
 
 def _reply(body, status=200, **headers):
     lines = {"Content-Type": "application/json", "Date": SENT, **headers}
-    return HttpReply(status=status, headers=lines, body=json.dumps(body).encode())
+    url = "https://api.acme.example/verify"
+    return HttpReply(status=status, headers=lines, body=json.dumps(body).encode(), url=url)
 
 
 def _call(*replies, **result):
@@ -48,7 +50,7 @@ def _call(*replies, **result):
         {
             "role": "answer",
             "claims": ("acme.answer",),
-            "aspects": reduce_reply(reply, (), ("age",), ()),
+            "aspects": reduce_reply(reply, (), ("age", "gender"), ()),
         }
         for reply in replies
     ]
@@ -86,10 +88,20 @@ BODIES = [
     ({"expiry": "soon"}, {"expiry": "later"}, None),
     ({"age": 30.5}, {"age": 3.5}, None),
     ({"age": 30.5}, {"age": "30"}, "shape age"),
+    ({"age": 30.5}, {"age": 305}, "years age"),
+    ({"age": {"low": 30}}, {"age": {"low": 300}}, "years age.low"),
+    ({"gender": "male"}, {"gender": "female"}, None),
+    ({"gender": "male"}, {"gender": "M"}, "form gender"),
+    ({"gender": "male"}, {"gender": "Female"}, "form gender"),
+    ({"gender": "male"}, {"gender": "Berta"}, "form gender"),
+    ({"Gender": {"Value": "Male"}}, {"Gender": {"Value": "MALE"}}, "form Gender.Value"),
+    ({"page_url": "https://api.acme.example/1"}, {"page_url": "https://verify.acme.example/2"}, None),
+    ({"page_url": "https://api.acme.example/1"}, {"page_url": "https://other.example/2"}, "host page_url"),
     ({"faces": [{"x": 1}]}, {"faces": []}, None),
     ({"faces": [{"x": 1}]}, {"faces": [{"y": 1}]}, "shape faces[].x"),
     ({"a": 1, "b": 2}, {"b": 2, "a": 1}, None),
     ({"request_id": UUID.format(0)}, {"request_id": UUID.format(1)}, None),
+    ({"request_id": UUID.format(0)}, {"request_id": "tx-anna-7"}, "form request_id"),
     ({"session_number": 1}, {"session_number": 4711}, None),
     ({"image": "aGFsbG8="}, {"image": "d2VsdA=="}, None),
     ({"image": ["Must be valid."]}, {"image": ["NOT_VALID at all"]}, "words image[]"),
@@ -124,7 +136,8 @@ def test_at_private_keys_the_type_alone_is_kept():
     body = {"age": 31.5, "person": {"gender": "male"}, "kind": "male"}
     aspects = reduce_reply(_reply(body), (), ("age", "gender"), ("male",))
     shown = {aspect for aspect in aspects if aspect.endswith(("age", "gender"))}
-    assert shown == {"shape age", "shape person.gender"}
+    assert shown == {"shape age", "years age", "shape person.gender", "form person.gender"}
+    assert aspects["form person.gender"] == ["male or female"]
     assert aspects["words kind"] == ["male"]
 
 
@@ -137,6 +150,7 @@ def test_at_private_keys_the_type_alone_is_kept():
         ({"x-amzn-RequestId": "1"}, {}, "numbered x-amzn-requestid"),
         ({}, {"X-Request-Id": "77", "Server": "cloudflare"}, None),
         ({}, {"Content-Type": "text/html"}, "type"),
+        ({}, {"Content-Type": 'application/json; Charset="UTF-8"'}, "charset"),
     ],
 )
 def test_one_difference_of_two_heads_is_seen(mock, vendor, aspect):
@@ -167,19 +181,32 @@ def test_an_id_that_is_the_same_in_each_answer_is_seen():
     assert _differences(mock, mock) == set()
 
 
-def test_a_whole_number_among_fractions_says_nothing_and_whole_ones_alone_do():
-    names = ("same", "other")
-    mock = {
-        name: _call(_reply({"size": size})) for name, size in zip(names, (97.5, 12.25), strict=True)
+@pytest.mark.parametrize(
+    ("mock", "vendor", "shown"),
+    [
+        ((97.5, 12.25), (97, 12.25), None),
+        ((97.5, 12.25), (97, 12), ("2 decimals", "whole")),
+        ((0.91234, 0.5), (0.9123, 0.5), None),
+        ((0.91234, 0.5), (0.91, 0.5), ("5 decimals", "2 decimals")),
+        ((1 / 3, 0.5), (0.3333, 0.5), ("7 decimals", "4 decimals")),
+    ],
+)
+def test_the_most_decimals_of_a_run_are_compared_but_for_one(mock, vendor, shown):
+    calls = [
+        {name: _call(_reply({"size": size})) for name, size in zip("ab", sizes, strict=True)}
+        for sizes in (mock, vendor)
+    ]
+    assert _differences(*calls) == ({("digits size", *shown)} if shown else set())
+
+
+def test_a_broken_threshold_is_one_difference():
+    mock = _call(_reply({"status": "DECLINED_NOW"}), decision="no_match", warnings=["low"])
+    vendor = _call(_reply({"status": "APPROVED_NOW"}), decision="match", warnings=[])
+    assert {row[0] for row in _differences({"same": mock}, {"same": vendor})} == {"words status"}
+    vendor["seen"][0] = mock["seen"][0]
+    assert {row[0] for row in _differences({"same": mock}, {"same": vendor})} == {
+        *("decision", "warnings")
     }
-    among = {
-        name: _call(_reply({"size": size})) for name, size in zip(names, (97, 12.25), strict=True)
-    }
-    alone = {
-        name: _call(_reply({"size": size})) for name, size in zip(names, (97, 12), strict=True)
-    }
-    assert _differences(mock, among) == set()
-    assert _differences(mock, alone) == {("digits size", "fraction", "whole")}
 
 
 @pytest.mark.parametrize(
@@ -319,11 +346,30 @@ def _answer_deletions_with(status):
     )
 
 
+def _measure(left, top, right, bottom):
+    """A box as corner, width and height."""
+    return [left, top, right - left, bottom - top]
+
+
+def _approve_at_the_threshold(request, response):
+    sent = re.search(rb'score_decline_threshold"\r\n\r\n([\d.]+)', bytes(request.body))
+
+    def approve(block):
+        if sent and block["score"] == float(sent[1]):
+            block.update(status="Approved", warnings=[])
+
+    return _body("/v3/passive-liveness", _in_each("liveness", change=approve))(request, response)
+
+
 #: What a vendor does otherwise: to its answers, to its claims, and the call and aspect that show it.
 CHANGES = {
     "didit": [
         (_body("/v3/", _put(request_id=UUID.format(0))), {}, "all", "id request_id"),
         (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.update(bbox=[side + 5000 for side in face["bbox"]]))), {}, "same", "boxes"),
+        (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.update(bbox=_measure(*face["bbox"])))), {}, "other", "boxes"),
+        (_body("/v3/face-match", _in_each("face_match", "ref_image", "entities", change=_put(gender="M"))), {}, "same", "form face_match.ref_image.entities[].gender"),
+        (_body("/v3/face-match", _in_each("face_match", "user_image", "entities", change=lambda face: face.pop("race"))), {}, "same", "shape face_match.user_image.entities[].race"),
+        (_approve_at_the_threshold, {}, "live-at-score", "words liveness.status"),
         (None, {"credit.price.match": Decimal("0.07")}, "same", "price"),
         (None, {"auth.words.403": Reply(401, {"detail": "Invalid token."})}, "no-key", "status"),
         (None, {"session.unknown": Reply(410, {"detail": "Gone."})}, "session-unknown", "status"),
@@ -706,6 +752,26 @@ def test_a_signal_leaves_a_record_and_no_session(rehearse, monkeypatch, name, pl
         signal.signal(number, before)
     assert result.document["kind"] == "facematch-parity"
     assert (vendor.control.sessions.open(), unheard) == ((), [])
+
+
+def test_a_session_whose_start_has_no_id_is_named_as_left(rehearse):
+    vendor = rehearse("azure")
+    change(vendor, {}, _body("Liveness-sessions", lambda body: body.pop("sessionId", None)))
+    answer = vendor.run("--yes", code=1).answer
+    assert len(vendor.control.sessions.open()) == 1
+    assert "The session of the call session may be left at the vendor" in answer.output
+    assert "session-read (its start has no id)" in answer.output
+
+
+def test_a_balance_that_cannot_be_read_is_named(rehearse):
+    vendor = rehearse("didit")
+    handle = vendor.server.app.handle
+    vendor.server.app.handle = lambda request: (
+        REFUSAL if "balance" in request.target else handle(request)
+    )
+    result = vendor.run("--yes", code=3)
+    assert result.document["nothing_seen"] == {"balance": "403"}
+    assert "balance (403)" in result.answer.output
 
 
 def test_a_session_whose_start_was_not_answered_is_named(rehearse):

@@ -250,7 +250,7 @@ def _describe(
     call: RekognitionCall, image: Image, face: SeenFace, *, whole: bool = True
 ) -> dict[str, Any]:
     box = sessions.bound(image, face)
-    details: dict[str, Any] = {"BoundingBox": box, "Confidence": face.confidence * 100}
+    details: dict[str, Any] = {"BoundingBox": box, "Confidence": round(face.confidence * 100, 4)}
     if whole:
         call.claims.cite("face.made_up")
         details["Landmarks"] = [
