@@ -16,7 +16,7 @@ from facematch_mock_server.base.messages import (
     Response,
     host_in,
 )
-from facematch_mock_server.control.api import ControlApi, reply_words
+from facematch_mock_server.control.api import ControlApi, reply_json, reply_words
 from facematch_mock_server.vendors.base import Routed, is_keyless
 from facematch_mock_server.world.accounts import (
     ACCOUNT_HEADER,
@@ -125,6 +125,9 @@ class App:
                 response.entry.ms = (time.perf_counter() - start) * 1000
                 response.entry = None  # the entry holds the answer: no circle
             return self._mark(response, vendor.world, request)
+        response = self._answer_openapi(request)
+        if response is not None:
+            return self._mark(response)
         from difflib import get_close_matches  # imported here: few requests need a hint
 
         vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
@@ -134,6 +137,22 @@ class App:
         first = vendors[0]
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
+
+    def _answer_openapi(self, request: Request) -> Response | None:
+        """Answer with a vendor's OpenAPI document, or the list of them; None for another path."""
+        if request.method != "GET" or not request.path.startswith("/openapi"):
+            return None
+        from facematch_mock_server.vendors import openapi  # imported here: it asks every route
+
+        documents = openapi.list_documents(self.accounts.kinds.values())
+        if request.path == openapi.LIST:
+            return reply_json(200, {"documents": documents})
+        for name, path in documents.items():
+            if path == request.path:
+                world = self.account.world(name)
+                switches = tuple(sorted(world.switches.items()))
+                return reply_json(200, openapi.make_document(world.kind, switches))
+        return None
 
     def _answer_itself(self, request: Request) -> Response | None:
         """Answer for the person's page, the console and the control API; None for another path."""

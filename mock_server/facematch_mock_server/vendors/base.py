@@ -53,9 +53,11 @@ class Vendor(VendorKind):
     Attributes:
         greeting: The lines of the command line about it: its keys, then commands to paste, with
             ``{url}``.
+        samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
     """
 
     greeting: tuple[str, ...]
+    samples: Callable[[Any], None] | None = None
 
 
 #: The claim of the answer of a fault, by its kind.

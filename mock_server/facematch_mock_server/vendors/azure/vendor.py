@@ -344,6 +344,31 @@ class Azure(base.Routed):
 
 _HEADERS = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 
+
+def _ask_samples(mock: Any) -> None:
+    models = "recognitionModel=recognition_04&detectionModel=detection_03"
+    more = "returnFaceLandmarks=true&returnRecognitionModel=true&faceIdTimeToLive=600"
+    wishes = f"{models}&{more}&returnFaceAttributes=mask,headPose,qualityForRecognition"
+    for version in VERSIONS:
+        faces = mock.ask("POST", f"/face/{version}/detect", body="two-faces")
+        mock.ask("POST", f"/face/{version}/detect?returnFaceId=false&{wishes}", body="p1")
+        ids = {name: face["faceId"] for name, face in zip(_IDS, faces, strict=True)}
+        mock.ask("POST", f"/face/{version}/verify", json=ids)
+    sent = {"livenessOperationMode": "Passive", "deviceCorrelationId": "phone-7"}
+    started = (
+        mock.ask("POST", sessions.LIVENESS, json={**sent, "enableSessionImage": True}),
+        mock.ask("POST", sessions.WITH_VERIFY, form=sent, files={"verifyImage": "p1"}),
+    )
+    for path, session in zip((sessions.LIVENESS, sessions.WITH_VERIFY), started, strict=True):
+        session_id = session["sessionId"]
+        for act in ("fail_attempt", "card"):
+            mock.act(session_id, act)
+        read = mock.ask("GET", f"{path}/{session_id}")["results"]["attempts"][0]["result"]
+        if "sessionImageId" in read:
+            mock.ask("GET", f"{sessions.IMAGES}/{read['sessionImageId']}")
+        mock.ask("DELETE", f"{path}/{session_id}")
+
+
 VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
@@ -357,5 +382,6 @@ VENDOR = base.Vendor(
     records=FaceIds,
     extensions={"sessions": "facematch_mock_server.world.hosted:Played"},
     behaviour=Azure,
+    samples=_ask_samples,
     greeting=(f"key: {LIVE_KEY}", f"curl {_HEADERS} --data-binary @cards/p1.png {{url}}{DETECT}"),
 )

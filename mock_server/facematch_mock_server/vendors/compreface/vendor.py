@@ -211,6 +211,14 @@ class Compreface(base.Routed):
     )
 
 
+def _ask_samples(mock: Any) -> None:
+    files = {"source_image": "p1", "target_image": "p1-again"}
+    plugins = f"{PATH}?face_plugins=age,gender,landmarks,mask,pose,calculator&status=true&limit=0"
+    mock.ask("POST", PATH, files=files)
+    mock.ask("POST", f"{plugins}&det_prob_threshold=0.8", files=files)
+    mock.ask("POST", PATH, files={**files, "source_image": "no-face"})
+
+
 VENDOR = base.Vendor(
     name="compreface",
     title="CompreFace",
@@ -220,6 +228,7 @@ VENDOR = base.Vendor(
     # CompreFace's keys are UUIDs.
     new_text=lambda text, letters: text[:24] + letters[:12],
     behaviour=Compreface,
+    samples=_ask_samples,
     greeting=(
         f"keys: {KEY}",
         (

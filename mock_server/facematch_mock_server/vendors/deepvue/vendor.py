@@ -398,6 +398,22 @@ _CURL = (
     "-F file_a=@cards/p1.png -F file_b=@cards/p1-again.png {url}/v1/facematch"
 )
 
+
+def _ask_samples(mock: Any) -> None:
+    pair = {"client_id": "mock-client", "client_secret": LIVE_KEY}
+    token = mock.ask("POST", LOGIN, form=pair)["access_token"]
+    mock.headers["authorization"] = f"Bearer {token}"
+    for path, paid in _PAID.items():
+        for card in ("p1", "no-face"):
+            if paid.name == "match":
+                mock.ask("POST", path, files={"file_a": card, "file_b": "p1-again"})
+            else:
+                image = base64.b64encode(mock.card(card)).decode()
+                mock.ask("POST", path, json={"image": image})
+        mock.ask("POST", path)
+    mock.ask("GET", "/v1/internal/wallet-balance")
+
+
 VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
@@ -412,6 +428,7 @@ VENDOR = base.Vendor(
     key_of=_key_of,
     records=DeepvueRecords,
     behaviour=Deepvue,
+    samples=_ask_samples,
     extensions={
         name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
     },
