@@ -35,7 +35,7 @@ from . import framework, webhooks
 from .access import DiditCall, Endpoint, check_rate, json_route, world_of
 from .decisions import media_type_of
 from .framework import Field, Invalid
-from .pictures import judge_liveness, judge_match, warnings
+from .pictures import ENDPOINTS, judge_liveness, judge_match, warnings
 from .records import APPROVED, DECLINED, IN_REVIEW, Workflow
 
 _NOT_STARTED, _IN_PROGRESS = "Not Started", "In Progress"
@@ -297,13 +297,8 @@ def _arm(call: DiditCall) -> Response:
 
 # Outcomes
 
-#: The defaults of a standalone call.
-_OPTIONS = {
-    "save_api_request": True,
-    "rotate_image": False,
-    "face_match_score_decline_threshold": 30,
-    "face_liveness_score_decline_threshold": 30,
-}
+#: The defaults of the standalone calls.
+_OPTIONS = {field.name: field.default for call in ENDPOINTS.values() for field in call.fields}
 
 
 def _judge(world: World, session: Session, attempt: Attempt) -> Session:

@@ -381,7 +381,7 @@ def _describe_faces(seen: SeenPicture, rotate: bool) -> Block:
     return {"entities": entities, "best_angle": seen.angle if rotate else 0}
 
 
-_ENDPOINTS = {
+ENDPOINTS = {
     "/v3/face-match/": PictureEndpoint(
         name="match",
         block="face_match",
@@ -419,5 +419,5 @@ ROUTES = tuple(
         fields=tuple(field.name for field in endpoint.fields if field.kind != "file"),
         more=endpoint,
     )
-    for path, endpoint in _ENDPOINTS.items()
+    for path, endpoint in ENDPOINTS.items()
 )
