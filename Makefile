@@ -51,7 +51,7 @@ test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds
 
 test-all: lint types test test-slow test-system docs  ## most of what CI runs for a change
 
-test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
+test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL or strace; installs them with apt
 	@tests/system/packages.sh
 	@# A file has one browser, and one fresh environment where its tests share one.
 	@$(PYTEST) $(IN_PARALLEL) --dist loadfile $(BRIEF) $(PATIENT) -m system tests/system

@@ -1,9 +1,8 @@
-"""Draw photographs with boxes around their faces: whole, and cut to the compared face."""
+"""Draw photographs of `local` for the demo's report: cut to the compared face, or whole."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from PIL import Image, ImageDraw, ImageOps
 
@@ -13,58 +12,18 @@ from facematch_core.models import Box, Face
 #: which shows on bright and dark ground.
 HIGHLIGHT, OTHER, EDGE = "#ffd400", "#ffffff", "#1b1b1b"
 
-_CLOCKWISE = {
-    90: Image.Transpose.ROTATE_270,
-    180: Image.Transpose.ROTATE_180,
-    270: Image.Transpose.ROTATE_90,
-}
-
 #: Left, top, right and bottom in pixels.
 Place = tuple[int, int, int, int]
-
-
-def turn_as_found(
-    picture: Image.Image, faces: Sequence[Face] | None
-) -> tuple[Image.Image, list[Box]]:
-    """Turn a photograph as its largest face was found; return it with the boxes of that turn."""
-    boxes = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
-
-    def extent(item: tuple[Box, int]) -> float:
-        box = item[0]
-        area = (box.right - box.left) * (box.bottom - box.top)
-        return area if math.isfinite(area) else 0.0
-
-    turn = max(boxes, key=extent)[1] if boxes else 0
-    if turn in _CLOCKWISE:
-        picture = picture.transpose(_CLOCKWISE[turn])
-    return picture, [box for box, rotation in boxes if rotation == turn]
-
-
-def panel(
-    picture: Image.Image, boxes: Sequence[Box], *, height: int, max_width: int
-) -> Image.Image:
-    """Draw a photograph with its faces boxed, as high as `height` unless it becomes too wide."""
-    drawn = ImageOps.contain(picture.convert("RGB"), (max_width, height), Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(drawn)
-    placed = places(boxes, picture.size, drawn.size)
-    for left, top, right, bottom in placed:
-        largest = (left, top, right, bottom) == placed[-1]
-        colour, thick = (HIGHLIGHT, 5) if largest else (OTHER, 2)
-        draw.rectangle((left, top, right, bottom), outline=EDGE, width=thick + 2)
-        if left + 1 < right - 1 and top + 1 < bottom - 1:
-            inner = (left + 1, top + 1, right - 1, bottom - 1)
-            draw.rectangle(inner, outline=colour, width=thick)
-    return drawn
 
 
 def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
-    """Draw the compared face with some room around it, or the whole group if there are more."""
-    picture, boxes = turn_as_found(picture, faces)
-    placed = places(boxes, picture.size, picture.size)
+    """Draw the only face with some room around it; a whole picture with boxes if there are more."""
+    boxes = [face.box for face in faces or () if face.box is not None]
+    placed = places(boxes, picture.size)
     if len(placed) != 1:
-        return panel(picture, boxes, height=size[1], max_width=size[0])
+        return panel(picture, boxes, size)
     ((left, top, right, bottom),) = placed
     # Room for hair and shoulders: a detector's box ends at the brows.
     middle, above = (left + right) / 2, top - 0.5 * (bottom - top)
@@ -77,20 +36,30 @@ def portrait(
     return face
 
 
-def places(boxes: Iterable[Box], of: tuple[int, int], size: tuple[int, int]) -> list[Place]:
-    """Return each box that lies in the drawn picture, the largest last."""
-    placed = [at for at in (_place(box, of, size) for box in boxes) if at is not None]
+def panel(picture: Image.Image, boxes: Sequence[Box], size: tuple[int, int]) -> Image.Image:
+    """Draw a whole photograph with its faces boxed, within `size`."""
+    drawn = ImageOps.contain(picture.convert("RGB"), size, Image.Resampling.LANCZOS)
+    draw = ImageDraw.Draw(drawn)
+    placed = places(boxes, drawn.size)
+    for place in placed:
+        colour, thick = (HIGHLIGHT, 5) if place == placed[-1] else (OTHER, 2)
+        draw.rectangle(place, outline=EDGE, width=thick + 2)
+        left, top, right, bottom = place
+        if left + 1 < right - 1 and top + 1 < bottom - 1:
+            inner = (left + 1, top + 1, right - 1, bottom - 1)
+            draw.rectangle(inner, outline=colour, width=thick)
+    return drawn
+
+
+def places(boxes: Sequence[Box], size: tuple[int, int]) -> list[Place]:
+    """Return each box that lies in a picture drawn at this size, the largest last."""
+    placed = []
+    for box in boxes:
+        across = size[0] / (box.of_width or size[0])
+        down = size[1] / (box.of_height or size[1])
+        left, top = max(0, round(box.left * across)), max(0, round(box.top * down))
+        right = min(size[0], round(box.right * across)) - 1
+        bottom = min(size[1], round(box.bottom * down)) - 1
+        if left < right and top < bottom:
+            placed.append((left, top, right, bottom))
     return sorted(placed, key=lambda at: (at[2] - at[0]) * (at[3] - at[1]))
-
-
-def _place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> Place | None:
-    ratio = box.unit == "ratio"
-    across = size[0] / (1.0 if ratio else box.of_width or of[0])
-    down = size[1] / (1.0 if ratio else box.of_height or of[1])
-    edges = (box.left * across, box.top * down, box.right * across, box.bottom * down)
-    if not all(map(math.isfinite, edges)):
-        return None
-    left, top, right, bottom = map(round, edges)
-    left, top = max(0, left), max(0, top)
-    right, bottom = min(size[0], right) - 1, min(size[1], bottom) - 1
-    return (left, top, right, bottom) if left < right and top < bottom else None

@@ -7,7 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,12 +16,6 @@ from facematch_core.config import plugins
 from facematch_core.errors import ConfigurationError
 
 from .text import Exit, clean, code_of, error_document, error_sentence, print_json, say
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-#: Variable by which a shell asks for completion.
-COMPLETE = "_FACEMATCH_COMPLETE"
 
 #: Help line of each command. A command is `command` of the module with its name.
 COMMANDS: dict[str, str] = {
@@ -81,16 +75,6 @@ class LazyGroup(click.Group):
             with formatter.section(title):
                 formatter.write_dl([*lines.items()])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
-
-        return [
-            CompletionItem(name, help=line)
-            for lines in self.help_lines().values()
-            for name, line in lines.items()
-            if name.startswith(incomplete)
-        ] + click.Command.shell_complete(self, ctx, incomplete)
-
 
 class App(LazyGroup):
     """The top group: has the commands of plug-ins, too, and ends with the documented codes."""
@@ -123,8 +107,6 @@ class App(LazyGroup):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(int(code)), code.meaning) for code in Exit])
-        with formatter.section("Shell completion (bash_source, zsh_source or fish_source)"):
-            formatter.write_text(f'\b\neval "$({COMPLETE}=bash_source facematch)"')
 
     def main(
         self,
@@ -139,8 +121,6 @@ class App(LazyGroup):
         words = sys.argv[1:] if args is None else list(args)
 
         def run() -> Any:
-            if instruction := os.environ.get(COMPLETE):
-                return _complete(self, instruction)
             with self.make_context(prog_name or "facematch", words, **extra) as context:
                 return self.invoke(context)
 
@@ -148,21 +128,6 @@ class App(LazyGroup):
             return run()
         # The words themselves are searched: parsing the options may be what fails.
         sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
-
-
-def _complete(group: App, instruction: str) -> Exit:
-    """Print the completion script of a shell, or the words that can follow."""
-    from click.shell_completion import shell_complete
-
-    try:
-        done = shell_complete(group, {}, "facematch", COMPLETE, instruction) == 0
-    except Exception:
-        if instruction.endswith("_source"):
-            raise
-        return Exit.BUG  # without a sentence: it would land in the line that somebody types
-    if not done:
-        raise click.UsageError(f"{COMPLETE} is bash_source, zsh_source or fish_source.")
-    return Exit.OK
 
 
 def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:

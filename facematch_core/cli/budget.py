@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import click
 
-from facematch_core import errors
-from facematch_core.errors import FATAL, ConfigurationError, InvalidRequest
+from facematch_core.errors import (
+    FATAL,
+    ConfigurationError,
+    FaceMatchError,
+    InvalidRequest,
+    VendorError,
+)
 
 from .options import (
     Target,
@@ -26,7 +30,7 @@ from .options import (
 from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
-    from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
+    from facematch_core.store import BudgetState, CallStore, Reservation
     from facematch_core.verifier.verifier import Verifier
 
     #: Reserved and unknown calls, each with its store.
@@ -60,36 +64,33 @@ def command(context: click.Context, /, as_json: bool, **place: Any) -> int | Non
     if context.invoked_subcommand is not None:
         return None
     with _open_stores(place) as (stores, charges, now, _):
-        # Past days are shown only if something in them is still open.
-        sums = [
-            _sum(state)
-            for store in stores
-            for state in store.budgets()
-            if state.reserved
-            or state.unknown
-            or state.key.ends_at is None
-            or now < state.key.ends_at
-        ]
-    calls = [_call(charge) for _, charge in charges]
+        states = [state for store in stores for state in store.budgets()]
+    sums, calls = [], [_call(charge) for _, charge in charges]
+    for state in states:
+        ends_at = state.key.ends_at
+        # A past day is shown only if something in it is still open.
+        if state.reserved or state.unknown or ends_at is None or now < ends_at:
+            sums.append(_sum(state))
     if as_json:
         print_json({"budgets": sums, "open": calls})
         return Exit.OK
     if not sums:
         say("no budget has been used yet")
         return Exit.OK
-    cells = (
-        [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
-        + [str(row[name]) for name in _SUMS]
-        for row in sums
+    print_table(
+        ("budget", "environment", "period", "unit", *_SUMS),
+        [
+            [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
+            + [str(row[name]) for name in _SUMS]
+            for row in sums
+        ],
     )
-    print_table(("budget", "environment", "period", "unit", *_SUMS), cells)
     for row in calls:
         began = row["started_at"][:19].replace("T", " ")
-        amount = f"{row['amount']} {row['unit']}"
         kept = ", kept at the vendor" if row["kept"] else ""
         say(
-            f"{row['state']}: {row['call_id']}, {amount}, {row['backend']} {row['operation']}, "
-            f"began {began} UTC{kept}"
+            f"{row['state']}: {row['call_id']}, {row['amount']} {row['unit']}, {row['backend']} "
+            f"{row['operation']}, began {began} UTC{kept}"
         )
     return Exit.OK
 
@@ -107,16 +108,18 @@ def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     with _open_stores(_merge(context, place), asks=True) as (_, charges, now, verifier):
         searches = search(charges, verifier, now)
     if as_json:
-        documents = [
-            _call(each.charge) | {"outcome": each.outcome, "reason": each.reason}
-            for each in searches
-        ]
-        print_json({"calls": documents})
+        print_json(
+            {
+                "calls": [
+                    _call(each.charge) | {"outcome": each.outcome, "reason": each.reason}
+                    for each in searches
+                ]
+            }
+        )
     else:
         for each in searches:
             say(f"{each.charge.call.id}: {each.outcome}. {each.reason}")
-        unresolved = sum(each.outcome != RESOLVED for each in searches)
-        if unresolved:
+        if unresolved := sum(each.outcome != RESOLVED for each in searches):
             say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
         elif not searches:
@@ -146,15 +149,13 @@ def resolve(
     word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
     with _open_stores(_merge(context, place)) as (_, charges, now, _):
         of_call = [(store, charge) for store, charge in charges if charge.call.id == call_id]
-        if not of_call:
-            raise InvalidRequest(
-                f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
-            )
         unknown = [(store, charge) for store, charge in of_call if charge.state is State.UNKNOWN]
         if not unknown:
             raise InvalidRequest(
                 f"The call may be under way: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
                 "UTC, and counts as unknown 15 minutes later."
+                if of_call
+                else f"No open call {call_id[:60]!r} here: `facematch budget` lists the open calls."
             )
         confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
         for store, charge in unknown:
@@ -165,8 +166,7 @@ def resolve(
 
 def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
     """Return a subcommand's options, completed by those before its name."""
-    before: dict[str, Any] = context.obj or {}
-    return {name: before.get(name) if value is None else value for name, value in place.items()}
+    return {name: context.obj[name] if value is None else value for name, value in place.items()}
 
 
 @contextlib.contextmanager
@@ -194,8 +194,7 @@ def _open_stores(
         if address is None:
             stores = stores_of(verifier)
         else:
-            stores = [_store_at(address)]
-            stack.callback(stores[0].close)
+            stores = [stack.enter_context(contextlib.closing(_store_at(address)))]
         yield stores, open_charges(stores, now), now, verifier
 
 
@@ -225,13 +224,9 @@ def stores_of(verifier: Any) -> list[CallStore]:
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    stores = (
-        policy.store
-        for member in members_of(verifier)
-        for policy in member.policies
-        if isinstance(policy, Budget) and not isinstance(policy.store, MemoryStore)
-    )
-    return list(dict.fromkeys(stores))
+    policies = [policy for member in members_of(verifier) for policy in member.policies]
+    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+    return list(dict.fromkeys(each for each in stores if not isinstance(each, MemoryStore)))
 
 
 #: Outcome of a call that was found. The others are those of `Reconciled`, "error" and "skipped".
@@ -239,7 +234,7 @@ RESOLVED = "resolved"
 
 
 #: Errors of one look-up. After one of `FATAL` the others are skipped.
-_ENDS: tuple[type[errors.FaceMatchError], ...] = (errors.VendorError, *FATAL)
+_ENDS: tuple[type[FaceMatchError], ...] = (VendorError, *FATAL)
 
 
 class Search(NamedTuple):
@@ -259,62 +254,56 @@ def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
     backends = [member.backend for member in members_of(verifier)]
     # The store counts calls of no known environment as production.
     accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
-    searches: list[Search] = []
     obstacle = ""
-    for store, charge in charges:
-        if charge.state is not State.UNKNOWN:
-            continue
+
+    def look_up(store: CallStore, charge: Reservation) -> Search:
+        nonlocal obstacle
         name, environment = charge.call.backend, charge.key.environment
         if (name, environment) not in accounts:
             why = f"It was made by {name} ({environment}), which this profile does not ask."
-            searches.append(Search(charge, "skipped", why))
-        elif obstacle:
-            searches.append(Search(charge, "skipped", obstacle))
-        else:
-            try:
-                answer = verifier.reconcile(charge.call)
-            except _ENDS as error:
-                searches.append(Search(charge, "error", error.message, code_of(error)))
-                if isinstance(error, FATAL):
-                    obstacle = "Not looked up, because of the error before it."
-                continue
-            result, outcome = answer.result, answer.outcome.value
-            if result is None or result.billing.charged is Charged.UNKNOWN:
-                outcome = outcome if result is None else Reconciled.CANNOT_KNOW.value
-                searches.append(Search(charge, outcome, answer.reason))
-                continue
-            charged, origin = result.billing.charged, result.environment
-            store.finalize(charge, charged, at=now, answered_from=origin)
-            searches.append(Search(charge, RESOLVED, answer.reason, Exit.OK))
-    return searches
+            return Search(charge, "skipped", why)
+        if obstacle:
+            return Search(charge, "skipped", obstacle)
+        try:
+            answer = verifier.reconcile(charge.call)
+        except _ENDS as error:
+            if isinstance(error, FATAL):
+                obstacle = "Not looked up, because of the error before it."
+            return Search(charge, "error", error.message, code_of(error))
+        if answer.result is None:
+            return Search(charge, answer.outcome.value, answer.reason)
+        charged, origin = answer.result.billing.charged, answer.result.environment
+        if charged is Charged.UNKNOWN:
+            return Search(charge, Reconciled.CANNOT_KNOW.value, answer.reason)
+        store.finalize(charge, charged, at=now, answered_from=origin)
+        return Search(charge, RESOLVED, answer.reason, Exit.OK)
 
-
-def _amount(value: Decimal, key: BudgetKey) -> int | str:
-    """Return a number of calls, or an amount of money as exact text."""
-    from facematch_core.resilience.budget import format_amount
-
-    return int(value) if key.currency is None else format_amount(value)
+    return [look_up(*each) for each in charges if each[1].state is State.UNKNOWN]
 
 
 def _sum(state: BudgetState) -> dict[str, Any]:
-    key = state.key
+    from facematch_core.resilience.budget import format_amount
+
+    key, read = state.key, int if state.key.currency is None else format_amount
     return {
         "name": key.name,
         "unit": key.unit,
         "period": key.period.value,
         "window": key.window or None,
         "environment": key.environment.value,
-        **{name: _amount(getattr(state, name), key) for name in _SUMS},
+        **{name: read(getattr(state, name)) for name in _SUMS},
     }
 
 
 def _call(charge: Reservation) -> dict[str, Any]:
+    from facematch_core.resilience.budget import format_amount
+
     return {
         "call_id": charge.call.id,
         "try": charge.number,
         "budget": charge.key.name,
         "unit": charge.key.unit,
-        "amount": _amount(charge.amount, charge.key),
+        "amount": (int if charge.key.currency is None else format_amount)(charge.amount),
         "environment": charge.key.environment.value,
         "backend": charge.call.backend,
         "operation": charge.call.operation.value,

@@ -73,7 +73,8 @@ def command(photographs: Path | None, out: Path | None) -> int:
     Shows right and wrong answers alike. The exit code is 3 if an answer is not the expected one.
     """
     if out is not None:
-        _check_report(out)
+        form_of("--out", out, ".html", ".htm")
+        check_target("--out", out, force=True)
     folder = photographs or PACKAGED
     cases = _compare(folder)
     print_table(
@@ -176,23 +177,8 @@ _SIGNS = {"match": ("=", "match"), "no_match": ("&ne;", "no-match")}
 
 _TRUTHS = {"same": "the same person", "different": "different people", "no face": "no face"}
 
-#: Largest size in pixels of a face in the grid, and of a photograph below it.
-_FACE, _PHOTO = (240, 312), (560, 420)
-
-
-def _template() -> str:
-    return (Path(__file__).parent / "report.html").read_text(encoding="utf-8")
-
-
-def _check_report(out: Path) -> None:
-    """Refuse to overwrite a file that is not a report of ours."""
-    form_of("--out", out, ".html", ".htm")
-    check_target("--out", out, force=True)
-    beginning = _template().partition("$")[0].encode()
-    if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
-        raise click.UsageError(
-            f"{out} exists and is not a report of facematch: name another file with --out."
-        )
+#: Largest size in pixels of a face.
+_FACE = (240, 312)
 
 
 def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
@@ -202,14 +188,14 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     wrong = sum(not case.right for case in cases)
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
-    return Template(_template()).substitute(
+    template = (Path(__file__).parent / "report.html").read_text(encoding="utf-8")
+    return Template(template).substitute(
         pairs=quantity(len(cases), "pair"),
         answers=quantity(len(cases), "answer"),
         commands=html.escape("\n".join(commands)),
         verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
         limits=html.escape(limits(result)),
-        tiles="\n".join(_tile(index, case) for index, case in enumerate(cases, 1)),
-        sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
+        tiles="\n".join(map(_tile, cases)),
         made=html.escape(
             f"facematch {__version__}, backend {result.backend}, scale {scale}, "
             f"{limits(result)}, made {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC"
@@ -217,7 +203,7 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     )
 
 
-def _tile(index: int, case: Case) -> str:
+def _tile(case: Case) -> str:
     """Return a tile of the grid: both faces, the verdict, and whether it is right."""
     from ._drawing import portrait
 
@@ -235,9 +221,9 @@ def _tile(index: int, case: Case) -> str:
         else f'<span class="wrong">&#10007;&nbsp;WRONG: {truth}</span><br>{reason}: {note}'
     )
     return (
-        f'<li class="{"" if case.right else "is-wrong"}"><a href="#pair-{index}">'
+        f'<li class="{"" if case.right else "is-wrong"}">'
         f'<span class="faces">{portraits}</span>{_verdict(case)}'
-        f'<span class="remark">{remark}</span></a></li>'
+        f'<span class="remark">{remark}</span></li>'
     )
 
 
@@ -253,33 +239,6 @@ def _verdict(case: Case) -> str:
         f'<span class="bar {kind}">{bar}</span>'
         f'<span class="says"><span class="chip {kind}">{sign}&nbsp;{case.cells[2]}</span>'
         f'<span class="score">{"" if score is None else case.cells[3]}</span></span>'
-    )
-
-
-def _section(index: int, case: Case) -> str:
-    """Return a section: whole photographs with a box around each face, and the facts."""
-    from ._drawing import panel, turn_as_found
-    from ._results import limits, warning_words
-
-    figures = ""
-    for name, picture, faces in case.sides:
-        turned = turn_as_found(picture.to_pil(), faces)
-        count = "" if faces is None else f": {quantity(len(faces), 'face') if faces else 'no face'}"
-        drawn = panel(*turned, height=_PHOTO[1], max_width=_PHOTO[0])
-        figures += f"<figure>{_embed(drawn, name)}"
-        figures += f"<figcaption>{html.escape(name + count)}</figcaption></figure>"
-    note, truth, word, score, elapsed_ms, remark = case.cells
-    kind, tick = ("right", "&#10003;") if case.right else ("wrong", "&#10007;")
-    facts = [f"truth: {truth}; answer: {word}, score {score}, {limits(case.result)}"]
-    if remark == KNOWN_LIMIT:
-        facts.append("The engine matches these two different people: a known limit.")
-    facts += map(warning_words, case.result.warnings)
-    return (
-        f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3>'
-        f'<p class="{kind}">{tick}&nbsp;{remark}</p>'
-        f'<div class="pair">{figures}</div>{_verdict(case)}'
-        f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
-        f'<p class="files">{elapsed_ms} ms</p></section>'
     )
 
 

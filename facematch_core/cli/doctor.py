@@ -29,7 +29,6 @@ from .options import (
     Target,
     foreign_hosts,
     json_option,
-    option_names,
     single_plans,
     target_options,
 )
@@ -41,16 +40,6 @@ HIDDEN = "(hidden)"
 _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
 
 CORE = "facematch-core"
-
-#: Distributions that bring the same module: one is enough, several overwrite each other.
-TWINS = (
-    (
-        "opencv-python-headless",
-        "opencv-python",
-        "opencv-contrib-python-headless",
-        "opencv-contrib-python",
-    ),
-)
 
 
 @click.command("doctor")
@@ -71,12 +60,6 @@ def command(as_json: bool, **options: Any) -> int:
         **_examine(target),
         "backends": inspect_backends(),
         "extras": list(extras()),
-        "warnings": [
-            f"{' and '.join(names)} are both installed and bring the same module: "
-            f"pip uninstall {' '.join(names)}, then install one of them again."
-            for twins in TWINS
-            if len(names := [name for name in twins if _version(name)]) > 1
-        ],
     }
     if as_json:
         print_json(report)
@@ -172,7 +155,6 @@ def _abilities(cls: Any) -> dict[str, Any]:
         "score_scale": can.score_scale,
         "liveness_scale": can.liveness_scale,
         "billed": sorted(operation.value for operation in can.billed_operations),
-        "options": list(option_names(can.options)),
     }
 
 
@@ -249,10 +231,6 @@ def extras() -> Iterator[dict[str, Any]]:
             extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
             if name and extra and extra[1] != "all":  # `all` repeats the others
                 version = _version(name[0])
-                twins = next((twins for twins in TWINS if name[0] in twins), ())
-                for twin in twins if version is None else ():
-                    if other := _version(twin):
-                        version = f"({twin} {other} instead)"
                 by_extra.setdefault(extra[1], {})[name[0]] = version
     for title, packages in by_extra.items():
         yield {
@@ -291,8 +269,6 @@ def _show(report: Mapping[str, Any]) -> None:
     for extra in report["extras"]:
         if not extra["present"]:
             say(f"  for {extra['name']}: {extra['install']}")
-    for warning in report["warnings"]:
-        say(f"warning: {warning}")
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:

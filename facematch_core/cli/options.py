@@ -16,13 +16,11 @@ import click
 
 from facematch_core import errors
 from facematch_core.base.addresses import is_among
-from facematch_core.errors import ConfigurationError
 from facematch_core.models import Operation
 
 from .text import format_number, say
 
 if TYPE_CHECKING:
-    from facematch_core.backend import Backend
     from facematch_core.config.opening import Config, FailoverPlan, Plan
     from facematch_core.verifier.verifier import Verifier
 
@@ -82,27 +80,13 @@ def parse_percentage(
 ) -> float | None:
     """Read a number from 0 to 100; refuse one above 0 and up to 1, likely a share of 1."""
     value: float | None = _of_hundred(context, option, typed)
-    if value is not None and 0 < value <= 1 and not context.resilient_parsing:
+    if value is not None and 0 < value <= 1:
         raise click.UsageError(
             f"{option.opts[0]} is on a scale from 0 to 100: nearly everybody passes "
             f"{format_number(value)}. For a share of 1 write {format_number(100 * value)}; a "
             "distance of another library has no place here."
         )
     return value
-
-
-def complete_backend(_context: click.Context, _option: click.Parameter, typed: str) -> list[Any]:
-    """Complete --backend from metadata, without importing a plug-in."""
-    from click.shell_completion import CompletionItem
-
-    from facematch_core.config.plugins import available_backends
-
-    infos = {info.name: info for info in available_backends() if info.problem is None}
-    return [
-        CompletionItem(name, help=f"{info.distribution} {info.version}")
-        for name, info in infos.items()
-        if name.startswith(typed)
-    ]
 
 
 def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -131,18 +115,8 @@ config_option = click.option(
 backend_option = click.option(
     "--backend",
     metavar="NAME",
-    shell_complete=complete_backend,
     help="Backend to use, instead of a profile; `local` if there is neither (it has no sessions).",
 )
-vendor_option = click.option(
-    "-o",
-    "vendor",
-    multiple=True,
-    callback=parse_pairs,
-    metavar="NAME=VALUE",
-    help="An option that only this backend has. May be repeated.",
-)
-
 #: The arguments of `Target`.
 target_options = join_options(backend_option, profile_option, config_option)
 
@@ -156,7 +130,6 @@ call_options = join_options(
         help="Score at which a pass begins, on the scale of this backend.",
     ),
     click.option("--keep", is_flag=True, help="Ask the vendor to keep a record of the call."),
-    vendor_option,
     json_option,
 )
 
@@ -267,39 +240,3 @@ def foreign_hosts(plan: Plan) -> Iterator[str]:
 def members_of(verifier: Verifier) -> list[Any]:
     """Return the verifiers of a failover, or the verifier itself."""
     return [*getattr(verifier, "members", {"": verifier}).values()]
-
-
-def option_names(cls: type | None) -> tuple[str, ...]:
-    """Return the names of a backend's own options."""
-    if cls is None:
-        return ()
-    return tuple(field.alias or field.name for field in attrs.fields(cls) if field.init)
-
-
-def read_vendor_options(backend: Backend, cls: type | None, texts: Mapping[str, str]) -> Any:
-    """Read the options of one backend from text, as an instance of its class `cls`."""
-    import typing
-
-    from facematch_core.backend.kinds import nearest
-    from facematch_core.config.settings import from_text
-
-    if not texts or cls is None:
-        return texts or None
-    names, hints = option_names(cls), typing.get_type_hints(cls)
-    for name in texts:
-        if name not in names:
-            raise errors.Unsupported(
-                f"The backend {backend.name} has no option {name[:60]!r}; {nearest(name, names)}",
-                backend=backend.name,
-                what=name,
-            )
-    try:
-        return cls(
-            **{name: from_text(text, hints[name], f"-o {name}") for name, text in texts.items()}
-        )
-    except ConfigurationError as error:
-        raise errors.InvalidRequest(error.message) from None
-    except (TypeError, ValueError) as error:
-        # Validators of attrs add the field and the class as further arguments.
-        reason = next(iter(error.args), error)
-        raise errors.InvalidRequest(f"The options do not fit: {reason}") from None

@@ -45,7 +45,6 @@ class Exit(enum.IntEnum):
     CONFIGURATION = 4, "wrong configuration, a missing package, or a write failed (disk full)"
     VENDOR = 5, "the vendor or the network failed, or the budget is spent or its store away"
     UNKNOWN = 6, "outcome unknown: the call may have been charged"
-    BROKEN = 7, "a rule of the contract is broken"
     BUG = 70, "a bug in facematch or in a plug-in"
     STOPPED = 130, "stopped by Ctrl-C"
     PIPE = 141, "the program that read the output closed it"

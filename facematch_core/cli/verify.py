@@ -47,7 +47,7 @@ from .text import (
 
 if TYPE_CHECKING:
     from facematch_core.verifier.events import CallEvent
-    from facematch_core.verifier.verifier import PairOutcome, PairOutcomes, Verifier
+    from facematch_core.verifier.verifier import PairOutcome, PairOutcomes
 
     from ._results import Answer
 
@@ -124,9 +124,7 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     try:
         target = options.Target.of(arguments)
         with target.open(*operations, on_event=events.append) as verifier:
-            result: Answer = getattr(verifier, call)(
-                *images, **_call_arguments(verifier, arguments)
-            )
+            result: Answer = getattr(verifier, call)(*images, **_call_arguments(arguments))
     except KeyboardInterrupt:
         for event in events:
             if event.kind == "unknown":
@@ -147,25 +145,15 @@ def ask(call: str, pictures: Sequence[str], arguments: Mapping[str, Any]) -> int
     return DECISIONS[result.decision.value]
 
 
-def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keyword arguments of a call, without those that nobody typed."""
-    backend, words = getattr(verifier, "backend", None), arguments["vendor"]
-    if words and backend is None:
-        raise click.UsageError(
-            "-o is an option of one backend, and this profile is a failover: name the profile "
-            "of one of its members."
-        )
+def _call_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keyword arguments of a call."""
     # A Threshold may be a fraction; parse_percentage has refused fractions in its own words.
-    call: dict[str, Any] = {
+    thresholds = {
         name: Threshold(arguments[name])
         for name in ("threshold", "liveness_threshold")
         if arguments.get(name) is not None
     }
-    if backend is not None:
-        can = backend.capabilities.options
-        call["options"] = options.read_vendor_options(backend, can, words)
-    retention = Retention.KEEP if arguments["keep"] else Retention.MINIMAL
-    return {**call, "retention": retention}
+    return {**thresholds, "retention": Retention.KEEP if arguments["keep"] else Retention.MINIMAL}
 
 
 #: Columns of a .csv file of results.
@@ -187,7 +175,7 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     pairs = _read_pairs(source)
     summary = Summary()
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
-        call = _call_arguments(verifier, arguments)
+        call = _call_arguments(arguments)
         # Refuse here what every comparison would refuse, before the file of --out is created.
         verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         until_stopped = itertools.takewhile(lambda _: not stopping.signal, pairs)

@@ -44,12 +44,6 @@ UNKNOWN = (
 )
 
 
-def _complete_vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
-    from facematch_mock_server.vendors import vendor_names
-
-    return [name for name in vendor_names() if name.startswith(typed)]
-
-
 _PREFIX = "FACEMATCH_MOCK"
 #: Variables that Kubernetes sets for a service whose name begins with facematch-mock.
 _OF_KUBERNETES = re.compile(
@@ -89,7 +83,7 @@ class _MockCommand(click.Command):
 # fmt: off
 @click.command("mock", cls=_MockCommand,
     context_settings={"auto_envvar_prefix": _PREFIX})
-@click.option("--vendor", metavar="NAME", shell_complete=_complete_vendors, multiple=True,
+@click.option("--vendor", metavar="NAME", multiple=True,
     default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",

@@ -71,19 +71,6 @@ def test_wrong_answers_stand_out(browser, page):
     assert all("WRONG: different people\nknown limit: " in text for text in words)
 
 
-def test_by_keyboard_a_pair_is_reached_seen_and_opened(browser, page):
-    browser.open(page, width=1280, height=800)
-    browser.press("Tab")
-    browser.press("Tab")
-    assert browser.value("document.activeElement.hash") == "#pair-2"
-    assert browser.value("getComputedStyle(document.activeElement).outlineStyle") == "solid"
-    browser.press("Enter")
-    top = browser.value("document.querySelector('#pair-2').getBoundingClientRect().top")
-    assert abs(top) < 5
-    names = [name for role, name in browser.tree() if role == "link"]
-    assert any("Family1-Mom1.jpg" in name and "MATCH" in name for name in names)
-
-
 @pytest.mark.skipif("UPDATE_DOCS" not in os.environ, reason="writes a picture of the README")
 def test_picture_of_the_readme(browser, page, tmp_path):
     browser.open(page, width=1280, height=800)

@@ -17,7 +17,6 @@ from facematch_core.base.clock import SystemClock
 from facematch_core.cli.options import (
     FILE,
     Target,
-    complete_backend,
     config_option,
     json_option,
     parse_workers,
@@ -70,7 +69,6 @@ WORKERS = 4
     "backends",
     multiple=True,
     metavar="NAME",
-    shell_complete=complete_backend,
     help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
 @config_option

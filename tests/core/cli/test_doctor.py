@@ -194,14 +194,10 @@ STRANGERS = """
     from facematch_core.backend import Backend, Capabilities
     from facematch_core.models import Retention
 
-    @attrs.frozen
-    class Options:
-        level: int = 1
-
     class Good(Backend):
         name = "good"
         capabilities = Capabilities(
-            operations=frozenset(Operation), retention=frozenset(Retention), options=Options,
+            operations=frozenset(Operation), retention=frozenset(Retention),
             threshold_rule=ThresholdRule.ABOVE, default_threshold=30.0,
             score_scale="good/v1", billed_operations=frozenset(Operation),
         )
@@ -242,7 +238,7 @@ def test_json_has_the_abilities_of_each_backend(run_json, strangers):
     backends = {backend["name"]: backend for backend in document["backends"]}
     good = backends["good"]
     assert (good["distribution"], good["version"], good["usable"]) == ("stranger", "2.5", True)
-    assert (good["billed"], good["options"]) == (["liveness", "match", "session"], ["level"])
+    assert good["billed"] == ["liveness", "match", "session"]
     assert (good["keep"], good["session"]) == (True, False)
     assert backends["local"]["liveness"] is False
     assert (backends["lost"]["usable"], backends["lost"]["match"]) == (False, None)

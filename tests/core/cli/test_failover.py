@@ -59,7 +59,6 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         shop.script = [errors.RateLimited("x")]
         show("of liveness, too", "liveness", photos[0], "--profile", "ha")
         show("one threshold for all", *VERIFY, "--threshold", "50", code=2)
-        show("an option of one backend", *VERIFY, "-o", "level=2", code=2)
         calls, limits = len(shop.calls), ImageLimits(formats={ImageFormat.HEIC})
         spent = 'cap = 0\nstore = "sqlite:///spent.sqlite3"'
         configured(CONFIG.replace("cap = 50", spent))

@@ -31,11 +31,6 @@ heavy = {"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "cv2",
 found = []
 sys.stdout, out = open(os.devnull, "w"), sys.stdout
 for words in json.loads(sys.argv[1]):
-    os.environ.pop("_FACEMATCH_COMPLETE", None)
-    if words[:1] == ["TAB"]:
-        os.environ |= {"_FACEMATCH_COMPLETE": "bash_complete", "COMP_WORDS": words[1],
-            "COMP_CWORD": str(words[1].count(" "))}
-        words = []
     sys.argv = ["facematch", *words]
     try:
         main()
@@ -45,10 +40,9 @@ print(json.dumps(found), file=out)
 """
 
 
-def test_help_and_completion_are_light():
+def test_help_is_light():
     words = [["--help"], [], ["--version"]]
     words += [[name, "-h"] for name in ("verify", "new-backend")]
-    words += [["TAB", "facematch "], ["TAB", "facematch compare "]]
     done = subprocess.run(
         [sys.executable, "-c", PROBE, json.dumps(words)],
         check=True,
@@ -56,21 +50,17 @@ def test_help_and_completion_are_light():
         text=True,
         timeout=60,
     )
-    *helps, first, second = json.loads(done.stdout)
-    assert helps == [[0 if word else 2, []] for word in words[:-2]]
-    # Entry points of a group in a group are looked for by stevedore.
-    assert [first, second] == [[0, []], [0, ["stevedore"]]]
+    assert json.loads(done.stdout) == [[0 if word else 2, []] for word in words]
 
 
 def test_help_says_all(run):
-    """The exit codes, how a shell learns the words, and each command, others as they say it."""
+    """The exit codes and each command, others as they say it."""
     from facematch_core.cli.app import COMMANDS
 
     screen = run("-h").stdout
     for code in Exit:
         assert f"  {code:d} " in screen
         assert code.meaning.split(":")[0][:40] in screen
-    assert "_FACEMATCH_COMPLETE=bash_source" in screen
     group = command()
     points = [point for point in entry_points(group=GROUP) if point.dist.name == CORE_DISTRIBUTION]
     names = group.list_commands(click.Context(group))
@@ -176,34 +166,3 @@ def test_a_command_that_fails_hurts_no_other(run, commands):
     assert "ValueError" in answer.stderr
     assert "secret words" not in answer.stderr
     assert run("hello").exit_code == 0
-
-
-# --- What a shell hears when somebody presses TAB; tests/system does it in shells themselves
-
-
-@pytest.fixture
-def complete(run):
-    def ask(words, shell="bash"):
-        variables = {"_FACEMATCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
-        answer = run(env={**variables, "COMP_CWORD": str(len(words.split(" ")) - 1)})
-        assert (answer.exit_code, answer.stderr) == (0, "")
-        return [line.partition(",")[2] for line in answer.stdout.splitlines() if line]
-
-    return ask
-
-
-def test_a_shell_that_is_none_is_wrong_usage(run):
-    assert "bash_complete" in run(env={"_FACEMATCH_COMPLETE": "bash_source"}).stdout
-    answer = run(env={"_FACEMATCH_COMPLETE": "tcsh_source"})
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert "bash_source, zsh_source or fish_source" in answer.stderr
-
-
-def test_commands_and_options_are_completed_beside_a_broken_plug_in(complete, commands):
-    assert complete("facematch ver") == ["verify"]
-    assert complete("facematch ")[:2] == ["verify", "liveness"]
-    assert {"cards", "compare", "mock", "parity"} <= set(complete("facematch "))
-    assert "--threshold" in complete("facematch verify --thr")
-    assert complete("facematch compare unr") == ["unresolved"]
-    assert complete("facematch h") == ["hello"]
-    assert complete("facematch compare run --backend loc") == ["local"]

@@ -9,10 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
+import attrs
 import pytest
 
 from facematch_core import Charged, MatchResult, errors
 from facematch_core.cli import verify
+from facematch_core.models import Retention
 
 THREE = "probe,reference,key\nselfie.jpg,id.jpg,a\nid.jpg,selfie.jpg,\nselfie.jpg,selfie.jpg,c\n"
 MANY = "probe,reference\n" + "selfie.jpg,id.jpg\n" * 200
@@ -123,7 +125,6 @@ FAULTY = {
 WRONG = """
 --threshold 101
 --workers 300
--o levl=1
 --out out.xlsx
 --out selfie.jpg/out.jsonl
 --out pairs.csv --force
@@ -136,7 +137,9 @@ def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, scripted):
     with screens("verify-pairs-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
             show("", *WORDS, *words.split(), code=2)
-        show("what each comparison would refuse", *WORDS, "-o", "level=none", code=2)
+        can = scripted.capabilities
+        scripted.capabilities = attrs.evolve(can, retention=frozenset({Retention.MINIMAL}))
+        show("what each comparison would refuse", *WORDS, "--keep", code=2)
         for title, text in FAULTY.items():
             pairs(text)
             show(title, *WORDS, code=2)
