@@ -253,6 +253,13 @@ class Bench:
     def scale(self, operation: Operation) -> str | None:
         return self.can.score_scale if operation is Operation.MATCH else self.can.liveness_scale
 
+    def scaled(self) -> list[Operation]:
+        """The operations with a scale of scores; skips the part if there is none."""
+        scaled = [operation for operation in self.operations if self.scale(operation)]
+        if not scaled:
+            does_not_apply(f"{self.backend.name} declares no scale of scores.")
+        return scaled
+
     def secrets(self) -> list[tuple[str, str]]:
         """Name and text of every `Secret` among the backend's attributes."""
         backend = type(self.backend)

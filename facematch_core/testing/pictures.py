@@ -123,8 +123,9 @@ def pictures_within(limits: ImageLimits) -> dict[str, Image]:
     light = _fill(side, side, plain)
     is_light = light.size_bytes < limits.min_bytes
     within["few bytes"] = _heavier(limits.min_bytes, 1, plain) if is_light else light
-    most = min(limits.max_bytes or 0, _MOST_BYTES // 2)
-    if most and (picture := _lighter(most + 1, limits.min_side_px, plain)):
+    # Without a limit the vendor takes whatever the core sends.
+    most = min(limits.max_bytes or _MOST_BYTES, _MOST_BYTES // 2)
+    if picture := _lighter(most + 1, limits.min_side_px, plain):
         within["bytes"] = picture
     if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
         within["long side"] = noise(0, (limits.max_side_px, side), plain)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import contextlib
 import enum
 import json
 import os
@@ -12,7 +11,6 @@ import socket
 import socketserver
 import sys
 import threading
-import weakref
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from email.message import Message
 from http.client import responses
@@ -172,14 +170,10 @@ class VendorSimulator(abc.ABC):
         faces: Where the vendor says that the faces are in SAME_PERSON and LIVE, by the picture:
             ``probe``, ``reference``; best in another place in each, so that boxes of the other
             picture are seen.
-        takes_replies: Whether `set_reply` works.
-        last_reply: What the last request was answered with, where `takes_replies`; None before the
-            first.
         keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
             that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
             ends as the new situation says. Without that nobody knows whether that works.
         sessions: Who plays its hosted sessions; None if the vendor has none.
-        overheard: While it is a list, the requests of calls are added to it.
         problem: What its own code has raised while it answered, for the rule that failed by it.
     """
 
@@ -197,10 +191,7 @@ class VendorSimulator(abc.ABC):
         "The face resembles a teapot.",
     )
     faces: Mapping[str, Sequence[Box]] = {}
-    takes_replies: ClassVar[bool] = False
-    last_reply: SimulatorReply | None = None
     keeps_records: ClassVar[bool] = True
-    overheard: list[SimulatorRequest] | None = None
     sessions: SessionSimulator | None = None
     problem: Exception | None = None
 
@@ -237,15 +228,6 @@ class VendorSimulator(abc.ABC):
                 from 1; the others are answered as in SAME_PERSON or LIVE. None for the last.
                 Given only where `steps` says that there are several, and for one call at a time.
         """
-
-    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
-        """Answer the requests of every call with `reply`, until the next `set_situation`.
-
-        Args:
-            reply: Whatever a vendor, or something before it, may say.
-            step: As `set_situation`.
-        """
-        raise NotImplementedError(f"{type(self).__name__} takes no replies.")
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         """A probe and a reference for `situation`; by default noise, which shows nobody.
@@ -420,7 +402,6 @@ class HttpSimulator(VendorSimulator):
 
     requests_seen: int = 0
     charges: int = 0
-    takes_replies = True
 
     def __init__(self) -> None:
         self.last: SimulatorRequest | None = None
@@ -429,7 +410,6 @@ class HttpSimulator(VendorSimulator):
         self._released = threading.Event()
         self._situation: Situation | None = None
         self._score: float | None = None
-        self._reply: SimulatorReply | None = None
         self._step: int | None = None
         #: Requests that count since the last `set_situation`.
         self._at = 0
@@ -449,8 +429,7 @@ class HttpSimulator(VendorSimulator):
         a request whose old token is refused, so that it is renewed.
 
         What does not count is always answered, in every situation that has an answer. Polls of a
-        vendor's own library, which no rule can tell from a repeat, do not count either; such a
-        simulator sets `takes_replies` to False.
+        vendor's own library, which no rule can tell from a repeat, do not count either.
         """
         return request.method != "DELETE"
 
@@ -471,13 +450,9 @@ class HttpSimulator(VendorSimulator):
         self._released.set()
         self._released = threading.Event()
         self._situation, self._score, self._step = situation, score, step
-        self._reply, self._at = None, 0
+        self._at = 0
         if self._server is not None:
             self._server.listen(on=situation is not Situation.UNREACHABLE)
-
-    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
-        self.set_situation(_good(self.situations), step=step)
-        self._reply = reply
 
     def __enter__(self) -> Self:
         self._server = _Server(self._serve)
@@ -492,44 +467,36 @@ class HttpSimulator(VendorSimulator):
         if self.problem is not None:
             raise self.problem
 
-    def _serve(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
-        """The bytes to answer with, or none, and whether the connection is kept after them."""
+    def _serve(self, request: SimulatorRequest) -> Iterable[bytes]:
+        """The bytes to answer with, or none."""
         try:
             return self._play(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
             self.problem = error
-            return (), False
+            return ()
 
-    def _play(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
+    def _play(self, request: SimulatorRequest) -> Iterable[bytes]:
         if (situation := self._situation) is None:
             raise RuntimeError("The simulator was asked before set_situation.")
         with self._lock:
             counts = self.counts(request)
             if request.body:
                 self.last = request
-            if counts and self.overheard is not None:
-                self.overheard.append(request)
             self.requests_seen += counts
             self._at += counts
-            score, reply, released = self._score, self._reply, self._released
+            score, released = self._score, self._released
             is_aim = self._at == self._step if self._step else self.ends(request)
-        meets_all = self._step is None and reply is None and situation not in AIMED
+        meets_all = self._step is None and situation not in AIMED
         if counts and not (is_aim or meets_all):
-            situation, score, reply = _good(self.situations), None, None
+            situation, score = _good(self.situations), None
         if counts and situation in self.FAULTS:
             if situation is not Situation.SLOW:
                 self._charge(self._ask(request, _good(self.situations), None))
-            return _write_fault(situation, released), False
-        if not counts or reply is None:
-            reply = self._ask(request, situation, score)
+            return _write_fault(situation, released)
+        reply = self._ask(request, situation, score)
         if counts:
             self._charge(reply)
-            self.last_reply = reply
-        framing = {"connection", "content-length", "transfer-encoding"}
-        keeps = reply.status in (200, 201, 202) and framing.isdisjoint(
-            map(str.lower, reply.headers)
-        )
-        return (_write(reply, keeps=keeps),), keeps
+        return [_write(reply)]
 
     def _ask(
         self, request: SimulatorRequest, situation: Situation, score: float | None
@@ -545,13 +512,11 @@ class HttpSimulator(VendorSimulator):
             self.charges += reply.charges
 
 
-def _write(reply: SimulatorReply, *, keeps: bool = False, ends: bool = True) -> bytes:
-    headers = {"Content-Length": str(len(reply.content))} if ends else {}
-    if not keeps:
-        headers["Connection"] = "close"
-    headers = {**headers, "Content-Type": "application/json", **reply.headers}
+def _write(reply: SimulatorReply, *, ends: bool = True) -> bytes:
+    length = {"Content-Length": str(len(reply.content))} if ends else {}
+    usual = {"Connection": "close", "Content-Type": "application/json"}
     lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines += [f"{name}: {value}" for name, value in {**length, **usual, **reply.headers}.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + reply.content
 
 
@@ -584,10 +549,9 @@ class _Server(socketserver.ThreadingTCPServer):
     # On Windows that would let another process take the port.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, serve: Callable[[SimulatorRequest], tuple[Iterable[bytes], bool]]) -> None:
+    def __init__(self, serve: Callable[[SimulatorRequest], Iterable[bytes]]) -> None:
         super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
         self.serve = serve
-        self._connections = weakref.WeakSet[Any]()
         self._thread: threading.Thread | None = None
         self.server_bind()
 
@@ -603,26 +567,19 @@ class _Server(socketserver.ThreadingTCPServer):
             self.server_bind()
 
     def close(self) -> None:
-        """Stop listening, wait until everything that was begun is answered, close what is kept."""
+        """Stop listening, and wait until everything that was begun is answered."""
         if self._thread is not None:
             self.shutdown()
             self._thread.join()
             self._thread = None
-        for connection in self._connections:
-            with contextlib.suppress(OSError):  # it is closed meanwhile
-                connection.shutdown(socket.SHUT_RD)
         self.server_close()
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._connections.add(request)
-        super().process_request(request, client_address)
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is what some situations are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """A connection, for as long as both sides keep it."""
+    """A connection, for one request."""
 
     protocol_version = "HTTP/1.1"
     timeout = PATIENCE_S
@@ -630,13 +587,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        pieces, keeps = self.server.serve(
-            SimulatorRequest(method=self.command, path=self.path, headers=self.headers, body=body)
+        self.close_connection = True
+        request = SimulatorRequest(
+            method=self.command, path=self.path, headers=self.headers, body=body
         )
-        for piece in pieces:
+        for piece in self.server.serve(request):
             self.wfile.write(piece)
-        # A body in chunks was not read. What the client wants is in `close_connection` already.
-        self.close_connection |= not keeps or "Transfer-Encoding" in self.headers
 
     def log_message(self, *_: object) -> None:
         """Not on the screen: pytest would take it for output of the test."""

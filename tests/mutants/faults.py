@@ -2,17 +2,12 @@
 
 import contextlib
 import functools
-import http.client
 import io
-import json
 import tempfile
-import time
-import urllib.parse
 
 import attrs
 from mutants.making import caught_by
 from mutants.reference import (
-    PLACES,
     ReferenceBackend,
 )
 from PIL import Image as Pillow
@@ -76,30 +71,6 @@ def write(data):
         file.write(data)
 
 
-def newest(me):
-    return next(reversed(me.vendor.records.values()), None)
-
-
-def nan(score):
-    if score is not None:
-        object.__setattr__(score, "value", float("nan"))
-    return score
-
-
-def force(result, **changes):
-    for name, value in changes.items():
-        object.__setattr__(result, name, value)
-    return result
-
-
-def send_all_the_same(on_sent, send):
-    try:
-        on_sent()
-    except BaseException:
-        send()
-        raise
-
-
 def keeps_the_poll(me, ok, reply):
     """Replaces `follow`: one poll is made, of the first job, and read for ever."""
     polls = remember(me, "polls", list)
@@ -138,57 +109,6 @@ class ReadsTheLateAnswerLater(ReferenceBackend):
             line.append(body)
             body = line.pop(0)
         return status, body, problem
-
-
-# Over HTTP: what an answer says, and settings.
-
-
-# What takes a vendor or a library of its own
-
-
-def someone_else(shared, key):
-    mine, until = shared[key], time.monotonic() + 0.1
-    while shared[key] is mine and time.monotonic() < until:
-        time.sleep(0.001)
-
-
-def follow(me, ok, call, status):
-    """What is answered to a call; to another address, if that is what is answered with `status`."""
-    url = urllib.parse.urlsplit(f"{me.address}/{call.operation}")
-    with contextlib.closing(http.client.HTTPConnection(url.netloc, timeout=1)) as line:
-        body, headers = json.dumps(me.request(call)), {"X-Api-Key": me.api_key.reveal()}
-        line.request("POST", url.path, body, headers)
-        reply = line.getresponse()
-        content, elsewhere = reply.read(), reply.headers["Location"]
-    if reply.status == status and elsewhere:
-        host = urllib.parse.urlsplit(elsewhere).netloc
-        with contextlib.closing(http.client.HTTPConnection(host, timeout=1)) as line:
-            line.request("POST", "/", body, headers)
-    return reply.status, content
-
-
-def fits(call, limits):
-    try:
-        for place in PLACES:
-            getattr(call, place, call.probe).prepared(limits, fit=False)
-    except fm.InvalidImage:
-        return False
-    return True
-
-
-@attrs.frozen
-class Hidden:
-    text: str = attrs.field(repr=False)
-
-
-#: What a library keeps for the whole process.
-GLOBALS = {}
-
-
-def by_globals(words):
-    GLOBALS.update({place: words[place] for place in PLACES if place in words})
-    someone_else(GLOBALS, next(place for place in PLACES if place in words))
-    return words | {place: GLOBALS[place] for place in PLACES if place in words}
 
 
 def nobody(call):

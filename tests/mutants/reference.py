@@ -298,27 +298,6 @@ class HttpReference(Mapping, ApiKeyBackend):
         return reply.json()
 
 
-def upload_in(body):
-    if not str(body["id"]).startswith("upload-"):
-        raise ValueError("No upload is called so.")
-    return body["id"]
-
-
-class StepsReference(HttpReference):
-    """Conforms; uploads each picture before it asks about them."""
-
-    def steps(self, call):
-        names = {}
-        for place, data in self.pictures(call).items():
-            reply = yield self.upload(data)
-            names[place] = upload_in(reply.json())
-        reply = yield self.post(str(call.operation), json={**self.request(call), **names})
-        return self.parse(call, reply)
-
-    def upload(self, data):
-        return self.post("upload", body=data)
-
-
 @attrs.define(kw_only=True, eq=False, slots=False)
 class JobReference(HttpReference):
     """Conforms; its vendor takes a call as a job, which is asked for until it is done."""
@@ -612,32 +591,6 @@ class HttpReferenceSimulator(Vendor, HttpSimulator):
     def answer(self, request, situation, score):
         key = request.headers["X-Api-Key"]
         status, body = self.answered(request.json(), key, situation, score)
-        return SimulatorReply(body=body, status=status)
-
-
-class StepsSimulator(HttpReferenceSimulator):
-    """The vendor, who wants each picture before the question, and charges every request."""
-
-    steps: ClassVar = {fm.Operation.MATCH: 3, fm.Operation.LIVENESS: 2}
-
-    def __init__(self, backend_class=StepsReference):
-        super().__init__(backend_class)
-        self.uploads = {}
-
-    def ends(self, request):
-        return request.path != "/upload"
-
-    def answer(self, request, situation, score):
-        key, words = request.headers["X-Api-Key"], {}
-        if self.ends(request):
-            words = request.json()
-            for place in set(PLACES) & set(words):
-                words[place] = base64.b64encode(self.uploads[words[place]]).decode()
-        elif situation not in REFUSALS and situation is not Situation.UNREADABLE_200:
-            name = f"upload-{next(self._numbers)}"
-            self.uploads[name] = request.body
-            return SimulatorReply(body={"id": name})
-        status, body = self.answered(words, key, situation, score)
         return SimulatorReply(body=body, status=status)
 
 

@@ -13,12 +13,11 @@ from typing import ClassVar
 from uuid import uuid4
 
 import attrs
-from mutants.faults import rescued, write
+from mutants.faults import rescued
 from mutants.making import row
 from mutants.reference import KEY, HttpReference, HttpReferenceSimulator
 
 import facematch_core as fm
-from facematch_core import models
 from facematch_core.backend import session_types as hosted
 from facematch_core.http import HttpRequest
 from facematch_core.testing import (
@@ -345,33 +344,6 @@ class SessionVendor(HttpReferenceSimulator):
         return self.store[session_id]
 
 
-class SilentPlayer(Player):
-    """Of what is not finished it shows the live face, without a score."""
-
-    def play(self, session_id, case):
-        super().play(session_id, case)
-        if case is SessionCase.UNFINISHED:
-            self.store[session_id]["items"] = [PASSED[0], {**PASSED[1], "score": None}]
-
-
-class SilentVendor(SessionVendor):
-    """The vendor, who never says by which way it looked."""
-
-    def __init__(self, backend_class):
-        super().__init__(backend_class)
-        self.sessions = SilentPlayer(self.store)
-
-    def answer(self, request, situation, score):
-        answer = super().answer(request, situation, score)
-        return evolve(
-            answer, body={name: answer.body[name] for name in answer.body if name != "flow"}
-        )
-
-
-def unsaid(me, ok, body, *more):
-    return ok({"flow": FLOW, **body}, *more)
-
-
 evolve = attrs.evolve
 session = functools.partial(row, base=SessionReference, simulator=SessionVendor)
 NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
@@ -380,35 +352,9 @@ NOT_CHARGED = fm.Billing(fm.Charged.NO, "it says so")
 # Replacements that take more than a line
 
 
-def deleted(state):
-    """Follows `rescued`: so it is said to have ended."""
-    return lambda me, error, again: hosted.Deletion(state=hosted.DeletionState(state))
-
-
 def started_anew(me, ok, request):
     yield me.post("sessions", json={**dict.fromkeys(("id", "terms", "subject"), "-"), "key": "-"})
     return (yield from ok(request))
-
-
-def not_asked(me, ok, request):
-    yield me.get(request.record.session_id)
-    states = hosted.DeletionState
-    state = states.NOT_THERE if vars(me).get("deleted_one") else states.DONE
-    me.deleted_one = True
-    return hosted.Deletion(state=state)
-
-
-def named(check):
-    if not isinstance(check.result, fm.MatchResult):
-        return check
-    threshold = fm.Threshold(50.0, models.ThresholdRule.ABOVE, models.ThresholdSource.DEFAULT)
-    return evolve(check, result=evolve(check.result, threshold=threshold))
-
-
-def quoted(me, ok, body, request):
-    if "attempts" not in body:
-        raise fm.UnexpectedResponse(f"{body['link']} shows no attempts.")
-    return ok(body, request)
 
 
 def tells_the_purpose(me, ok, request):
@@ -420,43 +366,9 @@ def tells_the_purpose(me, ok, request):
         return end.value
 
 
-def missing_once(me, ok, reply, call):
-    if vars(me).setdefault("missed", False):
-        return fm.VendorUnavailable("Still not there.")
-    me.missed = True
-    return ok(reply, call)
-
-
-def remembers_bodies(me, ok, body, *more):
-    bodies = vars(me).setdefault("known", set())
-    if body in bodies:
-        return (me.hint(json.loads(body)),)
-    hints = ok(body, *more)
-    bodies.add(body)
-    return hints
-
-
-def asks(me, ok, body, *more):
-    hints = ok(body, *more)
-    me.fetch(me.get(hints[0].session_id), call=None)
-    return hints
-
-
 def shown(**changes):
     """Replaces `reading`: it shows something else."""
     return lambda me, ok, body, request: evolve(ok(body, request), **changes)
-
-
-def with_item(me, ok, body, request):
-    items = body["items"] or [{"kind": "match", "word": "waits", "score": None}]
-    return ok({**body, "items": items}, request)
-
-
-def decided(**words):
-    """Replaces `check`: what a word means."""
-    return lambda me, ok, item, request: ok(
-        {**item, "word": words.get(item["word"], item["word"])}, request
-    )
 
 
 def found_live(check):
@@ -477,12 +389,8 @@ ROWS = (
         started=lambda me, ok, body: evolve(ok(body), way_in=None)),
     session("R52", "OpenIsLooked", "A session in which nobody was is looked at by a person.",
         state=lambda me, ok, body: State.PROCESSING if body["status"] == "open" else ok(body)),
-    session("R52", "ItemsOfNobody", "Before anybody came there is an item.", checks=with_item),
     session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
     session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
-    session("R52", "ComesBackElsewhere", "Who comes back does not learn the region.",
-        started=lambda me, ok, body: evolve(start := ok(body),
-            way_in=evolve(start.way_in, page={"region": "north"}))),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
     session("R52", "AskedBackForEver", "The vendor is said to wait for whoever does not come.",
@@ -500,11 +408,6 @@ ROWS = (
         start_session=rescued(fm.OutcomeUnknown, lambda me, error, again: again())),
     session("R53", "FindsNothing", "Looks for a lost session by another name.",
         find=lambda me, ok, record: f"of-{record.subject_ref}"),
-    *(session("R53", name, f"Each try of a start has another key{which}.",
-        key_of=lambda me, ok, record: uuid4().hex,
-        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=finds))
-        for name, which, finds in (
-            ("FreshKeys", "", False), ("FreshKeysOfWhatIsFound", ", and it is found", True))),
     session("R53", "OneKeyAPerson", "The key of a start is whom it is for.",
         key_of=lambda me, ok, record: record.subject_ref,
         reading=lambda me, ok, body, request: evolve(ok(body, request),
@@ -521,8 +424,6 @@ ROWS = (
             for name, value in body.items() if name not in ("link", "items")})),
     session("R54", "KeepsAFilm", "The vendor is asked to keep a film of each person.",
         words_of=lambda me, ok, request: ok(request) | {"film": 1}),
-    session("R54", "WritesReadingsDown", "Each reading is written to a file.",
-        reading=lambda me, ok, body, request: (write(b"reading: 7"), ok(body, request))[1]),
     # R55
     session("R55", "ApprovedIsEnough", "An approval without an item is a pass.",
         checks=lambda me, ok, body, request: ok(
@@ -534,9 +435,6 @@ ROWS = (
             if item["kind"] == "live" else ok(item, request)),
     session("R55", "WaitsForWhatItDoesNotKnow", "A word that nobody knows is an open session.",
         state=lambda me, ok, body: STATES.get(body["status"], State.PENDING)),
-    session("R55", "AnItemOfNothing", "Where no item is, there is one.",
-        checks=lambda me, ok, body, request: ok(body, request) if body["status"] == "open"
-            else with_item(me, ok, body, request)),
     session("R55", "UnfinishedIsReviewed", "An item that is not finished is for a person.",
         check=waits_for_a_person),
     session("R55", "ItsOwnThreshold", "A live face begins where the backend says.",
@@ -544,19 +442,12 @@ ROWS = (
     session("R55", "OwnWords", "The vendor's word is given in ours.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             vendor_status=str(me.state(body)))),
-    session("R55", "OnlyTheFirstAttempt", "Who failed once has failed.",
-        reading=lambda me, ok, body, request: evolve(ok(body, request),
-            approved=body["status"] == "yes" and body["attempts"] < 2)),
     session("R55", "FailedOnceIsOver", "Who failed once cannot try again.",
         state=lambda me, ok, body: State.FAILED if body["status"] == "open" and body["attempts"]
             and not body["items"] else ok(body)),
     session("R54", "TellsThePurpose", "The vendor learns what a session is for.",
         start_steps=tells_the_purpose),
     # R56
-    session("R56", "ForgetsTheWay", "By which way it looks is not compared where it is not shown.",
-        simulator=SilentVendor, reading=lambda me, ok, *more: evolve(unsaid(me, ok, *more),
-            facts={}, terms=None),
-        session_capabilities=evolve(SessionReference.session_capabilities, keeps=frozenset())),
     session("R56", "EchoesTheRecord", "What the vendor keeps is not looked at.",
         reading=lambda me, ok, body, request: evolve(ok(body, request),
             record_id=request.record.id, terms=request.record.terms)),
@@ -573,7 +464,6 @@ ROWS = (
     session("R57", "RefusesAll", "No webhook is taken.", sign_body=lambda me, ok, body: "-"),
     session("R57", "HintsAtTheDelivery", "The hint has the id of something else.",
         hint=lambda me, ok, body: evolve(ok(body), session_id=body["id"])),
-    session("R57", "AsksAtOnce", "A webhook makes it ask.", receive_session=asks),
     session("R57", "UnsignedIsFine", "A webhook without a signature is taken.",
         receive_session=lambda me, ok, body, headers, now: ok(body,
             {"X-Signed-At": f"{now.timestamp():.0f}", "X-Signature": me.sign_body(
@@ -581,8 +471,6 @@ ROWS = (
                 **headers}, now)),
     session("R57", "OldIsFine", "How long ago a webhook was signed is not asked.",
         is_old=lambda me, ok, age_s: False),
-    session("R57", "RemembersBodies", "What came once signed is taken without.",
-        receive_session=remembers_bodies),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",
         receive_session=lambda me, ok, body, *more: json.loads(body) and ok(body, *more)),
     session("R57", "BelievesIt", "After a webhook a session is over, whoever sent it.",
@@ -595,22 +483,14 @@ ROWS = (
         session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None,
             finds_lost=False),
         missing=lambda me, ok, reply, call: fm.RequestRejected("No.", status_code=404)),
-    session("R58", "MissingIsAnOutage", "A session that is still not there is an outage.",
-        session_capabilities=evolve(SessionReference.session_capabilities, finds_lost=False),
-        missing=missing_once),
     session("R58", "OutageIsMissing", "An outage says that a session is not there.",
         error=lambda me, ok, reply, call: me.missing(reply, call)),
-    *(session("R58", f"A{status}IsMissing", f"A {status} says that a session is not there.",
-        error=lambda me, ok, reply, call, of=status: me.missing(reply, call)
-            if reply.status == of else ok(reply, call)) for status in (400, 401, 403, 429)),
     # R59
     session("R59", "NeverAPortrait", "Nobody has a portrait.",
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),
     session("R58", "NothingToDelete", "What is deleted was not there.",
         deleted=lambda me, ok, body: hosted.DeletionState.NOT_THERE),
     session("R58", "PaidDeletion", "A deletion makes a session before.", delete_steps=started_anew),
-    session("R58", "DeletesNothing", "Says that it is deleted, and asks nobody to.",
-        delete_steps=not_asked),
     # R62
     session("R56", "NoSandbox", "That an answer is from the sandbox is not read.",
         world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),

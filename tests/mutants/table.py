@@ -15,7 +15,7 @@ import time
 from types import SimpleNamespace
 
 import attrs
-from mutants import answers, faults, records, sessions, sharing, simulators
+from mutants import faults, sessions
 from mutants.faults import (
     alter,
     as_dict,
@@ -25,24 +25,27 @@ from mutants.faults import (
     remember,
     rescued,
     swap,
-    tried,
     write,
 )
-from mutants.making import CLASSES, http, row, sdk
+from mutants.making import CLASSES, http, row, vendor
 from mutants.reference import (
     LIMITS,
     PASS,
     PLACES,
+    CheckReference,
+    CheckSimulator,
     JobReference,
     JobSimulator,
+    ReferenceSimulator,
     can,
+    looked_up,
 )
-from mutants.simulators import asked_for
 
 import facematch_core as fm
 from facematch_core import models
-from facematch_core.backend import ImageLimits
+from facematch_core.backend import Backend, ImageLimits
 from facematch_core.base.deadline import NO_DEADLINE
+from facematch_core.testing import Situation, noise
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
@@ -64,7 +67,61 @@ UNRULED = {
 job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 
 
+#: Its vendor looks into nothing but a comparison.
+COMPARES = {
+    "capabilities": can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH})),
+    "check_liveness": Backend.check_liveness,
+}
+#: A mutant whose vendor is asked to forget, and can be looked into.
+check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
+ONE_PICTURE = noise(7, (120, 80))
+
+
+class TellsOfPhotos(ReferenceSimulator):
+    """The vendor, who only compares, and says beside that if the probe is a photograph."""
+
+    situations = ReferenceSimulator.situations - {Situation.LIVE}
+
+    def answered(self, words, key, situation, score):
+        if situation is not Situation.SPOOF:
+            return super().answered(words, key, situation, score)
+        status, body = super().answered(words, key, Situation.SAME_PERSON, score)
+        return status, {**body, "verdict": "photo"}
+
+
+class LooksAtSizes(ReferenceSimulator):
+    """The vendor, who refuses what is larger than it says."""
+
+    looks_at_pictures = True
+    limits = None
+
+    def answered(self, words, *how):
+        status, body = super().answered(words, *how)
+        is_large = len(base64.b64decode(words["probe"])) > LIMITS.max_bytes
+        return (400, {"error": "no"}) if is_large else (status, body)
+
+
+def bytes_of(size):
+    limits = evolve(LIMITS, max_bytes=size, max_pixels=None)
+    return {"capabilities": can(image_limits=limits), "simulator": LooksAtSizes}
+
+
 # Replacements that several rows are made of.
+
+
+def asked_for(words):
+    """Replaces `request`: some of its words are others, for some calls."""
+    return lambda me, ok, call: ok(call) | words(call)
+
+
+def unless(outcome, *problems):
+    """Replaces `reconcile`: what a look that fails so is said to mean."""
+    return rescued(
+        problems,
+        lambda me, error, again: fm.Reconciliation(
+            outcome=outcome, call=again.args[0], reason="It failed."
+        ),
+    )
 
 
 def number(change):
@@ -153,35 +210,20 @@ ROWS = (
     # A good call
     row("R51", "LooksForAnotherName", "Looks for the score under a name that no answer has.",
         score=lambda me, ok, call, score: ok(call, {}["similarity"])),
-    row("R51", "TakesItsTime", "Waits before each call, so that the vendor is not annoyed.",
-        exchange=lambda me, ok, call: (time.sleep(2.05), ok(call))[1]),
     http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
         body=lambda me, ok, reply: remember(me, "body", lambda: ok(reply))),
     # What a result says
     row("R51", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
-    row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
-        score=lambda me, ok, call, score: faults.nan(ok(call, score))),
     row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
         score=changed_score(lambda me, call, score: evolve(score,
             scale=me.capabilities.score_scale))),
-    row("R02", "SaysNotHowItKnows", "A score does not say how its scale is known.",
-        score=changed_score(lambda me, call, score: evolve(score, source=None))),
-    row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
-        score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R02", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda score: min(max(score, 1.0), 99.0))),
     row("R02", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda score: score or None)),
     row("R51", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
-    row("R51", "BillsUndeclared", "Declares the price of a check that it does not make.",
-        capabilities=can(operations=frozenset({MATCH})),
-        check_liveness=lambda me, ok, call: refuse(fm.Unsupported(
-            "It checks nothing.", backend=me.name, what="liveness"))),
-    row("R51", "NameForPeople", "Its name is as people write it.", name="Reference"),
-    row("R51", "CanDoNothing", "Declares no operation.",
-        capabilities=can(operations=frozenset(), billed_operations=frozenset())),
     row("R51", "VariableForNothing", "An environment variable is of a setting that was renamed.",
         environment_variables={"api_token": "REFERENCE_TOKEN"}),
 
@@ -193,12 +235,6 @@ ROWS = (
         "Where the vendor has a rule of its own it is sent one decimal of a threshold.",
         **UNRULED, request=words_that_are_set,
         threshold=lambda me, ok, call: call.threshold and round(call.threshold.value, 1)),
-    row("R02", "NamesAThresholdThatNobodySet",
-        "Where the vendor decides, a result names 50, as if somebody had set it.",
-        **UNRULED, threshold=lambda me, ok, call: call.threshold and call.threshold.value,
-        request=words_that_are_set,
-        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
-            or fm.Threshold(50.0, models.ThresholdRule.VENDOR, models.ThresholdSource.DEFAULT))),
 
     # What is missing, unknown or impossible
     row("R02", "ZeroForNone", "0 where the vendor gave no score.",
@@ -224,10 +260,6 @@ ROWS = (
     row("R13", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
         warnings=lambda me, ok, body: tuple(evolve(w, severity=models.Severity.INFORMATION)
             if w.severity is models.Severity.UNKNOWN else w for w in ok(body))),
-    row("R02", "ImpossibleScoreIsFree",
-        "A score beyond the scale is treated as a refused request, which costs nothing.",
-        score=number(lambda score: score if score <= 100 else refuse(
-            fm.RequestRejected("It is not on its scale.", billing=FREE)))),
     row("R02", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
@@ -238,20 +270,8 @@ ROWS = (
     row("R12", "TheLowerOfTwo", "Of two faces in a picture that which is less alike is taken.",
         decision=lambda me, ok, call, body, score: FAIL[call.operation]
             if len(body["faces"].get("probe", ())) > 1 else ok(call, body, score)),
-    row("R12", "CountsInTheProbe", "Of faces in the reference only their boxes are handed on.",
-        simulator=simulators.SeesTwo,
-        result=lambda me, ok, call, body: evolve(result := ok(call, body), warnings=[
-            warning for warning in result.warnings if warning.code is not
-            fm.WarningCode.MULTIPLE_FACES or len(result.probe_faces) > 1])),
     row("R12", "ComparedWithNobody", "Each face has its likeness, and none is the one compared.",
         result=alike(compared=False)),
-    row("R12", "TheLessAlike", "The score is not that of the face that is most alike.",
-        result=alike(5.0, compared=True)),
-    row("R13", "DropsTheText", "Of a warning only the tag is kept.",
-        warnings=lambda me, ok, body: tuple(evolve(warning, text=None) for warning in ok(body))),
-    row("R13", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
-        warnings=lambda me, ok, body: tuple(evolve(warning, code=fm.WarningCode.LOW_QUALITY)
-            if warning.code is fm.WarningCode.OTHER else warning for warning in ok(body))),
     row("R02", "PassesWithoutItsScore",
         "Drops a score beyond the scale, and believes the verdict beside it.",
         result=believing(lambda score: isinstance(score, float) and score > 100)),
@@ -264,8 +284,6 @@ ROWS = (
         result=lambda me, ok, call, body: evolve(ok(call, body), billing=FREE)
             if ok(call, body).decision in (fm.Decision.NO_MATCH, fm.LivenessDecision.NOT_LIVE)
             else ok(call, body)),
-    row("R16", "BilledForNoReason", "Says that it was charged, and not how it knows.",
-        result=lambda me, ok, *answer: evolve(ok(*answer), billing=fm.Billing(fm.Charged.YES))),
     row("R16", "SwappedBilled", "A refused key was paid.",
         refusal=lambda me, ok, status: ok(status) if status != 401 else fm.AuthenticationFailed(
             "Refused.", billing=fm.Billing(fm.Charged.YES), status_code=401)),
@@ -274,13 +292,6 @@ ROWS = (
     row("R16", "PromisesToFindWhatWasNotKept",
         "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: alter(ok(), reconcilable=True)),
-    row("R16", "BillsAnOutage", "A fault of the vendor's is named, with a bill that nobody knows.",
-        refusal=lambda me, ok, status: alter(ok(status), retryable=False,
-            billing=fm.Billing(fm.Charged.UNKNOWN)) if status == 503 else ok(status)),
-    row("R16", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
-        refusal=lambda me, ok, status: alter(ok(status), retry_after_s=-5.0)
-            if vars(me).update(again=not vars(me).get("again", True)) or me.again
-            else ok(status)),
     row("R16", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
     row("R16", "RepeatsLostChecks",
@@ -323,21 +334,12 @@ ROWS = (
         close=lambda me, ok: swap(me.vendor, "closed", True),
         exchange=lambda me, ok, call: ok(call) if "closed" not in vars(me.vendor)
             else (None, None, fm.VendorUnavailable("The session is closed."))),
-    row("R30", "ClosesOnce", "Closing a second time is an error.",
-        close=lambda me, ok: refuse(RuntimeError("already closed")) if "closed" in vars(me)
-            else swap(me, "closed", True)),
     row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
         record=lambda me, ok, call: next((kept for call_id, kept in me.vendor.records.items()
             if call_id[-12:] == call.id[-12:]), None)),
-    row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
-        record=lambda me, ok, call: kept if (kept := ok(call)) is None
-            else evolve(nobody(OTHER[call.operation]), ids=kept.ids)),
     row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
         record=lambda me, ok, call: kept if (kept := ok(call)) is not None
             else refuse(fm.OutcomeUnknown("No answer."))),
-    row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
-        reconcile=lambda me, ok, call, **how: evolve(ok(call),
-            call=evolve(call, id="another"))),
     row("R25", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
@@ -362,55 +364,18 @@ ROWS = (
     http("R38", "QuotesTheBody", "The error shows what was answered, if it is short.",
         error=lambda me, ok, reply, call: alter(error := ok(reply, call),
             message=error.message + (f" {reply.body!r}" if len(reply.body) < 300 else ""))),
-    http("R38", "WaitsForEver", "Whatever float() makes of the header is a time to wait.",
-        error=lambda me, ok, reply, call: alter(error,
-            retry_after_s=tried(ValueError, float, reply.headers.get("Retry-After", "")))
-            if isinstance(error := ok(reply, call), fm.RateLimited) else error),
-    http("R38", "LostWithoutDoubt", "What may have been charged is reported as not charged, in an "
-        "error that says it is not known.",
-        error=lambda me, ok, reply, call: alter(error, billing=FREE)
-            if isinstance(error := ok(reply, call), fm.OutcomeUnknown) and 300 <= reply.status < 400
-            else error),
     http("R38", "BelievesAnAnswerOfAnyStatus",
         'Every 2xx with an object in it is a pass: the vendor "accepted" it.',
         parse_non_200=lambda me, ok, call, reply: passed(me, call)
             if 200 <= reply.status < 300 else None),
-    http("R38", "RefusesLowThresholds", "A threshold below 5 is an error at a closer look.",
-        request=lambda me, ok, call: ok(call) if call.threshold.value >= 5
-            else refuse(fm.RequestRejected("It is too low."))),
-    http("R38", "ReadsNothingTwice", "The same answer read a second time is an error.",
-        body=lambda me, ok, reply: ok(reply) if reply.body not in vars(me).setdefault("read", set())
-            and not me.read.add(reply.body) else refuse(ValueError("It was read."))),
-    *(sdk("R31", f"FollowsA{status}", f"Its library goes wherever a {status} leads, with the key.",
-        ask=lambda me, ok, call, status=status: faults.follow(me, ok, call, status))
-        for status in (302, 307)),
-    sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
-        ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
-    sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
-        **dict.fromkeys(("match", "check_liveness"), rescued(fm.VendorError,
-            lambda me, error, again: refuse(
-                fm.InvalidImage("Too large.") if error.status_code == 413 else error)))),
-    sdk("R38", "EchoesTheKey", "The error of its library quotes whatever it was answered.",
-        refusal=lambda me, ok, status: alter(ok(status),
-            note=f"Asked with {me.api_key.reveal()}.")),
-    http("R38", "RepeatsALongText", "A text without a word like a key is shown, however long.",
-        error=lambda me, ok, reply, call: alter(error := ok(reply, call),
-            message=error.message + text if len(text := as_dict(tried(ValueError, reply.json)).get(
-                "message", "")) > 500 else error.message)),
-    http("R38", "AcceptedIsBusy", "A 202 where a result belongs is worth another try.",
-        parse_non_200=lambda me, ok, call, reply: None if reply.status != 202
-            else refuse(fm.VendorUnavailable("Later.", status_code=202))),
     http("R38", "AVerdictIsEnough", "A verdict whose score was left out is believed.",
         body=missing(score=None), unscored=lambda me, ok, call, decision: decision),
-    http("R02", "AskedInTheWrongWay", "A score that is no number is reported as a refused request.",
-        score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
-            else refuse(fm.RequestRejected("No number.", billing=fm.Billing(fm.Charged.YES)))),
-    http("R02", "FreeIfItIsOdd", "A score that is no number is said to be free.",
+    http("R38", "FreeIfItIsOdd", "A score that is no number is said to be free.",
         score=lambda me, ok, call, score: ok(call, score) if score is None or type(score) is float
             else refuse(fm.UnexpectedResponse("Odd.", billing=FREE))),
-    http("R02", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
+    http("R38", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
         result=believing(lambda score: type(score) not in (float, type(None)))),
-    http("R02", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
+    http("R38", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
         body=instead_of_number(lambda score: float(score) if isinstance(score, bool) else score)),
     http("R38", "NoVerdictIsYes", "A body without a verdict is read as a yes.",
         body=missing(verdict="yes")),
@@ -425,16 +390,10 @@ ROWS = (
     *(row("R25", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
         pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
         for turn in (3, 6)),
-    row("R25", "RefusesTurnedPictures", "A picture that EXIF turns is refused.",
-        exchange=lambda me, ok, call: ok(call) if call.probe.orientation == 1
-            else (None, None, fm.RequestRejected("It is turned."))),
     row("R25", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
         keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result)),
     row("R25", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
         session=lambda me, ok, call, body: body["id"]),
-    row("R25", "KeepsWhatHasMetadata",
-        "Asks for KEEP where there is metadata, which the vendor takes for kept calls alone.",
-        request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
     row("R02", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
             and evolve(call.threshold, source=models.ThresholdSource.VENDOR))),
@@ -451,8 +410,6 @@ ROWS = (
         f"A {status}, too, may mean that the token is old: the call is sent a second time.",
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
         for status in (404, 500)),
-    sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
-        request=lambda me, ok, call: faults.by_globals(ok(call))),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, call: (vars(me.vendor).update(charges=me.vendor.charges + 1),
             ok(call))[1]),
@@ -470,33 +427,53 @@ ROWS = (
     row("R12", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
-    *(row("R12", f"{side}EdgeIsOff", f"The {side.lower()} edge of a face is that of the picture.",
-        box=lambda me, ok, edges, place=place: ok([
-            (place > 1) * 1.0 if at == place else edge for at, edge in enumerate(edges)]))
-        for place, side in enumerate(("Left", "Top", "Right", "Bottom"))),
 
     # A vendor that answers later
-    job("R51", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
-        vendor_id=lambda me, ok, reply: None,
-        poll=lambda me, ok, url: ok(remember(me, "job", lambda: url))),
     job("R51", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
         follow=faults.keeps_the_poll),
     job("R16", "GivesUpAtABusyPoll",
         "A job that was paid for is given up at the first poll that is refused, for another try.",
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
-    job("R16", "ForgetsWhatItAsked", "After a poll that was refused nobody passes.",
-        refused=lambda me, ok, refusal: vars(me).update(refused=True),
-        decision=lambda me, ok, call, *answer: REVIEW[call.operation]
-            if vars(me).pop("refused", False) else ok(call, *answer)),
     job("R16", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
         **dict.fromkeys(("match", "check_liveness"), rescued(fm.DeadlineExceeded,
             lambda me, error, again: refuse(alter(fm.RequestRejected("It is not done.",
                 billing=error.billing), ids=error.ids, reconcilable=True))))),
+
+    # A look into the records, and the removal of what a call leaves
+    check("R32", "NeverThereYet", "Says of every call that it is not in the records yet.",
+        reconcile=lambda me, ok, call, **how: looked_up(call, None)),
+    check("R32", "AFaultIsTheEnd", "A look that its vendor refuses says that nobody can know.",
+        reconcile=unless(fm.Reconciled.CANNOT_KNOW, fm.VendorError)),
+    check("R32", "WaitsForWhatIsGone", "What its vendor does not know is not there yet, for ever.",
+        reconcile=unless(fm.Reconciled.NOT_YET, fm.RequestRejected)),
+    check("R49", "DeletesAsAStep", "The removal is the last request of the call: a refusal of it "
+        "takes the place of the answer.",
+        before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: iter([
+            evolve(me.removal(applicant), is_cleanup=False, expects={204})])),
+    check("R49", "RemovesTwice", "Removes at the end of a call twice what it has made.",
+        before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
+
+    # Vendors of another kind
+    row("R02", "ReadsNoWordOfAPhoto", "Does not read that the probe of a comparison is a photo.",
+        simulator=TellsOfPhotos, **COMPARES, decision=lambda me, ok, call, body, score:
+            ok(call, {**body, "verdict": body["verdict"].replace("photo", "yes")}, score)),
+    row("R24", "SaysMoreThanIsTaken", "Declares twice as many bytes as its vendor takes.",
+        **bytes_of(2 * LIMITS.max_bytes)),
+    row("R24", "SaysLessThanIsTaken", "Declares half as many bytes as its vendor takes.",
+        **bytes_of(LIMITS.max_bytes // 2)),
+    row("R24", "SaysNothingOfWhatIsTaken", "Declares no limit of bytes, and its vendor has one.",
+        **bytes_of(None)),
+    row("R25", "OnePictureForBoth", "The simulator's two pictures are one.",
+        simulator=vendor(pictures=lambda me, ok: (ONE_PICTURE, ONE_PICTURE))),
+    row("R25", "DropsItsOptionsOfChecks", "Options are declared for both operations, and heard of "
+        "in comparisons alone.",
+        request=lambda me, ok, call: ok(call) | ({"options": None}
+            if call.operation is LIVENESS else {})),
 )
 # fmt: on
 
 #: By name.
-TABLES = (ROWS, answers.ROWS, records.ROWS, sessions.ROWS, sharing.ROWS, simulators.ROWS, CLASSES)
+TABLES = (ROWS, sessions.ROWS, CLASSES)
 MUTANTS = {row.name: row for table in TABLES for row in table}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import itertools
-import json
 import math
 import re
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,12 +24,10 @@ from facematch_core.testing.bench import (
     judge_parts,
     same,
 )
-from facematch_core.testing.bodies import places
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 from facematch_core.verifier.pipeline import PICTURES
 
 from ._frame import Rules, rule
-from .answers import judge_what_is_no_number
 
 #: The ends of the scale, a score that looks like a fraction, some that fewer bits or decimals
 #: would change, and whole per cents that a fraction times 100 misses.
@@ -40,72 +35,19 @@ SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.
 #: The scores that a threshold is put beside.
 EDGES = (0.0, 0.87, 28.0, 50.1, MIDDLE, 100.0)
 
-#: Seconds that a good call at a simulator may take: the contract makes hundreds.
-CALL_S = 2.0
-
 
 class CallRules(Rules):
     """Rules about results: who gave them, who passes, and where faces are."""
 
     @rule()
     def test_r51_good_call_is_answered(self, bench: Bench) -> None:
-        """A good call passes within two seconds, by the vendor's answer to this very call, and the
-        result says who gave it.
+        """A good call passes, by the vendor's answer to this very call, and the result says who
+        gave it.
 
         Every other rule builds on it. An answer that is kept lets the next visitor in, and an
         auditor must see which vendor decided about which request.
         """
-        judge_parts(bench, self._what_is_declared, self._good_calls)
-
-    def _what_is_declared(self, bench: Bench) -> None:
-        backend, can, simulator = bench.backend, bench.can, bench.simulator
-        fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
-        assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
-        assert bench.operations, "it declares no operation"
-        billed = can.billed_operations - can.operations
-        assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
-        unknown = {*backend.environment_variables} - {*inspect.signature(type(backend)).parameters}
-        assert not unknown, f"environment variables for settings that do not exist: {unknown}"
-        unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
-        if unnamed:
-            raise SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
-        if missing := sorted(s.name for s in required(can) - simulator.situations):
-            raise SimulatorMistake(f"it must produce {', '.join(missing)}")
-        for operation in set(GOOD) - can.operations:
-            outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
-            refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
-            assert refused, f"{operation} is not declared, and gives {outcome.summary}"
-
-    def _good_calls(self, bench: Bench) -> None:
-        for operation, situation in bench.cases(GOOD.values()):
-            results: list[Any] = []
-            replies: list[Any] = []
-            fastest_s = math.inf
-            # The first call may load an engine, and a busy machine may need some more.
-            while len(results) < 2 or (fastest_s > CALL_S and len(results) < 4):
-                began = time.monotonic()
-                results.append(bench.ask(operation, situation).answer)
-                fastest_s = min(fastest_s, time.monotonic() - began)
-                replies.append(bench.simulator.last_reply)
-            assert fastest_s <= CALL_S, (
-                f"a good {operation} call took {fastest_s:.1f} s, and may take {CALL_S:g}: wait by "
-                "`yield Wait(seconds)`, which takes no time here"
-            )
-            result, vendor_id = results[-1], results[-1].ids.vendor
-            same(f"{operation}, {situation.name}: the decision", result.decision, PASS[operation])
-            same("`backend` of the result", result.backend, bench.backend.name)
-            if result.environment is not fm.Environment.MOCK:
-                same("`environment`", result.environment, bench.backend.environment)
-            if vendor_id is not None and vendor_id == results[0].ids.vendor:
-                is_scripted = bench.steps(operation) == 1
-                if is_scripted and all(r and vendor_id.encode() in r.content for r in replies):
-                    raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
-                raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
-            other = BAD[operation]
-            later = bench.ask(operation, other).result
-            is_kept = later is not None and later.decision is result.decision
-            is_kept &= later is not None and later.ids.vendor == vendor_id
-            assert not is_kept, f"{operation}, {other.name}: the result is that of an earlier call"
+        judge_parts(bench, _what_is_declared, _good_calls)
 
     @rule("R51")
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
@@ -117,139 +59,8 @@ class CallRules(Rules):
         means that the answer was misread. 0 for a missing number would say "two people" where the
         vendor said nothing, and "no match" would accuse somebody whose photograph was cut off.
         """
-        judge_parts(
-            bench,
-            self._verdicts,
-            self._scale,
-            self._vendors_number,
-            self._missing_number,
-            self._impossible_number,
-            judge_what_is_no_number,
-            self._edge,
-            self._named_threshold,
-            self._nobody,
-        )
-
-    def _verdicts(self, bench: Bench) -> None:
-        # Every call is of the same visitor: a pass must not be remembered for the next call.
-        for operation in reversed(bench.operations):
-            for table, decisions in ((GOOD, PASS), (BAD, FAIL)):
-                result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
-                where = f"{operation}, {table[operation].name}: the decision"
-                same(where, result.decision, decisions[operation])
-        match, spoof = fm.Operation.MATCH, Situation.SPOOF
-        if match not in bench.operations or spoof in bench.simulator.cannot_happen:
-            return
-        bench.need(spoof)
-        for threshold in (None, 0.0):
-            (_, words), (_, again), (result, others) = (
-                (bench.ask(match, situation, threshold=threshold).answer, _read_words(bench))
-                for situation in (GOOD[match], GOOD[match], spoof)
-            )
-            # A vendor that checks faces as well may say nothing of it in a comparison.
-            says = bench.meets(match, spoof) or words & again - others
-            passes = result.decision is PASS[match]
-            assert not passes or not says, "a match, and the answer calls the probe a spoof"
-
-    def _scale(self, bench: Bench) -> None:
-        for operation in bench.operations:
-            scale = bench.scale(operation)
-            for situation in (GOOD[operation], BAD[operation]):
-                score = bench.ask(operation, situation).answer.score
-                if score is None:
-                    is_missing = situation is GOOD[operation] and scale is not None
-                    assert not is_missing, f"{situation.name}: no score, but {scale} is declared"
-                    continue
-                same("the scale of the score", score.scale, scale)
-                assert 0 <= score.value <= 100, f"{situation.name}: the score is {score.value}"
-                assert score.source is not None, "no `source` says how the scale is known"
-
-    def _vendors_number(self, bench: Bench) -> None:
-        bench.need(Situation.SCORE)
-        for operation, value in itertools.product(_scaled(bench), SCORES):
-            score = bench.ask(operation, Situation.SCORE, score=value).answer.score
-            assert score is not None, f"the vendor said {value}, the result says None"
-            # A fraction that was made a percentage changes by less, a whole one not at all; a
-            # number of another form, a cosine for example, by what its arithmetic loses.
-            is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
-            off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
-            close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
-            assert close, f"the vendor said {value} of 100, and the score is {score.value}"
-
-    def _missing_number(self, bench: Bench) -> None:
-        for operation in bench.operations_for(Situation.NULL_SCORE):
-            bench.ask(operation, GOOD[operation])  # whose score may be left behind
-            for threshold in (None, 40.0):
-                result = _ask_unscored(bench, operation, Situation.NULL_SCORE, threshold=threshold)
-                # Without a scale only the verdict counts: no threshold is held against it.
-                held = threshold is not None and bench.scale(operation) is not None
-                refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
-                wrong = result is not None and result.decision in refused
-                assert not wrong, f"{operation}: {result} without a score, threshold {threshold}"
-
-    def _impossible_number(self, bench: Bench) -> None:
-        for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
-            beyond = Situation.IMPOSSIBLE_SCORE
-            result = _ask_unscored(bench, operation, beyond, threshold=10.0)
-            passes = result is not None and result.decision is PASS[operation]
-            assert not passes, f"{PASS[operation]} by a number off the scale"
-
-    def _edge(self, bench: Bench) -> None:
-        """At the threshold, a little below and above it; past the verifier's second look."""
-        rule_ = bench.can.threshold_rule
-        if rule_ is models.ThresholdRule.VENDOR:
-            benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
-        for operation in _scaled(bench):
-            situation, setting, score = bench.find_score(operation)
-            scores = [score] if setting is None else EDGES
-            for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
-                edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
-                options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
-                result = bench.ask_directly(operation, situation, **options).answer
-                # A scale of another form is rounded.
-                passes = edge.passes(score if result.score is None else result.score.value)
-                right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
-                at = f"the score {score} at the threshold {edge.value}, {edge.rule},"
-                assert result.decision in right, f"{operation}: {at} is {result.decision}"
-
-    def _named_threshold(self, bench: Bench) -> None:
-        can, source = bench.can, models.ThresholdSource
-        opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
-        for operation in bench.operations:
-            settings: tuple[tuple[models.ThresholdSource, float | None, dict[str, Any]], ...] = (
-                *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
-                (source.PROFILE, 42.5, {"verifier": opened}),
-                (source.DEFAULT, can.default_for(operation), {}),
-            )
-            sent: list[tuple[float, float | None]] = []
-            for set_by, value, how in settings:
-                named = bench.ask(operation, GOOD[operation], **how).answer.threshold
-                if value is None:
-                    ours = named is not None and named.source is not source.VENDOR
-                    assert not ours, f"{operation}: the result names {named}, which nobody set"
-                else:
-                    due = fm.Threshold(value, can.threshold_rule, set_by)
-                    same(f"{operation}: the threshold of the {set_by} in the result", named, due)
-                    sent.append((value, bench.simulator.received.get("threshold")))
-            for value, arrived in sent if any(number is not None for _, number in sent) else ():
-                # Left out, the vendor's default would decide, and ours be reported.
-                is_sent = arrived is not None and math.isclose(value, arrived)
-                at = f"{operation}: the threshold is {value}"
-                assert is_sent, f"{at}, and the vendor was sent {arrived}"
-
-    def _nobody(self, bench: Bench) -> None:
-        nobody, code = Situation.NO_FACE, fm.WarningCode
-        for operation in bench.operations_for(nobody):
-            pair = bench.simulator.pictures_for(nobody)
-            # If the pictures decide, the other one shows no face.
-            orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
-            for images, value in itertools.product(orders, (None, 0.0)):
-                result = bench.ask(operation, nobody, images=images, threshold=value).answer
-                same(f"{operation} without a face", result.decision, INCONCLUSIVE[operation])
-                same("the score without a face", result.score, None)
-                codes = {warning.code for warning in result.warnings}
-                right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
-                assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
+        numbers = _vendors_number, _missing_number, _impossible_number
+        judge_parts(bench, _verdicts, *numbers, _edge, _named_threshold, _nobody)
 
     @rule("R51")
     def test_r12_two_faces_are_told(self, bench: Bench) -> None:
@@ -259,54 +70,7 @@ class CallRules(Rules):
         Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
         A reviewer cuts the box out of the photograph, and sees whoever is in it.
         """
-        judge_parts(bench, self._several_faces, self._boxes)
-
-    def _several_faces(self, bench: Bench) -> None:
-        match, two = fm.Operation.MATCH, Situation.TWO_FACES
-        for operation in bench.operations_for(two):
-            for situation in (two, GOOD[operation]):
-                result = bench.ask(operation, situation).answer
-                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in result.warnings}
-                same(f"{operation}, {situation.name}: MULTIPLE_FACES", warns, situation is two)
-                refused = operation is match and result.decision is FAIL[operation]
-                assert not refused, f"{situation.name}, one of them the right one: no match"
-                _judge_compared(f"{operation}, {situation.name}", result)
-            # If the pictures decide, the other one shows two.
-            images = bench.simulator.pictures_for(two)[::-1]
-            turned = bench.ask(operation, two, images=images).result if operation is match else None
-            if turned is not None:
-                where = f"{operation}, two faces in the reference"
-                most = max(len(getattr(turned, f"{place}_faces") or ()) for place in PICTURES)
-                warns = fm.WarningCode.MULTIPLE_FACES in {w.code for w in turned.warnings}
-                right = not most or warns is (most > 1)
-                assert right, f"{where}: {most} listed, and MULTIPLE_FACES is {warns}"
-                _judge_compared(where, turned)
-
-    def _boxes(self, bench: Bench) -> None:
-        name, reports = bench.backend.name, bench.can.reports_faces
-        shown, seen = bench.simulator.faces, False
-        if reports and shown.get("probe") == shown.get("reference"):
-            benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
-        for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
-            result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
-            faces = [getattr(result, f"{place}_faces", None) or () for place in PICTURES]
-            boxes = [[face.box for face in some if face.box] for some in faces]
-            if not any(boxes):
-                continue
-            assert reports, f"{name} says where faces are, and declares no `reports_faces`"
-            seen = True
-            if situation is Situation.TWO_FACES:
-                right = len(boxes[0]) >= 2 > len(boxes[1])
-                assert right, f"two faces in the probe and one in the reference became {boxes}"
-                continue
-            for place, reported in zip(PICTURES, boxes, strict=True):
-                if image := getattr(call, place, None):
-                    meant = shown.get(place, ())
-                    at = f"the faces of the {place} are at {meant}"
-                    assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
-        if not reports:
-            benches.does_not_apply(f"{name} does not say where faces are.")
-        assert seen, "`reports_faces` is declared, and no result says where a face is"
+        judge_parts(bench, _several_faces, _boxes)
 
     @rule("R51")
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
@@ -316,69 +80,120 @@ class CallRules(Rules):
         Vendors add words without asking. One that means "held back" must not open a door because
         the score beside it is high, and the warning may be the new word for a deep fake.
         """
-        judge_parts(bench, self._unknown_status, self._unknown_warning)
-
-    def _unknown_status(self, bench: Bench) -> None:
-        word = bench.simulator.unknown_status
-        for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
-            result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
-            shown = _read_words(bench)
-            if shown and not any(word in each for each in shown):
-                raise SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
-            what = f"the decision of the unknown {word!r}"
-            same(what, result.decision, REVIEW[operation])
-            same("`vendor_status`", result.vendor_status, word)
-
-    def _unknown_warning(self, bench: Bench) -> None:
-        tag, text = bench.simulator.unknown_warning
-        for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
-            warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
-            kept = [warning for warning in warnings if warning.tag == tag]
-            assert kept, f"the warning {tag} is gone: {warnings}"
-            for warning in kept:
-                # A vendor that has codes alone has no text that could be kept.
-                same(f"the text of {tag}", warning.text, text or warning.text)
-                same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
-                assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
+        judge_parts(bench, _unknown_status, _unknown_warning)
 
 
-def _scaled(bench: Bench) -> list[fm.Operation]:
-    """The operations with a scale of scores; skips the part if there is none."""
-    scaled = [operation for operation in bench.operations if bench.scale(operation)]
-    if not scaled:
-        benches.does_not_apply(f"{bench.backend.name} declares no scale of scores.")
-    return scaled
+# --- R51
 
 
-def _judge_compared(where: str, result: Result) -> None:
-    """Assert that one face in each picture is the compared one, and the one most alike."""
-    listed = [getattr(result, f"{place}_faces", None) or () for place in PICTURES]
-    for place, faces in zip(PICTURES, listed, strict=True):
-        count = sum(face.compared is True for face in faces)
-        assert count < 2, f"{where}: {count} faces of the {place} are `compared`: one was"
-    alike = [face for faces in listed for face in faces if face.similarity is not None]
-    if result.score is None or not alike:
+def _what_is_declared(bench: Bench) -> None:
+    backend, can, simulator = bench.backend, bench.can, bench.simulator
+    fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
+    assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
+    assert bench.operations, "it declares no operation"
+    billed = can.billed_operations - can.operations
+    assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
+    unknown = {*backend.environment_variables} - {*inspect.signature(type(backend)).parameters}
+    assert not unknown, f"environment variables for settings that do not exist: {unknown}"
+    unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
+    if unnamed:
+        raise SimulatorMistake(f"its `secrets` lack the secret in {', '.join(unnamed)}")
+    if missing := sorted(s.name for s in required(can) - simulator.situations):
+        raise SimulatorMistake(f"it must produce {', '.join(missing)}")
+    for operation in set(GOOD) - can.operations:
+        outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
+        refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
+        assert refused, f"{operation} is not declared, and gives {outcome.summary}"
+
+
+def _good_calls(bench: Bench) -> None:
+    for operation, situation in bench.cases(GOOD.values()):
+        results, replies = list[Result](), list[bytes]()
+        for _ in range(2):
+            with bench.overhear() as steps:
+                results.append(bench.ask(operation, situation).answer)
+            replies += [reply.body for _, reply in steps[-1:]]
+        result, vendor_id = results[-1], results[-1].ids.vendor
+        same(f"{operation}, {situation.name}: the decision", result.decision, PASS[operation])
+        same("`backend` of the result", result.backend, bench.backend.name)
+        if result.environment is not fm.Environment.MOCK:
+            same("`environment`", result.environment, bench.backend.environment)
+        if vendor_id is not None and vendor_id == results[0].ids.vendor:
+            if replies and all(vendor_id.encode() in body for body in replies):
+                raise SimulatorMistake(f"it answers every call with the id {vendor_id}")
+            raise AssertionError(f"two calls have the same `ids.vendor`, {vendor_id}")
+        later = bench.ask(operation, BAD[operation]).result
+        is_kept = later is not None and later.decision is result.decision
+        is_kept &= later is not None and later.ids.vendor == vendor_id
+        where = f"{operation}, {BAD[operation].name}"
+        assert not is_kept, f"{where}: the result is that of an earlier call"
+
+
+# --- R02
+
+
+def _verdicts(bench: Bench) -> None:
+    # Every call is of the same visitor: a pass must not be remembered for the next call.
+    for operation in reversed(bench.operations):
+        scale = bench.scale(operation)
+        for situation, due in ((GOOD[operation], PASS), (BAD[operation], FAIL)):
+            result = bench.ask(operation, situation, caller_ref="visitor 7").answer
+            where, score = f"{operation}, {situation.name}", result.score
+            same(f"{where}: the decision", result.decision, due[operation])
+            if score is None:
+                is_missing = situation is GOOD[operation] and scale is not None
+                assert not is_missing, f"{where}: no score, but {scale} is declared"
+                continue
+            same("the scale of the score", score.scale, scale)
+            assert 0 <= score.value <= 100, f"{where}: the score is {score.value}"
+            assert score.source is not None, "no `source` says how the scale is known"
+    match, spoof = fm.Operation.MATCH, Situation.SPOOF
+    # A vendor that checks faces as well may say nothing of a spoof in a comparison.
+    if bench.operations != [match] or spoof in bench.simulator.cannot_happen:
         return
-    compared = [face for face in alike if face.similarity == result.score and face.compared]
-    highest = max(face.similarity.value for face in alike if face.similarity is not None)
-    right = compared and result.score.value == highest
-    assert right, f"{where}: the score is {result.score.value}, not that of the face most alike"
+    bench.need(spoof)
+    for threshold in (None, 0.0):
+        decision = bench.ask(match, spoof, threshold=threshold).answer.decision
+        assert decision is not PASS[match], "a match, and the answer calls the probe a spoof"
 
 
-def _read_words(bench: Bench) -> set[str]:
-    """Return every text and flag of the last answer with its place; none if it is not seen."""
-    reply: Any = bench.simulator.last_reply
-    with contextlib.suppress(AttributeError, ValueError):
-        values = places(json.loads(reply.content))
-        return {f"{place}: {value}" for place, value in values if isinstance(value, (str, bool))}
-    return set()
+def _vendors_number(bench: Bench) -> None:
+    bench.need(Situation.SCORE)
+    for operation, value in itertools.product(bench.scaled(), SCORES):
+        score = bench.ask(operation, Situation.SCORE, score=value).answer.score
+        assert score is not None, f"the vendor said {value}, the result says None"
+        # A fraction that was made a percentage changes by less, a whole one not at all; a
+        # number of another form, a cosine for example, by what its arithmetic loses.
+        is_rescaled = score.raw is not None and abs(score.raw - value) > 1e-6
+        off = 1e-9 if is_rescaled else 0.0 if value.is_integer() else 1e-12
+        close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
+        assert close, f"the vendor said {value} of 100, and the score is {score.value}"
+
+
+def _missing_number(bench: Bench) -> None:
+    for operation in bench.operations_for(Situation.NULL_SCORE):
+        bench.ask(operation, GOOD[operation])  # whose score may be left behind
+        for threshold in (None, 40.0):
+            result = _ask_unscored(bench, operation, Situation.NULL_SCORE, threshold)
+            # Without a scale only the verdict counts: no threshold is held against it.
+            held = threshold is not None and bench.scale(operation) is not None
+            refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
+            wrong = result is not None and result.decision in refused
+            assert not wrong, f"{operation}: {result} without a score, threshold {threshold}"
+
+
+def _impossible_number(bench: Bench) -> None:
+    for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
+        result = _ask_unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, 10.0)
+        passes = result is not None and result.decision is PASS[operation]
+        assert not passes, f"{PASS[operation]} by a number off the scale"
 
 
 def _ask_unscored(
-    bench: Bench, operation: fm.Operation, situation: Situation, **how: Any
+    bench: Bench, operation: fm.Operation, situation: Situation, threshold: float | None
 ) -> Result | None:
     """Return a result without a score; None if the answer cannot be read, at its price."""
-    outcome = bench.ask_directly(operation, situation, **how)
+    outcome = bench.ask_directly(operation, situation, threshold=threshold)
     if isinstance(outcome.error, fm.UnexpectedResponse):
         charged = outcome.error.billing.charged
         due = charged in bench.paid_if_unreadable(operation)
@@ -388,16 +203,135 @@ def _ask_unscored(
     return outcome.answer
 
 
+def _edge(bench: Bench) -> None:
+    """At the threshold, a little below and above it; past the verifier's second look."""
+    rule_ = bench.can.threshold_rule
+    if rule_ is models.ThresholdRule.VENDOR:
+        benches.does_not_apply(f"{bench.backend.name} leaves the threshold rule to its vendor.")
+    for operation in bench.scaled():
+        situation, setting, score = bench.find_score(operation)
+        scores = [score] if setting is None else EDGES
+        for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
+            edge = fm.Threshold(min(max(score + step, 0.0), 100.0), rule_)
+            options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
+            result = bench.ask_directly(operation, situation, **options).answer
+            # A scale of another form is rounded.
+            passes = edge.passes(score if result.score is None else result.score.value)
+            right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
+            at = f"the score {score} at the threshold {edge.value}, {edge.rule},"
+            assert result.decision in right, f"{operation}: {at} is {result.decision}"
+
+
+def _named_threshold(bench: Bench) -> None:
+    can, source = bench.can, models.ThresholdSource
+    opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
+    for operation in bench.operations:
+        settings: tuple[tuple[models.ThresholdSource, float | None, dict[str, Any]], ...] = (
+            *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
+            (source.PROFILE, 42.5, {"verifier": opened}),
+            (source.DEFAULT, can.default_for(operation), {}),
+        )
+        sent: list[tuple[float, float | None]] = []
+        for set_by, value, how in settings:
+            named = bench.ask(operation, GOOD[operation], **how).answer.threshold
+            if value is None:
+                ours = named is not None and named.source is not source.VENDOR
+                assert not ours, f"{operation}: the result names {named}, which nobody set"
+            else:
+                due = fm.Threshold(value, can.threshold_rule, set_by)
+                same(f"{operation}: the threshold of the {set_by} in the result", named, due)
+                sent.append((value, bench.simulator.received.get("threshold")))
+        for value, arrived in sent if any(number is not None for _, number in sent) else ():
+            # Left out, the vendor's default would decide, and ours be reported.
+            is_sent = arrived is not None and math.isclose(value, arrived)
+            at = f"{operation}: the threshold is {value}"
+            assert is_sent, f"{at}, and the vendor was sent {arrived}"
+
+
+def _nobody(bench: Bench) -> None:
+    nobody, code = Situation.NO_FACE, fm.WarningCode
+    for operation in bench.operations_for(nobody):
+        pair = bench.simulator.pictures_for(nobody)
+        # If the pictures decide, the other one shows no face.
+        orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
+        for images, value in itertools.product(orders, (None, 0.0)):
+            result = bench.ask(operation, nobody, images=images, threshold=value).answer
+            same(f"{operation} without a face", result.decision, INCONCLUSIVE[operation])
+            same("the score without a face", result.score, None)
+            codes = {warning.code for warning in result.warnings}
+            right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
+            assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
+
+
+# --- R12
+
+
+def _faces(result: Result) -> list[tuple[models.Face, ...]]:
+    return [tuple(getattr(result, f"{place}_faces", None) or ()) for place in PICTURES]
+
+
+def _several_faces(bench: Bench) -> None:
+    match, two = fm.Operation.MATCH, Situation.TWO_FACES
+    for operation in bench.operations_for(two):
+        for situation in (two, GOOD[operation]):
+            result = bench.ask(operation, situation).answer
+            where = f"{operation}, {situation.name}"
+            codes = {warning.code for warning in result.warnings}
+            warns = fm.WarningCode.MULTIPLE_FACES in codes
+            same(f"{where}: MULTIPLE_FACES", warns, situation is two)
+            refused = operation is match and result.decision is FAIL[operation]
+            assert not refused, f"{where}, one of them the right one: no match"
+            _judge_compared(where, result)
+
+
+def _judge_compared(where: str, result: Result) -> None:
+    """Assert that one face in each picture is the compared one, and the one most alike."""
+    for place, faces in zip(PICTURES, _faces(result), strict=True):
+        count = sum(face.compared is True for face in faces)
+        assert count < 2, f"{where}: {count} faces of the {place} are `compared`: one was"
+    alike = [(f.similarity, f.compared) for faces in _faces(result) for f in faces if f.similarity]
+    if result.score is not None and alike:
+        highest = max(score.value for score, _ in alike)
+        right = (result.score, True) in alike and result.score.value == highest
+        assert right, f"{where}: the score is {result.score.value}, not that of the most alike face"
+
+
+def _boxes(bench: Bench) -> None:
+    name, reports = bench.backend.name, bench.can.reports_faces
+    shown, seen = bench.simulator.faces, False
+    if reports and shown.get("probe") == shown.get("reference"):
+        benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
+    for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
+        result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
+        boxes = [[face.box for face in faces if face.box] for faces in _faces(result)]
+        if not any(boxes):
+            continue
+        assert reports, f"{name} says where faces are, and declares no `reports_faces`"
+        seen = True
+        if situation is Situation.TWO_FACES:
+            right = len(boxes[0]) >= 2 > len(boxes[1])
+            assert right, f"two faces in the probe and one in the reference became {boxes}"
+            continue
+        for place, reported in zip(PICTURES, boxes, strict=True):
+            if image := getattr(call, place, None):
+                meant = shown.get(place, ())
+                at = f"the faces of the {place} are at {meant}"
+                assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
+    if not reports:
+        benches.does_not_apply(f"{name} does not say where faces are.")
+    assert seen, "`reports_faces` is declared, and no result says where a face is"
+
+
 def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Image) -> bool:
     """Whether the boxes are those of `where`, with edges at most a quarter of a face away."""
-    upright = image.to_pil()
+    width, height = image.upright_size
 
     def sides(box: models.Box) -> tuple[float, ...]:
         """Return left, top, right and bottom in parts of the picture's sides."""
-        width, height = box.of_width or upright.width, box.of_height or upright.height
+        wide, high = box.of_width or width, box.of_height or height
         if box.unit == "ratio":
-            width = height = 1
-        return box.left / width, box.top / height, box.right / width, box.bottom / height
+            wide = high = 1
+        return box.left / wide, box.top / high, box.right / wide, box.bottom / high
 
     faces = sorted(map(sides, where))
     return len(boxes) == len(faces) and all(
@@ -405,3 +339,30 @@ def _fit(boxes: Sequence[models.Box], where: Sequence[models.Box], image: fm.Ima
         for box, face in zip(sorted(map(sides, boxes)), faces, strict=True)
         for side, edge in zip(box, face, strict=True)
     )
+
+
+# --- R13
+
+
+def _unknown_status(bench: Bench) -> None:
+    word = bench.simulator.unknown_status
+    for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
+        with bench.overhear() as steps:
+            result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
+        if steps and not any(word.encode() in reply.body for _, reply in steps):
+            raise SimulatorMistake(f"its answer in UNKNOWN_STATUS does not hold {word!r}")
+        same(f"the decision of the unknown {word!r}", result.decision, REVIEW[operation])
+        same("`vendor_status`", result.vendor_status, word)
+
+
+def _unknown_warning(bench: Bench) -> None:
+    tag, text = bench.simulator.unknown_warning
+    for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
+        warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
+        kept = [warning for warning in warnings if warning.tag == tag]
+        assert kept, f"the warning {tag} is gone: {warnings}"
+        for warning in kept:
+            # A vendor that has codes alone has no text that could be kept.
+            same(f"the text of {tag}", warning.text, text or warning.text)
+            same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
+            assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"

@@ -6,21 +6,17 @@ import contextlib
 import json
 import pickle
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import facematch_core as fm
-from facematch_core.backend import Backend
 from facematch_core.testing import leaks
 from facematch_core.testing.bench import Bench, SimulatorMistake
 from facematch_core.testing.simulator import FAILURES, Situation
 
 from ._frame import Rules, rule
-
-#: A place where one may look with its text; or a secret's name with its bytes.
-Text = tuple[str, str | bytes]
 
 #: Answers that different lines of a plug-in read, all failures, and an answer that does not come.
 LEAKING = (
@@ -51,10 +47,17 @@ class PrivacyRules(Rules):
             # A plug-in never reads an answer that does not come, whichever request it is for.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                seen = [*_observe(bench, operation, situation, step)]
-                seen.append(("the console", "".join(capfd.readouterr())))
-                leaked = _find_leaks(hidden, seen)
-                assert not leaked, f"{operation}, {situation.name}: {leaked}"
+                seen = dict(_observe(bench, operation, situation, step))
+                seen["the console"] = "".join(capfd.readouterr())
+                leaked = {
+                    f"{what} is in {where} ({', '.join(forms)})"
+                    for where, text in seen.items()
+                    if (written := [*leaks.layers(text)])
+                    for what, secret in hidden
+                    if (forms := leaks.find_forms(secret, written))
+                }
+                found = "; ".join(sorted(leaked))
+                assert not leaked, f"{operation}, {situation.name}: {found}"
 
 
 def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
@@ -69,7 +72,7 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
 
 def _observe(
     bench: Bench, operation: fm.Operation, situation: Situation, step: int | None
-) -> Iterator[Text]:
+) -> Iterator[tuple[str, str]]:
     """Yield whatever can be seen of a call, made as an application does, and directly."""
     ways = [bench.ask, bench.ask_directly]
     if situation is Situation.SLOW:
@@ -81,34 +84,21 @@ def _observe(
     ):
         outcomes = [ask(operation, situation, step=step) for ask in ways]
     yield "the log", log.getvalue()
-    yield from _show(bench.backend)  # it may hold a token by now
-    yield from (("a warning", str(each.message)) for each in warned)
-    for outcome in outcomes:
-        yield from (("an event", repr(event)) for event in outcome.events)
-        if outcome.error is not None:
-            yield "the error with its frames", leaks.told_by(outcome.error)
-            yield "the pickled error", pickle.dumps(outcome.error)
-        if (result := outcome.result) is not None:
-            yield "the result", f"{result!r} {result}"
-            yield "the JSON form", json.dumps(result.to_dict(), ensure_ascii=False)
-            yield "the pickled result", pickle.dumps(result)
-
-
-def _show(backend: Backend) -> Iterator[Text]:
-    yield "the backend's text", f"{backend!r} {backend}"
+    yield "a warning", " ".join(str(each.message) for each in warned)
+    # It may hold a token by now.
+    yield "the backend's text", f"{bench.backend!r} {bench.backend}"
     with contextlib.suppress(Exception):  # it may refuse to be pickled
-        yield "its pickle", pickle.dumps(backend)
+        yield "its pickle", _pickled(bench.backend)
+    for outcome, how in zip(outcomes, ("", " of a direct call"), strict=False):
+        yield f"an event{how}", repr(outcome.events)
+        if outcome.error is not None:
+            yield f"the error with its frames{how}", leaks.told_by(outcome.error)
+            yield f"the pickled error{how}", _pickled(outcome.error)
+        if (result := outcome.result) is not None:
+            document = json.dumps(result.to_dict(), ensure_ascii=False)
+            yield f"the result{how}", f"{result!r} {result} {document}"
+            yield f"the pickled result{how}", _pickled(result)
 
 
-def _find_leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
-    """Say which kind of secret is seen where, and in which form, never the secret itself."""
-    # One search over everything comes first, since it almost never finds anything.
-    whole = b"\0".join(layer for _, text in seen for layer in leaks.layers(text))
-    places = {
-        f"{what} is in {where} ({', '.join(forms)})"
-        for what, secret in hidden
-        if leaks.find_forms(secret, [whole])
-        for where, text in seen
-        if (forms := leaks.find_leaks(secret, text))
-    }
-    return "; ".join(sorted(places))
+def _pickled(value: object) -> str:
+    return pickle.dumps(value).decode("latin-1")

@@ -18,7 +18,7 @@ import attrs
 from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.models import Box
-from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
+from facematch_core.testing import SimulatorRequest, Situation, VendorSimulator
 from facematch_mock_server.base.messages import Request, Response
 from facematch_mock_server.conformance.sessions import MockSessions
 from facematch_mock_server.control import Control
@@ -109,8 +109,7 @@ class MockSimulator(VendorSimulator):
         "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
         "reference": (_face_of(_REFERENCE),),
     }
-    takes_replies = looks_at_pictures = True
-    last_reply: SimulatorReply | None = None
+    looks_at_pictures = True
     requests_seen = 0
 
     def __init_subclass__(cls, **rest: Any) -> None:
@@ -135,7 +134,6 @@ class MockSimulator(VendorSimulator):
         #: Number of calls since the last `set_situation`, and the number of the one to strike.
         self._arrived = 0
         self._step: int | None = None
-        self._reply: SimulatorReply | None = None
         self._charged_before = 0
         self._reserved: socket.socket | None = None
         self._server: HttpServer | None = None
@@ -200,7 +198,7 @@ class MockSimulator(VendorSimulator):
         recovers = is_good and self.situation is Situation.LOST_ANSWER
         is_same = situation is self.situation or recovers
         keeps_records = is_same and score is self._step is step is None
-        self.situation, self.score, self._step, self._reply = situation, score, step, None
+        self.situation, self.score, self._step = situation, score, step
         self._arrived = 0
         if step is not None and step > 1:
             # `count` strikes when that request arrives.
@@ -211,10 +209,6 @@ class MockSimulator(VendorSimulator):
         elif recovers:
             self.control.clear_faults()
         self._listen(on=situation is not Situation.UNREACHABLE)
-
-    def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
-        self.set_situation(Situation.SAME_PERSON)
-        self._reply, self._step = reply, step
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         reference = _draw(size=_REFERENCE)
@@ -245,7 +239,7 @@ class MockSimulator(VendorSimulator):
             self.requests_seen += 1
             self._arrived += 1
             is_later_step = self._arrived == self._step and self._arrived > 1
-            if not is_later_step or self._reply is not None or self.situation is None:
+            if not is_later_step or self.situation is None:
                 return
             if self.situation not in self._faults and self.situation not in _ENDLESS:
                 self.begin(self.situation, self.score)
@@ -254,19 +248,12 @@ class MockSimulator(VendorSimulator):
     def remember(self, request: SimulatorRequest) -> None:
         """Keep a call for `received`."""
         self.last = request
-        if self.overheard is not None:
-            self.overheard.append(request)
 
     def answer_call(self, request: SimulatorRequest, response: Response) -> Response:
-        """Return the answer to a call: the one of `set_reply`, or the mock's, altered."""
+        """Return the mock's answer to a call, altered, or without an end."""
         is_struck = request.path.partition("?")[0] in (self.last_calls or self.calls)
         if self._step:
             is_struck = self._arrived == self._step
-        if is_struck and self._reply is not None:
-            headers = {"Content-Type": "application/json", **self._reply.headers}
-            return Response(
-                status=self._reply.status, headers=(*headers.items(),), body=self._reply.content
-            )
         response = self.alter_body(request, response)
         piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
         if is_struck and piece:
@@ -342,13 +329,7 @@ class ObservedApp:
             return response
         if not is_call:
             return simulator.alter_body(seen, response)
-        response = simulator.answer_call(seen, response)
-        simulator.last_reply = SimulatorReply(
-            status=response.status,
-            body=response.body,
-            headers={"Content-Type": response.header("content-type") or ""},
-        )
-        return response
+        return simulator.answer_call(seen, response)
 
 
 def _read_request(request: Request) -> SimulatorRequest:

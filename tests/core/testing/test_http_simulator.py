@@ -64,33 +64,6 @@ def test_forms_are_read(simulator):
     assert simulator.last.fields == {}
 
 
-def test_a_connection_is_kept(simulator):
-    kept = http.client.HTTPConnection(urllib.parse.urlsplit(simulator.url).netloc, timeout=10)
-
-    def status_of():
-        if kept.sock is None:
-            kept.connect()
-        kept.request("POST", "/")
-        response = kept.getresponse()
-        response.read()
-        return response.status, kept.sock is not None
-
-    assert [status_of() for _ in range(3)] == [(200, True)] * 3
-    simulator.set_situation(Situation.REJECTED)
-    assert status_of() == (422, False)
-    simulator.set_situation(Situation.SAME_PERSON)
-    status_of()
-    simulator.set_situation(Situation.LOST_ANSWER)
-    with pytest.raises(http.client.RemoteDisconnected):
-        status_of()
-    kept.close()
-    simulator.set_situation(Situation.SAME_PERSON)
-    assert status_of() == (200, True)
-    simulator.set_situation(Situation.UNREACHABLE)
-    assert kept.sock.recv(1) == b""
-    kept.close()
-
-
 def test_each_fault_is_seen_from_outside(simulator, capsys):
     """What is carried out is charged, a refusal is not, and who signs in meets no fault."""
     url, books = simulator.url, lambda: (simulator.requests_seen, simulator.charges)

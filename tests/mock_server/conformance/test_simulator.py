@@ -19,7 +19,7 @@ from facematch_core.errors import (
     UnexpectedResponse,
     VendorUnavailable,
 )
-from facematch_core.testing import SimulatorReply, Situation
+from facematch_core.testing import Situation
 from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
 from facematch_mock_server.conformance.simulator import UprightRecognizer, turn_upright
@@ -90,19 +90,6 @@ def test_login_is_no_call_and_its_token_is_among_the_secrets():
             scheme, token = simulator.last.headers["Authorization"].split()
             assert scheme == "Bearer"
             assert token in simulator.secrets
-
-
-@BOTH
-def test_set_reply_holds_until_the_next_situation(make):
-    with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
-        simulator.set_reply(SimulatorReply(status=418, body={"tea": "only"}))
-        assert compare(simulator, verifier).status_code == 418
-        reply = simulator.last_reply
-        assert (reply.status, reply.content) == (418, b'{"tea": "only"}')
-        simulator.set_situation(Situation.SAME_PERSON)
-        assert compare(simulator, verifier).is_match
-        assert simulator.last_reply.status == 200
-        assert simulator.last_reply.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize(
