@@ -2,7 +2,7 @@
 
 In this order: the words (enums), a score and its threshold, what was noticed and seen, what a call
 cost and is called, the results, and the record of a call. A value out of its range raises
-`ValueError` or `TypeError`. Nothing here imports another module of facematch.
+`ValueError` or `TypeError`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,14 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import functools
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar, cast
+from typing import Any, ClassVar, NoReturn
 
 import attrs
 
-if TYPE_CHECKING:
-    from cattrs import Converter
-
-A = TypeVar("A")
-
-#: Version of the JSON form of results and records.
-SCHEMA = 1
+from .documents import Document
 
 
 class _DecisionEnum(enum.StrEnum):
@@ -584,51 +577,6 @@ class NoTruth:
             )
 
 
-class Document:
-    """An object with a JSON form; see ``docs/reference/result-json.md``."""
-
-    #: The word that says what a document holds.
-    kind: ClassVar[str] = ""
-
-    def to_dict(self, *, minimal: bool = False) -> dict[str, Any]:
-        """The JSON form (``"schema": 1``), described by ``docs/reference/result.schema.json``.
-
-        Args:
-            minimal: Only decision, score, threshold, environment, backend and ids: what a database
-                should keep.
-        """
-        document = written(self)
-        if minimal:
-            document = _minimal(document)
-        first: dict[str, Any] = {"schema": SCHEMA, "kind": self.kind}
-        if "decision" in document:
-            first["decision"] = document["decision"]
-        return first | document
-
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Self:
-        """Read what `to_dict` wrote. Unknown keys are ignored: a later version may add them.
-
-        Raises:
-            ValueError: another schema or kind, a missing key, or a value out of its range; the
-                message names the fields, never a value.
-        """
-        if not isinstance(document, Mapping):
-            raise ValueError(f"A result document must be an object, not {type(document).__name__}.")  # noqa: TRY004 - one kind of error for whatever is in a file
-        if document.get("schema") != SCHEMA:
-            raise ValueError(
-                f"This version reads result documents of schema {SCHEMA}, not "
-                f"{document.get('schema')!r:.40}: read it with the version of facematch that wrote "
-                "it."
-            )
-        if document.get("kind") != cls.kind:
-            raise ValueError(
-                f"A document of kind {document.get('kind')!r:.40} is no {cls.__name__}: read it "
-                "with the class that its kind names."
-            )
-        return read_document(cls, document)
-
-
 @attrs.frozen(kw_only=True)
 class Result(NoTruth, Document):
     """The common part of all results.
@@ -907,98 +855,3 @@ class Reconciliation(NoTruth):
     def __attrs_post_init__(self) -> None:
         if (self.outcome is Reconciled.FOUND) is (self.result is None):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
-
-
-#: Metadata of a field that is left out of the JSON form.
-UNWRITTEN = {"is_written": False}
-
-
-@functools.cache
-def _converter() -> Converter:
-    # Late: reading and writing documents is not part of `import facematch_core`.
-    from cattrs import Converter
-    from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
-
-    converter = Converter()
-
-    def unwritten(cls: type) -> dict[str, Any]:
-        fields = attrs.fields(cls) if attrs.has(cls) else ()
-        return {field.name: override(omit=True) for field in fields if field.metadata == UNWRITTEN}
-
-    converter.register_unstructure_hook_factory(
-        lambda kind: bool(unwritten(kind)),
-        lambda cls: make_dict_unstructure_fn(cls, converter, **unwritten(cls)),
-    )
-    converter.register_structure_hook_factory(
-        lambda kind: bool(unwritten(kind)),
-        lambda cls: make_dict_structure_fn(cls, converter, **unwritten(cls)),
-    )
-    converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
-    converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
-    converter.register_structure_hook(enum.StrEnum, lambda word, kind: kind(word))
-    converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
-
-    def structure(kinds: Any, value: Any, kind: Any) -> Any:
-        # Text and booleans are never read as numbers.
-        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-            raise TypeError("a value of another type")
-        return float(value) if kind is float else value
-
-    for kind in (bool, int, str):
-        converter.register_structure_hook(kind, functools.partial(structure, (kind,)))
-    converter.register_structure_hook(float, functools.partial(structure, (int, float)))
-    # Generic types are no classes, so they are found by asking.
-    converter.register_structure_hook_func(
-        lambda kind: kind == Mapping[str, Any], functools.partial(structure, (Mapping,))
-    )
-    return converter
-
-
-def _utc(text: str) -> dt.datetime:
-    at = dt.datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time without an offset")
-    return at.astimezone(dt.UTC)
-
-
-def written(value: Any) -> dict[str, Any]:
-    """An attrs object of ours as plain JSON values."""
-    document: dict[str, Any] = _converter().unstructure(value)
-    return document
-
-
-def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
-    """Read what `written` wrote; `ValueError` names the fields that are wrong or missing."""
-    try:
-        return _converter().structure(document, cls)
-    except Exception as error:  # noqa: BLE001 - cattrs groups any kind of exception
-        from cattrs import transform_error
-
-        # Fields alone: values may be personal data. A check of the whole names them in its words.
-        names, fields = [field.name for field in attrs.fields(cast(Any, cls))], set[str]()
-        for line in transform_error(error, format_exception=lambda failure, _: str(failure)):
-            problem, _, place = line.rpartition(" @ ")
-            words = re.findall(r"\w+", problem) if place == "$" else []
-            fields.update([f"$.{name}" for name in names if name in words] or [place])
-    raise ValueError(
-        f"Not a {cls.__name__} document: wrong or missing: {', '.join(sorted(fields)[:5])}."
-    )
-
-
-#: The fields of `to_dict(minimal=True)`. Without its threshold a score says little, and
-#: without its environment an answer of a mock looks like a real one.
-_MINIMAL = ("decision", "score", "threshold", "environment", "backend", "ids")
-
-
-def _minimal(document: dict[str, Any]) -> dict[str, Any]:
-    if "liveness" in document:
-        kept = ("decision", "record", "state", "compared_with", "environment")
-        answers = {name: document[name] for name in ("liveness", "match")}
-        return {name: document[name] for name in kept if name in document} | {
-            name: None if answer is None else _minimal(answer) for name, answer in answers.items()
-        }
-    if "decision" not in document:
-        return document
-    return {key: document[key] for key in _MINIMAL} | {
-        "ids": {name: document["ids"][name] for name in ("call", "vendor", "session")}
-    }

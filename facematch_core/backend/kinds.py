@@ -13,12 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from facematch_core.base.masking import Secret
-
-if TYPE_CHECKING:
-    from cattrs import Converter
 
 
 def choices_of(annotation: Any) -> tuple[Any, ...]:
@@ -80,37 +77,6 @@ _WORDS: dict[Any, str] = {
 def type_hints(cls: type) -> Mapping[str, Any]:
     """The annotations of a class, read once: nothing takes longer in opening a backend."""
     return types.MappingProxyType(typing.get_type_hints(cls))
-
-
-def strict_converter() -> Converter:
-    """A converter of cattrs that converts nothing but whole numbers to floats, values to enums."""
-    from cattrs import Converter
-
-    def hook_for(kind: type) -> Any:
-        def structure(value: object, target: type) -> Any:
-            if target is not kind:  # an enum whose members are texts or numbers
-                return structure_enum(value, target)
-            if type(value) is not kind:
-                raise TypeError(kind.__name__)
-            return value
-
-        return structure
-
-    def structure_enum(value: object, target: Any) -> Any:
-        members = {member.value: member for member in target}
-        return members[value.value if isinstance(value, target) else value]
-
-    def structure_number(value: Any, _: type) -> float:
-        if type(value) not in (int, float) or not abs(value) < 1e300:
-            raise TypeError("number")
-        return float(value)
-
-    converter = Converter()
-    for kind in (bool, int, str):
-        converter.register_structure_hook(kind, hook_for(kind))
-    converter.register_structure_hook(float, structure_number)
-    converter.register_structure_hook(enum.Enum, structure_enum)
-    return converter
 
 
 def describe(value: object) -> str:

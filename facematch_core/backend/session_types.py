@@ -18,13 +18,12 @@ import attrs
 
 from facematch_core.base.clock import Clock, RateWindow, SystemClock
 from facematch_core.base.masking import Secret
+from facematch_core.documents import UNWRITTEN, Document
 from facematch_core.errors import InvalidRequest
 from facematch_core.images.image import Image, ImageLimits
 from facematch_core.models import (
-    UNWRITTEN,
     Billing,
     Decision,
-    Document,
     Environment,
     Ids,
     LivenessDecision,

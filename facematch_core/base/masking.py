@@ -257,7 +257,7 @@ def _is_heard(record: logging.LogRecord) -> bool:
 def muted(*prefixes: str) -> Iterator[None]:
     """Let a library work without a word in this thread: other threads are still heard.
 
-    For what a library does outside `guarded_call`: to look for credentials, say.
+    For what a library does outside `SdkBackend.ask`: to look for credentials, say.
 
     Args:
         *prefixes: Loggers that are silent meanwhile, with all below them: ``"botocore"``.

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from facematch_core import errors
+from facematch_core.documents import written
 from facematch_core.errors import FaceMatchError, InvalidRequest
-from facematch_core.models import Charged, Operation, written
+from facematch_core.models import Charged, Operation
 
 if TYPE_CHECKING:
     from types import FrameType

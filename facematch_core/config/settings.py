@@ -5,25 +5,21 @@ No error message holds a value: it may be a key.
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import typing
 from collections.abc import Callable, Collection, Mapping
-from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from facematch_core.backend import Backend, kinds
 from facematch_core.base.masking import Secret
+from facematch_core.documents import converter
 from facematch_core.errors import ConfigurationError
 
 from .plugins import verifier_arguments
-
-if TYPE_CHECKING:
-    from cattrs import Converter
 
 #: Turns a value of a source, for the type that is tried, into a value for the converter.
 _Reader = Callable[[Any, Any], Any]
@@ -125,26 +121,14 @@ def resolve_path(path: str, key: str, folder: Path) -> Path:
         raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
 
-@functools.cache
-def _converter() -> Converter:
-    def read_amount(value: Any, _: Any) -> Decimal:
-        if type(value) not in (int, str):  # a float would be another amount
-            raise TypeError("amount")
-        return Decimal(value)
-
-    converter = kinds.strict_converter()
-    converter.register_structure_hook(Decimal, read_amount)
-    converter.register_structure_hook(Path, _check)
-    converter.register_structure_hook(Secret, _check)
-    return converter
-
-
 def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
     """Return a value of the declared type; `ConfigurationError` names the key, and no value."""
     reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(annotation):
         try:
-            return _converter().structure(read(value, choice), choice)
+            found = read(value, choice)
+            is_ours = choice in (Path, Secret)
+            return _check(found, choice) if is_ours else converter().structure(found, choice)
         except ConfigurationError as error:
             reason = f"{key}: {error.message}"
             break
