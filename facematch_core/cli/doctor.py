@@ -5,41 +5,29 @@ Plug-ins are imported and opened; no file is created, no server is asked, no sec
 
 from __future__ import annotations
 
-import contextlib
 import enum
 import os
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import click
 
 from facematch_core import __version__
-from facematch_core.base.extras import install_command
 from facematch_core.base.masking import Secret
 from facematch_core.errors import FaceMatchError
 from facematch_core.models import Operation, Retention
 
-from .options import (
-    FALLBACK,
-    Target,
-    foreign_hosts,
-    json_option,
-    single_plans,
-    target_options,
-)
+from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
 from .text import Exit, format_number, print_json, print_table, say
 
 HIDDEN = "(hidden)"
 
 #: Name and password in an address; the address of a proxy often has no scheme.
 _USERINFO = re.compile(r"((?<!/)//(?!/)|^(?!\s*[A-Za-z][\w+.-]*://)(?=.*:)).+@", re.DOTALL)
-
-CORE = "facematch-core"
 
 
 @click.command("doctor")
@@ -59,7 +47,6 @@ def command(as_json: bool, **options: Any) -> int:
         "configuration": _configuration(target),
         **_examine(target),
         "backends": inspect_backends(),
-        "extras": list(extras()),
     }
     if as_json:
         print_json(report)
@@ -70,8 +57,6 @@ def command(as_json: bool, **options: Any) -> int:
 
 def _examine(target: Target) -> dict[str, Any]:
     """Return as JSON what a call would use; a failover has members and no backend."""
-    from facematch_core.config.plugins import backend_class
-
     report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
     report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
     report["members"], secrets = [], list[str]()
@@ -79,46 +64,49 @@ def _examine(target: Target) -> dict[str, Any]:
         name = report["profile"] = target.profile_name()
         singles = target.file.singles(name) if target.file and name else ()
         if singles and singles[0].name != name:  # a failover: these are its members' profiles
-            each = (Target(profile=single.name, config=target.config) for single in singles)
-            report["members"] = [_examine(member) for member in each]
-            for member in report["members"]:
-                if not member["usable"]:
+            for single in singles:
+                member = _examine(Target(profile=single.name, config=target.config))
+                report["members"].append(member)
+                if not member["usable"] and report["problem"] is None:
                     report["problem"] = (
-                        f"The failover cannot be opened without its member {member['profile']}."
+                        f"The failover cannot be opened without its member {single.name}."
                     )
-                    return report
-            return report | {"usable": True}
-        fallback = None if target.config else FALLBACK
-        report["backend"] = singles[0].backend if singles else target.backend or fallback
-        backend = report["backend"]
-        # If the backend cannot be opened, show at least which of its variables are set.
-        variables = backend_class(backend).environment_variables if backend else {}
-        in_file = singles[0].settings if singles else {}
-        report["settings"] = [
-            _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
-            for name, v in variables.items()
-            if name not in in_file
-        ]
-        (plan,) = single_plans(target.plan())
-        values = [(setting.name, setting.value, setting.origin) for setting in plan.settings]
-        secrets += [value.reveal() for _, value, _ in values if isinstance(value, Secret)]
-        report["settings"] = [
-            _setting(name, show_value(value), origin) for name, value, origin in values
-        ]
-        report["hosts"] = [*foreign_hosts(plan)]
-        if plan.profile:
-            report["verifier"] = dict(plan.profile.verifier)
-            tables = plan.profile.policies
-            report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
-        # Opening a store would create its file or ask its server.
-        with plan.open(opens_stores=False) as verifier:
-            report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
+            return report | {"usable": report["problem"] is None}
+        _examine_one(target, singles[0] if singles else None, report, secrets)
         report["usable"] = True
     except FaceMatchError as error:
         report["problem"] = _hide(error.message, secrets)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the doctor must survive a broken plug-in
         report["problem"] = _plugin_fails(error)
     return report
+
+
+def _examine_one(target: Target, profile: Any, report: dict[str, Any], secrets: list[str]) -> None:
+    """Fill the report of one backend as far as it can be opened; raise what keeps it closed."""
+    from facematch_core.config.plugins import backend_class
+
+    fallback = None if target.config else FALLBACK
+    report["backend"] = backend = profile.backend if profile else target.backend or fallback
+    # If the backend cannot be opened, show at least which of its variables are set.
+    variables = backend_class(backend).environment_variables if backend else {}
+    report["settings"] = [
+        _setting(name, f"set (from ${v})" if os.environ.get(v) else "not set", f"${v}")
+        for name, v in variables.items()
+        if not profile or name not in profile.settings
+    ]
+    (plan,) = single_plans(target.plan())
+    secrets += [each.value.reveal() for each in plan.settings if isinstance(each.value, Secret)]
+    report["settings"] = [
+        _setting(each.name, show_value(each.value), each.origin) for each in plan.settings
+    ]
+    report["hosts"] = [*foreign_hosts(plan)]
+    if plan.profile:
+        report["verifier"] = dict(plan.profile.verifier)
+        tables = plan.profile.policies
+        report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
+    # Opening a store would create its file or ask its server.
+    with plan.open(opens_stores=False) as verifier:
+        report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
 
 
 def inspect_backends() -> list[dict[str, Any]]:
@@ -172,10 +160,12 @@ def show_value(value: object) -> str:
         return f"set (from {value.origin})"
     if value is None or isinstance(value, tuple):
         return ", ".join(map(show_value, value or ())) or "not set"
+    if isinstance(value, enum.Enum):
+        value = value.value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, enum.Enum):
-        return str(value.value)
+    if isinstance(value, Mapping):
+        return " ".join(f"{key} {item}" for key, item in value.items())
     if isinstance(value, int | float | Decimal | str | Path):
         return _USERINFO.sub(rf"\1{HIDDEN}@", str(value))
     return f"a {type(value).__name__}"
@@ -183,13 +173,8 @@ def show_value(value: object) -> str:
 
 def _show_policy(table: Mapping[str, Any]) -> str:
     """Return a policy's table of a profile on one line."""
-
-    def show(value: Any) -> str:
-        if isinstance(value, Mapping):
-            return " ".join(f"{key} {item}" for key, item in value.items())
-        return show_value(value)
-
-    return ", ".join(f"{key} {show(value)}" for key, value in table.items()) or "with defaults"
+    words = (f"{key} {show_value(value)}" for key, value in table.items())
+    return ", ".join(words) or "with defaults"
 
 
 def _hide(value: Any, secrets: Iterable[str]) -> Any:
@@ -222,31 +207,6 @@ def _configuration(target: Target) -> str:
     return f"{path}.{note}" if note else str(path)
 
 
-def extras() -> Iterator[dict[str, Any]]:
-    """Yield the extras of this distribution, each with the versions of its packages."""
-    by_extra: dict[str, dict[str, str | None]] = {}
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        for requirement in metadata.requires(CORE) or []:
-            name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
-            extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
-            if name and extra and extra[1] != "all":  # `all` repeats the others
-                version = _version(name[0])
-                by_extra.setdefault(extra[1], {})[name[0]] = version
-    for title, packages in by_extra.items():
-        yield {
-            "name": title,
-            "present": None not in packages.values(),
-            "packages": packages,
-            "install": install_command(title),
-        }
-
-
-def _version(name: str) -> str | None:
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(name)
-    return None
-
-
 def _show(report: Mapping[str, Any]) -> None:
     say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
     say(f"configuration: {report['configuration']}")
@@ -258,17 +218,20 @@ def _show(report: Mapping[str, Any]) -> None:
         _show_chosen(backend)
     if members and not report["usable"]:
         say(f"cannot be used: {report['problem']}")
-    _show_backends(report["backends"])
     rows = []
-    for extra in report["extras"]:
-        versions = (f"{name} {version or 'missing'}" for name, version in extra["packages"].items())
-        state = "present" if extra["present"] else "missing"
-        rows.append((extra["name"], state, ", ".join(versions)))
-    if rows:
-        print_table(("extra", "state", "packages"), rows, prose=("packages",))
-    for extra in report["extras"]:
-        if not extra["present"]:
-            say(f"  for {extra['name']}: {extra['install']}")
+    for row in report["backends"]:
+        can, threshold = "?", "?"
+        if row["match"] is not None:
+            can = ", ".join(w for w in ("match", "liveness", "session", "keep") if row[w])
+            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
+            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
+        is_ours = row["distribution"] == "facematch-core"
+        origin = "" if is_ours else f"{row['distribution']} {row['version']}"
+        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
+    print_table(("installed backend", "usable", "can", "threshold", "from"), rows, prose=("can",))
+    for row in report["backends"]:
+        if row["problem"] is not None:
+            say(f"  {row['name']}: {row['problem']}")
 
 
 def _show_chosen(report: Mapping[str, Any]) -> None:
@@ -285,20 +248,3 @@ def _show_chosen(report: Mapping[str, Any]) -> None:
         print_table(("setting", "value", "from"), rows, prose=("value", "from"))
     for name, value in report["diagnosis"].items():
         say(f"  {name}: {value}")
-
-
-def _show_backends(documents: Iterable[Mapping[str, Any]]) -> None:
-    rows = []
-    for row in documents:
-        can, threshold = "?", "?"
-        if row["match"] is not None:
-            abilities = ("match", "liveness", "session", "keep")
-            can = ", ".join(word for word in abilities if row[word])
-            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
-            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
-        origin = "" if row["distribution"] == CORE else f"{row['distribution']} {row['version']}"
-        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, origin))
-    print_table(("installed backend", "usable", "can", "threshold", "from"), rows, prose=("can",))
-    for row in documents:
-        if row["problem"] is not None:
-            say(f"  {row['name']}: {row['problem']}")

@@ -54,7 +54,10 @@ def resolve_settings(
         if name == "environment":
             variable = variable or environment_variable(cls.name)
         if name in arguments:
-            value, origin = _convert_argument(arguments[name], annotation, name), "argument"
+            # The backend itself checks its arguments.
+            value, origin = arguments[name], "argument"
+            if isinstance(value, str) and Secret in kinds.choices_of(annotation):
+                value = Secret(value)
         elif name in in_file:
             value = _convert(in_file[name], annotation, f"{prefix}{name}", _file_reader(folder))
             origin = where
@@ -136,21 +139,6 @@ def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
             continue
     # Outside the except block: the exception may hold a key.
     raise ConfigurationError(reason)
-
-
-def _convert_argument(value: Any, annotation: Any, key: str) -> Any:
-    """Return an argument of a program as its declared type; text may stand for a path or a key."""
-    kinds_of_value = kinds.kinds_of(annotation)
-    if kinds_of_value is None or (value is None and type(None) in typing.get_args(annotation)):
-        return value
-    classes, _ = kinds_of_value
-    if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
-        return value
-
-    def read(value: Any, kind: Any) -> Any:
-        return kind(value) if kind in (Path, Secret) and isinstance(value, str) else value
-
-    return _convert(value, annotation, key, read)
 
 
 def _file_reader(folder: Path) -> _Reader:

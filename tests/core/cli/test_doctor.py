@@ -55,9 +55,6 @@ def test_without_a_configuration_it_is_the_local_backend(run, run_json):
     _, document = run_json("doctor")
     assert document["usable"] is True
     assert document["diagnosis"]["numpy"] == importlib.metadata.version("numpy")
-    extras = {extra["name"]: extra for extra in document["extras"]}
-    assert extras["local"]["present"] is True
-    assert "all" not in extras
 
 
 def test_secret_is_never_shown(run, run_json, keyed, monkeypatch):
@@ -94,8 +91,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_stays(
     (tmp_path / "bad.toml").write_text(
         'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = 101\n'
     )
-    # The extras and backends of this machine are not compared.
-    monkeypatch.setattr(doctor, "extras", list)
+    # The backends of this machine are not compared.
     monkeypatch.setattr(doctor, "inspect_backends", list)
     with screens("doctor") as show:
         show("a key is missing", "doctor", "--backend", "keyed", code=4)

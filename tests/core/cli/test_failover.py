@@ -6,7 +6,6 @@ from kit.fakes import FakeBackend, liveness_result, match_result
 
 from facematch_core import ConfigurationError, Decision, LivenessDecision, errors
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_core.cli import doctor
 from facematch_core.config import opening as config
 from facematch_core.config import plugins
 
@@ -70,7 +69,6 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         assert len(shop.calls) == calls
     configured(CONFIG)
     with screens("doctor-failover") as show:
-        monkeypatch.setattr(doctor, "extras", list)
         show("members and what is before their calls", "doctor", "--profile", "ha")
         broken = ConfigurationError("it lacks a model")
         backend_class = config.backend_class
