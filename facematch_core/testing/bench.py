@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +28,6 @@ from .clock import RunningClock
 from .sessions import SessionSimulator
 from .simulator import (
     AIMED,
-    ANSWERS,
     BAD,
     GOOD,
     OPERATION_OF,
@@ -66,19 +64,9 @@ INCONCLUSIVE = {
 MIDDLE = 61.23
 #: Seconds that a call is given where the vendor's answer has no end.
 DEADLINE_S = 0.25
-#: The limit of any other call in seconds, and in waits.
-ENDS_S, MOST_WAITS = 15.0, 100
+#: The limit of any other call in seconds.
+ENDS_S = 15.0
 NEVER_ENDS = "a call without a deadline does not end: does it retry or poll forever?"
-
-#: Situations that need not be played if no result shows such a thing: its name, and a function
-#: that finds it in a result.
-_SHOWN: dict[Situation, tuple[str, Callable[[Any], Iterable[object]]]] = {
-    Situation.UNKNOWN_STATUS: ("`vendor_status`", lambda result: [result.vendor_status]),
-    Situation.UNKNOWN_WARNING: (
-        "warning with a tag of its vendor's",
-        lambda result: [warning.tag for warning in result.warnings],
-    ),
-}
 
 
 class SimulatorMistake(Exception):
@@ -183,7 +171,6 @@ class Bench:
         self.clock, self.waits = RunningClock(), tuple[float, ...]()
         #: The plug-in's own exceptions in words, by the words of the core's errors about them.
         self.faults: dict[str, str] = {}
-        self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self._stack = contextlib.ExitStack()
         self._stack.callback(plugin_faults.remove, self._note_fault)
@@ -305,16 +292,18 @@ class Bench:
         name = self.backend.name
         if situation is Situation.NO_CREDIT and not self.can.billed_operations:
             return f"{name} declares nothing that is charged."
-        what, found_in = _SHOWN.get(situation, ("", None))
-        if found_in is None:
+        if situation not in (Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING):
             return None
-        asking = fm.FaceVerifier(self.backend, clock=self.clock)
         # The warning of a refusal (no face, for example) has the refusal's code as its tag.
         cases = self.cases((*GOOD.values(), *BAD.values(), Situation.TWO_FACES))
-        results = [self.ask(*case, verifier=asking).result for case in cases]
-        shown = [thing for result in results if result is not None for thing in found_in(result)]
-        is_seen = any(result is not None for result in results)
-        return f"No result of {name} has a {what}." if is_seen and not any(shown) else None
+        results = [result for case in cases if (result := self.ask(*case).result) is not None]
+        tags = {warning.tag for result in results for warning in result.warnings}
+        shown = {
+            Situation.UNKNOWN_STATUS: ("`vendor_status`", {r.vendor_status for r in results}),
+            Situation.UNKNOWN_WARNING: ("warning with a tag of its vendor's", tags),
+        }
+        what, seen = shown[situation]
+        return f"No result of {name} has a {what}." if results and not seen - {None} else None
 
     def meets(self, operation: Operation, situation: Situation) -> bool:
         if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
@@ -426,7 +415,7 @@ class Bench:
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
     ) -> None:
-        aim, self._situation = {} if step is None else {"step": step}, situation
+        aim = {} if step is None else {"step": step}
         self.simulator.set_situation(situation, score=score, **aim)
 
     @contextlib.contextmanager
@@ -479,21 +468,15 @@ class Bench:
         simulator, before = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
-        # Polls that are refused may go on until the deadline.
-        most_waits = MOST_WAITS if self._situation in ANSWERS else math.inf
-        self.clock.most_waits = before + most_waits
         try:
             result = run_in_time(ask)
         except fm.FaceMatchError as failure:
             error = failure
         finally:
-            self.waits, self.clock.most_waits = tuple(self.clock.slept[before:]), math.inf
+            self.waits = tuple(self.clock.slept[before:])
         kind = fm.MatchResult if operation is Operation.MATCH else fm.LivenessResult
         assert error or type(result) is kind, (
             f"a {operation} call returns {type(result).__name__}, not {kind.__name__}"
-        )
-        assert len(self.waits) < most_waits, (
-            f"a call has waited {MOST_WAITS} times and goes on: does it keep an old answer?"
         )
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result=result, error=error, requests=requests, charges=charges)

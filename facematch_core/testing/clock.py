@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -57,15 +56,9 @@ class ManualClock:
 class RunningClock(ManualClock):
     """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
 
-    #: The number of waits after which it moves beyond every deadline, so that an endless poll ends.
-    most_waits: float = math.inf
-
     def __init__(self) -> None:
         super().__init__(datetime.now(UTC))
         self._began = time.monotonic()
 
     def monotonic(self) -> float:
         return super().monotonic() + time.monotonic() - self._began
-
-    def sleep(self, seconds: float) -> None:
-        super().sleep(seconds if len(self.slept) + 1 < self.most_waits else seconds + 1e6)

@@ -154,7 +154,7 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
         yield at.filename, "\n".join([place, *values])
 
 
-def show(value: object, how: Callable[[object], str] = repr) -> str:
+def show(value: Any, how: Callable[[Any], str] = repr) -> str:
     """Show a value as a crash reporter does; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
@@ -162,28 +162,15 @@ def show(value: object, how: Callable[[object], str] = repr) -> str:
         return f"<{type(error).__name__}>"
 
 
-class _Whole(logging.Formatter):
-    """A record with its arguments and whatever else it carries, as a log in JSON has it."""
-
-    #: Attributes of every record, and those that any formatter adds.
-    _usual = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
-
-    def format(self, record: logging.LogRecord) -> str:
-        extra = {key: value for key, value in vars(record).items() if key not in self._usual}
-        line = super().format(record)
-        return f"{line} {show(extra)}" if extra else line
-
-
 @contextmanager
 def capture_log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
+    """Everything that any logger writes meanwhile, from DEBUG up, with all that a record carries,
+    as a log in JSON has it."""
     text = io.StringIO()
-    handler = logging.StreamHandler(text)
-    handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
     is_enabled, hand_on = logging.Logger.isEnabledFor, logging.Logger.callHandlers
 
     def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
-        handler.handle(record)
+        text.write(f"{show(record, logging.Formatter().format)} {show(vars(record))}\n")
         # Other handlers get only the records that they would get anyway.
         if is_enabled(logger, record.levelno):
             hand_on(logger, record)

@@ -169,21 +169,3 @@ def add_note(image: Image) -> Image:
     texts = PngInfo()
     texts.add_text("Comment", "Taken at home, says the kit.")
     return _write(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)
-
-
-def is_upright(data: bytes, meant: Image) -> bool:
-    """Whether no turn of a picture that arrived, perhaps made smaller, fits `meant` better."""
-    from PIL import Image as Pillow
-    from PIL import ImageChops, ImageStat
-
-    # A thumbnail still shows which way up it is, whatever compression did to the grain.
-    sent, seen = (
-        picture.to_pil().convert("L").resize((64, 64), Pillow.Resampling.BOX)
-        for picture in (meant, Image.from_bytes(data))
-    )
-
-    def apart(picture: PIL.Image.Image) -> float:
-        # Squares, so that a few far-off points weigh more than the noise of an encoder.
-        return ImageStat.Stat(ImageChops.difference(sent, picture)).sum2[0]
-
-    return all(apart(seen) <= apart(seen.transpose(turn)) for turn in Pillow.Transpose)

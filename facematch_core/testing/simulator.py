@@ -95,8 +95,6 @@ class Situation(enum.StrEnum):
     SLOW = "slow"
     #: The answer begins, and goes on by a byte every 50 ms.
     DRIPPING = "dripping"
-    #: The answer begins, and goes on as fast as it is read.
-    ENDLESS = "endless"
 
     #: The vendor accepts the call, charges it, and comes to no end with it until another situation
     #: is set. Only where a good call waits, as at a vendor that answers later.
@@ -124,7 +122,7 @@ FAILURES = (
 )
 
 #: Situations that only a deadline ends.
-STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
+STALLS = (Situation.SLOW, Situation.DRIPPING)
 
 #: Situations that meet one request of a call; others meet all, unless a step is named.
 AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHABLE}
@@ -285,7 +283,7 @@ def check_declared(simulator: VendorSimulator) -> str:
     for base, author in authors:
         for name, kind in type_hints(base).items() if author is not None else ():
             value = getattr(author, name, None)
-            if not _fits(value, kind) or (name == "compared_with" and not value):
+            if not _fits(value, kind):
                 words = re.sub(r"[\w.]+\.|ClassVar\[(.*)\]", r"\1", formatannotation(kind))
                 return f"{type(author).__name__}.{name} must be {words}, not {value!r:.80}"
     return ""
@@ -297,14 +295,11 @@ def _fits(value: Any, kind: Any) -> bool:
     if origin is ClassVar or is_union(kind):
         return any(_fits(value, each) for each in inner)
     if origin is Mapping:
-        items = value.items() if isinstance(value, Mapping) else [(None, None)]
-        return all(_fits(key, inner[0]) and _fits(each, inner[1]) for key, each in items)
+        return isinstance(value, Mapping) and all(_fits(each, inner[1]) for each in value.values())
     if origin is not None:
         if not isinstance(value, Iterable) or isinstance(value, str | bytes):
             return False
-        values = tuple(value)
-        kinds = inner if origin is tuple and ... not in inner else inner[:1] * len(values)
-        return len(values) == len(kinds) and all(map(_fits, values, kinds))
+        return all(any(_fits(each, one) for one in inner if one is not ...) for each in value)
     # A protocol, of a clock for example, is not checked.
     return kind is Any or getattr(kind, "_is_protocol", False) or isinstance(value, kind)
 
@@ -531,11 +526,10 @@ def _write_fault(situation: Situation, released: threading.Event) -> Iterator[by
     elif situation in STALLS:
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
         yield _write(SimulatorReply(body=b" "), ends=False)
-        piece, pause_s = (b" ", 0.05) if situation is Situation.DRIPPING else (b" " * 8192, 0.001)
-        for _ in range(int(PATIENCE_S / pause_s)):
-            if released.wait(pause_s):
+        for _ in range(int(PATIENCE_S / 0.05)):
+            if released.wait(0.05):
                 return
-            yield piece
+            yield b" "
 
 
 _HOST = "127.0.0.1"
@@ -608,7 +602,7 @@ _NO_ANSWER = "No vendor's answer is read: the engine itself gives score and verd
 
 #: Situations that no engine can meet, each with the reason.
 _NOT_AT_AN_ENGINE = {
-    **dict.fromkeys((*FAILURES, Situation.DRIPPING, Situation.ENDLESS), _NO_VENDOR),
+    **dict.fromkeys((*FAILURES, Situation.DRIPPING), _NO_VENDOR),
     **dict.fromkeys((Situation.UNREADABLE_200, Situation.NULL_SCORE), _NO_ANSWER),
     **dict.fromkeys((Situation.IMPOSSIBLE_SCORE, Situation.UNKNOWN_STATUS), _NO_ANSWER),
     **dict.fromkeys((Situation.UNKNOWN_WARNING, Situation.SPOOF), _NO_ANSWER),

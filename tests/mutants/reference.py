@@ -467,7 +467,7 @@ REFUSALS = {
     Situation.OUTAGE: 503,
 }
 LOW = (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
-STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
+STALLS = (Situation.SLOW, Situation.DRIPPING)
 #: Where the faces are, in parts of a picture's sides: of each picture somewhere else.
 EDGES = {"probe": (0.25, 0.125, 0.625, 0.75), "reference": (0.375, 0.25, 0.875, 0.8125)}
 #: What is another thing than usual in the answer, by situation.

@@ -47,8 +47,6 @@ EXPECTED = {
 _OVER = {
     Situation.SLOW: _LATE,
     Situation.DRIPPING: _LATE,
-    # An answer that is too large may also count as one that cannot be read.
-    Situation.ENDLESS: Expected((*_LOST.errors, errors.UnexpectedResponse), (*_UNKNOWN, *_YES)),
     Situation.NEVER_DONE: _LOST,
 }
 

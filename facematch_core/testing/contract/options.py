@@ -173,33 +173,32 @@ def _own_options(bench: Bench) -> None:
 
 def _pictures(bench: Bench) -> None:
     for operation in bench.operations:
-        pair = bench.simulator.pictures_for(GOOD[operation])
+        pair, wishes = bench.simulator.pictures_for(GOOD[operation]), [*bench.wishes(operation)]
         noted = pictures.add_note(pair[0]), pictures.add_note(pair[1])
-        for sent, wish in ((pair, {}), (noted, {}), *((pair, w) for w in bench.wishes(operation))):
+        turned = [
+            (pictures.turn(pair[0], turns[0]), pictures.turn(pair[1], turns[1]))
+            for turns in ((6, 8), (3, 5))
+        ]
+        kinds = [*((each, {}) for each in (pair, noted, *turned)), *((pair, w) for w in wishes)]
+        for sent, wish in kinds:
             digests = [image.sent_digest for image in bench.fit(sent)]
             if len({*digests}) != len(PICTURES):
                 raise SimulatorMistake("its two pictures are one: take others")
-            _, arrived = _receive(bench, operation, sent, **wish)
+            arrived = _receive(bench, operation, sent, **wish)
             for place, due in zip(PICTURES, digests, strict=True):
                 is_it = place not in arrived or hashlib.sha256(arrived[place]).hexdigest() == due
                 assert is_it, f"{operation}: the {place} that arrived is not what was prepared"
-        for turns in ((6, 8), (3, 5)):
-            held = pictures.turn(pair[0], turns[0]), pictures.turn(pair[1], turns[1])
-            outcome, arrived = _receive(bench, operation, held)
-            for place, image, turn in zip(PICTURES, pair, turns, strict=True):
-                upright = place not in arrived or pictures.is_upright(arrived[place], image)
-                where = f"{operation}: the {place} of EXIF orientation {turn}"
-                assert upright, f"{where} arrived turned"
-            if isinstance(bench.simulator, EngineSimulator):
-                # An engine may get the picture upright and still look at it turned.
-                decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
-                assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
+        # An engine may get what was prepared, and still look at it turned.
+        for held in turned if isinstance(bench.simulator, EngineSimulator) else ():
+            decision = bench.ask(operation, GOOD[operation], images=held).answer.decision
+            how = f"{operation} of pictures that EXIF turns"
+            assert decision is PASS[operation], f"{how} gives {decision}"
 
 
 def _receive(
     bench: Bench, operation: fm.Operation, pair: tuple[fm.Image, fm.Image], **wish: Any
-) -> tuple[Outcome, dict[str, bytes]]:
-    """Return a call, and the pictures that arrived, by their places."""
+) -> dict[str, bytes]:
+    """Return the pictures of a call that arrived, by their places."""
     outcome = bench.ask(operation, GOOD[operation], images=pair, **wish)
     assert outcome.requests, f"nothing was sent: {outcome.summary}"
     received = bench.simulator.received
@@ -211,7 +210,7 @@ def _receive(
     assert (*arrived,) == due, f"{call} sends {' and '.join(due)}, not {' and '.join(arrived)}"
     if not all(type(data) is bytes for data in arrived.values()):
         raise SimulatorMistake("its `received` must hold the pictures as bytes")
-    return outcome, arrived
+    return arrived
 
 
 def _kept(bench: Bench) -> None:

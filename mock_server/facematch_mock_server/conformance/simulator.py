@@ -58,9 +58,6 @@ _FAULTS = {
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: Answers without an end: the number of bytes per piece, ten pieces a second.
-_ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
-
 #: The ready card that is the probe of a situation; p1-again in all others.
 _PROBES = {
     Situation.DIFFERENT_PEOPLE: "p2",
@@ -241,7 +238,7 @@ class MockSimulator(VendorSimulator):
             is_later_step = self._arrived == self._step and self._arrived > 1
             if not is_later_step or self.situation is None:
                 return
-            if self.situation not in self._faults and self.situation not in _ENDLESS:
+            if self.situation not in {*self._faults, Situation.DRIPPING}:
                 self.begin(self.situation, self.score)
             self._strike(self.calls)
 
@@ -255,9 +252,9 @@ class MockSimulator(VendorSimulator):
         if self._step:
             is_struck = self._arrived == self._step
         response = self.alter_body(request, response)
-        piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
-        if is_struck and piece:
-            return attrs.evolve(response, body=b" ", more=lambda: piece)
+        if is_struck and self.situation is Situation.DRIPPING:
+            # It goes on by a byte, ten times a second.
+            return attrs.evolve(response, body=b" ", more=lambda: b" ")
         return response
 
     def alter_body(self, request: SimulatorRequest, response: Response) -> Response:

@@ -22,7 +22,6 @@ BOX = Box(left=0.1, top=0.1, right=0.5, bottom=0.5)
         ("cannot_happen", [Situation.NO_FACE]),
         ("cannot_happen", {Situation.NO_FACE: None}),
         ("steps", "two"),
-        ("steps", {"match": 2}),
         ("price_unknown", Situation.NO_FACE),
         ("secrets", "a-secret-key"),
         ("secrets", [b"a-secret-key"]),
@@ -59,7 +58,6 @@ def test_what_has_its_form_is_taken(name, value):
         ("cases", {"passed"}),
         ("cannot_happen", {SessionCase.OLDER: None}),
         ("words", [("status",)]),
-        ("compared_with", ()),
         ("compared_with", ("given",)),
     ],
 )

@@ -126,13 +126,11 @@ def test_a_log_is_captured_whole(monkeypatch):
         monkeypatch.setattr(meanwhile, "propagate", False)
         meanwhile.debug("key %s", "def")
     before.warning("too late")
-    assert log.getvalue().splitlines() == [
-        "some.library INFO asked () {'headers': {'X-Key': 'abc'}}",
-        "some.other DEBUG key abc ('abc',)",
-        "silent.before DEBUG key abc ('abc',)",
-        "silent.before WARNING too early ()",
-        "silent.meanwhile DEBUG key def ('def',)",
-    ]
+    lines = log.getvalue().splitlines()
+    starts = ["asked", "key abc", "key abc", "too early", "key def"]
+    assert [line.partition(" {")[0] for line in lines] == starts
+    assert "{'X-Key': 'abc'}" in lines[0]
+    assert all("'name': 'some." in line or "'name': 'silent." in line for line in lines)
     assert [record.getMessage() for record in records] == ["too early", "too late"]
     assert strict.level == logging.ERROR
     strict.setLevel(logging.NOTSET)
