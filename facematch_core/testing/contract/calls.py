@@ -158,8 +158,9 @@ def _verdicts(bench: Bench) -> None:
 
 
 def _vendors_number(bench: Bench) -> None:
+    scaled = bench.scaled()
     bench.need(Situation.SCORE)
-    for operation, value in itertools.product(bench.scaled(), SCORES):
+    for operation, value in itertools.product(scaled, SCORES):
         score = bench.ask(operation, Situation.SCORE, score=value).answer.score
         assert score is not None, f"the vendor said {value}, the result says None"
         # A fraction that was made a percentage changes by less, a whole one not at all; a

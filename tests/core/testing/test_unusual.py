@@ -15,7 +15,7 @@ from mutants.reference import CheckReference, CheckSimulator
 import facematch_core as fm
 from facematch_core import models
 from facematch_core.backend import Capabilities, ImageLimits
-from facematch_core.http import ApiKeyBackend, HttpRequest
+from facematch_core.http import ApiKeyBackend, ErrorRow, HttpRequest
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, noise
 from facematch_core.testing.simulator import STALLS
 
@@ -327,6 +327,26 @@ class VendorOfLiveOnly(Vendor):
     }
 
 
+class Numbered(Cosine):
+    """Its vendor numbers its errors: 7 is one of its own, free and worth another try."""
+
+    error_codes: ClassVar = {
+        7: ErrorRow(fm.VendorUnavailable, fm.Charged.NO, "the vendor's page", "an internal error")
+    }
+
+    def error_code(self, reply):
+        return reply.at("code")
+
+
+class VendorOfNumbers(Vendor):
+    plug_in = Numbered
+
+    def answer(self, request, situation, score):
+        if situation is Situation.OUTAGE:
+            return SimulatorReply(status=500, body={"code": 7})
+        return super().answer(request, situation, score)
+
+
 class RefusedUploads(CheckReference):
     """Its vendor refuses a picture without a face at the upload, before there is a check."""
 
@@ -352,6 +372,7 @@ class VendorOfUploads(CheckSimulator):
 VENDORS = (
     *(Vendor, VendorOfLikelihood, VendorOfDistance, VendorOfInText, VendorOfOwnThresholds),
     *(VendorOfVerdicts, VendorOfLists, VendorOfLarge, VendorOfLiveOnly, VendorOfUploads),
+    VendorOfNumbers,
 )
 
 
