@@ -24,26 +24,16 @@ PREFIX = "facematch"
 
 #: A longer name would break the lines of the files.
 LONGEST = 24
-
 #: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
 #: would compile what ends in ``.py``.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 #: Files of a repository.
-FILES: tuple[str, ...] = (
-    ".github/workflows/test.yml",
-    ".gitignore",
-    "CHANGELOG.md",
-    "LICENSE",
-    "README.md",
-    "pyproject.toml",
-    "src/$package/__init__.py",
-    "src/$package/_backend.py",
-    "src/$package/_simulator.py",
-    "src/$package/py.typed",
-    "tests/test_backend.py",
-    "tests/test_contract.py",
-    "tests/test_package.py",
+FILES = (
+    *(".github/workflows/test.yml", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md"),
+    *("pyproject.toml", "src/$package/__init__.py", "src/$package/_backend.py"),
+    *("src/$package/_simulator.py", "src/$package/py.typed"),
+    *(f"tests/test_{part}.py" for part in ("backend", "contract", "package")),
 )
 
 
@@ -71,15 +61,11 @@ def command(name: str, into: Path) -> None:
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
     if folder.exists() or folder.is_symlink():
-        raise click.UsageError(
-            f"{folder} exists: choose another name, or another place with --into; nothing was "
-            "written."
-        )
+        raise click.UsageError(f"{folder} exists: choose another name, or another --into.")
     check_target("--into", folder, force=False)
     files = files_for(name)
     with named(folder):
-        # A folder that appeared since the check is not overwritten.
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True)  # fails if it appeared since the check
         try:
             for path, text in files.items():
                 file = folder / path
@@ -91,26 +77,20 @@ def command(name: str, into: Path) -> None:
             raise
     say(
         f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
-        "change, in order.",
+        "change, in order.\n\nNext:",
     )
-    say()
-    say("Next:")
     # If the shell does not find `facematch`, it would find another Python, too.
     python = "python" if shutil.which("facematch") else sys.executable
     # Without a slash pip would take it for the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
-    for words in (
-        [python, "-m", "pip", "install", "-e", f"{place}[dev]"],
-        [python, "-m", "pytest", str(folder)],
-    ):
-        click.echo(f"  {typed(words)}")
+    click.echo(f"  {typed([python, '-m', 'pip', 'install', '-e', f'{place}[dev]'])}")
+    click.echo(f"  {typed([python, '-m', 'pytest', str(folder)])}")
 
 
 def files_for(name: str) -> dict[str, str]:
     """Path in the repository, with slashes, to text."""
     module = name.replace("-", "_")
-    hyphened = name.replace("_", "-")
-    parts = [part.capitalize() for part in module.split("_")]
+    hyphened, parts = name.replace("_", "-"), module.title().split("_")
     words = {
         "name": name,
         "Name": "".join(parts),
@@ -133,26 +113,18 @@ def files_for(name: str) -> dict[str, str]:
 
 def _check(typed: str) -> None:
     """Refuse what cannot be the name of a backend, or is taken."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
-        near = re.sub(r"[^a-z0-9]+", "-", typed.lower()).lstrip("-0123456789")
-        near = near[:LONGEST].rstrip("-")
-        meant = f"; did you mean {near}?" if near else "."
-        raise click.UsageError(
-            f"NAME must be small letters, digits and hyphens, a letter first, at most {LONGEST} "
-            f"characters, not {typed[:60]!r}{meant}"
-        )
-    name = typed.replace("-", "_")
-    if name.startswith(f"{PREFIX}_"):
-        alone = typed[len(PREFIX) + 1 :]
-        raise click.UsageError(f"NAME is only the vendor's: {alone}, not {typed!r}.")
     from facematch_core.config.plugins import available_backends
 
-    problem = ""
-    if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
-        problem = f"A package {PREFIX}_{name} is installed already."
-    for info in available_backends():
-        if info.name.replace("-", "_") == name:
-            problem = f"A backend {info.name} is installed already, by {info.distribution}."
-            break
-    if problem:
-        raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
+    name = typed.replace("-", "_")
+    if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
+        raise click.UsageError(
+            f"NAME must be small letters, digits and hyphens, a letter first, at most {LONGEST} "
+            f"characters, not {typed[:60]!r}."
+        )
+    if name.startswith(f"{PREFIX}_"):
+        raise click.UsageError(f"NAME is only the vendor's, without {PREFIX}-, not {typed!r}.")
+    taken = {info.name.replace("-", "_") for info in available_backends()}
+    if name in taken or importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
+        raise click.UsageError(
+            f"A backend {typed} is installed already. Choose another name, such as my-{typed}."
+        )
