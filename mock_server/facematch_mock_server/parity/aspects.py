@@ -156,7 +156,10 @@ def _look_at_text(value: str, path: str, key: str, reply: HttpReply) -> Iterator
         yield f"host {path}", _reduce_host(value, reply.url)
     if _IDS.search(key):
         forms = (form for form, shape in _ID_FORMS.items() if shape.fullmatch(value))
-        yield f"form {path}", next(forms, "another text")
+        yield f"form {path}", (form := next(forms, "another text"))
+        if form == "another text" and reply.status >= 400:
+            # In a refusal it may be a word about the value that was sent.
+            yield f"words {path}", value
     # A sentence at such a key says what is wrong with what was sent there.
     is_of_call = _OF_CALL.search(key) and " " not in value
     what = "id" if _IDS.search(key) else "" if is_of_call else "words"

@@ -439,12 +439,15 @@ def _find_answers(call: Any) -> list[Any]:
 
 
 def choose_score(step: Step, result: Any, scored: Any) -> float:
-    """The score by which the mock finds what the vendor has found.
+    """Return the score by which the mock finds what the vendor has found.
 
-    The vendor's own, which a threshold can hide; but two pictures of one person are never so unlike
-    as a score of another scale looks.
+    It is the vendor's own, which a threshold can hide; but two pictures of one person are never so
+    unlike as a score of another scale looks. Where no threshold is compared with it, it gets more
+    decimals, so that the mock shows as many as it does: but for 0, 50 and 100, which are exact.
     """
     verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
     scores = [each["score"] for each in (result, scored) if each["score"] is not None]
     score = float([*scores, verdict][0])
-    return 95.0 if step.reference == "again" and 0 < score <= 1 else score
+    if step.reference == "again" and 0 < score <= 1:
+        return 95.0
+    return score if step.beyond is not None or score % 50 == 0 else score + 0.00123

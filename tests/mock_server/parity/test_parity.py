@@ -212,13 +212,15 @@ def test_a_broken_threshold_is_one_difference():
 @pytest.mark.parametrize(
     ("step", "decision", "score", "expected"),
     [
-        ("same", "match", 97.5, 97.5),
+        ("same", "match", 97.5, 97.50123),
+        ("at-score", "match", 97.5, 97.5),
+        ("same", "match", 50.0, 50),
         ("same", "match", 0.975, 95),
         ("same", "no_match", 0.975, 95),
         ("same", "no_match", 0.0, 0),
-        ("same", "match", None, 95),
-        ("other", "no_match", 0.4, 0.4),
-        ("other", "no_match", None, 5),
+        ("same", "match", None, 95.00123),
+        ("other", "no_match", 0.4, pytest.approx(0.40123)),
+        ("other", "no_match", None, 5.00123),
     ],
 )
 def test_the_mock_finds_what_the_vendor_has_found_unless_that_is_of_another_scale(
@@ -380,6 +382,7 @@ CHANGES = {
         (None, {"auth.token": Reply(401, {"message": "No."})}, "wrong-token", "status"),
     ],
     "azure": [
+        (_body("verify", lambda body: body.update(confidence=round(body["confidence"], 2))), {}, "all", "digits confidence"),
         (_body("detect", _in_each("faceRectangle", change=_scale("left", 1000))), {}, "same", "boxes"),
         (_answer_deletions_with(202), {}, "session-delete", "status"),
         (None, {"session.unknown": Reply(410, {"error": {"code": "Gone", "message": "No."}})}, "session-unknown", "status"),
