@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-import re
 import secrets
 import signal
 import socket
@@ -44,45 +42,8 @@ UNKNOWN = (
 )
 
 
-_PREFIX = "FACEMATCH_MOCK"
-#: Variables that Kubernetes sets for a service whose name begins with facematch-mock.
-_OF_KUBERNETES = re.compile(
-    rf"{_PREFIX}_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=|"
-    rf"{_PREFIX}_\w+_PORT=(tcp|udp|sctp)://"
-)
-
-
-def _variable_of(option: click.Parameter) -> str:
-    envvar = option.envvar or f"{_PREFIX}_{option.name}".upper()
-    return envvar if isinstance(envvar, str) else envvar[0]
-
-
-def _is_from_variable(ctx: click.Context, option: click.Parameter) -> bool:
-    source = ctx.get_parameter_source(option.name or "")
-    return source is click.core.ParameterSource.ENVIRONMENT
-
-
-class _MockCommand(click.Command):
-    """A command that names the environment variable of a wrong value."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        try:
-            return super().parse_args(ctx, args)
-        except click.BadParameter as error:
-            if error.param is None or not _is_from_variable(ctx, error.param):
-                raise
-            variable, words = _variable_of(error.param), error.message
-            if "://" in os.environ.get(variable, ""):
-                words += (
-                    " Kubernetes sets it for a service called facematch-mock: give that another "
-                    "name, set enableServiceLinks: false, or pass --port."
-                )
-            raise click.BadParameter(words, ctx, error.param, variable) from None
-
-
 # fmt: off
-@click.command("mock", cls=_MockCommand,
-    context_settings={"auto_envvar_prefix": _PREFIX})
+@click.command("mock", context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", multiple=True,
     default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
@@ -116,8 +77,7 @@ class _MockCommand(click.Command):
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.option("--person-page", is_flag=True,
     help="Let whoever has a hosted session's address play the person also beyond this machine.")
-@click.pass_context
-def command(ctx: click.Context, /, **options: Any) -> None:
+def command(**options: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
 
     Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
@@ -125,24 +85,7 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
-    # A misspelt variable is refused.
-    variables = [_variable_of(option) for option in ctx.command.params]
-    for name, value in os.environ.items():
-        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
-        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
-            from difflib import get_close_matches  # imported here: a mistake is rare
-
-            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
-            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
-    try:
-        serve(**options)
-    except click.UsageError as error:
-        options_read = (option for option in ctx.command.params if _is_from_variable(ctx, option))
-        names = ", ".join(map(_variable_of, options_read))
-        if not names:
-            raise
-        words = f"{error.message} In the environment there is {names}."
-        raise click.UsageError(words) from None
+    serve(**options)
 # fmt: on
 
 

@@ -288,45 +288,6 @@ def test_every_option_can_be_set_in_the_environment(serve):
     serve(during, **SETTINGS)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("FACEMATCH_MOCK_VENDORS", "deepvue", "the nearest is FACEMATCH_MOCK_VENDOR."),
-        ("FACEMATCH_MOCK_TOKEN", "x", "No option reads FACEMATCH_MOCK_TOKEN"),
-        ("FACEMATCH_MOCK_PORT", "many", "FACEMATCH_MOCK_PORT"),
-        ("FACEMATCH_MOCK_PORT", "tcp://10.0.0.7:8080", "enableServiceLinks: false"),
-        ("FACEMATCH_MOCK_SWITCH", "in_review=up", "FACEMATCH_MOCK_SWITCH"),
-        ("FACEMATCH_MOCK_CONTROL_TOKEN", "short", "FACEMATCH_MOCK_CONTROL_TOKEN"),
-        ("FACEMATCH_MOCK_OPEN", "perhaps", "FACEMATCH_MOCK_OPEN"),
-    ],
-)
-def test_a_mistake_in_a_variable_is_said_of_the_variable(invoke, monkeypatch, name, value, words):
-    monkeypatch.setenv(name, value)
-    done = invoke()
-    assert (done.exit_code, done.stdout) == (USAGE, "")
-    assert words in done.stderr
-    assert invoke("-h").exit_code == 0
-
-
-def test_in_a_pod_it_starts_beside_what_kubernetes_sets(serve):
-    """With a port as an argument also where a service is called facematch-mock."""
-    address = "tcp://10.0.0.7:8080"
-    links = {
-        "FACEMATCH_MOCK_SERVICE_HOST": "10.0.0.7",
-        "FACEMATCH_MOCK_SERVICE_PORT": "8080",
-        "FACEMATCH_MOCK_SERVICE_PORT_HTTP": "8080",
-        "FACEMATCH_MOCK_PORT": address,
-        "FACEMATCH_MOCK_PORT_8080_TCP": address,
-        "FACEMATCH_MOCK_PORT_8080_TCP_PROTO": "tcp",
-        "FACEMATCH_MOCK_PORT_8080_TCP_ADDR": "10.0.0.7",
-        "FACEMATCH_MOCK_WEB_SERVICE_HOST": "10.0.0.8",
-        "FACEMATCH_MOCK_WEB_PORT": "udp://10.0.0.8:53",
-        "FACEMATCH_MOCK_WEB_PORT_53_UDP_PORT": "53",
-        "FACEMATCH_MOCK_VENDORS": "",
-    }
-    serve(lambda url, _: get(url).raise_for_status(), "--port", "0", **links)
-
-
 def test_an_option_goes_before_the_environment(serve):
     def during(url, _printed):
         assert get(url).json()["vendor"] == "deepvue"

@@ -157,6 +157,8 @@ def size_of(*values: Any) -> int:
             continue
         seen.add(id(value))
         total += sys.getsizeof(value)
+        if isinstance(value, (str, bytes, int, float)):
+            continue
         if isinstance(value, Mapping):
             waiting += (*value.keys(), *value.values())
         elif isinstance(value, (tuple, list, set, frozenset)):

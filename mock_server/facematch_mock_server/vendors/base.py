@@ -279,17 +279,19 @@ class Call:
         if self.request.fault is not None:
             return
         world, facts = self.world, self.world.recognizer.facts
-        seen = [facts.of(picture.content, picture.digest).card for picture in pictures]
-        cards = [card for card in seen if card is not None]
-        if not cards:
-            return
-        fault = None
-        if world.account.faults:
+        cards, fault = [], None
+        for picture in pictures:
+            card = facts.of(picture.content, picture.digest).card
+            if card is not None:
+                cards.append(card)
+        if cards and world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(
                 lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
             )
-        fault = fault or next((failure_of(card) for card in cards if card.fails), None)
+        for card in cards:
+            if fault is None and card.fails:
+                fault = failure_of(card)
         if fault is not None:
             self.strike(fault)
             if not fault.is_carried_out:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from facematch_mock_server.base.masking import shorten
+from facematch_mock_server.base.masking import SHORT, shorten
 from facematch_mock_server.base.messages import PERSON, Request
 
 from .clock import Ids, VirtualClock
@@ -108,7 +108,7 @@ class World:
             # The path of a person's page opens the session.
             return None
         path = path if len(path) <= 200 else shorten(path, 200)
-        entry = Entry(at=self.clock.now(), method=shorten(head.method), path=path, **fields)
+        entry = Entry(at=self.clock.now(), method=head.method[:SHORT], path=path, **fields)
         return self.account.journal.add(entry)
 
 

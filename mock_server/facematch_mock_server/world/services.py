@@ -90,13 +90,8 @@ class Ledger:
                 return None
             self._balance = balance = self._balance - price
             return self._charges.append(
-                lambda number: Charge(
-                    at=at,
-                    what=what,
-                    amount=price,
-                    request_id=request_id,
-                    balance=balance,
-                    number=number,
+                functools.partial(
+                    Charge, at=at, what=what, amount=price, request_id=request_id, balance=balance
                 )
             )
 
