@@ -76,10 +76,6 @@ class MockAdapter(HTTPAdapter):
         if refusal is not None:
             return call.answer(request.method, AnswerPlan(response=refusal))
         plan = exchange.carry_out(self._handler, request)
-        while plan.response is not None and plan.response.until is not None:
-            time.sleep(0.01)
-            request.until = plan.response.until
-            plan = exchange.carry_out(self._handler, request)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:

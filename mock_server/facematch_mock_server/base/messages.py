@@ -63,7 +63,6 @@ class Request:
     vendor: Any = attrs.field(default=None, eq=False, repr=False)
     #: The result of `Routed.find`, once it was called.
     routed: Any = attrs.field(default=None, eq=False, repr=False)
-    until: float | None = attrs.field(default=None, eq=False, repr=False)
     path: str = attrs.field(init=False, eq=False, repr=False)
     #: True for a path of the control API.
     is_control: bool = attrs.field(init=False, eq=False, repr=False)
@@ -113,8 +112,6 @@ class Response:
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     #: The journal's entry of the call, once it is written.
     entry: Any = attrs.field(default=None, eq=False, repr=False)
-    #: Until then, by `time.monotonic`, the request is asked again instead of sending this.
-    until: float | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first header with that name in any case, or None."""

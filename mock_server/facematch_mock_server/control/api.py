@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hmac
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -77,10 +76,7 @@ class ControlApi:
             sent = _read_object(request) if request.method == "POST" else _read_query(request)
             return reply_json(200, operation(self.control(request, vendor), rest, sent))
         except MISTAKES as error:
-            reply, now = reply_mistake(error), time.monotonic()
-            until = request.until or now + getattr(error, "timeout_s", 0)
-            reply.until = until if until > now else None
-            return reply
+            return reply_mistake(error)
 
     def refuse(self, request: Request) -> Response | None:
         """Return the refusal of a request that may not drive the mock; None if it may."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any
 
 from facematch_core import __version__
 from facematch_core.base.addresses import MOCK_HEADER, is_loopback
@@ -39,18 +39,6 @@ LONG_BODY_BYTES = 1024 * 1024
 MAX_CONTROL_BYTES = 1024 * 1024
 
 
-class Console(Protocol):
-    """The console. Returns None for a path of the control API. Safe across threads."""
-
-    def handle(self, request: Request) -> Response | None: ...
-
-
-class Person(Protocol):
-    """The page on which a tester plays the person of a hosted session. Safe across threads."""
-
-    def handle(self, request: Request) -> Response: ...
-
-
 class App:
     """Answers requests to the accounts of one server. Safe across threads."""
 
@@ -60,8 +48,9 @@ class App:
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
         self._control = ControlApi(accounts)
-        self.console: Console | None = None
-        self.person: Person | None = None
+        #: The console and the page of a person, if there are any.
+        self.console: Any = None
+        self.person: Any = None
 
     @property
     def account(self) -> Account:
@@ -156,11 +145,9 @@ class App:
 
     def _answer_itself(self, request: Request) -> Response | None:
         """Answer for the person's page, the console and the control API; None for another path."""
-        if request.path.startswith(PERSON):
-            if self.person is None:
-                return self._mark(reply_words(404, "There is no page of a person here."))
+        if request.path.startswith(PERSON) and self.person is not None:
             return self._mark(self.person.handle(request))
-        response = None if self.console is None else self.console.handle(request)
+        response: Response | None = None if self.console is None else self.console.handle(request)
         if response is None and request.is_control:
             response = self._mark(self._control.handle(request))
         return response

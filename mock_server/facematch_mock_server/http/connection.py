@@ -251,13 +251,7 @@ class Connection(asyncio.BufferedProtocol):
             return self._refuse(exchange.ask(handler.too_large, head), head.method)
         head.body = body
         self._deadline = math.inf
-        plan, pause_s = (yield from self._carry_out(handler, head)), 0.005
-        while plan.response is not None and plan.response.until is not None:
-            # The wait takes no thread, and ends with its client.
-            yield from self._pause(_WaitFor.MOMENT, pause_s)
-            pause_s = min(2 * pause_s, _EVERY_S)
-            head.until = plan.response.until
-            plan = yield from self._carry_out(handler, head)
+        plan = yield from self._carry_out(handler, head)
         late = plan.postponed
         if late is not None and plan.fault is not None:
             try:

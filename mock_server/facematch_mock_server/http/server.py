@@ -25,8 +25,8 @@ _BACKLOG, _AT_ONCE = 1024, 256
 #: Seconds until the next accept when the process has no descriptor left.
 _PAUSE_S = 0.1
 #: Threads for slow requests to vendors, of which each may hold a decoded picture, and for the
-#: control API; with their names.
-_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (8, "facematch-mock-clerk")
+#: control API, of which each may wait for webhooks; with their names.
+_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
 #: Bytes of one read: more than two usual pictures.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and an address to reach them.

@@ -46,19 +46,8 @@ STANDS_STILL = (
 )
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Vendor(VendorKind):
-    """A vendor: the object that an entry point of the group ``facematch.mock_vendors`` names.
-
-    Attributes:
-        greeting: The lines of the command line about it: its keys, then commands to paste, with
-            ``{url}``.
-        samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
-    """
-
-    greeting: tuple[str, ...]
-    samples: Callable[[Any], None] | None = None
-
+#: The class of the object that an entry point of the group ``facematch.mock_vendors`` names.
+Vendor = VendorKind
 
 #: The claim of the answer of a fault, by its kind.
 _FAULTS = {

@@ -25,14 +25,6 @@ class Records:
     outbox: Any = None
 
 
-class NotYet(TimeoutError):
-    """An awaited event has not happened; it may, within `timeout_s` of the first request."""
-
-    def __init__(self, sentence: str, timeout_s: float) -> None:
-        super().__init__(sentence)
-        self.timeout_s = timeout_s
-
-
 @attrs.frozen
 class Row:
     """One row of the table of operations.
@@ -77,6 +69,8 @@ class Extension(Generic[R]):
 class VendorKind:
     """A vendor before it has a world: its claims and its settings.
 
+    An entry point of the group ``facematch.mock_vendors`` names one.
+
     Attributes:
         name: The name of the vendor's folder, or of its entry point; `title` is as people write it.
         switches: Named behaviours that may be set, with their values; the first is the default.
@@ -90,6 +84,9 @@ class VendorKind:
         key_of: Returns the key or the client id that a request shows; it names the account.
         new_text: Makes a key or a client id of another account, from the first one and letters.
         extensions: Attributes that `Control` has for this vendor alone: ``module:Class`` by name.
+        greeting: The output of the command line about it: its keys, then commands to paste, with
+            ``{url}``.
+        samples: Asks a `Sampler` what its OpenAPI document is made from; None for no document.
     """
 
     name: str
@@ -107,6 +104,8 @@ class VendorKind:
     key_of: Callable[[Request], str | None] = operator.methodcaller("header", "x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
     extensions: Mapping[str, str] = attrs.field(factory=dict)
+    greeting: tuple[str, ...] = ()
+    samples: Callable[[Any], None] | None = None
 
     def extension_class(self, name: str) -> Any:
         """Import the class of an extension."""

@@ -12,7 +12,7 @@ import attrs
 
 from facematch_mock_server.base.state import Selection, check_text, select
 from facematch_mock_server.world.hosted import Played, open_sessions
-from facematch_mock_server.world.kinds import Extension, NotYet, Row
+from facematch_mock_server.world.kinds import Extension, Row
 from facematch_mock_server.world.services import Review, Session
 from facematch_mock_server.world.webhooks import (
     Attempt,
@@ -343,11 +343,10 @@ class Webhooks(Extension[DiditRecords]):
             raise ValueError("timeout_s must be a number of seconds from 0")
         outbox, now = self._records.outbox, self._control.world.clock.now
         if not outbox.wait(now, timeout_s):
-            sentence = f"{outbox.count_due(now())} deliveries are due and not done"
-            if outbox.is_running:
-                raise NotYet(sentence, 0)
+            why = ": the account was reset or closed, or the server has stopped"
             raise TimeoutError(
-                f"{sentence}: the account was reset or closed, or the server has stopped"
+                f"{outbox.count_due(now())} deliveries are due and not done"
+                f"{'' if outbox.is_running else why}"
             )
         return self.deliveries(since=since)
 
@@ -355,10 +354,7 @@ class Webhooks(Extension[DiditRecords]):
         """Count the deliveries in each state once none is due; 504 after timeout_s (10)."""
         if not 0 <= timeout_s <= 60:
             raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-        try:
-            deliveries = self.wait(0, since=since)
-        except NotYet as error:
-            raise NotYet(str(error), timeout_s) from None
+        deliveries = self.wait(timeout_s, since=since)
         states = [delivery.state for delivery in deliveries]
         last = deliveries[-1].number if deliveries else since
         counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
