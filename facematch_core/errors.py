@@ -118,7 +118,7 @@ class Unsupported(FaceMatchError, NotImplementedError):
         """The refusal of an operation that a backend of this name lacks."""
         return cls(
             f"The backend {backend} has no {operation} call: choose a backend that has (`facematch "
-            "backends` lists them).",
+            "doctor` lists them).",
             backend=backend,
             what=operation,
         )

@@ -194,8 +194,7 @@ class SessionBackend(http.ApiKeyBackend):
                 page={"endpoint": self.address} if token else {},
                 expires_at=record.expires_at,
             ),
-            has_begun=word == "Running",
-            attempts=len(attempts),
+            has_begun=word == "Running" or bool(attempts),
             raw=_pick(answer),
         )
         return reading, None if image_id is None else _check_id(image_id)

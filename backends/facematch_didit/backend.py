@@ -163,7 +163,6 @@ class DiditBackend(ApiKeyBackend):
         keeps=frozenset({Kept.ID, Kept.TERMS}),
         finds_lost=True,
         can_delete=True,
-        has_webhooks=True,
         gives_portrait=True,
         link_hosts=frozenset({"verify.didit.me"}),
         takes_language=True,

@@ -207,9 +207,6 @@ def read_reply(
     workflow_id = words.text_or_none(answer.get("workflow_id"), "workflow_id")
     # A decided session always names its workflow.
     is_due = workflow_id or state is SessionState.DECIDED
-    reviews = words.read_list(answer.get("reviews") or [], "reviews")
-    # A review without a status is a note.
-    statuses = [words.read_object(review, "a review").get("new_status") for review in reviews]
     return SessionReading(
         session_id=session_id,
         state=state,
@@ -228,7 +225,6 @@ def read_reply(
             link=Secret(words.read_full_text(link, "session_url")) if link else None,
             expires_at=words.time_or_none(answer.get("expires_at"), "expires_at"),
         ),
-        reviewed=None if answer.get("reviews") is None else any(statuses),
         environment=decision.environment,
         raw=records.allow(answer),
     )

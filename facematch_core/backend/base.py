@@ -280,8 +280,11 @@ class Backend(abc.ABC):
 
         Raises:
             WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
+            Unsupported: by default.
         """
-        raise errors.Unsupported.of_operation(self.name, models.Operation.SESSION)
+        raise errors.Unsupported(
+            f"The backend {self.name} receives no webhooks.", backend=self.name, what="receive"
+        )
 
     def fetch_portrait(self, address: Secret, request: ReadRequest) -> Image:
         """The picture at an address that a `SessionCheck.portrait` gave, without sending any key.

@@ -120,7 +120,6 @@ class SessionCapabilities:
         keeps: What of a record the vendor shows again.
         finds_lost: Whether a session whose start lost its answer can be found by its record.
         can_delete: Whether a session can be deleted.
-        has_webhooks: Whether the vendor reports changes.
         gives_portrait: Whether a picture of the person can be had.
         result_lasts_s: Seconds from the start for which a result can be read; None if it stays.
         link_hosts: The vendor's own hosts for links besides that of `address`, in small letters.
@@ -144,7 +143,6 @@ class SessionCapabilities:
     keeps: frozenset[Kept] = frozenset()
     finds_lost: bool = False
     can_delete: bool = False
-    has_webhooks: bool = False
     gives_portrait: bool = False
     result_lasts_s: float | None = None
     link_hosts: frozenset[str] = frozenset()
@@ -323,10 +321,8 @@ class SessionReading(SessionAnswer):
         doubts: Why a pass needs a person: a weaker method than the one that was asked for.
         read_again_s: Seconds before which the answer wants no other look (Retry-After); None if it
             does not say.
-        has_begun: Whether its word is that the person is in it; checks and attempts say so, too.
-        attempts: How many the person has made; None if the vendor does not say.
+        has_begun: Whether the person is or was in it; checks say so, too.
         is_asked_back: Whether the vendor waits for the person to come once more, however long.
-        reviewed: Whether a person changed the verdict; None if the vendor does not say.
         warnings: About the whole, in the vendor's order.
         raw: An allow-list of the body, without pictures, addresses and secrets.
     """
@@ -347,9 +343,7 @@ class SessionReading(SessionAnswer):
     doubts: tuple[ResultWarning, ...] = ()
     read_again_s: float | None = None
     has_begun: bool = False
-    attempts: int | None = None
     is_asked_back: bool = False
-    reviewed: bool | None = None
     warnings: tuple[ResultWarning, ...] = ()
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
@@ -401,9 +395,7 @@ class SessionResult(NoTruth, Document):
         portrait: A picture of the person, if it was asked for and the face is live. Not in
             `to_dict` and repr.
         warnings: The vendor's about the whole, then ours.
-        attempts: How many the person has made; None if the vendor does not say.
         vendor_status: The vendor's own word for the session.
-        reviewed: Whether a person changed the verdict; None if the vendor does not say.
         environment: Where it came from.
         required_environment: Where it had to come from; None if that did not matter.
         billing: What it cost: of a start UNKNOWN, because vendors do not say when they charge.
@@ -423,9 +415,7 @@ class SessionResult(NoTruth, Document):
     compared_with: ComparedWith | None = None
     portrait: Image | None = attrs.field(default=None, repr=False, metadata=UNWRITTEN)
     warnings: tuple[ResultWarning, ...] = ()
-    attempts: int | None = None
     vendor_status: str | None = None
-    reviewed: bool | None = None
     environment: Environment | None = None
     required_environment: Environment | None = None
     billing: Billing = attrs.field(factory=Billing)

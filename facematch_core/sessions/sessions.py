@@ -446,8 +446,6 @@ class Sessions:
             WebhookRefused: it is not signed by the vendor, too old, or cannot be read.
             Unsupported: this vendor sends none.
         """
-        if not self._can.has_webhooks:
-            raise self._starting.unsupported("receive", "sends no webhooks about sessions")
         if not isinstance(body, bytes):
             raise InvalidRequest(f"body must be the bytes as they came, not {type(body).__name__}.")
         try:

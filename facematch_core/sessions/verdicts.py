@@ -167,7 +167,7 @@ def judge(
     state, lasts_s = reading.state, rules.can.result_lasts_s
     valid_until = started_at + dt.timedelta(seconds=record.valid_for_s)
     left_s = (min(valid_until, record.expires_at or valid_until) - now).total_seconds()
-    if reading.has_begun or reading.attempts or reading.checks:
+    if reading.has_begun or reading.checks:
         left_s += _OVERTIME_S
     if state is SessionState.PENDING and left_s < 0 and not reading.is_asked_back:
         state = SessionState.EXPIRED
@@ -193,9 +193,7 @@ def judge(
         liveness=liveness,
         compared_with=reading.compared_with if is_reported(match) else None,
         warnings=(*reading.warnings, *reading.doubts),
-        attempts=reading.attempts,
         vendor_status=reading.vendor_status,
-        reviewed=reading.reviewed,
         environment=environment,
         required_environment=rules.required,
         billing=billing,

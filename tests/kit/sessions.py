@@ -22,7 +22,7 @@ CAN = types.SessionCapabilities(
     link_hosts=frozenset({"go.acme.example"}),
     **dict.fromkeys(
         (
-            *("can_delete", "has_webhooks", "gives_portrait", "takes_language"),
+            *("can_delete", "gives_portrait", "takes_language"),
             "takes_return_url",
         ),
         True,

@@ -66,7 +66,7 @@ class SessionReference(HttpReference):
         compares_with=frozenset({hosted.ComparedWith.GIVEN}),
         takes_return_url=True,
         takes_language=True,
-        **dict.fromkeys(("finds_lost", "can_delete", "has_webhooks", "gives_portrait"), True),
+        **dict.fromkeys(("finds_lost", "can_delete", "gives_portrait"), True),
     )
     session_facts: ClassVar = {"flow": FLOW}
     webhook_secret: fm.Secret = attrs.field(default=SECRET, converter=fm.Secret)
@@ -124,7 +124,7 @@ class SessionReference(HttpReference):
             environment=self.world(body),
             facts={"flow": body["flow"]},
             way_in=hosted.WayIn(link=fm.Secret(body["link"])) if body["link"] else None,
-            attempts=body["attempts"],
+            has_begun=bool(body["attempts"]),
             raw={name: body[name] for name in ("session", "status", "attempts")},
         )
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import StartRequest
+from facematch_core.backend import Backend, StartRequest
 from facematch_core.backend.session_types import (
     Deletion,
     DeletionState,
@@ -88,6 +88,8 @@ class Desk:
             benches.not_tested(f"{type(bench.simulator).__name__} plays no sessions.")
         self.bench, self.can, self.player = bench, can, player
         self.clock = player.clock or bench.clock
+        receive = type(bench.backend).receive_session
+        self.has_webhooks = receive is not Backend.receive_session
         self.events: list[fm.CallEvent] = []
         self.open(player.compared_with[-1])
         self.be_well()
@@ -242,7 +244,7 @@ class SessionRules(Rules):
             after = desk.look(session, Case.PASSED)
             with bench.overhear(_tell_of_the_person):
                 later = desk.read(session.record)
-            if desk.can.has_webhooks:
+            if desk.has_webhooks:
                 desk.receive(*desk.player.deliver(id_of(after)))
             if desk.can.can_delete:
                 desk.delete(session.record)
@@ -292,7 +294,7 @@ class SessionRules(Rules):
         is a door into the program.
         """
         desk = Desk(bench)
-        if not desk.can.has_webhooks:
+        if not desk.has_webhooks:
             benches.does_not_apply(f"{bench.backend.name} sends no webhooks about sessions.")
         session = desk.start()
         session_id, record_id = id_of(session), session.record.id

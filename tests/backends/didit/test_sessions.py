@@ -219,7 +219,7 @@ def test_an_answer_about_another_session_gives_no_link(changes, scripted):
 def test_all_fields_of_a_reading(read):
     reading = read()
     assert (reading.session_id, reading.state) == (ID, fm.SessionState.DECIDED)
-    assert (reading.vendor_status, reading.approved, reading.reviewed) == ("Approved", True, False)
+    assert (reading.vendor_status, reading.approved) == ("Approved", True)
     assert (reading.record_id, reading.terms) == (RECORD.id, RECORD.terms)
     assert reading.created_at == dt.datetime(2026, 7, 2, 9, 15, 27, 104233, dt.UTC)
     assert reading.environment is fm.Environment.PRODUCTION
@@ -323,21 +323,6 @@ def test_another_method_than_the_setting_is_a_doubt(method, doubts, read):
     assert read(liveness_checks=checks).doubts == ()
     settings = {"liveness_method": "ACTIVE_3D"}
     assert len(read(liveness_checks=checks, with_settings=settings).doubts) == doubts
-
-
-@pytest.mark.parametrize(
-    ("reviews", "reviewed"),
-    [
-        (None, None),
-        ([], False),
-        ([{"new_status": None, "comment": "Them."}], False),
-        ([{"new_status": "Declined", "comment": "Them."}], True),
-    ],
-)
-def test_a_verdict_of_staff_is_marked(reviews, reviewed, read):
-    reading = read(reviews=reviews)
-    assert reading.reviewed is reviewed
-    assert "Them." not in json.dumps(reading.raw)
 
 
 @pytest.mark.parametrize(

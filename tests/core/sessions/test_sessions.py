@@ -211,7 +211,7 @@ def test_a_start_on_this_machine_may_come_back_here():
 
 def test_what_the_vendor_does_not_take_is_refused():
     backend = Acme(takes_return_url=False, takes_language=False, finds_lost=False,
-                   gives_portrait=False, can_delete=False, has_webhooks=False)  # fmt: skip
+                   gives_portrait=False, can_delete=False)  # fmt: skip
     sessions = opened(backend)
     record = started(sessions)
     for refused in (
@@ -219,7 +219,6 @@ def test_what_the_vendor_does_not_take_is_refused():
         lambda: sessions.start(planned(sessions), language="es"),
         lambda: sessions.read(record, with_portrait=True),
         lambda: sessions.delete(record),
-        lambda: sessions.receive(b"", {}),
     ):
         with pytest.raises(fm.Unsupported):
             refused()

@@ -361,8 +361,6 @@ def test_what_is_not_there_any_more_is_gone_once_it_may_be():
         ({"checks": (), "way_in": WayIn(expires_at=after(600))}, 601, STATE.EXPIRED),
         ({"checks": (), "has_begun": True}, 4500, STATE.PENDING),
         ({"checks": (), "has_begun": True}, 4501, STATE.EXPIRED),
-        ({"checks": (), "attempts": 1}, 4500, STATE.PENDING),
-        ({"checks": (), "attempts": 1}, 4501, STATE.EXPIRED),
         ({"checks": (live(fm.LivenessDecision.INCONCLUSIVE),)}, 4500, STATE.PENDING),
         ({"checks": (match(fm.Decision.NO_MATCH),)}, 4501, STATE.EXPIRED),
         ({"checks": (), "is_asked_back": True}, 30 * 86400, STATE.PENDING),
@@ -412,7 +410,6 @@ READINGS = st.fixed_dictionaries(
         "checks": st.lists(ITEMS, max_size=4).map(tuple),
         "compared_with": st.sampled_from(fm.ComparedWith),
         "doubts": st.sampled_from([(), (GRAVE,)]),
-        "attempts": st.sampled_from([None, 0, 2]),
     }
 )
 THRESHOLDS = st.none() | st.floats(1, 90)

@@ -39,7 +39,6 @@ class Redacting(Alone):
         result_lasts_s=None,
         needs_liveness_threshold=False,
         gives_portrait=False,
-        has_webhooks=False,
     )
 
     def read_steps(self, request):
