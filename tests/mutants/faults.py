@@ -6,7 +6,6 @@ import io
 import tempfile
 
 import attrs
-from mutants.making import caught_by
 from mutants.reference import (
     ReferenceBackend,
 )
@@ -96,7 +95,6 @@ def without_orientation(data, only):
 # Money and time.
 
 
-@caught_by("R19")
 class ReadsTheLateAnswerLater(ReferenceBackend):
     """An answer that came too late stays on the connection, and is read by the next call."""
 

@@ -37,18 +37,6 @@ def of_class(rule, name, cls, simulator=None):
     return Mutant(rule=rule, name=name, fault=fault, backend=cls, simulator=simulator or usual)
 
 
-#: The mutants that are classes of their own.
-CLASSES = []
-
-
-def caught_by(rule):
-    def register(cls):
-        CLASSES.append(of_class(rule, cls.__name__, cls))
-        return cls
-
-    return register
-
-
 def derived(base, name, fault="", /, **changes):
     def method(attribute, change):
         def replaced(self, *args, **named):
@@ -73,4 +61,3 @@ def row(rule, name, fault, /, *, base=ReferenceBackend, simulator=None, **change
 
 
 http = functools.partial(row, base=HttpReference)
-sdk = functools.partial(row, base=SdkReference)

@@ -390,7 +390,6 @@ ROWS = (
     session("R52", "OpenIsLooked", "A session in which nobody was is looked at by a person.",
         state=lambda me, ok, body: State.PROCESSING if body["status"] == "open" else ok(body)),
     session("R52", "ReadIsAStart", "Each reading makes another session.", read_steps=started_anew),
-    session("R52", "NoWayBack", "Who comes back gets no link.", reading=shown(way_in=None)),
     session("R52", "NeverApproved", "What the vendor approved is not approved.",
         reading=shown(approved=False)),
     session("R52", "AskedBackForEver", "The vendor is said to wait for whoever does not come.",
@@ -439,12 +438,6 @@ ROWS = (
         check=waits_for_a_person),
     session("R55", "ItsOwnThreshold", "A live face begins where the backend says.",
         live_from=lambda me, ok, record: 60.0),
-    session("R55", "OwnWords", "The vendor's word is given in ours.",
-        reading=lambda me, ok, body, request: evolve(ok(body, request),
-            vendor_status=str(me.state(body)))),
-    session("R55", "FailedOnceIsOver", "Who failed once cannot try again.",
-        state=lambda me, ok, body: State.FAILED if body["status"] == "open" and body["attempts"]
-            and not body["items"] else ok(body)),
     session("R54", "TellsThePurpose", "The vendor learns what a session is for.",
         start_steps=tells_the_purpose),
     # R56
@@ -473,11 +466,6 @@ ROWS = (
         is_old=lambda me, ok, age_s: False),
     session("R57", "ReadsFirst", "A webhook is read before it is verified.",
         receive_session=lambda me, ok, body, *more: json.loads(body) and ok(body, *more)),
-    session("R57", "BelievesIt", "After a webhook a session is over, whoever sent it.",
-        receive_session=lambda me, ok, *delivery: (
-            vars(me).update(believed=True), ok(*delivery))[1],
-        state=lambda me, ok, body: State.FAILED
-            if vars(me).get("believed") else ok(body)),
     # R58
     session("R58", "MissingIsRejected", "A session that is not there is a refused request.",
         session_capabilities=evolve(SessionReference.session_capabilities, result_lasts_s=None,
@@ -490,7 +478,6 @@ ROWS = (
         check=lambda me, ok, item, request: evolve(ok(item, request), portrait=None)),
     session("R58", "NothingToDelete", "What is deleted was not there.",
         deleted=lambda me, ok, body: hosted.DeletionState.NOT_THERE),
-    session("R58", "PaidDeletion", "A deletion makes a session before.", delete_steps=started_anew),
     # R62
     session("R56", "NoSandbox", "That an answer is from the sandbox is not read.",
         world=lambda me, ok, body: None if body["world"] == "play" else ok(body)),

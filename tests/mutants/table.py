@@ -27,7 +27,7 @@ from mutants.faults import (
     swap,
     write,
 )
-from mutants.making import CLASSES, http, row, vendor
+from mutants.making import http, of_class, row, vendor
 from mutants.reference import (
     LIMITS,
     PASS,
@@ -129,16 +129,6 @@ def number(change):
     return lambda me, ok, call, score: ok(call, None if score is None else change(score))
 
 
-def changed_score(change):
-    """Replaces `score`: something else in it than the vendor's, where there is one."""
-
-    def read(me, ok, call, number):
-        score = ok(call, number)
-        return None if score is None else change(me, call, score)
-
-    return read
-
-
 def without(gone):
     """Replaces `warnings`: some of them are missing."""
     return lambda me, ok, body: tuple(w for w in ok(body) if not gone(w))
@@ -215,17 +205,12 @@ ROWS = (
     # What a result says
     row("R51", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
-    row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
-        score=changed_score(lambda me, call, score: evolve(score,
-            scale=me.capabilities.score_scale))),
     row("R02", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda score: min(max(score, 1.0), 99.0))),
     row("R02", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda score: score or None)),
     row("R51", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
-    row("R51", "VariableForNothing", "An environment variable is of a setting that was renamed.",
-        environment_variables={"api_token": "REFERENCE_TOKEN"}),
 
     # Verdicts and thresholds
     row("R02", "AtLeastForAbove", ">= where > is declared.",
@@ -251,10 +236,6 @@ ROWS = (
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if score is None or body["verdict"] in ("yes", "no")
             else ok(call, {"verdict": "yes" if score.value > me.threshold(call) else "no"}, score)),
-    row("R13", "TidiesTheVendorsWord",
-        "The status word is made an identifier: lower case, underscores.",
-        result=lambda me, ok, call, body: evolve(ok(call, body),
-            vendor_status=body["verdict"].lower().replace(" ", "_"))),
     row("R13", "KnownWarningsOnly", "A warning that nobody knows is left out.",
         warnings=without(lambda w: w.code is fm.WarningCode.OTHER)),
     row("R13", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
@@ -264,9 +245,6 @@ ROWS = (
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
             else refuse(fm.UnexpectedResponse("No score.", billing=FREE))),
-    row("R02", "NobodyPassesNought", "A threshold of 0 is passed by whoever has no face, too.",
-        unscored=lambda me, ok, call, decision: PASS[call.operation]
-            if me.threshold(call) == 0 else ok(call, decision)),
     row("R12", "TheLowerOfTwo", "Of two faces in a picture that which is less alike is taken.",
         decision=lambda me, ok, call, body, score: FAIL[call.operation]
             if len(body["faces"].get("probe", ())) > 1 else ok(call, body, score)),
@@ -292,8 +270,6 @@ ROWS = (
     row("R16", "PromisesToFindWhatWasNotKept",
         "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: alter(ok(), reconcilable=True)),
-    row("R16", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
-        refusal=lambda me, ok, status: alter(ok(status), retryable=False)),
     row("R16", "RepeatsLostChecks",
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
@@ -311,8 +287,6 @@ ROWS = (
     # What cannot be done
     row("R24", "CountsInKibibytes", "Declares 400 KiB where the vendor takes 400 kB.",
         capabilities=can(image_limits=evolve(LIMITS, max_bytes=400 * 1024))),
-    row("R25", "TakesAnyOptions", "Accepts options of any type, and so those of another vendor.",
-        capabilities=can(options=object)),
     row("R25", "KeepsWhatItShouldNot", "The vendor is always asked to keep the call.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP})),
     row("R24", "AsksBeforeItRefuses", "Looks at the limits when the vendor has the picture.",
@@ -351,13 +325,6 @@ ROWS = (
         error=lambda me, ok, reply, call: fm.VendorUnavailable("Down.", status_code=reply.status)
             if reply.status in (500, 503, 504) and reply.body.startswith(b"<")
             else ok(reply, call)),
-    http("R38", "TriesAgainAfterATimeOut",
-        "A gateway that gave up waiting (504) is asked again, whatever became of the call.",
-        error=lambda me, ok, reply, call: alter(error := ok(reply, call),
-            retryable=error.retryable or reply.status == 504)),
-    http("R38", "ForgetsTheStatus", "Every fault of the vendor's is reported as 500.",
-        error=lambda me, ok, reply, call: alter(ok(reply, call),
-            status_code=min(reply.status, 500))),
     http("R38", "BlamesTheKey", "Whatever is answered in one sentence is about the key.",
         error=lambda me, ok, reply, call: fm.AuthenticationFailed("It is the key.", billing=FREE,
             status_code=reply.status) if reply.at("detail") else ok(reply, call)),
@@ -390,8 +357,6 @@ ROWS = (
     *(row("R25", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
         pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
         for turn in (3, 6)),
-    row("R25", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
-        keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result)),
     row("R25", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
         session=lambda me, ok, call, body: body["id"]),
     row("R02", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
@@ -415,9 +380,6 @@ ROWS = (
             ok(call))[1]),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
-    http("R51", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
-        result=lambda me, ok, call, body: evolve(ok(call, body),
-            environment=fm.Environment.PRODUCTION)),
 
     # Where faces are
     row("R12", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
@@ -471,9 +433,10 @@ ROWS = (
         "in comparisons alone.",
         request=lambda me, ok, call: ok(call) | ({"options": None}
             if call.operation is LIVENESS else {})),
+    of_class("R19", "ReadsTheLateAnswerLater", faults.ReadsTheLateAnswerLater),
 )
 # fmt: on
 
 #: By name.
-TABLES = (ROWS, sessions.ROWS, CLASSES)
+TABLES = (ROWS, sessions.ROWS)
 MUTANTS = {row.name: row for table in TABLES for row in table}

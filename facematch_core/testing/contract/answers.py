@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import json
 import math
-import re
 from collections.abc import Container, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -249,17 +248,7 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
 def _other_values(reader: Reader, good: Recording, verdicts: set[Place]) -> None:
     """Change one value of the good answer at a time; in all ways where the verdict stands."""
     bench, operation = reader.bench, good.operation
-    # Beside a comparison there may be words for a spoof, or no face, by which nobody passes.
-    words = [(at, w) for at, w in places(reader.record_good(operation, BAD[operation]).reply.at())]
-    for case in bench.cases((Situation.SPOOF, Situation.NO_FACE)):
-        for place, word in (
-            places(reader.record_good(*case).reply.at()) if case[0] is operation else ()
-        ):
-            value = good.reply.at(*place)
-            if _is_word(word) and _is_word(value) and word != value:
-                words.append((place, word))
-                if reader.read_changed(good, place, json.dumps(word)).passed is None:
-                    verdicts.add(place)
+    negative = reader.record_good(operation, BAD[operation]).reply
     # Removing the object around a verdict removes the verdict.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()
@@ -269,7 +258,7 @@ def _other_values(reader: Reader, good: Recording, verdicts: set[Place]) -> None
         texts = [*VALUES, f"[{unchanged}]", f'{{"value": {unchanged}}}', None]
         if place in decisive and isinstance(value, str):
             others = [f"not {value}", f"{value} pending", f"{value}_not"]
-            texts += map(json.dumps, others + [word for at, word in words if at == place])
+            texts += map(json.dumps, [*others, negative.at(*place)])
         for text in texts:
             if (place not in decisive and next(turn) % sparing) or text == unchanged:
                 continue
@@ -282,12 +271,6 @@ def _other_values(reader: Reader, good: Recording, verdicts: set[Place]) -> None
             # A vendor may leave its word out, but no other value may stand there.
             is_unsaid = text is None and result.vendor_status is None
             assert is_unsaid or place not in decisive, still
-
-
-def _is_word(value: object) -> bool:
-    """Whether it may be a vendor's word for something: no sentence, time or id."""
-    word = r"[^\W\d_]+([ _-][^\W\d_]+){0,2}"
-    return isinstance(value, str) and re.fullmatch(word, value) is not None
 
 
 def _no_numbers(value: object) -> Iterator[str | None]:

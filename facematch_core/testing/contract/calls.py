@@ -225,11 +225,9 @@ def _edge(bench: Bench) -> None:
 
 def _named_threshold(bench: Bench) -> None:
     can, source = bench.can, models.ThresholdSource
-    opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
     for operation in bench.operations:
         settings: tuple[tuple[models.ThresholdSource, float | None, dict[str, Any]], ...] = (
             *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
-            (source.PROFILE, 42.5, {"verifier": opened}),
             (source.DEFAULT, can.default_for(operation), {}),
         )
         sent: list[tuple[float, float | None]] = []

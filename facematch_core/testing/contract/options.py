@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from typing import Any
 
 import attrs
@@ -66,8 +67,8 @@ class OptionRules(Rules):
 
     @rule("R51")
     def test_r25_options_are_refused_or_arrive(self, bench: Bench) -> None:
-        """An option that the backend cannot pass on is refused, and one that it declares arrives;
-        pictures arrive upright in their own places; nothing is kept unless the caller asks for it.
+        """An option that the backend declares arrives; pictures arrive as they were prepared, in
+        their own places; nothing is kept unless the caller asks for it.
 
         An option that is accepted and forgotten is worse than one that is refused. The vendor looks
         for life in the probe, not in the passport, and sees no face that lies on its side. Keeping
@@ -123,30 +124,18 @@ def _compare_limits(bench: Bench, operation: fm.Operation) -> None:
 
 def _options(bench: Bench) -> None:
     can = bench.can
-    # Name, value, and whether it is declared; None if it may be left out.
-    wishes: list[tuple[str, Any, bool | None]] = [
-        *(("retention", kept, kept in can.retention) for kept in fm.Retention),
-        ("caller_ref", CALLER_REF, can.sends_caller_ref or None),
-        ("metadata", METADATA, can.sends_metadata or None),
-        ("options", object(), False),
-    ]
-    named = {name for name, *_ in wishes} | _fields(can.options)
-    for name, operations in can.option_operations.items():
-        right = name in named and operations & can.operations
-        assert right, f"`option_operations` has {name} for {[*operations]}: for no call of it"
-    # The vendor need not hear of it if there is no choice.
-    silent = {"retention"} if len(can.retention) == 1 else set()
-    for operation in bench.operations:
-        for option, value, declared in wishes:
-            if declared is False:
-                how = f"with {option}={value}, which is not declared"
-                _judge_refusal(bench, operation, fm.Unsupported, how, **{option: value})
-            elif declared and can.takes(option, operation):
-                heard = _hear(bench, operation, option, value)
-                assert heard == value or (heard is UNTOLD and option in silent), (
-                    f"{operation} with {option}={value!r}: it is declared, and the vendor "
-                    f"heard {heard!r} (`received` of the simulator)"
-                )
+    wishes: list[tuple[str, Any]] = [("retention", kept) for kept in can.retention]
+    wishes += [("caller_ref", CALLER_REF)] * can.sends_caller_ref
+    wishes += [("metadata", METADATA)] * can.sends_metadata
+    for operation, (option, value) in itertools.product(bench.operations, wishes):
+        if can.takes(option, operation):
+            heard = _hear(bench, operation, option, value)
+            # The vendor need not hear of it if there is no choice.
+            silent = option == "retention" and len(can.retention) == 1
+            assert heard == value or (heard is UNTOLD and silent), (
+                f"{operation} with {option}={value!r}: it is declared, and the vendor "
+                f"heard {heard!r} (`received` of the simulator)"
+            )
 
 
 def _own_options(bench: Bench) -> None:

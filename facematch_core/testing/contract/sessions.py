@@ -273,7 +273,7 @@ class SessionRules(Rules):
         "Approved" may speak of a document, "succeeded" of a camera that worked; a word that nobody
         knows may be a new one for fraud.
         """
-        judge_parts(Desk(bench), _verdicts, _edges, _documented_words)
+        judge_parts(Desk(bench), _verdicts, _scores, _documented_words)
 
     @rule("R52")
     def test_r56_another_session_is_refused(self, bench: Bench) -> None:
@@ -469,27 +469,21 @@ def _verdicts(desk: Desk) -> None:
             assert lets_in(result), f"who passed at the second attempt is {words(result)}"
 
 
-def _edges(desk: Desk) -> None:
-    """Put a threshold a little below and above the score of each item; and at it, where the core
-    leaves the verdict to the backend."""
-    passed, is_ours = desk.passed(), desk.can.needs_liveness_threshold
-    for operation, name, steps in (
-        (fm.Operation.MATCH, "threshold", (-0.01, 0.01)),
-        (fm.Operation.LIVENESS, "liveness_threshold", (-0.01, 0.0, 0.01)[:: 1 if is_ours else 2]),
-    ):
-        item: Any = getattr(passed, operation)
-        if operation not in desk.can.scored or not is_reported(item):
-            continue
-        assert item.score is not None, f"a {operation} of a session has no score, and is `scored`"
-        for step in steps:
-            edge = min(max(round(item.score.value + step, 6), 0.0), 100.0)
-            result = desk.look(desk.start(desk.plan(**{name: edge})), Case.PASSED)
-            due = fm.Threshold(edge, desk.bench.can.threshold_rule).passes(item.score.value)
-            at = f"the score {item.score.value:g} of a session at the {name} {edge:g}"
-            assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
-            named = getattr(result, operation).threshold
-            right = named is not None and named.value == edge
-            assert right, f"{at}: the result names {named}"
+def _scores(desk: Desk) -> None:
+    """Look for the scores, and put a threshold beside one that the backend holds itself."""
+    passed, can, rule_ = desk.passed(), desk.can, desk.bench.can.threshold_rule
+    for operation in can.scored:
+        item = getattr(passed, operation)
+        scored = item.score is not None or not is_reported(item)
+        assert scored, f"a {operation} of a session has no score, and is `scored`"
+    if not can.needs_liveness_threshold or (score := passed.liveness.score) is None:
+        return
+    for step in (-0.01, 0.0, 0.01):
+        edge = min(max(round(score.value + step, 6), 0.0), 100.0)
+        result = desk.look(desk.start(desk.plan(live_from=edge)), Case.PASSED)
+        due = fm.Threshold(edge, rule_).passes(score.value)
+        at = f"the score {score.value:g} of a session at the threshold {edge:g}"
+        assert lets_in(result) is due, f"{at} is a {'no' if due else 'yes'}"
 
 
 def _documented_words(desk: Desk) -> None:
